@@ -1,0 +1,116 @@
+"""Events that any agency may publish on its own sector topic, and what it hears back.
+
+Identity is in sealed fields only; coarse facts (unit, kind, age) are in clear so that routing and counting need no key.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, Field
+
+from shared.contracts.base import Contract, Sealed, contract
+from shared.contracts.vocabulary import (
+    AbuseKind,
+    Channel,
+    ChildDescription,
+    CircumstanceGroup,
+    DangerNow,
+    LongText,
+    Person,
+    Register,
+    Sex,
+    ShortText,
+    UnitCode,
+)
+
+
+@contract("agency.concern.reported", owner="cases")
+class ConcernReported(Contract):
+    """Somebody fears for a child (Decree 56/2017, Art. 25(1); form 01). Never refused for lack of knowledge."""
+
+    received_at: AwareDatetime
+    channel: Channel = "other"
+    reporter: Sealed[Person] | None = None
+    relation: ShortText | None = None
+    child: Sealed[ChildDescription] | None = None
+    what_happened: Sealed[LongText] | None = None
+    unit: UnitCode | None = None
+    unit_text: Sealed[ShortText] | None = None
+    sex: Sex = "unknown"
+    age: Annotated[int | None, Field(ge=0, le=25)] = None
+    kinds: Annotated[list[AbuseKind], Field(max_length=7)] = Field(default_factory=list)
+    danger_now: DangerNow = "unknown"
+    measures_taken: Sealed[LongText] | None = None
+
+
+@contract("agency.child.recorded", owner="registry")
+class ChildRecorded(Contract):
+    """What one register says of one child: birth, enrolment, a roster's row."""
+
+    register_kind: Register
+    as_of: date
+    child: Sealed[ChildDescription]
+    unit: UnitCode | None = None
+    unit_text: Sealed[ShortText] | None = None
+    circumstances: Annotated[list[CircumstanceGroup], Field(max_length=14)] = Field(default_factory=list)
+    dropped_out: bool = False
+
+
+@contract("agency.circumstance.observed", owner="registry")
+class CircumstanceObserved(Contract):
+    """A special circumstance (Law on Children, Art. 10) or flag seen on a child the registry already knows."""
+
+    child_id: str = Field(max_length=36)
+    circumstance: str = Field(max_length=40)
+    since: date
+    until: date | None = None
+    evidence: ShortText | None = None
+
+
+@contract("agency.incident.recorded", owner="cases")
+class IncidentRecorded(Contract):
+    """An injury, drowning, accident, violence or labour found: what happened, where, how it ended."""
+
+    kind: str = Field(min_length=1, max_length=40)
+    occurred_on: date
+    outcome: str = Field(min_length=1, max_length=40)
+    unit: UnitCode | None = None
+    unit_text: Sealed[ShortText] | None = None
+    place: ShortText | None = None
+    sex: Sex = "unknown"
+    age: Annotated[int | None, Field(ge=0, le=25)] = None
+    child: Sealed[ChildDescription] | None = None
+
+
+@contract("agency.task.answered", owner="cases")
+class TaskAnswered(Contract):
+    """A sector answers what it was asked to do."""
+
+    task_id: str = Field(max_length=36)
+    answer: Literal["accepted", "declined", "done", "new-date"]
+    reason: Sealed[LongText] | None = None
+    summary: Sealed[LongText] | None = None
+    new_date: AwareDatetime | None = None
+
+
+class RejectedRule(BaseModel):
+    """One broken rule, in the words of both languages."""
+
+    field: str
+    rule: str
+    message_vi: str
+    message_en: str
+
+
+@contract("agency.report.rejected")
+class ReportRejected(Contract):
+    """Told to the sender on `vongtay.replies.<sector>.v1`: what was not taken over, and how to correct it."""
+
+    event_id: str | None = None
+    event_type: str | None = None
+    topic: str
+    partition: int
+    offset: int
+    violations: list[RejectedRule]

@@ -1,0 +1,247 @@
+"""What the cases service says: concerns, cases, tasks, deadlines. Every case event carries the coarse state after it,
+so that a consumer needs the latest event of a case and nothing else. Identity only in sealed fields.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Literal
+
+from pydantic import AwareDatetime, BaseModel
+
+from shared.contracts.base import Contract, Sealed, contract
+from shared.contracts.vocabulary import AgeBand, ChildDescription, DangerNow, LongText, RiskLevel, Sex
+
+CaseStatus = Literal["open", "closed", "merged"]
+CaseStep = Literal["intake", "assessment", "plan", "approval", "carrying-out", "review", "closed", "merged"]
+DeadlineState = Literal["running", "nearing", "missed", "met", "met-late", "cancelled"]
+TaskState = Literal["requested", "accepted", "declined", "done", "overdue", "cancelled"]
+
+
+class CaseFacts(BaseModel):
+    """The coarse state of a case after the event."""
+
+    unit: str
+    sex: Sex
+    age_band: AgeBand
+    kind: str
+    risk: RiskLevel
+    status: CaseStatus
+    step: CaseStep
+    sector: str
+    channel: str
+    opened_at: AwareDatetime
+    child_id: str | None = None
+
+
+class ConcernFacts(BaseModel):
+    """The coarse state of a concern after the event."""
+
+    unit: str
+    sex: Sex
+    age_band: AgeBand
+    kind: str
+    danger_now: DangerNow
+    sector: str
+    channel: str
+    status: Literal["received", "opened", "linked", "dismissed"]
+    received_at: AwareDatetime
+
+
+class _ConcernEvent(Contract):
+    concern_id: str
+    case_id: str | None = None
+    facts: ConcernFacts
+
+
+class CaseEvent(Contract):
+    """Base of all events about one case."""
+
+    case_id: str
+    facts: CaseFacts
+
+
+@contract("cases.concern.received")
+class ConcernReceived(_ConcernEvent):
+    """A concern was taken in (first time or corrected by its sender)."""
+
+
+@contract("cases.concern.dismissed")
+class ConcernDismissed(_ConcernEvent):
+    """No case follows; the reason is a code, its words stay in the case file."""
+
+    reason: str
+
+
+@contract("cases.child.described")
+class ChildDescribed(CaseEvent):
+    """Asks the registry who this child is. Sealed under the case's key until the child has one."""
+
+    child: Sealed[ChildDescription]
+
+
+@contract("cases.case.opened")
+class CaseOpened(CaseEvent):
+    """A case begins."""
+
+    concern_id: str
+    danger_now: DangerNow
+
+
+@contract("cases.case.child-linked")
+class ChildLinked(CaseEvent):
+    """The case's child is known (or was corrected) to be `facts.child_id`."""
+
+
+@contract("cases.facts.verified")
+class FactsVerified(CaseEvent):
+    """Truth, safety and risk were checked (Decree 56/2017, Art. 25(2))."""
+
+    confirmed: bool
+
+
+@contract("cases.risk.assessed")
+class RiskAssessed(CaseEvent):
+    """An assessment (form 02 initial, form 03 detailed) was completed."""
+
+    assessment: Literal["initial", "detailed"]
+    level: RiskLevel
+
+
+@contract("cases.emergency.measure.decided")
+class EmergencyMeasureDecided(CaseEvent):
+    """Emergency protection was decided (Decree 56/2017, Art. 26(3), 31; form 07)."""
+
+    measure: str
+
+
+@contract("cases.plan.drafted")
+class PlanDrafted(CaseEvent):
+    """A support and intervention plan waits for approval (Art. 28(1); form 04)."""
+
+
+@contract("cases.plan.approved")
+class PlanApproved(CaseEvent):
+    """The chair approved the plan (Art. 28(2); form 05)."""
+
+
+@contract("cases.plan.returned")
+class PlanReturned(CaseEvent):
+    """The chair gave the plan back."""
+
+
+class _TaskEvent(CaseEvent):
+    task_id: str
+    task_kind: str
+    task_sector: str
+    due: AwareDatetime
+
+
+@contract("cases.task.requested")
+class TaskRequested(_TaskEvent):
+    """A sector is asked to do something for the child."""
+
+    instructions: Sealed[LongText] | None = None
+
+
+@contract("cases.task.accepted")
+class TaskAccepted(_TaskEvent):
+    """The sector will do it."""
+
+
+@contract("cases.task.declined")
+class TaskDeclined(_TaskEvent):
+    """The sector will not do it; the reason is in the case file."""
+
+
+@contract("cases.task.done")
+class TaskDone(_TaskEvent):
+    """The sector did it."""
+
+
+@contract("cases.task.overdue")
+class TaskOverdue(_TaskEvent):
+    """The date passed without a result."""
+
+
+@contract("cases.review.held")
+class ReviewHeld(CaseEvent):
+    """The plan was reviewed (Art. 30; form 06)."""
+
+    outcome: Literal["close", "continue", "plan-again"]
+
+
+@contract("cases.case.reclassified")
+class CaseReclassified(CaseEvent):
+    """Kind of abuse or risk was corrected: past counts change by the difference."""
+
+
+@contract("cases.case.transferred")
+class CaseTransferred(CaseEvent):
+    """Another commune leads from now (Law on Children, Art. 52)."""
+
+    from_unit: str
+
+
+@contract("cases.case.merged")
+class CaseMerged(CaseEvent):
+    """This case was the same matter as `into_case_id`, which goes on."""
+
+    into_case_id: str
+
+
+@contract("cases.case.closed")
+class CaseClosed(CaseEvent):
+    """No risk remains and the child is stable (Art. 30(1))."""
+
+    outcome: str
+
+
+@contract("cases.case.reopened")
+class CaseReopened(CaseEvent):
+    """The case goes on after it was closed."""
+
+
+class DeadlineEvent(CaseEvent):
+    """Base of the events of one legal clock."""
+
+    deadline_id: str
+    kind: str
+    state: DeadlineState
+    due: AwareDatetime
+    legal_source: str
+
+
+@contract("cases.deadline.started")
+class DeadlineStarted(DeadlineEvent):
+    """A clock of the law runs."""
+
+
+@contract("cases.deadline.nearing")
+class DeadlineNearing(DeadlineEvent):
+    """Little time is left."""
+
+
+@contract("cases.deadline.missed")
+class DeadlineMissed(DeadlineEvent):
+    """The time has passed without the act. Work goes on, and somebody hears of it."""
+
+
+@contract("cases.deadline.met")
+class DeadlineMet(DeadlineEvent):
+    """The act was done in time (`met`) or after it (`met-late`), or needs doing no more (`cancelled`)."""
+
+
+@contract("cases.incident.recorded")
+class CaseIncidentRecorded(Contract):
+    """An agency's incident was taken over (first time or corrected)."""
+
+    incident_id: str
+    kind: str
+    outcome: str
+    place: str | None
+    unit: str
+    sex: Sex
+    age_band: AgeBand
+    sector: str
+    occurred_on: date

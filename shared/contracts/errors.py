@@ -1,0 +1,76 @@
+"""What is wrong with an input, said so that its sender can mend it.
+
+One form for every edge (Kafka, HTTP, files, forms). It never repeats the offending value: that may be a child's name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """One broken rule: where (`field`, a dotted path), which (`rule`, a stable code), and how to mend it."""
+
+    field: str
+    rule: str
+    message_vi: str
+    message_en: str
+
+    def as_dict(self) -> dict[str, str]:
+        """The form in which answers and `agency.report.rejected` carry it."""
+        return {
+            "field": self.field,
+            "rule": self.rule,
+            "message_vi": self.message_vi,
+            "message_en": self.message_en,
+        }
+
+
+class Rejected(Exception):  # noqa: N818 - the outcome's own name in the catalogue
+    """The input breaks a contract or a rule; nothing of it was taken over."""
+
+    def __init__(self, violations: Sequence[Violation]) -> None:
+        self.violations = tuple(violations)
+        super().__init__(", ".join(f"{violation.field}: {violation.rule}" for violation in self.violations))
+
+
+# Pydantic's error types, said the way an agency's clerk or programmer understands them.
+_WORDS: dict[str, tuple[str, str]] = {
+    "missing": ("thiếu thông tin bắt buộc", "is required"),
+    "int_parsing": ("phải là số nguyên", "must be a whole number"),
+    "int_type": ("phải là số nguyên", "must be a whole number"),
+    "string_type": ("phải là chữ", "must be text"),
+    "string_too_long": ("quá dài", "is too long"),
+    "string_too_short": ("không được để trống", "must not be empty"),
+    "string_pattern_mismatch": ("sai định dạng", "has the wrong form"),
+    "date_from_datetime_parsing": ("không phải ngày hợp lệ (YYYY-MM-DD)", "is no valid date (YYYY-MM-DD)"),
+    "date_parsing": ("không phải ngày hợp lệ (YYYY-MM-DD)", "is no valid date (YYYY-MM-DD)"),
+    "datetime_parsing": ("không phải thời điểm hợp lệ (RFC 3339)", "is no valid time (RFC 3339)"),
+    "datetime_from_date_parsing": ("không phải thời điểm hợp lệ (RFC 3339)", "is no valid time (RFC 3339)"),
+    "timezone_aware": ("phải kèm múi giờ", "must carry a time zone"),
+    "literal_error": ("không nằm trong danh mục", "is not one of the listed values"),
+    "enum": ("không nằm trong danh mục", "is not one of the listed values"),
+    "greater_than_equal": ("quá nhỏ", "is too small"),
+    "less_than_equal": ("quá lớn", "is too large"),
+    "too_long": ("quá nhiều mục", "has too many items"),
+    "bool_parsing": ("phải là đúng hoặc sai", "must be true or false"),
+    "model_type": ("phải là một đối tượng", "must be an object"),
+    "dict_type": ("phải là một đối tượng", "must be an object"),
+    "list_type": ("phải là một danh sách", "must be a list"),
+}
+
+
+def violations_of(error: ValidationError, prefix: str = "data") -> list[Violation]:
+    """Pydantic's errors as violations: field and rule are both the dotted path (`data.age`), values are left out."""
+    found: dict[str, Violation] = {}
+    for item in error.errors(include_input=False, include_context=False, include_url=False):
+        # A union member's name is our internal affair: a sender knows only the path of its own document.
+        path = [str(part) for part in item["loc"] if not (isinstance(part, str) and part[:1].isupper())]
+        field = ".".join([prefix, *path] if prefix else path)
+        vi, en = _WORDS.get(item["type"], ("không hợp lệ", "is not valid"))
+        found.setdefault(field, Violation(field, field, f"Trường «{field}» {vi}.", f"Field «{field}» {en}."))
+    return list(found.values())

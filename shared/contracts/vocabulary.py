@@ -1,0 +1,92 @@
+"""The words that events share: code lists small and stable enough to be part of a contract.
+
+Lists that law or a province may change (units, deadlines, forms) are not here but in shared/reference.
+"""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+Sector = Literal["hotline", "health", "education", "police", "dolisa", "justice", "unions"]
+SECTORS: tuple[Sector, ...] = ("hotline", "health", "education", "police", "dolisa", "justice", "unions")
+Sex = Literal["male", "female", "unknown"]
+DangerNow = Literal["yes", "no", "unknown"]
+AbuseKind = Literal["violence", "exploitation", "sexual-abuse", "trafficking", "abandonment", "neglect", "other"]
+Channel = Literal[
+    "hotline-111",
+    "line-18008080",
+    "in-person",
+    "school",
+    "hospital",
+    "police",
+    "letter",
+    "web",
+    "app",
+    "other",
+]
+RiskLevel = Literal["high", "medium", "low", "unassessed"]
+AgeBand = Literal["0-3", "4-5", "6-10", "11-15", "16+", "unknown"]
+Register = Literal["commune-roster", "school-roster", "health-record", "registry-page", "report"]
+
+# Five digits since Decision 124/2004; whether the commune exists is the reference data's to say.
+UnitCode = Annotated[str, Field(pattern=r"^\d{5}$")]
+CircumstanceGroup = Annotated[str, Field(pattern=r"^(0[1-9]|1[0-4])$")]
+ShortText = Annotated[str, Field(max_length=300)]
+LongText = Annotated[str, Field(max_length=20_000)]
+UNCLASSIFIED = "unclassified"
+
+
+def _blank_is_none(value: object) -> object:
+    return None if isinstance(value, str) and not value.strip() else value
+
+
+OptionalText = Annotated[ShortText | None, BeforeValidator(_blank_is_none)]
+
+
+class Person(BaseModel):
+    """Somebody named by a sender: a reporter, a carer. Identity, only ever inside a sealed field."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: OptionalText = None
+    phone: OptionalText = None
+    address: OptionalText = None
+    relation: OptionalText = None
+
+
+class ChildDescription(BaseModel):
+    """A child as much as a sender knows (form 01: nearly all "if known"). Identity, only ever inside a sealed field."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: OptionalText = None
+    birth_date: date | None = None
+    age: Annotated[int | None, Field(ge=0, le=25, description="years, estimated where the birth date is unknown")] = (
+        None
+    )
+    sex: Sex = "unknown"
+    ethnicity: OptionalText = None
+    number: OptionalText = None
+    address: OptionalText = None
+    hamlet: OptionalText = None
+    school: OptionalText = None
+    grade: OptionalText = None
+    carers: Annotated[list[Person], Field(max_length=20)] = Field(default_factory=list)
+
+
+def age_band(age: int | None) -> AgeBand:
+    """The statistical age band (Circular 13/2021's groups) of an age in completed years."""
+    if age is None or age < 0:
+        return "unknown"
+    for upper, band in ((3, "0-3"), (5, "4-5"), (10, "6-10"), (15, "11-15")):
+        if age <= upper:
+            return band  # type: ignore[return-value]  # mypy widens the literals in the tuple
+    return "16+"
+
+
+def age_on(birth: date, day: date) -> int:
+    """Completed years on `day`."""
+    return day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))

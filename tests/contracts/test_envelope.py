@@ -1,0 +1,92 @@
+"""An event survives the wire, and what is no event is refused by name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from shared.contracts import CONTRACTS, Envelope, Rejected, Violation, parse
+from shared.contracts.agency import ConcernReported, IncidentRecorded
+from shared.contracts.envelope import from_kafka, from_structured
+
+EVENT = Envelope(
+    id="C0100000",
+    source="/agency/hotline/thai-nguyen",
+    type="vn.vongtay.agency.concern.reported",
+    subject="C0100000",
+    time=datetime(2026, 9, 24, 4, 45, tzinfo=UTC),
+    data=b'{"received_at":"2026-09-24T04:45:00Z"}',
+    sequence=3,
+    unit="05443",
+    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+)
+
+
+def test_binary_mode_gives_back_the_same_event() -> None:
+    assert from_kafka(EVENT.data, EVENT.headers()) == EVENT
+
+
+def test_structured_mode_gives_back_the_same_event() -> None:
+    assert from_structured(EVENT.structured()) == EVENT
+
+
+@given(st.binary(max_size=200), st.lists(st.tuples(st.text(max_size=20), st.binary(max_size=40)), max_size=6))
+def test_any_bytes_are_an_event_or_are_refused_with_field_and_rule(
+    value: bytes, headers: list[tuple[str, bytes]]
+) -> None:
+    violations: tuple[Violation, ...] = ()
+    event = None
+    try:
+        event = from_kafka(value, headers)
+    except Rejected as refused:
+        violations = refused.violations
+    assert (event is not None and event.id) or violations
+    assert all(violation.field and violation.rule for violation in violations)
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"specversion": "9.9"}, "specversion"),
+        ({"id": ""}, "id-missing"),
+        ({"time": "yesterday"}, "time-invalid"),
+        ({"time": "2026-02-31T10:00:00Z"}, "time-invalid"),
+        ({"sequence": "-1"}, "sequence-invalid"),
+    ],
+)
+def test_a_broken_attribute_is_named(change: dict[str, str], rule: str) -> None:
+    with pytest.raises(Rejected) as refused:
+        from_structured({**EVENT.structured(), **change})
+    assert [violation.rule for violation in refused.value.violations] == [rule]
+
+
+def test_a_contract_names_the_broken_field_and_never_its_value() -> None:
+    with pytest.raises(Rejected) as refused:
+        parse(IncidentRecorded, {"kind": "fall", "occurred_on": "2026-01-01", "outcome": "minor", "age": "mười tuổi"})
+    (violation,) = refused.value.violations
+    assert violation.rule == "data.age"
+    assert "mười" not in violation.message_vi + violation.message_en
+
+
+def test_a_concern_about_which_almost_nothing_is_known_is_taken() -> None:
+    concern = parse(ConcernReported, {"received_at": "2026-09-24T04:45:00Z"})
+    assert concern.child is None
+    assert concern.danger_now == "unknown"
+
+
+def test_a_plain_or_a_sealed_child_both_fit_the_contract() -> None:
+    box = {"sealed": "A256GCM", "kid": "child/1", "text": "AAAA"}
+    plain = {"name": "Nguyễn Văn A", "birth_date": "2016-05-05"}
+    for child in (box, plain):
+        assert parse(ConcernReported, {"received_at": "2026-09-24T04:45:00Z", "child": child}).child is not None
+
+
+def test_every_contract_has_a_type_under_our_prefix_and_a_docstring() -> None:
+    assert len(CONTRACTS) > 30
+    for name, model in CONTRACTS.items():
+        assert name == model.TYPE
+        assert name.startswith("vn.vongtay.")
+        assert model.__doc__
