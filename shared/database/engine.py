@@ -1,0 +1,85 @@
+"""One engine a process and one way to open a transaction.
+
+It never retries by itself: whether a failed transaction may run again is known only to whoever opened it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import orjson
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+_ALEMBIC = Path(__file__).parent / "alembic"
+# Any constant will do: it keeps replicas that start together from migrating at the same time.
+_MIGRATION_LOCK = 7_316_001
+# PostgreSQL error classes after which nothing is wrong with the data: connection, shutdown, resources, serialisation.
+_PASSING = ("08", "53", "57", "40", "55P03")
+
+
+def _dumps(value: Any) -> str:
+    return orjson.dumps(value).decode()
+
+
+class Database:
+    """A service's own PostgreSQL database.
+
+    Args:
+        url: SQLAlchemy URL, `postgresql+asyncpg://…`.
+        pool_size: connections kept; twice as many may be open in a rush.
+    """
+
+    def __init__(self, url: str, pool_size: int = 10) -> None:
+        self.engine: AsyncEngine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_pre_ping=True,
+            pool_recycle=1800,
+            json_serializer=_dumps,
+            json_deserializer=orjson.loads,
+        )
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction: committed at the end of the block, rolled back on any exception."""
+        async with self.engine.begin() as connection:
+            yield connection
+
+    async def migrate(self, migrations: Path) -> None:
+        """Bring the schema to the newest revision in `migrations`; replicas that start together wait for the first."""
+        async with self.engine.begin() as connection:
+            await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
+            await connection.run_sync(_upgrade, migrations)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self.engine.dispose()
+
+
+def _upgrade(connection: Connection, migrations: Path) -> None:
+    config = Config()
+    config.set_main_option("script_location", str(_ALEMBIC))
+    config.set_main_option("version_locations", str(migrations))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def is_passing(error: BaseException) -> bool:
+    """Whether an error says that the database is away or busy, and not that something is wrong with an event."""
+    if isinstance(error, OSError | InterfaceError | TimeoutError):
+        return True
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated or isinstance(error, OperationalError):
+            return True
+        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or ""
+        return str(state).startswith(_PASSING)
+    return False

@@ -1,0 +1,308 @@
+"""From records to effects: decode, recognise duplicates and corrections, call handlers, park or bury what fails.
+
+A batch is one transaction. Only when something in it fails does each record get its own, so that one bad event costs
+the others nothing but time. Nothing is skipped: a record ends accepted, duplicate, corrected, rejected or parked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Literal
+
+import orjson
+import structlog
+from opentelemetry import trace
+from opentelemetry.propagate import extract
+from pydantic import BaseModel
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.base import Contract, Service, contract_of, parse
+from shared.contracts.envelope import Envelope, from_kafka
+from shared.contracts.errors import Rejected, Violation
+from shared.contracts.vocabulary import SECTORS
+from shared.database import Database, is_passing
+from shared.messaging.failures import FailureGuard, Failures
+from shared.messaging.router import Clock, Received, Router, Scope
+from shared.privacy import Keys, Unreadable, as_box
+
+Outcome = Literal["accepted", "duplicate", "corrected", "rejected", "parked", "skipped"]
+# Whoever publishes rubbish that names no owner still gets an answer, from exactly one service.
+DEFAULT_OWNER: Service = "cases"
+MAX_EVENT_BYTES = 1_000_000
+_AGENCY = "agency."
+_LOG = structlog.get_logger(__name__)
+_TRACER = trace.get_tracer(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A Kafka record, or an event posted over HTTP (partition -1). `topic` is without the deployment's prefix."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What became of a record."""
+
+    record: Record
+    outcome: Outcome
+    violations: tuple[Violation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    record: Record
+    received: Received[Contract]
+    inbox_id: bytes
+    origin: bytes | None
+
+
+class Processor:
+    """Handles records of the topics a service reads.
+
+    Args:
+        router: the service's handlers. database: its own. keys: opens what agencies sealed.
+        clock: now, aware UTC; the same moment for a whole batch.
+    """
+
+    def __init__(self, router: Router, database: Database, keys: Keys, clock: Clock) -> None:
+        self._router = router
+        self._database = database
+        self._keys = keys
+        self._clock = clock
+        self.failures = Failures(router.service, keys)
+        self.guard = FailureGuard()
+
+    async def handle(self, records: Sequence[Record]) -> list[Result]:
+        """Take records over, in their order.
+
+        Raises whatever says that the database is away, and `TooManyFailures`: then nothing of the batch was taken
+        over, and the caller tries again later.
+        """
+        try:
+            async with self._database.transaction() as connection:
+                results = await self._handle_in(connection, records)
+            self.guard.succeeded(len(records))
+            return results
+        except Exception as error:
+            if is_passing(error):
+                raise
+            if len(records) > 1:
+                return [result for record in records for result in await self.handle([record])]
+            return [await self._settle_failure(records[0], error)]
+
+    @property
+    def service(self) -> Service:
+        """Whose processor this is."""
+        return self._router.service
+
+    def now(self) -> datetime:
+        """The clock's moment, aware UTC."""
+        return self._clock()
+
+    async def take(self, records: Sequence[Record]) -> list[Result]:
+        """As `handle`, for a caller who waits for the answer: an own failure is raised to it, and nothing is parked."""
+        try:
+            async with self._database.transaction() as connection:
+                return await self._handle_in(connection, records)
+        except Rejected as rejected:
+            if len(records) == 1:
+                return [Result(records[0], "rejected", rejected.violations)]
+            return [result for record in records for result in await self.take([record])]
+
+    async def replay(self, connection: AsyncConnection, record: Record) -> Result:
+        """Handle one parked or buried record inside the caller's transaction. Raises what the handler raises."""
+        return (await self._handle_in(connection, [record], behind_parked=False))[0]
+
+    async def _handle_in(
+        self, connection: AsyncConnection, records: Sequence[Record], *, behind_parked: bool = True
+    ) -> list[Result]:
+        prepared: list[_Prepared | Result] = [self._prepare(record) for record in records]
+        parked = await self._parked_keys(connection, records) if behind_parked else set()
+        waiting = [item for item in prepared if _is_parked(item, parked)]
+        flowing = [item for item in prepared if isinstance(item, _Prepared) and not _is_parked(item, parked)]
+        fresh, seen_origins = await self._receive(connection, flowing)
+        scope = Scope(self._router.service, connection, self._clock())
+        results: list[Result] = []
+        for item in prepared:
+            if isinstance(item, Result):
+                results.append(item)
+                if item.outcome == "rejected" and item.record.partition >= 0:
+                    await self.failures.bury(scope, item.record, item.violations)
+            elif item in waiting:
+                await self.failures.park(connection, item.record, reason=None)
+                results.append(Result(item.record, "parked"))
+            elif item.inbox_id not in fresh:
+                results.append(Result(item.record, "duplicate"))
+            else:
+                fresh.discard(item.inbox_id)  # a second copy in the same batch is a duplicate
+                correction = item.origin is not None and item.origin in seen_origins
+                if item.origin is not None:
+                    seen_origins.add(item.origin)
+                await self._call(item, correction, scope)
+                results.append(Result(item.record, "corrected" if correction else "accepted"))
+        await scope.flush()
+        return results
+
+    async def _call(self, item: _Prepared, correction: bool, scope: Scope) -> None:
+        event = item.received.event
+        with _span(event, self._router.service):
+            await self._router.handlers[event.type](replace(item.received, correction=correction), scope)
+
+    def _prepare(self, record: Record) -> _Prepared | Result:
+        from_agency = record.topic.startswith(_AGENCY)
+        event: Envelope | None = None
+        try:
+            if len(record.value or b"") > MAX_EVENT_BYTES:
+                raise Rejected([Violation("event", "too-large", "Sự kiện quá lớn.", "The event is too large.")])
+            event = from_kafka(record.value, record.headers)
+            model = contract_of(event.type) if from_agency else _known(event.type)
+            if model is None or not self._is_ours(model, from_agency):
+                return Result(record, "skipped")
+            return self._received(record, event, model, from_agency)
+        except Rejected as rejected:
+            if from_agency and not self._answers_for(event):
+                return Result(record, "skipped")
+            return Result(record, "rejected", rejected.violations)
+
+    def _received(self, record: Record, event: Envelope, model: type[Contract], from_agency: bool) -> _Prepared:
+        data = parse(model, event.json())
+        if not from_agency:
+            received = Received(event, data, record.topic, None, False)
+            return _Prepared(record, received, self._keys.digest(event.source.encode(), event.id.encode()), None)
+        sector = record.topic.split(".")[1]
+        _check_source(event, sector)
+        origin = self._keys.digest(event.source.encode(), event.id.encode())
+        inbox_id = self._keys.digest(origin, self._content(data))
+        sealed = self._keys.seal_for_platform(data)
+        return _Prepared(record, Received(event, sealed, record.topic, sector, False), inbox_id, origin)
+
+    def _content(self, data: Contract) -> bytes:
+        """The content with its sealed fields opened, in one canonical form: sealing twice never looks the same."""
+        plain = data.model_dump(mode="json", exclude_none=True)
+        for name in data.sealed_fields():
+            value = getattr(data, name)
+            box = as_box(value)
+            if box is not None:
+                try:
+                    plain[name] = orjson.loads(self._keys.platform.open(box))
+                except Unreadable:
+                    raise Rejected([_unreadable(name)]) from None
+            elif isinstance(value, BaseModel):
+                plain[name] = orjson.loads(value.model_dump_json(exclude_none=True))
+        return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+
+    def _is_ours(self, model: type[Contract], from_agency: bool) -> bool:
+        if from_agency and model.OWNER is None:
+            raise Rejected([_not_an_agencys()])
+        return model.TYPE in self._router.handlers
+
+    def _answers_for(self, event: Envelope | None) -> bool:
+        """Whether this service is the one that tells the sender: the type's owner, else the default."""
+        owner: Service | None = None
+        if event is not None:
+            model = _known(event.type)
+            owner = model.OWNER if model is not None else None
+        return (owner or DEFAULT_OWNER) == self._router.service
+
+    async def _parked_keys(self, connection: AsyncConnection, records: Sequence[Record]) -> set[tuple[str, str]]:
+        # FOR SHARE waits for a repair that is releasing the key right now, and then sees it gone.
+        rows = await connection.execute(
+            text("SELECT topic, key FROM parked WHERE topic = ANY(:topics) AND key = ANY(:keys) FOR SHARE"),
+            {
+                "topics": list({record.topic for record in records}),
+                "keys": list({record.key for record in records}),
+            },
+        )
+        return {(row.topic, row.key) for row in rows}
+
+    async def _receive(self, connection: AsyncConnection, items: Sequence[_Prepared]) -> tuple[set[bytes], set[bytes]]:
+        if not items:
+            return set(), set()
+        origins = [item.origin for item in items if item.origin is not None]
+        seen: set[bytes] = set()
+        if origins:
+            rows = await connection.execute(
+                text("SELECT DISTINCT origin FROM inbox WHERE origin = ANY(:origins)"), {"origins": origins}
+            )
+            seen = {row.origin for row in rows}
+        # Sorted, so that two replicas that got the same events cannot deadlock on each other's rows.
+        ordered = sorted({item.inbox_id: item.origin for item in items}.items())
+        rows = await connection.execute(
+            text(
+                """INSERT INTO inbox (id, origin)
+                   SELECT * FROM unnest(CAST(:ids AS bytea[]), CAST(:origins AS bytea[]))
+                   ON CONFLICT (id) DO NOTHING RETURNING id"""
+            ),
+            {"ids": [inbox_id for inbox_id, _ in ordered], "origins": [origin for _, origin in ordered]},
+        )
+        return {row.id for row in rows}, seen
+
+    async def _settle_failure(self, record: Record, error: Exception) -> Result:
+        async with self._database.transaction() as connection:
+            if isinstance(error, Rejected):
+                scope = Scope(self._router.service, connection, self._clock())
+                await self.failures.bury(scope, record, error.violations)
+                await scope.flush()
+                return Result(record, "rejected", error.violations)
+            self.guard.failed()
+            # The exception's type only: its text may quote what it was given.
+            _LOG.error("event.parked", topic=record.topic, offset=record.offset, reason=type(error).__name__)
+            await self.failures.park(connection, record, reason=type(error).__name__)
+            return Result(record, "parked")
+
+
+def _is_parked(item: object, parked: Iterable[tuple[str, str]]) -> bool:
+    return isinstance(item, _Prepared) and (item.record.topic, item.record.key) in parked
+
+
+def _known(event_type: str) -> type[Contract] | None:
+    try:
+        return contract_of(event_type)
+    except Rejected:
+        return None
+
+
+def _check_source(event: Envelope, sector: str) -> None:
+    if sector not in SECTORS or not event.source.startswith(f"/agency/{sector}/"):
+        raise Rejected(
+            [
+                Violation(
+                    "source",
+                    "source-not-yours",
+                    f"Nguồn phải bắt đầu bằng «/agency/{sector}/».",
+                    f"The source must begin with «/agency/{sector}/».",
+                )
+            ]
+        )
+
+
+def _unreadable(field: str) -> Violation:
+    return Violation(
+        f"data.{field}",
+        "sealed-unreadable",
+        "Không mở được trường đã niêm phong: sai khóa hoặc bị thay đổi.",
+        "The sealed field cannot be opened: wrong key, or changed on its way.",
+    )
+
+
+def _not_an_agencys() -> Violation:
+    return Violation(
+        "type", "type-not-agency", "Cơ quan không được gửi loại sự kiện này.", "Agencies may not publish this type."
+    )
+
+
+def _span(event: Envelope, service: str) -> AbstractContextManager[trace.Span]:
+    context = extract({"traceparent": event.traceparent}) if event.traceparent else None
+    name = event.type.removeprefix("vn.vongtay.")
+    return _TRACER.start_as_current_span(f"{service} {name}", context=context, kind=trace.SpanKind.CONSUMER)

@@ -1,0 +1,119 @@
+"""The relay: publishes a service's outbox in order, with one elected relay however many replicas run.
+
+Rows leave in the transaction that publishes them: a crash between Kafka's acknowledgement and the commit publishes
+again (at least once), never loses. Order per key holds because writers of one aggregate serialise on its row.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import asyncpg
+import orjson
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+_LOG = structlog.get_logger(__name__)
+_BATCH = 2000
+_ELECTION_LOCK = 7_316_002
+_TAKE = f"""
+DELETE FROM outbox WHERE position IN (SELECT position FROM outbox ORDER BY position LIMIT {_BATCH})
+RETURNING position, aggregatetype, aggregateid, payload, headers, created_at
+"""
+_IDLE_SECONDS = 1.0
+_STANDBY_SECONDS = 2.0
+
+
+class Relay:
+    """Publishes one database's outbox.
+
+    Args:
+        dsn: asyncpg DSN of the service's database.
+        producer: makes an idempotent producer (acks=all); made anew after a failure.
+        prefix: put before each row's topic.
+    """
+
+    def __init__(self, dsn: str, producer: Callable[[], AIOKafkaProducer], prefix: str) -> None:
+        self._dsn = dsn
+        self._make_producer = producer
+        self._prefix = prefix
+        self.published = 0
+        self.oldest: datetime | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Relay until `stop`; whatever is away (Kafka, PostgreSQL) is waited for."""
+        delay = 0.1
+        while not stop.is_set():
+            try:
+                await self._session(stop)
+                delay = 0.1
+            except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+                _LOG.warning("relay.waiting", reason=type(error).__name__, seconds=delay)
+                await pause(stop, delay)
+                delay = min(delay * 2, 10)
+
+    async def _session(self, stop: asyncio.Event) -> None:
+        connection = await asyncpg.connect(self._dsn, timeout=10)
+        try:
+            while not await connection.fetchval("SELECT pg_try_advisory_lock($1)", _ELECTION_LOCK):
+                if stop.is_set():
+                    return
+                await pause(stop, _STANDBY_SECONDS)
+            producer = self._make_producer()
+            await producer.start()
+            try:
+                await self._publish(connection, producer, stop)
+            finally:
+                await producer.stop()
+        finally:
+            await connection.close(timeout=5)
+
+    async def _publish(self, connection: asyncpg.Connection, producer: AIOKafkaProducer, stop: asyncio.Event) -> None:
+        wake = asyncio.Event()
+        await connection.add_listener("outbox", lambda *_: wake.set())
+        while not stop.is_set():
+            wake.clear()
+            count = await self._batch(connection, producer)
+            if count < _BATCH:
+                await _either(wake, stop, _IDLE_SECONDS)
+
+    async def _batch(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> int:
+        async with connection.transaction():
+            rows = await connection.fetch(_TAKE)
+            if not rows:
+                self.oldest = None
+                return 0
+            rows.sort(key=lambda row: row["position"])
+            self.oldest = rows[0]["created_at"].astimezone(UTC)
+            acknowledgements = [
+                await producer.send(
+                    self._prefix + row["aggregatetype"],
+                    value=row["payload"],
+                    key=row["aggregateid"].encode(),
+                    headers=[(name, text.encode()) for name, text in orjson.loads(row["headers"]).items()],
+                )
+                for row in rows
+            ]
+            await asyncio.gather(*acknowledgements)
+        self.published += len(rows)
+        return len(rows)
+
+
+async def pause(stop: asyncio.Event, seconds: float) -> None:
+    """Wait, but not longer than until `stop`."""
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+async def _either(wake: asyncio.Event, stop: asyncio.Event, seconds: float) -> None:
+    waiting = [asyncio.ensure_future(wake.wait()), asyncio.ensure_future(stop.wait())]
+    try:
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()

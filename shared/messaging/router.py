@@ -1,0 +1,139 @@
+"""What a handler sees: the event it was given, and the one transaction in which it loads, decides, saves and emits."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, TypeVar
+
+from opentelemetry.propagate import inject
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.contracts.base import Contract, Service
+from shared.contracts.envelope import Envelope
+from shared.messaging.outbox import OutboxRow, put
+
+C = TypeVar("C", bound=Contract)
+Clock = Callable[[], datetime]
+OWN_TOPIC: dict[str, str] = {
+    "registry": "registry.children.v1",
+    "cases": "cases.cases.v1",
+    "stats": "stats.indicators.v1",
+    "notify": "notify.deliveries.v1",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Received(Generic[C]):
+    """An event as it reaches its handler: never twice, its contract checked, personal fields still sealed.
+
+    `sector` is who really sent it (from the topic's ACL or the token), None for services' events.
+    `correction`: the agency sent this source and id before, with other content.
+    """
+
+    event: Envelope
+    data: C
+    topic: str
+    sector: str | None
+    correction: bool
+
+
+@dataclass(slots=True)
+class Scope:
+    """One transaction of handled events: everything a handler may touch."""
+
+    service: Service
+    connection: AsyncConnection
+    now: datetime
+    _rows: list[OutboxRow] = field(default_factory=list)
+
+    async def emit(
+        self,
+        data: Contract,
+        *,
+        subject: str,
+        sequence: int,
+        key: str | None = None,
+        unit: str | None = None,
+        topic: str | None = None,
+        event_id: str | None = None,
+    ) -> None:
+        """Publish with the transaction. Personal fields must be sealed: a plain one raises ValueError, nothing leaves.
+
+        Args:
+            subject: the aggregate's id. sequence: the aggregate's next number, from 1.
+            key: the Kafka key where it is not the subject. topic: without prefix, where it is not the service's own.
+            event_id: where the same decision must give the same id again.
+        """
+        plain = [name for name in data.sealed_fields() if _is_plain(getattr(data, name))]
+        if plain:
+            raise ValueError(f"{data.TYPE} would leave with unsealed fields: {', '.join(plain)}")
+        carrier: dict[str, str] = {}
+        inject(carrier)
+        envelope_id = {"id": event_id} if event_id else {}
+        row = OutboxRow(
+            topic=topic or OWN_TOPIC[self.service],
+            key=key or subject,
+            type=data.TYPE,
+            value=data.model_dump_json(exclude_none=True).encode(),
+            headers={},
+            **envelope_id,
+        )
+        event = Envelope(
+            id=row.id,
+            source=f"/services/{self.service}",
+            type=data.TYPE,
+            subject=subject,
+            time=self.now,
+            data=b"",
+            sequence=sequence,
+            unit=unit,
+            traceparent=carrier.get("traceparent"),
+        )
+        headers = {name: value.decode() for name, value in event.headers()}
+        self._rows.append(OutboxRow(row.topic, row.key, row.type, row.value, headers, row.id))
+
+    async def flush(self) -> None:
+        """Write what was emitted; whoever opened the transaction calls it before the commit."""
+        rows, self._rows = self._rows, []
+        await put(self.connection, rows)
+
+
+Handler = Callable[[Received[Any], Scope], Awaitable[None]]
+
+
+class Router:
+    """Which of a service's functions handles which event type.
+
+    Args:
+        service: whose handlers these are.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self.service: Service = service
+        self.handlers: dict[str, Handler] = {}
+
+    def handles(
+        self, model: type[C]
+    ) -> Callable[[Callable[[Received[C], Scope], Awaitable[None]]], Callable[[Received[C], Scope], Awaitable[None]]]:
+        """Register the decorated function for a contract; one function a type."""
+
+        def register(
+            function: Callable[[Received[C], Scope], Awaitable[None]],
+        ) -> Callable[[Received[C], Scope], Awaitable[None]]:
+            if model.TYPE in self.handlers:
+                raise ValueError(f"{self.service} has two handlers of {model.TYPE}")
+            self.handlers[model.TYPE] = function
+            return function
+
+        return register
+
+    def publishers(self) -> set[str]:
+        """Whose events are handled: agency, registry, cases, stats, notify."""
+        return {event_type.split(".")[2] for event_type in self.handlers}
+
+
+def _is_plain(value: object) -> bool:
+    from_box = getattr(value, "sealed", None)
+    return value is not None and from_box is None

@@ -1,0 +1,109 @@
+"""The messaging tables that every service's database holds, defined once.
+
+Nothing personal lies in them in clear: outbox payloads are sealed by whoever emits, parked and dead events whole.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB, UUID
+
+from shared.privacy.tables import PRIVACY_KEY
+
+_METADATA = MetaData()
+
+# Columns follow Debezium's outbox event router (id, aggregatetype, aggregateid, type, payload), so that Debezium can
+# take the relay's place at scale; `position` gives the relay its order.
+OUTBOX = Table(
+    "outbox",
+    _METADATA,
+    Column("position", BigInteger, Identity(always=True), primary_key=True),
+    Column("id", UUID(as_uuid=False), nullable=False),
+    Column("aggregatetype", Text, nullable=False),  # the topic, without its prefix
+    Column("aggregateid", Text, nullable=False),  # the Kafka key
+    Column("type", Text, nullable=False),
+    Column("payload", LargeBinary),  # null: a tombstone
+    Column("headers", JSONB, nullable=False),
+    Column("created_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+)
+
+INBOX = Table(
+    "inbox",
+    _METADATA,
+    Column("id", LargeBinary, primary_key=True),  # 16 bytes: source, id and (from agencies) content
+    Column("origin", LargeBinary),  # 16 bytes: source and id, for agencies' events only: recognises a correction
+    Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Index("inbox_origin", "origin", postgresql_where=text("origin IS NOT NULL")),
+    Index("inbox_seen", "seen_at", postgresql_where=text("origin IS NULL")),
+)
+
+PARKED = Table(
+    "parked",
+    _METADATA,
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("key", Text, nullable=False),
+    Column("headers", JSONB, nullable=False),
+    Column("content", JSONB, nullable=False),  # the record's value, sealed to the platform
+    Column("reason", Text),  # the exception's type; null for events that only wait behind a parked one
+    Column("attempts", Integer, nullable=False, server_default="0"),
+    Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("parked_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    PrimaryKeyConstraint("topic", "partition", "offset"),
+    Index("parked_key", "topic", "key"),
+    Index("parked_due", "next_attempt_at"),
+)
+
+DEAD_LETTER = Table(
+    "dead_letter",
+    _METADATA,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("key", Text),
+    Column("headers", JSONB, nullable=False),
+    Column("content", JSONB, nullable=False),  # sealed to the platform
+    Column("event_id", Text),
+    Column("event_type", Text),
+    Column("violations", JSONB, nullable=False),
+    Column("died_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
+    Column("settled_at", DateTime(timezone=True)),
+    Column("settled_as", Text),  # replayed, discarded
+    Index("dead_letter_record", "topic", "partition", "offset", unique=True),
+    Index("dead_letter_open", "id", postgresql_where=text("settled_at IS NULL")),
+)
+
+_TABLES = (OUTBOX, INBOX, PARKED, DEAD_LETTER, PRIVACY_KEY)
+
+# A statement-level trigger wakes the relay: whoever inserts, by whatever way, cannot forget it.
+_WAKE = (
+    """CREATE OR REPLACE FUNCTION outbox_wake() RETURNS trigger LANGUAGE plpgsql AS
+       $$ BEGIN PERFORM pg_notify('outbox', ''); RETURN NULL; END $$""",
+    """CREATE OR REPLACE TRIGGER outbox_wake AFTER INSERT ON outbox
+       FOR EACH STATEMENT EXECUTE FUNCTION outbox_wake()""",
+)
+
+
+def create_messaging(connection: Connection) -> None:
+    """Create the messaging tables; called by each service's first migration with `op.get_bind()`."""
+    for table in _TABLES:
+        table.create(connection)
+    for statement in _WAKE:
+        connection.execute(text(statement))

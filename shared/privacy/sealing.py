@@ -1,0 +1,110 @@
+"""Sealing and opening of personal fields: the cryptography, nothing else.
+
+AES-256-GCM under a data key inside the platform (NIST SP 800-38D); X25519 with HKDF-SHA256 towards the platform for
+agencies that hold no key (the construction of RFC 9180, without its framing). It never stores or logs anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from dataclasses import dataclass
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from shared.contracts.base import SealedBox
+
+PLATFORM_KID = "platform/1"
+_NONCE = 12
+_KEY = 32
+
+
+class Unreadable(Exception):  # noqa: N818 - says what the box is, not that we failed
+    """The box was changed, or sealed under another key."""
+
+
+@dataclass(frozen=True, slots=True)
+class DataKey:
+    """A 32-byte key and the name by which boxes refer to it."""
+
+    kid: str
+    secret: bytes
+
+    def __repr__(self) -> str:
+        return f"DataKey({self.kid!r})"  # the secret must not reach a log
+
+    @classmethod
+    def new(cls, kid: str) -> DataKey:
+        """A fresh random key."""
+        return cls(kid, os.urandom(_KEY))
+
+    def seal(self, plain: bytes) -> SealedBox:
+        """Seal bytes; the key's name is authenticated too, so that a box cannot be passed off under another child."""
+        nonce = os.urandom(_NONCE)
+        text = nonce + AESGCM(self.secret).encrypt(nonce, plain, self.kid.encode())
+        return SealedBox(sealed="A256GCM", kid=self.kid, text=base64.b64encode(text).decode())
+
+    def open(self, box: SealedBox) -> bytes:
+        """The plain bytes. Raises `Unreadable`."""
+        return _decrypt(self.secret, box)
+
+    def wrap(self, master: bytes) -> bytes:
+        """The key, encrypted under the master key (32 bytes), as it may be stored and published."""
+        nonce = os.urandom(_NONCE)
+        return nonce + AESGCM(master).encrypt(nonce, self.secret, b"wrap:" + self.kid.encode())
+
+    @classmethod
+    def unwrap(cls, kid: str, wrapped: bytes, master: bytes) -> DataKey:
+        """The inverse of `wrap`. Raises `Unreadable` under another master key."""
+        try:
+            secret = AESGCM(master).decrypt(wrapped[:_NONCE], wrapped[_NONCE:], b"wrap:" + kid.encode())
+        except (InvalidTag, ValueError):
+            raise Unreadable(kid) from None
+        return cls(kid, secret)
+
+
+def seal_to_platform(plain: bytes, public: bytes, kid: str = PLATFORM_KID) -> SealedBox:
+    """Seal bytes so that only the holder of the platform's private key opens them. `public` is 32 bytes, X25519."""
+    ephemeral = X25519PrivateKey.generate()
+    key = _derive(ephemeral.exchange(X25519PublicKey.from_public_bytes(public)), kid)
+    box = DataKey(kid, key).seal(plain)
+    mine = ephemeral.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    return box.model_copy(update={"sealed": "X25519-HKDF-SHA256-A256GCM", "ephemeral": base64.b64encode(mine).decode()})
+
+
+class PlatformKey:
+    """The platform's key pair, to which agencies seal. `private` is 32 bytes, X25519."""
+
+    def __init__(self, private: bytes, kid: str = PLATFORM_KID) -> None:
+        self._private = X25519PrivateKey.from_private_bytes(private)
+        self.kid = kid
+
+    @property
+    def public(self) -> bytes:
+        """What agencies are given: 32 bytes."""
+        return self._private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+
+    def open(self, box: SealedBox) -> bytes:
+        """The plain bytes of a hybrid box. Raises `Unreadable`."""
+        try:
+            theirs = X25519PublicKey.from_public_bytes(base64.b64decode(box.ephemeral or "", validate=True))
+            key = _derive(self._private.exchange(theirs), box.kid)
+        except ValueError:
+            raise Unreadable(box.kid) from None
+        return _decrypt(key, box)
+
+
+def _derive(shared: bytes, kid: str) -> bytes:
+    return HKDF(algorithm=hashes.SHA256(), length=_KEY, salt=None, info=b"vongtay seal " + kid.encode()).derive(shared)
+
+
+def _decrypt(secret: bytes, box: SealedBox) -> bytes:
+    try:
+        text = base64.b64decode(box.text, validate=True)
+        return AESGCM(secret).decrypt(text[:_NONCE], text[_NONCE:], box.kid.encode())
+    except (InvalidTag, ValueError):
+        raise Unreadable(box.kid) from None
