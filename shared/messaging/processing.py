@@ -49,6 +49,11 @@ class Record:
     value: bytes | None
     headers: tuple[tuple[str, bytes], ...]
 
+    @property
+    def posted(self) -> bool:
+        """Whether somebody waits for the answer over HTTP."""
+        return self.partition < 0
+
 
 @dataclass(frozen=True, slots=True)
 class Result:
@@ -110,16 +115,6 @@ class Processor:
         """The clock's moment, aware UTC."""
         return self._clock()
 
-    async def take(self, records: Sequence[Record]) -> list[Result]:
-        """As `handle`, for a caller who waits for the answer: an own failure is raised to it, and nothing is parked."""
-        try:
-            async with self._database.transaction() as connection:
-                return await self._handle_in(connection, records)
-        except Rejected as rejected:
-            if len(records) == 1:
-                return [Result(records[0], "rejected", rejected.violations)]
-            return [result for record in records for result in await self.take([record])]
-
     async def replay(self, connection: AsyncConnection, record: Record) -> Result:
         """Handle one parked or buried record inside the caller's transaction. Raises what the handler raises."""
         return (await self._handle_in(connection, [record], behind_parked=False))[0]
@@ -137,7 +132,7 @@ class Processor:
         for item in prepared:
             if isinstance(item, Result):
                 results.append(item)
-                if item.outcome == "rejected" and item.record.partition >= 0:
+                if item.outcome == "rejected" and not item.record.posted:
                     await self.failures.bury(scope, item.record, item.violations)
             elif item in waiting:
                 await self.failures.park(connection, item.record, reason=None)
@@ -251,6 +246,8 @@ class Processor:
     async def _settle_failure(self, record: Record, error: Exception) -> Result:
         async with self._database.transaction() as connection:
             if isinstance(error, Rejected):
+                if record.posted:  # whoever posts is told in the answer
+                    return Result(record, "rejected", error.violations)
                 scope = Scope(self._router.service, connection, self._clock())
                 await self.failures.bury(scope, record, error.violations)
                 await scope.flush()

@@ -23,8 +23,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB, UUID
 
-from shared.privacy.tables import PRIVACY_KEY
-
 _METADATA = MetaData()
 
 # Columns follow Debezium's outbox event router (id, aggregatetype, aggregateid, type, payload), so that Debezium can
@@ -88,6 +86,15 @@ DEAD_LETTER = Table(
     Column("settled_as", Text),  # replayed, discarded
     Index("dead_letter_record", "topic", "partition", "offset", unique=True),
     Index("dead_letter_open", "id", postgresql_where=text("settled_at IS NULL")),
+)
+
+# The wrapped data keys that a service has made or heard of: they travel like events, so they lie with the messaging.
+PRIVACY_KEY = Table(
+    "privacy_key",
+    _METADATA,
+    Column("kid", Text, primary_key=True),
+    Column("wrapped", LargeBinary),  # null: erased
+    Column("changed_at", DateTime(timezone=True), nullable=False),
 )
 
 _TABLES = (OUTBOX, INBOX, PARKED, DEAD_LETTER, PRIVACY_KEY)

@@ -2,10 +2,8 @@
 
 from shared.privacy.keys import Erased, Keys, KeyUnknown, as_box
 from shared.privacy.sealing import DataKey, PlatformKey, Unreadable, seal_to_platform
-from shared.privacy.tables import PRIVACY_KEY
 
 __all__ = [
-    "PRIVACY_KEY",
     "DataKey",
     "Erased",
     "KeyUnknown",

@@ -22,8 +22,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import Contract, SealedBox
 from shared.messaging.outbox import OutboxRow, put
+from shared.messaging.tables import PRIVACY_KEY
 from shared.privacy.sealing import DataKey, PlatformKey, Unreadable, seal_to_platform
-from shared.privacy.tables import PRIVACY_KEY
 
 T = TypeVar("T")
 KEYS_TOPIC = "privacy.keys.v1"

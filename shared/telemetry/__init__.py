@@ -1,0 +1,10 @@
+"""What operators see: logs as JSON lines, metrics for Prometheus, traces for an OpenTelemetry collector.
+
+No identity ever: log events carry ids, codes and exception types, and metric labels come from fixed lists.
+"""
+
+from shared.telemetry.logs import setup_logs
+from shared.telemetry.metrics import HANDLED, HANDLER_SECONDS, metrics_page
+from shared.telemetry.traces import setup_traces
+
+__all__ = ["HANDLED", "HANDLER_SECONDS", "metrics_page", "setup_logs", "setup_traces"]

@@ -1,0 +1,99 @@
+"""Consuming: FastStream batches into the processor, offsets committed only after the database has committed.
+
+When the database is away, or nearly everything fails, it waits with growing pauses and skips nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any
+
+import structlog
+from aiokafka import ConsumerRecord
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+
+from shared.database import is_passing
+from shared.messaging.failures import TooManyFailures
+from shared.messaging.processing import Record
+from shared.messaging.relay import pause
+
+_LOG = structlog.get_logger(__name__)
+MAX_RECORDS = 1000
+_LONGEST_PAUSE = 15.0
+
+
+class Health:
+    """Whether consuming goes on, for the health page and for whoever restarts services."""
+
+    def __init__(self) -> None:
+        self.waiting_for: str | None = None
+        self.handled = 0
+
+
+def subscribe(
+    broker: KafkaBroker,
+    *,
+    topics: Sequence[str],
+    group: str,
+    prefix: str,
+    handle: Callable[[Sequence[Record]], Awaitable[object]],
+    stop: asyncio.Event,
+    health: Health,
+) -> None:
+    """Consume `topics` (without prefix) in batches as consumer group `group`, until `stop`."""
+
+    async def whole(message: Any) -> Any:
+        return message
+
+    async def consume(message: Any) -> None:
+        records = [_record(raw, prefix) for raw in message.raw_message]
+        if await _persist(handle, records, stop, health):
+            await message.ack()
+
+    broker.subscriber(
+        *(prefix + topic for topic in topics),
+        group_id=group,
+        batch=True,
+        max_records=MAX_RECORDS,
+        auto_offset_reset="earliest",
+        ack_policy=AckPolicy.MANUAL,
+        decoder=whole,
+    )(consume)
+
+
+async def _persist(
+    handle: Callable[[Sequence[Record]], Awaitable[object]],
+    records: Sequence[Record],
+    stop: asyncio.Event,
+    health: Health,
+) -> bool:
+    """Handle a batch for as long as it takes. False: told to stop before it was taken over."""
+    delay = 0.1
+    while not stop.is_set():
+        try:
+            await handle(records)
+        except Exception as error:
+            if not (is_passing(error) or isinstance(error, TooManyFailures)):
+                raise
+            health.waiting_for = type(error).__name__
+            _LOG.warning("consumer.waiting", reason=health.waiting_for, seconds=delay)
+            await pause(stop, delay)
+            delay = min(delay * 2, _LONGEST_PAUSE)
+        else:
+            health.waiting_for = None
+            health.handled += len(records)
+            return True
+    return False
+
+
+def _record(raw: ConsumerRecord[bytes, bytes], prefix: str) -> Record:
+    return Record(
+        topic=raw.topic.removeprefix(prefix),
+        partition=raw.partition,
+        offset=raw.offset,
+        key=(raw.key or b"").decode(errors="replace"),
+        value=raw.value,
+        headers=tuple(raw.headers),
+    )
