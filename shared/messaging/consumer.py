@@ -14,8 +14,6 @@ from aiokafka import ConsumerRecord
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
-from shared.database import is_passing
-from shared.messaging.failures import TooManyFailures
 from shared.messaging.processing import Record
 from shared.messaging.relay import pause
 
@@ -74,9 +72,7 @@ async def _persist(
     while not stop.is_set():
         try:
             await handle(records)
-        except Exception as error:
-            if not (is_passing(error) or isinstance(error, TooManyFailures)):
-                raise
+        except Exception as error:  # whatever it is: a batch given up would be skipped by the next commit
             health.waiting_for = type(error).__name__
             _LOG.warning("consumer.waiting", reason=health.waiting_for, seconds=delay)
             await pause(stop, delay)

@@ -1,0 +1,219 @@
+"""A service as a running thing: its consumers, relay, repair and background loops, started and stopped together.
+
+It knows no service by name beyond what it is given; what makes a service itself is its `ServiceApp`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import structlog
+from fastapi import APIRouter
+from faststream.kafka import KafkaBroker
+from sqlalchemy import text
+
+from shared.contracts.base import Service as ServiceName
+from shared.contracts.vocabulary import SECTORS
+from shared.database import Database
+from shared.messaging import kafka
+from shared.messaging.consumer import Health, subscribe
+from shared.messaging.http import service_routes
+from shared.messaging.intake import Intake
+from shared.messaging.processing import Processor, Record
+from shared.messaging.relay import Relay, pause
+from shared.messaging.repair import Repair
+from shared.messaging.router import OWN_TOPIC, Clock, Router
+from shared.privacy import Keys
+from shared.privacy.keys import KEYS_TOPIC, wrapped_of
+from shared.settings import Settings
+from shared.telemetry import HANDLED, HANDLER_SECONDS
+
+_LOG = structlog.get_logger(__name__)
+_INBOX_DAYS = 90
+BackgroundLoop = Callable[[asyncio.Event], Awaitable[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceContext:
+    """What a service is built from."""
+
+    settings: Settings
+    database: Database
+    keys: Keys
+    clock: Clock
+
+
+@dataclass(frozen=True, slots=True)
+class BatchConsumer:
+    """A consumer of its own, beside the per-event handlers: whole batches to one function, which must be idempotent."""
+
+    name: str
+    topics: Sequence[str]
+    handle: Callable[[Sequence[Record]], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceApp:
+    """What a service is: its routes (mounted under its name), handlers, loops and migrations."""
+
+    router: APIRouter
+    messaging: Router
+    migrations: Path
+    background: Sequence[BackgroundLoop] = ()
+    batches: Sequence[BatchConsumer] = ()
+    learns_keys: bool = False
+
+
+class Service:
+    """Runs one service in this process."""
+
+    def __init__(self, app: ServiceApp, context: ServiceContext) -> None:
+        self.name: ServiceName = app.messaging.service
+        self._app = app
+        self._context = context
+        self._stop = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._broker: KafkaBroker | None = None
+        self.health = Health()
+        self.processor = Processor(app.messaging, context.database, context.keys, context.clock)
+        self.repair = Repair(self.processor, context.database)
+        self.intake = Intake(self.processor, self.name)
+        dsn = context.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        self.relay = Relay(dsn, lambda: kafka.producer(context.settings), context.settings.topic_prefix)
+
+    def http(self) -> APIRouter:
+        """Everything this service answers, below `/<name>`."""
+        router = APIRouter(prefix=f"/{self.name}")
+        router.include_router(service_routes(self.intake, self.repair, self.status))
+        router.include_router(self._app.router)
+        return router
+
+    async def start(self) -> None:
+        """Migrate, then consume. Raises what says that the database or the broker is away."""
+        await self._context.database.migrate(self._app.migrations)
+        self._broker = kafka.broker(self._context.settings)
+        self._subscribe(self._broker)
+        await self._broker.start()
+        loops: list[tuple[str, BackgroundLoop]] = [
+            ("relay", self.relay.run),
+            ("repair", self.repair.run),
+            ("retention", self._retention),
+            *((getattr(loop, "__name__", "loop"), loop) for loop in self._app.background),
+        ]
+        self._tasks = [asyncio.create_task(self._supervise(name, loop)) for name, loop in loops]
+
+    async def stop(self) -> None:
+        """Stop taking events, finish what is under way, close."""
+        self._stop.set()
+        if self._broker is not None:
+            await self._broker.stop()
+        _, late = await asyncio.wait(self._tasks, timeout=8) if self._tasks else (set(), set())
+        for task in late:
+            task.cancel()
+        await self._context.database.close()
+
+    async def status(self) -> dict[str, Any]:
+        """The service's state in numbers, for operators."""
+        async with self._context.database.transaction() as connection:
+            row = (
+                await connection.execute(
+                    text(
+                        """SELECT (SELECT count(*) FROM outbox) AS outbox,
+                                  (SELECT extract(epoch FROM now() - min(created_at)) FROM outbox) AS outbox_seconds,
+                                  (SELECT count(DISTINCT (topic, key)) FROM parked) AS parked_keys,
+                                  (SELECT count(*) FROM dead_letter WHERE settled_at IS NULL) AS dead_letters"""
+                    )
+                )
+            ).one()
+        return {
+            "service": self.name,
+            "healthy": self.healthy,
+            "waiting_for": self.health.waiting_for,
+            "handled": self.health.handled,
+            "lag": await self.lag(),
+            "outbox": row.outbox,
+            "outbox_seconds": float(row.outbox_seconds or 0),
+            "parked_keys": row.parked_keys,
+            "dead_letters": row.dead_letters,
+        }
+
+    @property
+    def healthy(self) -> bool:
+        """Whether events flow: nothing waited for, no flood of failures."""
+        return self.health.waiting_for is None and not self.processor.guard.tripped
+
+    async def lag(self) -> int:
+        """Records published but not yet taken over by this process's consumers."""
+        behind = 0
+        for subscriber in self._broker.subscribers if self._broker else ():
+            consumer = getattr(subscriber, "consumer", None)
+            if consumer is None:
+                continue
+            for partition in consumer.assignment():
+                end = consumer.highwater(partition)
+                if end is not None:
+                    behind += max(0, end - await consumer.position(partition))
+        return behind
+
+    def _subscribe(self, broker: KafkaBroker) -> None:
+        settings, app = self._context.settings, self._app
+        publishers = app.messaging.publishers()
+        topics = [OWN_TOPIC[publisher] for publisher in sorted(publishers - {"agency"})]
+        if "agency" in publishers:
+            topics += [f"agency.{sector}.v1" for sector in SECTORS]
+        consumers = [BatchConsumer(self.name, topics, self._handle)] if topics else []
+        if app.learns_keys:
+            consumers.append(BatchConsumer(f"{self.name}-keys", [KEYS_TOPIC], self._learn))
+        for consumer in (*consumers, *app.batches):
+            subscribe(
+                broker,
+                topics=consumer.topics,
+                group=f"{settings.topic_prefix}{consumer.name}",
+                prefix=settings.topic_prefix,
+                handle=consumer.handle,
+                stop=self._stop,
+                health=self.health,
+            )
+
+    async def _handle(self, records: Sequence[Record]) -> None:
+        with HANDLER_SECONDS.labels(self.name).time():
+            results = await self.processor.handle(records)
+        for result in results:
+            if result.outcome != "skipped":
+                HANDLED.labels(self.name, result.record.topic, result.outcome).inc()
+
+    async def _learn(self, records: Sequence[Record]) -> None:
+        async with self._context.database.transaction() as connection:
+            for record in records:
+                try:
+                    wrapped = wrapped_of(record.value)
+                except (ValueError, KeyError, TypeError):
+                    _LOG.error("key.unreadable", offset=record.offset)
+                    continue
+                await self._context.keys.learn(connection, record.key, wrapped)
+
+    async def _retention(self, stop: asyncio.Event) -> None:
+        """Forget which services' events were seen long ago; what agencies sent is recognised for ever."""
+        while not stop.is_set():
+            async with self._context.database.transaction() as connection:
+                await connection.execute(
+                    text("DELETE FROM inbox WHERE origin IS NULL AND seen_at < now() - make_interval(days => :days)"),
+                    {"days": _INBOX_DAYS},
+                )
+            await pause(stop, 3600)
+
+    async def _supervise(self, name: str, loop: BackgroundLoop) -> None:
+        """Keep a loop running: one that dies is started again after a pause, and says so."""
+        delay = 1.0
+        while not self._stop.is_set():
+            try:
+                await loop(self._stop)
+                return
+            except Exception as error:
+                _LOG.error("loop.restarted", service=self.name, loop=name, reason=type(error).__name__)
+                await pause(self._stop, delay)
+                delay = min(delay * 2, 30)
