@@ -6,7 +6,8 @@ Everything else (schemas, AsyncAPI, validation, sealing, fast decoding) derives 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any, ClassVar, Literal, TypeVar
+from functools import cache
+from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -57,7 +58,19 @@ class Contract(BaseModel):
     @classmethod
     def sealed_fields(cls) -> tuple[str, ...]:
         """Names of the fields that carry identity."""
-        return tuple(name for name, field in cls.model_fields.items() if SEALED in field.metadata)
+        return _sealed_fields(cls)
+
+
+@cache
+def _sealed_fields(model: type[Contract]) -> tuple[str, ...]:
+    return tuple(
+        name for name, field in model.model_fields.items() if SEALED in field.metadata or _is_marked(field.annotation)
+    )
+
+
+def _is_marked(annotation: object) -> bool:
+    """`Sealed[X] | None` keeps its mark inside the union, where Pydantic leaves it."""
+    return SEALED in getattr(annotation, "__metadata__", ()) or any(map(_is_marked, get_args(annotation)))
 
 
 CONTRACTS: dict[str, type[Contract]] = {}

@@ -29,6 +29,13 @@ def test_every_schema_is_a_valid_schema() -> None:
 
 
 def test_identity_is_marked_in_the_schema() -> None:
+    assert set(ConcernReported.sealed_fields()) == {
+        "reporter",
+        "child",
+        "what_happened",
+        "unit_text",
+        "measures_taken",
+    }
     assert schema_of(ConcernReported)["properties"]["child"]["x-sealed"] is True
     assert "x-sealed" not in schema_of(ConcernReported)["properties"]["unit"]
 
