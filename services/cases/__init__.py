@@ -1,0 +1,1 @@
+"""Cases: reports of concern and what is done about them, by whom, by when."""

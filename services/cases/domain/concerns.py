@@ -1,0 +1,100 @@
+"""Reports of concern: taken in, corrected, triaged. Never refused for lack of knowledge.
+
+Pure. Refused only for a time of receipt after today (the day's end in Việt Nam, as clerks' clocks differ).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
+
+from services.cases.domain import acts
+from services.cases.domain.model import Actor, Concern, World, refuse
+from services.cases.domain.rules import require_concern
+from shared.contracts.vocabulary import AgeBand, ChildDescription, Sex, age_band, age_on
+
+_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+
+
+def check_received(received_at: datetime, now: datetime) -> datetime:
+    """The moment clocks run from: the receipt, never later than now. Raises `Rejected` (received-at-in-future)."""
+    if received_at.astimezone(_ZONE).date() > now.astimezone(_ZONE).date():
+        raise refuse(
+            "data.received_at",
+            "received-at-in-future",
+            "Thời điểm tiếp nhận ở tương lai; kiểm tra lại ngày tháng.",
+            "The time of receipt lies in the future; check the date.",
+        )
+    return min(received_at, now)
+
+
+def check_occurred(occurred_on: date, now: datetime) -> None:
+    """Raises `Rejected` (occurred-on-in-future) for an incident of a day to come."""
+    if occurred_on > now.astimezone(_ZONE).date():
+        raise refuse(
+            "data.occurred_on",
+            "occurred-on-in-future",
+            "Ngày xảy ra ở tương lai; kiểm tra lại ngày tháng.",
+            "The day of the incident lies in the future; check the date.",
+        )
+
+
+def main_kind(kinds: Sequence[str]) -> str:
+    """The one kind a concern is counted under: the first that the sender names (form 01 asks for the main one first),
+    `other` where none is named."""
+    return kinds[0] if kinds else "other"
+
+
+def described_sex(sex: Sex, child: ChildDescription | None) -> Sex:
+    """The sex said in clear, else the one in the description."""
+    return sex if sex != "unknown" or child is None else child.sex
+
+
+def described_band(age: int | None, child: ChildDescription | None, received_at: datetime) -> AgeBand:
+    """The age band on the day of receipt: from the birth date where known, else the age said."""
+    day = received_at.astimezone(_ZONE).date()
+    if child is not None and child.birth_date is not None and child.birth_date <= day:
+        return age_band(age_on(child.birth_date, day))
+    if age is None and child is not None:
+        age = child.age
+    return age_band(age)
+
+
+def correct(before: Concern, said: Concern) -> Concern:
+    """The sender's correction: the same concern, other facts. One dismissed that now tells of danger waits again."""
+    after = replace(
+        before,
+        unit=said.unit,
+        sex=said.sex,
+        age_band=said.age_band,
+        kind=said.kind,
+        danger_now=said.danger_now,
+        channel=said.channel,
+        received_at=said.received_at,
+    )
+    if after.status == "dismissed" and after.danger_now == "yes":
+        return replace(after, status="received")
+    return after
+
+
+def opens_at_once(concern: Concern) -> bool:
+    """Danger now opens a case without waiting for a person; everything else waits for triage (decision 0003)."""
+    return concern.status == "received" and concern.danger_now == "yes"
+
+
+def dismiss(concern: Concern, actor: Actor) -> Concern:
+    """No case follows. Raises `Rejected` where that is not the actor's to say."""
+    require_concern(concern, "dismiss", actor)
+    return replace(concern, status="dismissed")
+
+
+def forward(concern: Concern, act: acts.ForwardConcern, actor: Actor, world: World) -> Concern:
+    """Another commune's matter (Decree 56/2017, Art. 26(1)). Raises `Rejected`."""
+    require_concern(concern, "forward", actor)
+    if act.to_unit not in world.units or act.to_unit == concern.unit:
+        raise refuse(
+            "to_unit", "unit-unknown", "Chọn một xã, phường khác của tỉnh.", "Choose another commune of the province."
+        )
+    return replace(concern, unit=act.to_unit)

@@ -1,0 +1,143 @@
+"""Which acts are open to whom, at which step, by which article: one table for buttons, refusals and tests.
+
+Pure. A missed deadline never closes an act (domain: it escalates, it does not block).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.cases.domain.model import Actor, Case, Concern
+from shared.contracts.cases import CaseStep
+from shared.contracts.errors import Rejected, Violation
+
+_ACTIVE: frozenset[CaseStep] = frozenset({"intake", "assessment", "plan", "approval", "carrying-out", "review"})
+_WORKER = frozenset({"worker"})
+_CHAIR = frozenset({"chair"})
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """Who may do an act, at which steps, and where the law says so."""
+
+    roles: frozenset[str]
+    steps: frozenset[CaseStep]
+    law: str
+
+
+RULES: Mapping[str, Rule] = {
+    "verify": Rule(_WORKER, _ACTIVE, "Nghị định 56/2017, Điều 25(2)"),
+    "assess-initial": Rule(_WORKER, frozenset({"intake", "assessment"}), "Nghị định 56/2017, Điều 26(2)"),
+    "decide-emergency": Rule(_CHAIR, _ACTIVE, "Nghị định 56/2017, Điều 26(3), 31"),
+    "assess-detailed": Rule(_WORKER, frozenset({"assessment", "plan"}), "Nghị định 56/2017, Điều 27(1)"),
+    "draft-plan": Rule(_WORKER, frozenset({"assessment", "plan"}), "Nghị định 56/2017, Điều 28(1)"),
+    "approve-plan": Rule(_CHAIR, frozenset({"approval"}), "Nghị định 56/2017, Điều 28(2)"),
+    "return-plan": Rule(_CHAIR, frozenset({"approval"}), "Nghị định 56/2017, Điều 28(2)"),
+    "request-task": Rule(_WORKER | _CHAIR, _ACTIVE, "Nghị định 56/2017, Điều 25(2), 29"),
+    "hold-review": Rule(_WORKER, frozenset({"carrying-out", "review"}), "Nghị định 56/2017, Điều 30"),
+    "close": Rule(_CHAIR, frozenset({"intake", "assessment", "review"}), "Nghị định 56/2017, Điều 30(1)"),
+    "reopen": Rule(_WORKER | _CHAIR, frozenset({"closed"}), "Nghị định 56/2017, Điều 30(1)"),
+    "reclassify": Rule(_WORKER, _ACTIVE, "Luật Trẻ em 2016, Điều 4(5), 51"),
+    "transfer": Rule(frozenset({"worker", "coordinator"}), _ACTIVE, "Luật Trẻ em 2016, Điều 52"),
+    "merge": Rule(_WORKER, _ACTIVE, "Luật Trẻ em 2016, Điều 51"),
+    "choose-child": Rule(_WORKER, _ACTIVE, "Nghị định 56/2017, Điều 25(1)"),
+    "note": Rule(_WORKER | _CHAIR, _ACTIVE | frozenset[CaseStep]({"closed", "merged"}), "Nghị định 56/2017, Điều 29"),
+}
+CONCERN_RULES: Mapping[str, Rule] = {
+    "open": Rule(_WORKER | _CHAIR, frozenset(), "Nghị định 56/2017, Điều 25(2)"),
+    "link": Rule(_WORKER, frozenset(), "Luật Trẻ em 2016, Điều 51"),
+    "dismiss": Rule(_WORKER | _CHAIR, frozenset(), "Nghị định 56/2017, Điều 25(2)"),
+    "forward": Rule(frozenset({"worker", "coordinator"}), frozenset(), "Nghị định 56/2017, Điều 26(1)"),
+}
+
+
+def open_acts(case: Case, actor: Actor) -> list[str]:
+    """The acts that the case's step and the actor's role allow now, in the table's order."""
+    return [act for act in RULES if refusal(case, act, actor) is None]
+
+
+def open_concern_acts(concern: Concern, actor: Actor) -> list[str]:
+    """The acts on a concern that are open to the actor now."""
+    return [act for act in CONCERN_RULES if concern_refusal(concern, act, actor) is None]
+
+
+def require(case: Case, act: str, actor: Actor) -> None:
+    """Raises `Rejected`, with the law, where the act is not open to the actor now."""
+    violation = refusal(case, act, actor)
+    if violation is not None:
+        raise Rejected([violation])
+
+
+def require_concern(concern: Concern, act: str, actor: Actor) -> None:
+    """Raises `Rejected`, with the law, where the act is not open to the actor now."""
+    violation = concern_refusal(concern, act, actor)
+    if violation is not None:
+        raise Rejected([violation])
+
+
+def refusal(case: Case, act: str, actor: Actor) -> Violation | None:
+    """Why an act is not open to an actor now; None where it is."""
+    rule = RULES[act]
+    if actor.role not in rule.roles:
+        return _role(rule)
+    if not actor.covers(case.unit):
+        return _place(rule)
+    if case.step not in rule.steps:
+        return _step(rule)
+    if act == "close" and case.step != "review" and case.verified is not False:
+        return Violation(
+            "act",
+            "nothing-verified",
+            f"Chưa rà soát thì chỉ đóng được vụ việc đã xác minh là không có ({rule.law}).",
+            f"Before a review only a case verified as unfounded may be closed ({rule.law}).",
+        )
+    if act == "choose-child" and case.identity != "candidates":
+        return _step(rule)
+    if act == "decide-emergency" and case.emergency is not None and case.clock("emergency-12h") is None:
+        return Violation(
+            "act",
+            "already-decided",
+            f"Biện pháp bảo vệ khẩn cấp đã được quyết định ({rule.law}).",
+            f"An emergency measure is decided already ({rule.law}).",
+        )
+    return None
+
+
+def concern_refusal(concern: Concern, act: str, actor: Actor) -> Violation | None:
+    """Why an act on a concern is not open to an actor now; None where it is."""
+    rule = CONCERN_RULES[act]
+    if actor.role not in rule.roles:
+        return _role(rule)
+    if not actor.covers(concern.unit):
+        return _place(rule)
+    if concern.status != "received":
+        return _step(rule)
+    return None
+
+
+def _role(rule: Rule) -> Violation:
+    return Violation(
+        "act",
+        "not-your-role",
+        f"Việc này thuộc thẩm quyền của người khác ({rule.law}).",
+        f"This act belongs to another office ({rule.law}).",
+    )
+
+
+def _place(rule: Rule) -> Violation:
+    return Violation(
+        "act",
+        "not-your-commune",
+        f"Vụ việc thuộc xã, phường khác ({rule.law}).",
+        f"The case belongs to another commune ({rule.law}).",
+    )
+
+
+def _step(rule: Rule) -> Violation:
+    return Violation(
+        "act",
+        "not-at-this-step",
+        f"Việc này không làm được ở bước hiện tại ({rule.law}).",
+        f"This act is not open at the present step ({rule.law}).",
+    )

@@ -1,0 +1,410 @@
+"""The state machine of a case: what is open to whom, what each act says, how the law's clocks run."""
+
+import itertools
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from services.cases.domain import acts, cases, clocks, concerns
+from services.cases.domain.forms import HARM_ROWS, ROWS, totals
+from services.cases.domain.model import APPROVAL, EMERGENCY, PLAN, SYSTEM, Actor, Case, Concern, Decision, World
+from services.cases.domain.rules import RULES, open_acts
+from shared.contracts import cases as events
+from shared.contracts.errors import Rejected
+from shared.contracts.vocabulary import ChildDescription
+
+NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
+UNIT = "05443"
+WORKER = Actor("lan.worker", "Lan", "worker", frozenset({UNIT}))
+CHAIR = Actor("binh.chair", "Bình", "chair", frozenset({UNIT}))
+COORDINATOR = Actor("ha.coordinator", "Hà", "coordinator", "all")
+CHILD = ChildDescription(name="Trẻ thử", age=7)
+LENGTHS = {EMERGENCY: timedelta(hours=12), PLAN: timedelta(days=7), APPROVAL: timedelta(days=2)}
+
+
+@dataclass(frozen=True)
+class Due:
+    due: datetime
+    nearing_at: datetime
+    legal_source: str = "Nghị định 56/2017"
+
+
+def world(now: datetime = NOW) -> World:
+    numbers = itertools.count(1)
+    return World(
+        now=now,
+        start=lambda kind, at: Due(at + LENGTHS[kind], at + LENGTHS[kind] * 0.75),
+        new_id=lambda: f"{now.isoformat()}-{next(numbers)}",
+        units=frozenset({UNIT, "05455"}),
+        task_kinds=frozenset({"verify", "examine"}),
+        outcomes=frozenset({"safe"}),
+    )
+
+
+def concern(**changes: object) -> Concern:
+    base = Concern(
+        id="concern-1",
+        code="BT-2026-000001",
+        unit=UNIT,
+        sex="female",
+        age_band="6-10",
+        kind="violence",
+        danger_now="no",
+        sector="hotline",
+        channel="hotline-111",
+        received_at=NOW,
+    )
+    return replace(base, **changes)  # type: ignore[arg-type]
+
+
+def opened(danger: str = "no", received_at: datetime = NOW) -> Decision:
+    return cases.open_case(
+        concern(danger_now=danger, received_at=received_at), "case-1", "TN-2026-000001", CHILD, world(), by_person=False
+    )
+
+
+def said(decision: Decision) -> list[str]:
+    return [happening.model.TYPE.removeprefix("vn.vongtay.cases.") for happening in decision.happenings]
+
+
+def rule_of(error: pytest.ExceptionInfo[Rejected]) -> str:
+    return error.value.violations[0].rule
+
+
+def initial(level: str, rating: str = "medium", conclusion: str = "Trẻ cần được theo dõi thêm tại nhà.") -> acts.Act:
+    return acts.ACT.validate_python(
+        {
+            "act": "assess-initial",
+            "ratings": dict.fromkeys(ROWS, rating),
+            "level": level,
+            "conclusion": conclusion,
+        }
+    )
+
+
+def do(case: Case, act: dict[str, object], actor: Actor = WORKER, now: datetime = NOW) -> Case:
+    return cases.decide(case, acts.ACT.validate_python(act), actor, world(now)).case
+
+
+def planned() -> Case:
+    case = cases.decide(opened().case, initial("medium"), WORKER, world()).case
+    return do(case, {"act": "draft-plan", "goals": "An toàn", "activities": "Thăm mỗi tuần"})
+
+
+def test_danger_now_starts_the_twelve_hours_from_receipt_and_asks_police_and_health() -> None:
+    received = NOW - timedelta(hours=3)
+    decision = opened("yes", received)
+    clock = decision.case.clock(EMERGENCY)
+    assert clock is not None
+    assert clock.due == received + timedelta(hours=12)
+    assert decision.case.clock(PLAN) is None
+    assert {task.sector for task in decision.case.tasks} == {"police", "health"}
+    assert said(decision) == ["case.opened", "child.described", "deadline.started", "task.requested", "task.requested"]
+
+
+def test_without_danger_the_five_working_days_run_and_nobody_is_asked_yet() -> None:
+    decision = opened("unknown")
+    assert decision.case.clock(PLAN) is not None
+    assert decision.case.clock(EMERGENCY) is None
+    assert decision.case.tasks == ()
+
+
+def test_a_report_forwarded_late_gives_sectors_a_date_that_lies_ahead() -> None:
+    decision = opened("yes", NOW - timedelta(days=30))
+    assert all(task.due > NOW for task in decision.case.tasks)
+
+
+def test_the_way_from_report_to_closing_says_each_step() -> None:
+    case = opened().case
+    case = do(case, {"act": "verify", "confirmed": True, "findings": "Đúng như báo tin"})
+    case = cases.decide(case, initial("medium"), WORKER, world()).case
+    assert case.step == "assessment"
+    case = do(case, {"act": "draft-plan", "goals": "An toàn", "activities": "Thăm mỗi tuần"})
+    assert case.step == "approval"
+    assert case.clock(PLAN) is None
+    assert case.clock(APPROVAL) is not None
+    case = do(case, {"act": "approve-plan"}, CHAIR)
+    assert case.step == "carrying-out"
+    case = do(case, {"act": "hold-review", "outcome": "close", "findings": "Trẻ đã ổn định"})
+    decision = cases.decide(
+        case,
+        acts.ACT.validate_python({"act": "close", "outcome": "safe", "no_risk": True, "stable": True}),
+        CHAIR,
+        world(),
+    )
+    assert said(decision) == ["case.closed"]
+    assert decision.case.status == "closed"
+    assert not any(clock.runs for clock in decision.case.clocks)
+    again = do(decision.case, {"act": "reopen", "reason": "Lại có dấu hiệu"})
+    assert (again.status, again.step) == ("open", "assessment")
+    assert again.clock(PLAN) is not None
+
+
+def test_a_plan_given_back_is_drafted_again_under_a_new_clock() -> None:
+    case = do(planned(), {"act": "return-plan", "reason": "Thiếu kinh phí"}, CHAIR)
+    assert case.step == "plan"
+    assert case.clock(APPROVAL) is None
+    case = do(case, {"act": "draft-plan", "goals": "An toàn", "activities": "Có kinh phí"}, now=NOW + timedelta(days=1))
+    clock = case.clock(APPROVAL)
+    assert clock is not None
+    assert clock.started_at == NOW + timedelta(days=1)
+
+
+@pytest.mark.parametrize("act", ["approve-plan", "close", "decide-emergency"])
+def test_what_the_chair_decides_is_refused_to_a_worker_with_the_law(act: str) -> None:
+    inputs = {
+        "approve-plan": {},
+        "close": {"outcome": "safe"},
+        "decide-emergency": {"measure": "separate", "decision": "Tách trẻ"},
+    }
+    with pytest.raises(Rejected) as error:
+        do(planned(), {"act": act, **inputs[act]})
+    assert rule_of(error) == "not-your-role"
+    assert "Nghị định 56/2017" in error.value.violations[0].message_vi
+
+
+def test_a_neighbouring_commune_may_do_nothing() -> None:
+    stranger = replace(WORKER, units=frozenset({"05455"}))
+    assert open_acts(opened().case, stranger) == []
+    assert open_acts(opened().case, Actor("x", "", "statistician", "all")) == []
+
+
+def test_every_act_offered_is_accepted_by_the_rules_and_no_other() -> None:
+    case = planned()
+    for actor in (WORKER, CHAIR, COORDINATOR):
+        offered = set(open_acts(case, actor))
+        for act in RULES:
+            if act in offered:
+                assert actor.role in RULES[act].roles
+    assert "approve-plan" in open_acts(case, CHAIR)
+    assert open_acts(case, COORDINATOR) == ["transfer"]
+
+
+def test_high_risk_found_later_runs_from_receipt_and_is_told_missed_at_the_next_tick() -> None:
+    received = NOW - timedelta(hours=20)
+    case = cases.decide(opened("no", received).case, initial("high", "high"), WORKER, world()).case
+    assert case.clock(PLAN) is None
+    decision = clocks.tick(case, world())
+    assert "deadline.missed" in said(decision)
+    assert clocks.tick(decision.case, world()).happenings == ()
+
+
+def test_low_risk_ends_the_emergency_clock_and_starts_the_plan() -> None:
+    case = cases.decide(opened("yes").case, initial("medium"), WORKER, world()).case
+    assert case.clock(EMERGENCY) is None
+    assert [clock.state for clock in case.clocks if clock.kind == EMERGENCY] == ["cancelled"]
+    assert case.clock(PLAN) is not None
+
+
+def test_a_measure_in_time_meets_the_clock_and_a_late_one_is_missed_first() -> None:
+    measure = acts.ACT.validate_python({"act": "decide-emergency", "measure": "separate", "decision": "Tách trẻ"})
+    in_time = cases.decide(opened("yes").case, measure, CHAIR, world(NOW + timedelta(hours=11)))
+    assert said(in_time) == ["emergency.measure.decided", "deadline.met"]
+    assert in_time.case.clocks[0].state == "met"
+    late = cases.decide(opened("yes").case, measure, CHAIR, world(NOW + timedelta(hours=13)))
+    assert said(late) == ["emergency.measure.decided", "deadline.missed", "deadline.met"]
+    assert late.case.clocks[0].state == "met-late"
+
+
+def test_ticks_tell_nearing_then_missed_and_after_a_day_off_only_missed() -> None:
+    case = opened("yes").case
+    assert clocks.tick(case, world(NOW + timedelta(hours=8))).happenings == ()
+    near = clocks.tick(case, world(NOW + timedelta(hours=10)))
+    assert said(near) == ["deadline.nearing"]
+    assert said(clocks.tick(near.case, world(NOW + timedelta(hours=10)))) == []
+    missed = clocks.tick(near.case, world(NOW + timedelta(hours=12, seconds=1)))
+    assert said(missed) == ["deadline.missed", "task.overdue", "task.overdue"]
+    after_a_day_off = clocks.tick(case, world(NOW + timedelta(days=1)))
+    assert said(after_a_day_off) == ["deadline.missed", "task.overdue", "task.overdue"]
+    assert after_a_day_off.case.next_moment() is None
+
+
+def test_at_the_very_moment_it_is_due_a_deadline_is_not_missed_yet() -> None:
+    case = opened("yes").case
+    due = case.clocks[0].due
+    assert "deadline.missed" not in said(clocks.tick(case, world(due)))
+    assert "deadline.missed" in said(clocks.tick(case, world(due + timedelta(microseconds=1))))
+
+
+def test_the_form_needs_every_row_and_a_reason_for_a_milder_conclusion() -> None:
+    with pytest.raises(Rejected) as error:
+        do(
+            opened().case,
+            {"act": "assess-initial", "ratings": {"severity": "high"}, "level": "high", "conclusion": "Nặng"},
+        )
+    assert rule_of(error) == "ratings-incomplete"
+    counted = totals({**dict.fromkeys(ROWS, "low"), **dict.fromkeys(HARM_ROWS, "high")})  # type: ignore[arg-type]
+    assert counted.suggested == "high"
+    assert counted.harm["high"] == 3
+    ratings = {**dict.fromkeys(ROWS, "low"), **dict.fromkeys(HARM_ROWS, "high")}
+    with pytest.raises(Rejected) as error:
+        do(opened().case, {"act": "assess-initial", "ratings": ratings, "level": "low", "conclusion": "Ổn"})
+    assert rule_of(error) == "conclusion-reason"
+
+
+def test_a_task_is_answered_once_by_the_sector_that_was_asked() -> None:
+    case = opened("yes").case
+    task = next(task for task in case.tasks if task.sector == "police")
+    with pytest.raises(Rejected) as error:
+        clocks.answer(case, world(), task.id, "health", "done")
+    assert rule_of(error) == "task-of-another-sector"
+    with pytest.raises(Rejected) as error:
+        clocks.answer(case, world(), "nothing", "police", "done")
+    assert rule_of(error) == "task-unknown"
+    with pytest.raises(Rejected) as error:
+        clocks.answer(case, world(), task.id, "police", "declined")
+    assert rule_of(error) == "reason-missing"
+    done = clocks.answer(case, world(), task.id, "police", "done", summary="Đã xác minh", answer_id="a")
+    assert said(done) == ["task.done"]
+    with pytest.raises(Rejected) as error:
+        clocks.answer(done.case, world(), task.id, "police", "accepted", answer_id="b")
+    assert rule_of(error) == "task-closed"
+    corrected = clocks.answer(
+        done.case, world(), task.id, "police", "declined", reason="Nhầm", answer_id="a", correction=True
+    )
+    assert said(corrected) == ["task.declined"]
+
+
+def test_an_overdue_task_with_a_new_date_waits_again() -> None:
+    later = world(NOW + timedelta(days=1))
+    case = clocks.tick(opened("yes").case, later).case
+    task = case.tasks[0]
+    assert task.state == "overdue"
+    with pytest.raises(Rejected) as error:
+        clocks.answer(case, later, task.id, task.sector, "new-date", new_date=NOW)
+    assert rule_of(error) == "new-date-past"
+    answered = clocks.answer(
+        case, later, task.id, task.sector, "new-date", new_date=later.now + timedelta(days=2)
+    ).case.tasks[0]
+    assert (answered.state, answered.due) == ("accepted", later.now + timedelta(days=2))
+
+
+def test_a_case_is_not_closed_while_the_child_is_unsafe_or_a_task_waits() -> None:
+    case = do(planned(), {"act": "approve-plan"}, CHAIR)
+    case = do(case, {"act": "request-task", "kind": "examine", "sector": "health", "due": date(2026, 11, 30)})
+    case = do(case, {"act": "hold-review", "outcome": "close", "findings": "Ổn"})
+    with pytest.raises(Rejected) as error:
+        do(case, {"act": "close", "outcome": "safe", "no_risk": True}, CHAIR)
+    assert rule_of(error) == "not-yet-safe"
+    with pytest.raises(Rejected) as error:
+        do(case, {"act": "close", "outcome": "safe", "no_risk": True, "stable": True}, CHAIR)
+    assert rule_of(error) == "tasks-open"
+
+
+def test_before_a_review_only_an_unfounded_case_is_closed() -> None:
+    with pytest.raises(Rejected) as error:
+        do(opened().case, {"act": "close", "outcome": "safe"}, CHAIR)
+    assert rule_of(error) == "nothing-verified"
+    case = do(opened().case, {"act": "verify", "confirmed": False, "findings": "Không có việc này"})
+    assert do(case, {"act": "close", "outcome": "safe"}, CHAIR).status == "closed"
+
+
+def test_merging_takes_risk_child_and_running_clock_along() -> None:
+    gone = replace(opened("yes").case, child_id="child-1", identity="linked")
+    target = replace(opened("no").case, id="case-2", code="TN-2026-000002")
+    act = acts.Merge(into=target.code, reason="Cùng một trẻ")
+    left, on = cases.merge(gone, target, act, WORKER, world())
+    assert (left.case.status, left.case.step, left.case.merged_into) == ("merged", "merged", "case-2")
+    assert not any(clock.runs for clock in left.case.clocks)
+    assert (on.case.risk, on.case.child_id) == ("high", "child-1")
+    clock = on.case.clock(EMERGENCY)
+    assert clock is not None
+    assert clock.started_at == NOW
+    assert said(on) == ["case.reclassified", "case.child-linked", "deadline.started"]
+    with pytest.raises(Rejected) as error:
+        cases.merge(gone, gone, act, WORKER, world())
+    assert rule_of(error) == "merge-target"
+
+
+def test_a_transfer_says_from_where_and_ends_what_the_first_commune_may_do() -> None:
+    decision = cases.decide(opened().case, acts.Transfer(to_unit="05455", reason="Trẻ ở đó"), WORKER, world())
+    assert decision.happenings[0].extra == {"from_unit": UNIT}
+    assert decision.case.facts().unit == "05455"
+    assert open_acts(decision.case, WORKER) == []
+    with pytest.raises(Rejected) as error:
+        cases.decide(opened().case, acts.Transfer(to_unit="99999", reason="?"), WORKER, world())
+    assert rule_of(error) == "unit-unknown"
+
+
+def test_candidates_wait_for_a_person_who_may_choose_only_among_them() -> None:
+    case = cases.identified(opened().case, None, [{"child_id": "a", "probability": 0.7, "reasons": []}]).case
+    assert case.identity == "candidates"
+    with pytest.raises(Rejected) as error:
+        do(case, {"act": "choose-child", "child_id": "b"})
+    assert rule_of(error) == "not-a-candidate"
+    chosen = cases.decide(case, acts.ChooseChild(child_id="a"), WORKER, world())
+    assert said(chosen) == ["case.child-linked"]
+    assert chosen.case.facts().child_id == "a"
+    assert cases.identified(chosen.case, "a", ()).happenings == ()
+
+
+def test_a_correction_moves_a_case_at_intake_and_leaves_a_later_one_to_people() -> None:
+    before, after = concern(), concern(kind="neglect", unit="05455", danger_now="yes")
+    decision = cases.correct(replace(opened().case, identity="linked"), before, after, CHILD, world())
+    assert (decision.case.kind, decision.case.unit, decision.case.risk) == ("neglect", "05455", "high")
+    assert said(decision)[0] == "case.reclassified"
+    assert decision.case.clock(EMERGENCY) is not None
+    later = cases.correct(planned(), before, after, CHILD, world())
+    assert later.happenings == ()
+    assert later.case.kind == "violence"
+    assert [entry.kind for entry in later.entries] == ["report.corrected"]
+
+
+def test_a_second_report_of_danger_starts_the_clock_at_its_own_receipt() -> None:
+    second = concern(id="concern-2", danger_now="yes", received_at=NOW - timedelta(hours=1))
+    decision = cases.linked_report(opened("no", NOW - timedelta(days=9)).case, second, world())
+    clock = decision.case.clock(EMERGENCY)
+    assert clock is not None
+    assert clock.started_at == NOW - timedelta(hours=1)
+    assert decision.case.risk == "high"
+
+
+def test_a_receipt_of_tomorrow_is_refused_and_one_of_later_today_counts_from_now() -> None:
+    assert concerns.check_received(NOW + timedelta(hours=2), NOW) == NOW
+    with pytest.raises(Rejected) as error:
+        concerns.check_received(NOW + timedelta(days=1), NOW)
+    assert rule_of(error) == "received-at-in-future"
+
+
+def test_an_incident_of_tomorrow_is_refused() -> None:
+    concerns.check_occurred(date(2026, 11, 24), NOW)
+    with pytest.raises(Rejected) as error:
+        concerns.check_occurred(date(2026, 11, 25), NOW)
+    assert rule_of(error) == "occurred-on-in-future"
+
+
+def test_the_age_band_is_of_the_day_of_receipt() -> None:
+    child = ChildDescription(birth_date=date(2015, 11, 25))
+    assert concerns.described_band(None, child, NOW) == "6-10"
+    assert concerns.described_band(None, child, NOW + timedelta(days=1)) == "11-15"
+    assert concerns.described_band(4, None, NOW) == "4-5"
+    assert concerns.described_band(None, None, NOW) == "unknown"
+
+
+def test_triage_dismisses_forwards_and_refuses_what_is_decided() -> None:
+    dismissed = concerns.dismiss(concern(), WORKER)
+    assert dismissed.status == "dismissed"
+    with pytest.raises(Rejected) as error:
+        concerns.dismiss(dismissed, WORKER)
+    assert rule_of(error) == "not-at-this-step"
+    unplaced = concern(unit="unclassified")
+    moved = concerns.forward(unplaced, acts.ForwardConcern(to_unit=UNIT, reason="Theo địa chỉ"), COORDINATOR, world())
+    assert moved.unit == UNIT
+    with pytest.raises(Rejected):
+        concerns.dismiss(unplaced, WORKER)
+
+
+def test_a_dismissed_concern_that_turns_out_to_be_danger_opens_after_all() -> None:
+    dismissed = replace(concern(), status="dismissed")
+    assert not concerns.opens_at_once(concerns.correct(dismissed, concern()))
+    assert concerns.opens_at_once(concerns.correct(dismissed, concern(danger_now="yes")))
+
+
+def test_facts_of_an_event_fit_its_contract() -> None:
+    for happening in opened("yes").happenings:
+        case = opened("yes").case
+        event = happening.model.model_validate({"case_id": case.id, "facts": case.facts(), **happening.extra})
+        assert event.facts.status == "open"
+    assert events.CaseOpened.TYPE == "vn.vongtay.cases.case.opened"
+    assert SYSTEM.covers(UNIT)
