@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import structlog
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from fastapi import APIRouter
 from faststream.kafka import KafkaBroker
 from sqlalchemy import text
@@ -31,6 +32,7 @@ from shared.privacy import Keys
 from shared.privacy.keys import KEYS_TOPIC, wrapped_of
 from shared.settings import Settings
 from shared.telemetry import HANDLED, HANDLER_SECONDS
+from shared.web.pages import Pages
 
 _LOG = structlog.get_logger(__name__)
 _INBOX_DAYS = 90
@@ -58,9 +60,10 @@ class BatchConsumer:
 
 @dataclass(frozen=True, slots=True)
 class ServiceApp:
-    """What a service is: its routes (mounted under its name), handlers, loops and migrations."""
+    """What a service is: its routes (mounted under its name), pages, handlers, loops and migrations."""
 
     router: APIRouter
+    pages: Pages
     messaging: Router
     migrations: Path
     background: Sequence[BackgroundLoop] = ()
@@ -95,9 +98,14 @@ class Service:
     async def start(self) -> None:
         """Migrate, then consume. Raises what says that the database or the broker is away."""
         await self._context.database.migrate(self._app.migrations)
-        self._broker = kafka.broker(self._context.settings)
-        self._subscribe(self._broker)
-        await self._broker.start()
+        broker = kafka.broker(self._context.settings)
+        self._subscribe(broker)
+        try:
+            await broker.start()
+        except BaseException:
+            await broker.stop()
+            raise
+        self._broker = broker
         loops: list[tuple[str, BackgroundLoop]] = [
             ("relay", self.relay.run),
             ("repair", self.repair.run),
@@ -147,17 +155,11 @@ class Service:
         return self.health.waiting_for is None and not self.processor.guard.tripped
 
     async def lag(self) -> int:
-        """Records published but not yet taken over by this process's consumers."""
-        behind = 0
-        for subscriber in self._broker.subscribers if self._broker else ():
-            consumer = getattr(subscriber, "consumer", None)
-            if consumer is None:
-                continue
-            for partition in consumer.assignment():
-                end = consumer.highwater(partition)
-                if end is not None:
-                    behind += max(0, end - await consumer.position(partition))
-        return behind
+        """Records published but not yet taken over by any replica: what its groups have committed against the ends."""
+        consumers = [
+            getattr(subscriber, "consumer", None) for subscriber in (self._broker.subscribers if self._broker else ())
+        ]
+        return sum(await asyncio.gather(*(_behind(consumer) for consumer in consumers if consumer is not None)))
 
     def _subscribe(self, broker: KafkaBroker) -> None:
         settings, app = self._context.settings, self._app
@@ -217,3 +219,19 @@ class Service:
                 _LOG.error("loop.restarted", service=self.name, loop=name, reason=type(error).__name__)
                 await pause(self._stop, delay)
                 delay = min(delay * 2, 30)
+
+
+async def _behind(consumer: AIOKafkaConsumer) -> int:
+    partitions = [
+        TopicPartition(topic, number)
+        for topic in consumer.subscription()
+        for number in consumer.partitions_for_topic(topic) or ()
+    ]
+    if not partitions:
+        return 0
+    begins, ends = await asyncio.gather(consumer.beginning_offsets(partitions), consumer.end_offsets(partitions))
+    committed = await asyncio.gather(*(consumer.committed(partition) for partition in partitions))
+    return sum(
+        max(0, ends[partition] - max(done or 0, begins[partition]))
+        for partition, done in zip(partitions, committed, strict=True)
+    )

@@ -50,8 +50,9 @@ class Keys:
         self._master = master
         self.platform = platform
         self._cache: OrderedDict[str, DataKey] = OrderedDict()
-        # Pseudonyms and content digests must not be guessable from outside: both are keyed.
-        self.pepper = hmac.new(master, b"vongtay pepper", hashlib.sha256).digest()
+        # Content digests must not be guessable from outside; agencies' pseudonyms not from outside the agencies.
+        self._pepper = hmac.new(master, b"vongtay pepper", hashlib.sha256).digest()
+        self.agency_pepper = hmac.new(master, b"vongtay agency pepper", hashlib.sha256).digest()
 
     async def key_for(self, connection: AsyncConnection, kid: str, *, create: bool = False) -> DataKey:
         """The data key named `kid`, made (and published with the transaction) if `create`.
@@ -145,7 +146,7 @@ class Keys:
 
     def digest(self, *parts: bytes) -> bytes:
         """A keyed 16-byte digest, for recognising a content seen before without keeping it."""
-        mac = hmac.new(self.pepper, digestmod=hashlib.sha256)
+        mac = hmac.new(self._pepper, digestmod=hashlib.sha256)
         for part in parts:
             mac.update(len(part).to_bytes(8, "big"))
             mac.update(part)

@@ -1,0 +1,49 @@
+"""What the command line prints: tables for people, JSON for programs, one sentence for what went wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+EXIT_DATA = 1
+EXIT_USE = 2
+EXIT_UNREACHABLE = 3
+
+console = Console(highlight=False)
+error_console = Console(stderr=True, highlight=False)
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
+
+
+class CommandError(Exception):
+    """A command cannot go on: one sentence for the user, and the exit code."""
+
+    def __init__(self, sentence: str, code: int = EXIT_USE) -> None:
+        super().__init__(sentence)
+        self.code = code
+
+
+def error(sentence: str) -> None:
+    """Say on standard error what is wrong."""
+    error_console.print(f"[bold red]vongtay:[/] {escape(sentence)}", soft_wrap=True)
+
+
+def print_json(value: object) -> None:
+    """Print one JSON document."""
+    typer.echo(orjson.dumps(value, option=orjson.OPT_INDENT_2).decode())
+
+
+def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
+    """Print rows as a table, or what their absence means."""
+    table = Table(*columns, title=title, title_justify="left")
+    for row in rows:
+        table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
+    if table.row_count:
+        console.print(table)
+    else:
+        console.print(empty)
