@@ -1,0 +1,136 @@
+"""Webhooks after the Standard Webhooks specification: a signed POST, a short look at the answer.
+
+It never follows a redirect, never reads more of an answer than it keeps, and never waits longer than its limit.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime
+
+import aiohttp
+
+from services.notify.channels.base import RESPONSE_CHARACTERS
+from services.notify.channels.guard import ForbiddenAddressError, GuardedResolver, guarded_socket, url_violations
+from services.notify.domain import Outcome, Sent, retry_after
+from services.notify.signing import headers_of
+from services.notify.store import Leased, Target
+from shared.messaging.outbox import OutboxRow
+
+_RESPONSE_BYTES = RESPONSE_CHARACTERS * 4
+_GONE = 410
+_FIXED = {"content-type": "application/json", "user-agent": "Vong-Tay-Webhooks/1.0"}
+
+
+class WebhookChannel:
+    """POSTs to partners' endpoints over one shared session.
+
+    Args:
+        allow_private: whether addresses that are not public, and plain http, are taken. timeout: seconds for all.
+    """
+
+    def __init__(self, *, allow_private: bool, timeout: float) -> None:
+        self._allow_private = allow_private
+        self._timeout = timeout
+        self._session: aiohttp.ClientSession | None = None
+
+    async def open(self) -> None:
+        """Open the session; it keeps connections alive, so a busy endpoint pays for TLS once."""
+        # How many run at once is the worker's to say; a limit here would let a slow endpoint hold the others up.
+        if self._allow_private:
+            connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=10)
+        else:
+            connector = aiohttp.TCPConnector(
+                limit=0, ttl_dns_cache=10, resolver=GuardedResolver(), socket_factory=guarded_socket
+            )
+        self._session = aiohttp.ClientSession(
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=self._timeout),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,
+            auto_decompress=False,
+            skip_auto_headers=("accept", "accept-encoding"),
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    async def send(self, job: Leased, target: Target, now: datetime) -> Sent:
+        """One signed POST."""
+        if self._session is None:
+            raise RuntimeError("The channel is not open")
+        started = time.perf_counter()
+        if url_violations(target.address, allow_private=self._allow_private):
+            return Sent("again", 0, reason="address-refused")
+        headers = _FIXED | headers_of(job.id, now, job.body, target.keys)
+        try:
+            async with self._session.post(
+                target.address, data=job.body, headers=headers, allow_redirects=False
+            ) as response:
+                head = await _head(response)
+                wait = retry_after(response.headers.get("retry-after"), now)
+                outcome, reason = _meaning(response.status)
+                return Sent(outcome, _since(started), response.status, head, reason, wait)
+        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
+            return Sent("again", _since(started), reason=_reason(error))
+
+    def effect(self, job: Leased, target: Target, now: datetime) -> OutboxRow | None:
+        """Nothing beside the log."""
+        return None
+
+
+async def _head(response: aiohttp.ClientResponse) -> str:
+    """The beginning of the answer as text. A longer rest is not read; its connection is then dropped."""
+    kept = bytearray()
+    while len(kept) < _RESPONSE_BYTES:
+        chunk = await response.content.read(_RESPONSE_BYTES - len(kept))
+        if not chunk:
+            break
+        kept += chunk
+    if not response.content.at_eof():
+        response.close()
+    # PostgreSQL's text holds no NUL.
+    return kept.decode("utf-8", "replace").replace("\x00", "")[:RESPONSE_CHARACTERS]
+
+
+def _meaning(status: int) -> tuple[Outcome, str | None]:
+    if 200 <= status < 300:
+        return "taken", None
+    if status == _GONE:
+        return "gone", "gone"
+    if 300 <= status < 400:
+        return "again", "redirect-refused"
+    return "again", f"http-{status}"
+
+
+def _reason(error: BaseException) -> str:
+    """A stable word for what went wrong; an exception's text may quote the address."""
+    if _is_forbidden(error):
+        return "address-refused"
+    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+        return "timeout"
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return "name-not-found"
+    if isinstance(error, aiohttp.ClientSSLError):
+        return "tls"
+    if isinstance(error, aiohttp.ClientConnectorError | ConnectionError):
+        return "unreachable"
+    return "broken-answer"
+
+
+def _is_forbidden(error: BaseException) -> bool:
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, ForbiddenAddressError) or isinstance(
+            getattr(inner, "os_error", None), ForbiddenAddressError
+        ):
+            return True
+        inner = inner.__cause__
+    return False
+
+
+def _since(started: float) -> int:
+    return int((time.perf_counter() - started) * 1000)

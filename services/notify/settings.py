@@ -1,0 +1,32 @@
+"""What only notifications have to be told: limits towards endpoints, and whether private addresses are allowed.
+
+It must never allow private addresses in production unless that is asked for by name.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class NotifySettings(BaseSettings):
+    """Environment variables `VONGTAY_NOTIFY_*`; the defaults suit one process beside others."""
+
+    model_config = SettingsConfigDict(env_prefix="VONGTAY_NOTIFY_", frozen=True, extra="ignore")
+
+    # None: as the environment asks. A demo's receivers run on this machine, a province's partners never do.
+    allow_private: bool | None = None
+    per_endpoint: int = Field(default=16, ge=1, le=256, description="requests at once to one endpoint")
+    at_once: int = Field(default=600, ge=1, le=10_000, description="requests at once over all endpoints")
+    leased_at_most: int = Field(default=4000, ge=1, le=100_000, description="deliveries held in memory")
+    timeout_seconds: float = Field(default=10, gt=0, le=60)
+    lease_seconds: float = Field(default=60, gt=0, le=3600)
+    disable_after_hours: float = Field(default=72, gt=0)
+    keep_days: int = Field(default=30, ge=1, description="settled deliveries and their log")
+    mail_from: str = "vong-tay@localhost"
+
+    def private_allowed(self, environment: Literal["local", "test", "production"]) -> bool:
+        """Whether endpoints may lie on this machine or in its network, and be reached without TLS."""
+        return environment != "production" if self.allow_private is None else self.allow_private

@@ -1,0 +1,352 @@
+"""Deliveries, notices and the statements on them, each whole and named; what comes in numbers is one statement.
+
+A delivery is leased by moving its due time: a worker that dies gives it back by doing nothing. Nothing personal is here
+in clear: addresses and secrets lie sealed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.notify.domain import ChannelName, Happening, Sent, Verdict
+from shared.messaging.outbox import stable_id
+from shared.web.i18n import Language
+
+# Channels of NOTIFY: due deliveries, changed subscriptions, new notices (payload: the audience).
+WAKE: Final = "notify_due"
+CHANGED: Final = "notify_changed"
+NOTICED: Final = "notify_noticed"
+Wanted = tuple[str, ChannelName]  # a subscription's id and channel
+
+
+@dataclass(frozen=True, slots=True)
+class Queued:
+    """A delivery that has become durable."""
+
+    id: str
+    subscription_id: str
+    channel: ChannelName
+
+
+@dataclass(frozen=True, slots=True)
+class Leased:
+    """A delivery that this worker may try until the lease ends."""
+
+    id: str
+    subscription_id: str
+    lease: int
+    attempts: int
+    event_type: str
+    unit: str | None
+    case_id: str | None
+    due: datetime | None
+    body: bytes
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Where a subscription's deliveries go, opened from its seals; lives in memory only."""
+
+    subscription_id: str
+    address: str
+    keys: tuple[bytes, ...]
+    language: Language
+    org: str | None
+
+    def __repr__(self) -> str:
+        return f"Target({self.subscription_id})"  # the address must not reach a log
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """An attempt that was made, to whom, and what follows from it."""
+
+    job: Leased
+    target: Target
+    channel: ChannelName
+    was_failing: bool
+    at: datetime
+    sent: Sent
+    verdict: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """A delivery whose result was taken over."""
+
+    id: str
+    attempts: int
+    sequence: int
+
+
+_PUT_MESSAGE = text(
+    """
+    INSERT INTO message (id, event_type, unit, case_id, due, occurred_at, body, created_at)
+    VALUES (CAST(:id AS uuid), :event_type, :unit, :case_id, :due, :occurred_at, :body, :now)
+    ON CONFLICT (id) DO NOTHING
+    """
+)
+
+
+async def put_message(connection: AsyncConnection, happening: Happening, body: bytes, now: datetime) -> None:
+    """Keep what is to be delivered, once."""
+    await connection.execute(
+        _PUT_MESSAGE,
+        {
+            "id": happening.id,
+            "event_type": happening.event_type,
+            "unit": happening.unit,
+            "case_id": happening.case_id,
+            "due": happening.due,
+            "occurred_at": happening.time,
+            "body": body,
+            "now": now,
+        },
+    )
+
+
+# Paused and disabled endpoints queue too: what is said to a partner waits for them.
+_MATCHING = text(
+    """
+    SELECT id::text AS id, channel FROM subscription
+    WHERE state <> 'deleted' AND patterns && CAST(:candidates AS text[])
+      AND (units IS NULL OR CAST(:unit AS text) = ANY (units))
+      AND (sector IS NULL OR CAST(:sector AS text) IS NULL OR sector = :sector)
+    ORDER BY id
+    """
+)
+
+
+async def matching(connection: AsyncConnection, patterns: Sequence[str], happening: Happening) -> list[Wanted]:
+    """Subscriptions (id, channel) that want what happened."""
+    rows = await connection.execute(
+        _MATCHING, {"candidates": list(patterns), "unit": happening.unit, "sector": happening.sector}
+    )
+    return [(row.id, row.channel) for row in rows]
+
+
+_QUEUE = text(
+    """
+    INSERT INTO delivery (id, subscription_id, message_id, due_at, created_at)
+    SELECT id, subscription_id, CAST(:message AS uuid), :now, :now
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:subscriptions AS uuid[])) AS wanted (id, subscription_id)
+    ON CONFLICT (id) DO NOTHING RETURNING id::text AS id
+    """
+)
+
+
+async def queue(
+    connection: AsyncConnection, message_id: str, subscriptions: Sequence[Wanted], now: datetime
+) -> list[Queued]:
+    """Make deliveries durable. A delivery's id follows from message and subscription: the same again adds nothing."""
+    wanted = {
+        stable_id("delivery", message_id, identifier): Queued("", identifier, channel)
+        for identifier, channel in subscriptions
+    }
+    rows = await connection.execute(
+        _QUEUE,
+        {
+            "message": message_id,
+            "now": now,
+            "ids": list(wanted),
+            "subscriptions": [item.subscription_id for item in wanted.values()],
+        },
+    )
+    created = [Queued(row.id, wanted[row.id].subscription_id, wanted[row.id].channel) for row in rows]
+    if created:
+        await wake(connection, WAKE)
+    return created
+
+
+_NOTICE = text(
+    """
+    INSERT INTO notice (id, audience, event_type, unit, case_id, due, path, urgent, created_at)
+    SELECT id, audience, :event_type, :unit, :case_id, :due, :path, urgent, :now
+    FROM unnest(CAST(:ids AS uuid[]), CAST(:audiences AS text[]), CAST(:urgent AS boolean[]))
+         AS wanted (id, audience, urgent)
+    ON CONFLICT (id) DO NOTHING RETURNING id::text AS id, audience
+    """
+)
+
+
+async def put_notices(
+    connection: AsyncConnection, happening: Happening, path: str, told: Mapping[str, bool], now: datetime
+) -> list[str]:
+    """In-app notices, one an audience; the row is the delivery. Out: ids of the new ones."""
+    audiences = list(told)
+    rows = (
+        await connection.execute(
+            _NOTICE,
+            {
+                "ids": [stable_id("notice", happening.id, audience) for audience in audiences],
+                "audiences": audiences,
+                "urgent": list(told.values()),
+                "event_type": happening.event_type,
+                "unit": happening.unit,
+                "case_id": happening.case_id,
+                "due": happening.due,
+                "path": path,
+                "now": now,
+            },
+        )
+    ).all()
+    await wake(connection, NOTICED, [row.audience for row in rows])
+    return [row.id for row in rows]
+
+
+async def wake(connection: AsyncConnection, channel: str, payloads: Iterable[str] = ("",)) -> None:
+    """Tell listening replicas at commit."""
+    await connection.execute(
+        text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload"),
+        {"channel": channel, "payloads": list(payloads)},
+    )
+
+
+# One index probe a subscription: a backlog of one endpoint is never waded through to find the others' deliveries.
+_LEASE = text(
+    """
+    WITH picked AS (
+        SELECT due.id FROM unnest(CAST(:subscriptions AS uuid[]), CAST(:rooms AS integer[])) AS wanted (id, room)
+        CROSS JOIN LATERAL (
+            SELECT id FROM delivery
+            WHERE subscription_id = wanted.id AND state = 'pending' AND due_at <= :now
+            ORDER BY due_at LIMIT wanted.room FOR UPDATE SKIP LOCKED
+        ) AS due
+        LIMIT :most
+    )
+    UPDATE delivery SET due_at = :until, lease = lease + 1
+    FROM picked, message
+    WHERE delivery.id = picked.id AND message.id = delivery.message_id
+    RETURNING delivery.id::text, delivery.subscription_id::text, delivery.lease, delivery.attempts,
+              message.event_type, message.unit, message.case_id, message.due, message.body,
+              CAST(:until AS timestamptz)
+    """
+)
+
+
+async def lease(
+    connection: AsyncConnection, rooms: Mapping[str, int], most: int, now: datetime, until: datetime
+) -> list[Leased]:
+    """Take at most `most` due deliveries, `rooms[subscription]` of each; nobody else gets them before `until`."""
+    rows = await connection.execute(
+        _LEASE, {"subscriptions": list(rooms), "rooms": list(rooms.values()), "most": most, "now": now, "until": until}
+    )
+    return [Leased(*row) for row in rows]
+
+
+async def give_back(connection: AsyncConnection, jobs: Sequence[Leased], now: datetime) -> None:
+    """End leases early: what a stopping worker has not tried is due again at once."""
+    await connection.execute(
+        text(
+            """
+            UPDATE delivery SET due_at = :now FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS integer[]))
+                   AS held (id, lease)
+            WHERE delivery.id = held.id AND delivery.lease = held.lease AND state = 'pending'
+            """
+        ),
+        {"now": now, "ids": [job.id for job in jobs], "leases": [job.lease for job in jobs]},
+    )
+
+
+# A success counts even when the lease was lost meanwhile; any other result only while the lease is ours.
+_SETTLE = text(
+    """
+    WITH result AS (
+        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS integer[]), CAST(:states AS text[]),
+                             CAST(:due AS timestamptz[]), CAST(:reasons AS text[]), CAST(:at AS timestamptz[]),
+                             CAST(:outcomes AS text[]), CAST(:statuses AS integer[]), CAST(:durations AS integer[]),
+                             CAST(:responses AS text[]))
+             AS r (id, lease, state, due_at, reason, at, outcome, status, duration_ms, response)
+    ), settled AS (
+        UPDATE delivery SET
+            state = r.state, due_at = COALESCE(r.due_at, delivery.due_at), attempts = delivery.attempts + 1,
+            reason = r.reason, settled_at = CASE WHEN r.state = 'pending' THEN NULL ELSE :now END,
+            sequence = delivery.sequence + CASE WHEN r.state = 'pending' THEN 0 ELSE 1 END
+        FROM result r
+        WHERE delivery.id = r.id AND delivery.state = 'pending' AND (delivery.lease = r.lease OR r.state = 'succeeded')
+        RETURNING delivery.id, delivery.attempts, delivery.sequence
+    ), logged AS (
+        INSERT INTO attempt (delivery_id, at, number, outcome, status, duration_ms, response, reason)
+        SELECT r.id, r.at, settled.attempts, r.outcome, r.status, r.duration_ms, r.response, r.reason
+        FROM result r JOIN settled ON settled.id = r.id
+    )
+    SELECT id::text, attempts, sequence FROM settled
+    """
+)
+
+
+async def settle(connection: AsyncConnection, results: Sequence[Result], now: datetime) -> dict[str, Settled]:
+    """Take results over and log the attempts. Out: those that counted, by delivery."""
+    # The same order everywhere, so that two replicas cannot deadlock on each other's rows.
+    ordered = sorted(results, key=lambda result: result.job.id)
+    rows = await connection.execute(
+        _SETTLE,
+        {
+            "now": now,
+            "ids": [result.job.id for result in ordered],
+            "leases": [result.job.lease for result in ordered],
+            "states": [result.verdict.state for result in ordered],
+            "due": [result.verdict.due_at for result in ordered],
+            "reasons": [result.sent.reason for result in ordered],
+            "at": [result.at for result in ordered],
+            "outcomes": [result.sent.outcome for result in ordered],
+            "statuses": [result.sent.status for result in ordered],
+            "durations": [result.sent.duration_ms for result in ordered],
+            "responses": [result.sent.response for result in ordered],
+        },
+    )
+    return {row.id: Settled(*row) for row in rows}
+
+
+async def forget(connection: AsyncConnection, before: datetime, limit: int = 5000) -> int:
+    """Remove what was settled, logged or noticed before a time, a portion at once. Out: how many deliveries."""
+    rows = await connection.execute(
+        text(
+            """
+            WITH old AS (
+                SELECT id FROM delivery WHERE settled_at < :before ORDER BY settled_at LIMIT :limit
+            ), log AS (DELETE FROM attempt USING old WHERE attempt.delivery_id = old.id)
+            DELETE FROM delivery USING old WHERE delivery.id = old.id RETURNING 1
+            """
+        ),
+        {"before": before, "limit": limit},
+    )
+    count = len(rows.all())
+    for statement in (
+        """DELETE FROM message WHERE id IN (
+               SELECT id FROM message WHERE created_at < :before
+               AND NOT EXISTS (SELECT FROM delivery WHERE delivery.message_id = message.id) LIMIT :limit)""",
+        "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE created_at < :before LIMIT :limit)",
+    ):
+        await connection.execute(text(statement), {"before": before, "limit": limit})
+    return count
+
+
+_GIVE_UP = text(
+    """
+    UPDATE delivery SET state = 'failed', settled_at = :now, reason = 'endpoint-gone', sequence = delivery.sequence + 1
+    FROM subscription AS s
+    WHERE s.id = delivery.subscription_id AND delivery.state = 'pending'
+      AND ((s.state = 'deleted' AND s.changed_at < :deleted_before)
+        OR (s.state = 'disabled' AND s.changed_at < :disabled_before))
+    RETURNING delivery.id::text AS id, s.id::text AS subscription_id, s.channel, delivery.attempts, delivery.sequence,
+              (SELECT event_type FROM message WHERE message.id = delivery.message_id) AS event_type
+    """
+)
+
+
+async def give_up(
+    connection: AsyncConnection, deleted_before: datetime, disabled_before: datetime, now: datetime
+) -> list[Any]:
+    """Fail what waits for endpoints that are deleted or disabled since before a time. Out: the rows."""
+    rows = await connection.execute(
+        _GIVE_UP, {"deleted_before": deleted_before, "disabled_before": disabled_before, "now": now}
+    )
+    return list(rows.all())

@@ -1,0 +1,244 @@
+"""The pure rules: matching, whom the house tells, what may leave, when to try again."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.notify import domain
+from services.notify.domain import BACKOFF, PUBLIC_CODES, Sent, verdict
+from services.notify.handlers import notifiable
+from services.notify.texts import PLACES, Fields, check_places, load_rules, load_texts
+from shared.contracts.base import CONTRACTS, Contract, SealedBox
+from shared.contracts.cases import ConcernReceived, DeadlineMissed, TaskRequested
+from shared.contracts.envelope import Envelope
+from shared.contracts.registry import ChildRegistered
+from shared.identity import ALL_UNITS, Principal, Role
+
+NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+CASE = "0195a000-0000-7000-8000-00000000abcd"
+FACTS = {
+    "unit": "05443",
+    "sex": "female",
+    "age_band": "6-10",
+    "kind": "neglect",
+    "risk": "high",
+    "status": "open",
+    "step": "plan",
+    "sector": "police",
+    "channel": "police",
+    "opened_at": NOW,
+    "child_id": "0195a000-0000-7000-8000-0000000000ff",
+}
+CONCERN_FACTS = {
+    "unit": "05443",
+    "sex": "female",
+    "age_band": "6-10",
+    "kind": "neglect",
+    "danger_now": "yes",
+    "sector": "health",
+    "channel": "hospital",
+    "status": "received",
+    "received_at": NOW,
+}
+BOX = SealedBox(sealed="A256GCM", kid="child/1", text="c2VhbGVk")
+
+
+def happening(data: Contract) -> domain.Happening:
+    event = Envelope("e1", "/services/cases", data.TYPE, "s1", NOW, b"{}")
+    return domain.happening_of(event, data, "m1")
+
+
+def missed() -> DeadlineMissed:
+    return DeadlineMissed.model_validate(
+        {
+            "case_id": CASE,
+            "facts": FACTS,
+            "deadline_id": "d1",
+            "kind": "emergency-12h",
+            "state": "missed",
+            "due": NOW,
+            "legal_source": "56/2017",
+        }
+    )
+
+
+def concern(danger: str) -> ConcernReceived:
+    return ConcernReceived.model_validate({"concern_id": "c1", "facts": {**CONCERN_FACTS, "danger_now": danger}})
+
+
+def task() -> TaskRequested:
+    return TaskRequested.model_validate(
+        {
+            "case_id": CASE,
+            "facts": FACTS,
+            "task_id": "t1",
+            "task_kind": "examine",
+            "task_sector": "health",
+            "due": NOW,
+            "instructions": BOX,
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("pattern", "fits"),
+    [
+        ("*", True),
+        ("cases.*", True),
+        ("cases.deadline.*", True),
+        ("cases.deadline.missed", True),
+        ("cases.deadline.nearing", False),
+        ("cases.dead*", False),
+        ("registry.*", False),
+        ("cases.deadline.missed.*", False),
+    ],
+)
+def test_a_pattern_covers_whole_words_of_a_type(pattern: str, fits: bool) -> None:
+    assert domain.matches(pattern, "cases.deadline.missed") is fits
+
+
+def test_a_missed_deadline_is_told_to_worker_and_chair_of_the_commune_and_to_the_coordinator() -> None:
+    told = domain.addressees(load_rules(), happening(missed()), missed())
+    assert told == {"worker/05443": True, "chair/05443": True, "coordinator": True}
+
+
+def test_danger_is_urgent_to_the_commune_and_a_report_without_danger_is_not() -> None:
+    in_danger, calm = concern("yes"), concern("no")
+    assert domain.addressees(load_rules(), happening(in_danger), in_danger)["worker/05443"] is True
+    assert domain.addressees(load_rules(), happening(calm), calm) == {"worker/05443": False}
+
+
+def test_a_task_is_told_to_the_sector_that_is_asked() -> None:
+    assert domain.addressees(load_rules(), happening(task()), task()) == {"sector/health": False}
+
+
+def test_people_belong_to_the_audiences_that_rules_name() -> None:
+    worker = Principal("w", "W", Role.WORKER, frozenset({"05443"}))
+    sector = Principal("s", "S", Role.SECTOR, ALL_UNITS, sector="health")
+    coordinator = Principal("c", "C", Role.COORDINATOR, ALL_UNITS)
+    told = set(domain.addressees(load_rules(), happening(missed()), missed()))
+    assert told & set(domain.audiences_of(worker, ["05443", "05446"])) == {"worker/05443"}
+    assert "worker/05446" not in domain.audiences_of(worker, ["05443", "05446"])
+    assert told & set(domain.audiences_of(coordinator, ["05443"])) == {"coordinator"}
+    assert "sector/health" in domain.audiences_of(sector, [])
+
+
+@pytest.mark.parametrize("data", [missed(), concern("yes"), task()])
+def test_a_payload_says_codes_place_and_link_and_nothing_else(data: Contract) -> None:
+    body = domain.payload_of(happening(data), "Phan Đình Phùng", "https://vongtay.example")
+    allowed = {*PUBLIC_CODES, "event_id", "deadline_kind", "unit", "unit_name", "due", "link"}
+    assert set(orjson.loads(body)["data"]) <= allowed
+    for inside in (b"sealed", b"c2VhbGVk", b"female", b"6-10", FACTS["child_id"].encode()):  # type: ignore[attr-defined]
+        assert inside not in body
+
+
+def test_no_identity_of_a_registered_child_reaches_a_partner() -> None:
+    child = {"name": "Nguyễn Thị Hoa", "number": "019315000123", "address": "Tổ 5"}
+    facts = {"unit": "05443", "sex": "female", "birth_year": 2017, "birth_month": 4}
+    data = ChildRegistered.model_validate({"child_id": "k1", "facts": facts, "child": child})
+    body = domain.payload_of(happening(data), "Phan Đình Phùng", "https://vongtay.example").decode()
+    assert not any(text in body for text in (*child.values(), "2017", "k1"))
+
+
+def test_no_sealed_field_of_any_contract_is_among_what_may_leave() -> None:
+    for model in CONTRACTS.values():
+        assert not set(model.sealed_fields()) & set(PUBLIC_CODES), model.TYPE
+
+
+def test_every_text_speaks_of_codes_places_and_times_only() -> None:
+    texts = load_texts()
+    fields = Fields("cases.deadline.missed", CASE, "Phan Đình Phùng", NOW)
+    for event_type, wording in texts.wordings.items():
+        for language in ("vi", "en"):
+            assert wording.title[language], event_type
+            assert texts.title(fields, language)
+    assert set(PLACES) == {"event", "case", "unit", "due"}
+    assert texts.title(fields, "vi") == "Vụ việc 0000ABCD tại Phan Đình Phùng đã quá hạn lúc 02/03/2026 15:00"
+
+
+@pytest.mark.parametrize("template", ["{child}", "{unit.__class__}", "{unit!r}", "{case[0]}", "{due:%Y}", "{0}"])
+def test_a_text_that_reaches_for_more_is_refused(template: str) -> None:
+    with pytest.raises(ValueError, match="must not speak"):
+        check_places(template)
+
+
+def test_every_event_of_the_other_services_has_words() -> None:
+    heard = {model.TYPE for model in CONTRACTS.values() if model.PUBLISHER in {"cases", "registry", "stats"}}
+    # Talk between services about one child, of which nobody is notified.
+    inner = {"cases.child.described", "registry.child.identified", "registry.record.linked"}
+    assert heard - {model.TYPE for model in notifiable(load_texts())} == {"vn.vongtay." + name for name in inner}
+
+
+def test_retries_follow_the_schedule_and_then_end() -> None:
+    failed = Sent("again", 5, 500, reason="http-500")
+    waits = []
+    for attempts in range(1, len(BACKOFF) + 1):
+        decided = verdict(failed, attempts, NOW, 0.5)
+        assert decided.state == "pending"
+        assert decided.due_at is not None
+        waits.append(decided.due_at - NOW)
+    assert waits == list(BACKOFF)
+    assert sum(waits, timedelta()) > timedelta(days=3)
+    assert verdict(failed, len(BACKOFF) + 1, NOW, 0.5).state == "failed"
+
+
+@given(attempts=st.integers(1, len(BACKOFF)), chance=st.floats(0, 1))
+def test_jitter_stays_within_a_fifth(attempts: int, chance: float) -> None:
+    decided = verdict(Sent("again", 1), attempts, NOW, chance)
+    assert decided.due_at is not None
+    assert BACKOFF[attempts - 1] * 0.799 <= decided.due_at - NOW <= BACKOFF[attempts - 1] * 1.201
+
+
+def test_retry_after_is_waited_for_but_not_for_ever() -> None:
+    def wait(asked: timedelta) -> timedelta:
+        decided = verdict(Sent("again", 1, 429, retry_after=asked), 1, NOW, 0.5)
+        assert decided.due_at is not None
+        return decided.due_at - NOW
+
+    assert wait(timedelta(minutes=10)) == timedelta(minutes=10)
+    assert wait(timedelta(days=400)) == timedelta(hours=24)
+    assert wait(timedelta(seconds=1)) == BACKOFF[0]
+
+
+@pytest.mark.parametrize(
+    ("header", "wait"),
+    [
+        ("120", timedelta(minutes=2)),
+        ("Mon, 02 Mar 2026 08:01:00 GMT", timedelta(minutes=1)),
+        ("Mon, 02 Mar 2026 07:00:00 GMT", None),
+        ("Mon, 02 Mar 2026 08:01:00", None),
+        ("soon", None),
+        ("-5", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_a_retry_after_header_is_read_or_ignored(header: str | None, wait: timedelta | None) -> None:
+    assert domain.retry_after(header, NOW) == wait
+
+
+def test_gone_is_never_tried_again() -> None:
+    assert verdict(Sent("gone", 1, 410, reason="gone"), 1, NOW, 0.5).state == "failed"
+
+
+def test_an_endpoint_is_outlived_after_the_limit_only() -> None:
+    limit = timedelta(hours=72)
+    assert not domain.outlived(None, NOW, limit)
+    assert not domain.outlived(NOW - limit + timedelta(seconds=1), NOW, limit)
+    assert domain.outlived(NOW - limit, NOW, limit)
+
+
+def test_people_subscribe_to_what_their_pages_show_them() -> None:
+    def may(role: Role, event_type: str, **more: Any) -> bool:
+        return domain.may_subscribe(Principal("p", "P", role, ALL_UNITS, **more), event_type)
+
+    assert may(Role.WORKER, "cases.case.opened")
+    assert may(Role.SECTOR, "cases.task.requested", sector="health")
+    assert not may(Role.SECTOR, "cases.case.opened", sector="health")
+    assert not may(Role.STATISTICIAN, "registry.child.registered")
+    assert may(Role.STATISTICIAN, "stats.indicator.changed")
+    assert may(Role.PARTNER, "cases.case.opened", org="o")

@@ -1,0 +1,166 @@
+"""Signatures that others' libraries accept, and addresses that requests must not reach."""
+
+from datetime import UTC, datetime
+
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+from standardwebhooks.webhooks import Webhook, WebhookVerificationError
+
+from services.notify.channels.guard import (
+    ForbiddenAddressError,
+    GuardedResolver,
+    guarded_socket,
+    is_public,
+    url_violations,
+)
+from services.notify.lanes import Lane
+from services.notify.settings import NotifySettings
+from services.notify.signing import headers_of, key_of, new_secret
+from services.notify.store import Leased, Target
+
+NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+
+
+def test_the_specifications_own_library_accepts_our_signature() -> None:
+    secret, body = new_secret(), '{"type":"vn.vongtay.cases.case.opened","data":{"unit_name":"Đồng Hỷ"}}'.encode()
+    headers = headers_of("msg_1", datetime.now(UTC), body, (key_of(secret),))
+    assert Webhook(secret).verify(body, headers)["data"] == {"unit_name": "Đồng Hỷ"}
+    with pytest.raises(WebhookVerificationError):
+        Webhook(secret).verify(body + b" ", headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(new_secret()).verify(body, headers)
+
+
+def test_while_a_secret_is_changed_both_the_old_and_the_new_one_verify() -> None:
+    old, new = new_secret(), new_secret()
+    headers = headers_of("msg_1", datetime.now(UTC), b"{}", (key_of(new), key_of(old)))
+    Webhook(old).verify(b"{}", headers)
+    Webhook(new).verify(b"{}", headers)
+
+
+def test_a_secret_has_the_specifications_form_and_length() -> None:
+    assert new_secret().startswith("whsec_")
+    assert len(key_of(new_secret())) == 32
+    with pytest.raises(ValueError, match="base64"):
+        key_of("whsec_***")
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1",
+        "10.1.2.3",
+        "172.16.0.1",
+        "192.168.1.1",
+        "169.254.169.254",
+        "100.64.0.1",
+        "0.0.0.0",
+        "224.0.0.1",
+        "255.255.255.255",
+        "::1",
+        "::",
+        "fe80::1",
+        "fe80::1%eth0",
+        "fd00:ec2::254",
+        "ff02::1",
+        "::ffff:127.0.0.1",
+        "::ffff:10.0.0.1",
+        "64:ff9b::7f00:1",
+        "2002:7f00:1::",
+        "::127.0.0.1",
+        "no address",
+    ],
+)
+def test_an_address_inside_somebodys_network_is_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "203.119.8.1", "2001:4860:4860::8888", "::ffff:8.8.8.8"])
+def test_an_address_of_the_internet_is_public(address: str) -> None:
+    assert is_public(address)
+
+
+class Answers(AbstractResolver):
+    def __init__(self, *hosts: str) -> None:
+        self._hosts = hosts
+
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        return [
+            ResolveResult(hostname=host, host=found, port=port, family=2, proto=0, flags=0) for found in self._hosts
+        ]
+
+    async def close(self) -> None:
+        return
+
+
+async def test_a_name_with_one_private_address_among_public_ones_is_refused() -> None:
+    assert await GuardedResolver(Answers("8.8.8.8")).resolve("partner.example", 443)
+    with pytest.raises(ForbiddenAddressError):
+        await GuardedResolver(Answers("8.8.8.8", "169.254.169.254")).resolve("partner.example", 443)
+
+
+def test_the_socket_itself_is_refused_where_a_name_was_never_resolved() -> None:
+    with pytest.raises(ForbiddenAddressError):
+        guarded_socket((2, 1, 6, "", ("127.0.0.1", 80)))
+    guarded_socket((2, 1, 6, "", ("8.8.8.8", 443))).close()
+
+
+@pytest.mark.parametrize(
+    ("url", "rule"),
+    [
+        ("https://partner.example/hook", None),
+        ("https://partner.example:8443/hook?x=1", None),
+        ("http://partner.example/hook", "url-invalid"),
+        ("https://user:secret@partner.example/", "url-credentials"),
+        ("https://127.0.0.1/", "url-private"),
+        ("https://[::1]/", "url-private"),
+        ("https://localhost/", "url-private"),
+        ("https://metadata.localhost/", "url-private"),
+        ("ftp://partner.example/", "url-invalid"),
+        ("https://", "url-invalid"),
+        ("https://partner.example:99999/", "url-invalid"),
+        ("https://partner.example/ x", "url-invalid"),
+        ("https://partner.example/" + "x" * 2000, "url-invalid"),
+    ],
+)
+def test_an_endpoints_url_is_checked_before_it_is_kept(url: str, rule: str | None) -> None:
+    assert [violation.rule for violation in url_violations(url, allow_private=False)] == ([rule] if rule else [])
+
+
+def test_a_demo_takes_receivers_on_this_machine_and_production_does_not() -> None:
+    assert not url_violations("http://127.0.0.1:9000/hook", allow_private=True)
+    settings = NotifySettings(allow_private=None)
+    assert settings.private_allowed("local")
+    assert settings.private_allowed("test")
+    assert not settings.private_allowed("production")
+    assert NotifySettings(allow_private=True).private_allowed("production")
+
+
+def job(number: int) -> Leased:
+    return Leased(str(number), "s", 1, 0, "cases.case.opened", None, None, None, b"{}", NOW)
+
+
+def test_a_slow_endpoint_gets_fewer_places_and_a_failing_one_only_probes() -> None:
+    lane = Lane(Target("s", "https://partner.example", (), "vi", "o"), "webhook", failing=False, at_once=16)
+    assert lane.limit == 16
+    fast_room = lane.room
+    for _ in range(40):
+        lane.took(5.0)
+    assert lane.limit == 4
+    assert 0 < lane.room < fast_room
+    lane.failing = True
+    assert (lane.limit, lane.room) == (2, 2)
+
+
+def test_a_lane_is_filled_again_only_when_half_of_it_has_gone() -> None:
+    lane = Lane(Target("s", "https://partner.example", (), "vi", "o"), "webhook", failing=False, at_once=2)
+    most = lane.room
+    lane.waiting.extend(job(number) for number in range(most))
+    assert lane.room == 0
+    for _ in range(most // 2):
+        lane.waiting.popleft()
+    assert lane.room == most - lane.held
+
+
+def test_an_address_never_shows_in_a_representation() -> None:
+    assert "partner" not in repr(Target("s", "https://partner.example", (b"key",), "vi", "o"))
