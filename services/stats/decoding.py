@@ -1,0 +1,399 @@
+"""From an event's bytes to what it says, fast: the few fields that are counted, decoded straight into structs.
+
+`tests/unit/stats` holds these structs against the contracts' schemas. It must never look at a sealed field.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+
+import msgspec
+
+from services.stats.domain import (
+    DROPPED_OUT,
+    FINAL,
+    Cell,
+    Fact,
+    Kind,
+    Link,
+    Merge,
+    Said,
+    born_word,
+    key_of,
+)
+from shared.contracts import cases, registry
+from shared.contracts.envelope import STRUCTURED_TYPE, Envelope, from_kafka
+from shared.contracts.errors import Rejected, Violation
+from shared.contracts.vocabulary import UNCLASSIFIED, AgeBand, DangerNow, Register, RiskLevel, Sector, Sex
+from shared.messaging.processing import Record
+
+ConcernStatus = Literal["received", "opened", "linked", "dismissed"]
+
+
+class CaseFacts(msgspec.Struct, frozen=True, gc=False):
+    """The coarse state of a case."""
+
+    unit: str
+    sex: Sex
+    age_band: AgeBand
+    kind: str
+    risk: RiskLevel
+    status: cases.CaseStatus
+    step: cases.CaseStep
+    sector: str
+    channel: str
+
+
+class ConcernFacts(msgspec.Struct, frozen=True, gc=False):
+    """The coarse state of a concern."""
+
+    unit: str
+    sex: Sex
+    age_band: AgeBand
+    kind: str
+    danger_now: DangerNow
+    sector: str
+    channel: str
+    status: ConcernStatus
+
+
+class ChildFacts(msgspec.Struct, frozen=True):
+    """The coarse state of a child."""
+
+    sex: Sex
+    unit: str | None = None
+    birth_year: int | None = None
+    birth_month: int | None = None
+    circumstances: list[str] = []
+
+
+class ConcernEvent(msgspec.Struct, frozen=True):
+    """Any event about a concern."""
+
+    concern_id: str
+    facts: ConcernFacts
+
+
+class CaseEvent(msgspec.Struct, frozen=True):
+    """Any event about a case."""
+
+    case_id: str
+    facts: CaseFacts
+
+
+class DeadlineEvent(msgspec.Struct, frozen=True):
+    """Any event about a clock of the law."""
+
+    case_id: str
+    facts: CaseFacts
+    deadline_id: str
+    kind: str
+    state: cases.DeadlineState
+
+
+class TaskEvent(msgspec.Struct, frozen=True):
+    """Any event about what a sector was asked to do."""
+
+    case_id: str
+    facts: CaseFacts
+    task_id: str
+    task_kind: str
+    task_sector: str
+
+
+class IncidentEvent(msgspec.Struct, frozen=True):
+    """An agency's incident."""
+
+    incident_id: str
+    kind: str
+    outcome: str
+    unit: str
+    sex: Sex
+    age_band: AgeBand
+    sector: str
+
+
+class ChildEvent(msgspec.Struct, frozen=True):
+    """Any event about a child."""
+
+    child_id: str
+    facts: ChildFacts
+    sector: Sector | None = None
+
+
+class MergedEvent(msgspec.Struct, frozen=True):
+    """Two records were one child."""
+
+    child_id: str
+    facts: ChildFacts
+    merged_id: str
+
+
+class LinkedEvent(msgspec.Struct, frozen=True):
+    """One source's statement on a child."""
+
+    record_id: str
+    child_id: str
+    register_kind: Register
+    sector: Sector
+    sex: Sex
+    unit: str | None = None
+    birth_year: int | None = None
+    circumstances: list[str] = []
+    dropped_out: bool = False
+
+
+def _concern(data: ConcernEvent, sequence: int, _subject: str) -> Said:
+    facts = data.facts
+    cell = Cell(
+        Kind.CONCERN,
+        unit=facts.unit,
+        sex=facts.sex,
+        age_band=facts.age_band,
+        category=facts.kind,
+        status=facts.status,
+        sector=facts.sector,
+        channel=facts.channel,
+        extra=facts.danger_now,
+    )
+    return Said((Fact(Kind.CONCERN, key_of(data.concern_id), sequence, cell),), sector=facts.sector)
+
+
+def _case_fact(case_id: str, facts: CaseFacts, sequence: int) -> Fact:
+    cell = Cell(
+        Kind.CASE,
+        facts.unit,
+        facts.sex,
+        facts.age_band,
+        "",
+        facts.kind,
+        facts.risk,
+        facts.status,
+        facts.sector,
+        facts.channel,
+        facts.step,
+    )
+    return Fact(Kind.CASE, key_of(case_id), sequence, cell)
+
+
+def _case(data: CaseEvent, sequence: int, _subject: str) -> Said:
+    return Said((_case_fact(data.case_id, data.facts, sequence),), sector=data.facts.sector)
+
+
+def _part_of_case(part: Fact, data: DeadlineEvent | TaskEvent, sequence: int, subject: str) -> Said:
+    # A sequence orders the events of its subject only: numbered by the part, it says nothing about the case.
+    whole = (_case_fact(data.case_id, data.facts, sequence),) if subject == data.case_id else ()
+    return Said((part, *whole), sector=data.facts.sector)
+
+
+def _deadline(data: DeadlineEvent, sequence: int, subject: str) -> Said:
+    facts = data.facts
+    cell = Cell(
+        Kind.DEADLINE,
+        unit=facts.unit,
+        sex=facts.sex,
+        age_band=facts.age_band,
+        category=data.kind,
+        risk=facts.risk,
+        status=data.state,
+        sector=facts.sector,
+        channel=facts.channel,
+    )
+    return _part_of_case(Fact(Kind.DEADLINE, key_of(data.deadline_id), sequence, cell), data, sequence, subject)
+
+
+def _task(state: cases.TaskState) -> Callable[[TaskEvent, int, str], Said]:
+    def said(data: TaskEvent, sequence: int, subject: str) -> Said:
+        facts = data.facts
+        cell = Cell(
+            Kind.TASK,
+            unit=facts.unit,
+            sex=facts.sex,
+            age_band=facts.age_band,
+            category=data.task_kind,
+            risk=facts.risk,
+            status=state,
+            sector=data.task_sector,
+        )
+        return _part_of_case(Fact(Kind.TASK, key_of(data.task_id), sequence, cell), data, sequence, subject)
+
+    return said
+
+
+def _incident(data: IncidentEvent, sequence: int, _subject: str) -> Said:
+    cell = Cell(
+        Kind.INCIDENT,
+        unit=data.unit,
+        sex=data.sex,
+        age_band=data.age_band,
+        category=data.kind,
+        status=data.outcome,
+        sector=data.sector,
+    )
+    return Said((Fact(Kind.INCIDENT, key_of(data.incident_id), sequence, cell),), sector=data.sector)
+
+
+def _child_fact(child_id: str, facts: ChildFacts, sequence: int) -> Fact:
+    cell = Cell(
+        Kind.CHILD,
+        unit=facts.unit or UNCLASSIFIED,
+        sex=facts.sex,
+        born=born_word(facts.birth_year, facts.birth_month),
+        groups=_groups(facts.circumstances),
+    )
+    return Fact(Kind.CHILD, key_of(child_id), sequence, cell)
+
+
+def _child(data: ChildEvent, sequence: int, _subject: str) -> Said:
+    return Said((_child_fact(data.child_id, data.facts, sequence),), sector=data.sector or "")
+
+
+def _merged(data: MergedEvent, sequence: int, subject: str) -> Said:
+    gone, stays = key_of(data.merged_id), key_of(data.child_id)
+    # Final, because the merged record's own events may still be under way on another partition.
+    left = Fact(Kind.CHILD, gone, FINAL, None)
+    stayed = (_child_fact(data.child_id, data.facts, sequence),) if subject == data.child_id else ()
+    merges = (Merge(gone, stays),) if gone != stays else ()
+    return Said((left, *stayed) if merges else stayed, merges=merges)
+
+
+def _linked(data: LinkedEvent, sequence: int, _subject: str) -> Said:
+    record = key_of(data.record_id)
+    cell = Cell(
+        Kind.RECORD,
+        unit=data.unit or UNCLASSIFIED,
+        sex=data.sex,
+        born=born_word(data.birth_year, None),
+        category=data.register_kind,
+        sector=data.sector,
+        extra=DROPPED_OUT if data.dropped_out else "",
+        groups=_groups(data.circumstances),
+    )
+    link = Link(record, key_of(data.child_id), data.register_kind, sequence)
+    return Said((Fact(Kind.RECORD, record, sequence, cell),), (link,), sector=data.sector)
+
+
+def _groups(circumstances: list[str]) -> str:
+    return "+".join(sorted(set(circumstances))) if circumstances else ""
+
+
+Reading = tuple[msgspec.json.Decoder[Any], Callable[[Any, int, str], Said]]
+
+
+def _reading(struct: type[msgspec.Struct], said: Callable[[Any, int, str], Said]) -> Reading:
+    return msgspec.json.Decoder(struct), said
+
+
+_CHILD = (
+    registry.ChildRegistered,
+    registry.ChildCorrected,
+    registry.ChildMoved,
+    registry.CircumstanceStarted,
+    registry.CircumstanceEnded,
+)
+_CASE = (
+    cases.ChildDescribed,
+    cases.CaseOpened,
+    cases.ChildLinked,
+    cases.FactsVerified,
+    cases.RiskAssessed,
+    cases.EmergencyMeasureDecided,
+    cases.PlanDrafted,
+    cases.PlanApproved,
+    cases.PlanReturned,
+    cases.ReviewHeld,
+    cases.CaseReclassified,
+    cases.CaseTransferred,
+    cases.CaseMerged,
+    cases.CaseClosed,
+    cases.CaseReopened,
+)
+_DEADLINE = (cases.DeadlineStarted, cases.DeadlineNearing, cases.DeadlineMissed, cases.DeadlineMet)
+_TASKS: Final[dict[type[cases.CaseEvent], cases.TaskState]] = {
+    cases.TaskRequested: "requested",
+    cases.TaskAccepted: "accepted",
+    cases.TaskDeclined: "declined",
+    cases.TaskDone: "done",
+    cases.TaskOverdue: "overdue",
+}
+# Every event type that is counted, with how it is read. Others on the same topics are passed over.
+READINGS: Final[dict[str, Reading]] = {
+    **{model.TYPE: _reading(ConcernEvent, _concern) for model in (cases.ConcernReceived, cases.ConcernDismissed)},
+    **{model.TYPE: _reading(CaseEvent, _case) for model in _CASE},
+    **{model.TYPE: _reading(DeadlineEvent, _deadline) for model in _DEADLINE},
+    **{model.TYPE: _reading(TaskEvent, _task(state)) for model, state in _TASKS.items()},
+    **{model.TYPE: _reading(ChildEvent, _child) for model in _CHILD},
+    cases.CaseIncidentRecorded.TYPE: _reading(IncidentEvent, _incident),
+    registry.ChildMerged.TYPE: _reading(MergedEvent, _merged),
+    registry.RecordLinked.TYPE: _reading(LinkedEvent, _linked),
+}
+_BY_BYTES: Final = {name.encode(): reading for name, reading in READINGS.items()}
+NOTHING: Final = Said(())
+
+
+def said_by(record: Record) -> tuple[Said, str]:
+    """What a record says, and the time (RFC 3339) its event carries. Raises `Rejected` naming what breaks the contract.
+
+    Binary mode, which all our services write, takes the short way: the headers that matter and nothing else.
+    """
+    headers = dict(record.headers)
+    event_type = headers.get("ce_type")
+    if event_type is None or headers.get("content-type", b"").startswith(STRUCTURED_TYPE.encode()):
+        return _said_by_envelope(from_kafka(record.value, record.headers))
+    time = headers.get("ce_time", b"").decode("latin-1")
+    reading = _BY_BYTES.get(event_type)
+    if reading is None:
+        return NOTHING, time
+    try:
+        sequence = int(headers["ce_sequence"])
+        subject = headers["ce_subject"].decode()
+    except (KeyError, ValueError):
+        # The envelope knows better what is wrong, and says so.
+        return _said_by_envelope(from_kafka(record.value, record.headers))
+    return _read(reading, record.value or b"", sequence, subject), time
+
+
+def _said_by_envelope(event: Envelope) -> tuple[Said, str]:
+    reading = READINGS.get(event.type)
+    time = event.time.astimezone(UTC).isoformat()
+    if reading is None:
+        return NOTHING, time
+    if event.sequence is None:
+        raise Rejected(
+            [
+                Violation(
+                    "sequence",
+                    "sequence-missing",
+                    "Sự kiện của dịch vụ phải có «sequence».",
+                    "A service's event must carry «sequence».",
+                )
+            ]
+        )
+    return _read(reading, event.data, event.sequence, event.subject), time
+
+
+def _read(reading: Reading, value: bytes, sequence: int, subject: str) -> Said:
+    decoder, said = reading
+    if not 0 < sequence < FINAL:
+        raise Rejected([_broken("sequence")])
+    try:
+        return said(decoder.decode(value), sequence, subject)
+    except msgspec.DecodeError as error:
+        # The message ends in the path of the field; the value itself is never repeated.
+        _, _, path = str(error).rpartition("$")
+        raise Rejected([_broken(f"data{path.rstrip('`')}")]) from None
+
+
+def _broken(field: str) -> Violation:
+    return Violation(field, field, f"Trường «{field}» không hợp lệ.", f"Field «{field}» is not valid.")
+
+
+def moment(time: str) -> datetime | None:
+    """An event's own time, aware; None where it is no time (it then says nothing about freshness)."""
+    try:
+        value = datetime.fromisoformat(time)
+    except ValueError:
+        return None
+    return value if value.tzinfo else value.replace(tzinfo=UTC)

@@ -1,0 +1,364 @@
+"""Statistics' tables and the statements on them, each whole and named so that it can be read and explained.
+
+Every count changes in the transaction and in the statement that moved its fact: a count can never be off by a crash.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    DateTime,
+    Integer,
+    MetaData,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.stats.domain import DIMENSIONS, Cell, Fact, Link, Merge, cell_id
+
+METADATA: Final = MetaData()
+LIVE: Final = "public"
+# Heard by boards and by the publisher of indicators; sent by the transaction that changed a count.
+CHANNEL: Final = "stats_changed"
+# Held shared by who links records, alone by who merges children (a constant of ours, nothing else uses it).
+_MERGE_LOCK: Final = 7_316_101
+
+CELL: Final = Table(
+    "cell",
+    METADATA,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    Column("kind", SmallInteger, nullable=False),
+    *(Column(name, Text, nullable=False) for name in DIMENSIONS),
+)
+FACT: Final = Table(
+    "fact",
+    METADATA,
+    Column("kind", SmallInteger, nullable=False),
+    Column("key", UUID(as_uuid=False), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("cell", BigInteger),
+    PrimaryKeyConstraint("kind", "key"),
+)
+CUBE: Final = Table(
+    "cube",
+    METADATA,
+    Column("cell", BigInteger, primary_key=True, autoincrement=False),
+    Column("n", BigInteger, nullable=False),
+)
+LINK: Final = Table(
+    "link",
+    METADATA,
+    Column("record", UUID(as_uuid=False), primary_key=True),
+    Column("child", UUID(as_uuid=False), nullable=False, index=True),
+    Column("register", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+)
+ALIAS: Final = Table(
+    "alias",
+    METADATA,
+    Column("child", UUID(as_uuid=False), primary_key=True),
+    Column("into", UUID(as_uuid=False), nullable=False, index=True),
+)
+PROGRESS: Final = Table(
+    "progress",
+    METADATA,
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),  # the last record that is counted
+    Column("time", DateTime(timezone=True)),  # its event's own time
+    PrimaryKeyConstraint("topic", "partition"),
+)
+HEARD: Final = Table(
+    "heard",
+    METADATA,
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("sector", Text, nullable=False),
+    Column("time", DateTime(timezone=True), nullable=False),
+    # By partition, so that two replicas never wait for each other's row.
+    PrimaryKeyConstraint("topic", "partition", "sector"),
+)
+INDICATOR: Final = Table(
+    "indicator",
+    METADATA,
+    Column("name", Text, nullable=False),
+    Column("unit", Text, nullable=False),  # empty: the whole province
+    Column("value", BigInteger, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("published_at", DateTime(timezone=True), nullable=False),
+    PrimaryKeyConstraint("name", "unit"),
+)
+# What a rebuild makes anew. The dictionary of cells is shared: a cell's number is the same everywhere.
+COUNTED: Final = (FACT, CUBE, LINK, ALIAS, PROGRESS, HEARD)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """How many facts changed, and how many cells of the cube."""
+
+    facts: int = 0
+    cells: int = 0
+
+    def __add__(self, other: Moved) -> Moved:
+        return Moved(self.facts + other.facts, self.cells + other.cells)
+
+    def __bool__(self) -> bool:
+        return bool(self.facts or self.cells)
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """How far a partition is counted, and the time of its last event."""
+
+    topic: str
+    partition: int
+    offset: int
+    time: datetime | None
+
+
+_TEXTS = ", ".join(f"${at}::text[]" for at in range(3, 3 + len(DIMENSIONS)))
+_REMEMBER_CELLS = f"""
+INSERT INTO cell (id, kind, {", ".join(DIMENSIONS)})
+SELECT * FROM unnest($1::bigint[], $2::smallint[], {_TEXTS})
+ON CONFLICT DO NOTHING
+"""
+
+# PostgreSQL 18's RETURNING old/new makes it one statement: what moved, from where, to where, and the sums that follow.
+# The WHERE makes it idempotent: a fact that is not newer moves nothing, so it counts nothing.
+_MOVE = """
+WITH event AS (
+    SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::integer[], $4::bigint[]) AS t(kind, key, sequence, cell)
+), moved AS (
+    INSERT INTO {schema}.fact AS f (kind, key, sequence, cell) SELECT * FROM event
+    ON CONFLICT (kind, key) DO UPDATE SET sequence = excluded.sequence, cell = excluded.cell
+        WHERE f.sequence < excluded.sequence
+    RETURNING old.cell AS was, new.cell AS cell
+), change AS (
+    SELECT cell, 1 AS n FROM moved WHERE cell IS NOT NULL
+    UNION ALL
+    SELECT was, -1 FROM moved WHERE was IS NOT NULL
+), net AS (
+    -- In the order of cells, so that two replicas that share cells wait for each other instead of deadlocking.
+    SELECT cell, sum(n) AS n FROM change GROUP BY cell HAVING sum(n) <> 0 ORDER BY cell
+), counted AS (
+    INSERT INTO {schema}.cube AS c (cell, n) SELECT * FROM net
+    ON CONFLICT (cell) DO UPDATE SET n = c.n + excluded.n
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM counted)
+"""
+
+_LINK = """
+INSERT INTO {schema}.link AS l (record, child, register, sequence)
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::integer[])
+ON CONFLICT (record) DO UPDATE SET child = excluded.child, register = excluded.register, sequence = excluded.sequence
+    WHERE l.sequence < excluded.sequence
+RETURNING old.child AS was, new.child AS child
+"""
+
+# A merged record is merged once; should two merges of it ever be said, the same one holds in whatever order they come.
+_ALIAS = """
+INSERT INTO {schema}.alias AS a (child, "into")
+SELECT * FROM unnest($1::uuid[], $2::uuid[])
+ON CONFLICT (child) DO UPDATE SET "into" = least(a."into", excluded."into")
+RETURNING old."into" AS was
+"""
+
+# Who the touched children are now: themselves (a merged one leaves the count) and whom they were merged into.
+_TOUCHED = """
+WITH RECURSIVE up(child) AS (
+    SELECT unnest($1::uuid[])
+    UNION
+    SELECT a."into" FROM {schema}.alias a JOIN up USING (child)
+)
+INSERT INTO {schema}.fact AS f (kind, key, sequence, cell)
+SELECT $2::smallint, child, 0, NULL FROM (SELECT child FROM up ORDER BY child) AS touched
+ON CONFLICT (kind, key) DO UPDATE SET sequence = f.sequence  -- changes nothing, and locks the row
+RETURNING f.key
+"""
+
+_RECOUNT_MEMBERSHIPS = """
+WITH RECURSIVE down(root, child) AS (
+    SELECT t.child, t.child FROM unnest($1::uuid[]) AS t(child)
+    WHERE NOT EXISTS (SELECT FROM {schema}.alias a WHERE a.child = t.child)
+    UNION
+    SELECT down.root, a.child FROM {schema}.alias a JOIN down ON a."into" = down.child
+), known AS (
+    SELECT root, string_agg(DISTINCT register, '+' ORDER BY register) AS registers
+    FROM down JOIN {schema}.link USING (child) GROUP BY root
+), target AS (
+    SELECT t.child AS key, word.cell
+    FROM unnest($1::uuid[]) AS t(child)
+    LEFT JOIN known ON known.root = t.child
+    LEFT JOIN unnest($3::text[], $4::bigint[]) AS word(registers, cell) USING (registers)
+), moved AS (
+    UPDATE {schema}.fact AS f SET cell = target.cell FROM target
+    WHERE f.kind = $2 AND f.key = target.key AND f.cell IS DISTINCT FROM target.cell
+    RETURNING old.cell AS was, new.cell AS cell
+), change AS (
+    SELECT cell, 1 AS n FROM moved WHERE cell IS NOT NULL
+    UNION ALL
+    SELECT was, -1 FROM moved WHERE was IS NOT NULL
+), net AS (
+    SELECT cell, sum(n) AS n FROM change GROUP BY cell HAVING sum(n) <> 0 ORDER BY cell
+), counted AS (
+    INSERT INTO {schema}.cube AS c (cell, n) SELECT * FROM net
+    ON CONFLICT (cell) DO UPDATE SET n = c.n + excluded.n
+    RETURNING 1
+)
+SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM counted)
+"""
+
+_ADVANCE = """
+WITH advanced AS (
+    INSERT INTO {schema}.progress AS p (topic, partition, "offset", time)
+    SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::timestamptz[])
+    ON CONFLICT (topic, partition) DO UPDATE SET "offset" = excluded."offset", time = excluded.time
+        WHERE p."offset" < excluded."offset"
+), heard AS (
+    INSERT INTO {schema}.heard AS h (topic, partition, sector, time)
+    SELECT * FROM unnest($5::text[], $6::integer[], $7::text[], $8::timestamptz[])
+    ON CONFLICT (topic, partition, sector) DO UPDATE SET time = excluded.time WHERE h.time < excluded.time
+)
+SELECT CASE WHEN $9::boolean THEN pg_notify($10, '') END
+"""
+
+
+class Ledger:
+    """Facts and cube of one schema: the live one, or one being rebuilt beside it."""
+
+    def __init__(self, schema: str = LIVE) -> None:
+        self.schema = schema
+        self._move = _MOVE.format(schema=schema)
+        self._link = _LINK.format(schema=schema)
+        self._alias = _ALIAS.format(schema=schema)
+        self._touched = _TOUCHED.format(schema=schema)
+        self._recount = _RECOUNT_MEMBERSHIPS.format(schema=schema)
+        self._advance = _ADVANCE.format(schema=schema)
+
+    async def move(self, connection: AsyncConnection, facts: Sequence[Fact], ids: Mapping[Cell, int]) -> Moved:
+        """Let facts (one a key, in the order of `latest`) take effect where they are newer; count the difference."""
+        columns = (
+            [fact.kind for fact in facts],
+            [fact.key for fact in facts],
+            [fact.sequence for fact in facts],
+            [None if fact.cell is None else ids[fact.cell] for fact in facts],
+        )
+        return _moved(await connection.exec_driver_sql(self._move, columns))
+
+    async def link(
+        self,
+        connection: AsyncConnection,
+        links: Sequence[Link],
+        merges: Sequence[Merge],
+        kind: int,
+        words: Mapping[str, int],
+    ) -> Moved:
+        """Say which records belong to which children, and count anew in which registers each touched child stands.
+
+        In: links and merges, one a record or child, in their order; `words`: cell ids of the sets of registers.
+        """
+        # Two who link may run side by side; a merge changes who anybody is, so it runs alone.
+        how = "pg_advisory_xact_lock" if merges else "pg_advisory_xact_lock_shared"
+        await connection.exec_driver_sql(f"SELECT {how}({_MERGE_LOCK})")
+        touched: set[str] = set()
+        if links:
+            columns = (
+                [link.record for link in links],
+                [link.child for link in links],
+                [link.register for link in links],
+                [link.sequence for link in links],
+            )
+            for row in await connection.exec_driver_sql(self._link, columns):
+                touched.update(str(key) for key in row if key is not None)
+        if merges:
+            pairs = ([merge.child for merge in merges], [merge.into for merge in merges])
+            rows = await connection.exec_driver_sql(self._alias, pairs)
+            touched.update(str(row[0]) for row in rows if row[0] is not None)
+            touched.update(child for column in pairs for child in column)
+        if not touched:
+            return Moved()
+        rows = await connection.exec_driver_sql(self._touched, (sorted(touched), kind))
+        children = sorted(str(row[0]) for row in rows)
+        arguments = (children, kind, list(words), list(words.values()))
+        return _moved(await connection.exec_driver_sql(self._recount, arguments))
+
+    async def advance(
+        self,
+        connection: AsyncConnection,
+        positions: Sequence[Position],
+        heard: Mapping[tuple[str, int, str], datetime],
+        *,
+        announce: bool,
+    ) -> None:
+        """Note how far partitions are counted and when each sector was last heard; wake who listens."""
+        ordered = sorted(heard)
+        await connection.exec_driver_sql(
+            self._advance,
+            (
+                [position.topic for position in positions],
+                [position.partition for position in positions],
+                [position.offset for position in positions],
+                [position.time for position in positions],
+                [topic for topic, _, _ in ordered],
+                [partition for _, partition, _ in ordered],
+                [sector for _, _, sector in ordered],
+                [heard[at] for at in ordered],
+                announce,
+                CHANNEL,
+            ),
+        )
+
+
+def _moved(result: Any) -> Moved:
+    facts, cells = result.one()
+    return Moved(facts, cells)
+
+
+class Cells:
+    """The numbers of cells, and which of them the database is known to hold. One a process.
+
+    Numbers are a function of the cell, so forgetting is harmless: a cell is then stored a second time, to no effect.
+    """
+
+    def __init__(self, remembered: int = 500_000) -> None:
+        self._remembered = remembered
+        self._ids: dict[Cell, int] = {}
+        self._stored: set[int] = set()
+
+    def ids(self, cells: Sequence[Cell]) -> dict[Cell, int]:
+        """The numbers of these cells."""
+        if len(self._ids) > self._remembered:
+            self._ids.clear()
+            self._stored.clear()
+        known = self._ids
+        found = {}
+        for cell in cells:
+            number = known.get(cell)
+            if number is None:
+                number = known[cell] = cell_id(cell)
+            found[cell] = number
+        return found
+
+    async def store(self, connection: AsyncConnection, ids: Mapping[Cell, int]) -> frozenset[int]:
+        """Store cells that are not known to be there. Out: their numbers, to `remember` once the transaction is in."""
+        fresh = sorted((number, cell) for cell, number in ids.items() if number not in self._stored)
+        if fresh:
+            columns = list(zip(*(cell for _, cell in fresh), strict=True))
+            arguments = [[number for number, _ in fresh], *(list(column) for column in columns)]
+            await connection.exec_driver_sql(_REMEMBER_CELLS, tuple(arguments))
+        return frozenset(number for number, _ in fresh)
+
+    def remember(self, numbers: frozenset[int]) -> None:
+        """These cells are committed."""
+        self._stored |= numbers

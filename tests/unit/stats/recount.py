@@ -1,0 +1,59 @@
+"""The slow truth: a cube counted from a whole history at once, in plain Python that shares no code with the service."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from shared.contracts import Contract, cases, registry
+from tests.unit.stats.events import Event
+
+Cube = Counter[tuple[str, ...]]
+_TASK_STATE = {
+    cases.TaskRequested: "requested",
+    cases.TaskAccepted: "accepted",
+    cases.TaskDone: "done",
+    cases.TaskOverdue: "overdue",
+}
+
+
+def recount(events: Sequence[Event]) -> Cube:
+    """What every cell of the cube must hold once these events, in the order in which they were decided, are counted."""
+    state: dict[tuple[str, str], tuple[str, ...]] = {}
+    child_of: dict[str, tuple[str, str]] = {}
+    into: dict[str, str] = {}
+    for event in events:
+        data: Contract = event.data
+        if isinstance(data, cases.ConcernReceived):
+            state["concern", data.concern_id] = ("concern", data.facts.unit, data.facts.danger_now)
+        elif isinstance(data, cases.CaseIncidentRecorded):
+            state["incident", data.incident_id] = ("incident", data.unit, data.outcome)
+        elif isinstance(data, cases.CaseEvent):
+            facts = data.facts
+            state["case", data.case_id] = ("case", facts.unit, facts.status)
+            if isinstance(data, cases.DeadlineEvent):
+                state["deadline", data.deadline_id] = ("deadline", facts.unit, data.state)
+            elif type(data) in _TASK_STATE:
+                state["task", data.task_id] = ("task", facts.unit, _TASK_STATE[type(data)])
+        elif isinstance(data, registry.RecordLinked):
+            groups = "+".join(sorted(set(data.circumstances)))
+            dropped = "dropped-out" if data.dropped_out else ""
+            state["record", data.record_id] = ("record", data.unit or "", data.register_kind, dropped, groups)
+            child_of[data.record_id] = (data.child_id, data.register_kind)
+        else:
+            assert isinstance(data, registry.ChildCorrected | registry.ChildMerged)
+            groups = "+".join(sorted(set(data.facts.circumstances)))
+            state["child", data.child_id] = ("child", data.facts.unit or "", groups)
+            if isinstance(data, registry.ChildMerged):
+                into[data.merged_id] = data.child_id
+    for merged in into:
+        state.pop(("child", merged), None)
+    cube: Cube = Counter(state.values())
+    registers: defaultdict[str, set[str]] = defaultdict(set)
+    for child, register in child_of.values():
+        root = child
+        while root in into:
+            root = into[root]
+        registers[root].add(register)
+    cube.update(("membership", "+".join(sorted(known))) for known in registers.values())
+    return cube

@@ -1,0 +1,195 @@
+"""Counts are exact whatever happens to events on their way: order, duplicates, batches, crashes, two replicas."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from services.stats.handlers import Counting, apply
+from services.stats.store import Cells, Ledger
+from shared.database import Database
+from shared.messaging.processing import Record
+from shared.privacy import Keys, PlatformKey
+from tests.unit.stats import events as make
+from tests.unit.stats.conftest import empty
+from tests.unit.stats.events import NOW, Event, histories, records
+from tests.unit.stats.recount import Cube, recount
+
+# The dimensions by which `recount` tells cells apart.
+_SHOWN = {
+    1: ("concern", "unit", "extra"),
+    2: ("case", "unit", "status"),
+    3: ("deadline", "unit", "status"),
+    4: ("task", "unit", "status"),
+    5: ("child", "unit", "groups"),
+    6: ("record", "unit", "category", "extra", "groups"),
+    7: ("incident", "unit", "status"),
+    8: ("membership", "category"),
+}
+
+
+async def cube(database: Database) -> Cube:
+    found: Cube = Counter()
+    async with database.transaction() as connection:
+        rows = await connection.execute(text("SELECT cell.*, n FROM cube JOIN cell ON cell.id = cube.cell"))
+        for row in rows.mappings():
+            kind, *names = _SHOWN[row["kind"]]
+            assert row["n"] >= 0
+            found[(kind, *(row[name] for name in names))] += row["n"]
+    return +found
+
+
+async def count(database: Database, batches: Sequence[Sequence[Record]]) -> None:
+    cells, ledger = Cells(), Ledger()
+    for batch in batches:
+        async with database.transaction() as connection:
+            changed = await apply(connection, batch, cells, ledger)
+        assert not changed.broken
+        cells.remember(changed.new_cells)
+
+
+@pytest.fixture
+def counting(database: Database) -> Counting:
+    keys = Keys(bytes(32), PlatformKey(bytes(range(32))))
+    return Counting(database, keys, lambda: NOW)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories(), seed=st.integers(0, 2**32 - 1))
+async def test_any_order_duplication_and_division_into_batches_gives_the_cube_of_a_recount(
+    migrated: Database, history: list[Event], seed: int
+) -> None:
+    await empty(migrated)
+    chance = random.Random(seed)
+    delivered = [*history, *chance.choices(history, k=chance.randrange(len(history) + 1))]
+    chance.shuffle(delivered)
+    batches: list[list[Record]] = [[]]
+    for record in records(delivered):
+        if chance.random() < 0.3:
+            batches.append([])
+        batches[-1].append(record)
+    await count(migrated, [batch for batch in batches if batch])
+    assert await cube(migrated) == recount(history)
+
+
+async def test_two_replicas_that_get_the_same_events_in_opposite_order_count_each_once(database: Database) -> None:
+    chance = random.Random(7)
+    history = [
+        event
+        for number in range(150)
+        for event in (
+            make.concern(f"c{number}", 1, unit=chance.choice(make.UNITS)),
+            make.case(f"k{number}", 1, unit=chance.choice(make.UNITS)),
+            make.linked(f"r{number}", f"ch{number % 40}", 1, chance.choice(["commune-roster", "school-roster"])),
+            make.case(f"k{number}", 2, unit=chance.choice(make.UNITS)),
+        )
+    ]
+    history += [make.merge(f"ch{number}", f"ch{number + 20}", 1) for number in range(20)]
+    forward = records(history)
+    backward = forward[::-1]
+    await asyncio.gather(
+        *(
+            count(database, [side[at : at + 37] for at in range(0, len(side), 37)])
+            for side in (forward, backward, forward[200:] + forward[:200])
+        )
+    )
+    assert await cube(database) == recount(history)
+
+
+async def test_a_batch_whose_transaction_is_lost_counts_when_it_comes_again(database: Database) -> None:
+    history = [make.concern("c1", 1), make.linked("r1", "ch1", 1)]
+    cells, ledger = Cells(), Ledger()
+
+    async def crash() -> None:
+        async with database.transaction() as connection:
+            await apply(connection, records(history), cells, ledger)
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await crash()
+    assert await cube(database) == Counter()
+    async with database.transaction() as connection:
+        await apply(connection, records(history), cells, ledger)
+    assert await cube(database) == recount(history)
+
+
+async def test_a_case_that_is_moved_and_reclassified_is_counted_where_it_is_now(database: Database) -> None:
+    await count(database, [records([make.case("k1", 1), make.case("k1", 2, unit="05455", status="closed")])])
+    assert await cube(database) == Counter({("case", "05455", "closed"): 1})
+
+
+async def test_a_deadline_numbered_by_itself_says_nothing_about_its_case(database: Database) -> None:
+    numbered_by_case = make.deadline("d1", "k1", 9, "missed", unit="05455")
+    numbered_by_itself = Event(numbered_by_case.data, "d1", 9)
+    await count(database, [records([make.case("k1", 3), numbered_by_itself])])
+    assert await cube(database) == Counter({("case", "05443", "open"): 1, ("deadline", "05455", "missed"): 1})
+
+
+async def test_a_record_that_proves_to_be_another_childs_takes_its_register_along(database: Database) -> None:
+    history = [
+        make.linked("r1", "ch1", 1, "commune-roster"),
+        make.linked("r2", "ch1", 1, "school-roster"),
+        make.linked("r2", "ch2", 2, "school-roster"),
+    ]
+    await count(database, [records(history[:2]), records(history[2:])])
+    found = await cube(database)
+    assert found["membership", "commune-roster"] == 1
+    assert found["membership", "school-roster"] == 1
+    assert found["membership", "commune-roster+school-roster"] == 0
+
+
+async def test_a_broken_record_is_buried_with_its_field_and_the_rest_is_counted(
+    database: Database, counting: Counting
+) -> None:
+    good = make.concern("c1", 1).record(0)
+    broken = make.concern("c2", 1).record(1)
+    assert broken.value is not None
+    wrong_word = Record(broken.topic, 0, 1, broken.key, broken.value.replace(b'"yes"', b'"perhaps"'), broken.headers)
+    no_number = Record(
+        broken.topic, 0, 2, broken.key, broken.value, tuple(h for h in broken.headers if h[0] != "ce_sequence")
+    )
+    unstorable = Record(
+        broken.topic, 0, 3, broken.key, broken.value.replace(b'"unit":"05443"', b'"unit":"\\u0000"'), broken.headers
+    )
+    last = make.concern("c3", 1).record(4)
+    await counting.handle([good, wrong_word, no_number, unstorable, last])
+    assert await cube(database) == Counter({("concern", "05443", "yes"): 2})
+    async with database.transaction() as connection:
+        rows = await connection.execute(text('SELECT "offset", violations FROM dead_letter ORDER BY "offset"'))
+        found = {row.offset: [violation["rule"] for violation in row.violations] for row in rows}
+    assert found == {1: ["data.facts.danger_now"], 2: ["sequence-missing"], 3: ["unstorable"]}
+
+
+async def test_progress_tells_how_far_each_partition_is_counted_and_when_each_sector_was_heard(
+    database: Database,
+) -> None:
+    later = datetime(2026, 11, 1, tzinfo=UTC)
+    batch = [
+        make.concern("c1", 1).record(7, partition=0),
+        make.concern("c2", 1, sector="police").record(4, partition=1, time=later),
+        make.concern("c3", 1).record(5, partition=1, time=later + timedelta(hours=1)),
+    ]
+    await count(database, [batch, batch[:1]])
+    async with database.transaction() as connection:
+        positions = (await connection.execute(text('SELECT partition, "offset" FROM progress ORDER BY 1'))).all()
+        heard = (await connection.execute(text("SELECT sector, max(time) FROM heard GROUP BY 1"))).all()
+    assert [tuple(row) for row in positions] == [(0, 7), (1, 5)]
+    assert {row[0]: row[1] for row in heard} == {"hotline": later + timedelta(hours=1), "police": later}
+
+
+async def test_event_types_that_are_not_counted_pass_without_a_trace_but_move_the_offset(database: Database) -> None:
+    from shared.contracts.registry import ChildIdentified
+
+    answer = Event(ChildIdentified(case_id="k1", result="candidates", child_id=None), "k1", 1)
+    await count(database, [[answer.record(3)]])
+    assert await cube(database) == Counter()
+    async with database.transaction() as connection:
+        assert (await connection.execute(text('SELECT "offset" FROM progress'))).scalar_one() == 3
