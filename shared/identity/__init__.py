@@ -21,7 +21,7 @@ from shared.identity.directory import Directory, DirectoryError
 from shared.identity.limiter import TooManyTriesError
 from shared.identity.passwords import hash_password, new_token
 from shared.identity.principal import ALL_UNITS, PERMISSIONS, AllUnits, Permission, Principal, Role
-from shared.identity.routes import identity_router, sign_in_url
+from shared.identity.routes import Profile, identity_router, sign_in_url
 
 __all__ = [
     "ALL_UNITS",
@@ -36,6 +36,7 @@ __all__ = [
     "NotAllowedError",
     "Permission",
     "Principal",
+    "Profile",
     "Role",
     "SignInNeededError",
     "SignedIn",

@@ -1,9 +1,10 @@
-"""Sign-in, sign-out and the demo's bearer token, as routes under /identity.
+"""Sign-in, sign-out, a sender's profile and the demo's bearer token, as routes under /identity.
 
 It must never say whether a name or a password was wrong, and never send anybody to another site after sign-in.
 """
 
 import ipaddress
+from collections.abc import Callable, Mapping
 from typing import Annotated, Protocol
 from urllib.parse import urlencode
 
@@ -13,7 +14,7 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from shared.contracts.vocabulary import Sector
-from shared.identity.access import Identity, NotAllowedError, identity_of
+from shared.identity.access import Identity, NotAllowedError, SignedIn, identity_of
 from shared.identity.demo import demo_person
 from shared.identity.limiter import TooManyTriesError
 from shared.identity.principal import Principal, Role
@@ -25,7 +26,20 @@ LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 class Render(Protocol):
     """Turns a template into a page; `shared.web` provides it."""
 
-    def __call__(self, request: Request, name: str, /, *, status: int = 200, **context: object) -> Response: ...
+    def __call__(
+        self,
+        request: Request,
+        name: str,
+        /,
+        *,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        **context: object,
+    ) -> Response: ...
+
+
+# What a sender seals and names its records with; a function where it may change while the process runs.
+Profile = Mapping[str, str] | Callable[[], Mapping[str, str]]
 
 
 class DemoTokenWanted(BaseModel):
@@ -58,14 +72,34 @@ def local_path(target: str) -> str:
     return target if safe and "\\" not in target else "/"
 
 
-def identity_router(render: Render) -> APIRouter:
-    """In: how a page is rendered. Out: the routes under /identity."""
+def identity_router(render: Render, profile: Profile | None = None) -> APIRouter:
+    """In: how a page is rendered; what a sender's profile says besides its sector (the platform's public key and the
+    pepper of record ids, both base64), None where this process holds no keys. Out: the routes under /identity."""
     router = APIRouter(prefix="/identity", include_in_schema=False)
 
-    def page(request: Request, target: str, status: int = 200, **context: object) -> Response:
+    def page(
+        request: Request,
+        target: str,
+        status: int = 200,
+        headers: Mapping[str, str] | None = None,
+        *,
+        problem: str | None = None,
+        user: str = "",
+        minutes: int = 0,
+    ) -> Response:
         directory = identity_of(request).directory
         people = [p for p in directory.people.values() if not p.machine] if directory.demo else []
-        return render(request, "sign_in.html", status=status, next=target, demo_people=people, **context)
+        return render(
+            request,
+            "sign_in.html",
+            status=status,
+            headers=headers,
+            next=target,
+            demo_people=people,
+            problem=problem,
+            user=user,
+            minutes=minutes,
+        )
 
     @router.get("/sign-in")
     def show_sign_in(request: Request, next: str = "/") -> Response:  # noqa: A002 - the query's name
@@ -84,9 +118,9 @@ def identity_router(render: Render) -> APIRouter:
         try:
             person = await _authenticate(identity, user.strip().lower(), password, _address(request))
         except TooManyTriesError as error:
-            answer = page(request, target, 429, problem="too-many", user=user, minutes=-(-error.retry_after // 60))
-            answer.headers["Retry-After"] = str(error.retry_after)
-            return answer
+            wait = {"Retry-After": str(error.retry_after)}
+            minutes = -(-error.retry_after // 60)
+            return page(request, target, 429, wait, problem="too-many", user=user, minutes=minutes)
         if person is None:
             return page(request, target, 401, problem="wrong", user=user)
         return _enter(identity, person, target)
@@ -112,6 +146,16 @@ def identity_router(render: Render) -> APIRouter:
         answer = RedirectResponse(SIGN_IN_PATH, 303)
         identity.sign_out(answer)
         return answer
+
+    @router.get("/profile")
+    def show_profile(principal: SignedIn) -> Response:
+        # Only who sends for a sector: the pepper would let anybody else test guesses against record ids.
+        if principal.sector is None:
+            raise NotAllowedError("The profile is for who sends for a sector")
+        if profile is None:
+            raise HTTPException(404)
+        said = profile() if callable(profile) else profile
+        return JSONResponse({"sector": principal.sector, **said}, headers={"Cache-Control": "no-store"})
 
     @router.post("/demo-token")
     def demo_token(request: Request, wanted: DemoTokenWanted) -> Response:

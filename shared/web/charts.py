@@ -1,0 +1,106 @@
+"""Charts: one Altair specification for the page, the report and the e-mail, always with its data as a table beside it.
+
+It must never tell two series apart by colour alone, and never fetch data: a chart carries the rows it shows.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import vl_convert
+from markupsafe import Markup
+
+Column = str | tuple[str, str]
+Cell = str | Markup
+
+# Okabe and Ito's palette, told apart with every common colour blindness; its yellow is too pale on white.
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#000000")
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down", "triangle-right")
+FONT = "system-ui, 'Segoe UI', Roboto, 'Noto Sans', Arial, sans-serif"
+THEME: dict[str, Any] = {
+    "background": "#ffffff",
+    "font": FONT,
+    "range": {
+        "category": list(PALETTE),
+        "symbol": list(SHAPES),
+        "heatmap": {"scheme": "cividis"},
+        "ramp": {"scheme": "cividis"},
+        "ordinal": {"scheme": "cividis"},
+    },
+    "mark": {"color": PALETTE[0]},
+    "axis": {
+        "labelFontSize": 12,
+        "titleFontSize": 12,
+        "titleFontWeight": "normal",
+        "labelColor": "#2b3b42",
+        "titleColor": "#2b3b42",
+        "gridColor": "#e3e9e9",
+        "domainColor": "#74868d",
+        "tickColor": "#74868d",
+    },
+    "legend": {"labelFontSize": 12, "titleFontSize": 12, "orient": "top", "symbolSize": 90},
+    "view": {"stroke": None},
+    "line": {"strokeWidth": 2.5, "point": True},
+    "point": {"size": 60, "filled": True},
+}
+
+
+class Spec(Protocol):
+    """Anything that becomes a Vega-Lite specification: an `altair.Chart` and its combinations."""
+
+    def to_dict(self) -> dict[str, Any]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart and the same figures as a table. `id` is unique in the page; title, note, cells are shown as they are."""
+
+    id: str
+    title: str
+    spec: Mapping[str, Any]
+    columns: Sequence[Column]
+    rows: Sequence[Sequence[Cell]]
+    note: str | None = None
+
+    def json_for_page(self) -> Markup:
+        """Out: the specification for a data block in HTML; no data can close the block."""
+        text = json.dumps(self.spec, ensure_ascii=False, separators=(",", ":"), default=str)
+        # Inside a string of JSON these escapes mean the same characters, and outside of one they do not occur.
+        return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
+
+    def to_svg(self) -> str:
+        """Out: the chart as SVG, for reports in print. About 20 ms; call it off the event loop."""
+        return str(vl_convert.vegalite_to_svg(_fixed_size(self.spec)))
+
+    def to_png(self, scale: float = 2.0) -> bytes:
+        """In: pixels a point. Out: the chart as PNG, for e-mail. About 20 ms; call it off the event loop."""
+        return bytes(vl_convert.vegalite_to_png(_fixed_size(self.spec), scale=scale))
+
+
+def chart(
+    chart_id: str,
+    title: str,
+    spec: Spec | Mapping[str, Any],
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[Cell]],
+    note: str | None = None,
+) -> Chart:
+    """In: an Altair chart or a specification, and the table of the same figures. Out: it in our look, as wide as its
+    place in the page."""
+    plain = dict(spec) if isinstance(spec, Mapping) else spec.to_dict()
+    config = plain.pop("config", {})
+    sized = {"width": "container", "height": 260} if "mark" in plain or "layer" in plain else {}
+    # A width that a chart sets for itself, and what it configures, go before ours.
+    themed = {**sized, **plain, "config": {**THEME, **_without_altairs_view(config)}}
+    return Chart(chart_id, title, themed, columns, rows, note)
+
+
+def _without_altairs_view(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Altair writes a fixed size into every chart's config, which would keep it from fitting a phone."""
+    return {key: value for key, value in config.items() if key != "view"}
+
+
+def _fixed_size(spec: Mapping[str, Any]) -> dict[str, Any]:
+    """A picture has no container to fit into."""
+    return {**spec, "width": 720} if spec.get("width") == "container" else dict(spec)

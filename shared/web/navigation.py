@@ -1,0 +1,73 @@
+"""The way through the four services: who sees which entry, and where each role's day begins.
+
+It must never be taken for an access check: pages ask `require` and `may_see` themselves.
+"""
+
+from dataclasses import dataclass
+
+from shared.identity import Principal, Role
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the main navigation. `label` is a msgid."""
+
+    path: str
+    label: str
+    roles: frozenset[Role]
+
+
+NAVIGATION: tuple[Entry, ...] = (
+    Entry("/cases", "Vụ việc", frozenset({Role.WORKER, Role.CHAIR, Role.HOTLINE, Role.SECTOR, Role.COORDINATOR})),
+    Entry("/registry", "Trẻ em", frozenset({Role.WORKER, Role.CHAIR, Role.COORDINATOR})),
+    Entry(
+        "/stats",
+        "Số liệu",
+        frozenset({Role.WORKER, Role.CHAIR, Role.SECTOR, Role.COORDINATOR, Role.STATISTICIAN, Role.OPERATOR}),
+    ),
+    Entry(
+        "/notify",
+        "Thông báo",
+        frozenset({Role.WORKER, Role.CHAIR, Role.HOTLINE, Role.SECTOR, Role.COORDINATOR, Role.PARTNER, Role.OPERATOR}),
+    ),
+)
+
+HOME: dict[Role, str] = {
+    Role.STATISTICIAN: "/stats",
+    Role.COORDINATOR: "/stats",
+    Role.PARTNER: "/notify",
+    Role.OPERATOR: "/notify",
+}
+
+# msgids: what a role is called on screen.
+ROLE_NAMES: dict[Role, str] = {
+    Role.WORKER: "Cán bộ bảo vệ trẻ em cấp xã",
+    Role.CHAIR: "Chủ tịch UBND xã, phường",
+    Role.HOTLINE: "Nhân viên tổng đài",
+    Role.SECTOR: "Cán bộ ngành",
+    Role.COORDINATOR: "Điều phối viên cấp tỉnh",
+    Role.STATISTICIAN: "Cán bộ thống kê",
+    Role.PARTNER: "Tổ chức đối tác",
+    Role.OPERATOR: "Quản trị hệ thống",
+    Role.AGENCY: "Hệ thống của cơ quan",
+}
+
+SECTOR_NAMES: dict[str, str] = {
+    "hotline": "Tổng đài",
+    "health": "Y tế",
+    "education": "Giáo dục",
+    "police": "Công an",
+    "dolisa": "Lao động – Thương binh và Xã hội",
+    "justice": "Tư pháp",
+    "unions": "Đoàn thể",
+}
+
+
+def entries_for(principal: Principal | None) -> list[Entry]:
+    """Out: the entries that the principal's role uses; none for a visitor."""
+    return [] if principal is None else [entry for entry in NAVIGATION if principal.role in entry.roles]
+
+
+def home_of(principal: Principal) -> str:
+    """Out: where the principal's day begins."""
+    return HOME.get(principal.role, "/cases")

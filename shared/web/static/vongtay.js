@@ -1,0 +1,138 @@
+// What a page can do beyond HTML: live regions, charts, asking before an irreversible act.
+// Every page works without it.
+
+const STALE_AFTER_MS = 40_000;
+const sources = new Map();
+let lastSign = 0;
+
+function showState(state) {
+  for (const box of document.querySelectorAll("[data-live-state]")) {
+    if (box.dataset.liveState !== state) {
+      box.dataset.liveState = state;
+      for (const text of box.querySelectorAll("[data-when]")) text.hidden = text.dataset.when !== state;
+    }
+    const time = box.querySelector("[data-live-time]");
+    if (time && lastSign) {
+      time.hidden = false;
+      time.dateTime = new Date(lastSign).toISOString();
+      time.textContent = new Date(lastSign).toLocaleTimeString("vi-VN", { timeZone: "Asia/Ho_Chi_Minh", hour12: false });
+    }
+  }
+}
+
+function replace(region, html) {
+  const active = document.activeElement;
+  const inside = region.contains(active) ? active : null;
+  // Nobody loses what they are typing to an update.
+  if (inside && inside.matches("input, textarea, select")) return;
+  const open = new Set([...region.querySelectorAll("details[open][id]")].map((item) => item.id));
+  region.innerHTML = html;
+  for (const item of region.querySelectorAll("details[id]")) item.open = open.has(item.id);
+  if (inside && inside.id) document.getElementById(inside.id)?.focus();
+  drawCharts(region);
+}
+
+function connect(path) {
+  const known = sources.get(path) ?? { last: "", source: null };
+  const url = new URL(path, location.href);
+  if (known.last) url.searchParams.set("last", known.last);
+  const source = new EventSource(url);
+  known.source = source;
+  sources.set(path, known);
+  const alive = () => { lastSign = Date.now(); showState("live"); };
+  source.addEventListener("beat", alive);
+  source.addEventListener("error", () => {
+    showState("lost");
+    // The browser itself retries a broken line, but not a refused one.
+    if (source.readyState === EventSource.CLOSED && known.source === source) {
+      setTimeout(() => { if (known.source === source) connect(path); }, 5000 + Math.random() * 5000);
+    }
+  });
+  const topics = new Set(regions(path).map((region) => region.dataset.topic));
+  for (const topic of topics) {
+    source.addEventListener(topic, (event) => {
+      known.last = event.lastEventId;
+      alive();
+      for (const region of regions(path)) if (region.dataset.topic === topic) replace(region, event.data);
+    });
+  }
+}
+
+function regions(path) {
+  return [...document.querySelectorAll("[data-live]")].filter((region) => region.dataset.live === path);
+}
+
+function openAll() {
+  const paths = new Set([...document.querySelectorAll("[data-live]")].map((region) => region.dataset.live));
+  for (const path of paths) if (!sources.get(path)?.source) connect(path);
+}
+
+function closeAll() {
+  for (const known of sources.values()) {
+    known.source?.close();
+    known.source = null;
+  }
+}
+
+// A page nobody looks at holds no connection; it catches up from its last event when it is looked at again.
+document.addEventListener("visibilitychange", () => (document.hidden ? closeAll() : openAll()));
+addEventListener("pagehide", closeAll);
+addEventListener("pageshow", (event) => { if (event.persisted) openAll(); });
+setInterval(() => { if (lastSign && Date.now() - lastSign > STALE_AFTER_MS) showState("lost"); }, 5000);
+
+let bundle = null;
+function loadBundle(src) {
+  bundle ??= new Promise((resolve, reject) => {
+    const script = document.createElement("script");
+    script.src = src;
+    script.onload = resolve;
+    script.onerror = reject;
+    document.head.append(script);
+  });
+  return bundle;
+}
+
+async function drawCharts(root) {
+  for (const plot of root.querySelectorAll("[data-chart]")) {
+    if (plot.dataset.drawn) continue;
+    plot.dataset.drawn = "yes";
+    try {
+      await loadBundle(plot.dataset.chart);
+      const spec = JSON.parse(plot.querySelector("script").textContent);
+      const canvas = document.createElement("div");
+      canvas.className = "chart__canvas";
+      plot.hidden = false;
+      plot.append(canvas);
+      // `ast` evaluates expressions without eval, and no style element is added: both are what our policy allows.
+      await window.vegaEmbed(canvas, spec, {
+        actions: false, ast: true, renderer: "svg", defaultStyle: false, tooltip: { disableDefaultStyle: true },
+      });
+      const data = plot.parentElement.querySelector(".chart__data");
+      if (data) data.open = false;
+    } catch {
+      // The table beside it tells the same.
+      plot.hidden = true;
+    }
+  }
+}
+
+document.addEventListener("submit", (event) => {
+  const question = event.submitter?.dataset.confirm;
+  if (question && !confirm(question)) event.preventDefault();
+});
+document.addEventListener("click", (event) => {
+  for (const menu of document.querySelectorAll("details.account[open]")) {
+    if (!menu.contains(event.target)) menu.open = false;
+  }
+});
+document.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  for (const menu of document.querySelectorAll("details.account[open]")) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+});
+
+document.querySelector("[data-focus]")?.focus();
+if (!document.hidden) openAll();
+drawCharts(document);
