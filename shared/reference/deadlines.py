@@ -1,0 +1,87 @@
+"""The law's clocks as data: how long, from when on in force, and where it says so.
+
+A change of law never rewrites a running clock: the rule in force at the start decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cache
+from typing import Self
+
+from shared.reference.calendar import LOCAL, WorkCalendar
+from shared.reference.files import ReferenceDataError, read_yaml
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """One running clock. Moments are aware UTC."""
+
+    kind: str
+    due: datetime
+    nearing_at: datetime
+    legal_source: str
+
+
+@dataclass(frozen=True, slots=True)
+class DeadlineRule:
+    """One rule of law: `hours` or `working_days` from its start; `nearing` hours before the end somebody is warned."""
+
+    kind: str
+    vi: str
+    en: str
+    nearing: float
+    legal_source: str
+    effective_from: date
+    effective_to: date | None = None
+    hours: float | None = None
+    working_days: int | None = None
+
+
+class Deadlines:
+    """All rules, past and present."""
+
+    def __init__(self, rules: Sequence[DeadlineRule], calendar: WorkCalendar) -> None:
+        self._calendar = calendar
+        self._rules: dict[str, list[DeadlineRule]] = {}
+        for rule in sorted(rules, key=lambda rule: rule.effective_from):
+            if (rule.hours is None) == (rule.working_days is None):
+                raise ReferenceDataError(f"deadlines.yaml: {rule.kind} needs either hours or working_days")
+            earlier = self._rules.setdefault(rule.kind, [])
+            if earlier and (earlier[-1].effective_to is None or earlier[-1].effective_to > rule.effective_from):
+                raise ReferenceDataError(f"deadlines.yaml: two rules of {rule.kind} are in force at once")
+            earlier.append(rule)
+
+    @classmethod
+    @cache
+    def load(cls) -> Self:
+        """From the data file. Raises `ReferenceDataError`."""
+        rows: list[Mapping[str, object]] = read_yaml("deadlines.yaml")
+        try:
+            return cls([DeadlineRule(**row) for row in rows], WorkCalendar.load())  # type: ignore[arg-type]
+        except TypeError as error:
+            raise ReferenceDataError(f"deadlines.yaml: {error}") from None
+
+    def kinds(self) -> tuple[str, ...]:
+        """Every kind of clock."""
+        return tuple(self._rules)
+
+    def start(self, kind: str, at: datetime) -> Deadline:
+        """The clock that starts at `at` (aware). Raises `KeyError` for an unknown kind."""
+        rule = self._in_force(kind, at.astimezone(LOCAL).date())
+        if rule.hours is not None:
+            due = at + timedelta(hours=rule.hours)
+        else:
+            due = self._calendar.add_working_days(at, rule.working_days or 0)
+        return Deadline(kind, due, due - timedelta(hours=rule.nearing), rule.legal_source)
+
+    def label(self, kind: str, language: str = "vi") -> str:
+        """What the clock is called; its code where nobody named it."""
+        rules = self._rules.get(kind)
+        return kind if not rules else rules[-1].vi if language == "vi" else rules[-1].en
+
+    def _in_force(self, kind: str, day: date) -> DeadlineRule:
+        rules = self._rules[kind]
+        return next((rule for rule in reversed(rules) if rule.effective_from <= day), rules[0])
