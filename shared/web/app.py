@@ -128,7 +128,7 @@ def _own_routes(pages: Pages, checks: Mapping[str, Check], prefix: str) -> APIRo
     @router.get("/")
     def start(request: Request) -> Response:
         principal = principal_or_none(request)
-        return RedirectResponse(home_of(principal) if principal else "/identity/sign-in", 303)
+        return RedirectResponse(home_of(principal), 303) if principal else pages.render(request, "home.html")
 
     return router
 

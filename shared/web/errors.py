@@ -19,6 +19,8 @@ from shared.identity import ForgedFormError, TooManyTriesError, sign_in_url
 from shared.web.pages import Pages
 
 logger = logging.getLogger(__name__)
+# How many places of a traceback the log names, the innermost first.
+PLACES = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +140,7 @@ class ErrorAnswers:
         # Only the places and the type: an exception's message may carry what a person typed.
         places = " < ".join(
             f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}"
-            for frame in reversed(traceback.extract_tb(error.__traceback__))
+            for frame in traceback.extract_tb(error.__traceback__)[: -PLACES - 1 : -1]
         )
         logger.error("unexpected error %s: %s at %s", reference, type(error).__name__, places)
         return self.answer(request, 500, reference=reference)

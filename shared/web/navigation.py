@@ -52,6 +52,27 @@ ROLE_NAMES: dict[Role, str] = {
     Role.AGENCY: "Hệ thống của cơ quan",
 }
 
+# msgids: what a role does here, for whoever chooses one to try.
+ROLE_TASKS: dict[Role, str] = {
+    Role.WORKER: "Tiếp nhận, đánh giá nguy cơ, lập kế hoạch và theo sát từng trẻ của địa bàn.",
+    Role.CHAIR: "Quyết định biện pháp khẩn cấp, phê duyệt kế hoạch, thấy ngay việc sắp quá hạn.",
+    Role.HOTLINE: "Ghi lại cuộc gọi và chuyển đến đúng xã, phường trong vài phút.",
+    Role.SECTOR: "Báo tin, nhận và trả lời các việc được giao cho ngành mình.",
+    Role.COORDINATOR: "Nhìn toàn tỉnh: nơi nào chậm, vụ việc nào chưa có người nhận.",
+    Role.STATISTICIAN: "Xem chỉ tiêu trực tiếp, lập và xuất báo cáo; không thấy danh tính.",
+    Role.PARTNER: "Nhận thông tin đã được phép qua webhook và xem tin đã đến hay chưa.",
+    Role.OPERATOR: "Theo dõi luồng sự kiện, xử lý tin lỗi; không thấy hồ sơ của trẻ.",
+    Role.AGENCY: "Gửi sự kiện của cơ quan vào hệ thống.",
+}
+
+# How the roles stand together on the page where one is chosen: a msgid, and its roles.
+ROLE_GROUPS: tuple[tuple[str, tuple[Role, ...]], ...] = (
+    ("Tại xã, phường", (Role.WORKER, Role.CHAIR)),
+    ("Tổng đài và các ngành", (Role.HOTLINE, Role.SECTOR)),
+    ("Toàn tỉnh", (Role.COORDINATOR, Role.STATISTICIAN)),
+    ("Đối tác và vận hành", (Role.PARTNER, Role.OPERATOR)),
+)
+
 SECTOR_NAMES: dict[str, str] = {
     "hotline": "Tổng đài",
     "health": "Y tế",

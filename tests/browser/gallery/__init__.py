@@ -1,0 +1,91 @@
+"""A page with every part of components.html on it, in an application made as the services make theirs.
+
+It must never grow rules of its own: what it shows is the shell, nothing else.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, FastAPI, Request, Response
+from fastapi.responses import RedirectResponse
+
+from shared.contracts.errors import Violation
+from shared.identity import Permission, Principal, demo_directory, permit
+from shared.settings import Settings
+from shared.web.app import create_app
+from shared.web.charts import Chart, chart
+from shared.web.live import Hub, live_response
+from shared.web.pages import Pages
+
+UNITS: Mapping[str, str] = {"05443": "Phường Phan Đình Phùng", "05455": "Phường Quyết Thắng"}
+NOW = datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
+
+
+def clock() -> datetime:
+    """The moment at which everything in the gallery happens."""
+    return NOW
+
+
+def build(base_url: str) -> tuple[FastAPI, Hub]:
+    """In: the address people use. Out: the application, and the hub that changes its live part."""
+    pages = Pages("tests.browser.gallery", unit_names=UNITS, clock=clock)
+    hub = Hub(clock=clock)
+    router = APIRouter()
+
+    @router.get("/cases")
+    def show(request: Request, principal: Annotated[Principal, Depends(permit(Permission.SEE_CASES))]) -> Response:
+        return pages.render(
+            request,
+            "gallery.html",
+            violations=[
+                Violation("child.name", "missing", "Cần ghi họ và tên của trẻ.", "The child's name is missing.")
+            ],
+            deadlines=[
+                ("Đánh giá nguy cơ ban đầu", NOW - timedelta(hours=9), NOW + timedelta(hours=3), None),
+                ("Đánh giá nguy cơ cụ thể", NOW - timedelta(days=1), NOW + timedelta(days=4), None),
+                ("Phê duyệt kế hoạch", NOW - timedelta(days=4), NOW - timedelta(hours=30), None),
+                ("Can thiệp khẩn cấp", NOW - timedelta(days=2), NOW - timedelta(days=1), NOW - timedelta(hours=30)),
+                ("Trả lời yêu cầu", NOW - timedelta(days=3), NOW - timedelta(days=2), NOW - timedelta(hours=20)),
+            ],
+            chart=trend(),
+        )
+
+    @router.post("/cases")
+    def save(_: Annotated[Principal, Depends(permit(Permission.SEE_CASES))]) -> Response:
+        return RedirectResponse("/cases", 303)
+
+    @router.get("/cases/live")
+    async def live(request: Request, _: Annotated[Principal, Depends(permit(Permission.SEE_CASES))]) -> Response:
+        return live_response(request, hub, ["open-cases"])
+
+    @router.get("/cases/broken")
+    def broken() -> Response:
+        raise RuntimeError("Nguyễn Văn Bí Mật")
+
+    settings = Settings(environment="test", base_url=base_url)
+    app = create_app("Gallery", [router], pages, demo_directory(UNITS), settings, profile={"pepper": "cGVwcGVy"})
+    return app, hub
+
+
+def trend() -> Chart:
+    """A chart of two series over four months, with its figures."""
+    rows = [("2026-08", 41, 12), ("2026-09", 38, 15), ("2026-10", 44, 9), ("2026-11", 29, 11)]
+    values = [
+        {"tháng": month, "loại": kind, "số vụ": count}
+        for month, reported, confirmed in rows
+        for kind, count in (("Báo tin", reported), ("Xác minh có", confirmed))
+    ]
+    spec = {
+        "data": {"values": values},
+        "mark": "line",
+        "encoding": {
+            "x": {"field": "tháng", "type": "ordinal", "axis": {"labelAngle": 0}},
+            "y": {"field": "số vụ", "type": "quantitative"},
+            "color": {"field": "loại", "type": "nominal"},
+            "strokeDash": {"field": "loại", "type": "nominal"},
+        },
+    }
+    columns = ("Tháng", ("Báo tin", "number"), ("Xác minh có", "number"))
+    table = [(month, str(reported), str(confirmed)) for month, reported, confirmed in rows]
+    return chart("trend", "Báo tin và xác minh theo tháng", spec, columns, table, "Toàn tỉnh, bốn tháng gần nhất")
