@@ -59,7 +59,7 @@ class DecideEmergency(_Act):
     """Form 07: emergency protection."""
 
     act: Literal["decide-emergency"] = "decide-emergency"
-    measure: Literal["separate", "shelter", "medical-care", "guard", "contact-ban", "other"]
+    measure: Code
     decision: Words
 
 
@@ -202,7 +202,7 @@ class DismissConcern(_Act):
     """No case follows."""
 
     act: Literal["dismiss"] = "dismiss"
-    reason: Literal["not-a-child", "no-harm", "duplicate-report", "outside-province", "false-report", "other"]
+    reason: Code
     words: Words
 
 

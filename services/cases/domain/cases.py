@@ -232,6 +232,8 @@ def _assessed(name: str, act: acts.AssessInitial | acts.AssessDetailed, more: Ma
 
 
 def _decide_emergency(case: Case, act: acts.DecideEmergency, world: World) -> Decision:
+    if act.measure not in world.measures:
+        raise refuse("measure", "measure", "Biện pháp không có trong danh mục.", "The measure is not listed.")
     event = Happening(events.EmergencyMeasureDecided, {"measure": act.measure})
     entry = Entry("emergency.decided", {"measure": act.measure}, {"decision": act.decision})
     decision = Decision(case).then(None, event, entries=(entry,), emergency=act.measure)

@@ -27,7 +27,7 @@ from shared.contracts.cases import TaskState
 
 Answer = Literal["accepted", "declined", "done", "new-date"]
 # Asked without waiting for anybody when a child is in danger now (Decree 56/2017, Art. 25(2)).
-ASKED_AT_ONCE = (("verify", "police"), ("examine", "health"))
+ASKED_AT_ONCE = (("verification", "police"), ("medical-examination", "health"))
 _ANSWERED: dict[Answer, tuple[TaskState, type[events.CaseEvent]]] = {
     "accepted": ("accepted", events.TaskAccepted),
     "new-date": ("accepted", events.TaskAccepted),

@@ -84,9 +84,11 @@ def opens_at_once(concern: Concern) -> bool:
     return concern.status == "received" and concern.danger_now == "yes"
 
 
-def dismiss(concern: Concern, actor: Actor) -> Concern:
-    """No case follows. Raises `Rejected` where that is not the actor's to say."""
+def dismiss(concern: Concern, act: acts.DismissConcern, actor: Actor, world: World) -> Concern:
+    """No case follows. Raises `Rejected` where that is not the actor's to say, or the reason is none of the list."""
     require_concern(concern, "dismiss", actor)
+    if act.reason not in world.dismissals:
+        raise refuse("reason", "dismissal", "Lý do không có trong danh mục.", "The reason is not listed.")
     return replace(concern, status="dismissed")
 
 

@@ -52,6 +52,8 @@ class World:
     units: frozenset[str]
     task_kinds: frozenset[str]
     outcomes: frozenset[str]
+    measures: frozenset[str]
+    dismissals: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

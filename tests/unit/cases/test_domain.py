@@ -19,6 +19,7 @@ UNIT = "05443"
 WORKER = Actor("lan.worker", "Lan", "worker", frozenset({UNIT}))
 CHAIR = Actor("binh.chair", "Bình", "chair", frozenset({UNIT}))
 COORDINATOR = Actor("ha.coordinator", "Hà", "coordinator", "all")
+NO_CASE = acts.DismissConcern(reason="hoax", words="Đã gọi lại")
 CHILD = ChildDescription(name="Trẻ thử", age=7)
 LENGTHS = {EMERGENCY: timedelta(hours=12), PLAN: timedelta(days=7), APPROVAL: timedelta(days=2)}
 
@@ -37,8 +38,10 @@ def world(now: datetime = NOW) -> World:
         start=lambda kind, at: Due(at + LENGTHS[kind], at + LENGTHS[kind] * 0.75),
         new_id=lambda: f"{now.isoformat()}-{next(numbers)}",
         units=frozenset({UNIT, "05455"}),
-        task_kinds=frozenset({"verify", "examine"}),
+        task_kinds=frozenset({"verification", "medical-examination"}),
         outcomes=frozenset({"safe"}),
+        measures=frozenset({"separation"}),
+        dismissals=frozenset({"hoax"}),
     )
 
 
@@ -156,7 +159,7 @@ def test_what_the_chair_decides_is_refused_to_a_worker_with_the_law(act: str) ->
     inputs = {
         "approve-plan": {},
         "close": {"outcome": "safe"},
-        "decide-emergency": {"measure": "separate", "decision": "Tách trẻ"},
+        "decide-emergency": {"measure": "separation", "decision": "Tách trẻ"},
     }
     with pytest.raises(Rejected) as error:
         do(planned(), {"act": act, **inputs[act]})
@@ -198,7 +201,7 @@ def test_low_risk_ends_the_emergency_clock_and_starts_the_plan() -> None:
 
 
 def test_a_measure_in_time_meets_the_clock_and_a_late_one_is_missed_first() -> None:
-    measure = acts.ACT.validate_python({"act": "decide-emergency", "measure": "separate", "decision": "Tách trẻ"})
+    measure = acts.ACT.validate_python({"act": "decide-emergency", "measure": "separation", "decision": "Tách trẻ"})
     in_time = cases.decide(opened("yes").case, measure, CHAIR, world(NOW + timedelta(hours=11)))
     assert said(in_time) == ["emergency.measure.decided", "deadline.met"]
     assert in_time.case.clocks[0].state == "met"
@@ -282,7 +285,9 @@ def test_an_overdue_task_with_a_new_date_waits_again() -> None:
 
 def test_a_case_is_not_closed_while_the_child_is_unsafe_or_a_task_waits() -> None:
     case = do(planned(), {"act": "approve-plan"}, CHAIR)
-    case = do(case, {"act": "request-task", "kind": "examine", "sector": "health", "due": date(2026, 11, 30)})
+    case = do(
+        case, {"act": "request-task", "kind": "medical-examination", "sector": "health", "due": date(2026, 11, 30)}
+    )
     case = do(case, {"act": "hold-review", "outcome": "close", "findings": "Ổn"})
     with pytest.raises(Rejected) as error:
         do(case, {"act": "close", "outcome": "safe", "no_risk": True}, CHAIR)
@@ -383,16 +388,16 @@ def test_the_age_band_is_of_the_day_of_receipt() -> None:
 
 
 def test_triage_dismisses_forwards_and_refuses_what_is_decided() -> None:
-    dismissed = concerns.dismiss(concern(), WORKER)
+    dismissed = concerns.dismiss(concern(), NO_CASE, WORKER, world())
     assert dismissed.status == "dismissed"
     with pytest.raises(Rejected) as error:
-        concerns.dismiss(dismissed, WORKER)
+        concerns.dismiss(dismissed, NO_CASE, WORKER, world())
     assert rule_of(error) == "not-at-this-step"
     unplaced = concern(unit="unclassified")
     moved = concerns.forward(unplaced, acts.ForwardConcern(to_unit=UNIT, reason="Theo địa chỉ"), COORDINATOR, world())
     assert moved.unit == UNIT
     with pytest.raises(Rejected):
-        concerns.dismiss(unplaced, WORKER)
+        concerns.dismiss(unplaced, NO_CASE, WORKER, world())
 
 
 def test_a_dismissed_concern_that_turns_out_to_be_danger_opens_after_all() -> None:

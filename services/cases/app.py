@@ -1,0 +1,37 @@
+"""Puts the cases service together: its desk, handlers, pages, API, ticker and migrations."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter
+from shared.reference.deadlines import Deadlines
+from shared.reference.units import Units
+
+from services.cases.api import build_api
+from services.cases.desk import Desk
+from services.cases.handlers import build_router
+from services.cases.office import Office
+from services.cases.pages import build_pages
+from services.cases.ticker import ticker
+from shared.messaging.service import ServiceApp, ServiceContext
+from shared.web.pages import Pages
+
+
+def build(context: ServiceContext) -> ServiceApp:
+    """The cases service in the given context."""
+    units = Units.load()
+    desk = Desk(context.keys, units, Deadlines.load())
+    office = Office(desk, context.database, context.clock)
+    pages = Pages("services.cases", unit_names=units.names(), clock=context.clock)
+    router = APIRouter()
+    router.include_router(build_api(office))
+    router.include_router(build_pages(office, pages, units))
+    return ServiceApp(
+        router=router,
+        pages=pages,
+        messaging=build_router(desk),
+        migrations=Path(__file__).parent / "migrations",
+        background=[ticker(context.database, desk, context.clock)],
+        learns_keys=True,
+    )

@@ -1,0 +1,46 @@
+"""One function an incoming event: load, decide, save, emit, in the one transaction that the inbox row is part of."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from services.cases.desk import Desk, Origin
+from shared.contracts.agency import ConcernReported, IncidentRecorded, TaskAnswered
+from shared.contracts.base import Contract
+from shared.contracts.registry import ChildIdentified, ChildMerged
+from shared.messaging.router import Received, Router, Scope
+
+C = TypeVar("C", bound=Contract)
+
+
+def build_router(desk: Desk) -> Router:
+    """The service's handlers around its desk."""
+    router = Router("cases")
+
+    @router.handles(ConcernReported)
+    async def on_concern(received: Received[ConcernReported], scope: Scope) -> None:
+        await desk.take_in(scope, received.data, _origin(received))
+
+    @router.handles(IncidentRecorded)
+    async def on_incident(received: Received[IncidentRecorded], scope: Scope) -> None:
+        await desk.record_incident(scope, received.data, _origin(received))
+
+    @router.handles(TaskAnswered)
+    async def on_answer(received: Received[TaskAnswered], scope: Scope) -> None:
+        await desk.take_answer(scope, received.data, _origin(received), correction=received.correction)
+
+    @router.handles(ChildIdentified)
+    async def on_identified(received: Received[ChildIdentified], scope: Scope) -> None:
+        data = received.data
+        candidates = [candidate.model_dump() for candidate in data.candidates]
+        await desk.identified(scope, data.case_id, data.child_id, candidates)
+
+    @router.handles(ChildMerged)
+    async def on_merged(received: Received[ChildMerged], scope: Scope) -> None:
+        await desk.child_merged(scope, received.data.merged_id, received.data.child_id)
+
+    return router
+
+
+def _origin(received: Received[C]) -> Origin:
+    return Origin(received.sector or "", received.event.source, received.event.id)

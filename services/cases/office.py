@@ -1,0 +1,50 @@
+"""The desk with its database and clock: what pages and the API work through, one transaction a request."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from services.cases.desk import Desk, Origin
+from services.cases.reading import actor_of
+from services.cases.store import ConcernFile, find_concern
+from shared.contracts.agency import ConcernReported
+from shared.database import Database
+from shared.identity import Principal
+from shared.messaging.outbox import stable_id
+from shared.messaging.router import Clock, Scope
+
+# The sector under which a commune's or the province's own report is counted: the default lead of a case.
+_LEAD = "dolisa"
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What a request needs."""
+
+    desk: Desk
+    database: Database
+    clock: Clock
+
+    @asynccontextmanager
+    async def scope(self) -> AsyncIterator[Scope]:
+        """One transaction; what was emitted is written before it commits."""
+        async with self.database.transaction() as connection:
+            scope = Scope("cases", connection, self.clock())
+            yield scope
+            await scope.flush()
+
+    async def report(self, scope: Scope, report: ConcernReported, principal: Principal, report_id: str) -> ConcernFile:
+        """A report that a person typed in: taken in as an agency's event would be. Sent twice, it is one report."""
+        actor = actor_of(principal)
+        origin = Origin(actor.sector or _LEAD, f"/services/cases/reports/{actor.id}", report_id, actor.id)
+        known = await find_concern(scope.connection, stable_id("concern", origin.source, origin.id))
+        return known or await self.desk.take_in(scope, report, origin)
+
+
+def coarse(value: Any) -> dict[str, Any]:
+    """A facts model as JSON."""
+    dumped: dict[str, Any] = value.model_dump(mode="json")
+    return dumped

@@ -1,0 +1,256 @@
+"""What pages say: titles of the timeline, names of codes, as msgids; and the lines of a case ready to be shown.
+
+It holds no rule: what a code means is the domain's and the reference data's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from services.cases.domain.forms import HARM_ROWS, PROTECTION_ROWS, RATINGS
+from services.cases.store import Line
+from shared.reference.deadlines import Deadlines
+from shared.reference.terms import Terms
+
+# msgids: kind of entry -> what happened, tone of its mark.
+TITLES: Mapping[str, tuple[str, str]] = {
+    "case.opened": ("Mở vụ việc", "brand"),
+    "report.corrected": ("Bên báo tin sửa nội dung", "info"),
+    "report.linked": ("Thêm một báo tin về cùng vụ việc", "info"),
+    "child.described": ("Hỏi hệ thống trẻ em: trẻ là ai", "plain"),
+    "child.candidates": ("Có trẻ giống mô tả, chờ người chọn", "warning"),
+    "child.linked": ("Đã xác định trẻ", "success"),
+    "facts.verified": ("Đã xác minh", "info"),
+    "risk.initial": ("Đánh giá nguy cơ ban đầu (Mẫu 02)", "info"),
+    "risk.detailed": ("Đánh giá nguy cơ cụ thể (Mẫu 03)", "info"),
+    "emergency.decided": ("Quyết định biện pháp bảo vệ khẩn cấp (Mẫu 07)", "danger"),
+    "plan.drafted": ("Trình kế hoạch hỗ trợ, can thiệp (Mẫu 04)", "info"),
+    "plan.approved": ("Phê duyệt kế hoạch (Mẫu 05)", "success"),
+    "plan.returned": ("Trả lại kế hoạch", "warning"),
+    "task.requested": ("Đề nghị ngành phối hợp", "info"),
+    "task.accepted": ("Ngành nhận nhiệm vụ", "success"),
+    "task.declined": ("Ngành từ chối nhiệm vụ", "warning"),
+    "task.done": ("Ngành hoàn thành nhiệm vụ", "success"),
+    "task.new-date": ("Ngành hẹn thời hạn mới", "info"),
+    "task.overdue": ("Nhiệm vụ quá hạn", "danger"),
+    "review.held": ("Rà soát kế hoạch (Mẫu 06)", "info"),
+    "case.reclassified": ("Phân loại lại", "info"),
+    "case.transferred": ("Chuyển xã, phường chủ trì", "info"),
+    "case.merged": ("Nhập vào vụ việc khác", "plain"),
+    "case.took-over": ("Nhận một vụ việc nhập vào", "info"),
+    "case.closed": ("Kết thúc vụ việc", "success"),
+    "case.reopened": ("Mở lại vụ việc", "brand"),
+    "deadline.started": ("Bắt đầu tính thời hạn", "plain"),
+    "deadline.nearing": ("Thời hạn sắp hết", "warning"),
+    "deadline.missed": ("Đã quá thời hạn", "danger"),
+    "deadline.met": ("Xong đúng thời hạn", "success"),
+    "deadline.met-late": ("Xong sau thời hạn", "warning"),
+    "deadline.cancelled": ("Thời hạn không còn áp dụng", "plain"),
+    "note": ("Ghi chú", "plain"),
+}
+WORDS: Mapping[str, str] = {
+    "findings": "Kết quả",
+    "conclusion": "Kết luận",
+    "urgent_measures": "Biện pháp khẩn cấp đề xuất",
+    "needs": "Nhu cầu của trẻ",
+    "decision": "Nội dung quyết định",
+    "goals": "Mục tiêu",
+    "activities": "Hoạt động, người thực hiện",
+    "resources": "Nguồn lực",
+    "number": "Số quyết định",
+    "remarks": "Ghi chú",
+    "reason": "Lý do",
+    "summary": "Kết quả thực hiện",
+    "instructions": "Nội dung đề nghị",
+    "text": "Nội dung",
+}
+STEPS: Mapping[str, str] = {
+    "intake": "Tiếp nhận, xác minh",
+    "assessment": "Đánh giá nguy cơ",
+    "plan": "Lập kế hoạch",
+    "approval": "Chờ phê duyệt",
+    "carrying-out": "Thực hiện kế hoạch",
+    "review": "Rà soát",
+    "closed": "Đã kết thúc",
+    "merged": "Đã nhập vụ khác",
+}
+KINDS: Mapping[str, str] = {
+    "violence": "Bạo lực",
+    "exploitation": "Bóc lột",
+    "sexual-abuse": "Xâm hại tình dục",
+    "trafficking": "Mua bán",
+    "abandonment": "Bỏ rơi",
+    "neglect": "Bỏ mặc, xao nhãng",
+    "other": "Gây tổn hại khác",
+}
+LEVELS: Mapping[str, str] = {"high": "Cao", "medium": "Trung bình", "low": "Thấp", "unassessed": "Chưa đánh giá"}
+SEXES: Mapping[str, str] = {"male": "Nam", "female": "Nữ", "unknown": "Chưa rõ"}
+DANGER: Mapping[str, str] = {"yes": "Có", "no": "Không", "unknown": "Chưa rõ"}
+CHANNELS: Mapping[str, str] = {
+    "hotline-111": "Tổng đài 111",
+    "line-18008080": "Đường dây 18008080",
+    "in-person": "Báo trực tiếp",
+    "school": "Trường học",
+    "hospital": "Bệnh viện, trạm y tế",
+    "police": "Công an",
+    "letter": "Thư, đơn",
+    "web": "Trang mạng",
+    "app": "Ứng dụng",
+    "other": "Cách khác",
+}
+CONFIRMED: Mapping[str, str] = {"True": "Đúng có sự việc", "False": "Không có sự việc"}
+REVIEWS: Mapping[str, str] = {
+    "close": "Đề nghị kết thúc",
+    "continue": "Tiếp tục kế hoạch",
+    "plan-again": "Lập kế hoạch mới",
+}
+TASK_STATES: Mapping[str, tuple[str, str]] = {
+    "requested": ("Chờ trả lời", "info"),
+    "accepted": ("Đã nhận", "brand"),
+    "declined": ("Từ chối", "warning"),
+    "done": ("Đã xong", "success"),
+    "overdue": ("Quá hạn", "danger"),
+    "cancelled": ("Đã hủy", "plain"),
+}
+CONCERN_STATES: Mapping[str, tuple[str, str]] = {
+    "received": ("Chờ xử lý", "warning"),
+    "opened": ("Đã mở vụ việc", "success"),
+    "linked": ("Đã gắn vào vụ việc", "success"),
+    "dismissed": ("Không mở vụ việc", "plain"),
+}
+ACTS: Mapping[str, str] = {
+    "verify": "Ghi kết quả xác minh",
+    "assess-initial": "Đánh giá ban đầu (Mẫu 02)",
+    "decide-emergency": "Quyết định khẩn cấp (Mẫu 07)",
+    "assess-detailed": "Đánh giá cụ thể (Mẫu 03)",
+    "draft-plan": "Trình kế hoạch (Mẫu 04)",
+    "approve-plan": "Phê duyệt kế hoạch (Mẫu 05)",
+    "return-plan": "Trả lại kế hoạch",
+    "request-task": "Đề nghị ngành phối hợp",
+    "hold-review": "Rà soát (Mẫu 06)",
+    "close": "Kết thúc vụ việc",
+    "reopen": "Mở lại vụ việc",
+    "reclassify": "Phân loại lại",
+    "transfer": "Chuyển xã, phường khác",
+    "merge": "Nhập vào vụ việc khác",
+    "choose-child": "Chọn trẻ",
+    "note": "Thêm ghi chú",
+    "open": "Mở vụ việc",
+    "link": "Gắn vào vụ việc đang có",
+    "dismiss": "Không mở vụ việc",
+    "forward": "Chuyển xã, phường khác",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A line of the timeline, in the reader's language."""
+
+    when: datetime
+    title: str
+    tone: str
+    who: str
+    details: Sequence[str] = ()
+    words: Sequence[tuple[str, str]] = field(default_factory=list)
+
+
+class Names:
+    """What codes are called in one language.
+
+    Args:
+        say: a msgid in the language. language: vi or en. unit_name: a commune's name.
+    """
+
+    def __init__(self, say: Callable[[str], str], language: str, unit_name: Callable[[str | None], str]) -> None:
+        self._say = say
+        self._language = language
+        self._unit_name = unit_name
+        self._deadlines = Deadlines.load()
+
+    def of(self, names: Mapping[str, Any], code: str | None) -> str:
+        """The name of a code in one of this module's tables; the code itself where it is not there."""
+        found = names.get(code or "")
+        if found is None:
+            return code or ""
+        return self._say(found[0] if isinstance(found, tuple) else found)
+
+    def options(self, names: Mapping[str, Any]) -> list[tuple[str, str]]:
+        """Pairs for a choice."""
+        return [(code, self.of(names, code)) for code in names]
+
+    def term(self, name: str, code: str) -> str:
+        """The name of a code of the reference data."""
+        return Terms.load(name).label(code, self._language)
+
+    def terms(self, name: str) -> list[tuple[str, str]]:
+        """Pairs for a choice among the reference data's codes."""
+        return [(code, self.term(name, code)) for code in Terms.load(name).codes()]
+
+    def deadline(self, kind: str) -> str:
+        """What a clock of the law waits for."""
+        return self._deadlines.label(kind, self._language)
+
+    def unit(self, code: str | None) -> str:
+        """A commune's name; words where it is not known."""
+        return self._say("Chưa rõ xã, phường") if code in (None, "unclassified") else self._unit_name(code)
+
+    def line(self, line: Line, words: Mapping[str, Any], when: Callable[[datetime], str]) -> Shown:
+        """A line of the timeline with its opened words."""
+        title, tone = TITLES.get(line.kind, (line.kind, "plain"))
+        return Shown(
+            when=line.at,
+            title=self._say(title),
+            tone=tone,
+            who=line.who_name or (self.term("sectors", line.sector) if line.sector else ""),
+            details=self._details(line, when),
+            words=self._words(words),
+        )
+
+    def _details(self, line: Line, when: Callable[[datetime], str]) -> list[str]:
+        data = line.data
+        due = when(datetime.fromisoformat(data["due"])) if data.get("due") else ""
+        if line.kind.startswith("deadline."):
+            return [self.deadline(data["kind"]), f"{self._say('Hạn')}: {due}"]
+        if line.kind.startswith("task."):
+            sector = self.term("sectors", line.sector) if line.sector else ""
+            return [f"{self.term('task-kinds', data['kind'])} · {sector}", f"{self._say('Hạn')}: {due}"]
+        if line.kind.startswith("risk."):
+            return self._assessed(data)
+        told: Callable[[], str] | None = {
+            "facts.verified": lambda: self.of(CONFIRMED, str(data["confirmed"])),
+            "emergency.decided": lambda: self.term("emergency-measures", data["measure"]),
+            "review.held": lambda: self.of(REVIEWS, data["outcome"]),
+            "case.closed": lambda: self.term("case-outcomes", data["outcome"]),
+            "case.transferred": lambda: f"{self.unit(data['from_unit'])} → {self.unit(data['to_unit'])}",
+            "case.merged": lambda: data["into"],
+            "case.took-over": lambda: data["code"],
+            "report.linked": lambda: data["code"],
+            "case.reclassified": lambda: (
+                f"{self.of(KINDS, data['from_kind'])}, {self.of(LEVELS, data['from_risk'])}"
+                f" → {self.of(KINDS, data['kind'])}, {self.of(LEVELS, data['risk'])}"
+            ),
+        }.get(line.kind)
+        return [told()] if told else []
+
+    def _assessed(self, data: Mapping[str, Any]) -> list[str]:
+        def half(name: str) -> str:
+            counted = data[name]
+            return ", ".join(f"{self.of(LEVELS, level).lower()} {counted[level]}" for level in RATINGS)
+
+        return [
+            f"{self._say('Mức nguy cơ')}: {self.of(LEVELS, data['level'])}",
+            f"{self._say('Tổn hại')}: {half('harm')} · {self._say('Khả năng tự bảo vệ')}: {half('protection')}",
+        ]
+
+    def _words(self, words: Mapping[str, Any]) -> list[tuple[str, str]]:
+        rows = {**HARM_ROWS, **PROTECTION_ROWS}
+        shown: list[tuple[str, str]] = []
+        for name, value in words.items():
+            if name == "ratings":
+                shown += [(self._say(rows[row]), self.of(LEVELS, level)) for row, level in value.items() if row in rows]
+            elif value:
+                shown.append((self.of(WORDS, name), str(value)))
+        return shown
