@@ -5,6 +5,7 @@ It never retries by itself: whether a failed transaction may run again is known 
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,6 +21,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 _ALEMBIC = Path(__file__).parent / "alembic"
 # Any constant will do: it keeps replicas that start together from migrating at the same time.
 _MIGRATION_LOCK = 7_316_001
+# Alembic keeps what it is doing in globals: services that share a process migrate one after the other.
+_MIGRATING = asyncio.Lock()
 # PostgreSQL error classes after which nothing is wrong with the data: connection, shutdown, resources, serialisation.
 _PASSING = ("08", "53", "57", "40", "55P03")
 
@@ -55,7 +58,7 @@ class Database:
 
     async def migrate(self, migrations: Path) -> None:
         """Bring the schema to the newest revision in `migrations`; replicas that start together wait for the first."""
-        async with self.engine.begin() as connection:
+        async with _MIGRATING, self.engine.begin() as connection:
             await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _MIGRATION_LOCK})
             await connection.run_sync(_upgrade, migrations)
 

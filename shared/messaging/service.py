@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from fastapi import APIRouter
+from fastapi.routing import APIRoute
 from faststream.kafka import KafkaBroker
 from sqlalchemy import text
 
@@ -93,6 +94,10 @@ class Service:
         router = APIRouter(prefix=f"/{self.name}")
         router.include_router(service_routes(self.intake, self.repair, self.status))
         router.include_router(self._app.router)
+        for route in self._app.router.routes:
+            # A service's start page answers with and without the slash.
+            if isinstance(route, APIRoute) and route.path == "/":
+                router.add_api_route("", route.endpoint, methods=sorted(route.methods), include_in_schema=False)
         return router
 
     async def start(self) -> None:
