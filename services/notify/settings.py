@@ -25,8 +25,13 @@ class NotifySettings(BaseSettings):
     lease_seconds: float = Field(default=60, gt=0, le=3600)
     disable_after_hours: float = Field(default=72, gt=0)
     keep_days: int = Field(default=30, ge=1, description="settled deliveries and their log")
+    topic_replicas: int | None = Field(default=None, ge=1, description="of partners' topics; None: 3 in production")
     mail_from: str = "vong-tay@localhost"
 
     def private_allowed(self, environment: Literal["local", "test", "production"]) -> bool:
         """Whether endpoints may lie on this machine or in its network, and be reached without TLS."""
         return environment != "production" if self.allow_private is None else self.allow_private
+
+    def replicas(self, environment: Literal["local", "test", "production"]) -> int:
+        """Copies of each partition of a partner's topic."""
+        return self.topic_replicas or (3 if environment == "production" else 1)

@@ -267,7 +267,7 @@ _SETTLE = text(
     ), settled AS (
         UPDATE delivery SET
             state = r.state, due_at = COALESCE(r.due_at, delivery.due_at), attempts = delivery.attempts + 1,
-            reason = r.reason, settled_at = CASE WHEN r.state = 'pending' THEN NULL ELSE :now END,
+            reason = r.reason, settled_at = CASE WHEN r.state = 'pending' THEN NULL ELSE CAST(:now AS timestamptz) END,
             sequence = delivery.sequence + CASE WHEN r.state = 'pending' THEN 0 ELSE 1 END
         FROM result r
         WHERE delivery.id = r.id AND delivery.state = 'pending' AND (delivery.lease = r.lease OR r.state = 'succeeded')

@@ -161,7 +161,7 @@ async def note_health(
         text(
             """
             UPDATE subscription AS s SET
-                failing_since = CASE WHEN n.ok THEN NULL ELSE COALESCE(s.failing_since, :now) END,
+                failing_since = CASE WHEN n.ok THEN NULL ELSE COALESCE(s.failing_since, CAST(:now AS timestamptz)) END,
                 resume_at = COALESCE(n.resume_at, s.resume_at)
             FROM unnest(CAST(:ids AS uuid[]), CAST(:ok AS boolean[]), CAST(:resume AS timestamptz[]))
                  AS n (id, ok, resume_at)

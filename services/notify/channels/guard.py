@@ -99,4 +99,4 @@ def _is_ip(host: str) -> bool:
 
 
 def _wrong(rule: str, vi: str, en: str) -> Violation:
-    return Violation("url", rule, f"Địa chỉ nhận {vi}.", f"The endpoint's URL {en}.")
+    return Violation("target", rule, f"Địa chỉ nhận {vi}.", f"The endpoint's URL {en}.")

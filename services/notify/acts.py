@@ -1,0 +1,301 @@
+"""What partners, people and operators may do with subscriptions: one place for pages and the JSON API alike.
+
+Every act asks first whose it is. It never gives out a secret again after it was shown once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+from uuid import UUID
+
+from email_validator import EmailNotValidError, validate_email
+from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.notify import log, subscriptions
+from services.notify.channels.guard import url_violations
+from services.notify.domain import TEST_TYPE, ChannelName, DeliveryState, Happening, matches, may_subscribe
+from services.notify.handlers import Desk
+from services.notify.signing import Vault, new_secret
+from services.notify.subscriptions import Subscription
+from services.notify.texts import Texts
+from shared.contracts.errors import Rejected, Violation
+from shared.database import Database
+from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal
+from shared.messaging.outbox import new_id
+from shared.messaging.router import Clock, Scope
+from shared.messaging.topics import partner_topic
+from shared.web.i18n import Language
+
+# How long the old secret signs beside the new one, as the specification advises for a change without a gap.
+OLD_SECRET = timedelta(hours=24)
+_MOST_SUBSCRIPTIONS = 50
+_ORG = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\Z")
+Change = Literal["pause", "resume", "delete", "restore"]
+_STATES: dict[Change, str] = {"pause": "paused", "resume": "active", "delete": "deleted", "restore": "active"}
+
+
+class Wanted(BaseModel):
+    """A subscription as somebody asks for it. `target` is the URL of a webhook or the address of an e-mail."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    channel: ChannelName
+    name: Annotated[str, Field(max_length=100)] = ""
+    target: Annotated[str, Field(max_length=2000)] = ""
+    event_types: Annotated[list[str], Field(max_length=100)]
+    units: Annotated[list[str], Field(max_length=500)] | None = None
+    language: Language = "vi"
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    """A new subscription; `secret` is shown now and never again."""
+
+    id: str
+    secret: str | None
+
+
+class NotFoundError(LookupError):
+    """There is no such subscription or delivery, or it is somebody else's: which of both is not told."""
+
+
+class Office:
+    """Does what owners ask for.
+
+    Args:
+        channels: those that this deployment has. units: commune code -> name.
+        allow_private: as for the webhook channel. make_topic: makes a partner's Kafka topic; False where it could not.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        vault: Vault,
+        desk: Desk,
+        texts: Texts,
+        clock: Clock,
+        *,
+        channels: Sequence[ChannelName],
+        units: Mapping[str, str],
+        allow_private: bool,
+        make_topic: Callable[[str], Awaitable[bool]],
+    ) -> None:
+        self._database = database
+        self._vault = vault
+        self._desk = desk
+        self._texts = texts
+        self._clock = clock
+        self._units = units
+        self._allow_private = allow_private
+        self._make_topic = make_topic
+        self.channels = tuple(channels)
+
+    def event_types(self, principal: Principal) -> list[str]:
+        """What somebody may subscribe to."""
+        return [name for name in self._texts.wordings if name[:7] != "notify." and may_subscribe(principal, name)]
+
+    def channels_for(self, principal: Principal) -> tuple[ChannelName, ...]:
+        """Which channels somebody may use: organisations machines', people e-mail."""
+        if principal.org and principal.may(Permission.MANAGE_ENDPOINTS):
+            return tuple(name for name in self.channels if name != "email")
+        return tuple(name for name in self.channels if name == "email")
+
+    async def create(self, principal: Principal, wanted: Wanted) -> Created:
+        """Add a subscription. Errors: `Rejected` naming each field; `NotAllowedError`."""
+        if wanted.channel not in self.channels_for(principal):
+            raise NotAllowedError("The channel is not for this role")
+        violations = self._violations(principal, wanted)
+        if violations:
+            raise Rejected(violations)
+        org = principal.org if wanted.channel != "email" else None
+        person = None if org else principal.id
+        target = wanted.target
+        if wanted.channel == "kafka":
+            target = partner_topic(org or "").name
+            if not await self._make_topic(org or ""):
+                raise Rejected([_wrong("channel", "topic-missing", *_NO_TOPIC)])
+        secret = new_secret() if wanted.channel == "webhook" else None
+        identifier = new_id()
+        async with self._database.transaction() as connection:
+            if len(await subscriptions.owned(connection, org, person)) >= _MOST_SUBSCRIPTIONS:
+                raise Rejected([_wrong("name", "too-many", *_TOO_MANY)])
+            await subscriptions.add(
+                connection,
+                {
+                    "id": identifier,
+                    "channel": wanted.channel,
+                    "name": wanted.name or wanted.channel,
+                    "org": org,
+                    "person": person,
+                    "language": wanted.language,
+                    "patterns": sorted(set(wanted.event_types)),
+                    "units": self._units_of(principal, wanted),
+                    "sector": principal.sector,
+                    "target": self._vault.seal(target),
+                    "secret": self._vault.seal(secret) if secret else None,
+                    "now": self._clock(),
+                },
+            )
+        return Created(identifier, secret)
+
+    async def mine(self, principal: Principal) -> list[Subscription]:
+        """Somebody's own subscriptions and their organisation's."""
+        async with self._database.transaction() as connection:
+            return await subscriptions.owned(connection, principal.org, principal.id)
+
+    async def find(self, principal: Principal, identifier: str) -> Subscription:
+        """One subscription that the principal may see. Errors: `NotFoundError`."""
+        async with self._database.transaction() as connection:
+            return await self._find(connection, principal, identifier)
+
+    def address(self, principal: Principal, subscription: Subscription) -> str:
+        """Where it leads, for its owner; nothing for an operator."""
+        return self._vault.open(subscription.target) if _owns(principal, subscription) else ""
+
+    async def change(self, principal: Principal, identifier: str, change: Change) -> Subscription:
+        """Pause, resume, delete, or undo the deletion. What waits stays, and is sent when it is active again."""
+        async with self._database.transaction() as connection:
+            await self._find(connection, principal, identifier)
+            await subscriptions.change_state(connection, identifier, _STATES[change], self._clock())
+            return await self._find(connection, principal, identifier)
+
+    async def rotate(self, principal: Principal, identifier: str) -> str:
+        """A new secret, shown once; for a day both sign. Errors: `NotFoundError` for what has no secret."""
+        secret = new_secret()
+        async with self._database.transaction() as connection:
+            found = await self._find(connection, principal, identifier)
+            if found.secret is None or not _owns(principal, found):
+                raise NotFoundError(identifier)
+            until = self._clock() + OLD_SECRET
+            await subscriptions.change_secret(connection, identifier, self._vault.seal(secret), until)
+        return secret
+
+    async def send_test(self, principal: Principal, identifier: str) -> str:
+        """Queue a test message to one subscription. Out: its id."""
+        async with self._database.transaction() as connection:
+            found = await self._find(connection, principal, identifier)
+            scope = Scope("notify", connection, self._clock())
+            happening = Happening(new_id(), TEST_TYPE, scope.now, None, None, None, None, {})
+            await self._desk.queue(scope, happening, [(found.id, found.channel)])
+            await scope.flush()
+        return happening.id
+
+    async def entries(
+        self, principal: Principal, identifier: str, state: DeliveryState | None, before: datetime | None, limit: int
+    ) -> list[log.Entry]:
+        """The delivery log of one subscription, newest first."""
+        async with self._database.transaction() as connection:
+            await self._find(connection, principal, identifier)
+            return await log.entries(connection, identifier, state, before, limit)
+
+    async def entry(self, principal: Principal, delivery_id: str) -> tuple[Subscription, log.Entry, list[log.Attempt]]:
+        """One delivery with its tries. Errors: `NotFoundError`."""
+        async with self._database.transaction() as connection:
+            subscription, found = await self._entry(connection, principal, delivery_id)
+            return subscription, found, await log.attempts(connection, delivery_id)
+
+    async def figures(self, principal: Principal, identifier: str) -> log.Figures:
+        """How an endpoint has done in the last 24 hours."""
+        async with self._database.transaction() as connection:
+            await self._find(connection, principal, identifier)
+            return await log.figures(connection, identifier, self._clock())
+
+    async def replay(self, principal: Principal, delivery_id: str) -> str:
+        """Send one delivery again. Out: its subscription's id. Errors: `NotFoundError`."""
+        async with self._database.transaction() as connection:
+            subscription, _ = await self._entry(connection, principal, delivery_id)
+            await log.replay(connection, delivery_id, self._clock())
+            return subscription.id
+
+    async def replay_failed(self, principal: Principal, identifier: str, since: datetime) -> int:
+        """Send again all that failed since a time. Out: how many."""
+        async with self._database.transaction() as connection:
+            await self._find(connection, principal, identifier)
+            return await log.replay_failed(connection, identifier, since, self._clock())
+
+    async def operations(self) -> tuple[log.Queue, list[log.Trouble]]:
+        """The queue and the endpoints in trouble, for operators."""
+        async with self._database.transaction() as connection:
+            return await log.queue(connection, self._clock()), await log.troubles(connection)
+
+    async def _entry(
+        self, connection: AsyncConnection, principal: Principal, delivery_id: str
+    ) -> tuple[Subscription, log.Entry]:
+        found = await log.entry(connection, _uuid(delivery_id))
+        if found is None:
+            raise NotFoundError(delivery_id)
+        return await self._find(connection, principal, found[0]), found[1]
+
+    async def _find(self, connection: AsyncConnection, principal: Principal, identifier: str) -> Subscription:
+        found = await subscriptions.find(connection, _uuid(identifier))
+        operated = found is not None and found.org is not None and principal.may(Permission.OPERATE)
+        if found is None or not (operated or _owns(principal, found)):
+            raise NotFoundError(identifier)
+        return found
+
+    def _units_of(self, principal: Principal, wanted: Wanted) -> list[str] | None:
+        if wanted.units:
+            return sorted(set(wanted.units))
+        return None if principal.units == ALL_UNITS else sorted(principal.units)
+
+    def _violations(self, principal: Principal, wanted: Wanted) -> list[Violation]:
+        wrong: list[Violation] = []
+        if wanted.channel == "webhook":
+            wrong += url_violations(wanted.target, allow_private=self._allow_private)
+        elif wanted.channel == "email" and not _is_address(wanted.target):
+            wrong.append(_wrong("target", "address-invalid", "Địa chỉ thư không hợp lệ.", "No valid e-mail address."))
+        elif wanted.channel == "kafka" and not _ORG.match(principal.org or ""):
+            wrong.append(_wrong("channel", "org-invalid", "Tên tổ chức không dùng được.", "The name cannot be used."))
+        allowed = set(self.event_types(principal))
+        known = [name for name in self._texts.wordings if name[:7] != "notify."]
+        covered = [{name for name in known if matches(pattern, name)} for pattern in wanted.event_types]
+        if not covered or not all(names and names <= allowed for names in covered):
+            wrong.append(_wrong("event_types", "event-type-unknown", *_WHICH_EVENTS))
+        if any(unit not in self._units or not principal.may_see(unit) for unit in wanted.units or ()):
+            wrong.append(_wrong("units", "unit-unknown", *_WHICH_UNITS))
+        return wrong
+
+
+_NO_TOPIC = (
+    "Chưa tạo được chủ đề Kafka của tổ chức. Hãy báo cho quản trị hệ thống.",
+    "The organisation's Kafka topic could not be made. Tell the operators.",
+)
+_TOO_MANY = (
+    f"Mỗi tổ chức có tối đa {_MOST_SUBSCRIPTIONS} đăng ký. Hãy xóa đăng ký không dùng.",
+    f"At most {_MOST_SUBSCRIPTIONS} subscriptions. Delete those that are not used.",
+)
+_WHICH_EVENTS = (
+    "Chọn ít nhất một loại sự kiện mà vai trò của bạn được xem.",
+    "Choose at least one event type that your role may see.",
+)
+_WHICH_UNITS = ("Có xã, phường không thuộc địa bàn của bạn.", "A commune is not in your area.")
+
+
+def _owns(principal: Principal, subscription: Subscription) -> bool:
+    if subscription.org is not None:
+        return subscription.org == principal.org and principal.may(Permission.MANAGE_ENDPOINTS)
+    return subscription.person == principal.id
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise NotFoundError(text) from None
+
+
+def _is_address(text: str) -> bool:
+    try:
+        validate_email(text, check_deliverability=False)
+    except EmailNotValidError:
+        return False
+    return True
+
+
+def _wrong(field: str, rule: str, vi: str, en: str) -> Violation:
+    return Violation(field, rule, vi, en)

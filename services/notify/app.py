@@ -1,0 +1,91 @@
+"""Puts notify together: what it is told by events, what it sends, what it shows.
+
+Nothing here decides anything; each part is given what it needs.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+
+from fastapi import APIRouter
+
+from services.notify.acts import Office
+from services.notify.api import api_routes
+from services.notify.channels.base import Channel
+from services.notify.channels.email import EmailChannel
+from services.notify.channels.kafka import KafkaChannel, make_topic
+from services.notify.channels.webhook import WebhookChannel
+from services.notify.delivery import Deliveries
+from services.notify.domain import ChannelName
+from services.notify.handlers import Desk, routed
+from services.notify.live import LiveInbox
+from services.notify.pages import Shown, page_routes
+from services.notify.settings import NotifySettings
+from services.notify.settling import Settler
+from services.notify.signing import Vault
+from services.notify.texts import Texts, load_rules, load_texts
+from services.notify.upkeep import Upkeep
+from shared.messaging.service import ServiceApp, ServiceContext
+from shared.reference.units import Units
+from shared.web.pages import Pages
+
+
+def build(context: ServiceContext) -> ServiceApp:
+    """The notify service."""
+    settings, database, clock = NotifySettings(), context.database, context.clock
+    names = Units.load().names()
+    pages = Pages("services.notify", unit_names=names, clock=clock)
+    texts, vault = load_texts(), Vault(context.keys)
+    desk = Desk(load_rules(), pages.unit_name, context.settings.base_url)
+    channels = channels_of(context, settings, texts, pages)
+    settler = Settler(database, channels, desk, clock, timedelta(hours=settings.disable_after_hours))
+    office = Office(
+        database,
+        vault,
+        desk,
+        texts,
+        clock,
+        channels=tuple(channels),
+        units=names,
+        allow_private=settings.private_allowed(context.settings.environment),
+        make_topic=partial(make_topic, context.settings, settings.replicas(context.settings.environment)),
+    )
+    shown = Shown(pages, texts, database, names)
+    live = LiveInbox(database, shown.live, tuple(names))
+    router = APIRouter()
+    router.include_router(api_routes(office, database, clock, tuple(names)))
+    router.include_router(page_routes(shown, office, live))
+    return ServiceApp(
+        router=router,
+        pages=pages,
+        messaging=routed(desk, texts),
+        migrations=Path(__file__).parent / "migrations",
+        background=[
+            Deliveries(database, channels, settler, vault, settings, clock).deliver,
+            Upkeep(database, clock, timedelta(days=settings.keep_days)).upkeep,
+            live.live_inbox,
+        ],
+    )
+
+
+def channels_of(
+    context: ServiceContext, settings: NotifySettings, texts: Texts, pages: Pages
+) -> dict[ChannelName, Channel]:
+    """The channels that this deployment has: e-mail only where a mail server is configured."""
+    private = settings.private_allowed(context.settings.environment)
+    channels: dict[ChannelName, Channel] = {
+        "webhook": WebhookChannel(allow_private=private, timeout=settings.timeout_seconds),
+        "kafka": KafkaChannel(),
+    }
+    if context.settings.smtp_url is not None:
+        channels["email"] = EmailChannel(
+            context.settings.smtp_url.get_secret_value(),
+            settings.mail_from,
+            texts,
+            pages.unit_name,
+            context.settings.base_url,
+            settings.timeout_seconds,
+        )
+    return channels

@@ -1,0 +1,128 @@
+"""E-mail to people by SMTP: what happened, where to look, by when; nothing about the child.
+
+The recipient's address is in memory while a message is sent, and in no log.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from datetime import datetime
+from email.message import EmailMessage
+from urllib.parse import unquote, urlsplit
+
+import aiosmtplib
+import orjson
+from aiosmtplib.errors import SMTPException, SMTPRecipientsRefused, SMTPResponseException, SMTPTimeoutError
+
+from services.notify.channels.base import RESPONSE_CHARACTERS
+from services.notify.domain import Sent
+from services.notify.store import Leased, Target
+from services.notify.texts import Fields, Texts
+from shared.messaging.outbox import OutboxRow
+
+_AT_ONCE = 8
+# The mailbox does not exist or takes nothing (RFC 5321, 4.2.3): trying again changes nothing.
+_NO_SUCH_MAILBOX = frozenset({550, 551, 553, 556})
+
+
+class EmailChannel:
+    """Hands messages to the province's mail server.
+
+    Args:
+        url: `smtp://user:password@host:port` (STARTTLS where offered) or `smtps://…`. sender: the From address.
+        unit_name: a commune's name by its code. base_url: where links lead. timeout: seconds for one message.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        sender: str,
+        texts: Texts,
+        unit_name: Callable[[str | None], str],
+        base_url: str,
+        timeout: float,
+    ) -> None:
+        parts = urlsplit(url)
+        self._tls = parts.scheme == "smtps"
+        self._host = parts.hostname or "localhost"
+        self._port = parts.port or (465 if self._tls else 25)
+        self._user = unquote(parts.username) if parts.username else None
+        self._password = unquote(parts.password) if parts.password else None
+        self._sender = sender
+        self._texts = texts
+        self._unit_name = unit_name
+        self._base_url = base_url
+        self._timeout = timeout
+        self._gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def open(self) -> None:
+        """Nothing to open: a connection lives as long as its message."""
+
+    async def close(self) -> None:
+        """Nothing to close."""
+
+    async def send(self, job: Leased, target: Target, now: datetime) -> Sent:
+        """One message to one address."""
+        async with self._gate:
+            started = time.perf_counter()
+            try:
+                _, answer = await aiosmtplib.send(
+                    self.compose(job, target, now),
+                    hostname=self._host,
+                    port=self._port,
+                    username=self._user,
+                    password=self._password,
+                    use_tls=self._tls,
+                    timeout=self._timeout,
+                )
+            except (SMTPException, OSError, TimeoutError, ValueError) as error:
+                return _failure(error, _since(started))
+            # An answer may repeat the address, and the log is read by more people than the message.
+            return Sent("taken", _since(started), 250, answer.replace(target.address, "…")[:RESPONSE_CHARACTERS])
+
+    def compose(self, job: Leased, target: Target, now: datetime) -> EmailMessage:
+        """The message. Its id follows from the delivery, so that mail programs recognise a repetition."""
+        language = target.language
+        fields = Fields(job.event_type, job.case_id, self._unit_name(job.unit), job.due)
+        link = orjson.loads(job.body)["data"]["link"]
+        settings = f"{self._base_url}/notify/subscriptions/{target.subscription_id}"
+        title = self._texts.title(fields, language)
+        lines = [title + "."]
+        if job.unit:
+            lines.append(self._texts.part("where", fields, language))
+        if job.due:
+            lines.append(self._texts.part("by-when", fields, language))
+        lines += ["", self._texts.part("look", fields, language), link, "", "--"]
+        lines += [self._texts.part("foot", fields, language), settings, ""]
+        message = EmailMessage()
+        message["Subject"] = title
+        message["From"] = self._sender
+        message["To"] = target.address
+        message["Date"] = now
+        message["Message-ID"] = f"<{job.id}@{urlsplit(self._base_url).hostname or 'vongtay'}>"
+        message["Auto-Submitted"] = "auto-generated"
+        message["List-Unsubscribe"] = f"<{settings}>"
+        message.set_content("\n".join(lines))
+        return message
+
+    def effect(self, job: Leased, target: Target, now: datetime) -> OutboxRow | None:
+        """Nothing beside the log."""
+        return None
+
+
+def _failure(error: Exception, duration_ms: int) -> Sent:
+    """Codes only: what the server says may quote the address."""
+    if isinstance(error, SMTPRecipientsRefused):
+        code = error.recipients[0].code if error.recipients else None
+        return Sent("gone" if code in _NO_SUCH_MAILBOX else "again", duration_ms, code, reason="recipient-refused")
+    if isinstance(error, SMTPResponseException):
+        return Sent("again", duration_ms, error.code, reason=f"smtp-{error.code}")
+    if isinstance(error, SMTPTimeoutError | TimeoutError):
+        return Sent("again", duration_ms, reason="timeout")
+    return Sent("again", duration_ms, reason="mail-server-unreachable")
+
+
+def _since(started: float) -> int:
+    return int((time.perf_counter() - started) * 1000)

@@ -1,0 +1,109 @@
+"""The in-app inbox: what a person is told, and what of it they have read.
+
+It never shows a notice to somebody outside its audience.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One notice as one person sees it."""
+
+    id: str
+    event_type: str
+    unit: str | None
+    case_id: str | None
+    due: datetime | None
+    path: str
+    urgent: bool
+    created_at: datetime
+    read_at: datetime | None
+
+
+_LIST = text(
+    """
+    SELECT n.id::text, n.event_type, n.unit, n.case_id, n.due, n.path, n.urgent, n.created_at, r.read_at
+    FROM notice n LEFT JOIN notice_read r ON r.notice_id = n.id AND r.person = :person
+    WHERE n.audience = ANY (CAST(:audiences AS text[]))
+      AND (CAST(:before AS timestamptz) IS NULL OR n.created_at < :before)
+      AND (r.read_at IS NULL OR NOT CAST(:unread AS boolean))
+    ORDER BY n.created_at DESC, n.id LIMIT :limit
+    """
+)
+
+
+async def notices(
+    connection: AsyncConnection,
+    person: str,
+    audiences: Sequence[str],
+    *,
+    unread: bool = False,
+    before: datetime | None = None,
+    limit: int = 50,
+) -> list[Notice]:
+    """Newest first; `before` goes on where a page ended."""
+    rows = await connection.execute(
+        _LIST,
+        {"person": person, "audiences": list(audiences), "unread": unread, "before": before, "limit": limit},
+    )
+    return [Notice(*row) for row in rows]
+
+
+async def unread_count(connection: AsyncConnection, person: str, audiences: Sequence[str]) -> int:
+    """How many notices a person has not read; counting stops at 1,000."""
+    rows = await connection.execute(
+        text(
+            """
+            SELECT count(*) FROM (
+                SELECT 1 FROM notice n WHERE n.audience = ANY (CAST(:audiences AS text[]))
+                AND NOT EXISTS (SELECT FROM notice_read r WHERE r.notice_id = n.id AND r.person = :person) LIMIT 1000
+            ) AS unread
+            """
+        ),
+        {"person": person, "audiences": list(audiences)},
+    )
+    return int(rows.scalar_one())
+
+
+async def mark_read(
+    connection: AsyncConnection, person: str, audiences: Sequence[str], identifier: str | None, now: datetime
+) -> None:
+    """Mark one notice, or all (None), as read by a person; others in the audience still see theirs as unread."""
+    await connection.execute(
+        text(
+            """
+            INSERT INTO notice_read (notice_id, person, read_at)
+            SELECT n.id, :person, :now FROM notice n
+            WHERE n.audience = ANY (CAST(:audiences AS text[]))
+              AND (CAST(:id AS uuid) IS NULL OR n.id = CAST(:id AS uuid))
+            ON CONFLICT DO NOTHING
+            """
+        ),
+        {"person": person, "audiences": list(audiences), "id": identifier, "now": now},
+    )
+
+
+async def mark_unread(connection: AsyncConnection, person: str, identifier: str) -> None:
+    """Undo `mark_read` of one notice."""
+    await connection.execute(
+        text("DELETE FROM notice_read WHERE person = :person AND notice_id = CAST(:id AS uuid)"),
+        {"person": person, "id": identifier},
+    )
+
+
+async def path_of(connection: AsyncConnection, audiences: Sequence[str], identifier: str) -> str | None:
+    """Where a notice leads, None where it is not for these audiences."""
+    rows = await connection.execute(
+        text("SELECT path FROM notice WHERE id = CAST(:id AS uuid) AND audience = ANY (CAST(:audiences AS text[]))"),
+        {"id": identifier, "audiences": list(audiences)},
+    )
+    row = rows.first()
+    return str(row.path) if row else None
