@@ -1,0 +1,130 @@
+"""Live parts: newest only, for many at once, within limits. Charts: figures beside, safe in a page."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+
+import pytest
+
+from shared.web.charts import chart
+from shared.web.live import Hub
+
+NOW = datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
+
+
+async def next_event(stream: AsyncIterator[bytes]) -> bytes:
+    async with asyncio.timeout(2):
+        return await anext(stream)
+
+
+def make_hub(**options: float) -> Hub:
+    return Hub(per_second=100, clock=lambda: NOW, **options)  # type: ignore[arg-type]
+
+
+async def test_a_watcher_gets_the_newest_fragment_only() -> None:
+    hub = make_hub()
+    stream = hub.stream(["board"])
+    assert b"event: beat" in await next_event(stream)
+    for number in range(50):
+        hub.publish("board", f"<b>{number}</b>")
+    event = (await next_event(stream)).decode()
+    assert event.count("event: board") == 1
+    await asyncio.sleep(0.05)
+    hub.publish("board", "last")
+    assert "data: last" in (await next_event(stream)).decode()
+    hub.close()
+
+
+async def test_a_fragment_is_made_once_however_many_watch() -> None:
+    hub = make_hub()
+    made = []
+    streams = [hub.stream(["board"]) for _ in range(20)]
+    for stream in streams:
+        await next_event(stream)
+    hub.publish("board", lambda: made.append(1) or "figures")  # type: ignore[func-returns-value]
+    events = [await next_event(stream) for stream in streams]
+    assert len(made) == 1
+    assert all(b"data: figures" in event for event in events)
+    hub.close()
+
+
+async def test_a_page_that_comes_back_gets_what_it_missed_and_nothing_twice() -> None:
+    hub = make_hub()
+    first = hub.stream(["board"])
+    await next_event(first)
+    hub.publish("board", "one")
+    seen = (await next_event(first)).decode().split("id: ")[1].split("\n")[0]
+    await first.aclose()  # type: ignore[attr-defined]
+    caught_up = hub.stream(["board"], seen)
+    await next_event(caught_up)
+    hub.publish("board", "two")
+    assert b"data: two" in await next_event(caught_up)
+    behind = hub.stream(["board"], seen)
+    await next_event(behind)
+    assert b"data: two" in await next_event(behind)
+    hub.close()
+
+
+async def test_html_of_several_lines_stays_one_event() -> None:
+    hub = make_hub()
+    stream = hub.stream(["board"])
+    await next_event(stream)
+    hub.publish("board", "<ul>\n<li>\r\n</ul>")
+    lines = (await next_event(stream)).decode().strip().split("\n")
+    assert [line for line in lines if line.startswith("data: ")] == ["data: <ul>", "data: <li>", "data: </ul>"]
+    hub.close()
+
+
+async def test_a_silent_line_shows_signs_of_life() -> None:
+    hub = make_hub(heartbeat=0.02)
+    stream = hub.stream(["board"])
+    await next_event(stream)
+    assert b"event: beat\ndata: 2026-11-24T01:30:00+00:00" in await next_event(stream)
+    hub.close()
+
+
+async def test_invented_topics_do_not_stay_in_memory() -> None:
+    hub = make_hub()
+    stream = hub.stream([f"invented-{number}" for number in range(100)])
+    await next_event(stream)
+    assert hub.watched("invented-1")
+    await stream.aclose()  # type: ignore[attr-defined]
+    assert hub.watchers == 0
+    assert hub._topics == {}
+
+
+@pytest.mark.parametrize("topic", ["", "a b", "a\nevent: x", "x" * 121])
+async def test_a_topic_cannot_break_out_of_its_event(topic: str) -> None:
+    with pytest.raises(ValueError, match="topic"):
+        make_hub().publish(topic, "x")
+
+
+async def test_closing_ends_every_stream() -> None:
+    hub = make_hub()
+    streams = [hub.stream(["board"]) for _ in range(3)]
+    for stream in streams:
+        await next_event(stream)
+    hub.close()
+    for stream in streams:
+        with pytest.raises(StopAsyncIteration):
+            await next_event(stream)
+
+
+def test_no_data_can_close_a_charts_block() -> None:
+    name = "</script><script>alert('&')</script>"
+    made = chart("c", "Số vụ", {"data": {"values": [{"x": name}]}, "mark": "bar"}, ["Nơi"], [[name]])
+    text = str(made.json_for_page())
+    assert "<" not in text
+    assert json.loads(text)["data"]["values"][0]["x"] == name
+
+
+def test_a_chart_becomes_a_picture_for_reports_and_mail() -> None:
+    spec = {
+        "data": {"values": [{"x": "Phường Phan Đình Phùng", "y": 3}]},
+        "mark": "bar",
+        "encoding": {"x": {"field": "x", "type": "nominal"}, "y": {"field": "y", "type": "quantitative"}},
+    }
+    made = chart("c", "Số vụ", spec, ["Nơi", ("Số vụ", "number")], [["Phường Phan Đình Phùng", "3"]])
+    assert "Phan Đình Phùng" in made.to_svg()
+    assert made.to_png(scale=1).startswith(b"\x89PNG")
