@@ -1,0 +1,310 @@
+"""What can be done to the registry, by events and by people alike: record, identify, correct, move, observe.
+
+Each act works inside the caller's transaction and emits what became true. It must never register a child twice, and
+never unite two that it is not sure of: those go to the queue of pairs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import get_args
+from zoneinfo import ZoneInfo
+
+from services.registry.domain.children import (
+    Known,
+    Statement,
+    changed_fields,
+    compose,
+    merge_corrections,
+    only_changes,
+    refusals,
+)
+from services.registry.domain.matching import (
+    POSSIBLE,
+    Identification,
+    Match,
+    Traits,
+    blocking_keys,
+    claim_keys,
+    compare,
+    identify,
+    search_keys,
+    traits_of,
+)
+from services.registry.store import children as store
+from services.registry.store import pairs
+from services.registry.store.children import ChildRow, Observation
+from shared.contracts.errors import Rejected
+from shared.contracts.registry import (
+    ChildCorrected,
+    ChildMoved,
+    ChildRegistered,
+    CircumstanceEnded,
+    CircumstanceStarted,
+    RecordLinked,
+)
+from shared.contracts.vocabulary import ChildDescription, Sector
+from shared.messaging.outbox import new_id, stable_id
+from shared.messaging.router import Scope
+from shared.privacy import Keys
+
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
+_LEAD: Sector = "dolisa"  # the child-protection authority: for whom a person corrects the registry
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """What became of a statement: the child it is linked to, whether that child is new, and who else it may be."""
+
+    child_id: str
+    new: bool
+    possible: tuple[Match, ...] = ()
+
+
+class VersionConflictError(Exception):
+    """Somebody else changed the child's record since it was read. Nothing was saved."""
+
+
+def today(scope: Scope) -> date:
+    """The day in the province."""
+    return scope.now.astimezone(ZONE).date()
+
+
+def sector_of(value: str | None) -> Sector:
+    """A sector by its code; the lead where it is none of the list."""
+    return next((sector for sector in get_args(Sector) if sector == value), _LEAD)
+
+
+class Desk:
+    """The registry's acts.
+
+    Args:
+        keys: seals identity under each child's key.
+    """
+
+    def __init__(self, keys: Keys) -> None:
+        self._keys = keys
+
+    async def record(self, scope: Scope, said: Statement, *, correction: bool, actor: str) -> Taken:
+        """Take over what a source says of a child: on the child it surely means, else on a new one.
+
+        Args:
+            correction: the source may have sent this record before. actor: a sector or `person:<id>`, for the history.
+        """
+        if correction:
+            earlier = await store.statement(scope.connection, said.record_id)
+            if earlier is not None:
+                return await self._corrected(scope, earlier, said, actor)
+        wanted = traits_of(said.description, said.unit, said.as_of)
+        found = await self.identify(scope, wanted)
+        if found.sure is None and not await store.claim(scope.connection, claim_keys(wanted), scope.now):
+            found = await self.identify(scope, wanted)
+        return await self._place(scope, said, wanted, found, actor)
+
+    async def identify(self, scope: Scope, wanted: Traits, leave_out: str | None = None) -> Identification:
+        """Who the described child is among those known."""
+        rows = await store.candidates(scope.connection, search_keys(wanted), leave_out)
+        return identify(wanted, ((row.id, [row.traits]) for row in rows))
+
+    async def open_record(
+        self, scope: Scope, description: ChildDescription, unit: str | None, actor: str, *, seen: Sequence[str] = ()
+    ) -> Taken | Identification:
+        """A person registers a child. Where another may be the same, nothing is saved and those are given back, unless
+        the person has seen all of them (`seen`: their ids) and still says that the child is new.
+
+        Raises: `Rejected`.
+        """
+        day = today(scope)
+        if found := refusals(description, day, day):
+            raise Rejected(found)
+        wanted = traits_of(description, unit, day)
+        others = await self.identify(scope, wanted)
+        if not await store.claim(scope.connection, claim_keys(wanted), scope.now):
+            others = await self.identify(scope, wanted)
+        if any(match.child_id not in seen for match in others.possible):
+            return others
+        child_id = new_id()
+        said = Statement(
+            record_id=stable_id("registry-page", child_id),
+            register_kind="registry-page",
+            sector=_LEAD,
+            as_of=day,
+            description=description,
+            unit=unit,
+        )
+        await self.register(scope, said, others.possible, child_id=child_id)
+        await store.add_history(scope.connection, child_id, scope.now, "registered", actor)
+        return Taken(child_id, new=True, possible=others.possible)
+
+    async def register(
+        self, scope: Scope, said: Statement, possible: Sequence[Match] = (), *, child_id: str | None = None
+    ) -> str:
+        """A new child from a statement, whoever else it may be: those go to the queue. Out: the child's id."""
+        child_id = child_id or new_id()
+        known = compose([said], said.groups)
+        keys = blocking_keys(traits_of(said.description, said.unit, said.as_of))
+        await store.insert_child(scope.connection, child_id, known, said, keys, scope.now)
+        await pairs.put_pairs(scope.connection, child_id, possible, scope.now)
+        box = await self._keys.seal(scope.connection, known.description, f"child/{child_id}")
+        event = ChildRegistered(child_id=child_id, facts=known.facts, child=box, sector=sector_of(said.sector))
+        await scope.emit(event, subject=child_id, sequence=1, unit=known.unit)
+        sequence = 1
+        for code in known.circumstances:
+            sequence += 1
+            started = CircumstanceStarted(child_id=child_id, facts=known.facts, circumstance=code, since=said.as_of)
+            await scope.emit(started, subject=child_id, sequence=sequence, unit=known.unit)
+        if sequence > 1:
+            await store.save_child(scope.connection, child_id, sequence, known, scope.now)
+        await emit_link(scope, child_id, said)
+        return child_id
+
+    async def correct(
+        self, scope: Scope, child_id: str, wanted: ChildDescription, unit: str | None, *, version: int, actor: str
+    ) -> None:
+        """A person corrects what is known, or moves the child to another commune.
+
+        Args:
+            unit: where the child lives. version: the record's sequence as the person saw it.
+        Raises: `VersionConflictError`, `Rejected`, LookupError for a child that is not (any more) there.
+        """
+        row = await store.child(scope.connection, child_id, lock=True)
+        if row is None or row.merged_into is not None:
+            raise LookupError("no such child")
+        if row.sequence != version:
+            raise VersionConflictError
+        day = today(scope)
+        if found := refusals(wanted, day, day):
+            raise Rejected(found)
+        record_id = stable_id("registry-page", child_id)
+        said = only_changes(row.known.description, wanted)
+        earlier = await store.statement(scope.connection, record_id)
+        if earlier is not None:
+            said = merge_corrections(earlier[1].description, said)
+        moved = unit if unit != row.known.unit else (earlier[1].unit if earlier else None)
+        statement = Statement(
+            record_id=record_id,
+            register_kind="registry-page",
+            sector=_LEAD,
+            as_of=day,
+            description=said,
+            unit=moved,
+            circumstances=earlier[1].circumstances if earlier else (),
+            sequence=earlier[1].sequence + 1 if earlier else 1,
+        )
+        await self._take_over(scope, row, statement, actor)
+
+    async def observe(self, scope: Scope, row: ChildRow, seen: Observation, actor: str) -> None:
+        """A circumstance begins, or ends, for a child that is known."""
+        await store.put_circumstance(scope.connection, row.id, seen)
+        await self.refresh(scope, row, actor, seen.since)
+
+    async def end(self, scope: Scope, row: ChildRow, code: str, until: date, actor: str) -> None:
+        """A circumstance ends, whoever told of it."""
+        await store.end_circumstance(scope.connection, row.id, code, until)
+        await self.refresh(scope, row, actor, until)
+
+    async def refresh(self, scope: Scope, row: ChildRow, actor: str, on: date) -> int:
+        """Work out again what is known of a child, save it and tell what changed. `row` must be locked.
+
+        Out: the child's sequence after it.
+        """
+        connection = scope.connection
+        said = await store.statements(connection, row.id)
+        holding = await store.holding(connection, row.id, today(scope))
+        known = compose(said, holding) if said else replace(row.known, circumstances=tuple(sorted(holding)))
+        changed = changed_fields(row.known, known)
+        begun = sorted(set(known.circumstances) - set(row.known.circumstances))
+        ended = sorted(set(row.known.circumstances) - set(known.circumstances))
+        if not changed and not begun and not ended:
+            if known.confirmed_on != row.known.confirmed_on:
+                await store.save_child(connection, row.id, row.sequence, known, scope.now)
+            return row.sequence
+        sequence = await self._tell(scope, row, known, changed, on)
+        for code in begun:
+            sequence += 1
+            started = CircumstanceStarted(
+                child_id=row.id, facts=known.facts, circumstance=code, since=holding.get(code, on)
+            )
+            await scope.emit(started, subject=row.id, sequence=sequence, unit=known.unit)
+        for code in ended:
+            sequence += 1
+            over = CircumstanceEnded(child_id=row.id, facts=known.facts, circumstance=code, until=on)
+            await scope.emit(over, subject=row.id, sequence=sequence, unit=known.unit)
+        await store.save_child(connection, row.id, sequence, known, scope.now)
+        detail = {"fields": changed, "begun": begun, "ended": ended}
+        if "unit" in changed:
+            detail |= {"from_unit": [row.known.unit or ""], "to_unit": [known.unit or ""]}
+        await store.add_history(connection, row.id, scope.now, "changed", actor, **detail)
+        return sequence
+
+    async def _tell(self, scope: Scope, row: ChildRow, known: Known, changed: Sequence[str], on: date) -> int:
+        """Emit what changed in the description and the residence. Out: the sequence after it."""
+        sequence = row.sequence
+        moved = "unit" in changed and row.known.unit is not None
+        if moved:
+            sequence += 1
+            event = ChildMoved(child_id=row.id, facts=known.facts, from_unit=row.known.unit, moved_on=on)
+            await scope.emit(event, subject=row.id, sequence=sequence, unit=known.unit)
+        if [name for name in changed if name != "unit" or not moved]:
+            sequence += 1
+            box = await self._keys.seal(scope.connection, known.description, f"child/{row.id}")
+            corrected = ChildCorrected(child_id=row.id, facts=known.facts, child=box, changed=list(changed))
+            await scope.emit(corrected, subject=row.id, sequence=sequence, unit=known.unit)
+        return sequence
+
+    async def _place(self, scope: Scope, said: Statement, wanted: Traits, found: Identification, actor: str) -> Taken:
+        if found.sure is not None:
+            row = await store.current(scope.connection, found.sure.child_id, lock=True)
+            if row is not None:
+                await self._take_over(scope, row, replace(said, probability=found.sure.probability), actor)
+                return Taken(row.id, new=False)
+        return Taken(await self.register(scope, said, found.possible), new=True, possible=found.possible)
+
+    async def _take_over(self, scope: Scope, row: ChildRow, said: Statement, actor: str) -> None:
+        keys = blocking_keys(traits_of(said.description, said.unit or row.known.unit, said.as_of))
+        await store.put_statement(scope.connection, row.id, said, keys, scope.now)
+        await self.refresh(scope, row, actor, said.as_of)
+        await emit_link(scope, row.id, said)
+        if said.register_kind == "registry-page":
+            # A person's statement holds only what it changed; the child is filed under the whole.
+            fresh = await store.child(scope.connection, row.id)
+            if fresh is not None:
+                await store.file(scope.connection, row.id, blocking_keys(fresh.traits))
+
+    async def _corrected(self, scope: Scope, earlier: tuple[str, Statement], said: Statement, actor: str) -> Taken:
+        """A source sends its record again with other content: usually of the same child, sometimes of another."""
+        child_id, before = earlier
+        row = await store.current(scope.connection, child_id, lock=True)
+        if row is None:
+            raise LookupError("a statement without a child")
+        said = replace(said, sequence=before.sequence + 1, probability=before.probability)
+        others = [s for s in await store.statements(scope.connection, row.id) if s.record_id != said.record_id]
+        wanted = traits_of(said.description, said.unit, said.as_of)
+        if others:
+            rest = compose(others)
+            sure = compare(wanted, traits_of(rest.description, rest.unit, rest.confirmed_on)).probability
+            if sure < POSSIBLE:
+                found = await self.identify(scope, wanted, leave_out=row.id)
+                taken = await self._place(scope, said, wanted, found, actor)
+                await self.refresh(scope, row, actor, said.as_of)
+                return taken
+        await self._take_over(scope, row, said, actor)
+        return Taken(row.id, new=False)
+
+
+async def emit_link(scope: Scope, child_id: str, said: Statement) -> None:
+    """Tell that a source's statement is linked to a child: what rosters are counted by."""
+    event = RecordLinked(
+        record_id=said.record_id,
+        child_id=child_id,
+        register_kind=said.register_kind,
+        sector=sector_of(said.sector),
+        unit=said.unit,
+        sex=said.description.sex,
+        birth_year=said.description.birth_date.year if said.description.birth_date else None,
+        circumstances=list(said.circumstances),
+        dropped_out=said.dropped_out,
+    )
+    await scope.emit(event, subject=said.record_id, sequence=said.sequence, unit=said.unit)

@@ -1,0 +1,179 @@
+"""One function an incoming event: what agencies record and observe, and whom a case's child is.
+
+An agency's statement that breaks a rule is told back to it with the field; a description in a case never is.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.registry.desk import Desk, sector_of, today
+from services.registry.domain.children import (
+    Known,
+    Statement,
+    circumstance_refusals,
+    is_adult,
+    refusals,
+)
+from services.registry.domain.matching import Identification, claim_keys, traits_of
+from services.registry.domain.names import fold
+from services.registry.store import children as store
+from services.registry.store.children import Observation
+from shared.contracts.agency import ChildRecorded, CircumstanceObserved
+from shared.contracts.cases import ChildDescribed
+from shared.contracts.errors import Rejected, Violation
+from shared.contracts.registry import Candidate, ChildIdentified
+from shared.contracts.vocabulary import ChildDescription
+from shared.messaging.outbox import stable_id
+from shared.messaging.router import Received, Router, Scope
+from shared.privacy import Erased, Keys
+from shared.reference.terms import Terms
+from shared.reference.units import Units
+
+
+def routes(desk: Desk, keys: Keys, units: Units) -> Router:
+    """The registry's handlers."""
+    router = Router("registry")
+
+    @router.handles(ChildRecorded)
+    async def on_recorded(received: Received[ChildRecorded], scope: Scope) -> None:
+        data = received.data
+        description = await keys.open(scope.connection, data.child, ChildDescription)
+        # A source that does not say when speaks of today.
+        as_of = data.as_of or today(scope)
+        if found := refusals(description, as_of, today(scope)):
+            raise Rejected([_in_data(violation) for violation in found])
+        place = None if data.unit_text is None else await keys.open(scope.connection, data.unit_text, str)
+        sector = sector_of(received.sector)
+        said = Statement(
+            record_id=stable_id("record", received.event.source, received.event.id),
+            register_kind=data.register_kind,
+            sector=sector,
+            as_of=as_of,
+            description=description,
+            unit=_unit(units, data.unit, place),
+            unit_text=place,
+            circumstances=tuple(dict.fromkeys(data.circumstances)),
+            dropped_out=data.dropped_out,
+        )
+        await desk.record(scope, said, correction=received.correction, actor=sector)
+
+    @router.handles(CircumstanceObserved)
+    async def on_observed(received: Received[CircumstanceObserved], scope: Scope) -> None:
+        data = received.data
+        listed = any(data.circumstance in Terms.load(name) for name in ("circumstances", "flags"))
+        found = circumstance_refusals(data.since, data.until, today(scope), listed=listed)
+        if found:
+            raise Rejected([_in_data(violation) for violation in found])
+        row = await store.current(scope.connection, data.child_id, lock=True) if _is_id(data.child_id) else None
+        if row is None:
+            raise Rejected([_CHILD_UNKNOWN])
+        sector = sector_of(received.sector)
+        seen = Observation(
+            record_id=stable_id("record", received.event.source, received.event.id),
+            code=data.circumstance,
+            since=data.since,
+            until=data.until,
+            sector=sector,
+            evidence=data.evidence,
+        )
+        await desk.observe(scope, row, seen, sector)
+
+    @router.handles(ChildDescribed)
+    async def on_described(received: Received[ChildDescribed], scope: Scope) -> None:
+        try:
+            description = await keys.open(scope.connection, received.data.child, ChildDescription)
+        except Erased:  # the case was erased by law meanwhile: nobody is left to identify
+            return
+        await identify_described(desk, scope, received.data, description)
+
+    return router
+
+
+async def identify_described(
+    desk: Desk, scope: Scope, described: ChildDescribed, description: ChildDescription
+) -> None:
+    """Answer who a case's child is.
+
+    `existing`: one child, surely. `candidates`: several may be the one, a person chooses; also nobody, where the
+    description has no name (or is of somebody of 16 or more) and so cannot found a record. `new`: nobody is near and a
+    name is known: the child is registered from the report. A case that describes its child again, after it founded a
+    record, corrects that record.
+    """
+    facts = described.facts
+    unit = None if facts.unit == "unclassified" else facts.unit
+    day = today(scope)
+    said = Statement(
+        record_id=stable_id("case", described.case_id),
+        register_kind="report",
+        sector=sector_of(facts.sector),
+        as_of=day,
+        description=description,
+        unit=unit,
+    )
+    if await store.statement(scope.connection, said.record_id) is not None:
+        taken = await desk.record(scope, said, correction=True, actor=said.sector)
+        await _answer(scope, described.case_id, "new" if taken.new else "existing", taken.child_id)
+        return
+    wanted = traits_of(description, unit, day)
+    found = await desk.identify(scope, wanted)
+    can_found = bool(fold(description.name)) and not is_adult(description, day) and not _unborn(description, said)
+    if can_found and not found.possible and not await store.claim(scope.connection, claim_keys(wanted), scope.now):
+        found = await desk.identify(scope, wanted)
+    if found.sure is not None:
+        await _answer(scope, described.case_id, "existing", found.sure.child_id, found)
+    elif found.possible or not can_found:
+        await _answer(scope, described.case_id, "candidates", None, found)
+    else:
+        child_id = await desk.register(scope, said)
+        await _answer(scope, described.case_id, "new", child_id)
+
+
+def _unborn(description: ChildDescription, said: Statement) -> bool:
+    return description.birth_date is not None and description.birth_date > said.as_of
+
+
+async def _answer(
+    scope: Scope, case_id: str, result: str, child_id: str | None, found: Identification | None = None
+) -> None:
+    row = await store.current(scope.connection, child_id) if child_id else None
+    known: Known | None = row.known if row else None
+    event = ChildIdentified.model_validate(
+        {
+            "case_id": case_id,
+            "result": result,
+            "child_id": row.id if row else None,
+            "candidates": [
+                Candidate(child_id=match.child_id, probability=match.probability, reasons=list(match.reasons))
+                for match in (found.possible if found and result == "candidates" else ())
+            ],
+            "facts": known.facts if known else None,
+        }
+    )
+    sequence = await store.put_identification(scope.connection, case_id, event.child_id)
+    await scope.emit(event, subject=case_id, sequence=sequence, unit=known.unit if known else None)
+
+
+def _unit(units: Units, code: str | None, place: str | None) -> str | None:
+    """The commune as it is today; a code nobody knows is kept as the text beside it."""
+    known = units.current(code) if code else None
+    return known or (units.find(place) if place else None)
+
+
+def _is_id(value: str) -> bool:
+    return len(value) == 36 and all(letter in "0123456789abcdef-" for letter in value.lower())
+
+
+def _in_data(violation: Violation) -> Violation:
+    field = "data" if violation.field in ChildRecorded.model_fields else "data.child"
+    if violation.field in CircumstanceObserved.model_fields:
+        field = "data"
+    return replace(violation, field=f"{field}.{violation.field}")
+
+
+_CHILD_UNKNOWN = Violation(
+    "data.child_id",
+    "child-unknown",
+    "Không có trẻ nào mang mã này trong sổ đăng ký.",
+    "No child in the registry has this id.",
+)

@@ -1,0 +1,380 @@
+"""Tables and queries of the registry. Identity lies in clear in this database only; every query goes by an index.
+
+It must never decide anything: who is who is the domain's to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.registry.domain.children import Known, Statement
+from services.registry.domain.matching import Traits, traits_of
+from services.registry.domain.names import fold
+from shared.contracts.vocabulary import ChildDescription
+
+# A blocking key that many share (a common name in one year) costs no more than this many look-ups.
+_PER_KEY = 80
+CHILD_COLUMNS = (
+    "id, sequence, unit, birth_year, description, circumstances, confirmed_on, merged_into, registered_at, changed_at"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ChildRow:
+    """A child as stored: what is known, and the number of its last event."""
+
+    id: str
+    sequence: int
+    known: Known
+    merged_into: str | None
+    registered_at: datetime
+    changed_at: datetime
+
+    @property
+    def traits(self) -> Traits:
+        """What tells this child apart."""
+        # A stored birth year is absolute, so an age given years ago is not taken for today's.
+        found = traits_of(self.known.description, self.known.unit, self.known.confirmed_on)
+        return found if found.birth_date else Traits(**{**_fields(found), "birth_year": self.known.birth_year})
+
+
+def _fields(traits: Traits) -> dict[str, Any]:
+    return {name: getattr(traits, name) for name in Traits.__dataclass_fields__}
+
+
+def child_of(row: Row[Any]) -> ChildRow:
+    """A row with `CHILD_COLUMNS` as a child."""
+    known = Known(
+        description=ChildDescription.model_validate(row.description),
+        unit=row.unit,
+        birth_year=row.birth_year,
+        confirmed_on=row.confirmed_on,
+        circumstances=tuple(row.circumstances),
+    )
+    merged = str(row.merged_into) if row.merged_into else None
+    return ChildRow(str(row.id), row.sequence, known, merged, row.registered_at, row.changed_at)
+
+
+async def child(connection: AsyncConnection, child_id: str, *, lock: bool = False) -> ChildRow | None:
+    """A child by id, also one that was merged; None where there is none. `lock`: until the transaction's end."""
+    found = await connection.execute(
+        text(f"SELECT {CHILD_COLUMNS} FROM child WHERE id = CAST(:id AS uuid){' FOR UPDATE' if lock else ''}"),
+        {"id": child_id},
+    )
+    row = found.first()
+    return None if row is None else child_of(row)
+
+
+async def current(connection: AsyncConnection, child_id: str, *, lock: bool = False) -> ChildRow | None:
+    """The child that an id stands for today, merges followed."""
+    for _ in range(20):
+        found = await child(connection, child_id, lock=lock)
+        if found is None or found.merged_into is None:
+            return found
+        child_id = found.merged_into
+    return None
+
+
+async def candidates(connection: AsyncConnection, keys: Iterable[int], leave_out: str | None = None) -> list[ChildRow]:
+    """Children filed under any of the keys: one indexed look-up a key."""
+    rows = await connection.execute(
+        text(
+            f"""SELECT {CHILD_COLUMNS} FROM child
+                WHERE merged_into IS NULL AND id <> ALL(CAST(:leave_out AS uuid[])) AND id IN (
+                    SELECT b.child_id FROM unnest(CAST(:keys AS bigint[])) AS k(key)
+                    CROSS JOIN LATERAL (SELECT child_id FROM block WHERE block.key = k.key LIMIT {_PER_KEY}) b)"""
+        ),
+        {"keys": list(keys), "leave_out": [leave_out] if leave_out else []},
+    )
+    return [child_of(row) for row in rows]
+
+
+async def claim(connection: AsyncConnection, keys: Sequence[int], now: datetime) -> bool:
+    """Claim what a new child is filed under. False: another transaction claimed some first, and has committed since.
+
+    The unique key makes a second replica wait for the first, so that it looks again and finds the child.
+    """
+    rows = await connection.execute(
+        text(
+            """INSERT INTO claim (key, at) SELECT key, :now FROM unnest(CAST(:keys AS bigint[])) AS k(key) ORDER BY key
+               ON CONFLICT DO NOTHING RETURNING key"""
+        ),
+        {"keys": list(keys), "now": now},
+    )
+    return len(rows.all()) == len(set(keys))
+
+
+async def forget_claims(connection: AsyncConnection, before: datetime) -> None:
+    """Drop claims of transactions that ended long ago: their children are found under their keys."""
+    await connection.execute(text("DELETE FROM claim WHERE at < :before"), {"before": before})
+
+
+def _child_values(child_id: str, sequence: int, known: Known, now: datetime) -> dict[str, Any]:
+    carers = " | ".join(fold(carer.name) for carer in known.description.carers if carer.name)
+    return {
+        "id": child_id,
+        "sequence": sequence,
+        "unit": known.unit,
+        "birth_date": known.description.birth_date,
+        "birth_year": known.birth_year,
+        "name_folded": fold(known.description.name),
+        "carers_folded": carers,
+        "description": known.description.model_dump_json(exclude_none=True),
+        "circumstances": list(known.circumstances),
+        "confirmed_on": known.confirmed_on,
+        "now": now,
+    }
+
+
+def _statement_values(statement: Statement) -> dict[str, Any]:
+    return {
+        "record_id": statement.record_id,
+        "register_kind": statement.register_kind,
+        "sector": statement.sector,
+        "as_of": statement.as_of,
+        "s_unit": statement.unit,
+        "unit_text": statement.unit_text,
+        "s_description": statement.description.model_dump_json(exclude_unset=True),
+        "s_circumstances": list(statement.circumstances),
+        "dropped_out": statement.dropped_out,
+        "s_sequence": statement.sequence,
+        "probability": statement.probability,
+        "groups": list(statement.groups),
+    }
+
+
+_INSERT_CHILD = """
+new_child AS (
+    INSERT INTO child (id, sequence, unit, birth_date, birth_year, name_folded, carers_folded, description,
+                       circumstances, confirmed_on, registered_at, changed_at)
+    VALUES (CAST(:id AS uuid), :sequence, :unit, :birth_date, :birth_year, :name_folded, :carers_folded,
+            CAST(:description AS jsonb), CAST(:circumstances AS text[]), :confirmed_on, :now, :now))"""
+_PUT_STATEMENT = """
+put_statement AS (
+    INSERT INTO statement (record_id, child_id, register_kind, sector, as_of, unit, unit_text, description,
+                           circumstances, dropped_out, sequence, probability, received_at)
+    VALUES (CAST(:record_id AS uuid), CAST(:id AS uuid), :register_kind, :sector, :as_of, :s_unit, :unit_text,
+            CAST(:s_description AS jsonb), CAST(:s_circumstances AS text[]), :dropped_out, :s_sequence, :probability,
+            :now)
+    ON CONFLICT (record_id) DO UPDATE SET
+        child_id = excluded.child_id, as_of = excluded.as_of, unit = excluded.unit, unit_text = excluded.unit_text,
+        description = excluded.description, circumstances = excluded.circumstances,
+        dropped_out = excluded.dropped_out, sequence = excluded.sequence, probability = excluded.probability,
+        received_at = excluded.received_at)"""
+_PUT_BLOCKS = """
+put_blocks AS (
+    INSERT INTO block (key, child_id) SELECT key, CAST(:id AS uuid) FROM unnest(CAST(:keys AS bigint[])) AS k(key)
+    ON CONFLICT DO NOTHING)"""
+_PUT_CIRCUMSTANCES = """
+INSERT INTO circumstance (record_id, code, child_id, since, sector)
+SELECT CAST(:record_id AS uuid), code, CAST(:id AS uuid), :as_of, :sector
+FROM unnest(CAST(:groups AS text[])) AS g(code)
+ON CONFLICT (record_id, code) DO UPDATE SET child_id = excluded.child_id"""
+
+
+async def insert_child(
+    connection: AsyncConnection, child_id: str, known: Known, statement: Statement, keys: Iterable[int], now: datetime
+) -> None:
+    """A new child, the statement that founded it, and where it is filed: one statement of SQL."""
+    await _drop_withdrawn(connection, statement)
+    await connection.execute(
+        text(f"WITH {_INSERT_CHILD}, {_PUT_STATEMENT}, {_PUT_BLOCKS} {_PUT_CIRCUMSTANCES}"),
+        {**_child_values(child_id, 1, known, now), **_statement_values(statement), "keys": list(keys)},
+    )
+
+
+async def put_statement(
+    connection: AsyncConnection, child_id: str, statement: Statement, keys: Iterable[int], now: datetime
+) -> None:
+    """A statement on a known child, new or corrected, with the circumstances it tells of and no others."""
+    await _drop_withdrawn(connection, statement)
+    await connection.execute(
+        text(f"WITH {_PUT_STATEMENT}, {_PUT_BLOCKS} {_PUT_CIRCUMSTANCES}"),
+        {**_statement_values(statement), "id": child_id, "keys": list(keys), "now": now},
+    )
+
+
+async def _drop_withdrawn(connection: AsyncConnection, statement: Statement) -> None:
+    """Forget circumstances that an earlier version of the statement told of and this one does not."""
+    if statement.sequence > 1:
+        await connection.execute(
+            text(
+                """DELETE FROM circumstance
+                   WHERE record_id = CAST(:record_id AS uuid) AND code <> ALL(CAST(:groups AS text[]))"""
+            ),
+            {"record_id": statement.record_id, "groups": list(statement.groups)},
+        )
+
+
+async def file(connection: AsyncConnection, child_id: str, keys: Iterable[int]) -> None:
+    """File a child under further keys."""
+    await connection.execute(
+        text(f"WITH {_PUT_BLOCKS} SELECT 1"),
+        {"id": child_id, "keys": list(keys)},
+    )
+
+
+async def save_child(connection: AsyncConnection, child_id: str, sequence: int, known: Known, now: datetime) -> None:
+    """What is known now."""
+    await connection.execute(
+        text(
+            """UPDATE child SET sequence = :sequence, unit = :unit, birth_date = :birth_date, birth_year = :birth_year,
+                      name_folded = :name_folded, carers_folded = :carers_folded,
+                      description = CAST(:description AS jsonb), circumstances = CAST(:circumstances AS text[]),
+                      confirmed_on = :confirmed_on, changed_at = :now
+               WHERE id = CAST(:id AS uuid)"""
+        ),
+        _child_values(child_id, sequence, known, now),
+    )
+
+
+def _statement(row: Row[Any]) -> Statement:
+    return Statement(
+        record_id=str(row.record_id),
+        register_kind=row.register_kind,
+        sector=row.sector,
+        as_of=row.as_of,
+        description=ChildDescription.model_validate(row.description),
+        unit=row.unit,
+        unit_text=row.unit_text,
+        circumstances=tuple(row.circumstances),
+        dropped_out=row.dropped_out,
+        sequence=row.sequence,
+        probability=row.probability,
+    )
+
+
+async def statements(connection: AsyncConnection, child_id: str) -> list[Statement]:
+    """Everything that sources say of a child, the latest received first."""
+    rows = await connection.execute(
+        text("SELECT * FROM statement WHERE child_id = CAST(:id AS uuid) ORDER BY received_at DESC, record_id"),
+        {"id": child_id},
+    )
+    return [_statement(row) for row in rows]
+
+
+async def statement(connection: AsyncConnection, record_id: str) -> tuple[str, Statement] | None:
+    """The child that a source's record is linked to, and the record."""
+    found = await connection.execute(
+        text("SELECT * FROM statement WHERE record_id = CAST(:id AS uuid) FOR UPDATE"), {"id": record_id}
+    )
+    row = found.first()
+    return None if row is None else (str(row.child_id), _statement(row))
+
+
+async def holding(connection: AsyncConnection, child_id: str, today: date) -> dict[str, date]:
+    """The circumstances that hold today, each with its first day."""
+    rows = await connection.execute(
+        text(
+            """SELECT code, min(since) AS since FROM circumstance
+               WHERE child_id = CAST(:id AS uuid) AND (until IS NULL OR until > :today) GROUP BY code"""
+        ),
+        {"id": child_id, "today": today},
+    )
+    return {row.code: row.since for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A circumstance seen on a child."""
+
+    record_id: str
+    code: str
+    since: date
+    until: date | None
+    sector: str
+    evidence: str | None
+
+
+async def put_circumstance(connection: AsyncConnection, child_id: str, seen: Observation) -> None:
+    """A circumstance, new or corrected by its source."""
+    await connection.execute(
+        text("DELETE FROM circumstance WHERE record_id = CAST(:record_id AS uuid) AND code <> :code"),
+        {"record_id": seen.record_id, "code": seen.code},
+    )
+    await connection.execute(
+        text(
+            """INSERT INTO circumstance (record_id, code, child_id, since, until, sector, evidence)
+               VALUES (CAST(:record_id AS uuid), :code, CAST(:id AS uuid), :since, :until, :sector, :evidence)
+               ON CONFLICT (record_id, code) DO UPDATE SET child_id = excluded.child_id, since = excluded.since,
+                   until = excluded.until, evidence = excluded.evidence"""
+        ),
+        {
+            "record_id": seen.record_id,
+            "code": seen.code,
+            "id": child_id,
+            "since": seen.since,
+            "until": seen.until,
+            "sector": seen.sector,
+            "evidence": seen.evidence,
+        },
+    )
+
+
+async def end_circumstance(connection: AsyncConnection, child_id: str, code: str, until: date) -> None:
+    """End a circumstance, whoever told of it."""
+    await connection.execute(
+        text(
+            """UPDATE circumstance SET until = greatest(since, :until)
+               WHERE child_id = CAST(:id AS uuid) AND code = :code AND (until IS NULL OR until > :until)"""
+        ),
+        {"id": child_id, "code": code, "until": until},
+    )
+
+
+async def circumstances(connection: AsyncConnection, child_id: str) -> list[Observation]:
+    """Every circumstance ever told of, the newest first."""
+    rows = await connection.execute(
+        text(
+            """SELECT record_id, code, since, until, sector, evidence FROM circumstance
+               WHERE child_id = CAST(:id AS uuid) ORDER BY since DESC, code"""
+        ),
+        {"id": child_id},
+    )
+    return [Observation(str(row.record_id), row.code, row.since, row.until, row.sector, row.evidence) for row in rows]
+
+
+async def add_history(
+    connection: AsyncConnection, child_id: str, now: datetime, kind: str, actor: str, **detail: object
+) -> None:
+    """Remember what was done to a child's record, by a sector or a person."""
+    await connection.execute(
+        text(
+            """INSERT INTO history (child_id, at, kind, actor, detail)
+               VALUES (CAST(:id AS uuid), :now, :kind, :actor, CAST(:detail AS jsonb))"""
+        ),
+        {"id": child_id, "now": now, "kind": kind, "actor": actor, "detail": orjson.dumps(detail).decode()},
+    )
+
+
+async def history(connection: AsyncConnection, child_id: str, limit: int = 100) -> Sequence[Row[Any]]:
+    """Rows (at, kind, actor, detail), the newest first."""
+    found = await connection.execute(
+        text(
+            """SELECT at, kind, actor, detail FROM history WHERE child_id = CAST(:id AS uuid)
+               ORDER BY at DESC, id DESC LIMIT :limit"""
+        ),
+        {"id": child_id, "limit": limit},
+    )
+    return found.all()
+
+
+async def put_identification(connection: AsyncConnection, case_id: str, child_id: str | None) -> int:
+    """Remember what a case was answered. Out: the number of the answer, from 1."""
+    row = await connection.execute(
+        text(
+            """INSERT INTO identification AS i (case_id, sequence, child_id)
+               VALUES (:case_id, 1, CAST(:child_id AS uuid))
+               ON CONFLICT (case_id) DO UPDATE SET sequence = i.sequence + 1, child_id = excluded.child_id
+               RETURNING sequence"""
+        ),
+        {"case_id": case_id, "child_id": child_id},
+    )
+    return int(row.scalar_one())
