@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime, timedelta, timezone
 from typing import Any, Final, Literal
 
 import msgspec
@@ -29,6 +29,8 @@ from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import UNCLASSIFIED, AgeBand, DangerNow, Register, RiskLevel, Sector, Sex
 from shared.messaging.processing import Record
 
+# Vietnam has had one offset since 1975 and no summer time: cheaper than a zone's rules for every event.
+_LOCAL = timezone(timedelta(hours=7))
 ConcernStatus = Literal["received", "opened", "linked", "dismissed"]
 
 
@@ -57,6 +59,7 @@ class ConcernFacts(msgspec.Struct, frozen=True, gc=False):
     sector: str
     channel: str
     status: ConcernStatus
+    received_at: datetime
 
 
 class ChildFacts(msgspec.Struct, frozen=True):
@@ -113,6 +116,7 @@ class IncidentEvent(msgspec.Struct, frozen=True):
     sex: Sex
     age_band: AgeBand
     sector: str
+    occurred_on: date
 
 
 class ChildEvent(msgspec.Struct, frozen=True):
@@ -158,7 +162,18 @@ def _concern(data: ConcernEvent, sequence: int, _subject: str) -> Said:
         channel=facts.channel,
         extra=facts.danger_now,
     )
-    return Said((Fact(Kind.CONCERN, key_of(data.concern_id), sequence, cell),), sector=facts.sector)
+    arrival = Cell(
+        Kind.ARRIVAL,
+        unit=facts.unit,
+        sex=facts.sex,
+        age_band=facts.age_band,
+        date=facts.received_at.astimezone(_LOCAL).date().isoformat(),
+        category=facts.kind,
+    )
+    key = key_of(data.concern_id)
+    return Said(
+        (Fact(Kind.CONCERN, key, sequence, cell), Fact(Kind.ARRIVAL, key, sequence, arrival)), sector=facts.sector
+    )
 
 
 def _case_fact(case_id: str, facts: CaseFacts, sequence: int) -> Fact:
@@ -200,6 +215,7 @@ def _deadline(data: DeadlineEvent, sequence: int, subject: str) -> Said:
         status=data.state,
         sector=facts.sector,
         channel=facts.channel,
+        extra=facts.kind,
     )
     return _part_of_case(Fact(Kind.DEADLINE, key_of(data.deadline_id), sequence, cell), data, sequence, subject)
 
@@ -216,6 +232,7 @@ def _task(state: cases.TaskState) -> Callable[[TaskEvent, int, str], Said]:
             risk=facts.risk,
             status=state,
             sector=data.task_sector,
+            extra=facts.kind,
         )
         return _part_of_case(Fact(Kind.TASK, key_of(data.task_id), sequence, cell), data, sequence, subject)
 
@@ -228,6 +245,7 @@ def _incident(data: IncidentEvent, sequence: int, _subject: str) -> Said:
         unit=data.unit,
         sex=data.sex,
         age_band=data.age_band,
+        date=data.occurred_on.isoformat()[:7],
         category=data.kind,
         status=data.outcome,
         sector=data.sector,
@@ -240,7 +258,7 @@ def _child_fact(child_id: str, facts: ChildFacts, sequence: int) -> Fact:
         Kind.CHILD,
         unit=facts.unit or UNCLASSIFIED,
         sex=facts.sex,
-        born=born_word(facts.birth_year, facts.birth_month),
+        date=born_word(facts.birth_year, facts.birth_month),
         groups=_groups(facts.circumstances),
     )
     return Fact(Kind.CHILD, key_of(child_id), sequence, cell)
@@ -265,7 +283,7 @@ def _linked(data: LinkedEvent, sequence: int, _subject: str) -> Said:
         Kind.RECORD,
         unit=data.unit or UNCLASSIFIED,
         sex=data.sex,
-        born=born_word(data.birth_year, None),
+        date=born_word(data.birth_year, None),
         category=data.register_kind,
         sector=data.sector,
         extra=DROPPED_OUT if data.dropped_out else "",

@@ -33,6 +33,7 @@ class Kind(IntEnum):
     RECORD = 6
     INCIDENT = 7
     MEMBERSHIP = 8  # a child and the registers that know it, derived from its records
+    ARRIVAL = 9  # a concern on the day it was received; apart, so that concerns' cells stay few however long it lasts
 
     @property
     def word(self) -> str:
@@ -46,16 +47,17 @@ KINDS: Final = {kind.word: kind for kind in Kind}
 class Cell(NamedTuple):
     """One combination of dimensions; an empty text means "does not apply".
 
-    `born` is `YYYY-MM` or `YYYY` (ages pass, births stay: bands are worked out when somebody asks). `category` is the
-    abuse kind, clock, task, register or cause; `status` the state or outcome; `extra` danger now, step or drop-out;
-    `groups` the circumstances, sorted and joined by `+`, because a child may be in several.
+    `date` is a birth as `YYYY-MM` or `YYYY` (ages pass, births stay: bands are worked out when somebody asks), a day of
+    arrival or a month of occurrence. `category` is the abuse kind, clock, task, register or cause; `status` the state
+    or outcome; `extra` danger now, step, drop-out, or the abuse kind behind a clock or task; `groups` the
+    circumstances, sorted and joined by `+`, because a child may be in several.
     """
 
     kind: int
     unit: str = ""
     sex: str = ""
     age_band: str = ""
-    born: str = ""
+    date: str = ""
     category: str = ""
     risk: str = ""
     status: str = ""

@@ -12,11 +12,12 @@ from datetime import datetime
 from typing import Final
 
 import structlog
+from aiokafka import ConsumerRecord
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.decoding import moment, said_by
 from services.stats.domain import MEMBERSHIPS, Fact, Kind, Link, Merge, latest, latest_links, settled_merges
-from services.stats.store import Cells, Ledger, Moved, Position
+from services.stats.store import LIVE, Cells, Ledger, Moved, Position
 from shared.contracts.errors import Rejected, Violation
 from shared.database import Database, is_passing
 from shared.messaging.failures import Failures
@@ -43,6 +44,12 @@ class Changed:
     moved: Moved
     broken: tuple[Broken, ...]
     new_cells: frozenset[int]
+
+
+def record_of(raw: ConsumerRecord[bytes, bytes], prefix: str) -> Record:
+    """A record as the service knows it: its topic without the deployment's prefix."""
+    key = (raw.key or b"").decode(errors="replace")
+    return Record(raw.topic.removeprefix(prefix), raw.partition, raw.offset, key, raw.value, tuple(raw.headers))
 
 
 class _Batch:
@@ -119,18 +126,22 @@ async def apply(
 
 
 class Counting:
-    """Applies batches to the live statistics: what the consumer calls.
+    """Applies batches to the live statistics, or to those being rebuilt: what a consumer calls.
 
     Args:
         database: statistics' own. keys: seal what is kept of broken records. clock: now, aware UTC.
+        ledger: the tables that take it. buries: whether broken records become dead letters (once is enough).
     """
 
-    def __init__(self, database: Database, keys: Keys, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, keys: Keys, clock: Clock, *, ledger: Ledger | None = None, buries: bool = True
+    ) -> None:
         self._database = database
         self._failures = Failures("stats", keys)
         self._clock = clock
+        self._buries = buries
         self.cells = Cells()
-        self.ledger = Ledger()
+        self.ledger = ledger or Ledger()
 
     async def handle(self, records: Sequence[Record]) -> None:
         """Count a batch. Raises only what says that the database is away or busy: nothing was then taken over."""
@@ -155,9 +166,11 @@ class Counting:
 
     async def _commit(self, records: Sequence[Record], broken: Sequence[Broken]) -> None:
         async with self._database.transaction() as connection:
-            changed = await apply(connection, records, self.cells, self.ledger) if records else None
+            changed = None
+            if records:
+                changed = await apply(connection, records, self.cells, self.ledger, announce=self.ledger.schema == LIVE)
             buried = (*broken, *(changed.broken if changed else ()))
-            if buried:
+            if buried and self._buries:
                 scope = Scope("stats", connection, self._clock())
                 for item in buried:
                     await self._failures.bury(scope, item.record, item.violations)

@@ -10,11 +10,12 @@ down_revision = None
 _TABLES = """
 CREATE TABLE cell (
     id bigint PRIMARY KEY, kind smallint NOT NULL,
-    unit text NOT NULL, sex text NOT NULL, age_band text NOT NULL, born text NOT NULL, category text NOT NULL,
+    unit text NOT NULL, sex text NOT NULL, age_band text NOT NULL, date text NOT NULL, category text NOT NULL,
     risk text NOT NULL, status text NOT NULL, sector text NOT NULL, channel text NOT NULL, extra text NOT NULL,
     groups text NOT NULL
 );
 CREATE INDEX cell_kind_unit ON cell (kind, unit);
+CREATE INDEX cell_arrival ON cell (date) WHERE kind = 9;
 -- Room on each page lets an update stay on it, without touching the index.
 CREATE TABLE fact (
     kind smallint NOT NULL, key uuid NOT NULL, sequence integer NOT NULL, cell bigint, PRIMARY KEY (kind, key)
@@ -36,6 +37,11 @@ CREATE TABLE heard (
 CREATE TABLE indicator (
     name text NOT NULL, unit text NOT NULL, value bigint NOT NULL, sequence integer NOT NULL,
     published_at timestamptz NOT NULL, PRIMARY KEY (name, unit)
+);
+CREATE TABLE rebuild (
+    id boolean PRIMARY KEY DEFAULT true CHECK (id), state text NOT NULL, done bigint NOT NULL, total bigint NOT NULL,
+    reason text NOT NULL, differences jsonb NOT NULL, differing bigint NOT NULL, started_at timestamptz NOT NULL,
+    finished_at timestamptz
 );
 """
 

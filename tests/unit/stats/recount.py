@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Sequence
+from datetime import timedelta
 
 from shared.contracts import Contract, cases, registry
 from tests.unit.stats.events import Event
@@ -26,6 +27,8 @@ def recount(events: Sequence[Event]) -> Cube:
         data: Contract = event.data
         if isinstance(data, cases.ConcernReceived):
             state["concern", data.concern_id] = ("concern", data.facts.unit, data.facts.danger_now)
+            day = (data.facts.received_at + timedelta(hours=7)).date().isoformat()
+            state["arrival", data.concern_id] = ("arrival", data.facts.unit, day)
         elif isinstance(data, cases.CaseIncidentRecorded):
             state["incident", data.incident_id] = ("incident", data.unit, data.outcome)
         elif isinstance(data, cases.CaseEvent):

@@ -33,6 +33,7 @@ _SHOWN = {
     6: ("record", "unit", "category", "extra", "groups"),
     7: ("incident", "unit", "status"),
     8: ("membership", "category"),
+    9: ("arrival", "unit", "date"),
 }
 
 
@@ -161,7 +162,7 @@ async def test_a_broken_record_is_buried_with_its_field_and_the_rest_is_counted(
     )
     last = make.concern("c3", 1).record(4)
     await counting.handle([good, wrong_word, no_number, unstorable, last])
-    assert await cube(database) == Counter({("concern", "05443", "yes"): 2})
+    assert await cube(database) == Counter({("concern", "05443", "yes"): 2, ("arrival", "05443", "2026-10-31"): 2})
     async with database.transaction() as connection:
         rows = await connection.execute(text('SELECT "offset", violations FROM dead_letter ORDER BY "offset"'))
         found = {row.offset: [violation["rule"] for violation in row.violations] for row in rows}

@@ -1,0 +1,105 @@
+"""Figures as JSON, for programs, `vongtay verify` and whoever builds on them; nobody sees more than their communes."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from aiokafka.errors import KafkaError
+from fastapi import APIRouter, Depends, Query, Request
+from fastapi.responses import JSONResponse, Response
+
+from services.stats.figures import MEASURES, Slice, ask, expected_figures
+from services.stats.progress import Progress, as_json
+from services.stats.rebuild import Rebuild
+from shared.contracts.errors import Violation
+from shared.database import Database
+from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, SignedIn, permit
+from shared.messaging.router import Clock
+from shared.web.i18n import ZONE
+
+Operator = Annotated[Principal, Depends(permit(Permission.OPERATE))]
+_OWN_QUERY = {"measure", "by", "lang"}
+
+
+async def reader(principal: SignedIn) -> Principal:
+    """FastAPI dependency: whoever may see figures; operators too, since figures name nobody. Raises NotAllowedError."""
+    if not (principal.may(Permission.SEE_STATISTICS) or principal.may(Permission.OPERATE)):
+        raise NotAllowedError("The role does not see statistics")
+    return principal
+
+
+async def province_reader(principal: Annotated[Principal, Depends(reader)]) -> Principal:
+    """FastAPI dependency: whoever may see the whole province's figures. Raises NotAllowedError."""
+    if principal.units != ALL_UNITS:
+        raise NotAllowedError("Only the whole province has these figures")
+    return principal
+
+
+Reader = Annotated[Principal, Depends(reader)]
+ProvinceReader = Annotated[Principal, Depends(province_reader)]
+
+
+def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Rebuild) -> APIRouter:
+    """Routes below `/stats`: `api/…` and `ops/rebuild`."""
+    router = APIRouter()
+
+    @router.get("/api/figures")
+    async def figures(
+        request: Request,
+        principal: Reader,
+        measure: str,
+        by: Annotated[list[str] | None, Query()] = None,
+    ) -> dict[str, Any]:
+        """A measure by any of its dimensions; every other parameter is a filter: `kind=violence&status=open`."""
+        filters: dict[str, tuple[str, ...]] = {}
+        for name, value in request.query_params.multi_items():
+            if name not in _OWN_QUERY:
+                filters[name] = (*filters.get(name, ()), value)
+        question = Slice(measure, tuple(by or ()), filters)
+        units = None if principal.units == ALL_UNITS else frozenset(principal.units)
+        now = clock()
+        async with database.transaction() as connection:
+            rows = await ask(connection, question, units, now.astimezone(ZONE).date())
+            whole = rows
+            if by:
+                whole = await ask(connection, Slice(measure, (), filters), units, now.astimezone(ZONE).date())
+        return {
+            "measure": measure,
+            "by": list(question.by),
+            "filters": {name: list(values) for name, values in filters.items()},
+            "as_of": now.isoformat(timespec="seconds"),
+            "total": whole[0]["n"],
+            "rows": rows,
+        }
+
+    @router.get("/api/measures")
+    async def measures(_principal: Reader) -> dict[str, list[str]]:
+        """What may be asked: each measure's dimensions."""
+        return {measure: list(columns) for measure, (_, columns) in MEASURES.items()}
+
+    @router.get("/api/expect")
+    async def expect(_principal: ProvinceReader) -> dict[str, Any]:
+        """The figures that a truth file holds, as they are counted now."""
+        async with database.transaction() as connection:
+            return await expected_figures(connection)
+
+    @router.get("/api/progress")
+    async def counted(_principal: Reader) -> Response:
+        """How far each partition is counted, and its end."""
+        try:
+            return JSONResponse(as_json(await progress.partitions()))
+        except (KafkaError, OSError, TimeoutError):
+            away = Violation("kafka", "try-again", "Kafka tạm thời không trả lời.", "Kafka does not answer.")
+            return JSONResponse({"violations": [away.as_dict()]}, 503, {"Retry-After": "5"})
+
+    @router.post("/ops/rebuild")
+    async def start_rebuild(_operator: Operator) -> dict[str, Any]:
+        """Begin counting everything anew beside the live figures; the state of the one that runs where one does."""
+        return await rebuild.start()
+
+    @router.get("/ops/rebuild")
+    async def rebuild_state(_operator: Operator) -> dict[str, Any]:
+        """How far the rebuild is, or what the last one found."""
+        return await rebuild.state()
+
+    return router

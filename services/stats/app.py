@@ -1,0 +1,42 @@
+"""Puts statistics together: what is counted, what is shown, what runs beside it. Nothing here decides anything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fastapi import APIRouter
+
+from services.stats.api import api_routes
+from services.stats.board import Board
+from services.stats.handlers import TOPICS, Counting
+from services.stats.indicators import Indicators
+from services.stats.progress import Progress
+from services.stats.rebuild import Rebuild
+from services.stats.views import BoardPages
+from shared.messaging.router import Router
+from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
+from shared.reference.units import Units
+from shared.web.pages import Pages
+
+
+def build(context: ServiceContext) -> ServiceApp:
+    """The stats service."""
+    units = Units.load()
+    database, clock = context.database, context.clock
+    pages = Pages(
+        "services.stats", unit_names=units.names(), clock=clock, cache_dir=context.settings.data_dir / "cache"
+    )
+    counting = Counting(database, context.keys, clock)
+    board = Board(database, pages, clock, units.codes())
+    rebuild = Rebuild(database, context.keys, context.settings, clock)
+    router = APIRouter()
+    router.include_router(api_routes(database, clock, Progress(database, context.settings), rebuild))
+    router.include_router(BoardPages(board, pages, units.codes()).router)
+    return ServiceApp(
+        router=router,
+        pages=pages,
+        messaging=Router("stats"),
+        migrations=Path(__file__).parent / "migrations",
+        background=[board.live_board, Indicators(database, clock).say_indicators, rebuild.rebuild_when_asked],
+        batches=[BatchConsumer("stats", TOPICS, counting.handle)],
+    )

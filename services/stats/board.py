@@ -1,0 +1,324 @@
+"""The board: one query for everybody who watches, divided in memory by what each may see and wants to see.
+
+It must never query once a watcher, and never send a page what it shows already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import astuple, dataclass, field
+from typing import Any, Final
+
+import asyncpg
+import structlog
+from fastapi import Request, Response
+
+from services.stats.domain import Kind
+from services.stats.figures import BoardRow, board_rows
+from services.stats.store import CHANNEL
+from shared.contracts.vocabulary import UNCLASSIFIED
+from shared.database import Database
+from shared.identity import ALL_UNITS, Principal
+from shared.messaging.relay import pause
+from shared.messaging.router import Clock
+from shared.web.i18n import ZONE, Language
+from shared.web.live import Hub, live_response
+from shared.web.pages import Pages
+
+_LOG = structlog.get_logger(__name__)
+# Between two queries, and between two sendings of the long table: faster than an eye follows.
+_QUERY_SECONDS: Final = 0.2
+_TABLE_SECONDS: Final = 1.0
+# Also when nothing changes: "today" does.
+_IDLE_SECONDS: Final = 30.0
+_OPENING_SECONDS: Final = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """Who sees what: communes (None: all, and what lies in none), a language, and the filters. Empty: any."""
+
+    units: frozenset[str] | None
+    language: Language
+    unit: str = ""
+    kind: str = ""
+    sex: str = ""
+    age: str = ""
+
+    @property
+    def topic(self) -> str:
+        """The beginning of the names of its live parts; it shows in the page and says nothing."""
+        words = [",".join(sorted(self.units)) if self.units is not None else "*", *map(str, astuple(self)[1:])]
+        return "board/" + hashlib.sha256("\x1f".join(words).encode()).hexdigest()[:20]
+
+    def sees(self, row: BoardRow) -> bool:
+        """Whether a row counts here. What no abuse kind applies to (children) drops out only with such a filter."""
+        return (
+            (self.units is None or row.unit in self.units)
+            and self.unit in {"", row.unit}
+            and self.kind in {"", row.kind}
+            and self.sex in {"", row.sex}
+            and self.age in {"", row.age}
+        )
+
+
+@dataclass(slots=True)
+class CommuneFigures:
+    """One commune's line."""
+
+    unit: str
+    concerns: int = 0
+    today: int = 0
+    open: int = 0
+    high: int = 0
+    missed: int = 0
+    children: int = 0
+
+    @property
+    def weight(self) -> tuple[int, ...]:
+        """What puts it higher on the board."""
+        return (-self.missed, -self.high, -self.open, -self.today, -self.concerns)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing is under way there."""
+        return not (self.open or self.missed or self.today)
+
+
+@dataclass(slots=True)
+class BoardFigures:
+    """The figures of a view."""
+
+    communes: list[CommuneFigures] = field(default_factory=list)
+    cases_open: int = 0
+    cases_closed: int = 0
+    high: int = 0
+    unassessed: int = 0
+    concerns: int = 0
+    today: int = 0
+    missed: int = 0
+    running: int = 0
+    met: int = 0
+    tasks: int = 0
+    tasks_overdue: int = 0
+    children: int = 0
+    by_kind: dict[tuple[str, str], int] = field(default_factory=dict)
+    by_age: dict[tuple[str, str], int] = field(default_factory=dict)
+    by_sector: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing was ever counted here."""
+        return not (self.concerns or self.cases_open or self.cases_closed or self.children)
+
+    @property
+    def most_open(self) -> int:
+        """The longest bar."""
+        return max((commune.open for commune in self.communes), default=0)
+
+    @property
+    def in_time(self) -> float | None:
+        """The share of settled clocks that were met in time."""
+        settled = self.met + self.missed
+        return self.met / settled if settled else None
+
+
+def figures_of(rows: Iterable[BoardRow], view: View, units: Sequence[str]) -> BoardFigures:
+    """The figures of a view. `units`: communes that have a line even where nothing happened."""
+    figures = BoardFigures()
+    communes = {unit: CommuneFigures(unit) for unit in units if view.unit in {"", unit}}
+    by_kind: Counter[tuple[str, str]] = Counter()
+    by_age: Counter[tuple[str, str]] = Counter()
+    by_sector: Counter[str] = Counter()
+    for row in rows:
+        if not view.sees(row):
+            continue
+        commune = communes.get(row.unit)
+        if commune is None:
+            commune = communes[row.unit] = CommuneFigures(row.unit)
+        n = row.n
+        if row.what == Kind.CONCERN:
+            figures.concerns += n
+            commune.concerns += n
+            by_age[row.age, row.sex] += n
+            by_sector[row.sector] += n
+        elif row.what == Kind.ARRIVAL:
+            figures.today += n
+            commune.today += n
+        elif row.what == Kind.CASE:
+            _add_case(figures, commune, row)
+            if row.status == "open":
+                by_kind[row.kind, row.risk] += n
+        elif row.what == Kind.DEADLINE:
+            _add_deadline(figures, commune, row)
+        elif row.what == Kind.TASK:
+            figures.tasks += n if row.status in {"requested", "accepted", "overdue"} else 0
+            figures.tasks_overdue += n if row.status == "overdue" else 0
+        elif row.what == Kind.CHILD:
+            figures.children += n
+            commune.children += n
+    figures.by_kind, figures.by_age, figures.by_sector = dict(by_kind), dict(by_age), dict(by_sector)
+    # What lies in no commune comes first: somebody has to place it.
+    figures.communes = sorted(communes.values(), key=lambda one: (one.unit != UNCLASSIFIED, one.weight, one.unit))
+    return figures
+
+
+def _add_case(figures: BoardFigures, commune: CommuneFigures, row: BoardRow) -> None:
+    if row.status == "closed":
+        figures.cases_closed += row.n
+    elif row.status == "open":
+        figures.cases_open += row.n
+        commune.open += row.n
+        figures.unassessed += row.n if row.risk == "unassessed" else 0
+        if row.risk == "high":
+            figures.high += row.n
+            commune.high += row.n
+
+
+def _add_deadline(figures: BoardFigures, commune: CommuneFigures, row: BoardRow) -> None:
+    if row.status == "missed":
+        figures.missed += row.n
+        commune.missed += row.n
+    elif row.status in {"running", "nearing"}:
+        figures.running += row.n
+    elif row.status == "met":
+        figures.met += row.n
+
+
+class Board:
+    """Knows the newest figures and tells open pages.
+
+    Args:
+        database: statistics' own. pages: renders the parts. clock: now, aware UTC. units: all communes' codes.
+    """
+
+    def __init__(self, database: Database, pages: Pages, clock: Clock, units: Sequence[str]) -> None:
+        self._database = database
+        self._pages = pages
+        self._clock = clock
+        self._units = units
+        self._rows: list[BoardRow] = []
+        self._read_at = float("-inf")
+        self._reading = asyncio.Lock()
+        self._views: dict[str, View] = {}
+        self._opened: dict[str, float] = {}
+        self._shown: dict[str, str] = {}
+        self._table_at: defaultdict[str, float] = defaultdict(lambda: float("-inf"))
+        self._wake = asyncio.Event()
+        self.hub = Hub(per_second=1 / _QUERY_SECONDS)
+
+    async def figures(self, view: View) -> BoardFigures:
+        """A view's figures, at most a fifth of a second old: a crowd that opens the page asks the database once."""
+        async with self._reading:
+            if time.monotonic() - self._read_at > _QUERY_SECONDS:
+                await self._read()
+        return self._figures_of(view)
+
+    def parts(self, view: View, figures: BoardFigures) -> dict[str, str]:
+        """The live parts of a view as HTML, by name."""
+        context = {"board": figures, "view": view, "UNCLASSIFIED": UNCLASSIFIED}
+        return {
+            name: self._pages.fragment(f"stats/_{name}.html", view.language, **context) for name in ("tiles", "table")
+        }
+
+    def stream(self, request: Request, view: View) -> Response:
+        """The open page's stream."""
+        self._views[view.topic] = view
+        self._opened[view.topic] = time.monotonic()
+        # What changed since the page was made is sent at once.
+        self._wake.set()
+        return live_response(request, self.hub, [f"{view.topic}/tiles", f"{view.topic}/table"])
+
+    async def live_board(self, stop: asyncio.Event) -> None:
+        """Run until `stop`: hear of changed counts, ask once, send each watched view what changed in it."""
+        listening = asyncio.create_task(self._listen(stop))
+        try:
+            while not stop.is_set():
+                await _either(self._wake, stop, _IDLE_SECONDS)
+                self._wake.clear()
+                self._forget_unwatched()
+                if self._views and not stop.is_set():
+                    async with self._reading:
+                        await self._read()
+                    self._publish()
+                await pause(stop, _QUERY_SECONDS)
+        finally:
+            self.hub.close()
+            listening.cancel()
+
+    def _figures_of(self, view: View) -> BoardFigures:
+        units = self._units if view.units is None else [unit for unit in self._units if unit in view.units]
+        return figures_of(self._rows, view, units)
+
+    async def _read(self) -> None:
+        now = self._clock().astimezone(ZONE)
+        async with self._database.transaction() as connection:
+            self._rows = await board_rows(connection, now)
+        self._read_at = time.monotonic()
+
+    def _forget_unwatched(self) -> None:
+        # A stream that was just asked for does not watch yet.
+        since = time.monotonic() - _OPENING_SECONDS
+        for topic, opened in list(self._opened.items()):
+            if opened > since or self.hub.watched(f"{topic}/tiles"):
+                continue
+            del self._opened[topic], self._views[topic]
+            for name in ("tiles", "table"):
+                self._shown.pop(f"{topic}/{name}", None)
+            self._table_at.pop(topic, None)
+
+    def _publish(self) -> None:
+        now = time.monotonic()
+        for topic, view in self._views.items():
+            for name, html in self.parts(view, self._figures_of(view)).items():
+                part = f"{topic}/{name}"
+                if self._shown.get(part) == html:
+                    continue
+                if name == "table":
+                    if now - self._table_at[topic] < _TABLE_SECONDS:
+                        # Not lost: asked again in a moment, and sent then.
+                        self._wake.set()
+                        continue
+                    self._table_at[topic] = now
+                self._shown[part] = html
+                self.hub.publish(part, html)
+
+    async def _listen(self, stop: asyncio.Event) -> None:
+        await listen(self._database, self._wake.set, stop)
+
+
+def view_of(principal: Principal, language: Language, **filters: str) -> View:
+    """What a principal may see, narrowed by filters; a commune that is not theirs shows nothing."""
+    units = None if principal.units == ALL_UNITS else frozenset(principal.units)
+    return View(units, language, **filters)
+
+
+async def listen(database: Database, heard: Callable[[], Any], stop: asyncio.Event) -> None:
+    """Call `heard` whenever a count changed, and once after every interruption, over a connection of its own."""
+    dsn = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    while not stop.is_set():
+        try:
+            connection = await asyncpg.connect(dsn, timeout=10)
+            try:
+                await connection.add_listener(CHANNEL, lambda *_: heard())
+                heard()
+                while not stop.is_set() and not connection.is_closed():
+                    await pause(stop, 2.0)
+            finally:
+                await connection.close(timeout=5)
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            _LOG.warning("stats.listening.waiting", reason=type(error).__name__)
+            await pause(stop, 2.0)
+
+
+async def _either(wake: asyncio.Event, stop: asyncio.Event, seconds: float) -> None:
+    waiting = [asyncio.ensure_future(wake.wait()), asyncio.ensure_future(stop.wait())]
+    try:
+        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in waiting:
+            task.cancel()

@@ -1,0 +1,107 @@
+"""How far everything published is counted: each partition's end in Kafka beside what the figures already hold.
+
+It must never join a consumer group: asking does not move anybody's work.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from sqlalchemy import text
+
+from services.stats.handlers import TOPICS
+from shared.database import Database
+from shared.messaging.kafka import client_options
+from shared.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """A partition. `next` is the first offset that is not counted yet, `end` the one that the next record will get."""
+
+    topic: str
+    partition: int
+    next: int
+    end: int
+    time: datetime | None
+
+    @property
+    def behind(self) -> int:
+        """Records that are published and not counted."""
+        return max(0, self.end - self.next)
+
+
+def as_json(partitions: list[Counted]) -> dict[str, Any]:
+    """The answer to whoever waits until all is counted."""
+    behind = sum(counted.behind for counted in partitions)
+    rows = [
+        asdict(counted) | {"behind": counted.behind, "time": counted.time and counted.time.isoformat()}
+        for counted in partitions
+    ]
+    return {"counted": behind == 0, "behind": behind, "partitions": rows}
+
+
+class Progress:
+    """Compares Kafka's ends with the figures' positions.
+
+    Args:
+        database: statistics' own. settings: where Kafka is.
+    """
+
+    def __init__(self, database: Database, settings: Settings) -> None:
+        self._database = database
+        self._settings = settings
+
+    async def partitions(self) -> list[Counted]:
+        """Every partition of the topics that are counted. Raises `KafkaError` where the broker is away."""
+        # The ends first: what is published while we look is then asked for the next time, never missed.
+        bounds = await asyncio.wait_for(self._bounds(), 10)
+        positions = await self._positions()
+        prefix = self._settings.topic_prefix
+        found = []
+        for partition, (begin, end) in sorted(bounds.items()):
+            topic = partition.topic.removeprefix(prefix)
+            offset, time = positions.get((topic, partition.partition), (-1, None))
+            found.append(Counted(topic, partition.partition, max(begin, offset + 1), end, time))
+        return found
+
+    async def _bounds(self) -> Mapping[TopicPartition, tuple[int, int]]:
+        partitions = await partitions_of(self._settings)
+        if not partitions:
+            return {}
+        consumer = AIOKafkaConsumer(**client_options(self._settings), enable_auto_commit=False)
+        await consumer.start()
+        try:
+            begins, ends = await asyncio.gather(
+                consumer.beginning_offsets(partitions), consumer.end_offsets(partitions)
+            )
+        finally:
+            await consumer.stop()
+        return {partition: (begins[partition], ends[partition]) for partition in partitions}
+
+    async def _positions(self) -> dict[tuple[str, int], tuple[int, datetime | None]]:
+        async with self._database.transaction() as connection:
+            rows = await connection.execute(text('SELECT topic, partition, "offset", time FROM progress'))
+            return {(row.topic, row.partition): (row.offset, row.time) for row in rows}
+
+
+async def partitions_of(settings: Settings) -> list[TopicPartition]:
+    """All partitions of the topics that are counted, those that exist, in their order."""
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    await admin.start()
+    try:
+        described = await admin.describe_topics([settings.topic_prefix + topic for topic in TOPICS])
+    finally:
+        await admin.close()
+    return sorted(
+        TopicPartition(topic["topic"], partition["partition"])
+        for topic in described
+        if not topic["error_code"]
+        for partition in topic["partitions"]
+    )

@@ -1,0 +1,271 @@
+"""The board and its API as people and programs see them: exact, their own communes only, in both languages, live."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from importlib import resources
+from io import BytesIO
+from typing import Any
+
+import pytest
+from babel.messages.pofile import read_po
+from fastapi import APIRouter
+from jinja2.ext import babel_extract
+from starlette.requests import Request
+from starlette.responses import StreamingResponse
+
+from services.stats import views
+from services.stats.app import build
+from services.stats.board import Board, view_of
+from services.stats.handlers import Counting
+from shared.database import Database
+from shared.identity import ALL_UNITS, Principal, Role, demo_directory
+from shared.messaging.service import ServiceApp, ServiceContext
+from shared.privacy import Keys, PlatformKey
+from shared.reference.units import Units
+from shared.settings import Settings
+from shared.web.app import create_app
+from shared.web.pages import Pages
+from tests.unit.stats import events as make
+from tests.unit.stats.events import NOW, Event, records
+from tests.unit.web.conftest import Visitor
+
+KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
+COORDINATOR = Principal("c", "C", Role.COORDINATOR, ALL_UNITS)
+HISTORY: list[Event] = [
+    make.concern("c1", 1, danger_now="yes"),
+    make.concern("c2", 1, danger_now="no", unit="05455", kind="neglect", channel="line-18008080", sex="male"),
+    make.concern("c3", 1, danger_now="no", unit="unclassified", age_band="0-3"),
+    make.case("k1", 1, risk="high"),
+    make.case("k2", 1, unit="05455", kind="neglect", risk="low", sex="male"),
+    make.case("k3", 1, status="closed"),
+    make.deadline("d1", "k1", 2, "missed", risk="high"),
+    make.deadline("d2", "k2", 2, "running", unit="05455", kind="neglect", risk="low", sex="male"),
+    make.child("ch1", 1, circumstances=["01", "04"]),
+    make.linked("r1", "ch1", 1, "commune-roster", circumstances=["01", "04"]),
+    make.linked("r2", "ch1", 1, "school-roster", dropped_out=True),
+    make.linked("r3", "ch2", 1, "school-roster"),
+    make.linked("r4", "ch3", 1, "commune-roster", unit="05455", circumstances=["04"]),
+    make.incident("i1", 1, kind="Ngã", outcome="Khỏi"),
+    make.incident("i2", 1, kind="drowning", sector="police"),
+]
+
+
+@pytest.fixture
+def settings(migrated: Database) -> Settings:
+    return Settings(environment="test", demo_users=True)
+
+
+@pytest.fixture
+def service(database: Database, settings: Settings) -> ServiceApp:
+    return build(ServiceContext(settings, database, KEYS, lambda: NOW))
+
+
+@pytest.fixture
+def visitor(service: ServiceApp, settings: Settings) -> Visitor:
+    router = APIRouter(prefix="/stats")
+    router.include_router(service.router)
+    directory = demo_directory(Units.load().names())
+    return Visitor(create_app("stats", [router], service.pages, directory, settings, prefix="/stats"))
+
+
+@pytest.fixture
+async def counted(database: Database) -> Counting:
+    counting = Counting(database, KEYS, lambda: NOW)
+    await counting.handle(records(HISTORY))
+    return counting
+
+
+async def figures(visitor: Visitor, query: str) -> dict[str, Any]:
+    answer = await visitor.ask(f"/stats/api/figures?{query}", headers={"accept": "application/json"})
+    assert answer.status == 200, answer.text
+    found: dict[str, Any] = json.loads(answer.body)
+    return found
+
+
+async def test_any_measure_is_broken_down_by_any_of_its_dimensions(visitor: Visitor, counted: Counting) -> None:
+    await visitor.enter("tuan.statistician")
+    by_unit = await figures(visitor, "measure=concerns&by=unit&by=danger_now")
+    assert by_unit["total"] == 3
+    assert {(row["unit"], row["danger_now"]): row["n"] for row in by_unit["rows"]} == {
+        ("05443", "yes"): 1,
+        ("05455", "no"): 1,
+        ("unclassified", "no"): 1,
+    }
+    assert (await figures(visitor, "measure=cases&status=open&risk=high&risk=low"))["total"] == 2
+    assert (await figures(visitor, "measure=deadlines&by=status&kind=neglect"))["rows"] == [
+        {"status": "running", "n": 1}
+    ]
+    # May 2016 to October 2026: ten years old.
+    assert (await figures(visitor, "measure=children&by=age"))["rows"] == [{"age": "6-10", "n": 1}]
+    assert (await figures(visitor, "measure=arrivals&day=2026-10-31"))["total"] == 3
+
+
+async def test_a_child_in_two_circumstances_is_in_both_rows_and_once_in_the_total(
+    visitor: Visitor, counted: Counting
+) -> None:
+    await visitor.enter("tuan.statistician")
+    answer = await figures(visitor, "measure=children&by=circumstance")
+    assert answer["rows"] == [{"circumstance": "01", "n": 1}, {"circumstance": "04", "n": 1}]
+    assert answer["total"] == 1
+    only = await figures(visitor, "measure=children&by=circumstance&circumstance=04")
+    assert only["rows"] == [{"circumstance": "04", "n": 1}]
+
+
+async def test_a_worker_gets_the_own_communes_figures_only(visitor: Visitor, counted: Counting) -> None:
+    await visitor.enter("lan.worker")
+    assert (await figures(visitor, "measure=concerns&by=unit"))["rows"] == [{"unit": "05443", "n": 1}]
+    assert (await figures(visitor, "measure=concerns&unit=05455"))["total"] == 0
+    assert (await visitor.ask("/stats/api/expect")).status == 403
+    page = await visitor.ask("/stats/?unit=05455")
+    assert Units.load().name("05455") not in page.text
+
+
+async def test_a_measure_or_dimension_that_there_is_not_is_refused_by_name(visitor: Visitor, counted: Counting) -> None:
+    await visitor.enter("tuan.statistician")
+    for query, rule in (("measure=names", "measure-unknown"), ("measure=cases&by=name", "by-unknown")):
+        answer = await visitor.ask(f"/stats/api/figures?{query}", headers={"accept": "application/json"})
+        assert answer.status == 422
+        assert rule in answer.text
+    answer = await visitor.ask("/stats/api/figures?measure=cases&c.unit=1", headers={"accept": "application/json"})
+    assert "filter-unknown" in answer.text
+
+
+async def test_expected_figures_have_the_shape_of_a_truth_file(visitor: Visitor, counted: Counting) -> None:
+    await visitor.enter("tuan.statistician")
+    assert json.loads((await visitor.ask("/stats/api/expect")).body) == {
+        "children": {
+            "from_commune_roster": 2,
+            "by_unit": {"05443": 1, "05455": 1},
+            "circumstances": {"01": 1, "04": 2},
+            "in_both": 1,
+            "only_school": 1,
+            "distinct": 3,
+            "dropped_out": 1,
+        },
+        "concerns": {
+            "total": 3,
+            "by_kind": {"neglect": 1, "violence": 2},
+            "by_unit": {"05443": 1, "05455": 1, "unclassified": 1},
+            "danger_now": 1,
+            "by_channel": {"hotline-111": 2, "line-18008080": 1},
+        },
+        "incidents": {"total": 1, "by_cause": {"Ngã": 1}, "by_result": {"Khỏi": 1}},
+    }
+
+
+async def test_a_merge_makes_two_children_one_in_the_expected_figures(visitor: Visitor, counted: Counting) -> None:
+    await counted.handle(records([make.merge("ch2", "ch3", 1)], 50))
+    await visitor.enter("tuan.statistician")
+    children = json.loads((await visitor.ask("/stats/api/expect")).body)["children"]
+    assert (children["in_both"], children["only_school"], children["distinct"]) == (2, 0, 2)
+
+
+def tile_values(html: str) -> list[str]:
+    return [part.split("<")[0] for part in html.split('class="tile__value">')[1:]]
+
+
+async def test_the_board_shows_the_province_and_filters_narrow_every_figure(
+    visitor: Visitor, counted: Counting
+) -> None:
+    await visitor.enter("ha.coordinator")
+    page = await visitor.ask("/stats/")
+    # Open, high risk, missed, reports today, on time, tasks.
+    assert tile_values(page.text) == ["2", "1", "1", "3", "0%", "0"]
+    assert "Chưa xác định xã, phường" in page.text
+    assert "chart-kinds" in page.text
+    narrowed = await visitor.ask("/stats/?kind=neglect")
+    assert tile_values(narrowed.text)[:4] == ["1", "0", "0", "1"]
+    assert tile_values((await visitor.ask("/stats/?sex=male&age=6-10&unit=05455")).text)[:4] == ["1", "0", "0", "1"]
+
+
+async def test_an_invented_filter_is_no_filter(visitor: Visitor, counted: Counting) -> None:
+    await visitor.enter("ha.coordinator")
+    page = await visitor.ask("/stats/?kind=%3Cscript%3E&unit=99999")
+    assert tile_values(page.text)[0] == "2"
+    assert "<script>alert" not in page.text
+
+
+async def test_an_empty_board_says_what_happens_next(visitor: Visitor, database: Database) -> None:
+    await visitor.enter("ha.coordinator")
+    page = await visitor.ask("/stats/")
+    assert "Chưa có tin báo nào được đếm" in page.text
+    assert "chart-kinds" not in page.text
+
+
+async def test_the_board_speaks_english(visitor: Visitor, counted: Counting) -> None:
+    await visitor.enter("ha.coordinator")
+    page = await visitor.ask("/stats/?lang=en")
+    assert "Open cases by kind and risk" in page.text
+    assert "Vụ việc" not in page.text.split("<main")[1]
+
+
+async def test_a_partner_has_no_board(visitor: Visitor) -> None:
+    await visitor.enter("yen.partner")
+    assert (await visitor.ask("/stats/")).status == 403
+
+
+async def test_only_an_operator_rebuilds(visitor: Visitor) -> None:
+    await visitor.enter("tuan.statistician")
+    assert (await visitor.ask("/stats/ops/rebuild")).status == 403
+    await visitor.enter("son.operator")
+    assert json.loads((await visitor.ask("/stats/ops/rebuild")).body)["state"] == "idle"
+
+
+@pytest.fixture
+def board(database: Database) -> Board:
+    units = Units.load()
+    return Board(database, Pages("services.stats", unit_names=units.names()), lambda: NOW, units.codes())
+
+
+async def test_a_change_reaches_the_open_page_of_whom_it_concerns_and_nobody_else(
+    board: Board, database: Database, counted: Counting
+) -> None:
+    def opened(view: views.View) -> AsyncIterator[bytes]:
+        request = Request({"type": "http", "headers": [], "query_string": b"", "method": "GET", "path": "/"})
+        answer = board.stream(request, view)
+        assert isinstance(answer, StreamingResponse)
+        return aiter(answer.body_iterator)  # type: ignore[arg-type]  # the hub gives bytes
+
+    everywhere = opened(view_of(COORDINATOR, "vi"))
+    elsewhere = opened(view_of(Principal("w", "W", Role.WORKER, frozenset({"05455"})), "vi"))
+    stop = asyncio.Event()
+    async with asyncio.timeout(10):
+        assert b"event: beat" in await anext(everywhere)
+        assert b"event: beat" in await anext(elsewhere)
+        running = asyncio.create_task(board.live_board(stop))
+        for stream in (everywhere, elsewhere):
+            seen = b""
+            while b"/tiles" not in seen or b"/table" not in seen:
+                seen += await anext(stream)
+        await counted.handle(records([make.case("k9", 1, risk="high")], 60))
+        news = b""
+        while b"/tiles" not in news:
+            news += await anext(everywhere)
+        assert tile_values(news.decode())[:2] == ["3", "2"]
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(anext(elsewhere), 0.6)
+        stop.set()
+        await running
+
+
+def said_in_templates() -> set[str]:
+    said: set[str] = set()
+    for entry in resources.files("services.stats").joinpath("templates/stats").iterdir():
+        for _, _, message, _ in babel_extract(BytesIO(entry.read_bytes()), ("_", "gettext", "ngettext"), [], {}):
+            said.add(message if isinstance(message, str) else message[0])
+    return said
+
+
+def test_every_text_has_its_english() -> None:
+    source = resources.files("services.stats").joinpath("locale/en.po").read_bytes()
+    known = {
+        message.id if isinstance(message.id, str) else message.id[0]
+        for message in read_po(BytesIO(source), locale="en")
+        if message.id and message.string
+    }
+    said = said_in_templates()
+    assert len(said) > 20
+    assert {*said, *views.SEXES.values()} - known == set()
