@@ -47,10 +47,10 @@ class ConcernReported(Contract):
 
 @contract("agency.child.recorded", owner="registry")
 class ChildRecorded(Contract):
-    """What one register says of one child: birth, enrolment, a roster's row."""
+    """What one register says of one child: birth, enrolment, a roster's row. Without `as_of`: the day of receipt."""
 
     register_kind: Register
-    as_of: date
+    as_of: date | None = None
     child: Sealed[ChildDescription]
     unit: UnitCode | None = None
     unit_text: Sealed[ShortText] | None = None

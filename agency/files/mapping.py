@@ -1,0 +1,355 @@
+"""Mappings: which column of a form becomes which field of which event. They are data; a new form needs no code.
+
+How to write one is in docs/how-to/mappings.md. A mapping that contradicts its event's contract is refused at loading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping as Map
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from importlib import resources
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from agency.files import values
+from agency.files.tables import Cell, FileProblem, Row, is_json_lines, json_lines, rows
+from shared.contracts.base import TYPE_PREFIX, contract_of, parse
+from shared.contracts.envelope import from_structured
+from shared.contracts.errors import Rejected, Violation
+from shared.contracts.vocabulary import Sector, age_on
+from shared.reference.calendar import LOCAL
+from shared.reference.text import fold
+from shared.reference.units import Units
+
+Document = dict[str, Any]
+_HEADER_ROWS = 20
+_MISSING = ("Thiếu «{}».", "«{}» is missing.")
+_INVALID = ("«{}» không hợp lệ.", "«{}» is not valid.")
+_FUTURE = ("«{}» ở tương lai.", "«{}» lies in the future.")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Column(_Strict):
+    """How one field is filled. `rule` prefixes the rules a bad cell breaks: `name` gives `name-missing`."""
+
+    column: str
+    kind: Literal["text", "date", "moment", "age", "age-on", "integer", "sex", "unit", "choice"] = Field(
+        default="text", alias="as"
+    )
+    rule: str | None = None
+    required: bool = False
+    lenient: bool = False
+    under: int | None = None
+    day_of: str | None = None
+    values: dict[str, Any] = Field(default_factory=dict)
+    otherwise: Any = None
+    list: bool = False
+
+
+class Identifier(_Strict):
+    """Where a row's own id stands, or from which columns one is made."""
+
+    column: str | None = None
+    derived: tuple[str, ...] = ()
+
+
+class Mapping(_Strict):
+    """One form of file."""
+
+    name: str
+    title: str
+    sector: Sector
+    type: str
+    source: str
+    columns: tuple[str, ...]
+    id: Identifier
+    as_of: str | None = None
+    constants: dict[str, Any] = Field(default_factory=dict)
+    fields: dict[str, Column]
+
+    @classmethod
+    def load(cls, path: Path) -> Mapping:
+        """From a YAML file. Raises `FileProblem`."""
+        try:
+            return cls.model_validate(yaml.safe_load(path.read_text("utf-8")))
+        except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
+            where = ", ".join(".".join(map(str, e["loc"])) for e in error.errors()) if _is_invalid(error) else "YAML"
+            raise FileProblem(
+                path, "mapping", f"Tệp ánh xạ sai tại: {where}.", f"The mapping is wrong at: {where}."
+            ) from None
+
+    def fits(self, header: Sequence[Cell]) -> bool:
+        """Whether a row of a file is this form's header."""
+        found = {fold(str(cell)) for cell in header if cell is not None}
+        return all(fold(column) in found for column in self.columns)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One row on its way: the event it became, or why it became none. `row` as a person sees it in the file."""
+
+    row: int
+    event: Document | None
+    violations: tuple[Violation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A recognised file: whose it is and its rows, read as they are asked for."""
+
+    path: Path
+    sector: Sector
+    form: str
+    items: Iterator[Item]
+
+
+def shipped() -> list[Mapping]:
+    """The mappings that come with the library."""
+    folder = resources.files("agency").joinpath("mappings")
+    with resources.as_file(folder) as path:
+        return [Mapping.load(file) for file in sorted(path.glob("*.yaml"))]
+
+
+def read(path: Path, *, pepper: bytes, mapping: Mapping | None = None, now: datetime | None = None) -> Reading:
+    """Recognise a file and read its rows as events.
+
+    Args:
+        pepper: keys ids that are made from a row's content. mapping: instead of the one its header (or a YAML file
+            beside it, of the same name) says. now: the moment of import, aware; later dates are in the future.
+
+    Raises `FileProblem` where the file is not readable or nobody knows its form.
+    """
+    moment = now or datetime.now(UTC)
+    if not path.is_file():
+        raise FileProblem(path, "not-found", "Không có tệp này.", "There is no such file.")
+    if mapping is None and is_json_lines(path):
+        return _events(path)
+    beside = path.with_suffix(".yaml")
+    if mapping is None and beside.is_file():
+        mapping = Mapping.load(beside)
+    stream = rows(path)
+    titles: list[Row] = []
+    for row in islice(stream, _HEADER_ROWS):
+        for candidate in [mapping] if mapping else shipped():
+            if candidate.fits(row.cells):
+                converter = _Converter(candidate, row.cells, titles, pepper, moment)
+                return Reading(path, candidate.sector, candidate.name, map(converter.item, stream))
+        titles.append(row)
+    raise FileProblem(
+        path,
+        "form-unknown",
+        "Không nhận ra mẫu biểu từ dòng tiêu đề; hãy chỉ rõ bằng --mapping.",
+        "Its form is not recognised by its header; name a mapping with --mapping.",
+    )
+
+
+def _events(path: Path) -> Reading:
+    """A file of structured CloudEvents; whose they are stands in the first good one's source."""
+    for _, document in json_lines(path):
+        source = document.get("source") if isinstance(document, dict) else None
+        parts = source.split("/") if isinstance(source, str) else []
+        if len(parts) > 2 and parts[1] == "agency":
+            sector: Any = parts[2]
+            return Reading(path, sector, "events", (_checked(path, *line) for line in json_lines(path)))
+    raise FileProblem(path, "source-unknown", "Không có sự kiện nào ghi rõ nguồn.", "No event in it names its source.")
+
+
+def _checked(path: Path, number: int, document: object) -> Item:
+    if isinstance(document, FileProblem):
+        return Item(number, None, (Violation("event", document.rule, document.message_vi, document.message_en),))
+    if not isinstance(document, dict):
+        words = ("Phải là một đối tượng JSON.", "Must be a JSON object.")
+        return Item(number, None, (Violation("event", "json-object", *words),))
+    try:
+        event = from_structured(document)
+        parse(contract_of(event.type), event.json())
+    except Rejected as rejected:
+        return Item(number, None, rejected.violations)
+    return Item(number, document)
+
+
+class _Converter:
+    """Turns the rows below one header into events."""
+
+    def __init__(
+        self, mapping: Mapping, header: Sequence[Cell], titles: Iterable[Row], pepper: bytes, now: datetime
+    ) -> None:
+        self._mapping = mapping
+        self._places = {fold(str(cell)): place for place, cell in enumerate(header) if cell is not None}
+        self._pepper = pepper
+        self._now = now
+        self._as_of = _as_of(mapping, titles)
+        self._units = Units.load()
+        self._choices = {
+            name: {fold(key): value for key, value in column.values.items()} for name, column in mapping.fields.items()
+        }
+
+    def item(self, row: Row) -> Item:
+        """In: a data row. Out: its event, or every rule it breaks."""
+        broken: list[Violation] = []
+        found: dict[str, Any] = {}
+        for name, column in self._mapping.fields.items():
+            try:
+                found[name] = self._value(name, column, row, found)
+            except _Broken as problem:
+                broken.append(problem.violation)
+        identifier = self._identifier(row)
+        if identifier is None:
+            broken.insert(0, _violation("id", "id", "missing", self._mapping.id.column or "", _MISSING))
+        if broken or identifier is None:
+            return Item(row.number, None, tuple(broken))
+        data = self._data(found)
+        try:
+            parse(contract_of(TYPE_PREFIX + self._mapping.type), data)
+        except Rejected as rejected:
+            return Item(row.number, None, rejected.violations)
+        document = {
+            "specversion": "1.0",
+            "id": identifier,
+            "source": self._mapping.source,
+            "type": TYPE_PREFIX + self._mapping.type,
+            "subject": identifier,
+            "time": self._now.astimezone(UTC).isoformat(),
+            "datacontenttype": "application/json",
+            "data": data,
+        }
+        return Item(row.number, document)
+
+    def _value(self, name: str, column: Column, row: Row, found: Map[str, Any]) -> Any:
+        cell = self._cell(row, column.column)
+        rule = column.rule or name
+        if cell is None and column.required:
+            raise _Broken(_violation(name, rule, "missing", column.column, _MISSING))
+        try:
+            value = self._converted(name, column, cell, found)
+        except values.BadCell:
+            if column.lenient:
+                return None
+            raise _Broken(_violation(name, rule, "invalid", column.column, _INVALID)) from None
+        if isinstance(value, datetime | date) and self._lies_ahead(value):
+            if column.lenient:
+                return None
+            raise _Broken(_violation(name, rule, "in-future", column.column, _FUTURE))
+        if column.under is not None and isinstance(value, date) and age_on(value, self._day()) >= column.under:
+            words = (
+                f"Từ đủ {column.under} tuổi, không phải trẻ em.",
+                f"A person of {column.under} or more is not a child.",
+            )
+            raise _Broken(Violation(name, "not-a-child", *words))
+        return [value] if column.list and value is not None else value
+
+    def _converted(self, name: str, column: Column, cell: Cell, found: Map[str, Any]) -> Any:
+        match column.kind:
+            case "text":
+                return values.as_text(cell)
+            case "date":
+                return values.as_date(cell)
+            case "moment":
+                return values.as_moment(cell)
+            case "age":
+                return values.as_age(cell)
+            case "age-on":
+                return self._age_on(cell, found.get(column.day_of or ""))
+            case "integer":
+                return values.as_integer(cell)
+            case "sex":
+                return values.as_sex(cell)
+            case "unit":
+                return values.as_unit(cell, self._units)
+            case "choice":
+                return values.one_of(cell, self._choices[name], column.otherwise)
+
+    def _age_on(self, cell: Cell, moment: datetime | None) -> int | None:
+        """An age, or the one that a birth date gives on a day; implausible ones are not known ones."""
+        age = values.as_age(cell)
+        if age is None:
+            try:
+                birth = values.as_date(cell)
+            except values.BadCell:
+                return None
+            day = moment.astimezone(LOCAL).date() if moment else self._day()
+            age = age_on(birth, day) if birth else None
+        return age if age is not None and 0 <= age <= 25 else None
+
+    def _data(self, found: Map[str, Any]) -> Document:
+        data: Document = dict(self._mapping.constants)
+        if self._as_of is not None:
+            data["as_of"] = self._as_of.isoformat()
+        for name, value in found.items():
+            if value is None or value == "" or (name == "unit_text" and found.get("unit")):
+                continue
+            _put(data, name.split("."), value.isoformat() if isinstance(value, datetime | date) else value)
+        return data
+
+    def _identifier(self, row: Row) -> str | None:
+        own = self._mapping.id.column
+        if own is not None:
+            return values.as_text(self._cell(row, own))
+        parts = [values.as_text(self._cell(row, column)) or "" for column in self._mapping.id.derived]
+        content = orjson.dumps([self._mapping.name, *parts])
+        return hmac.new(self._pepper, content, hashlib.sha256).hexdigest()[:32]
+
+    def _cell(self, row: Row, column: str) -> Cell:
+        place = self._places.get(fold(column))
+        return row.cells[place] if place is not None and place < len(row.cells) else None
+
+    def _day(self) -> date:
+        return self._as_of or self._now.astimezone(LOCAL).date()
+
+    def _lies_ahead(self, value: datetime | date) -> bool:
+        if isinstance(value, datetime):
+            return value > self._now
+        return value > self._day()
+
+
+class _Broken(Exception):  # noqa: N818 - carries a violation to the row
+    def __init__(self, violation: Violation) -> None:
+        self.violation = violation
+
+
+def _violation(field: str, rule: str, what: str, column: str, words: tuple[str, str]) -> Violation:
+    return Violation(field, f"{rule}-{what}", words[0].format(column), words[1].format(column))
+
+
+def _put(data: Document, path: list[str], value: Any) -> None:
+    """Put a value at `child.name`; `child.carers.mẹ` adds a carer of that relation."""
+    *parents, last = path
+    place: Document = data
+    for position, name in enumerate(parents):
+        if name == "carers":
+            people: list[Document] = place.setdefault("carers", [])
+            people.append({"name": value, "relation": path[position + 1]})
+            return
+        place = place.setdefault(name, {})
+    place[last] = value
+
+
+def _as_of(mapping: Mapping, titles: Iterable[Row]) -> date | None:
+    """The file's own date, behind the words that the mapping names in the rows above the header."""
+    if mapping.as_of is None:
+        return None
+    for row in titles:
+        for cell in row.cells:
+            text = values.as_text(cell) or ""
+            if fold(text).startswith(fold(mapping.as_of)):
+                try:
+                    return values.as_date(text[len(mapping.as_of) :].strip())
+                except values.BadCell:
+                    return None
+    return None
+
+
+def _is_invalid(error: Exception) -> bool:
+    return isinstance(error, ValidationError)

@@ -1,0 +1,108 @@
+"""One cell to one value of an event. A cell that means nothing gives None or a rule's name, never a guess."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from agency.files.tables import Cell
+from shared.reference.calendar import LOCAL
+from shared.reference.text import fold
+from shared.reference.units import Units
+
+_DATE = re.compile(r"^(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4})$")
+_ISO_DATE = re.compile(r"^(\d{4})-(\d{1,2})-(\d{1,2})")
+_MOMENT = re.compile(r"^(\S+?)[ T]+(\d{1,2})[:hg](\d{2})(?::(\d{2})(?:\.\d+)?)?$")
+_AGE = re.compile(r"^(\d{1,2})\s*(?:t|tuoi)?$")
+_EXCEL_EPOCH = date(1899, 12, 30)
+_SEXES = {"nam": "male", "trai": "male", "m": "male", "nu": "female", "gai": "female", "f": "female"}
+
+
+class BadCell(ValueError):  # noqa: N818 - says what the cell is
+    """A cell that cannot be what its column says."""
+
+
+def as_text(cell: Cell) -> str | None:
+    """Any cell as text, as a person reads it."""
+    if cell is None:
+        return None
+    return cell.strftime("%d/%m/%Y") if isinstance(cell, datetime) else str(cell)
+
+
+def as_date(cell: Cell) -> date | None:
+    """A date cell, dd/mm/yyyy, or ISO 8601. Raises `BadCell`."""
+    if cell is None:
+        return None
+    if isinstance(cell, datetime):
+        return cell.date()
+    if isinstance(cell, int) and 10_000 < cell < 80_000:  # a date cell that lost its format
+        return _EXCEL_EPOCH + timedelta(days=cell)
+    text = str(cell).strip()
+    try:
+        if match := _DATE.match(text):
+            day, month, year = map(int, match.groups())
+            return date(year, month, day)
+        if match := _ISO_DATE.match(text):
+            year, month, day = map(int, match.groups())
+            return date(year, month, day)
+    except ValueError:
+        pass
+    raise BadCell("date")
+
+
+def as_moment(cell: Cell) -> datetime | None:
+    """A date with a time of day in Việt Nam, or an RFC 3339 time, in UTC. Raises `BadCell`."""
+    if cell is None:
+        return None
+    if isinstance(cell, datetime):
+        return cell.replace(tzinfo=LOCAL).astimezone(UTC)
+    text = str(cell).strip()
+    try:
+        if match := _MOMENT.match(text):
+            day = as_date(match[1])
+            clock = time(int(match[2]), int(match[3]), int(match[4] or 0))
+            return datetime.combine(day or date.min, clock, LOCAL).astimezone(UTC)
+        if "T" in text:
+            moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+            return (moment if moment.tzinfo else moment.replace(tzinfo=LOCAL)).astimezone(UTC)
+        day = as_date(text)
+    except (ValueError, OverflowError):
+        raise BadCell("moment") from None
+    return datetime.combine(day, time(), LOCAL).astimezone(UTC) if day else None
+
+
+def as_age(cell: Cell) -> int | None:
+    """Years: 7, "7 tuổi"; None where it says no age."""
+    match = _AGE.match(fold(str(cell))) if cell is not None and not isinstance(cell, datetime) else None
+    return int(match[1]) if match else None
+
+
+def as_integer(cell: Cell) -> int | None:
+    """A whole number. Raises `BadCell`."""
+    if cell is None:
+        return None
+    try:
+        return int(str(cell).strip())
+    except ValueError:
+        raise BadCell("integer") from None
+
+
+def as_sex(cell: Cell) -> str:
+    """male, female, unknown."""
+    return _SEXES.get(fold(str(cell)), "unknown") if cell is not None else "unknown"
+
+
+def as_unit(cell: Cell, units: Units) -> str | None:
+    """The five-digit code of a commune that somebody wrote by code or by name; None when not known."""
+    text = as_text(cell)
+    if text is None:
+        return None
+    return (units.current(text) if text.isdigit() else None) or units.find(text)
+
+
+def one_of(cell: Cell, values: dict[str, Any], otherwise: Any) -> Any:
+    """What a table says of a cell, spelling and diacritics aside; `otherwise` where it says nothing."""
+    if cell is None:
+        return otherwise
+    return values.get(fold(str(cell)), otherwise)
