@@ -9,8 +9,6 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from fastapi import APIRouter
-
 from services.notify.acts import Office
 from services.notify.api import api_routes
 from services.notify.channels.base import Channel
@@ -54,9 +52,8 @@ def build(context: ServiceContext) -> ServiceApp:
     )
     shown = Shown(pages, texts, database, names)
     live = LiveInbox(database, shown.live, tuple(names))
-    router = APIRouter()
+    router = page_routes(shown, office, live)
     router.include_router(api_routes(office, database, clock, tuple(names)))
-    router.include_router(page_routes(shown, office, live))
     return ServiceApp(
         router=router,
         pages=pages,

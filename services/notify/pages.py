@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import AwareDatetime, ValidationError
@@ -277,7 +278,8 @@ def _log_pages(router: APIRouter, shown: Shown, office: Office) -> None:
             entry=entry,
             explanation=shown.texts.explanation(entry.event_type, language_of(request)),
             attempts=attempts,
-            body=entry.body.decode(),
+            # Shown with line breaks; what is sent and signed has none.
+            body=orjson.dumps(orjson.loads(entry.body), option=orjson.OPT_INDENT_2).decode(),
             case=case_code(entry.case_id),
         )
 
