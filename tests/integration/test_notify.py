@@ -13,6 +13,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
+import aiokafka
 import pytest
 import uvicorn
 from aiohttp import web
@@ -31,6 +32,7 @@ from shared.database import Database
 from shared.identity import demo_directory
 from shared.messaging.processing import Processor, Record
 from shared.messaging.service import Service, ServiceApp, ServiceContext
+from shared.messaging.topics import ensure_topics
 from shared.privacy import Keys
 from shared.privacy.sealing import PlatformKey
 from shared.reference.units import Units
@@ -651,3 +653,43 @@ async def test_old_deliveries_are_forgotten_and_waiting_ones_never(house: House,
         await upkeep.once(asyncio.Event())
         assert await house.states() == {"failed": 1}
         assert (await house.published("notify.delivery.failed"))[0]["reason"] == "endpoint-gone"
+
+
+async def test_an_event_on_kafka_reaches_a_webhook_and_a_partners_topic(
+    backend: Backend, fresh_database: str, topic_prefix: str, webhook_server: WebhookServer
+) -> None:
+    kafka = {"kafka_bootstrap": backend.bootstrap, "topic_prefix": topic_prefix}
+    async with make_house(fresh_database, **kafka) as house, house.client("yen.partner") as partner:
+        await ensure_topics(house.context.settings)
+        await partner.webhook(webhook_server.url, "cases.*")
+        await partner.api("/subscriptions", {"channel": "kafka", "event_types": ["cases.*"]})
+        service = Service(house.app, house.context)
+        await service.start()
+        data = missed()
+        event = Envelope("e1", "/services/cases", data.TYPE, CASE, NOW, data.model_dump_json().encode(), sequence=1)
+        producer = aiokafka.AIOKafkaProducer(bootstrap_servers=backend.bootstrap)
+        await producer.start()
+        topics = [topic_prefix + name for name in ("partner.mai-am-hy-vong.v1", "notify.deliveries.v1")]
+        consumer = aiokafka.AIOKafkaConsumer(
+            *topics, bootstrap_servers=backend.bootstrap, auto_offset_reset="earliest", enable_auto_commit=False
+        )
+        await consumer.start()
+        heard: list[tuple[str, str]] = []
+        try:
+            await producer.send_and_wait(
+                topic_prefix + "cases.cases.v1", event.data, key=CASE.encode(), headers=event.headers()
+            )
+            async with asyncio.timeout(60):
+                # Two queued and two succeeded to partners, the same three times in the app, and the partner's record.
+                while len(heard) < 11:
+                    record = await consumer.getone()
+                    event_type = dict(record.headers)["ce_type"].decode().removeprefix("vn.vongtay.")
+                    heard.append((record.topic.removeprefix(topic_prefix), event_type))
+        finally:
+            await consumer.stop()
+            await producer.stop()
+            await service.stop()
+        assert heard.count(("partner.mai-am-hy-vong.v1", "cases.deadline.missed")) == 1
+        assert heard.count(("notify.deliveries.v1", "notify.message.queued")) == 5
+        assert heard.count(("notify.deliveries.v1", "notify.delivery.succeeded")) == 5
+        assert len(webhook_server.requests) == 1
