@@ -24,6 +24,8 @@ POSSIBLE: Final = 0.25
 # One in so many children that share a blocking key is the one looked for.
 _PRIOR: Final = math.log(1 / 300)
 _MOST_CANDIDATES: Final = 5
+# Of two that are both sure, the better one is taken where it is twenty times as likely.
+_CLEARLY: Final = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,6 +297,7 @@ class Match:
     child_id: str
     probability: float
     reasons: tuple[str, ...]
+    weight: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,11 +312,15 @@ def identify(wanted: Traits, known: Iterable[tuple[str, Sequence[Traits]]]) -> I
     """Find the described child among known ones, each known by one or several descriptions."""
     matches: list[Match] = []
     for child_id, descriptions in known:
-        best = max((compare(wanted, description) for description in descriptions), key=lambda c: c.probability)
+        best = max(
+            (compare(wanted, description) for description in descriptions), key=lambda c: (c.probability, c.weight)
+        )
         if best.probability >= POSSIBLE:
-            matches.append(Match(child_id, best.probability, tuple(best.reasons)))
-    matches.sort(key=lambda match: (-match.probability, match.child_id))
+            matches.append(Match(child_id, best.probability, tuple(best.reasons), best.weight))
+    matches.sort(key=lambda match: (-match.weight, match.child_id))
     sure = [match for match in matches if match.probability >= SURE]
-    # Two that both look certain are a question, not an answer.
-    chosen = sure[0] if len(sure) == 1 else None
+    # Two that look equally certain are a question, not an answer.
+    clear = len(sure) == 1 or (len(sure) > 1 and sure[0].weight - sure[1].weight >= _CLEARLY)
+    chosen = sure[0] if clear else None
+    matches.sort(key=lambda match: (-match.probability, -match.weight, match.child_id))
     return Identification(chosen, tuple(matches[:_MOST_CANDIDATES]))

@@ -82,16 +82,18 @@ async def current(connection: AsyncConnection, child_id: str, *, lock: bool = Fa
     return None
 
 
+CANDIDATES = f"""
+SELECT {CHILD_COLUMNS} FROM child
+WHERE merged_into IS NULL AND id <> ALL(CAST(:leave_out AS uuid[])) AND id IN (
+    SELECT b.child_id FROM unnest(CAST(:keys AS bigint[])) AS k(key)
+    CROSS JOIN LATERAL (SELECT child_id FROM block WHERE block.key = k.key LIMIT {_PER_KEY}) b)
+"""
+
+
 async def candidates(connection: AsyncConnection, keys: Iterable[int], leave_out: str | None = None) -> list[ChildRow]:
     """Children filed under any of the keys: one indexed look-up a key."""
     rows = await connection.execute(
-        text(
-            f"""SELECT {CHILD_COLUMNS} FROM child
-                WHERE merged_into IS NULL AND id <> ALL(CAST(:leave_out AS uuid[])) AND id IN (
-                    SELECT b.child_id FROM unnest(CAST(:keys AS bigint[])) AS k(key)
-                    CROSS JOIN LATERAL (SELECT child_id FROM block WHERE block.key = k.key LIMIT {_PER_KEY}) b)"""
-        ),
-        {"keys": list(keys), "leave_out": [leave_out] if leave_out else []},
+        text(CANDIDATES), {"keys": list(keys), "leave_out": [leave_out] if leave_out else []}
     )
     return [child_of(row) for row in rows]
 

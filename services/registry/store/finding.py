@@ -36,56 +36,60 @@ class Wanted:
         return [name for name in ("name", "carer", "birth_date", "birth_year") if getattr(self, name)]
 
 
-async def search(connection: AsyncConnection, wanted: Wanted, limit: int = 50) -> list[ChildRow]:
-    """Children like the one looked for, the likeliest first; empty where nothing but the place is given."""
+def search_sql(wanted: Wanted) -> tuple[str, dict[str, Any]]:
+    """The query and its values for what somebody looks for; every condition is in an index."""
     name, carer = fold(wanted.name), fold(wanted.carer)
     year = wanted.birth_date.year if wanted.birth_date else wanted.birth_year
-    if not (name or carer or year):
-        return []
-    conditions = ["merged_into IS NULL"]
-    order = []
+    conditions, order = ["merged_into IS NULL"], []
+    values: dict[str, Any] = {}
     if name:
         conditions.append("name_folded % :name")
         order.append("similarity(name_folded, :name)")
+        values["name"] = name
     if carer:
         conditions.append(":carer <% carers_folded")
         order.append("word_similarity(:carer, carers_folded)")
+        values["carer"] = carer
     if year:
         conditions.append("birth_year = ANY(CAST(:years AS integer[]))")
+        # A year remembered wrong is a year beside.
+        values["years"] = [year - 1, year, year + 1]
     if wanted.units is not None:
         conditions.append("unit = ANY(CAST(:units AS text[]))")
-    await connection.execute(text(f"SET LOCAL pg_trgm.similarity_threshold = {_NEAR}"))
-    ranked = " + ".join(order) or "0"
-    rows = await connection.execute(
-        text(
-            f"""SELECT {CHILD_COLUMNS}, name_folded, carers_folded FROM child WHERE {" AND ".join(conditions)}
-                ORDER BY {ranked} DESC LIMIT {_FETCHED}"""
-        ),
-        {
-            "name": name,
-            "carer": carer,
-            # A year remembered wrong is a year beside.
-            "years": [year - 1, year, year + 1] if year else [],
-            "units": list(wanted.units or ()),
-        },
+        values["units"] = list(wanted.units)
+    ranked = f"ORDER BY {' + '.join(order)} DESC" if order else ""
+    return (
+        f"""SELECT {CHILD_COLUMNS}, name_folded, carers_folded FROM child
+            WHERE {" AND ".join(conditions)} {ranked} LIMIT {_FETCHED}""",
+        values,
     )
-    scored = [(_score(row, name, carer, year, wanted.birth_date), child_of(row)) for row in rows]
+
+
+async def search(connection: AsyncConnection, wanted: Wanted, limit: int = 50) -> list[ChildRow]:
+    """Children like the one looked for, the likeliest first; empty where nothing but the place is given."""
+    if not wanted.fields:
+        return []
+    statement, values = search_sql(wanted)
+    await connection.execute(text(f"SET LOCAL pg_trgm.similarity_threshold = {_NEAR}"))
+    rows = await connection.execute(text(statement), values)
+    scored = [(_score(row, wanted), child_of(row)) for row in rows]
     scored.sort(key=lambda pair: (-pair[0], pair[1].id))
     return [found for _, found in scored[:limit]]
 
 
-def _score(row: Row[Any], name: str, carer: str, year: int | None, born: date | None) -> float:
+def _score(row: Row[Any], wanted: Wanted) -> float:
     """How near a row is, 0..400."""
-    score = 0.0
+    name, carer, score = fold(wanted.name), fold(wanted.carer), 0.0
     if name:
         score += fuzz.token_sort_ratio(name, row.name_folded)
+        # People remember the given name: it counts more than what stands before it.
         score += 40 if name.split()[-1:] == row.name_folded.split()[-1:] else 0
     if carer:
         score += fuzz.partial_ratio(carer, row.carers_folded)
-    if year:
-        score += 40 if row.birth_year == year else 0
-    if born and row.description.get("birth_date") == born.isoformat():
-        score += 100
+    if wanted.birth_date and row.description.get("birth_date") == wanted.birth_date.isoformat():
+        score += 140
+    elif row.birth_year == (wanted.birth_date.year if wanted.birth_date else wanted.birth_year):
+        score += 40
     return score
 
 

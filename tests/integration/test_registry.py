@@ -1,0 +1,331 @@
+"""The registry on a real database: events in, events out, whatever their order, copies and replicas."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from sqlalchemy import text
+
+from services.registry import merging
+from services.registry.desk import Desk
+from services.registry.domain.matching import search_keys, traits_of
+from services.registry.handlers import routes
+from services.registry.store import children as store
+from services.registry.store import finding, pairs
+from shared.contracts.cases import CaseFacts, ChildDescribed
+from shared.contracts.envelope import Envelope
+from shared.contracts.vocabulary import ChildDescription
+from shared.database import Database
+from shared.messaging.intake import Answer, Intake
+from shared.messaging.outbox import new_id
+from shared.messaging.processing import Processor, Record
+from shared.messaging.router import Scope
+from shared.privacy import Keys, PlatformKey
+from shared.reference.units import Units
+
+NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
+MIGRATIONS = Path(merging.__file__).parent / "migrations"
+CHILD = {
+    "name": "Nguyễn Thị Ngọc Anh",
+    "birth_date": "2016-03-09",
+    "sex": "female",
+    "carers": [{"name": "Lý Thị Thu Lan"}],
+}
+
+
+@dataclass
+class Registry:
+    """The service without Kafka: what comes in by `send` and `described`, what goes out by `events`."""
+
+    database: Database
+    keys: Keys
+    desk: Desk = field(init=False)
+    processor: Processor = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.desk = Desk(self.keys)
+        self.processor = Processor(routes(self.desk, self.keys, Units.load()), self.database, self.keys, lambda: NOW)
+
+    async def send(self, *events: dict[str, Any], sector: str = "dolisa") -> list[Answer]:
+        return await Intake(self.processor, "registry").accept(events, sector)
+
+    async def described(self, child: dict[str, Any], case_id: str | None = None) -> dict[str, Any]:
+        case_id = case_id or new_id()
+        async with self.database.transaction() as connection:
+            box = await self.keys.seal(connection, ChildDescription.model_validate(child), f"case/{case_id}")
+        facts = CaseFacts(
+            unit="02176",
+            sex="female",
+            age_band="6-10",
+            kind="violence",
+            risk="high",
+            status="open",
+            step="intake",
+            sector="hotline",
+            channel="hotline-111",
+            opened_at=NOW,
+        )
+        data = ChildDescribed(case_id=case_id, facts=facts, child=box)
+        event = Envelope(
+            id=new_id(),
+            source="/services/cases",
+            type=ChildDescribed.TYPE,
+            subject=case_id,
+            time=NOW,
+            data=data.model_dump_json().encode(),
+            sequence=1,
+        )
+        record = Record("cases.cases.v1", 0, 0, case_id, event.data, tuple(event.headers()))
+        (result,) = await self.processor.handle([record])
+        assert result.outcome == "accepted"
+        return (await self.events("child.identified"))[-1]
+
+    async def events(self, name: str = "") -> list[dict[str, Any]]:
+        """What was emitted, in order, each with its type, subject and sequence."""
+        async with self.database.transaction() as connection:
+            rows = await connection.execute(
+                text("SELECT type, payload, headers FROM outbox WHERE aggregatetype LIKE 'registry%' ORDER BY position")
+            )
+            found = [
+                {
+                    "type": row.type.removeprefix("vn.vongtay.registry."),
+                    "subject": row.headers["ce_subject"],
+                    "sequence": int(row.headers["ce_sequence"]),
+                    **orjson.loads(row.payload),
+                }
+                for row in rows
+            ]
+        return [event for event in found if name in event["type"]]
+
+    async def count(self, table: str) -> int:
+        async with self.database.transaction() as connection:
+            return int((await connection.execute(text(f"SELECT count(*) FROM {table}"))).scalar_one())
+
+
+@pytest.fixture
+async def registry(fresh_database: str) -> AsyncIterator[Registry]:
+    database = Database(fresh_database)
+    await database.migrate(MIGRATIONS)
+    yield Registry(database, Keys(b"m" * 32, PlatformKey(b"p" * 32)))
+    await database.close()
+
+
+def recorded(
+    record: str, child: dict[str, Any], *, kind: str = "commune-roster", sector: str = "dolisa", **over: Any
+) -> dict[str, Any]:
+    return {
+        "specversion": "1.0",
+        "id": record,
+        "source": f"/agency/{sector}/test",
+        "type": "vn.vongtay.agency.child.recorded",
+        "subject": record,
+        "time": "2026-11-01T00:00:00Z",
+        "data": {"register_kind": kind, "as_of": "2026-10-31", "unit": "02176", "child": child, **over},
+    }
+
+
+def outcomes(answers: Sequence[Answer]) -> list[str]:
+    return [answer.outcome for answer in answers]
+
+
+async def test_two_registers_that_know_one_child_are_linked_to_it(registry: Registry) -> None:
+    await registry.send(recorded("r1", CHILD, circumstances=["04"]))
+    school = {"name": "NGUYEN THI NGOC ANH", "birth_date": "2016-09-03", "school": "Trường A"}
+    school["carers"] = CHILD["carers"]
+    answers = await registry.send(
+        recorded("s1", school, kind="school-roster", sector="education", dropped_out=True), sector="education"
+    )
+    assert outcomes(answers) == ["accepted"]
+    assert await registry.count("child") == 1
+    links = await registry.events("record.linked")
+    assert len({link["child_id"] for link in links}) == 1
+    assert [(link["register_kind"], link["dropped_out"]) for link in links] == [
+        ("commune-roster", False),
+        ("school-roster", True),
+    ]
+    child = [event for event in await registry.events() if event["subject"] == links[0]["child_id"]]
+    assert [event["sequence"] for event in child] == list(range(1, len(child) + 1))
+    assert child[-1]["facts"]["circumstances"] == ["04", "dropped-out"]
+    assert child[-1]["facts"]["disability"] is True
+    assert "Ngọc" not in orjson.dumps(await registry.events()).decode()
+
+
+async def test_the_same_again_changes_nothing_and_other_content_corrects(registry: Registry) -> None:
+    first = recorded("r1", CHILD, circumstances=["04"])
+    await registry.send(first)
+    before = await registry.events()
+    assert outcomes(await registry.send(first)) == ["duplicate"]
+    assert await registry.events() == before
+    corrected = recorded("r1", {**CHILD, "name": "Nguyễn Thị Ngọc Ánh"}, unit="05443")
+    assert outcomes(await registry.send(corrected)) == ["corrected"]
+    told = (await registry.events())[len(before) :]
+    assert [event["type"] for event in told] == [
+        "child.moved",
+        "child.corrected",
+        "child.circumstance.ended",
+        "record.linked",
+    ]
+    assert (told[0]["from_unit"], told[0]["facts"]["unit"]) == ("02176", "05443")
+    assert "name" in told[1]["changed"]
+    assert (told[3]["sequence"], told[3]["circumstances"]) == (2, [])
+    assert await registry.count("child") == 1
+
+
+async def test_a_record_corrected_into_another_child_leaves_the_first(registry: Registry) -> None:
+    other = {"name": "Trần Văn Bình", "birth_date": "2012-05-05", "sex": "male", "carers": [{"name": "Trần Hà"}]}
+    await registry.send(recorded("r1", CHILD))
+    await registry.send(recorded("s1", CHILD, kind="school-roster", sector="education"), sector="education")
+    await registry.send(recorded("s1", other, kind="school-roster", sector="education"), sector="education")
+    assert await registry.count("child") == 2
+    links = {link["record_id"]: link for link in await registry.events("record.linked")}
+    assert len({link["child_id"] for link in links.values()}) == 2
+    assert sorted(link["sequence"] for link in links.values()) == [1, 2]
+
+
+async def test_a_sender_is_told_which_rule_its_record_breaks(registry: Registry) -> None:
+    answers = await registry.send(
+        recorded("x1", {"birth_date": "2016-01-01"}),
+        recorded("x2", {**CHILD, "birth_date": "2026-12-01"}),
+        recorded("x3", {**CHILD, "birth_date": "2010-10-31"}),
+        recorded("x4", CHILD, unit="99999", unit_text="Xã Không Có"),
+    )
+    assert [[violation.rule for violation in answer.violations] for answer in answers] == [
+        ["name-missing"],
+        ["birth-date-in-future"],
+        ["not-a-child"],
+        [],
+    ]
+    (link,) = await registry.events("record.linked")
+    assert link.get("unit") is None
+
+
+async def test_a_circumstance_begins_and_ends_for_a_child_that_is_known(registry: Registry) -> None:
+    await registry.send(recorded("r1", CHILD))
+    child_id = (await registry.events("child.registered"))[0]["child_id"]
+
+    def seen(**data: Any) -> dict[str, Any]:
+        event = recorded("c1", CHILD)
+        values = {"child_id": child_id, "circumstance": "09", "since": "2026-11-01", **data}
+        return {**event, "type": "vn.vongtay.agency.circumstance.observed", "data": values}
+
+    assert outcomes(await registry.send(seen())) == ["accepted"]
+    assert outcomes(await registry.send(seen(until="2026-11-20"))) == ["corrected"]
+    begun, ended = await registry.events("circumstance")
+    assert (begun["circumstance"], begun["since"], ended["circumstance"]) == ("09", "2026-11-01", "09")
+    assert ended["facts"]["circumstances"] == []
+    wrong = await registry.send({**seen(child_id=new_id()), "id": "c2"}, {**seen(circumstance="99"), "id": "c3"})
+    assert [answer.violations[0].rule for answer in wrong] == ["child-unknown", "circumstance-unknown"]
+
+
+async def test_a_case_is_told_who_its_child_is(registry: Registry) -> None:
+    await registry.send(recorded("r1", CHILD))
+    child_id = (await registry.events("child.registered"))[0]["child_id"]
+    sure = await registry.described(CHILD)
+    assert (sure["result"], sure["child_id"], sure["facts"]["unit"]) == ("existing", child_id, "02176")
+    unsure = await registry.described({"name": "Nguyễn Thị Ngọc Anh", "age": 10})
+    assert (unsure["result"], unsure.get("child_id")) == ("candidates", None)
+    assert [candidate["child_id"] for candidate in unsure["candidates"]] == [child_id]
+    nobody = await registry.described({"age": 7})
+    assert (nobody["result"], nobody["candidates"]) == ("candidates", [])
+    case_id = new_id()
+    new = await registry.described({"name": "Ma Văn Long", "age": 7}, case_id)
+    assert (new["result"], new["sequence"], new["facts"]["birth_year"]) == ("new", 1, 2019)
+    again = await registry.described({"name": "Ma Văn Long", "birth_date": "2019-04-01"}, case_id)
+    assert (again["result"], again["child_id"], again["sequence"]) == ("existing", new["child_id"], 2)
+    assert await registry.count("child") == 2
+
+
+async def test_two_replicas_that_record_one_child_at_once_make_one(registry: Registry, fresh_database: str) -> None:
+    other = Registry(Database(fresh_database), registry.keys)
+    children = [
+        {**CHILD, "name": f"Nguyễn {middle} {given}", "carers": [{"name": f"Ma {middle} {given}"}]}
+        for middle in ("Văn", "Hữu", "Đức", "Gia")
+        for given in ("Long", "Minh", "Nam", "Sơn", "Tùng")
+    ]
+    await asyncio.gather(
+        *(registry.send(recorded(f"r{n}", child)) for n, child in enumerate(children)),
+        *(
+            other.send(recorded(f"s{n}", child, kind="school-roster", sector="education"), sector="education")
+            for n, child in enumerate(children)
+        ),
+    )
+    await other.database.close()
+    assert await registry.count("child") == len(children)
+    links = Counter(link["child_id"] for link in await registry.events("record.linked"))
+    assert set(links.values()) == {2}
+
+
+async def test_a_person_unites_two_records_and_takes_them_apart_again(registry: Registry) -> None:
+    await registry.send(recorded("r1", CHILD, circumstances=["04"]))
+    unsure = {"name": "Nguyễn Thị Ngọc Ánh", "birth_date": "2016-03-09", "carers": CHILD["carers"]}
+    await registry.send(recorded("h1", unsure, kind="health-record", sector="health"), sector="health")
+    async with registry.database.transaction() as connection:
+        (pair,) = await pairs.open_pairs(connection, ["02176"])
+        assert await pairs.open_pairs(connection, ["05443"]) == []
+    async with registry.database.transaction() as connection:
+        scope = Scope("registry", connection, NOW)
+        merge_id = await merging.decide(scope, registry.desk, pair.id, same=True, by="person:lan")
+        await scope.flush()
+    assert merge_id is not None
+    (merged,) = await registry.events("child.merged")
+    assert merged["facts"]["circumstances"] == ["04"]
+    assert (await registry.events("record.linked"))[-1]["child_id"] == merged["child_id"]
+    async with registry.database.transaction() as connection:
+        current = await store.current(connection, merged["merged_id"])
+        assert current is not None
+        assert current.id == merged["child_id"]
+        assert await pairs.open_pairs(connection, None) == []
+    async with registry.database.transaction() as connection:
+        scope = Scope("registry", connection, NOW)
+        new = await merging.undo(scope, registry.desk, merge_id, "person:lan")
+        await scope.flush()
+    links = {link["record_id"]: link for link in await registry.events("record.linked")}
+    assert sorted(link["child_id"] for link in links.values()) == sorted([merged["child_id"], new])
+    assert max(link["sequence"] for link in links.values()) == 3
+    by_child: dict[str, list[int]] = {}
+    for event in await registry.events("child."):
+        by_child.setdefault(event["subject"], []).append(event["sequence"])
+    assert all(numbers == list(range(1, len(numbers) + 1)) for numbers in by_child.values())
+    with pytest.raises(merging.NotPossibleError):
+        async with registry.database.transaction() as connection:
+            await merging.undo(Scope("registry", connection, NOW), registry.desk, merge_id, "person:lan")
+
+
+async def test_children_are_found_by_slips_and_every_look_up_goes_by_an_index(registry: Registry) -> None:
+    async with registry.database.transaction() as connection:
+        await connection.execute(
+            text(
+                """INSERT INTO child SELECT gen_random_uuid(), 1, lpad((n % 92)::text, 5, '0'), NULL, 2011 + n % 15,
+                       md5(n::text) || ' ' || md5((n * 7)::text), md5((n * 3)::text), '{}', '{}', '2026-10-31', NULL,
+                       now(), now() FROM generate_series(1, 20000) n"""
+            )
+        )
+        await connection.execute(text("INSERT INTO block SELECT n, gen_random_uuid() FROM generate_series(1, 20000) n"))
+    await registry.send(recorded("r1", CHILD))
+    async with registry.database.transaction() as connection:
+        await connection.execute(text("ANALYZE"))
+        for wanted in (
+            finding.Wanted(name="nguyen thi ngoc anhx"),
+            finding.Wanted(name="Ngọc Anh", birth_year=2017, units=["02176"]),
+            finding.Wanted(carer="ly thu lan", birth_date=date(2016, 3, 9)),
+        ):
+            found = await finding.search(connection, wanted)
+            assert [row.known.description.name for row in found][:1] == [CHILD["name"]]
+        assert await finding.search(connection, finding.Wanted(name="Nguyễn Thị Ngọc Anh", units=["05443"])) == []
+        keys = search_keys(traits_of(ChildDescription.model_validate(CHILD), "02176", date(2026, 10, 31)))
+        for statement, values in (
+            finding.search_sql(finding.Wanted(name="ngoc anh", birth_year=2016, units=["02176"])),
+            finding.search_sql(finding.Wanted(name="nguyen thi ngoc anh")),
+            finding.search_sql(finding.Wanted(carer="ly thi thu lan")),
+            (store.CANDIDATES, {"keys": list(keys), "leave_out": []}),
+        ):
+            plan = "\n".join(row[0] for row in await connection.execute(text(f"EXPLAIN {statement}"), values))
+            assert "Seq Scan" not in plan, plan
