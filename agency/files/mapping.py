@@ -85,7 +85,9 @@ class Mapping(_Strict):
         try:
             return cls.model_validate(yaml.safe_load(path.read_text("utf-8")))
         except (ValidationError, yaml.YAMLError, UnicodeDecodeError) as error:
-            where = ", ".join(".".join(map(str, e["loc"])) for e in error.errors()) if _is_invalid(error) else "YAML"
+            where = "YAML"
+            if isinstance(error, ValidationError):
+                where = ", ".join(".".join(map(str, item["loc"])) for item in error.errors())
             raise FileProblem(
                 path, "mapping", f"Tệp ánh xạ sai tại: {where}.", f"The mapping is wrong at: {where}."
             ) from None
@@ -349,7 +351,3 @@ def _as_of(mapping: Mapping, titles: Iterable[Row]) -> date | None:
                 except values.BadCell:
                     return None
     return None
-
-
-def _is_invalid(error: Exception) -> bool:
-    return isinstance(error, ValidationError)

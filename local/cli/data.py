@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
@@ -14,14 +17,106 @@ from local.cli.compare import differences
 from local.cli.operate import all_status
 from local.cli.output import EXIT_DATA, EXIT_UNREACHABLE, CommandError, Json, console, print_json, print_table
 
+if TYPE_CHECKING:
+    from agency.publisher import FileReport
+
 _POLL_SECONDS = 0.3
+SPOOL = Path("spool.db")
 # What `stats` counts; other parts of a truth file say what `publish` should have printed.
 _COUNTED = ("children", "concerns", "incidents", "cases")
 
 
+class Via(StrEnum):
+    """How events travel."""
+
+    HTTP = "http"
+    KAFKA = "kafka"
+
+
 def register(app: typer.Typer) -> None:
     """Add the commands to the program."""
+    app.command("publish")(publish)
+    app.command("simulate")(simulate)
     app.command("verify")(verify)
+
+
+def publish(
+    files: Annotated[list[Path], typer.Argument(help="CSV, XLSX or JSON Lines; - reads JSON Lines from a pipe.")],
+    mapping: Annotated[
+        Path | None, typer.Option("--mapping", help="A YAML mapping, where the header is not known.")
+    ] = None,
+    via: Annotated[
+        Via, typer.Option("--via", help="kafka needs VONGTAY_KAFKA_* (data/agencies/SECTOR.env).")
+    ] = Via.HTTP,
+    spool: Annotated[
+        Path, typer.Option("--spool", envvar="VONGTAY_SPOOL", help="Where unanswered events wait.")
+    ] = SPOOL,
+    patience: Annotated[float, typer.Option(help="Seconds to wait for a platform that does not answer.")] = 30,
+    json: Json = False,
+) -> None:
+    """Publish files as an agency. Nothing is lost: what is not answered waits in the spool for the next time.
+
+    Exits 1 when rows were rejected, 3 when the platform is away.
+
+    Examples: `vongtay publish calls.csv roster.xlsx` · `vongtay publish - < events.jsonl`
+    """
+    from local.publishing import publish_files  # noqa: PLC0415 - other commands need none of this
+
+    with console.status("Publishing…") as line:
+        reports = publish_files(files, mapping=mapping, via=via.value, spool=spool, patience=patience, say=line.update)
+    if json:
+        print_json([report.as_dict() for report in reports])
+    else:
+        _print_reports(reports)
+    if any(report.waiting for report in reports):
+        raise CommandError("The platform does not answer; what is left waits in the spool.", EXIT_UNREACHABLE)
+    if any(report.rejected for report in reports):
+        raise typer.Exit(EXIT_DATA)
+
+
+def _print_reports(reports: Sequence[FileReport]) -> None:
+    columns = ["file", "rows", "accepted", "duplicates", "corrections", "rejected", "sent", "waiting"]
+    cells = (
+        [r.file, r.rows, r.accepted, r.duplicates, r.corrections, len(r.rejected), r.sent or "", r.waiting or ""]
+        for r in reports
+    )
+    print_table("Published", columns, cells, "Nothing to publish.")
+    rejected = [[r.file, item["row"], item["rule"], item["message_vi"]] for r in reports for item in r.rejected]
+    if rejected:
+        print_table(
+            "Rejected: correct these rows and publish the file again", ["file", "row", "rule", ""], rejected, ""
+        )
+
+
+def simulate(
+    children: Annotated[int, typer.Option(help="How many children the province has.")] = 200,
+    reports: Annotated[int, typer.Option(help="How many reports of concern.")] = 100,
+    rate: Annotated[float, typer.Option(help="Events a second over all agencies; 0: as fast as it goes.")] = 0,
+    seed: Annotated[int, typer.Option(help="The same seed makes the same province.")] = 1,
+    dirty: Annotated[float, typer.Option(min=0, max=1, help="Share sent twice, late, corrected or malformed.")] = 0,
+    expect: Annotated[Path | None, typer.Option(help="Where to write the true figures.")] = None,
+    patience: Annotated[float, typer.Option(help="Seconds to wait for a platform that does not answer.")] = 120,
+    json: Json = False,
+) -> None:
+    """All agencies at once, each with its own credentials, publishing a made-up province.
+
+    Example: `vongtay simulate --children 500 --reports 200 --dirty 0.2 --expect truth.json`
+    """
+    from local.publishing import publish_traffic  # noqa: PLC0415
+    from local.simulation.traffic import traffic  # noqa: PLC0415
+    from local.simulation.world import World  # noqa: PLC0415
+
+    made = traffic(World(children, seed, datetime.now(UTC)), reports, seed=seed, dirty=dirty)
+    if expect is not None:
+        expect.write_bytes(orjson.dumps(made.truth(), option=orjson.OPT_INDENT_2))
+    with console.status("Simulating…") as line:
+        outcomes = publish_traffic(made.events, rate=rate, patience=patience, say=line.update)
+    if json:
+        print_json(dict(outcomes))
+    else:
+        print_table("Answers", ["outcome", "events"], sorted(outcomes.items()), "Nothing was sent.")
+    if outcomes["waiting"]:
+        raise CommandError("The platform does not answer; not everything was sent.", EXIT_UNREACHABLE)
 
 
 def verify(

@@ -97,7 +97,7 @@ class Service:
         for route in self._app.router.routes:
             # A service's start page answers with and without the slash.
             if isinstance(route, APIRoute) and route.path == "/":
-                router.add_api_route("", route.endpoint, methods=sorted(route.methods), include_in_schema=False)
+                router.add_api_route("", route.endpoint, methods=sorted(route.methods or ()), include_in_schema=False)
         return router
 
     async def start(self) -> None:

@@ -1,0 +1,26 @@
+"""Seals an event's personal fields to the platform's public key, before it is written anywhere or sent."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+
+from shared.contracts.base import CONTRACTS
+from shared.privacy.keys import as_box
+from shared.privacy.sealing import seal_to_platform
+
+
+def sealed(document: dict[str, Any], public_key: bytes, key_id: str) -> dict[str, Any]:
+    """In: a structured CloudEvent; the platform's public key (32 bytes, X25519) and its name. Out: the same event with
+    every personal field sealed. What is no event of a known type is returned as it is, for the platform to refuse."""
+    model = CONTRACTS.get(str(document.get("type")))
+    data = document.get("data")
+    if model is None or not isinstance(data, dict):
+        return document
+    boxes = {
+        name: seal_to_platform(orjson.dumps(data[name]), public_key, key_id).model_dump(exclude_none=True)
+        for name in model.sealed_fields()
+        if data.get(name) is not None and as_box(data[name]) is None
+    }
+    return document | {"data": data | boxes}
