@@ -239,7 +239,7 @@ class CaseIncidentRecorded(Contract):
     incident_id: str
     kind: str
     outcome: str
-    place: str | None
+    place: str | None = None
     unit: str
     sex: Sex
     age_band: AgeBand

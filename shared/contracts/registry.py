@@ -14,10 +14,10 @@ from shared.contracts.vocabulary import ChildDescription, Register, Sector, Sex
 class ChildFacts(BaseModel):
     """The coarse state of a child after the event, enough for whoever counts."""
 
-    unit: str | None
+    unit: str | None = None
     sex: Sex
-    birth_year: int | None
-    birth_month: int | None
+    birth_year: int | None = None
+    birth_month: int | None = None
     ethnicity: str | None = None
     disability: bool = False
     circumstances: list[str] = Field(default_factory=list)
@@ -49,7 +49,7 @@ class ChildCorrected(_ChildEvent):
 class ChildMoved(_ChildEvent):
     """Residence changed to another commune."""
 
-    from_unit: str | None
+    from_unit: str | None = None
     moved_on: date
 
 
@@ -90,7 +90,7 @@ class ChildIdentified(Contract):
 
     case_id: str
     result: Literal["existing", "new", "candidates"]
-    child_id: str | None
+    child_id: str | None = None
     candidates: list[Candidate] = Field(default_factory=list)
     facts: ChildFacts | None = None
 
@@ -103,8 +103,8 @@ class RecordLinked(Contract):
     child_id: str
     register_kind: Register
     sector: Sector
-    unit: str | None
+    unit: str | None = None
     sex: Sex
-    birth_year: int | None
+    birth_year: int | None = None
     circumstances: list[str] = Field(default_factory=list)
     dropped_out: bool = False

@@ -12,6 +12,6 @@ class IndicatorChanged(Contract):
     """The shown value of a figure changed (at most one a second an indicator)."""
 
     indicator: str
-    unit: str | None
+    unit: str | None = None
     value: float
     as_of: AwareDatetime

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from shared.contracts import CONTRACTS, Envelope, Rejected, Violation, parse
 from shared.contracts.agency import ConcernReported, IncidentRecorded
+from shared.contracts.base import Contract
 from shared.contracts.envelope import from_kafka, from_structured
 
 EVENT = Envelope(
@@ -90,3 +93,17 @@ def test_every_contract_has_a_type_under_our_prefix_and_a_docstring() -> None:
         assert name == model.TYPE
         assert name.startswith("vn.vongtay.")
         assert model.__doc__
+
+
+@pytest.mark.parametrize("model", CONTRACTS.values(), ids=lambda model: model.TYPE)
+def test_what_may_be_unknown_may_be_left_out(model: type[Contract]) -> None:
+    # Events are written without their empty fields: a reader must not ask for them.
+    models = [model, *(field.annotation for field in model.model_fields.values() if _is_model(field.annotation))]
+    for part in models:
+        for name, field in part.model_fields.items():
+            if type(None) in get_args(field.annotation):
+                assert not field.is_required(), f"{part.__name__}.{name}"
+
+
+def _is_model(annotation: object) -> bool:
+    return isinstance(annotation, type) and issubclass(annotation, BaseModel)
