@@ -181,7 +181,7 @@ class Office:
             found = await self._find(connection, principal, identifier)
             scope = Scope("notify", connection, self._clock())
             happening = Happening(new_id(), TEST_TYPE, scope.now, None, None, None, None, {})
-            await self._desk.queue(scope, happening, [(found.id, found.channel)])
+            await self._desk.queue_to(scope, happening, found.id)
             await scope.flush()
         return happening.id
 

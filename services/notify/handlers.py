@@ -17,6 +17,7 @@ from services.notify.domain import (
     payload_of,
     short_type,
 )
+from services.notify.store import Queued
 from services.notify.texts import Texts
 from shared.contracts import notify as said
 from shared.contracts.base import CONTRACTS, Contract
@@ -45,23 +46,30 @@ class Desk:
         told = addressees(self._rules, happening, received.data)
         if told:
             await self.tell_in_app(scope, happening, told)
-        wanted = await store.matching(scope.connection, candidates(happening.event_type), happening)
-        if wanted:
-            await self.queue(scope, happening, wanted)
+        body = self.body(happening)
+        queued = await store.queue(scope.connection, happening, candidates(happening.event_type), body, scope.now)
+        await self._say(scope, happening, queued)
 
-    async def queue(self, scope: Scope, happening: Happening, wanted: Sequence[store.Wanted]) -> None:
-        """Make deliveries to subscriptions (id, channel) durable and say so."""
-        body = payload_of(happening, self._unit_name(happening.unit), self._base_url)
-        await store.put_message(scope.connection, happening, body, scope.now)
-        for item in await store.queue(scope.connection, happening.id, wanted, scope.now):
-            queued = said.MessageQueued(
+    async def queue_to(self, scope: Scope, happening: Happening, subscription_id: str) -> None:
+        """Make one delivery durable, whatever the subscription wants otherwise: a test message."""
+        body = self.body(happening)
+        queued = await store.queue_to(scope.connection, happening, subscription_id, body, scope.now)
+        await self._say(scope, happening, queued)
+
+    def body(self, happening: Happening) -> bytes:
+        """What partners receive of it."""
+        return payload_of(happening, self._unit_name(happening.unit), self._base_url)
+
+    async def _say(self, scope: Scope, happening: Happening, queued: Sequence[Queued]) -> None:
+        for item in queued:
+            event = said.MessageQueued(
                 delivery_id=item.id,
                 subscription_id=item.subscription_id,
                 channel=item.channel,
                 event_type=happening.event_type,
                 case_id=happening.case_id,
             )
-            await scope.emit(queued, subject=item.id, sequence=1)
+            await scope.emit(event, subject=item.id, sequence=1)
 
     async def tell_in_app(self, scope: Scope, happening: Happening, told: dict[str, bool], path: str = "") -> None:
         """Write notices. The row is what people see, so it is delivered with the commit."""

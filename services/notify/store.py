@@ -6,7 +6,7 @@ in clear: addresses and secrets lie sealed.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -22,7 +22,6 @@ from shared.web.i18n import Language
 WAKE: Final = "notify_due"
 CHANGED: Final = "notify_changed"
 NOTICED: Final = "notify_noticed"
-Wanted = tuple[str, ChannelName]  # a subscription's id and channel
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,83 +85,65 @@ class Settled:
     sequence: int
 
 
-_PUT_MESSAGE = text(
-    """
+# One statement from what happened to durable deliveries. Their ids follow from message and subscription: the same event
+# again adds nothing. A message that nobody wants is not kept.
+_QUEUE = """
+WITH wanted AS ({wanted}),
+kept AS (
     INSERT INTO message (id, event_type, unit, case_id, due, occurred_at, body, created_at)
-    VALUES (CAST(:id AS uuid), :event_type, :unit, :case_id, :due, :occurred_at, :body, :now)
+    SELECT CAST(:message AS uuid), :event_type, :unit, :case_id, :due, :occurred_at, :body, :now
+    WHERE EXISTS (SELECT FROM wanted)
     ON CONFLICT (id) DO NOTHING
-    """
-)
-
-
-async def put_message(connection: AsyncConnection, happening: Happening, body: bytes, now: datetime) -> None:
-    """Keep what is to be delivered, once."""
-    await connection.execute(
-        _PUT_MESSAGE,
-        {
-            "id": happening.id,
-            "event_type": happening.event_type,
-            "unit": happening.unit,
-            "case_id": happening.case_id,
-            "due": happening.due,
-            "occurred_at": happening.time,
-            "body": body,
-            "now": now,
-        },
-    )
-
-
-# Paused and disabled endpoints queue too: what is said to a partner waits for them.
-_MATCHING = text(
-    """
-    SELECT id::text AS id, channel FROM subscription
-    WHERE state <> 'deleted' AND patterns && CAST(:candidates AS text[])
-      AND (units IS NULL OR CAST(:unit AS text) = ANY (units))
-      AND (sector IS NULL OR CAST(:sector AS text) IS NULL OR sector = :sector)
-    ORDER BY id
-    """
-)
-
-
-async def matching(connection: AsyncConnection, patterns: Sequence[str], happening: Happening) -> list[Wanted]:
-    """Subscriptions (id, channel) that want what happened."""
-    rows = await connection.execute(
-        _MATCHING, {"candidates": list(patterns), "unit": happening.unit, "sector": happening.sector}
-    )
-    return [(row.id, row.channel) for row in rows]
-
-
-_QUEUE = text(
-    """
+), created AS (
     INSERT INTO delivery (id, subscription_id, message_id, due_at, created_at)
-    SELECT id, subscription_id, CAST(:message AS uuid), :now, :now
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:subscriptions AS uuid[])) AS wanted (id, subscription_id)
-    ON CONFLICT (id) DO NOTHING RETURNING id::text AS id
-    """
+    SELECT CAST(encode(substring(sha256(convert_to(:message || '/' || wanted.id, 'UTF8')) FOR 16), 'hex') AS uuid),
+           wanted.id, CAST(:message AS uuid), :now, :now
+    FROM wanted
+    ON CONFLICT (id) DO NOTHING RETURNING id, subscription_id
 )
+SELECT created.id::text, wanted.id::text, wanted.channel FROM created JOIN wanted ON wanted.id = created.subscription_id
+"""
+# Paused and disabled endpoints queue too: what is said to a partner waits for them.
+_TO_ALL_WHO_WANT_IT = text(
+    _QUEUE.format(
+        wanted="""
+        SELECT id, channel FROM subscription
+        WHERE state <> 'deleted' AND patterns && CAST(:patterns AS text[])
+          AND (units IS NULL OR CAST(:unit AS text) = ANY (units))
+          AND (sector IS NULL OR CAST(:sector AS text) IS NULL OR sector = :sector)
+        """
+    )
+)
+_TO_ONE = text(_QUEUE.format(wanted="SELECT id, channel FROM subscription WHERE id = CAST(:only AS uuid)"))
 
 
 async def queue(
-    connection: AsyncConnection, message_id: str, subscriptions: Sequence[Wanted], now: datetime
+    connection: AsyncConnection, happening: Happening, patterns: Sequence[str], body: bytes, now: datetime
 ) -> list[Queued]:
-    """Make deliveries durable. A delivery's id follows from message and subscription: the same again adds nothing."""
-    wanted = {
-        stable_id("delivery", message_id, identifier): Queued("", identifier, channel)
-        for identifier, channel in subscriptions
+    """Make the message durable, and a delivery to each subscription that wants it. Out: the new ones."""
+    values = {"patterns": list(patterns), "sector": happening.sector, **_message(happening, body, now)}
+    return [Queued(*row) for row in await connection.execute(_TO_ALL_WHO_WANT_IT, values)]
+
+
+async def queue_to(
+    connection: AsyncConnection, happening: Happening, subscription_id: str, body: bytes, now: datetime
+) -> list[Queued]:
+    """The same for one subscription, whatever it wants."""
+    values = {"only": subscription_id, **_message(happening, body, now)}
+    return [Queued(*row) for row in await connection.execute(_TO_ONE, values)]
+
+
+def _message(happening: Happening, body: bytes, now: datetime) -> dict[str, Any]:
+    return {
+        "message": happening.id,
+        "event_type": happening.event_type,
+        "unit": happening.unit,
+        "case_id": happening.case_id,
+        "due": happening.due,
+        "occurred_at": happening.time,
+        "body": body,
+        "now": now,
     }
-    rows = await connection.execute(
-        _QUEUE,
-        {
-            "message": message_id,
-            "now": now,
-            "ids": list(wanted),
-            "subscriptions": [item.subscription_id for item in wanted.values()],
-        },
-    )
-    created = [Queued(row.id, wanted[row.id].subscription_id, wanted[row.id].channel) for row in rows]
-    if created:
-        await wake(connection, WAKE)
-    return created
 
 
 _NOTICE = text(
@@ -171,7 +152,7 @@ _NOTICE = text(
     SELECT id, audience, :event_type, :unit, :case_id, :due, :path, urgent, :now
     FROM unnest(CAST(:ids AS uuid[]), CAST(:audiences AS text[]), CAST(:urgent AS boolean[]))
          AS wanted (id, audience, urgent)
-    ON CONFLICT (id) DO NOTHING RETURNING id::text AS id, audience
+    ON CONFLICT (id) DO NOTHING RETURNING id::text AS id
     """
 )
 
@@ -197,16 +178,12 @@ async def put_notices(
             },
         )
     ).all()
-    await wake(connection, NOTICED, [row.audience for row in rows])
     return [row.id for row in rows]
 
 
-async def wake(connection: AsyncConnection, channel: str, payloads: Iterable[str] = ("",)) -> None:
-    """Tell listening replicas at commit."""
-    await connection.execute(
-        text("SELECT pg_notify(:channel, payload) FROM unnest(CAST(:payloads AS text[])) AS payload"),
-        {"channel": channel, "payloads": list(payloads)},
-    )
+async def wake(connection: AsyncConnection, channel: str) -> None:
+    """Tell listening replicas at commit. New deliveries and notices do so by themselves, by trigger."""
+    await connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": channel})
 
 
 # One index probe a subscription: a backlog of one endpoint is never waded through to find the others' deliveries.

@@ -74,9 +74,21 @@ _TABLES = (
     )
     """,
 )
+# Statement-level triggers wake workers and open inboxes: whoever inserts, by whatever way, cannot forget it.
+_WAKE = (
+    """CREATE FUNCTION delivery_wake() RETURNS trigger LANGUAGE plpgsql AS
+       $$ BEGIN PERFORM pg_notify('notify_due', ''); RETURN NULL; END $$""",
+    """CREATE TRIGGER delivery_wake AFTER INSERT ON delivery
+       FOR EACH STATEMENT EXECUTE FUNCTION delivery_wake()""",
+    """CREATE FUNCTION notice_wake() RETURNS trigger LANGUAGE plpgsql AS
+       $$ BEGIN PERFORM pg_notify('notify_noticed', audience) FROM (SELECT DISTINCT audience FROM added) AS told;
+          RETURN NULL; END $$""",
+    """CREATE TRIGGER notice_wake AFTER INSERT ON notice REFERENCING NEW TABLE AS added
+       FOR EACH STATEMENT EXECUTE FUNCTION notice_wake()""",
+)
 
 
 def upgrade() -> None:
-    for statement in _TABLES:
+    for statement in (*_TABLES, *_WAKE):
         op.execute(statement)
     create_messaging(op.get_bind())
