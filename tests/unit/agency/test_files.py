@@ -1,0 +1,171 @@
+"""Files as agencies really send them: each form with its encoding, its mistakes and its true result."""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections import Counter
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import openpyxl
+import pytest
+
+from agency.files.mapping import Mapping, read
+from agency.files.tables import FileProblem, rows
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+EXPECT = json.loads((SAMPLES / "expect.json").read_text())
+NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
+PEPPER = b"p" * 32
+HEADER = (
+    "Mã cuộc gọi,Thời điểm tiếp nhận,Kênh,Họ tên trẻ,Ngày sinh/Tuổi,Giới tính,Xã/Phường,Loại xâm hại,Nguy hiểm ngay\n"
+)
+
+
+def final_events(name: str) -> tuple[list[Any], dict[str, Any], dict[str, int]]:
+    """Rejections, the last wording of each id, and counts, as a platform that keeps every content would see them."""
+    rejected, last, counts = [], {}, Counter[str]()
+    seen: dict[str, set[str]] = {}
+    for item in read(SAMPLES / name, pepper=PEPPER, now=NOW).items:
+        counts["rows"] += 1
+        if item.event is None:
+            rejected.append({"row": item.row, "rule": item.violations[0].rule})
+            continue
+        content = json.dumps(item.event["data"], sort_keys=True)
+        known = seen.setdefault(item.event["id"], set())
+        counts["duplicates" if content in known else "corrections" if known else "accepted"] += 1
+        if content not in known:
+            known.add(content)
+            last[item.event["id"]] = item.event["data"]
+    return rejected, last, counts
+
+
+@pytest.mark.parametrize("name", EXPECT["files"])
+def test_every_sample_row_is_judged_as_it_should_be(name: str) -> None:
+    rejected, _, counts = final_events(name)
+    truth = EXPECT["files"][name]
+    assert rejected == truth["rejected"]
+    for figure in ("rows", "accepted", "duplicates", "corrections"):
+        assert counts[figure] == truth.get(figure, 0), figure
+
+
+def test_calls_carry_what_is_counted() -> None:
+    _, last, _ = final_events("hotline-calls.csv")
+    truth = EXPECT["concerns"]
+    assert Counter(data.get("unit", "unclassified") for data in last.values()) == truth["by_unit"]
+    assert Counter(data["kinds"][0] for data in last.values()) == truth["by_kind"]
+    assert Counter(data["channel"] for data in last.values()) == truth["by_channel"]
+    assert sum(data["danger_now"] == "yes" for data in last.values()) == truth["danger_now"]
+
+
+def test_roster_rows_carry_what_is_counted() -> None:
+    _, last, _ = final_events("commune-roster.xlsx")
+    truth = EXPECT["children"]
+    assert Counter(data["unit"] for data in last.values()) == truth["by_unit"]
+    assert Counter(code for data in last.values() for code in data.get("circumstances", [])) == truth["circumstances"]
+    assert all(data["as_of"] == "2026-10-31" for data in last.values())
+
+
+def test_windows_1258_becomes_composed_vietnamese() -> None:
+    first = next(read(SAMPLES / "hospital-injuries.txt", pepper=PEPPER, now=NOW).items).event
+    assert first is not None
+    assert (first["data"]["child"]["name"], first["data"]["kind"]) == ("Hoàng Mai Vy", "Ngộ độc")
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+def test_any_usual_encoding_and_separator(tmp_path: Path, encoding: str, separator: str) -> None:
+    text = (HEADER + "C1,24/09/2026 11:45,111,Lý Gia Đạt,7 tuổi,Nam,Xã Sảng Mộc,Bạo lực,Có\n").replace(",", separator)
+    file = tmp_path / "calls.csv"
+    file.write_bytes(text.encode(encoding))
+    (item,) = read(file, pepper=PEPPER, now=NOW).items
+    assert item.event is not None
+    data = item.event["data"]
+    assert data["child"]["name"] == "Lý Gia Đạt"
+    assert (data["age"], data["sex"], data["kinds"], data["danger_now"]) == (7, "male", ["violence"], "yes")
+    assert data["received_at"] == "2026-09-24T04:45:00+00:00"
+    assert "unit_text" not in data
+
+
+def test_a_form_nobody_knows_is_named_not_guessed(tmp_path: Path) -> None:
+    file = tmp_path / "x.csv"
+    file.write_text("a,b\n1,2\n")
+    with pytest.raises(FileProblem, match="not recognised") as caught:
+        read(file, pepper=PEPPER, now=NOW)
+    assert caught.value.rule == "form-unknown"
+
+
+def test_a_mapping_beside_the_file_is_used(tmp_path: Path) -> None:
+    file = tmp_path / "tram-y-te.csv"
+    file.write_text("Mã;Ngày;Vì sao;Ra viện\nA1;01/10/2026;Ngã;Khỏi\n")
+    file.with_suffix(".yaml").write_text(
+        """
+name: station
+title: Trạm y tế
+sector: health
+type: agency.incident.recorded
+source: /agency/health/station
+columns: [Mã, Ngày]
+id: {column: Mã}
+fields:
+  occurred_on: {column: Ngày, as: date, rule: occurred-on, required: true}
+  kind: {column: Vì sao, required: true}
+  outcome: {column: Ra viện, required: true}
+""",
+        "utf-8",
+    )
+    (item,) = read(file, pepper=PEPPER, now=NOW).items
+    assert item.event is not None
+    assert item.event["data"] == {"occurred_on": "2026-10-01", "kind": "Ngã", "outcome": "Khỏi"}
+
+
+def test_a_wrong_mapping_names_the_place(tmp_path: Path) -> None:
+    file = tmp_path / "m.yaml"
+    file.write_text("name: x\nfields: {a: {colum: b}}\n")
+    with pytest.raises(FileProblem, match=r"fields\.a\.colum"):
+        Mapping.load(file)
+
+
+def test_hostile_files_end_in_one_sentence(tmp_path: Path) -> None:
+    bomb = tmp_path / "bomb.xlsx"
+    with zipfile.ZipFile(bomb, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("xl/worksheets/sheet1.xml", b"0" * 30_000_000)
+    with pytest.raises(FileProblem) as caught:
+        list(rows(bomb))
+    assert caught.value.rule == "zip-bomb"
+
+    truncated = tmp_path / "cut.xlsx"
+    truncated.write_bytes((SAMPLES / "commune-roster.xlsx").read_bytes()[:50_000])
+    with pytest.raises(FileProblem) as caught:
+        list(rows(truncated))
+    assert caught.value.rule == "xlsx"
+
+    endless = tmp_path / "endless.csv"
+    endless.write_text(HEADER + '"' + "x" * 300_000)
+    with pytest.raises(FileProblem) as caught:
+        list(rows(endless))
+    assert (caught.value.rule, caught.value.row) == ("row-unreadable", 2)
+
+
+def test_a_formula_is_read_as_its_text_not_run(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["Số hồ sơ", "Ngày vào viện", "Nguyên nhân", "Kết quả"])
+    sheet.append(["=1+1", "01/10/2026", "Ngã", "Khỏi"])
+    file = tmp_path / "f.xlsx"
+    book.save(file)
+    (item,) = read(file, pepper=PEPPER, now=NOW).items
+    assert [violation.rule for violation in item.violations] == ["id-missing"]
+
+
+def test_ids_made_from_rows_need_the_pepper_and_forget_nothing_that_identifies() -> None:
+    def identifiers(pepper: bytes) -> list[str]:
+        found = read(SAMPLES / "commune-roster.xlsx", pepper=pepper, now=NOW).items
+        return [item.event["id"] for item in found if item.event]
+
+    ours, others = identifiers(PEPPER), identifiers(b"q" * 32)
+    assert len(set(ours)) == len(ours) == EXPECT["files"]["commune-roster.xlsx"]["accepted"]
+    assert not set(ours) & set(others)
