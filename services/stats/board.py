@@ -36,6 +36,7 @@ _TABLE_SECONDS: Final = 1.0
 # Also when nothing changes: "today" does.
 _IDLE_SECONDS: Final = 30.0
 _OPENING_SECONDS: Final = 10.0
+_FOREMOST: Final = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +82,7 @@ class CommuneFigures:
     @property
     def weight(self) -> tuple[int, ...]:
         """What puts it higher on the board."""
-        return (-self.missed, -self.high, -self.open, -self.today, -self.concerns)
+        return (self.quiet, -self.missed, -self.high, -self.open, -self.today, -self.concerns)
 
     @property
     def quiet(self) -> bool:
@@ -114,6 +115,13 @@ class BoardFigures:
     def empty(self) -> bool:
         """Whether nothing was ever counted here."""
         return not (self.concerns or self.cases_open or self.cases_closed or self.children)
+
+    @property
+    def foremost(self) -> tuple[list[CommuneFigures], list[CommuneFigures]]:
+        """The communes that are shown at once, and those that are folded away: a phone shows few lines."""
+        busy = sum(not commune.quiet for commune in self.communes)
+        at = max(1, min(busy, _FOREMOST))
+        return self.communes[:at], self.communes[at:]
 
     @property
     def most_open(self) -> int:
