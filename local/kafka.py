@@ -303,7 +303,8 @@ def _requests(access: Sequence[Rule]) -> Iterator[CreateAclsRequest]:
 
 
 def _cluster_id() -> str:
-    return urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    # The tool takes what begins with a dash for an option.
+    return "V" + urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()[1:]
 
 
 def _java() -> Path:
