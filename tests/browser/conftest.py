@@ -5,20 +5,15 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 import uvicorn
 from fastapi import FastAPI
-
-# Under --import-mode=importlib the project's root is on the path only where pytest is run as a module.
-sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from tests.browser import gallery
 
