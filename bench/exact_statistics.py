@@ -1,0 +1,189 @@
+"""Exact statistics: agency facts from Kafka into the cube, by the very service, beside Kafka Streams exactly-once.
+
+All read the same records of the same broker. Ours also compares sequences, keeps progress and survives reordering.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import tempfile
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import text
+
+import services.stats
+from bench import Result
+from bench.peers import kafka_streams
+from local.kafka import EmbeddedKafka
+from local.postgres import EmbeddedPostgres
+from services.stats.app import build
+from services.stats.decoding import said_by
+from services.stats.domain import Cell, Fact, latest
+from services.stats.handlers import Counting
+from services.stats.store import Cells, Ledger
+from shared.contracts.cases import CaseFacts, CaseReclassified
+from shared.contracts.envelope import Envelope
+from shared.contracts.vocabulary import SECTORS
+from shared.database import Database
+from shared.messaging.kafka import producer
+from shared.messaging.processing import Record
+from shared.messaging.service import Service, ServiceContext
+from shared.messaging.topics import ensure_topics
+from shared.privacy import Keys, PlatformKey
+from shared.reference.units import Units
+from shared.settings import Settings
+
+NAME = "exact-statistics"
+_TOPIC = "cases.cases.v1"
+_NOW = datetime(2026, 10, 31, 5, 0, tzinfo=UTC)
+_BATCH = 5000
+_ONE_BY_ONE = 1500
+_KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
+
+
+async def run(quick: bool) -> list[Result]:
+    """Publish, then let ours, Kafka Streams and the bare statement count the same; each must count every case."""
+    events = 60_000 if quick else 400_000
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vongtay-bench-")))
+        kafka = EmbeddedKafka(folder / "kafka", heap_mb=768)
+        stack.callback(kafka.kill)
+        postgres = EmbeddedPostgres(folder / "postgres", services=("stats", "bare"), durable=True)
+        stack.callback(postgres.stop)
+        await asyncio.gather(asyncio.to_thread(kafka.start), asyncio.to_thread(postgres.start))
+        settings = Settings(environment="test", topic_prefix="bench.", data_dir=folder, **kafka.connection())
+        await ensure_topics(settings)
+        records, cases = _records(events)
+        await _publish(settings, records)
+        ours, counted = await _ours(settings, postgres.url("stats"), events)
+        _check(counted, cases)
+        bare, one_by_one = await _bare(postgres.url("bare"), records)
+        peer = await kafka_streams.count(kafka.bootstrap, f"bench.{_TOPIC}", events, folder / "streams")
+        _check(peer.counted, cases)
+    streams = events / peer.seconds
+    beside = {
+        "Kafka Streams 4.1.1 exactly_once_v2": streams,
+        "bare statement (the limit)": bare,
+        "one transaction an event": one_by_one,
+    }
+    ratio = {name: ours / value for name, value in beside.items()}
+    what = f"{events:,} case events, Kafka to PostgreSQL's cube"
+    met = ours >= 2 * streams
+    return [Result(NAME, what, ours, "events/s", beside, ratio, "≥ 2 × Kafka Streams", met)]
+
+
+def _check(counted: int, cases: int) -> None:
+    if counted != cases:
+        raise AssertionError(f"{counted} cases counted instead of {cases}")
+
+
+def _records(events: int) -> tuple[list[Record], int]:
+    """Events of cases, five a case on average, in the form that services publish. Out: and how many cases."""
+    chance = random.Random(1)
+    units = Units.load().codes()
+    ids = [str(uuid4()) for _ in range(events // 5)]
+    sequences: dict[str, int] = {}
+    homes = {case: (chance.choice(units), chance.choice(("male", "female"))) for case in ids}
+    records = []
+    for offset in range(events):
+        case = chance.choice(ids)
+        sequence = sequences[case] = sequences.get(case, 0) + 1
+        unit, sex = homes[case]
+        facts = CaseFacts(
+            unit=unit,
+            sex=sex,
+            age_band=chance.choice(("0-3", "4-5", "6-10", "11-15")),
+            kind=chance.choice(("violence", "neglect", "sexual-abuse", "exploitation", "trafficking", "other")),
+            risk=chance.choice(("high", "medium", "low", "unassessed")),
+            status="closed" if sequence > 5 else "open",
+            step=chance.choice(("intake", "assessment", "plan", "approval", "carrying-out")),
+            sector=chance.choice(SECTORS),
+            channel="hotline-111",
+            opened_at=_NOW,
+        )
+        data = CaseReclassified(case_id=case, facts=facts)
+        envelope = Envelope(
+            id=str(uuid4()),
+            source="/services/cases",
+            type=data.TYPE,
+            subject=case,
+            time=_NOW,
+            data=b"",
+            sequence=sequence,
+            unit=unit,
+        )
+        value = data.model_dump_json(exclude_none=True).encode()
+        records.append(Record(_TOPIC, 0, offset, case, value, tuple(envelope.headers())))
+    return records, len(sequences)
+
+
+async def _publish(settings: Settings, records: Sequence[Record]) -> None:
+    async with producer(settings) as sender:
+        for record in records:
+            await sender.send(
+                settings.topic_prefix + record.topic, record.value, record.key.encode(), headers=list(record.headers)
+            )
+        await sender.flush()
+
+
+async def _ours(settings: Settings, url: str, events: int) -> tuple[float, int]:
+    """The whole service, as it is deployed. Out: events a second from the first batch to the last commit; its cases."""
+    database = Database(url)
+    watch = Database(url, pool_size=1)
+    app = build(ServiceContext(settings, database, _KEYS, lambda: _NOW))
+    service = Service(app, ServiceContext(settings, database, _KEYS, lambda: _NOW))
+    await service.start()
+    try:
+        began = 0.0
+        while (done := await _done(watch)) < events:
+            if done and not began:
+                # What was counted before the clock started is not ours to claim.
+                began, before = time.perf_counter(), done
+            await asyncio.sleep(0.02)
+        seconds = time.perf_counter() - began
+        async with watch.transaction() as connection:
+            counted = (await connection.execute(text("SELECT sum(n) FROM cube"))).scalar_one()
+    finally:
+        await service.stop()
+        await watch.close()
+    return (events - before) / seconds, int(counted)
+
+
+async def _done(database: Database) -> int:
+    async with database.transaction() as connection:
+        found = await connection.execute(text('SELECT coalesce(sum("offset" + 1), 0) FROM progress'))
+        return int(found.scalar_one())
+
+
+async def _bare(url: str, records: Sequence[Record]) -> tuple[float, float]:
+    """The statement alone, fed from memory; and the same with a transaction an event."""
+    database = Database(url)
+    await database.migrate(Path(services.stats.__file__).parent / "migrations")
+    cells, ledger = Cells(), Ledger()
+    batches: list[tuple[list[Fact], dict[Cell, int]]] = []
+    for at in range(0, len(records), _BATCH):
+        facts = latest(fact for record in records[at : at + _BATCH] for fact in said_by(record)[0].facts)
+        batches.append((facts, cells.ids([fact.cell for fact in facts if fact.cell is not None])))
+    began = time.perf_counter()
+    for facts, ids in batches:
+        async with database.transaction() as connection:
+            fresh = await cells.store(connection, ids)
+            await ledger.move(connection, facts, ids)
+        cells.remember(fresh)
+    bare = len(records) / (time.perf_counter() - began)
+    counting = Counting(database, _KEYS, lambda: _NOW)
+    sample = records[:_ONE_BY_ONE]
+    async with database.transaction() as connection:
+        await connection.execute(text("TRUNCATE fact, cube"))
+    began = time.perf_counter()
+    for record in sample:
+        await counting.handle([record])
+    one_by_one = len(sample) / (time.perf_counter() - began)
+    await database.close()
+    return bare, one_by_one
