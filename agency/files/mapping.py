@@ -5,10 +5,9 @@ How to write one is in docs/how-to/mappings.md. A mapping that contradicts its e
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Mapping as Map
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from importlib import resources
@@ -21,7 +20,8 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from agency.files import values
-from agency.files.tables import Cell, FileProblem, Row, is_json_lines, json_lines, rows
+from agency.files.naming import RowNames
+from agency.files.tables import Cell, FileProblem, Row, is_json_lines, json_lines, tables
 from shared.contracts.base import TYPE_PREFIX, contract_of, parse
 from shared.contracts.envelope import from_structured
 from shared.contracts.errors import Rejected, Violation
@@ -34,6 +34,10 @@ Document = dict[str, Any]
 _HEADER_ROWS = 20
 _MISSING = ("Thiếu «{}».", "«{}» is missing.")
 _INVALID = ("«{}» không hợp lệ.", "«{}» is not valid.")
+_SHIFTED = (
+    "Dòng có nhiều ô hơn dòng tiêu đề: có thể thừa dấu ngăn cách.",
+    "The row has more cells than the header: perhaps a separator too many.",
+)
 _FUTURE = ("«{}» ở tương lai.", "«{}» lies in the future.")
 
 
@@ -97,6 +101,11 @@ class Mapping(_Strict):
         found = {fold(str(cell)) for cell in header if cell is not None}
         return all(fold(column) in found for column in self.columns)
 
+    def known(self, header: Sequence[Cell]) -> int:
+        """How many of a header's columns it reads."""
+        mine = {fold(column.column) for column in self.fields.values()}
+        return len(mine & {fold(str(cell)) for cell in header if cell is not None})
+
 
 @dataclass(frozen=True, slots=True)
 class Item:
@@ -141,20 +150,60 @@ def read(path: Path, *, pepper: bytes, mapping: Mapping | None = None, now: date
     beside = path.with_suffix(".yaml")
     if mapping is None and beside.is_file():
         mapping = Mapping.load(beside)
-    stream = rows(path)
-    titles: list[Row] = []
-    for row in islice(stream, _HEADER_ROWS):
-        for candidate in [mapping] if mapping else shipped():
-            if candidate.fits(row.cells):
-                converter = _Converter(candidate, row.cells, titles, pepper, moment)
-                return Reading(path, candidate.sector, candidate.name, map(converter.item, stream))
-        titles.append(row)
+    candidates = [mapping] if mapping else shipped()
+    streams = tables(path)
+    for stream in streams:
+        if converter := _converter(stream, candidates, pepper, moment):
+            form = converter.mapping
+            return Reading(path, form.sector, form.name, _items(path, converter, stream, streams, candidates))
     raise FileProblem(
         path,
         "form-unknown",
         "Không nhận ra mẫu biểu từ dòng tiêu đề; hãy chỉ rõ bằng --mapping.",
         "Its form is not recognised by its header; name a mapping with --mapping.",
     )
+
+
+def _converter(stream: Iterator[Row], candidates: Sequence[Mapping], pepper: bytes, now: datetime) -> _Converter | None:
+    """The form whose header stands among the first rows; of two that fit, the one that knows more of its columns."""
+    titles: list[Row] = []
+    for row in islice(stream, _HEADER_ROWS):
+        fitting = [candidate for candidate in candidates if candidate.fits(row.cells)]
+        if fitting:
+            best = max(fitting, key=lambda candidate: candidate.known(row.cells))
+            return _Converter(best, row.cells, titles, pepper, now)
+        titles.append(row)
+    return None
+
+
+def _items(
+    path: Path,
+    converter: _Converter,
+    stream: Iterator[Row],
+    others: Iterator[Iterator[Row]],
+    candidates: Sequence[Mapping],
+) -> Iterator[Item]:
+    with closing(converter):
+        yield from map(converter.item, filter(converter.speaks, stream))
+    for other in others:
+        if any(candidate.fits(row.cells) for row in islice(other, _HEADER_ROWS) for candidate in candidates):
+            raise FileProblem(
+                path,
+                "sheets",
+                "Nhiều trang tính có mẫu biểu; hãy tách mỗi trang thành một tệp.",
+                "Several sheets hold a form; put each into a file of its own.",
+            )
+
+
+def check(path: Path) -> None:
+    """Read a file to its end and keep nothing: what cannot be read to the end is not sent in part.
+
+    Raises `FileProblem`.
+    """
+    if not is_json_lines(path):
+        for table in tables(path):
+            for _ in table:
+                pass
 
 
 def _events(path: Path) -> Reading:
@@ -188,9 +237,17 @@ class _Converter:
     def __init__(
         self, mapping: Mapping, header: Sequence[Cell], titles: Iterable[Row], pepper: bytes, now: datetime
     ) -> None:
-        self._mapping = mapping
+        self.mapping = mapping
+        self._width = len(header)
         self._places = {fold(str(cell)): place for place, cell in enumerate(header) if cell is not None}
-        self._pepper = pepper
+        self._names = RowNames(pepper)
+        self._own = sorted(
+            {
+                place
+                for column in mapping.fields.values()
+                if (place := self._places.get(fold(column.column))) is not None
+            }
+        )
         self._now = now
         self._as_of = _as_of(mapping, titles)
         self._units = Units.load()
@@ -198,35 +255,50 @@ class _Converter:
             name: {fold(key): value for key, value in column.values.items()} for name, column in mapping.fields.items()
         }
 
+    def close(self) -> None:
+        """Forget which rows were seen."""
+        self._names.close()
+
+    def speaks(self, row: Row) -> bool:
+        """Whether anything stands under the form's own columns: a bare running number is no record."""
+        return any(row.cells[place] is not None for place in self._own if place < len(row.cells))
+
     def item(self, row: Row) -> Item:
         """In: a data row. Out: its event, or every rule it breaks."""
         broken: list[Violation] = []
         found: dict[str, Any] = {}
-        for name, column in self._mapping.fields.items():
+        for name, column in self.mapping.fields.items():
             try:
                 found[name] = self._value(name, column, row, found)
             except _Broken as problem:
                 broken.append(problem.violation)
-        identifier = self._identifier(row)
+        if any(cell is not None for cell in row.cells[self._width :]):
+            broken.append(Violation("row", "columns", *_SHIFTED))
+        # Two children may look alike in every column: only rows that become records count as the first or second.
+        identifier = self._identifier(row) if self.mapping.id.column or not broken else ""
         if identifier is None:
-            broken.insert(0, _violation("id", "id", "missing", self._mapping.id.column or "", _MISSING))
+            broken.insert(0, _violation("id", "id", "missing", self.mapping.id.column or "", _MISSING))
         if broken or identifier is None:
             return Item(row.number, None, tuple(broken))
         data = self._data(found)
         try:
-            parse(contract_of(TYPE_PREFIX + self._mapping.type), data)
+            parse(contract_of(TYPE_PREFIX + self.mapping.type), data)
         except Rejected as rejected:
             return Item(row.number, None, rejected.violations)
-        document = {
+        document: Document = {
             "specversion": "1.0",
             "id": identifier,
-            "source": self._mapping.source,
-            "type": TYPE_PREFIX + self._mapping.type,
+            "source": self.mapping.source,
+            "type": TYPE_PREFIX + self.mapping.type,
             "subject": identifier,
             "time": self._now.astimezone(UTC).isoformat(),
             "datacontenttype": "application/json",
+            "dataschema": f"urn:vongtay:contract:{self.mapping.type}",
+            "sector": self.mapping.sector,
             "data": data,
         }
+        if "unit" in data:
+            document["unit"] = data["unit"]
         return Item(row.number, document)
 
     def _value(self, name: str, column: Column, row: Row, found: Map[str, Any]) -> Any:
@@ -250,7 +322,7 @@ class _Converter:
                 f"A person of {column.under} or more is not a child.",
             )
             raise _Broken(Violation(name, "not-a-child", *words))
-        return [value] if column.list and value is not None else value
+        return value
 
     def _converted(self, name: str, column: Column, cell: Cell, found: Map[str, Any]) -> Any:
         match column.kind:
@@ -271,7 +343,8 @@ class _Converter:
             case "unit":
                 return values.as_unit(cell, self._units)
             case "choice":
-                return values.one_of(cell, self._choices[name], column.otherwise)
+                several = values.some_of if column.list else values.one_of
+                return several(cell, self._choices[name], column.otherwise)
 
     def _age_on(self, cell: Cell, moment: datetime | None) -> int | None:
         """An age, or the one that a birth date gives on a day; implausible ones are not known ones."""
@@ -286,7 +359,7 @@ class _Converter:
         return age if age is not None and 0 <= age <= 25 else None
 
     def _data(self, found: Map[str, Any]) -> Document:
-        data: Document = dict(self._mapping.constants)
+        data: Document = dict(self.mapping.constants)
         if self._as_of is not None:
             data["as_of"] = self._as_of.isoformat()
         for name, value in found.items():
@@ -296,12 +369,11 @@ class _Converter:
         return data
 
     def _identifier(self, row: Row) -> str | None:
-        own = self._mapping.id.column
+        own = self.mapping.id.column
         if own is not None:
             return values.as_text(self._cell(row, own))
-        parts = [values.as_text(self._cell(row, column)) or "" for column in self._mapping.id.derived]
-        content = orjson.dumps([self._mapping.name, *parts])
-        return hmac.new(self._pepper, content, hashlib.sha256).hexdigest()[:32]
+        parts = [values.as_text(self._cell(row, column)) or "" for column in self.mapping.id.derived]
+        return self._names.name(orjson.dumps([self.mapping.name, *parts]))
 
     def _cell(self, row: Row, column: str) -> Cell:
         place = self._places.get(fold(column))
@@ -312,8 +384,9 @@ class _Converter:
 
     def _lies_ahead(self, value: datetime | date) -> bool:
         if isinstance(value, datetime):
-            return value > self._now
-        return value > self._day()
+            # The day's end, as clerks' clocks differ and an evening's calls may be sent at noon.
+            return value.astimezone(LOCAL).date() > self._now.astimezone(LOCAL).date()
+        return value > min(self._day(), self._now.astimezone(LOCAL).date())
 
 
 class _Broken(Exception):  # noqa: N818 - carries a violation to the row

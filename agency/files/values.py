@@ -14,6 +14,7 @@ from shared.reference.units import Units
 _DATE = re.compile(r"^(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4})$")
 _ISO_DATE = re.compile(r"^(\d{4})-(\d{1,2})-(\d{1,2})")
 _MOMENT = re.compile(r"^(\S+?)[ T]+(\d{1,2})[:hg](\d{2})(?::(\d{2})(?:\.\d+)?)?$")
+_SEVERAL = re.compile(r"[;+|/]")
 _AGE = re.compile(r"^(\d{1,2})\s*(?:t|tuoi)?$")
 _EXCEL_EPOCH = date(1899, 12, 30)
 _SEXES = {"nam": "male", "trai": "male", "m": "male", "nu": "female", "gai": "female", "f": "female"}
@@ -106,3 +107,13 @@ def one_of(cell: Cell, values: dict[str, Any], otherwise: Any) -> Any:
     if cell is None:
         return otherwise
     return values.get(fold(str(cell)), otherwise)
+
+
+def some_of(cell: Cell, values: dict[str, Any], otherwise: Any) -> list[Any] | None:
+    """What a table says of a cell that may name several things («Khuyết tật; Bị bạo lực»), each once, in order."""
+    if cell is None:
+        return None if otherwise is None else [otherwise]
+    text = str(cell)
+    parts = [text] if fold(text) in values else [part for part in _SEVERAL.split(text) if part.strip()]
+    meant = (values.get(fold(part), otherwise) for part in parts)
+    return list(dict.fromkeys(one for one in meant if one is not None)) or None

@@ -146,10 +146,10 @@ def test_hostile_files_end_in_one_sentence(tmp_path: Path) -> None:
     endless.write_text(HEADER + '"' + "x" * 300_000)
     with pytest.raises(FileProblem) as caught:
         list(rows(endless))
-    assert (caught.value.rule, caught.value.row) == ("row-unreadable", 2)
+    assert (caught.value.rule, caught.value.row) == ("quote-not-closed", 2)
 
 
-def test_a_formula_is_read_as_its_text_not_run(tmp_path: Path) -> None:
+def test_a_formula_counts_with_the_value_excel_kept_and_is_never_computed(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     sheet = book.active
     assert sheet is not None
@@ -157,8 +157,9 @@ def test_a_formula_is_read_as_its_text_not_run(tmp_path: Path) -> None:
     sheet.append(["=1+1", "01/10/2026", "Ngã", "Khỏi"])
     file = tmp_path / "f.xlsx"
     book.save(file)
-    (item,) = read(file, pepper=PEPPER, now=NOW).items
-    assert [violation.rule for violation in item.violations] == ["id-missing"]
+    with pytest.raises(FileProblem) as caught:
+        list(read(file, pepper=PEPPER, now=NOW).items)
+    assert (caught.value.rule, caught.value.row) == ("formula-not-computed", 2)
 
 
 def test_ids_made_from_rows_need_the_pepper_and_forget_nothing_that_identifies() -> None:

@@ -1,0 +1,29 @@
+"""What makes a whole file unreadable, and a row of it: said once and clearly, never repeating what stands in a cell."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+Cell = str | int | float | datetime | None
+
+
+class FileProblem(Exception):  # noqa: N818 - about the file, not about us
+    """A file that cannot be read, or not further. `row` as a person sees it, None: the file as a whole."""
+
+    def __init__(self, path: Path, rule: str, message_vi: str, message_en: str, row: int | None = None) -> None:
+        where = f", row {row}" if row else ""
+        super().__init__(f"{path.name}{where}: {message_en}")
+        self.rule = rule
+        self.message_vi = message_vi
+        self.message_en = message_en
+        self.row = row
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row and its number in the file: the line on which it begins, or the sheet's own row number."""
+
+    number: int
+    cells: tuple[Cell, ...]
