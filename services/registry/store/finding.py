@@ -33,7 +33,8 @@ class Wanted:
     @property
     def fields(self) -> list[str]:
         """Which fields were used, for the log: never what was in them."""
-        return [name for name in ("name", "carer", "birth_date", "birth_year") if getattr(self, name)]
+        said = {"name": fold(self.name), "carer": fold(self.carer), "born": self.birth_date or self.birth_year}
+        return [name for name, value in said.items() if value]
 
 
 def search_sql(wanted: Wanted) -> tuple[str, dict[str, Any]]:

@@ -1,0 +1,176 @@
+"""HTTP for machines and for whoever builds on the registry: the same acts as the pages, in JSON.
+
+Names travel in bodies only, never in an address. Errors are problem+json in both languages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Depends, HTTPException
+from pydantic import BaseModel, Field
+
+from services.registry.desk import Taken, VersionConflictError
+from services.registry.domain.matching import Identification
+from services.registry.merging import NotPossibleError
+from services.registry.office import NotThereError, Office
+from services.registry.store.children import ChildRow
+from services.registry.store.finding import Wanted
+from shared.contracts.registry import Candidate, ChildFacts
+from shared.contracts.vocabulary import ChildDescription, ShortText, UnitCode
+from shared.identity import Permission, Principal, permit
+
+Reader = Annotated[Principal, Depends(permit(Permission.SEE_CHILDREN))]
+Editor = Annotated[Principal, Depends(permit(Permission.EDIT_CHILDREN))]
+
+
+class Search(BaseModel):
+    """What to look for; at least one of name, carer, birth date or year."""
+
+    name: ShortText = ""
+    carer: ShortText = ""
+    birth_date: date | None = None
+    birth_year: Annotated[int | None, Field(ge=1990, le=2100)] = None
+    unit: UnitCode | None = None
+
+
+class Description(BaseModel):
+    """A child and where it lives. `seen`: ids of look-alikes that the caller has ruled out."""
+
+    child: ChildDescription
+    unit: UnitCode | None = None
+    seen: Annotated[list[str], Field(max_length=20)] = Field(default_factory=list)
+
+
+class Correction(BaseModel):
+    """The whole description as it should be; `version` as it was read."""
+
+    child: ChildDescription
+    unit: UnitCode | None = None
+    version: int
+
+
+class Decision(BaseModel):
+    """What a person says of a pair."""
+
+    decision: Literal["same", "different"]
+
+
+class ChildView(BaseModel):
+    """A child as the API shows it."""
+
+    child_id: str
+    version: int
+    child: ChildDescription
+    facts: ChildFacts
+    confirmed_on: date
+
+
+class Who(BaseModel):
+    """`registered` and `child_id` where the child was registered; else the one it surely is, or candidates."""
+
+    result: Literal["registered", "existing", "candidates", "nobody"]
+    child_id: str | None = None
+    candidates: list[Candidate] = Field(default_factory=list)
+
+
+def build_api(office: Office) -> APIRouter:
+    """The JSON API below /registry/api."""
+    router = APIRouter(prefix="/api", tags=["registry"])
+
+    @router.post("/search")
+    async def search(asked: Search, principal: Reader) -> list[ChildView]:
+        """Children in the caller's communes like the one looked for, the likeliest first."""
+        units = [asked.unit] if asked.unit else None
+        wanted = Wanted(asked.name, asked.carer, asked.birth_date, asked.birth_year, units)
+        return [_view(row) for row in await office.search(principal, wanted)]
+
+    @router.post("/identify")
+    async def identify(asked: Description, principal: Reader) -> Who:
+        """Who a described child is. Nothing is saved."""
+        return _who(await office.identify(principal, asked.child, asked.unit))
+
+    @router.post("/children", status_code=201)
+    async def register(asked: Description, principal: Editor) -> Who:
+        """Register a child; where another may be the same and is not in `seen`, nothing is saved (`candidates`)."""
+        with _answers():
+            done = await office.register(principal, asked.child, asked.unit, asked.seen)
+        return Who(result="registered", child_id=done.child_id) if isinstance(done, Taken) else _who(done)
+
+    @router.get("/children/{child_id}")
+    async def child(child_id: str, principal: Reader) -> ChildView:
+        """A child; a merged id gives the child it stands for. The look is logged."""
+        with _answers():
+            return _view((await office.child(principal, child_id)).row)
+
+    @router.put("/children/{child_id}", status_code=204)
+    async def correct(child_id: str, asked: Correction, principal: Editor) -> None:
+        """Correct or move a child. 409 where it changed since `version`."""
+        with _answers():
+            await office.correct(principal, child_id, asked.child, asked.unit, asked.version)
+
+    @router.get("/matches")
+    async def match(principal: Reader, passed: Annotated[int, Field(ge=0, le=10_000)] = 0) -> dict[str, Any]:
+        """The pair that waits at place `passed` of the queue."""
+        with _answers():
+            question, more = await office.question(principal, passed)
+        if question is None:
+            return {"pair": None, "more": False}
+        return {
+            "pair": question.pair.id,
+            "probability": question.pair.probability,
+            "reasons": question.comparison.reasons,
+            "children": [_view(question.one.row), _view(question.other.row)],
+            "more": more,
+        }
+
+    @router.post("/matches/{pair_id}")
+    async def decide(pair_id: int, asked: Decision, principal: Reader) -> dict[str, str | None]:
+        """The same child, or two. Out: the merge's id, by which it is undone."""
+        with _answers():
+            kept, merge_id = await office.decide(principal, pair_id, same=asked.decision == "same")
+        return {"child_id": kept, "merge_id": merge_id}
+
+    @router.post("/merges/{merge_id}/undo")
+    async def undo(merge_id: str, principal: Reader) -> dict[str, str]:
+        """Take two apart again: the one taken out gets a new id."""
+        with _answers():
+            kept, new = await office.undo(principal, merge_id)
+        return {"child_id": kept, "new_child_id": new}
+
+    return router
+
+
+@contextmanager
+def _answers() -> Iterator[None]:
+    """The office's refusals as HTTP has them."""
+    try:
+        yield
+    except NotThereError:
+        raise HTTPException(404) from None
+    except (NotPossibleError, VersionConflictError):
+        raise HTTPException(409) from None
+
+
+def _view(row: ChildRow) -> ChildView:
+    known = row.known
+    return ChildView(
+        child_id=row.id,
+        version=row.sequence,
+        child=known.description,
+        facts=known.facts,
+        confirmed_on=known.confirmed_on,
+    )
+
+
+def _who(found: Identification) -> Who:
+    if found.sure is not None:
+        return Who(result="existing", child_id=found.sure.child_id)
+    candidates = [
+        Candidate(child_id=match.child_id, probability=match.probability, reasons=list(match.reasons))
+        for match in found.possible
+    ]
+    return Who(result="candidates" if candidates else "nobody", candidates=candidates)

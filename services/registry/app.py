@@ -1,0 +1,52 @@
+"""Puts the registry together: its desk, handlers, pages, API and migrations."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+from fastapi import APIRouter
+
+from services.registry.api import build_api
+from services.registry.desk import Desk
+from services.registry.handlers import routes
+from services.registry.office import Office
+from services.registry.pages import RegistryPages
+from services.registry.store import children
+from shared.messaging.relay import pause
+from shared.messaging.service import BackgroundLoop, ServiceApp, ServiceContext
+from shared.reference.units import Units
+from shared.web.pages import Pages
+
+# Claims keep apart transactions that run at the same time; none runs for an hour.
+_CLAIM_LIFE = timedelta(hours=1)
+
+
+def build(context: ServiceContext) -> ServiceApp:
+    """The registry in the given context."""
+    units = Units.load()
+    desk = Desk(context.keys)
+    office = Office(desk, context.database, context.clock)
+    pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
+    router = APIRouter()
+    router.include_router(build_api(office))
+    RegistryPages(office, pages, units).add_to(router)
+    return ServiceApp(
+        router=router,
+        pages=pages,
+        messaging=routes(desk, context.keys, units),
+        migrations=Path(__file__).parent / "migrations",
+        background=[_forgetting(context)],
+        learns_keys=True,
+    )
+
+
+def _forgetting(context: ServiceContext) -> BackgroundLoop:
+    async def forget_claims(stop: asyncio.Event) -> None:
+        while not stop.is_set():
+            async with context.database.transaction() as connection:
+                await children.forget_claims(connection, context.clock() - _CLAIM_LIFE)
+            await pause(stop, _CLAIM_LIFE.total_seconds())
+
+    return forget_claims

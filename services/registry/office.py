@@ -1,0 +1,265 @@
+"""What pages and the JSON API do for a signed-in person: search, read, register, correct, decide; each look is logged.
+
+It must never show a child outside the person's communes, and never log what somebody typed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Collection, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Row
+
+from services.registry import merging
+from services.registry.desk import Desk, Taken, today
+from services.registry.domain.children import Statement, circumstance_refusals
+from services.registry.domain.matching import Comparison, Identification, Match, compare, traits_of
+from services.registry.store import children as store
+from services.registry.store import finding, pairs
+from services.registry.store.children import ChildRow, Observation
+from services.registry.store.finding import Wanted
+from services.registry.store.pairs import Merge, Pair
+from shared.contracts.errors import Rejected
+from shared.contracts.vocabulary import ChildDescription
+from shared.database import Database
+from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, Role
+from shared.messaging.outbox import new_id, stable_id
+from shared.messaging.router import Clock, Scope
+from shared.reference.terms import Terms
+
+
+class NotThereError(Exception):
+    """There is no such child, pair or merge, or it is not for this person: which of them is not told."""
+
+
+@dataclass(frozen=True, slots=True)
+class ChildFile:
+    """Everything a child's page shows."""
+
+    row: ChildRow
+    statements: Sequence[Statement]
+    circumstances: Sequence[Observation]
+    history: Sequence[Row[Any]]
+    merges: Sequence[Merge]
+    accesses: Sequence[Row[Any]]
+    waiting: int
+    today: date
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Two records side by side."""
+
+    pair: Pair
+    one: ChildFile
+    other: ChildFile
+    comparison: Comparison
+
+
+def units_of(principal: Principal) -> Collection[str] | None:
+    """The communes whose children the person may look for; None: all."""
+    return None if principal.units == ALL_UNITS else sorted(principal.units)
+
+
+def may_decide(principal: Principal) -> bool:
+    """Who decides pairs: who edits children, and the coordinator, for pairs that lie in two communes."""
+    return principal.may(Permission.EDIT_CHILDREN) or principal.role is Role.COORDINATOR
+
+
+class Office:
+    """The registry's desk for people.
+
+    Args:
+        desk: does what is done. database, clock: the service's.
+    """
+
+    def __init__(self, desk: Desk, database: Database, clock: Clock) -> None:
+        self._desk = desk
+        self._database = database
+        self._clock = clock
+
+    @asynccontextmanager
+    async def scope(self) -> AsyncIterator[Scope]:
+        """One transaction; what was emitted in it leaves with it."""
+        async with self._database.transaction() as connection:
+            scope = Scope("registry", connection, self._clock())
+            yield scope
+            await scope.flush()
+
+    async def search(self, principal: Principal, wanted: Wanted) -> list[ChildRow]:
+        """Children in the person's communes that are like the one looked for."""
+        allowed = units_of(principal)
+        if allowed is not None:
+            asked = allowed if wanted.units is None else [unit for unit in wanted.units if unit in allowed]
+            wanted = replace(wanted, units=asked)
+        async with self.scope() as scope:
+            found = await finding.search(scope.connection, wanted)
+            await finding.log_access(
+                scope.connection, scope.now, principal.id, "search", fields=wanted.fields, found=len(found)
+            )
+        return found
+
+    async def identify(self, principal: Principal, description: ChildDescription, unit: str | None) -> Identification:
+        """Who a described child is, among those the person may see."""
+        async with self.scope() as scope:
+            wanted = traits_of(description, unit, today(scope))
+            found = await self._desk.identify(scope, wanted)
+            seen = [match for match in found.possible if await self._visible(scope, principal, match)]
+            sure = found.sure if found.sure is not None and found.sure in seen else None
+            await finding.log_access(scope.connection, scope.now, principal.id, "identify", found=len(seen))
+        return Identification(sure, tuple(seen))
+
+    async def child(self, principal: Principal, child_id: str) -> ChildFile:
+        """A child's file; the look is logged. An id that was merged gives the child it stands for."""
+        async with self.scope() as scope:
+            row = await self._seen(scope, principal, child_id)
+            found = await self._file(scope, row)
+            await finding.log_access(scope.connection, scope.now, principal.id, "child-page", row.id)
+        return found
+
+    async def matches(self, principal: Principal, matches: Sequence[Match]) -> list[tuple[Match, ChildRow | None]]:
+        """Rows of matches; None for a child of another commune."""
+        async with self.scope() as scope:
+            rows = [(match, await store.current(scope.connection, match.child_id)) for match in matches]
+            for _, row in rows:
+                if row is not None and principal.may_see(row.known.unit):
+                    await finding.log_access(scope.connection, scope.now, principal.id, "match", row.id)
+        return [(match, row if row is not None and principal.may_see(row.known.unit) else None) for match, row in rows]
+
+    async def register(
+        self, principal: Principal, description: ChildDescription, unit: str | None, seen: Sequence[str]
+    ) -> Taken | Identification:
+        """Register a child; see `Desk.open_record`. Raises `Rejected`, `NotAllowedError`."""
+        _must_edit(principal, unit)
+        async with self.scope() as scope:
+            return await self._desk.open_record(scope, description, unit, _actor(principal), seen=seen)
+
+    async def correct(
+        self, principal: Principal, child_id: str, wanted: ChildDescription, unit: str | None, version: int
+    ) -> None:
+        """Correct or move a child. Raises `Rejected`, `VersionConflictError`, `NotThereError`, `NotAllowedError`."""
+        async with self.scope() as scope:
+            row = await self._seen(scope, principal, child_id)
+            _must_edit(principal, row.known.unit)
+            await self._desk.correct(scope, row.id, wanted, unit, version=version, actor=_actor(principal))
+
+    async def begin(self, principal: Principal, child_id: str, code: str, since: date, evidence: str | None) -> None:
+        """A circumstance begins. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
+        async with self.scope() as scope:
+            row = await self._seen(scope, principal, child_id, lock=True)
+            _must_edit(principal, row.known.unit)
+            listed = any(code in Terms.load(name) for name in ("circumstances", "flags"))
+            if found := circumstance_refusals(since, None, today(scope), listed=listed):
+                raise Rejected(found)
+            record_id = stable_id("circumstance", row.id, code, since.isoformat())
+            seen = Observation(record_id, code, since, None, "dolisa", evidence)
+            await self._desk.observe(scope, row, seen, _actor(principal))
+
+    async def end(self, principal: Principal, child_id: str, code: str, until: date) -> None:
+        """A circumstance ends. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
+        async with self.scope() as scope:
+            row = await self._seen(scope, principal, child_id, lock=True)
+            _must_edit(principal, row.known.unit)
+            holding = await store.holding(scope.connection, row.id, today(scope))
+            first = holding.get(code)
+            found = circumstance_refusals(first or until, until, today(scope), listed=first is not None)
+            if found:
+                raise Rejected(found)
+            await self._desk.end(scope, row, code, until, _actor(principal))
+
+    async def question(self, principal: Principal, passed: int) -> tuple[Question | None, bool]:
+        """The pair that waits at place `passed` (from 0), and whether another follows. Both looks are logged."""
+        async with self.scope() as scope:
+            found = await pairs.open_pairs(scope.connection, units_of(principal), limit=2, after=passed)
+            if not found:
+                return None, False
+            files = [
+                await self._file(scope, await self._existing(scope, child_id))
+                for child_id in (found[0].low, found[0].high)
+            ]
+            for file in files:
+                await finding.log_access(scope.connection, scope.now, principal.id, "match", file.row.id)
+            comparison = compare(files[0].row.traits, files[1].row.traits)
+            return Question(found[0], files[0], files[1], comparison), len(found) > 1
+
+    async def waiting(self, principal: Principal, most: int = 100) -> int:
+        """How many pairs wait, counted up to `most`."""
+        async with self.scope() as scope:
+            return len(await pairs.open_pairs(scope.connection, units_of(principal), limit=most))
+
+    async def decide(self, principal: Principal, pair_id: int, *, same: bool) -> tuple[str, str | None]:
+        """Decide a pair. Out: the child that goes on, and the merge where there is one.
+
+        Raises `NotThereError`, `NotAllowedError`, `merging.NotPossibleError`.
+        """
+        if not may_decide(principal):
+            raise NotAllowedError("The role does not decide pairs")
+        async with self.scope() as scope:
+            found = await pairs.pair(scope.connection, pair_id)
+            if found is None:
+                raise NotThereError
+            rows = [await self._existing(scope, child_id) for child_id in (found.low, found.high)]
+            if not any(principal.may_see(row.known.unit) for row in rows):
+                raise NotThereError
+            merge_id = await merging.decide(scope, self._desk, pair_id, same=same, by=_actor(principal))
+            return min(found.low, found.high), merge_id
+
+    async def undo(self, principal: Principal, merge_id: str) -> tuple[str, str]:
+        """Undo a merge. Out: the child that went on, and the one that has a record of its own again.
+
+        Raises `NotThereError`, `NotAllowedError`, `merging.NotPossibleError`.
+        """
+        if not may_decide(principal):
+            raise NotAllowedError("The role does not decide pairs")
+        async with self.scope() as scope:
+            found = await pairs.merge(scope.connection, merge_id) if is_id(merge_id) else None
+            if found is None:
+                raise NotThereError
+            kept = await self._seen(scope, principal, found.kept)
+            return kept.id, await merging.undo(scope, self._desk, merge_id, _actor(principal))
+
+    async def _file(self, scope: Scope, row: ChildRow) -> ChildFile:
+        connection = scope.connection
+        return ChildFile(
+            row=row,
+            statements=await store.statements(connection, row.id),
+            circumstances=await store.circumstances(connection, row.id),
+            history=await store.history(connection, row.id),
+            merges=await pairs.merges_into(connection, row.id),
+            accesses=await finding.accesses(connection, row.id),
+            waiting=len(await pairs.pairs_of(connection, row.id)),
+            today=today(scope),
+        )
+
+    async def _existing(self, scope: Scope, child_id: str) -> ChildRow:
+        row = await store.current(scope.connection, child_id)
+        if row is None:
+            raise NotThereError
+        return row
+
+    async def _seen(self, scope: Scope, principal: Principal, child_id: str, *, lock: bool = False) -> ChildRow:
+        row = await store.current(scope.connection, child_id, lock=lock) if is_id(child_id) else None
+        if row is None or not principal.may_see(row.known.unit):
+            raise NotThereError
+        return row
+
+    async def _visible(self, scope: Scope, principal: Principal, match: Match) -> bool:
+        row = await store.current(scope.connection, match.child_id)
+        return row is not None and principal.may_see(row.known.unit)
+
+
+def is_id(value: str) -> bool:
+    """Whether a text has the form of our ids."""
+    return len(value) == len(new_id()) and all(letter in "0123456789abcdef-" for letter in value)
+
+
+def _actor(principal: Principal) -> str:
+    return f"person:{principal.id}"
+
+
+def _must_edit(principal: Principal, unit: str | None) -> None:
+    if not principal.may(Permission.EDIT_CHILDREN) or not principal.may_see(unit):
+        raise NotAllowedError("The role or the place does not allow this")

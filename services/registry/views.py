@@ -1,0 +1,118 @@
+"""How codes are called on screen. All texts are msgids: Vietnamese, with English in `locale/en.po`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+from typing import Final
+
+from shared.contracts.vocabulary import ChildDescription, age_on
+from shared.reference.terms import Terms
+from shared.web.navigation import SECTOR_NAMES
+
+SEXES: Final = {"female": "Nữ", "male": "Nam", "unknown": "Chưa rõ"}
+REGISTERS: Final = {
+    "registry-page": "Cán bộ ghi tại sổ đăng ký",
+    "commune-roster": "Sổ trẻ em của xã",
+    "school-roster": "Danh sách học sinh",
+    "health-record": "Hồ sơ y tế",
+    "report": "Báo tin",
+}
+FIELDS: Final = {
+    "name": "Họ và tên",
+    "birth_date": "Ngày sinh",
+    "age": "Tuổi ước chừng",
+    "sex": "Giới tính",
+    "ethnicity": "Dân tộc",
+    "number": "Số định danh cá nhân",
+    "address": "Địa chỉ",
+    "hamlet": "Thôn, xóm, tổ",
+    "school": "Trường",
+    "grade": "Lớp",
+    "carers": "Người chăm sóc",
+    "unit": "Xã, phường nơi ở",
+}
+REASONS: Final = {
+    "name-same": "cùng họ tên",
+    "name-same-without-marks": "cùng họ tên, một bên không dấu",
+    "name-slip": "họ tên gần như nhau, có thể gõ sai",
+    "name-near": "họ tên gần giống",
+    "name-differs": "khác họ tên",
+    "birth-date-same": "cùng ngày sinh",
+    "birth-date-swapped": "ngày và tháng sinh bị đảo",
+    "birth-year-off": "lệch một năm sinh",
+    "birth-day-off": "lệch một ngày sinh",
+    "birth-date-slip": "ngày sinh khác một chữ số",
+    "birth-year-same": "cùng năm sinh, một bên chỉ biết năm",
+    "birth-date-differs": "khác ngày sinh",
+    "age-fits": "tuổi phù hợp",
+    "age-differs": "tuổi không phù hợp",
+    "number-same": "cùng số định danh",
+    "number-near": "số định danh khác một chữ số",
+    "number-differs": "khác số định danh",
+    "carer-same": "cùng người chăm sóc",
+    "carers-both-same": "cùng cả hai người chăm sóc",
+    "carers-differ": "khác người chăm sóc",
+    "commune-same": "cùng xã, phường",
+    "commune-differs": "khác xã, phường",
+    "hamlet-same": "cùng thôn, xóm",
+    "hamlet-differs": "khác thôn, xóm",
+    "sex-same": "cùng giới tính",
+    "sex-differs": "khác giới tính",
+    "ethnicity-same": "cùng dân tộc",
+    "ethnicity-differs": "khác dân tộc",
+    "guard-twin-or-sibling": "có thể là anh chị em hoặc sinh đôi",
+    "guard-middle-name": "tên đệm khác nhau",
+    "guard-birth-date": "ngày sinh khác nhau nên không thể chắc chắn",
+    "guard-other-number": "số định danh khác nhau nên không thể chắc chắn",
+    "guard-namesake": "có thể chỉ trùng tên",
+    "guard-birth-unknown": "chưa biết ngày sinh nên không thể chắc chắn",
+    "guard-number-on-another": "cùng số định danh nhưng thông tin khác khác nhau",
+}
+HISTORY: Final = {
+    "registered": "Đăng ký trẻ",
+    "changed": "Thông tin thay đổi",
+    "merged": "Gộp hai hồ sơ",
+    "separated": "Tách lại hai hồ sơ",
+}
+ACTS: Final = {"child-page": "Xem hồ sơ", "match": "Xem khi so sánh hồ sơ"}
+
+
+class Names:
+    """Names of codes in the request's language."""
+
+    def __init__(self, say: Callable[[str], str], language: str) -> None:
+        self._say = say
+        self._language = language
+
+    def of(self, table: dict[str, str], code: str | None) -> str:
+        """A code's name; the code itself where the table does not have it."""
+        return "" if code is None else self._say(table[code]) if code in table else code
+
+    def options(self, table: dict[str, str]) -> list[tuple[str, str]]:
+        """Pairs for a choice."""
+        return [(code, self._say(text)) for code, text in table.items()]
+
+    def circumstance(self, code: str) -> str:
+        """A circumstance group's or flag's name, with the group's number as the law has it."""
+        if code in Terms.load("circumstances"):
+            return f"{code}. {Terms.load('circumstances').label(code, self._language)}"
+        return Terms.load("flags").label(code, self._language)
+
+    def circumstances(self) -> list[tuple[str, str]]:
+        """All circumstances, for a choice."""
+        codes = (*Terms.load("circumstances").codes(), *Terms.load("flags").codes())
+        return [(code, self.circumstance(code)) for code in codes]
+
+    def actor(self, actor: str) -> str:
+        """Who did something: a sector by its name, a person by the sign-in name."""
+        if actor.startswith("person:"):
+            return actor.removeprefix("person:")
+        return self._say(SECTOR_NAMES[actor]) if actor in SECTOR_NAMES else actor
+
+
+def age(description: ChildDescription, day: date) -> int | None:
+    """Completed years today, as far as the birth date is known; else the estimated age."""
+    if description.birth_date is not None:
+        return age_on(description.birth_date, day)
+    return description.age
