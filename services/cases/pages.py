@@ -11,7 +11,6 @@ from typing import Annotated, Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, HTTPException, Request
-from shared.reference.units import Units
 from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import RedirectResponse, Response
 
@@ -28,6 +27,7 @@ from shared.contracts.vocabulary import SECTORS
 from shared.identity import NotAllowedError, Permission, Principal, SignedIn, permit
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
+from shared.reference.units import Units
 from shared.web.i18n import format_datetime
 from shared.web.pages import Pages, language_of
 
@@ -191,7 +191,7 @@ class CasePages:
         if after.concern.case_id:
             return RedirectResponse(f"/cases/c/{after.concern.case_id}?done={form['act']}", 303)
         if not may_see_concern(actor, after):
-            return RedirectResponse("/cases", 303)
+            return RedirectResponse("/cases/", 303)
         return RedirectResponse(f"/cases/concerns/{after.concern.id}?done={form['act']}", 303)
 
     async def case(
@@ -227,7 +227,7 @@ class CasePages:
             case=case,
             readings=readings,
             reads=reads,
-            lines=shown,
+            history=shown,
             target=target,
             acts=open_acts(case, actor),
             may_answer=actor.role in ("worker", "chair"),
@@ -249,7 +249,7 @@ class CasePages:
         except Rejected as rejected:
             return await self.case(request, key, principal, form, forms.prefixed(rejected, form.get("act", "")))
         if not may_see_case(actor, after.unit):
-            return RedirectResponse("/cases", 303)
+            return RedirectResponse("/cases/", 303)
         return RedirectResponse(f"/cases/c/{after.id}?done={form['act']}", 303)
 
     async def task(
@@ -282,7 +282,7 @@ class CasePages:
             case=case,
             task=task,
             reading=reading,
-            lines=shown,
+            history=shown,
             sees_case=may_see_case(actor, case.unit),
             values=_typed(values),
             violations=violations,
@@ -404,4 +404,4 @@ def _answer_of(form: Mapping[str, str]) -> Any:
 
 
 def _address(asked: Mapping[str, str], page: int) -> str:
-    return "/cases?" + urlencode({**asked, "page": page})
+    return "/cases/?" + urlencode({**asked, "page": page})

@@ -1,0 +1,645 @@
+"""The cases service on a real database: events in, events out, clocks told once, pages that show only what they may."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from unicodedata import normalize
+from urllib.parse import urlencode
+
+import orjson
+import pytest
+from fastapi import APIRouter
+from sqlalchemy import text
+from starlette.responses import Response
+
+from services.cases.app import build
+from services.cases.domain.forms import ROWS
+from services.cases.ticker import tick
+from shared.contracts.envelope import Envelope
+from shared.contracts.registry import ChildIdentified, ChildMerged
+from shared.database import Database
+from shared.identity import demo_directory
+from shared.messaging.outbox import new_id
+from shared.messaging.processing import Processor, Record, Result
+from shared.messaging.service import ServiceContext
+from shared.privacy import Keys, PlatformKey
+from shared.reference.units import Units
+from shared.settings import Settings
+from shared.web.app import create_app
+
+UNIT = "05443"
+START = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
+NAME = "Nguyễn Thị Thử Nghiệm"
+
+
+@dataclass
+class Answer:
+    """What a page answered."""
+
+    status_code: int
+    headers: dict[str, str]
+    content: bytes
+
+    @property
+    def text(self) -> str:
+        return self.content.decode()
+
+    def json(self) -> Any:
+        return orjson.loads(self.content)
+
+
+@dataclass
+class Browser:
+    """Somebody's browser: asks the application itself, keeps its cookies, follows nothing."""
+
+    app: Any
+    cookie: str
+    headers: dict[str, str] = field(default_factory=lambda: {"accept": "text/html"})
+
+    async def get(self, path: str, params: dict[str, str] | None = None) -> Answer:
+        return await self._ask("GET", path, params, b"", {})
+
+    async def post(
+        self,
+        path: str,
+        *,
+        data: dict[str, str] | None = None,
+        json: Any = None,
+        params: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        if json is not None:
+            return await self._ask(
+                "POST", path, params, orjson.dumps(json), {"content-type": "application/json", **(headers or {})}
+            )
+        form = {"content-type": "application/x-www-form-urlencoded", **(headers or {})}
+        return await self._ask("POST", path, params, urlencode(data or {}).encode(), form)
+
+    async def _ask(
+        self, method: str, path: str, params: dict[str, str] | None, body: bytes, headers: dict[str, str]
+    ) -> Answer:
+        bare, _, query = path.partition("?")
+        query = "&".join(part for part in (query, urlencode(params or {})) if part)
+        sent = {"host": "localhost:8600", "cookie": self.cookie, **self.headers, **headers}
+        scope = {
+            "type": "http",
+            "asgi": {"version": "3.0"},
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": bare,
+            "raw_path": bare.encode(),
+            "query_string": query.encode(),
+            "root_path": "",
+            "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
+            "client": ("127.0.0.1", 1),
+            "server": ("localhost", 8600),
+        }
+        answer = Answer(0, {}, b"")
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": body, "more_body": False}
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                answer.status_code = message["status"]
+                answer.headers = {name.decode(): value.decode() for name, value in message["headers"]}
+            else:
+                answer.content += message.get("body", b"")
+
+        await self.app(scope, receive, send)
+        return answer
+
+
+@dataclass
+class House:
+    """The service, its clock in our hand."""
+
+    database: Database
+    keys: Keys
+    processor: Processor
+    app: Any
+    desk_of: Any
+    now: datetime = START
+    offsets: int = 0
+
+    async def send(self, *events: tuple[str, str, dict[str, Any]], sector: str = "hotline") -> list[Result]:
+        """Events of a sector: (name, id, data)."""
+        records = []
+        for name, identifier, data in events:
+            event = Envelope(
+                id=identifier,
+                source=f"/agency/{sector}/thai-nguyen",
+                type=f"vn.vongtay.agency.{name}",
+                subject=identifier,
+                time=self.now,
+                data=orjson.dumps(data),
+            )
+            records.append(self._record(f"agency.{sector}.v1", event))
+        return await self.processor.handle(records)
+
+    async def hear(self, data: Any, subject: str) -> Result:
+        """An event of the registry."""
+        event = Envelope(
+            id=new_id(),
+            source="/services/registry",
+            type=data.TYPE,
+            subject=subject,
+            time=self.now,
+            data=data.model_dump_json().encode(),
+            sequence=1,
+        )
+        return (await self.processor.handle([self._record("registry.children.v1", event)]))[0]
+
+    async def said(self, short: str | None = None) -> list[dict[str, Any]]:
+        """What the service told, in order: type without prefix, data, sequence."""
+        async with self.database.transaction() as connection:
+            rows = (
+                await connection.execute(
+                    text("SELECT * FROM outbox WHERE aggregatetype = 'cases.cases.v1' ORDER BY position")
+                )
+            ).all()
+        told = [
+            {
+                "type": row.type.removeprefix("vn.vongtay.cases."),
+                "data": orjson.loads(row.payload),
+                "sequence": int(row.headers["ce_sequence"]),
+                "key": row.aggregateid,
+            }
+            for row in rows
+        ]
+        return [event for event in told if short is None or event["type"] == short]
+
+    async def rows(self, statement: str, **values: Any) -> list[Any]:
+        async with self.database.transaction() as connection:
+            return list((await connection.execute(text(statement), values)).all())
+
+    async def as_person(self, person: str) -> Browser:
+        """A browser in which a made-up person is signed in."""
+        identity = self.app.state.identity
+        answer = Response()
+        identity.sign_in(answer, identity.directory.person(person))
+        return Browser(self.app, answer.headers["set-cookie"].split(";")[0])
+
+    def _record(self, topic: str, event: Envelope) -> Record:
+        self.offsets += 1
+        return Record(topic, 0, self.offsets, event.subject, event.data, tuple(event.headers()))
+
+
+@pytest.fixture
+async def house(fresh_database: str) -> AsyncIterator[House]:
+    database = Database(fresh_database)
+    keys = Keys(b"m" * 32, PlatformKey(b"p" * 32))
+    settings = Settings(session_secret="s" * 40, demo_users=True)  # type: ignore[arg-type]
+    context = ServiceContext(settings, database, keys, lambda: made.now)
+    built = build(context)
+    await database.migrate(built.migrations)
+    processor = Processor(built.messaging, database, keys, lambda: made.now)
+    router = APIRouter(prefix="/cases")
+    router.include_router(built.router)
+    app = create_app("cases", [router], built.pages, demo_directory(Units.load().names()), settings, prefix="/cases")
+    made = House(database, keys, processor, app, built)
+    yield made
+    await database.close()
+
+
+def concern(**changes: Any) -> dict[str, Any]:
+    return {
+        "received_at": START.isoformat(),
+        "channel": "hotline-111",
+        "child": {"name": NAME, "age": 8, "address": "Tổ 5, phố Thử"},
+        "what_happened": "Bị đánh nhiều lần",
+        "unit": UNIT,
+        "sex": "female",
+        "age": 8,
+        "kinds": ["violence", "neglect"],
+        "danger_now": "no",
+        **changes,
+    }
+
+
+async def opened(house: House, **changes: Any) -> str:
+    await house.send(("concern.reported", "C-1", concern(danger_now="yes", **changes)))
+    return str((await house.said("case.opened"))[0]["data"]["case_id"])
+
+
+async def token_of(client: Browser, path: str) -> tuple[str, str]:
+    page = (await client.get(path)).text
+    found = re.search(r'name="form_token" value="([^"]+)"', page)
+    assert found, page[:2000]
+    return found.group(1), page
+
+
+async def test_danger_opens_a_case_at_once_and_names_no_child_in_clear(house: House) -> None:
+    case_id = await opened(house)
+    told = await house.said()
+    assert [event["type"] for event in told] == [
+        "case.opened",
+        "child.described",
+        "deadline.started",
+        "task.requested",
+        "task.requested",
+        "concern.received",
+    ]
+    assert [event["sequence"] for event in told if event["key"] == case_id] == [1, 2, 3, 4, 5]
+    assert told[2]["data"]["due"] == "2026-11-24T13:00:00Z"
+    assert told[-1]["data"]["facts"] | {} == {
+        "unit": UNIT,
+        "sex": "female",
+        "age_band": "6-10",
+        "kind": "violence",
+        "danger_now": "yes",
+        "sector": "hotline",
+        "channel": "hotline-111",
+        "status": "opened",
+        "received_at": "2026-11-24T01:00:00Z",
+    }
+    assert told[1]["data"]["child"]["kid"] == f"case/{case_id}"
+    for table in ("outbox", "concern", "cases", "entry", "deadline", "task"):
+        for row in await house.rows(f"SELECT {table}::text AS line, * FROM {table}"):
+            payload = bytes(row.payload or b"") if table == "outbox" else b""
+            assert NAME not in row.line + payload.decode()
+            assert "Bị đánh" not in row.line
+
+
+async def test_a_report_without_danger_waits_and_its_correction_is_the_same_concern(house: House) -> None:
+    first = concern()
+    second = concern(kinds=["neglect"], unit=None, unit_text="Nơi không ai biết ???")
+    results = await house.send(
+        ("concern.reported", "C-1", first), ("concern.reported", "C-1", first), ("concern.reported", "C-1", second)
+    )
+    assert [result.outcome for result in results] == ["accepted", "duplicate", "corrected"]
+    told = await house.said()
+    assert [(event["type"], event["sequence"]) for event in told] == [("concern.received", 1), ("concern.received", 2)]
+    assert told[0]["data"]["concern_id"] == told[1]["data"]["concern_id"]
+    assert (told[1]["data"]["facts"]["kind"], told[1]["data"]["facts"]["unit"]) == ("neglect", "unclassified")
+    assert await house.rows("SELECT 1 FROM cases") == []
+
+
+async def test_a_correction_moves_a_case_at_intake_and_never_makes_a_second(house: House) -> None:
+    case_id = await opened(house)
+    other = next(code for code in Units.load().codes() if code != UNIT)
+    await house.send(("concern.reported", "C-1", concern(danger_now="yes", unit=other, kinds=["neglect"])))
+    moved = (await house.said("case.reclassified"))[0]["data"]
+    assert moved["case_id"] == case_id
+    assert (moved["facts"]["unit"], moved["facts"]["kind"]) == (other, "neglect")
+    assert len(await house.rows("SELECT 1 FROM cases")) == 1
+    assert len(await house.rows("SELECT 1 FROM task")) == 2
+
+
+async def test_what_lies_in_the_future_is_refused_by_name(house: House) -> None:
+    tomorrow = START + timedelta(days=2)
+    results = await house.send(
+        ("concern.reported", "C-1", concern(received_at=tomorrow.isoformat())),
+        (
+            "incident.recorded",
+            "I-1",
+            {"kind": "burn", "occurred_on": tomorrow.date().isoformat(), "outcome": "minor", "unit": UNIT},
+        ),
+        (
+            "incident.recorded",
+            "I-2",
+            {"kind": "burn", "occurred_on": "2026-11-01", "outcome": "minor", "unit": UNIT, "age": 200},
+        ),
+    )
+    assert [[violation.rule for violation in result.violations] for result in results] == [
+        ["received-at-in-future"],
+        ["occurred-on-in-future"],
+        ["data.age"],
+    ]
+    assert await house.said() == []
+
+
+async def test_an_incident_is_counted_corrected_and_never_a_case(house: House) -> None:
+    incident = {"kind": "burn", "occurred_on": "2026-11-01", "outcome": "minor", "unit": UNIT, "age": 4, "sex": "male"}
+    await house.send(("incident.recorded", "I-1", incident), sector="police")
+    await house.send(("incident.recorded", "I-1", {**incident, "outcome": "serious"}), sector="police")
+    first, second = await house.said("incident.recorded")
+    assert first["data"]["incident_id"] == second["data"]["incident_id"]
+    assert (first["sequence"], second["sequence"]) == (1, 2)
+    assert (second["data"]["outcome"], second["data"]["age_band"], second["data"]["sector"]) == (
+        "serious",
+        "4-5",
+        "police",
+    )
+    assert await house.rows("SELECT 1 FROM concern") == []
+
+
+async def test_answers_come_by_event_and_wrong_ones_are_refused(house: House) -> None:
+    await opened(house)
+    police = next(row for row in await house.rows("SELECT * FROM task") if row.sector == "police")
+    answer = {"task_id": police.id, "answer": "done", "summary": "Đã xác minh tại nhà"}
+    wrong = await house.send(("task.answered", "A-1", answer), sector="health")
+    unknown = await house.send(("task.answered", "A-2", {**answer, "task_id": "nothing"}), sector="police")
+    right = await house.send(("task.answered", "A-3", answer), sector="police")
+    late = await house.send(("task.answered", "A-4", {**answer, "answer": "accepted"}), sector="police")
+    assert [result[0].violations[0].rule for result in (wrong, unknown, late)] == [
+        "task-of-another-sector",
+        "task-unknown",
+        "task-closed",
+    ]
+    assert right[0].outcome == "accepted"
+    assert (await house.said("task.done"))[0]["data"]["task_id"] == police.id
+    words = await house.rows("SELECT words FROM entry WHERE kind = 'task.done'")
+    assert "xác minh" not in normalize("NFC", str(words))
+
+
+async def test_deadlines_are_told_once_by_many_tickers_after_a_day_off(house: House) -> None:
+    for number in range(30):
+        await house.send(("concern.reported", f"C-{number}", concern(danger_now="yes")))
+    built = house.desk_of
+    house.now = START + timedelta(days=1)
+    loops = [_tick(house, built) for _ in range(6)]
+    looked = sum(await asyncio.gather(*loops))
+    assert looked == 30
+    told = [event["type"] for event in await house.said()]
+    assert told.count("deadline.missed") == 30
+    assert told.count("deadline.nearing") == 0
+    assert told.count("task.overdue") == 60
+    assert await _tick(house, built) == 0
+
+
+async def _tick(house: House, built: Any) -> int:
+    from services.cases.desk import Desk
+    from shared.reference.deadlines import Deadlines
+
+    desk = Desk(house.keys, Units.load(), Deadlines.load())
+    return await tick(house.database, desk, lambda: house.now)
+
+
+async def test_the_registrys_answers_link_the_case_and_merges_are_followed(house: House) -> None:
+    case_id = await opened(house)
+    candidates = [
+        {"child_id": "child-a", "probability": 0.8, "reasons": ["Tên"]},
+        {"child_id": "child-b", "probability": 0.6, "reasons": ["Ngày sinh"]},
+    ]
+    await house.hear(
+        ChildIdentified.model_validate(
+            {"case_id": case_id, "result": "candidates", "child_id": None, "candidates": candidates}
+        ),
+        case_id,
+    )
+    worker = await house.as_person("lan.worker")
+    token, page = await token_of(worker, f"/cases/c/{case_id}")
+    assert "/registry/children/child-a" in page
+    version = re.search(r'name="version" value="(\d+)"', page)
+    assert version
+    answer = await worker.post(
+        f"/cases/c/{case_id}",
+        data={
+            "form_token": token,
+            "act": "choose-child",
+            "version": version.group(1),
+            "choose-child.child_id": "child-a",
+        },
+    )
+    assert answer.status_code == 303, answer.text
+    assert (await house.said("case.child-linked"))[0]["data"]["facts"]["child_id"] == "child-a"
+    facts = {"unit": UNIT, "sex": "female", "birth_year": 2018, "birth_month": 1}
+    await house.hear(
+        ChildMerged.model_validate({"child_id": "child-z", "merged_id": "child-a", "facts": facts}), "child-z"
+    )
+    assert (await house.said("case.child-linked"))[-1]["data"]["facts"]["child_id"] == "child-z"
+
+
+async def test_from_report_to_closing_by_pages_only(house: House) -> None:
+    hotline = await house.as_person("mai.hotline")
+    token, page = await token_of(hotline, "/cases/report")
+    report_id = re.search(r'name="report_id" value="([^"]+)"', page)
+    assert report_id
+    form = {
+        "form_token": token,
+        "report_id": report_id.group(1),
+        "danger_now": "yes",
+        "what_happened": "Bị đánh nhiều lần",
+        "kinds": "violence",
+        "unit": UNIT,
+        "child_name": NAME,
+        "child_age": "8",
+        "sex": "female",
+        "channel": "hotline-111",
+    }
+    done = await hotline.post("/cases/report", data=form)
+    again = await hotline.post("/cases/report", data=form)
+    assert done.status_code == again.status_code == 303, done.text
+    assert done.headers["location"] == again.headers["location"]
+    assert len(await house.said("concern.received")) == 1
+    assert NAME in (await hotline.get(done.headers["location"])).text
+    case_id = (await house.said("case.opened"))[0]["data"]["case_id"]
+    assert (await hotline.get(f"/cases/c/{case_id}")).status_code == 404
+
+    worker, chair = await house.as_person("lan.worker"), await house.as_person("binh.chair")
+    path = f"/cases/c/{case_id}"
+    ratings = {f"assess-initial.ratings.{row}": "medium" for row in ROWS}
+    steps: list[tuple[Browser, str, dict[str, str]]] = [
+        (worker, "verify", {"verify.confirmed": "true", "verify.findings": "Đúng"}),
+        (
+            worker,
+            "assess-initial",
+            {**ratings, "assess-initial.level": "high", "assess-initial.conclusion": "Nguy cơ cao"},
+        ),
+        (chair, "decide-emergency", {"decide-emergency.measure": "separation", "decide-emergency.decision": "Cách ly"}),
+        (worker, "draft-plan", {"draft-plan.goals": "An toàn", "draft-plan.activities": "Thăm hằng tuần"}),
+        (chair, "approve-plan", {"approve-plan.number": "12/QĐ"}),
+        (worker, "hold-review", {"hold-review.outcome": "close", "hold-review.findings": "Trẻ ổn định"}),
+    ]
+    for client, act, fields in steps:
+        answer = await _act(client, path, act, fields)
+        assert answer.status_code == 303, (act, answer.text)
+    assert (await house.said("deadline.met"))[0]["data"]["state"] == "met"
+
+    for task in await house.rows("SELECT * FROM task"):
+        officer = await house.as_person("quang.police" if task.sector == "police" else "duc.health")
+        token, page = await token_of(officer, f"/cases/tasks/{task.id}")
+        assert NAME in page
+        refused = await officer.post(f"/cases/tasks/{task.id}", data={"form_token": token, "answer": "declined"})
+        assert refused.status_code == 422
+        answered = await officer.post(
+            f"/cases/tasks/{task.id}", data={"form_token": token, "answer": "done", "summary": "Xong"}
+        )
+        assert answered.status_code == 303
+        assert NAME not in (await officer.get(f"/cases/tasks/{task.id}")).text
+
+    from shared.reference.terms import Terms
+
+    outcome = Terms.load("case-outcomes").codes()[0]
+    refused = await _act(chair, path, "close", {"close.outcome": outcome, "close.no_risk": "true"})
+    assert refused.status_code == 422
+    assert "Điều 30(1)" in refused.text
+    closed = await _act(
+        chair, path, "close", {"close.outcome": outcome, "close.no_risk": "true", "close.stable": "true"}
+    )
+    assert closed.status_code == 303, closed.text
+    assert (await house.said("case.closed"))[0]["data"]["facts"]["status"] == "closed"
+    reopened = await _act(worker, path, "reopen", {"reopen.reason": "Lại có dấu hiệu"})
+    assert reopened.status_code == 303
+    assert (await house.said("case.reopened"))[0]["data"]["facts"]["status"] == "open"
+    sequences = [event["sequence"] for event in await house.said() if event["key"] == case_id]
+    assert sequences == list(range(1, len(sequences) + 1))
+
+
+async def _act(client: Browser, path: str, act: str, fields: dict[str, str]) -> Answer:
+    token, page = await token_of(client, path)
+    version = re.search(r'name="version" value="(\d+)"', page)
+    assert version, page
+    return await client.post(path, data={"form_token": token, "act": act, "version": version.group(1), **fields})
+
+
+async def test_identity_opens_only_to_those_who_work_on_the_case_and_is_remembered(house: House) -> None:
+    case_id = await opened(house)
+    worker, chair = await house.as_person("lan.worker"), await house.as_person("binh.chair")
+    coordinator = await house.as_person("ha.coordinator")
+    assert NAME in (await worker.get(f"/cases/c/{case_id}")).text
+    assert NAME in (await chair.get(f"/cases/c/{case_id}")).text
+    seen = await coordinator.get(f"/cases/c/{case_id}")
+    assert seen.status_code == 200
+    assert NAME not in seen.text
+    assert "Bị đánh" not in seen.text
+    assert (await coordinator.get(f"/cases/api/cases/{case_id}/identity")).status_code == 403
+    for person in ("thuong.worker", "mai.hotline", "quang.police"):
+        stranger = await house.as_person(person)
+        assert (await stranger.get(f"/cases/c/{case_id}")).status_code == 404
+    statistician = await house.as_person("tuan.statistician")
+    assert (await statistician.get("/cases/")).status_code == 403
+    readers = {row.who for row in await house.rows("SELECT who FROM identity_read")}
+    assert readers == {"lan.worker", "binh.chair"}
+    education = await house.as_person("hoa.education")
+    task = (await house.rows("SELECT id FROM task LIMIT 1"))[0].id
+    assert (await education.get(f"/cases/tasks/{task}")).status_code == 404
+
+
+async def test_of_two_who_saw_the_same_version_the_second_sees_both_and_chooses(house: House) -> None:
+    case_id = await opened(house)
+    worker = await house.as_person("lan.worker")
+    path = f"/cases/c/{case_id}"
+    token, page = await token_of(worker, path)
+    version = re.search(r'name="version" value="(\d+)"', page)
+    assert version
+    form = {"form_token": token, "act": "note", "version": version.group(1)}
+    house.now = START + timedelta(days=1)
+    await _tick(house, house.desk_of)
+    first = await worker.post(path, data={**form, "note.text": "Ghi chú thứ nhất"})
+    assert first.status_code == 303, "a deadline that passes by itself makes no form stale"
+    second = await worker.post(path, data={**form, "note.text": "Ghi chú thứ hai"})
+    assert second.status_code == 422
+    assert "Hồ sơ đã thay đổi" in second.text
+    assert "Ghi chú thứ nhất" in second.text
+    assert "Ghi chú thứ hai" in second.text
+
+
+async def test_a_waiting_report_is_opened_linked_dismissed_and_forwarded(house: House) -> None:
+    case_id = await opened(house)
+    code = (await house.rows("SELECT code FROM cases"))[0].code
+    for number in range(2, 6):
+        place = {"unit": None, "unit_text": "Nơi nào đó"} if number == 5 else {}
+        await house.send(("concern.reported", f"C-{number}", concern(**place)))
+    waiting = {row.unit: row for row in await house.rows("SELECT * FROM concern WHERE status = 'received'")}
+    ids = [row.id for row in await house.rows("SELECT id FROM concern WHERE status = 'received' AND unit = :u", u=UNIT)]
+    worker, coordinator = await house.as_person("lan.worker"), await house.as_person("ha.coordinator")
+    assert "BT-2026-" in (await worker.get("/cases/")).text
+    opening = await _act(worker, f"/cases/concerns/{ids[0]}", "open", {})
+    linking = await _act(worker, f"/cases/concerns/{ids[1]}", "link", {"link.case_code": code.lower()})
+    dismissing = await _act(
+        worker, f"/cases/concerns/{ids[2]}", "dismiss", {"dismiss.reason": "hoax", "dismiss.words": "Đã gọi lại"}
+    )
+    assert [answer.status_code for answer in (opening, linking, dismissing)] == [303, 303, 303]
+    unplaced = waiting["unclassified"].id
+    assert "Nơi nào đó" in (await coordinator.get(f"/cases/concerns/{unplaced}")).text
+    assert (await worker.get(f"/cases/concerns/{unplaced}")).status_code == 404
+    moving = await _act(
+        coordinator,
+        f"/cases/concerns/{unplaced}",
+        "forward",
+        {"forward.to_unit": UNIT, "forward.reason": "Theo lời kể"},
+    )
+    assert moving.status_code == 303
+    statuses = {row.id: (row.status, row.unit) for row in await house.rows("SELECT * FROM concern")}
+    assert statuses[ids[0]] == ("opened", UNIT)
+    assert statuses[ids[1]] == ("linked", UNIT)
+    assert statuses[ids[2]] == ("dismissed", UNIT)
+    assert statuses[unplaced] == ("received", UNIT)
+    assert (await house.said("concern.dismissed"))[0]["data"]["reason"] == "hoax"
+    linked = [event for event in await house.said("concern.received") if event["data"]["facts"]["status"] == "linked"]
+    assert linked[0]["data"]["case_id"] == case_id
+
+
+async def test_a_merge_and_a_transfer_change_what_the_communes_see(house: House) -> None:
+    case_id = await opened(house)
+    await house.send(("concern.reported", "C-2", concern(danger_now="yes")))
+    second = next(
+        event["data"]["case_id"] for event in await house.said("case.opened") if event["data"]["case_id"] != case_id
+    )
+    code = (await house.rows("SELECT code FROM cases WHERE id = :id", id=case_id))[0].code
+    worker = await house.as_person("lan.worker")
+    merged = await _act(worker, f"/cases/c/{second}", "merge", {"merge.into": code, "merge.reason": "Cùng một trẻ"})
+    assert merged.headers["location"].startswith(f"/cases/c/{case_id}")
+    told = (await house.said("case.merged"))[0]["data"]
+    assert (told["into_case_id"], told["facts"]["status"]) == (case_id, "merged")
+    page = (await worker.get(f"/cases/c/{case_id}")).text
+    assert page.count(NAME) >= 2
+    other = next(code for code in Units.load().codes() if code != UNIT)
+    moved = await _act(
+        worker, f"/cases/c/{case_id}", "transfer", {"transfer.to_unit": other, "transfer.reason": "Trẻ ở đó"}
+    )
+    assert moved.headers["location"] == "/cases/"
+    assert (await worker.get(f"/cases/c/{case_id}")).status_code == 404
+    assert (await house.said("case.transferred"))[0]["data"]["from_unit"] == UNIT
+
+
+async def test_the_api_says_the_same_as_the_pages(house: House) -> None:
+    case_id = await opened(house)
+    client = await house.as_person("lan.worker")
+    client.headers["accept"] = "application/json"
+    listed = (await client.get("/cases/api/cases")).json()
+    assert [row["id"] for row in listed["cases"]] == [case_id]
+    one = (await client.get(f"/cases/api/cases/{case_id}")).json()
+    assert one["facts"]["risk"] == "high"
+    assert "verify" in one["acts"]
+    assert NAME not in str(one)
+    assert NAME in str((await client.get(f"/cases/api/cases/{case_id}/identity")).json())
+    token, _ = await token_of(client, f"/cases/c/{case_id}")
+    act = {"version": one["version"], "act": {"act": "note", "text": "Qua API"}}
+    headers = {"x-form-token": token}
+    done = await client.post(f"/cases/api/cases/{case_id}/acts", json=act, headers=headers)
+    assert done.json()["version"] == one["version"] + 1
+    assert (await client.post(f"/cases/api/cases/{case_id}/acts", json=act, headers=headers)).status_code == 409
+    close = {"version": one["version"] + 1, "act": {"act": "close", "outcome": "x"}}
+    refused = await client.post(f"/cases/api/cases/{case_id}/acts", json=close, headers=headers)
+    assert refused.status_code == 422
+    assert refused.json()["violations"][0]["rule"] == "not-your-role"
+    report = await client.post("/cases/api/concerns", params={"report_id": "r-1"}, json=concern(), headers=headers)
+    assert report.status_code == 201
+    assert report.json()["facts"]["sector"] == "dolisa"
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+async def test_every_page_renders_in_both_languages(house: House, language: str) -> None:
+    case_id = await opened(house)
+    await house.send(("concern.reported", "C-2", concern(danger_now="unknown")))
+    waiting = (await house.rows("SELECT id FROM concern WHERE status = 'received'"))[0].id
+    task = (await house.rows("SELECT id FROM task WHERE sector = 'police'"))[0].id
+    paths = {
+        "lan.worker": [
+            "/cases/",
+            "/cases/report",
+            f"/cases/c/{case_id}",
+            f"/cases/concerns/{waiting}",
+            f"/cases/tasks/{task}",
+        ],
+        "binh.chair": ["/cases/", f"/cases/c/{case_id}", "/cases/?step=approval", "/cases/?status=closed"],
+        "ha.coordinator": ["/cases/", f"/cases/c/{case_id}", "/cases/?risk=high&due=missed&unit=05443&page=2"],
+        "mai.hotline": ["/cases/", "/cases/report"],
+        "quang.police": ["/cases/", f"/cases/tasks/{task}"],
+    }
+    for person, pages in paths.items():
+        client = await house.as_person(person)
+        for path in pages:
+            answer = await client.get(path, params={"lang": language})
+            assert answer.status_code == 200, (person, path, answer.text[:500])
+            assert f'lang="{language}"' in answer.text
+            assert len(answer.content) < 100_000
