@@ -155,7 +155,7 @@ def test_brokers_speak_the_clients_mechanism() -> None:
         assert listener["authentication"]["listenerConfig"]["sasl.enabled.mechanisms"] == mechanism
     script = (DEPLOY / "docker" / "kafka-start.sh").read_text("utf-8")
     assert f"\nsasl.enabled.mechanisms={mechanism}\n" in script
-    assert f"{mechanism}=[password=" in (BASE / "kafka-passwords.yaml").read_text("utf-8")
+    assert f"{mechanism}=password=" in (BASE / "kafka-passwords.yaml").read_text("utf-8")
 
 
 def test_variables_are_settings_of_the_code() -> None:
