@@ -349,6 +349,7 @@ READINGS: Final[dict[str, Reading]] = {
 }
 _BY_BYTES: Final = {name.encode(): reading for name, reading in READINGS.items()}
 NOTHING: Final = Said(())
+_STRUCTURED: Final = STRUCTURED_TYPE.encode()
 
 
 def said_by(record: Record) -> tuple[Said, str]:
@@ -358,7 +359,7 @@ def said_by(record: Record) -> tuple[Said, str]:
     """
     headers = dict(record.headers)
     event_type = headers.get("ce_type")
-    if event_type is None or headers.get("content-type", b"").startswith(STRUCTURED_TYPE.encode()):
+    if event_type is None or headers.get("content-type", b"").startswith(_STRUCTURED):
         return _said_by_envelope(from_kafka(record.value, record.headers))
     time = headers.get("ce_time", b"").decode("latin-1")
     reading = _BY_BYTES.get(event_type)

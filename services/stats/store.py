@@ -135,9 +135,11 @@ ON CONFLICT DO NOTHING
 
 # PostgreSQL 18's RETURNING old/new makes it one statement: what moved, from where, to where, and the sums that follow.
 # The WHERE makes it idempotent: a fact that is not newer moves nothing, so it counts nothing.
+# Arrays come as one text each: the driver would look at every element twice in Python to learn that it is no array.
 _MOVE = """
 WITH event AS (
-    SELECT * FROM unnest($1::smallint[], $2::uuid[], $3::integer[], $4::bigint[]) AS t(kind, key, sequence, cell)
+    SELECT * FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::integer[], $4::text::bigint[])
+        AS t(kind, key, sequence, cell)
 ), moved AS (
     INSERT INTO {schema}.fact AS f (kind, key, sequence, cell) SELECT * FROM event
     ON CONFLICT (kind, key) DO UPDATE SET sequence = excluded.sequence, cell = excluded.cell
@@ -249,10 +251,10 @@ class Ledger:
     async def move(self, connection: AsyncConnection, facts: Sequence[Fact], ids: Mapping[Cell, int]) -> Moved:
         """Let facts (one a key, in the order of `latest`) take effect where they are newer; count the difference."""
         columns = (
-            [fact.kind for fact in facts],
-            [fact.key for fact in facts],
-            [fact.sequence for fact in facts],
-            [None if fact.cell is None else ids[fact.cell] for fact in facts],
+            _array([fact.kind for fact in facts]),
+            _array([fact.key for fact in facts]),
+            _array([fact.sequence for fact in facts]),
+            _array(["NULL" if fact.cell is None else ids[fact.cell] for fact in facts]),
         )
         return _moved(await connection.exec_driver_sql(self._move, columns))
 
@@ -318,6 +320,11 @@ class Ledger:
                 CHANNEL,
             ),
         )
+
+
+def _array(values: Sequence[int | str]) -> str:
+    """An array's text. Only for numbers, UUIDs and NULL, which need no quotes."""
+    return "{" + ",".join(map(str, values)) + "}"
 
 
 def _moved(result: Any) -> Moved:
