@@ -18,8 +18,8 @@ class NotifySettings(BaseSettings):
 
     # None: as the environment asks. A demo's receivers run on this machine, a province's partners never do.
     allow_private: bool | None = None
-    per_endpoint: int = Field(default=16, ge=1, le=256, description="requests at once to one endpoint")
-    at_once: int = Field(default=600, ge=1, le=10_000, description="requests at once over all endpoints")
+    per_endpoint: int = Field(default=8, ge=1, le=256, description="requests at once to one endpoint")
+    at_once: int = Field(default=256, ge=1, le=10_000, description="requests at once over all endpoints")
     leased_at_most: int = Field(default=4000, ge=1, le=100_000, description="deliveries held in memory")
     timeout_seconds: float = Field(default=10, gt=0, le=60)
     lease_seconds: float = Field(default=60, gt=0, le=3600)

@@ -91,6 +91,16 @@ def _refused(address: str, allow_private: bool) -> bool:
 
 async def _head(response: aiohttp.ClientResponse) -> str:
     """The beginning of the answer as text. A longer rest is not read; its connection is then dropped."""
+    length = response.content_length
+    if length is not None and length <= _RESPONSE_BYTES:
+        kept = await response.read()  # most answers are a word or nothing: one step instead of several
+    else:
+        kept = await _beginning(response)
+    # PostgreSQL's text holds no NUL.
+    return kept.decode("utf-8", "replace").replace("\x00", "")[:RESPONSE_CHARACTERS]
+
+
+async def _beginning(response: aiohttp.ClientResponse) -> bytes:
     kept = bytearray()
     while len(kept) < _RESPONSE_BYTES:
         chunk = await response.content.read(_RESPONSE_BYTES - len(kept))
@@ -99,8 +109,7 @@ async def _head(response: aiohttp.ClientResponse) -> str:
         kept += chunk
     if not response.content.at_eof():
         response.close()
-    # PostgreSQL's text holds no NUL.
-    return kept.decode("utf-8", "replace").replace("\x00", "")[:RESPONSE_CHARACTERS]
+    return bytes(kept)
 
 
 def _meaning(status: int) -> tuple[Outcome, str | None]:
