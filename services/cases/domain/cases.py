@@ -134,6 +134,8 @@ def identified(case: Case, child_id: str | None, candidates: Sequence[Mapping[st
         )
     if case.identity == "linked":
         return Decision(case)
+    if not candidates:  # nobody fits, and too little is known to found a record
+        return Decision(case).then(entries=(Entry("child.not-found"),), identity="none", candidates=())
     entry = Entry("child.candidates", {"count": len(candidates)})
     return Decision(case).then(entries=(entry,), identity="candidates", candidates=tuple(candidates))
 
