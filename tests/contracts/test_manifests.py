@@ -19,6 +19,7 @@ import yaml
 from typer.testing import CliRunner
 
 from deploy import render
+from deploy.docker import prepare_kafka
 from local import cli
 from services.notify.settings import NotifySettings
 from shared.messaging.kafka import client_options
@@ -140,6 +141,13 @@ def test_the_brokers_rules_are_the_codes_rules() -> None:
     }
     assert granted == wanted
     assert {one["metadata"]["name"] for one in of_kind("KafkaUser")} == {*USERS, "kafka-admin"}
+
+
+def test_one_servers_broker_is_asked_for_every_rule_of_the_code() -> None:
+    wanted = rules(Settings(environment="test").topic_prefix)
+    made = [request for rule in wanted for request in prepare_kafka.requests(rule)]
+    assert len(made) == sum(len(rule.operations) for rule in wanted)
+    assert {rule.resource for rule in wanted} <= set(prepare_kafka.RESOURCES)
 
 
 def test_brokers_speak_the_clients_mechanism() -> None:
