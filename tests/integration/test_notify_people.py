@@ -1,0 +1,174 @@
+"""Notify towards people: e-mail, the inbox in the app, and the pages of partners and operators."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncIterator
+
+import pytest
+from pydantic import SecretStr
+
+from tests.integration.notify_house import (
+    BASE,
+    CASE,
+    OTHER_UNIT,
+    UNIT,
+    House,
+    concern,
+    make_house,
+    missed,
+    succeeded,
+    task,
+    until,
+)
+from tests.support.receivers import MailServer, WebhookServer
+
+
+@pytest.fixture
+async def house(fresh_database: str) -> AsyncIterator[House]:
+    async with make_house(fresh_database) as made:
+        yield made
+
+
+async def test_people_get_an_e_mail_that_says_what_where_and_when_and_nothing_of_the_child(
+    fresh_database: str, mail_server: MailServer
+) -> None:
+    mail = SecretStr(mail_server.url)
+    async with make_house(fresh_database, smtp_url=mail) as house, house.client("lan.worker") as worker:
+        made = await worker.post(
+            "/notify/subscriptions",
+            channel="email",
+            target="lan@phandinhphung.example",
+            event_types=["cases.deadline.missed"],
+            language="vi",
+        )
+        assert made.status_code == 303, made.text
+        stored = (await house.rows("SELECT subscription::text AS everything FROM subscription"))[0].everything
+        assert "lan@" not in stored
+        await house.hear(("e1", missed()), ("e2", missed(OTHER_UNIT)))
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        assert len(mail_server.messages) == 1
+        message = mail_server.messages[0]
+        assert message["To"] == "lan@phandinhphung.example"
+        assert message["Subject"] == "Vụ việc 0000ABCD tại Phường Phan Đình Phùng đã quá hạn lúc 02/03/2026 15:00"
+        body = message.get_content()
+        assert f"{BASE}/cases/c/{CASE}" in body
+        assert "Hạn: 02/03/2026 15:00" in body
+        assert not re.search(r"female|6-10|neglect|Lan", body)
+        everything = await house.rows("SELECT convert_from(payload, 'UTF8') AS p FROM outbox")
+        assert not any("lan@" in row.p for row in everything)
+
+
+async def test_who_is_told_in_the_app_and_reading_is_each_persons_own(house: House) -> None:
+    await house.hear(("e1", concern("yes")), ("e2", task("health")))
+    counts = {}
+    for name in ("lan.worker", "thuong.worker", "binh.chair", "ha.coordinator", "duc.health", "quang.police"):
+        async with house.client(name) as person:
+            counts[name] = (await person.get("/notify/api/inbox")).json()["unread"]
+    assert counts == {
+        "lan.worker": 1,
+        "thuong.worker": 0,
+        "binh.chair": 1,
+        "ha.coordinator": 1,
+        "duc.health": 1,
+        "quang.police": 0,
+    }
+    async with house.client("lan.worker") as worker:
+        page = await worker.get("/notify/")
+        assert "Có thông báo" not in page.text
+        assert "Có thông tin báo mới tại Phường Phan Đình Phùng" in page.text
+        notice = (await worker.get("/notify/api/inbox")).json()["notices"][0]["id"]
+        await worker.post("/notify/read", notice=notice)
+        assert (await worker.get("/notify/api/inbox")).json()["unread"] == 0
+        await worker.post("/notify/read", undo=notice)
+        assert (await worker.get("/notify/api/inbox")).json()["unread"] == 1
+    async with house.client("quang.police") as stranger:
+        answer = await stranger.get(f"/notify/open/{notice}")
+        assert answer.headers["location"] == "/notify/"
+    async with house.client("lan.worker") as worker:
+        answer = await worker.get(f"/notify/open/{notice}")
+        assert answer.headers["location"] == "/cases"
+        assert (await worker.get("/notify/api/inbox")).json()["unread"] == 0
+
+
+async def test_an_open_inbox_shows_a_new_notice_without_asking(house: House) -> None:
+    house.start()
+    await asyncio.sleep(0.3)
+    async with house.client("lan.worker") as worker:
+        page = (await worker.get("/notify/")).text
+        topic = re.search(r'data-topic="([^"]+)"', page)
+        assert topic
+        async with worker.http.get("/notify/live") as stream:
+            await asyncio.sleep(0.2)
+            await house.hear(("e1", concern("no")))
+            seen = b""
+            async with asyncio.timeout(10):
+                while "Có thông tin báo mới".encode() not in seen:
+                    seen += await stream.content.readany()
+            assert f"event: {topic[1]}".encode() in seen
+
+
+async def test_a_partner_sees_its_own_endpoints_only_and_the_operator_no_address(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    async with house.client("yen.partner") as partner:
+        created = await partner.webhook(webhook_server.url, "*")
+        page = f"/notify/subscriptions/{created['id']}"
+        assert webhook_server.url in (await partner.get(page)).text
+        assert created["secret"] not in (await partner.get(page)).text
+    async with house.client("lan.worker") as stranger:
+        assert (await stranger.get(page)).status_code == 404
+        assert (await stranger.get("/notify/ops")).status_code == 403
+        assert (await stranger.post(page + "/delete")).status_code == 404
+    async with house.client("son.operator") as operator:
+        shown = await operator.get(page)
+        assert shown.status_code == 200
+        assert webhook_server.url not in shown.text
+        assert (await operator.get("/notify/ops")).status_code == 200
+        assert (await operator.post(page + "/rotate")).status_code == 404
+
+
+async def test_the_pages_walk_a_partner_from_creating_to_replaying_and_undoing(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    webhook_server.statuses = [410]
+    async with house.client("yen.partner") as partner:
+        wrong = await partner.post("/notify/subscriptions", channel="webhook", target="nowhere", event_types=["*"])
+        assert wrong.status_code == 422
+        assert "https://" in wrong.text
+        made = await partner.post(
+            "/notify/subscriptions",
+            channel="webhook",
+            target=webhook_server.url,
+            event_types=["cases.*"],
+            units=[UNIT],
+        )
+        assert made.status_code == 201
+        assert "whsec_" in made.text
+        assert made.headers["cache-control"] == "no-store"
+        page = (await house.rows("SELECT '/notify/subscriptions/' || id AS path FROM subscription"))[0].path
+        house.start()
+        assert (await partner.post(page + "/test")).status_code == 303
+        await until(lambda: house.published("notify.endpoint.disabled"))
+        shown = (await partner.get(page)).text
+        assert "đã bị tắt" in shown
+        delivery = re.search(r"/notify/deliveries/[0-9a-f-]+", shown)
+        assert delivery
+        assert "410" in (await partner.get(delivery[0])).text
+        await partner.post(page + "/resume")
+        await partner.post(delivery[0] + "/replay")
+        await until(lambda: succeeded(house, 1))
+        gone = await partner.post(page + "/delete")
+        listed = (await partner.get(gone.headers["location"])).text
+        assert "Hoàn tác" in listed
+        await partner.post(page + "/restore")
+        assert "Hoạt động" in (await partner.get(page)).text
+
+
+async def test_an_english_page_is_english(house: House) -> None:
+    async with house.client("yen.partner") as partner:
+        page = (await partner.get("/notify/subscriptions/new?lang=en")).text
+        assert "Add a subscription" in page
+        assert "A legal deadline was missed" in page
