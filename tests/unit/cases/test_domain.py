@@ -344,6 +344,12 @@ def test_candidates_wait_for_a_person_who_may_choose_only_among_them() -> None:
     assert cases.identified(chosen.case, "a", ()).happenings == ()
 
 
+def test_nobody_to_choose_from_leaves_the_child_unidentified_until_more_is_known() -> None:
+    decision = cases.identified(opened().case, None, [])
+    assert (decision.case.identity, [entry.kind for entry in decision.entries]) == ("none", ["child.not-found"])
+    assert "choose-child" not in open_acts(decision.case, WORKER)
+
+
 def test_a_correction_moves_a_case_at_intake_and_leaves_a_later_one_to_people() -> None:
     before, after = concern(), concern(kind="neglect", unit="05455", danger_now="yes")
     decision = cases.correct(replace(opened().case, identity="linked"), before, after, CHILD, world())
