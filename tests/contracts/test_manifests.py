@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +41,7 @@ SETTINGS = {f"VONGTAY_{name.upper()}" for name in Settings.model_fields} | {
 }
 
 
+@cache
 def manifests() -> list[tuple[str, dict[str, Any]]]:
     found = []
     for path in sorted([*(DEPLOY / "k8s").rglob("*.yaml"), DEPLOY / "observability" / "collector-deployment.yaml"]):
@@ -54,6 +56,7 @@ def of_kind(kind: str) -> list[dict[str, Any]]:
     return [one for _, one in manifests() if one["kind"] == kind]
 
 
+@cache
 def compose() -> dict[str, Any]:
     found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text("utf-8"))
     return found
@@ -110,9 +113,12 @@ def test_the_overlay_builds() -> None:
             kubernetes_validate.validate(one, KUBERNETES, strict=True)
 
 
-@pytest.mark.parametrize("name", sorted(render.rendered()))
+RENDERED = render.rendered()
+
+
+@pytest.mark.parametrize("name", sorted(RENDERED))
 def test_what_follows_from_the_code_is_written_down(name: str) -> None:
-    assert (BASE / name).read_text("utf-8") == render.rendered()[name], "run: .venv/bin/python -m deploy.render"
+    assert (BASE / name).read_text("utf-8") == RENDERED[name], "run: .venv/bin/python -m deploy.render"
 
 
 def test_the_brokers_topics_are_the_codes_topics() -> None:
