@@ -104,6 +104,7 @@ class BoardFigures:
     missed: int = 0
     running: int = 0
     met: int = 0
+    met_late: int = 0
     tasks: int = 0
     tasks_overdue: int = 0
     children: int = 0
@@ -130,8 +131,8 @@ class BoardFigures:
 
     @property
     def in_time(self) -> float | None:
-        """The share of settled clocks that were met in time."""
-        settled = self.met + self.missed
+        """The share met in time of the clocks that are settled or past."""
+        settled = self.met + self.met_late + self.missed
         return self.met / settled if settled else None
 
 
@@ -195,6 +196,8 @@ def _add_deadline(figures: BoardFigures, commune: CommuneFigures, row: BoardRow)
         figures.running += row.n
     elif row.status == "met":
         figures.met += row.n
+    elif row.status == "met-late":
+        figures.met_late += row.n
 
 
 class Board:
@@ -255,8 +258,10 @@ class Board:
                     self._publish()
                 await pause(stop, _QUERY_SECONDS)
         finally:
-            self.hub.close()
             listening.cancel()
+            if stop.is_set():
+                # Only then: after a failure this loop is started again, and open pages go on.
+                self.hub.close()
 
     def _figures_of(self, view: View) -> BoardFigures:
         units = self._units if view.units is None else [unit for unit in self._units if unit in view.units]

@@ -7,6 +7,7 @@ import json
 from collections.abc import AsyncIterator
 from importlib import resources
 from io import BytesIO
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -179,6 +180,38 @@ async def test_the_board_shows_the_province_and_filters_narrow_every_figure(
     narrowed = await visitor.ask("/stats/?kind=neglect")
     assert tile_values(narrowed.text)[:4] == ["1", "0", "0", "1"]
     assert tile_values((await visitor.ask("/stats/?sex=male&age=6-10&unit=05455")).text)[:4] == ["1", "0", "0", "1"]
+
+
+async def test_a_clock_met_too_late_is_missed_no_more_but_was_not_in_time(visitor: Visitor, counted: Counting) -> None:
+    await counted.handle(
+        records([make.deadline("d1", "k1", 3, "met-late", risk="high"), make.deadline("d3", "k1", 4, "met")], 70)
+    )
+    await visitor.enter("ha.coordinator")
+    values = tile_values((await visitor.ask("/stats/")).text)
+    assert (values[2], values[4]) == ("0", "50%")
+
+
+async def test_an_open_page_goes_on_after_the_database_was_away(board: Board, counted: Counting) -> None:
+    def broken() -> Any:
+        raise ConnectionError
+
+    request = Request({"type": "http", "headers": [], "query_string": b"", "method": "GET", "path": "/"})
+    answer = board.stream(request, view_of(COORDINATOR, "vi"))
+    assert isinstance(answer, StreamingResponse)
+    stream = aiter(answer.body_iterator)
+    stop = asyncio.Event()
+    async with asyncio.timeout(10):
+        await anext(stream)
+        real, board._database = board._database, SimpleNamespace(transaction=broken, engine=board._database.engine)  # type: ignore[assignment]
+        with pytest.raises(ConnectionError):
+            await board.live_board(stop)
+        board._database = real
+        running = asyncio.create_task(board.live_board(stop))
+        seen = b""
+        while b"/tiles" not in seen:
+            seen += bytes(await anext(stream))
+        stop.set()
+        await running
 
 
 async def test_an_invented_filter_is_no_filter(visitor: Visitor, counted: Counting) -> None:
