@@ -82,11 +82,14 @@ async def current(connection: AsyncConnection, child_id: str, *, lock: bool = Fa
     return None
 
 
+# OFFSET 0 keeps the planner from reading the whole table where it has no statistics yet: one look-up a child, always.
 CANDIDATES = f"""
-SELECT {CHILD_COLUMNS} FROM child
-WHERE merged_into IS NULL AND id <> ALL(CAST(:leave_out AS uuid[])) AND id IN (
-    SELECT b.child_id FROM unnest(CAST(:keys AS bigint[])) AS k(key)
+WITH found AS MATERIALIZED (
+    SELECT DISTINCT b.child_id FROM unnest(CAST(:keys AS bigint[])) AS k(key)
     CROSS JOIN LATERAL (SELECT child_id FROM block WHERE block.key = k.key LIMIT {_PER_KEY}) b)
+SELECT c.* FROM found CROSS JOIN LATERAL (
+    SELECT {CHILD_COLUMNS} FROM child WHERE child.id = found.child_id AND merged_into IS NULL OFFSET 0) c
+WHERE c.id <> ALL(CAST(:leave_out AS uuid[]))
 """
 
 
