@@ -239,15 +239,16 @@ class _Converter:
     ) -> None:
         self.mapping = mapping
         self._width = len(header)
-        self._places = {fold(str(cell)): place for place, cell in enumerate(header) if cell is not None}
+        places = {fold(str(cell)): place for place, cell in enumerate(header) if cell is not None}
+        wanted = {column.column for column in mapping.fields.values()}
+        # By the mapping's own spelling: nothing of the header is folded again for each cell.
+        self._places = {
+            column: places[fold(column)]
+            for column in {*wanted, *mapping.id.derived, *([mapping.id.column] if mapping.id.column else [])}
+            if fold(column) in places
+        }
+        self._own = sorted({self._places[column] for column in wanted if column in self._places})
         self._names = RowNames(pepper)
-        self._own = sorted(
-            {
-                place
-                for column in mapping.fields.values()
-                if (place := self._places.get(fold(column.column))) is not None
-            }
-        )
         self._now = now
         self._as_of = _as_of(mapping, titles)
         self._units = Units.load()
@@ -376,7 +377,7 @@ class _Converter:
         return self._names.name(orjson.dumps([self.mapping.name, *parts]))
 
     def _cell(self, row: Row, column: str) -> Cell:
-        place = self._places.get(fold(column))
+        place = self._places.get(column)
         return row.cells[place] if place is not None and place < len(row.cells) else None
 
     def _day(self) -> date:

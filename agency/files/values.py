@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import Any
 
 from agency.files.tables import Cell
 from shared.reference.calendar import LOCAL
-from shared.reference.text import fold
+from shared.reference.text import fold as fold_text
 from shared.reference.units import Units
 
 _DATE = re.compile(r"^(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4})$")
@@ -16,6 +17,8 @@ _ISO_DATE = re.compile(r"^(\d{4})-(\d{1,2})-(\d{1,2})")
 _MOMENT = re.compile(r"^(\S+?)[ T]+(\d{1,2})[:hg](\d{2})(?::(\d{2})(?:\.\d+)?)?$")
 _SEVERAL = re.compile(r"[;+|/]")
 _AGE = re.compile(r"^(\d{1,2})\s*(?:t|tuoi)?$")
+# A column of codes, sexes or communes says the same few things over and over; the bound keeps memory the same.
+fold = lru_cache(20_000)(fold_text)
 _EXCEL_EPOCH = date(1899, 12, 30)
 _SEXES = {"nam": "male", "trai": "male", "m": "male", "nu": "female", "gai": "female", "f": "female"}
 
@@ -99,7 +102,14 @@ def as_unit(cell: Cell, units: Units) -> str | None:
     text = as_text(cell)
     if text is None:
         return None
-    return (units.current(text) if text.isdigit() else None) or units.find(text)
+    return _unit(text, units)
+
+
+@lru_cache(20_000)
+def _unit(text: str, units: Units) -> str | None:
+    if text.isdigit() and len(text) in {4, 5}:  # a spreadsheet eats the leading zero
+        return units.current(text.zfill(5))
+    return units.find(text)
 
 
 def one_of(cell: Cell, values: dict[str, Any], otherwise: Any) -> Any:
