@@ -1,7 +1,7 @@
 """From records to effects: decode, recognise duplicates and corrections, call handlers, park or bury what fails.
 
-A batch is one transaction. Only when something in it fails does each record get its own, so that one bad event costs
-the others nothing but time. Nothing is skipped: a record ends accepted, duplicate, corrected, rejected or parked.
+A batch is one transaction. When something in it fails, its halves get their own, so that one bad event costs the others
+nothing but a little time. Nothing is skipped: a record ends accepted, duplicate, corrected, rejected or parked.
 """
 
 from __future__ import annotations
@@ -103,7 +103,9 @@ class Processor:
             if is_passing(error):
                 raise
             if len(records) > 1:
-                return [result for record in records for result in await self.handle([record])]
+                # Halves, until the failing record stands alone: the others go on in batches.
+                middle = len(records) // 2
+                return [*await self.handle(records[:middle]), *await self.handle(records[middle:])]
             return [await self._settle_failure(records[0], error)]
 
     @property
