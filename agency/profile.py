@@ -16,7 +16,17 @@ _TIMEOUT = aiohttp.ClientTimeout(total=20)
 
 
 class Unreachable(Exception):  # noqa: N818 - a state, and not for ever
-    """The platform does not answer now."""
+    """The platform does not answer now.
+
+    Args:
+        retry_after: seconds that it asked to wait. perhaps_taken: whether it may have taken over what was sent last,
+            so that "duplicate" may be its answer to the same event the next time.
+    """
+
+    def __init__(self, reason: str, *, retry_after: float | None = None, perhaps_taken: bool = False) -> None:
+        super().__init__(reason)
+        self.retry_after = retry_after
+        self.perhaps_taken = perhaps_taken
 
 
 class Refused(Exception):  # noqa: N818 - the platform's word

@@ -1,7 +1,7 @@
 """Publishes events of one sector: from the spool, in order, until each is answered.
 
 An event leaves the spool only with the platform's answer; sending twice is harmless, because the platform recognises
-source and id.
+source, id and content.
 """
 
 from __future__ import annotations
@@ -9,125 +9,34 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import groupby, islice
+from itertools import islice
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any
 
-import aiohttp
-from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError
+from agency.files.mapping import Item, Mapping, check, read
+from agency.profile import Profile, Unreachable
+from agency.sealing import content_digest, sealed
+from agency.spool import Entry, Spool, SpoolBusy, Waiting, new_run
+from agency.transports import HttpTransport, KafkaTransport, Outcome, Transport
 
-from agency.files.mapping import Item, Mapping, read
-from agency.profile import Profile, Refused, Unreachable
-from agency.sealing import sealed
-from agency.spool import Spool, Waiting
-from shared.contracts.base import CONTRACTS
-from shared.contracts.envelope import from_structured
-from shared.messaging.kafka import producer
-from shared.settings import Settings
+__all__ = [
+    "FileReport",
+    "HttpTransport",
+    "KafkaTransport",
+    "Outcome",
+    "Publisher",
+    "Transport",
+    "publish_file",
+]
 
 BATCH = 200
 _PUT_BATCH = 1000
 _LONGEST_PAUSE = 30.0
-_TIMEOUT = aiohttp.ClientTimeout(total=60)
-_BUSY = {408, 425, 429, 500, 502, 503, 504}
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """The platform's answer to one event: accepted, duplicate, corrected, rejected, parked; `sent` by Kafka."""
-
-    outcome: str
-    violations: tuple[dict[str, str], ...] = ()
-
-
-class Transport(Protocol):
-    """How events reach the platform."""
-
-    async def send(self, documents: Sequence[dict[str, Any]]) -> list[Outcome]:
-        """Send events in order; an answer for each. Raises `Unreachable`, `Refused`."""
-
-
-class HttpTransport:
-    """`POST /<service>/events` in batches.
-
-    Args:
-        session: an open client session. profile: whose events they are.
-    """
-
-    def __init__(self, session: aiohttp.ClientSession, profile: Profile) -> None:
-        self._session = session
-        self._profile = profile
-
-    async def send(self, documents: Sequence[dict[str, Any]]) -> list[Outcome]:
-        """An answer for each event, in order. Raises `Unreachable`, `Refused`."""
-        outcomes: list[Outcome] = []
-        for service, group in groupby(documents, key=_service_of):
-            outcomes += await self._post(service, list(group))
-        return outcomes
-
-    async def _post(self, service: str, documents: list[dict[str, Any]]) -> list[Outcome]:
-        headers = {"Authorization": f"Bearer {self._profile.token}"}
-        url = f"{self._profile.base_url}/{service}/events"
-        try:
-            async with self._session.post(url, json=documents, headers=headers, timeout=_TIMEOUT) as answer:
-                if answer.status in {401, 403}:
-                    raise Refused(str(answer.status))
-                if answer.status in _BUSY or "json" not in answer.content_type:
-                    raise Unreachable(str(answer.status))
-                known = await answer.json()
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise Unreachable(type(error).__name__) from None
-        if answer.status == 413 and len(documents) > 1:
-            # Too much for one post: halves, down to the one event that is too large by itself.
-            middle = len(documents) // 2
-            return [*await self._post(service, documents[:middle]), *await self._post(service, documents[middle:])]
-        if "answers" not in known:
-            return [Outcome("rejected", tuple(known.get("violations", ()))) for _ in documents]
-        return [Outcome(item["outcome"], tuple(item["violations"])) for item in known["answers"]]
-
-
-class KafkaTransport:
-    """Binary CloudEvents onto the sector's own topic; rejections come back on `vongtay.replies.<sector>.v1`.
-
-    Args:
-        settings: broker, the sector's user and password, topic prefix. sector: whose topic.
-    """
-
-    def __init__(self, settings: Settings, sector: str) -> None:
-        self._settings = settings
-        self._topic = f"{settings.topic_prefix}agency.{sector}.v1"
-        self._producer: AIOKafkaProducer | None = None
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._producer is not None:
-            await self._producer.stop()
-
-    async def send(self, documents: Sequence[dict[str, Any]]) -> list[Outcome]:
-        """`sent` for each event once the broker has it. Raises `Unreachable`."""
-        try:
-            if self._producer is None:
-                fresh = producer(self._settings)
-                await fresh.start()
-                self._producer = fresh
-            sent = [await self._produce(self._producer, document) for document in documents]
-            await asyncio.gather(*sent)
-        except (KafkaError, OSError, TimeoutError) as error:
-            raise Unreachable(type(error).__name__) from None
-        return [Outcome("sent") for _ in documents]
-
-    async def _produce(self, to: AIOKafkaProducer, document: dict[str, Any]) -> Any:
-        event = from_structured(document)
-        return await to.send(self._topic, value=event.data, key=event.subject.encode(), headers=list(event.headers()))
+_LOCK_PAUSE = 0.1
 
 
 class Publisher:
@@ -142,37 +51,109 @@ class Publisher:
         self._spool = spool
         self._transport = transport
 
-    def put(self, documents: Sequence[dict[str, Any]], file: str | None = None, rows: Sequence[int] = ()) -> None:
-        """Take events over, identity sealed to the platform; they are safe on this disk when it returns."""
+    def put(
+        self,
+        documents: Sequence[dict[str, Any]],
+        file: str | None = None,
+        rows: Sequence[int] = (),
+        run: str | None = None,
+    ) -> None:
+        """Take events over, identity sealed to the platform; they are safe on this disk when it returns.
+
+        Args:
+            file, rows: where they come from. run: which publishing of the file, so that answers find their way back.
+
+        Raises: `SpoolFull`; then none of them was taken over.
+        """
         numbers: Sequence[int | None] = rows or [None] * len(documents)
         profile = self._profile
-        events = [
-            (sealed(document, profile.public_key, profile.key_id), file, row)
+        entries = [
+            Entry(
+                sealed(document, profile.public_key, profile.key_id),
+                file,
+                row,
+                run,
+                content_digest(document, profile.pepper),
+            )
             for document, row in zip(documents, numbers, strict=True)
         ]
-        self._spool.put(profile.sector, events)
+        self._spool.put(profile.sector, entries)
 
-    async def flush(self, answered: Callable[[Waiting, Outcome], None], *, patience: float = 30.0) -> int:
+    async def flush(
+        self, answered: Callable[[Waiting, Outcome], None], *, patience: float = 30.0, run: str | None = None
+    ) -> int:
         """Send until the spool is empty, waiting out failures of up to `patience` seconds without any progress.
 
-        Returns how many still wait. Raises `Refused`, `SpoolBusy`.
+        Args:
+            answered: told of each answer. run: which publishing it is told of; None: all.
+
+        Returns how many still wait. Raises `Refused`; `SpoolBusy` where another process sends for longer than that.
         """
-        delay, deadline = 0.2, time.monotonic() + patience
-        with self._spool.sending():
-            while batch := self._spool.first(self._profile.sector, BATCH):
-                try:
-                    outcomes = await self._transport.send([waiting.document for waiting in batch])
-                except Unreachable:
-                    if time.monotonic() + delay > deadline:
-                        break
-                    await asyncio.sleep(delay * random.uniform(0.7, 1.3))  # noqa: S311 - keeps senders apart
-                    delay = min(delay * 2, _LONGEST_PAUSE)
-                    continue
-                delay, deadline = 0.2, time.monotonic() + patience
-                self._spool.settle([waiting.position for waiting in batch])
-                for waiting, outcome in zip(batch, outcomes, strict=True):
-                    answered(waiting, outcome)
+        async with self._sending(patience):
+            await self._send_all(answered, patience, run)
+        if run is not None:
+            for row, (outcome, violations) in self._spool.take_answers(run):
+                waiting = Waiting(0, None, row, {}, run)
+                answered(waiting, Outcome(outcome, tuple(violations)))
         return self._spool.count(self._profile.sector)
+
+    @asynccontextmanager
+    async def _sending(self, patience: float) -> AsyncIterator[None]:
+        deadline = time.monotonic() + patience
+        while True:
+            lock = self._spool.sending()
+            try:
+                lock.__enter__()
+            except SpoolBusy:
+                if time.monotonic() + _LOCK_PAUSE > deadline:
+                    raise
+                await asyncio.sleep(_LOCK_PAUSE)
+                continue
+            break
+        try:
+            yield
+        finally:
+            lock.__exit__(None, None, None)
+
+    async def _send_all(self, answered: Callable[[Waiting, Outcome], None], patience: float, run: str | None) -> None:
+        delay, deadline = 0.2, time.monotonic() + patience
+        doubtful: set[int] = set()
+        while batch := self._spool.first(self._profile.sector, BATCH):
+            try:
+                outcomes = await self._transport.send([waiting.document for waiting in batch])
+            except Unreachable as error:
+                if error.perhaps_taken:
+                    doubtful |= {waiting.position for waiting in batch}
+                pause = delay * random.uniform(0.7, 1.3) if error.retry_after is None else error.retry_after  # noqa: S311 - keeps senders apart
+                if time.monotonic() + pause > deadline:
+                    return
+                await asyncio.sleep(pause)
+                delay = min(delay * 2, _LONGEST_PAUSE)
+                continue
+            delay, deadline = 0.2, time.monotonic() + patience
+            pairs = [
+                (waiting, _undoubted(outcome) if waiting.position in doubtful else outcome)
+                for waiting, outcome in zip(batch, outcomes, strict=True)
+            ]
+            self._spool.settle([waiting.position for waiting in batch], _for_others(pairs, run))
+            for waiting, outcome in pairs:
+                if run is None or waiting.run == run:
+                    answered(waiting, outcome)
+            doubtful -= {waiting.position for waiting in batch}
+
+
+def _undoubted(outcome: Outcome) -> Outcome:
+    """Sent before without hearing the answer: a duplicate is then most likely our own first sending."""
+    return replace(outcome, outcome="accepted") if outcome.outcome == "duplicate" else outcome
+
+
+def _for_others(pairs: Sequence[tuple[Waiting, Outcome]], run: str | None) -> list[tuple[str, int, object]]:
+    """Answers to rows that another process publishes from the same spool."""
+    return [
+        (waiting.run, waiting.row, (outcome.outcome, outcome.violations))
+        for waiting, outcome in pairs
+        if waiting.run is not None and waiting.row is not None and run is not None and waiting.run != run
+    ]
 
 
 @dataclass(slots=True)
@@ -232,13 +213,20 @@ async def publish_file(
 ) -> FileReport:
     """Publish one file; its rows are first safe in the spool, then sent in order.
 
-    Raises `FileProblem`, `Refused`, `SpoolBusy`.
+    A file that cannot be read to its end is not sent at all.
+
+    Raises `FileProblem`, `Refused`, `SpoolBusy`, `SpoolFull`.
     """
     report = FileReport(path.name)
+    run = new_run()
     items = read(path, pepper=pepper, mapping=mapping, now=now).items
+    await asyncio.to_thread(check, path)
+    expected = 0
 
     def answered(waiting: Waiting, outcome: Outcome) -> None:
-        if waiting.file == path.name and waiting.row is not None:
+        nonlocal expected
+        if waiting.row is not None:
+            expected -= 1
             report.answered(waiting.row, outcome)
             on_progress(report.rows)
 
@@ -248,12 +236,8 @@ async def publish_file(
             if item.event is None:
                 report.reject(item.row, [violation.as_dict() for violation in item.violations])
         good: list[Item] = [item for item in batch if item.event is not None]
-        publisher.put([item.event for item in good if item.event], path.name, [item.row for item in good])
-        report.waiting = await publisher.flush(answered, patience=patience)
+        publisher.put([item.event for item in good if item.event], path.name, [item.row for item in good], run)
+        expected += len(good)
+        await publisher.flush(answered, patience=patience, run=run)
+        report.waiting = expected
     return report
-
-
-def _service_of(document: dict[str, Any]) -> str:
-    model = CONTRACTS.get(str(document.get("type")))
-    # What no service owns is answered by whichever is asked; cases answers for rubbish on the topics too.
-    return (model.OWNER if model is not None else None) or "cases"

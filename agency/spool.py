@@ -9,6 +9,8 @@ import contextlib
 import fcntl
 import os
 import sqlite3
+import time
+import uuid
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,21 +24,63 @@ CREATE TABLE IF NOT EXISTS waiting (
 );
 CREATE INDEX IF NOT EXISTS waiting_by_sector ON waiting (sector, position);
 CREATE TABLE IF NOT EXISTS known (name TEXT PRIMARY KEY, value BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS answers (
+    run TEXT NOT NULL, row INTEGER NOT NULL, answer BLOB NOT NULL, at REAL NOT NULL, PRIMARY KEY (run, row)
+) WITHOUT ROWID;
 """
+# Added since the first edition: a spool that an older program left behind goes on working.
+_LATER_COLUMNS = {"run": "TEXT", "digest": "BLOB"}
+_UNCLAIMED_DAYS = 7
+_NO_ROOM = {sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR_WRITE}
 
 
 @dataclass(frozen=True, slots=True)
 class Waiting:
-    """One event in the spool. `file` and `row` say where it came from, if from a file."""
+    """One event in the spool. `file`, `row` and `run` say where it came from, and in which publishing of the file."""
 
     position: int
     file: str | None
     row: int | None
     document: dict[str, Any]
+    run: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One event on its way into the spool. `digest` is what makes two events the same: source, id and content."""
+
+    document: dict[str, Any]
+    file: str | None = None
+    row: int | None = None
+    run: str | None = None
+    digest: bytes | None = None
+
+
+def new_run() -> str:
+    """A name for one publishing of a file, which says which process does it."""
+    return f"{os.getpid()}-{uuid.uuid4().hex}"
+
+
+def is_running(run: str | None) -> bool:
+    """Whether a publishing is still under way, in another process."""
+    number = (run or "").split("-", 1)[0]
+    if not number.isdecimal() or int(number) == os.getpid():
+        return False
+    try:
+        os.kill(int(number), 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 class SpoolBusy(Exception):  # noqa: N818 - a state, not a failure
     """Another process sends from this spool now."""
+
+
+class SpoolFull(Exception):  # noqa: N818 - a state of the disk
+    """The disk has no room for more; what was put before is safe, what was being put now is not in the spool."""
 
 
 class Spool:
@@ -48,32 +92,83 @@ class Spool:
         os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
         self._path = path
         self._database = sqlite3.connect(path, timeout=30, isolation_level=None, check_same_thread=False)
+        self._database.execute("PRAGMA busy_timeout = 30000")
         self._database.execute("PRAGMA journal_mode = WAL")
         self._database.execute("PRAGMA synchronous = FULL")
-        self._database.executescript(_TABLES)
+        with self._transaction():
+            for statement in _TABLES.split(";"):
+                self._database.execute(statement)
+            there = {name for _, name, *_ in self._database.execute("PRAGMA table_info(waiting)")}
+            for name, kind in _LATER_COLUMNS.items():
+                if name not in there:
+                    self._database.execute(f"ALTER TABLE waiting ADD COLUMN {name} {kind}")
+            self._database.execute(
+                "CREATE INDEX IF NOT EXISTS waiting_by_digest ON waiting (sector, digest) WHERE digest IS NOT NULL"
+            )
+            self._database.execute("DELETE FROM answers WHERE at < ?", (time.time() - _UNCLAIMED_DAYS * 86_400,))
 
     def close(self) -> None:
         """Close the file; what waits in it stays."""
         self._database.close()
 
-    def put(self, sector: str, events: Sequence[tuple[dict[str, Any], str | None, int | None]]) -> None:
-        """Add events (document, file, row) at the end, all or none; on disk when it returns."""
-        rows = [(sector, file, row, orjson.dumps(document)) for document, file, row in events]
+    def put(self, sector: str, entries: Sequence[Entry]) -> None:
+        """Add events at the end, all or none; on disk when it returns. Raises `SpoolFull`.
+
+        An event that waits already is not added again. Where it waits from an earlier publishing that was cut short,
+        the present one takes it over, and with it its answer.
+        """
         with self._transaction():
-            self._database.executemany("INSERT INTO waiting (sector, file, row, document) VALUES (?, ?, ?, ?)", rows)
+            for entry in entries:
+                if not self._waits(sector, entry):
+                    self._database.execute(
+                        "INSERT INTO waiting (sector, file, row, run, digest, document) VALUES (?, ?, ?, ?, ?, ?)",
+                        (sector, entry.file, entry.row, entry.run, entry.digest, orjson.dumps(entry.document)),
+                    )
+
+    def _waits(self, sector: str, entry: Entry) -> bool:
+        if entry.digest is None:
+            return False
+        same = self._database.execute(
+            "SELECT position, run FROM waiting WHERE sector = ? AND digest = ? ORDER BY position",
+            (sector, entry.digest),
+        ).fetchall()
+        if entry.run is None:
+            return bool(same)
+        # A file that says the same twice is answered for both rows; so is one that two processes publish at once.
+        left = [position for position, run in same if run != entry.run and not is_running(run)]
+        if not left:
+            return False
+        self._database.execute(
+            "UPDATE waiting SET file = ?, row = ?, run = ? WHERE position = ?",
+            (entry.file, entry.row, entry.run, left[0]),
+        )
+        return True
 
     def first(self, sector: str, count: int) -> list[Waiting]:
         """The oldest `count` events of a sector."""
         found = self._database.execute(
-            "SELECT position, file, row, document FROM waiting WHERE sector = ? ORDER BY position LIMIT ?",
+            "SELECT position, file, row, document, run FROM waiting WHERE sector = ? ORDER BY position LIMIT ?",
             (sector, count),
         )
-        return [Waiting(position, file, row, orjson.loads(text)) for position, file, row, text in found]
+        return [Waiting(position, file, row, orjson.loads(text), run) for position, file, row, text, run in found]
 
-    def settle(self, positions: Sequence[int]) -> None:
-        """Forget events that were answered."""
+    def settle(self, positions: Sequence[int], answers: Sequence[tuple[str, int, object]] = ()) -> None:
+        """Forget events that were answered; keep the answers (run, row, answer) for whoever published them."""
+        now = time.time()
         with self._transaction():
             self._database.executemany("DELETE FROM waiting WHERE position = ?", [(place,) for place in positions])
+            self._database.executemany(
+                "INSERT OR REPLACE INTO answers VALUES (?, ?, ?, ?)",
+                [(run, row, orjson.dumps(answer), now) for run, row, answer in answers],
+            )
+
+    def take_answers(self, run: str) -> list[tuple[int, Any]]:
+        """Answers (row, answer) that another process got for this publishing; each is given once."""
+        if self._database.execute("SELECT 1 FROM answers WHERE run = ? LIMIT 1", (run,)).fetchone() is None:
+            return []
+        with self._transaction():
+            found = self._database.execute("DELETE FROM answers WHERE run = ? RETURNING row, answer", (run,)).fetchall()
+        return sorted((row, orjson.loads(text)) for row, text in found)
 
     def count(self, sector: str | None = None) -> int:
         """How many events wait, of one sector or of all."""
@@ -92,7 +187,10 @@ class Spool:
 
     @contextlib.contextmanager
     def sending(self) -> Iterator[None]:
-        """Only one process sends at a time, or order would be lost. Raises `SpoolBusy`."""
+        """Only one process sends at a time, or order would be lost. Raises `SpoolBusy` at once.
+
+        The lock is the operating system's: a process that is killed holds nothing.
+        """
         lock = os.open(self._path.with_suffix(".lock"), os.O_RDWR | os.O_CREAT, 0o600)
         try:
             try:
@@ -105,10 +203,13 @@ class Spool:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
-        self._database.execute("BEGIN IMMEDIATE")
         try:
+            self._database.execute("BEGIN IMMEDIATE")
             yield
-        except BaseException:
-            self._database.execute("ROLLBACK")
+            self._database.execute("COMMIT")
+        except BaseException as error:
+            if self._database.in_transaction:  # a full disk has rolled back by itself
+                self._database.execute("ROLLBACK")
+            if isinstance(error, sqlite3.OperationalError) and error.sqlite_errorcode in _NO_ROOM:
+                raise SpoolFull(str(self._path)) from None
             raise
-        self._database.execute("COMMIT")

@@ -94,7 +94,7 @@ async def test_identity_is_sealed_before_it_touches_the_disk(tmp_path: Path) -> 
 async def test_two_processes_do_not_send_from_one_spool(tmp_path: Path) -> None:
     first, second = Spool(tmp_path / "spool.db"), Spool(tmp_path / "spool.db")
     with first.sending(), pytest.raises(SpoolBusy):
-        await Publisher(PROFILE, second, Platform()).flush(ignore)
+        await Publisher(PROFILE, second, Platform()).flush(ignore, patience=0.2)
 
 
 async def test_a_files_answers_come_back_by_row(tmp_path: Path) -> None:
