@@ -24,6 +24,7 @@ _MIGRATION_LOCK = 7_316_001
 # Alembic keeps what it is doing in globals: services that share a process migrate one after the other.
 _MIGRATING = asyncio.Lock()
 # PostgreSQL error classes after which nothing is wrong with the data: connection, shutdown, resources, serialisation.
+_CONFLICTS = ("40P01", "40001")  # deadlock, serialisation
 _PASSING = ("08", "53", "57", "40", "55P03")
 
 
@@ -76,6 +77,11 @@ def _upgrade(connection: Connection, migrations: Path) -> None:
     command.upgrade(config, "head")
 
 
+def is_conflict(error: BaseException) -> bool:
+    """Whether a transaction failed only because of another one at the same moment: it may simply run again."""
+    return isinstance(error, DBAPIError) and _state(error) in _CONFLICTS
+
+
 def is_passing(error: BaseException) -> bool:
     """Whether an error says that the database is away or busy, and not that something is wrong with an event."""
     if isinstance(error, OSError | InterfaceError | TimeoutError):
@@ -83,6 +89,9 @@ def is_passing(error: BaseException) -> bool:
     if isinstance(error, DBAPIError):
         if error.connection_invalidated or isinstance(error, OperationalError):
             return True
-        state = getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or ""
-        return str(state).startswith(_PASSING)
+        return _state(error).startswith(_PASSING)
     return False
+
+
+def _state(error: DBAPIError) -> str:
+    return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")

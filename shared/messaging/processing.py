@@ -6,6 +6,8 @@ nothing but a little time. Nothing is skipped: a record ends accepted, duplicate
 
 from __future__ import annotations
 
+import asyncio
+import random
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -24,7 +26,7 @@ from shared.contracts.base import Contract, Service, contract_of, parse
 from shared.contracts.envelope import Envelope, from_kafka
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
-from shared.database import Database, is_passing
+from shared.database import Database, is_conflict, is_passing
 from shared.messaging.failures import FailureGuard, Failures
 from shared.messaging.router import Clock, Received, Router, Scope
 from shared.privacy import Keys, Unreadable, as_box
@@ -33,6 +35,7 @@ Outcome = Literal["accepted", "duplicate", "corrected", "rejected", "parked", "s
 # Whoever publishes rubbish that names no owner still gets an answer, from exactly one service.
 DEFAULT_OWNER: Service = "cases"
 MAX_EVENT_BYTES = 1_000_000
+_CONFLICT_ATTEMPTS = 5
 _AGENCY = "agency."
 _LOG = structlog.get_logger(__name__)
 _TRACER = trace.get_tracer(__name__)
@@ -95,8 +98,7 @@ class Processor:
         over, and the caller tries again later.
         """
         try:
-            async with self._database.transaction() as connection:
-                results = await self._handle_in(connection, records)
+            results = await self._in_one_transaction(records)
             self.guard.succeeded(len(records))
             return results
         except Exception as error:
@@ -107,6 +109,18 @@ class Processor:
                 middle = len(records) // 2
                 return [*await self.handle(records[:middle]), *await self.handle(records[middle:])]
             return [await self._settle_failure(records[0], error)]
+
+    async def _in_one_transaction(self, records: Sequence[Record]) -> list[Result]:
+        for attempt in range(1, _CONFLICT_ATTEMPTS + 1):
+            try:
+                async with self._database.transaction() as connection:
+                    return await self._handle_in(connection, records)
+            except Exception as error:
+                if attempt == _CONFLICT_ATTEMPTS or not is_conflict(error):
+                    raise
+            # Two batches about the same children stood in each other's way; apart in time they do not.
+            await asyncio.sleep(random.uniform(0.01, 0.1) * attempt)  # noqa: S311
+        raise AssertionError("unreachable")
 
     @property
     def service(self) -> Service:
