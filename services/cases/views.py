@@ -68,40 +68,8 @@ WORDS: Mapping[str, str] = {
     "instructions": "Nội dung đề nghị",
     "text": "Nội dung",
 }
-STEPS: Mapping[str, str] = {
-    "intake": "Tiếp nhận, xác minh",
-    "assessment": "Đánh giá nguy cơ",
-    "plan": "Lập kế hoạch",
-    "approval": "Chờ phê duyệt",
-    "carrying-out": "Thực hiện kế hoạch",
-    "review": "Rà soát",
-    "closed": "Đã kết thúc",
-    "merged": "Đã nhập vụ khác",
-}
-KINDS: Mapping[str, str] = {
-    "violence": "Bạo lực",
-    "exploitation": "Bóc lột",
-    "sexual-abuse": "Xâm hại tình dục",
-    "trafficking": "Mua bán",
-    "abandonment": "Bỏ rơi",
-    "neglect": "Bỏ mặc, xao nhãng",
-    "other": "Gây tổn hại khác",
-}
-LEVELS: Mapping[str, str] = {"high": "Cao", "medium": "Trung bình", "low": "Thấp", "unassessed": "Chưa đánh giá"}
 SEXES: Mapping[str, str] = {"male": "Nam", "female": "Nữ", "unknown": "Chưa rõ"}
 DANGER: Mapping[str, str] = {"yes": "Có", "no": "Không", "unknown": "Chưa rõ"}
-CHANNELS: Mapping[str, str] = {
-    "hotline-111": "Tổng đài 111",
-    "line-18008080": "Đường dây 18008080",
-    "in-person": "Báo trực tiếp",
-    "school": "Trường học",
-    "hospital": "Bệnh viện, trạm y tế",
-    "police": "Công an",
-    "letter": "Thư, đơn",
-    "web": "Trang mạng",
-    "app": "Ứng dụng",
-    "other": "Cách khác",
-}
 CONFIRMED: Mapping[str, str] = {"True": "Đúng có sự việc", "False": "Không có sự việc"}
 REVIEWS: Mapping[str, str] = {
     "close": "Đề nghị kết thúc",
@@ -187,8 +155,9 @@ class Names:
         return Terms.load(name).label(code, self._language)
 
     def terms(self, name: str) -> list[tuple[str, str]]:
-        """Pairs for a choice among the reference data's codes."""
-        return [(code, self.term(name, code)) for code in Terms.load(name).codes()]
+        """Pairs for a choice among the reference data's codes, without those that nobody chooses."""
+        terms = Terms.load(name)
+        return [(code, self.term(name, code)) for code in terms.codes() if terms.get(code, "offered") is not False]
 
     def deadline(self, kind: str) -> str:
         """What a clock of the law waits for."""
@@ -230,8 +199,8 @@ class Names:
             "case.took-over": lambda: data["code"],
             "report.linked": lambda: data["code"],
             "case.reclassified": lambda: (
-                f"{self.of(KINDS, data['from_kind'])}, {self.of(LEVELS, data['from_risk'])}"
-                f" → {self.of(KINDS, data['kind'])}, {self.of(LEVELS, data['risk'])}"
+                f"{self.term('abuse-kinds', data['from_kind'])}, {self.term('risk-levels', data['from_risk'])}"
+                f" → {self.term('abuse-kinds', data['kind'])}, {self.term('risk-levels', data['risk'])}"
             ),
         }.get(line.kind)
         return [told()] if told else []
@@ -239,10 +208,10 @@ class Names:
     def _assessed(self, data: Mapping[str, Any]) -> list[str]:
         def half(name: str) -> str:
             counted = data[name]
-            return ", ".join(f"{self.of(LEVELS, level).lower()} {counted[level]}" for level in RATINGS)
+            return ", ".join(f"{self.term('risk-levels', level).lower()} {counted[level]}" for level in RATINGS)
 
         return [
-            f"{self._say('Mức nguy cơ')}: {self.of(LEVELS, data['level'])}",
+            f"{self._say('Mức nguy cơ')}: {self.term('risk-levels', data['level'])}",
             f"{self._say('Tổn hại')}: {half('harm')} · {self._say('Khả năng tự bảo vệ')}: {half('protection')}",
         ]
 
@@ -251,7 +220,11 @@ class Names:
         shown: list[tuple[str, str]] = []
         for name, value in words.items():
             if name == "ratings":
-                shown += [(self._say(rows[row]), self.of(LEVELS, level)) for row, level in value.items() if row in rows]
+                shown += [
+                    (self._say(rows[row]), self.term("risk-levels", level))
+                    for row, level in value.items()
+                    if row in rows
+                ]
             elif value:
                 shown.append((self.of(WORDS, name), str(value)))
         return shown
