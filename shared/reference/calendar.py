@@ -1,7 +1,11 @@
-"""Vietnamese working days: weekends and public holidays with Tết do not count. A day is a day in Việt Nam."""
+"""Vietnamese working days: weekends and public holidays with Tết do not count. A day is a day in Việt Nam.
+
+The holidays package knows the law and most years' swapped days; `data/working-days.csv` corrects it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
 from functools import cache
 from typing import Self
@@ -9,30 +13,54 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
+from shared.reference.files import ReferenceDataError, day_or_none, read_csv
+
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
-_SATURDAY = 5
+# Swapped days of a year are known to the package only once that year has been asked for.
+_YEARS = range(2015, 2041)
 
 
 class WorkCalendar:
-    """Which days offices work (Labour Code 45/2019, Art. 112)."""
+    """Which days state offices work (Labour Code 45/2019, Art. 111(3), 112; Decision of each year on swapped days).
 
-    def __init__(self) -> None:
-        self._holidays = holidays.country_holidays("VN")
+    Args:
+        corrections: day to whether offices work that day, over what the package says.
+    """
+
+    def __init__(self, corrections: Mapping[date, bool] | None = None) -> None:
+        self._holidays = holidays.country_holidays("VN", years=_YEARS)
+        self._corrections = dict(corrections or {})
 
     @classmethod
     @cache
     def load(cls) -> Self:
-        """The one calendar of the process."""
-        return cls()
+        """The one calendar of the process. Raises `ReferenceDataError`."""
+        corrections: dict[date, bool] = {}
+        for row in read_csv("working-days.csv"):
+            day = day_or_none(row["day"], "working-days.csv", row["day"])
+            if day is None or row["works"] not in {"yes", "no"} or not row["legal_source"]:
+                raise ReferenceDataError(f"working-days.csv: {row['day']} needs a day, yes or no, and its source")
+            if day in corrections:
+                raise ReferenceDataError(f"working-days.csv: {day} stands twice")
+            corrections[day] = row["works"] == "yes"
+        return cls(corrections)
 
     def is_working_day(self, day: date) -> bool:
-        """Whether offices are open that day."""
-        return day.weekday() < _SATURDAY and day not in self._holidays
+        """Whether offices are open that day: also a Saturday worked in exchange for a longer holiday."""
+        corrected = self._corrections.get(day)
+        return bool(self._holidays.is_working_day(day)) if corrected is None else corrected
 
     def add_working_days(self, start: datetime, days: int) -> datetime:
-        """The end (UTC) of the `days`-th working day after the day of `start` (aware)."""
+        """The end (UTC) of the `days`-th working day after the day of `start` (aware).
+
+        The day of `start` itself does not count; with no days, the end of it or of the next working day.
+        """
+        if days < 0:
+            raise ValueError("days must not be negative")
         day = start.astimezone(LOCAL).date()
         while days > 0:
             day += timedelta(days=1)
             days -= self.is_working_day(day)
+        while not self.is_working_day(day):
+            day += timedelta(days=1)
         return datetime.combine(day + timedelta(days=1), time(), LOCAL).astimezone(UTC)

@@ -27,11 +27,15 @@ class Deadline:
 
 @dataclass(frozen=True, slots=True)
 class DeadlineRule:
-    """One rule of law: `hours` or `working_days` from its start; `nearing` hours before the end somebody is warned."""
+    """One rule of law: `hours` or `working_days` from what `starts` it.
+
+    `nearing`: hours before the end when somebody is warned. `effective_to`: first day it is no more in force.
+    """
 
     kind: str
     vi: str
     en: str
+    starts: str
     nearing: float
     legal_source: str
     effective_from: date
@@ -41,17 +45,16 @@ class DeadlineRule:
 
 
 class Deadlines:
-    """All rules, past and present."""
+    """All rules, past and present. Raises `ReferenceDataError` where they contradict themselves."""
 
     def __init__(self, rules: Sequence[DeadlineRule], calendar: WorkCalendar) -> None:
         self._calendar = calendar
         self._rules: dict[str, list[DeadlineRule]] = {}
         for rule in sorted(rules, key=lambda rule: rule.effective_from):
-            if (rule.hours is None) == (rule.working_days is None):
-                raise ReferenceDataError(f"deadlines.yaml: {rule.kind} needs either hours or working_days")
+            _check(rule)
             earlier = self._rules.setdefault(rule.kind, [])
-            if earlier and (earlier[-1].effective_to is None or earlier[-1].effective_to > rule.effective_from):
-                raise ReferenceDataError(f"deadlines.yaml: two rules of {rule.kind} are in force at once")
+            if earlier:
+                _check_follows(earlier[-1], rule)
             earlier.append(rule)
 
     @classmethod
@@ -85,3 +88,25 @@ class Deadlines:
     def _in_force(self, kind: str, day: date) -> DeadlineRule:
         rules = self._rules[kind]
         return next((rule for rule in reversed(rules) if rule.effective_from <= day), rules[0])
+
+
+def _check(rule: DeadlineRule) -> None:
+    where = f"deadlines.yaml: {rule.kind}"
+    if (rule.hours is None) == (rule.working_days is None):
+        raise ReferenceDataError(f"{where} needs either hours or working_days")
+    if (rule.hours or rule.working_days or 0) <= 0:
+        raise ReferenceDataError(f"{where} must last longer than nothing")
+    length = rule.hours if rule.hours is not None else 24 * (rule.working_days or 0)
+    if not 0 <= rule.nearing < length:
+        raise ReferenceDataError(f"{where}: nearing must lie between its start and its end")
+    if not (rule.vi and rule.en and rule.starts and rule.legal_source):
+        raise ReferenceDataError(f"{where} needs names in both languages, what starts it, and its legal source")
+    if rule.effective_to and rule.effective_to <= rule.effective_from:
+        raise ReferenceDataError(f"{where} ends before it begins")
+
+
+def _check_follows(earlier: DeadlineRule, later: DeadlineRule) -> None:
+    if earlier.effective_to is None or earlier.effective_to > later.effective_from:
+        raise ReferenceDataError(f"deadlines.yaml: two rules of {later.kind} are in force at once")
+    if earlier.effective_to < later.effective_from:
+        raise ReferenceDataError(f"deadlines.yaml: {later.kind} has no rule from {earlier.effective_to} on")
