@@ -7,6 +7,7 @@ where no reading makes sense the file is refused.
 from __future__ import annotations
 
 import codecs
+import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -45,11 +46,14 @@ _LEGACY = (
     Encoding("vni", "latin-1", from_vni),
     Encoding("windows-1252", "cp1252"),
 )
-_VOWELS = "aăâeêioôơuưy"
-_TONES = ("", "\u0300", "\u0301", "\u0309", "\u0303", "\u0323")
-_LETTERS = {_nfc(vowel + tone) for vowel in _VOWELS for tone in _TONES} | {"đ"}
-_VIETNAMESE = frozenset(_LETTERS | {letter.upper() for letter in _LETTERS})
-_TYPOGRAPHY = frozenset("–—‘’“”…•°²³€₫\u00a0«»§×")
+# A Vietnamese syllable, tone aside: what nonsense from a wrong reading is not.
+_SYLLABLE = re.compile(
+    r"^(?:ngh|ng|nh|ph|th|tr|kh|gh|gi|ch|qu|[bcdđghklmnprstvx])?[aăâeêioôơuưy]{1,4}(?:ng|nh|ch|[ckmnpt])?$"
+)
+_WORD = re.compile(r"[^\W\d_]+")
+_TONES = frozenset("\u0300\u0301\u0303\u0309\u0323")
+_LOOK_AT = 100_000
+_TOO_STRANGE = 0.3  # foreign names and abbreviations are in every file
 
 
 def detect(path: Path) -> Encoding:
@@ -67,7 +71,7 @@ def detect(path: Path) -> Encoding:
     if _is_utf8(path):
         return Encoding("utf-8", "utf-8")
     best = min(_LEGACY, key=lambda encoding: _strangeness(sample, encoding))
-    if _strangeness(sample, best) > 0.2:
+    if _strangeness(sample, best) > _TOO_STRANGE:
         raise FileProblem(
             path,
             "encoding",
@@ -102,11 +106,17 @@ def _is_utf8(path: Path) -> bool:
 
 
 def _strangeness(sample: bytes, encoding: Encoding) -> float:
-    """Share of the non-ASCII characters that no Vietnamese text has; 2 where it cannot be decoded at all."""
+    """Share of the words beyond ASCII that are no Vietnamese syllable; 2 where it cannot be decoded at all."""
     try:
-        text = encoding.finish(sample.decode(encoding.codec))
+        text = encoding.finish(sample[:_LOOK_AT].decode(encoding.codec))
     except UnicodeDecodeError:
         return 2.0
-    beyond = [sign for sign in text if sign > "\x7f"]
-    strange = sum(sign not in _VIETNAMESE and sign not in _TYPOGRAPHY for sign in beyond)
-    return strange / max(1, len(beyond))
+    words = [word for word in _WORD.findall(text) if not word.isascii()]
+    return sum(not _is_syllable(word) for word in words) / max(1, len(words))
+
+
+def _is_syllable(word: str) -> bool:
+    apart = unicodedata.normalize("NFD", word.lower())
+    tones = sum(sign in _TONES for sign in apart)
+    plain = _nfc("".join(sign for sign in apart if sign not in _TONES))
+    return tones <= 1 and _SYLLABLE.match(plain) is not None
