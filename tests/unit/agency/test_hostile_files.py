@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+import re
+import textwrap
 import tracemalloc
 import unicodedata
 import zipfile
@@ -259,3 +261,13 @@ def test_every_shipped_mapping_keeps_its_contract_and_wrong_ones_say_where(tmp_p
 def test_lists_of_children_are_read_by_their_own_ids() -> None:
     found = events(SAMPLES / "duplicates-a.csv")
     assert (len(found), found[0]["id"], found[0]["unit"]) == (3000, "a900000", "02155")
+
+
+def test_the_how_tos_example_works_as_written(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[3] / "docs/how-to/mappings.md").read_text()
+    table, mapping = re.findall(r"   ```\w*\n(.*?)   ```", text, re.DOTALL)[:2]
+    file = tmp_path / "tram-y-te.csv"
+    file.write_text(textwrap.dedent(table))
+    file.with_suffix(".yaml").write_text(textwrap.dedent(mapping))
+    (event,) = events(file)
+    assert (event["data"]["unit"], event["data"]["age"], event["data"]["kind"]) == ("05908", 7, "Ngã")
