@@ -91,7 +91,7 @@ class Profile:
 
 
 async def _json(answer: aiohttp.ClientResponse) -> dict[str, str]:
-    if answer.status in {401, 403, 404}:
+    if answer.status in {401, 403, 404, 422}:
         raise Refused(str(answer.status))
     if answer.status != 200:
         raise Unreachable(str(answer.status))
