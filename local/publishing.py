@@ -20,7 +20,7 @@ from agency.files.mapping import Mapping, read
 from agency.files.tables import FileProblem
 from agency.profile import Profile, Refused, Unreachable
 from agency.publisher import FileReport, HttpTransport, KafkaTransport, Outcome, Publisher, Transport, publish_file
-from agency.spool import Spool, SpoolBusy, Waiting
+from agency.spool import Spool, SpoolBusy, SpoolFull, Waiting
 from local.cli.client import base_url
 from local.cli.output import EXIT_DATA, EXIT_UNREACHABLE, EXIT_USE, CommandError
 from local.simulation.traffic import Sent
@@ -152,6 +152,8 @@ def _run(main: Callable[[], Coroutine[None, None, T]]) -> T:
         raise CommandError(str(problem), EXIT_DATA) from None
     except Refused:
         raise CommandError("The platform does not take this token for publishing.", EXIT_USE) from None
+    except SpoolFull:
+        raise CommandError("The disk of the spool is full; nothing was lost, make room and publish again.") from None
     except SpoolBusy:
         raise CommandError("Another process is publishing from this spool; wait for it to end.", EXIT_USE) from None
 

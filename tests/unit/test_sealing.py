@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 
 import pytest
@@ -16,7 +17,8 @@ def test_what_is_sealed_under_a_key_opens_under_it(plain: bytes) -> None:
     key = DataKey.new("child/1")
     box = key.seal(plain)
     assert key.open(box) == plain
-    assert plain.hex() not in box.text or not plain
+    # Shorter ones may stand in random bytes by chance.
+    assert len(plain) < 6 or plain not in base64.b64decode(box.text)
 
 
 def test_a_box_does_not_open_under_another_key_or_another_name() -> None:
