@@ -13,7 +13,7 @@ from shared.contracts.vocabulary import ChildDescription, Person, Sex
 from shared.reference.terms import Terms
 from shared.reference.units import Units
 
-SAMPLES = Path(__file__).parent / "samples"
+SAMPLES = Path(__file__).parents[2] / "samples"
 AS_OF = date(2026, 10, 31)
 _SEX: dict[object, Sex] = {"Nam": "male", "Nữ": "female"}
 
