@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -69,7 +70,7 @@ class Publisher:
         profile = self._profile
         entries = [
             Entry(
-                sealed(document, profile.public_key, profile.key_id),
+                _traced(sealed(document, profile.public_key, profile.key_id)),
                 file,
                 row,
                 run,
@@ -241,3 +242,8 @@ async def publish_file(
         await publisher.flush(answered, patience=patience, run=run)
         report.waiting = expected
     return report
+
+
+def _traced(document: dict[str, Any]) -> dict[str, Any]:
+    """The event as the beginning of a trace (W3C Trace Context), unless its sender already traces it."""
+    return {"traceparent": f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01", **document}

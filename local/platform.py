@@ -98,7 +98,7 @@ class Platform:
     def _serve(self, kafka: EmbeddedKafka, postgres: EmbeddedPostgres, secrets: Secrets) -> None:
         base = self._settings(secrets)
         setup_logs(base.log_level)
-        setup_traces("platform", base.otlp_endpoint)
+        setup_traces("platform", base.otlp_endpoint, self._folder.path / "traces.jsonl")
         asyncio.run(ensure_topics(base.model_copy(update=kafka.connection())))
         self._write_agency_access(kafka)
         processes = {

@@ -24,7 +24,7 @@ from shared.privacy import Keys
 from shared.privacy.sealing import PlatformKey
 from shared.reference.units import Units
 from shared.settings import Settings
-from shared.telemetry import metrics_page, show_status
+from shared.telemetry import TracedActs, metrics_page, show_status
 from shared.web.app import create_app
 from shared.web.pages import utc_now
 
@@ -69,6 +69,7 @@ class ServiceProcess:
             checks={"database": self.check_database, "events": self.check},
             profile=profile_of(context.keys),
         )
+        self.app.add_middleware(TracedActs, service=self.service.name)
 
     async def check(self) -> None:
         """Raises `NotReadyError` unless events flow."""

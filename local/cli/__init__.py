@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from local.cli import contracts, data, operate, run, users
+from local.cli import contracts, data, operate, run, tracing, users
 from local.cli.output import EXIT_UNREACHABLE, EXIT_USE, CommandError, error
 
 app = typer.Typer(
@@ -21,6 +21,7 @@ app = typer.Typer(
 run.register(app)
 data.register(app)
 operate.register(app)
+tracing.register(app)
 app.add_typer(contracts.app, name="contracts")
 app.add_typer(users.app, name="users")
 

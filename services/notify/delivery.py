@@ -27,6 +27,7 @@ from services.notify.subscriptions import Subscription
 from shared.database import Database, is_passing
 from shared.messaging.relay import pause
 from shared.privacy.sealing import Unreadable
+from shared.telemetry import continued_span
 
 _LOG = structlog.get_logger(__name__)
 _POLL_SECONDS = 0.5
@@ -157,7 +158,8 @@ class Deliveries:
 
     async def _attempt(self, channel: Channel, job: Leased, target: Target, now: datetime) -> Sent:
         try:
-            return await channel.send(job, target, now)
+            with continued_span(f"notify deliver {job.event_type}", job.traceparent):
+                return await channel.send(job, target, now)
         except Exception as error:  # a fault of ours must not stop the others' deliveries
             _LOG.error("delivery.broken", delivery=job.id, reason=type(error).__name__)
             return Sent("again", 0, reason="internal")

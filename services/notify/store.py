@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import ChannelName, Happening, Sent, Verdict
 from shared.messaging.outbox import stable_id
+from shared.telemetry import current_traceparent
 from shared.web.i18n import Language
 
 # Channels of NOTIFY: due deliveries, changed subscriptions, new notices (payload: the audience).
@@ -47,6 +48,7 @@ class Leased:
     due: datetime | None
     body: bytes
     until: datetime
+    traceparent: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +92,8 @@ class Settled:
 _QUEUE = """
 WITH wanted AS ({wanted}),
 kept AS (
-    INSERT INTO message (id, event_type, unit, case_id, due, occurred_at, body, created_at)
-    SELECT CAST(:message AS uuid), :event_type, :unit, :case_id, :due, :occurred_at, :body, :now
+    INSERT INTO message (id, event_type, unit, case_id, due, occurred_at, body, created_at, traceparent)
+    SELECT CAST(:message AS uuid), :event_type, :unit, :case_id, :due, :occurred_at, :body, :now, :traceparent
     WHERE EXISTS (SELECT FROM wanted)
     ON CONFLICT (id) DO NOTHING
 ), created AS (
@@ -143,6 +145,7 @@ def _message(happening: Happening, body: bytes, now: datetime) -> dict[str, Any]
         "occurred_at": happening.time,
         "body": body,
         "now": now,
+        "traceparent": current_traceparent(),
     }
 
 
@@ -203,7 +206,7 @@ _LEASE = text(
     WHERE delivery.id = picked.id AND message.id = delivery.message_id
     RETURNING delivery.id::text, delivery.subscription_id::text, delivery.lease, delivery.attempts,
               message.event_type, message.unit, message.case_id, message.due, message.body,
-              CAST(:until AS timestamptz)
+              CAST(:until AS timestamptz), message.traceparent
     """
 )
 

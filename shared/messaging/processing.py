@@ -16,13 +16,11 @@ from typing import Literal
 
 import orjson
 import structlog
-from opentelemetry import trace
-from opentelemetry.propagate import extract
 from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.base import Contract, Service, contract_of, parse
+from shared.contracts.base import TYPE_PREFIX, Contract, Service, contract_of, parse
 from shared.contracts.envelope import Envelope, from_kafka
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
@@ -30,6 +28,7 @@ from shared.database import Database, is_conflict, is_passing
 from shared.messaging.failures import FailureGuard, Failures
 from shared.messaging.router import Clock, Received, Router, Scope
 from shared.privacy import Keys, Unreadable, as_box
+from shared.telemetry import continued_span
 
 Outcome = Literal["accepted", "duplicate", "corrected", "rejected", "parked", "skipped"]
 # Whoever publishes rubbish that names no owner still gets an answer, from exactly one service.
@@ -38,7 +37,6 @@ MAX_EVENT_BYTES = 1_000_000
 _CONFLICT_ATTEMPTS = 5
 _AGENCY = "agency."
 _LOG = structlog.get_logger(__name__)
-_TRACER = trace.get_tracer(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,7 +313,5 @@ def _not_an_agencys() -> Violation:
     )
 
 
-def _span(event: Envelope, service: str) -> AbstractContextManager[trace.Span]:
-    context = extract({"traceparent": event.traceparent}) if event.traceparent else None
-    name = event.type.removeprefix("vn.vongtay.")
-    return _TRACER.start_as_current_span(f"{service} {name}", context=context, kind=trace.SpanKind.CONSUMER)
+def _span(event: Envelope, service: str) -> AbstractContextManager[object]:
+    return continued_span(f"{service} {event.type.removeprefix(TYPE_PREFIX)}", event.traceparent)

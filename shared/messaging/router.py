@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from opentelemetry.propagate import inject
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import Contract, Service
 from shared.contracts.envelope import Envelope
 from shared.messaging.outbox import OutboxRow, put
+from shared.telemetry import current_traceparent
 
 C = TypeVar("C", bound=Contract)
 Clock = Callable[[], datetime]
@@ -69,8 +69,6 @@ class Scope:
         plain = [name for name in data.sealed_fields() if _is_plain(getattr(data, name))]
         if plain:
             raise ValueError(f"{data.TYPE} would leave with unsealed fields: {', '.join(plain)}")
-        carrier: dict[str, str] = {}
-        inject(carrier)
         envelope_id = {"id": event_id} if event_id else {}
         row = OutboxRow(
             topic=topic or OWN_TOPIC[self.service],
@@ -89,7 +87,7 @@ class Scope:
             data=b"",
             sequence=sequence,
             unit=unit,
-            traceparent=carrier.get("traceparent"),
+            traceparent=current_traceparent(),
         )
         headers = {name: value.decode() for name, value in event.headers()}
         self._rows.append(OutboxRow(row.topic, row.key, row.type, row.value, headers, row.id))

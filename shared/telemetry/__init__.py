@@ -5,6 +5,16 @@ No identity ever: log events carry ids, codes and exception types, and metric la
 
 from shared.telemetry.logs import setup_logs
 from shared.telemetry.metrics import HANDLED, HANDLER_SECONDS, metrics_page, show_status
-from shared.telemetry.traces import setup_traces
+from shared.telemetry.traces import TracedActs, continued_span, current_traceparent, setup_traces
 
-__all__ = ["HANDLED", "HANDLER_SECONDS", "metrics_page", "setup_logs", "setup_traces", "show_status"]
+__all__ = [
+    "HANDLED",
+    "HANDLER_SECONDS",
+    "TracedActs",
+    "continued_span",
+    "current_traceparent",
+    "metrics_page",
+    "setup_logs",
+    "setup_traces",
+    "show_status",
+]

@@ -18,6 +18,7 @@ from services.notify.domain import Outcome, Sent, retry_after
 from services.notify.signing import headers_of
 from services.notify.store import Leased, Target
 from shared.messaging.outbox import OutboxRow
+from shared.telemetry import current_traceparent
 
 _RESPONSE_BYTES = RESPONSE_CHARACTERS * 4
 _GONE = 410
@@ -67,6 +68,8 @@ class WebhookChannel:
         if _refused(target.address, self._allow_private):
             return Sent("again", 0, reason="address-refused")
         headers = _FIXED | headers_of(job.id, now, job.body, target.keys)
+        if trace := current_traceparent():
+            headers["traceparent"] = trace
         try:
             async with self._session.post(
                 target.address, data=job.body, headers=headers, allow_redirects=False

@@ -34,7 +34,8 @@ _TABLES = (
     CREATE TABLE message (
         id uuid PRIMARY KEY,
         event_type text NOT NULL, unit text, case_id text, due timestamptz, occurred_at timestamptz NOT NULL,
-        body bytea NOT NULL, created_at timestamptz NOT NULL
+        body bytea NOT NULL, created_at timestamptz NOT NULL,
+        traceparent text                             -- so that the trace of the report goes on to the partner
     )
     """,
     "CREATE INDEX message_age ON message (created_at)",
