@@ -9,6 +9,7 @@ import asyncio
 import shutil
 import subprocess
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from pydantic import SecretStr
 
 from local.kafka import EmbeddedKafka
 from local.postgres import EmbeddedPostgres
+from local.process import command_line
 from shared.settings import Settings
 
 KAFKA_IMAGE = "apache/kafka:4.1.1"
@@ -116,3 +118,13 @@ async def until(condition: Callable[[], object], seconds: float = 15.0) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)
+
+
+def gone(pid: int, seconds: float = 10.0) -> bool:
+    """Whether a process has ended, or ends within `seconds`."""
+    end = time.monotonic() + seconds
+    while command_line(pid):
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
