@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from random import Random
 
-from shared.reference.units import Units
-
 from local.simulation.names import family_name, full_name
 from shared.contracts.vocabulary import AbuseKind, Channel, Sector, Sex, age_on
+from shared.reference.units import Units
 
 KINDS: dict[AbuseKind, int] = {
     "violence": 26, "neglect": 22, "sexual-abuse": 12, "exploitation": 10, "abandonment": 8, "trafficking": 4,

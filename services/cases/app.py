@@ -5,8 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import APIRouter
-from shared.reference.deadlines import Deadlines
-from shared.reference.units import Units
 
 from services.cases.api import build_api
 from services.cases.desk import Desk
@@ -15,6 +13,8 @@ from services.cases.office import Office
 from services.cases.pages import build_pages
 from services.cases.ticker import ticker
 from shared.messaging.service import ServiceApp, ServiceContext
+from shared.reference.deadlines import Deadlines
+from shared.reference.units import Units
 from shared.web.pages import Pages
 
 

@@ -10,12 +10,12 @@ from datetime import date, datetime, time, timedelta
 from typing import Any, TypeVar, get_args
 
 from pydantic import BaseModel, ValidationError
-from shared.reference.calendar import LOCAL
 
 from services.cases.domain import acts
 from shared.contracts.agency import ConcernReported
 from shared.contracts.errors import Rejected, Violation, violations_of
 from shared.contracts.vocabulary import ChildDescription, Person
+from shared.reference.calendar import LOCAL
 
 M = TypeVar("M", bound=BaseModel)
 _CASE_ACTS: Mapping[str, type[BaseModel]] = {
