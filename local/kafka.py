@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import hashlib
 import secrets
 import shutil
 import socket
@@ -208,6 +209,7 @@ class EmbeddedKafka:
             return
         # Whatever lies here comes from a first start that did not get through.
         shutil.rmtree(self._data, ignore_errors=True)
+        (self.folder / "allowed").unlink(missing_ok=True)
         users = {_ADMIN: self._admin_password, **self._users} if self._users is not None else {}
         command = ["format", "-t", _cluster_id(), "-c", str(self.folder / "kafka.properties")]
         for user, password in users.items():
@@ -255,10 +257,15 @@ class EmbeddedKafka:
         return bool(cluster["brokers"])
 
     async def _allow(self) -> None:
+        """Make the access rules, once for each list of them: the broker keeps them with its data."""
+        access = rules(Settings(environment="local").topic_prefix) if self._access is None else self._access
+        digest = hashlib.sha256(repr(access).encode()).hexdigest()
+        done = self.folder / "allowed"
+        if done.exists() and done.read_text("ascii") == digest:
+            return
         admin = AIOKafkaAdminClient(**self._client())
         await admin.start()
         try:
-            access = rules(Settings(environment="local").topic_prefix) if self._access is None else self._access
             answers = await asyncio.gather(*(admin._send_to_controller(request) for request in _requests(access)))
         finally:
             await admin.close()
@@ -269,6 +276,7 @@ class EmbeddedKafka:
                         f"Kafka từ chối một quy tắc truy cập: {message}.",
                         f"Kafka refuses an access rule: {message}.",
                     )
+        write_private(done, digest)
 
     def _client(self) -> dict[str, Any]:
         return client_options(Settings(environment="local", **self.connection()))
