@@ -44,7 +44,7 @@ class EmbeddedPostgres:
         folder: its own; made where it is missing.
         port: where it listens on this machine's own address; None: a free one, the same as last time where possible.
         services: names, each of which gets a database and a role of that name.
-        durable: False: faster, for tests; data survives our death, but not the machine's.
+        durable: False: faster, for tests; what was committed in the last moments before a kill may be lost.
     """
 
     def __init__(

@@ -162,15 +162,26 @@ def _wait_until_counted(timeout: float) -> None:
     deadline = time.monotonic() + timeout
     quiet = 0
     before: object = None
+    all_status(client)  # where nothing answers at all, waiting would only hide it
     with console.status("Waiting until everything is counted…") as line:
         while quiet < 3:
-            states = all_status(client)
+            try:
+                states = all_status(client)
+            except CommandError as problem:
+                # A service that is just starting again answers soon.
+                if problem.code != EXIT_UNREACHABLE or time.monotonic() > deadline:
+                    raise
+                quiet = 0
+                time.sleep(_POLL_SECONDS)
+                continue
             waiting = sum(state["lag"] + state["outbox"] for state in states)
+            # A service that does not consume yet knows of no lag.
+            flowing = all(state["healthy"] for state in states)
             handled = [state["handled"] for state in states]
-            quiet = quiet + 1 if waiting == 0 and handled == before else 0
+            quiet = quiet + 1 if flowing and waiting == 0 and handled == before else 0
             before = handled
             line.update(f"Waiting until everything is counted: {waiting:,} events on their way…")
-            if time.monotonic() > deadline:
+            if quiet == 0 and time.monotonic() > deadline:
                 raise CommandError(
                     f"{waiting:,} events are still on their way after {timeout:.0f} s; `vongtay status` says where.",
                     EXIT_UNREACHABLE,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
 
 import typer
@@ -27,7 +28,9 @@ def register(app: typer.Typer) -> None:
 
 def all_status(client: Client) -> list[dict[str, Any]]:
     """Every service's state. Raises `CommandError` where one does not answer."""
-    return [client.get(f"/{service}/ops/status") for service in SERVICES]
+    client.token  # noqa: B018 - fetched once, before all ask at the same time
+    with ThreadPoolExecutor(len(SERVICES)) as threads:
+        return list(threads.map(lambda service: client.get(f"/{service}/ops/status"), SERVICES))
 
 
 def status(json: Json = False) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -27,7 +28,6 @@ class Health:
 
     def __init__(self) -> None:
         self.waiting_for: str | None = None
-        self.handled = 0
 
 
 def subscribe(
@@ -45,6 +45,13 @@ def subscribe(
     async def whole(message: Any) -> Any:
         return message
 
+    async def unread(message: Sequence[ConsumerRecord[bytes, bytes]], original: Any) -> Any:
+        # FastStream would decode every header of every record, and give up on one that is no UTF-8: whoever may write
+        # to a topic could stop it for all. It gets empty stand-ins; what records hold is read in `processing`.
+        parsed = await original((_empty(message[0]), _empty(message[-1])))
+        parsed.raw_message = message
+        return parsed
+
     async def consume(message: Any) -> None:
         records = [_record(raw, prefix) for raw in message.raw_message]
         if await _persist(handle, records, stop, health):
@@ -57,6 +64,7 @@ def subscribe(
         max_records=MAX_RECORDS,
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.MANUAL,
+        parser=unread,
         decoder=whole,
     )(consume)
 
@@ -79,9 +87,12 @@ async def _persist(
             delay = min(delay * 2, _LONGEST_PAUSE)
         else:
             health.waiting_for = None
-            health.handled += len(records)
             return True
     return False
+
+
+def _empty(raw: ConsumerRecord[bytes, bytes]) -> ConsumerRecord[bytes, bytes]:
+    return replace(raw, headers=(), key=None, value=b"")
 
 
 def _record(raw: ConsumerRecord[bytes, bytes], prefix: str) -> Record:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -16,7 +17,6 @@ from typing import Literal
 
 import orjson
 import structlog
-from pydantic import BaseModel
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -27,7 +27,7 @@ from shared.contracts.vocabulary import SECTORS
 from shared.database import Database, is_conflict, is_passing
 from shared.messaging.failures import FailureGuard, Failures
 from shared.messaging.router import Clock, Received, Router, Scope
-from shared.privacy import Keys, Unreadable, as_box
+from shared.privacy import Keys, KeyUnknown, Unreadable, as_box
 from shared.telemetry import continued_span
 
 Outcome = Literal["accepted", "duplicate", "corrected", "rejected", "parked", "skipped"]
@@ -35,6 +35,9 @@ Outcome = Literal["accepted", "duplicate", "corrected", "rejected", "parked", "s
 DEFAULT_OWNER: Service = "cases"
 MAX_EVENT_BYTES = 1_000_000
 _CONFLICT_ATTEMPTS = 5
+# How long a whole batch may wait for keys before what lacks one is parked.
+_KEY_SECONDS = 2.0
+_KEY_POLL_SECONDS = 0.05
 _AGENCY = "agency."
 _LOG = structlog.get_logger(__name__)
 
@@ -95,18 +98,29 @@ class Processor:
         Raises whatever says that the database is away, and `TooManyFailures`: then nothing of the batch was taken
         over, and the caller tries again later.
         """
-        try:
-            results = await self._in_one_transaction(records)
-            self.guard.succeeded(len(records))
-            return results
-        except Exception as error:
-            if is_passing(error):
-                raise
-            if len(records) > 1:
-                # Halves, until the failing record stands alone: the others go on in batches.
-                middle = len(records) // 2
-                return [*await self.handle(records[:middle]), *await self.handle(records[middle:])]
-            return [await self._settle_failure(records[0], error)]
+        return await self._handle(records, time.monotonic() + _KEY_SECONDS)
+
+    async def _handle(self, records: Sequence[Record], keys_until: float) -> list[Result]:
+        while True:
+            try:
+                results = await self._in_one_transaction(records)
+                self.guard.succeeded(len(records))
+                return results
+            except Exception as error:
+                if is_passing(error):
+                    raise
+                if isinstance(error, KeyUnknown) and time.monotonic() < keys_until:
+                    # Keys have a topic of their own, so an event may be here before its key: for moments only.
+                    await asyncio.sleep(_KEY_POLL_SECONDS)
+                    continue
+                if len(records) > 1:
+                    # Halves, until the failing record stands alone: the others go on in batches.
+                    middle = len(records) // 2
+                    return [
+                        *await self._handle(records[:middle], keys_until),
+                        *await self._handle(records[middle:], keys_until),
+                    ]
+                return [await self._settle_failure(records[0], error)]
 
     async def _in_one_transaction(self, records: Sequence[Record]) -> list[Result]:
         for attempt in range(1, _CONFLICT_ATTEMPTS + 1):
@@ -197,19 +211,18 @@ class Processor:
         return _Prepared(record, Received(event, sealed, record.topic, sector, False), inbox_id, origin)
 
     def _content(self, data: Contract) -> bytes:
-        """The content with its sealed fields opened, in one canonical form: sealing twice never looks the same."""
-        plain = data.model_dump(mode="json", exclude_none=True)
-        for name in data.sealed_fields():
-            value = getattr(data, name)
-            box = as_box(value)
-            if box is not None:
+        """The content with its sealed fields opened, in one canonical form: sealing twice never looks the same, and
+        what came sealed is the same as what came plain. Raises `Rejected`, also for what a box holds."""
+        boxes = {name: box for name in data.sealed_fields() if (box := as_box(getattr(data, name))) is not None}
+        if boxes:
+            said = data.model_dump(mode="json", exclude_none=True)
+            for name, box in boxes.items():
                 try:
-                    plain[name] = orjson.loads(self._keys.platform.open(box))
-                except Unreadable:
+                    said[name] = orjson.loads(self._keys.platform.open(box))
+                except (Unreadable, orjson.JSONDecodeError):
                     raise Rejected([_unreadable(name)]) from None
-            elif isinstance(value, BaseModel):
-                plain[name] = orjson.loads(value.model_dump_json(exclude_none=True))
-        return orjson.dumps(plain, option=orjson.OPT_SORT_KEYS)
+            data = parse(type(data), said)
+        return orjson.dumps(data.model_dump(mode="json", exclude_none=True), option=orjson.OPT_SORT_KEYS)
 
     def _is_ours(self, model: type[Contract], from_agency: bool) -> bool:
         if from_agency and model.OWNER is None:

@@ -142,12 +142,14 @@ class Service:
                     )
                 )
             ).one()
+        behind, taken_over = await self._progress()
         return {
             "service": self.name,
             "healthy": self.healthy,
             "waiting_for": self.health.waiting_for,
-            "handled": self.health.handled,
-            "lag": await self.lag(),
+            # Of all replicas together, so that whichever answers says the same.
+            "handled": taken_over,
+            "lag": behind,
             "outbox": row.outbox,
             "outbox_seconds": float(row.outbox_seconds or 0),
             "parked_keys": row.parked_keys,
@@ -156,15 +158,22 @@ class Service:
 
     @property
     def healthy(self) -> bool:
-        """Whether events flow: nothing waited for, no flood of failures."""
-        return self.health.waiting_for is None and not self.processor.guard.tripped
+        """Whether events flow: consuming, nothing waited for, no flood of failures."""
+        consuming = self._broker is not None
+        return consuming and self.health.waiting_for is None and not self.processor.guard.tripped
 
     async def lag(self) -> int:
         """Records published but not yet taken over by any replica: what its groups have committed against the ends."""
+        behind, _ = await self._progress()
+        return behind
+
+    async def _progress(self) -> tuple[int, int]:
+        """Records not taken over yet, and records taken over since the topics began, by all replicas together."""
         consumers = [
             getattr(subscriber, "consumer", None) for subscriber in (self._broker.subscribers if self._broker else ())
         ]
-        return sum(await asyncio.gather(*(_behind(consumer) for consumer in consumers if consumer is not None)))
+        found = await asyncio.gather(*(_progress_of(consumer) for consumer in consumers if consumer is not None))
+        return sum(behind for behind, _ in found), sum(taken_over for _, taken_over in found)
 
     def _subscribe(self, broker: KafkaBroker) -> None:
         settings, app = self._context.settings, self._app
@@ -226,17 +235,16 @@ class Service:
                 delay = min(delay * 2, 30)
 
 
-async def _behind(consumer: AIOKafkaConsumer) -> int:
+async def _progress_of(consumer: AIOKafkaConsumer) -> tuple[int, int]:
     partitions = [
         TopicPartition(topic, number)
         for topic in consumer.subscription()
         for number in consumer.partitions_for_topic(topic) or ()
     ]
     if not partitions:
-        return 0
+        return 0, 0
     begins, ends = await asyncio.gather(consumer.beginning_offsets(partitions), consumer.end_offsets(partitions))
     committed = await asyncio.gather(*(consumer.committed(partition) for partition in partitions))
-    return sum(
-        max(0, ends[partition] - max(done or 0, begins[partition]))
-        for partition, done in zip(partitions, committed, strict=True)
-    )
+    places = list(zip(partitions, committed, strict=True))
+    behind = sum(max(0, ends[partition] - max(done or 0, begins[partition])) for partition, done in places)
+    return behind, sum(done or 0 for _, done in places)

@@ -1,0 +1,449 @@
+"""Events in and out on a real broker and database: what arrives twice, late, broken, or while something is away."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from aiokafka import AIOKafkaProducer
+from fastapi import APIRouter
+from sqlalchemy import text
+
+from agency.sealing import sealed
+from local.postgres import EmbeddedPostgres
+from shared.contracts.agency import ConcernReported
+from shared.contracts.base import TYPE_PREFIX
+from shared.contracts.cases import ChildDescribed
+from shared.contracts.envelope import from_structured
+from shared.contracts.vocabulary import ChildDescription
+from shared.database import Database
+from shared.messaging import kafka
+from shared.messaging.outbox import OutboxRow, put
+from shared.messaging.processing import Processor, Record
+from shared.messaging.relay import Relay
+from shared.messaging.router import Received, Router, Scope
+from shared.messaging.service import Service, ServiceApp, ServiceContext
+from shared.messaging.topics import ensure_topics
+from shared.privacy import Keys, KeyUnknown, PlatformKey
+from shared.settings import Settings
+from shared.web.pages import Pages
+from tests.support.backends import Backend
+from tests.support.platform import everything_in
+
+NAME = "Nguyễn Thị Niêm Phong"
+TOPIC = "agency.health.v1"
+CONCERN = f"{TYPE_PREFIX}agency.concern.reported"
+MIGRATION = """
+from alembic import op
+from shared.messaging.tables import create_messaging
+
+revision = "test0001"
+down_revision = None
+
+
+def upgrade() -> None:
+    create_messaging(op.get_bind())
+    op.execute("CREATE TABLE effect (place bigserial PRIMARY KEY, id text, key text, danger text, correction boolean)")
+"""
+
+
+@dataclass
+class House:
+    """A service whose handler writes down what it was given, and fails where it is told to."""
+
+    settings: Settings
+    database: Database
+    keys: Keys
+    migrations: Path
+    failing: set[str] = field(default_factory=set)
+    fails_all: bool = False
+    service: Service | None = None
+    seconds: float = 20
+
+    def build(self) -> Service:
+        """A replica, not started."""
+        router = Router("cases")
+
+        @router.handles(ConcernReported)
+        async def on_concern(received: Received[ConcernReported], scope: Scope) -> None:
+            event = received.event
+            if self.fails_all or event.subject in self.failing:
+                raise ZeroDivisionError(NAME)
+            await scope.connection.execute(
+                text("INSERT INTO effect (id, key, danger, correction) VALUES (:id, :key, :danger, :correction)"),
+                {
+                    "id": event.id,
+                    "key": event.subject,
+                    "danger": received.data.danger_now,
+                    "correction": received.correction,
+                },
+            )
+
+        context = ServiceContext(self.settings, self.database, self.keys, lambda: datetime.now(UTC))
+        return Service(ServiceApp(APIRouter(), Pages(), router, self.migrations), context)
+
+    async def start(self) -> None:
+        self.service = self.build()
+        await self.service.start()
+
+    def running(self) -> Service:
+        assert self.service is not None
+        return self.service
+
+    async def publish(self, *events: dict[str, Any] | tuple[str, bytes]) -> None:
+        """Send to the health sector's topic as its own software would: sealed. A pair is a key and raw rubbish."""
+        async with kafka.producer(self.settings) as sender:
+            for event in events:
+                await self.send(sender, event)
+
+    async def send(self, sender: AIOKafkaProducer, event: dict[str, Any] | tuple[str, bytes]) -> None:
+        name = self.settings.topic_prefix + TOPIC
+        if isinstance(event, tuple):
+            await sender.send_and_wait(name, event[1], key=event[0].encode())
+            return
+        platform = self.keys.platform
+        made = from_structured(sealed(event, platform.public, platform.kid))
+        await sender.send_and_wait(name, made.data, key=made.subject.encode(), headers=list(made.headers()))
+
+    async def rows(self, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        async with self.database.transaction() as connection:
+            return [tuple(row) for row in await connection.execute(text(sql), values)]
+
+    async def until(self, sql: str, expected: list[tuple[Any, ...]]) -> None:
+        """Wait until a question has this answer; fail with what it has instead."""
+        end = time.monotonic() + self.seconds
+        while (found := await self.rows(sql)) != expected:
+            assert time.monotonic() < end, found
+            await asyncio.sleep(0.05)
+
+    async def quiet(self) -> None:
+        """Wait until all that was published is taken over and nothing waits to leave."""
+        end = time.monotonic() + self.seconds
+        while True:
+            status = await self.running().status()
+            if status["lag"] == 0 and status["outbox"] == 0:
+                return
+            assert time.monotonic() < end, status
+            await asyncio.sleep(0.05)
+
+
+def event(identifier: str, *, key: str = "", danger: str = "no") -> dict[str, Any]:
+    """A report of concern as its sender writes it."""
+    return {
+        "specversion": "1.0",
+        "id": identifier,
+        "source": "/agency/health/test",
+        "type": CONCERN,
+        "subject": key or identifier,
+        "time": "2026-11-01T08:00:00Z",
+        "datacontenttype": "application/json",
+        "data": {
+            "received_at": "2026-11-01T08:00:00Z",
+            "child": {"name": NAME},
+            "what_happened": f"{NAME} bị thương.",
+            "danger_now": danger,
+        },
+    }
+
+
+@pytest.fixture
+def migrations(tmp_path: Path) -> Path:
+    folder = tmp_path / "migrations"
+    folder.mkdir()
+    (folder / "0001_test.py").write_text(MIGRATION, "utf-8")
+    return folder
+
+
+@asynccontextmanager
+async def opened(settings: Settings, migrations: Path) -> AsyncIterator[House]:
+    """A house with its topics and tables, its service not started; closed afterwards."""
+    assert settings.database_url is not None
+    await ensure_topics(settings)
+    database = Database(settings.database_url.get_secret_value())
+    await database.migrate(migrations)
+    house = House(settings, database, Keys(b"m" * 32, PlatformKey(b"p" * 32)), migrations)
+    try:
+        yield house
+    finally:
+        if house.service is not None:
+            await house.service.stop()
+        await database.close()
+
+
+@pytest.fixture
+async def house(backend: Backend, fresh_database: str, topic_prefix: str, migrations: Path) -> AsyncIterator[House]:
+    settings = backend.settings(fresh_database, topic_prefix=topic_prefix)
+    async with opened(settings, migrations) as made:
+        yield made
+
+
+async def test_duplicates_and_corrections_are_recognised_and_posted_events_share_the_inbox(house: House) -> None:
+    await house.start()
+    first, second = event("A"), event("A", danger="yes")
+    await house.publish(first, first, second, first, second)
+    await house.quiet()
+    effects = "SELECT id, danger, correction FROM effect ORDER BY place"
+    assert await house.rows(effects) == [("A", "no", False), ("A", "yes", True)]
+
+    intake = house.running().intake
+    answers = await intake.accept([first, second, event("A", danger="unknown"), event("B")], "health")
+    assert [answer.outcome for answer in answers] == ["duplicate", "duplicate", "corrected", "accepted"]
+    await house.publish(event("B"), event("C"))
+    await house.quiet()
+    assert (await house.rows(effects))[2:] == [("A", "unknown", True), ("B", "no", False), ("C", "no", False)]
+
+
+async def test_what_breaks_the_contract_is_buried_sealed_and_its_sender_told(house: House) -> None:
+    await house.start()
+    broken = event("broken")
+    broken["data"]["danger_now"] = "maybe"
+    await house.publish(event("before"), broken, ("rubbish", NAME.encode()), event("after"))
+    await house.until("SELECT id FROM effect ORDER BY id", [("after",), ("before",)])
+    await house.quiet()
+    letters = await house.rows("SELECT event_id, content::text, violations::text FROM dead_letter ORDER BY id")
+    assert sorted(str(letter[0]) for letter in letters) == ["None", "broken"]
+    assert all("sealed" in letter[1] and NAME not in letter[1] + letter[2] for letter in letters)
+
+    prefix = house.settings.topic_prefix
+    replies = await everything_in(house.settings, [f"{prefix}replies.health.v1"])
+    answers = [orjson.loads(reply.value or b"") for reply in replies]
+    told = {answer.get("event_id"): answer for answer in answers}
+    assert set(told) == {"broken", None}
+    assert len(replies) == 2
+    assert "danger_now" in told["broken"]["violations"][0]["field"]
+    assert all(dict(reply.headers)["ce_type"].decode() == f"{TYPE_PREFIX}agency.report.rejected" for reply in replies)
+    # Whoever posts is told at once, and nothing is buried.
+    [answer] = await house.running().intake.accept([broken], "health")
+    assert (answer.outcome, len(answer.violations)) == ("rejected", 1)
+    assert len(await house.rows("SELECT 1 FROM dead_letter")) == 2
+
+
+async def test_what_a_sealed_field_holds_is_checked_like_what_comes_plain(house: House) -> None:
+    service = house.build()
+    wrong = event("wrong") | {"data": event("wrong")["data"] | {"child": {"name": NAME, "age": "mười"}}}
+    platform = house.keys.platform
+    for document in (wrong, sealed(wrong, platform.public, platform.kid)):
+        [answer] = await service.intake.accept([document], "health")
+        assert answer.outcome == "rejected"
+        assert any("age" in violation.field for violation in answer.violations)
+    assert await house.rows("SELECT 1 FROM parked") == []
+
+
+async def test_a_failing_key_is_parked_with_all_behind_it_while_others_flow(house: House) -> None:
+    house.failing = {"bad"}
+    await house.start()
+    await house.publish(
+        event("1", key="bad"),
+        event("2", key="good"),
+        event("3", key="bad"),
+        event("4", key="good"),
+        event("5", key="bad"),
+    )
+    await house.until("SELECT id FROM effect ORDER BY place", [("2",), ("4",)])
+    await house.until("SELECT count(*), count(reason) FROM parked WHERE key = 'bad'", [(3, 1)])
+    parked = await house.running().repair.parked()
+    assert [(row["key"], row["records"], row["reason"]) for row in parked] == [("bad", 3, "ZeroDivisionError")]
+    assert NAME not in str(await house.rows("SELECT content::text, headers::text FROM parked"))
+
+    house.failing = set()
+    await house.until("SELECT id FROM effect WHERE key = 'bad' ORDER BY place", [("1",), ("3",), ("5",)])
+    assert await house.rows("SELECT 1 FROM parked") == []
+
+
+async def test_after_five_attempts_a_key_waits_for_a_person(house: House) -> None:
+    house.failing = {"bad"}
+    service = house.build()
+    data = from_structured(event("1", key="bad"))
+    await service.processor.handle([Record(TOPIC, 0, 0, "bad", data.data, tuple(data.headers()))])
+    for _ in range(7):
+        await house.rows("UPDATE parked SET next_attempt_at = now() RETURNING 1")
+        await service.repair.release_due()
+    assert await house.rows("SELECT attempts FROM parked") == [(5,)]
+    house.failing = set()
+    assert await service.repair.release_due() == 0
+    assert await service.repair.release(TOPIC, "bad")
+    assert await house.rows("SELECT id FROM effect") == [("1",)]
+
+
+async def test_nothing_is_skipped_while_the_database_is_away(
+    backend: Backend, topic_prefix: str, migrations: Path, tmp_path: Path
+) -> None:
+    postgres = EmbeddedPostgres(tmp_path / "postgres", services=("cases",))
+    await asyncio.to_thread(postgres.start)
+    try:
+        settings = backend.settings(postgres.url("cases"), topic_prefix=topic_prefix)
+        async with opened(settings, migrations) as house:
+            await house.start()
+            await house.publish(event("0", key="one"))
+            await house.until("SELECT id FROM effect", [("0",)])
+            await asyncio.to_thread(postgres.kill)
+            await house.publish(*(event(str(number), key="one") for number in range(1, 41)))
+            await _until(lambda: not house.running().healthy)
+            await asyncio.to_thread(postgres.start)
+            everything = [(str(number),) for number in range(41)]
+            await house.until("SELECT id FROM effect ORDER BY place", everything)
+            await _until(lambda: house.running().healthy)
+            assert await house.rows("SELECT 1 FROM parked UNION ALL SELECT 1 FROM dead_letter") == []
+    finally:
+        await asyncio.to_thread(postgres.stop)
+
+
+async def test_one_of_two_relays_publishes_in_order_and_the_other_takes_over(house: House) -> None:
+    dsn = house.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    prefix, topic = house.settings.topic_prefix, "cases.cases.v1"
+    relays = [Relay(dsn, lambda: kafka.producer(house.settings), prefix) for _ in range(2)]
+    running = [asyncio.create_task(relay.run(asyncio.Event())) for relay in relays]
+
+    async def emit(first: int, last: int) -> None:
+        async with house.database.transaction() as connection:
+            await put(connection, [OutboxRow(topic, "key", "t", str(n).encode(), {}) for n in range(first, last)])
+
+    try:
+        await emit(0, 300)
+        await _until(lambda: sum(relay.published for relay in relays) == 300)
+        assert sorted(relay.published for relay in relays) == [0, 300]
+        elected = max(range(2), key=lambda place: relays[place].published)
+        running[elected].cancel()
+        await emit(300, 600)
+        await _until(lambda: relays[1 - elected].published == 300)
+    finally:
+        for task in running:
+            task.cancel()
+        await asyncio.gather(*running, return_exceptions=True)
+    records = await everything_in(house.settings, [prefix + topic])
+    assert [int(record.value or b"") for record in records] == list(range(600))
+    assert await house.rows("SELECT 1 FROM outbox") == []
+
+
+async def test_when_all_fails_it_stops_instead_of_putting_everything_aside(house: House) -> None:
+    house.fails_all = True
+    await house.start()
+    await house.publish(*(event(str(number)) for number in range(150)))
+    await _until(lambda: house.running().health.waiting_for == "TooManyFailures")
+    status = await house.running().status()
+    assert not status["healthy"]
+    assert status["lag"] > 0
+    assert 50 <= status["parked_keys"] < 100
+    assert status["dead_letters"] == 0
+    house.fails_all = False
+    await house.until("SELECT count(*), count(DISTINCT id) FROM effect", [(150, 150)])
+    await house.quiet()
+    await _until(lambda: house.running().healthy)
+
+
+async def test_an_event_waits_a_moment_for_its_key_and_is_not_parked(house: House) -> None:
+    other = Keys(b"m" * 32, PlatformKey(b"p" * 32))
+    async with house.database.transaction() as connection:
+        box = await other.seal(connection, ChildDescription(name=NAME), "case/1")
+        [row] = (await connection.execute(text("DELETE FROM privacy_key RETURNING wrapped"))).all()
+        await connection.execute(text("DELETE FROM outbox"))
+    router, opened_names = Router("registry"), []
+
+    @router.handles(ChildDescribed)
+    async def on_described(received: Received[ChildDescribed], scope: Scope) -> None:
+        child = await house.keys.open(scope.connection, received.data.child, ChildDescription)
+        opened_names.append(child.name)
+
+    processor = Processor(router, house.database, house.keys, lambda: datetime.now(UTC))
+    record = _described(box.model_dump(exclude_none=True))
+    handling = asyncio.create_task(processor.handle([record]))
+    await asyncio.sleep(0.3)
+    assert not handling.done()
+    async with house.database.transaction() as connection:
+        await house.keys.learn(connection, "case/1", row.wrapped)
+    assert [result.outcome for result in await handling] == ["accepted"]
+    assert opened_names == [NAME]
+
+    lost = _described({**box.model_dump(exclude_none=True), "kid": "case/2"}, offset=1)
+    began = time.monotonic()
+    assert [result.outcome for result in await processor.handle([lost])] == ["parked"]
+    assert time.monotonic() - began < 6
+    assert await house.rows("SELECT reason FROM parked") == [(KeyUnknown.__name__,)]
+
+
+async def test_identity_is_never_in_clear_in_the_broker_or_the_database(house: House) -> None:
+    house.failing = {"bad"}
+    await house.start()
+    plain = event("posted")
+    wrong = event("wrong")
+    wrong["data"]["danger_now"] = "maybe"
+    await house.running().intake.accept([plain, wrong, event("kept", key="bad")], "health")
+    await house.publish(event("1", key="bad"), wrong, event("2"))
+    await house.until("SELECT id FROM effect ORDER BY id", [("2",), ("posted",)])
+    await house.quiet()
+    async with house.database.transaction() as connection:
+        scope = Scope("cases", connection, datetime.now(UTC))
+        described = _described({"name": NAME})
+        with pytest.raises(ValueError, match="unsealed"):
+            await scope.emit(
+                ChildDescribed.model_validate(orjson.loads(described.value or b"")), subject="1", sequence=1
+            )
+    prefix = house.settings.topic_prefix
+    names = [topic for topic in await _topics(house.settings) if topic.startswith(prefix)]
+    records = await everything_in(house.settings, names)
+    assert len(records) >= 4
+    seen = b"".join((record.value or b"") + (record.key or b"") + repr(record.headers).encode() for record in records)
+    tables = ("outbox", "parked", "dead_letter", "inbox", "effect")
+    kept = b"".join([str(await house.rows(f"SELECT t::text FROM {table} t")).encode() for table in tables])
+    for spelled in (
+        NAME.encode(),
+        base64.b64encode(NAME.encode())[:-4],
+        orjson.dumps(NAME),
+        ascii(NAME).encode()[1:-1],
+    ):
+        assert spelled not in seen
+        assert spelled not in kept
+
+
+def _described(child: dict[str, Any], offset: int = 0) -> Record:
+    facts = {
+        "unit": "05443",
+        "sex": "female",
+        "age_band": "6-10",
+        "kind": "neglect",
+        "risk": "unassessed",
+        "status": "open",
+        "step": "intake",
+        "sector": "health",
+        "channel": "hospital",
+        "opened_at": "2026-11-01T08:00:00Z",
+    }
+    data = {"case_id": "0195a000-0000-7000-8000-00000000abcd", "facts": facts, "child": child}
+    headers = {
+        "ce_specversion": "1.0",
+        "ce_id": f"described-{offset}",
+        "ce_source": "/services/cases",
+        "ce_type": ChildDescribed.TYPE,
+        "ce_subject": data["case_id"],
+        "ce_time": "2026-11-01T08:00:00Z",
+        "ce_sequence": "1",
+        "content-type": "application/json",
+    }
+    pairs = tuple((name, str(value).encode()) for name, value in headers.items())
+    return Record("cases.cases.v1", 0, offset, str(data["case_id"]), orjson.dumps(data), pairs)
+
+
+async def _topics(settings: Settings) -> set[str]:
+    from aiokafka.admin import AIOKafkaAdminClient
+
+    admin = AIOKafkaAdminClient(**kafka.client_options(settings))
+    await admin.start()
+    try:
+        return set(await admin.list_topics())
+    finally:
+        await admin.close()
+
+
+async def _until(condition: Callable[[], object], seconds: float = 20) -> None:
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.02)
