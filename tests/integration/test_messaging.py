@@ -447,3 +447,13 @@ async def _until(condition: Callable[[], object], seconds: float = 20) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)
+
+
+async def test_headers_that_are_no_text_do_not_stop_a_topic(house: House) -> None:
+    await house.start()
+    name = house.settings.topic_prefix + TOPIC
+    async with kafka.producer(house.settings) as sender:
+        await sender.send_and_wait(name, b"{}", key=b"x", headers=[("ce_id", b"\xff\xfe"), ("content-type", b"\xff")])
+    await house.publish(event("after"))
+    await house.until("SELECT id FROM effect", [("after",)])
+    await house.until("SELECT count(*) FROM dead_letter", [(1,)])
