@@ -18,6 +18,8 @@ from pydantic import SecretStr
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from local.demo.clock import TravellingClock
+from local.demo.filling import fill
 from local.folder import DataFolder, PlatformError, Secrets, port_is_free, write_private
 from local.kafka import EmbeddedKafka
 from local.postgres import EmbeddedPostgres
@@ -53,6 +55,7 @@ class Platform:
         self._demo = demo
         self._console = Console(stderr=True, highlight=False)
         self._stopping = False
+        self._clock = TravellingClock()
 
     def run(self) -> None:
         """Run until a signal. Raises `PlatformError` in one sentence where it cannot."""
@@ -110,6 +113,7 @@ class Platform:
                         **kafka.connection(service_user(name)),
                     }
                 ),
+                self._clock,
             )
             for name in SERVICES
         }
@@ -203,5 +207,12 @@ class Platform:
         self._console.print(
             f"[bold green]Vòng Tay[/] is ready: [bold]http://{_HOST}:{self._port}[/]   (Ctrl-C stops it)"
         )
+        if self._demo:
+            marker = self._folder.path / "demo.json"
+            with self._console.status("The demo's province…") as line:
+                try:
+                    await fill(f"http://{_HOST}:{self._port}", self._clock, marker, line.update)
+                except Exception as problem:  # the platform itself runs on, and the next start goes on filling
+                    _LOG.error("demo.unfinished", reason=type(problem).__name__)
         if self._demo_users:
             self._console.print("Demo users: choose a role on the sign-in page; nothing in here is real.")

@@ -19,6 +19,7 @@ from fastapi import APIRouter, FastAPI, Response
 from shared.database import Database
 from shared.identity import Directory, demo_directory
 from shared.messaging.relay import pause
+from shared.messaging.router import Clock
 from shared.messaging.service import Service, ServiceApp, ServiceContext
 from shared.privacy import Keys
 from shared.privacy.sealing import PlatformKey
@@ -46,14 +47,14 @@ class ServiceProcess:
     """One service inside this process: started beside the web application, however long the broker stays away.
 
     Args:
-        build: puts the service together. settings: this service's configuration.
+        build: puts the service together. settings: this service's configuration. clock: now, aware UTC.
     """
 
-    def __init__(self, build: Build, settings: Settings) -> None:
+    def __init__(self, build: Build, settings: Settings, clock: Clock = utc_now) -> None:
         if settings.database_url is None:
             raise ConfigurationError("VONGTAY_DATABASE_URL is missing")
         database = Database(settings.database_url.get_secret_value())
-        context = ServiceContext(settings, database, keys_of(settings), utc_now)
+        context = ServiceContext(settings, database, keys_of(settings), clock)
         app = build(context)
         self.service = Service(app, context)
         self.database = database

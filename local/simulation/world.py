@@ -88,13 +88,13 @@ class World:
         self._weights = [self._random.lognormvariate(0, 0.45) for _ in self._units]
         self.children: Sequence[Child] = [self._child(number) for number in range(1, size + 1)]
 
-    def concern(self, number: int, received_at: datetime) -> Concern:
-        """Somebody reports something at that moment."""
+    def concern(self, number: int, received_at: datetime, child: Child | None = None) -> Concern:
+        """Somebody reports something at that moment, of any child or of this one."""
         random = self._random
         sector, channel = random.choices(list(REPORTERS), list(REPORTERS.values()))[0]
         kind = random.choices(list(KINDS), list(KINDS.values()))[0]
         danger = random.random() < (0.45 if kind in {"sexual-abuse", "trafficking", "violence"} else 0.12)
-        child = random.choice(self.children)
+        child = child or random.choice(self.children)
         reporter = full_name(random, random.choice(("male", "female")))
         return Concern(number, child, sector, channel, received_at, kind, danger, reporter, random.choice(_STORIES))
 

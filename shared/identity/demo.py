@@ -3,7 +3,7 @@
 They have no password and no token: they enter only by the one-click page, which exists only for this directory.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from shared.contracts.vocabulary import Sector
 from shared.identity.directory import Directory
@@ -45,12 +45,26 @@ def demo_directory(units: Mapping[str, str]) -> Directory:
         Principal("agency.justice", "Trợ giúp pháp lý", Role.AGENCY, ALL_UNITS, sector="justice", machine=True),
         Principal("agency.unions", "Hội Liên hiệp Phụ nữ", Role.AGENCY, ALL_UNITS, sector="unions", machine=True),
     )
-    return Directory(people={person.id: person for person in people}, demo=True)
+    return Directory(people={person.id: person for person in (*people, *_players(units))}, demo=True)
 
 
-def demo_person(directory: Directory, role: Role, sector: Sector | None) -> Principal | None:
-    """Out: the first made-up person of that role, and of that sector where one is named."""
+def _players(units: Mapping[str, str]) -> Iterator[Principal]:
+    """A worker and a chair of every commune for programs to play, so that all of a demo's communes can work."""
+    for code, name in units.items():
+        where = frozenset({code})
+        yield Principal(f"worker.{code}", f"Cán bộ {name}", Role.WORKER, where, machine=True)
+        yield Principal(f"chair.{code}", f"Chủ tịch {name}", Role.CHAIR, where, machine=True)
+
+
+def demo_person(directory: Directory, role: Role, sector: Sector | None, unit: str | None = None) -> Principal | None:
+    """Out: the first made-up person of that role, and of that sector or commune where one is named."""
     return next(
-        (p for p in directory.people.values() if p.role is role and (sector is None or p.sector == sector)),
+        (
+            person
+            for person in directory.people.values()
+            if person.role is role
+            and (sector is None or person.sector == sector)
+            and (unit is None or (person.units != ALL_UNITS and unit in person.units))
+        ),
         None,
     )

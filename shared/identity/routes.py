@@ -13,7 +13,7 @@ from fastapi.responses import JSONResponse, RedirectResponse
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
-from shared.contracts.vocabulary import Sector
+from shared.contracts.vocabulary import Sector, UnitCode
 from shared.identity.access import Identity, NotAllowedError, SignedIn, identity_of
 from shared.identity.demo import demo_person
 from shared.identity.limiter import TooManyTriesError
@@ -49,6 +49,7 @@ class DemoTokenWanted(BaseModel):
 
     role: Role
     sector: Sector | None = None
+    unit: UnitCode | None = None
 
 
 class DemoToken(BaseModel):
@@ -163,7 +164,7 @@ def identity_router(render: Render, profile: Profile | None = None) -> APIRouter
         _only_in_the_demo(identity)
         if not _is_loopback(request):
             raise NotAllowedError("Demo tokens are given on this machine only")
-        person = demo_person(identity.directory, wanted.role, wanted.sector)
+        person = demo_person(identity.directory, wanted.role, wanted.sector, wanted.unit)
         if person is None:
             raise HTTPException(404)
         token = DemoToken(
