@@ -175,11 +175,12 @@ class _Filler:
     async def _answers(self, random: Random) -> None:
         """Sectors answer what they were asked, not always in time."""
         for sector in Terms.load("sectors").codes():
-            tasks = (await self._players.get("sector", "/cases/api/tasks", sector)).get("tasks", [])
+            role = "hotline" if sector == "hotline" else "sector"
+            tasks = (await self._players.get(role, "/cases/api/tasks", sector)).get("tasks", [])
             for task in tasks:
                 if random.random() < 0.3:
                     answer = _answer(task, random)
-                    await self._players.post("sector", f"/cases/api/tasks/{task['id']}/answers", answer, sector)
+                    await self._players.post(role, f"/cases/api/tasks/{task['id']}/answers", answer, sector)
 
 
 def _worker_acts(case: Json, now: datetime, random: Random) -> Json | None:
