@@ -212,6 +212,7 @@ class Platform:
             with self._console.status("The demo's province…") as line:
                 try:
                     await fill(f"http://{_HOST}:{self._port}", self._clock, marker, line.update)
+                    self._console.print("The demo's province is there, up to today.")
                 except Exception as problem:  # the platform itself runs on, and the next start goes on filling
                     _LOG.error("demo.unfinished", reason=type(problem).__name__)
         if self._demo_users:
