@@ -30,6 +30,8 @@ DAYS = 100
 _SEED = 20261120
 _CONCERNS_A_DAY = 3.6
 _INJURIES_A_DAY = 1.2
+_SHARE_AT_HOME = 0.12
+_FRESH_AT_HOME = 6
 # The ticker looks once a second: a simulated day must not be shorter.
 _DAY_SECONDS = 1.05
 _SETTLE_SECONDS = 0.4
@@ -76,6 +78,7 @@ class _Filler:
         self._world = World(CHILDREN, _SEED, today)
         self._at_home = [child for child in self._world.children if child.unit == HOME_UNIT]
         self._numbers = Counter[str]()
+        self._left = DAYS
 
     async def day(self, day: int, *, replay: bool) -> None:
         """One day of the province; -1: the registers. `replay`: only draw what was drawn, nothing is done."""
@@ -87,6 +90,7 @@ class _Filler:
                 await self._subscribe()
             return
         morning = self._today - timedelta(days=DAYS - day)
+        self._left = DAYS - day
         reported = self._reported(morning, random)
         if replay:
             return
@@ -118,10 +122,12 @@ class _Filler:
     def _reported(self, morning: datetime, random: Random) -> list[tuple[Any, Json]]:
         """What agencies publish that day: concerns of the last 18 hours, and injuries of the day before."""
         found: list[tuple[Any, Json]] = []
-        for _ in range(_drawn(_CONCERNS_A_DAY, random)):
+        fresh = _FRESH_AT_HOME if self._left == 0 and self._at_home else 0
+        for number in range(_drawn(_CONCERNS_A_DAY, random) + fresh):
             self._numbers["concern"] += 1
             at = morning - timedelta(minutes=random.randrange(5, 18 * 60))
-            child = random.choice(self._at_home) if self._at_home and random.random() < 0.2 else None
+            at_home = self._at_home and (number < fresh or random.random() < _SHARE_AT_HOME)
+            child = random.choice(self._at_home) if at_home else None
             sent = concern_event(self._world.concern(self._numbers["concern"], at, child))
             found.append((sent.sector, sent.document))
         for _ in range(_drawn(_INJURIES_A_DAY, random)):
@@ -136,7 +142,7 @@ class _Filler:
         waiting = (await self._players.get("coordinator", "/cases/api/concerns")).get("concerns", [])
         for concern in waiting:
             unit, chance = concern["facts"]["unit"], random.random()
-            if last or chance > 0.7 or not unit.isdigit():
+            if last or chance > 0.7 or not unit.isdigit() or self._is_left_to_visitors(unit, 3):
                 continue
             act = (
                 {"act": "open"}
@@ -158,13 +164,19 @@ class _Filler:
             await self._act(row["id"], row["unit"], "chair", {"act": "reopen", "reason": "Có tin báo mới về trẻ."})
 
     async def _go_on(self, case_id: str, unit: str, random: Random) -> None:
-        for role, choose in (("worker", _worker_acts), ("chair", _chair_acts)):
+        # Work of every kind is left over where the people on the sign-in page work.
+        for role, choose, days in (("worker", _worker_acts, 3), ("chair", _chair_acts, 9)):
+            if self._is_left_to_visitors(unit, days):
+                continue
             case = await self._players.get(role, f"/cases/api/cases/{case_id}", unit)
             if not case:
                 return
             act = choose(case, self._clock(), random)
             if act is not None:
                 await self._act(case_id, unit, role, act)
+
+    def _is_left_to_visitors(self, unit: str, days: int) -> bool:
+        return unit == HOME_UNIT and self._left < days
 
     async def _act(self, case_id: str, unit: str, role: str, act: Json) -> None:
         case = await self._players.get(role, f"/cases/api/cases/{case_id}", unit)
