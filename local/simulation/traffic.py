@@ -151,16 +151,19 @@ def concern_event(concern: Concern) -> Sent:
     """A report of concern, as its agency publishes it."""
     child = concern.child
     age = age_on(child.birth, concern.received_at.date())
+    described: Document = {
+        "name": child.name,
+        "age": age,
+        "sex": child.sex,
+        "carers": [{"name": child.mother, "relation": "mẹ"}],
+    }
+    if concern.number % 5 < 3:  # who reports in a hurry does not know the birthday
+        described["birth_date"] = child.birth.isoformat()
     data = {
         "received_at": concern.received_at.isoformat(),
         "channel": concern.channel,
         "reporter": {"name": concern.reporter},
-        "child": {
-            "name": child.name,
-            "age": age,
-            "sex": child.sex,
-            "carers": [{"name": child.mother, "relation": "mẹ"}],
-        },
+        "child": described,
         "what_happened": concern.story,
         "unit": child.unit,
         "sex": child.sex,
