@@ -261,6 +261,7 @@ class Desk:
         """
         if not decision.happenings and not decision.entries:
             return decision.case
+        decision = clocks.follow(before, decision)
         case = decision.case
         sequence = case.sequence
         kid = f"case/{case.id}"

@@ -106,6 +106,12 @@ class TaskEvent(msgspec.Struct, frozen=True):
     task_sector: str
 
 
+class TaskStateEvent(TaskEvent, frozen=True):
+    """A task that says its own state."""
+
+    state: cases.TaskState
+
+
 class IncidentEvent(msgspec.Struct, frozen=True):
     """An agency's incident."""
 
@@ -220,23 +226,28 @@ def _deadline(data: DeadlineEvent, sequence: int, subject: str) -> Said:
     return _part_of_case(Fact(Kind.DEADLINE, key_of(data.deadline_id), sequence, cell), data, sequence, subject)
 
 
-def _task(state: cases.TaskState) -> Callable[[TaskEvent, int, str], Said]:
-    def said(data: TaskEvent, sequence: int, subject: str) -> Said:
-        facts = data.facts
-        cell = Cell(
-            Kind.TASK,
-            unit=facts.unit,
-            sex=facts.sex,
-            age_band=facts.age_band,
-            category=data.task_kind,
-            risk=facts.risk,
-            status=state,
-            sector=data.task_sector,
-            extra=facts.kind,
-        )
-        return _part_of_case(Fact(Kind.TASK, key_of(data.task_id), sequence, cell), data, sequence, subject)
+def _task(data: TaskEvent, state: cases.TaskState, sequence: int, subject: str) -> Said:
+    facts = data.facts
+    cell = Cell(
+        Kind.TASK,
+        unit=facts.unit,
+        sex=facts.sex,
+        age_band=facts.age_band,
+        category=data.task_kind,
+        risk=facts.risk,
+        status=state,
+        sector=data.task_sector,
+        extra=facts.kind,
+    )
+    return _part_of_case(Fact(Kind.TASK, key_of(data.task_id), sequence, cell), data, sequence, subject)
 
-    return said
+
+def _task_in(state: cases.TaskState) -> Callable[[TaskEvent, int, str], Said]:
+    return lambda data, sequence, subject: _task(data, state, sequence, subject)
+
+
+def _task_as_said(data: TaskStateEvent, sequence: int, subject: str) -> Said:
+    return _task(data, data.state, sequence, subject)
 
 
 def _incident(data: IncidentEvent, sequence: int, _subject: str) -> Said:
@@ -328,7 +339,13 @@ _CASE = (
     cases.CaseClosed,
     cases.CaseReopened,
 )
-_DEADLINE = (cases.DeadlineStarted, cases.DeadlineNearing, cases.DeadlineMissed, cases.DeadlineMet)
+_DEADLINE = (
+    cases.DeadlineStarted,
+    cases.DeadlineNearing,
+    cases.DeadlineMissed,
+    cases.DeadlineMet,
+    cases.DeadlineFollowedCase,
+)
 _TASKS: Final[dict[type[cases.CaseEvent], cases.TaskState]] = {
     cases.TaskRequested: "requested",
     cases.TaskAccepted: "accepted",
@@ -341,7 +358,8 @@ READINGS: Final[dict[str, Reading]] = {
     **{model.TYPE: _reading(ConcernEvent, _concern) for model in (cases.ConcernReceived, cases.ConcernDismissed)},
     **{model.TYPE: _reading(CaseEvent, _case) for model in _CASE},
     **{model.TYPE: _reading(DeadlineEvent, _deadline) for model in _DEADLINE},
-    **{model.TYPE: _reading(TaskEvent, _task(state)) for model, state in _TASKS.items()},
+    **{model.TYPE: _reading(TaskEvent, _task_in(state)) for model, state in _TASKS.items()},
+    cases.TaskFollowedCase.TYPE: _reading(TaskStateEvent, _task_as_said),
     **{model.TYPE: _reading(ChildEvent, _child) for model in _CHILD},
     cases.CaseIncidentRecorded.TYPE: _reading(IncidentEvent, _incident),
     registry.ChildMerged.TYPE: _reading(MergedEvent, _merged),

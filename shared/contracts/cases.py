@@ -164,6 +164,14 @@ class TaskOverdue(_TaskEvent):
     """The date passed without a result."""
 
 
+@contract("cases.task.followed-case")
+class TaskFollowedCase(_TaskEvent):
+    """The case's commune, kind or risk changed, and its open task goes along: `state` and date are as before."""
+
+    state: TaskState
+    cause: Literal["transferred", "changed"]
+
+
 @contract("cases.review.held")
 class ReviewHeld(CaseEvent):
     """The plan was reviewed (Art. 30; form 06)."""
@@ -230,6 +238,11 @@ class DeadlineMissed(DeadlineEvent):
 @contract("cases.deadline.met")
 class DeadlineMet(DeadlineEvent):
     """The act was done in time (`met`) or after it (`met-late`), or needs doing no more (`cancelled`)."""
+
+
+@contract("cases.deadline.followed-case")
+class DeadlineFollowedCase(DeadlineEvent):
+    """The case's commune, kind or risk changed, and its running clock goes along: `state` and date are as before."""
 
 
 @contract("cases.incident.recorded")

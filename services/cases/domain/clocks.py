@@ -98,7 +98,7 @@ def ask(decision: Decision, world: World, kind: str, sector: str, due: datetime,
     """Ask a sector to do something until `due`."""
     task = Task(world.new_id(), kind, sector, "requested", world.now, due)
     entry = Entry("task.requested", _coarse(task), {"instructions": words} if words else {}, sector)
-    event = task_event(events.TaskRequested, task, words)
+    event = task_event(events.TaskRequested, task, **({"instructions": words} if words else {}))
     return decision.then(None, event, entries=(entry,), tasks=(*decision.case.tasks, task))
 
 
@@ -163,6 +163,34 @@ def answer(
     words = {name: text for name, text in (("reason", reason), ("summary", summary)) if text}
     entry = Entry(f"task.{given}", _coarse(answered), words, task.sector)
     return _with_task(Decision(case), answered, task_event(model, answered), entry)
+
+
+def follow(before: Case | None, decision: Decision) -> Decision:
+    """Running clocks and open tasks go where their case goes: each that the decision does not speak of is said again.
+
+    Whoever counts deadlines and tasks by commune, kind or risk knows of them by their own events only. What is settled
+    stays with the commune and the kind under which it was done.
+    """
+    after = decision.case
+    if before is None or _coarse_place(before) == _coarse_place(after):
+        return decision
+    spoken = {happening.extra.get(name) for happening in decision.happenings for name in ("deadline_id", "task_id")}
+    clocks = (
+        deadline_event(events.DeadlineFollowedCase, clock)
+        for clock in after.clocks
+        if clock.runs and clock.id not in spoken
+    )
+    cause = "changed" if before.unit == after.unit else "transferred"
+    tasks = (
+        task_event(events.TaskFollowedCase, task, state=task.state, cause=cause)
+        for task in after.tasks
+        if task.is_open and task.id not in spoken
+    )
+    return decision.then(None, *clocks, *tasks)
+
+
+def _coarse_place(case: Case) -> tuple[str, ...]:
+    return (case.unit, case.kind, case.risk, case.sex, case.age_band, case.sector, case.channel)
 
 
 def task_unknown() -> Exception:

@@ -262,12 +262,10 @@ def deadline_event(model: type[events.DeadlineEvent], clock: Clock) -> Happening
     )
 
 
-def task_event(model: type[events.CaseEvent], task: Task, instructions: str | None = None) -> Happening:
+def task_event(model: type[events.CaseEvent], task: Task, **more: Any) -> Happening:
     """An event about a task, as it now stands."""
-    extra: dict[str, Any] = {"task_id": task.id, "task_kind": task.kind, "task_sector": task.sector, "due": task.due}
-    if instructions:
-        extra["instructions"] = instructions
-    return Happening(model, extra)
+    told = {"task_id": task.id, "task_kind": task.kind, "task_sector": task.sector, "due": task.due}
+    return Happening(model, {**told, **more})
 
 
 def refuse(field_name: str, rule: str, vi: str, en: str) -> Rejected:
