@@ -10,7 +10,6 @@ import random
 import tempfile
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -20,23 +19,17 @@ from sqlalchemy import text
 import services.stats
 from bench import Result
 from bench.peers import kafka_streams
-from local.kafka import EmbeddedKafka
-from local.postgres import EmbeddedPostgres
-from services.stats.app import build
-from services.stats.decoding import said_by
-from services.stats.domain import Cell, Fact, latest
-from services.stats.handlers import Counting
+from services.stats.handlers import Batch, Counting
 from services.stats.store import Cells, Ledger
 from shared.contracts.cases import CaseFacts, CaseReclassified
 from shared.contracts.envelope import Envelope
 from shared.database import Database
 from shared.messaging.kafka import producer
 from shared.messaging.processing import Record
-from shared.messaging.service import Service, ServiceContext
-from shared.messaging.topics import ensure_topics
 from shared.privacy import Keys, PlatformKey
 from shared.reference.units import Units
 from shared.settings import Settings
+from tests.support.platform import Parts, parts
 
 NAME = "exact-statistics"
 _TOPIC = "cases.cases.v1"
@@ -50,22 +43,17 @@ _KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
 async def run(quick: bool) -> list[Result]:
     """Publish, then let ours, Kafka Streams and the bare statement count the same; each must count every case."""
     events = 60_000 if quick else 200_000
-    with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="vongtay-bench-")))
-        kafka = EmbeddedKafka(folder / "kafka", heap_mb=768)
-        stack.callback(kafka.kill)
-        postgres = EmbeddedPostgres(folder / "postgres", services=("stats", "bare"), durable=True)
-        stack.callback(postgres.stop)
-        await asyncio.gather(asyncio.to_thread(kafka.start), asyncio.to_thread(postgres.start))
-        settings = Settings(environment="test", topic_prefix="bench.", data_dir=folder, **kafka.connection())
-        await ensure_topics(settings)
-        records, cases = _records(events)
-        await _publish(settings, records)
-        ours, counted = await _ours(settings, postgres.url("stats"), events)
-        _check(counted, cases)
-        bare, one_by_one = await _bare(postgres.url("bare"), records)
-        peer = await kafka_streams.count(kafka.bootstrap, f"bench.{_TOPIC}", events, folder / "streams")
-        _check(peer.counted, cases)
+    records, cases = _records(events)
+    with tempfile.TemporaryDirectory(prefix="vongtay-bench-") as name:
+        folder = Path(name)
+        async with parts(folder, ()) as stack:
+            await _publish(stack.settings(), records)
+            ours, counted = await _ours(stack, events)
+            _check(counted, cases)
+            bare, one_by_one = await _bare(stack.postgres.url("notify"), records)
+            topic = stack.settings().topic_prefix + _TOPIC
+            peer = await kafka_streams.count(stack.kafka.bootstrap, topic, events, folder / "streams")
+            _check(peer.counted, cases)
     streams = events / peer.seconds
     beside = {
         "Kafka Streams 4.1.1 exactly_once_v2": streams,
@@ -142,15 +130,14 @@ async def _publish(settings: Settings, records: Sequence[Record]) -> None:
         await sender.flush()
 
 
-async def _ours(settings: Settings, url: str, events: int) -> tuple[float, int]:
-    """The whole service, as it is deployed. Out: events a second from the first batch to the last commit; its cases."""
-    database = Database(url)
-    watch = Database(url, pool_size=1)
-    app = build(ServiceContext(settings, database, _KEYS, lambda: _NOW))
-    service = Service(app, ServiceContext(settings, database, _KEYS, lambda: _NOW))
-    await service.start()
+async def _ours(stack: Parts, events: int) -> tuple[float, int]:
+    """`vongtay serve stats`. Out: events a second from the first batch to the last commit; the cases it counted."""
+    replica = stack.add("stats")
+    watch = Database(stack.postgres.url("stats"), pool_size=1)
+    began, before = 0.0, 0
     try:
-        began = 0.0
+        await stack.start(replica)
+        await stack.ready()
         while (done := await _done(watch)) < events:
             if done and not began:
                 # What was counted before the clock started is not ours to claim.
@@ -160,7 +147,7 @@ async def _ours(settings: Settings, url: str, events: int) -> tuple[float, int]:
         async with watch.transaction() as connection:
             counted = (await connection.execute(text("SELECT sum(n) FROM cube"))).scalar_one()
     finally:
-        await service.stop()
+        await asyncio.to_thread(replica.process.stop)
         await watch.close()
     return (events - before) / seconds, int(counted)
 
@@ -176,15 +163,13 @@ async def _bare(url: str, records: Sequence[Record]) -> tuple[float, float]:
     database = Database(url)
     await database.migrate(Path(services.stats.__file__).parent / "migrations")
     cells, ledger = Cells(), Ledger()
-    batches: list[tuple[list[Fact], dict[Cell, int]]] = []
-    for at in range(0, len(records), _BATCH):
-        facts = latest(fact for record in records[at : at + _BATCH] for fact in said_by(record)[0].facts)
-        batches.append((facts, cells.ids([fact.cell for fact in facts if fact.cell is not None])))
+    batches = [await Batch.read(records[at : at + _BATCH], cells) for at in range(0, len(records), _BATCH)]
     began = time.perf_counter()
-    for facts, ids in batches:
+    for batch in batches:
         async with database.transaction() as connection:
-            fresh = await cells.store(connection, ids)
-            await ledger.move(connection, facts, ids)
+            fresh = await cells.store(connection, batch.ids)
+            if batch.columns:
+                await ledger.move(connection, batch.columns)
         cells.remember(fresh)
     bare = len(records) / (time.perf_counter() - began)
     counting = Counting(database, _KEYS, lambda: _NOW)
@@ -193,7 +178,7 @@ async def _bare(url: str, records: Sequence[Record]) -> tuple[float, float]:
         await connection.execute(text("TRUNCATE fact, cube"))
     began = time.perf_counter()
     for record in sample:
-        await counting.handle([record])
+        await counting.count([record])
     one_by_one = len(sample) / (time.perf_counter() - began)
     await database.close()
     return bare, one_by_one

@@ -38,5 +38,5 @@ def build(context: ServiceContext) -> ServiceApp:
         messaging=Router("stats"),
         migrations=Path(__file__).parent / "migrations",
         background=[board.live_board, Indicators(database, clock).say_indicators, rebuild.rebuild_when_asked],
-        batches=[BatchConsumer("stats", TOPICS, counting.handle)],
+        batches=[BatchConsumer("stats", TOPICS, counting.read, counting.handle)],
     )

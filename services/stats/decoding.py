@@ -352,6 +352,7 @@ _TASKS: Final[dict[type[cases.CaseEvent], cases.TaskState]] = {
     cases.TaskDeclined: "declined",
     cases.TaskDone: "done",
     cases.TaskOverdue: "overdue",
+    cases.TaskCancelled: "cancelled",
 }
 # Every event type that is counted, with how it is read. Others on the same topics are passed over.
 READINGS: Final[dict[str, Reading]] = {

@@ -1,4 +1,4 @@
-"""Events become counts: a batch is decoded, collapsed to what is newest, and takes effect in one transaction.
+"""Events become counts: a batch is read, collapsed to what is newest, and takes effect in one transaction.
 
 No inbox and no transaction an event: sequences make a batch idempotent, so duplicates, reordering, rebalances and
 crashes between the commit and the offset change nothing. It must never skip a record without saying so.
@@ -6,18 +6,18 @@ crashes between the commit and the offset change nothing. It must never skip a r
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
 import structlog
-from aiokafka import ConsumerRecord
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.decoding import moment, said_by
-from services.stats.domain import MEMBERSHIPS, Fact, Kind, Link, Merge, latest, latest_links, settled_merges
-from services.stats.store import LIVE, Cells, Ledger, Moved, Position
+from services.stats.domain import MEMBERSHIPS, Cell, Fact, Kind, Link, Merge, latest, latest_links, settled_merges
+from services.stats.store import LIVE, Cells, Columns, Ledger, Moved, Position, columns_of
 from shared.contracts.errors import Rejected, Violation
 from shared.database import Database, is_passing
 from shared.messaging.failures import Failures
@@ -26,6 +26,8 @@ from shared.messaging.router import Clock, Scope
 from shared.privacy import Keys
 
 _LOG = structlog.get_logger(__name__)
+# Records read without a pause: a few milliseconds, so that no page waits for a batch.
+_SLICE: Final = 200
 TOPICS: Final = ("cases.cases.v1", "registry.children.v1")
 
 
@@ -46,24 +48,49 @@ class Changed:
     new_cells: frozenset[int]
 
 
-def record_of(raw: ConsumerRecord[bytes, bytes], prefix: str) -> Record:
-    """A record as the service knows it: its topic without the deployment's prefix."""
-    key = (raw.key or b"").decode(errors="replace")
-    return Record(raw.topic.removeprefix(prefix), raw.partition, raw.offset, key, raw.value, tuple(raw.headers))
+class Batch:
+    """A batch as read, before it takes effect: everything that can be worked out without the database.
 
-
-class _Batch:
-    """A batch as read, before it takes effect."""
+    Made by `read`, from records of service topics in any order, with any duplicates, and the process's dictionary.
+    """
 
     def __init__(self, records: Sequence[Record]) -> None:
-        self.facts: list[Fact] = []
+        self.records = records
+        self.broken: list[Broken] = []
         self.links: list[Link] = []
         self.merges: list[Merge] = []
-        self.broken: list[Broken] = []
-        self.positions: dict[tuple[str, int], tuple[int, str]] = {}
-        self.heard: dict[tuple[str, int, str], str] = {}
-        for record in records:
-            self._read(record)
+        self.ids: Mapping[Cell, int] = {}
+        self.columns: Columns | None = None
+        self._facts: list[Fact] = []
+        self._positions: dict[tuple[str, int], tuple[int, str]] = {}
+        self._heard: dict[tuple[str, int, str], str] = {}
+
+    @classmethod
+    async def read(cls, records: Sequence[Record], cells: Cells) -> Batch:
+        """Read in slices: the process has other work to do, the batch before this one among it."""
+        batch = cls(records)
+        for at in range(0, len(records), _SLICE):
+            for record in records[at : at + _SLICE]:
+                batch._read(record)
+            await asyncio.sleep(0)
+        batch._settle(cells)
+        return batch
+
+    def _settle(self, cells: Cells) -> None:
+        facts = latest(self._facts)
+        needed = {fact.cell for fact in facts if fact.cell is not None}
+        self.links = latest_links(self.links)
+        self.merges = settled_merges(self.merges)
+        if self.linking:
+            # Stored before any fact is locked: all writers take cells, facts and counts in this order.
+            needed.update(MEMBERSHIPS)
+        self.ids = cells.ids(needed)
+        self.columns = columns_of(facts, self.ids)
+
+    @property
+    def linking(self) -> bool:
+        """Whether it says which records are whose."""
+        return bool(self.links or self.merges)
 
     def _read(self, record: Record) -> None:
         time = ""
@@ -72,55 +99,45 @@ class _Batch:
         except Rejected as rejected:
             self.broken.append(Broken(record, rejected.violations))
         else:
-            self.facts += said.facts
+            self._facts += said.facts
             if said.links:
                 self.links += said.links
             if said.merges:
                 self.merges += said.merges
             if said.sector:
-                self.heard[record.topic, record.partition, said.sector] = time
+                self._heard[record.topic, record.partition, said.sector] = time
         at = (record.topic, record.partition)
-        known = self.positions.get(at)
+        known = self._positions.get(at)
         if known is None or known[0] < record.offset:
-            self.positions[at] = (record.offset, time)
+            self._positions[at] = (record.offset, time)
 
     def progress(self) -> list[Position]:
         """Where each partition stands after the batch, in their order."""
         return [
             Position(topic, partition, offset, moment(time))
-            for (topic, partition), (offset, time) in sorted(self.positions.items())
+            for (topic, partition), (offset, time) in sorted(self._positions.items())
         ]
 
     def times(self) -> dict[tuple[str, int, str], datetime]:
         """When each sector was last heard, by partition."""
-        return {at: when for at, time in self.heard.items() if (when := moment(time)) is not None}
+        return {at: when for at, time in self._heard.items() if (when := moment(time)) is not None}
 
 
 async def apply(
-    connection: AsyncConnection, records: Sequence[Record], cells: Cells, ledger: Ledger, *, announce: bool = True
+    connection: AsyncConnection, batch: Batch, cells: Cells, ledger: Ledger, *, announce: bool = True
 ) -> Changed:
-    """Let a batch of records take effect inside the caller's transaction.
+    """Let a batch take effect inside the caller's transaction.
 
     Args:
-        records: of service topics, in any order, with any duplicates. cells: the process's dictionary.
-        ledger: live, or being rebuilt. announce: wake who listens for changes.
+        cells: the dictionary the batch was read with. ledger: live, or being rebuilt. announce: wake who listens.
 
     Nothing is raised for a record that breaks its contract: it is in the answer, the rest takes effect.
     """
-    batch = _Batch(records)
-    facts = latest(batch.facts)
-    needed = {fact.cell for fact in facts if fact.cell is not None}
-    linking = bool(batch.links or batch.merges)
-    if linking:
-        # Stored before any fact is locked: all writers take cells, facts and counts in this order.
-        needed.update(MEMBERSHIPS)
-    ids = cells.ids(list(needed))
-    new_cells = await cells.store(connection, ids)
-    moved = await ledger.move(connection, facts, ids) if facts else Moved()
-    if linking:
-        words = {cell.category: ids[cell] for cell in MEMBERSHIPS}
-        merges = settled_merges(batch.merges)
-        moved += await ledger.link(connection, latest_links(batch.links), merges, Kind.MEMBERSHIP, words)
+    new_cells = await cells.store(connection, batch.ids)
+    moved = await ledger.move(connection, batch.columns) if batch.columns else Moved()
+    if batch.linking:
+        words = {cell.category: batch.ids[cell] for cell in MEMBERSHIPS}
+        moved += await ledger.link(connection, batch.links, batch.merges, Kind.MEMBERSHIP, words)
     await ledger.advance(connection, batch.progress(), batch.times(), announce=announce and bool(moved))
     return Changed(moved, tuple(batch.broken), new_cells)
 
@@ -143,32 +160,40 @@ class Counting:
         self.cells = Cells()
         self.ledger = ledger or Ledger()
 
-    async def handle(self, records: Sequence[Record]) -> None:
+    async def read(self, records: Sequence[Record]) -> Batch:
+        """Make a batch of records; never raises for what they hold."""
+        return await Batch.read(records, self.cells)
+
+    async def handle(self, batch: Batch) -> None:
         """Count a batch. Raises only what says that the database is away or busy: nothing was then taken over."""
         try:
-            await self._commit(records, ())
+            await self._commit(batch, ())
         except Exception as error:
             if is_passing(error):
                 raise
-            await self._divide(records, error)
+            await self._divide(batch.records, error)
+
+    async def count(self, records: Sequence[Record]) -> None:
+        """Read and handle."""
+        await self.handle(await self.read(records))
 
     async def _divide(self, records: Sequence[Record], error: Exception) -> None:
         """Find the record with which the database cannot live by halving, so that it costs the others nothing."""
         if len(records) > 1:
             middle = len(records) // 2
-            await self.handle(records[:middle])
-            await self.handle(records[middle:])
+            await self.count(records[:middle])
+            await self.count(records[middle:])
             return
         # The exception's type only: its text may quote what it was given.
         _LOG.error("stats.record.buried", topic=records[0].topic, offset=records[0].offset, reason=type(error).__name__)
         unstorable = Violation("data", "unstorable", "Không lưu được nội dung.", "The content cannot be stored.")
-        await self._commit((), (Broken(records[0], (unstorable,)),))
+        await self._commit(None, (Broken(records[0], (unstorable,)),))
 
-    async def _commit(self, records: Sequence[Record], broken: Sequence[Broken]) -> None:
+    async def _commit(self, batch: Batch | None, broken: Sequence[Broken]) -> None:
         async with self._database.transaction() as connection:
             changed = None
-            if records:
-                changed = await apply(connection, records, self.cells, self.ledger, announce=self.ledger.schema == LIVE)
+            if batch is not None:
+                changed = await apply(connection, batch, self.cells, self.ledger, announce=self.ledger.schema == LIVE)
             buried = (*broken, *(changed.broken if changed else ()))
             if buried and self._buries:
                 scope = Scope("stats", connection, self._clock())

@@ -20,10 +20,11 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain import KINDS
-from services.stats.handlers import Counting, record_of
+from services.stats.handlers import Counting
 from services.stats.progress import partitions_of
 from services.stats.store import CHANNEL, COUNTED, LIVE, Ledger
 from shared.database import Database
+from shared.messaging.consumer import record_of
 from shared.messaging.kafka import client_options
 from shared.messaging.router import Clock
 from shared.privacy import Keys
@@ -301,7 +302,7 @@ class _Replay:
         if not batch:
             return
         # Whatever happens in here, the batch still waits: counting it a second time changes nothing.
-        await self._counting.handle([record_of(record, self._prefix) for record in batch])
+        await self._counting.count([record_of(record, self._prefix) for record in batch])
         for place, count in ready.items():
             self._next[place] = self._waiting[place][count - 1].offset + 1
             del self._waiting[place][:count]

@@ -5,7 +5,7 @@ Every count changes in the transaction and in the statement that moved its fact:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -238,6 +238,10 @@ SELECT CASE WHEN $9::boolean THEN pg_notify($10, '') END
 """
 
 
+# Kinds, keys, sequences and cells of facts, each as the text of an array.
+Columns = tuple[str, str, str, str]
+
+
 class Ledger:
     """Facts and cube of one schema: the live one, or one being rebuilt beside it."""
 
@@ -250,14 +254,8 @@ class Ledger:
         self._recount = _RECOUNT_MEMBERSHIPS.format(schema=schema)
         self._advance = _ADVANCE.format(schema=schema)
 
-    async def move(self, connection: AsyncConnection, facts: Sequence[Fact], ids: Mapping[Cell, int]) -> Moved:
-        """Let facts (one a key, in the order of `latest`) take effect where they are newer; count the difference."""
-        columns = (
-            _array([fact.kind for fact in facts]),
-            _array([fact.key for fact in facts]),
-            _array([fact.sequence for fact in facts]),
-            _array(["NULL" if fact.cell is None else ids[fact.cell] for fact in facts]),
-        )
+    async def move(self, connection: AsyncConnection, columns: Columns) -> Moved:
+        """Let facts take effect where they are newer; count the difference."""
         return _moved(await connection.exec_driver_sql(self._move, columns))
 
     async def link(
@@ -324,7 +322,20 @@ class Ledger:
         )
 
 
-def _array(values: Sequence[int | str]) -> str:
+def columns_of(facts: Sequence[Fact], ids: Mapping[Cell, int]) -> Columns | None:
+    """Facts (one a key, in the order of `latest`) as `Ledger.move` takes them; None: there are none."""
+    if not facts:
+        return None
+    kinds, keys, sequences, cells = zip(*facts, strict=True)
+    return (
+        _array(map(int, kinds)),
+        _array(keys),
+        _array(sequences),
+        _array("NULL" if cell is None else ids[cell] for cell in cells),
+    )
+
+
+def _array(values: Iterable[int | str]) -> str:
     """An array's text. Only for numbers, UUIDs and NULL, which need no quotes."""
     return "{" + ",".join(map(str, values)) + "}"
 
@@ -345,7 +356,7 @@ class Cells:
         self._ids: dict[Cell, int] = {}
         self._stored: set[int] = set()
 
-    def ids(self, cells: Sequence[Cell]) -> dict[Cell, int]:
+    def ids(self, cells: Iterable[Cell]) -> dict[Cell, int]:
         """The numbers of these cells."""
         if len(self._ids) > self._remembered:
             self._ids.clear()

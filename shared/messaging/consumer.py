@@ -1,17 +1,19 @@
 """Consuming: FastStream batches into the processor, offsets committed only after the database has committed.
 
-When the database is away, or nearly everything fails, it waits with growing pauses and skips nothing.
+The next batch is read while the last one takes effect: Python and PostgreSQL then work at the same time. When the
+database is away, or nearly everything fails, it waits with growing pauses and skips nothing.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import structlog
-from aiokafka import ConsumerRecord
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
@@ -19,8 +21,9 @@ from shared.messaging.processing import Record
 from shared.messaging.relay import pause
 
 _LOG = structlog.get_logger(__name__)
-MAX_RECORDS = 1000
+MAX_RECORDS = 4000
 _LONGEST_PAUSE = 15.0
+Batch = TypeVar("Batch")
 
 
 class Health:
@@ -30,17 +33,75 @@ class Health:
         self.waiting_for: str | None = None
 
 
-def subscribe(
-    broker: KafkaBroker,
-    *,
-    topics: Sequence[str],
-    group: str,
-    prefix: str,
-    handle: Callable[[Sequence[Record]], Awaitable[object]],
-    stop: asyncio.Event,
-    health: Health,
-) -> None:
-    """Consume `topics` (without prefix) in batches as consumer group `group`, until `stop`."""
+class Consumer(Generic[Batch]):
+    """Takes over batches one after another, and reads the next while the one before is still being committed.
+
+    Args:
+        prefix: of topic names. read: makes of records what `handle` takes; without effect, and never raises.
+        handle: takes a batch over, whole or not at all. stop: take nothing more. health: told what is waited for.
+    """
+
+    def __init__(
+        self,
+        prefix: str,
+        read: Callable[[Sequence[Record]], Awaitable[Batch]],
+        handle: Callable[[Batch], Awaitable[object]],
+        stop: asyncio.Event,
+        health: Health,
+    ) -> None:
+        self._prefix = prefix
+        self._read = read
+        self._handle = handle
+        self._stop = stop
+        self._health = health
+        self._under_way: asyncio.Task[None] | None = None
+
+    async def consume(self, message: Any) -> None:
+        """FastStream's handler of a batch."""
+        records = [record_of(raw, self._prefix) for raw in message.raw_message]
+        # A batch is of several partitions, each in its order: the last one seen is the furthest.
+        ends = {TopicPartition(raw.topic, raw.partition): raw.offset + 1 for raw in message.raw_message}
+        batch = await self._read(records)
+        await self.settled()
+        if not self._stop.is_set():
+            self._under_way = asyncio.create_task(self._take_over(batch, ends, message.consumer))
+
+    async def settled(self) -> None:
+        """Wait until no batch is under way."""
+        if self._under_way is not None:
+            await self._under_way
+
+    async def _take_over(self, batch: Batch, ends: Mapping[TopicPartition, int], consumer: AIOKafkaConsumer) -> None:
+        if not await self._persist(batch):
+            return
+        # Never without offsets: the consumer's own position is already that of the batch read ahead.
+        still_ours = {place: end for place, end in ends.items() if place in consumer.assignment()}
+        try:
+            if still_ours:
+                await consumer.commit(still_ours)
+        except KafkaError as error:
+            # Whoever has the partition now gets the batch again, and finds it done.
+            _LOG.info("consumer.offsets.lost", reason=type(error).__name__)
+
+    async def _persist(self, batch: Batch) -> bool:
+        """Handle a batch for as long as it takes. False: told to stop before it was taken over."""
+        delay = 0.1
+        while not self._stop.is_set():
+            try:
+                await self._handle(batch)
+            except Exception as error:  # whatever it is: a batch given up would be skipped by the next commit
+                self._health.waiting_for = type(error).__name__
+                _LOG.warning("consumer.waiting", reason=self._health.waiting_for, seconds=delay)
+                await pause(self._stop, delay)
+                delay = min(delay * 2, _LONGEST_PAUSE)
+            else:
+                self._health.waiting_for = None
+                return True
+        return False
+
+
+def subscribe(broker: KafkaBroker, consumer: Consumer[Any], *, topics: Sequence[str], group: str) -> None:
+    """Let a consumer take over `topics` (full names) in batches as consumer group `group`."""
 
     async def whole(message: Any) -> Any:
         return message
@@ -52,13 +113,8 @@ def subscribe(
         parsed.raw_message = message
         return parsed
 
-    async def consume(message: Any) -> None:
-        records = [_record(raw, prefix) for raw in message.raw_message]
-        if await _persist(handle, records, stop, health):
-            await message.ack()
-
     broker.subscriber(
-        *(prefix + topic for topic in topics),
+        *topics,
         group_id=group,
         batch=True,
         max_records=MAX_RECORDS,
@@ -66,41 +122,14 @@ def subscribe(
         ack_policy=AckPolicy.MANUAL,
         parser=unread,
         decoder=whole,
-    )(consume)
-
-
-async def _persist(
-    handle: Callable[[Sequence[Record]], Awaitable[object]],
-    records: Sequence[Record],
-    stop: asyncio.Event,
-    health: Health,
-) -> bool:
-    """Handle a batch for as long as it takes. False: told to stop before it was taken over."""
-    delay = 0.1
-    while not stop.is_set():
-        try:
-            await handle(records)
-        except Exception as error:  # whatever it is: a batch given up would be skipped by the next commit
-            health.waiting_for = type(error).__name__
-            _LOG.warning("consumer.waiting", reason=health.waiting_for, seconds=delay)
-            await pause(stop, delay)
-            delay = min(delay * 2, _LONGEST_PAUSE)
-        else:
-            health.waiting_for = None
-            return True
-    return False
+    )(consumer.consume)
 
 
 def _empty(raw: ConsumerRecord[bytes, bytes]) -> ConsumerRecord[bytes, bytes]:
     return replace(raw, headers=(), key=None, value=b"")
 
 
-def _record(raw: ConsumerRecord[bytes, bytes], prefix: str) -> Record:
-    return Record(
-        topic=raw.topic.removeprefix(prefix),
-        partition=raw.partition,
-        offset=raw.offset,
-        key=(raw.key or b"").decode(errors="replace"),
-        value=raw.value,
-        headers=tuple(raw.headers),
-    )
+def record_of(raw: ConsumerRecord[bytes, bytes], prefix: str) -> Record:
+    """A record as the services know it: its topic without the deployment's prefix."""
+    key = (raw.key or b"").decode(errors="replace")
+    return Record(raw.topic.removeprefix(prefix), raw.partition, raw.offset, key, raw.value, tuple(raw.headers))

@@ -6,6 +6,7 @@ It knows no service by name beyond what it is given; what makes a service itself
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from shared.contracts.base import Service as ServiceName
 from shared.contracts.vocabulary import SECTORS
 from shared.database import Database
 from shared.messaging import kafka
-from shared.messaging.consumer import Health, subscribe
+from shared.messaging.consumer import Consumer, Health, subscribe
 from shared.messaging.http import service_routes
 from shared.messaging.intake import Intake
 from shared.messaging.processing import Processor, Record
@@ -37,6 +38,7 @@ from shared.web.pages import Pages
 
 _LOG = structlog.get_logger(__name__)
 _INBOX_DAYS = 90
+_FINISHING_SECONDS = 5
 BackgroundLoop = Callable[[asyncio.Event], Awaitable[None]]
 
 
@@ -52,11 +54,15 @@ class ServiceContext:
 
 @dataclass(frozen=True, slots=True)
 class BatchConsumer:
-    """A consumer of its own, beside the per-event handlers: whole batches to one function, which must be idempotent."""
+    """A consumer of its own, beside the per-event handlers: whole batches to one function, which must be idempotent.
+
+    `read` makes of records what `handle` takes, while the batch before is still being committed.
+    """
 
     name: str
     topics: Sequence[str]
-    handle: Callable[[Sequence[Record]], Awaitable[object]]
+    read: Callable[[Sequence[Record]], Awaitable[Any]]
+    handle: Callable[[Any], Awaitable[object]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +88,7 @@ class Service:
         self._stop = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._broker: KafkaBroker | None = None
+        self._consumers: list[Consumer[Any]] = []
         self.health = Health()
         self.processor = Processor(app.messaging, context.database, context.keys, context.clock)
         self.repair = Repair(self.processor, context.database)
@@ -122,9 +129,13 @@ class Service:
     async def stop(self) -> None:
         """Stop taking events, finish what is under way, close."""
         self._stop.set()
+        # What is under way is committed, offsets too, while there still is a connection to commit them on.
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_FINISHING_SECONDS):
+                await asyncio.gather(*(consumer.settled() for consumer in self._consumers))
         if self._broker is not None:
             await self._broker.stop()
-        _, late = await asyncio.wait(self._tasks, timeout=8) if self._tasks else (set(), set())
+        _, late = await asyncio.wait(self._tasks, timeout=_FINISHING_SECONDS) if self._tasks else (set(), set())
         for task in late:
             task.cancel()
         await self._context.database.close()
@@ -181,18 +192,17 @@ class Service:
         topics = [OWN_TOPIC[publisher] for publisher in sorted(publishers - {"agency"})]
         if "agency" in publishers:
             topics += [f"agency.{sector}.v1" for sector in SECTORS]
-        consumers = [BatchConsumer(self.name, topics, self._handle)] if topics else []
+        wanted = [BatchConsumer(self.name, topics, _as_they_are, self._handle)] if topics else []
         if app.learns_keys:
-            consumers.append(BatchConsumer(f"{self.name}-keys", [KEYS_TOPIC], self._learn))
-        for consumer in (*consumers, *app.batches):
+            wanted.append(BatchConsumer(f"{self.name}-keys", [KEYS_TOPIC], _as_they_are, self._learn))
+        for each in (*wanted, *app.batches):
+            consumer = Consumer(settings.topic_prefix, each.read, each.handle, self._stop, self.health)
+            self._consumers.append(consumer)
             subscribe(
                 broker,
-                topics=consumer.topics,
-                group=f"{settings.topic_prefix}{consumer.name}",
-                prefix=settings.topic_prefix,
-                handle=consumer.handle,
-                stop=self._stop,
-                health=self.health,
+                consumer,
+                topics=[settings.topic_prefix + topic for topic in each.topics],
+                group=f"{settings.topic_prefix}{each.name}",
             )
 
     async def _handle(self, records: Sequence[Record]) -> None:
@@ -233,6 +243,10 @@ class Service:
                 _LOG.error("loop.restarted", service=self.name, loop=name, reason=type(error).__name__)
                 await pause(self._stop, delay)
                 delay = min(delay * 2, 30)
+
+
+async def _as_they_are(records: Sequence[Record]) -> Sequence[Record]:
+    return records
 
 
 async def _progress_of(consumer: AIOKafkaConsumer) -> tuple[int, int]:

@@ -75,7 +75,7 @@ def visitor(service: ServiceApp, settings: Settings) -> Visitor:
 @pytest.fixture
 async def counted(database: Database) -> Counting:
     counting = Counting(database, KEYS, lambda: NOW)
-    await counting.handle(records(HISTORY))
+    await counting.count(records(HISTORY))
     return counting
 
 
@@ -158,7 +158,7 @@ async def test_expected_figures_have_the_shape_of_a_truth_file(visitor: Visitor,
 
 
 async def test_a_merge_makes_two_children_one_in_the_expected_figures(visitor: Visitor, counted: Counting) -> None:
-    await counted.handle(records([make.merge("ch2", "ch3", 1)], 50))
+    await counted.count(records([make.merge("ch2", "ch3", 1)], 50))
     await visitor.enter("tuan.statistician")
     children = json.loads((await visitor.ask("/stats/api/expect")).body)["children"]
     assert (children["in_both"], children["only_school"], children["distinct"]) == (2, 0, 2)
@@ -183,7 +183,7 @@ async def test_the_board_shows_the_province_and_filters_narrow_every_figure(
 
 
 async def test_a_clock_met_too_late_is_missed_no_more_but_was_not_in_time(visitor: Visitor, counted: Counting) -> None:
-    await counted.handle(
+    await counted.count(
         records([make.deadline("d1", "k1", 3, "met-late", risk="high"), make.deadline("d3", "k1", 4, "met")], 70)
     )
     await visitor.enter("ha.coordinator")
@@ -273,7 +273,7 @@ async def test_a_change_reaches_the_open_page_of_whom_it_concerns_and_nobody_els
             seen = b""
             while b"/tiles" not in seen or b"/table" not in seen:
                 seen += await anext(stream)
-        await counted.handle(records([make.case("k9", 1, risk="high")], 60))
+        await counted.count(records([make.case("k9", 1, risk="high")], 60))
         news = b""
         while b"/tiles" not in news:
             news += await anext(everywhere)

@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from services.stats.handlers import Counting, apply
+from services.stats.handlers import Batch, Counting, apply
 from services.stats.store import Cells, Ledger
 from shared.database import Database
 from shared.messaging.processing import Record
@@ -52,7 +52,7 @@ async def count(database: Database, batches: Sequence[Sequence[Record]]) -> None
     cells, ledger = Cells(), Ledger()
     for batch in batches:
         async with database.transaction() as connection:
-            changed = await apply(connection, batch, cells, ledger)
+            changed = await apply(connection, await Batch.read(batch, cells), cells, ledger)
         assert not changed.broken
         cells.remember(changed.new_cells)
 
@@ -111,14 +111,14 @@ async def test_a_batch_whose_transaction_is_lost_counts_when_it_comes_again(data
 
     async def crash() -> None:
         async with database.transaction() as connection:
-            await apply(connection, records(history), cells, ledger)
+            await apply(connection, await Batch.read(records(history), cells), cells, ledger)
             raise ConnectionError
 
     with pytest.raises(ConnectionError):
         await crash()
     assert await cube(database) == Counter()
     async with database.transaction() as connection:
-        await apply(connection, records(history), cells, ledger)
+        await apply(connection, await Batch.read(records(history), cells), cells, ledger)
     assert await cube(database) == recount(history)
 
 
@@ -161,7 +161,7 @@ async def test_a_broken_record_is_buried_with_its_field_and_the_rest_is_counted(
         broken.topic, 0, 3, broken.key, broken.value.replace(b'"unit":"05443"', b'"unit":"\\u0000"'), broken.headers
     )
     last = make.concern("c3", 1).record(4)
-    await counting.handle([good, wrong_word, no_number, unstorable, last])
+    await counting.count([good, wrong_word, no_number, unstorable, last])
     assert await cube(database) == Counter({("concern", "05443", "yes"): 2, ("arrival", "05443", "2026-10-31"): 2})
     async with database.transaction() as connection:
         rows = await connection.execute(text('SELECT "offset", violations FROM dead_letter ORDER BY "offset"'))

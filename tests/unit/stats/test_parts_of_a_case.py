@@ -102,26 +102,30 @@ async def test_a_new_risk_reaches_the_tasks_that_wait(database: Database, level:
     assert [row.risk for row in rows] == [level]
 
 
-async def test_a_merge_settles_the_clocks_of_the_case_that_goes(database: Database) -> None:
+async def test_a_merge_settles_the_clocks_and_tasks_of_the_case_that_goes(database: Database) -> None:
     told = Told()
     goes, stays = told.open("case-1"), told.open("case-2", danger="no")
     act = acts.Merge(into=stays.code, reason="Cùng một trẻ")
-    gone, on = cases.merge(goes, stays, act, WORKER, _world("case-2-later"))
+    gone, on = cases.merge(goes, stays, act, WORKER, _world("case-2-later"), {})
     told.say(goes, gone)
     told.say(stays, on)
-    found = await figures(database, told)
-    assert {key: n for key, n in found.items() if key[0] == "3"} == {
+    assert await figures(database, told) == {
         ("3", UNIT, "violence", "cancelled"): 1,
         ("3", UNIT, "violence", "running"): 2,
+        ("4", UNIT, "violence", "cancelled"): 2,
+        ("4", UNIT, "violence", "requested"): 2,
     }
 
 
-async def test_closing_settles_every_clock(database: Database) -> None:
+async def test_closing_settles_every_clock_and_task(database: Database) -> None:
     told = Told()
-    case = told.open(danger="no")
+    case = told.open()
     case = told.act(case, {"act": "verify", "confirmed": False, "findings": "Không có việc này"})
     told.act(case, {"act": "close", "outcome": "safe"}, chair=True)
-    assert await figures(database, told) == {("3", UNIT, "violence", "cancelled"): 1}
+    assert await figures(database, told) == {
+        ("3", UNIT, "violence", "cancelled"): 1,
+        ("4", UNIT, "violence", "cancelled"): 2,
+    }
 
 
 def test_what_changes_nothing_that_is_counted_says_nothing_again() -> None:
