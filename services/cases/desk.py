@@ -377,7 +377,8 @@ class Desk:
         target = await store.lock_case(scope.connection, target_found.id)
         if target is None:
             raise _not_found()
-        gone, on = cases.merge(case, target, act, actor, self.world(scope.now))
+        asked = await self._asked(scope, case)
+        gone, on = cases.merge(case, target, act, actor, self.world(scope.now), asked)
         await self.save(scope, case, gone, actor)
         survivor = await self.save(scope, target, on, actor)
         for file in moving:
@@ -385,6 +386,16 @@ class Desk:
                 scope, replace(file, concern=replace(file.concern, status="linked", case_id=target.id))
             )
         return survivor
+
+    async def _asked(self, scope: Scope, case: Case) -> dict[str, str]:
+        """The words with which a case's open tasks were asked, by task id."""
+        waiting = {task.id for task in case.tasks if task.is_open}
+        asked: dict[str, str] = {}
+        for line in await store.timeline(scope.connection, case.id) if waiting else ():
+            task_id = line.data.get("task_id")
+            if line.kind == "task.requested" and task_id in waiting:
+                asked[task_id] = (await self.reader.words(scope.connection, line)).get("instructions", "")
+        return asked
 
     async def _seen(self, scope: Scope, case_id: str, version: int) -> Case:
         case = await store.lock_case(scope.connection, case_id)

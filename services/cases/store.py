@@ -283,9 +283,9 @@ async def case_counts(connection: AsyncConnection, units: Units, now: datetime) 
 async def tasks_of_sector(
     connection: AsyncConnection, sector: str, units: Units, *, answered: bool, limit: int
 ) -> list[RowMapping]:
-    """What was asked of a sector: what waits, the most urgent first; or what was answered, newest first."""
+    """What was asked of a sector: what waits, the most urgent first; or what was answered or cancelled, newest."""
     state = "NOT IN" if answered else "IN"
-    order = "task.answered_at DESC NULLS LAST" if answered else "task.due"
+    order = "coalesce(task.cancelled_at, task.answered_at) DESC NULLS LAST" if answered else "task.due"
     rows = await connection.execute(
         text(
             f"""SELECT task.*, cases.code, cases.unit, cases.risk FROM task JOIN cases ON cases.id = task.case_id

@@ -37,6 +37,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "task.done": ("Ngành hoàn thành nhiệm vụ", "success"),
     "task.new-date": ("Ngành hẹn thời hạn mới", "info"),
     "task.overdue": ("Nhiệm vụ quá hạn", "danger"),
+    "task.cancelled": ("Hủy đề nghị phối hợp", "plain"),
     "review.held": ("Rà soát kế hoạch (Mẫu 06)", "info"),
     "case.reclassified": ("Phân loại lại", "info"),
     "case.transferred": ("Chuyển xã, phường chủ trì", "info"),
@@ -84,6 +85,11 @@ TASK_STATES: Mapping[str, tuple[str, str]] = {
     "overdue": ("Quá hạn", "danger"),
     "cancelled": ("Đã hủy", "plain"),
 }
+TASK_CAUSES: Mapping[str, str] = {
+    "withdrawn": "Xã, phường rút đề nghị",
+    "case-closed": "Vụ việc đã kết thúc",
+    "case-merged": "Vụ việc đã nhập vào vụ việc khác",
+}
 CONCERN_STATES: Mapping[str, tuple[str, str]] = {
     "received": ("Chờ xử lý", "warning"),
     "opened": ("Đã mở vụ việc", "success"),
@@ -99,6 +105,7 @@ ACTS: Mapping[str, str] = {
     "approve-plan": "Phê duyệt kế hoạch (Mẫu 05)",
     "return-plan": "Trả lại kế hoạch",
     "request-task": "Đề nghị ngành phối hợp",
+    "cancel-task": "Hủy đề nghị phối hợp",
     "hold-review": "Rà soát (Mẫu 06)",
     "close": "Kết thúc vụ việc",
     "reopen": "Mở lại vụ việc",
@@ -186,7 +193,8 @@ class Names:
             return [self.deadline(data["kind"]), f"{self._say('Hạn')}: {due}"]
         if line.kind.startswith("task."):
             sector = self.term("sectors", line.sector) if line.sector else ""
-            return [f"{self.term('task-kinds', data['kind'])} · {sector}", f"{self._say('Hạn')}: {due}"]
+            then = self.of(TASK_CAUSES, data["cause"]) if data.get("cause") else f"{self._say('Hạn')}: {due}"
+            return [f"{self.term('task-kinds', data['kind'])} · {sector}", then]
         if line.kind.startswith("risk."):
             return self._assessed(data)
         told: Callable[[], str] | None = {

@@ -164,6 +164,13 @@ class TaskOverdue(_TaskEvent):
     """The date passed without a result."""
 
 
+@contract("cases.task.cancelled")
+class TaskCancelled(_TaskEvent):
+    """The task is needed no more: the commune took it back, or its case ended. Words, if any, are in the case file."""
+
+    cause: Literal["withdrawn", "case-closed", "case-merged"]
+
+
 @contract("cases.task.followed-case")
 class TaskFollowedCase(_TaskEvent):
     """The case's commune, kind or risk changed, and its open task goes along: `state` and date are as before."""

@@ -591,6 +591,45 @@ async def test_a_merge_and_a_transfer_change_what_the_communes_see(house: House)
     assert (await house.said("case.transferred"))[0]["data"]["from_unit"] == UNIT
 
 
+async def test_a_cancelled_task_leaves_the_sectors_inbox_with_its_reason(house: House) -> None:
+    case_id = await opened(house)
+    police = next(row for row in await house.rows("SELECT * FROM task") if row.sector == "police")
+    worker, officer = await house.as_person("lan.worker"), await house.as_person("quang.police")
+    fields = {"cancel-task.task_id": police.id, "cancel-task.reason": "Công an xã khác đã xác minh"}
+    assert (await _act(worker, f"/cases/c/{case_id}", "cancel-task", fields)).status_code == 303
+    told = (await house.said("task.cancelled"))[0]["data"]
+    assert (told["task_id"], told["cause"], told["task_sector"]) == (police.id, "withdrawn", "police")
+    assert "xác minh" not in normalize("NFC", orjson.dumps(told).decode())
+    page = (await officer.get(f"/cases/tasks/{police.id}")).text
+    assert "Công an xã khác đã xác minh" in page
+    assert NAME not in page
+    inbox = (await officer.get("/cases/")).text
+    assert inbox.index("Đã trả lời hoặc đã hủy") < inbox.index(police.id)
+    late = await house.send(("task.answered", "A-1", {"task_id": police.id, "answer": "done"}), sector="police")
+    assert late[0].violations[0].rule == "task-cancelled"
+
+
+async def test_a_merge_hands_open_tasks_with_their_words_to_the_case_that_goes_on(house: House) -> None:
+    await house.send(("concern.reported", "C-1", concern()), ("concern.reported", "C-2", concern()))
+    worker = await house.as_person("lan.worker")
+    for row in await house.rows("SELECT id FROM concern ORDER BY code"):
+        assert (await _act(worker, f"/cases/concerns/{row.id}", "open", {})).status_code == 303
+    goes, stays = await house.rows("SELECT id, code FROM cases ORDER BY code")
+    request = {
+        "request-task.sector": "health",
+        "request-task.kind": "medical-examination",
+        "request-task.due": "2026-11-30",
+        "request-task.instructions": "Khám vết bầm",
+    }
+    assert (await _act(worker, f"/cases/c/{goes.id}", "request-task", request)).status_code == 303
+    merge = {"merge.into": stays.code, "merge.reason": "Cùng một trẻ"}
+    assert (await _act(worker, f"/cases/c/{goes.id}", "merge", merge)).status_code == 303
+    states = await house.rows("SELECT id, case_id, state FROM task ORDER BY asked_at, state")
+    assert [(row.case_id, row.state) for row in states] == [(goes.id, "cancelled"), (stays.id, "requested")]
+    officer = await house.as_person("duc.health")
+    assert "Khám vết bầm" in (await officer.get(f"/cases/tasks/{states[1].id}")).text
+
+
 async def test_the_api_says_the_same_as_the_pages(house: House) -> None:
     case_id = await opened(house)
     client = await house.as_person("lan.worker")

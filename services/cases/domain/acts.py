@@ -98,6 +98,14 @@ class RequestTask(_Act):
     instructions: MaybeWords = None
 
 
+class CancelTask(_Act):
+    """What was asked of a sector is needed no more."""
+
+    act: Literal["cancel-task"] = "cancel-task"
+    task_id: Code
+    reason: Words
+
+
 class HoldReview(_Act):
     """Form 06: how the plan worked."""
 
@@ -172,6 +180,7 @@ Act = Annotated[
     | ApprovePlan
     | ReturnPlan
     | RequestTask
+    | CancelTask
     | HoldReview
     | Close
     | Reopen

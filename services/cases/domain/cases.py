@@ -147,8 +147,13 @@ def decide(case: Case, act: acts.Act, actor: Actor, world: World) -> Decision:
     return decision
 
 
-def merge(case: Case, target: Case, act: acts.Merge, actor: Actor, world: World) -> tuple[Decision, Decision]:
-    """Two cases are one matter: what becomes of this one, and of the one that goes on."""
+def merge(
+    case: Case, target: Case, act: acts.Merge, actor: Actor, world: World, asked: Mapping[str, str]
+) -> tuple[Decision, Decision]:
+    """Two cases are one matter: what becomes of this one, and of the one that goes on.
+
+    In: `asked`: the words with which this case's open tasks were asked, by task id.
+    """
     require(case, "merge", actor)
     if case.id == target.id or target.status != "open":
         raise refuse(
@@ -157,7 +162,7 @@ def merge(case: Case, target: Case, act: acts.Merge, actor: Actor, world: World)
             "Chỉ nhập được vào một vụ việc khác đang mở.",
             "A case can be merged only into another open case.",
         )
-    gone = clocks.cancel(Decision(case), world)
+    gone = clocks.cancel_tasks(clocks.cancel(Decision(case), world), world, "case-merged")
     gone = gone.then(
         None,
         Happening(events.CaseMerged, {"into_case_id": target.id}),
@@ -175,7 +180,7 @@ def merge(case: Case, target: Case, act: acts.Merge, actor: Actor, world: World)
     emergency = case.clock(EMERGENCY)
     if emergency is not None and target.emergency is None:
         on = clocks.start(on, world, EMERGENCY, emergency.started_at)
-    return gone, on
+    return gone, clocks.take_over_tasks(on, world, case.tasks, asked)
 
 
 def _risk(decision: Decision, level: RiskLevel) -> Decision:
@@ -274,6 +279,15 @@ def _request_task(case: Case, act: acts.RequestTask, world: World) -> Decision:
     return clocks.ask(Decision(case), world, act.kind, act.sector, due, act.instructions)
 
 
+def _cancel_task(case: Case, act: acts.CancelTask, world: World) -> Decision:
+    task = next((task for task in case.tasks if task.id == act.task_id and task.is_open), None)
+    if task is None:
+        raise refuse(
+            "task_id", "task-not-open", "Chọn một nhiệm vụ đang chờ trả lời.", "Choose a task that waits for an answer."
+        )
+    return clocks.cancel_task(Decision(case), world, task, "withdrawn", {"reason": act.reason})
+
+
 def _hold_review(case: Case, act: acts.HoldReview, world: World) -> Decision:
     step = {"close": "review", "continue": "carrying-out", "plan-again": "plan"}[act.outcome]
     entry = Entry("review.held", {"outcome": act.outcome}, {"findings": act.findings})
@@ -292,15 +306,8 @@ def _close(case: Case, act: acts.Close, world: World) -> Decision:
             "Chỉ kết thúc khi trẻ không còn nguy cơ và đã ổn định (Nghị định 56/2017, Điều 30(1)).",
             "A case closes only when no risk remains and the child is stable (Decree 56/2017, Art. 30(1)).",
         )
-    if any(task.is_open for task in case.tasks):
-        raise refuse(
-            "act",
-            "tasks-open",
-            "Còn nhiệm vụ chưa được trả lời; ghi lại câu trả lời trước khi kết thúc.",
-            "Tasks wait for an answer; record it before closing.",
-        )
     entry = Entry("case.closed", {"outcome": act.outcome}, {"remarks": act.remarks} if act.remarks else {})
-    decision = clocks.cancel(Decision(case), world)
+    decision = clocks.cancel_tasks(clocks.cancel(Decision(case), world), world, "case-closed")
     event = Happening(events.CaseClosed, {"outcome": act.outcome})
     return decision.then(None, event, entries=(entry,), status="closed", step="closed", outcome=act.outcome)
 
@@ -367,6 +374,7 @@ _DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {
     acts.ApprovePlan: _approve_plan,
     acts.ReturnPlan: _return_plan,
     acts.RequestTask: _request_task,
+    acts.CancelTask: _cancel_task,
     acts.HoldReview: _hold_review,
     acts.Close: _close,
     acts.Reopen: _reopen,

@@ -5,6 +5,7 @@ Pure. A clock that was missed while nobody looked is still told as missed before
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal
@@ -26,6 +27,7 @@ from shared.contracts import cases as events
 from shared.contracts.cases import TaskState
 
 Answer = Literal["accepted", "declined", "done", "new-date"]
+CancelCause = Literal["withdrawn", "case-closed", "case-merged"]
 # Asked without waiting for anybody when a child is in danger now (Decree 56/2017, Art. 25(2)).
 ASKED_AT_ONCE = (("verification", "police"), ("medical-examination", "health"))
 _ANSWERED: dict[Answer, tuple[TaskState, type[events.CaseEvent]]] = {
@@ -114,6 +116,36 @@ def ask_at_once(decision: Decision, world: World) -> Decision:
     return decision
 
 
+def cancel_task(
+    decision: Decision, world: World, task: Task, cause: CancelCause, words: Mapping[str, str] | None = None
+) -> Decision:
+    """A task is needed no more; its sector is told. In: a task that is open."""
+    cancelled = replace(task, state="cancelled", cancelled_at=world.now)
+    entry = Entry("task.cancelled", {**_coarse(cancelled), "cause": cause}, words or {}, task.sector)
+    return _with_task(decision, cancelled, task_event(events.TaskCancelled, cancelled, cause=cause), entry)
+
+
+def cancel_tasks(decision: Decision, world: World, cause: CancelCause) -> Decision:
+    """The case ends, and with it everything that sectors were asked to do for it."""
+    for task in decision.case.tasks:
+        if task.is_open:
+            decision = cancel_task(decision, world, task, cause)
+    return decision
+
+
+def take_over_tasks(decision: Decision, world: World, tasks: Iterable[Task], asked: Mapping[str, str]) -> Decision:
+    """Ask again, for the case that goes on, what its merged case was waiting for and it has not asked itself.
+
+    In: `asked`: the words with which each task was asked, by its id. A date that has passed is set as far ahead again.
+    """
+    known = {(task.kind, task.sector) for task in decision.case.tasks if task.is_open or task.state == "done"}
+    for task in tasks:
+        if task.is_open and (task.kind, task.sector) not in known:
+            due = task.due if task.due > world.now else world.now + (task.due - task.asked_at)
+            decision = ask(decision, world, task.kind, task.sector, due, asked.get(task.id))
+    return decision
+
+
 def answer(
     case: Case,
     world: World,
@@ -132,8 +164,8 @@ def answer(
     Args:
         sector: whose answer it is; None for the commune that writes down what a sector said.
         answer_id: the agency event's identity; its correction may change an answer that closed the task.
-    Raises: `Rejected` (task-unknown, task-of-another-sector, task-closed, reason-missing, new-date-missing,
-        new-date-past).
+    Raises: `Rejected` (task-unknown, task-of-another-sector, task-cancelled, task-closed, reason-missing,
+        new-date-missing, new-date-past).
     """
     task = next((task for task in case.tasks if task.id == task_id), None)
     if task is None:
@@ -144,6 +176,13 @@ def answer(
             "task-of-another-sector",
             "Nhiệm vụ này được giao cho ngành khác.",
             "This task was asked of another sector.",
+        )
+    if task.state == "cancelled":
+        raise refuse(
+            "data.task_id",
+            "task-cancelled",
+            "Xã, phường đã hủy nhiệm vụ này; không cần trả lời nữa.",
+            "The commune cancelled this task; no answer is needed any more.",
         )
     corrects = correction and answer_id is not None and task.answer_id == answer_id and case.status == "open"
     if not task.is_open and not corrects:

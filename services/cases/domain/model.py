@@ -111,6 +111,7 @@ class Task:
     due: datetime
     answered_at: datetime | None = None
     answer_id: str | None = None
+    cancelled_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:

@@ -35,6 +35,7 @@ RULES: Mapping[str, Rule] = {
     "approve-plan": Rule(_CHAIR, frozenset({"approval"}), "Nghị định 56/2017, Điều 28(2)"),
     "return-plan": Rule(_CHAIR, frozenset({"approval"}), "Nghị định 56/2017, Điều 28(2)"),
     "request-task": Rule(_WORKER | _CHAIR, _ACTIVE, "Nghị định 56/2017, Điều 25(2), 29"),
+    "cancel-task": Rule(_WORKER | _CHAIR, _ACTIVE, "Nghị định 56/2017, Điều 29"),
     "hold-review": Rule(_WORKER, frozenset({"carrying-out", "review"}), "Nghị định 56/2017, Điều 30"),
     "close": Rule(_CHAIR, frozenset({"intake", "assessment", "review"}), "Nghị định 56/2017, Điều 30(1)"),
     "reopen": Rule(_WORKER | _CHAIR, frozenset({"closed"}), "Nghị định 56/2017, Điều 30(1)"),
@@ -93,6 +94,8 @@ def refusal(case: Case, act: str, actor: Actor) -> Violation | None:
             f"Before a review only a case verified as unfounded may be closed ({rule.law}).",
         )
     if act == "choose-child" and case.identity != "candidates":
+        return _step(rule)
+    if act == "cancel-task" and not any(task.is_open for task in case.tasks):
         return _step(rule)
     if act == "decide-emergency" and case.emergency is not None and case.clock("emergency-12h") is None:
         return Violation(

@@ -283,7 +283,7 @@ def test_an_overdue_task_with_a_new_date_waits_again() -> None:
     assert (answered.state, answered.due) == ("accepted", later.now + timedelta(days=2))
 
 
-def test_a_case_is_not_closed_while_the_child_is_unsafe_or_a_task_waits() -> None:
+def test_a_case_is_not_closed_while_the_child_is_unsafe_and_closing_ends_what_sectors_were_asked() -> None:
     case = do(planned(), {"act": "approve-plan"}, CHAIR)
     case = do(
         case, {"act": "request-task", "kind": "medical-examination", "sector": "health", "due": date(2026, 11, 30)}
@@ -292,9 +292,32 @@ def test_a_case_is_not_closed_while_the_child_is_unsafe_or_a_task_waits() -> Non
     with pytest.raises(Rejected) as error:
         do(case, {"act": "close", "outcome": "safe", "no_risk": True}, CHAIR)
     assert rule_of(error) == "not-yet-safe"
+    closed = cases.decide(case, acts.Close(outcome="safe", no_risk=True, stable=True), CHAIR, world())
+    assert said(closed) == ["task.cancelled", "case.closed"]
+    assert closed.happenings[0].extra["cause"] == "case-closed"
+    assert closed.case.tasks[0].state == "cancelled"
+    assert closed.case.next_moment() is None
+
+
+def test_the_lead_cancels_a_task_with_a_reason_and_its_sector_answers_no_more() -> None:
+    case = opened("yes").case
+    police = next(task for task in case.tasks if task.sector == "police")
     with pytest.raises(Rejected) as error:
-        do(case, {"act": "close", "outcome": "safe", "no_risk": True, "stable": True}, CHAIR)
-    assert rule_of(error) == "tasks-open"
+        do(case, {"act": "cancel-task", "task_id": "nothing", "reason": "Không cần"})
+    assert rule_of(error) == "task-not-open"
+    answered = clocks.answer(case, world(), police.id, "police", "accepted", answer_id="a").case
+    cancelled = cases.decide(answered, acts.CancelTask(task_id=police.id, reason="Không cần"), CHAIR, world())
+    assert said(cancelled) == ["task.cancelled"]
+    assert cancelled.entries[0].words == {"reason": "Không cần"}
+    for correction in (False, True):
+        with pytest.raises(Rejected) as error:
+            clocks.answer(cancelled.case, world(), police.id, "police", "done", answer_id="a", correction=correction)
+        assert rule_of(error) == "task-cancelled"
+    with pytest.raises(Rejected) as error:
+        do(cancelled.case, {"act": "cancel-task", "task_id": police.id, "reason": "Hai lần"})
+    assert rule_of(error) == "task-not-open"
+    assert said(clocks.tick(cancelled.case, world(police.due + timedelta(hours=1)))).count("task.overdue") == 1
+    assert "cancel-task" not in open_acts(opened("no").case, WORKER)
 
 
 def test_before_a_review_only_an_unfounded_case_is_closed() -> None:
@@ -309,17 +332,42 @@ def test_merging_takes_risk_child_and_running_clock_along() -> None:
     gone = replace(opened("yes").case, child_id="child-1", identity="linked")
     target = replace(opened("no").case, id="case-2", code="TN-2026-000002")
     act = acts.Merge(into=target.code, reason="Cùng một trẻ")
-    left, on = cases.merge(gone, target, act, WORKER, world())
+    left, on = cases.merge(gone, target, act, WORKER, world(), {})
     assert (left.case.status, left.case.step, left.case.merged_into) == ("merged", "merged", "case-2")
     assert not any(clock.runs for clock in left.case.clocks)
     assert (on.case.risk, on.case.child_id) == ("high", "child-1")
     clock = on.case.clock(EMERGENCY)
     assert clock is not None
     assert clock.started_at == NOW
-    assert said(on) == ["case.reclassified", "case.child-linked", "deadline.started"]
+    assert said(on) == [
+        "case.reclassified",
+        "case.child-linked",
+        "deadline.started",
+        "task.requested",
+        "task.requested",
+    ]
+    assert {task.state for task in left.case.tasks} == {"cancelled"}
     with pytest.raises(Rejected) as error:
-        cases.merge(gone, gone, act, WORKER, world())
+        cases.merge(gone, gone, act, WORKER, world(), {})
     assert rule_of(error) == "merge-target"
+
+
+def test_a_merge_asks_again_with_the_same_words_only_what_the_other_case_has_not_asked() -> None:
+    gone = opened("yes", NOW - timedelta(days=2)).case
+    police, health = gone.tasks
+    target = clocks.ask(
+        replace_case(opened("no"), id="case-2"), world(), police.kind, police.sector, NOW + timedelta(days=1), None
+    ).case
+    later = world(NOW + timedelta(days=3))
+    asked = {police.id: "Xác minh tại nhà", health.id: "Khám ngay"}
+    _, on = cases.merge(gone, target, acts.Merge(into="x", reason="Một việc"), WORKER, later, asked)
+    new = on.case.tasks[1:]
+    assert [(task.sector, task.due > later.now) for task in new] == [("health", True)]
+    assert next(h for h in on.happenings if h.model is events.TaskRequested).extra["instructions"] == "Khám ngay"
+
+
+def replace_case(decision: Decision, **changes: object) -> Decision:
+    return Decision(replace(decision.case, **changes))  # type: ignore[arg-type]
 
 
 def test_a_transfer_says_from_where_and_ends_what_the_first_commune_may_do() -> None:

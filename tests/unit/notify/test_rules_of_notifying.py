@@ -13,7 +13,7 @@ from services.notify.domain import BACKOFF, PUBLIC_CODES, Sent, verdict
 from services.notify.handlers import notifiable
 from services.notify.texts import PLACES, Fields, check_places, load_rules, load_texts
 from shared.contracts.base import CONTRACTS, Contract, SealedBox
-from shared.contracts.cases import ConcernReceived, DeadlineMissed, TaskRequested
+from shared.contracts.cases import ConcernReceived, DeadlineMissed, TaskCancelled, TaskFollowedCase, TaskRequested
 from shared.contracts.envelope import Envelope
 from shared.contracts.registry import ChildRegistered
 from shared.identity import ALL_UNITS, Principal, Role
@@ -114,6 +114,18 @@ def test_danger_is_urgent_to_the_commune_and_a_report_without_danger_is_not() ->
 
 def test_a_task_is_told_to_the_sector_that_is_asked() -> None:
     assert domain.addressees(load_rules(), happening(task()), task()) == {"sector/health": False}
+
+
+def test_the_sector_hears_when_its_task_is_cancelled_or_comes_to_another_commune() -> None:
+    asked = task().model_dump()
+    cancelled = TaskCancelled.model_validate({**asked, "cause": "withdrawn"})
+    assert domain.addressees(load_rules(), happening(cancelled), cancelled) == {"sector/health": False}
+    moved, same = (
+        TaskFollowedCase.model_validate({**asked, "state": "accepted", "cause": cause})
+        for cause in ("transferred", "changed")
+    )
+    assert domain.addressees(load_rules(), happening(moved), moved) == {"sector/health": False}
+    assert domain.addressees(load_rules(), happening(same), same) == {}
 
 
 def test_people_belong_to_the_audiences_that_rules_name() -> None:

@@ -108,6 +108,7 @@ def task(name: str, of_case: str, sequence: int, model: type[Contract], **change
         task_kind="examine",
         task_sector="health",
         due=NOW,
+        **_TASK_MORE.get(model, {}),
     )
     return Event(data, of_case, sequence)
 
@@ -139,10 +140,21 @@ def _pick(*values: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from(values)
 
 
+_TASK_MORE: dict[type[Contract], dict[str, str]] = {
+    cases.TaskCancelled: {"cause": "withdrawn"},
+    cases.TaskFollowedCase: {"cause": "transferred", "state": "accepted"},
+}
 _UNIT = _pick(*UNITS)
 _STATUS = _pick("open", "closed", "merged")
 _STATE = _pick("running", "missed", "met")
-_TASK = _pick(cases.TaskRequested, cases.TaskAccepted, cases.TaskDone, cases.TaskOverdue)
+_TASK = _pick(
+    cases.TaskRequested,
+    cases.TaskAccepted,
+    cases.TaskDone,
+    cases.TaskOverdue,
+    cases.TaskCancelled,
+    cases.TaskFollowedCase,
+)
 _GROUPS = st.lists(_pick("01", "04", "09"), max_size=2)
 _REGISTER = _pick("commune-roster", "school-roster", "health-record")
 

@@ -15,6 +15,8 @@ _TASK_STATE = {
     cases.TaskAccepted: "accepted",
     cases.TaskDone: "done",
     cases.TaskOverdue: "overdue",
+    cases.TaskCancelled: "cancelled",
+    cases.TaskFollowedCase: "accepted",
 }
 
 
