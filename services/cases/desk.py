@@ -196,6 +196,11 @@ class Desk:
         if isinstance(act, acts.Merge):
             return await self._merge(scope, case_id, act, actor, version)
         case = await self._seen(scope, case_id, version)
+        if isinstance(act, acts.ChooseChild):
+            file = await store.find_concern(scope.connection, case.concern_id)
+            child = (await self.reader.report(scope.connection, file)).child if file else None
+            merged = {act.child_id: await store.resolved(scope.connection, act.child_id)}
+            return await self.save(scope, case, cases.choose_child(case, act, actor, child, merged), actor)
         return await self.save(scope, case, cases.decide(case, act, actor, self.world(scope.now)), actor)
 
     async def concern_act(

@@ -22,6 +22,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "report.linked": ("Thêm một báo tin về cùng vụ việc", "info"),
     "child.described": ("Hỏi hệ thống trẻ em: trẻ là ai", "plain"),
     "child.candidates": ("Có trẻ giống mô tả, chờ người chọn", "warning"),
+    "child.none-of-these": ("Không phải trẻ nào được gợi ý; đề nghị lập hồ sơ mới", "info"),
     "child.not-found": ("Chưa đủ thông tin để xác định trẻ", "warning"),
     "child.linked": ("Đã xác định trẻ", "success"),
     "facts.verified": ("Đã xác minh", "info"),

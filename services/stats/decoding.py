@@ -326,6 +326,7 @@ _CASE = (
     cases.ChildDescribed,
     cases.CaseOpened,
     cases.ChildLinked,
+    cases.ChildChosen,
     cases.FactsVerified,
     cases.RiskAssessed,
     cases.EmergencyMeasureDecided,

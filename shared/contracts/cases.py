@@ -80,6 +80,17 @@ class ChildDescribed(CaseEvent):
     child: Sealed[ChildDescription]
 
 
+@contract("cases.child.chosen")
+class ChildChosen(CaseEvent):
+    """A person said which of the registry's candidates the described child is; no `child_id`: none of them.
+
+    Where it is none, the registry founds a record on the description, which is sealed under the case's key.
+    """
+
+    child_id: str | None = None
+    child: Sealed[ChildDescription] | None = None
+
+
 @contract("cases.case.opened")
 class CaseOpened(CaseEvent):
     """A case begins."""

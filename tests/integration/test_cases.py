@@ -20,8 +20,10 @@ from starlette.responses import Response
 from services.cases.app import build
 from services.cases.domain.forms import ROWS
 from services.cases.ticker import tick
+from shared.contracts.base import SealedBox
 from shared.contracts.envelope import Envelope
 from shared.contracts.registry import ChildIdentified, ChildMerged
+from shared.contracts.vocabulary import ChildDescription
 from shared.database import Database
 from shared.identity import demo_directory
 from shared.messaging.outbox import new_id
@@ -405,6 +407,23 @@ async def test_the_registrys_answers_link_the_case_and_merges_are_followed(house
         ChildMerged.model_validate({"child_id": "child-z", "merged_id": "child-a", "facts": facts}), "child-z"
     )
     assert (await house.said("case.child-linked"))[-1]["data"]["facts"]["child_id"] == "child-z"
+
+
+async def test_none_of_the_candidates_is_said_to_the_registry_with_the_sealed_description(house: House) -> None:
+    case_id = await opened(house)
+    candidates = [{"child_id": "a", "probability": 0.8, "reasons": []}]
+    answer = {"case_id": case_id, "result": "candidates", "candidates": candidates}
+    await house.hear(ChildIdentified.model_validate(answer), case_id)
+    worker = await house.as_person("lan.worker")
+    done = await _act(worker, f"/cases/c/{case_id}", "choose-child", {"choose-child.child_id": "none-of-these"})
+    assert done.status_code == 303, done.text
+    told = (await house.said("child.chosen"))[0]["data"]
+    assert "child_id" not in told
+    assert told["child"]["kid"] == f"case/{case_id}"
+    async with house.database.transaction() as connection:
+        box = SealedBox.model_validate(told["child"])
+        assert (await house.keys.open(connection, box, ChildDescription)).name == NAME
+    assert "Đang tìm trong hồ sơ trẻ" in (await worker.get(f"/cases/c/{case_id}")).text
 
 
 async def test_from_report_to_closing_by_pages_only(house: House) -> None:

@@ -157,8 +157,11 @@ class Merge(_Act):
     reason: Words
 
 
+NONE_OF_THESE = "none-of-these"
+
+
 class ChooseChild(_Act):
-    """A person says which of the registry's candidates the child is."""
+    """A person says which of the registry's candidates the child is; `none-of-these` where it is none."""
 
     act: Literal["choose-child"] = "choose-child"
     child_id: Code

@@ -141,10 +141,41 @@ def identified(case: Case, child_id: str | None, candidates: Sequence[Mapping[st
 
 
 def decide(case: Case, act: acts.Act, actor: Actor, world: World) -> Decision:
-    """An act of a person on a case (merging apart). Raises `Rejected` with rule and law where it is not open."""
+    """An act of a person on a case (`merge` and `choose_child` apart).
+
+    Raises: `Rejected` with rule and law where it is not open.
+    """
     require(case, act.act, actor)
     decision: Decision = _DECIDED[type(act)](case, act, world)
     return decision
+
+
+def choose_child(
+    case: Case, act: acts.ChooseChild, actor: Actor, child: ChildDescription | None, merged: Mapping[str, str]
+) -> Decision:
+    """A person says which candidate the child is, or that it is none: the registry hears of it with the description.
+
+    In: `child`: the description, None where it was erased; `merged`: candidates that became another child since, by id.
+    """
+    require(case, "choose-child", actor)
+    described = {} if child is None else {"child": child}
+    if act.child_id == acts.NONE_OF_THESE:
+        entry = Entry("child.none-of-these", {"count": len(case.candidates)})
+        event = Happening(events.ChildChosen, described)
+        # Without a description nobody can be registered, and there is nothing to wait for.
+        identity = "none" if child is None else "asked"
+        return Decision(case).then(None, event, entries=(entry,), identity=identity, candidates=())
+    if act.child_id not in {candidate["child_id"] for candidate in case.candidates}:
+        raise refuse(
+            "child_id",
+            "not-a-candidate",
+            "Chọn một trong các trẻ được gợi ý, hoặc không phải trẻ nào trong số đó.",
+            "Choose one of the suggested children, or none of them.",
+        )
+    child_id = merged.get(act.child_id, act.child_id)
+    linked = identified(case, child_id, ())
+    chosen = Happening(events.ChildChosen, {"child_id": child_id, **described})
+    return Decision(linked.case, (chosen, *linked.happenings), linked.entries)
 
 
 def merge(
@@ -353,14 +384,6 @@ def _transfer(case: Case, act: acts.Transfer, world: World) -> Decision:
     return Decision(case).then(None, event, entries=(entry,), unit=act.to_unit)
 
 
-def _choose_child(case: Case, act: acts.ChooseChild, _world: World) -> Decision:
-    if act.child_id not in {candidate["child_id"] for candidate in case.candidates}:
-        raise refuse(
-            "child_id", "not-a-candidate", "Chọn một trong các trẻ được gợi ý.", "Choose one of the suggested children."
-        )
-    return identified(case, act.child_id, ())
-
-
 def _note(case: Case, act: acts.Note, _world: World) -> Decision:
     return Decision(case, (), (Entry("note", {}, {"text": act.text}),))
 
@@ -380,6 +403,5 @@ _DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {
     acts.Reopen: _reopen,
     acts.Reclassify: _reclassify,
     acts.Transfer: _transfer,
-    acts.ChooseChild: _choose_child,
     acts.Note: _note,
 }

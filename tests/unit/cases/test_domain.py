@@ -384,12 +384,31 @@ def test_candidates_wait_for_a_person_who_may_choose_only_among_them() -> None:
     case = cases.identified(opened().case, None, [{"child_id": "a", "probability": 0.7, "reasons": []}]).case
     assert case.identity == "candidates"
     with pytest.raises(Rejected) as error:
-        do(case, {"act": "choose-child", "child_id": "b"})
+        cases.choose_child(case, acts.ChooseChild(child_id="b"), WORKER, CHILD, {})
     assert rule_of(error) == "not-a-candidate"
-    chosen = cases.decide(case, acts.ChooseChild(child_id="a"), WORKER, world())
-    assert said(chosen) == ["case.child-linked"]
+    with pytest.raises(Rejected) as error:
+        cases.choose_child(case, acts.ChooseChild(child_id="a"), CHAIR, CHILD, {})
+    assert rule_of(error) == "not-your-role"
+    chosen = cases.choose_child(case, acts.ChooseChild(child_id="a"), WORKER, CHILD, {})
+    assert said(chosen) == ["child.chosen", "case.child-linked"]
+    assert chosen.happenings[0].extra == {"child_id": "a", "child": CHILD}
     assert chosen.case.facts().child_id == "a"
     assert cases.identified(chosen.case, "a", ()).happenings == ()
+    since_merged = cases.choose_child(case, acts.ChooseChild(child_id="a"), WORKER, CHILD, {"a": "z"})
+    assert since_merged.case.facts().child_id == "z"
+
+
+def test_none_of_the_candidates_asks_the_registry_for_a_new_child_once() -> None:
+    case = cases.identified(opened().case, None, [{"child_id": "a", "probability": 0.7, "reasons": []}]).case
+    none = acts.ChooseChild(child_id=acts.NONE_OF_THESE)
+    asked = cases.choose_child(case, none, WORKER, CHILD, {})
+    assert said(asked) == ["child.chosen"]
+    assert asked.happenings[0].extra == {"child": CHILD}
+    assert (asked.case.identity, asked.case.candidates, asked.case.child_id) == ("asked", (), None)
+    with pytest.raises(Rejected):
+        cases.choose_child(asked.case, none, WORKER, CHILD, {})
+    assert cases.identified(asked.case, "new", ()).case.facts().child_id == "new"
+    assert cases.choose_child(case, none, WORKER, None, {}).case.identity == "none"
 
 
 def test_nobody_to_choose_from_leaves_the_child_unidentified_until_more_is_known() -> None:
