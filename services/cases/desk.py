@@ -60,6 +60,9 @@ class Desk:
             for name in ("task-kinds", "case-outcomes", "emergency-measures", "dismissal-reasons")
         }
 
+        measures = Terms.load("emergency-measures")
+        self._separating = frozenset(code for code in measures.codes() if measures.get(code, "separates"))
+
     def world(self, now: datetime) -> World:
         """What a decision may know at `now`."""
         return World(
@@ -70,6 +73,7 @@ class Desk:
             task_kinds=self._codes["task-kinds"],
             outcomes=self._codes["case-outcomes"],
             measures=self._codes["emergency-measures"],
+            separating=self._separating,
             dismissals=self._codes["dismissal-reasons"],
         )
 

@@ -126,6 +126,25 @@ class EmergencyMeasureDecided(CaseEvent):
     measure: str
 
 
+@contract("cases.separation.decided")
+class SeparationDecided(CaseEvent):
+    """The child is kept apart from who harms it (Decree 56/2017, Art. 32; form 07), until `until` at most."""
+
+    until: AwareDatetime
+
+
+@contract("cases.separation.extended")
+class SeparationExtended(CaseEvent):
+    """The competent authority requires the separation to last longer, until `until`."""
+
+    until: AwareDatetime
+
+
+@contract("cases.separation.ended")
+class SeparationEnded(CaseEvent):
+    """The separation is over."""
+
+
 @contract("cases.plan.drafted")
 class PlanDrafted(CaseEvent):
     """A support and intervention plan waits for approval (Art. 28(1); form 04)."""

@@ -463,6 +463,12 @@ async def test_from_report_to_closing_by_pages_only(house: House) -> None:
             {**ratings, "assess-initial.level": "high", "assess-initial.conclusion": "Nguy cơ cao"},
         ),
         (chair, "decide-emergency", {"decide-emergency.measure": "separation", "decide-emergency.decision": "Cách ly"}),
+        (
+            chair,
+            "extend-separation",
+            {"extend-separation.until": "2026-12-31", "extend-separation.reason": "Cơ quan điều tra yêu cầu"},
+        ),
+        (chair, "end-separation", {"end-separation.reason": "Trẻ đã an toàn"}),
         (worker, "draft-plan", {"draft-plan.goals": "An toàn", "draft-plan.activities": "Thăm hằng tuần"}),
         (chair, "approve-plan", {"approve-plan.number": "12/QĐ"}),
         (worker, "hold-review", {"hold-review.outcome": "close", "hold-review.findings": "Trẻ ổn định"}),
@@ -471,6 +477,11 @@ async def test_from_report_to_closing_by_pages_only(house: House) -> None:
         answer = await _act(client, path, act, fields)
         assert answer.status_code == 303, (act, answer.text)
     assert (await house.said("deadline.met"))[0]["data"]["state"] == "met"
+    clocks = [event["data"] for event in await house.said("deadline.started")]
+    assert [(clock["kind"], clock["due"]) for clock in clocks if clock["kind"] == "separation-15d"] == [
+        ("separation-15d", "2026-12-09T01:00:00Z"),
+        ("separation-15d", "2026-12-31T16:59:59Z"),
+    ]
 
     for task in await house.rows("SELECT * FROM task"):
         officer = await house.as_person("quang.police" if task.sector == "police" else "duc.health")

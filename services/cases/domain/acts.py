@@ -63,6 +63,21 @@ class DecideEmergency(_Act):
     decision: Words
 
 
+class ExtendSeparation(_Act):
+    """The competent authority requires more than the 15 days of temporary separation."""
+
+    act: Literal["extend-separation"] = "extend-separation"
+    until: date
+    reason: Words
+
+
+class EndSeparation(_Act):
+    """The child is safe without being kept apart."""
+
+    act: Literal["end-separation"] = "end-separation"
+    reason: Words
+
+
 class DraftPlan(_Act):
     """Form 04: goals, activities, who, with what, until when."""
 
@@ -179,6 +194,8 @@ Act = Annotated[
     | AssessInitial
     | AssessDetailed
     | DecideEmergency
+    | ExtendSeparation
+    | EndSeparation
     | DraftPlan
     | ApprovePlan
     | ReturnPlan

@@ -7,11 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, time, timedelta
 from typing import Any
-from zoneinfo import ZoneInfo
 
-from services.cases.domain import acts, clocks
+from services.cases.domain import acts, clocks, separation
 from services.cases.domain.forms import ROWS, is_milder, totals
 from services.cases.domain.model import (
     APPROVAL,
@@ -25,13 +23,12 @@ from services.cases.domain.model import (
     Entry,
     Happening,
     World,
+    end_of_day,
     refuse,
 )
 from services.cases.domain.rules import require
 from shared.contracts import cases as events
 from shared.contracts.vocabulary import ChildDescription, RiskLevel
-
-_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 def open_case(
@@ -211,6 +208,7 @@ def merge(
     emergency = case.clock(EMERGENCY)
     if emergency is not None and target.emergency is None:
         on = clocks.start(on, world, EMERGENCY, emergency.started_at)
+    on = separation.taken_over(on, world, case)
     return gone, clocks.take_over_tasks(on, world, case.tasks, asked)
 
 
@@ -275,7 +273,8 @@ def _decide_emergency(case: Case, act: acts.DecideEmergency, world: World) -> De
     event = Happening(events.EmergencyMeasureDecided, {"measure": act.measure})
     entry = Entry("emergency.decided", {"measure": act.measure}, {"decision": act.decision})
     decision = Decision(case).then(None, event, entries=(entry,), emergency=act.measure)
-    return clocks.meet(decision, world, EMERGENCY)
+    decision = clocks.meet(decision, world, EMERGENCY)
+    return separation.decided(decision, world) if act.measure in world.separating else decision
 
 
 def _draft_plan(case: Case, act: acts.DraftPlan, world: World) -> Decision:
@@ -303,8 +302,7 @@ def _return_plan(case: Case, act: acts.ReturnPlan, world: World) -> Decision:
 def _request_task(case: Case, act: acts.RequestTask, world: World) -> Decision:
     if act.kind not in world.task_kinds:
         raise refuse("kind", "task-kind", "Loại nhiệm vụ không có trong danh mục.", "The kind of task is not listed.")
-    # The end of the day named, where people live by it.
-    due = datetime.combine(act.due + timedelta(days=1), time(0), _ZONE).astimezone(UTC) - timedelta(seconds=1)
+    due = end_of_day(act.due)
     if due <= world.now:
         raise refuse("due", "due-past", "Thời hạn phải ở phía trước.", "The due date must lie ahead.")
     return clocks.ask(Decision(case), world, act.kind, act.sector, due, act.instructions)
@@ -338,7 +336,8 @@ def _close(case: Case, act: acts.Close, world: World) -> Decision:
             "A case closes only when no risk remains and the child is stable (Decree 56/2017, Art. 30(1)).",
         )
     entry = Entry("case.closed", {"outcome": act.outcome}, {"remarks": act.remarks} if act.remarks else {})
-    decision = clocks.cancel_tasks(clocks.cancel(Decision(case), world), world, "case-closed")
+    decision = separation.ended(Decision(case), world)
+    decision = clocks.cancel_tasks(clocks.cancel(decision, world), world, "case-closed")
     event = Happening(events.CaseClosed, {"outcome": act.outcome})
     return decision.then(None, event, entries=(entry,), status="closed", step="closed", outcome=act.outcome)
 
@@ -392,6 +391,8 @@ _DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {
     acts.Verify: _verify,
     acts.AssessInitial: _assess_initial,
     acts.DecideEmergency: _decide_emergency,
+    acts.ExtendSeparation: separation.extend,
+    acts.EndSeparation: separation.end,
     acts.AssessDetailed: _assess_detailed,
     acts.DraftPlan: _draft_plan,
     acts.ApprovePlan: _approve_plan,

@@ -45,9 +45,14 @@ def start(decision: Decision, world: World, kind: str, at: datetime) -> Decision
         return decision
     deadline = world.start(kind, at)
     clock = Clock(world.new_id(), kind, at, deadline.due, deadline.nearing_at, deadline.legal_source)
-    entry = Entry("deadline.started", {"kind": kind, "due": clock.due.isoformat()})
+    return run(decision, clock)
+
+
+def run(decision: Decision, clock: Clock) -> Decision:
+    """A clock that was computed already runs from now."""
+    entry = Entry("deadline.started", {"kind": clock.kind, "due": clock.due.isoformat()})
     return decision.then(
-        None, deadline_event(events.DeadlineStarted, clock), entries=(entry,), clocks=(*case.clocks, clock)
+        None, deadline_event(events.DeadlineStarted, clock), entries=(entry,), clocks=(*decision.case.clocks, clock)
     )
 
 

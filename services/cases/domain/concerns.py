@@ -8,19 +8,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
 
 from services.cases.domain import acts
-from services.cases.domain.model import Actor, Concern, World, refuse
+from services.cases.domain.model import ZONE, Actor, Concern, World, refuse
 from services.cases.domain.rules import require_concern
 from shared.contracts.vocabulary import AgeBand, ChildDescription, Sex, age_band, age_on
-
-_ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 
 
 def check_received(received_at: datetime, now: datetime) -> datetime:
     """The moment clocks run from: the receipt, never later than now. Raises `Rejected` (received-at-in-future)."""
-    if received_at.astimezone(_ZONE).date() > now.astimezone(_ZONE).date():
+    if received_at.astimezone(ZONE).date() > now.astimezone(ZONE).date():
         raise refuse(
             "data.received_at",
             "received-at-in-future",
@@ -32,7 +29,7 @@ def check_received(received_at: datetime, now: datetime) -> datetime:
 
 def check_occurred(occurred_on: date, now: datetime) -> None:
     """Raises `Rejected` (occurred-on-in-future) for an incident of a day to come."""
-    if occurred_on > now.astimezone(_ZONE).date():
+    if occurred_on > now.astimezone(ZONE).date():
         raise refuse(
             "data.occurred_on",
             "occurred-on-in-future",
@@ -54,7 +51,7 @@ def described_sex(sex: Sex, child: ChildDescription | None) -> Sex:
 
 def described_band(age: int | None, child: ChildDescription | None, received_at: datetime) -> AgeBand:
     """The age band on the day of receipt: from the birth date where known, else the age said."""
-    day = received_at.astimezone(_ZONE).date()
+    day = received_at.astimezone(ZONE).date()
     if child is not None and child.birth_date is not None and child.birth_date <= day:
         return age_band(age_on(child.birth_date, day))
     if age is None and child is not None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal, Protocol
+from zoneinfo import ZoneInfo
 
 from shared.contracts import cases as events
 from shared.contracts.cases import CaseFacts, CaseStatus, CaseStep, ConcernFacts, DeadlineState, TaskState
@@ -19,6 +20,7 @@ Identity = Literal["none", "asked", "candidates", "linked"]
 ConcernStatus = Literal["received", "opened", "linked", "dismissed"]
 RUNNING: frozenset[DeadlineState] = frozenset({"running", "nearing", "missed"})
 OPEN_TASKS: frozenset[TaskState] = frozenset({"requested", "accepted", "overdue"})
+ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _AFTER = timedelta(microseconds=1)
 RISK_ORDER: Mapping[RiskLevel, int] = {"unassessed": 0, "low": 1, "medium": 2, "high": 3}
 
@@ -26,6 +28,7 @@ RISK_ORDER: Mapping[RiskLevel, int] = {"unassessed": 0, "low": 1, "medium": 2, "
 EMERGENCY = "emergency-12h"
 PLAN = "detailed-assessment-5wd"
 APPROVAL = "plan-approval"
+SEPARATION = "separation-15d"
 
 
 class Deadline(Protocol):
@@ -43,7 +46,7 @@ class Deadline(Protocol):
 class World:
     """What a decision may know of the outside: the moment, how clocks run, which codes are in use.
 
-    `new_id` makes ids; `start(kind, at)` computes a clock.
+    `new_id` makes ids; `start(kind, at)` computes a clock; `separating` are the measures that keep a child apart.
     """
 
     now: datetime
@@ -53,6 +56,7 @@ class World:
     task_kinds: frozenset[str]
     outcomes: frozenset[str]
     measures: frozenset[str]
+    separating: frozenset[str]
     dismissals: frozenset[str]
 
 
@@ -267,6 +271,11 @@ def task_event(model: type[events.CaseEvent], task: Task, **more: Any) -> Happen
     """An event about a task, as it now stands."""
     told = {"task_id": task.id, "task_kind": task.kind, "task_sector": task.sector, "due": task.due}
     return Happening(model, {**told, **more})
+
+
+def end_of_day(day: date) -> datetime:
+    """The last second of a day where people live by it, in UTC."""
+    return datetime.combine(day + timedelta(days=1), time(0), ZONE).astimezone(UTC) - timedelta(seconds=1)
 
 
 def refuse(field_name: str, rule: str, vi: str, en: str) -> Rejected:

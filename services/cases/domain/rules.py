@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from services.cases.domain.model import Actor, Case, Concern
+from services.cases.domain.model import EMERGENCY, SEPARATION, Actor, Case, Concern
 from shared.contracts.cases import CaseStep
 from shared.contracts.errors import Rejected, Violation
 
@@ -30,6 +30,8 @@ RULES: Mapping[str, Rule] = {
     "verify": Rule(_WORKER, _ACTIVE, "Nghị định 56/2017, Điều 25(2)"),
     "assess-initial": Rule(_WORKER, frozenset({"intake", "assessment"}), "Nghị định 56/2017, Điều 26(2)"),
     "decide-emergency": Rule(_CHAIR, _ACTIVE, "Nghị định 56/2017, Điều 26(3), 31"),
+    "extend-separation": Rule(_CHAIR, _ACTIVE, "Nghị định 56/2017, Điều 32"),
+    "end-separation": Rule(_CHAIR, _ACTIVE, "Nghị định 56/2017, Điều 32"),
     "assess-detailed": Rule(_WORKER, frozenset({"assessment", "plan"}), "Nghị định 56/2017, Điều 27(1)"),
     "draft-plan": Rule(_WORKER, frozenset({"assessment", "plan"}), "Nghị định 56/2017, Điều 28(1)"),
     "approve-plan": Rule(_CHAIR, frozenset({"approval"}), "Nghị định 56/2017, Điều 28(2)"),
@@ -97,7 +99,9 @@ def refusal(case: Case, act: str, actor: Actor) -> Violation | None:
         return _step(rule)
     if act == "cancel-task" and not any(task.is_open for task in case.tasks):
         return _step(rule)
-    if act == "decide-emergency" and case.emergency is not None and case.clock("emergency-12h") is None:
+    if act in ("extend-separation", "end-separation") and case.clock(SEPARATION) is None:
+        return _step(rule)
+    if act == "decide-emergency" and case.emergency is not None and case.clock(EMERGENCY) is None:
         return Violation(
             "act",
             "already-decided",

@@ -8,7 +8,18 @@ import pytest
 
 from services.cases.domain import acts, cases, clocks, concerns
 from services.cases.domain.forms import HARM_ROWS, ROWS, totals
-from services.cases.domain.model import APPROVAL, EMERGENCY, PLAN, SYSTEM, Actor, Case, Concern, Decision, World
+from services.cases.domain.model import (
+    APPROVAL,
+    EMERGENCY,
+    PLAN,
+    SEPARATION,
+    SYSTEM,
+    Actor,
+    Case,
+    Concern,
+    Decision,
+    World,
+)
 from services.cases.domain.rules import RULES, open_acts
 from shared.contracts import cases as events
 from shared.contracts.errors import Rejected
@@ -21,7 +32,12 @@ CHAIR = Actor("binh.chair", "Bình", "chair", frozenset({UNIT}))
 COORDINATOR = Actor("ha.coordinator", "Hà", "coordinator", "all")
 NO_CASE = acts.DismissConcern(reason="hoax", words="Đã gọi lại")
 CHILD = ChildDescription(name="Trẻ thử", age=7)
-LENGTHS = {EMERGENCY: timedelta(hours=12), PLAN: timedelta(days=7), APPROVAL: timedelta(days=2)}
+LENGTHS = {
+    EMERGENCY: timedelta(hours=12),
+    PLAN: timedelta(days=7),
+    APPROVAL: timedelta(days=2),
+    SEPARATION: timedelta(days=15),
+}
 
 
 @dataclass(frozen=True)
@@ -40,7 +56,8 @@ def world(now: datetime = NOW) -> World:
         units=frozenset({UNIT, "05455"}),
         task_kinds=frozenset({"verification", "medical-examination"}),
         outcomes=frozenset({"safe"}),
-        measures=frozenset({"separation"}),
+        measures=frozenset({"separation", "safe-place"}),
+        separating=frozenset({"separation"}),
         dismissals=frozenset({"hoax"}),
     )
 
@@ -201,13 +218,70 @@ def test_low_risk_ends_the_emergency_clock_and_starts_the_plan() -> None:
 
 
 def test_a_measure_in_time_meets_the_clock_and_a_late_one_is_missed_first() -> None:
-    measure = acts.ACT.validate_python({"act": "decide-emergency", "measure": "separation", "decision": "Tách trẻ"})
+    measure = acts.DecideEmergency(measure="safe-place", decision="Ở nhà tạm trú")
     in_time = cases.decide(opened("yes").case, measure, CHAIR, world(NOW + timedelta(hours=11)))
     assert said(in_time) == ["emergency.measure.decided", "deadline.met"]
     assert in_time.case.clocks[0].state == "met"
     late = cases.decide(opened("yes").case, measure, CHAIR, world(NOW + timedelta(hours=13)))
     assert said(late) == ["emergency.measure.decided", "deadline.missed", "deadline.met"]
     assert late.case.clocks[0].state == "met-late"
+
+
+def separated() -> Case:
+    return do(opened("yes").case, {"act": "decide-emergency", "measure": "separation", "decision": "Tách trẻ"}, CHAIR)
+
+
+def test_a_separation_runs_fifteen_days_from_its_decision_and_is_told_near_and_missed() -> None:
+    measure = acts.DecideEmergency(measure="separation", decision="Tách trẻ")
+    decision = cases.decide(opened("yes").case, measure, CHAIR, world())
+    assert said(decision) == ["emergency.measure.decided", "deadline.met", "separation.decided", "deadline.started"]
+    clock = decision.case.clock(SEPARATION)
+    assert clock is not None
+    assert clock.due == decision.happenings[2].extra["until"] == NOW + timedelta(days=15)
+    kinds = [
+        [h.model for h in clocks.tick(decision.case, world(NOW + timedelta(days=day))).happenings if "kind" in h.extra]
+        for day in (11, 12, 16)
+    ]
+    assert kinds == [[], [events.DeadlineNearing], [events.DeadlineMissed]]
+
+
+def test_the_chair_extends_a_separation_to_a_later_day_only() -> None:
+    case, later = separated(), NOW + timedelta(days=14)
+    with pytest.raises(Rejected) as error:
+        do(case, {"act": "extend-separation", "until": date(2026, 12, 8), "reason": "Cơ quan điều tra"}, CHAIR, later)
+    assert rule_of(error) == "not-longer"
+    with pytest.raises(Rejected) as error:
+        do(case, {"act": "extend-separation", "until": date(2026, 12, 30), "reason": "Cơ quan điều tra"})
+    assert rule_of(error) == "not-your-role"
+    act = acts.ExtendSeparation(until=date(2026, 12, 30), reason="Cơ quan điều tra yêu cầu")
+    decision = cases.decide(case, act, CHAIR, world(later))
+    assert said(decision) == ["separation.extended", "deadline.met", "deadline.started"]
+    clock = decision.case.clock(SEPARATION)
+    assert clock is not None
+    assert clock.due == datetime(2026, 12, 30, 16, 59, 59, tzinfo=UTC)
+    assert clock.due - clock.nearing_at == timedelta(days=15) * 0.25
+    missed = cases.decide(case, act, CHAIR, world(NOW + timedelta(days=16)))
+    assert said(missed) == ["separation.extended", "deadline.missed", "deadline.met", "deadline.started"]
+
+
+def test_a_separation_ends_by_an_act_with_its_case_or_goes_on_in_the_case_it_is_merged_into() -> None:
+    assert not {"extend-separation", "end-separation"} & set(open_acts(opened("yes").case, CHAIR))
+    ended = cases.decide(separated(), acts.EndSeparation(reason="Người gây hại đã đi khỏi"), CHAIR, world())
+    assert said(ended) == ["separation.ended", "deadline.met"]
+    with pytest.raises(Rejected) as error:
+        do(ended.case, {"act": "end-separation", "reason": "Lần nữa"}, CHAIR)
+    assert rule_of(error) == "not-at-this-step"
+    unfounded = do(separated(), {"act": "verify", "confirmed": False, "findings": "Không có"})
+    closed = cases.decide(unfounded, acts.Close(outcome="safe"), CHAIR, world())
+    assert said(closed)[:2] == ["separation.ended", "deadline.met"]
+    assert not any(clock.runs for clock in closed.case.clocks)
+    target = replace(opened("no").case, id="case-2")
+    later = world(NOW + timedelta(days=3))
+    _, on = cases.merge(separated(), target, acts.Merge(into="x", reason="Một việc"), WORKER, later, {})
+    clock = on.case.clock(SEPARATION)
+    assert clock is not None
+    assert clock.due == NOW + timedelta(days=15)
+    assert "separation.decided" in said(on)
 
 
 def test_ticks_tell_nearing_then_missed_and_after_a_day_off_only_missed() -> None:

@@ -1,0 +1,73 @@
+"""Temporary separation from who harms the child: 15 days at most unless extended, ended when the child is safe.
+
+Pure (Decree 56/2017, Art. 32; how long is the reference data's). The running clock is what says that it stands.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.cases.domain import acts, clocks
+from services.cases.domain.model import SEPARATION, Case, Clock, Decision, Entry, Happening, World, end_of_day, refuse
+from shared.contracts import cases as events
+
+
+def decided(decision: Decision, world: World) -> Decision:
+    """A separation was decided now: its clock runs from the decision."""
+    if decision.case.clock(SEPARATION) is not None:
+        return decision
+    due = world.start(SEPARATION, world.now).due
+    return clocks.start(
+        decision.then(None, Happening(events.SeparationDecided, {"until": due})), world, SEPARATION, world.now
+    )
+
+
+def extend(case: Case, act: acts.ExtendSeparation, world: World) -> Decision:
+    """The competent authority requires more than the 15 days: the clock is met, another runs to the day given.
+
+    Raises: `Rejected` (not-separated, not-longer).
+    """
+    clock = _standing(case)
+    due = end_of_day(act.until)
+    if due <= max(clock.due, world.now):
+        raise refuse(
+            "until",
+            "not-longer",
+            "Ngày gia hạn phải sau thời hạn đang tính và ở phía trước.",
+            "The new date must lie ahead and after the present end.",
+        )
+    event = Happening(events.SeparationExtended, {"until": due})
+    entry = Entry("separation.extended", {"due": due.isoformat()}, {"reason": act.reason})
+    decision = clocks.meet(Decision(case).then(None, event, entries=(entry,)), world, SEPARATION)
+    nearing_at = due - (clock.due - clock.nearing_at)
+    return clocks.run(decision, Clock(world.new_id(), SEPARATION, world.now, due, nearing_at, clock.legal_source))
+
+
+def ended(decision: Decision, world: World, reason: str | None = None) -> Decision:
+    """The child is safe, or its case is over: the separation ends, where one stands."""
+    if decision.case.clock(SEPARATION) is None:
+        return decision
+    entry = Entry("separation.ended", {}, {"reason": reason} if reason else {})
+    return clocks.meet(decision.then(None, Happening(events.SeparationEnded), entries=(entry,)), world, SEPARATION)
+
+
+def end(case: Case, act: acts.EndSeparation, world: World) -> Decision:
+    """The chair ends the separation. Raises: `Rejected` (not-separated)."""
+    _standing(case)
+    return ended(Decision(case), world, act.reason)
+
+
+def taken_over(decision: Decision, world: World, gone: Case) -> Decision:
+    """The separation of a case that is merged stands on in the other, until the same moment."""
+    clock = gone.clock(SEPARATION)
+    if clock is None or decision.case.clock(SEPARATION) is not None:
+        return decision
+    told = decision.then(None, Happening(events.SeparationDecided, {"until": clock.due}))
+    return clocks.run(told, replace(clock, id=world.new_id(), state="running", settled_at=None))
+
+
+def _standing(case: Case) -> Clock:
+    clock = case.clock(SEPARATION)
+    if clock is None:
+        raise refuse("act", "not-separated", "Trẻ không đang tạm thời cách ly.", "No separation stands.")
+    return clock
