@@ -10,11 +10,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from markupsafe import Markup
+
 from services.cases.domain.forms import HARM_ROWS, PROTECTION_ROWS, RATINGS
 from services.cases.store import Line
+from shared.contracts.errors import Violation
 from shared.reference.deadlines import Deadlines
 from shared.reference.terms import Terms
 
+# `autofocus` where there are no scripts; the shell's script looks for the other.
+_FOCUS = Markup(" autofocus data-focus")
 # msgids: kind of entry -> what happened, tone of its mark.
 TITLES: Mapping[str, tuple[str, str]] = {
     "case.opened": ("Mở vụ việc", "brand"),
@@ -124,6 +129,22 @@ ACTS: Mapping[str, str] = {
     "dismiss": "Không mở vụ việc",
     "forward": "Chuyển xã, phường khác",
 }
+
+
+def beside_no_field(violations: Sequence[Violation], fields: str) -> list[Violation]:
+    """What is wrong with a form and not said beside one of its rendered fields."""
+    return [known for known in violations if f'id="f-{known.field.replace(".", "-")}-error"' not in fields]
+
+
+def focus_first(fields: Markup) -> Markup:
+    """Rendered fields, the first wrong one focused when the page opens: of several choices, the first."""
+    before, wrong, after = fields.partition(' aria-invalid="true"')
+    if not wrong:
+        return fields
+    if before[before.rfind("<") :].startswith("<fieldset"):
+        between, choice, rest = after.partition("<input")
+        return before + wrong + between + choice + _FOCUS + rest
+    return before + wrong + _FOCUS + after
 
 
 @dataclass(frozen=True, slots=True)

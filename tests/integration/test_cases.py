@@ -621,6 +621,33 @@ async def test_a_merge_and_a_transfer_change_what_the_communes_see(house: House)
     assert (await house.said("case.transferred"))[0]["data"]["from_unit"] == UNIT
 
 
+async def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(house: House) -> None:
+    case_id = await opened(house)
+    worker = await house.as_person("lan.worker")
+    ratings = {f"assess-initial.ratings.{row}": "medium" for row in ROWS if row != "severity"}
+    refused = await _act(
+        worker, f"/cases/c/{case_id}", "assess-initial", {**ratings, "assess-initial.conclusion": "Đã gặp trẻ"}
+    )
+    assert refused.status_code == 422
+    assert 'aria-describedby="f-assess-initial-level-hint f-assess-initial-level-error" aria-invalid="true"' in (
+        refused.text
+    )
+    assert refused.text.count("autofocus data-focus") == 1
+    assert '<input autofocus data-focus type="radio" name="assess-initial.level"' in refused.text
+    assert "Đã gặp trẻ</textarea>" in refused.text
+    assert "Thông tin chưa hợp lệ" not in refused.text, "the error stands beside its field, not above the form"
+    due = {"request-task.sector": "health", "request-task.kind": "home-visit", "request-task.due": "2026-11-01"}
+    late = await _act(worker, f"/cases/c/{case_id}", "request-task", due)
+    assert 'value="2026-11-01"' in late.text
+    assert 'aria-invalid="true" autofocus data-focus>' in late.text
+    assert '<option value="home-visit" selected>' in late.text
+    task = (await house.rows("SELECT id FROM task WHERE sector = 'police'"))[0].id
+    officer = await house.as_person("quang.police")
+    token, _ = await token_of(officer, f"/cases/tasks/{task}")
+    declined = await officer.post(f"/cases/tasks/{task}", data={"form_token": token, "answer": "declined"})
+    assert 'aria-describedby="f-reason-error" aria-invalid="true" autofocus data-focus>' in declined.text
+
+
 async def test_a_cancelled_task_leaves_the_sectors_inbox_with_its_reason(house: House) -> None:
     case_id = await opened(house)
     police = next(row for row in await house.rows("SELECT * FROM task") if row.sector == "police")
