@@ -13,6 +13,7 @@ from typing import Any
 from markupsafe import Markup
 
 from services.cases.domain.forms import HARM_ROWS, PROTECTION_ROWS, RATINGS
+from services.cases.domain.model import Clock
 from services.cases.store import Line
 from shared.contracts.errors import Violation
 from shared.reference.deadlines import Deadlines
@@ -195,6 +196,12 @@ class Names:
     def deadline(self, kind: str) -> str:
         """What a clock of the law waits for."""
         return self._deadlines.label(kind, self._language)
+
+    def law(self, clock: Clock) -> str:
+        """Where the law says so; as the clock remembers it, where its kind is in the data no more."""
+        if clock.kind not in self._deadlines.kinds():
+            return clock.legal_source
+        return self._deadlines.legal_source(clock.kind, clock.started_at, self._language)
 
     def unit(self, code: str | None) -> str:
         """A commune's name; words where it is not known."""

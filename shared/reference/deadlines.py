@@ -17,7 +17,7 @@ from shared.reference.files import ReferenceDataError, read_yaml
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """One running clock. Moments are aware UTC."""
+    """One running clock. Moments are aware UTC; the source is in English, as events carry it."""
 
     kind: str
     due: datetime
@@ -37,7 +37,8 @@ class DeadlineRule:
     en: str
     starts: str
     nearing: float
-    legal_source: str
+    legal_source_vi: str
+    legal_source_en: str
     effective_from: date
     effective_to: date | None = None
     hours: float | None = None
@@ -78,12 +79,17 @@ class Deadlines:
             due = at + timedelta(hours=rule.hours)
         else:
             due = self._calendar.add_working_days(at, rule.working_days or 0)
-        return Deadline(kind, due, due - timedelta(hours=rule.nearing), rule.legal_source)
+        return Deadline(kind, due, due - timedelta(hours=rule.nearing), rule.legal_source_en)
 
     def label(self, kind: str, language: str = "vi") -> str:
         """What the clock is called; its code where nobody named it."""
         rules = self._rules.get(kind)
         return kind if not rules else rules[-1].vi if language == "vi" else rules[-1].en
+
+    def legal_source(self, kind: str, started_at: datetime, language: str = "vi") -> str:
+        """Where the law says so, as it was in force when the clock started. Raises `KeyError` for an unknown kind."""
+        rule = self._in_force(kind, started_at.astimezone(LOCAL).date())
+        return rule.legal_source_vi if language == "vi" else rule.legal_source_en
 
     def _in_force(self, kind: str, day: date) -> DeadlineRule:
         rules = self._rules[kind]
@@ -99,8 +105,8 @@ def _check(rule: DeadlineRule) -> None:
     length = rule.hours if rule.hours is not None else 24 * (rule.working_days or 0)
     if not 0 <= rule.nearing < length:
         raise ReferenceDataError(f"{where}: nearing must lie between its start and its end")
-    if not (rule.vi and rule.en and rule.starts and rule.legal_source):
-        raise ReferenceDataError(f"{where} needs names in both languages, what starts it, and its legal source")
+    if not (rule.vi and rule.en and rule.starts and rule.legal_source_vi and rule.legal_source_en):
+        raise ReferenceDataError(f"{where} needs names and legal source in both languages, and what starts it")
     if rule.effective_to and rule.effective_to <= rule.effective_from:
         raise ReferenceDataError(f"{where} ends before it begins")
 

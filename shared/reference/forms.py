@@ -47,7 +47,8 @@ class Form:
     code: str
     vi: str
     en: str
-    legal_source: str
+    legal_source_vi: str
+    legal_source_en: str
     effective_from: date
     fields: Sequence[FormField]
     rated: Sequence[RatedRow] = ()
@@ -62,8 +63,8 @@ class Forms:
         self._forms = {form.code: form for form in forms}
         for form in forms:
             where = f"forms.yaml: {form.code}"
-            if not (form.vi and form.en and form.legal_source):
-                raise ReferenceDataError(f"{where} needs a title in both languages and its legal source")
+            if not (form.vi and form.en and form.legal_source_vi and form.legal_source_en):
+                raise ReferenceDataError(f"{where} needs a title and its legal source in both languages")
             if form.effective_to and form.effective_to <= form.effective_from:
                 raise ReferenceDataError(f"{where} ends before it begins")
             if form.deadline is not None and form.deadline not in clocks:

@@ -19,7 +19,8 @@ class Terms:
 
     Args:
         name: of the list. entries: code to its `vi`, `en` and whatever else the list knows of it.
-        legal_source, effective_from: of the whole list; an entry may say otherwise for itself.
+        legal_source (in Vietnamese and in English), effective_from: of the whole list; an entry may say otherwise
+            for itself.
 
     Raises `ReferenceDataError` where the list contradicts itself.
     """
@@ -28,14 +29,18 @@ class Terms:
         self,
         name: str,
         entries: Mapping[str, Mapping[str, Any]],
-        legal_source: str,
+        legal_source: tuple[str, str],
         effective_from: date | None = None,
     ) -> None:
         self.name = name
-        self._entries = {
-            code: {"legal_source": legal_source, "effective_from": effective_from, "effective_to": None, **entry}
-            for code, entry in entries.items()
+        vi, en = legal_source
+        whole = {
+            "legal_source_vi": vi,
+            "legal_source_en": en,
+            "effective_from": effective_from,
+            "effective_to": None,
         }
+        self._entries: dict[str, dict[str, Any]] = {code: {**whole, **entry} for code, entry in entries.items()}
         self._meant: dict[str, set[str]] = {}
         for code, entry in self._entries.items():
             _check(f"terms.yaml: {name}.{code}", entry)
@@ -51,7 +56,8 @@ class Terms:
             raise ReferenceDataError(f"terms.yaml has no list {name}")
         try:
             entries = {str(code): entry for code, entry in lists[name]["codes"].items()}
-            return cls(name, entries, lists[name]["legal_source"], lists[name].get("effective_from"))
+            source = (lists[name]["legal_source_vi"], lists[name]["legal_source_en"])
+            return cls(name, entries, source, lists[name].get("effective_from"))
         except (KeyError, TypeError, AttributeError) as error:
             raise ReferenceDataError(f"terms.yaml: {name} is not a list of codes with its source: {error!r}") from None
 
@@ -99,8 +105,8 @@ def _in_force(entry: Mapping[str, Any], on: date | None) -> bool:
 def _check(where: str, entry: Mapping[str, Any]) -> None:
     if not entry.get("vi") or not entry.get("en"):
         raise ReferenceDataError(f"{where} needs a name in both languages")
-    if not entry["legal_source"]:
-        raise ReferenceDataError(f"{where} needs its legal source")
+    if not (entry["legal_source_vi"] and entry["legal_source_en"]):
+        raise ReferenceDataError(f"{where} needs its legal source in both languages")
     for bound in ("effective_from", "effective_to"):
         if entry[bound] is not None and not isinstance(entry[bound], date):
             raise ReferenceDataError(f"{where}: {bound} is no date")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from services.cases.domain.model import EMERGENCY, SEPARATION, Actor, Case, Concern
 from shared.contracts.cases import CaseStep
@@ -17,41 +18,56 @@ _WORKER = frozenset({"worker"})
 _CHAIR = frozenset({"chair"})
 
 
+class Law(NamedTuple):
+    """Where the law says so, in both languages."""
+
+    vi: str
+    en: str
+
+
 @dataclass(frozen=True, slots=True)
 class Rule:
     """Who may do an act, at which steps, and where the law says so."""
 
     roles: frozenset[str]
     steps: frozenset[CaseStep]
-    law: str
+    law: Law
+
+
+def _decree(article: str) -> Law:
+    return Law(f"Nghị định 56/2017, Điều {article}", f"Decree 56/2017, Art. {article}")
+
+
+def _children(article: str) -> Law:
+    return Law(f"Luật Trẻ em 2016, Điều {article}", f"Law on Children 2016, Art. {article}")
 
 
 RULES: Mapping[str, Rule] = {
-    "verify": Rule(_WORKER, _ACTIVE, "Nghị định 56/2017, Điều 25(2)"),
-    "assess-initial": Rule(_WORKER, frozenset({"intake", "assessment"}), "Nghị định 56/2017, Điều 26(2)"),
-    "decide-emergency": Rule(_CHAIR, _ACTIVE, "Nghị định 56/2017, Điều 26(3), 31"),
-    "extend-separation": Rule(_CHAIR, _ACTIVE, "Nghị định 56/2017, Điều 32"),
-    "end-separation": Rule(_CHAIR, _ACTIVE, "Nghị định 56/2017, Điều 32"),
-    "assess-detailed": Rule(_WORKER, frozenset({"assessment", "plan"}), "Nghị định 56/2017, Điều 27(1)"),
-    "draft-plan": Rule(_WORKER, frozenset({"assessment", "plan"}), "Nghị định 56/2017, Điều 28(1)"),
-    "approve-plan": Rule(_CHAIR, frozenset({"approval"}), "Nghị định 56/2017, Điều 28(2)"),
-    "return-plan": Rule(_CHAIR, frozenset({"approval"}), "Nghị định 56/2017, Điều 28(2)"),
-    "request-task": Rule(_WORKER | _CHAIR, _ACTIVE, "Nghị định 56/2017, Điều 25(2), 29"),
-    "cancel-task": Rule(_WORKER | _CHAIR, _ACTIVE, "Nghị định 56/2017, Điều 29"),
-    "hold-review": Rule(_WORKER, frozenset({"carrying-out", "review"}), "Nghị định 56/2017, Điều 30"),
-    "close": Rule(_CHAIR, frozenset({"intake", "assessment", "review"}), "Nghị định 56/2017, Điều 30(1)"),
-    "reopen": Rule(_WORKER | _CHAIR, frozenset({"closed"}), "Nghị định 56/2017, Điều 30(1)"),
-    "reclassify": Rule(_WORKER, _ACTIVE, "Luật Trẻ em 2016, Điều 4(5), 51"),
-    "transfer": Rule(frozenset({"worker", "coordinator"}), _ACTIVE, "Luật Trẻ em 2016, Điều 52"),
-    "merge": Rule(_WORKER, _ACTIVE, "Luật Trẻ em 2016, Điều 51"),
-    "choose-child": Rule(_WORKER, _ACTIVE, "Nghị định 56/2017, Điều 25(1)"),
-    "note": Rule(_WORKER | _CHAIR, _ACTIVE | frozenset[CaseStep]({"closed", "merged"}), "Nghị định 56/2017, Điều 29"),
+    "verify": Rule(_WORKER, _ACTIVE, _decree("25(2)")),
+    "assess-initial": Rule(_WORKER, frozenset({"intake", "assessment"}), _decree("26(2)")),
+    "decide-emergency": Rule(_CHAIR, _ACTIVE, _decree("26(3), 31")),
+    "extend-separation": Rule(_CHAIR, _ACTIVE, _decree("32")),
+    "end-separation": Rule(_CHAIR, _ACTIVE, _decree("32")),
+    "assess-detailed": Rule(_WORKER, frozenset({"assessment", "plan"}), _decree("27(1)")),
+    "draft-plan": Rule(_WORKER, frozenset({"assessment", "plan"}), _decree("28(1)")),
+    "approve-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
+    "return-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
+    "request-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("25(2), 29")),
+    "cancel-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
+    "hold-review": Rule(_WORKER, frozenset({"carrying-out", "review"}), _decree("30")),
+    "close": Rule(_CHAIR, frozenset({"intake", "assessment", "review"}), _decree("30(1)")),
+    "reopen": Rule(_WORKER | _CHAIR, frozenset({"closed"}), _decree("30(1)")),
+    "reclassify": Rule(_WORKER, _ACTIVE, _children("4(5), 51")),
+    "transfer": Rule(frozenset({"worker", "coordinator"}), _ACTIVE, _children("52")),
+    "merge": Rule(_WORKER, _ACTIVE, _children("51")),
+    "choose-child": Rule(_WORKER, _ACTIVE, _decree("25(1)")),
+    "note": Rule(_WORKER | _CHAIR, _ACTIVE | frozenset[CaseStep]({"closed", "merged"}), _decree("29")),
 }
 CONCERN_RULES: Mapping[str, Rule] = {
-    "open": Rule(_WORKER | _CHAIR, frozenset(), "Nghị định 56/2017, Điều 25(2)"),
-    "link": Rule(_WORKER, frozenset(), "Luật Trẻ em 2016, Điều 51"),
-    "dismiss": Rule(_WORKER | _CHAIR, frozenset(), "Nghị định 56/2017, Điều 25(2)"),
-    "forward": Rule(frozenset({"worker", "coordinator"}), frozenset(), "Nghị định 56/2017, Điều 26(1)"),
+    "open": Rule(_WORKER | _CHAIR, frozenset(), _decree("25(2)")),
+    "link": Rule(_WORKER, frozenset(), _children("51")),
+    "dismiss": Rule(_WORKER | _CHAIR, frozenset(), _decree("25(2)")),
+    "forward": Rule(frozenset({"worker", "coordinator"}), frozenset(), _decree("26(1)")),
 }
 
 
@@ -92,8 +108,8 @@ def refusal(case: Case, act: str, actor: Actor) -> Violation | None:
         return Violation(
             "act",
             "nothing-verified",
-            f"Chưa rà soát thì chỉ đóng được vụ việc đã xác minh là không có ({rule.law}).",
-            f"Before a review only a case verified as unfounded may be closed ({rule.law}).",
+            f"Chưa rà soát thì chỉ đóng được vụ việc đã xác minh là không có ({rule.law.vi}).",
+            f"Before a review only a case verified as unfounded may be closed ({rule.law.en}).",
         )
     if act == "choose-child" and case.identity != "candidates":
         return _step(rule)
@@ -105,8 +121,8 @@ def refusal(case: Case, act: str, actor: Actor) -> Violation | None:
         return Violation(
             "act",
             "already-decided",
-            f"Biện pháp bảo vệ khẩn cấp đã được quyết định ({rule.law}).",
-            f"An emergency measure is decided already ({rule.law}).",
+            f"Biện pháp bảo vệ khẩn cấp đã được quyết định ({rule.law.vi}).",
+            f"An emergency measure is decided already ({rule.law.en}).",
         )
     return None
 
@@ -127,8 +143,8 @@ def _role(rule: Rule) -> Violation:
     return Violation(
         "act",
         "not-your-role",
-        f"Việc này thuộc thẩm quyền của người khác ({rule.law}).",
-        f"This act belongs to another office ({rule.law}).",
+        f"Việc này thuộc thẩm quyền của người khác ({rule.law.vi}).",
+        f"This act belongs to another office ({rule.law.en}).",
     )
 
 
@@ -136,8 +152,8 @@ def _place(rule: Rule) -> Violation:
     return Violation(
         "act",
         "not-your-commune",
-        f"Vụ việc thuộc xã, phường khác ({rule.law}).",
-        f"The case belongs to another commune ({rule.law}).",
+        f"Vụ việc thuộc xã, phường khác ({rule.law.vi}).",
+        f"The case belongs to another commune ({rule.law.en}).",
     )
 
 
@@ -145,6 +161,6 @@ def _step(rule: Rule) -> Violation:
     return Violation(
         "act",
         "not-at-this-step",
-        f"Việc này không làm được ở bước hiện tại ({rule.law}).",
-        f"This act is not open at the present step ({rule.law}).",
+        f"Việc này không làm được ở bước hiện tại ({rule.law.vi}).",
+        f"This act is not open at the present step ({rule.law.en}).",
     )

@@ -1,6 +1,7 @@
 """The state machine of a case: what is open to whom, what each act says, how the law's clocks run."""
 
 import itertools
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 
@@ -20,7 +21,7 @@ from services.cases.domain.model import (
     Decision,
     World,
 )
-from services.cases.domain.rules import RULES, open_acts
+from services.cases.domain.rules import CONCERN_RULES, RULES, concern_refusal, open_acts, refusal
 from shared.contracts import cases as events
 from shared.contracts.errors import Rejected
 from shared.contracts.vocabulary import ChildDescription
@@ -181,7 +182,19 @@ def test_what_the_chair_decides_is_refused_to_a_worker_with_the_law(act: str) ->
     with pytest.raises(Rejected) as error:
         do(planned(), {"act": act, **inputs[act]})
     assert rule_of(error) == "not-your-role"
-    assert "Nghị định 56/2017" in error.value.violations[0].message_vi
+    assert "Nghị định 56/2017, Điều" in error.value.violations[0].message_vi
+    assert "Decree 56/2017, Art." in error.value.violations[0].message_en
+
+
+def test_every_refusal_names_the_law_in_the_language_of_its_message() -> None:
+    stranger = Actor("x", "", "statistician", "all")
+    refusals = [refusal(opened().case, act, stranger) for act in RULES]
+    refusals += [concern_refusal(concern(), act, stranger) for act in CONCERN_RULES]
+    for violation in refusals:
+        assert violation is not None
+        assert re.search(r"\((Nghị định 56/2017|Luật Trẻ em 2016), Điều \d", violation.message_vi)
+        assert re.search(r"\((Decree 56/2017|Law on Children 2016), Art. \d", violation.message_en)
+        assert violation.message_en.isascii()
 
 
 def test_a_neighbouring_commune_may_do_nothing() -> None:

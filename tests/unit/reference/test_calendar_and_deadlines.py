@@ -125,13 +125,23 @@ def test_every_clock_warns_before_it_ends(start: datetime, kind: str) -> None:
     assert clock.nearing_at <= clock.due
 
 
+def test_a_clock_says_its_law_in_the_readers_language_as_it_was_when_it_started() -> None:
+    received = at(2026, 2, 16)
+    assert DEADLINES.legal_source("emergency-12h", received) == "Nghị định 56/2017/NĐ-CP, Điều 26(3), 31"
+    assert DEADLINES.legal_source("emergency-12h", received, "en") == "Decree 56/2017/ND-CP, Art. 26(3), 31"
+    assert DEADLINES.start("emergency-12h", received).legal_source == "Decree 56/2017/ND-CP, Art. 26(3), 31"
+    rules = Deadlines([LATER, replace(RULE, legal_source_vi="luật cũ")], CALENDAR)
+    assert rules.legal_source("k", at(2023, 12, 31)) == "luật cũ"
+    assert rules.legal_source("k", at(2024, 1, 2)) == "luật"
+
+
 def test_clocks_are_named_in_both_languages() -> None:
     for kind in DEADLINES.kinds():
         assert DEADLINES.label(kind) != DEADLINES.label(kind, "en") != kind
     assert DEADLINES.label("nobody-knows") == "nobody-knows"
 
 
-RULE = DeadlineRule("k", "vi", "en", "receipt", 1, "law", date(2020, 1, 1), date(2024, 1, 1), hours=12)
+RULE = DeadlineRule("k", "vi", "en", "receipt", 1, "luật", "law", date(2020, 1, 1), date(2024, 1, 1), hours=12)
 LATER = replace(RULE, effective_from=date(2024, 1, 1), effective_to=None, hours=8)
 
 
@@ -149,7 +159,8 @@ def test_a_change_of_law_leaves_running_clocks_alone() -> None:
         ([replace(RULE, working_days=2)], "either hours or working_days"),
         ([replace(RULE, hours=0)], "longer than nothing"),
         ([replace(RULE, nearing=12)], "between its start and its end"),
-        ([replace(RULE, legal_source="")], "legal source"),
+        ([replace(RULE, legal_source_vi="")], "legal source"),
+        ([replace(RULE, legal_source_en="")], "legal source"),
         ([replace(RULE, effective_to=date(2019, 1, 1))], "ends before"),
         ([RULE, replace(LATER, effective_from=date(2023, 1, 1))], "in force at once"),
         ([replace(RULE, effective_to=None), LATER], "in force at once"),

@@ -22,6 +22,8 @@ from shared.reference.forms import Form, FormField, Forms, RatedRow
 from shared.reference.terms import Terms
 from shared.reference.text import fold, toned
 
+LAW = ("luật", "law")
+
 
 @contextmanager
 def data(monkeypatch: pytest.MonkeyPatch, content: str) -> Iterator[None]:
@@ -38,7 +40,7 @@ def test_every_code_is_named_in_both_languages_with_its_source(name: str) -> Non
     for code in terms.codes():
         assert terms.label(code).strip()
         assert terms.label(code, "en").strip()
-        assert terms.get(code, "legal_source")
+        assert terms.get(code, "legal_source_vi") != terms.get(code, "legal_source_en")
         assert terms.find(code) == code
 
 
@@ -80,14 +82,14 @@ def test_a_senders_word_means_a_code(name: str, text: str, code: str | None) -> 
 
 
 def test_a_word_that_fits_two_codes_means_none() -> None:
-    terms = Terms("t", {"a": {"vi": "Má", "en": "One"}, "b": {"vi": "Mà", "en": "Two"}}, "law")
+    terms = Terms("t", {"a": {"vi": "Má", "en": "One"}, "b": {"vi": "Mà", "en": "Two"}}, LAW)
     assert terms.find("ma") is None
 
 
 def test_a_code_that_ended_keeps_its_meaning() -> None:
     ended = {"vi": "Cũ", "en": "Old", "effective_to": date(2024, 1, 1)}
     begun = {"vi": "Mới", "en": "New", "effective_from": date(2024, 1, 1)}
-    terms = Terms("t", {"a": ended, "b": begun}, "law", date(2020, 1, 1))
+    terms = Terms("t", {"a": ended, "b": begun}, LAW, date(2020, 1, 1))
     assert terms.codes() == ("b",)
     assert terms.codes(date(2023, 12, 31)) == ("a",)
     assert terms.codes(date(2024, 1, 1)) == ("b",)
@@ -98,13 +100,15 @@ def test_a_code_that_ended_keeps_its_meaning() -> None:
 @pytest.mark.parametrize(
     ("entry", "source", "says"),
     [
-        ({"vi": "Một"}, "law", "both languages"),
-        ({"vi": "Một", "en": "One"}, "", "legal source"),
-        ({"vi": "Một", "en": "One", "effective_from": "soon"}, "law", "no date"),
-        ({"vi": "Một", "en": "One", "effective_to": date(2000, 1, 1)}, "law", "ends before"),
+        ({"vi": "Một"}, LAW, "both languages"),
+        ({"vi": "Một", "en": "One"}, ("luật", ""), "legal source"),
+        ({"vi": "Một", "en": "One", "effective_from": "soon"}, LAW, "no date"),
+        ({"vi": "Một", "en": "One", "effective_to": date(2000, 1, 1)}, LAW, "ends before"),
     ],
 )
-def test_terms_that_contradict_themselves_are_not_loaded(entry: dict[str, Any], source: str, says: str) -> None:
+def test_terms_that_contradict_themselves_are_not_loaded(
+    entry: dict[str, Any], source: tuple[str, str], says: str
+) -> None:
     with pytest.raises(ReferenceDataError, match=says):
         Terms("t", {"a": entry}, source, date(2020, 1, 1))
 
@@ -139,7 +143,7 @@ def test_an_informant_is_kept_only_where_they_agree() -> None:
     assert {when for code, when in fields.items() if code.startswith("informant")} == {"agreed"}
 
 
-FORM = Form("01", "Mẫu", "Form", "law", date(2020, 1, 1), [FormField("a", "Một", "One")])
+FORM = Form("01", "Mẫu", "Form", *LAW, date(2020, 1, 1), [FormField("a", "Một", "One")])
 
 
 @pytest.mark.parametrize(
