@@ -5,13 +5,14 @@ Everything else (schemas, AsyncAPI, validation, sealing, fast decoding) derives 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import PydanticCustomError
 
-from shared.contracts.errors import Rejected, Violation, violations_of
+from shared.contracts.errors import SEALED_BOX, Rejected, Violation, violations_of
 
 TYPE_PREFIX = "vn.vongtay."
 SERVICES = ("registry", "cases", "stats", "notify")
@@ -41,9 +42,19 @@ class SealMark:
         return "SEALED"
 
 
+def _box_or_plain(value: object) -> object:
+    """What calls itself sealed is a box or nothing: never a description whose every field happens to be unknown."""
+    if isinstance(value, Mapping) and "sealed" in value:
+        try:
+            return SealedBox.model_validate(value)
+        except ValidationError:
+            raise PydanticCustomError(SEALED_BOX, "no valid sealed box") from None
+    return value
+
+
 SEALED = SealMark()
 # `Sealed[Child]` on a contract's field is all a publisher has to say: the plain value or its box.
-Sealed = Annotated[T | SealedBox, SEALED]
+Sealed = Annotated[T | SealedBox, BeforeValidator(_box_or_plain), SEALED]
 
 
 class Contract(BaseModel):

@@ -87,6 +87,31 @@ def test_a_plain_or_a_sealed_child_both_fit_the_contract() -> None:
         assert parse(ConcernReported, {"received_at": "2026-09-24T04:45:00Z", "child": child}).child is not None
 
 
+@pytest.mark.parametrize(
+    ("field", "value", "names"),
+    [
+        ("child", {"sealed": "A256GCM", "kid": "platform/1"}, "data.child"),
+        ("child", {"sealed": "rot13", "kid": "platform/1", "text": "AAAA"}, "data.child"),
+        ("child", {"sealed": "A256GCM", "kid": "platform/1", "text": "AAAA", "more": 1}, "data.child"),
+        ("what_happened", {"sealed": "A256GCM"}, "data.what_happened"),
+        ("what_happened", 5, "data.what_happened"),
+        ("what_happened", "dài" * 10_000, "data.what_happened"),
+        ("child", "Nguyễn Văn A", "data.child"),
+        ("child", {"name": "Nguyễn Văn A", "age": 200}, "data.child.age"),
+        ("reporter", {"phone": "1" * 400}, "data.reporter.phone"),
+    ],
+)
+def test_a_malformed_sealed_field_is_named_itself_and_a_plain_one_by_what_is_wrong_in_it(
+    field: str, value: object, names: str
+) -> None:
+    with pytest.raises(Rejected) as refused:
+        parse(ConcernReported, {"received_at": "2026-09-24T04:45:00Z", field: value})
+    (violation,) = refused.value.violations
+    assert (violation.field, violation.rule) == (names, names)
+    assert names in violation.message_vi
+    assert names in violation.message_en
+
+
 def test_every_contract_has_a_type_under_our_prefix_and_a_docstring() -> None:
     assert len(CONTRACTS) > 30
     for name, model in CONTRACTS.items():
