@@ -160,6 +160,17 @@ class Desk:
         await emit_link(scope, child_id, said)
         return child_id
 
+    async def confirm(self, scope: Scope, child_id: str, said: Statement, actor: str) -> str | None:
+        """A person says whom a statement is of: it is linked to that child, however unsure the comparison was.
+
+        Out: the child's id after all merges; None where there is no such child any more, and nothing was linked.
+        """
+        row = await store.current(scope.connection, child_id, lock=True)
+        if row is None:
+            return None
+        await self._take_over(scope, row, said, actor)
+        return row.id
+
     async def correct(
         self, scope: Scope, child_id: str, wanted: ChildDescription, unit: str | None, *, version: int, actor: str
     ) -> None:

@@ -20,7 +20,7 @@ from services.registry.domain.names import fold
 from services.registry.store import children as store
 from services.registry.store.children import Observation
 from shared.contracts.agency import ChildRecorded, CircumstanceObserved
-from shared.contracts.cases import ChildDescribed
+from shared.contracts.cases import CaseEvent, ChildChosen, ChildDescribed
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.registry import Candidate, ChildIdentified
 from shared.contracts.vocabulary import ChildDescription
@@ -87,6 +87,16 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
             return
         await identify_described(desk, scope, received.data, description)
 
+    @router.handles(ChildChosen)
+    async def on_chosen(received: Received[ChildChosen], scope: Scope) -> None:
+        if received.data.child is None:
+            return
+        try:
+            description = await keys.open(scope.connection, received.data.child, ChildDescription)
+        except Erased:  # as above: nothing is left to link
+            return
+        await settle_chosen(desk, scope, received.data, description)
+
     return router
 
 
@@ -100,24 +110,15 @@ async def identify_described(
     name is known: the child is registered from the report. A case that describes its child again, after it founded a
     record, corrects that record.
     """
-    facts = described.facts
-    unit = None if facts.unit == "unclassified" else facts.unit
-    day = today(scope)
-    said = Statement(
-        record_id=stable_id("case", described.case_id),
-        register_kind="report",
-        sector=sector_of(facts.sector),
-        as_of=day,
-        description=description,
-        unit=unit,
-    )
+    said = _said_in_case(scope, described, description)
+    day = said.as_of
     if await store.statement(scope.connection, said.record_id) is not None:
         taken = await desk.record(scope, said, correction=True, actor=said.sector)
         await _answer(scope, described.case_id, "new" if taken.new else "existing", taken.child_id)
         return
-    wanted = traits_of(description, unit, day)
+    wanted = traits_of(description, said.unit, day)
     found = await desk.identify(scope, wanted)
-    can_found = bool(fold(description.name)) and not is_adult(description, day) and not _unborn(description, said)
+    can_found = _can_found(said)
     if can_found and not found.possible and not await store.claim(scope.connection, claim_keys(wanted), scope.now):
         found = await desk.identify(scope, wanted)
     if found.sure is not None:
@@ -129,8 +130,43 @@ async def identify_described(
         await _answer(scope, described.case_id, "new", child_id)
 
 
-def _unborn(description: ChildDescription, said: Statement) -> bool:
-    return description.birth_date is not None and description.birth_date > said.as_of
+async def settle_chosen(desk: Desk, scope: Scope, chosen: ChildChosen, description: ChildDescription) -> None:
+    """A person chose between the candidates of a case: the report is linked to the chosen child, or founds a new one.
+
+    A description that can found no record (no name, 16 or older) is answered by `candidates` without any.
+    """
+    said = _said_in_case(scope, chosen, description)
+    earlier = await store.statement(scope.connection, said.record_id)
+    if chosen.child_id is not None:
+        said = replace(said, sequence=earlier[1].sequence + 1) if earlier else said
+        child_id = await desk.confirm(scope, chosen.child_id, said, said.sector)
+        if child_id is not None:
+            await _answer(scope, chosen.case_id, "existing", child_id)
+    elif earlier is not None:
+        await _answer(scope, chosen.case_id, "existing", earlier[0])
+    elif _can_found(said):
+        # Whoever looked at the candidates said that they are others: no pair is left to be looked at again.
+        await _answer(scope, chosen.case_id, "new", await desk.register(scope, said))
+    else:
+        await _answer(scope, chosen.case_id, "candidates", None)
+
+
+def _said_in_case(scope: Scope, event: CaseEvent, description: ChildDescription) -> Statement:
+    facts = event.facts
+    return Statement(
+        record_id=stable_id("case", event.case_id),
+        register_kind="report",
+        sector=sector_of(facts.sector),
+        as_of=today(scope),
+        description=description,
+        unit=None if facts.unit == "unclassified" else facts.unit,
+    )
+
+
+def _can_found(said: Statement) -> bool:
+    born = said.description.birth_date
+    named = bool(fold(said.description.name))
+    return named and not is_adult(said.description, said.as_of) and not (born is not None and born > said.as_of)
 
 
 async def _answer(

@@ -20,7 +20,7 @@ from services.registry.domain.matching import search_keys, traits_of
 from services.registry.handlers import routes
 from services.registry.store import children as store
 from services.registry.store import finding, pairs
-from shared.contracts.cases import CaseFacts, ChildDescribed
+from shared.contracts.cases import CaseFacts, ChildChosen, ChildDescribed
 from shared.contracts.envelope import Envelope
 from shared.contracts.vocabulary import ChildDescription
 from shared.database import Database
@@ -41,6 +41,9 @@ CHILD = {
 }
 
 
+_ASKED = "asked"
+
+
 @dataclass
 class Registry:
     """The service without Kafka: what comes in by `send` and `described`, what goes out by `events`."""
@@ -57,7 +60,10 @@ class Registry:
     async def send(self, *events: dict[str, Any], sector: str = "dolisa") -> list[Answer]:
         return await Intake(self.processor, "registry").accept(events, sector)
 
-    async def described(self, child: dict[str, Any], case_id: str | None = None) -> dict[str, Any]:
+    async def described(
+        self, child: dict[str, Any], case_id: str | None = None, chosen: str | None = _ASKED
+    ) -> dict[str, Any]:
+        """A case asks who its child is, or tells whom a person chose (None: nobody). Out: the answer."""
         case_id = case_id or new_id()
         async with self.database.transaction() as connection:
             box = await self.keys.seal(connection, ChildDescription.model_validate(child), f"case/{case_id}")
@@ -73,11 +79,15 @@ class Registry:
             channel="hotline-111",
             opened_at=NOW,
         )
-        data = ChildDescribed(case_id=case_id, facts=facts, child=box)
+        data = (
+            ChildDescribed(case_id=case_id, facts=facts, child=box)
+            if chosen is _ASKED
+            else ChildChosen(case_id=case_id, facts=facts, child=box, child_id=chosen)
+        )
         event = Envelope(
             id=new_id(),
             source="/services/cases",
-            type=ChildDescribed.TYPE,
+            type=data.TYPE,
             subject=case_id,
             time=NOW,
             data=data.model_dump_json().encode(),
@@ -240,6 +250,29 @@ async def test_a_case_is_told_who_its_child_is(registry: Registry) -> None:
     assert (new["result"], new["sequence"], new["facts"]["birth_year"]) == ("new", 1, 2019)
     again = await registry.described({"name": "Ma Văn Long", "birth_date": "2019-04-01"}, case_id)
     assert (again["result"], again["child_id"], again["sequence"]) == ("existing", new["child_id"], 2)
+    assert await registry.count("child") == 2
+
+
+async def test_whom_a_person_chose_is_linked_and_none_of_them_is_a_new_child(registry: Registry) -> None:
+    await registry.send(recorded("r1", CHILD))
+    child_id = (await registry.events("child.registered"))[0]["child_id"]
+    unsure = {"name": "Nguyễn Thị Ngọc Anh", "age": 10, "address": "Tổ 5"}
+    first, second, third = new_id(), new_id(), new_id()
+    for case_id in (first, second):
+        assert (await registry.described(unsure, case_id))["result"] == "candidates"
+    chosen = await registry.described(unsure, first, chosen=child_id)
+    assert (chosen["case_id"], chosen["result"], chosen["child_id"]) == (first, "existing", child_id)
+    assert (await registry.events("record.linked"))[-1]["child_id"] == child_id
+    assert await registry.count("child") == 1
+    new = await registry.described(unsure, second, chosen=None)
+    assert (new["case_id"], new["result"]) == (second, "new")
+    assert new["child_id"] != child_id
+    assert (await registry.events("record.linked"))[-1]["child_id"] == new["child_id"]
+    assert await registry.count("child") == 2
+    again = await registry.described(unsure, second, chosen=None)
+    assert (again["result"], again["child_id"]) == ("existing", new["child_id"])
+    nobody = await registry.described({"age": 7}, third, chosen=None)
+    assert (nobody["case_id"], nobody["result"], nobody["candidates"]) == (third, "candidates", [])
     assert await registry.count("child") == 2
 
 
