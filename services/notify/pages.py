@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import orjson
-from fastapi import APIRouter, Depends, Form, Request, Response
+from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import AwareDatetime, ValidationError
 
@@ -24,7 +24,7 @@ from services.notify.live import LiveInbox
 from services.notify.texts import Fields, Texts, case_code
 from shared.contracts.errors import Rejected, violations_of
 from shared.database import Database
-from shared.identity import ALL_UNITS, Permission, Principal, SignedIn, permit
+from shared.identity import ALL_UNITS, Operator, Principal, SignedIn
 from shared.web.i18n import Language
 from shared.web.pages import Pages, language_of
 
@@ -33,7 +33,6 @@ _DAYS = {"1": timedelta(days=1), "7": timedelta(days=7), "30": timedelta(days=30
 # What leaves no trace on disk: pages that show a secret.
 _ONCE = {"Cache-Control": "no-store"}
 _NOTIFY = "/notify"
-Operator = Annotated[Principal, Depends(permit(Permission.OPERATE))]
 
 
 class Shown:
@@ -289,7 +288,7 @@ def _log_pages(router: APIRouter, shown: Shown, office: Office) -> None:
             await office.replay(principal, identifier)
         return RedirectResponse(f"{_NOTIFY}/deliveries/{identifier}", 303)
 
-    @router.get("/ops")
-    async def show_operations(request: Request, _operator: Operator) -> Response:
+    @router.get("/queue")
+    async def show_queue(request: Request, _operator: Operator) -> Response:
         queue, troubles = await office.operations()
-        return shown.pages.render(request, "ops.html", queue=queue, troubles=troubles)
+        return shown.pages.render(request, "queue.html", queue=queue, troubles=troubles)

@@ -13,11 +13,10 @@ from services.stats.progress import Progress, as_json
 from services.stats.rebuild import Rebuild
 from shared.contracts.errors import Violation
 from shared.database import Database
-from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, SignedIn, permit
+from shared.identity import ALL_UNITS, NotAllowedError, Operator, Permission, Principal, SignedIn
 from shared.messaging.router import Clock
 from shared.web.i18n import ZONE
 
-Operator = Annotated[Principal, Depends(permit(Permission.OPERATE))]
 _OWN_QUERY = {"measure", "by", "lang"}
 
 

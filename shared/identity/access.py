@@ -200,3 +200,7 @@ def permit(permission: Permission) -> Callable[[Principal], Awaitable[Principal]
         return principal
 
     return permitted
+
+
+# Whoever keeps the platform up; they see numbers and places, no child's record.
+Operator = Annotated[Principal, Depends(permit(Permission.OPERATE))]

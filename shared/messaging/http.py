@@ -11,13 +11,12 @@ from fastapi.responses import JSONResponse, Response
 
 from shared.contracts.errors import Rejected, Violation
 from shared.database import is_passing
-from shared.identity import Permission, Principal, permit
+from shared.identity import Operator, Permission, Principal, permit
 from shared.messaging.intake import MAX_EVENTS, Intake
 from shared.messaging.repair import Repair
 
 MAX_BODY_BYTES = 16_000_000
 _Publisher = Annotated[Principal, Depends(permit(Permission.PUBLISH_EVENTS))]
-_Operator = Annotated[Principal, Depends(permit(Permission.OPERATE))]
 Status = Callable[[], Awaitable[dict[str, Any]]]
 
 
@@ -49,17 +48,17 @@ def service_routes(intake: Intake, repair: Repair, status: Status) -> APIRouter:
         return JSONResponse({"answers": rows})
 
     @router.get("/ops/status")
-    async def show_status(_operator: _Operator) -> dict[str, Any]:
+    async def show_status(_operator: Operator) -> dict[str, Any]:
         """Consumers, lag, outbox, parked keys and dead letters in numbers."""
         return await status()
 
     @router.get("/ops/deadletters")
-    async def list_dead_letters(_operator: _Operator) -> list[dict[str, Any]]:
+    async def list_dead_letters(_operator: Operator) -> list[dict[str, Any]]:
         """Unsettled dead letters, newest first; contents stay sealed."""
         return await repair.dead_letters()
 
     @router.post("/ops/deadletters/{identifier}/{act}")
-    async def settle_dead_letter(identifier: int, act: str, _operator: _Operator) -> Response:
+    async def settle_dead_letter(identifier: int, act: str, _operator: Operator) -> Response:
         """Replay or discard a dead letter."""
         try:
             if act == "replay":
@@ -74,12 +73,12 @@ def service_routes(intake: Intake, repair: Repair, status: Status) -> APIRouter:
         return _refusal(404, Violation("act", "act-unknown", "Chỉ có replay, discard.", "Only replay, discard."))
 
     @router.get("/ops/parked")
-    async def list_parked(_operator: _Operator) -> list[dict[str, Any]]:
+    async def list_parked(_operator: Operator) -> list[dict[str, Any]]:
         """Parked keys and how many records wait behind each."""
         return await repair.parked()
 
     @router.post("/ops/parked/release")
-    async def release_parked(topic: str, key: str, _operator: _Operator) -> dict[str, bool]:
+    async def release_parked(topic: str, key: str, _operator: Operator) -> dict[str, bool]:
         """Try a parked key's records again now, in order."""
         return {"released": await repair.release(topic, key)}
 

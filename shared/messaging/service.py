@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from shared.messaging import kafka
 from shared.messaging.consumer import Consumer, Health, subscribe
 from shared.messaging.http import service_routes
 from shared.messaging.intake import Intake
+from shared.messaging.operations import Operations
 from shared.messaging.processing import Processor, Record
 from shared.messaging.relay import Relay, pause
 from shared.messaging.repair import Repair
@@ -38,6 +40,7 @@ from shared.web.pages import Pages
 
 _LOG = structlog.get_logger(__name__)
 _INBOX_DAYS = 90
+_VERSION = version("vongtay")
 _FINISHING_SECONDS = 5
 BackgroundLoop = Callable[[asyncio.Event], Awaitable[None]]
 
@@ -100,6 +103,7 @@ class Service:
         """Everything this service answers, below `/<name>`."""
         router = APIRouter(prefix=f"/{self.name}")
         router.include_router(service_routes(self.intake, self.repair, self.status))
+        router.include_router(Operations(self.name, self._app.pages, self.repair, self.status).router)
         router.include_router(self._app.router)
         for route in self._app.router.routes:
             # A service's start page answers with and without the slash.
@@ -156,6 +160,7 @@ class Service:
         behind, taken_over = await self._progress()
         return {
             "service": self.name,
+            "version": _VERSION,
             "healthy": self.healthy,
             "waiting_for": self.health.waiting_for,
             # Of all replicas together, so that whichever answers says the same.

@@ -1,6 +1,7 @@
 """Puts an application together: shell, identity, static files, health, errors; and several of them behind one port.
 
-It must never add a route that a service could want for itself outside `/`, `/healthz`, `/static` and `/identity`.
+It must never add a route that a service could want for itself outside `/`, `/ops`, `/healthz`, `/static` and
+`/identity`.
 """
 
 import asyncio
@@ -21,6 +22,7 @@ from shared.identity import (
     ForgedFormError,
     Identity,
     NotAllowedError,
+    Operator,
     Profile,
     SignInNeededError,
     TooManyTriesError,
@@ -129,6 +131,10 @@ def _own_routes(pages: Pages, checks: Mapping[str, Check], prefix: str) -> APIRo
     def start(request: Request) -> Response:
         principal = principal_or_none(request)
         return RedirectResponse(home_of(principal), 303) if principal else pages.render(request, "home.html")
+
+    @router.get("/ops")
+    def operations(request: Request, _operator: Operator) -> Response:
+        return pages.render(request, "operations.html")
 
     return router
 

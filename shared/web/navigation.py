@@ -30,13 +30,14 @@ NAVIGATION: tuple[Entry, ...] = (
         "Thông báo",
         frozenset({Role.WORKER, Role.CHAIR, Role.HOTLINE, Role.SECTOR, Role.COORDINATOR, Role.PARTNER, Role.OPERATOR}),
     ),
+    Entry("/ops", "Vận hành", frozenset({Role.OPERATOR})),
 )
 
 HOME: dict[Role, str] = {
     Role.STATISTICIAN: "/stats",
     Role.COORDINATOR: "/stats",
     Role.PARTNER: "/notify",
-    Role.OPERATOR: "/notify",
+    Role.OPERATOR: "/ops",
 }
 
 # msgids: what a role is called on screen.
@@ -72,6 +73,14 @@ ROLE_GROUPS: tuple[tuple[str, tuple[Role, ...]], ...] = (
     ("Toàn tỉnh", (Role.COORDINATOR, Role.STATISTICIAN)),
     ("Đối tác và vận hành", (Role.PARTNER, Role.OPERATOR)),
 )
+
+# msgids: what a service is called on screen.
+SERVICE_NAMES: dict[str, str] = {
+    "registry": "Hồ sơ trẻ em",
+    "cases": "Vụ việc",
+    "stats": "Số liệu",
+    "notify": "Thông báo",
+}
 
 SECTOR_NAMES: dict[str, str] = {
     "hotline": "Tổng đài",

@@ -19,7 +19,7 @@ from shared.identity import FORM_FIELD, Principal, SignInNeededError, identity_o
 from shared.web import i18n
 from shared.web.assets import VEGA_BUNDLE, Assets
 from shared.web.i18n import DEFAULT_LANGUAGE, LANGUAGES, Language, Texts
-from shared.web.navigation import ROLE_GROUPS, ROLE_NAMES, ROLE_TASKS, SECTOR_NAMES, entries_for
+from shared.web.navigation import ROLE_GROUPS, ROLE_NAMES, ROLE_TASKS, SECTOR_NAMES, SERVICE_NAMES, entries_for
 
 SHARED_PACKAGES = ("shared.identity", "shared.web")
 # A deadline turns to "soon" this long before it is due.
@@ -131,6 +131,7 @@ class Pages:
             "role_tasks": ROLE_TASKS,
             "role_groups": ROLE_GROUPS,
             "sector_names": SECTOR_NAMES,
+            "service_names": SERVICE_NAMES,
             "deadline_state": deadline_state,
         }
         env.filters |= {

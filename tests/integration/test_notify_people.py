@@ -120,13 +120,13 @@ async def test_a_partner_sees_its_own_endpoints_only_and_the_operator_no_address
         assert created["secret"] not in (await partner.get(page)).text
     async with house.client("lan.worker") as stranger:
         assert (await stranger.get(page)).status_code == 404
-        assert (await stranger.get("/notify/ops")).status_code == 403
+        assert (await stranger.get("/notify/queue")).status_code == 403
         assert (await stranger.post(page + "/delete")).status_code == 404
     async with house.client("son.operator") as operator:
         shown = await operator.get(page)
         assert shown.status_code == 200
         assert webhook_server.url not in shown.text
-        assert (await operator.get("/notify/ops")).status_code == 200
+        assert (await operator.get("/notify/queue")).status_code == 200
         assert (await operator.post(page + "/rotate")).status_code == 404
 
 

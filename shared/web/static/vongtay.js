@@ -133,6 +133,31 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
+// Parts that other services make: asked for again and again while somebody looks.
+const PANEL_EVERY_MS = 5000;
+async function refreshPanel(region) {
+  const lost = region.parentElement.querySelector("[data-panel-lost]");
+  try {
+    const answer = await fetch(region.dataset.panel, { headers: { Accept: "text/html" }, redirect: "error" });
+    if (!answer.ok) throw new Error(String(answer.status));
+    const html = await answer.text();
+    // A page that is the same is left alone: nobody loses the button they are about to press.
+    if (region.dataset.shown !== html) {
+      region.dataset.shown = html;
+      replace(region, html);
+    }
+    lost.hidden = true;
+  } catch {
+    lost.hidden = false;
+  }
+}
+async function refreshPanels() {
+  const panels = [...document.querySelectorAll("[data-panel]")];
+  if (!document.hidden) await Promise.all(panels.map(refreshPanel));
+  if (panels.length) setTimeout(refreshPanels, PANEL_EVERY_MS);
+}
+
 document.querySelector("[data-focus]")?.focus();
+refreshPanels();
 if (!document.hidden) openAll();
 drawCharts(document);

@@ -5,29 +5,18 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from babel.messages.pofile import read_po
-
-import shared.web
 from services.registry import views
+from tests.support.texts import english, said_in_templates
 
 REGISTRY = Path(views.__file__).parent
-SHELL = Path(shared.web.__file__).parent
-
-
-def translated(path: Path) -> set[str]:
-    with path.open("rb") as file:
-        return {message.id for message in read_po(file, locale="en") if isinstance(message.id, str) and message.string}
 
 
 def test_every_text_is_translated() -> None:
-    used: set[str] = set()
-    for template in (REGISTRY / "templates").rglob("*.html"):
-        found = re.findall(r"""\b_\((?:"([^"]*)"|'([^']*)')""", template.read_text("utf-8"))
-        used |= {one or other for one, other in found}
+    used = said_in_templates("services.registry")
     for table in (views.SEXES, views.REGISTERS, views.FIELDS, views.REASONS, views.HISTORY, views.ACTS):
         used |= set(table.values())
     assert len(used) > 100
-    assert used - translated(REGISTRY / "locale" / "en.po") - translated(SHELL / "locale" / "en.po") == set()
+    assert used - english(("services.registry", "shared.web")).keys() == set()
 
 
 def test_every_reason_that_the_matcher_gives_has_words() -> None:

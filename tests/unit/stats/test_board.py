@@ -5,15 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from importlib import resources
-from io import BytesIO
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from babel.messages.pofile import read_po
 from fastapi import APIRouter
-from jinja2.ext import babel_extract
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
@@ -29,9 +25,10 @@ from shared.reference.units import Units
 from shared.settings import Settings
 from shared.web.app import create_app
 from shared.web.pages import Pages
+from tests.support.texts import english, said_in_templates
+from tests.support.visitor import Visitor
 from tests.unit.stats import events as make
 from tests.unit.stats.events import NOW, Event, records
-from tests.unit.web.conftest import Visitor
 
 KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
 COORDINATOR = Principal("c", "C", Role.COORDINATOR, ALL_UNITS)
@@ -284,21 +281,7 @@ async def test_a_change_reaches_the_open_page_of_whom_it_concerns_and_nobody_els
         await running
 
 
-def said_in_templates() -> set[str]:
-    said: set[str] = set()
-    for entry in resources.files("services.stats").joinpath("templates/stats").iterdir():
-        for _, _, message, _ in babel_extract(BytesIO(entry.read_bytes()), ("_", "gettext", "ngettext"), [], {}):
-            said.add(message if isinstance(message, str) else message[0])
-    return said
-
-
 def test_every_text_has_its_english() -> None:
-    source = resources.files("services.stats").joinpath("locale/en.po").read_bytes()
-    known = {
-        message.id if isinstance(message.id, str) else message.id[0]
-        for message in read_po(BytesIO(source), locale="en")
-        if message.id and message.string
-    }
-    said = said_in_templates()
+    said = said_in_templates("services.stats")
     assert len(said) > 20
-    assert {*said, *views.SEXES.values()} - known == set()
+    assert {*said, *views.SEXES.values()} - english(("services.stats", "shared.web")).keys() == set()
