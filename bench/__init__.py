@@ -5,8 +5,16 @@ A bench is a module here with `async def run(quick: bool) -> list[Result]`. It m
 
 from __future__ import annotations
 
+import statistics
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+
+def quantiles(values: Sequence[float]) -> tuple[float, float]:
+    """The median and the 99th percentile."""
+    cuts = statistics.quantiles(values, n=100)
+    return cuts[49], cuts[98]
 
 
 @dataclass(frozen=True, slots=True)

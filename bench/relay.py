@@ -6,11 +6,10 @@ Ours is the relay inside `vongtay serve registry`; beside it the plainest loop a
 from __future__ import annotations
 
 import asyncio
-import statistics
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,7 +18,7 @@ import orjson
 from aiokafka import AIOKafkaConsumer, ConsumerRecord
 from asyncpg.pool import PoolConnectionProxy
 
-from bench import Result
+from bench import Result, quantiles
 from bench.peers import plain_relay
 from shared.messaging.kafka import client_options, producer
 from shared.messaging.outbox import new_id
@@ -86,8 +85,8 @@ async def run(quick: bool) -> list[Result]:
             limit = await _bare(stack.settings(), plain_topic, waiting)
     beside = {"plain loop": plain_rate, "bare producer (the limit)": limit}
     ratio = {name: ours_rate / value for name, value in beside.items()}
-    p50, p99 = _quantiles(ours)
-    plain_p50, plain_p99 = _quantiles(plain)
+    p50, p99 = quantiles(ours)
+    plain_p50, plain_p99 = quantiles(plain)
     what = f"commit to consumer, {_RATE}/s, {commits:,} events"
     return [
         Result(
@@ -169,12 +168,6 @@ async def _latency(stack: Parts, dsn: str, topic: str, put: Put, commits: int) -
 def _number(record: ConsumerRecord[bytes, bytes]) -> int:
     said = dict(record.headers).get("number")
     return int(said if said is not None else (record.value or b"").rpartition(b"}")[2])
-
-
-def _quantiles(milliseconds: Sequence[float]) -> tuple[float, float]:
-    """The median and the 99th percentile."""
-    cuts = statistics.quantiles(milliseconds, n=100)
-    return cuts[49], cuts[98]
 
 
 async def _rate(connection: asyncpg.Connection, table: str, waiting: int) -> float:

@@ -165,6 +165,11 @@ class Whole(Door):
         await asyncio.to_thread(self._process.start, command, env={**_clean_environment(), **self._env})
         await self.healthy(["/healthz"])
 
+    @property
+    def pid(self) -> int | None:
+        """Of the running `vongtay up`."""
+        return self._process.pid
+
     async def stop(self) -> None:
         """End it in order."""
         await asyncio.to_thread(self._process.stop, timeout=40)

@@ -1,0 +1,112 @@
+"""From an agency's send to the number on an open board: Kafka, statistics' transaction, the page's event stream.
+
+The whole platform runs (`vongtay up`), and every other service does its work on the same reports meanwhile.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import tempfile
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import aiohttp
+
+from agency.profile import Profile
+from agency.publisher import KafkaTransport
+from agency.sealing import sealed
+from bench import Result, quantiles
+from local.simulation.traffic import Document, concern_event
+from local.simulation.world import World
+from shared.settings import Settings
+from tests.support.platform import Whole, whole
+
+NAME = "report-to-board"
+_RATE = 100  # reports a second
+_SECTOR = "health"
+_TOTAL = re.compile(r"([\d.]+) tất cả")
+
+
+async def run(quick: bool) -> list[Result]:
+    """Milliseconds from each report's send to the first moment at which the open board shows that many."""
+    reports = _RATE * (5 if quick else 30)
+    with tempfile.TemporaryDirectory(prefix="vongtay-bench-") as name:
+        async with whole(Path(name)) as platform:
+            events = await _events(platform, reports)
+            transport = KafkaTransport(_as_agency(platform), _SECTOR)
+            # The first ones start producers, consumers' assignments and caches; they are not measured.
+            warm, measured = events[:_RATE], events[_RATE:]
+            async with transport:
+                shown: dict[int, float] = {}
+                watching = asyncio.create_task(_watch(platform, len(events), shown))
+                await _send(transport, warm)
+                while not any(total >= len(warm) for total in shown):
+                    await asyncio.sleep(0.05)
+                sent = await _send(transport, measured)
+                await asyncio.wait_for(watching, 120)
+    moments = sorted(shown.items())
+    waits = []
+    at = 0
+    for number, moment in enumerate(sent, len(warm) + 1):
+        while moments[at][0] < number:
+            at += 1
+        waits.append((moments[at][1] - moment) * 1000)
+    p50, p99 = quantiles(waits)
+    what = f"send to open board, {_RATE}/s, {len(measured):,} reports"
+    return [
+        Result(NAME, f"{what}, p99", p99, "ms", aim="≤ 300 ms", met=p99 <= 300),
+        Result(NAME, f"{what}, p50", p50, "ms"),
+    ]
+
+
+async def _events(platform: Whole, reports: int) -> list[Document]:
+    token = await platform.token("agency", _SECTOR)
+    profile = await Profile.fetch(platform.url, token=token)
+    now = datetime.now(UTC)
+    world = World(500, seed=11, now=now)
+    # All of one sector: a topic's worth of partitions, the hardest case.
+    concerns = (concern_event(world.concern(number, now)) for number in range(1, reports + _RATE + 1))
+    return [sealed(concern.document, profile.public_key, profile.key_id) for concern in concerns]
+
+
+def _as_agency(platform: Whole) -> Settings:
+    access = {name.removeprefix("VONGTAY_").lower(): value for name, value in platform.access(_SECTOR).items()}
+    return Settings(environment="test", **access)  # type: ignore[arg-type]
+
+
+async def _send(transport: KafkaTransport, events: list[Document]) -> list[float]:
+    """Send at the rate. Out: when each was sent, by this process's clock."""
+    began, sent, sending = time.perf_counter(), [], []
+    for number, event in enumerate(events):
+        await asyncio.sleep(max(0.0, began + number / _RATE - time.perf_counter()))
+        sent.append(time.perf_counter())
+        sending.append(asyncio.create_task(transport.send([event])))
+    await asyncio.gather(*sending)
+    return sent
+
+
+async def _watch(platform: Whole, reports: int, shown: dict[int, float]) -> None:
+    """Read the open board's stream as a browser does, noting when it first shows each total, until it shows all."""
+    headers = {"Authorization": f"Bearer {await platform.token('coordinator')}"}
+    async with (
+        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session,
+        session.get(platform.url + "/stats/live", headers=headers) as answer,
+    ):
+        async for frame in _frames(answer):
+            found = _TOTAL.search(frame)
+            if found:
+                total = int(found[1].replace(".", ""))
+                shown.setdefault(total, time.perf_counter())
+                if total >= reports:
+                    return
+
+
+async def _frames(answer: aiohttp.ClientResponse) -> AsyncIterator[str]:
+    kept = b""
+    async for piece in answer.content.iter_any():
+        *frames, kept = (kept + piece).split(b"\n\n")
+        for frame in frames:
+            yield frame.decode()
