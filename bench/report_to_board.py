@@ -11,13 +11,14 @@ import tempfile
 import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
+from itertools import count, islice
 from pathlib import Path
 
 import aiohttp
 
 from agency.profile import Profile
-from agency.publisher import KafkaTransport
 from agency.sealing import sealed
+from agency.transports import KafkaTransport
 from bench import Result, quantiles
 from local.simulation.traffic import Document, concern_event
 from local.simulation.world import World
@@ -41,12 +42,12 @@ async def run(quick: bool) -> list[Result]:
             warm, measured = events[:_RATE], events[_RATE:]
             async with transport:
                 shown: dict[int, float] = {}
-                watching = asyncio.create_task(_watch(platform, len(events), shown))
-                await _send(transport, warm)
-                while not any(total >= len(warm) for total in shown):
-                    await asyncio.sleep(0.05)
-                sent = await _send(transport, measured)
-                await asyncio.wait_for(watching, 120)
+                async with asyncio.timeout(120), asyncio.TaskGroup() as tasks:
+                    tasks.create_task(_watch(platform, len(events), shown))
+                    await _send(transport, warm)
+                    while not any(total >= len(warm) for total in shown):
+                        await asyncio.sleep(0.05)
+                    sent = await _send(transport, measured)
     moments = sorted(shown.items())
     waits = []
     at = 0
@@ -68,8 +69,9 @@ async def _events(platform: Whole, reports: int) -> list[Document]:
     now = datetime.now(UTC)
     world = World(500, seed=11, now=now)
     # All of one sector: a topic's worth of partitions, the hardest case.
-    concerns = (concern_event(world.concern(number, now)) for number in range(1, reports + _RATE + 1))
-    return [sealed(concern.document, profile.public_key, profile.key_id) for concern in concerns]
+    concerns = (concern_event(world.concern(number, now)) for number in count(1))
+    own = islice((concern for concern in concerns if concern.sector == _SECTOR), reports + _RATE)
+    return [sealed(concern.document, profile.public_key, profile.key_id) for concern in own]
 
 
 def _as_agency(platform: Whole) -> Settings:

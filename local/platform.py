@@ -138,7 +138,9 @@ class Platform:
                 watching.cancel()
                 announcing.cancel()
 
-        asyncio.run(serve())
+        # By itself asyncio takes its own loop, which does a third less in the same time than the configured one.
+        with asyncio.Runner(loop_factory=web.config.get_loop_factory()) as runner:
+            runner.run(serve())
 
     def _settings(self, secrets: Secrets) -> Settings:
         """What all services share; variables of the environment count, the folder fills in the rest."""

@@ -1,28 +1,20 @@
-"""What notify does on hearing an event: in one transaction the message, every delivery and every in-app notice are
+"""What notify does on hearing events: in one transaction the messages, every delivery and every in-app notice are
 durable, and that they are queued is published. Nothing is sent here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from services.notify import store
-from services.notify.domain import (
-    Happening,
-    Rule,
-    addressees,
-    candidates,
-    happening_of,
-    path_of,
-    payload_of,
-    short_type,
-)
-from services.notify.store import Queued
+from services.notify.domain import Happening, Rule, addressees, happening_of, path_of, payload_of, short_type
+from services.notify.store import Message
 from services.notify.texts import Texts
 from shared.contracts import notify as said
 from shared.contracts.base import CONTRACTS, Contract
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Received, Router, Scope
+from shared.telemetry import current_traceparent
 
 HEARD_PUBLISHERS = ("cases", "registry", "stats")
 
@@ -40,51 +32,57 @@ class Desk:
         self._base_url = base_url
 
     async def on_event(self, received: Received[Contract], scope: Scope) -> None:
-        """Queue what the event means for whom. The same event again adds nothing: all ids follow from it."""
+        """Note what the event means for whom; `finish` makes it durable with all the others of its batch."""
         event = received.event
         happening = happening_of(event, received.data, stable_id("message", event.source, event.id))
-        told = addressees(self._rules, happening, received.data)
-        if told:
-            await self.tell_in_app(scope, happening, told)
-        body = self.body(happening)
-        queued = await store.queue(scope.connection, happening, candidates(happening.event_type), body, scope.now)
-        await self._say(scope, happening, queued)
+        scope.gathered.append(self._message(happening, addressees(self._rules, happening, received.data)))
+
+    async def finish(self, scope: Scope) -> None:
+        """Queue what a batch of events means. The same events again add nothing: all ids follow from them."""
+        messages: list[Message] = scope.gathered
+        await self._tell_in_app(scope, messages)
+        await self._queue(scope, messages)
 
     async def queue_to(self, scope: Scope, happening: Happening, subscription_id: str) -> None:
         """Make one delivery durable, whatever the subscription wants otherwise: a test message."""
-        body = self.body(happening)
-        queued = await store.queue_to(scope.connection, happening, subscription_id, body, scope.now)
-        await self._say(scope, happening, queued)
+        await self._queue(scope, [self._message(happening)], only=subscription_id)
 
-    def body(self, happening: Happening) -> bytes:
-        """What partners receive of it."""
-        return payload_of(happening, self._unit_name(happening.unit), self._base_url)
+    async def tell_in_app(self, scope: Scope, happening: Happening, told: Mapping[str, bool], path: str) -> None:
+        """Write notices of a happening of our own, which lead to a path."""
+        await self._tell_in_app(scope, [self._message(happening, told, path)])
 
-    async def _say(self, scope: Scope, happening: Happening, queued: Sequence[Queued]) -> None:
-        for item in queued:
+    def _message(self, happening: Happening, told: Mapping[str, bool] | None = None, path: str = "") -> Message:
+        body = payload_of(happening, self._unit_name(happening.unit), self._base_url)
+        return Message(happening, body, told or {}, path or path_of(happening), current_traceparent())
+
+    async def _queue(self, scope: Scope, messages: Sequence[Message], *, only: str | None = None) -> None:
+        by_id = {message.happening.id: message for message in messages}
+        for item in await store.queue(scope.connection, messages, scope.now, only=only):
+            message = by_id[item.message_id]
             event = said.MessageQueued(
                 delivery_id=item.id,
                 subscription_id=item.subscription_id,
                 channel=item.channel,
-                event_type=happening.event_type,
-                case_id=happening.case_id,
+                event_type=message.happening.event_type,
+                case_id=message.happening.case_id,
             )
-            await scope.emit(event, subject=item.id, sequence=1)
+            await scope.emit(event, subject=item.id, sequence=1, traceparent=message.traceparent)
 
-    async def tell_in_app(self, scope: Scope, happening: Happening, told: dict[str, bool], path: str = "") -> None:
-        """Write notices. The row is what people see, so it is delivered with the commit."""
-        where = path or path_of(happening)
-        for notice_id in await store.put_notices(scope.connection, happening, where, told, scope.now):
+    async def _tell_in_app(self, scope: Scope, messages: Sequence[Message]) -> None:
+        """The row is what people see, so a notice is delivered with the commit."""
+        for notice in await store.put_notices(scope.connection, messages, scope.now):
+            happening, trace = notice.message.happening, notice.message.traceparent
             facts = {
-                "delivery_id": notice_id,
+                "delivery_id": notice.id,
                 "subscription_id": "inbox",
                 "channel": "inbox",
                 "event_type": happening.event_type,
                 "case_id": happening.case_id,
             }
-            await scope.emit(said.MessageQueued.model_validate(facts), subject=notice_id, sequence=1)
+            queued = said.MessageQueued.model_validate(facts)
+            await scope.emit(queued, subject=notice.id, sequence=1, traceparent=trace)
             done = said.DeliverySucceeded.model_validate({**facts, "attempts": 1})
-            await scope.emit(done, subject=notice_id, sequence=2)
+            await scope.emit(done, subject=notice.id, sequence=2, traceparent=trace)
 
 
 def notifiable(texts: Texts) -> list[type[Contract]]:
@@ -98,7 +96,7 @@ def notifiable(texts: Texts) -> list[type[Contract]]:
 
 def routed(desk: Desk, texts: Texts) -> Router:
     """The desk's handler for every event that can be notified about."""
-    router = Router("notify")
+    router = Router("notify", finish=desk.finish)
     for model in notifiable(texts):
         router.handles(model)(desk.on_event)
     return router

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain import ChannelName, Happening, Sent, Verdict
+from services.notify.domain import ChannelName, Happening, Sent, Verdict, candidates
 from shared.messaging.outbox import stable_id
-from shared.telemetry import current_traceparent
 from shared.web.i18n import Language
 
 # Channels of NOTIFY: due deliveries, changed subscriptions, new notices (payload: the audience).
@@ -26,12 +26,32 @@ NOTICED: Final = "notify_noticed"
 
 
 @dataclass(frozen=True, slots=True)
+class Message:
+    """What is to be said of a happening: to partners its body, to audiences of ours a notice (urgent or not)."""
+
+    happening: Happening
+    body: bytes
+    told: Mapping[str, bool]
+    path: str
+    traceparent: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Queued:
     """A delivery that has become durable."""
 
     id: str
+    message_id: str
     subscription_id: str
     channel: ChannelName
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """A notice that has become durable, and of what."""
+
+    id: str
+    message: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,98 +110,115 @@ class Settled:
 # One statement from what happened to durable deliveries. Their ids follow from message and subscription: the same event
 # again adds nothing. A message that nobody wants is not kept.
 _QUEUE = """
-WITH wanted AS ({wanted}),
+WITH said AS (
+    SELECT * FROM jsonb_to_recordset(CAST(:messages AS jsonb)) AS said (
+        id uuid, event_type text, unit text, case_id text, due timestamptz, occurred_at timestamptz, sector text,
+        patterns text[], body text, traceparent text)
+), wanted AS ({wanted}),
 kept AS (
     INSERT INTO message (id, event_type, unit, case_id, due, occurred_at, body, created_at, traceparent)
-    SELECT CAST(:message AS uuid), :event_type, :unit, :case_id, :due, :occurred_at, :body, :now, :traceparent
-    WHERE EXISTS (SELECT FROM wanted)
+    SELECT id, event_type, unit, case_id, due, occurred_at, convert_to(body, 'UTF8'), :now, traceparent
+    FROM said WHERE id IN (SELECT message_id FROM wanted)
     ON CONFLICT (id) DO NOTHING
 ), created AS (
     INSERT INTO delivery (id, subscription_id, message_id, due_at, created_at)
-    SELECT CAST(encode(substring(sha256(convert_to(:message || '/' || wanted.id, 'UTF8')) FOR 16), 'hex') AS uuid),
-           wanted.id, CAST(:message AS uuid), :now, :now
+    SELECT CAST(encode(substring(sha256(convert_to(message_id || '/' || id, 'UTF8')) FOR 16), 'hex') AS uuid),
+           id, message_id, :now, :now
     FROM wanted
-    ON CONFLICT (id) DO NOTHING RETURNING id, subscription_id
+    ON CONFLICT (id) DO NOTHING RETURNING id, subscription_id, message_id
 )
-SELECT created.id::text, wanted.id::text, wanted.channel FROM created JOIN wanted ON wanted.id = created.subscription_id
+SELECT created.id::text, created.message_id::text, wanted.id::text, wanted.channel
+FROM created JOIN wanted ON wanted.id = created.subscription_id AND wanted.message_id = created.message_id
 """
 # Paused and disabled endpoints queue too: what is said to a partner waits for them.
 _TO_ALL_WHO_WANT_IT = text(
     _QUEUE.format(
         wanted="""
-        SELECT id, channel FROM subscription
-        WHERE state <> 'deleted' AND patterns && CAST(:patterns AS text[])
-          AND (units IS NULL OR CAST(:unit AS text) = ANY (units))
-          AND (sector IS NULL OR CAST(:sector AS text) IS NULL OR sector = :sector)
+        SELECT said.id AS message_id, subscription.id, channel
+        FROM said JOIN subscription ON state <> 'deleted' AND subscription.patterns && said.patterns
+            AND (units IS NULL OR said.unit = ANY (units))
+            AND (subscription.sector IS NULL OR said.sector IS NULL OR subscription.sector = said.sector)
         """
     )
 )
-_TO_ONE = text(_QUEUE.format(wanted="SELECT id, channel FROM subscription WHERE id = CAST(:only AS uuid)"))
+_TO_ONE = text(
+    _QUEUE.format(
+        wanted="""
+        SELECT said.id AS message_id, subscription.id, channel
+        FROM said JOIN subscription ON subscription.id = CAST(:only AS uuid)
+        """
+    )
+)
 
 
 async def queue(
-    connection: AsyncConnection, happening: Happening, patterns: Sequence[str], body: bytes, now: datetime
+    connection: AsyncConnection, messages: Sequence[Message], now: datetime, *, only: str | None = None
 ) -> list[Queued]:
-    """Make the message durable, and a delivery to each subscription that wants it. Out: the new ones."""
-    values = {"patterns": list(patterns), "sector": happening.sector, **_message(happening, body, now)}
-    return [Queued(*row) for row in await connection.execute(_TO_ALL_WHO_WANT_IT, values)]
+    """Make messages durable, and a delivery to each subscription that wants them. Out: the new ones.
+
+    In: `only` one subscription, whatever it wants.
+    """
+    values: dict[str, Any] = {"messages": orjson.dumps([_as_row(message) for message in messages]).decode(), "now": now}
+    statement = _TO_ALL_WHO_WANT_IT
+    if only is not None:
+        statement = _TO_ONE
+        values["only"] = only
+    return [Queued(*row) for row in await connection.execute(statement, values)]
 
 
-async def queue_to(
-    connection: AsyncConnection, happening: Happening, subscription_id: str, body: bytes, now: datetime
-) -> list[Queued]:
-    """The same for one subscription, whatever it wants."""
-    values = {"only": subscription_id, **_message(happening, body, now)}
-    return [Queued(*row) for row in await connection.execute(_TO_ONE, values)]
-
-
-def _message(happening: Happening, body: bytes, now: datetime) -> dict[str, Any]:
+def _as_row(message: Message) -> dict[str, Any]:
+    happening = message.happening
     return {
-        "message": happening.id,
+        "id": happening.id,
         "event_type": happening.event_type,
         "unit": happening.unit,
         "case_id": happening.case_id,
         "due": happening.due,
         "occurred_at": happening.time,
-        "body": body,
-        "now": now,
-        "traceparent": current_traceparent(),
+        "sector": happening.sector,
+        "patterns": candidates(happening.event_type),
+        "body": message.body.decode(),
+        "traceparent": message.traceparent,
     }
 
 
 _NOTICE = text(
     """
     INSERT INTO notice (id, audience, event_type, unit, case_id, due, path, urgent, created_at)
-    SELECT id, audience, :event_type, :unit, :case_id, :due, :path, urgent, :now
-    FROM unnest(CAST(:ids AS uuid[]), CAST(:audiences AS text[]), CAST(:urgent AS boolean[]))
-         AS wanted (id, audience, urgent)
+    SELECT id, audience, event_type, unit, case_id, due, path, urgent, :now
+    FROM jsonb_to_recordset(CAST(:notices AS jsonb)) AS wanted (
+        id uuid, audience text, event_type text, unit text, case_id text, due timestamptz, path text, urgent boolean)
     ON CONFLICT (id) DO NOTHING RETURNING id::text AS id
     """
 )
 
 
-async def put_notices(
-    connection: AsyncConnection, happening: Happening, path: str, told: Mapping[str, bool], now: datetime
-) -> list[str]:
-    """In-app notices, one an audience; the row is the delivery. Out: ids of the new ones."""
-    audiences = list(told)
-    rows = (
-        await connection.execute(
-            _NOTICE,
-            {
-                "ids": [stable_id("notice", happening.id, audience) for audience in audiences],
-                "audiences": audiences,
-                "urgent": list(told.values()),
-                "event_type": happening.event_type,
-                "unit": happening.unit,
-                "case_id": happening.case_id,
-                "due": happening.due,
-                "path": path,
-                "now": now,
-            },
-        )
-    ).all()
-    return [row.id for row in rows]
+async def put_notices(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> list[Noticed]:
+    """In-app notices, one an audience; the row is the delivery. Out: the new ones, in the messages' order."""
+    wanted: dict[str, Message] = {}
+    rows = []
+    for message in messages:
+        happening = message.happening
+        for audience, urgent in message.told.items():
+            notice_id = stable_id("notice", happening.id, audience)
+            wanted[notice_id] = message
+            rows.append(
+                {
+                    "id": notice_id,
+                    "audience": audience,
+                    "event_type": happening.event_type,
+                    "unit": happening.unit,
+                    "case_id": happening.case_id,
+                    "due": happening.due,
+                    "path": message.path,
+                    "urgent": urgent,
+                }
+            )
+    if not rows:
+        return []
+    kept = await connection.execute(_NOTICE, {"notices": orjson.dumps(rows).decode(), "now": now})
+    fresh = {row.id for row in kept}
+    return [Noticed(notice_id, message) for notice_id, message in wanted.items() if notice_id in fresh]
 
 
 async def wake(connection: AsyncConnection, channel: str) -> None:

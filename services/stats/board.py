@@ -218,6 +218,7 @@ class Board:
         self._views: dict[str, View] = {}
         self._opened: dict[str, float] = {}
         self._shown: dict[str, str] = {}
+        self._lines: dict[str, list[CommuneFigures]] = {}
         self._table_at: defaultdict[str, float] = defaultdict(lambda: float("-inf"))
         self._wake = asyncio.Event()
         self.hub = Hub(per_second=1 / _QUERY_SECONDS)
@@ -229,12 +230,11 @@ class Board:
                 await self._read()
         return self._figures_of(view)
 
-    def parts(self, view: View, figures: BoardFigures) -> dict[str, str]:
-        """The live parts of a view as HTML, by name."""
-        context = {"board": figures, "view": view, "UNCLASSIFIED": UNCLASSIFIED}
-        return {
-            name: self._pages.fragment(f"stats/_{name}.html", view.language, **context) for name in ("tiles", "table")
-        }
+    def part(self, name: str, view: View, figures: BoardFigures) -> str:
+        """A live part of a view (tiles or table) as HTML."""
+        return self._pages.fragment(
+            f"stats/_{name}.html", view.language, board=figures, view=view, UNCLASSIFIED=UNCLASSIFIED
+        )
 
     def stream(self, request: Request, view: View) -> Response:
         """The open page's stream."""
@@ -283,22 +283,27 @@ class Board:
             for name in ("tiles", "table"):
                 self._shown.pop(f"{topic}/{name}", None)
             self._table_at.pop(topic, None)
+            self._lines.pop(topic, None)
 
     def _publish(self) -> None:
         now = time.monotonic()
         for topic, view in self._views.items():
-            for name, html in self.parts(view, self._figures_of(view)).items():
-                part = f"{topic}/{name}"
-                if self._shown.get(part) == html:
-                    continue
-                if name == "table":
-                    if now - self._table_at[topic] < _TABLE_SECONDS:
-                        # Not lost: asked again in a moment, and sent then.
-                        self._wake.set()
-                        continue
-                    self._table_at[topic] = now
-                self._shown[part] = html
-                self.hub.publish(part, html)
+            figures = self._figures_of(view)
+            self._send(f"{topic}/tiles", self.part("tiles", view, figures))
+            if self._lines.get(topic) == figures.communes:
+                continue
+            if now - self._table_at[topic] < _TABLE_SECONDS:
+                # Not lost: asked again in a moment, and sent then. Making it is the costly part, so not before.
+                self._wake.set()
+                continue
+            self._table_at[topic] = now
+            self._lines[topic] = figures.communes
+            self._send(f"{topic}/table", self.part("table", view, figures))
+
+    def _send(self, part: str, html: str) -> None:
+        if self._shown.get(part) != html:
+            self._shown[part] = html
+            self.hub.publish(part, html)
 
     async def _listen(self, stop: asyncio.Event) -> None:
         await listen(self._database, self._wake.set, stop)

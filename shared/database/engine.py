@@ -6,6 +6,7 @@ It never retries by itself: whether a failed transaction may run again is known 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -14,8 +15,8 @@ from typing import Any
 import orjson
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Connection, event, text
+from sqlalchemy.exc import DBAPIError, DisconnectionError, InterfaceError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 _ALEMBIC = Path(__file__).parent / "alembic"
@@ -23,9 +24,25 @@ _ALEMBIC = Path(__file__).parent / "alembic"
 _MIGRATION_LOCK = 7_316_001
 # Alembic keeps what it is doing in globals: services that share a process migrate one after the other.
 _MIGRATING = asyncio.Lock()
+_IDLE_SECONDS = 30.0
 # PostgreSQL error classes after which nothing is wrong with the data: connection, shutdown, resources, serialisation.
 _CONFLICTS = ("40P01", "40001")  # deadlock, serialisation
 _PASSING = ("08", "53", "57", "40", "55P03")
+
+
+def _still_open(connection: Any, record: Any, _proxy: Any) -> None:
+    """Asked of a connection before each transaction. A server that went away has closed it, which the event loop
+    hears of: no need to ask the server each time, but of one that lay idle, for a firewall tells nobody."""
+    now = time.monotonic()
+    idle = now - record.info.get("taken_at", now)
+    record.info["taken_at"] = now
+    if connection.driver_connection.is_closed():
+        raise DisconnectionError
+    if idle > _IDLE_SECONDS:
+        try:
+            connection.ping()
+        except connection.dbapi.Error as error:
+            raise DisconnectionError from error
 
 
 def _dumps(value: Any) -> str:
@@ -45,11 +62,11 @@ class Database:
             url,
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_pre_ping=True,
             pool_recycle=1800,
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
         )
+        event.listen(self.engine.sync_engine, "checkout", _still_open)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncConnection]:

@@ -123,10 +123,14 @@ class Processor:
                 return [await self._settle_failure(records[0], error)]
 
     async def _in_one_transaction(self, records: Sequence[Record]) -> list[Result]:
+        prepared = [self._prepare(record) for record in records]
+        if not any(_takes_effect(item) for item in prepared):
+            # Most of what a service reads is others' business.
+            return [item for item in prepared if isinstance(item, Result)]
         for attempt in range(1, _CONFLICT_ATTEMPTS + 1):
             try:
                 async with self._database.transaction() as connection:
-                    return await self._handle_in(connection, records)
+                    return await self._handle_in(connection, prepared)
             except Exception as error:
                 if attempt == _CONFLICT_ATTEMPTS or not is_conflict(error):
                     raise
@@ -145,13 +149,12 @@ class Processor:
 
     async def replay(self, connection: AsyncConnection, record: Record) -> Result:
         """Handle one parked or buried record inside the caller's transaction. Raises what the handler raises."""
-        return (await self._handle_in(connection, [record], behind_parked=False))[0]
+        return (await self._handle_in(connection, [self._prepare(record)], behind_parked=False))[0]
 
     async def _handle_in(
-        self, connection: AsyncConnection, records: Sequence[Record], *, behind_parked: bool = True
+        self, connection: AsyncConnection, prepared: Sequence[_Prepared | Result], *, behind_parked: bool = True
     ) -> list[Result]:
-        prepared: list[_Prepared | Result] = [self._prepare(record) for record in records]
-        parked = await self._parked_keys(connection, records) if behind_parked else set()
+        parked = await self._parked_keys(connection, prepared) if behind_parked else set()
         waiting = [item for item in prepared if _is_parked(item, parked)]
         flowing = [item for item in prepared if isinstance(item, _Prepared) and not _is_parked(item, parked)]
         fresh, seen_origins = await self._receive(connection, flowing)
@@ -174,6 +177,8 @@ class Processor:
                     seen_origins.add(item.origin)
                 await self._call(item, correction, scope)
                 results.append(Result(item.record, "corrected" if correction else "accepted"))
+        if scope.gathered and self._router.finish is not None:
+            await self._router.finish(scope)
         await scope.flush()
         return results
 
@@ -237,7 +242,12 @@ class Processor:
             owner = model.OWNER if model is not None else None
         return (owner or DEFAULT_OWNER) == self._router.service
 
-    async def _parked_keys(self, connection: AsyncConnection, records: Sequence[Record]) -> set[tuple[str, str]]:
+    async def _parked_keys(
+        self, connection: AsyncConnection, prepared: Sequence[_Prepared | Result]
+    ) -> set[tuple[str, str]]:
+        records = [item.record for item in prepared if isinstance(item, _Prepared)]
+        if not records:
+            return set()
         # FOR SHARE waits for a repair that is releasing the key right now, and then sees it gone.
         rows = await connection.execute(
             text("SELECT topic, key FROM parked WHERE topic = ANY(:topics) AND key = ANY(:keys) FOR SHARE"),
@@ -284,6 +294,10 @@ class Processor:
             _LOG.error("event.parked", topic=record.topic, offset=record.offset, reason=type(error).__name__)
             await self.failures.park(connection, record, reason=type(error).__name__)
             return Result(record, "parked")
+
+
+def _takes_effect(item: _Prepared | Result) -> bool:
+    return isinstance(item, _Prepared) or item.outcome != "skipped"
 
 
 def _is_parked(item: object, parked: Iterable[tuple[str, str]]) -> bool:

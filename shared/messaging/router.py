@@ -41,11 +41,15 @@ class Received(Generic[C]):
 
 @dataclass(slots=True)
 class Scope:
-    """One transaction of handled events: everything a handler may touch."""
+    """One transaction of handled events: everything a handler may touch.
+
+    `gathered`: what handlers leave for the router's `finish`.
+    """
 
     service: Service
     connection: AsyncConnection
     now: datetime
+    gathered: list[Any] = field(default_factory=list)
     _rows: list[OutboxRow] = field(default_factory=list)
 
     async def emit(
@@ -58,6 +62,7 @@ class Scope:
         unit: str | None = None,
         topic: str | None = None,
         event_id: str | None = None,
+        traceparent: str | None = None,
     ) -> None:
         """Publish with the transaction. Personal fields must be sealed: a plain one raises ValueError, nothing leaves.
 
@@ -65,6 +70,7 @@ class Scope:
             subject: the aggregate's id. sequence: the aggregate's next number, from 1.
             key: the Kafka key where it is not the subject. topic: without prefix, where it is not the service's own.
             event_id: where the same decision must give the same id again.
+            traceparent: of the span that decided it, where that is over.
         """
         plain = [name for name in data.sealed_fields() if _is_plain(getattr(data, name))]
         if plain:
@@ -87,7 +93,7 @@ class Scope:
             data=b"",
             sequence=sequence,
             unit=unit,
-            traceparent=current_traceparent(),
+            traceparent=traceparent or current_traceparent(),
         )
         headers = {name: value.decode() for name, value in event.headers()}
         self._rows.append(OutboxRow(row.topic, row.key, row.type, row.value, headers, row.id))
@@ -99,6 +105,7 @@ class Scope:
 
 
 Handler = Callable[[Received[Any], Scope], Awaitable[None]]
+Finish = Callable[[Scope], Awaitable[None]]
 
 
 class Router:
@@ -106,11 +113,13 @@ class Router:
 
     Args:
         service: whose handlers these are.
+        finish: called once in each transaction, after the handlers, where they gathered anything.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, service: Service, *, finish: Finish | None = None) -> None:
         self.service: Service = service
         self.handlers: dict[str, Handler] = {}
+        self.finish = finish
 
     def handles(
         self, model: type[C]

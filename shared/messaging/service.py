@@ -218,14 +218,17 @@ class Service:
                 HANDLED.labels(self.name, result.record.topic, result.outcome).inc()
 
     async def _learn(self, records: Sequence[Record]) -> None:
+        heard: dict[str, bytes | None] = {}
+        for record in records:
+            try:
+                wrapped = wrapped_of(record.value)
+            except (ValueError, KeyError, TypeError):
+                _LOG.error("key.unreadable", offset=record.offset)
+                continue
+            # Once erased, erased: whatever else is heard of it.
+            heard[record.key] = wrapped if heard.get(record.key, wrapped) is not None else None
         async with self._context.database.transaction() as connection:
-            for record in records:
-                try:
-                    wrapped = wrapped_of(record.value)
-                except (ValueError, KeyError, TypeError):
-                    _LOG.error("key.unreadable", offset=record.offset)
-                    continue
-                await self._context.keys.learn(connection, record.key, wrapped)
+            await self._context.keys.learn(connection, heard)
 
     async def _retention(self, stop: asyncio.Event) -> None:
         """Forget which services' events were seen long ago; what agencies sent is recognised for ever."""

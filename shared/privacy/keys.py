@@ -12,22 +12,54 @@ import hmac
 from collections import OrderedDict
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, TypeVar
+from functools import cache
+from typing import Any, TypeVar, cast
+from weakref import WeakKeyDictionary
 
 import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from sqlalchemy import select, update
+from sqlalchemy import bindparam, literal, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import Contract, SealedBox
-from shared.messaging.outbox import OutboxRow, put
-from shared.messaging.tables import PRIVACY_KEY
+from shared.messaging.outbox import new_id
+from shared.messaging.tables import OUTBOX, PRIVACY_KEY
 from shared.privacy.sealing import DataKey, PlatformKey, Unreadable, seal_to_platform
 
 T = TypeVar("T")
 KEYS_TOPIC = "privacy.keys.v1"
 _CACHED = 20_000
+_FIND = select(PRIVACY_KEY.c.wrapped).where(PRIVACY_KEY.c.kid == bindparam("kid"))
+_NEW = (
+    insert(PRIVACY_KEY)
+    .values(kid=bindparam("kid"), wrapped=bindparam("wrapped"), changed_at=bindparam("now"))
+    .on_conflict_do_nothing()
+    .returning(PRIVACY_KEY.c.kid)
+    .cte("new")
+)
+_LEARN = text(
+    """INSERT INTO privacy_key (kid, wrapped, changed_at)
+       SELECT kid, wrapped, :now FROM unnest(CAST(:kids AS text[]), CAST(:wrapped AS bytea[])) AS heard (kid, wrapped)
+       ON CONFLICT (kid) DO UPDATE SET wrapped = NULL, changed_at = excluded.changed_at
+       WHERE excluded.wrapped IS NULL AND privacy_key.wrapped IS NOT NULL"""
+)
+# Kept and published in one statement: a key that another transaction made is not told twice.
+_MAKE = (
+    insert(OUTBOX)
+    .from_select(
+        ["id", "aggregatetype", "aggregateid", "type", "payload", "headers"],
+        select(
+            bindparam("id", type_=OUTBOX.c.id.type),
+            literal(KEYS_TOPIC),
+            _NEW.c.kid,
+            literal("privacy.key"),
+            bindparam("payload", type_=OUTBOX.c.payload.type),
+            literal({}, type_=OUTBOX.c.headers.type),
+        ),
+    )
+    .returning(OUTBOX.c.id)
+)
 
 
 class KeyUnknown(Exception):  # noqa: N818 - it may arrive yet
@@ -50,6 +82,7 @@ class Keys:
         self._master = master
         self.platform = platform
         self._cache: OrderedDict[str, DataKey] = OrderedDict()
+        self._made: WeakKeyDictionary[AsyncConnection, dict[str, DataKey]] = WeakKeyDictionary()
         # Content digests must not be guessable from outside; agencies' pseudonyms not from outside the agencies.
         self._pepper = hmac.new(master, b"vongtay pepper", hashlib.sha256).digest()
         self.agency_pepper = hmac.new(master, b"vongtay agency pepper", hashlib.sha256).digest()
@@ -63,7 +96,10 @@ class Keys:
         if cached is not None:
             self._cache.move_to_end(kid)
             return cached
-        row = (await connection.execute(select(PRIVACY_KEY.c.wrapped).where(PRIVACY_KEY.c.kid == kid))).first()
+        made = self._made.get(connection, {}).get(kid)
+        if made is not None:
+            return made
+        row = (await connection.execute(_FIND, {"kid": kid})).first()
         if row is None:
             if not create:
                 raise KeyUnknown(kid)
@@ -82,18 +118,23 @@ class Keys:
         """The plain value of a field that may be sealed. Raises `KeyUnknown`, `Erased`, `Unreadable`."""
         box = as_box(value)
         if box is None:
-            return TypeAdapter(as_type).validate_python(value)
-        plain = self.platform.open(box) if box.ephemeral else (await self.key_for(connection, box.kid)).open(box)
+            plain: T = _adapter(cast(Any, as_type)).validate_python(value)
+            return plain
         try:
-            return TypeAdapter(as_type).validate_json(plain)
+            plain = _adapter(cast(Any, as_type)).validate_json(await self._plain(connection, box))
         except ValidationError:
             raise Unreadable(box.kid) from None  # the error would repeat the content
+        return plain
 
     async def reseal(self, connection: AsyncConnection, value: object, kid: str) -> SealedBox | None:
         """The same content under another key; nothing stays nothing."""
         if value is None:
             return None
-        return await self.seal(connection, await self.open(connection, value, object), kid)
+        box = as_box(value)
+        if box is None:
+            return await self.seal(connection, value, kid)
+        plain = await self._plain(connection, box)
+        return (await self.key_for(connection, kid, create=True)).seal(plain)
 
     def seal_for_platform(self, data: Contract) -> Contract:
         """An agency's event with its plain personal fields sealed to the platform, before it is stored anywhere."""
@@ -104,18 +145,16 @@ class Keys:
                 boxes[name] = seal_to_platform(_dump(value), self.platform.public, self.platform.kid)
         return data.model_copy(update=boxes) if boxes else data
 
-    async def learn(self, connection: AsyncConnection, kid: str, wrapped: bytes | None) -> None:
-        """Take over a key (or its erasure) heard on `privacy.keys.v1`. An erased key never comes back."""
-        now = datetime.now(UTC)
-        if wrapped is None:
-            self._cache.pop(kid, None)
-            statement = insert(PRIVACY_KEY).values(kid=kid, wrapped=None, changed_at=now)
-            await connection.execute(
-                statement.on_conflict_do_update(index_elements=["kid"], set_={"wrapped": None, "changed_at": now})
-            )
-            return
-        statement = insert(PRIVACY_KEY).values(kid=kid, wrapped=wrapped, changed_at=now)
-        await connection.execute(statement.on_conflict_do_nothing())
+    async def learn(self, connection: AsyncConnection, heard: Mapping[str, bytes | None]) -> None:
+        """Take over keys heard on `privacy.keys.v1`, wrapped; None is an erasure. An erased key never comes back."""
+        for kid, wrapped in heard.items():
+            if wrapped is None:
+                self._cache.pop(kid, None)
+        if heard:
+            # Sorted, so that two replicas cannot deadlock on each other's rows.
+            kids = sorted(heard)
+            values = {"kids": kids, "wrapped": [heard[kid] for kid in kids], "now": datetime.now(UTC)}
+            await connection.execute(_LEARN, values)
 
     async def erase(self, connection: AsyncConnection, kid: str) -> None:
         """Destroy a key here; the tombstone that tells the others is the caller's event."""
@@ -124,19 +163,20 @@ class Keys:
             update(PRIVACY_KEY).where(PRIVACY_KEY.c.kid == kid).values(wrapped=None, changed_at=datetime.now(UTC))
         )
 
+    async def _plain(self, connection: AsyncConnection, box: SealedBox) -> bytes:
+        return self.platform.open(box) if box.ephemeral else (await self.key_for(connection, box.kid)).open(box)
+
     async def _make(self, connection: AsyncConnection, kid: str) -> DataKey:
         key = DataKey.new(kid)
         wrapped = key.wrap(self._master)
-        made = await connection.execute(
-            insert(PRIVACY_KEY)
-            .values(kid=kid, wrapped=wrapped, changed_at=datetime.now(UTC))
-            .on_conflict_do_nothing()
-            .returning(PRIVACY_KEY.c.kid)
-        )
+        values = {"kid": kid, "wrapped": wrapped, "now": datetime.now(UTC), "id": new_id()}
+        made = await connection.execute(_MAKE, {**values, "payload": orjson.dumps(_published(wrapped))})
         if made.first() is None:  # another transaction was first, and has committed
             return await self.key_for(connection, kid)
-        await put(connection, [OutboxRow(KEYS_TOPIC, kid, "privacy.key", orjson.dumps(_published(wrapped)), {})])
-        # Not cached before the commit: a rolled-back key must not seal anything.
+        # Known to its own transaction alone: one that is rolled back takes its key with it. A savepoint may be rolled
+        # back within it.
+        if not connection.in_nested_transaction():
+            self._made.setdefault(connection, {})[kid] = key
         return key
 
     def _remember(self, key: DataKey) -> None:
@@ -171,6 +211,12 @@ def wrapped_of(value: bytes | None) -> bytes | None:
 
 def _published(wrapped: bytes) -> dict[str, Any]:
     return {"wrapped": base64.b64encode(wrapped).decode()}
+
+
+@cache
+def _adapter(as_type: Any) -> TypeAdapter[Any]:
+    """Making one costs more than using it."""
+    return TypeAdapter(as_type)
 
 
 def _dump(value: object) -> bytes:

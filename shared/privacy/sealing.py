@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import os
 from dataclasses import dataclass
+from functools import lru_cache
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hashes, serialization
@@ -21,6 +22,7 @@ from shared.contracts.base import SealedBox
 PLATFORM_KID = "platform/1"
 _NONCE = 12
 _KEY = 32
+_REMEMBERED = 4096
 
 
 class Unreadable(Exception):  # noqa: N818 - says what the box is, not that we failed
@@ -82,6 +84,8 @@ class PlatformKey:
     def __init__(self, private: bytes, kid: str = PLATFORM_KID) -> None:
         self._private = X25519PrivateKey.from_private_bytes(private)
         self.kid = kid
+        # A box is opened when it is checked and again when it is handled; agreeing on its key is the costly part.
+        self._key_of = lru_cache(_REMEMBERED)(self._agree)
 
     @property
     def public(self) -> bytes:
@@ -91,11 +95,14 @@ class PlatformKey:
     def open(self, box: SealedBox) -> bytes:
         """The plain bytes of a hybrid box. Raises `Unreadable`."""
         try:
-            theirs = X25519PublicKey.from_public_bytes(base64.b64decode(box.ephemeral or "", validate=True))
-            key = _derive(self._private.exchange(theirs), box.kid)
+            key = self._key_of(box.ephemeral or "", box.kid)
         except ValueError:
             raise Unreadable(box.kid) from None
         return _decrypt(key, box)
+
+    def _agree(self, ephemeral: str, kid: str) -> bytes:
+        theirs = X25519PublicKey.from_public_bytes(base64.b64decode(ephemeral, validate=True))
+        return _derive(self._private.exchange(theirs), kid)
 
 
 def _derive(shared: bytes, kid: str) -> bytes:

@@ -212,7 +212,7 @@ async def test_an_event_waits_a_moment_for_its_key_and_is_not_parked(house: Hous
     await asyncio.sleep(0.3)
     assert not handling.done()
     async with house.database.transaction() as connection:
-        await house.keys.learn(connection, "case/1", row.wrapped)
+        await house.keys.learn(connection, {"case/1": row.wrapped})
     assert [result.outcome for result in await handling] == ["accepted"]
     assert opened_names == [NAME]
 
