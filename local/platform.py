@@ -23,7 +23,7 @@ from local.demo.filling import fill
 from local.folder import DataFolder, PlatformError, Secrets, port_is_free, write_private
 from local.kafka import EmbeddedKafka
 from local.postgres import EmbeddedPostgres
-from local.server import server
+from local.server import server, settle
 from local.services import SERVICES, build_of
 from shared.messaging.topics import USERS, agency_user, ensure_topics, service_user
 from shared.reference.units import Units
@@ -128,6 +128,7 @@ class Platform:
         )
         door = front_door(front, {path: process.app for path, process in processes.items()})
         web = server(door, _HOST, self._port)
+        settle()
 
         async def serve() -> None:
             watching = asyncio.create_task(self._watch(kafka, postgres))

@@ -84,11 +84,12 @@ class Desk:
         """
         received_at = concerns.check_received(report.received_at, scope.now)
         concern_id = stable_id("concern", origin.source, origin.id)
-        before = await store.lock_concern(scope.connection, concern_id)
+        found = await store.lock_concern_or_code(scope.connection, concern_id, _local(scope))
+        before, code = (None, found) if isinstance(found, str) else (found, found.concern.code)
         child = None if report.child is None else await self._open(scope, report.child, ChildDescription)
         said = Concern(
             id=concern_id,
-            code=before.concern.code if before else await store.next_code(scope.connection, "concern", _local(scope)),
+            code=code,
             unit=await self._unit(scope, report.unit, report.unit_text),
             sex=concerns.described_sex(report.sex, child),
             age_band=concerns.described_band(report.age, child, received_at),
@@ -99,6 +100,8 @@ class Desk:
             received_at=received_at,
         )
         file_id = before.file_id if before else stable_id("case", concern_id)
+        if before is None:
+            await self.keys.make(scope.connection, f"case/{file_id}")
         file = ConcernFile(
             concern=concerns.correct(before.concern, said) if before else said,
             file_id=file_id,
@@ -340,7 +343,7 @@ class Desk:
     async def _open_case(
         self, scope: Scope, file: ConcernFile, child: ChildDescription | None, actor: Actor
     ) -> ConcernFile:
-        code = await store.next_code(scope.connection, "case", _local(scope))
+        code = await store.next_case_code(scope.connection, _local(scope))
         world = self.world(scope.now)
         decision = cases.open_case(file.concern, file.file_id, code, child, world, by_person=actor is not SYSTEM)
         await self.save(scope, None, decision, actor)

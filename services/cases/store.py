@@ -42,6 +42,11 @@ _SAVE_ENTRY = text(
        VALUES (:case_id, :at, :kind, :sector, :who, :who_name, CAST(:data AS jsonb), CAST(:words AS jsonb))"""
 )
 
+_LOCK_OR_NUMBER = text(
+    """SELECT found.*, CASE WHEN found.id IS NULL THEN nextval('concern_number') END AS number
+       FROM (SELECT) AS one LEFT JOIN (SELECT * FROM concern WHERE id = :id FOR UPDATE) AS found ON true"""
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ConcernFile:
@@ -86,10 +91,13 @@ class Incident:
     sequence: int
 
 
-async def next_code(connection: AsyncConnection, kind: Literal["case", "concern"], at: datetime) -> str:
-    """A code for people, without identity: `TN-2026-000123` for a case, `BT-…` (báo tin) for a report."""
-    number = (await connection.execute(text(f"SELECT nextval('{kind}_number')"))).scalar_one()
-    return f"{'TN' if kind == 'case' else 'BT'}-{at.year}-{number:06d}"
+async def next_case_code(connection: AsyncConnection, at: datetime) -> str:
+    """A case's code for people, without identity: `TN-2026-000123`."""
+    return _code("TN", (await connection.execute(text("SELECT nextval('case_number')"))).scalar_one(), at)
+
+
+def _code(kind: Literal["TN", "BT"], number: int, at: datetime) -> str:
+    return f"{kind}-{at.year}-{number:06d}"
 
 
 async def lock_case(connection: AsyncConnection, case_id: str) -> Case | None:
@@ -162,6 +170,13 @@ async def lock_concern(connection: AsyncConnection, concern_id: str) -> ConcernF
     rows = await connection.execute(text("SELECT * FROM concern WHERE id = :id FOR UPDATE"), {"id": concern_id})
     row = rows.mappings().one_or_none()
     return None if row is None else _as_file(row)
+
+
+async def lock_concern_or_code(connection: AsyncConnection, concern_id: str, at: datetime) -> ConcernFile | str:
+    """A concern's file, its row locked; where there is none yet, the code of a new one: `BT-2026-000123` (báo tin)."""
+    rows = await connection.execute(_LOCK_OR_NUMBER, {"id": concern_id})
+    row = rows.mappings().one()
+    return _as_file(row) if row["id"] is not None else _code("BT", row["number"], at)
 
 
 async def find_concern(connection: AsyncConnection, key: str) -> ConcernFile | None:

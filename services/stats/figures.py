@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -16,7 +16,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain import COMMUNE_ROSTER, DROPPED_OUT, SCHOOL_ROSTER, Kind
 from shared.contracts.errors import Rejected, Violation
-from shared.contracts.vocabulary import AgeBand
 
 _PLACE: Final = {"unit": "unit", "sex": "sex"}
 _CASE: Final = {**_PLACE, "age": "age_band", "risk": "risk", "status": "status", "sector": "sector"}
@@ -228,44 +227,3 @@ def _sums(cells: Iterable[_Cell], words: Callable[[_Cell], Iterable[str]]) -> di
         for word in words(cell):
             sums[word] += cell.n
     return dict(sorted(sums.items()))
-
-
-@dataclass(frozen=True, slots=True)
-class BoardRow:
-    """A part of the board's figures: what, where, of whom. `kind` is the abuse kind where one applies."""
-
-    what: int
-    unit: str
-    sex: str
-    age: AgeBand
-    kind: str
-    risk: str
-    status: str
-    sector: str
-    n: int
-
-
-_BOARD = f"""
-SELECT c.kind, c.unit, c.sex, CASE c.kind WHEN :child THEN {AGE_BAND} ELSE c.age_band END,
-    CASE WHEN c.kind = ANY(:clocked) THEN c.extra WHEN c.kind = :child THEN '' ELSE c.category END,
-    c.risk, c.status, c.sector, sum(q.n)::bigint
-FROM cell c JOIN cube q ON q.cell = c.id
-WHERE q.n <> 0 AND (c.kind = ANY(:kinds) OR c.kind = :arrival AND c.date = :today)
-GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
-"""
-
-
-async def board_rows(connection: AsyncConnection, now: datetime) -> list[BoardRow]:
-    """Everything the board shows to anybody, in one query. `now`: in our zone, for today's concerns and for ages."""
-    rows = await connection.execute(
-        text(_BOARD),
-        {
-            "kinds": [int(kind) for kind in (Kind.CONCERN, Kind.CASE, Kind.DEADLINE, Kind.TASK, Kind.CHILD)],
-            "clocked": [int(Kind.DEADLINE), int(Kind.TASK)],
-            "child": int(Kind.CHILD),
-            "arrival": int(Kind.ARRIVAL),
-            "today": now.date().isoformat(),
-            "month": month_number(now.date()),
-        },
-    )
-    return [BoardRow(*row) for row in rows]

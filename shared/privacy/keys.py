@@ -103,7 +103,7 @@ class Keys:
         if row is None:
             if not create:
                 raise KeyUnknown(kid)
-            return await self._make(connection, kid)
+            return await self.make(connection, kid)
         if row.wrapped is None:
             raise Erased(kid)
         key = DataKey.unwrap(kid, row.wrapped, self._master)
@@ -166,7 +166,11 @@ class Keys:
     async def _plain(self, connection: AsyncConnection, box: SealedBox) -> bytes:
         return self.platform.open(box) if box.ephemeral else (await self.key_for(connection, box.kid)).open(box)
 
-    async def _make(self, connection: AsyncConnection, kid: str) -> DataKey:
+    async def make(self, connection: AsyncConnection, kid: str) -> DataKey:
+        """A new data key, published with the transaction; the one there is, where another transaction was first.
+
+        Whoever knows that there is none yet need not have `key_for` look for it. Raises `Erased`.
+        """
         key = DataKey.new(kid)
         wrapped = key.wrap(self._master)
         values = {"kid": kid, "wrapped": wrapped, "now": datetime.now(UTC), "id": new_id()}
