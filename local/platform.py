@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import signal
+import sys
 import time
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -68,35 +70,36 @@ class Platform:
             secrets = self._folder.secrets()
             users = {user: secrets.password(user) for user in USERS}
             postgres = EmbeddedPostgres(self._folder.path / "postgres")
-            with Progress(
-                TextColumn("{task.description}"),
-                BarColumn(),
-                TaskProgressColumn(),
-                console=self._console,
-                transient=True,
-            ) as progress:
-                task = progress.add_task("Kafka", total=None)
-                kafka = EmbeddedKafka(
-                    self._folder.path / "kafka",
-                    users=users,
-                    on_progress=lambda done, total: progress.update(task, completed=done, total=total),
-                )
-                self._start(kafka, postgres)
+            # By itself the signal would end this process between two instructions, and the servers with it, unstopped.
+            signal.signal(signal.SIGTERM, _end)
+            kafka: EmbeddedKafka | None = None
             try:
+                with Progress(
+                    TextColumn("{task.description}"),
+                    BarColumn(),
+                    TaskProgressColumn(),
+                    console=self._console,
+                    transient=True,
+                ) as progress:
+                    task = progress.add_task("Kafka", total=None)
+                    kafka = EmbeddedKafka(
+                        self._folder.path / "kafka",
+                        users=users,
+                        on_progress=lambda done, total: progress.update(task, completed=done, total=total),
+                    )
+                    self._start(kafka, postgres)
                 self._serve(kafka, postgres, secrets)
             finally:
                 self._stopping = True
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
                 with ThreadPoolExecutor(2) as threads:
-                    list(threads.map(lambda part: part.stop(), (kafka, postgres)))
+                    list(threads.map(lambda part: part.stop(), (part for part in (kafka, postgres) if part)))
 
     def _start(self, kafka: EmbeddedKafka, postgres: EmbeddedPostgres) -> None:
         with ThreadPoolExecutor(2) as threads:
             starts = [threads.submit(kafka.start), threads.submit(postgres.start)]
-        problems = [start.exception() for start in starts]
-        if any(problems):
-            for part in (kafka, postgres):
-                part.stop()
-            raise next(problem for problem in problems if problem)
+        for start in starts:
+            start.result()
 
     def _serve(self, kafka: EmbeddedKafka, postgres: EmbeddedPostgres, secrets: Secrets) -> None:
         base = self._settings(secrets)
@@ -220,3 +223,7 @@ class Platform:
                     _LOG.error("demo.unfinished", reason=type(problem).__name__)
         if self._demo_users:
             self._console.print("Demo users: choose a role on the sign-in page; nothing in here is real.")
+
+
+def _end(*_signal: object) -> None:
+    sys.exit()
