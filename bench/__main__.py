@@ -1,4 +1,4 @@
-"""`python -m bench [NAME…] [--quick]`: runs benches, prints a table and merges it into bench/results.json."""
+"""`python -m bench [NAME…] [--quick]`: runs benches, prints a table, merges it into bench/results.json and .md."""
 
 from __future__ import annotations
 
@@ -46,6 +46,11 @@ def merge(fresh: Sequence[dict[str, Any]], known: Sequence[dict[str, Any]]) -> l
     )
 
 
+def figure(value: float) -> str:
+    """A figure with as many digits as it means something."""
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.3g}"
+
+
 def show(results: Sequence[Result]) -> None:
     """Print a table."""
     table = Table(title=f"Vòng Tay: {machine()}")
@@ -55,15 +60,40 @@ def show(results: Sequence[Result]) -> None:
         table.add_row(
             result.name,
             result.what,
-            f"{result.ours:,.4g} {result.unit}" if result.ours < 1000 else f"{result.ours:,.0f} {result.unit}",
-            "\n".join(f"{name}: {value:,.0f}" for name, value in result.beside.items()),
+            f"{figure(result.ours)} {result.unit}",
+            "\n".join(f"{name}: {figure(value)}" for name, value in result.beside.items()),
             "\n".join(f"{value:.2f} × {name}" for name, value in result.ratio.items()),
             result.aim,
-            "yes" if result.met else "NO",
+            ("yes" if result.met else "NO") if result.aim else "",
         )
     console = Console()
     # Into a file or a log, too, a line stays a line.
     Console(width=max(console.width, 150)).print(table)
+
+
+def as_markdown(rows: Sequence[dict[str, Any]]) -> str:
+    """The newest result of every bench, for whoever reads the repository."""
+    lines = [
+        "# Measured",
+        "",
+        "Written by `make bench`; each line with what it is compared to comes from one run on one machine.",
+        "",
+        "| Bench | What | Ours | Beside it | Ours is | Aim | Met | Machine, day |",
+        "|---|---|---:|---|---|---|---|---|",
+    ]
+    for row in rows:
+        cells = [
+            row["name"],
+            row["what"],
+            f"{figure(row['ours'])} {row['unit']}",
+            "<br>".join(f"{name}: {figure(value)}" for name, value in row["beside"].items()),
+            "<br>".join(f"{value:.2f} × {name}" for name, value in row["ratio"].items()),
+            row["aim"],
+            ("yes" if row["met"] else "**no**") if row["aim"] else "",
+            f"{row['machine']}, {row['at'][:10]}{' (quick run)' if row['quick'] else ''}",
+        ]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
 
 
 def main() -> int:
@@ -88,6 +118,7 @@ def main() -> int:
     known = json.loads(_RESULTS.read_text("utf-8")) if _RESULTS.exists() else []
     merged = merge([result.as_dict() | stamp for result in results], known)
     _RESULTS.write_text(json.dumps(merged, ensure_ascii=False, indent=1) + "\n", "utf-8")
+    _RESULTS.with_suffix(".md").write_text(as_markdown(merged), "utf-8")
     return 1 if broken or not all(result.met for result in results) else 0
 
 

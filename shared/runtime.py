@@ -19,9 +19,9 @@ from fastapi import APIRouter, FastAPI, Response
 
 from shared.database import Database
 from shared.identity import Directory, demo_directory
-from shared.messaging.relay import pause
 from shared.messaging.router import Clock
 from shared.messaging.service import Service, ServiceApp, ServiceContext
+from shared.messaging.waiting import pause
 from shared.privacy import Keys
 from shared.privacy.sealing import PlatformKey
 from shared.reference.units import Units

@@ -10,8 +10,8 @@ from collections.abc import Awaitable, Callable
 
 from services.cases.desk import Desk
 from shared.database import Database
-from shared.messaging.relay import pause
 from shared.messaging.router import Clock, Scope
+from shared.messaging.waiting import pause
 
 EVERY_SECONDS = 1.0
 _BATCH = 50

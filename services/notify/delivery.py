@@ -25,7 +25,7 @@ from services.notify.signing import Vault, key_of
 from services.notify.store import Leased, Result, Target
 from services.notify.subscriptions import Subscription
 from shared.database import Database, is_passing
-from shared.messaging.relay import pause
+from shared.messaging.waiting import pause
 from shared.privacy.sealing import Unreadable
 from shared.telemetry import continued_span
 

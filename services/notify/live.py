@@ -16,7 +16,7 @@ from services.notify.delivery import listen
 from services.notify.domain import audiences_of
 from shared.database import Database
 from shared.identity import Principal
-from shared.messaging.relay import pause
+from shared.messaging.waiting import pause
 from shared.web.i18n import Language
 from shared.web.live import Hub, live_response
 

@@ -12,8 +12,8 @@ from datetime import datetime, timedelta
 from services.notify import store
 from shared.contracts.notify import DeliveryFailed
 from shared.database import Database
-from shared.messaging.relay import pause
 from shared.messaging.router import Scope
+from shared.messaging.waiting import pause
 
 _PORTION = 5000
 _EVERY_SECONDS = 3600.0

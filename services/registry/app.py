@@ -14,8 +14,8 @@ from services.registry.handlers import routes
 from services.registry.office import Office
 from services.registry.pages import RegistryPages
 from services.registry.store import children
-from shared.messaging.relay import pause
 from shared.messaging.service import BackgroundLoop, ServiceApp, ServiceContext
+from shared.messaging.waiting import pause
 from shared.reference.units import Units
 from shared.web.pages import Pages
 

@@ -23,8 +23,8 @@ from services.stats.store import CHANNEL
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal
-from shared.messaging.relay import pause
 from shared.messaging.router import Clock
+from shared.messaging.waiting import either, pause
 from shared.web.i18n import ZONE, Language
 from shared.web.live import Hub, live_response
 from shared.web.pages import Pages
@@ -250,7 +250,7 @@ class Board:
         listening = asyncio.create_task(self._listen(stop))
         try:
             while not stop.is_set():
-                await _either(self._wake, stop, _IDLE_SECONDS)
+                await either(self._wake, stop, _IDLE_SECONDS)
                 began = time.monotonic()
                 self._wake.clear()
                 self._forget_unwatched()
@@ -334,12 +334,3 @@ async def listen(database: Database, heard: Callable[[], Any], stop: asyncio.Eve
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
             _LOG.warning("stats.listening.waiting", reason=type(error).__name__)
             await pause(stop, 2.0)
-
-
-async def _either(wake: asyncio.Event, stop: asyncio.Event, seconds: float) -> None:
-    waiting = [asyncio.ensure_future(wake.wait()), asyncio.ensure_future(stop.wait())]
-    try:
-        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waiting:
-            task.cancel()

@@ -17,8 +17,8 @@ from services.stats.board import listen
 from services.stats.domain import Kind
 from shared.contracts.stats import IndicatorChanged
 from shared.database import Database
-from shared.messaging.relay import pause
 from shared.messaging.router import Clock, Scope
+from shared.messaging.waiting import pause
 
 # An indicator's name and which cells it sums.
 INDICATORS: Final[Mapping[str, str]] = {

@@ -20,7 +20,7 @@ from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
 
 from shared.messaging.processing import Record
-from shared.messaging.relay import pause
+from shared.messaging.waiting import pause
 
 _LOG = structlog.get_logger(__name__)
 MAX_RECORDS = 4000

@@ -16,6 +16,8 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from shared.messaging.waiting import either, pause
+
 _LOG = structlog.get_logger(__name__)
 _BATCH = 2000
 _ELECTION_LOCK = 7_316_002
@@ -86,7 +88,7 @@ class Relay:
             wake.clear()
             count = await self._batch(connection, producer)
             if count < _BATCH:
-                await _either(wake, stop, _IDLE_SECONDS)
+                await either(wake, stop, _IDLE_SECONDS)
 
     async def _batch(self, connection: asyncpg.Connection, producer: AIOKafkaProducer) -> int:
         async with connection.transaction():
@@ -108,20 +110,3 @@ class Relay:
             await asyncio.gather(*acknowledgements)
         self.published += len(rows)
         return len(rows)
-
-
-async def pause(stop: asyncio.Event, seconds: float) -> None:
-    """Wait, but not longer than until `stop`."""
-    try:
-        await asyncio.wait_for(stop.wait(), seconds)
-    except TimeoutError:
-        return
-
-
-async def _either(wake: asyncio.Event, stop: asyncio.Event, seconds: float) -> None:
-    waiting = [asyncio.ensure_future(wake.wait()), asyncio.ensure_future(stop.wait())]
-    try:
-        await asyncio.wait(waiting, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in waiting:
-            task.cancel()

@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.errors import Rejected
 from shared.database import Database, is_passing
 from shared.messaging.processing import Processor, Record
-from shared.messaging.relay import pause
 from shared.messaging.router import Scope
+from shared.messaging.waiting import pause
 
 MAX_ATTEMPTS = 5
 _LOG = structlog.get_logger(__name__)

@@ -29,9 +29,10 @@ from shared.messaging.http import service_routes
 from shared.messaging.intake import Intake
 from shared.messaging.operations import Operations
 from shared.messaging.processing import Processor, Record
-from shared.messaging.relay import Relay, pause
+from shared.messaging.relay import Relay
 from shared.messaging.repair import Repair
 from shared.messaging.router import OWN_TOPIC, Clock, Router
+from shared.messaging.waiting import pause
 from shared.privacy import Keys
 from shared.privacy.keys import KEYS_TOPIC, wrapped_of
 from shared.settings import Settings
