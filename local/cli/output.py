@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+_WIDE = 200
 EXIT_DATA = 1
 EXIT_USE = 2
 EXIT_UNREACHABLE = 3
@@ -40,10 +41,13 @@ def print_json(value: object) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]], empty: str) -> None:
     """Print rows as a table, or what their absence means."""
-    table = Table(*columns, title=title, title_justify="left")
+    table = Table(title=title, title_justify="left")
+    for column in columns:
+        table.add_column(column, overflow="fold")  # an id cut short is of no use
     for row in rows:
         table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
     if table.row_count:
-        console.print(table)
+        # Into a pipe or a file, a row stays a line.
+        console.print(table, width=None if console.is_terminal else _WIDE)
     else:
         console.print(empty)

@@ -147,6 +147,7 @@ class Desk:
         keys = blocking_keys(traits_of(said.description, said.unit, said.as_of))
         await store.insert_child(scope.connection, child_id, known, said, keys, scope.now)
         await pairs.put_pairs(scope.connection, child_id, possible, scope.now)
+        await self._keys.make(scope.connection, f"child/{child_id}")
         box = await self._keys.seal(scope.connection, known.description, f"child/{child_id}")
         event = ChildRegistered(child_id=child_id, facts=known.facts, child=box, sector=sector_of(said.sector))
         await scope.emit(event, subject=child_id, sequence=1, unit=known.unit)
