@@ -11,12 +11,13 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-_WIDE = 200
 EXIT_DATA = 1
 EXIT_USE = 2
 EXIT_UNREACHABLE = 3
 
 console = Console(highlight=False)
+if not console.is_terminal:
+    console.width = 200  # into a pipe or a file, a row stays a line
 error_console = Console(stderr=True, highlight=False)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs instead of a table.")]
 
@@ -47,7 +48,6 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     for row in rows:
         table.add_row(*(escape("" if cell is None else str(cell)) for cell in row))
     if table.row_count:
-        # Into a pipe or a file, a row stays a line.
-        console.print(table, width=None if console.is_terminal else _WIDE)
+        console.print(table)
     else:
         console.print(empty)
