@@ -30,7 +30,11 @@ from shared.privacy.sealing import DataKey, PlatformKey, Unreadable, seal_to_pla
 T = TypeVar("T")
 KEYS_TOPIC = "privacy.keys.v1"
 _CACHED = 20_000
-_FIND = select(PRIVACY_KEY.c.wrapped).where(PRIVACY_KEY.c.kid == bindparam("kid"))
+# Settled: written by a transaction that ended before this statement began, and so not by this one or a part of it.
+_FIND = text(
+    """SELECT wrapped, age(xmin) > age(pg_snapshot_xmin(pg_current_snapshot())::xid) AS settled
+       FROM privacy_key WHERE kid = :kid"""
+)
 _NEW = (
     insert(PRIVACY_KEY)
     .values(kid=bindparam("kid"), wrapped=bindparam("wrapped"), changed_at=bindparam("now"))
@@ -107,7 +111,8 @@ class Keys:
         if row.wrapped is None:
             raise Erased(kid)
         key = DataKey.unwrap(kid, row.wrapped, self._master)
-        self._remember(key)
+        if row.settled:  # else it may yet be rolled back: what was sealed under it could never be opened again
+            self._remember(key)
         return key
 
     async def seal(self, connection: AsyncConnection, value: object, kid: str, *, create: bool = True) -> SealedBox:

@@ -6,6 +6,7 @@ import asyncio
 import base64
 import time
 from collections.abc import AsyncIterator, Callable
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -221,6 +222,23 @@ async def test_an_event_waits_a_moment_for_its_key_and_is_not_parked(house: Hous
     assert [result.outcome for result in await processor.handle([lost])] == ["parked"]
     assert time.monotonic() - began < 6
     assert await house.rows("SELECT reason FROM parked") == [(KeyUnknown.__name__,)]
+
+
+@pytest.mark.parametrize("in_savepoint", [False, True])
+async def test_a_key_that_was_rolled_back_seals_nothing_afterwards(house: House, in_savepoint: bool) -> None:
+    async with house.database.engine.connect() as connection:
+        async with connection.begin_nested() if in_savepoint else nullcontext():
+            first = await house.keys.seal(connection, "một", "case/1")
+        assert await house.keys.open(connection, first, str) == "một"
+        await house.keys.seal(connection, "hai", "case/1")
+        await connection.rollback()
+    async with house.database.transaction() as connection:
+        with pytest.raises(KeyUnknown):
+            await house.keys.key_for(connection, "case/1")
+        kept = await house.keys.seal(connection, "ba", "case/1")
+    other = Keys(b"m" * 32, PlatformKey(b"p" * 32))
+    async with house.database.transaction() as connection:
+        assert await other.open(connection, kept, str) == "ba"
 
 
 async def test_identity_is_never_in_clear_in_the_broker_or_the_database(house: House) -> None:
