@@ -42,10 +42,9 @@ class Client:
         wanted = {name: str(value) for name, value in query.items() if value is not None}
         return self._call("GET", f"{path}?{urlencode(wanted)}" if wanted else path, None, self._authorization())
 
-    def post(self, path: str, body: object | None = None, **query: object) -> Any:
+    def post(self, path: str, body: object | None = None) -> Any:
         """The JSON answer of a POST. Raises `CommandError`."""
-        wanted = {name: str(value) for name, value in query.items() if value is not None}
-        return self._call("POST", f"{path}?{urlencode(wanted)}" if wanted else path, body or {}, self._authorization())
+        return self._call("POST", path, body or {}, self._authorization())
 
     def _authorization(self) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.token}"}

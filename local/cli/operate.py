@@ -99,7 +99,10 @@ def replay_dead_letter(service: Service, identifier: int) -> None:
     Example: `vongtay deadletters replay cases 17`
     """
     _known(service)
-    console.print(Client("operator").post(f"/{service}/ops/deadletters/{identifier}/replay")["outcome"])
+    outcome = Client("operator").post(f"/{service}/ops/deadletters/{identifier}/replay")["outcome"]
+    if outcome in {"failed-again", "skipped"}:
+        raise CommandError(f"It stays a dead letter: {outcome}.", EXIT_DATA)
+    console.print(outcome)
 
 
 @deadletters.command("discard")
@@ -138,10 +141,10 @@ def list_parked(
 def release_parked(service: Service, topic: str, key: str) -> None:
     """Try a key's waiting events now, in their order.
 
-    Example: `vongtay parked release cases agency.health.v1 HS-17`
+    The key as `vongtay parked list` names it. Example: `vongtay parked release cases agency.health.v1 "#1f0c9a7e22d4"`
     """
     _known(service)
-    if not Client("operator").post(f"/{service}/ops/parked/release", topic=topic, key=key)["released"]:
+    if not Client("operator").post(f"/{service}/ops/parked/release", {"topic": topic, "key": key})["released"]:
         raise CommandError("It failed again, for the same reason or another: `vongtay parked list`.", EXIT_DATA)
     console.print("Released.")
 

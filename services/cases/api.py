@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases import store
@@ -21,6 +21,7 @@ from services.cases.reading import actor_of, may_read_identity, may_see_case, ma
 from services.cases.store import CaseFilter, ConcernFile
 from shared.contracts.agency import ConcernReported
 from shared.contracts.errors import Rejected
+from shared.contracts.vocabulary import Moment
 from shared.identity import NotAllowedError, Permission, Principal, SignedIn, permit
 from shared.messaging.outbox import new_id
 
@@ -54,7 +55,7 @@ class AnswerRequest(BaseModel):
     answer: Literal["accepted", "declined", "done", "new-date"]
     reason: MaybeWords = None
     summary: MaybeWords = None
-    new_date: AwareDatetime | None = None
+    new_date: Moment | None = None
 
 
 def build_api(office: Office) -> APIRouter:

@@ -11,12 +11,13 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query
-from pydantic import AwareDatetime, BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict
 
 from services.notify import inbox, log
 from services.notify.acts import Change, NotFoundError, Office, Wanted
 from services.notify.domain import DeliveryState, audiences_of
 from services.notify.subscriptions import Subscription
+from shared.contracts.vocabulary import Moment
 from shared.database import Database
 from shared.identity import Principal, SignedIn
 from shared.messaging.router import Clock
@@ -30,7 +31,7 @@ class ReplayFailed(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    since: AwareDatetime
+    since: Moment
 
 
 def api_routes(office: Office, database: Database, clock: Clock, all_units: tuple[str, ...]) -> APIRouter:
@@ -96,7 +97,7 @@ def _delivery_routes(router: APIRouter, office: Office) -> None:
         principal: SignedIn,
         identifier: str,
         state: DeliveryState | None = None,
-        before: AwareDatetime | None = None,
+        before: Moment | None = None,
         limit: Limit = _PAGE,
     ) -> list[dict[str, Any]]:
         """The log of one endpoint, newest first; go on with `before` = the last `created_at`."""
@@ -132,7 +133,7 @@ def _delivery_routes(router: APIRouter, office: Office) -> None:
 def _inbox_routes(router: APIRouter, database: Database, clock: Clock, all_units: tuple[str, ...]) -> None:
     @router.get("/inbox")
     async def notices(
-        principal: SignedIn, unread: bool = False, before: AwareDatetime | None = None, limit: Limit = _PAGE
+        principal: SignedIn, unread: bool = False, before: Moment | None = None, limit: Limit = _PAGE
     ) -> dict[str, Any]:
         """What the principal is told in the app, newest first."""
         mine = audiences_of(principal, all_units)

@@ -20,7 +20,7 @@ from services.registry.office import NotThereError, Office
 from services.registry.store.children import ChildRow
 from services.registry.store.finding import Wanted
 from shared.contracts.registry import Candidate, ChildFacts
-from shared.contracts.vocabulary import ChildDescription, ShortText, UnitCode
+from shared.contracts.vocabulary import ChildDescription, Day, ShortText, UnitCode
 from shared.identity import Permission, Principal, permit
 
 Reader = Annotated[Principal, Depends(permit(Permission.SEE_CHILDREN))]
@@ -32,7 +32,7 @@ class Search(BaseModel):
 
     name: ShortText = ""
     carer: ShortText = ""
-    birth_date: date | None = None
+    birth_date: Day | None = None
     birth_year: Annotated[int | None, Field(ge=1990, le=2100)] = None
     unit: UnitCode | None = None
 

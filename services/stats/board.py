@@ -34,6 +34,7 @@ _LOG = structlog.get_logger(__name__)
 _QUERY_SECONDS: Final = 0.1
 # Rests a query's and a sending's time so many times over, however much there is to count: others work here, too.
 _RESTS: Final = 4
+_LONGEST_REST: Final = 1.0
 _TABLE_SECONDS: Final = 1.0
 # Also when nothing changes: "today" does.
 _IDLE_SECONDS: Final = 30.0
@@ -259,7 +260,7 @@ class Board:
                         await self._read()
                     self._publish()
                 took = time.monotonic() - began
-                await pause(stop, max(_QUERY_SECONDS - took, took * _RESTS))
+                await pause(stop, max(_QUERY_SECONDS - took, min(took * _RESTS, _LONGEST_REST)))
         finally:
             listening.cancel()
             if stop.is_set():

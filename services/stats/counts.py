@@ -1,6 +1,7 @@
-"""The board's counts, held in memory and brought up to date by what changed: a moment costs what happened in it.
+"""The board's counts, held in memory and brought up to date by what changed: nothing else leaves the database.
 
-It must never be a count behind: whatever a transaction changed that the last look did not see is asked for again.
+PostgreSQL still looks at every cell of the cube to find it. It must never be a count behind: whatever a transaction
+changed that the last look did not see is asked for again.
 """
 
 from __future__ import annotations

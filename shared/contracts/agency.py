@@ -5,10 +5,9 @@ Identity is in sealed fields only; coarse facts (unit, kind, age) are in clear s
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
 from shared.contracts.base import Contract, Sealed, contract
 from shared.contracts.vocabulary import (
@@ -17,7 +16,9 @@ from shared.contracts.vocabulary import (
     ChildDescription,
     CircumstanceGroup,
     DangerNow,
+    Day,
     LongText,
+    Moment,
     Person,
     Register,
     Sex,
@@ -30,7 +31,7 @@ from shared.contracts.vocabulary import (
 class ConcernReported(Contract):
     """Somebody fears for a child (Decree 56/2017, Art. 25(1); form 01). Never refused for lack of knowledge."""
 
-    received_at: AwareDatetime
+    received_at: Moment
     channel: Channel = "other"
     reporter: Sealed[Person] | None = None
     relation: ShortText | None = None
@@ -50,7 +51,7 @@ class ChildRecorded(Contract):
     """What one register says of one child: birth, enrolment, a roster's row. Without `as_of`: the day of receipt."""
 
     register_kind: Register
-    as_of: date | None = None
+    as_of: Day | None = None
     child: Sealed[ChildDescription]
     unit: UnitCode | None = None
     unit_text: Sealed[ShortText] | None = None
@@ -64,8 +65,8 @@ class CircumstanceObserved(Contract):
 
     child_id: str = Field(max_length=36)
     circumstance: str = Field(max_length=40)
-    since: date
-    until: date | None = None
+    since: Day
+    until: Day | None = None
     evidence: ShortText | None = None
 
 
@@ -74,7 +75,7 @@ class IncidentRecorded(Contract):
     """An injury, drowning, accident, violence or labour found: what happened, where, how it ended."""
 
     kind: str = Field(min_length=1, max_length=40)
-    occurred_on: date
+    occurred_on: Day
     outcome: str = Field(min_length=1, max_length=40)
     unit: UnitCode | None = None
     unit_text: Sealed[ShortText] | None = None
@@ -92,7 +93,7 @@ class TaskAnswered(Contract):
     answer: Literal["accepted", "declined", "done", "new-date"]
     reason: Sealed[LongText] | None = None
     summary: Sealed[LongText] | None = None
-    new_date: AwareDatetime | None = None
+    new_date: Moment | None = None
 
 
 class RejectedRule(BaseModel):

@@ -153,9 +153,12 @@ def _time(value: Any, wrong: list[Violation]) -> datetime:
         return datetime.now(UTC)  # optional in the specification: then the moment it reached us
     if isinstance(value, str) and _TIME.match(value):
         try:
-            return datetime.fromisoformat(value.upper().replace("Z", "+00:00"))
+            moment = datetime.fromisoformat(value.upper().replace("Z", "+00:00"))
         except ValueError:
             pass
+        else:
+            if 1900 <= moment.year <= 2199:
+                return moment
     wrong.append(_violation("time", "time-invalid", "phải theo RFC 3339", "must follow RFC 3339"))
     return datetime.now(UTC)
 

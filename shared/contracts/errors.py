@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -40,6 +41,8 @@ class Rejected(Exception):  # noqa: N818 - the outcome's own name in the catalog
 
 # Our own error type: a field that calls itself sealed and is not.
 SEALED_BOX = "sealed_box"
+# A date or a moment that no event of ours can have.
+OUT_OF_CALENDAR = "out_of_calendar"
 # Pydantic's error types, said the way an agency's clerk or programmer understands them.
 _WORDS: dict[str, tuple[str, str]] = {
     "missing": ("thiếu thông tin bắt buộc", "is required"),
@@ -53,6 +56,7 @@ _WORDS: dict[str, tuple[str, str]] = {
     "date_parsing": ("không phải ngày hợp lệ (YYYY-MM-DD)", "is no valid date (YYYY-MM-DD)"),
     "datetime_parsing": ("không phải thời điểm hợp lệ (RFC 3339)", "is no valid time (RFC 3339)"),
     "datetime_from_date_parsing": ("không phải thời điểm hợp lệ (RFC 3339)", "is no valid time (RFC 3339)"),
+    OUT_OF_CALENDAR: ("nằm ngoài các năm 1900–2199", "is outside the years 1900 to 2199"),
     "timezone_aware": ("phải kèm múi giờ", "must carry a time zone"),
     "literal_error": ("không nằm trong danh mục", "is not one of the listed values"),
     "enum": ("không nằm trong danh mục", "is not one of the listed values"),
@@ -85,6 +89,33 @@ def violations_of(error: ValidationError, prefix: str = "data") -> list[Violatio
         vi, en = _WORDS.get(item["type"], ("không hợp lệ", "is not valid"))
         found.setdefault(field, Violation(field, field, f"Trường «{field}» {vi}.", f"Field «{field}» {en}."))
     return list(found.values())
+
+
+def refuse_nul(value: Any, field: str = "data") -> None:
+    """Raises `Rejected` (rule `nul-character`) where a text anywhere in a JSON value holds U+0000.
+
+    JSON allows it, no text of the database does.
+    """
+    found = _nul_in(value, field)
+    if found is not None:
+        vi = f"Trường «{found}» có ký tự U+0000."
+        raise Rejected([Violation(found, "nul-character", vi, f"Field «{found}» holds the character U+0000.")])
+
+
+def _nul_in(value: Any, field: str) -> str | None:
+    if isinstance(value, str):
+        return field if "\x00" in value else None
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if "\x00" in name:
+                return field
+            if (found := _nul_in(inner, f"{field}.{name}")) is not None:
+                return found
+    elif isinstance(value, list):
+        for at, inner in enumerate(value):
+            if (found := _nul_in(inner, f"{field}.{at}")) is not None:
+                return found
+    return None
 
 
 def _is_member(part: str) -> bool:

@@ -6,9 +6,14 @@ Lists that law or a province may change (units, deadlines, forms) are not here b
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from shared.contracts.errors import OUT_OF_CALENDAR
+
+D = TypeVar("D", bound=date)
 
 Sector = Literal["hotline", "health", "education", "police", "dolisa", "justice", "unions"]
 SECTORS: tuple[Sector, ...] = ("hotline", "health", "education", "police", "dolisa", "justice", "unions")
@@ -39,6 +44,17 @@ LongText = Annotated[str, Field(max_length=20_000)]
 UNCLASSIFIED = "unclassified"
 
 
+def _in_calendar(value: D) -> D:
+    # Nothing here is older or further away, and at the ends of the calendar another time zone is an overflow.
+    if not 1900 <= value.year <= 2199:
+        raise PydanticCustomError(OUT_OF_CALENDAR, "outside the years 1900 to 2199")
+    return value
+
+
+Day = Annotated[date, AfterValidator(_in_calendar)]
+Moment = Annotated[AwareDatetime, AfterValidator(_in_calendar)]
+
+
 def _blank_is_none(value: object) -> object:
     return None if isinstance(value, str) and not value.strip() else value
 
@@ -63,7 +79,7 @@ class ChildDescription(BaseModel):
     model_config = ConfigDict(extra="ignore", frozen=True)
 
     name: OptionalText = None
-    birth_date: date | None = None
+    birth_date: Day | None = None
     age: Annotated[int | None, Field(ge=0, le=25, description="years, estimated where the birth date is unknown")] = (
         None
     )

@@ -98,7 +98,9 @@ class Consumer(Generic[Batch]):
             if still_ours:
                 await consumer.commit(still_ours)
         except KafkaError as error:
-            # Whoever has the partition now gets the batch again, and finds it done.
+            # Whoever has the partition now gets the batch again, and finds it done. Where it is still ours, it is told
+            # with the next.
+            self._done = still_ours | self._done
             _LOG.info("consumer.offsets.lost", reason=type(error).__name__)
 
     async def _persist(self, batch: Batch) -> bool:
@@ -149,5 +151,6 @@ def _empty(raw: ConsumerRecord[bytes, bytes]) -> ConsumerRecord[bytes, bytes]:
 
 def record_of(raw: ConsumerRecord[bytes, bytes], prefix: str) -> Record:
     """A record as the services know it: its topic without the deployment's prefix."""
-    key = (raw.key or b"").decode(errors="replace")
+    # U+0000 may be in a key, and in no text of the database.
+    key = (raw.key or b"").decode(errors="replace").replace("\x00", "\ufffd")
     return Record(raw.topic.removeprefix(prefix), raw.partition, raw.offset, key, raw.value, tuple(raw.headers))

@@ -91,7 +91,7 @@ class Failures:
                 **self._kept(record),
                 "event_id": headers.get("ce_id"),
                 "event_type": headers.get("ce_type"),
-                "violations": orjson.dumps([violation.as_dict() for violation in violations]).decode(),
+                "violations": _json([violation.as_dict() for violation in violations]),
             },
         )
         if made.first() is None:
@@ -134,13 +134,18 @@ class Failures:
             "partition": record.partition,
             "offset": record.offset,
             "key": record.key,
-            "headers": orjson.dumps(
-                [(name, base64.b64encode(value).decode()) for name, value in record.headers]
-            ).decode(),
-            "content": orjson.dumps(content).decode(),
+            "headers": _json([(name, base64.b64encode(value).decode()) for name, value in record.headers]),
+            "content": _json(content),
         }
+
+
+def _json(value: object) -> str:
+    """JSON as the database takes it: U+0000 is in no text there, and names in headers are their senders' choice."""
+    return orjson.dumps(value).decode().replace("\\u0000", "\\ufffd")
 
 
 def _text_headers(record: Record) -> dict[str, str]:
     """Headers as far as they are text: what a broken event says of itself, cut to a bounded length."""
-    return {name.lower(): value.decode(errors="replace")[:300] for name, value in record.headers}
+    return {
+        name.lower(): value.decode(errors="replace").replace("\x00", "\ufffd")[:300] for name, value in record.headers
+    }

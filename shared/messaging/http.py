@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Body, Depends, Request
 from fastapi.responses import JSONResponse, Response
 
 from shared.contracts.errors import Rejected, Violation
@@ -78,9 +78,11 @@ def service_routes(intake: Intake, repair: Repair, status: Status) -> APIRouter:
         return await repair.parked()
 
     @router.post("/ops/parked/release")
-    async def release_parked(topic: str, key: str, _operator: Operator) -> dict[str, bool]:
-        """Try a parked key's records again now, in order."""
-        return {"released": await repair.release(topic, key)}
+    async def release_parked(
+        topic: Annotated[str, Body()], key: Annotated[str, Body()], _operator: Operator
+    ) -> dict[str, bool]:
+        """Try a parked key's records again now, in order; the key as the list names it."""
+        return {"released": await repair.release_named(topic, key)}
 
     return router
 

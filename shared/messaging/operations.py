@@ -19,7 +19,7 @@ from shared.messaging.repair import MAX_ATTEMPTS, Repair
 from shared.web.pages import Pages
 
 Act = Literal["replay", "discard", "release"]
-# What is shown of each list beside the other services; the service's own page shows all.
+# What is shown of each list beside the other services; the service's own page shows more.
 _FOREMOST = 5
 # msgids: what came of an act, and the tone in which it is said.
 OUTCOMES: dict[str, tuple[str, str]] = {
@@ -30,7 +30,8 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "rejected": ("Sự kiện vẫn sai như trước; hãy sửa ở nơi gửi rồi gửi lại.", "danger"),
     "discarded": ("Sự kiện đã được bỏ, không xử lý nữa.", "success"),
     "released": ("Các sự kiện chờ của đối tượng này đã được xử lý theo đúng thứ tự.", "success"),
-    "failed-again": ("Vẫn lỗi. Các sự kiện tiếp tục chờ, không mất.", "danger"),
+    "skipped": ("Dịch vụ này không xử lý loại sự kiện đó; sự kiện vẫn nằm ở đây.", "danger"),
+    "failed-again": ("Chưa xong: vẫn lỗi, hoặc hệ thống đang tự thử lại. Không sự kiện nào mất.", "danger"),
     "settled": ("Người khác đã giải quyết sự kiện này.", "info"),
 }
 
@@ -53,7 +54,7 @@ class Operations:
         self.router.add_api_route("/repair", self.repair, methods=["POST"])
 
     async def show(self, request: Request, _operator: Operator, outcome: str = "") -> Response:
-        """The service's own page: everything that failed."""
+        """The service's own page: what failed, the newest two hundred of it."""
         said = OUTCOMES.get(outcome)
         return self._pages.render(request, "operations_service.html", said=said, most=0, **await self._state())
 
@@ -75,7 +76,7 @@ class Operations:
 
     async def _act(self, act: Act, identifier: int, topic: str, key: str) -> str:
         if act == "release":
-            return "released" if await self._repair.release(topic, key) else "failed-again"
+            return "released" if await self._repair.release_named(topic, key) else "failed-again"
         try:
             if act == "replay":
                 return await self._repair.replay_dead_letter(identifier)

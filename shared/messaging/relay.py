@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
 
 import asyncpg
 import orjson
@@ -23,7 +22,7 @@ _BATCH = 2000
 _ELECTION_LOCK = 7_316_002
 _TAKE = f"""
 DELETE FROM outbox WHERE position IN (SELECT position FROM outbox ORDER BY position LIMIT {_BATCH})
-RETURNING position, aggregatetype, aggregateid, payload, headers, created_at
+RETURNING position, aggregatetype, aggregateid, payload, headers
 """
 _SESSION = {
     # Its transactions only forget what Kafka has: one that a power cut undoes publishes again, at least once. So they
@@ -34,6 +33,8 @@ _SESSION = {
     "enable_seqscan": "off",
 }
 _IDLE_SECONDS = 1.0
+_FIRST_DELAY = 0.1
+_LONGEST_DELAY = 10.0
 _STANDBY_SECONDS = 2.0
 
 
@@ -51,19 +52,17 @@ class Relay:
         self._make_producer = producer
         self._prefix = prefix
         self.published = 0
-        self.oldest: datetime | None = None
+        self._delay = _FIRST_DELAY
 
     async def run(self, stop: asyncio.Event) -> None:
         """Relay until `stop`; whatever is away (Kafka, PostgreSQL) is waited for."""
-        delay = 0.1
         while not stop.is_set():
             try:
                 await self._session(stop)
-                delay = 0.1
             except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-                _LOG.warning("relay.waiting", reason=type(error).__name__, seconds=delay)
-                await pause(stop, delay)
-                delay = min(delay * 2, 10)
+                _LOG.warning("relay.waiting", reason=type(error).__name__, seconds=self._delay)
+                await pause(stop, self._delay)
+                self._delay = min(self._delay * 2, _LONGEST_DELAY)
 
     async def _session(self, stop: asyncio.Event) -> None:
         connection = await asyncpg.connect(self._dsn, timeout=10, server_settings=_SESSION)
@@ -94,10 +93,8 @@ class Relay:
         async with connection.transaction():
             rows = await connection.fetch(_TAKE)
             if not rows:
-                self.oldest = None
                 return 0
             rows.sort(key=lambda row: row["position"])
-            self.oldest = rows[0]["created_at"].astimezone(UTC)
             acknowledgements = [
                 await producer.send(
                     self._prefix + row["aggregatetype"],
@@ -109,4 +106,5 @@ class Relay:
             ]
             await asyncio.gather(*acknowledgements)
         self.published += len(rows)
+        self._delay = _FIRST_DELAY
         return len(rows)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -25,6 +27,8 @@ _DUE_KEYS = text(
 _OF_KEY = text(
     """SELECT * FROM parked WHERE topic = :topic AND key = :key ORDER BY partition, "offset" FOR UPDATE SKIP LOCKED"""
 )
+_ANY_OF_KEY = text("SELECT EXISTS (SELECT FROM parked WHERE topic = :topic AND key = :key)")
+_KEYS_OF_TOPIC = text("SELECT DISTINCT key FROM parked WHERE topic = :topic")
 _REMOVE = text('DELETE FROM parked WHERE topic = :topic AND partition = :partition AND "offset" = :offset')
 
 
@@ -55,13 +59,24 @@ class Repair:
             freed += await self.release(row.topic, row.key)
         return freed
 
+    async def release_named(self, topic: str, name: str) -> bool:
+        """The same for a key as `parked` names it."""
+        async with self._database.transaction() as connection:
+            rows = await connection.execute(_KEYS_OF_TOPIC, {"topic": topic})
+            keys = [row.key for row in rows if named(topic, row.key) == name]
+        return all([await self.release(topic, key) for key in keys])
+
     async def release(self, topic: str, key: str) -> bool:
-        """Handle a key's parked records in order; False where one still fails and holds the rest."""
+        """Handle a key's parked records in order.
+
+        False where one still fails and holds the rest, or somebody else is at it.
+        """
+        place = {"topic": topic, "key": key}
         while True:
             async with self._database.transaction() as connection:
-                rows = (await connection.execute(_OF_KEY, {"topic": topic, "key": key})).all()
+                rows = (await connection.execute(_OF_KEY, place)).all()
                 if not rows:
-                    return True
+                    return not (await connection.execute(_ANY_OF_KEY, place)).scalar_one()
                 error = await self._first(connection, rows[0])
             if error is not None:
                 await self._failed_again(rows[0], error)
@@ -95,7 +110,8 @@ class Repair:
             )
 
     async def parked(self) -> list[dict[str, Any]]:
-        """The parked keys: how many records wait, since when, why. No contents."""
+        """The parked keys by name: how many records wait, since when, why. No contents. At most a thousand, oldest
+        first."""
         async with self._database.transaction() as connection:
             rows = await connection.execute(
                 text(
@@ -103,7 +119,7 @@ class Repair:
                               max(reason) AS reason FROM parked GROUP BY topic, key ORDER BY since LIMIT 1000"""
                 )
             )
-            return [dict(row._mapping) for row in rows]
+            return [{**row._mapping, "key": named(row.topic, row.key)} for row in rows]
 
     async def dead_letters(self, limit: int = 200) -> list[dict[str, Any]]:
         """Unsettled dead letters, newest first, without contents."""
@@ -120,6 +136,7 @@ class Repair:
     async def replay_dead_letter(self, identifier: int) -> str:
         """Handle a dead letter again, after whatever was wrong was mended; returns its outcome.
 
+        It stays where it is for `failed-again` (our own failure) and `skipped` (no longer this service's business).
         Raises LookupError where there is none, `Rejected` where it is still wrong.
         """
         async with self._database.transaction() as connection:
@@ -132,10 +149,20 @@ class Repair:
             if row is None:
                 raise LookupError(identifier)
             record = self._record(row)
-            result = await self._processor.replay(connection, Record(**{**_fields(record), "partition": -1}))
+            try:
+                async with connection.begin_nested():
+                    result = await self._processor.replay(connection, replace(record, partition=-1))
+            except Rejected:
+                raise
+            except Exception as error:
+                if is_passing(error):
+                    raise
+                _LOG.error("dead-letter.failed-again", id=identifier, reason=type(error).__name__)
+                return "failed-again"
             if result.outcome == "rejected":
                 raise Rejected(result.violations)
-            await _settle(connection, identifier, "replayed")
+            if result.outcome != "skipped":
+                await _settle(connection, identifier, "replayed")
             return result.outcome
 
     async def discard_dead_letter(self, identifier: int) -> None:
@@ -164,5 +191,6 @@ def _place(row: Any) -> dict[str, Any]:
     return {"topic": row.topic, "partition": row.partition, "offset": row.offset}
 
 
-def _fields(record: Record) -> dict[str, Any]:
-    return {name: getattr(record, name) for name in Record.__slots__}
+def named(topic: str, key: str) -> str:
+    """A key as operators see it: one that a sender chose may be anything, a child's name too."""
+    return "#" + hashlib.sha256(key.encode()).hexdigest()[:12] if topic.startswith("agency.") else key

@@ -15,6 +15,7 @@ from typing import Any
 
 import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from faststream.kafka import KafkaBroker
@@ -43,6 +44,7 @@ _LOG = structlog.get_logger(__name__)
 _INBOX_DAYS = 90
 _VERSION = version("vongtay")
 _FINISHING_SECONDS = 5
+_ASKING_SECONDS = 3
 BackgroundLoop = Callable[[asyncio.Event], Awaitable[None]]
 
 
@@ -93,6 +95,7 @@ class Service:
         self._tasks: list[asyncio.Task[None]] = []
         self._broker: KafkaBroker | None = None
         self._consumers: list[Consumer[Any]] = []
+        self._known = (0, 0)
         self.health = Health()
         self.processor = Processor(app.messaging, context.database, context.keys, context.clock)
         self.repair = Repair(self.processor, context.database)
@@ -158,12 +161,18 @@ class Service:
                     )
                 )
             ).one()
-        behind, taken_over = await self._progress()
+        waiting_for = self.health.waiting_for
+        try:
+            async with asyncio.timeout(_ASKING_SECONDS):
+                self._known = await self._progress()
+        except (KafkaError, TimeoutError):
+            waiting_for = waiting_for or "Kafka"  # and the last that was known of it
+        behind, taken_over = self._known
         return {
             "service": self.name,
             "version": _VERSION,
-            "healthy": self.healthy,
-            "waiting_for": self.health.waiting_for,
+            "healthy": self.healthy and waiting_for is None,
+            "waiting_for": waiting_for,
             # Of all replicas together, so that whichever answers says the same.
             "handled": taken_over,
             "lag": behind,

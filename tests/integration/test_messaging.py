@@ -25,6 +25,7 @@ from shared.messaging import kafka
 from shared.messaging.outbox import OutboxRow, put
 from shared.messaging.processing import Processor, Record
 from shared.messaging.relay import Relay
+from shared.messaging.repair import named
 from shared.messaging.router import Received, Router, Scope
 from shared.privacy import Keys, KeyUnknown, PlatformKey
 from shared.settings import Settings
@@ -81,6 +82,33 @@ async def test_what_breaks_the_contract_is_buried_sealed_and_its_sender_told(hou
     assert len(await house.rows("SELECT 1 FROM dead_letter")) == 2
 
 
+async def test_characters_and_days_that_no_database_takes_are_answered_and_stop_nothing(house: House) -> None:
+    await house.start()
+    nul = event("nul")
+    nul["data"]["channel"] = "a\x00b"
+    ancient = event("ancient")
+    ancient["data"]["received_at"] = "0001-01-01T00:00:00+14:00"
+    far = event("far") | {"time": "9999-12-31T23:59:59-14:00"}
+    async with kafka.producer(house.settings) as sender:
+        for wrong in (nul, ancient):
+            await house.send(sender, wrong)
+        made = from_structured(event("key"))
+        topic = house.settings.topic_prefix + TOPIC
+        await sender.send_and_wait(topic, made.data, key=b"a\x00b", headers=list(made.headers()))
+        await sender.send_and_wait(topic, b"{}", key=b"k", headers=[("ce_id", b"a\x00b"), ("a\x00b", b"x")])
+    await house.publish(event("after"))
+    await house.until("SELECT id FROM effect ORDER BY id", [("after",), ("key",)])
+    await house.quiet()
+    assert await house.rows("SELECT 1 FROM parked") == []
+    assert len(await house.rows("SELECT 1 FROM dead_letter")) == 3
+    answers = await house.running().intake.accept([nul, ancient, far], "health")
+    assert [(answer.outcome, answer.violations[0].field) for answer in answers] == [
+        ("rejected", "data.channel"),
+        ("rejected", "data.received_at"),
+        ("rejected", "time"),
+    ]
+
+
 async def test_what_a_sealed_field_holds_is_checked_like_what_comes_plain(house: House) -> None:
     service = house.build()
     wrong = event("wrong") | {"data": event("wrong")["data"] | {"child": {"name": NAME, "age": "mười"}}}
@@ -105,7 +133,9 @@ async def test_a_failing_key_is_parked_with_all_behind_it_while_others_flow(hous
     await house.until("SELECT id FROM effect ORDER BY place", [("2",), ("4",)])
     await house.until("SELECT count(*), count(reason) FROM parked WHERE key = 'bad'", [(3, 1)])
     parked = await house.running().repair.parked()
-    assert [(row["key"], row["records"], row["reason"]) for row in parked] == [("bad", 3, "ZeroDivisionError")]
+    assert [(row["key"], row["records"], row["reason"]) for row in parked] == [
+        (named(TOPIC, "bad"), 3, "ZeroDivisionError")
+    ]
     assert NAME not in str(await house.rows("SELECT content::text, headers::text FROM parked"))
 
     house.failing = set()

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from agency.sealing import sealed as sealed_for
+from local.kafka import EmbeddedKafka
+from shared.contracts.envelope import from_structured
 from shared.identity import demo_directory
+from shared.messaging.processing import Record
 from shared.web.app import create_app
 from shared.web.pages import Pages
 from tests.support.backends import Backend
@@ -26,6 +33,12 @@ async def house(backend: Backend, fresh_database: str, topic_prefix: str, tmp_pa
 def visitor(house: House) -> Visitor:
     directory = demo_directory({"05443": "Xã Một"})
     return Visitor(create_app("cases", [house.running().http()], Pages(), directory, house.settings, prefix="/cases"))
+
+
+def binary(house: House, document: dict[str, Any]) -> tuple[bytes, tuple[tuple[str, bytes], ...]]:
+    platform = house.keys.platform
+    made = from_structured(sealed_for(document, platform.public, platform.kid))
+    return made.data, tuple(made.headers())
 
 
 async def test_a_failed_event_is_shown_without_its_content_and_discarded_once(house: House) -> None:
@@ -48,8 +61,9 @@ async def test_a_failed_event_is_shown_without_its_content_and_discarded_once(ho
 
 
 async def test_a_parked_key_is_released_by_its_button_once_the_cause_is_mended(house: House) -> None:
-    house.failing = {"K-1"}
-    await house.publish(event("C-1", key="K-1"), event("C-2", key="K-1"))
+    # The key is its sender's choice, and this one chose badly.
+    house.failing = {NAME}
+    await house.publish(event("C-1", key=NAME), event("C-2", key=NAME))
     await house.until("SELECT count(*) FROM parked", [(2,)])
     operator = visitor(house)
     await operator.enter("son.operator")
@@ -57,11 +71,55 @@ async def test_a_parked_key_is_released_by_its_button_once_the_cause_is_mended(h
     assert "<html" not in panel.text
     assert "ZeroDivisionError" in panel.text
     assert NAME not in panel.text
-    form = {"form_token": token_of(panel), "act": "release", "topic": "agency.health.v1", "key": "K-1"}
+    [name] = re.findall(r'name="key" value="(#[0-9a-f]{12})"', panel.text)
+    form = {"form_token": token_of(panel), "act": "release", "topic": "agency.health.v1", "key": name}
     assert (await operator.ask("/cases/ops/repair", form)).headers["location"].endswith("failed-again")
     house.failing = set()
     assert (await operator.ask("/cases/ops/repair", form)).headers["location"].endswith("released")
     assert await house.rows("SELECT id FROM effect ORDER BY place") == [("C-1",), ("C-2",)]
+
+
+async def test_a_replay_that_fails_by_our_fault_leaves_the_dead_letter_where_it_is(house: House) -> None:
+    await house.publish(event("C-1", danger="perhaps"))
+    await house.until("SELECT count(*) FROM dead_letter", [(1,)])
+    repaired = event("C-1")
+    repaired["data"]["danger_now"] = "yes"
+    service = house.running()
+    house.failing = {"C-1"}
+    # The platform mended what made it wrong: what lies there is now right, and our handler fails on it.
+    sealed = service.processor.failures._kept(Record("agency.health.v1", 0, 0, "C-1", *binary(house, repaired)))
+    await house.rows(
+        "UPDATE dead_letter SET content = CAST(:content AS jsonb), headers = CAST(:headers AS jsonb) RETURNING 1",
+        content=sealed["content"],
+        headers=sealed["headers"],
+    )
+    operator = visitor(house)
+    await operator.enter("son.operator")
+    form = {"form_token": token_of(await operator.ask("/cases/ops")), "act": "replay", "identifier": "1"}
+    assert (await operator.ask("/cases/ops/repair", form)).headers["location"].endswith("failed-again")
+    house.failing = set()
+    assert (await operator.ask("/cases/ops/repair", form)).headers["location"].endswith("accepted")
+    assert await house.rows("SELECT id FROM effect") == [("C-1",)]
+
+
+async def test_the_panel_answers_while_kafka_is_away(
+    backend: Backend, fresh_database: str, topic_prefix: str, tmp_path: Path
+) -> None:
+    kafka = EmbeddedKafka(tmp_path / "kafka", heap_mb=256)
+    await asyncio.to_thread(kafka.start)
+    try:
+        settings = backend.settings(fresh_database, topic_prefix=topic_prefix).model_copy(update=kafka.connection())
+        async with opened(settings, tmp_path) as house:
+            await house.start()
+            operator = visitor(house)
+            await operator.enter("son.operator")
+            assert "Đang chạy" in (await operator.ask("/cases/ops/panel")).text
+            await asyncio.to_thread(kafka.kill)
+            panel = await operator.ask("/cases/ops/panel")
+            assert panel.status == 200
+            assert "chờ Kafka" in panel.text
+    finally:
+        await asyncio.to_thread(kafka.kill)
 
 
 async def test_the_page_of_all_services_is_the_operators_only(house: House) -> None:

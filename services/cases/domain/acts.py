@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter
 
 from services.cases.domain.forms import Rating
 from shared.contracts.errors import Rejected, Violation
-from shared.contracts.vocabulary import Sector
+from shared.contracts.vocabulary import Day, Sector
 
 Words = Annotated[str, Field(min_length=1, max_length=20_000)]
 MaybeWords = Annotated[
@@ -67,7 +67,7 @@ class ExtendSeparation(_Act):
     """The competent authority requires more than the 15 days of temporary separation."""
 
     act: Literal["extend-separation"] = "extend-separation"
-    until: date
+    until: Day
     reason: Words
 
 
@@ -109,7 +109,7 @@ class RequestTask(_Act):
     act: Literal["request-task"] = "request-task"
     kind: Code
     sector: Sector
-    due: date
+    due: Day
     instructions: MaybeWords = None
 
 

@@ -133,12 +133,18 @@ document.addEventListener("keydown", (event) => {
   }
 });
 
-// Parts that other services make: asked for again and again while somebody looks.
+// Parts that other services make: asked for again and again while somebody looks, each for itself, so that one that
+// hangs holds up none of the others.
 const PANEL_EVERY_MS = 5000;
+const PANEL_PATIENCE_MS = 8000;
 async function refreshPanel(region) {
   const lost = region.parentElement.querySelector("[data-panel-lost]");
   try {
-    const answer = await fetch(region.dataset.panel, { headers: { Accept: "text/html" }, redirect: "error" });
+    const answer = await fetch(region.dataset.panel, {
+      headers: { Accept: "text/html" },
+      redirect: "error",
+      signal: AbortSignal.timeout(PANEL_PATIENCE_MS),
+    });
     if (!answer.ok) throw new Error(String(answer.status));
     const html = await answer.text();
     // A page that is the same is left alone: nobody loses the button they are about to press.
@@ -151,13 +157,12 @@ async function refreshPanel(region) {
     lost.hidden = false;
   }
 }
-async function refreshPanels() {
-  const panels = [...document.querySelectorAll("[data-panel]")];
-  if (!document.hidden) await Promise.all(panels.map(refreshPanel));
-  if (panels.length) setTimeout(refreshPanels, PANEL_EVERY_MS);
+async function watchPanel(region) {
+  if (!document.hidden) await refreshPanel(region);
+  setTimeout(watchPanel, PANEL_EVERY_MS, region);
 }
 
 document.querySelector("[data-focus]")?.focus();
-refreshPanels();
+document.querySelectorAll("[data-panel]").forEach(watchPanel);
 if (!document.hidden) openAll();
 drawCharts(document);

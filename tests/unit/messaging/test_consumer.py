@@ -1,0 +1,99 @@
+"""When offsets are told: only of what has taken effect, at once at rest, and not lost by a commit that fails."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+from aiokafka import ConsumerRecord, TopicPartition
+from aiokafka.errors import KafkaConnectionError
+
+from shared.messaging.consumer import Consumer, Health
+from shared.messaging.processing import Record
+
+
+class Kafka:
+    """Stands in for aiokafka's consumer: remembers what was committed."""
+
+    def __init__(self) -> None:
+        self.committed: list[dict[TopicPartition, int]] = []
+        self.assigned = {TopicPartition("t", 0), TopicPartition("t", 1)}
+        self.failing = 0
+
+    def assignment(self) -> set[TopicPartition]:
+        return self.assigned
+
+    async def commit(self, offsets: dict[TopicPartition, int]) -> None:
+        if self.failing:
+            self.failing -= 1
+            raise KafkaConnectionError
+        self.committed.append(offsets)
+
+
+class Line:
+    """A consumer whose batches take effect when they are let through."""
+
+    def __init__(self) -> None:
+        self.kafka = Kafka()
+        self.stop = asyncio.Event()
+        self.gate = asyncio.Event()
+        self.consumer: Consumer[Sequence[Record]] = Consumer("", self.read, self.handle, self.stop, Health())
+
+    async def read(self, records: Sequence[Record]) -> Sequence[Record]:
+        return records
+
+    async def handle(self, _batch: Sequence[Record]) -> None:
+        await self.gate.wait()
+
+    async def give(self, partition: int, offset: int) -> None:
+        record: ConsumerRecord[Any, Any] = ConsumerRecord("t", partition, offset, 0, 0, None, b"", None, 0, 0, ())
+        await self.consumer.consume(SimpleNamespace(raw_message=[record], consumer=self.kafka))
+
+
+def at(**ends: int) -> dict[TopicPartition, int]:
+    return {TopicPartition("t", int(name[1:])): end for name, end in ends.items()}
+
+
+async def test_at_rest_offsets_are_told_once_the_batch_took_effect() -> None:
+    line = Line()
+    await line.give(0, 4)
+    await asyncio.sleep(0)
+    assert line.kafka.committed == []
+    line.gate.set()
+    await line.consumer.settled()
+    assert line.kafka.committed == [at(p0=5)]
+
+
+async def test_in_a_rush_the_last_of_several_batches_tells_for_all() -> None:
+    line = Line()
+    line.gate.set()
+    await line.give(0, 0)
+    await line.consumer.settled()
+    line.gate.clear()
+    await line.give(0, 1)
+    waiting = asyncio.create_task(line.give(1, 7))
+    await asyncio.sleep(0)
+    line.gate.set()
+    await waiting
+    await line.consumer.settled()
+    assert line.kafka.committed == [at(p0=1), at(p0=2, p1=8)]
+
+
+async def test_a_commit_that_failed_is_made_up_for_where_the_partition_is_still_ours() -> None:
+    line = Line()
+    line.gate.set()
+    line.kafka.failing = 1
+    await line.give(0, 4)
+    await line.consumer.settled()
+    await line.give(1, 2)
+    await line.consumer.settled()
+    assert line.kafka.committed == [at(p0=5, p1=3)]
+    line.kafka.failing = 1
+    await line.give(0, 5)
+    await line.consumer.settled()
+    line.kafka.assigned = {TopicPartition("t", 1)}
+    await line.give(1, 3)
+    await line.consumer.settled()
+    assert line.kafka.committed[-1] == at(p1=4)
