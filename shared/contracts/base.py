@@ -12,7 +12,7 @@ from typing import Annotated, Any, ClassVar, Literal, TypeVar, get_args
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from shared.contracts.errors import SEALED_BOX, Rejected, Violation, refuse_nul, violations_of
+from shared.contracts.errors import SEALED_BOX, Rejected, Violation, refuse_unstorable, violations_of
 
 TYPE_PREFIX = "vn.vongtay."
 SERVICES = ("registry", "cases", "stats", "notify")
@@ -115,7 +115,7 @@ def contract_of(event_type: str) -> type[Contract]:
 
 def parse(model: type[C], data: Any) -> C:
     """Data (a decoded JSON object) as the contract. Raises `Rejected` naming each field that breaks it."""
-    refuse_nul(data)
+    refuse_unstorable(data)
     try:
         return model.model_validate(data)
     except ValidationError as error:

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from shared.contracts.errors import Rejected, Violation
+from shared.contracts.errors import Rejected, Violation, too_deep
 
 SPEC_VERSION = "1.0"
 JSON_TYPE = "application/json"
@@ -97,7 +97,10 @@ def from_kafka(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Env
 def from_structured(document: Mapping[str, Any]) -> Envelope:
     """An event from its structured JSON object. Raises `Rejected` naming what is missing or wrong."""
     if "data" in document:
-        data = orjson.dumps(document["data"])
+        try:
+            data = orjson.dumps(document["data"])
+        except TypeError:  # how it says that something is nested too deep
+            raise Rejected([too_deep("data")]) from None
     else:
         raise Rejected([_violation("data", "data-missing", "bị thiếu", "is missing")])
     return _envelope({name: value for name, value in document.items() if name != "data"}, data)

@@ -74,6 +74,7 @@ _WORDS: dict[str, tuple[str, str]] = {
 # How Pydantic names a member of a union in an error's place; models are known by their capital letter.
 _MEMBERS = frozenset({"str", "int", "constrained-str", "constrained-int"})
 _BOX = "SealedBox"
+_DEEPEST = 20
 
 
 def violations_of(error: ValidationError, prefix: str = "data") -> list[Violation]:
@@ -91,31 +92,29 @@ def violations_of(error: ValidationError, prefix: str = "data") -> list[Violatio
     return list(found.values())
 
 
-def refuse_nul(value: Any, field: str = "data") -> None:
-    """Raises `Rejected` (rule `nul-character`) where a text anywhere in a JSON value holds U+0000.
-
-    JSON allows it, no text of the database does.
-    """
-    found = _nul_in(value, field)
-    if found is not None:
-        vi = f"Trường «{found}» có ký tự U+0000."
-        raise Rejected([Violation(found, "nul-character", vi, f"Field «{found}» holds the character U+0000.")])
-
-
-def _nul_in(value: Any, field: str) -> str | None:
+def refuse_unstorable(value: Any, field: str = "data", depth: int = 0) -> None:
+    """Raises `Rejected` where a JSON value holds U+0000 in a text (`nul-character`: JSON allows it, no text of the
+    database does), or is nested deeper than anything of ours (`too-deep`)."""
     if isinstance(value, str):
-        return field if "\x00" in value else None
-    if isinstance(value, dict):
-        for name, inner in value.items():
-            if "\x00" in name:
-                return field
-            if (found := _nul_in(inner, f"{field}.{name}")) is not None:
-                return found
-    elif isinstance(value, list):
-        for at, inner in enumerate(value):
-            if (found := _nul_in(inner, f"{field}.{at}")) is not None:
-                return found
-    return None
+        if "\x00" in value:
+            raise Rejected([_nul(field)])
+    elif isinstance(value, dict | list):
+        if depth == _DEEPEST:
+            raise Rejected([too_deep(field)])
+        for name, inner in value.items() if isinstance(value, dict) else enumerate(value):
+            if "\x00" in str(name):
+                raise Rejected([_nul(field)])
+            refuse_unstorable(inner, f"{field}.{name}", depth + 1)
+
+
+def too_deep(field: str) -> Violation:
+    """Something is nested deeper than any contract."""
+    return Violation(field, "too-deep", f"Trường «{field}» lồng nhau quá sâu.", f"Field «{field}» is nested too deep.")
+
+
+def _nul(field: str) -> Violation:
+    vi, en = f"Trường «{field}» có ký tự U+0000.", f"Field «{field}» holds the character U+0000."
+    return Violation(field, "nul-character", vi, en)
 
 
 def _is_member(part: str) -> bool:

@@ -99,6 +99,11 @@ def is_conflict(error: BaseException) -> bool:
     return isinstance(error, DBAPIError) and _state(error) in _CONFLICTS
 
 
+def is_unstorable(error: BaseException) -> bool:
+    """Whether an error says that a value is one which no attempt will ever store (SQL's class 22, data exception)."""
+    return isinstance(error, OverflowError) or (isinstance(error, DBAPIError) and _state(error).startswith("22"))
+
+
 def is_passing(error: BaseException) -> bool:
     """Whether an error says that the database is away or busy, and not that something is wrong with an event."""
     if isinstance(error, OSError | InterfaceError | TimeoutError):

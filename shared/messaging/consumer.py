@@ -8,6 +8,7 @@ growing pauses and skips nothing.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
@@ -26,6 +27,7 @@ _LOG = structlog.get_logger(__name__)
 MAX_RECORDS = 4000
 _LONGEST_PAUSE = 15.0
 _COMMIT_SECONDS = 0.5
+_LONGEST_KEY = 300
 Batch = TypeVar("Batch")
 
 
@@ -150,7 +152,14 @@ def _empty(raw: ConsumerRecord[bytes, bytes]) -> ConsumerRecord[bytes, bytes]:
 
 
 def record_of(raw: ConsumerRecord[bytes, bytes], prefix: str) -> Record:
-    """A record as the services know it: its topic without the deployment's prefix."""
-    # U+0000 may be in a key, and in no text of the database.
-    key = (raw.key or b"").decode(errors="replace").replace("\x00", "\ufffd")
-    return Record(raw.topic.removeprefix(prefix), raw.partition, raw.offset, key, raw.value, tuple(raw.headers))
+    """A record as the services know it: its topic without the deployment's prefix, its key as text not too long."""
+    headers = tuple((name, value or b"") for name, value in raw.headers)
+    return Record(raw.topic.removeprefix(prefix), raw.partition, raw.offset, _text(raw.key or b""), raw.value, headers)
+
+
+def _text(key: bytes) -> str:
+    # U+0000 may be in a key, and in no text of the database; an index takes no text of any length.
+    text = key.decode(errors="replace").replace("\x00", "\ufffd")
+    if len(text) <= _LONGEST_KEY:
+        return text
+    return f"{text[:_LONGEST_KEY]}…{hashlib.sha256(key).hexdigest()}"

@@ -10,6 +10,7 @@ from aiokafka.helpers import create_ssl_context
 from faststream.kafka import KafkaBroker
 from faststream.security import BaseSecurity, SASLScram256
 
+from shared.messaging import tolerance
 from shared.settings import Settings
 
 
@@ -53,4 +54,5 @@ def producer(settings: Settings) -> AIOKafkaProducer:
 
 def broker(settings: Settings) -> KafkaBroker:
     """FastStream's broker. Types are not applied: our contracts are checked in shared.messaging.processing."""
+    tolerance.install()
     return KafkaBroker(settings.kafka_bootstrap, security=security(settings), apply_types=False, logger=None)

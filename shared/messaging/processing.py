@@ -24,8 +24,8 @@ from shared.contracts.base import TYPE_PREFIX, Contract, Service, contract_of, p
 from shared.contracts.envelope import Envelope, from_kafka
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
-from shared.database import Database, is_conflict, is_passing
-from shared.messaging.failures import FailureGuard, Failures
+from shared.database import Database, is_conflict, is_passing, is_unstorable
+from shared.messaging.failures import FailureGuard, Failures, TooManyFailures
 from shared.messaging.router import Clock, Received, Router, Scope
 from shared.privacy import Keys, KeyUnknown, Unreadable, as_box
 from shared.telemetry import continued_span
@@ -281,6 +281,18 @@ class Processor:
         return {row.id for row in rows}, seen
 
     async def _settle_failure(self, record: Record, error: Exception) -> Result:
+        if record.topic.startswith(_AGENCY) and is_unstorable(error):
+            error = Rejected([_UNSTORABLE])
+        try:
+            return await self._put_aside(record, error)
+        except Exception as second:
+            if is_passing(second) or isinstance(second, TooManyFailures):
+                raise
+            # What it says of itself cannot even be kept: its content can, and where it lies.
+            bare = replace(record, key="", headers=())
+            return replace(await self._put_aside(bare, Rejected([_UNSTORABLE])), record=record)
+
+    async def _put_aside(self, record: Record, error: Exception) -> Result:
         async with self._database.transaction() as connection:
             if isinstance(error, Rejected):
                 if record.posted:  # whoever posts is told in the answer
@@ -332,6 +344,14 @@ def _unreadable(field: str) -> Violation:
         "Không mở được trường đã niêm phong: sai khóa hoặc bị thay đổi.",
         "The sealed field cannot be opened: wrong key, or changed on its way.",
     )
+
+
+_UNSTORABLE = Violation(
+    "event",
+    "not-storable",
+    "Có giá trị không lưu được: quá lớn, ngoài lịch, hoặc ký tự không hợp lệ.",
+    "It holds a value that cannot be stored: too large, outside the calendar, or no valid text.",
+)
 
 
 def _not_an_agencys() -> Violation:

@@ -96,11 +96,18 @@ async def test_characters_and_days_that_no_database_takes_are_answered_and_stop_
         topic = house.settings.topic_prefix + TOPIC
         await sender.send_and_wait(topic, made.data, key=b"a\x00b", headers=list(made.headers()))
         await sender.send_and_wait(topic, b"{}", key=b"k", headers=[("ce_id", b"a\x00b"), ("a\x00b", b"x")])
+        await sender.send_and_wait(topic, made.data, key=b"k" * 200_000, headers=[("ce_note", None)])
+        deep = b"[" * 900 + b"]" * 900
+        await sender.send_and_wait(topic, deep, key=b"k", headers=list(made.headers()))
     await house.publish(event("after"))
     await house.until("SELECT id FROM effect ORDER BY id", [("after",), ("key",)])
     await house.quiet()
     assert await house.rows("SELECT 1 FROM parked") == []
-    assert len(await house.rows("SELECT 1 FROM dead_letter")) == 3
+    assert len(await house.rows("SELECT 1 FROM dead_letter")) == 5
+    deeper = event("deep")
+    deeper["data"] = orjson.loads(deep)
+    [answer] = await house.running().intake.accept([deeper], "health")
+    assert (answer.outcome, answer.violations[0].rule) == ("rejected", "too-deep")
     answers = await house.running().intake.accept([nul, ancient, far], "health")
     assert [(answer.outcome, answer.violations[0].field) for answer in answers] == [
         ("rejected", "data.channel"),
