@@ -94,7 +94,7 @@ class World:
         sector, channel = random.choices(list(REPORTERS), list(REPORTERS.values()))[0]
         kind = random.choices(list(KINDS), list(KINDS.values()))[0]
         danger = random.random() < (0.45 if kind in {"sexual-abuse", "trafficking", "violence"} else 0.12)
-        child = child or random.choice(self.children)
+        child = child or self._born_by(received_at.date())
         reporter = full_name(random, random.choice(("male", "female")))
         return Concern(number, child, sector, channel, received_at, kind, danger, reporter, random.choice(_STORIES))
 
@@ -102,7 +102,15 @@ class World:
         """A child is hurt on that day."""
         cause = self._random.choices(list(CAUSES), list(CAUSES.values()))[0]
         result = self._random.choices(list(RESULTS), list(RESULTS.values()))[0]
-        return Injury(number, self._random.choice(self.children), occurred_on, cause, result)
+        return Injury(number, self._born_by(occurred_on), occurred_on, cause, result)
+
+    def _born_by(self, day: date) -> Child:
+        """Any child there is on that day; in a small world of infants, the oldest."""
+        for _ in range(100):
+            child = self._random.choice(self.children)
+            if child.birth <= day:
+                return child
+        return min(self.children, key=lambda one: one.birth)
 
     def _child(self, number: int) -> Child:
         random = self._random

@@ -246,7 +246,7 @@ class Desk:
             return
         if child_id is not None:
             child_id = await store.resolved(scope.connection, child_id)
-        await self.save(scope, case, cases.identified(case, child_id, candidates), SYSTEM)
+        await self.save(scope, case, cases.identified(case, child_id, candidates), SYSTEM, seen=False)
 
     async def child_merged(self, scope: Scope, merged_id: str, child_id: str) -> None:
         """Two children were one: their cases follow."""
@@ -254,7 +254,7 @@ class Desk:
         for case_id in await store.cases_of_child(scope.connection, merged_id):
             case = await store.lock_case(scope.connection, case_id)
             if case is not None:
-                await self.save(scope, case, cases.identified(case, child_id, ()), SYSTEM)
+                await self.save(scope, case, cases.identified(case, child_id, ()), SYSTEM, seen=False)
 
     async def tick(self, scope: Scope, limit: int = _PAGE_SIZE) -> int:
         """Tell what fell due; out: how many cases were looked at (fewer than `limit`: nothing more is due)."""

@@ -39,6 +39,13 @@ class Rejected(Exception):  # noqa: N818 - the outcome's own name in the catalog
         super().__init__(", ".join(f"{violation.field}: {violation.rule}" for violation in self.violations))
 
 
+# Said where the database, not a contract, refuses a value.
+UNSTORABLE = Violation(
+    "event",
+    "not-storable",
+    "Có giá trị không lưu được: quá lớn, ngoài lịch, hoặc ký tự không hợp lệ.",
+    "It holds a value that cannot be stored: too large, outside the calendar, or no valid text.",
+)
 # Our own error type: a field that calls itself sealed and is not.
 SEALED_BOX = "sealed_box"
 # A date or a moment that no event of ours can have.

@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import TYPE_PREFIX, Contract, Service, contract_of, parse
 from shared.contracts.envelope import Envelope, from_kafka
-from shared.contracts.errors import Rejected, Violation
+from shared.contracts.errors import UNSTORABLE, Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
 from shared.database import Database, is_conflict, is_passing, is_unstorable
 from shared.messaging.failures import FailureGuard, Failures, TooManyFailures
@@ -282,7 +282,7 @@ class Processor:
 
     async def _settle_failure(self, record: Record, error: Exception) -> Result:
         if record.topic.startswith(_AGENCY) and is_unstorable(error):
-            error = Rejected([_UNSTORABLE])
+            error = Rejected([UNSTORABLE])
         try:
             return await self._put_aside(record, error)
         except Exception as second:
@@ -290,7 +290,7 @@ class Processor:
                 raise
             # What it says of itself cannot even be kept: its content can, and where it lies.
             bare = replace(record, key="", headers=())
-            return replace(await self._put_aside(bare, Rejected([_UNSTORABLE])), record=record)
+            return replace(await self._put_aside(bare, Rejected([UNSTORABLE])), record=record)
 
     async def _put_aside(self, record: Record, error: Exception) -> Result:
         async with self._database.transaction() as connection:
@@ -344,14 +344,6 @@ def _unreadable(field: str) -> Violation:
         "Không mở được trường đã niêm phong: sai khóa hoặc bị thay đổi.",
         "The sealed field cannot be opened: wrong key, or changed on its way.",
     )
-
-
-_UNSTORABLE = Violation(
-    "event",
-    "not-storable",
-    "Có giá trị không lưu được: quá lớn, ngoài lịch, hoặc ký tự không hợp lệ.",
-    "It holds a value that cannot be stored: too large, outside the calendar, or no valid text.",
-)
 
 
 def _not_an_agencys() -> Violation:

@@ -7,14 +7,15 @@ import logging
 import secrets
 import traceback
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from shared.contracts.errors import Rejected, Violation
+from shared.contracts.errors import UNSTORABLE, Rejected, Violation
+from shared.database import is_unstorable
 from shared.identity import ForgedFormError, TooManyTriesError, sign_in_url
 from shared.web.pages import Pages
 
@@ -143,6 +144,8 @@ class ErrorAnswers:
             for frame in traceback.extract_tb(error.__traceback__)[: -PLACES - 1 : -1]
         )
         logger.error("unexpected error %s: %s at %s", reference, type(error).__name__, places)
+        if is_unstorable(error):
+            return self.answer(request, 422, violations=[replace(UNSTORABLE, field="request")])
         return self.answer(request, 500, reference=reference)
 
     def answer(

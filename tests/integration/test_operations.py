@@ -57,6 +57,8 @@ async def test_a_failed_event_is_shown_without_its_content_and_discarded_once(ho
     for outcome in ("discarded", "settled"):
         answer = await operator.ask("/cases/ops/repair", form | {"act": "discard"})
         assert answer.headers["location"] == f"/cases/ops?outcome={outcome}"
+    unstorable = {"form_token": token_of(page), "act": "release", "topic": "a\x00b", "key": "k"}
+    assert (await operator.ask("/cases/ops/repair", unstorable)).status == 422
     assert "Không có gì bị giữ lại" in (await operator.ask("/cases/ops/panel")).text
 
 
