@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-import asyncpg
 import structlog
 
 from services.notify import store, subscriptions
@@ -25,7 +24,8 @@ from services.notify.signing import Vault, key_of
 from services.notify.store import Leased, Result, Target
 from services.notify.subscriptions import Subscription
 from shared.database import Database, is_passing
-from shared.messaging.waiting import pause
+from shared.messaging.listening import listen
+from shared.messaging.waiting import either, pause
 from shared.privacy.sealing import Unreadable
 from shared.telemetry import continued_span
 
@@ -89,7 +89,7 @@ class Deliveries:
                     await pause(stop, 1.0)
                     continue
                 if not busy:
-                    await self._rest(stop)
+                    await either(self._wake, stop, _POLL_SECONDS)
         finally:
             await self._finish()
             finished.set()
@@ -243,41 +243,11 @@ class Deliveries:
             except Exception as error:
                 _LOG.warning("deliveries.kept", reason=type(error).__name__, count=len(unsent))
 
-    async def _rest(self, stop: asyncio.Event) -> None:
-        stopping = asyncio.ensure_future(stop.wait())
-        waking = asyncio.ensure_future(self._wake.wait())
-        try:
-            await asyncio.wait({stopping, waking}, timeout=_POLL_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            stopping.cancel()
-            waking.cancel()
-
     async def _listen(self, stop: asyncio.Event) -> None:
         """Hear of new deliveries and changed subscriptions; polling covers what is missed while this is away."""
 
-        def heard(_connection: Any, _pid: int, channel: str, _payload: object) -> None:
+        def heard(channel: str, _said: str | None) -> None:
             self._changed = self._changed or channel == store.CHANGED
             self._wake.set()
 
-        await listen(self._database, {store.WAKE: heard, store.CHANGED: heard}, stop)
-
-
-Heard = Callable[[Any, int, str, object], None]
-
-
-async def listen(database: Database, listeners: Mapping[str, Heard], stop: asyncio.Event) -> None:
-    """Call listeners for PostgreSQL's notifications until `stop`, over a connection of its own."""
-    dsn = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    while not stop.is_set():
-        try:
-            connection = await asyncpg.connect(dsn, timeout=10)
-            try:
-                for channel, callback in listeners.items():
-                    await connection.add_listener(channel, callback)
-                while not stop.is_set() and not connection.is_closed():
-                    await pause(stop, 5.0)
-            finally:
-                await connection.close(timeout=5)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            _LOG.warning("listening.waiting", reason=type(error).__name__)
-            await pause(stop, 2.0)
+        await listen(self._database, [store.WAKE, store.CHANGED], heard, stop)

@@ -12,15 +12,16 @@ from collections.abc import Awaitable, Callable
 from fastapi import Request, Response
 
 from services.notify import store
-from services.notify.delivery import listen
 from services.notify.domain import audiences_of
 from shared.database import Database
 from shared.identity import Principal
-from shared.messaging.waiting import pause
+from shared.messaging.listening import listen
+from shared.messaging.waiting import either, pause
 from shared.web.i18n import Language
 from shared.web.live import Hub, live_response
 
 _GATHER_SECONDS = 0.1
+_IDLE_SECONDS = 60.0
 # A page that has just asked for its stream is not in the hub for a moment.
 _OPENING_SECONDS = 60.0
 Render = Callable[[Principal, Language], Awaitable[str]]
@@ -38,7 +39,7 @@ class LiveInbox:
         self._render = render
         self._all_units = all_units
         self._watching: dict[str, tuple[Principal, Language, frozenset[str], float]] = {}
-        self._told: set[str] = set()
+        self._told: set[str | None] = set()
         self._wake = asyncio.Event()
         self.hub = Hub()
 
@@ -56,32 +57,30 @@ class LiveInbox:
     async def live_inbox(self, stop: asyncio.Event) -> None:
         """Run until `stop`: hear of notices, gather for a moment, render for who watches."""
 
-        def heard(_connection: object, _pid: int, _channel: str, audience: object) -> None:
-            self._told.add(str(audience))
+        def heard(_channel: str, audience: str | None) -> None:
+            self._told.add(audience)
             self._wake.set()
 
-        listening = asyncio.create_task(listen(self._database, {store.NOTICED: heard}, stop))
-        stopping = asyncio.create_task(stop.wait())
+        listening = asyncio.create_task(listen(self._database, [store.NOTICED], heard, stop))
         try:
             while not stop.is_set():
-                waking = asyncio.create_task(self._wake.wait())
-                await asyncio.wait({waking, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                waking.cancel()
+                await either(self._wake, stop, _IDLE_SECONDS)
                 if stop.is_set():
                     return
+                if not self._wake.is_set():
+                    continue
                 await pause(stop, _GATHER_SECONDS)
                 self._wake.clear()
                 told, self._told = self._told, set()
                 await self._publish(told)
         finally:
             self.hub.close()
-            stopping.cancel()
             listening.cancel()
 
-    async def _publish(self, told: set[str]) -> None:
+    async def _publish(self, told: set[str | None]) -> None:
         now = asyncio.get_running_loop().time()
         for topic, (principal, language, audiences, since) in list(self._watching.items()):
             if not self.hub.watched(topic) and now - since > _OPENING_SECONDS:
                 del self._watching[topic]
-            elif told & audiences:
+            elif None in told or told & audiences:  # None: nobody knows whom, the connection was away
                 self.hub.publish(topic, await self._render(principal, language))

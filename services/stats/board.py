@@ -9,11 +9,10 @@ import asyncio
 import hashlib
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, field
-from typing import Any, Final
+from typing import Final
 
-import asyncpg
 import structlog
 from fastapi import Request, Response
 
@@ -23,6 +22,7 @@ from services.stats.store import CHANNEL
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal
+from shared.messaging.listening import listen
 from shared.messaging.router import Clock
 from shared.messaging.waiting import either, pause
 from shared.web.i18n import ZONE, Language
@@ -248,7 +248,7 @@ class Board:
 
     async def live_board(self, stop: asyncio.Event) -> None:
         """Run until `stop`: hear of changed counts, ask once, send each watched view what changed in it."""
-        listening = asyncio.create_task(self._listen(stop))
+        listening = asyncio.create_task(listen(self._database, [CHANNEL], lambda *_: self._wake.set(), stop))
         try:
             while not stop.is_set():
                 await either(self._wake, stop, _IDLE_SECONDS)
@@ -309,29 +309,8 @@ class Board:
             self._shown[part] = html
             self.hub.publish(part, html)
 
-    async def _listen(self, stop: asyncio.Event) -> None:
-        await listen(self._database, self._wake.set, stop)
-
 
 def view_of(principal: Principal, language: Language, **filters: str) -> View:
     """What a principal may see, narrowed by filters; a commune that is not theirs shows nothing."""
     units = None if principal.units == ALL_UNITS else frozenset(principal.units)
     return View(units, language, **filters)
-
-
-async def listen(database: Database, heard: Callable[[], Any], stop: asyncio.Event) -> None:
-    """Call `heard` whenever a count changed, and once after every interruption, over a connection of its own."""
-    dsn = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    while not stop.is_set():
-        try:
-            connection = await asyncpg.connect(dsn, timeout=10)
-            try:
-                await connection.add_listener(CHANNEL, lambda *_: heard())
-                heard()
-                while not stop.is_set() and not connection.is_closed():
-                    await pause(stop, 2.0)
-            finally:
-                await connection.close(timeout=5)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            _LOG.warning("stats.listening.waiting", reason=type(error).__name__)
-            await pause(stop, 2.0)

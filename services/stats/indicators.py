@@ -13,12 +13,13 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.board import listen
 from services.stats.domain import Kind
+from services.stats.store import CHANNEL
 from shared.contracts.stats import IndicatorChanged
 from shared.database import Database
+from shared.messaging.listening import listen
 from shared.messaging.router import Clock, Scope
-from shared.messaging.waiting import pause
+from shared.messaging.waiting import either, pause
 
 # An indicator's name and which cells it sums.
 INDICATORS: Final[Mapping[str, str]] = {
@@ -59,14 +60,10 @@ class Indicators:
 
     async def say_indicators(self, stop: asyncio.Event) -> None:
         """Run until `stop`: after a change, wait no longer than the limit asks, then say what is different."""
-        listening = asyncio.create_task(listen(self._database, self._wake.set, stop))
+        listening = asyncio.create_task(listen(self._database, [CHANNEL], lambda *_: self._wake.set(), stop))
         try:
             while not stop.is_set():
-                async with asyncio.TaskGroup() as group:
-                    waiting = [group.create_task(self._wake.wait()), group.create_task(stop.wait())]
-                    await asyncio.wait(waiting, timeout=_IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-                    for task in waiting:
-                        task.cancel()
+                await either(self._wake, stop, _IDLE_SECONDS)
                 self._wake.clear()
                 if not stop.is_set():
                     await self.say()

@@ -27,6 +27,7 @@ from shared.database import Database
 from shared.messaging.consumer import record_of
 from shared.messaging.kafka import client_options
 from shared.messaging.router import Clock
+from shared.messaging.waiting import either
 from shared.privacy import Keys
 from shared.settings import Settings
 
@@ -112,10 +113,7 @@ class Rebuild:
         while not stop.is_set():
             if await self._is_asked():
                 await self.run(stop)
-            waiting = [asyncio.ensure_future(self._asked.wait()), asyncio.ensure_future(stop.wait())]
-            await asyncio.wait(waiting, timeout=5, return_when=asyncio.FIRST_COMPLETED)
-            for task in waiting:
-                task.cancel()
+            await either(self._asked, stop, 5)
             self._asked.clear()
 
     async def run(self, stop: asyncio.Event) -> bool:
