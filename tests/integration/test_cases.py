@@ -557,7 +557,9 @@ async def test_of_two_who_saw_the_same_version_the_second_sees_both_and_chooses(
     answered = {"case_id": case_id, "result": "candidates", "child_id": None, "candidates": candidates}
     await house.hear(ChildIdentified.model_validate(answered), case_id)
     first = await worker.post(path, data={**form, "note.text": "Ghi chú thứ nhất"})
-    assert first.status_code == 303, "what happens by itself, a missed deadline or the registry's answer, stales no form"
+    assert first.status_code == 303, (
+        "what happens by itself makes no form stale: a missed deadline, the registry's answer"
+    )
     second = await worker.post(path, data={**form, "note.text": "Ghi chú thứ hai"})
     assert second.status_code == 422
     assert "Hồ sơ đã thay đổi" in second.text
