@@ -23,6 +23,8 @@ AGES = ("0-3", "4-5", "6-10", "11-15", "16+", "unknown")
 # msgids
 SEXES = {"female": "Nữ", "male": "Nam", "unknown": "Chưa rõ"}
 RISKS = ("high", "medium", "low", "unassessed")
+_BAR = 24  # pixels
+_FEW = 5
 _RISK_COLOURS = ("#d55e00", "#e69f00", "#0072b2", "#999999")
 _SEX_COLOURS = ("#cc79a7", "#0072b2", "#999999")
 Filter = Annotated[str, Query(max_length=20)]
@@ -118,7 +120,7 @@ class BoardPages:
         sectors = {code: self._term(request, "sectors", code) for code in Terms.load("sectors").codes()}
         by_sector = {(sector, ""): n for sector, n in figures.by_sector.items()}
         language = language_of(request)
-        return [
+        drawn = [
             _stacked(
                 "chart-kinds",
                 said("Vụ việc đang mở theo hình thức và mức nguy cơ"),
@@ -144,6 +146,8 @@ class BoardPages:
                 language,
             ),
         ]
+        # Of nothing there is no picture.
+        return [one for one in drawn if one.rows]
 
 
 def _stacked(
@@ -172,12 +176,15 @@ def _stacked(
         scale=alt.Scale(domain=names, range=list(colours)),
         legend=alt.Legend(columns=2, labelLimit=220) if len(names) > 1 else None,
     )
+    most = max((sum(counts.get((code, part), 0) for part in part_names) for code in used), default=0)
+    # Left to itself, an axis that ends at one has ticks between whole numbers, and writes them as if they were whole.
+    ticks = list(range(most + 1)) if most <= _FEW else alt.Undefined
     spec = (
         alt.Chart(alt.InlineData(values=values))
-        .mark_bar(stroke="#ffffff", strokeWidth=1)
+        .mark_bar(stroke="#ffffff", strokeWidth=1, size=_BAR)
         .encode(
             y=alt.Y("row:N", title=None, sort=[row_names[code] for code in used], axis=alt.Axis(labelLimit=150)),
-            x=alt.X("n:Q", title=None, axis=alt.Axis(tickMinStep=1, format="d")),
+            x=alt.X("n:Q", title=None, axis=alt.Axis(tickMinStep=1, format="d", values=ticks)),
             color=colour,
             order=alt.Order("order:Q"),
             tooltip=[
