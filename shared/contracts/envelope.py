@@ -14,6 +14,7 @@ from typing import Any
 import orjson
 
 from shared.contracts.errors import Rejected, Violation, too_deep
+from shared.contracts.vocabulary import in_calendar
 
 SPEC_VERSION = "1.0"
 JSON_TYPE = "application/json"
@@ -160,7 +161,7 @@ def _time(value: Any, wrong: list[Violation]) -> datetime:
         except ValueError:
             pass
         else:
-            if 1900 <= moment.year <= 2199:
+            if in_calendar(moment):
                 return moment
     wrong.append(_violation("time", "time-invalid", "phải theo RFC 3339", "must follow RFC 3339"))
     return datetime.now(UTC)

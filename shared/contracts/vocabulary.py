@@ -44,15 +44,20 @@ LongText = Annotated[str, Field(max_length=20_000)]
 UNCLASSIFIED = "unclassified"
 
 
-def _in_calendar(value: D) -> D:
-    # Nothing here is older or further away, and at the ends of the calendar another time zone is an overflow.
-    if not 1900 <= value.year <= 2199:
+def in_calendar(value: date) -> bool:
+    """Whether a day or moment is one that an event of ours can have: nothing here is older or further away, and at the
+    ends of the calendar another time zone is an overflow."""
+    return 1900 <= value.year <= 2199
+
+
+def _refuse_others(value: D) -> D:
+    if not in_calendar(value):
         raise PydanticCustomError(OUT_OF_CALENDAR, "outside the years 1900 to 2199")
     return value
 
 
-Day = Annotated[date, AfterValidator(_in_calendar)]
-Moment = Annotated[AwareDatetime, AfterValidator(_in_calendar)]
+Day = Annotated[date, AfterValidator(_refuse_others)]
+Moment = Annotated[AwareDatetime, AfterValidator(_refuse_others)]
 
 
 def _blank_is_none(value: object) -> object:

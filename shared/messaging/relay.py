@@ -86,6 +86,7 @@ class Relay:
         while not stop.is_set():
             wake.clear()
             count = await self._batch(connection, producer)
+            self._delay = _FIRST_DELAY
             if count < _BATCH:
                 await either(wake, stop, _IDLE_SECONDS)
 
@@ -106,5 +107,4 @@ class Relay:
             ]
             await asyncio.gather(*acknowledgements)
         self.published += len(rows)
-        self._delay = _FIRST_DELAY
         return len(rows)

@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
-from urllib.parse import urlencode
 
 import orjson
 import pytest
@@ -25,6 +24,7 @@ from shared.privacy import Keys, PlatformKey
 from shared.reference.units import Units
 from shared.settings import Settings
 from shared.web.app import create_app
+from tests.support.visitor import FORM_TOKEN, Answer, Visitor
 
 NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
 HOME = "05443"
@@ -38,72 +38,25 @@ FORM = {
 
 
 @dataclass
-class Page:
-    status: int
-    headers: dict[str, str]
-    body: bytes
+class Browser(Visitor):
+    """Sends the form token of the page before."""
 
-    @property
-    def text(self) -> str:
-        return self.body.decode()
-
-
-@dataclass
-class Browser:
-    """Asks the application itself, keeps one session, sends the form token of the page before."""
-
-    app: Any
-    cookie: str
     token: str = ""
 
-    async def get(self, path: str) -> Page:
-        page = await self.ask("GET", path, b"", {})
-        if found := re.search(r'name="form_token" value="([^"]+)"', page.text):
+    async def get(self, path: str) -> Answer:
+        page = await self.ask(path)
+        if found := FORM_TOKEN.search(page.text):
             self.token = found.group(1)
         return page
 
-    async def post(self, path: str, **values: str) -> Page:
-        form = {"form_token": self.token, **values}
-        return await self.ask(
-            "POST", path, urlencode(form).encode(), {"content-type": "application/x-www-form-urlencoded"}
-        )
+    async def post(self, path: str, **values: str) -> Answer:
+        return await self.ask(path, {"form_token": self.token, **values})
 
     async def json(self, method: str, path: str, body: Any = None) -> tuple[int, Any]:
         headers = {"content-type": "application/json", "accept": "application/json", "x-form-token": self.token}
-        page = await self.ask(method, path, orjson.dumps(body) if body is not None else b"", headers)
+        sent = orjson.dumps(body) if body is not None else b""
+        page = await self.ask(path, headers=headers, method=method, body=sent)
         return page.status, orjson.loads(page.body) if page.body else None
-
-    async def ask(self, method: str, path: str, body: bytes, headers: dict[str, str]) -> Page:
-        bare, _, query = path.partition("?")
-        sent = {"host": "localhost:8600", "accept": "text/html", "cookie": self.cookie, **headers}
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "http",
-            "path": bare,
-            "raw_path": bare.encode(),
-            "query_string": query.encode(),
-            "root_path": "",
-            "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
-            "client": ("127.0.0.1", 1),
-            "server": ("localhost", 8600),
-        }
-        page = Page(0, {}, b"")
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(message: dict[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                page.status = message["status"]
-                page.headers = {name.decode(): value.decode() for name, value in message["headers"]}
-            else:
-                page.body += message.get("body", b"")
-
-        await self.app(scope, receive, send)
-        return page
 
 
 @dataclass
@@ -116,7 +69,8 @@ class House:
         identity = self.app.state.identity
         answer = Response()
         identity.sign_in(answer, identity.directory.person(person))
-        browser = Browser(self.app, answer.headers["set-cookie"].split(";")[0])
+        name, _, value = answer.headers["set-cookie"].split(";")[0].partition("=")
+        browser = Browser(self.app, {name: value}, "localhost:8600")
         await browser.get("/registry/")
         return browser
 

@@ -38,10 +38,12 @@ class Visitor:
         form: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         method: str | None = None,
+        body: bytes = b"",
     ) -> Answer:
-        """In: a path with its query, a form to post. Out: the answer, its cookies kept."""
+        """In: a path with its query, a form to post or another body. Out: the answer, its cookies kept."""
         url = urlsplit(target)
-        body = b"" if form is None else urlencode(form).encode()
+        if form is not None:
+            body = urlencode(form).encode()
         sent = {"host": self.host, "accept": "text/html", **(headers or {})}
         if form is not None:
             sent["content-type"] = "application/x-www-form-urlencoded"
