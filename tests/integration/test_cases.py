@@ -33,6 +33,7 @@ from shared.privacy import Keys, PlatformKey
 from shared.reference.units import Units
 from shared.settings import Settings
 from shared.web.app import create_app
+from tests.support.visitor import Answer, Visitor
 
 UNIT = "05443"
 START = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
@@ -40,31 +41,13 @@ NAME = "Nguyễn Thị Thử Nghiệm"
 
 
 @dataclass
-class Answer:
-    """What a page answered."""
+class Browser(Visitor):
+    """Somebody's browser, or their program: pages, forms and JSON."""
 
-    status_code: int
-    headers: dict[str, str]
-    content: bytes
-
-    @property
-    def text(self) -> str:
-        return self.content.decode()
-
-    def json(self) -> Any:
-        return orjson.loads(self.content)
-
-
-@dataclass
-class Browser:
-    """Somebody's browser: asks the application itself, keeps its cookies, follows nothing."""
-
-    app: Any
-    cookie: str
-    headers: dict[str, str] = field(default_factory=lambda: {"accept": "text/html"})
+    headers: dict[str, str] = field(default_factory=dict)
 
     async def get(self, path: str, params: dict[str, str] | None = None) -> Answer:
-        return await self._ask("GET", path, params, b"", {})
+        return await self.ask(_with(path, params), headers=self.headers)
 
     async def post(
         self,
@@ -75,47 +58,15 @@ class Browser:
         params: dict[str, str] | None = None,
         headers: dict[str, str] | None = None,
     ) -> Answer:
-        if json is not None:
-            return await self._ask(
-                "POST", path, params, orjson.dumps(json), {"content-type": "application/json", **(headers or {})}
-            )
-        form = {"content-type": "application/x-www-form-urlencoded", **(headers or {})}
-        return await self._ask("POST", path, params, urlencode(data or {}).encode(), form)
+        sent = {**self.headers, **(headers or {})}
+        if json is None:
+            return await self.ask(_with(path, params), data or {}, sent)
+        sent["content-type"] = "application/json"
+        return await self.ask(_with(path, params), headers=sent, method="POST", body=orjson.dumps(json))
 
-    async def _ask(
-        self, method: str, path: str, params: dict[str, str] | None, body: bytes, headers: dict[str, str]
-    ) -> Answer:
-        bare, _, query = path.partition("?")
-        query = "&".join(part for part in (query, urlencode(params or {})) if part)
-        sent = {"host": "localhost:8600", "cookie": self.cookie, **self.headers, **headers}
-        scope = {
-            "type": "http",
-            "asgi": {"version": "3.0"},
-            "http_version": "1.1",
-            "method": method,
-            "scheme": "http",
-            "path": bare,
-            "raw_path": bare.encode(),
-            "query_string": query.encode(),
-            "root_path": "",
-            "headers": [(name.encode(), value.encode()) for name, value in sent.items()],
-            "client": ("127.0.0.1", 1),
-            "server": ("localhost", 8600),
-        }
-        answer = Answer(0, {}, b"")
 
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body, "more_body": False}
-
-        async def send(message: dict[str, Any]) -> None:
-            if message["type"] == "http.response.start":
-                answer.status_code = message["status"]
-                answer.headers = {name.decode(): value.decode() for name, value in message["headers"]}
-            else:
-                answer.content += message.get("body", b"")
-
-        await self.app(scope, receive, send)
-        return answer
+def _with(path: str, params: dict[str, str] | None) -> str:
+    return f"{path}?{urlencode(params)}" if params else path
 
 
 @dataclass
@@ -186,7 +137,8 @@ class House:
         identity = self.app.state.identity
         answer = Response()
         identity.sign_in(answer, identity.directory.person(person))
-        return Browser(self.app, answer.headers["set-cookie"].split(";")[0])
+        name, _, value = answer.headers["set-cookie"].split(";")[0].partition("=")
+        return Browser(self.app, {name: value}, "localhost:8600")
 
     def _record(self, topic: str, event: Envelope) -> Record:
         self.offsets += 1
@@ -400,7 +352,7 @@ async def test_the_registrys_answers_link_the_case_and_merges_are_followed(house
             "choose-child.child_id": "child-a",
         },
     )
-    assert answer.status_code == 303, answer.text
+    assert answer.status == 303, answer.text
     assert (await house.said("case.child-linked"))[0]["data"]["facts"]["child_id"] == "child-a"
     facts = {"unit": UNIT, "sex": "female", "birth_year": 2018, "birth_month": 1}
     await house.hear(
@@ -416,7 +368,7 @@ async def test_none_of_the_candidates_is_said_to_the_registry_with_the_sealed_de
     await house.hear(ChildIdentified.model_validate(answer), case_id)
     worker = await house.as_person("lan.worker")
     done = await _act(worker, f"/cases/c/{case_id}", "choose-child", {"choose-child.child_id": "none-of-these"})
-    assert done.status_code == 303, done.text
+    assert done.status == 303, done.text
     told = (await house.said("child.chosen"))[0]["data"]
     assert "child_id" not in told
     assert told["child"]["kid"] == f"case/{case_id}"
@@ -445,12 +397,12 @@ async def test_from_report_to_closing_by_pages_only(house: House) -> None:
     }
     done = await hotline.post("/cases/report", data=form)
     again = await hotline.post("/cases/report", data=form)
-    assert done.status_code == again.status_code == 303, done.text
+    assert done.status == again.status == 303, done.text
     assert done.headers["location"] == again.headers["location"]
     assert len(await house.said("concern.received")) == 1
     assert NAME in (await hotline.get(done.headers["location"])).text
     case_id = (await house.said("case.opened"))[0]["data"]["case_id"]
-    assert (await hotline.get(f"/cases/c/{case_id}")).status_code == 404
+    assert (await hotline.get(f"/cases/c/{case_id}")).status == 404
 
     worker, chair = await house.as_person("lan.worker"), await house.as_person("binh.chair")
     path = f"/cases/c/{case_id}"
@@ -475,7 +427,7 @@ async def test_from_report_to_closing_by_pages_only(house: House) -> None:
     ]
     for client, act, fields in steps:
         answer = await _act(client, path, act, fields)
-        assert answer.status_code == 303, (act, answer.text)
+        assert answer.status == 303, (act, answer.text)
     assert (await house.said("deadline.met"))[0]["data"]["state"] == "met"
     clocks = [event["data"] for event in await house.said("deadline.started")]
     assert [(clock["kind"], clock["due"]) for clock in clocks if clock["kind"] == "separation-15d"] == [
@@ -488,26 +440,26 @@ async def test_from_report_to_closing_by_pages_only(house: House) -> None:
         token, page = await token_of(officer, f"/cases/tasks/{task.id}")
         assert NAME in page
         refused = await officer.post(f"/cases/tasks/{task.id}", data={"form_token": token, "answer": "declined"})
-        assert refused.status_code == 422
+        assert refused.status == 422
         answered = await officer.post(
             f"/cases/tasks/{task.id}", data={"form_token": token, "answer": "done", "summary": "Xong"}
         )
-        assert answered.status_code == 303
+        assert answered.status == 303
         assert NAME not in (await officer.get(f"/cases/tasks/{task.id}")).text
 
     from shared.reference.terms import Terms
 
     outcome = Terms.load("case-outcomes").codes()[0]
     refused = await _act(chair, path, "close", {"close.outcome": outcome, "close.no_risk": "true"})
-    assert refused.status_code == 422
+    assert refused.status == 422
     assert "Điều 30(1)" in refused.text
     closed = await _act(
         chair, path, "close", {"close.outcome": outcome, "close.no_risk": "true", "close.stable": "true"}
     )
-    assert closed.status_code == 303, closed.text
+    assert closed.status == 303, closed.text
     assert (await house.said("case.closed"))[0]["data"]["facts"]["status"] == "closed"
     reopened = await _act(worker, path, "reopen", {"reopen.reason": "Lại có dấu hiệu"})
-    assert reopened.status_code == 303
+    assert reopened.status == 303
     assert (await house.said("case.reopened"))[0]["data"]["facts"]["status"] == "open"
     sequences = [event["sequence"] for event in await house.said() if event["key"] == case_id]
     assert sequences == list(range(1, len(sequences) + 1))
@@ -527,20 +479,20 @@ async def test_identity_opens_only_to_those_who_work_on_the_case_and_is_remember
     assert NAME in (await worker.get(f"/cases/c/{case_id}")).text
     assert NAME in (await chair.get(f"/cases/c/{case_id}")).text
     seen = await coordinator.get(f"/cases/c/{case_id}")
-    assert seen.status_code == 200
+    assert seen.status == 200
     assert NAME not in seen.text
     assert "Bị đánh" not in seen.text
-    assert (await coordinator.get(f"/cases/api/cases/{case_id}/identity")).status_code == 403
+    assert (await coordinator.get(f"/cases/api/cases/{case_id}/identity")).status == 403
     for person in ("thuong.worker", "mai.hotline", "quang.police"):
         stranger = await house.as_person(person)
-        assert (await stranger.get(f"/cases/c/{case_id}")).status_code == 404
+        assert (await stranger.get(f"/cases/c/{case_id}")).status == 404
     statistician = await house.as_person("tuan.statistician")
-    assert (await statistician.get("/cases/")).status_code == 403
+    assert (await statistician.get("/cases/")).status == 403
     readers = {row.who for row in await house.rows("SELECT who FROM identity_read")}
     assert readers == {"lan.worker", "binh.chair"}
     education = await house.as_person("hoa.education")
     task = (await house.rows("SELECT id FROM task LIMIT 1"))[0].id
-    assert (await education.get(f"/cases/tasks/{task}")).status_code == 404
+    assert (await education.get(f"/cases/tasks/{task}")).status == 404
 
 
 async def test_of_two_who_saw_the_same_version_the_second_sees_both_and_chooses(house: House) -> None:
@@ -557,11 +509,9 @@ async def test_of_two_who_saw_the_same_version_the_second_sees_both_and_chooses(
     answered = {"case_id": case_id, "result": "candidates", "child_id": None, "candidates": candidates}
     await house.hear(ChildIdentified.model_validate(answered), case_id)
     first = await worker.post(path, data={**form, "note.text": "Ghi chú thứ nhất"})
-    assert first.status_code == 303, (
-        "what happens by itself makes no form stale: a missed deadline, the registry's answer"
-    )
+    assert first.status == 303, "what happens by itself makes no form stale: a missed deadline, the registry's answer"
     second = await worker.post(path, data={**form, "note.text": "Ghi chú thứ hai"})
-    assert second.status_code == 422
+    assert second.status == 422
     assert "Hồ sơ đã thay đổi" in second.text
     assert "Ghi chú thứ nhất" in second.text
     assert "Ghi chú thứ hai" in second.text
@@ -582,17 +532,17 @@ async def test_a_waiting_report_is_opened_linked_dismissed_and_forwarded(house: 
     dismissing = await _act(
         worker, f"/cases/concerns/{ids[2]}", "dismiss", {"dismiss.reason": "hoax", "dismiss.words": "Đã gọi lại"}
     )
-    assert [answer.status_code for answer in (opening, linking, dismissing)] == [303, 303, 303]
+    assert [answer.status for answer in (opening, linking, dismissing)] == [303, 303, 303]
     unplaced = waiting["unclassified"].id
     assert "Nơi nào đó" in (await coordinator.get(f"/cases/concerns/{unplaced}")).text
-    assert (await worker.get(f"/cases/concerns/{unplaced}")).status_code == 404
+    assert (await worker.get(f"/cases/concerns/{unplaced}")).status == 404
     moving = await _act(
         coordinator,
         f"/cases/concerns/{unplaced}",
         "forward",
         {"forward.to_unit": UNIT, "forward.reason": "Theo lời kể"},
     )
-    assert moving.status_code == 303
+    assert moving.status == 303
     statuses = {row.id: (row.status, row.unit) for row in await house.rows("SELECT * FROM concern")}
     assert statuses[ids[0]] == ("opened", UNIT)
     assert statuses[ids[1]] == ("linked", UNIT)
@@ -622,7 +572,7 @@ async def test_a_merge_and_a_transfer_change_what_the_communes_see(house: House)
         worker, f"/cases/c/{case_id}", "transfer", {"transfer.to_unit": other, "transfer.reason": "Trẻ ở đó"}
     )
     assert moved.headers["location"] == "/cases/"
-    assert (await worker.get(f"/cases/c/{case_id}")).status_code == 404
+    assert (await worker.get(f"/cases/c/{case_id}")).status == 404
     assert (await house.said("case.transferred"))[0]["data"]["from_unit"] == UNIT
 
 
@@ -633,7 +583,7 @@ async def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(ho
     refused = await _act(
         worker, f"/cases/c/{case_id}", "assess-initial", {**ratings, "assess-initial.conclusion": "Đã gặp trẻ"}
     )
-    assert refused.status_code == 422
+    assert refused.status == 422
     assert 'aria-describedby="f-assess-initial-level-hint f-assess-initial-level-error" aria-invalid="true"' in (
         refused.text
     )
@@ -658,7 +608,7 @@ async def test_a_cancelled_task_leaves_the_sectors_inbox_with_its_reason(house: 
     police = next(row for row in await house.rows("SELECT * FROM task") if row.sector == "police")
     worker, officer = await house.as_person("lan.worker"), await house.as_person("quang.police")
     fields = {"cancel-task.task_id": police.id, "cancel-task.reason": "Công an xã khác đã xác minh"}
-    assert (await _act(worker, f"/cases/c/{case_id}", "cancel-task", fields)).status_code == 303
+    assert (await _act(worker, f"/cases/c/{case_id}", "cancel-task", fields)).status == 303
     told = (await house.said("task.cancelled"))[0]["data"]
     assert (told["task_id"], told["cause"], told["task_sector"]) == (police.id, "withdrawn", "police")
     assert "xác minh" not in normalize("NFC", orjson.dumps(told).decode())
@@ -675,7 +625,7 @@ async def test_a_merge_hands_open_tasks_with_their_words_to_the_case_that_goes_o
     await house.send(("concern.reported", "C-1", concern()), ("concern.reported", "C-2", concern()))
     worker = await house.as_person("lan.worker")
     for row in await house.rows("SELECT id FROM concern ORDER BY code"):
-        assert (await _act(worker, f"/cases/concerns/{row.id}", "open", {})).status_code == 303
+        assert (await _act(worker, f"/cases/concerns/{row.id}", "open", {})).status == 303
     goes, stays = await house.rows("SELECT id, code FROM cases ORDER BY code")
     request = {
         "request-task.sector": "health",
@@ -683,9 +633,9 @@ async def test_a_merge_hands_open_tasks_with_their_words_to_the_case_that_goes_o
         "request-task.due": "2026-11-30",
         "request-task.instructions": "Khám vết bầm",
     }
-    assert (await _act(worker, f"/cases/c/{goes.id}", "request-task", request)).status_code == 303
+    assert (await _act(worker, f"/cases/c/{goes.id}", "request-task", request)).status == 303
     merge = {"merge.into": stays.code, "merge.reason": "Cùng một trẻ"}
-    assert (await _act(worker, f"/cases/c/{goes.id}", "merge", merge)).status_code == 303
+    assert (await _act(worker, f"/cases/c/{goes.id}", "merge", merge)).status == 303
     states = await house.rows("SELECT id, case_id, state FROM task ORDER BY asked_at, state")
     assert [(row.case_id, row.state) for row in states] == [(goes.id, "cancelled"), (stays.id, "requested")]
     officer = await house.as_person("duc.health")
@@ -708,13 +658,13 @@ async def test_the_api_says_the_same_as_the_pages(house: House) -> None:
     headers = {"x-form-token": token}
     done = await client.post(f"/cases/api/cases/{case_id}/acts", json=act, headers=headers)
     assert done.json()["version"] == one["version"] + 1
-    assert (await client.post(f"/cases/api/cases/{case_id}/acts", json=act, headers=headers)).status_code == 409
+    assert (await client.post(f"/cases/api/cases/{case_id}/acts", json=act, headers=headers)).status == 409
     close = {"version": one["version"] + 1, "act": {"act": "close", "outcome": "x"}}
     refused = await client.post(f"/cases/api/cases/{case_id}/acts", json=close, headers=headers)
-    assert refused.status_code == 422
+    assert refused.status == 422
     assert refused.json()["violations"][0]["rule"] == "not-your-role"
     report = await client.post("/cases/api/concerns", params={"report_id": "r-1"}, json=concern(), headers=headers)
-    assert report.status_code == 201
+    assert report.status == 201
     assert report.json()["facts"]["sector"] == "dolisa"
 
 
@@ -741,8 +691,8 @@ async def test_every_page_renders_in_both_languages(house: House, language: str)
         client = await house.as_person(person)
         for path in pages:
             answer = await client.get(path, params={"lang": language})
-            assert answer.status_code == 200, (person, path, answer.text[:500])
+            assert answer.status == 200, (person, path, answer.text[:500])
             assert f'lang="{language}"' in answer.text
             law = {"vi": "Nghị định 56/2017/NĐ-CP, Điều", "en": "Decree 56/2017/ND-CP, Art."}
             assert (law[language] in answer.text) is (f"/c/{case_id}" in path)
-            assert len(answer.content) < 100_000
+            assert len(answer.body) < 100_000

@@ -4,8 +4,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from http.cookies import SimpleCookie
+from typing import Any
 from urllib.parse import urlencode, urlsplit
 
+import orjson
 from starlette.types import ASGIApp, Message
 
 FORM_TOKEN = re.compile(r'name="form_token" value="([0-9a-f]{64})"')
@@ -22,6 +24,10 @@ class Answer:
     @property
     def text(self) -> str:
         return self.body.decode()
+
+    def json(self) -> Any:
+        """The body as JSON."""
+        return orjson.loads(self.body)
 
 
 @dataclass
