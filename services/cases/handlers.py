@@ -19,25 +19,25 @@ def build_router(desk: Desk) -> Router:
 
     @router.handles(ConcernReported)
     async def on_concern(received: Received[ConcernReported], scope: Scope) -> None:
-        await desk.take_in(scope, received.data, _origin(received))
+        await desk.intake.take_in(scope, received.data, _origin(received))
 
     @router.handles(IncidentRecorded)
     async def on_incident(received: Received[IncidentRecorded], scope: Scope) -> None:
-        await desk.record_incident(scope, received.data, _origin(received))
+        await desk.intake.record_incident(scope, received.data, _origin(received))
 
     @router.handles(TaskAnswered)
     async def on_answer(received: Received[TaskAnswered], scope: Scope) -> None:
-        await desk.take_answer(scope, received.data, _origin(received), correction=received.correction)
+        await desk.tasks.take_answer(scope, received.data, _origin(received), correction=received.correction)
 
     @router.handles(ChildIdentified)
     async def on_identified(received: Received[ChildIdentified], scope: Scope) -> None:
         data = received.data
         candidates = [candidate.model_dump() for candidate in data.candidates]
-        await desk.identified(scope, data.case_id, data.child_id, candidates)
+        await desk.cases.identified(scope, data.case_id, data.child_id, candidates)
 
     @router.handles(ChildMerged)
     async def on_merged(received: Received[ChildMerged], scope: Scope) -> None:
-        await desk.child_merged(scope, received.data.merged_id, received.data.child_id)
+        await desk.cases.child_merged(scope, received.data.merged_id, received.data.child_id)
 
     return router
 

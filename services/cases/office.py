@@ -41,7 +41,7 @@ class Office:
         actor = actor_of(principal)
         origin = Origin(actor.sector or _LEAD, f"/services/cases/reports/{actor.id}", report_id, actor.id)
         known = await find_concern(scope.connection, stable_id("concern", origin.source, origin.id))
-        return known or await self.desk.take_in(scope, report, origin)
+        return known or await self.desk.intake.take_in(scope, report, origin)
 
 
 def coarse(value: Any) -> dict[str, Any]:

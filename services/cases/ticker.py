@@ -23,7 +23,7 @@ async def tick(database: Database, desk: Desk, clock: Clock) -> int:
     while True:
         async with database.transaction() as connection:
             scope = Scope("cases", connection, clock())
-            taken = await desk.tick(scope, _BATCH)
+            taken = await desk.cases.tick(scope, _BATCH)
             await scope.flush()
         looked += taken
         if taken < _BATCH:

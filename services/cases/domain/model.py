@@ -273,6 +273,11 @@ def task_event(model: type[events.CaseEvent], task: Task, **more: Any) -> Happen
     return Happening(model, {**told, **more})
 
 
+def at_risk(decision: Decision, level: RiskLevel) -> Decision:
+    """The decision with the case at another level of risk."""
+    return decision.then(risk=level)
+
+
 def end_of_day(day: date) -> datetime:
     """The last second of a day where people live by it, in UTC."""
     return datetime.combine(day + timedelta(days=1), time(0), ZONE).astimezone(UTC) - timedelta(seconds=1)

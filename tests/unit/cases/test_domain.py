@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.cases.domain import acts, cases, clocks, concerns
+from services.cases.domain import acts, cases, concerns, ending, identifying, opening, tasks
 from services.cases.domain.forms import HARM_ROWS, ROWS, totals
 from services.cases.domain.model import (
     APPROVAL,
@@ -80,7 +80,7 @@ def concern(**changes: object) -> Concern:
 
 
 def opened(danger: str = "no", received_at: datetime = NOW) -> Decision:
-    return cases.open_case(
+    return opening.open_case(
         concern(danger_now=danger, received_at=received_at), "case-1", "TN-2026-000001", CHILD, world(), by_person=False
     )
 
@@ -218,9 +218,9 @@ def test_high_risk_found_later_runs_from_receipt_and_is_told_missed_at_the_next_
     received = NOW - timedelta(hours=20)
     case = cases.decide(opened("no", received).case, initial("high", "high"), WORKER, world()).case
     assert case.clock(PLAN) is None
-    decision = clocks.tick(case, world())
+    decision = cases.tick(case, world())
     assert "deadline.missed" in said(decision)
-    assert clocks.tick(decision.case, world()).happenings == ()
+    assert cases.tick(decision.case, world()).happenings == ()
 
 
 def test_low_risk_ends_the_emergency_clock_and_starts_the_plan() -> None:
@@ -252,7 +252,7 @@ def test_a_separation_runs_fifteen_days_from_its_decision_and_is_told_near_and_m
     assert clock is not None
     assert clock.due == decision.happenings[2].extra["until"] == NOW + timedelta(days=15)
     kinds = [
-        [h.model for h in clocks.tick(decision.case, world(NOW + timedelta(days=day))).happenings if "kind" in h.extra]
+        [h.model for h in cases.tick(decision.case, world(NOW + timedelta(days=day))).happenings if "kind" in h.extra]
         for day in (11, 12, 16)
     ]
     assert kinds == [[], [events.DeadlineNearing], [events.DeadlineMissed]]
@@ -290,7 +290,7 @@ def test_a_separation_ends_by_an_act_with_its_case_or_goes_on_in_the_case_it_is_
     assert not any(clock.runs for clock in closed.case.clocks)
     target = replace(opened("no").case, id="case-2")
     later = world(NOW + timedelta(days=3))
-    _, on = cases.merge(separated(), target, acts.Merge(into="x", reason="Một việc"), WORKER, later, {})
+    _, on = ending.merge(separated(), target, acts.Merge(into="x", reason="Một việc"), WORKER, later, {})
     clock = on.case.clock(SEPARATION)
     assert clock is not None
     assert clock.due == NOW + timedelta(days=15)
@@ -299,13 +299,13 @@ def test_a_separation_ends_by_an_act_with_its_case_or_goes_on_in_the_case_it_is_
 
 def test_ticks_tell_nearing_then_missed_and_after_a_day_off_only_missed() -> None:
     case = opened("yes").case
-    assert clocks.tick(case, world(NOW + timedelta(hours=8))).happenings == ()
-    near = clocks.tick(case, world(NOW + timedelta(hours=10)))
+    assert cases.tick(case, world(NOW + timedelta(hours=8))).happenings == ()
+    near = cases.tick(case, world(NOW + timedelta(hours=10)))
     assert said(near) == ["deadline.nearing"]
-    assert said(clocks.tick(near.case, world(NOW + timedelta(hours=10)))) == []
-    missed = clocks.tick(near.case, world(NOW + timedelta(hours=12, seconds=1)))
+    assert said(cases.tick(near.case, world(NOW + timedelta(hours=10)))) == []
+    missed = cases.tick(near.case, world(NOW + timedelta(hours=12, seconds=1)))
     assert said(missed) == ["deadline.missed", "task.overdue", "task.overdue"]
-    after_a_day_off = clocks.tick(case, world(NOW + timedelta(days=1)))
+    after_a_day_off = cases.tick(case, world(NOW + timedelta(days=1)))
     assert said(after_a_day_off) == ["deadline.missed", "task.overdue", "task.overdue"]
     assert after_a_day_off.case.next_moment() is None
 
@@ -313,8 +313,8 @@ def test_ticks_tell_nearing_then_missed_and_after_a_day_off_only_missed() -> Non
 def test_at_the_very_moment_it_is_due_a_deadline_is_not_missed_yet() -> None:
     case = opened("yes").case
     due = case.clocks[0].due
-    assert "deadline.missed" not in said(clocks.tick(case, world(due)))
-    assert "deadline.missed" in said(clocks.tick(case, world(due + timedelta(microseconds=1))))
+    assert "deadline.missed" not in said(cases.tick(case, world(due)))
+    assert "deadline.missed" in said(cases.tick(case, world(due + timedelta(microseconds=1))))
 
 
 def test_the_form_needs_every_row_and_a_reason_for_a_milder_conclusion() -> None:
@@ -337,20 +337,20 @@ def test_a_task_is_answered_once_by_the_sector_that_was_asked() -> None:
     case = opened("yes").case
     task = next(task for task in case.tasks if task.sector == "police")
     with pytest.raises(Rejected) as error:
-        clocks.answer(case, world(), task.id, "health", "done")
+        tasks.answer(case, world(), task.id, "health", "done")
     assert rule_of(error) == "task-of-another-sector"
     with pytest.raises(Rejected) as error:
-        clocks.answer(case, world(), "nothing", "police", "done")
+        tasks.answer(case, world(), "nothing", "police", "done")
     assert rule_of(error) == "task-unknown"
     with pytest.raises(Rejected) as error:
-        clocks.answer(case, world(), task.id, "police", "declined")
+        tasks.answer(case, world(), task.id, "police", "declined")
     assert rule_of(error) == "reason-missing"
-    done = clocks.answer(case, world(), task.id, "police", "done", summary="Đã xác minh", answer_id="a")
+    done = tasks.answer(case, world(), task.id, "police", "done", summary="Đã xác minh", answer_id="a")
     assert said(done) == ["task.done"]
     with pytest.raises(Rejected) as error:
-        clocks.answer(done.case, world(), task.id, "police", "accepted", answer_id="b")
+        tasks.answer(done.case, world(), task.id, "police", "accepted", answer_id="b")
     assert rule_of(error) == "task-closed"
-    corrected = clocks.answer(
+    corrected = tasks.answer(
         done.case, world(), task.id, "police", "declined", reason="Nhầm", answer_id="a", correction=True
     )
     assert said(corrected) == ["task.declined"]
@@ -358,13 +358,13 @@ def test_a_task_is_answered_once_by_the_sector_that_was_asked() -> None:
 
 def test_an_overdue_task_with_a_new_date_waits_again() -> None:
     later = world(NOW + timedelta(days=1))
-    case = clocks.tick(opened("yes").case, later).case
+    case = cases.tick(opened("yes").case, later).case
     task = case.tasks[0]
     assert task.state == "overdue"
     with pytest.raises(Rejected) as error:
-        clocks.answer(case, later, task.id, task.sector, "new-date", new_date=NOW)
+        tasks.answer(case, later, task.id, task.sector, "new-date", new_date=NOW)
     assert rule_of(error) == "new-date-past"
-    answered = clocks.answer(
+    answered = tasks.answer(
         case, later, task.id, task.sector, "new-date", new_date=later.now + timedelta(days=2)
     ).case.tasks[0]
     assert (answered.state, answered.due) == ("accepted", later.now + timedelta(days=2))
@@ -392,18 +392,18 @@ def test_the_lead_cancels_a_task_with_a_reason_and_its_sector_answers_no_more() 
     with pytest.raises(Rejected) as error:
         do(case, {"act": "cancel-task", "task_id": "nothing", "reason": "Không cần"})
     assert rule_of(error) == "task-not-open"
-    answered = clocks.answer(case, world(), police.id, "police", "accepted", answer_id="a").case
+    answered = tasks.answer(case, world(), police.id, "police", "accepted", answer_id="a").case
     cancelled = cases.decide(answered, acts.CancelTask(task_id=police.id, reason="Không cần"), CHAIR, world())
     assert said(cancelled) == ["task.cancelled"]
     assert cancelled.entries[0].words == {"reason": "Không cần"}
     for correction in (False, True):
         with pytest.raises(Rejected) as error:
-            clocks.answer(cancelled.case, world(), police.id, "police", "done", answer_id="a", correction=correction)
+            tasks.answer(cancelled.case, world(), police.id, "police", "done", answer_id="a", correction=correction)
         assert rule_of(error) == "task-cancelled"
     with pytest.raises(Rejected) as error:
         do(cancelled.case, {"act": "cancel-task", "task_id": police.id, "reason": "Hai lần"})
     assert rule_of(error) == "task-not-open"
-    assert said(clocks.tick(cancelled.case, world(police.due + timedelta(hours=1)))).count("task.overdue") == 1
+    assert said(cases.tick(cancelled.case, world(police.due + timedelta(hours=1)))).count("task.overdue") == 1
     assert "cancel-task" not in open_acts(opened("no").case, WORKER)
 
 
@@ -419,7 +419,7 @@ def test_merging_takes_risk_child_and_running_clock_along() -> None:
     gone = replace(opened("yes").case, child_id="child-1", identity="linked")
     target = replace(opened("no").case, id="case-2", code="TN-2026-000002")
     act = acts.Merge(into=target.code, reason="Cùng một trẻ")
-    left, on = cases.merge(gone, target, act, WORKER, world(), {})
+    left, on = ending.merge(gone, target, act, WORKER, world(), {})
     assert (left.case.status, left.case.step, left.case.merged_into) == ("merged", "merged", "case-2")
     assert not any(clock.runs for clock in left.case.clocks)
     assert (on.case.risk, on.case.child_id) == ("high", "child-1")
@@ -435,19 +435,19 @@ def test_merging_takes_risk_child_and_running_clock_along() -> None:
     ]
     assert {task.state for task in left.case.tasks} == {"cancelled"}
     with pytest.raises(Rejected) as error:
-        cases.merge(gone, gone, act, WORKER, world(), {})
+        ending.merge(gone, gone, act, WORKER, world(), {})
     assert rule_of(error) == "merge-target"
 
 
 def test_a_merge_asks_again_with_the_same_words_only_what_the_other_case_has_not_asked() -> None:
     gone = opened("yes", NOW - timedelta(days=2)).case
     police, health = gone.tasks
-    target = clocks.ask(
+    target = tasks.ask(
         replace_case(opened("no"), id="case-2"), world(), police.kind, police.sector, NOW + timedelta(days=1), None
     ).case
     later = world(NOW + timedelta(days=3))
     asked = {police.id: "Xác minh tại nhà", health.id: "Khám ngay"}
-    _, on = cases.merge(gone, target, acts.Merge(into="x", reason="Một việc"), WORKER, later, asked)
+    _, on = ending.merge(gone, target, acts.Merge(into="x", reason="Một việc"), WORKER, later, asked)
     new = on.case.tasks[1:]
     assert [(task.sector, task.due > later.now) for task in new] == [("health", True)]
     assert next(h for h in on.happenings if h.model is events.TaskRequested).extra["instructions"] == "Khám ngay"
@@ -468,49 +468,49 @@ def test_a_transfer_says_from_where_and_ends_what_the_first_commune_may_do() -> 
 
 
 def test_candidates_wait_for_a_person_who_may_choose_only_among_them() -> None:
-    case = cases.identified(opened().case, None, [{"child_id": "a", "probability": 0.7, "reasons": []}]).case
+    case = identifying.identified(opened().case, None, [{"child_id": "a", "probability": 0.7, "reasons": []}]).case
     assert case.identity == "candidates"
     with pytest.raises(Rejected) as error:
-        cases.choose_child(case, acts.ChooseChild(child_id="b"), WORKER, CHILD, {})
+        identifying.choose_child(case, acts.ChooseChild(child_id="b"), WORKER, CHILD, {})
     assert rule_of(error) == "not-a-candidate"
     with pytest.raises(Rejected) as error:
-        cases.choose_child(case, acts.ChooseChild(child_id="a"), CHAIR, CHILD, {})
+        identifying.choose_child(case, acts.ChooseChild(child_id="a"), CHAIR, CHILD, {})
     assert rule_of(error) == "not-your-role"
-    chosen = cases.choose_child(case, acts.ChooseChild(child_id="a"), WORKER, CHILD, {})
+    chosen = identifying.choose_child(case, acts.ChooseChild(child_id="a"), WORKER, CHILD, {})
     assert said(chosen) == ["child.chosen", "case.child-linked"]
     assert chosen.happenings[0].extra == {"child_id": "a", "child": CHILD}
     assert chosen.case.facts().child_id == "a"
-    assert cases.identified(chosen.case, "a", ()).happenings == ()
-    since_merged = cases.choose_child(case, acts.ChooseChild(child_id="a"), WORKER, CHILD, {"a": "z"})
+    assert identifying.identified(chosen.case, "a", ()).happenings == ()
+    since_merged = identifying.choose_child(case, acts.ChooseChild(child_id="a"), WORKER, CHILD, {"a": "z"})
     assert since_merged.case.facts().child_id == "z"
 
 
 def test_none_of_the_candidates_asks_the_registry_for_a_new_child_once() -> None:
-    case = cases.identified(opened().case, None, [{"child_id": "a", "probability": 0.7, "reasons": []}]).case
+    case = identifying.identified(opened().case, None, [{"child_id": "a", "probability": 0.7, "reasons": []}]).case
     none = acts.ChooseChild(child_id=acts.NONE_OF_THESE)
-    asked = cases.choose_child(case, none, WORKER, CHILD, {})
+    asked = identifying.choose_child(case, none, WORKER, CHILD, {})
     assert said(asked) == ["child.chosen"]
     assert asked.happenings[0].extra == {"child": CHILD}
     assert (asked.case.identity, asked.case.candidates, asked.case.child_id) == ("asked", (), None)
     with pytest.raises(Rejected):
-        cases.choose_child(asked.case, none, WORKER, CHILD, {})
-    assert cases.identified(asked.case, "new", ()).case.facts().child_id == "new"
-    assert cases.choose_child(case, none, WORKER, None, {}).case.identity == "none"
+        identifying.choose_child(asked.case, none, WORKER, CHILD, {})
+    assert identifying.identified(asked.case, "new", ()).case.facts().child_id == "new"
+    assert identifying.choose_child(case, none, WORKER, None, {}).case.identity == "none"
 
 
 def test_nobody_to_choose_from_leaves_the_child_unidentified_until_more_is_known() -> None:
-    decision = cases.identified(opened().case, None, [])
+    decision = identifying.identified(opened().case, None, [])
     assert (decision.case.identity, [entry.kind for entry in decision.entries]) == ("none", ["child.not-found"])
     assert "choose-child" not in open_acts(decision.case, WORKER)
 
 
 def test_a_correction_moves_a_case_at_intake_and_leaves_a_later_one_to_people() -> None:
     before, after = concern(), concern(kind="neglect", unit="05455", danger_now="yes")
-    decision = cases.correct(replace(opened().case, identity="linked"), before, after, CHILD, world())
+    decision = opening.correct(replace(opened().case, identity="linked"), before, after, CHILD, world())
     assert (decision.case.kind, decision.case.unit, decision.case.risk) == ("neglect", "05455", "high")
     assert said(decision)[0] == "case.reclassified"
     assert decision.case.clock(EMERGENCY) is not None
-    later = cases.correct(planned(), before, after, CHILD, world())
+    later = opening.correct(planned(), before, after, CHILD, world())
     assert later.happenings == ()
     assert later.case.kind == "violence"
     assert [entry.kind for entry in later.entries] == ["report.corrected"]
@@ -518,7 +518,7 @@ def test_a_correction_moves_a_case_at_intake_and_leaves_a_later_one_to_people() 
 
 def test_a_second_report_of_danger_starts_the_clock_at_its_own_receipt() -> None:
     second = concern(id="concern-2", danger_now="yes", received_at=NOW - timedelta(hours=1))
-    decision = cases.linked_report(opened("no", NOW - timedelta(days=9)).case, second, world())
+    decision = opening.linked_report(opened("no", NOW - timedelta(days=9)).case, second, world())
     clock = decision.case.clock(EMERGENCY)
     assert clock is not None
     assert clock.started_at == NOW - timedelta(hours=1)

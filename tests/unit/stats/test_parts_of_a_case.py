@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from sqlalchemy import text
 
-from services.cases.domain import acts, cases, clocks
+from services.cases.domain import acts, cases, ending, opening, tasks
 from services.cases.domain.model import Case, Decision, World
 from services.stats.handlers import Batch, apply
 from services.stats.store import Cells, Ledger
@@ -28,7 +28,7 @@ class Told:
         self._numbers: Counter[str] = Counter()
 
     def say(self, before: Case | None, decision: Decision) -> Case:
-        decision = clocks.follow(before, decision)
+        decision = cases.follow(before, decision)
         case = decision.case
         for happening in decision.happenings:
             self._numbers[case.id] += 1
@@ -37,7 +37,7 @@ class Told:
         return case
 
     def open(self, name: str = "case-1", danger: str = "yes") -> Case:
-        opened = cases.open_case(concern(danger_now=danger), name, f"TN-{name}", None, _world(name), by_person=False)
+        opened = opening.open_case(concern(danger_now=danger), name, f"TN-{name}", None, _world(name), by_person=False)
         return self.say(None, opened)
 
     def act(self, case: Case, act: dict[str, object], *, chair: bool = False) -> Case:
@@ -68,7 +68,7 @@ async def figures(database: Database, told: Told) -> Figures:
 async def test_a_transfer_takes_what_runs_along_and_leaves_what_was_done(database: Database) -> None:
     told = Told()
     case = told.open()
-    case = told.say(case, clocks.answer(case, world(), case.tasks[0].id, None, "done"))
+    case = told.say(case, tasks.answer(case, world(), case.tasks[0].id, None, "done"))
     told.act(case, {"act": "transfer", "to_unit": OTHER, "reason": "Trẻ sống ở đó"})
     assert await figures(database, told) == {
         ("3", OTHER, "violence", "running"): 1,
@@ -80,7 +80,7 @@ async def test_a_transfer_takes_what_runs_along_and_leaves_what_was_done(databas
 async def test_a_reclassification_counts_running_clocks_and_open_tasks_under_the_new_kind(database: Database) -> None:
     told = Told()
     case = told.open()
-    case = told.say(case, clocks.answer(case, world(), case.tasks[0].id, None, "accepted"))
+    case = told.say(case, tasks.answer(case, world(), case.tasks[0].id, None, "accepted"))
     told.act(case, {"act": "reclassify", "kind": "neglect", "reason": "Không phải bạo lực"})
     assert await figures(database, told) == {
         ("3", UNIT, "neglect", "running"): 1,
@@ -106,7 +106,7 @@ async def test_a_merge_settles_the_clocks_and_tasks_of_the_case_that_goes(databa
     told = Told()
     goes, stays = told.open("case-1"), told.open("case-2", danger="no")
     act = acts.Merge(into=stays.code, reason="Cùng một trẻ")
-    gone, on = cases.merge(goes, stays, act, WORKER, _world("case-2-later"), {})
+    gone, on = ending.merge(goes, stays, act, WORKER, _world("case-2-later"), {})
     told.say(goes, gone)
     told.say(stays, on)
     assert await figures(database, told) == {

@@ -1,0 +1,84 @@
+"""Reports of concern as JSON: taken in, listed, decided on."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, HTTPException, Query
+from pydantic import BaseModel, ConfigDict
+
+from services.cases import store
+from services.cases.api.answers import conflict
+from services.cases.domain.acts import ConcernAct
+from services.cases.domain.rules import open_concern_acts
+from services.cases.office import Office, coarse
+from services.cases.reading import actor_of, may_see_concern
+from services.cases.store import ConcernFile
+from shared.contracts.agency import ConcernReported
+from shared.contracts.errors import Rejected
+from shared.identity import Permission, Principal, SignedIn, permit
+from shared.messaging.outbox import new_id
+
+Reporter = Annotated[Principal, Depends(permit(Permission.REPORT_CONCERN))]
+_PAGE = 100
+
+
+class ConcernActRequest(BaseModel):
+    """A decision of triage, and the version of the report that the caller saw."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    version: int
+    act: ConcernAct
+
+
+def add_routes(api: APIRouter, office: Office) -> None:
+    """The routes of this part."""
+
+    @api.get("/concerns")
+    async def concerns(principal: SignedIn) -> dict[str, Any]:
+        """Reports that wait for triage in the caller's area; for the hotline, what the caller wrote down."""
+        actor = actor_of(principal)
+        async with office.scope() as scope:
+            if actor.role in ("worker", "chair", "coordinator"):
+                files = await store.waiting_concerns(scope.connection, actor.units, _PAGE)
+            else:
+                files = await store.concerns_entered_by(scope.connection, actor.id, _PAGE)
+        return {"concerns": [_concern_json(file, principal) for file in files]}
+
+    @api.post("/concerns", status_code=201)
+    async def report(
+        data: ConcernReported,
+        principal: Reporter,
+        report_id: Annotated[str, Query(max_length=100, min_length=1)] | None = None,
+    ) -> dict[str, Any]:
+        """Report a concern (form 01). The same `report_id` again changes nothing."""
+        async with office.scope() as scope:
+            file = await office.report(scope, data, principal, report_id or new_id())
+        return _concern_json(file, principal)
+
+    @api.post("/concerns/{concern_id}/acts")
+    async def act(concern_id: str, request: ConcernActRequest, principal: SignedIn) -> dict[str, Any]:
+        """Decide on a report that waits: open, link, dismiss, forward."""
+        actor = actor_of(principal)
+        async with office.scope() as scope:
+            file = await store.find_concern(scope.connection, concern_id)
+            if file is None or not may_see_concern(actor, file):
+                raise HTTPException(404)
+            try:
+                after = await office.desk.intake.act(scope, file.concern.id, request.act, actor, request.version)
+            except Rejected as rejected:
+                raise conflict(rejected) from None
+        return _concern_json(after, principal)
+
+
+def _concern_json(file: ConcernFile, principal: Principal) -> dict[str, Any]:
+    concern = file.concern
+    return {
+        "id": concern.id,
+        "code": concern.code,
+        "version": concern.version,
+        "case_id": concern.case_id,
+        "facts": coarse(concern.facts()),
+        "acts": open_concern_acts(concern, actor_of(principal)),
+    }

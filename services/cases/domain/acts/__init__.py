@@ -1,0 +1,84 @@
+"""What people may do to a case, as forms: one model an act, checked at the edge, decided in the domain's chapters.
+
+Words typed by people are personal: they live in these models only until the store seals them.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, TypeAdapter
+
+from services.cases.domain.acts.assessing import AssessDetailed, AssessInitial, Verify
+from services.cases.domain.acts.base import Code, EmptyIsNone, MaybeWords, Words, version_changed
+from services.cases.domain.acts.coordinating import CancelTask, RequestTask
+from services.cases.domain.acts.ending import Close, Merge, Reopen
+from services.cases.domain.acts.leading import NONE_OF_THESE, ChooseChild, Note, Reclassify, Transfer
+from services.cases.domain.acts.planning import ApprovePlan, DraftPlan, HoldReview, ReturnPlan
+from services.cases.domain.acts.protecting import DecideEmergency, EndSeparation, ExtendSeparation
+from services.cases.domain.acts.triage import DismissConcern, ForwardConcern, LinkConcern, OpenCase
+
+__all__ = [
+    "ACT",
+    "CONCERN_ACT",
+    "NONE_OF_THESE",
+    "Act",
+    "ApprovePlan",
+    "AssessDetailed",
+    "AssessInitial",
+    "CancelTask",
+    "ChooseChild",
+    "Close",
+    "Code",
+    "ConcernAct",
+    "DecideEmergency",
+    "DismissConcern",
+    "DraftPlan",
+    "EmptyIsNone",
+    "EndSeparation",
+    "ExtendSeparation",
+    "ForwardConcern",
+    "HoldReview",
+    "LinkConcern",
+    "MaybeWords",
+    "Merge",
+    "Note",
+    "OpenCase",
+    "Reclassify",
+    "Reopen",
+    "RequestTask",
+    "ReturnPlan",
+    "Transfer",
+    "Verify",
+    "Words",
+    "version_changed",
+]
+
+Act = Annotated[
+    Verify
+    | AssessInitial
+    | AssessDetailed
+    | DecideEmergency
+    | ExtendSeparation
+    | EndSeparation
+    | DraftPlan
+    | ApprovePlan
+    | ReturnPlan
+    | RequestTask
+    | CancelTask
+    | HoldReview
+    | Close
+    | Reopen
+    | Reclassify
+    | Transfer
+    | Merge
+    | ChooseChild
+    | Note,
+    Field(discriminator="act"),
+]
+ACT: TypeAdapter[Act] = TypeAdapter(Act)
+ConcernAct = Annotated[
+    OpenCase | LinkConcern | DismissConcern | ForwardConcern,
+    Field(discriminator="act"),
+]
+CONCERN_ACT: TypeAdapter[ConcernAct] = TypeAdapter(ConcernAct)

@@ -1,0 +1,36 @@
+"""Finding out: facts verified, risk assessed."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from services.cases.domain.acts.base import ActBase, MaybeWords, Words
+from services.cases.domain.forms import Rating
+
+
+class Verify(ActBase):
+    """Truth, safety and risk were checked."""
+
+    act: Literal["verify"] = "verify"
+    confirmed: bool
+    findings: Words
+
+
+class AssessInitial(ActBase):
+    """Form 02, rated row by row."""
+
+    act: Literal["assess-initial"] = "assess-initial"
+    ratings: dict[str, Rating]
+    level: Rating
+    conclusion: Words
+    urgent_measures: MaybeWords = None
+
+
+class AssessDetailed(ActBase):
+    """Form 03: what the child needs."""
+
+    act: Literal["assess-detailed"] = "assess-detailed"
+    ratings: dict[str, Rating]
+    level: Rating
+    conclusion: Words
+    needs: MaybeWords = None

@@ -1,0 +1,97 @@
+"""A case begins: from a report, corrected by its sender, joined by further reports.
+
+Pure (Decree 56/2017, Art. 25, 26).
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from services.cases.domain import clocks, tasks
+from services.cases.domain.model import EMERGENCY, PLAN, Case, Concern, Decision, Entry, Happening, World, at_risk
+from shared.contracts import cases as events
+from shared.contracts.vocabulary import ChildDescription
+
+
+def open_case(
+    concern: Concern, case_id: str, code: str, child: ChildDescription | None, world: World, *, by_person: bool
+) -> Decision:
+    """A concern becomes a case; danger now starts the 12 hours and asks the sectors at once.
+
+    In: `by_person` says that somebody decided it in triage, not the report itself.
+    """
+    case = Case(
+        id=case_id,
+        code=code,
+        concern_id=concern.id,
+        unit=concern.unit,
+        sex=concern.sex,
+        age_band=concern.age_band,
+        kind=concern.kind,
+        risk="high" if concern.danger_now == "yes" else "unassessed",
+        status="open",
+        step="intake",
+        sector=concern.sector,
+        channel=concern.channel,
+        danger_now=concern.danger_now,
+        received_at=concern.received_at,
+        opened_at=world.now,
+    )
+    opened = Happening(events.CaseOpened, {"concern_id": concern.id, "danger_now": concern.danger_now})
+    entry = Entry("case.opened", {"danger_now": concern.danger_now, "by_person": by_person}, sector=concern.sector)
+    decision = describe_child(Decision(case, (opened,), (entry,)), child)
+    if concern.danger_now == "yes":
+        return danger(decision, world)
+    # Decree 56/2017, Art. 28(1): the plan within 5 working days; the starting event is read as the receipt.
+    return clocks.start(decision, world, PLAN, concern.received_at)
+
+
+def danger(decision: Decision, world: World) -> Decision:
+    """The child is in danger now: 12 hours from receipt (Decree 56/2017, Art. 26(3)), no 5-day plan (Art. 28(1))."""
+    if decision.case.emergency is None:
+        decision = clocks.cancel(decision, world, PLAN)
+        decision = clocks.start(decision, world, EMERGENCY, decision.case.received_at)
+    return tasks.ask_at_once(decision, world)
+
+
+def describe_child(decision: Decision, child: ChildDescription | None) -> Decision:
+    """Ask the registry who the child is, where anything is known and no answer stands."""
+    if child is None or decision.case.identity == "linked" or not child.model_dump(exclude_defaults=True):
+        return decision
+    event = Happening(events.ChildDescribed, {"child": child})
+    return decision.then(None, event, entries=(Entry("child.described"),), identity="asked", candidates=())
+
+
+def correct(case: Case, before: Concern, after: Concern, child: ChildDescription | None, world: World) -> Decision:
+    """The sender corrected the report that opened the case: at intake the case follows, later a person decides."""
+    entries = (Entry("report.corrected", sector=after.sector),)
+    if case.status != "open" or case.step != "intake" or case.concern_id != after.id:
+        return Decision(case, (), entries)
+    moved = replace(
+        case,
+        unit=after.unit if case.unit == before.unit else case.unit,
+        sex=after.sex,
+        age_band=after.age_band,
+        kind=after.kind if case.kind == before.kind else case.kind,
+        channel=after.channel,
+        danger_now=after.danger_now,
+        received_at=after.received_at,
+    )
+    decision = Decision(moved, (), entries)
+    if moved.facts() != case.facts():
+        decision = decision.then(None, Happening(events.CaseReclassified))
+    decision = describe_child(decision, child)
+    if after.danger_now == "yes" and before.danger_now != "yes":
+        decision = danger(at_risk(decision, "high"), world)
+    return decision
+
+
+def linked_report(case: Case, concern: Concern, world: World) -> Decision:
+    """A further report tells of a case that is open already."""
+    entry = Entry("report.linked", {"code": concern.code, "danger_now": concern.danger_now}, sector=concern.sector)
+    decision = Decision(case, (), (entry,))
+    if concern.danger_now != "yes" or case.danger_now == "yes":
+        return decision
+    decision = at_risk(decision.then(danger_now="yes"), "high").then(None, Happening(events.CaseReclassified))
+    # What this report says was not known before it came: its own receipt starts the clock.
+    return tasks.ask_at_once(clocks.start(decision, world, EMERGENCY, concern.received_at), world)

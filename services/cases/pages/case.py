@@ -1,0 +1,105 @@
+"""A case: its clocks, the child, what can be done, one timeline of all sectors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from services.cases import forms, store
+from services.cases.domain import forms as rated
+from services.cases.domain.rules import open_acts
+from services.cases.pages.room import Room, form_of, typed
+from services.cases.reading import actor_of, may_read_identity, may_see_case
+from shared.contracts.errors import Rejected, Violation
+from shared.contracts.vocabulary import SECTORS
+from shared.identity import Principal, SignedIn
+from shared.web.i18n import format_datetime
+
+
+class CasePage:
+    """One case.
+
+    Args:
+        room: what pages are made with.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    async def case(
+        self,
+        request: Request,
+        key: str,
+        principal: Principal,
+        values: Mapping[str, str] | None = None,
+        violations: Sequence[Violation] = (),
+    ) -> Response:
+        """A case: its clocks, the child, what can be done, and one timeline of all sectors."""
+        actor = actor_of(principal)
+        async with self.room.office.scope() as scope:
+            case = await self.room.seen_case(scope.connection, key, actor)
+            if case.code == key:
+                return RedirectResponse(f"/cases/c/{case.id}", 303)
+            reports = await store.concerns_of(scope.connection, case.id)
+            reader, reads = self.room.office.desk.files.reader, may_read_identity(actor, case.unit)
+            readings = [
+                (file, await reader.report_for(scope.connection, file, actor, "case", scope.now) if reads else None)
+                for file in reports
+            ]
+            lines = await store.timeline(scope.connection, case.id)
+            names = self.room.names(request)
+            shown = [
+                names.line(line, await reader.words(scope.connection, line) if reads else {}, format_datetime)
+                for line in lines
+            ]
+            target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
+        return self.room.render(
+            request,
+            "cases/case.html",
+            case=case,
+            readings=readings,
+            reads=reads,
+            history=shown,
+            target=target,
+            acts=open_acts(case, actor),
+            may_answer=actor.role in ("worker", "chair"),
+            rated=rated,
+            sectors=SECTORS,
+            values=typed(values),
+            violations=violations,
+            done=request.query_params.get("done"),
+        )
+
+    async def case_act(self, request: Request, key: str, principal: Principal) -> Response:
+        """An act on a case; what was typed comes back with what is wrong."""
+        form = await form_of(request)
+        actor = actor_of(principal)
+        try:
+            async with self.room.office.scope() as scope:
+                case = await self.room.seen_case(scope.connection, key, actor)
+                after = await self.room.office.desk.cases.act(
+                    scope, case.id, forms.case_act(form), actor, forms.version_of(form)
+                )
+        except Rejected as rejected:
+            return await self.case(request, key, principal, form, forms.prefixed(rejected, form.get("act", "")))
+        if not may_see_case(actor, after.unit):
+            return RedirectResponse("/cases/", 303)
+        return RedirectResponse(f"/cases/c/{after.id}?done={form['act']}", 303)
+
+
+def routes(room: Room) -> APIRouter:
+    """The routes of these pages."""
+    pages = CasePage(room)
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/c/{key}")
+    async def case(request: Request, key: str, principal: SignedIn) -> Response:
+        return await pages.case(request, key, principal)
+
+    @router.post("/c/{key}")
+    async def case_act(request: Request, key: str, principal: SignedIn) -> Response:
+        return await pages.case_act(request, key, principal)
+
+    return router

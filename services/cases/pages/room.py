@@ -1,0 +1,77 @@
+"""What every page of the service needs: names of codes, communes, the desk, and what the reader may open at all."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from typing import Any
+
+from fastapi import HTTPException, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import Response
+
+from services.cases import store
+from services.cases import views as v
+from services.cases.domain.model import Actor, Case
+from services.cases.office import Office
+from services.cases.reading import may_see_case, may_see_concern
+from services.cases.store import ConcernFile
+from shared.reference.units import Units
+from shared.web.pages import Pages, language_of
+
+
+class Room:
+    """What pages are made with.
+
+    Args:
+        office: does the work. pages: turn templates into answers. units: the communes to choose from.
+    """
+
+    def __init__(self, office: Office, pages: Pages, units: Units) -> None:
+        self.office = office
+        self.pages = pages
+        self._units = units
+
+    def render(self, request: Request, name: str, **context: Any) -> Response:
+        """A page with what every page of the service knows: names of codes, communes, tables of choices."""
+        names = self.names(request)
+        status = 422 if context.get("violations") else 200
+        return self.pages.render(
+            request, name, status=status, names=names, v=v, units=self._unit_options(), **{"violations": (), **context}
+        )
+
+    def names(self, request: Request) -> v.Names:
+        """Names of codes in the request's language."""
+
+        def say(text: str) -> str:
+            return self.pages.text(request, text)
+
+        return v.Names(say, language_of(request), self.pages.unit_name)
+
+    async def seen_case(self, connection: AsyncConnection, key: str, actor: Actor) -> Case:
+        """The case, if the actor sees it; otherwise it does not exist for them."""
+        found = await store.find_case(connection, key)
+        if found is None or not may_see_case(actor, found.unit):
+            raise HTTPException(404)
+        return found
+
+    async def seen_concern(self, connection: AsyncConnection, key: str, actor: Actor) -> ConcernFile:
+        """The report, if the actor sees it; otherwise it does not exist for them."""
+        found = await store.find_concern(connection, key)
+        if found is None or not may_see_concern(actor, found):
+            raise HTTPException(404)
+        return found
+
+    def _unit_options(self) -> list[tuple[str, str]]:
+        return sorted(((code, self._units.name(code)) for code in self._units.codes()), key=lambda pair: pair[1])
+
+
+def typed(values: Mapping[str, str] | None) -> Mapping[str, str]:
+    """What somebody typed, with nothing for what they left out: templates refuse names they do not know."""
+    return defaultdict(str, values or {})
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """A submitted form's texts by name."""
+    form = await request.form()
+    return {name: value for name, value in form.items() if isinstance(value, str)}

@@ -1,0 +1,102 @@
+"""My work today, for each role."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from services.cases import store
+from services.cases.domain.model import Actor
+from services.cases.pages.room import Room
+from services.cases.reading import actor_of
+from services.cases.store import CaseFilter
+from shared.identity import NotAllowedError, Principal, SignedIn
+
+_PAGE = 30
+_WAITING = 20
+
+
+class WorkPages:
+    """Where each role's day begins.
+
+    Args:
+        room: what pages are made with.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    async def work(self, request: Request, principal: Principal) -> Response:
+        """Where each role's day begins."""
+        actor = actor_of(principal)
+        if actor.role == "sector":
+            return await self._sector_work(request, actor)
+        if actor.role == "hotline":
+            async with self.room.office.scope() as scope:
+                files = await store.concerns_entered_by(scope.connection, actor.id, _PAGE)
+            return self.room.render(request, "cases/hotline.html", files=files)
+        if actor.role not in ("worker", "chair", "coordinator"):
+            raise NotAllowedError("The role sees no cases")
+        return await self._worklist(request, actor)
+
+    async def _worklist(self, request: Request, actor: Actor) -> Response:
+        asked = request.query_params
+        status = asked.get("status", "open")
+        wanted = CaseFilter(
+            status=status if status in ("open", "closed", "merged") else "open",
+            unit=asked.get("unit") or None,
+            risk=asked.get("risk") or None,
+            step=asked.get("step") or None,
+            due=asked.get("due") or None,
+            code=(asked.get("code") or "").strip().upper() or None,
+        )
+        number = asked.get("page", "1")
+        page = max(1, int(number)) if number.isdecimal() and len(number) < 7 else 1
+        if wanted.code:
+            wanted = CaseFilter(status="", code=wanted.code)
+        async with self.room.office.scope() as scope:
+            counts = await store.case_counts(scope.connection, actor.units, scope.now)
+            waiting = await store.waiting_concerns(scope.connection, actor.units, _WAITING)
+            waiting_count = await store.count_waiting(scope.connection, actor.units)
+            rows, total = await store.list_cases(
+                scope.connection, actor.units, wanted, scope.now, limit=_PAGE, offset=(page - 1) * _PAGE
+            )
+        return self.room.render(
+            request,
+            "cases/work.html",
+            counts=counts,
+            waiting=waiting,
+            waiting_count=waiting_count,
+            rows=rows,
+            total=total,
+            wanted=wanted,
+            first=(page - 1) * _PAGE + 1,
+            previous=address_of(asked, page - 1) if page > 1 else None,
+            following=address_of(asked, page + 1) if page * _PAGE < total else None,
+        )
+
+    async def _sector_work(self, request: Request, actor: Actor) -> Response:
+        sector = actor.sector or ""
+        async with self.room.office.scope() as scope:
+            waiting = await store.tasks_of_sector(scope.connection, sector, actor.units, answered=False, limit=100)
+            answered = await store.tasks_of_sector(scope.connection, sector, actor.units, answered=True, limit=_PAGE)
+        return self.room.render(request, "cases/sector.html", waiting=waiting, answered=answered, sector=sector)
+
+
+def routes(room: Room) -> APIRouter:
+    """The routes of these pages."""
+    pages = WorkPages(room)
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/")
+    async def work(request: Request, principal: SignedIn) -> Response:
+        return await pages.work(request, principal)
+
+    return router
+
+
+def address_of(asked: Mapping[str, str], page: int) -> str:
+    return "/cases/?" + urlencode({**asked, "page": page})

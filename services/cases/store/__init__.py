@@ -1,0 +1,51 @@
+"""Tables and queries of the cases database. Personal words lie here sealed only; every statement is written whole."""
+
+from services.cases.store.access import record_read
+from services.cases.store.children import add_alias, cases_of_child, resolved
+from services.cases.store.concerns import (
+    ConcernFile,
+    concerns_entered_by,
+    concerns_of,
+    count_waiting,
+    find_concern,
+    lock_concern,
+    lock_concern_or_code,
+    save_concern,
+    waiting_concerns,
+)
+from services.cases.store.files import case_of_task, due_cases, find_case, lock_case, next_case_code, save_case
+from services.cases.store.incidents import Incident, save_incident
+from services.cases.store.lists import CaseFilter, case_counts, list_cases, tasks_of_sector
+from services.cases.store.statements import Units
+from services.cases.store.timeline import Line, timeline
+
+__all__ = [
+    "CaseFilter",
+    "ConcernFile",
+    "Incident",
+    "Line",
+    "Units",
+    "add_alias",
+    "case_counts",
+    "case_of_task",
+    "cases_of_child",
+    "concerns_entered_by",
+    "concerns_of",
+    "count_waiting",
+    "due_cases",
+    "find_case",
+    "find_concern",
+    "list_cases",
+    "lock_case",
+    "lock_concern",
+    "lock_concern_or_code",
+    "next_case_code",
+    "record_read",
+    "resolved",
+    "save_case",
+    "save_concern",
+    "save_incident",
+    "tasks_of_sector",
+    "timeline",
+    "waiting_concerns",
+]

@@ -1,0 +1,87 @@
+"""What people see in lists: cases of an area, the figures above them, what was asked of a sector."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.cases.store.statements import Units, in_units, units_of
+
+
+@dataclass(frozen=True, slots=True)
+class CaseFilter:
+    """What a list of cases shows. Empty: everything open that the area covers."""
+
+    status: str = "open"
+    unit: str | None = None
+    risk: str | None = None
+    step: str | None = None
+    due: str | None = None
+    code: str | None = None
+
+
+async def list_cases(
+    connection: AsyncConnection, units: Units, wanted: CaseFilter, now: datetime, *, limit: int, offset: int = 0
+) -> tuple[list[RowMapping], int]:
+    """Cases of an area, most urgent first, with the number of all that match."""
+    conditions = [f"TRUE {in_units(units)}"]
+    values: dict[str, Any] = {"now": now, "limit": limit, "offset": offset, **units_of(units)}
+    for name in ("status", "unit", "risk", "step", "code"):
+        value = getattr(wanted, name)
+        if value:
+            conditions.append(f"{name} = :{name}")
+            values[name] = value
+    if wanted.due == "missed":
+        conditions.append("next_due < :now")
+    elif wanted.due == "today":
+        conditions.append("next_due >= :now AND next_due < :now + interval '24 hours'")
+    where = " AND ".join(conditions)
+    rows = await connection.execute(
+        text(
+            f"""SELECT id, code, unit, kind, risk, status, step, sex, age_band, opened_at, next_due, identity, version,
+                       (SELECT kind FROM deadline WHERE case_id = cases.id AND due = cases.next_due
+                        AND state IN ('running', 'nearing', 'missed') LIMIT 1) AS due_kind
+                FROM cases WHERE {where}
+                ORDER BY next_due ASC NULLS LAST, opened_at DESC LIMIT :limit OFFSET :offset"""
+        ),
+        values,
+    )
+    total = (await connection.execute(text(f"SELECT count(*) FROM cases WHERE {where}"), values)).scalar_one()
+    return list(rows.mappings()), total
+
+
+async def case_counts(connection: AsyncConnection, units: Units, now: datetime) -> RowMapping:
+    """The figures above the worklist: open, missed, due within a day, waiting for the chair."""
+    rows = await connection.execute(
+        text(
+            f"""SELECT count(*) AS open,
+                       count(*) FILTER (WHERE next_due < :now) AS missed,
+                       count(*) FILTER (WHERE next_due >= :now AND next_due < :now + interval '24 hours') AS today,
+                       count(*) FILTER (WHERE step = 'approval') AS approval,
+                       count(*) FILTER (WHERE risk = 'high') AS high
+                FROM cases WHERE status = 'open' {in_units(units)}"""
+        ),
+        {"now": now, **units_of(units)},
+    )
+    return rows.mappings().one()
+
+
+async def tasks_of_sector(
+    connection: AsyncConnection, sector: str, units: Units, *, answered: bool, limit: int
+) -> list[RowMapping]:
+    """What was asked of a sector: what waits, the most urgent first; or what was answered or cancelled, newest."""
+    state = "NOT IN" if answered else "IN"
+    order = "coalesce(task.cancelled_at, task.answered_at) DESC NULLS LAST" if answered else "task.due"
+    rows = await connection.execute(
+        text(
+            f"""SELECT task.*, cases.code, cases.unit, cases.risk FROM task JOIN cases ON cases.id = task.case_id
+                WHERE task.sector = :sector AND task.state {state} ('requested', 'accepted', 'overdue')
+                {in_units(units)} ORDER BY {order} LIMIT :limit"""
+        ),
+        {"sector": sector, "limit": limit, **units_of(units)},
+    )
+    return list(rows.mappings())

@@ -1,0 +1,26 @@
+"""How statements are made: upserts from a dataclass's fields, and the area that somebody sees."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+Units = frozenset[str] | Literal["all"]
+
+
+def upsert(table: str, columns: Sequence[str], more: Sequence[str] = (), json: Sequence[str] = ()) -> str:
+    """An insert of named values that overwrites the row of the same `id`. `json`: columns given as JSON text."""
+    names = (*columns, *more)
+    values = ", ".join(f"CAST(:{name} AS jsonb)" if name in json else f":{name}" for name in names)
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name != "id")
+    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values}) ON CONFLICT (id) DO UPDATE SET {changes}"
+
+
+def in_units(units: Units, column: str = "unit") -> str:
+    """The condition (with AND) that a row lies in an area; nothing where the area is the whole province."""
+    return "" if units == "all" else f"AND {column} = ANY(:units)"
+
+
+def units_of(units: Units) -> dict[str, Any]:
+    """The values that `in_units` needs."""
+    return {} if units == "all" else {"units": sorted(units)}
