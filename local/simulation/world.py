@@ -8,10 +8,10 @@ from datetime import date, datetime, timedelta
 from random import Random
 
 from local.simulation.names import family_name, full_name
-from shared.contracts.vocabulary import AbuseKind, Channel, Sector, Sex, age_on
+from shared.contracts.vocabulary import Channel, Sector, Sex, age_on
 from shared.reference.units import Units
 
-KINDS: dict[AbuseKind, int] = {
+KINDS: dict[str, int] = {
     "violence": 26, "neglect": 22, "sexual-abuse": 12, "exploitation": 10, "abandonment": 8, "trafficking": 4,
     "other": 18,
 }  # fmt: skip
@@ -60,7 +60,7 @@ class Concern:
     sector: Sector
     channel: Channel
     received_at: datetime
-    kind: AbuseKind
+    kind: str
     danger: bool
     reporter: str
     story: str

@@ -241,8 +241,8 @@ class Names:
             "case.took-over": lambda: data["code"],
             "report.linked": lambda: data["code"],
             "case.reclassified": lambda: (
-                f"{self.term('abuse-kinds', data['from_kind'])}, {self.term('risk-levels', data['from_risk'])}"
-                f" → {self.term('abuse-kinds', data['kind'])}, {self.term('risk-levels', data['risk'])}"
+                f"{self.term('case-kinds', data['from_kind'])}, {self.term('risk-levels', data['from_risk'])}"
+                f" → {self.term('case-kinds', data['kind'])}, {self.term('risk-levels', data['risk'])}"
             ),
         }.get(line.kind)
         return [told()] if told else []

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta, timezone
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 
@@ -31,7 +31,6 @@ from shared.messaging.processing import Record
 
 # Vietnam has had one offset since 1975 and no summer time: cheaper than a zone's rules for every event.
 _LOCAL = timezone(timedelta(hours=7))
-ConcernStatus = Literal["received", "opened", "linked", "dismissed"]
 
 
 class CaseFacts(msgspec.Struct, frozen=True, gc=False):
@@ -58,7 +57,7 @@ class ConcernFacts(msgspec.Struct, frozen=True, gc=False):
     danger_now: DangerNow
     sector: str
     channel: str
-    status: ConcernStatus
+    status: cases.ConcernStatus
     received_at: datetime
 
 

@@ -68,7 +68,7 @@ class BoardPages:
             live_path="/stats/live" + (f"?{urlencode(query)}" if query else ""),
             charts=[] if figures.empty else self._charts(request, figures),
             units=self._choices_of_units(principal),
-            kinds=[(code, self._term(request, "abuse-kinds", code)) for code in Terms.load("abuse-kinds").codes()],
+            kinds=[(code, self._term(request, "case-kinds", code)) for code in Terms.load("case-kinds").codes()],
             sexes=[(code, self._pages.text(request, name)) for code, name in SEXES.items()],
             ages=[(code, self._age(request, code)) for code in AGES],
             UNCLASSIFIED=UNCLASSIFIED,
@@ -92,7 +92,7 @@ class BoardPages:
             language_of(request),
             # Anything that is no word of ours is no filter, so that invented ones cannot multiply views.
             unit=unit if unit in {*self._units, UNCLASSIFIED} else "",
-            kind=kind if kind in Terms.load("abuse-kinds") else "",
+            kind=kind if kind in Terms.load("case-kinds") else "",
             sex=sex if sex in SEXES else "",
             age=age if age in AGES else "",
         )
@@ -113,7 +113,7 @@ class BoardPages:
         def said(text: str) -> str:
             return self._pages.text(request, text)
 
-        kinds = {code: self._term(request, "abuse-kinds", code) for code in Terms.load("abuse-kinds").codes()}
+        kinds = {code: self._term(request, "case-kinds", code) for code in Terms.load("case-kinds").codes()}
         risks = {code: self._term(request, "risk-levels", code) for code in RISKS}
         ages = {code: self._age(request, code) for code in AGES}
         sexes = {code: said(name) for code, name in SEXES.items()}

@@ -11,20 +11,24 @@ from pydantic import BaseModel, Field
 
 from shared.contracts.base import Contract, Sealed, contract
 from shared.contracts.vocabulary import (
-    AbuseKind,
     Channel,
     ChildDescription,
     CircumstanceGroup,
     DangerNow,
     Day,
+    ListCode,
     LongText,
     Moment,
     Person,
     Register,
+    Request,
     Sex,
     ShortText,
     UnitCode,
 )
+
+
+Siblings = Annotated[list[ChildDescription], Field(max_length=20)]
 
 
 @contract("agency.concern.reported", owner="cases")
@@ -41,9 +45,14 @@ class ConcernReported(Contract):
     unit_text: Sealed[ShortText] | None = None
     sex: Sex = "unknown"
     age: Annotated[int | None, Field(ge=0, le=25)] = None
-    kinds: Annotated[list[AbuseKind], Field(max_length=7)] = Field(default_factory=list)
+    kinds: Annotated[list[ListCode], Field(max_length=7)] = Field(default_factory=list)
+    environment: ListCode | None = None
+    harmer: ListCode | None = None
     danger_now: DangerNow = "unknown"
     measures_taken: Sealed[LongText] | None = None
+    request: Request = "protection"
+    # Further children of the same report; each becomes a case of its own, linked to the first.
+    more_children: Sealed[Siblings] | None = None
 
 
 @contract("agency.child.recorded", owner="registry")
@@ -90,10 +99,22 @@ class TaskAnswered(Contract):
     """A sector answers what it was asked to do."""
 
     task_id: str = Field(max_length=36)
-    answer: Literal["accepted", "declined", "done", "new-date"]
+    answer: Literal["accepted", "declined", "done", "new-date", "question"]
     reason: Sealed[LongText] | None = None
     summary: Sealed[LongText] | None = None
+    question: Sealed[LongText] | None = None
     new_date: Moment | None = None
+
+
+@contract("agency.service.provided", owner="cases")
+class ServiceProvided(Contract):
+    """A service was given to the child of a case: what the plan asked for, or more. Counted by kind and sector."""
+
+    case_id: str = Field(max_length=36)
+    service: ListCode
+    provided_on: Day
+    provider: Sealed[ShortText] | None = None
+    notes: Sealed[LongText] | None = None
 
 
 class RejectedRule(BaseModel):

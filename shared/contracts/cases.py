@@ -10,11 +10,14 @@ from typing import Literal
 from pydantic import AwareDatetime, BaseModel
 
 from shared.contracts.base import Contract, Sealed, contract
-from shared.contracts.vocabulary import AgeBand, ChildDescription, DangerNow, LongText, RiskLevel, Sex
+from shared.contracts.vocabulary import AgeBand, ChildDescription, DangerNow, LongText, Request, RiskLevel, Sex
 
 CaseStatus = Literal["open", "closed", "merged"]
 CaseStep = Literal["intake", "assessment", "plan", "approval", "carrying-out", "review", "closed", "merged"]
-DeadlineState = Literal["running", "nearing", "missed", "met", "met-late", "cancelled"]
+# `lapsed`: missed, and then needed no more. `paused`: stands still where the law allows it.
+DeadlineState = Literal["running", "nearing", "missed", "paused", "met", "met-late", "cancelled", "lapsed"]
+Meeting = Literal["needs", "conference"]
+ConcernStatus = Literal["received", "opened", "linked", "answered", "dismissed"]
 TaskState = Literal["requested", "accepted", "declined", "done", "overdue", "cancelled"]
 
 
@@ -32,6 +35,8 @@ class CaseFacts(BaseModel):
     channel: str
     opened_at: AwareDatetime
     child_id: str | None = None
+    environment: str | None = None
+    harmer: str | None = None
 
 
 class ConcernFacts(BaseModel):
@@ -44,8 +49,9 @@ class ConcernFacts(BaseModel):
     danger_now: DangerNow
     sector: str
     channel: str
-    status: Literal["received", "opened", "linked", "dismissed"]
+    status: ConcernStatus
     received_at: AwareDatetime
+    request: Request = "protection"
 
 
 class _ConcernEvent(Contract):
@@ -71,6 +77,13 @@ class ConcernDismissed(_ConcernEvent):
     """No case follows; the reason is a code, its words stay in the case file."""
 
     reason: str
+
+
+@contract("cases.concern.answered")
+class ConcernAnswered(_ConcernEvent):
+    """A request for advice that is no case was answered; the answer's words stay in the file."""
+
+    answer: str
 
 
 @contract("cases.child.described")
@@ -102,6 +115,27 @@ class CaseOpened(CaseEvent):
 @contract("cases.case.child-linked")
 class ChildLinked(CaseEvent):
     """The case's child is known (or was corrected) to be `facts.child_id`."""
+
+
+@contract("cases.case.child-unlinked")
+class ChildUnlinked(CaseEvent):
+    """The case was linked to the wrong child: it is about `wrong_child_id` no more."""
+
+    wrong_child_id: str
+
+
+@contract("cases.case.sibling-linked")
+class SiblingLinked(CaseEvent):
+    """This case and `other_case_id` are of children of one family or one report."""
+
+    other_case_id: str
+
+
+@contract("cases.case.sibling-unlinked")
+class SiblingUnlinked(CaseEvent):
+    """The two cases have nothing to do with each other after all."""
+
+    other_case_id: str
 
 
 @contract("cases.facts.verified")
@@ -143,6 +177,72 @@ class SeparationExtended(CaseEvent):
 @contract("cases.separation.ended")
 class SeparationEnded(CaseEvent):
     """The separation is over."""
+
+
+@contract("cases.contact-ban.requested")
+class ContactBanRequested(CaseEvent):
+    """A ban on contact with who harms the child was asked for (Law 13/2022 on domestic violence)."""
+
+
+@contract("cases.contact-ban.decided")
+class ContactBanDecided(CaseEvent):
+    """The chair granted the ban, until `until`, or refused it with a reason that is in the case file."""
+
+    granted: bool
+    until: AwareDatetime | None = None
+
+
+@contract("cases.contact-ban.ended")
+class ContactBanEnded(CaseEvent):
+    """The ban is over: its days have passed, or it was lifted."""
+
+
+@contract("cases.meeting.called")
+class MeetingCalled(CaseEvent):
+    """People of several sectors are asked to meet about the child."""
+
+    meeting: Meeting
+    meets_at: AwareDatetime
+    sectors: list[str]
+
+
+@contract("cases.meeting.held")
+class MeetingHeld(CaseEvent):
+    """They met; minutes and decisions are in the case file (needs meeting: Decree 56/2017, Art. 27(2))."""
+
+    meeting: Meeting
+    held_on: date
+
+
+@contract("cases.service.provided")
+class CaseServiceProvided(CaseEvent):
+    """A service was given to the child."""
+
+    service_id: str
+    service: str
+    provided_on: date
+    service_sector: str | None = None
+
+
+@contract("cases.care.decided")
+class CareDecided(CaseEvent):
+    """Alternative care of a kind was decided (Decree 56/2017, forms 08-16); the hand-over is awaited."""
+
+    care: str
+
+
+@contract("cases.care.handed-over")
+class CareHandedOver(CaseEvent):
+    """The child was handed over to who cares for it."""
+
+    care: str
+
+
+@contract("cases.care.ended")
+class CareEnded(CaseEvent):
+    """Alternative care ended."""
+
+    care: str
 
 
 @contract("cases.plan.drafted")
@@ -198,7 +298,34 @@ class TaskOverdue(_TaskEvent):
 class TaskCancelled(_TaskEvent):
     """The task is needed no more: the commune took it back, or its case ended. Words, if any, are in the case file."""
 
-    cause: Literal["withdrawn", "case-closed", "case-merged"]
+    cause: Literal["withdrawn", "reassigned", "case-closed", "case-merged"]
+
+
+@contract("cases.task.questioned")
+class TaskQuestioned(_TaskEvent):
+    """The sector asks something before it can go on: the commune is awaited now."""
+
+    question: Sealed[LongText] | None = None
+
+
+@contract("cases.task.replied")
+class TaskReplied(_TaskEvent):
+    """The commune answered the sector's question, or its proposal of another date (`agreed`)."""
+
+    agreed: bool | None = None
+    reply: Sealed[LongText] | None = None
+
+
+@contract("cases.task.date-proposed")
+class TaskDateProposed(_TaskEvent):
+    """The sector proposes another date; the present one stands until the commune agrees."""
+
+    proposed: AwareDatetime
+
+
+@contract("cases.task.reminded")
+class TaskReminded(_TaskEvent):
+    """The commune reminds the sector."""
 
 
 @contract("cases.task.followed-case")
@@ -226,6 +353,63 @@ class CaseTransferred(CaseEvent):
     """Another commune leads from now (Law on Children, Art. 52)."""
 
     from_unit: str
+
+
+@contract("cases.case.handover-offered")
+class HandoverOffered(CaseEvent):
+    """The commune where it happened offers the case to the one where the child lives, and leads until it is taken."""
+
+    to_unit: str
+
+
+@contract("cases.case.handover-answered")
+class HandoverAnswered(CaseEvent):
+    """The offer was taken (the transfer follows), declined or taken back."""
+
+    to_unit: str
+    answer: Literal["accepted", "declined", "withdrawn"]
+
+
+@contract("cases.case.assigned")
+class CaseAssigned(CaseEvent):
+    """Another worker is responsible from now: `worker` is an account's id, never a name."""
+
+    worker: str
+    before: str | None = None
+
+
+@contract("cases.team.requested")
+class TeamRequested(CaseEvent):
+    """Somebody asks the lead to join the case team: the reason is in the case file."""
+
+    person: str
+    role: str
+
+
+@contract("cases.team.joined")
+class TeamJoined(CaseEvent):
+    """An account joined the case team."""
+
+    person: str
+    role: str
+    how: Literal["role", "request", "act", "assigned"]
+
+
+@contract("cases.team.left")
+class TeamLeft(CaseEvent):
+    """An account left the case team, or its request was refused."""
+
+    person: str
+    role: str
+
+
+@contract("cases.access.broken-glass")
+class GlassBroken(CaseEvent):
+    """Somebody outside the team opened the child's identity for a stated reason, until `until`: the lead is told."""
+
+    person: str
+    role: str
+    until: AwareDatetime
 
 
 @contract("cases.case.merged")
@@ -275,6 +459,18 @@ class DeadlineMissed(DeadlineEvent):
 @contract("cases.deadline.met")
 class DeadlineMet(DeadlineEvent):
     """The act was done in time (`met`) or after it (`met-late`), or needs doing no more (`cancelled`)."""
+
+
+@contract("cases.deadline.paused")
+class DeadlinePaused(DeadlineEvent):
+    """The clock stands still for a reason that the law allows; `due` is as it was."""
+
+    reason: str
+
+
+@contract("cases.deadline.resumed")
+class DeadlineResumed(DeadlineEvent):
+    """The clock runs again; `due` is later by the time it stood still."""
 
 
 @contract("cases.deadline.followed-case")

@@ -19,7 +19,8 @@ Sector = Literal["hotline", "health", "education", "police", "dolisa", "justice"
 SECTORS: tuple[Sector, ...] = ("hotline", "health", "education", "police", "dolisa", "justice", "unions")
 Sex = Literal["male", "female", "unknown"]
 DangerNow = Literal["yes", "no", "unknown"]
-AbuseKind = Literal["violence", "exploitation", "sexual-abuse", "trafficking", "abandonment", "neglect", "other"]
+# What a concern asks for: protection of a child, or advice that is no case (counselling, prevention, information).
+Request = Literal["protection", "counselling", "prevention", "information"]
 Channel = Literal[
     "hotline-111",
     "line-18008080",
@@ -41,6 +42,8 @@ UnitCode = Annotated[str, Field(pattern=r"^\d{5}$")]
 CircumstanceGroup = Annotated[str, Field(pattern=r"^(0[1-9]|1[0-4])$")]
 ShortText = Annotated[str, Field(max_length=300)]
 LongText = Annotated[str, Field(max_length=20_000)]
+# A code of a reference list that a province may extend: which codes there are is the reference data's to say.
+ListCode = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 UNCLASSIFIED = "unclassified"
 
 

@@ -92,6 +92,7 @@ class CaseFiles:
                 actor.name,
                 entry.data,
                 await self.keys.seal(scope.connection, dict(entry.words), kid) if entry.words else None,
+                case.version,
             )
             for entry in decision.entries
         ]

@@ -12,12 +12,20 @@ from typing import Any, Literal, Protocol
 from zoneinfo import ZoneInfo
 
 from shared.contracts import cases as events
-from shared.contracts.cases import CaseFacts, CaseStatus, CaseStep, ConcernFacts, DeadlineState, TaskState
+from shared.contracts.cases import (
+    CaseFacts,
+    CaseStatus,
+    CaseStep,
+    ConcernFacts,
+    ConcernStatus,
+    DeadlineState,
+    TaskState,
+)
 from shared.contracts.errors import Rejected, Violation
-from shared.contracts.vocabulary import AgeBand, DangerNow, RiskLevel, Sex
+from shared.contracts.vocabulary import AgeBand, DangerNow, Request, RiskLevel, Sex
 
+Pending = Literal["question", "date"]
 Identity = Literal["none", "asked", "candidates", "linked"]
-ConcernStatus = Literal["received", "opened", "linked", "dismissed"]
 RUNNING: frozenset[DeadlineState] = frozenset({"running", "nearing", "missed"})
 OPEN_TASKS: frozenset[TaskState] = frozenset({"requested", "accepted", "overdue"})
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -25,10 +33,15 @@ _AFTER = timedelta(microseconds=1)
 RISK_ORDER: Mapping[RiskLevel, int] = {"unassessed": 0, "low": 1, "medium": 2, "high": 3}
 
 # Kinds of the law's clocks; how long they run and by which article is the reference data's.
+INITIAL = "initial-assessment"
 EMERGENCY = "emergency-12h"
 PLAN = "detailed-assessment-5wd"
 APPROVAL = "plan-approval"
 SEPARATION = "separation-15d"
+BAN_DECISION = "contact-ban-decision"
+BAN = "contact-ban-3d"
+CARE_HANDOVER = "alternative-care-handover"
+CASE_HANDOVER = "case-handover"
 
 
 class Deadline(Protocol):
@@ -90,6 +103,8 @@ class Clock:
     legal_source: str
     state: DeadlineState = "running"
     settled_at: datetime | None = None
+    paused_at: datetime | None = None
+    pause_reason: str | None = None
 
     @property
     def runs(self) -> bool:
@@ -105,7 +120,11 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a sector was asked to do. `answer_id` is the agency event that answered last."""
+    """What a sector was asked to do. `answer_id` is the agency event that answered last.
+
+    `pending`: what the sector awaits of the commune before it goes on: a reply to its question, or its word on the date
+    it proposed (`proposed_due`).
+    """
 
     id: str
     kind: str
@@ -116,6 +135,10 @@ class Task:
     answered_at: datetime | None = None
     answer_id: str | None = None
     cancelled_at: datetime | None = None
+    seen_at: datetime | None = None
+    pending: Pending | None = None
+    proposed_due: datetime | None = None
+    reminded_at: datetime | None = None
 
     @property
     def is_open(self) -> bool:
@@ -125,6 +148,34 @@ class Task:
     def next_moment(self) -> datetime | None:
         """When the ticker has to look at it again."""
         return self.due + _AFTER if self.state in ("requested", "accepted") else None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedService:
+    """One service of the plan. `sector`: who is asked for it when the plan is approved; None: the commune itself.
+
+    `done_on`: the day it was first given. Its words (what for, by whom) are in the timeline, sealed.
+    """
+
+    id: str
+    kind: str
+    sector: str | None
+    due: date
+    done_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """Somebody of the case team, by account. `how`: by role, on request, by an act of theirs, or assigned.
+
+    `state`: `asked` waits for the lead; `left` is remembered, so that nobody joins by mere role again.
+    """
+
+    person: str
+    role: str
+    how: Literal["role", "request", "act", "assigned"]
+    state: Literal["asked", "member", "left"]
+    since: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,10 +205,21 @@ class Case:
     review: str | None = None
     outcome: str | None = None
     merged_into: str | None = None
+    environment: str | None = None
+    harmer: str | None = None
+    worker: str | None = None
+    worker_name: str = ""
+    handover_to: str | None = None
+    care: str | None = None
+    care_placed: bool = False
+    meeting: str | None = None
+    meets_at: datetime | None = None
+    services: tuple[PlannedService, ...] = ()
     version: int = 0
     sequence: int = 0
     clocks: tuple[Clock, ...] = ()
     tasks: tuple[Task, ...] = ()
+    team: tuple[Member, ...] = ()
 
     def facts(self) -> CaseFacts:
         """The coarse state that every event carries."""
@@ -173,6 +235,8 @@ class Case:
             channel=self.channel,
             opened_at=self.opened_at,
             child_id=self.child_id,
+            environment=self.environment,
+            harmer=self.harmer,
         )
 
     def clock(self, kind: str) -> Clock | None:
@@ -201,6 +265,7 @@ class Concern:
     received_at: datetime
     status: ConcernStatus = "received"
     case_id: str | None = None
+    request: Request = "protection"
     version: int = 0
     sequence: int = 0
 
@@ -216,6 +281,7 @@ class Concern:
             channel=self.channel,
             status=self.status,
             received_at=self.received_at,
+            request=self.request,
         )
 
 

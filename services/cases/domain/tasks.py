@@ -26,7 +26,7 @@ from services.cases.domain.model import (
 from shared.contracts import cases as events
 from shared.contracts.cases import TaskState
 
-Answer = Literal["accepted", "declined", "done", "new-date"]
+Answer = Literal["accepted", "declined", "done", "new-date", "question"]
 CancelCause = Literal["withdrawn", "case-closed", "case-merged"]
 # Asked without waiting for anybody when a child is in danger now (Decree 56/2017, Art. 25(2)).
 ASKED_AT_ONCE = (("verification", "police"), ("medical-examination", "health"))
@@ -35,6 +35,7 @@ _ANSWERED: dict[Answer, tuple[TaskState, type[events.CaseEvent]]] = {
     "new-date": ("accepted", events.TaskAccepted),
     "declined": ("declined", events.TaskDeclined),
     "done": ("done", events.TaskDone),
+    "question": ("accepted", events.TaskQuestioned),
 }
 
 

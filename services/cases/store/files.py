@@ -6,24 +6,27 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import orjson
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cases.domain.model import Case, Clock, Task
+from services.cases.domain.model import Case, Clock, Member, PlannedService, Task
 from services.cases.store.concerns import code_of
 from services.cases.store.statements import upsert
 from services.cases.store.timeline import Line, append
 
-_CASE = tuple(field.name for field in fields(Case) if field.name not in ("clocks", "tasks"))
+_CASE = tuple(field.name for field in fields(Case) if field.name not in ("clocks", "tasks", "team"))
+_JSON = ("candidates", "services")
 _CLOCK = tuple(field.name for field in fields(Clock))
 _TASK = tuple(field.name for field in fields(Task))
-_SAVE_CASE = text(upsert("cases", _CASE, ("next_moment", "next_due"), ("candidates",)))
+_MEMBER = tuple(field.name for field in fields(Member))
+_SAVE_CASE = text(upsert("cases", _CASE, ("next_moment", "next_due"), _JSON))
 _SAVE_CLOCK = text(upsert("deadline", _CLOCK, ("case_id",)))
 _SAVE_TASK = text(upsert("task", _TASK, ("case_id",)))
+_SAVE_MEMBER = text(upsert("member", _MEMBER, ("case_id",), key=("case_id", "person")))
 
 
 async def next_case_code(connection: AsyncConnection, at: datetime) -> str:
@@ -58,53 +61,65 @@ async def due_cases(connection: AsyncConnection, now: datetime, limit: int) -> l
         {"now": now, "limit": limit},
     )
     found = rows.mappings().all()
-    clocks, tasks = await _parts(connection, [row["id"] for row in found])
-    return [_as_case(row, clocks, tasks) for row in found]
+    return await _whole(connection, found)
 
 
 async def save_case(connection: AsyncConnection, before: Case | None, case: Case, lines: Sequence[Line]) -> None:
     """Write a case and what changed of its clocks and tasks, and append to its timeline."""
     values = {name: getattr(case, name) for name in _CASE}
-    values["candidates"] = orjson.dumps(list(case.candidates)).decode()
+    values |= {name: orjson.dumps(getattr(case, name)).decode() for name in _JSON}
     running = [clock.due for clock in case.clocks if clock.runs]
     values |= {"next_moment": case.next_moment(), "next_due": min(running, default=None)}
     await connection.execute(_SAVE_CASE, values)
     known_clocks = set(before.clocks) if before else set()
     known_tasks = set(before.tasks) if before else set()
+    known_team = set(before.team) if before else set()
     clocks = [{**asdict(clock), "case_id": case.id} for clock in case.clocks if clock not in known_clocks]
     tasks = [{**asdict(task), "case_id": case.id} for task in case.tasks if task not in known_tasks]
     if clocks:
         await connection.execute(_SAVE_CLOCK, clocks)
     if tasks:
         await connection.execute(_SAVE_TASK, tasks)
+    if team := [{**asdict(member), "case_id": case.id} for member in case.team if member not in known_team]:
+        await connection.execute(_SAVE_MEMBER, team)
     await append(connection, lines)
 
 
 async def _case(connection: AsyncConnection, statement: str, values: Mapping[str, Any]) -> Case | None:
     row = (await connection.execute(text(statement), values)).mappings().one_or_none()
-    if row is None:
-        return None
-    clocks, tasks = await _parts(connection, [row["id"]])
-    return _as_case(row, clocks, tasks)
+    return None if row is None else (await _whole(connection, [row]))[0]
+
+
+async def _whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> list[Case]:
+    """Cases with their clocks, tasks and teams, in the order of their rows."""
+    ids = [row["id"] for row in found]
+    clocks = await _parts(connection, "deadline", "started_at, id", ids)
+    tasks = await _parts(connection, "task", "asked_at, id", ids)
+    team = await _parts(connection, "member", "since, person", ids)
+    return [
+        Case(
+            **{name: row[name] for name in _CASE if name not in _JSON},
+            candidates=tuple(row["candidates"]),
+            services=tuple(_service(known) for known in row["services"]),
+            clocks=tuple(Clock(**{name: part[name] for name in _CLOCK}) for part in clocks[row["id"]]),
+            tasks=tuple(Task(**{name: part[name] for name in _TASK}) for part in tasks[row["id"]]),
+            team=tuple(Member(**{name: part[name] for name in _MEMBER}) for part in team[row["id"]]),
+        )
+        for row in found
+    ]
 
 
 async def _parts(
-    connection: AsyncConnection, case_ids: Sequence[str]
-) -> tuple[dict[str, list[Clock]], dict[str, list[Task]]]:
-    clocks: dict[str, list[Clock]] = {case_id: [] for case_id in case_ids}
-    tasks: dict[str, list[Task]] = {case_id: [] for case_id in case_ids}
+    connection: AsyncConnection, table: str, order: str, case_ids: Sequence[str]
+) -> dict[str, list[RowMapping]]:
+    parts: dict[str, list[RowMapping]] = {case_id: [] for case_id in case_ids}
     if case_ids:
-        values = {"ids": list(case_ids)}
-        statement = text("SELECT * FROM deadline WHERE case_id = ANY(:ids) ORDER BY started_at, id")
-        for row in (await connection.execute(statement, values)).mappings():
-            clocks[row["case_id"]].append(Clock(**{name: row[name] for name in _CLOCK}))
-        statement = text("SELECT * FROM task WHERE case_id = ANY(:ids) ORDER BY asked_at, id")
-        for row in (await connection.execute(statement, values)).mappings():
-            tasks[row["case_id"]].append(Task(**{name: row[name] for name in _TASK}))
-    return clocks, tasks
+        statement = text(f"SELECT * FROM {table} WHERE case_id = ANY(:ids) ORDER BY {order}")
+        for row in (await connection.execute(statement, {"ids": list(case_ids)})).mappings():
+            parts[row["case_id"]].append(row)
+    return parts
 
 
-def _as_case(row: RowMapping, clocks: Mapping[str, list[Clock]], tasks: Mapping[str, list[Task]]) -> Case:
-    values = {name: row[name] for name in _CASE}
-    values["candidates"] = tuple(values["candidates"])
-    return Case(**values, clocks=tuple(clocks[row["id"]]), tasks=tuple(tasks[row["id"]]))
+def _service(known: Mapping[str, Any]) -> PlannedService:
+    days = {name: date.fromisoformat(known[name]) if known[name] else None for name in ("due", "done_on")}
+    return PlannedService(**{**known, **days})

@@ -8,12 +8,15 @@ from typing import Any, Literal
 Units = frozenset[str] | Literal["all"]
 
 
-def upsert(table: str, columns: Sequence[str], more: Sequence[str] = (), json: Sequence[str] = ()) -> str:
-    """An insert of named values that overwrites the row of the same `id`. `json`: columns given as JSON text."""
+def upsert(
+    table: str, columns: Sequence[str], more: Sequence[str] = (), json: Sequence[str] = (), key: Sequence[str] = ("id",)
+) -> str:
+    """An insert of named values that overwrites the row of the same `key`. `json`: columns given as JSON text."""
     names = (*columns, *more)
     values = ", ".join(f"CAST(:{name} AS jsonb)" if name in json else f":{name}" for name in names)
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name != "id")
-    return f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values}) ON CONFLICT (id) DO UPDATE SET {changes}"
+    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
+    insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})"
+    return f"{insert} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
 
 
 def in_units(units: Units, column: str = "unit") -> str:

@@ -14,14 +14,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.base import SealedBox
 
 _SAVE = text(
-    """INSERT INTO entry (case_id, at, kind, sector, who, who_name, data, words)
-       VALUES (:case_id, :at, :kind, :sector, :who, :who_name, CAST(:data AS jsonb), CAST(:words AS jsonb))"""
+    """INSERT INTO entry (case_id, at, kind, sector, who, who_name, data, words, version)
+       VALUES (:case_id, :at, :kind, :sector, :who, :who_name, CAST(:data AS jsonb), CAST(:words AS jsonb), :version)"""
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A row of the timeline, its words still sealed."""
+    """A row of the timeline, its words still sealed. `version`: the case's, after the decision it belongs to."""
 
     case_id: str
     at: datetime
@@ -31,6 +31,8 @@ class Line:
     who_name: str
     data: Mapping[str, Any]
     words: SealedBox | None
+    version: int = 0
+    id: int = 0
 
 
 async def append(connection: AsyncConnection, lines: Sequence[Line]) -> None:
@@ -48,6 +50,7 @@ async def append(connection: AsyncConnection, lines: Sequence[Line]) -> None:
                     "who_name": line.who_name,
                     "data": orjson.dumps(dict(line.data)).decode(),
                     "words": line.words.model_dump_json() if line.words else None,
+                    "version": line.version,
                 }
                 for line in lines
             ],
@@ -58,7 +61,7 @@ async def timeline(connection: AsyncConnection, case_id: str) -> list[Line]:
     """Everything that happened in a case and in those merged into it, newest first."""
     rows = await connection.execute(
         text(
-            """SELECT case_id, at, kind, sector, who, who_name, data, words FROM entry
+            """SELECT case_id, at, kind, sector, who, who_name, data, words, version, id FROM entry
                WHERE case_id = :id OR case_id IN (SELECT id FROM cases WHERE merged_into = :id)
                ORDER BY at DESC, id DESC LIMIT 500"""
         ),

@@ -48,7 +48,7 @@ def test_every_code_is_named_in_both_languages_with_its_source(name: str) -> Non
     ("name", "codes"),
     [
         ("sectors", vocabulary.SECTORS),
-        ("abuse-kinds", get_args(vocabulary.AbuseKind)),
+        ("requests", get_args(vocabulary.Request)),
         ("channels", get_args(vocabulary.Channel)),
         ("risk-levels", get_args(vocabulary.RiskLevel)),
     ],

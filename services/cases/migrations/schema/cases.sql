@@ -1,0 +1,7 @@
+ALTER TABLE cases
+    ADD COLUMN environment text, ADD COLUMN harmer text, ADD COLUMN worker text,
+    ADD COLUMN worker_name text NOT NULL DEFAULT '', ADD COLUMN handover_to text,
+    ADD COLUMN care text, ADD COLUMN care_placed boolean NOT NULL DEFAULT false,
+    ADD COLUMN meeting text, ADD COLUMN meets_at timestamptz, ADD COLUMN services jsonb NOT NULL DEFAULT '[]';
+ALTER TABLE deadline ADD COLUMN paused_at timestamptz, ADD COLUMN pause_reason text;
+ALTER TABLE entry ADD COLUMN version integer NOT NULL DEFAULT 0;

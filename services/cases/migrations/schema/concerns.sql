@@ -1,0 +1,1 @@
+ALTER TABLE concern ADD COLUMN request text NOT NULL DEFAULT 'protection';

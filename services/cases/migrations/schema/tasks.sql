@@ -1,0 +1,3 @@
+ALTER TABLE task
+    ADD COLUMN seen_at timestamptz, ADD COLUMN pending text, ADD COLUMN proposed_due timestamptz,
+    ADD COLUMN reminded_at timestamptz;
