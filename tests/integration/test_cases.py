@@ -212,6 +212,7 @@ async def test_danger_opens_a_case_at_once_and_names_no_child_in_clear(house: Ho
         "channel": "hotline-111",
         "status": "opened",
         "received_at": "2026-11-24T01:00:00Z",
+        "request": "protection",
     }
     assert told[1]["data"]["child"]["kid"] == f"case/{case_id}"
     for table in ("outbox", "concern", "cases", "entry", "deadline", "task"):
