@@ -4,189 +4,33 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from datetime import timedelta
 from unicodedata import normalize
-from urllib.parse import urlencode
 
 import orjson
 import pytest
-from fastapi import APIRouter
-from sqlalchemy import text
-from starlette.responses import Response
 
-from services.cases.app import build
 from services.cases.domain.forms import ROWS
-from services.cases.ticker import tick
 from shared.contracts.base import SealedBox
-from shared.contracts.envelope import Envelope
 from shared.contracts.registry import ChildIdentified, ChildMerged
 from shared.contracts.vocabulary import ChildDescription
-from shared.database import Database
-from shared.identity import demo_directory
-from shared.messaging.outbox import new_id
-from shared.messaging.processing import Processor, Record, Result
-from shared.messaging.service import ServiceContext
-from shared.privacy import Keys, PlatformKey
+from shared.reference.terms import Terms
 from shared.reference.units import Units
-from shared.settings import Settings
-from shared.web.app import create_app
-from tests.support.visitor import Answer, Visitor
+from tests.integration.cases_house import (
+    NAME,
+    START,
+    UNIT,
+    Browser,
+    House,
+    act_on,
+    concern,
+    house,
+    opened,
+    tick_once,
+    token_of,
+)
 
-UNIT = "05443"
-START = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
-NAME = "Nguyễn Thị Thử Nghiệm"
-
-
-@dataclass
-class Browser(Visitor):
-    """Somebody's browser, or their program: pages, forms and JSON."""
-
-    headers: dict[str, str] = field(default_factory=dict)
-
-    async def get(self, path: str, params: dict[str, str] | None = None) -> Answer:
-        return await self.ask(_with(path, params), headers=self.headers)
-
-    async def post(
-        self,
-        path: str,
-        *,
-        data: dict[str, str] | None = None,
-        json: Any = None,
-        params: dict[str, str] | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> Answer:
-        sent = {**self.headers, **(headers or {})}
-        if json is None:
-            return await self.ask(_with(path, params), data or {}, sent)
-        sent["content-type"] = "application/json"
-        return await self.ask(_with(path, params), headers=sent, method="POST", body=orjson.dumps(json))
-
-
-def _with(path: str, params: dict[str, str] | None) -> str:
-    return f"{path}?{urlencode(params)}" if params else path
-
-
-@dataclass
-class House:
-    """The service, its clock in our hand."""
-
-    database: Database
-    keys: Keys
-    processor: Processor
-    app: Any
-    desk_of: Any
-    now: datetime = START
-    offsets: int = 0
-
-    async def send(self, *events: tuple[str, str, dict[str, Any]], sector: str = "hotline") -> list[Result]:
-        """Events of a sector: (name, id, data)."""
-        records = []
-        for name, identifier, data in events:
-            event = Envelope(
-                id=identifier,
-                source=f"/agency/{sector}/thai-nguyen",
-                type=f"vn.vongtay.agency.{name}",
-                subject=identifier,
-                time=self.now,
-                data=orjson.dumps(data),
-            )
-            records.append(self._record(f"agency.{sector}.v1", event))
-        return await self.processor.handle(records)
-
-    async def hear(self, data: Any, subject: str) -> Result:
-        """An event of the registry."""
-        event = Envelope(
-            id=new_id(),
-            source="/services/registry",
-            type=data.TYPE,
-            subject=subject,
-            time=self.now,
-            data=data.model_dump_json().encode(),
-            sequence=1,
-        )
-        return (await self.processor.handle([self._record("registry.children.v1", event)]))[0]
-
-    async def said(self, short: str | None = None) -> list[dict[str, Any]]:
-        """What the service told, in order: type without prefix, data, sequence."""
-        async with self.database.transaction() as connection:
-            rows = (
-                await connection.execute(
-                    text("SELECT * FROM outbox WHERE aggregatetype = 'cases.cases.v1' ORDER BY position")
-                )
-            ).all()
-        told = [
-            {
-                "type": row.type.removeprefix("vn.vongtay.cases."),
-                "data": orjson.loads(row.payload),
-                "sequence": int(row.headers["ce_sequence"]),
-                "key": row.aggregateid,
-            }
-            for row in rows
-        ]
-        return [event for event in told if short is None or event["type"] == short]
-
-    async def rows(self, statement: str, **values: Any) -> list[Any]:
-        async with self.database.transaction() as connection:
-            return list((await connection.execute(text(statement), values)).all())
-
-    async def as_person(self, person: str) -> Browser:
-        """A browser in which a made-up person is signed in."""
-        identity = self.app.state.identity
-        answer = Response()
-        identity.sign_in(answer, identity.directory.person(person))
-        name, _, value = answer.headers["set-cookie"].split(";")[0].partition("=")
-        return Browser(self.app, {name: value}, "localhost:8600")
-
-    def _record(self, topic: str, event: Envelope) -> Record:
-        self.offsets += 1
-        return Record(topic, 0, self.offsets, event.subject, event.data, tuple(event.headers()))
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    database = Database(fresh_database)
-    keys = Keys(b"m" * 32, PlatformKey(b"p" * 32))
-    settings = Settings(session_secret="s" * 40, demo_users=True)  # type: ignore[arg-type]
-    context = ServiceContext(settings, database, keys, lambda: made.now)
-    built = build(context)
-    await database.migrate(built.migrations)
-    processor = Processor(built.messaging, database, keys, lambda: made.now)
-    router = APIRouter(prefix="/cases")
-    router.include_router(built.router)
-    app = create_app("cases", [router], built.pages, demo_directory(Units.load().names()), settings, prefix="/cases")
-    made = House(database, keys, processor, app, built)
-    yield made
-    await database.close()
-
-
-def concern(**changes: Any) -> dict[str, Any]:
-    return {
-        "received_at": START.isoformat(),
-        "channel": "hotline-111",
-        "child": {"name": NAME, "age": 8, "address": "Tổ 5, phố Thử"},
-        "what_happened": "Bị đánh nhiều lần",
-        "unit": UNIT,
-        "sex": "female",
-        "age": 8,
-        "kinds": ["violence", "neglect"],
-        "danger_now": "no",
-        **changes,
-    }
-
-
-async def opened(house: House, **changes: Any) -> str:
-    await house.send(("concern.reported", "C-1", concern(danger_now="yes", **changes)))
-    return str((await house.said("case.opened"))[0]["data"]["case_id"])
-
-
-async def token_of(client: Browser, path: str) -> tuple[str, str]:
-    page = (await client.get(path)).text
-    found = re.search(r'name="form_token" value="([^"]+)"', page)
-    assert found, page[:2000]
-    return found.group(1), page
+__all__ = ["house"]
 
 
 async def test_danger_opens_a_case_at_once_and_names_no_child_in_clear(house: House) -> None:
@@ -309,22 +153,14 @@ async def test_deadlines_are_told_once_by_many_tickers_after_a_day_off(house: Ho
         await house.send(("concern.reported", f"C-{number}", concern(danger_now="yes")))
     built = house.desk_of
     house.now = START + timedelta(days=1)
-    loops = [_tick(house, built) for _ in range(6)]
+    loops = [tick_once(house, built) for _ in range(6)]
     looked = sum(await asyncio.gather(*loops))
     assert looked == 30
     told = [event["type"] for event in await house.said()]
     assert told.count("deadline.missed") == 30
     assert told.count("deadline.nearing") == 0
     assert told.count("task.overdue") == 60
-    assert await _tick(house, built) == 0
-
-
-async def _tick(house: House, built: Any) -> int:
-    from services.cases.desk import Desk
-    from shared.reference.deadlines import Deadlines
-
-    desk = Desk(house.keys, Units.load(), Deadlines.load())
-    return await tick(house.database, desk, lambda: house.now)
+    assert await tick_once(house, built) == 0
 
 
 async def test_the_registrys_answers_link_the_case_and_merges_are_followed(house: House) -> None:
@@ -368,7 +204,7 @@ async def test_none_of_the_candidates_is_said_to_the_registry_with_the_sealed_de
     answer = {"case_id": case_id, "result": "candidates", "candidates": candidates}
     await house.hear(ChildIdentified.model_validate(answer), case_id)
     worker = await house.as_person("lan.worker")
-    done = await _act(worker, f"/cases/c/{case_id}", "choose-child", {"choose-child.child_id": "none-of-these"})
+    done = await act_on(worker, f"/cases/c/{case_id}", "choose-child", {"choose-child.child_id": "none-of-these"})
     assert done.status == 303, done.text
     told = (await house.said("child.chosen"))[0]["data"]
     assert "child_id" not in told
@@ -427,7 +263,7 @@ async def test_from_report_to_closing_by_pages_only(house: House) -> None:
         (worker, "hold-review", {"hold-review.outcome": "close", "hold-review.findings": "Trẻ ổn định"}),
     ]
     for client, act, fields in steps:
-        answer = await _act(client, path, act, fields)
+        answer = await act_on(client, path, act, fields)
         assert answer.status == 303, (act, answer.text)
     assert (await house.said("deadline.met"))[0]["data"]["state"] == "met"
     clocks = [event["data"] for event in await house.said("deadline.started")]
@@ -448,29 +284,20 @@ async def test_from_report_to_closing_by_pages_only(house: House) -> None:
         assert answered.status == 303
         assert NAME not in (await officer.get(f"/cases/tasks/{task.id}")).text
 
-    from shared.reference.terms import Terms
-
     outcome = Terms.load("case-outcomes").codes()[0]
-    refused = await _act(chair, path, "close", {"close.outcome": outcome, "close.no_risk": "true"})
+    refused = await act_on(chair, path, "close", {"close.outcome": outcome, "close.no_risk": "true"})
     assert refused.status == 422
     assert "Điều 30(1)" in refused.text
-    closed = await _act(
+    closed = await act_on(
         chair, path, "close", {"close.outcome": outcome, "close.no_risk": "true", "close.stable": "true"}
     )
     assert closed.status == 303, closed.text
     assert (await house.said("case.closed"))[0]["data"]["facts"]["status"] == "closed"
-    reopened = await _act(worker, path, "reopen", {"reopen.reason": "Lại có dấu hiệu"})
+    reopened = await act_on(worker, path, "reopen", {"reopen.reason": "Lại có dấu hiệu"})
     assert reopened.status == 303
     assert (await house.said("case.reopened"))[0]["data"]["facts"]["status"] == "open"
     sequences = [event["sequence"] for event in await house.said() if event["key"] == case_id]
     assert sequences == list(range(1, len(sequences) + 1))
-
-
-async def _act(client: Browser, path: str, act: str, fields: dict[str, str]) -> Answer:
-    token, page = await token_of(client, path)
-    version = re.search(r'name="version" value="(\d+)"', page)
-    assert version, page
-    return await client.post(path, data={"form_token": token, "act": act, "version": version.group(1), **fields})
 
 
 async def test_identity_opens_only_to_those_who_work_on_the_case_and_is_remembered(house: House) -> None:
@@ -505,7 +332,7 @@ async def test_of_two_who_saw_the_same_version_the_second_sees_both_and_chooses(
     assert version
     form = {"form_token": token, "act": "note", "version": version.group(1)}
     house.now = START + timedelta(days=1)
-    await _tick(house, house.desk_of)
+    await tick_once(house, house.desk_of)
     candidates = [{"child_id": "child-a", "probability": 0.8, "reasons": []}]
     answered = {"case_id": case_id, "result": "candidates", "child_id": None, "candidates": candidates}
     await house.hear(ChildIdentified.model_validate(answered), case_id)
@@ -528,16 +355,16 @@ async def test_a_waiting_report_is_opened_linked_dismissed_and_forwarded(house: 
     ids = [row.id for row in await house.rows("SELECT id FROM concern WHERE status = 'received' AND unit = :u", u=UNIT)]
     worker, coordinator = await house.as_person("lan.worker"), await house.as_person("ha.coordinator")
     assert "BT-2026-" in (await worker.get("/cases/")).text
-    opening = await _act(worker, f"/cases/concerns/{ids[0]}", "open", {})
-    linking = await _act(worker, f"/cases/concerns/{ids[1]}", "link", {"link.case_code": code.lower()})
-    dismissing = await _act(
+    opening = await act_on(worker, f"/cases/concerns/{ids[0]}", "open", {})
+    linking = await act_on(worker, f"/cases/concerns/{ids[1]}", "link", {"link.case_code": code.lower()})
+    dismissing = await act_on(
         worker, f"/cases/concerns/{ids[2]}", "dismiss", {"dismiss.reason": "hoax", "dismiss.words": "Đã gọi lại"}
     )
     assert [answer.status for answer in (opening, linking, dismissing)] == [303, 303, 303]
     unplaced = waiting["unclassified"].id
     assert "Nơi nào đó" in (await coordinator.get(f"/cases/concerns/{unplaced}")).text
     assert (await worker.get(f"/cases/concerns/{unplaced}")).status == 404
-    moving = await _act(
+    moving = await act_on(
         coordinator,
         f"/cases/concerns/{unplaced}",
         "forward",
@@ -562,14 +389,14 @@ async def test_a_merge_and_a_transfer_change_what_the_communes_see(house: House)
     )
     code = (await house.rows("SELECT code FROM cases WHERE id = :id", id=case_id))[0].code
     worker = await house.as_person("lan.worker")
-    merged = await _act(worker, f"/cases/c/{second}", "merge", {"merge.into": code, "merge.reason": "Cùng một trẻ"})
+    merged = await act_on(worker, f"/cases/c/{second}", "merge", {"merge.into": code, "merge.reason": "Cùng một trẻ"})
     assert merged.headers["location"].startswith(f"/cases/c/{case_id}")
     told = (await house.said("case.merged"))[0]["data"]
     assert (told["into_case_id"], told["facts"]["status"]) == (case_id, "merged")
     page = (await worker.get(f"/cases/c/{case_id}")).text
     assert page.count(NAME) >= 2
     other = next(code for code in Units.load().codes() if code != UNIT)
-    moved = await _act(
+    moved = await act_on(
         worker, f"/cases/c/{case_id}", "transfer", {"transfer.to_unit": other, "transfer.reason": "Trẻ ở đó"}
     )
     assert moved.headers["location"] == "/cases/"
@@ -581,7 +408,7 @@ async def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(ho
     case_id = await opened(house)
     worker = await house.as_person("lan.worker")
     ratings = {f"assess-initial.ratings.{row}": "medium" for row in ROWS if row != "severity"}
-    refused = await _act(
+    refused = await act_on(
         worker, f"/cases/c/{case_id}", "assess-initial", {**ratings, "assess-initial.conclusion": "Đã gặp trẻ"}
     )
     assert refused.status == 422
@@ -593,7 +420,7 @@ async def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(ho
     assert "Đã gặp trẻ</textarea>" in refused.text
     assert "Thông tin chưa hợp lệ" not in refused.text, "the error stands beside its field, not above the form"
     due = {"request-task.sector": "health", "request-task.kind": "home-visit", "request-task.due": "2026-11-01"}
-    late = await _act(worker, f"/cases/c/{case_id}", "request-task", due)
+    late = await act_on(worker, f"/cases/c/{case_id}", "request-task", due)
     assert 'value="2026-11-01"' in late.text
     assert 'aria-invalid="true" autofocus data-focus>' in late.text
     assert '<option value="home-visit" selected>' in late.text
@@ -609,7 +436,7 @@ async def test_a_cancelled_task_leaves_the_sectors_inbox_with_its_reason(house: 
     police = next(row for row in await house.rows("SELECT * FROM task") if row.sector == "police")
     worker, officer = await house.as_person("lan.worker"), await house.as_person("quang.police")
     fields = {"cancel-task.task_id": police.id, "cancel-task.reason": "Công an xã khác đã xác minh"}
-    assert (await _act(worker, f"/cases/c/{case_id}", "cancel-task", fields)).status == 303
+    assert (await act_on(worker, f"/cases/c/{case_id}", "cancel-task", fields)).status == 303
     told = (await house.said("task.cancelled"))[0]["data"]
     assert (told["task_id"], told["cause"], told["task_sector"]) == (police.id, "withdrawn", "police")
     assert "xác minh" not in normalize("NFC", orjson.dumps(told).decode())
@@ -626,7 +453,7 @@ async def test_a_merge_hands_open_tasks_with_their_words_to_the_case_that_goes_o
     await house.send(("concern.reported", "C-1", concern()), ("concern.reported", "C-2", concern()))
     worker = await house.as_person("lan.worker")
     for row in await house.rows("SELECT id FROM concern ORDER BY code"):
-        assert (await _act(worker, f"/cases/concerns/{row.id}", "open", {})).status == 303
+        assert (await act_on(worker, f"/cases/concerns/{row.id}", "open", {})).status == 303
     goes, stays = await house.rows("SELECT id, code FROM cases ORDER BY code")
     request = {
         "request-task.sector": "health",
@@ -634,9 +461,9 @@ async def test_a_merge_hands_open_tasks_with_their_words_to_the_case_that_goes_o
         "request-task.due": "2026-11-30",
         "request-task.instructions": "Khám vết bầm",
     }
-    assert (await _act(worker, f"/cases/c/{goes.id}", "request-task", request)).status == 303
+    assert (await act_on(worker, f"/cases/c/{goes.id}", "request-task", request)).status == 303
     merge = {"merge.into": stays.code, "merge.reason": "Cùng một trẻ"}
-    assert (await _act(worker, f"/cases/c/{goes.id}", "merge", merge)).status == 303
+    assert (await act_on(worker, f"/cases/c/{goes.id}", "merge", merge)).status == 303
     states = await house.rows("SELECT id, case_id, state FROM task ORDER BY asked_at, state")
     assert [(row.case_id, row.state) for row in states] == [(goes.id, "cancelled"), (stays.id, "requested")]
     officer = await house.as_person("duc.health")

@@ -1,0 +1,197 @@
+"""The cases service on a real database, its clock in our hand: for the tests of how cases go."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
+
+import orjson
+import pytest
+from fastapi import APIRouter
+from sqlalchemy import text
+from starlette.responses import Response
+
+from services.cases.app import build
+from services.cases.desk import Desk
+from services.cases.ticker import tick
+from shared.contracts.envelope import Envelope
+from shared.database import Database
+from shared.identity import demo_directory
+from shared.messaging.outbox import new_id
+from shared.messaging.processing import Processor, Record, Result
+from shared.messaging.service import ServiceContext
+from shared.privacy import Keys, PlatformKey
+from shared.reference.deadlines import Deadlines
+from shared.reference.units import Units
+from shared.settings import Settings
+from shared.web.app import create_app
+from tests.support.visitor import Answer, Visitor
+
+UNIT = "05443"
+START = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
+NAME = "Nguyễn Thị Thử Nghiệm"
+
+
+@dataclass
+class Browser(Visitor):
+    """Somebody's browser, or their program: pages, forms and JSON."""
+
+    headers: dict[str, str] = field(default_factory=dict)
+
+    async def get(self, path: str, params: dict[str, str] | None = None) -> Answer:
+        return await self.ask(_with(path, params), headers=self.headers)
+
+    async def post(
+        self,
+        path: str,
+        *,
+        data: dict[str, str] | None = None,
+        json: Any = None,
+        params: dict[str, str] | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> Answer:
+        sent = {**self.headers, **(headers or {})}
+        if json is None:
+            return await self.ask(_with(path, params), data or {}, sent)
+        sent["content-type"] = "application/json"
+        return await self.ask(_with(path, params), headers=sent, method="POST", body=orjson.dumps(json))
+
+
+def _with(path: str, params: dict[str, str] | None) -> str:
+    return f"{path}?{urlencode(params)}" if params else path
+
+
+@dataclass
+class House:
+    """The service, its clock in our hand."""
+
+    database: Database
+    keys: Keys
+    processor: Processor
+    app: Any
+    desk_of: Any
+    now: datetime = START
+    offsets: int = 0
+
+    async def send(self, *events: tuple[str, str, dict[str, Any]], sector: str = "hotline") -> list[Result]:
+        """Events of a sector: (name, id, data)."""
+        records = []
+        for name, identifier, data in events:
+            event = Envelope(
+                id=identifier,
+                source=f"/agency/{sector}/thai-nguyen",
+                type=f"vn.vongtay.agency.{name}",
+                subject=identifier,
+                time=self.now,
+                data=orjson.dumps(data),
+            )
+            records.append(self._record(f"agency.{sector}.v1", event))
+        return await self.processor.handle(records)
+
+    async def hear(self, data: Any, subject: str) -> Result:
+        """An event of the registry."""
+        event = Envelope(
+            id=new_id(),
+            source="/services/registry",
+            type=data.TYPE,
+            subject=subject,
+            time=self.now,
+            data=data.model_dump_json().encode(),
+            sequence=1,
+        )
+        return (await self.processor.handle([self._record("registry.children.v1", event)]))[0]
+
+    async def said(self, short: str | None = None) -> list[dict[str, Any]]:
+        """What the service told, in order: type without prefix, data, sequence."""
+        async with self.database.transaction() as connection:
+            rows = (
+                await connection.execute(
+                    text("SELECT * FROM outbox WHERE aggregatetype = 'cases.cases.v1' ORDER BY position")
+                )
+            ).all()
+        told = [
+            {
+                "type": row.type.removeprefix("vn.vongtay.cases."),
+                "data": orjson.loads(row.payload),
+                "sequence": int(row.headers["ce_sequence"]),
+                "key": row.aggregateid,
+            }
+            for row in rows
+        ]
+        return [event for event in told if short is None or event["type"] == short]
+
+    async def rows(self, statement: str, **values: Any) -> list[Any]:
+        async with self.database.transaction() as connection:
+            return list((await connection.execute(text(statement), values)).all())
+
+    async def as_person(self, person: str) -> Browser:
+        """A browser in which a made-up person is signed in."""
+        identity = self.app.state.identity
+        answer = Response()
+        identity.sign_in(answer, identity.directory.person(person))
+        name, _, value = answer.headers["set-cookie"].split(";")[0].partition("=")
+        return Browser(self.app, {name: value}, "localhost:8600")
+
+    def _record(self, topic: str, event: Envelope) -> Record:
+        self.offsets += 1
+        return Record(topic, 0, self.offsets, event.subject, event.data, tuple(event.headers()))
+
+
+@pytest.fixture
+async def house(fresh_database: str) -> AsyncIterator[House]:
+    database = Database(fresh_database)
+    keys = Keys(b"m" * 32, PlatformKey(b"p" * 32))
+    settings = Settings(session_secret="s" * 40, demo_users=True)  # type: ignore[arg-type]
+    context = ServiceContext(settings, database, keys, lambda: made.now)
+    built = build(context)
+    await database.migrate(built.migrations)
+    processor = Processor(built.messaging, database, keys, lambda: made.now)
+    router = APIRouter(prefix="/cases")
+    router.include_router(built.router)
+    app = create_app("cases", [router], built.pages, demo_directory(Units.load().names()), settings, prefix="/cases")
+    made = House(database, keys, processor, app, built)
+    yield made
+    await database.close()
+
+
+def concern(**changes: Any) -> dict[str, Any]:
+    return {
+        "received_at": START.isoformat(),
+        "channel": "hotline-111",
+        "child": {"name": NAME, "age": 8, "address": "Tổ 5, phố Thử"},
+        "what_happened": "Bị đánh nhiều lần",
+        "unit": UNIT,
+        "sex": "female",
+        "age": 8,
+        "kinds": ["violence", "neglect"],
+        "danger_now": "no",
+        **changes,
+    }
+
+
+async def opened(house: House, **changes: Any) -> str:
+    await house.send(("concern.reported", "C-1", concern(danger_now="yes", **changes)))
+    return str((await house.said("case.opened"))[0]["data"]["case_id"])
+
+
+async def token_of(client: Browser, path: str) -> tuple[str, str]:
+    page = (await client.get(path)).text
+    found = re.search(r'name="form_token" value="([^"]+)"', page)
+    assert found, page[:2000]
+    return found.group(1), page
+
+
+async def tick_once(house: House, built: Any) -> int:
+    desk = Desk(house.keys, Units.load(), Deadlines.load())
+    return await tick(house.database, desk, lambda: house.now)
+
+
+async def act_on(client: Browser, path: str, act: str, fields: dict[str, str]) -> Answer:
+    token, page = await token_of(client, path)
+    version = re.search(r'name="version" value="(\d+)"', page)
+    assert version, page
+    return await client.post(path, data={"form_token": token, "act": act, "version": version.group(1), **fields})
