@@ -87,6 +87,10 @@ FITS: Mapping[str, tuple[str, str]] = {
     "likely": ("Rất có thể cùng một trẻ", "warning"),
     "possible": ("Có thể cùng một trẻ", "info"),
 }
+OTHERS: Mapping[str, str] = {
+    "open": "Mở vụ việc riêng cho từng trẻ",
+    "known": "Đã có vụ việc cả rồi",
+}
 CASE_STATES: Mapping[str, tuple[str, str]] = {
     "open": ("Vụ việc đang mở", "brand"),
     "closed": ("Vụ việc đã kết thúc", "success"),
@@ -168,6 +172,12 @@ def focus_first(fields: Markup) -> Markup:
         between, choice, rest = after.partition("<input")
         return before + wrong + between + choice + _FOCUS + rest
     return before + wrong + _FOCUS + after
+
+
+def focus_start(fields: Markup) -> Markup:
+    """Rendered fields, the first of them focused when the page opens."""
+    before, found, after = fields.partition("<input ")
+    return before + found + _FOCUS[1:] + " " + after if found else fields
 
 
 @dataclass(frozen=True, slots=True)
