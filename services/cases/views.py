@@ -25,6 +25,7 @@ _FOCUS = Markup(" autofocus data-focus")
 TITLES: Mapping[str, tuple[str, str]] = {
     "case.opened": ("Mở vụ việc", "brand"),
     "report.corrected": ("Bên báo tin sửa nội dung", "info"),
+    "siblings.linked": ("Vụ việc của trẻ khác trong cùng báo tin", "info"),
     "report.linked": ("Thêm một báo tin về cùng vụ việc", "info"),
     "child.described": ("Hỏi hệ thống trẻ em: trẻ là ai", "plain"),
     "child.candidates": ("Có trẻ giống mô tả, chờ người chọn", "warning"),
@@ -79,6 +80,28 @@ WORDS: Mapping[str, str] = {
     "text": "Nội dung",
 }
 SEXES: Mapping[str, str] = {"male": "Nam", "female": "Nữ", "unknown": "Chưa rõ"}
+NAMED_NO_MORE = "Báo tin đã sửa không còn nhắc đến trẻ này"
+# How well an earlier report fits: what it is called, tone of its mark.
+FITS: Mapping[str, tuple[str, str]] = {
+    "sure": ("Chắc chắn cùng một trẻ", "danger"),
+    "likely": ("Rất có thể cùng một trẻ", "warning"),
+    "possible": ("Có thể cùng một trẻ", "info"),
+}
+OTHERS: Mapping[str, str] = {
+    "open": "Mở vụ việc riêng cho từng trẻ",
+    "known": "Đã có vụ việc cả rồi",
+}
+CASE_STATES: Mapping[str, tuple[str, str]] = {
+    "open": ("Vụ việc đang mở", "brand"),
+    "closed": ("Vụ việc đã kết thúc", "success"),
+    "merged": ("Đã nhập vụ khác", "plain"),
+}
+KIND_GROUPS: Mapping[str, str] = {
+    "abuse": "Xâm hại, gây tổn hại",
+    "injury": "Tai nạn, thương tích",
+    "difficulty": "Hoàn cảnh khó khăn, đặc biệt",
+    "development": "Sức khỏe tâm thần, phát triển",
+}
 DANGER: Mapping[str, str] = {"yes": "Có", "no": "Không", "unknown": "Chưa rõ"}
 CONFIRMED: Mapping[str, str] = {"True": "Đúng có sự việc", "False": "Không có sự việc"}
 REVIEWS: Mapping[str, str] = {
@@ -103,6 +126,7 @@ CONCERN_STATES: Mapping[str, tuple[str, str]] = {
     "received": ("Chờ xử lý", "warning"),
     "opened": ("Đã mở vụ việc", "success"),
     "linked": ("Đã gắn vào vụ việc", "success"),
+    "answered": ("Đã trả lời", "success"),
     "dismissed": ("Không mở vụ việc", "plain"),
 }
 ACTS: Mapping[str, str] = {
@@ -129,6 +153,8 @@ ACTS: Mapping[str, str] = {
     "link": "Gắn vào vụ việc đang có",
     "dismiss": "Không mở vụ việc",
     "forward": "Chuyển xã, phường khác",
+    "answer": "Trả lời, không mở vụ việc",
+    "discard-draft": "Bỏ bản nháp",
 }
 
 
@@ -146,6 +172,12 @@ def focus_first(fields: Markup) -> Markup:
         between, choice, rest = after.partition("<input")
         return before + wrong + between + choice + _FOCUS + rest
     return before + wrong + _FOCUS + after
+
+
+def focus_start(fields: Markup) -> Markup:
+    """Rendered fields, the first of them focused when the page opens."""
+    before, found, after = fields.partition("<input ")
+    return before + found + _FOCUS[1:] + " " + after if found else fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,6 +272,8 @@ class Names:
             "case.merged": lambda: data["into"],
             "case.took-over": lambda: data["code"],
             "report.linked": lambda: data["code"],
+            "siblings.linked": lambda: ", ".join(data["codes"]),
+            "report.corrected": lambda: self._say(NAMED_NO_MORE) if data.get("removed") else "",
             "case.reclassified": lambda: (
                 f"{self.term('case-kinds', data['from_kind'])}, {self.term('risk-levels', data['from_risk'])}"
                 f" → {self.term('case-kinds', data['kind'])}, {self.term('risk-levels', data['risk'])}"

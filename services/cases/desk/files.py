@@ -41,7 +41,16 @@ class CaseFiles:
         self.deadlines = deadlines
         self._codes = {
             name: frozenset(Terms.load(name).codes())
-            for name in ("task-kinds", "case-outcomes", "emergency-measures", "dismissal-reasons")
+            for name in (
+                "task-kinds",
+                "case-outcomes",
+                "emergency-measures",
+                "dismissal-reasons",
+                "case-kinds",
+                "environments",
+                "harmers",
+                "request-answers",
+            )
         }
 
         measures = Terms.load("emergency-measures")
@@ -59,6 +68,10 @@ class CaseFiles:
             measures=self._codes["emergency-measures"],
             separating=self._separating,
             dismissals=self._codes["dismissal-reasons"],
+            kinds=self._codes["case-kinds"],
+            environments=self._codes["environments"],
+            harmers=self._codes["harmers"],
+            answers=self._codes["request-answers"],
         )
 
     async def save(
@@ -119,16 +132,21 @@ class CaseFiles:
         return found or UNCLASSIFIED
 
     async def save_concern(self, scope: Scope, file: ConcernFile) -> ConcernFile:
-        """Write a report after a decision about it, and tell of it."""
+        """Write a report after a decision about it, and tell of it; its part about another child is only written."""
+        if file.part is not None:
+            await store.save_part(scope.connection, file)
+            return file
         concern = replace(file.concern, version=file.concern.version + 1, sequence=file.concern.sequence + 1)
         file = replace(file, concern=concern)
         await store.save_concern(scope.connection, file)
         said = {"concern_id": concern.id, "case_id": concern.case_id, "facts": concern.facts()}
-        event: Contract = (
-            events.ConcernDismissed(**said, reason=file.reason or "other")
-            if concern.status == "dismissed"
-            else events.ConcernReceived(**said)
-        )
+        event: Contract
+        if concern.status == "dismissed":
+            event = events.ConcernDismissed(**said, reason=file.reason or "other")
+        elif concern.status == "answered":
+            event = events.ConcernAnswered(**said, answer=file.reason or "advised")
+        else:
+            event = events.ConcernReceived(**said)
         await scope.emit(event, subject=concern.id, sequence=concern.sequence, unit=concern.unit)
         return file
 

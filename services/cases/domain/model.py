@@ -71,6 +71,10 @@ class World:
     measures: frozenset[str]
     separating: frozenset[str]
     dismissals: frozenset[str]
+    kinds: frozenset[str] = frozenset()
+    environments: frozenset[str] = frozenset()
+    harmers: frozenset[str] = frozenset()
+    answers: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +255,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """A report of concern after its latest correction or decision."""
+    """A report of concern after its latest correction or decision. `children`: how many it speaks of."""
 
     id: str
     code: str
@@ -266,6 +270,9 @@ class Concern:
     status: ConcernStatus = "received"
     case_id: str | None = None
     request: Request = "protection"
+    environment: str | None = None
+    harmer: str | None = None
+    children: int = 1
     version: int = 0
     sequence: int = 0
 

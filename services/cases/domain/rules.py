@@ -68,6 +68,8 @@ CONCERN_RULES: Mapping[str, Rule] = {
     "link": Rule(_WORKER, frozenset(), _children("51")),
     "dismiss": Rule(_WORKER | _CHAIR, frozenset(), _decree("25(2)")),
     "forward": Rule(frozenset({"worker", "coordinator"}), frozenset(), _decree("26(1)")),
+    # The line that took a call answers it itself; Law on Children, Art. 48-50: prevention, support, counselling.
+    "answer": Rule(frozenset({"worker", "chair", "coordinator", "hotline"}), frozenset(), _children("48-51")),
 }
 
 
@@ -136,6 +138,13 @@ def concern_refusal(concern: Concern, act: str, actor: Actor) -> Violation | Non
         return _place(rule)
     if concern.status != "received":
         return _step(rule)
+    if act == "answer" and concern.request == "protection":
+        return Violation(
+            "act",
+            "asks-for-protection",
+            f"Báo tin cần bảo vệ trẻ thì không trả lời thay cho xử lý ({rule.law.vi}).",
+            f"A report that asks for protection is not settled by an answer ({rule.law.en}).",
+        )
     return None
 
 

@@ -16,13 +16,14 @@ from services.cases.domain.acts.ending import Close, Merge, Reopen
 from services.cases.domain.acts.leading import NONE_OF_THESE, ChooseChild, Note, Reclassify, Transfer
 from services.cases.domain.acts.planning import ApprovePlan, DraftPlan, HoldReview, ReturnPlan
 from services.cases.domain.acts.protecting import DecideEmergency, EndSeparation, ExtendSeparation
-from services.cases.domain.acts.triage import DismissConcern, ForwardConcern, LinkConcern, OpenCase
+from services.cases.domain.acts.triage import AnswerConcern, DismissConcern, ForwardConcern, LinkConcern, OpenCase
 
 __all__ = [
     "ACT",
     "CONCERN_ACT",
     "NONE_OF_THESE",
     "Act",
+    "AnswerConcern",
     "ApprovePlan",
     "AssessDetailed",
     "AssessInitial",
@@ -78,7 +79,7 @@ Act = Annotated[
 ]
 ACT: TypeAdapter[Act] = TypeAdapter(Act)
 ConcernAct = Annotated[
-    OpenCase | LinkConcern | DismissConcern | ForwardConcern,
+    OpenCase | LinkConcern | DismissConcern | ForwardConcern | AnswerConcern,
     Field(discriminator="act"),
 ]
 CONCERN_ACT: TypeAdapter[ConcernAct] = TypeAdapter(ConcernAct)
