@@ -11,7 +11,21 @@ from pydantic import Field, TypeAdapter
 
 from services.cases.domain.acts.assessing import AssessDetailed, AssessInitial, Verify
 from services.cases.domain.acts.base import Code, EmptyIsNone, MaybeWords, Words, version_changed
-from services.cases.domain.acts.coordinating import CancelTask, RequestTask
+from services.cases.domain.acts.coordinating import (
+    MOST_DECISIONS,
+    AgreeDate,
+    CallConference,
+    CancelConference,
+    CancelTask,
+    ConferenceDecision,
+    DoWithout,
+    HoldConference,
+    ReassignTask,
+    RefuseDate,
+    RemindTask,
+    ReplyTask,
+    RequestTask,
+)
 from services.cases.domain.acts.ending import Close, Merge, Reopen
 from services.cases.domain.acts.leading import NONE_OF_THESE, ChooseChild, Note, Reclassify, Transfer
 from services.cases.domain.acts.planning import ApprovePlan, DraftPlan, HoldReview, ReturnPlan
@@ -21,31 +35,42 @@ from services.cases.domain.acts.triage import DismissConcern, ForwardConcern, Li
 __all__ = [
     "ACT",
     "CONCERN_ACT",
+    "MOST_DECISIONS",
     "NONE_OF_THESE",
     "Act",
+    "AgreeDate",
     "ApprovePlan",
     "AssessDetailed",
     "AssessInitial",
+    "CallConference",
+    "CancelConference",
     "CancelTask",
     "ChooseChild",
     "Close",
     "Code",
     "ConcernAct",
+    "ConferenceDecision",
     "DecideEmergency",
     "DismissConcern",
+    "DoWithout",
     "DraftPlan",
     "EmptyIsNone",
     "EndSeparation",
     "ExtendSeparation",
     "ForwardConcern",
+    "HoldConference",
     "HoldReview",
     "LinkConcern",
     "MaybeWords",
     "Merge",
     "Note",
     "OpenCase",
+    "ReassignTask",
     "Reclassify",
+    "RefuseDate",
+    "RemindTask",
     "Reopen",
+    "ReplyTask",
     "RequestTask",
     "ReturnPlan",
     "Transfer",
@@ -66,6 +91,15 @@ Act = Annotated[
     | ReturnPlan
     | RequestTask
     | CancelTask
+    | ReplyTask
+    | AgreeDate
+    | RefuseDate
+    | RemindTask
+    | ReassignTask
+    | DoWithout
+    | CallConference
+    | HoldConference
+    | CancelConference
     | HoldReview
     | Close
     | Reopen
