@@ -13,21 +13,12 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases import store
-from services.cases.domain.model import Actor, Case
+from services.cases.domain.model import Actor, Case, Task
 from services.cases.store import ConcernFile, Line
 from shared.contracts.vocabulary import ChildDescription, Person, ReportDetails
 from shared.identity import Principal
 from shared.privacy import Erased, Keys
-
-# What a sector needs of a child to do what it was asked; nobody else's task opens anything.
-_NEEDS: Mapping[str, frozenset[str]] = {
-    "police": frozenset({"name", "age", "birth_date", "sex", "address", "hamlet", "carers", "what_happened"}),
-    "health": frozenset({"name", "age", "birth_date", "sex", "address", "hamlet"}),
-    "education": frozenset({"name", "age", "school", "grade"}),
-    "justice": frozenset({"name", "age", "birth_date", "sex", "address"}),
-    "dolisa": frozenset({"name", "age", "birth_date", "sex", "address", "hamlet", "carers"}),
-    "unions": frozenset({"name", "age", "address", "hamlet"}),
-}
+from shared.reference.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +52,18 @@ def may_see_case(actor: Actor, unit: str) -> bool:
 def may_read_identity(actor: Actor, unit: str) -> bool:
     """Whether the actor works on the child's case: the worker and the chair of that commune, nobody else."""
     return actor.role in ("worker", "chair") and actor.covers(unit)
+
+
+def may_answer(actor: Actor, task: Task, unit: str) -> bool:
+    """Whether the actor speaks for the sector that was asked, in the case's commune: an officer, or its own program."""
+    speaks = actor.role in ("sector", "hotline", "agency") and actor.sector == task.sector
+    return speaks and actor.covers(unit)
+
+
+def needs_of(kind: str, sector: str) -> frozenset[str]:
+    """What a sector has to know of a child for a kind of task: what the kind needs, of what the sector may know."""
+    needs = frozenset(Terms.load("task-kinds").get(kind, "needs") or ())
+    return needs & frozenset(Terms.load("sectors").get(sector, "knows") or ())
 
 
 def may_see_concern(actor: Actor, file: ConcernFile) -> bool:
@@ -128,10 +131,13 @@ class Reader:
         return None
 
     async def for_task(
-        self, connection: AsyncConnection, case: Case, sector: str, actor: Actor, now: datetime
+        self, connection: AsyncConnection, case: Case, task: Task, actor: Actor, now: datetime
     ) -> Reading | None:
-        """What a sector needs for a task that waits for its answer, remembered; None where it needs nothing."""
-        needs = _NEEDS.get(sector, frozenset())
+        """What a sector needs for a task that waits for its answer, remembered.
+
+        None where it needs nothing, or the task waits no more.
+        """
+        needs = needs_of(task.kind, task.sector) if task.is_open else frozenset()
         file = await store.find_concern(connection, case.concern_id)
         if not needs or file is None:
             return None

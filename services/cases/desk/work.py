@@ -7,6 +7,7 @@ from typing import Any
 
 from services.cases import store
 from services.cases.desk.files import CaseFiles, not_found
+from services.cases.desk.tasks import reassigned
 from services.cases.domain import acts, cases, ending, identifying
 from services.cases.domain.model import SYSTEM, Actor, Case, refuse
 from shared.messaging.router import Scope
@@ -29,6 +30,8 @@ class CaseDesk:
         if isinstance(act, acts.Merge):
             return await self._merge(scope, case_id, act, actor, version)
         case = await self.files.seen(scope, case_id, version)
+        if isinstance(act, acts.ReassignTask):
+            return await self.files.save(scope, case, await reassigned(self.files, scope, case, act, actor), actor)
         if isinstance(act, acts.ChooseChild):
             file = await store.find_concern(scope.connection, case.concern_id)
             child = (await self.files.reader.report(scope.connection, file)).child if file else None

@@ -8,7 +8,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.cases.domain import acts, assessing, clocks, ending, leading, planning, protecting, tasks
+from services.cases.domain import (
+    acts,
+    assessing,
+    clocks,
+    conference,
+    coordinating,
+    ending,
+    leading,
+    planning,
+    protecting,
+    tasks,
+)
 from services.cases.domain.model import Actor, Case, Decision, World, deadline_event, task_event
 from services.cases.domain.rules import require
 from shared.contracts import cases as events
@@ -17,7 +28,8 @@ _DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {
     **assessing.DECIDED,
     **protecting.DECIDED,
     **planning.DECIDED,
-    **tasks.DECIDED,
+    **coordinating.DECIDED,
+    **conference.DECIDED,
     **leading.DECIDED,
     **ending.DECIDED,
 }
@@ -55,7 +67,7 @@ def follow(before: Case | None, decision: Decision) -> Decision:
     )
     cause = "changed" if before.unit == after.unit else "transferred"
     asked = (
-        task_event(events.TaskFollowedCase, task, state=task.state, cause=cause)
+        task_event(events.TaskFollowedCase, task, cause=cause)
         for task in after.tasks
         if task.is_open and task.id not in spoken
     )

@@ -25,9 +25,13 @@ from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import AgeBand, DangerNow, Request, RiskLevel, Sex
 
 Pending = Literal["question", "date"]
+Awaited = Literal["sector", "commune", "nobody"]
+AnswerGiven = Literal["accepted", "declined", "done", "new-date", "question"]
 Identity = Literal["none", "asked", "candidates", "linked"]
 RUNNING: frozenset[DeadlineState] = frozenset({"running", "nearing", "missed"})
 OPEN_TASKS: frozenset[TaskState] = frozenset({"requested", "accepted", "overdue"})
+# What a case conference left to the commune itself stands among the tasks under this name, which is no sector's.
+COMMUNE = "commune"
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _AFTER = timedelta(microseconds=1)
 RISK_ORDER: Mapping[RiskLevel, int] = {"unassessed": 0, "low": 1, "medium": 2, "high": 3}
@@ -124,10 +128,12 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a sector was asked to do. `answer_id` is the agency event that answered last.
+    """What a sector was asked to do, from the asking to the last answer.
 
-    `pending`: what the sector awaits of the commune before it goes on: a reply to its question, or its word on the date
-    it proposed (`proposed_due`).
+    `answer`, `answer_id`: the last answer and the agency event that gave it, said at `said_at`; `responded_at`: the
+    first sign of the sector. `pending`: what the sector awaits of the commune before it goes on: a reply to its
+    question, or its word on the date it proposed (`proposed_due`); until then `due` stands. `settled_at`: the commune
+    decided what follows a refusal. `replaced_by`: the task that was asked in its stead.
     """
 
     id: str
@@ -143,15 +149,44 @@ class Task:
     pending: Pending | None = None
     proposed_due: datetime | None = None
     reminded_at: datetime | None = None
+    accepted_at: datetime | None = None
+    responded_at: datetime | None = None
+    said_at: datetime | None = None
+    answer: AnswerGiven | None = None
+    waits_since: datetime | None = None
+    reminders: int = 0
+    settled_at: datetime | None = None
+    replaced_by: str | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether an answer is still awaited."""
         return self.state in OPEN_TASKS
 
+    @property
+    def awaited(self) -> Awaited:
+        """Who has to do something now: a refusal waits for the commune's decision, an unanswered question too."""
+        if self.state == "declined":
+            return "nobody" if self.settled_at else "commune"
+        if not self.is_open:
+            return "nobody"
+        return "commune" if self.pending or self.sector == COMMUNE else "sector"
+
     def next_moment(self) -> datetime | None:
         """When the ticker has to look at it again."""
         return self.due + _AFTER if self.state in ("requested", "accepted") else None
+
+
+@dataclass(frozen=True, slots=True)
+class Conference:
+    """A case conference of sectors. Its place, purpose and minutes are in the timeline, sealed."""
+
+    id: str
+    state: Literal["called", "held", "cancelled"]
+    meets_at: datetime
+    sectors: tuple[str, ...]
+    called_at: datetime
+    held_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,6 +259,7 @@ class Case:
     clocks: tuple[Clock, ...] = ()
     tasks: tuple[Task, ...] = ()
     team: tuple[Member, ...] = ()
+    conferences: tuple[Conference, ...] = ()
 
     def facts(self) -> CaseFacts:
         """The coarse state that every event carries."""
@@ -246,6 +282,14 @@ class Case:
     def clock(self, kind: str) -> Clock | None:
         """The running clock of a kind, if there is one."""
         return next((clock for clock in self.clocks if clock.kind == kind and clock.runs), None)
+
+    def task(self, task_id: str) -> Task | None:
+        """One of the case's tasks."""
+        return next((task for task in self.tasks if task.id == task_id), None)
+
+    def conference(self) -> Conference | None:
+        """The conference that is called and not yet held, if there is one."""
+        return next((known for known in self.conferences if known.state == "called"), None)
 
     def next_moment(self) -> datetime | None:
         """When something about the case falls due next."""
@@ -342,7 +386,13 @@ def deadline_event(model: type[events.DeadlineEvent], clock: Clock) -> Happening
 
 def task_event(model: type[events.CaseEvent], task: Task, **more: Any) -> Happening:
     """An event about a task, as it now stands."""
-    told = {"task_id": task.id, "task_kind": task.kind, "task_sector": task.sector, "due": task.due}
+    told = {
+        "task_id": task.id,
+        "task_kind": task.kind,
+        "task_sector": task.sector,
+        "due": task.due,
+        "state": task.state,
+    }
     return Happening(model, {**told, **more})
 
 

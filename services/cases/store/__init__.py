@@ -18,7 +18,7 @@ from services.cases.store.concerns import (
     waiting_concerns,
 )
 from services.cases.store.drafts import DraftRow, discard_draft, drafts_of, drop_drafts, find_draft, save_draft
-from services.cases.store.files import case_of_task, due_cases, find_case, lock_case, next_case_code, save_case
+from services.cases.store.files import due_cases, find_case, lock_case, next_case_code, save_case
 from services.cases.store.finding import (
     COMMON,
     RARE,
@@ -31,18 +31,32 @@ from services.cases.store.finding import (
 )
 from services.cases.store.incidents import Incident, save_incident
 from services.cases.store.links import link_cases, linked_cases, unlink_cases
-from services.cases.store.lists import CaseFilter, case_counts, list_cases, tasks_of_sector
+from services.cases.store.lists import CaseFilter, case_counts, list_cases
 from services.cases.store.statements import Units
+from services.cases.store.tasks import (
+    COUNTED,
+    TaskFilter,
+    case_of_task,
+    conference_line,
+    list_tasks,
+    meetings_of_sector,
+    place_of_task,
+    sector_figures,
+    task_lines,
+    tasks_of_sector,
+)
 from services.cases.store.timeline import Line, timeline
 
 __all__ = [
     "COMMON",
+    "COUNTED",
     "RARE",
     "CaseFilter",
     "ConcernFile",
     "DraftRow",
     "Incident",
     "Line",
+    "TaskFilter",
     "Tokens",
     "Units",
     "add_alias",
@@ -51,6 +65,7 @@ __all__ = [
     "cases_of_child",
     "concerns_entered_by",
     "concerns_of",
+    "conference_line",
     "count_waiting",
     "discard_draft",
     "drafts_of",
@@ -67,12 +82,15 @@ __all__ = [
     "link_cases",
     "linked_cases",
     "list_cases",
+    "list_tasks",
     "lock_case",
     "lock_concern",
     "lock_concern_or_code",
+    "meetings_of_sector",
     "next_case_code",
     "part_id",
     "parts_of",
+    "place_of_task",
     "rarity",
     "record_read",
     "resolved",
@@ -81,6 +99,8 @@ __all__ = [
     "save_draft",
     "save_incident",
     "save_part",
+    "sector_figures",
+    "task_lines",
     "tasks_of_sector",
     "timeline",
     "unlink_cases",

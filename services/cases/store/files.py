@@ -13,19 +13,22 @@ import orjson
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cases.domain.model import Case, Clock, Member, PlannedService, Task
+from services.cases.domain.model import Case, Clock, Conference, Member, PlannedService, Task
 from services.cases.store.concerns import code_of
 from services.cases.store.statements import upsert
 from services.cases.store.timeline import Line, append
 
-_CASE = tuple(field.name for field in fields(Case) if field.name not in ("clocks", "tasks", "team"))
+_CASE = tuple(field.name for field in fields(Case) if field.name not in ("clocks", "tasks", "team", "conferences"))
 _JSON = ("candidates", "services")
 _CLOCK = tuple(field.name for field in fields(Clock))
 _TASK = tuple(field.name for field in fields(Task))
+_CONFERENCE = tuple(field.name for field in fields(Conference))
 _MEMBER = tuple(field.name for field in fields(Member))
 _SAVE_CASE = text(upsert("cases", _CASE, ("next_moment", "next_due"), _JSON))
 _SAVE_CLOCK = text(upsert("deadline", _CLOCK, ("case_id",)))
-_SAVE_TASK = text(upsert("task", _TASK, ("case_id",)))
+# `unit` and `awaited` are there for the lists of what waits: as the case and the task have them.
+_SAVE_TASK = text(upsert("task", _TASK, ("case_id", "unit", "awaited")))
+_SAVE_CONFERENCE = text(upsert("conference", _CONFERENCE, ("case_id",)))
 _SAVE_MEMBER = text(upsert("member", _MEMBER, ("case_id",), key=("case_id", "person")))
 
 
@@ -42,13 +45,6 @@ async def lock_case(connection: AsyncConnection, case_id: str) -> Case | None:
 async def find_case(connection: AsyncConnection, key: str) -> Case | None:
     """A case by id or code, unlocked."""
     return await _case(connection, "SELECT * FROM cases WHERE id = :key OR code = :key", {"key": key})
-
-
-async def case_of_task(connection: AsyncConnection, task_id: str) -> str | None:
-    """Whose task it is."""
-    found = await connection.execute(text("SELECT case_id FROM task WHERE id = :id"), {"id": task_id})
-    case_id: str | None = found.scalar_one_or_none()
-    return case_id
 
 
 async def due_cases(connection: AsyncConnection, now: datetime, limit: int) -> list[Case]:
@@ -75,11 +71,24 @@ async def save_case(connection: AsyncConnection, before: Case | None, case: Case
     known_tasks = set(before.tasks) if before else set()
     known_team = set(before.team) if before else set()
     clocks = [{**asdict(clock), "case_id": case.id} for clock in case.clocks if clock not in known_clocks]
-    tasks = [{**asdict(task), "case_id": case.id} for task in case.tasks if task not in known_tasks]
+    known_conferences = set(before.conferences) if before else set()
+    moved = before is not None and before.unit != case.unit
+    tasks = [
+        {**asdict(task), "case_id": case.id, "unit": case.unit, "awaited": task.awaited}
+        for task in case.tasks
+        if moved or task not in known_tasks
+    ]
+    conferences = [
+        {**asdict(known), "sectors": list(known.sectors), "case_id": case.id}
+        for known in case.conferences
+        if known not in known_conferences
+    ]
     if clocks:
         await connection.execute(_SAVE_CLOCK, clocks)
     if tasks:
         await connection.execute(_SAVE_TASK, tasks)
+    if conferences:
+        await connection.execute(_SAVE_CONFERENCE, conferences)
     if team := [{**asdict(member), "case_id": case.id} for member in case.team if member not in known_team]:
         await connection.execute(_SAVE_MEMBER, team)
     await append(connection, lines)
@@ -96,6 +105,7 @@ async def _whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> li
     clocks = await _parts(connection, "deadline", "started_at, id", ids)
     tasks = await _parts(connection, "task", "asked_at, id", ids)
     team = await _parts(connection, "member", "since, person", ids)
+    conferences = await _parts(connection, "conference", "called_at, id", ids)
     return [
         Case(
             **{name: row[name] for name in _CASE if name not in _JSON},
@@ -104,6 +114,10 @@ async def _whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> li
             clocks=tuple(Clock(**{name: part[name] for name in _CLOCK}) for part in clocks[row["id"]]),
             tasks=tuple(Task(**{name: part[name] for name in _TASK}) for part in tasks[row["id"]]),
             team=tuple(Member(**{name: part[name] for name in _MEMBER}) for part in team[row["id"]]),
+            conferences=tuple(
+                Conference(**{**{name: part[name] for name in _CONFERENCE}, "sectors": tuple(part["sectors"])})
+                for part in conferences[row["id"]]
+            ),
         )
         for row in found
     ]

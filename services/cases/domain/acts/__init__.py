@@ -11,7 +11,21 @@ from pydantic import Field, TypeAdapter
 
 from services.cases.domain.acts.assessing import AssessDetailed, AssessInitial, Verify
 from services.cases.domain.acts.base import Code, EmptyIsNone, MaybeWords, Words, version_changed
-from services.cases.domain.acts.coordinating import CancelTask, RequestTask
+from services.cases.domain.acts.coordinating import (
+    MOST_DECISIONS,
+    AgreeDate,
+    CallConference,
+    CancelConference,
+    CancelTask,
+    ConferenceDecision,
+    DoWithout,
+    HoldConference,
+    ReassignTask,
+    RefuseDate,
+    RemindTask,
+    ReplyTask,
+    RequestTask,
+)
 from services.cases.domain.acts.ending import Close, Merge, Reopen
 from services.cases.domain.acts.leading import NONE_OF_THESE, ChooseChild, Note, Reclassify, Transfer
 from services.cases.domain.acts.planning import ApprovePlan, DraftPlan, HoldReview, ReturnPlan
@@ -21,32 +35,43 @@ from services.cases.domain.acts.triage import AnswerConcern, DismissConcern, For
 __all__ = [
     "ACT",
     "CONCERN_ACT",
+    "MOST_DECISIONS",
     "NONE_OF_THESE",
     "Act",
+    "AgreeDate",
     "AnswerConcern",
     "ApprovePlan",
     "AssessDetailed",
     "AssessInitial",
+    "CallConference",
+    "CancelConference",
     "CancelTask",
     "ChooseChild",
     "Close",
     "Code",
     "ConcernAct",
+    "ConferenceDecision",
     "DecideEmergency",
     "DismissConcern",
+    "DoWithout",
     "DraftPlan",
     "EmptyIsNone",
     "EndSeparation",
     "ExtendSeparation",
     "ForwardConcern",
+    "HoldConference",
     "HoldReview",
     "LinkConcern",
     "MaybeWords",
     "Merge",
     "Note",
     "OpenCase",
+    "ReassignTask",
     "Reclassify",
+    "RefuseDate",
+    "RemindTask",
     "Reopen",
+    "ReplyTask",
     "RequestTask",
     "ReturnPlan",
     "Transfer",
@@ -74,10 +99,20 @@ Act = Annotated[
     | Transfer
     | Merge
     | ChooseChild
-    | Note,
+    | Note
+    | ReplyTask
+    | AgreeDate
+    | RefuseDate
+    | RemindTask
+    | ReassignTask
+    | DoWithout
+    | CallConference
+    | HoldConference
+    | CancelConference,
     Field(discriminator="act"),
 ]
 ACT: TypeAdapter[Act] = TypeAdapter(Act)
+
 ConcernAct = Annotated[
     OpenCase | LinkConcern | DismissConcern | ForwardConcern | AnswerConcern,
     Field(discriminator="act"),
