@@ -13,7 +13,8 @@ from services.cases.store.concerns import (
     save_concern,
     waiting_concerns,
 )
-from services.cases.store.files import case_of_task, due_cases, find_case, lock_case, next_case_code, save_case
+from services.cases.store.due import count_stuck, due_case, due_cases, due_ids, next_moment, put_aside
+from services.cases.store.files import case_of_task, find_case, lock_case, next_case_code, save_cases
 from services.cases.store.incidents import Incident, save_incident
 from services.cases.store.lists import CaseFilter, case_counts, list_cases, tasks_of_sector
 from services.cases.store.statements import Units
@@ -31,8 +32,11 @@ __all__ = [
     "cases_of_child",
     "concerns_entered_by",
     "concerns_of",
+    "count_stuck",
     "count_waiting",
+    "due_case",
     "due_cases",
+    "due_ids",
     "find_case",
     "find_concern",
     "list_cases",
@@ -40,9 +44,11 @@ __all__ = [
     "lock_concern",
     "lock_concern_or_code",
     "next_case_code",
+    "next_moment",
+    "put_aside",
     "record_read",
     "resolved",
-    "save_case",
+    "save_cases",
     "save_concern",
     "save_incident",
     "tasks_of_sector",

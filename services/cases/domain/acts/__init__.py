@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from services.cases.domain.acts.assessing import AssessDetailed, AssessInitial, Verify
 from services.cases.domain.acts.base import Code, EmptyIsNone, MaybeWords, Words, version_changed
+from services.cases.domain.acts.clocks import PauseDeadline, ResumeDeadline
 from services.cases.domain.acts.coordinating import CancelTask, RequestTask
 from services.cases.domain.acts.ending import Close, Merge, Reopen
 from services.cases.domain.acts.leading import NONE_OF_THESE, ChooseChild, Note, Reclassify, Transfer
@@ -44,9 +45,11 @@ __all__ = [
     "Merge",
     "Note",
     "OpenCase",
+    "PauseDeadline",
     "Reclassify",
     "Reopen",
     "RequestTask",
+    "ResumeDeadline",
     "ReturnPlan",
     "Transfer",
     "Verify",
@@ -73,6 +76,8 @@ Act = Annotated[
     | Transfer
     | Merge
     | ChooseChild
+    | PauseDeadline
+    | ResumeDeadline
     | Note,
     Field(discriminator="act"),
 ]
