@@ -73,6 +73,9 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "deadline.met": ("Xong đúng thời hạn", "success"),
     "deadline.met-late": ("Xong sau thời hạn", "warning"),
     "deadline.cancelled": ("Thời hạn không còn áp dụng", "plain"),
+    "deadline.lapsed": ("Thời hạn đã quá không còn áp dụng", "warning"),
+    "deadline.paused": ("Tạm dừng tính thời hạn", "warning"),
+    "deadline.resumed": ("Tiếp tục tính thời hạn", "info"),
     "note": ("Ghi chú", "plain"),
 }
 WORDS: Mapping[str, str] = {
@@ -194,6 +197,8 @@ ACTS: Mapping[str, str] = {
     "transfer": "Chuyển xã, phường khác",
     "merge": "Nhập vào vụ việc khác",
     "choose-child": "Chọn trẻ",
+    "pause-deadline": "Tạm dừng thời hạn",
+    "resume-deadline": "Tiếp tục tính thời hạn",
     "note": "Thêm ghi chú",
     "open": "Mở vụ việc",
     "link": "Gắn vào vụ việc đang có",
@@ -285,7 +290,13 @@ class Names:
         """Where the law says so; as the clock remembers it, where its kind is in the data no more."""
         if clock.kind not in self._deadlines.kinds():
             return clock.legal_source
-        return self._deadlines.legal_source(clock.kind, clock.started_at, self._language)
+        return self._deadlines.legal_source(clock.kind, clock.started_at, self._language, clock.set_by)
+
+    def pause_law(self, clock: Clock) -> str:
+        """By what law a clock may stand still."""
+        if clock.kind not in self._deadlines.kinds():
+            return ""
+        return self._deadlines.pause_source(clock.kind, clock.started_at, self._language)
 
     def unit(self, code: str | None) -> str:
         """A commune's name; words where it is not known."""
@@ -309,7 +320,8 @@ class Names:
         data = line.data
         due = when(datetime.fromisoformat(data["due"])) if data.get("due") else ""
         if line.kind.startswith("deadline."):
-            return [self.deadline(data["kind"]), f"{self._say('Hạn')}: {due}"]
+            reason = [self.term("pause-reasons", data["reason"])] if data.get("reason") else []
+            return [self.deadline(data["kind"]), f"{self._say('Hạn')}: {due}", *reason]
         if line.kind.startswith("task."):
             sector = self.sector(line.sector) if line.sector else ""
             then = self.of(TASK_CAUSES, data["cause"]) if data.get("cause") else f"{self._say('Hạn')}: {due}"

@@ -52,6 +52,9 @@ RULES: Mapping[str, Rule] = {
     "draft-plan": Rule(_WORKER, frozenset({"assessment", "plan"}), _decree("28(1)")),
     "approve-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
     "return-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
+    # Which clocks, for which reasons and how long: the reference data says so, clock by clock.
+    "pause-deadline": Rule(_CHAIR, _ACTIVE, Law("Bộ luật Dân sự 2015, Điều 156(1)", "Civil Code 2015, Art. 156(1)")),
+    "resume-deadline": Rule(_CHAIR, _ACTIVE, Law("Bộ luật Dân sự 2015, Điều 156(1)", "Civil Code 2015, Art. 156(1)")),
     "request-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("25(2), 29")),
     "cancel-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
     "reply-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("25(2), 29")),
@@ -140,6 +143,10 @@ def refusal(case: Case, act: str, actor: Actor) -> Violation | None:
     if act in _COORDINATING and not _COORDINATING[act](case):
         return _step(rule)
     if act in ("extend-separation", "end-separation") and case.clock(SEPARATION) is None:
+        return _step(rule)
+    if act == "pause-deadline" and not any(clock.may_pause for clock in case.clocks):
+        return _step(rule)
+    if act == "resume-deadline" and not any(clock.state == "paused" for clock in case.clocks):
         return _step(rule)
     if act == "decide-emergency" and case.emergency is not None and case.clock(EMERGENCY) is None:
         return Violation(

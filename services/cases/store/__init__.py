@@ -18,7 +18,8 @@ from services.cases.store.concerns import (
     waiting_concerns,
 )
 from services.cases.store.drafts import DraftRow, discard_draft, drafts_of, drop_drafts, find_draft, save_draft
-from services.cases.store.files import due_cases, find_case, lock_case, next_case_code, save_case
+from services.cases.store.due import count_stuck, due_case, due_cases, due_ids, next_moment, put_aside
+from services.cases.store.files import find_case, lock_case, next_case_code, save_cases
 from services.cases.store.finding import (
     COMMON,
     RARE,
@@ -66,12 +67,15 @@ __all__ = [
     "concerns_entered_by",
     "concerns_of",
     "conference_line",
+    "count_stuck",
     "count_waiting",
     "discard_draft",
     "drafts_of",
     "drop_drafts",
     "drop_erased_tokens",
+    "due_case",
     "due_cases",
+    "due_ids",
     "fates_of",
     "file_by_code",
     "files_like",
@@ -88,13 +92,15 @@ __all__ = [
     "lock_concern_or_code",
     "meetings_of_sector",
     "next_case_code",
+    "next_moment",
     "part_id",
     "parts_of",
     "place_of_task",
+    "put_aside",
     "rarity",
     "record_read",
     "resolved",
-    "save_case",
+    "save_cases",
     "save_concern",
     "save_draft",
     "save_incident",

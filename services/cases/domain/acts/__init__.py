@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from services.cases.domain.acts.assessing import AssessDetailed, AssessInitial, Verify
 from services.cases.domain.acts.base import Code, EmptyIsNone, MaybeWords, Words, version_changed
+from services.cases.domain.acts.clocks import PauseDeadline, ResumeDeadline
 from services.cases.domain.acts.coordinating import (
     MOST_DECISIONS,
     AgreeDate,
@@ -66,6 +67,7 @@ __all__ = [
     "Merge",
     "Note",
     "OpenCase",
+    "PauseDeadline",
     "ReassignTask",
     "Reclassify",
     "RefuseDate",
@@ -73,6 +75,7 @@ __all__ = [
     "Reopen",
     "ReplyTask",
     "RequestTask",
+    "ResumeDeadline",
     "ReturnPlan",
     "Transfer",
     "Verify",
@@ -108,7 +111,9 @@ Act = Annotated[
     | DoWithout
     | CallConference
     | HoldConference
-    | CancelConference,
+    | CancelConference
+    | PauseDeadline
+    | ResumeDeadline,
     Field(discriminator="act"),
 ]
 ACT: TypeAdapter[Act] = TypeAdapter(Act)
