@@ -24,6 +24,7 @@ async def tick(database: Database, desk: Desk, clock: Clock) -> int:
         async with database.transaction() as connection:
             scope = Scope("cases", connection, clock())
             taken = await desk.cases.tick(scope, _BATCH)
+            await desk.finding.forget(scope)
             await scope.flush()
         looked += taken
         if taken < _BATCH:
