@@ -55,6 +55,8 @@ async def test_each_child_of_a_report_gets_a_case_a_key_and_its_siblings(house: 
         [False, False, True],
     ]
     assert all("Bị đánh nhiều lần" in page for page in pages)
+    codes = [row.code for row in await house.rows("SELECT code FROM cases ORDER BY code")]
+    assert all(code in page for page in pages for code in codes), "each names its siblings' cases"
     async with house.database.transaction() as connection:
         await house.keys.erase(connection, f"case/{first}")
     assert NAME not in (await worker.get(f"/cases/c/{first}")).text
@@ -361,3 +363,30 @@ async def test_a_forwarded_report_keeps_why_sealed_for_who_takes_it_over(house: 
     assert "tổ 5" not in str(await house.rows("SELECT concern::text FROM concern"))
     worker = await house.as_person("lan.worker")
     assert "Nhà cháu ở tổ 5" in (await worker.get(f"/cases/concerns/{waiting}")).text
+
+
+@pytest.mark.parametrize("language", ["vi", "en"])
+async def test_every_page_of_intake_speaks_both_languages_and_stays_small(house: House, language: str) -> None:
+    await house.send(
+        ("concern.reported", "C-1", concern(danger_now="yes", more_children=[{"name": BROTHER}])),
+        ("concern.reported", "C-2", concern(request="counselling", more_children=[{"name": BROTHER}])),
+    )
+    waiting = (await house.rows("SELECT id FROM concern WHERE status = 'received'"))[0].id
+    client, worker = await house.as_person("mai.hotline"), await house.as_person("lan.worker")
+    refused = await send_form(client, children="21", child_name=NAME, child_age="x")
+    pages = [
+        await client.get("/cases/", {"lang": language}),
+        await client.get("/cases/", {"lang": language, "done": "draft"}),
+        await worker.get("/cases/search", {"lang": language}),
+        await worker.get(f"/cases/concerns/{waiting}", {"lang": language}),
+        await client.get("/cases/report", {"lang": language}),
+    ]
+    for page in pages:
+        assert page.status == 200
+        assert f'lang="{language}"' in page.text
+        assert len(page.body) < 100_000
+    assert refused.status == 422
+    assert len(refused.body) < 100_000
+    token, _ = await token_of(worker, "/cases/search")
+    found = await worker.post("/cases/search", data={"form_token": token, "said": NAME}, params={"lang": language})
+    assert ("Tìm thấy" if language == "vi" else "Found") in found.text

@@ -12,7 +12,7 @@ from shared.reference.text import fold
 
 Fit = Literal["sure", "likely", "possible"]
 FITS: tuple[Fit, ...] = ("sure", "likely", "possible")
-# Shares of their words that two names have in common: enough by itself, with the same commune, with the same birth date.
+# Shares of their words that two names have in common: enough by itself; with the same commune; the same birth date.
 ALIKE = 0.8
 ALIKE_HERE = 0.75
 ALIKE_BORN = 0.4
