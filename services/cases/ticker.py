@@ -19,7 +19,7 @@ from shared.messaging.router import Clock, Scope
 from shared.messaging.waiting import pause
 
 EVERY_SECONDS = 1.0
-BATCH = 200
+BATCH = 100
 _HELD_SECONDS = 0.05
 _SHORTEST_SECONDS = 0.001
 _LONGEST_DELAY = 10.0

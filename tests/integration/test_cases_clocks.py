@@ -16,6 +16,7 @@ from structlog.testing import capture_logs
 from services.cases.desk import Desk, Origin
 from services.cases.domain import acts
 from services.cases.domain.model import PLAN, SEPARATION, Actor
+from services.cases.store import due
 from services.cases.ticker import STUCK, tick, ticker
 from shared.contracts.agency import ConcernReported
 from shared.database import Database
@@ -343,3 +344,22 @@ async def test_a_case_that_another_transaction_holds_is_told_as_soon_as_it_is_le
     finally:
         stop.set()
         await ticking
+
+
+async def test_what_falls_due_is_found_by_its_index_among_many_cases(house: House) -> None:
+    await many(house, 1)
+    columns = (
+        "unit, sex, age_band, kind, risk, status, step, sector, channel, danger_now, received_at, opened_at, identity"
+    )
+    await ddl(
+        house,
+        f"""INSERT INTO cases (id, code, concern_id, {columns}, candidates, version, sequence, next_moment)
+            SELECT 'other-' || number, 'other-' || number, 'c', {columns}, '[]', 1, 1,
+                   next_moment + number * interval '1 s'
+            FROM cases, generate_series(1, 20000) AS number""",
+    )
+    await ddl(house, "ANALYZE cases")
+    for statement in (due.DUE, due.NEXT):
+        plan = await house.rows(f"EXPLAIN {statement}", **({"now": START, "limit": 100} if ":now" in statement else {}))
+        assert "cases_next_moment" in str(plan)
+        assert "Seq Scan" not in str(plan)

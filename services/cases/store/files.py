@@ -5,7 +5,7 @@ lock comes before its case's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 
@@ -22,12 +22,13 @@ _CASE = tuple(field.name for field in fields(Case) if field.name not in ("clocks
 _JSON = ("candidates", "services")
 _CLOCK = tuple(field.name for field in fields(Clock))
 _TASK = tuple(field.name for field in fields(Task))
-_Part = Clock | Task | Member
 _MEMBER = tuple(field.name for field in fields(Member))
 _SAVE_CASE = text(upsert("cases", _CASE, ("next_moment", "next_due"), _JSON))
-_SAVE_CLOCK = text(upsert("deadline", _CLOCK, ("case_id",)))
-_SAVE_TASK = text(upsert("task", _TASK, ("case_id",)))
-_SAVE_MEMBER = text(upsert("member", _MEMBER, ("case_id",), key=("case_id", "person")))
+_SAVE_PARTS = (
+    ("clocks", _CLOCK, text(upsert("deadline", _CLOCK, ("case_id",)))),
+    ("tasks", _TASK, text(upsert("task", _TASK, ("case_id",)))),
+    ("team", _MEMBER, text(upsert("member", _MEMBER, ("case_id",), key=("case_id", "person")))),
+)
 
 
 async def next_case_code(connection: AsyncConnection, at: datetime) -> str:
@@ -60,12 +61,15 @@ async def save_cases(
     In: each case as it was (None: it is new) and as it is.
     """
     await connection.execute(_SAVE_CASE, [_columns(case) for _, case in changed])
-    for statement, parts_of in ((_SAVE_CLOCK, _clocks_of), (_SAVE_TASK, _tasks_of), (_SAVE_MEMBER, _team_of)):
-        rows = [
-            {**asdict(part), "case_id": case.id}
-            for before, case in changed
-            for part in _changed(parts_of(before) if before else (), parts_of(case))
-        ]
+    for parts, names, statement in _SAVE_PARTS:
+        rows: list[dict[str, Any]] = []
+        for before, case in changed:
+            known = set(getattr(before, parts)) if before else set()
+            rows += [
+                {"case_id": case.id, **{name: getattr(part, name) for name in names}}
+                for part in getattr(case, parts)
+                if part not in known
+            ]
         if rows:
             await connection.execute(statement, rows)
     await append(connection, lines)
@@ -77,23 +81,6 @@ def _columns(case: Case) -> dict[str, Any]:
     # A clock that stands still is neither near nor missed, whatever its date.
     running = [clock.due for clock in case.clocks if clock.runs and clock.state != "paused"]
     return values | {"next_moment": case.next_moment(), "next_due": min(running, default=None)}
-
-
-def _changed(before: Sequence[_Part], after: Sequence[_Part]) -> list[_Part]:
-    known = set(before)
-    return [part for part in after if part not in known]
-
-
-def _clocks_of(case: Case) -> Sequence[_Part]:
-    return case.clocks
-
-
-def _tasks_of(case: Case) -> Sequence[_Part]:
-    return case.tasks
-
-
-def _team_of(case: Case) -> Sequence[_Part]:
-    return case.team
 
 
 async def _case(connection: AsyncConnection, statement: str, values: Mapping[str, Any]) -> Case | None:
