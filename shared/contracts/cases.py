@@ -265,6 +265,8 @@ class _TaskEvent(CaseEvent):
     task_kind: str
     task_sector: str
     due: AwareDatetime
+    # After the event: a task that is accepted when its date has passed is still overdue.
+    state: TaskState | None = None
 
 
 @contract("cases.task.requested")
