@@ -103,6 +103,8 @@ class TaskEvent(msgspec.Struct, frozen=True):
     task_id: str
     task_kind: str
     task_sector: str
+    # What the event left it in, where it says so: accepted after its date has passed, it is still overdue.
+    state: cases.TaskState | None = None
 
 
 class TaskStateEvent(TaskEvent, frozen=True):
@@ -242,7 +244,7 @@ def _task(data: TaskEvent, state: cases.TaskState, sequence: int, subject: str) 
 
 
 def _task_in(state: cases.TaskState) -> Callable[[TaskEvent, int, str], Said]:
-    return lambda data, sequence, subject: _task(data, state, sequence, subject)
+    return lambda data, sequence, subject: _task(data, data.state or state, sequence, subject)
 
 
 def _task_as_said(data: TaskStateEvent, sequence: int, subject: str) -> Said:
@@ -357,13 +359,15 @@ _TASKS: Final[dict[type[cases.CaseEvent], cases.TaskState]] = {
     cases.TaskOverdue: "overdue",
     cases.TaskCancelled: "cancelled",
 }
+# A corrected answer may open a task again that was done: its question or proposal says how it stands.
+_TASKS_AS_SAID = (cases.TaskFollowedCase, cases.TaskQuestioned, cases.TaskDateProposed)
 # Every event type that is counted, with how it is read. Others on the same topics are passed over.
 READINGS: Final[dict[str, Reading]] = {
     **{model.TYPE: _reading(ConcernEvent, _concern) for model in (cases.ConcernReceived, cases.ConcernDismissed)},
     **{model.TYPE: _reading(CaseEvent, _case) for model in _CASE},
     **{model.TYPE: _reading(DeadlineEvent, _deadline) for model in _DEADLINE},
     **{model.TYPE: _reading(TaskEvent, _task_in(state)) for model, state in _TASKS.items()},
-    cases.TaskFollowedCase.TYPE: _reading(TaskStateEvent, _task_as_said),
+    **{model.TYPE: _reading(TaskStateEvent, _task_as_said) for model in _TASKS_AS_SAID},
     **{model.TYPE: _reading(ChildEvent, _child) for model in _CHILD},
     cases.CaseIncidentRecorded.TYPE: _reading(IncidentEvent, _incident),
     registry.ChildMerged.TYPE: _reading(MergedEvent, _merged),
