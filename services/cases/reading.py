@@ -5,8 +5,8 @@ Nothing is opened here for a role that this module does not name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.cases import store
 from services.cases.domain.model import Actor, Case, Task
 from services.cases.store import ConcernFile, Line
-from shared.contracts.vocabulary import ChildDescription, Person
+from shared.contracts.vocabulary import ChildDescription, Person, ReportDetails
 from shared.identity import Principal
 from shared.privacy import Erased, Keys
 from shared.reference.terms import Terms
@@ -31,6 +31,12 @@ class Reading:
     unit_text: str | None = None
     measures_taken: str | None = None
     erased: bool = False
+    relation: str | None = None
+    details: ReportDetails | None = None
+    more_children: Sequence[ChildDescription] = ()
+    answer: str | None = None
+    dismissal: str | None = None
+    forwarding: str | None = None
 
 
 def actor_of(principal: Principal) -> Actor:
@@ -70,6 +76,14 @@ def may_read_concern(actor: Actor, file: ConcernFile) -> bool:
     return file.entered_by == actor.id or may_read_identity(actor, file.concern.unit)
 
 
+def may_read_reporter(actor: Actor, file: ConcernFile) -> bool:
+    """Whether the actor may know who reported: intake alone, that is who wrote it down, and the commune's worker as
+    long as the report waits (Law on Children, Art. 51; Decree 56/2017, form 01: only if they agree)."""
+    if file.entered_by == actor.id:
+        return True
+    return file.concern.status == "received" and actor.role == "worker" and actor.covers(file.concern.unit)
+
+
 class Reader:
     """Opens reports and timelines for those who need them.
 
@@ -89,6 +103,12 @@ class Reader:
                 what_happened=await self._said(connection, file, "what_happened", str),
                 unit_text=await self._said(connection, file, "unit_text", str),
                 measures_taken=await self._said(connection, file, "measures_taken", str),
+                relation=await self._said(connection, file, "relation", str),
+                details=await self._said(connection, file, "details", ReportDetails),
+                more_children=await self._said(connection, file, "more_children", list[ChildDescription]) or (),
+                answer=await self._said(connection, file, "answer", str),
+                dismissal=await self._said(connection, file, "dismissal", str),
+                forwarding=await self._said(connection, file, "forwarding", str),
             )
         except Erased:
             return Reading(erased=True)
@@ -103,7 +123,8 @@ class Reader:
         """
         if may_read_concern(actor, file):
             await store.record_read(connection, actor, file.file_id, purpose, now)
-            return await self.report(connection, file)
+            reading = await self.report(connection, file)
+            return reading if may_read_reporter(actor, file) else replace(reading, reporter=None, relation=None)
         if actor.role == "coordinator" and file.concern.unit == "unclassified":
             await store.record_read(connection, actor, file.file_id, "forward", now)
             return Reading(unit_text=(await self.report(connection, file)).unit_text)
@@ -141,6 +162,6 @@ class Reader:
             return {}
         return opened
 
-    async def _said(self, connection: AsyncConnection, file: ConcernFile, name: str, as_type: type[Any]) -> Any:
+    async def _said(self, connection: AsyncConnection, file: ConcernFile, name: str, as_type: Any) -> Any:
         box = file.said.get(name)
         return None if box is None else await self._keys.open(connection, box, as_type)

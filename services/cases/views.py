@@ -26,6 +26,7 @@ _FOCUS = Markup(" autofocus data-focus")
 TITLES: Mapping[str, tuple[str, str]] = {
     "case.opened": ("Mở vụ việc", "brand"),
     "report.corrected": ("Bên báo tin sửa nội dung", "info"),
+    "siblings.linked": ("Vụ việc của trẻ khác trong cùng báo tin", "info"),
     "report.linked": ("Thêm một báo tin về cùng vụ việc", "info"),
     "child.described": ("Hỏi hệ thống trẻ em: trẻ là ai", "plain"),
     "child.candidates": ("Có trẻ giống mô tả, chờ người chọn", "warning"),
@@ -72,6 +73,9 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "deadline.met": ("Xong đúng thời hạn", "success"),
     "deadline.met-late": ("Xong sau thời hạn", "warning"),
     "deadline.cancelled": ("Thời hạn không còn áp dụng", "plain"),
+    "deadline.lapsed": ("Thời hạn đã quá không còn áp dụng", "warning"),
+    "deadline.paused": ("Tạm dừng tính thời hạn", "warning"),
+    "deadline.resumed": ("Tiếp tục tính thời hạn", "info"),
     "note": ("Ghi chú", "plain"),
 }
 WORDS: Mapping[str, str] = {
@@ -97,6 +101,28 @@ WORDS: Mapping[str, str] = {
     "minutes": "Biên bản",
 }
 SEXES: Mapping[str, str] = {"male": "Nam", "female": "Nữ", "unknown": "Chưa rõ"}
+NAMED_NO_MORE = "Báo tin đã sửa không còn nhắc đến trẻ này"
+# How well an earlier report fits: what it is called, tone of its mark.
+FITS: Mapping[str, tuple[str, str]] = {
+    "sure": ("Chắc chắn cùng một trẻ", "danger"),
+    "likely": ("Rất có thể cùng một trẻ", "warning"),
+    "possible": ("Có thể cùng một trẻ", "info"),
+}
+OTHERS: Mapping[str, str] = {
+    "open": "Mở vụ việc riêng cho từng trẻ",
+    "known": "Đã có vụ việc cả rồi",
+}
+CASE_STATES: Mapping[str, tuple[str, str]] = {
+    "open": ("Vụ việc đang mở", "brand"),
+    "closed": ("Vụ việc đã kết thúc", "success"),
+    "merged": ("Đã nhập vụ khác", "plain"),
+}
+KIND_GROUPS: Mapping[str, str] = {
+    "abuse": "Xâm hại, gây tổn hại",
+    "injury": "Tai nạn, thương tích",
+    "difficulty": "Hoàn cảnh khó khăn, đặc biệt",
+    "development": "Sức khỏe tâm thần, phát triển",
+}
 DANGER: Mapping[str, str] = {"yes": "Có", "no": "Không", "unknown": "Chưa rõ"}
 CONFIRMED: Mapping[str, str] = {"True": "Đúng có sự việc", "False": "Không có sự việc"}
 REVIEWS: Mapping[str, str] = {
@@ -140,6 +166,7 @@ CONCERN_STATES: Mapping[str, tuple[str, str]] = {
     "received": ("Chờ xử lý", "warning"),
     "opened": ("Đã mở vụ việc", "success"),
     "linked": ("Đã gắn vào vụ việc", "success"),
+    "answered": ("Đã trả lời", "success"),
     "dismissed": ("Không mở vụ việc", "plain"),
 }
 ACTS: Mapping[str, str] = {
@@ -170,11 +197,15 @@ ACTS: Mapping[str, str] = {
     "transfer": "Chuyển xã, phường khác",
     "merge": "Nhập vào vụ việc khác",
     "choose-child": "Chọn trẻ",
+    "pause-deadline": "Tạm dừng thời hạn",
+    "resume-deadline": "Tiếp tục tính thời hạn",
     "note": "Thêm ghi chú",
     "open": "Mở vụ việc",
     "link": "Gắn vào vụ việc đang có",
     "dismiss": "Không mở vụ việc",
     "forward": "Chuyển xã, phường khác",
+    "answer": "Trả lời, không mở vụ việc",
+    "discard-draft": "Bỏ bản nháp",
 }
 
 
@@ -192,6 +223,12 @@ def focus_first(fields: Markup) -> Markup:
         between, choice, rest = after.partition("<input")
         return before + wrong + between + choice + _FOCUS + rest
     return before + wrong + _FOCUS + after
+
+
+def focus_start(fields: Markup) -> Markup:
+    """Rendered fields, the first of them focused when the page opens."""
+    before, found, after = fields.partition("<input ")
+    return before + found + _FOCUS[1:] + " " + after if found else fields
 
 
 @dataclass(frozen=True, slots=True)
@@ -253,7 +290,13 @@ class Names:
         """Where the law says so; as the clock remembers it, where its kind is in the data no more."""
         if clock.kind not in self._deadlines.kinds():
             return clock.legal_source
-        return self._deadlines.legal_source(clock.kind, clock.started_at, self._language)
+        return self._deadlines.legal_source(clock.kind, clock.started_at, self._language, clock.set_by)
+
+    def pause_law(self, clock: Clock) -> str:
+        """By what law a clock may stand still."""
+        if clock.kind not in self._deadlines.kinds():
+            return ""
+        return self._deadlines.pause_source(clock.kind, clock.started_at, self._language)
 
     def unit(self, code: str | None) -> str:
         """A commune's name; words where it is not known."""
@@ -277,7 +320,8 @@ class Names:
         data = line.data
         due = when(datetime.fromisoformat(data["due"])) if data.get("due") else ""
         if line.kind.startswith("deadline."):
-            return [self.deadline(data["kind"]), f"{self._say('Hạn')}: {due}"]
+            reason = [self.term("pause-reasons", data["reason"])] if data.get("reason") else []
+            return [self.deadline(data["kind"]), f"{self._say('Hạn')}: {due}", *reason]
         if line.kind.startswith("task."):
             sector = self.sector(line.sector) if line.sector else ""
             then = self.of(TASK_CAUSES, data["cause"]) if data.get("cause") else f"{self._say('Hạn')}: {due}"
@@ -299,6 +343,8 @@ class Names:
             "case.merged": lambda: data["into"],
             "case.took-over": lambda: data["code"],
             "report.linked": lambda: data["code"],
+            "siblings.linked": lambda: ", ".join(data["codes"]),
+            "report.corrected": lambda: self._say(NAMED_NO_MORE) if data.get("removed") else "",
             "case.reclassified": lambda: (
                 f"{self.term('case-kinds', data['from_kind'])}, {self.term('risk-levels', data['from_risk'])}"
                 f" → {self.term('case-kinds', data['kind'])}, {self.term('risk-levels', data['risk'])}"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from services.cases import store
@@ -11,8 +13,6 @@ from services.cases.desk.tasks import reassigned
 from services.cases.domain import acts, cases, ending, identifying
 from services.cases.domain.model import SYSTEM, Actor, Case, refuse
 from shared.messaging.router import Scope
-
-_PAGE_SIZE = 50
 
 
 class CaseDesk:
@@ -58,13 +58,19 @@ class CaseDesk:
             if case is not None:
                 await self.files.save(scope, case, identifying.identified(case, child_id, ()), SYSTEM, seen=False)
 
-    async def tick(self, scope: Scope, limit: int = _PAGE_SIZE) -> int:
-        """Tell what fell due; out: how many cases were looked at (fewer than `limit`: nothing more is due)."""
-        due = await store.due_cases(scope.connection, scope.now, limit)
+    async def tick(self, scope: Scope, limit: int) -> list[datetime]:
+        """Tell what fell due. Out: when, for each case that was looked at; fewer than `limit`: nothing more is due."""
+        return await self._tell(scope, await store.due_cases(scope.connection, scope.now, limit))
+
+    async def tick_one(self, scope: Scope, case_id: str) -> list[datetime]:
+        """Tell what fell due of one case; nothing where it is due no more, or another replica has it in hand."""
+        return await self._tell(scope, await store.due_case(scope.connection, case_id, scope.now))
+
+    async def _tell(self, scope: Scope, due: Sequence[Case]) -> list[datetime]:
         world = self.files.world(scope.now)
-        for case in due:
-            await self.files.save(scope, case, cases.tick(case, world), SYSTEM, seen=False)
-        return len(due)
+        decided = [(case, cases.tick(case, world)) for case in due]
+        await self.files.save_all(scope, decided, SYSTEM, seen=False)
+        return [case.next_moment() or scope.now for case in due]
 
     async def _merge(self, scope: Scope, case_id: str, act: acts.Merge, actor: Actor, version: int) -> Case:
         target_found = await store.find_case(scope.connection, act.into.strip().upper())

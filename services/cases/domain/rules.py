@@ -52,6 +52,9 @@ RULES: Mapping[str, Rule] = {
     "draft-plan": Rule(_WORKER, frozenset({"assessment", "plan"}), _decree("28(1)")),
     "approve-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
     "return-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
+    # Which clocks, for which reasons and how long: the reference data says so, clock by clock.
+    "pause-deadline": Rule(_CHAIR, _ACTIVE, Law("Bộ luật Dân sự 2015, Điều 156(1)", "Civil Code 2015, Art. 156(1)")),
+    "resume-deadline": Rule(_CHAIR, _ACTIVE, Law("Bộ luật Dân sự 2015, Điều 156(1)", "Civil Code 2015, Art. 156(1)")),
     "request-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("25(2), 29")),
     "cancel-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
     "reply-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("25(2), 29")),
@@ -90,6 +93,8 @@ CONCERN_RULES: Mapping[str, Rule] = {
     "link": Rule(_WORKER, frozenset(), _children("51")),
     "dismiss": Rule(_WORKER | _CHAIR, frozenset(), _decree("25(2)")),
     "forward": Rule(frozenset({"worker", "coordinator"}), frozenset(), _decree("26(1)")),
+    # The line that took a call answers it itself; Law on Children, Art. 48-50: prevention, support, counselling.
+    "answer": Rule(frozenset({"worker", "chair", "coordinator", "hotline"}), frozenset(), _children("48-51")),
 }
 
 
@@ -139,6 +144,10 @@ def refusal(case: Case, act: str, actor: Actor) -> Violation | None:
         return _step(rule)
     if act in ("extend-separation", "end-separation") and case.clock(SEPARATION) is None:
         return _step(rule)
+    if act == "pause-deadline" and not any(clock.may_pause for clock in case.clocks):
+        return _step(rule)
+    if act == "resume-deadline" and not any(clock.state == "paused" for clock in case.clocks):
+        return _step(rule)
     if act == "decide-emergency" and case.emergency is not None and case.clock(EMERGENCY) is None:
         return Violation(
             "act",
@@ -158,6 +167,13 @@ def concern_refusal(concern: Concern, act: str, actor: Actor) -> Violation | Non
         return _place(rule)
     if concern.status != "received":
         return _step(rule)
+    if act == "answer" and concern.request == "protection":
+        return Violation(
+            "act",
+            "asks-for-protection",
+            f"Báo tin cần bảo vệ trẻ thì không trả lời thay cho xử lý ({rule.law.vi}).",
+            f"A report that asks for protection is not settled by an answer ({rule.law.en}).",
+        )
     return None
 
 

@@ -16,7 +16,7 @@ def decided(decision: Decision, world: World) -> Decision:
     """A separation was decided now: its clock runs from the decision."""
     if decision.case.clock(SEPARATION) is not None:
         return decision
-    due = world.start(SEPARATION, world.now).due
+    due = world.start(SEPARATION, world.now, decision.case.unit).due
     return clocks.start(
         decision.then(None, Happening(events.SeparationDecided, {"until": due})), world, SEPARATION, world.now
     )

@@ -10,6 +10,7 @@ from starlette.responses import Response
 
 from services.cases import store
 from services.cases.domain.model import Actor
+from services.cases.pages.intake import IntakePages
 from services.cases.pages.room import Room
 from services.cases.pages.tasks import sector_work
 from services.cases.reading import actor_of
@@ -36,9 +37,7 @@ class WorkPages:
         if actor.role == "sector":
             return await sector_work(self.room, request, actor)
         if actor.role == "hotline":
-            async with self.room.office.scope() as scope:
-                files = await store.concerns_entered_by(scope.connection, actor.id, _PAGE)
-            return self.room.render(request, "cases/hotline.html", files=files)
+            return await IntakePages(self.room).hotline(request, principal)
         if actor.role not in ("worker", "chair", "coordinator"):
             raise NotAllowedError("The role sees no cases")
         return await self._worklist(request, actor)

@@ -7,14 +7,31 @@ from services.cases.store.concerns import (
     concerns_entered_by,
     concerns_of,
     count_waiting,
+    fates_of,
     find_concern,
     lock_concern,
     lock_concern_or_code,
+    part_id,
+    parts_of,
     save_concern,
+    save_part,
     waiting_concerns,
 )
-from services.cases.store.files import due_cases, find_case, lock_case, next_case_code, save_case
+from services.cases.store.drafts import DraftRow, discard_draft, drafts_of, drop_drafts, find_draft, save_draft
+from services.cases.store.due import count_stuck, due_case, due_cases, due_ids, next_moment, put_aside
+from services.cases.store.files import find_case, lock_case, next_case_code, save_cases
+from services.cases.store.finding import (
+    COMMON,
+    RARE,
+    Tokens,
+    drop_erased_tokens,
+    file_by_code,
+    files_like,
+    keep_tokens,
+    rarity,
+)
 from services.cases.store.incidents import Incident, save_incident
+from services.cases.store.links import link_cases, linked_cases, unlink_cases
 from services.cases.store.lists import CaseFilter, case_counts, list_cases
 from services.cases.store.statements import Units
 from services.cases.store.tasks import (
@@ -32,12 +49,16 @@ from services.cases.store.tasks import (
 from services.cases.store.timeline import Line, timeline
 
 __all__ = [
+    "COMMON",
     "COUNTED",
+    "RARE",
     "CaseFilter",
     "ConcernFile",
+    "DraftRow",
     "Incident",
     "Line",
     "TaskFilter",
+    "Tokens",
     "Units",
     "add_alias",
     "case_counts",
@@ -46,10 +67,24 @@ __all__ = [
     "concerns_entered_by",
     "concerns_of",
     "conference_line",
+    "count_stuck",
     "count_waiting",
+    "discard_draft",
+    "drafts_of",
+    "drop_drafts",
+    "drop_erased_tokens",
+    "due_case",
     "due_cases",
+    "due_ids",
+    "fates_of",
+    "file_by_code",
+    "files_like",
     "find_case",
     "find_concern",
+    "find_draft",
+    "keep_tokens",
+    "link_cases",
+    "linked_cases",
     "list_cases",
     "list_tasks",
     "lock_case",
@@ -57,15 +92,23 @@ __all__ = [
     "lock_concern_or_code",
     "meetings_of_sector",
     "next_case_code",
+    "next_moment",
+    "part_id",
+    "parts_of",
     "place_of_task",
+    "put_aside",
+    "rarity",
     "record_read",
     "resolved",
-    "save_case",
+    "save_cases",
     "save_concern",
+    "save_draft",
     "save_incident",
+    "save_part",
     "sector_figures",
     "task_lines",
     "tasks_of_sector",
     "timeline",
+    "unlink_cases",
     "waiting_concerns",
 ]

@@ -4,13 +4,13 @@ lock comes before its case's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.domain.model import Case, Clock, Conference, Member, PlannedService, Task
@@ -23,6 +23,8 @@ _JSON = ("candidates", "services")
 _CLOCK = tuple(field.name for field in fields(Clock))
 _TASK = tuple(field.name for field in fields(Task))
 _CONFERENCE = tuple(field.name for field in fields(Conference))
+_Rows = list[dict[str, Any]]
+_Part = TypeVar("_Part", Clock, Task, Member, Conference)
 _MEMBER = tuple(field.name for field in fields(Member))
 _SAVE_CASE = text(upsert("cases", _CASE, ("next_moment", "next_due"), _JSON))
 _SAVE_CLOCK = text(upsert("deadline", _CLOCK, ("case_id",)))
@@ -47,59 +49,70 @@ async def find_case(connection: AsyncConnection, key: str) -> Case | None:
     return await _case(connection, "SELECT * FROM cases WHERE id = :key OR code = :key", {"key": key})
 
 
-async def due_cases(connection: AsyncConnection, now: datetime, limit: int) -> list[Case]:
-    """Cases about which something fell due, locked; those another replica holds are left to it."""
-    rows = await connection.execute(
-        text(
-            """SELECT * FROM cases WHERE next_moment <= :now ORDER BY next_moment LIMIT :limit
-               FOR UPDATE SKIP LOCKED"""
-        ),
-        {"now": now, "limit": limit},
-    )
-    found = rows.mappings().all()
-    return await _whole(connection, found)
+async def save_cases(
+    connection: AsyncConnection, changed: Sequence[tuple[Case | None, Case]], lines: Sequence[Line]
+) -> None:
+    """Write cases and what changed of their parts, and append to their timelines: a round trip a table.
+
+    In: each case as it was (None: it is new) and as it is.
+    """
+    await connection.execute(_SAVE_CASE, [_columns(case) for _, case in changed])
+    for statement, rows_of in _PARTS:
+        rows = [{**row, "case_id": case.id} for before, case in changed for row in rows_of(before, case)]
+        if rows:
+            await connection.execute(statement, rows)
+    await append(connection, lines)
 
 
-async def save_case(connection: AsyncConnection, before: Case | None, case: Case, lines: Sequence[Line]) -> None:
-    """Write a case and what changed of its clocks and tasks, and append to its timeline."""
+def _columns(case: Case) -> dict[str, Any]:
     values = {name: getattr(case, name) for name in _CASE}
     values |= {name: orjson.dumps(getattr(case, name)).decode() for name in _JSON}
-    running = [clock.due for clock in case.clocks if clock.runs]
-    values |= {"next_moment": case.next_moment(), "next_due": min(running, default=None)}
-    await connection.execute(_SAVE_CASE, values)
-    known_clocks = set(before.clocks) if before else set()
-    known_tasks = set(before.tasks) if before else set()
-    known_team = set(before.team) if before else set()
-    clocks = [{**asdict(clock), "case_id": case.id} for clock in case.clocks if clock not in known_clocks]
-    known_conferences = set(before.conferences) if before else set()
+    # A clock that stands still is neither near nor missed, whatever its date.
+    running = [clock.due for clock in case.clocks if clock.runs and clock.state != "paused"]
+    return values | {"next_moment": case.next_moment(), "next_due": min(running, default=None)}
+
+
+def _changed(before: Sequence[_Part], after: Sequence[_Part]) -> list[_Part]:
+    known = set(before)
+    return [part for part in after if part not in known]
+
+
+def _clock_rows(before: Case | None, case: Case) -> _Rows:
+    return [asdict(clock) for clock in _changed(before.clocks if before else (), case.clocks)]
+
+
+def _task_rows(before: Case | None, case: Case) -> _Rows:
+    # A task lies where its case does: all go along when it moves.
     moved = before is not None and before.unit != case.unit
-    tasks = [
-        {**asdict(task), "case_id": case.id, "unit": case.unit, "awaited": task.awaited}
-        for task in case.tasks
-        if moved or task not in known_tasks
+    tasks = case.tasks if moved else _changed(before.tasks if before else (), case.tasks)
+    return [{**asdict(task), "unit": case.unit, "awaited": task.awaited} for task in tasks]
+
+
+def _team_rows(before: Case | None, case: Case) -> _Rows:
+    return [asdict(member) for member in _changed(before.team if before else (), case.team)]
+
+
+def _conference_rows(before: Case | None, case: Case) -> _Rows:
+    return [
+        {**asdict(known), "sectors": list(known.sectors)}
+        for known in _changed(before.conferences if before else (), case.conferences)
     ]
-    conferences = [
-        {**asdict(known), "sectors": list(known.sectors), "case_id": case.id}
-        for known in case.conferences
-        if known not in known_conferences
-    ]
-    if clocks:
-        await connection.execute(_SAVE_CLOCK, clocks)
-    if tasks:
-        await connection.execute(_SAVE_TASK, tasks)
-    if conferences:
-        await connection.execute(_SAVE_CONFERENCE, conferences)
-    if team := [{**asdict(member), "case_id": case.id} for member in case.team if member not in known_team]:
-        await connection.execute(_SAVE_MEMBER, team)
-    await append(connection, lines)
+
+
+_PARTS: Sequence[tuple[TextClause, Callable[[Case | None, Case], _Rows]]] = (
+    (_SAVE_CLOCK, _clock_rows),
+    (_SAVE_TASK, _task_rows),
+    (_SAVE_MEMBER, _team_rows),
+    (_SAVE_CONFERENCE, _conference_rows),
+)
 
 
 async def _case(connection: AsyncConnection, statement: str, values: Mapping[str, Any]) -> Case | None:
     row = (await connection.execute(text(statement), values)).mappings().one_or_none()
-    return None if row is None else (await _whole(connection, [row]))[0]
+    return None if row is None else (await whole(connection, [row]))[0]
 
 
-async def _whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> list[Case]:
+async def whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> list[Case]:
     """Cases with their clocks, tasks and teams, in the order of their rows."""
     ids = [row["id"] for row in found]
     clocks = await _parts(connection, "deadline", "started_at, id", ids)
@@ -111,7 +124,7 @@ async def _whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> li
             **{name: row[name] for name in _CASE if name not in _JSON},
             candidates=tuple(row["candidates"]),
             services=tuple(_service(known) for known in row["services"]),
-            clocks=tuple(Clock(**{name: part[name] for name in _CLOCK}) for part in clocks[row["id"]]),
+            clocks=tuple(_clock(part) for part in clocks[row["id"]]),
             tasks=tuple(Task(**{name: part[name] for name in _TASK}) for part in tasks[row["id"]]),
             team=tuple(Member(**{name: part[name] for name in _MEMBER}) for part in team[row["id"]]),
             conferences=tuple(
@@ -132,6 +145,10 @@ async def _parts(
         for row in (await connection.execute(statement, {"ids": list(case_ids)})).mappings():
             parts[row["case_id"]].append(row)
     return parts
+
+
+def _clock(row: RowMapping) -> Clock:
+    return Clock(**{name: row[name] for name in _CLOCK if name != "pausable"}, pausable=tuple(row["pausable"]))
 
 
 def _service(known: Mapping[str, Any]) -> PlannedService:

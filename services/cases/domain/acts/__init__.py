@@ -11,6 +11,7 @@ from pydantic import Field, TypeAdapter
 
 from services.cases.domain.acts.assessing import AssessDetailed, AssessInitial, Verify
 from services.cases.domain.acts.base import Code, EmptyIsNone, MaybeWords, Words, version_changed
+from services.cases.domain.acts.clocks import PauseDeadline, ResumeDeadline
 from services.cases.domain.acts.coordinating import (
     MOST_DECISIONS,
     AgreeDate,
@@ -30,7 +31,7 @@ from services.cases.domain.acts.ending import Close, Merge, Reopen
 from services.cases.domain.acts.leading import NONE_OF_THESE, ChooseChild, Note, Reclassify, Transfer
 from services.cases.domain.acts.planning import ApprovePlan, DraftPlan, HoldReview, ReturnPlan
 from services.cases.domain.acts.protecting import DecideEmergency, EndSeparation, ExtendSeparation
-from services.cases.domain.acts.triage import DismissConcern, ForwardConcern, LinkConcern, OpenCase
+from services.cases.domain.acts.triage import AnswerConcern, DismissConcern, ForwardConcern, LinkConcern, OpenCase
 
 __all__ = [
     "ACT",
@@ -39,6 +40,7 @@ __all__ = [
     "NONE_OF_THESE",
     "Act",
     "AgreeDate",
+    "AnswerConcern",
     "ApprovePlan",
     "AssessDetailed",
     "AssessInitial",
@@ -65,6 +67,7 @@ __all__ = [
     "Merge",
     "Note",
     "OpenCase",
+    "PauseDeadline",
     "ReassignTask",
     "Reclassify",
     "RefuseDate",
@@ -72,6 +75,7 @@ __all__ = [
     "Reopen",
     "ReplyTask",
     "RequestTask",
+    "ResumeDeadline",
     "ReturnPlan",
     "Transfer",
     "Verify",
@@ -91,6 +95,14 @@ Act = Annotated[
     | ReturnPlan
     | RequestTask
     | CancelTask
+    | HoldReview
+    | Close
+    | Reopen
+    | Reclassify
+    | Transfer
+    | Merge
+    | ChooseChild
+    | Note
     | ReplyTask
     | AgreeDate
     | RefuseDate
@@ -100,19 +112,14 @@ Act = Annotated[
     | CallConference
     | HoldConference
     | CancelConference
-    | HoldReview
-    | Close
-    | Reopen
-    | Reclassify
-    | Transfer
-    | Merge
-    | ChooseChild
-    | Note,
+    | PauseDeadline
+    | ResumeDeadline,
     Field(discriminator="act"),
 ]
 ACT: TypeAdapter[Act] = TypeAdapter(Act)
+
 ConcernAct = Annotated[
-    OpenCase | LinkConcern | DismissConcern | ForwardConcern,
+    OpenCase | LinkConcern | DismissConcern | ForwardConcern | AnswerConcern,
     Field(discriminator="act"),
 ]
 CONCERN_ACT: TypeAdapter[ConcernAct] = TypeAdapter(ConcernAct)
