@@ -92,6 +92,12 @@ def matches(pattern: str, event_type: str) -> bool:
 
 def path_of(happening: Happening) -> str:
     """Where one looks: a path of ours, opened only by who may."""
+    if task_id := happening.codes.get("task_id"):
+        # A sector sees its task, never the case.
+        return f"/cases/tasks/{task_id}"
+    if happening.event_type.startswith("cases.meeting."):
+        # An invited sector finds hour and place on the page of its day.
+        return "/cases/"
     if happening.case_id:
         return f"/cases/c/{happening.case_id}"
     return f"/{happening.event_type.split('.', 1)[0]}"
@@ -114,10 +120,10 @@ def payload_of(happening: Happening, unit_name: str, base_url: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """One addressee of a rule: a role in the event's commune, in the whole province, or of the asked sector."""
+    """One addressee of a rule: a role in the event's commune, in the whole province, or of the asked sector or sectors."""
 
     role: str
-    scope: Literal["unit", "province", "task-sector"]
+    scope: Literal["unit", "province", "task-sector", "invited-sectors"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +148,19 @@ def addressees(rules: Iterable[Rule], happening: Happening, data: Contract) -> d
     for rule in rules:
         if rule.holds(happening.event_type, data):
             for tell in rule.tell:
-                audience = _audience(tell, happening)
-                if audience is not None:
+                for audience in _audiences(tell, happening, data):
                     told[audience] = told.get(audience, False) or rule.urgent
     return told
 
 
-def _audience(tell: Tell, happening: Happening) -> str | None:
+def _audiences(tell: Tell, happening: Happening, data: Contract) -> list[str]:
     if tell.scope == "province":
-        return tell.role
+        return [tell.role]
     if tell.scope == "task-sector":
-        return f"sector/{happening.sector}" if happening.sector else None
-    return f"{tell.role}/{happening.unit}" if happening.unit else None
+        return [f"sector/{happening.sector}"] if happening.sector else []
+    if tell.scope == "invited-sectors":
+        return [f"sector/{sector}" for sector in getattr(data, "sectors", ())]
+    return [f"{tell.role}/{happening.unit}"] if happening.unit else []
 
 
 def audiences_of(principal: Principal, all_units: Sequence[str]) -> list[str]:

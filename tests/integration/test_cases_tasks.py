@@ -340,7 +340,7 @@ async def test_a_sector_sees_its_own_tasks_and_of_the_child_only_what_it_needs(h
             assert mark not in normalize("NFC", closed), "a closed task shows no identity"
 
 
-async def test_an_officer_of_another_commune_sees_nothing(house: House) -> None:
+async def test_another_commune_sees_nothing_and_the_province_no_words(house: House) -> None:
     await opened(house)
     police = await task_of(house)
     stranger = await house.as_person("thuong.worker")
@@ -348,6 +348,13 @@ async def test_an_officer_of_another_commune_sees_nothing(house: House) -> None:
     assert police.id not in (await stranger.get("/cases/tasks")).text
     stranger.headers["accept"] = "application/json"
     assert (await stranger.get("/cases/api/tasks")).json()["total"] == 0
+    coordinator = await house.as_person("ha.coordinator")
+    await answer(house, police.id, "question", "A-1", question="Nhà ở tổ mấy?")
+    page = normalize("NFC", (await coordinator.get(f"/cases/tasks/{police.id}")).text)
+    assert "Chờ xã, phường trả lời" in page, "the province sees who is awaited"
+    assert NAME not in page
+    assert "Nhà ở tổ mấy?" not in page
+    assert "Gửi câu trả lời" not in page
     statistician = await house.as_person("tuan.statistician")
     assert (await statistician.get("/cases/tasks")).status == 403
 
@@ -537,7 +544,8 @@ async def test_lists_and_figures_are_read_from_indexes_among_many_tasks(house: H
                    SELECT 't' || n, 'c' || (1 + n % 20000), 'verification',
                           (ARRAY['police', 'health', 'education', 'dolisa', 'justice', 'unions'])[1 + n % 6],
                           CASE WHEN n % 20 = 0 THEN 'accepted' ELSE 'done' END,
-                          CAST(:now AS timestamptz) - n * interval '20 minutes', CAST(:now AS timestamptz) - n * interval '20 minutes' + interval '3 days',
+                          CAST(:now AS timestamptz) - n * interval '20 minutes',
+                          CAST(:now AS timestamptz) - n * interval '20 minutes' + interval '3 days',
                           :now, CAST(:now AS timestamptz) - n * interval '20 minutes' + random() * interval '40 hours',
                           (CAST(:units AS text[]))[1 + (1 + n % 20000) % :many],
                           CASE WHEN n % 100 = 0 THEN 'commune' WHEN n % 20 = 0 THEN 'sector' ELSE 'nobody' END

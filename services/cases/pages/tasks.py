@@ -88,11 +88,14 @@ class TaskPages:
             if asked:
                 case = await desk.tasks.see(scope, case, task_id, actor)
                 task = case.task(task_id) or task
-            reading = await desk.files.reader.for_task(scope.connection, case, task, actor, scope.now)
+            # The province sees how a task stands, without words and without the child.
+            reads = asked or may_read_identity(actor, case.unit)
+            reader = desk.files.reader
+            reading = await reader.for_task(scope.connection, case, task, actor, scope.now) if reads else None
             lines = await store.task_lines(scope.connection, case.id, task_id)
             names = self.room.names(request)
             shown = [
-                names.line(line, await desk.files.reader.words(scope.connection, line), format_datetime)
+                names.line(line, await reader.words(scope.connection, line) if reads else {}, format_datetime)
                 for line in lines
             ]
             successor = await self._successor(scope, task)
@@ -104,6 +107,7 @@ class TaskPages:
             reading=reading,
             history=shown,
             asked=asked,
+            reads=reads,
             successor=successor,
             sees_case=may_see_case(actor, case.unit),
             values=typed(values),
@@ -117,7 +121,9 @@ class TaskPages:
         actor = actor_of(principal)
         try:
             async with self.room.office.scope() as scope:
-                await self._case_of(scope, task_id, actor)
+                case, task = await self._case_of(scope, task_id, actor)
+                if not may_answer(actor, task, case.unit) and not may_read_identity(actor, case.unit):
+                    raise NotAllowedError("The role answers no tasks")
                 given = answer_of(form)
                 _, taker = await self.room.office.desk.tasks.answer(
                     scope,
@@ -138,13 +144,13 @@ class TaskPages:
         return RedirectResponse(f"/cases/tasks/{taker}?done=answer", 303)
 
     async def _case_of(self, scope: Scope, task_id: str, actor: Actor) -> tuple[Case, Task]:
-        """The task, if the actor's sector was asked or the actor works on its case; otherwise it is not there."""
+        """The task, if the actor's sector was asked or the actor sees its case; otherwise it is not there."""
         case_id = await store.case_of_task(scope.connection, task_id)
         case = await store.find_case(scope.connection, case_id) if case_id else None
         task = case.task(task_id) if case else None
         if case is None or task is None:
             raise HTTPException(404)
-        if not may_answer(actor, task, case.unit) and not may_read_identity(actor, case.unit):
+        if not may_answer(actor, task, case.unit) and not may_see_case(actor, case.unit):
             raise HTTPException(404)
         return case, task
 

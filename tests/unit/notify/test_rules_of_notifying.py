@@ -13,7 +13,17 @@ from services.notify.domain import BACKOFF, PUBLIC_CODES, Sent, verdict
 from services.notify.handlers import notifiable
 from services.notify.texts import PLACES, Fields, check_places, load_rules, load_texts
 from shared.contracts.base import CONTRACTS, Contract, SealedBox
-from shared.contracts.cases import ConcernReceived, DeadlineMissed, TaskCancelled, TaskFollowedCase, TaskRequested
+from shared.contracts.cases import (
+    ConcernReceived,
+    DeadlineMissed,
+    MeetingCalled,
+    TaskCancelled,
+    TaskFollowedCase,
+    TaskQuestioned,
+    TaskReminded,
+    TaskReplied,
+    TaskRequested,
+)
 from shared.contracts.envelope import Envelope
 from shared.contracts.registry import ChildRegistered
 from shared.identity import ALL_UNITS, Principal, Role
@@ -126,6 +136,31 @@ def test_the_sector_hears_when_its_task_is_cancelled_or_comes_to_another_commune
     )
     assert domain.addressees(load_rules(), happening(moved), moved) == {"sector/health": False}
     assert domain.addressees(load_rules(), happening(same), same) == {}
+
+
+def test_the_commune_hears_what_waits_for_it_and_the_sector_what_was_answered() -> None:
+    asked = {**task().model_dump(), "state": "requested"}
+    question = TaskQuestioned.model_validate(asked)
+    assert domain.addressees(load_rules(), happening(question), question) == {
+        "worker/05443": False,
+        "chair/05443": False,
+    }
+    for model in (TaskReplied, TaskReminded):
+        told = model.model_validate(asked)
+        assert domain.addressees(load_rules(), happening(told), told) == {"sector/health": False}
+    assert domain.path_of(happening(question)) == f"/cases/tasks/{asked['task_id']}", "a sector may not open the case"
+
+
+def test_every_invited_sector_hears_of_a_meeting() -> None:
+    called = MeetingCalled(
+        case_id=CASE,
+        facts=task().facts,
+        meeting="conference",
+        meets_at=NOW,
+        sectors=["health", "police"],
+    )
+    told = domain.addressees(load_rules(), happening(called), called)
+    assert told == {"sector/health": False, "sector/police": False}
 
 
 def test_people_belong_to_the_audiences_that_rules_name() -> None:
