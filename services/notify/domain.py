@@ -120,7 +120,7 @@ def payload_of(happening: Happening, unit_name: str, base_url: str) -> bytes:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """One addressee of a rule: a role in the event's commune, in the whole province, or of the asked sector or sectors."""
+    """Addressees of a rule: a role in the event's commune, in the whole province, or of the asked sector or sectors."""
 
     role: str
     scope: Literal["unit", "province", "task-sector", "invited-sectors"]

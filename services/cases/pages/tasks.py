@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.cases import forms, store
 from services.cases.domain.model import COMMUNE, Actor, Case, Task
+from services.cases.domain.rules import open_acts
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.reading import actor_of, may_answer, may_read_identity, may_see_case
 from services.cases.store import TaskFilter
@@ -108,6 +109,8 @@ class TaskPages:
             history=shown,
             asked=asked,
             reads=reads,
+            acts=open_acts(case, actor) if may_read_identity(actor, case.unit) else [],
+            sectors=SECTORS,
             successor=successor,
             sees_case=may_see_case(actor, case.unit),
             values=typed(values),
@@ -130,9 +133,7 @@ class TaskPages:
                     task_id,
                     actor,
                     given,
-                    reason=form.get("date_reason" if given == "new-date" else "reason") or None,
-                    summary=form.get("summary") or None,
-                    question=form.get("question") or None,
+                    **said_with(given, form),
                     new_date=forms.local_moment(form.get("new_date", ""), end_of_day=True),
                 )
         except Rejected as rejected:
@@ -214,6 +215,17 @@ def answer_of(form: Mapping[str, str]) -> Any:
     if given not in _ANSWERS:
         raise Rejected([Violation("answer", "answer-missing", "Chọn một câu trả lời.", "Choose an answer.")])
     return given
+
+
+def said_with(given: Any, form: Mapping[str, str]) -> dict[str, str | None]:
+    """The words that belong to the chosen answer; those typed for another are left out."""
+    fields = {
+        "declined": {"reason": "reason"},
+        "new-date": {"reason": "date_reason"},
+        "done": {"summary": "summary"},
+        "question": {"question": "question"},
+    }.get(given, {})
+    return {name: form.get(field) or None for name, field in fields.items()}
 
 
 def filter_of(asked: Mapping[str, str], default: str) -> TaskFilter:
