@@ -136,6 +136,7 @@ class FindingDesk:
 
         A search by name or number is remembered.
         """
+        said = said.replace("\x00", " ")
         code = _CODE.fullmatch(said.strip())
         if code:
             kind, year, number = code.groups()

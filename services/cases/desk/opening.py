@@ -7,13 +7,13 @@ that one child's erasure leaves the others as they are.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from services.cases import store
 from services.cases.desk.files import CaseFiles, local
 from services.cases.desk.finding import FindingDesk
 from services.cases.domain import opening
-from services.cases.domain.model import SYSTEM, Actor
+from services.cases.domain.model import SYSTEM, Actor, Decision
 from services.cases.store import ConcernFile
 from shared.contracts.base import SealedBox
 from shared.contracts.vocabulary import ChildDescription
@@ -24,6 +24,15 @@ from shared.messaging.router import Scope
 _SHARED = ("what_happened", "unit_text", "measures_taken", "details")
 SAME_REPORT = "same-report"
 Children = Sequence[ChildDescription | None]
+
+
+@dataclass(frozen=True, slots=True)
+class _New:
+    """A further child of a report whose case is about to be opened: its place in the report, its case's code."""
+
+    place: int
+    child: ChildDescription
+    code: str
 
 
 class Opening:
@@ -63,10 +72,20 @@ class Opening:
 
         Out: the report without these children: they are in their own parts now.
         """
+        new = [
+            _New(place, child, await store.next_case_code(scope.connection, local(scope)))
+            for place, child in enumerate(children[known:], start=known + 1)
+            if child is not None
+        ]
         family = list(siblings)
-        for place, child in enumerate(children[known:], start=known + 1):
-            if child is not None:
-                family.append(await self._open_part(scope, file, place, child, actor, family))
+        for one in new:
+            others = [code for _, code in siblings] + [other.code for other in new if other is not one]
+            family.append(await self._open_part(scope, file, one, actor, family, others))
+        for case_id, _ in siblings if new else ():
+            case = await store.lock_case(scope.connection, case_id)
+            if case is not None:
+                told = opening.with_siblings(Decision(case), [one.code for one in new], ())
+                await self._files.save(scope, case, told, actor)
         said = {name: box for name, box in file.said.items() if name != "more_children"}
         return replace(file, said=said)
 
@@ -109,16 +128,18 @@ class Opening:
         self,
         scope: Scope,
         file: ConcernFile,
-        place: int,
-        child: ChildDescription,
+        new: _New,
         actor: Actor,
         family: Sequence[tuple[str, str]],
+        others: Sequence[str],
     ) -> tuple[str, str]:
-        """One further child's case. Out: its id and code."""
-        part = store.part_id(file.concern.id, place)
+        """One further child's case, linked to the `family` there is; its timeline names the codes of all `others`.
+
+        Out: its id and code.
+        """
+        part, child, code = store.part_id(file.concern.id, new.place), new.child, new.code
         case_id = stable_id("case", part)
         await self._files.keys.make(scope.connection, f"case/{case_id}")
-        code = await store.next_case_code(scope.connection, local(scope))
         concern = opening.about_child(file.concern, child, part)
         decision = opening.open_case(
             replace(concern, id=file.concern.id),
@@ -129,7 +150,7 @@ class Opening:
             by_person=actor is not SYSTEM,
             part=part,
         )
-        decision = opening.with_siblings(decision, [code for _, code in family], [other for other, _ in family])
+        decision = opening.with_siblings(decision, others, [other for other, _ in family])
         await self._files.save(scope, None, decision, actor)
         for other, _ in family:
             await store.link_cases(scope.connection, case_id, other, SAME_REPORT, scope.now)

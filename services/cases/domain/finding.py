@@ -12,6 +12,10 @@ from shared.reference.text import fold
 
 Fit = Literal["sure", "likely", "possible"]
 FITS: tuple[Fit, ...] = ("sure", "likely", "possible")
+# Shares of their words that two names have in common: enough by itself; with the same commune; the same birth date.
+ALIKE = 0.8
+ALIKE_HERE = 0.75
+ALIKE_BORN = 0.4
 _WORD = re.compile(r"[a-z0-9]+")
 _MOST_WORDS = 12
 _NUMBER = re.compile(r"[^0-9]")
@@ -47,8 +51,8 @@ def fit_of(
     if not asked_words or not known_words:
         return None
     alike = 2 * shared_words / (asked_words + known_words)
-    if alike >= 0.8 and shared_words >= 2:
+    if alike >= ALIKE and shared_words >= 2:
         return "likely" if same_birth or (same_unit and alike == 1) else "possible"
-    if (same_birth and alike >= 0.4) or (same_unit and alike >= 0.75):
+    if (same_birth and alike >= ALIKE_BORN) or (same_unit and alike >= ALIKE_HERE):
         return "possible"
     return None

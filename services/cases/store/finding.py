@@ -13,6 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.cases.domain.finding import ALIKE_BORN, ALIKE_HERE
 from services.cases.store.statements import Units, in_units, units_of
 
 TokenKind = Literal["word", "number", "birth"]
@@ -107,7 +108,11 @@ async def files_like(
     values: dict[str, Any] = {
         "tokens": list(asked.kinds()),
         "leading": list(leading),
-        "least": len(asked.words) if all_words else 0,
+        "asked": len(asked.words),
+        "all_words": all_words,
+        # A search by all words wants nothing less than all of them.
+        "alike": 2.0 if all_words else ALIKE_HERE,
+        "alike_born": 2.0 if all_words else ALIKE_BORN,
         "without": without,
         "limit": limit,
         **units_of(units),
@@ -143,7 +148,10 @@ WITH held AS (
     FROM held JOIN finding ON finding.file_id = held.file_id AND finding.child = held.child
     WHERE finding.token = ANY(:tokens)
     GROUP BY finding.file_id, finding.child, finding.words
-    HAVING count(*) FILTER (WHERE kind = 'word') >= :least
+    HAVING bool_or(kind = 'number')
+        OR 2.0 * count(*) FILTER (WHERE kind = 'word') / greatest(CAST(:asked AS integer) + finding.words, 1)
+           >= CASE WHEN bool_or(kind = 'birth') THEN CAST(:alike_born AS float) ELSE CAST(:alike AS float) END
+        OR CAST(:all_words AS boolean) AND count(*) FILTER (WHERE kind = 'word') = CAST(:asked AS integer)
 )
 SELECT alike.*, concern.id AS concern_id, concern.code AS concern_code, concern.status AS concern_status,
        concern.received_at, concern.kind AS concern_kind, concern.unit AS concern_unit, concern.entered_by,
