@@ -25,7 +25,7 @@ from shared.contracts import cases as events
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A service that somebody says was given. `sector`: whose; `said_by`: the agency event, kept for its corrections."""
+    """A service that somebody says was given. `sector`: whose; `said_by`: the agency event, for its corrections."""
 
     kind: str
     on: date
@@ -59,9 +59,7 @@ def report(case: Case, said: Given, world: World) -> Decision:
     return give(case, said, world, _meant(case, said), field="data.service", day="data.provided_on")
 
 
-def give(
-    case: Case, said: Given, world: World, planned: PlannedService | None, *, field: str, day: str
-) -> Decision:
+def give(case: Case, said: Given, world: World, planned: PlannedService | None, *, field: str, day: str) -> Decision:
     """A service was given: the plan's, or one beside it. In: the input's own names of the service and of its day."""
     if said.kind not in world.service_tasks:
         raise refuse(field, "service-kind", "Dịch vụ không có trong danh mục.", "The service is not listed.")
@@ -108,7 +106,7 @@ def _meant(case: Case, said: Given) -> PlannedService | None:
 
 
 def _taken_back(case: Case, said: Given) -> Case:
-    """A correction counts from scratch: what the same event said before is awaited again, or was nothing of the plan."""
+    """A correction counts from scratch: what the same event said before is awaited again, or never was."""
     if said.said_by is None:
         return case
     awaited = [

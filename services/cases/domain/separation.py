@@ -9,12 +9,23 @@ from dataclasses import replace
 from datetime import date
 
 from services.cases.domain import acts, clocks
-from services.cases.domain.model import SEPARATION, Case, Clock, Decision, Entry, Happening, World, end_of_day, local_day, refuse
+from services.cases.domain.model import (
+    SEPARATION,
+    Case,
+    Clock,
+    Decision,
+    Entry,
+    Happening,
+    World,
+    end_of_day,
+    local_day,
+    refuse,
+)
 from shared.contracts import cases as events
 
 
 def decided(decision: Decision, world: World, until: date | None = None) -> Decision:
-    """A separation was decided now: its clock runs from the decision, to a day that was given or as long as the law has.
+    """A separation was decided now: its clock runs from the decision, to the day given or as long as the law has.
 
     Raises: `Rejected` (not-within-law) where the day does not lie ahead or is later than the law allows at first.
     """
@@ -33,9 +44,7 @@ def decided(decision: Decision, world: World, until: date | None = None) -> Deci
     if until is None:
         return clocks.start(decision, world, SEPARATION, world.now)
     nearing_at = max(world.now, due - (longest.due - longest.nearing_at))
-    return clocks.run(
-        decision, Clock(world.new_id(), SEPARATION, world.now, due, nearing_at, longest.legal_source)
-    )
+    return clocks.run(decision, Clock(world.new_id(), SEPARATION, world.now, due, nearing_at, longest.legal_source))
 
 
 def extend(case: Case, act: acts.ExtendSeparation, world: World) -> Decision:
