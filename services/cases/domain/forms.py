@@ -235,7 +235,7 @@ def _rows(asked: FormField, name: str, value: Any, codes: Codes, violations: lis
             for column in asked.fields
         }
         rows.append({code: answer for code, answer in read.items() if answer is not None})
-    return rows or None
+    return [row for row in rows if row] or None
 
 
 def _is_empty(value: Any) -> bool:
@@ -277,10 +277,10 @@ def _day(value: Any, _asked: FormField, _codes: Codes) -> str:
 def _number(value: Any, _asked: FormField, _codes: Codes) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise _WrongAnswerError("not-a-number")
-    number = float(value) if isinstance(value, int | float) else _written(value.replace(" ", ""))
+    number = value if isinstance(value, int | float) else _written(value.replace(" ", ""))
     if not abs(number) < _LARGEST:
         raise _WrongAnswerError("not-a-number")
-    return int(number) if number.is_integer() else number
+    return int(number) if number == int(number) else number
 
 
 def _written(text: str) -> float:
