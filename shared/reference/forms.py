@@ -19,6 +19,26 @@ When = Literal["always", "known", "agreed"]
 Half = Literal["harm", "protection"]
 FieldType = Literal["text", "long", "date", "number", "choice", "choices", "yes-no", "rows"]
 _LISTED: frozenset[str] = frozenset({"choice", "choices"})
+# What the file of a case knows when a form is begun; of each planned service, for a group with a row a service.
+FACTS = frozenset(
+    {
+        "today",
+        "officer",
+        "unit",
+        "received-at",
+        "what-happened",
+        "measures-taken",
+        "child-name",
+        "child-birth-date",
+        "child-age",
+        "child-sex",
+        "child-address",
+        "child-school",
+        "carers",
+        "services",
+    }
+)
+SERVICE_FACTS = frozenset({"service-kind", "service-by", "service-due", "service-given"})
 # Names that the page of a form gives to its own parts.
 _TAKEN = frozenset({"act", "version", "form-of", "answers", "ratings"})
 
@@ -235,5 +255,8 @@ def _check_field(where: str, field: FormField, lists: Collection[str], *, column
         raise ReferenceDataError(f"{where}: a choice needs its list, and nothing else has one")
     if (field.type == "rows") is not bool(field.fields) or (column and field.type == "rows"):
         raise ReferenceDataError(f"{where}: rows need `fields`, nothing else has them, and none stands inside another")
+    facts = SERVICE_FACTS if column else FACTS
+    if field.prefill is not None and field.prefill not in facts and (column or "." not in field.prefill):
+        raise ReferenceDataError(f"{where}: nothing is known as {field.prefill}; there are {', '.join(sorted(facts))}")
     for inner in field.fields:
         _check_field(f"{where}.{inner.code}", inner, lists, column=True)

@@ -183,6 +183,38 @@ async def test_the_second_of_two_keeps_what_was_typed_and_sees_what_changed_sinc
     assert (await worker.post(path, data={**form, "version": again.group(1)})).status == 303
 
 
+async def test_whoever_acts_too_late_on_the_case_page_sees_what_changed_there(house: House, waiting: str) -> None:
+    worker = await house.as_person("lan.worker")
+    token, page = await token_of(worker, f"/cases/c/{waiting}")
+    version = re.search(r'name="version" value="(\d+)"', page)
+    assert version
+    await act_on(worker, f"/cases/c/{waiting}", "note", {"note.text": "Ghi chú thứ nhất"})
+    form = {"form_token": token, "act": "note", "version": version.group(1), "note.text": "Ghi chú thứ hai"}
+    late = (await worker.post(f"/cases/c/{waiting}", data=form)).text
+    news = late[late.index('id="news"') : late.index("</section>", late.index('id="news"'))]
+    assert "Ghi chú thứ nhất" in news
+    assert "Mở vụ việc" not in news
+
+
+async def test_a_program_gets_the_same_refusal_with_field_rule_and_label(house: House, waiting: str) -> None:
+    worker = await house.as_person("lan.worker")
+    token, _ = await token_of(worker, f"/cases/c/{waiting}")
+    worker.headers |= {"accept": "application/json", "x-form-token": token}
+    rated = {"ratings": dict.fromkeys(ROWS, "medium"), "level": "medium", "conclusion": "Cần theo dõi thêm tại nhà."}
+    version = (await worker.get(f"/cases/api/cases/{waiting}")).json()["version"]
+    for answers, field, rule in (
+        ({"assessed-on": "mai"}, "answers.assessed-on", "not-a-day"),
+        ({"urgent-needs": [{"provider": "Hội"}]}, "answers.urgent-needs.0.need", "answer-missing"),
+        ({"height": 3}, "answers.height", "field-unknown"),
+    ):
+        act = {"version": version, "act": {"act": "assess-initial", **rated, "answers": answers}}
+        refused = await worker.post(f"/cases/api/cases/{waiting}/acts", json=act)
+        assert refused.status == 422
+        assert [(known["field"], known["rule"]) for known in refused.json()["violations"]] == [(field, rule)]
+    act = {"version": version, "act": {"act": "assess-initial", **rated, "answers": {"assessed-on": "2026-11-24"}}}
+    assert (await worker.post(f"/cases/api/cases/{waiting}/acts", json=act)).status == 200
+
+
 async def test_a_draft_that_is_taken_up_later_tells_what_changed_since_it_was_begun(house: House, waiting: str) -> None:
     worker, chair = await house.as_person("lan.worker"), await house.as_person("binh.chair")
     path = f"/cases/c/{waiting}/forms/assess-initial"
@@ -246,6 +278,10 @@ async def test_an_approved_plan_asks_the_sector_in_the_plans_words_and_its_event
     ]
     page = (await worker.get(f"/cases/c/{waiting}")).text
     assert "Trạm y tế xã" in page
+    assert "Đã thực hiện ngày 24/11/2026" in page
+    review = (await worker.get(f"/cases/c/{waiting}/forms/hold-review")).text
+    assert 'name="hold-review.answers.results.0.what" type="text" value="Khám, chữa bệnh, phục hồi"' in review
+    assert "Đã thực hiện ngày 24/11/2026</textarea>" in review
     assert "đã có" in page
     await house.send(("service.provided", "S-1", {**given, "provided_on": "2026-11-20"}), sector="health")
     services = (await house.rows("SELECT services FROM cases"))[0].services

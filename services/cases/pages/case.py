@@ -55,7 +55,7 @@ class CasePage:
             names = self.room.names(request)
             opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in lines]
             shown = names.history(opened, format_datetime)
-            drafts = await self.room.office.desk.drafts.listed(scope, actor, f"case/{case.id}/")
+            begun = await self.room.office.desk.drafts.listed(scope, actor, f"case/{case.id}/")
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
         return self.room.render(
             request,
@@ -67,7 +67,7 @@ class CasePage:
             target=target,
             acts=open_acts(case, actor),
             may_answer=actor.role in ("worker", "chair"),
-            drafts={draft.form for draft in drafts},
+            begun={draft.form for draft in begun},
             news=_news(shown, values, violations),
             sectors=SECTORS,
             values=typed(values),

@@ -23,7 +23,7 @@ from shared.contracts.vocabulary import ChildDescription
 from shared.identity import FORM_FIELD, Principal, SignedIn
 from shared.messaging.router import Scope
 from shared.reference.forms import Form, FormField
-from shared.web.i18n import format_datetime
+from shared.web.i18n import format_date, format_datetime
 from shared.web.pages import language_of
 
 # What is decided anew each time a form is filled in; the time before is shown beside it, not chosen for anybody.
@@ -140,11 +140,29 @@ class FormPages:
         values: dict[str, str] = {}
         for asked in form.fields:
             source = asked.prefill or ""
-            if source in facts:
+            if asked.type == "rows" and source == "services":
+                values |= self._services(self.room.names(request), case, filling.name_of(act, asked), asked)
+            elif source in facts:
                 values[filling.name_of(act, asked)] = facts[source]
             elif "." in source:
                 number, _, code = source.partition(".")
                 values |= _carried(asked, act, _answers(opened, number).get(code))
+        return values
+
+    def _services(self, names: v.Names, case: Case, name: str, asked: FormField) -> dict[str, str]:
+        """A row for each service of the plan."""
+        values: dict[str, str] = {}
+        for number, service in enumerate(case.services):
+            given = names.of(v.GIVEN, "given") + f" {format_date(service.done_on)}" if service.done_on else ""
+            facts = {
+                "service-kind": names.term("service-kinds", service.kind),
+                "service-by": names.term("sectors", service.sector) if service.sector else names.unit(case.unit),
+                "service-due": service.due.isoformat(),
+                "service-given": given,
+            }
+            values |= {
+                f"{name}.{number}.{column.code}": facts[column.prefill] for column in asked.fields if column.prefill
+            }
         return values
 
     async def _reported(self, scope: Scope, case: Case, actor: Actor) -> dict[str, str]:
@@ -239,7 +257,7 @@ def _before(form: Form, act: str, opened: Opened, language: str) -> Before:
         for asked in form.fields
         if asked.code in answers
         and asked.act not in _DECIDED_ANEW
-        and asked.prefill not in (_TODAY, "officer")
+        and asked.prefill not in (_TODAY, "officer", "services")
         and not (approved and asked.act == "services")
     }
     return Before(filling.flat(form, act, carried), beside)
