@@ -67,6 +67,7 @@ class CasePage:
             target=target,
             acts=open_acts(case, actor),
             may_answer=actor.role in ("worker", "chair"),
+            today=local_day(scope.now),
             begun={draft.form for draft in begun},
             news=_news(shown, values, violations),
             sectors=SECTORS,

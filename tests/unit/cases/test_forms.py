@@ -176,8 +176,15 @@ def test_what_a_page_sends_comes_back_as_the_page_had_it() -> None:
 def test_a_form_says_what_it_lacks_in_its_own_order() -> None:
     form = Forms.load().form("02")
     given = {"conclusion": "Có"}
-    lacking = [name for name, _ in missing(form, given, {"severity": "high"})]
+    lacking = [known.name for known in missing(form, given, {"severity": "high"})]
     assert lacking == [*(f"ratings.{row}" for row in ROWS[1:]), "level"]
+    plan = Forms.load().form("04")
+    rows = [{"kind": "medical"}, {}, {"due": "2026-12-10"}]
+    said_of = {known.name: known.label("vi") for known in missing(plan, {"goals": "An toàn", "services": rows}, {})}
+    assert said_of == {
+        "services.0.due": "Dịch vụ, hoạt động hỗ trợ 1: Xong trước ngày",
+        "services.2.kind": "Dịch vụ, hoạt động hỗ trợ 3: Dịch vụ",
+    }
 
 
 def test_a_form_begun_before_a_change_of_the_law_stays_with_its_edition() -> None:

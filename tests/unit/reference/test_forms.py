@@ -15,6 +15,8 @@ from shared.reference.checking import check
 from shared.reference.files import ReferenceDataError, lay_over
 from shared.reference.forms import Forms
 from shared.reference.terms import Terms
+from shared.runtime import ConfigurationError, use_reference
+from shared.settings import Settings
 
 SWIMMING = 'swimming: {vi: "Dạy bơi", en: "Swimming", sector: education, task: mentoring}'
 
@@ -145,3 +147,13 @@ def test_the_checker_tries_a_folder(tmp_path: Path, capsys: pytest.CaptureFixtur
     (tmp_path / "terms.yaml").write_text(f"service-kinds:\n  codes:\n    {SWIMMING}\n", "utf-8")
     assert checker.main([str(tmp_path)]) == 0
     assert "service-kinds: 13" in capsys.readouterr().out
+
+
+def test_a_process_starts_with_the_provinces_folder_or_says_what_is_wrong_with_it(tmp_path: Path) -> None:
+    (tmp_path / "terms.yaml").write_text(f"service-kinds:\n  codes:\n    {SWIMMING}\n", "utf-8")
+    use_reference(Settings(environment="test", reference_dir=tmp_path))
+    assert "swimming" in Terms.load("service-kinds")
+    use_reference(Settings(environment="test"))
+    assert "swimming" not in Terms.load("service-kinds")
+    with pytest.raises(ConfigurationError, match=r"VONGTAY_REFERENCE_DIR: .*nowhere: there is no such folder"):
+        use_reference(Settings(environment="test", reference_dir=tmp_path / "nowhere"))
