@@ -91,7 +91,12 @@ class RatedRow:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One edition of a form. `deadline`: kind of the clock that it meets; `act`: what filling it in does."""
+    """One edition of a form.
+
+    Args:
+        deadline: kind of the clock that it meets. act: what filling it in does.
+        beside: the form that whoever fills this one in reads first.
+    """
 
     code: str
     vi: str
@@ -104,6 +109,7 @@ class Form:
     deadline: str | None = None
     effective_to: date | None = None
     act: str | None = None
+    beside: str | None = None
 
     def title(self, language: str = "vi") -> str:
         """What the form is called."""
@@ -127,6 +133,8 @@ class Forms:
             earlier.append(form)
         self._by_act: dict[str, str] = {}
         for form in forms:
+            if form.beside is not None and form.beside not in self._editions:
+                raise ReferenceDataError(f"forms.yaml: {form.code}: there is no form {form.beside}")
             if form.act is not None and self._by_act.setdefault(form.act, form.code) != form.code:
                 raise ReferenceDataError(f"forms.yaml: {form.code}: {form.act} has another form already")
 

@@ -248,6 +248,9 @@ async def test_an_approved_plan_asks_the_sector_in_the_plans_words_and_its_event
     await done(worker, waiting, "assess-initial", initial())
     await done(worker, waiting, "draft-plan", plan())
     assert await house.rows("SELECT 1 FROM task") == []
+    decision = (await chair.get(f"/cases/c/{waiting}/forms/approve-plan")).text
+    assert "Trẻ được an toàn</dd>" in decision, "the chair reads the plan where it is decided"
+    assert "Dịch vụ: Khám, chữa bệnh, phục hồi; Để làm gì: Khám vết bầm ở tay; Ngành thực hiện: Y tế" in decision
     await done(chair, waiting, "approve-plan", {"approve-plan.number": "12/QĐ"})
     task = (await house.rows("SELECT * FROM task"))[0]
     assert (task.kind, task.sector) == ("medical-examination", "health")

@@ -81,7 +81,8 @@ class FormPages:
             names = self.room.names(request)
             seen = forms.version_of(values) if "version" in values else case.version
             news = [line for line in names.history(opened, format_datetime) if line.version > seen]
-        return self._render(request, case, form, act, values, sent, draft, before, news, closed)
+            read = next((line for line in names.history(opened, format_datetime) if line.form == form.beside), None)
+        return self._render(request, case, form, act, values, sent, draft, before, news, closed, read)
 
     async def submit(
         self, request: Request, key: str, act: str, principal: Principal, given: Mapping[str, str]
@@ -194,6 +195,7 @@ class FormPages:
         before: Before,
         news: Sequence[v.Shown],
         closed: Violation | None,
+        read: v.Shown | None,
     ) -> Response:
         given = filling.given(form, act, values)
         ratings: Mapping[str, Any] = {row: given.ratings[row] for row in given.ratings if given.ratings[row] in RATINGS}
@@ -220,6 +222,7 @@ class FormPages:
             draft=draft,
             before=typed(before.beside),
             news=news,
+            read=read,
             changed=changed,
             ratings=RATINGS,
         )

@@ -188,7 +188,7 @@ def test_a_form_says_what_it_lacks_in_its_own_order() -> None:
 
 
 def test_a_form_begun_before_a_change_of_the_law_stays_with_its_edition() -> None:
-    old = Forms.load().form("03")
+    old = replace(Forms.load().form("03"), beside=None)
     new = replace(old, effective_from=date(2026, 11, 1), fields=[*old.fields, FormField("home", "Nhà", "Home")])
     both = replace(world(), forms=Forms([old, new], ["risk-levels"], []))
     begun = acts.AssessDetailed.model_validate({**detailed(), "form_of": "2017-07-01"})
@@ -275,7 +275,10 @@ def test_a_plan_has_something_to_do_and_services_that_are_listed_and_lie_ahead()
         "services.0.kind": "not-listed",
         "services.0.due": "not-a-day",
     }
-    assert rules_of(draft(service(), service(due="2026-11-01")), case) == {"services.1.due": "due-past"}
+    assert rules_of(draft(service(), *[service(due="2026-11-01")] * 2), case) == {
+        "services.1.due": "due-past",
+        "services.2.due": "due-past",
+    }
     assert rules_of(draft(service(sector="army")), case) == {"services.0.sector": "not-listed"}
 
 

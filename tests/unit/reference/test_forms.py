@@ -83,6 +83,7 @@ def test_an_edition_says_what_it_changes_and_the_day_decides_which_is_in_force(t
         ('"03":\n  fields:\n    x: {vi: a, en: a, wen: known}\n', r"forms.yaml: 03.x: a field has no wen"),
         ('"03":\n  fields:\n    x.y: {vi: a, en: a}\n', r"forms.yaml: 03.x.y: no field can have this code"),
         ('"03":\n  fields:\n    x: {vi: a, en: a, prefill: mood}\n', r"forms.yaml: 03.x: nothing is known as mood"),
+        ('"03":\n  beside: "99"\n', r"forms.yaml: 03: there is no form 99"),
         ('"03":\n  fields: text\n', r"forms.yaml: 03: fields: a mapping of names is expected"),
         ('"03":\n  editions:\n    soon: {}\n', r"forms.yaml: 03: `editions` are named by the day"),
         ('"08": {vi: a, en: a}\n', r"forms.yaml: 08: .*legal_source_vi"),
