@@ -9,6 +9,7 @@ from services.cases.desk.drafts import Draft, DraftDesk
 from services.cases.desk.files import CaseFiles
 from services.cases.desk.finding import FindingDesk
 from services.cases.desk.intake import IntakeDesk, Origin
+from services.cases.desk.providing import ServiceDesk
 from services.cases.desk.tasks import TaskDesk
 from services.cases.desk.work import CaseDesk
 from shared.privacy import Keys
@@ -32,3 +33,4 @@ class Desk:
         self.intake = IntakeDesk(self.files, self.finding)
         self.cases = CaseDesk(self.files)
         self.tasks = TaskDesk(self.files)
+        self.services = ServiceDesk(self.files)
