@@ -1,4 +1,4 @@
-"""People of the demo, each in a browser session of their own: they sign in, read, fill in forms by their labels, send."""
+"""People of the demo, each in a browser session of their own: they sign in, read, fill in forms, send."""
 
 from __future__ import annotations
 

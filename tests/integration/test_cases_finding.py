@@ -7,6 +7,10 @@ import re
 import pytest
 
 from services.cases import store
+from services.cases.desk import Desk
+from services.cases.upkeep import forget
+from shared.reference.deadlines import Deadlines
+from shared.reference.units import Units
 from tests.integration.cases_house import (
     NAME,
     Browser,
@@ -15,7 +19,6 @@ from tests.integration.cases_house import (
     concern,
     house,
     opened,
-    tick_once,
     token_of,
 )
 
@@ -98,7 +101,7 @@ async def test_what_was_erased_is_found_by_nobody_and_its_tokens_go(house: House
         await house.keys.erase(connection, f"case/{file_id}")
     assert "BT-2026-000001" not in await search(client, NAME)
     assert "BT-2026-000001" not in await fragment(client, NAME)
-    await tick_once(house, house.desk_of)
+    await forget(house.database, Desk(house.keys, Units.load(), Deadlines.load()), lambda: house.now)
     assert await house.rows("SELECT 1 FROM finding") == []
 
 

@@ -70,6 +70,9 @@ class CaseDesk:
         world = self.files.world(scope.now)
         decided = [(case, cases.tick(case, world)) for case in due]
         await self.files.save_all(scope, decided, SYSTEM, seen=False)
+        # Written when other rules said when to look: what they say now is when the ticker looks again.
+        if early := [(case, case) for case, decision in decided if not decision.happenings]:
+            await store.save_cases(scope.connection, early, [])
         return [case.next_moment() or scope.now for case in due]
 
     async def _merge(self, scope: Scope, case_id: str, act: acts.Merge, actor: Actor, version: int) -> Case:

@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.cases.domain.model import Case
 from services.cases.store.files import whole
 
-_DUE = """SELECT * FROM cases WHERE next_moment <= :now ORDER BY next_moment LIMIT :limit
+DUE = """SELECT * FROM cases WHERE next_moment <= :now ORDER BY next_moment LIMIT :limit
           FOR UPDATE SKIP LOCKED"""
 _DUE_ONE = "SELECT * FROM cases WHERE id = :id AND next_moment <= :now FOR UPDATE SKIP LOCKED"
-_NEXT = "SELECT min(next_moment) FROM cases"
+NEXT = "SELECT min(next_moment) FROM cases"
 _DUE_IDS = "SELECT id FROM cases WHERE next_moment <= :now ORDER BY next_moment LIMIT :limit"
 _ATTEMPTS = "SELECT attempts FROM stuck WHERE case_id = :id"
 _PUT_ASIDE = """INSERT INTO stuck (case_id, reason, attempts, since, again)
@@ -43,7 +43,7 @@ class Stuck:
 
 async def due_cases(connection: AsyncConnection, now: datetime, limit: int) -> list[Case]:
     """Cases about which something fell due, locked; those another replica holds are left to it."""
-    rows = await connection.execute(text(_DUE), {"now": now, "limit": limit})
+    rows = await connection.execute(text(DUE), {"now": now, "limit": limit})
     return await whole(connection, rows.mappings().all())
 
 
@@ -60,7 +60,7 @@ async def due_ids(connection: AsyncConnection, now: datetime, limit: int) -> lis
 
 async def next_moment(connection: AsyncConnection) -> datetime | None:
     """When something falls due next, or fell due and has not been told."""
-    found: datetime | None = (await connection.execute(text(_NEXT))).scalar_one()
+    found: datetime | None = (await connection.execute(text(NEXT))).scalar_one()
     return found
 
 

@@ -5,7 +5,7 @@ lock comes before its case's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -77,26 +77,27 @@ def _changed(before: Sequence[_Part], after: Sequence[_Part]) -> list[_Part]:
     return [part for part in after if part not in known]
 
 
+def _values(part: _Part, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(part, name) for name in names}
+
+
 def _clock_rows(before: Case | None, case: Case) -> _Rows:
-    return [asdict(clock) for clock in _changed(before.clocks if before else (), case.clocks)]
+    return [_values(clock, _CLOCK) for clock in _changed(before.clocks if before else (), case.clocks)]
 
 
 def _task_rows(before: Case | None, case: Case) -> _Rows:
     # A task lies where its case does: all go along when it moves.
     moved = before is not None and before.unit != case.unit
     tasks = case.tasks if moved else _changed(before.tasks if before else (), case.tasks)
-    return [{**asdict(task), "unit": case.unit, "awaited": task.awaited} for task in tasks]
+    return [{**_values(task, _TASK), "unit": case.unit, "awaited": task.awaited} for task in tasks]
 
 
 def _team_rows(before: Case | None, case: Case) -> _Rows:
-    return [asdict(member) for member in _changed(before.team if before else (), case.team)]
+    return [_values(member, _MEMBER) for member in _changed(before.team if before else (), case.team)]
 
 
 def _conference_rows(before: Case | None, case: Case) -> _Rows:
-    return [
-        {**asdict(known), "sectors": list(known.sectors)}
-        for known in _changed(before.conferences if before else (), case.conferences)
-    ]
+    return [_values(known, _CONFERENCE) for known in _changed(before.conferences if before else (), case.conferences)]
 
 
 _PARTS: Sequence[tuple[TextClause, Callable[[Case | None, Case], _Rows]]] = (
