@@ -1,6 +1,16 @@
 """Tables and queries of the cases database. Personal words lie here sealed only; every statement is written whole."""
 
 from services.cases.store.access import record_read
+from services.cases.store.attachments import (
+    AttachmentFile,
+    attachments_of,
+    attachments_of_task,
+    count_attachments,
+    find_attachment,
+    remove_attachment,
+    save_attachment,
+    sealed_part,
+)
 from services.cases.store.children import add_alias, cases_of_child, resolved
 from services.cases.store.concerns import (
     ConcernFile,
@@ -17,34 +27,43 @@ from services.cases.store.files import case_of_task, due_cases, find_case, lock_
 from services.cases.store.incidents import Incident, save_incident
 from services.cases.store.lists import CaseFilter, case_counts, list_cases, tasks_of_sector
 from services.cases.store.statements import Units
-from services.cases.store.timeline import Line, timeline
+from services.cases.store.timeline import Line, find_line, timeline
 
 __all__ = [
+    "AttachmentFile",
     "CaseFilter",
     "ConcernFile",
     "Incident",
     "Line",
     "Units",
     "add_alias",
+    "attachments_of",
+    "attachments_of_task",
     "case_counts",
     "case_of_task",
     "cases_of_child",
     "concerns_entered_by",
     "concerns_of",
+    "count_attachments",
     "count_waiting",
     "due_cases",
+    "find_attachment",
     "find_case",
     "find_concern",
+    "find_line",
     "list_cases",
     "lock_case",
     "lock_concern",
     "lock_concern_or_code",
     "next_case_code",
     "record_read",
+    "remove_attachment",
     "resolved",
+    "save_attachment",
     "save_case",
     "save_concern",
     "save_incident",
+    "sealed_part",
     "tasks_of_sector",
     "timeline",
     "waiting_concerns",
