@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from functools import cache
 from typing import Self
 
 from shared.reference.calendar import LOCAL, WorkCalendar
-from shared.reference.files import ReferenceDataError, read_yaml
+from shared.reference.files import ReferenceDataError, kept, read_yaml
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +58,7 @@ class Deadlines:
             earlier.append(rule)
 
     @classmethod
-    @cache
+    @kept
     def load(cls) -> Self:
         """From the data file. Raises `ReferenceDataError`."""
         rows: list[Mapping[str, object]] = read_yaml("deadlines.yaml")

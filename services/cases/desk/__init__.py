@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from services.cases.desk.files import CaseFiles
 from services.cases.desk.intake import IntakeDesk, Origin
+from services.cases.desk.providing import ServiceDesk
 from services.cases.desk.tasks import TaskDesk
 from services.cases.desk.work import CaseDesk
 from shared.privacy import Keys
@@ -28,3 +29,4 @@ class Desk:
         self.intake = IntakeDesk(self.files)
         self.cases = CaseDesk(self.files)
         self.tasks = TaskDesk(self.files)
+        self.services = ServiceDesk(self.files)

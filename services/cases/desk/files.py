@@ -23,6 +23,7 @@ from shared.messaging.router import Scope
 from shared.privacy import Keys
 from shared.reference.calendar import LOCAL
 from shared.reference.deadlines import Deadlines
+from shared.reference.forms import Forms
 from shared.reference.terms import Terms
 from shared.reference.units import Units
 
@@ -44,6 +45,9 @@ class CaseFiles:
             for name in ("task-kinds", "case-outcomes", "emergency-measures", "dismissal-reasons")
         }
 
+        self._forms = Forms.load()
+        kinds = Terms.load("service-kinds")
+        self._service_tasks = {code: str(kinds.get(code, "task")) for code in kinds.codes()}
         measures = Terms.load("emergency-measures")
         self._separating = frozenset(code for code in measures.codes() if measures.get(code, "separates"))
 
@@ -59,6 +63,9 @@ class CaseFiles:
             measures=self._codes["emergency-measures"],
             separating=self._separating,
             dismissals=self._codes["dismissal-reasons"],
+            forms=self._forms,
+            codes=answers_in,
+            service_tasks=self._service_tasks,
         )
 
     async def save(
@@ -140,6 +147,16 @@ class CaseFiles:
         if case.version != version:
             raise acts.version_changed()
         return case
+
+
+def answers_in(name: str) -> list[str]:
+    """The codes of a list that a form may be answered with, in the list's order."""
+    terms = Terms.load(name)
+    return [
+        code
+        for code in terms.codes()
+        if terms.get(code, "offered") is not False and terms.get(code, "answer") is not False
+    ]
 
 
 def local(scope: Scope) -> datetime:

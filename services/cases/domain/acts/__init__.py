@@ -10,11 +10,18 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from services.cases.domain.acts.assessing import AssessDetailed, AssessInitial, Verify
-from services.cases.domain.acts.base import Code, EmptyIsNone, MaybeWords, Words, version_changed
+from services.cases.domain.acts.base import Code, EmptyIsNone, FormAct, MaybeWords, Words, version_changed
 from services.cases.domain.acts.coordinating import CancelTask, RequestTask
 from services.cases.domain.acts.ending import Close, Merge, Reopen
 from services.cases.domain.acts.leading import NONE_OF_THESE, ChooseChild, Note, Reclassify, Transfer
-from services.cases.domain.acts.planning import ApprovePlan, DraftPlan, HoldReview, ReturnPlan
+from services.cases.domain.acts.planning import (
+    ApprovePlan,
+    DraftPlan,
+    HoldNeedsMeeting,
+    HoldReview,
+    RecordService,
+    ReturnPlan,
+)
 from services.cases.domain.acts.protecting import DecideEmergency, EndSeparation, ExtendSeparation
 from services.cases.domain.acts.triage import DismissConcern, ForwardConcern, LinkConcern, OpenCase
 
@@ -37,7 +44,9 @@ __all__ = [
     "EmptyIsNone",
     "EndSeparation",
     "ExtendSeparation",
+    "FormAct",
     "ForwardConcern",
+    "HoldNeedsMeeting",
     "HoldReview",
     "LinkConcern",
     "MaybeWords",
@@ -45,6 +54,7 @@ __all__ = [
     "Note",
     "OpenCase",
     "Reclassify",
+    "RecordService",
     "Reopen",
     "RequestTask",
     "ReturnPlan",
@@ -66,6 +76,8 @@ Act = Annotated[
     | ReturnPlan
     | RequestTask
     | CancelTask
+    | HoldNeedsMeeting
+    | RecordService
     | HoldReview
     | Close
     | Reopen
