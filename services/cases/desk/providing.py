@@ -50,6 +50,9 @@ class ServiceDesk:
             case = await store.lock_case(scope.connection, case.merged_into)
         if case is None:
             raise refuse(
-                "data.case_id", "case-unknown", "Không có vụ việc mang mã này.", "There is no case with this identifier."
+                "data.case_id",
+                "case-unknown",
+                "Không có vụ việc mang mã này.",
+                "There is no case with this identifier.",
             )
         return case

@@ -105,9 +105,7 @@ class Filled:
 
 def answers_of(form: Form, data: Mapping[str, Any], words: Mapping[str, Any]) -> dict[str, Any]:
     """Every answer of a filled-in form by field code, from its line of the timeline with opened words."""
-    found = {
-        asked.code: data.get(asked.act) if asked.act in COARSE else words.get(asked.code) for asked in form.fields
-    }
+    found = {asked.code: data.get(asked.act) if asked.act in COARSE else words.get(asked.code) for asked in form.fields}
     return {code: value for code, value in found.items() if not _is_empty(value)}
 
 

@@ -59,9 +59,7 @@ def report(case: Case, said: Given, world: World) -> Decision:
     return give(case, said, world, _meant(case, said), field="data.service", day="data.provided_on")
 
 
-def give(
-    case: Case, said: Given, world: World, planned: PlannedService | None, *, field: str, day: str
-) -> Decision:
+def give(case: Case, said: Given, world: World, planned: PlannedService | None, *, field: str, day: str) -> Decision:
     """A service was given: the plan's, or one beside it. In: the input's own names of the service and of its day."""
     if said.kind not in world.service_tasks:
         raise refuse(field, "service-kind", "Dịch vụ không có trong danh mục.", "The service is not listed.")

@@ -9,7 +9,18 @@ from dataclasses import replace
 from datetime import date
 
 from services.cases.domain import acts, clocks
-from services.cases.domain.model import SEPARATION, Case, Clock, Decision, Entry, Happening, World, end_of_day, local_day, refuse
+from services.cases.domain.model import (
+    SEPARATION,
+    Case,
+    Clock,
+    Decision,
+    Entry,
+    Happening,
+    World,
+    end_of_day,
+    local_day,
+    refuse,
+)
 from shared.contracts import cases as events
 
 
@@ -33,9 +44,7 @@ def decided(decision: Decision, world: World, until: date | None = None) -> Deci
     if until is None:
         return clocks.start(decision, world, SEPARATION, world.now)
     nearing_at = max(world.now, due - (longest.due - longest.nearing_at))
-    return clocks.run(
-        decision, Clock(world.new_id(), SEPARATION, world.now, due, nearing_at, longest.legal_source)
-    )
+    return clocks.run(decision, Clock(world.new_id(), SEPARATION, world.now, due, nearing_at, longest.legal_source))
 
 
 def extend(case: Case, act: acts.ExtendSeparation, world: World) -> Decision:
