@@ -11,6 +11,7 @@ from services.cases.desk import Desk
 from services.cases.handlers import build_router
 from services.cases.office import Office
 from services.cases.pages import build_pages
+from services.cases.settings import CasesSettings
 from services.cases.ticker import ticker
 from shared.messaging.service import ServiceApp, ServiceContext
 from shared.reference.deadlines import Deadlines
@@ -21,7 +22,7 @@ from shared.web.pages import Pages
 def build(context: ServiceContext) -> ServiceApp:
     """The cases service in the given context."""
     units = Units.load()
-    desk = Desk(context.keys, units, Deadlines.load())
+    desk = Desk(context.keys, units, Deadlines.load(), CasesSettings())
     office = Office(desk, context.database, context.clock)
     pages = Pages("services.cases", unit_names=units.names(), clock=context.clock)
     router = APIRouter()

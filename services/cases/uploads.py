@@ -187,6 +187,16 @@ async def read_upload(request: Request, megabytes: int) -> Upload:
     return reading.upload
 
 
+async def let_finish(request: Request, megabytes: int) -> None:
+    """Read on and keep nothing: a browser reads no refusal before it has sent what it wanted to send."""
+    try:
+        async with asyncio.timeout(_SECONDS):
+            async for _ in _bounded(request.stream(), megabytes * MEGABYTE * _READ_ON):
+                pass
+    except (Rejected, TimeoutError):
+        return
+
+
 async def _bounded(stream: AsyncIterator[bytes], at_most: int) -> AsyncIterator[bytes]:
     read = 0
     async for data in stream:

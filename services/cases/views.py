@@ -61,6 +61,9 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "deadline.met-late": ("Xong sau thời hạn", "warning"),
     "deadline.cancelled": ("Thời hạn không còn áp dụng", "plain"),
     "note": ("Ghi chú", "plain"),
+    "document.added": ("Đính kèm tệp", "info"),
+    "document.removed": ("Gỡ tệp đính kèm", "warning"),
+    "case.exported": ("Sao toàn bộ hồ sơ", "warning"),
 }
 WORDS: Mapping[str, str] = {
     "findings": "Kết quả",
@@ -77,7 +80,11 @@ WORDS: Mapping[str, str] = {
     "summary": "Kết quả thực hiện",
     "instructions": "Nội dung đề nghị",
     "text": "Nội dung",
+    "name": "Tên tệp",
+    "caption": "Chú thích",
+    "purpose": "Mục đích",
 }
+DOCUMENT_KINDS: Mapping[str, str] = {"photo": "Ảnh", "scan": "Bản quét", "audio": "Ghi âm"}
 SEXES: Mapping[str, str] = {"male": "Nam", "female": "Nữ", "unknown": "Chưa rõ"}
 DANGER: Mapping[str, str] = {"yes": "Có", "no": "Không", "unknown": "Chưa rõ"}
 CONFIRMED: Mapping[str, str] = {"True": "Đúng có sự việc", "False": "Không có sự việc"}
@@ -240,6 +247,8 @@ class Names:
             "case.merged": lambda: data["into"],
             "case.took-over": lambda: data["code"],
             "report.linked": lambda: data["code"],
+            "document.added": lambda: self.of(DOCUMENT_KINDS, data["document_kind"]),
+            "document.removed": lambda: self.of(DOCUMENT_KINDS, data["document_kind"]),
             "case.reclassified": lambda: (
                 f"{self.term('case-kinds', data['from_kind'])}, {self.term('risk-levels', data['from_risk'])}"
                 f" → {self.term('case-kinds', data['kind'])}, {self.term('risk-levels', data['risk'])}"

@@ -5,6 +5,8 @@ Bytes are sealed under the case's key before they come here, and opened part by 
 
 from __future__ import annotations
 
+import asyncio
+
 from services.cases import store
 from services.cases.desk.files import CaseFiles, not_found
 from services.cases.domain import attachments as rules
@@ -29,6 +31,7 @@ class AttachmentDesk:
     def __init__(self, files: CaseFiles, limits: CasesSettings) -> None:
         self.files = files
         self.limits = limits
+        self.uploads = asyncio.Semaphore(limits.uploads_at_once)
 
     async def begin(self, scope: Scope, case_id: str, task_id: str | None, actor: Actor) -> DataKey:
         """Whether the actor may attach something here now, and the key to seal it under. Raises `Rejected`."""

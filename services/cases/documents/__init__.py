@@ -6,14 +6,20 @@ database and decides nothing about who may read. Papers are official: they speak
 
 from services.cases.documents.answers import Filled, filled_of, form_code
 from services.cases.documents.docx import write_docx
-from services.cases.documents.model import Document
+from services.cases.documents.model import Answer, Block, Document, Event, Part, Row, Table
 from services.cases.documents.papers import Heading, about, blank, paper, report, sheet
 from services.cases.documents.pdf import write_pdf
 
 __all__ = [
+    "Answer",
+    "Block",
     "Document",
+    "Event",
     "Filled",
     "Heading",
+    "Part",
+    "Row",
+    "Table",
     "about",
     "blank",
     "filled_of",

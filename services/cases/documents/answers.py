@@ -8,6 +8,7 @@ from datetime import date
 from typing import Any
 
 from services.cases.store import Line
+from shared.reference.forms import Form, FormField
 
 # Lines that are forms, where they do not say so themselves.
 _KINDS: Mapping[str, str] = {
@@ -19,13 +20,12 @@ _KINDS: Mapping[str, str] = {
     "emergency.decided": "07",
 }
 # What a form's question was called in lines that were written before forms were kept question by question.
-_CALLED: Mapping[str, Mapping[str, str]] = {
-    "05": {"remarks": "grounds"},
-    "06": {"findings": "conclusion"},
-    "07": {"decision": "grounds", "measure": "measures", "due": "separated-until"},
+_CALLED: Mapping[tuple[str, str], str] = {
+    ("05", "grounds"): "remarks",
+    ("06", "conclusion"): "findings",
+    ("07", "grounds"): "decision",
+    ("07", "measures"): "measure",
 }
-# Of a line's coarse data, what is no answer: which form it is, and the totals, which the rows give again.
-_NO_ANSWERS = frozenset({"form", "form-of", "suggested", "harm", "protection", "version"})
 RATINGS = ("high", "medium", "low")
 
 
@@ -33,15 +33,28 @@ RATINGS = ("high", "medium", "low")
 class Filled:
     """A form as somebody filled it in.
 
-    `edition`: the day from which the form's edition was in force; None where the line does not say. `values`: answers
-    by question. `said`: those of them that somebody typed. `ratings`: by rated row.
+    `edition`: the day from which the form's edition was in force; None where the line does not say. `data`, `words`:
+    what the line says in clear and sealed, by name. `ratings`: by rated row.
     """
 
     code: str
     edition: date | None
-    values: Mapping[str, Any]
-    said: frozenset[str]
+    data: Mapping[str, Any]
+    words: Mapping[str, Any]
     ratings: Mapping[str, str]
+
+    def answer(self, question: FormField) -> Any:
+        """What was answered: under the question's code, else under the name that the form's act has for it."""
+        for name in _names(self.code, question):
+            for said in (self.words, self.data):
+                if said.get(name) not in (None, "", [], {}):
+                    return said[name]
+        return None
+
+    def others(self, form: Form) -> dict[str, Any]:
+        """What was written and is no answer to any question of the form."""
+        asked = {name for question in form.fields for name in _names(self.code, question)}
+        return {name: value for name, value in self.words.items() if name not in asked and value not in ("", [], {})}
 
 
 def form_code(line: Line) -> str | None:
@@ -58,26 +71,21 @@ def filled_of(line: Line, words: Mapping[str, Any]) -> Filled | None:
     code = form_code(line)
     if code is None:
         return None
-    values: dict[str, Any] = {}
-    for name, value in {**line.data, **words}.items():
-        key = _question(code, name, words)
-        if key not in _NO_ANSWERS and value not in (None, "", [], {}):
-            values[key] = value
-    ratings = values.pop("ratings", {})
+    ratings = words.get("ratings")
     return Filled(
         code=code,
         edition=_day(line.data.get("form_of")),
-        values=values,
-        said=frozenset(_question(code, name, words) for name in words),
+        data=line.data,
+        words={name: value for name, value in words.items() if name != "ratings" and value is not None},
         ratings={str(row): str(level) for row, level in ratings.items()} if isinstance(ratings, Mapping) else {},
     )
 
 
-def _question(code: str, name: str, words: Mapping[str, Any]) -> str:
-    """The question that an answer's name stands for, unless that question was answered under its own name too."""
-    key = name.replace("_", "-")
-    today = _CALLED.get(code, {}).get(key, key)
-    return key if today != key and today in words else today
+def _names(code: str, question: FormField) -> list[str]:
+    """The names under which a question's answer may stand, the likeliest first; some were written with underscores."""
+    names = [question.code, question.act, _CALLED.get((code, question.code))]
+    known = [name for name in names if name]
+    return [*known, *(name.replace("-", "_") for name in known if "-" in name)]
 
 
 def _day(value: object) -> date | None:

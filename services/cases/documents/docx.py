@@ -119,8 +119,9 @@ def _answer(word: Word, block: Answer) -> None:
 
 
 def _table(word: Word, block: Table) -> None:
-    lead = _written(word.add_paragraph(), _lead(block.number, block.label))
-    lead.paragraph_format.keep_with_next = True
+    if block.label:
+        lead = _written(word.add_paragraph(), _lead(block.number, block.label))
+        lead.paragraph_format.keep_with_next = True
     table = word.add_table(rows=1, cols=len(block.columns), style="Table Grid")
     table.alignment = WD_TABLE_ALIGNMENT.CENTER
     table.autofit = False

@@ -73,12 +73,12 @@ def paper(
 ) -> Document:
     """A form as it was filled in at `at` by `who`, about a child as far as it is known."""
     asked = {field.code for field in form.fields}
-    blocks: list[Block] = list(_about(child, asked))
-    blocks += _questions(form, filled.values, filled.ratings)
-    rest = [(name, value) for name, value in filled.values.items() if name not in asked and name in filled.said]
-    if others := [Answer(_OTHERS.get(name, name), _text(value, None)) for name, value in rest]:
-        blocks += [Part("Nội dung khác"), *others]
-    return _document(form, heading, blocks, at, who, _text(filled.values.get("number"), None))
+    answers = {field.code: filled.answer(field) for field in form.fields}
+    blocks: list[Block] = [*_about(child, asked), *_questions(form, answers, filled.ratings)]
+    if others := filled.others(form):
+        told = (Answer(_OTHERS.get(name, name), _text(value, None)) for name, value in others.items())
+        blocks += [Part("Nội dung khác"), *told]
+    return _document(form, heading, blocks, at, who, _text(answers.get("number"), None))
 
 
 def blank(form: Form) -> Document:

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from services.cases import forms, store
 from services.cases.domain import forms as rated
 from services.cases.domain.rules import open_acts
+from services.cases.pages.documents import documents_of
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.reading import actor_of, may_read_identity, may_see_case
 from shared.contracts.errors import Rejected, Violation
@@ -54,6 +55,7 @@ class CasePage:
                 names.line(line, await reader.words(scope.connection, line) if reads else {}, format_datetime)
                 for line in lines
             ]
+            documents = await documents_of(self.room, request, scope, case, lines, actor)
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
         return self.room.render(
             request,
@@ -63,6 +65,7 @@ class CasePage:
             reads=reads,
             history=shown,
             target=target,
+            documents=documents,
             acts=open_acts(case, actor),
             may_answer=actor.role in ("worker", "chair"),
             rated=rated,

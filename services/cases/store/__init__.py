@@ -3,6 +3,7 @@
 from services.cases.store.access import record_read
 from services.cases.store.attachments import (
     AttachmentFile,
+    attachment_is_of,
     attachments_of,
     attachments_of_task,
     count_attachments,
@@ -37,6 +38,7 @@ __all__ = [
     "Line",
     "Units",
     "add_alias",
+    "attachment_is_of",
     "attachments_of",
     "attachments_of_task",
     "case_counts",

@@ -75,6 +75,18 @@ async def find_attachment(connection: AsyncConnection, attachment_id: str) -> At
     return None if row is None else _as_file(row)
 
 
+async def attachment_is_of(connection: AsyncConnection, attachment_id: str, case_id: str) -> bool:
+    """Whether a file belongs to a case, or to one merged into it."""
+    found = await connection.execute(
+        text(
+            """SELECT 1 FROM attachment WHERE id = :file
+               AND (case_id = :id OR case_id IN (SELECT id FROM cases WHERE merged_into = :id))"""
+        ),
+        {"file": attachment_id, "id": case_id},
+    )
+    return found.first() is not None
+
+
 async def count_attachments(connection: AsyncConnection, case_id: str) -> int:
     """How many files a case holds."""
     found = await connection.execute(
