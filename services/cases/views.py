@@ -6,18 +6,21 @@ It holds no rule: what a code means is the domain's and the reference data's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from typing import Any
 
 from markupsafe import Markup
 
-from services.cases.domain.forms import HARM_ROWS, PROTECTION_ROWS, RATINGS
+from services.cases import answered
+from services.cases.desk.files import answers_in
+from services.cases.domain.forms import COARSE, RATINGS
 from services.cases.domain.model import Clock
 from services.cases.store import Line
 from shared.contracts.errors import Violation
 from shared.reference.deadlines import Deadlines
 from shared.reference.terms import Terms
+from shared.web.i18n import format_date
 
 # `autofocus` where there are no scripts; the shell's script looks for the other.
 _FOCUS = Markup(" autofocus data-focus")
@@ -60,24 +63,21 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "deadline.met": ("Xong đúng thời hạn", "success"),
     "deadline.met-late": ("Xong sau thời hạn", "warning"),
     "deadline.cancelled": ("Thời hạn không còn áp dụng", "plain"),
+    "meeting.needs": ("Họp xác định nhu cầu của trẻ", "info"),
+    "service.provided": ("Đã thực hiện dịch vụ", "success"),
     "note": ("Ghi chú", "plain"),
     "document.added": ("Đính kèm tệp", "info"),
     "document.removed": ("Gỡ tệp đính kèm", "warning"),
     "case.exported": ("Sao toàn bộ hồ sơ", "warning"),
 }
+# Words of acts that fill in no form; a form's own labels say what its answers are.
 WORDS: Mapping[str, str] = {
     "findings": "Kết quả",
-    "conclusion": "Kết luận",
-    "urgent_measures": "Biện pháp khẩn cấp đề xuất",
-    "needs": "Nhu cầu của trẻ",
-    "decision": "Nội dung quyết định",
-    "goals": "Mục tiêu",
-    "activities": "Hoạt động, người thực hiện",
-    "resources": "Nguồn lực",
-    "number": "Số quyết định",
     "remarks": "Ghi chú",
     "reason": "Lý do",
     "summary": "Kết quả thực hiện",
+    "provider": "Đơn vị thực hiện",
+    "notes": "Ghi chú",
     "instructions": "Nội dung đề nghị",
     "text": "Nội dung",
     "name": "Tên tệp",
@@ -88,11 +88,6 @@ DOCUMENT_KINDS: Mapping[str, str] = {"photo": "Ảnh", "scan": "Bản quét", "a
 SEXES: Mapping[str, str] = {"male": "Nam", "female": "Nữ", "unknown": "Chưa rõ"}
 DANGER: Mapping[str, str] = {"yes": "Có", "no": "Không", "unknown": "Chưa rõ"}
 CONFIRMED: Mapping[str, str] = {"True": "Đúng có sự việc", "False": "Không có sự việc"}
-REVIEWS: Mapping[str, str] = {
-    "close": "Đề nghị kết thúc",
-    "continue": "Tiếp tục kế hoạch",
-    "plan-again": "Lập kế hoạch mới",
-}
 TASK_STATES: Mapping[str, tuple[str, str]] = {
     "requested": ("Chờ trả lời", "info"),
     "accepted": ("Đã nhận", "brand"),
@@ -124,6 +119,8 @@ ACTS: Mapping[str, str] = {
     "return-plan": "Trả lại kế hoạch",
     "request-task": "Đề nghị ngành phối hợp",
     "cancel-task": "Hủy đề nghị phối hợp",
+    "hold-needs-meeting": "Biên bản họp xác định nhu cầu",
+    "record-service": "Ghi dịch vụ đã thực hiện",
     "hold-review": "Rà soát (Mẫu 06)",
     "close": "Kết thúc vụ việc",
     "reopen": "Mở lại vụ việc",
@@ -136,6 +133,7 @@ ACTS: Mapping[str, str] = {
     "link": "Gắn vào vụ việc đang có",
     "dismiss": "Không mở vụ việc",
     "forward": "Chuyển xã, phường khác",
+    "discard-draft": "Bỏ bản nháp",
 }
 
 
@@ -157,7 +155,11 @@ def focus_first(fields: Markup) -> Markup:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A line of the timeline, in the reader's language."""
+    """A line of the timeline, in the reader's language.
+
+    Of a form: its code, which time it was filled in, and what changed against the time before (label, before, after).
+    `version`: the case's, after what the line tells.
+    """
 
     when: datetime
     title: str
@@ -165,6 +167,10 @@ class Shown:
     who: str
     details: Sequence[str] = ()
     words: Sequence[tuple[str, str]] = field(default_factory=list)
+    form: str = ""
+    edition: int = 0
+    changed: Sequence[tuple[str, str, str]] = ()
+    version: int = 0
 
 
 class Names:
@@ -200,6 +206,10 @@ class Names:
         terms = Terms.load(name)
         return [(code, self.term(name, code)) for code in terms.codes() if terms.get(code, "offered") is not False]
 
+    def answers(self, name: str) -> list[tuple[str, str]]:
+        """Pairs for a choice in a form: what it may be answered with."""
+        return [(code, self.term(name, code)) for code in answers_in(name)]
+
     def deadline(self, kind: str) -> str:
         """What a clock of the law waits for."""
         return self._deadlines.label(kind, self._language)
@@ -214,16 +224,36 @@ class Names:
         """A commune's name; words where it is not known."""
         return self._say("Chưa rõ xã, phường") if code in (None, "unclassified") else self._unit_name(code)
 
+    def history(self, opened: Sequence[tuple[Line, Mapping[str, Any]]], when: Callable[[datetime], str]) -> list[Shown]:
+        """The timeline, newest first as given; each form with what changed since it was last filled in."""
+        last: dict[tuple[str, str], tuple[int, Line, Mapping[str, Any]]] = {}
+        shown: list[Shown] = []
+        for line, words in reversed(opened):
+            one = self.line(line, words, when)
+            form = answered.form_of(line.data)
+            if form is not None:
+                key = (line.case_id, form.code)
+                number, earlier, said = last.get(key, (0, line, words))
+                before = answered.form_of(earlier.data) or form
+                changes = answered.changed((before, earlier.data, said), (form, line.data, words), self._language)
+                one = replace(one, edition=number + 1, changed=changes)
+                last[key] = (number + 1, line, words)
+            shown.append(one)
+        return shown[::-1]
+
     def line(self, line: Line, words: Mapping[str, Any], when: Callable[[datetime], str]) -> Shown:
         """A line of the timeline with its opened words."""
         title, tone = TITLES.get(line.kind, (line.kind, "plain"))
+        form = answered.form_of(line.data)
         return Shown(
             when=line.at,
             title=self._say(title),
             tone=tone,
             who=line.who_name or (self.term("sectors", line.sector) if line.sector else ""),
             details=self._details(line, when),
-            words=self._words(words),
+            words=answered.said(form, words, self._language) if form else self._words(words),
+            form=form.code if form else "",
+            version=line.version,
         )
 
     def _details(self, line: Line, when: Callable[[datetime], str]) -> list[str]:
@@ -235,13 +265,15 @@ class Names:
             sector = self.term("sectors", line.sector) if line.sector else ""
             then = self.of(TASK_CAUSES, data["cause"]) if data.get("cause") else f"{self._say('Hạn')}: {due}"
             return [f"{self.term('task-kinds', data['kind'])} · {sector}", then]
-        if line.kind.startswith("risk."):
-            return self._assessed(data)
+        if data.get("form"):
+            return self._filled(data)
         told: Callable[[], str] | None = {
             "facts.verified": lambda: self.of(CONFIRMED, str(data["confirmed"])),
-            "emergency.decided": lambda: self.term("emergency-measures", data["measure"]),
             "separation.extended": lambda: f"{self._say('Hạn')}: {due}",
-            "review.held": lambda: self.of(REVIEWS, data["outcome"]),
+            "service.provided": lambda: (
+                f"{self.term('service-kinds', data['service'])}"
+                f" · {format_date(date.fromisoformat(data['provided_on']))}"
+            ),
             "case.closed": lambda: self.term("case-outcomes", data["outcome"]),
             "case.transferred": lambda: f"{self.unit(data['from_unit'])} → {self.unit(data['to_unit'])}",
             "case.merged": lambda: data["into"],
@@ -256,26 +288,22 @@ class Names:
         }.get(line.kind)
         return [told()] if told else []
 
-    def _assessed(self, data: Mapping[str, Any]) -> list[str]:
+    def _filled(self, data: Mapping[str, Any]) -> list[str]:
+        """A form's coarse answers with its own labels, and its totals."""
+        form = answered.form_of(data)
+        told = [
+            f"{asked.label(self._language)}: {answered.in_words(asked, data[asked.act], self._language)}"
+            for asked in (form.fields if form else ())
+            if asked.act in COARSE and data.get(asked.act)
+        ]
+        return [*told, self._totals(data)] if "harm" in data else told
+
+    def _totals(self, data: Mapping[str, Any]) -> str:
         def half(name: str) -> str:
             counted = data[name]
             return ", ".join(f"{self.term('risk-levels', level).lower()} {counted[level]}" for level in RATINGS)
 
-        return [
-            f"{self._say('Mức nguy cơ')}: {self.term('risk-levels', data['level'])}",
-            f"{self._say('Tổn hại')}: {half('harm')} · {self._say('Khả năng tự bảo vệ')}: {half('protection')}",
-        ]
+        return f"{self._say('Tổn hại')}: {half('harm')} · {self._say('Khả năng tự bảo vệ')}: {half('protection')}"
 
     def _words(self, words: Mapping[str, Any]) -> list[tuple[str, str]]:
-        rows = {**HARM_ROWS, **PROTECTION_ROWS}
-        shown: list[tuple[str, str]] = []
-        for name, value in words.items():
-            if name == "ratings":
-                shown += [
-                    (self._say(rows[row]), self.term("risk-levels", level))
-                    for row, level in value.items()
-                    if row in rows
-                ]
-            elif value:
-                shown.append((self.of(WORDS, name), str(value)))
-        return shown
+        return [(self.of(WORDS, name), str(value)) for name, value in words.items() if value]

@@ -1,4 +1,4 @@
-"""`python -m shared.reference [FOLDER]`: whether all reference data can be loaded, with a province's own folder over it.
+"""`python -m shared.reference [FOLDER]`: whether all reference data can be loaded, with a province's folder over it.
 
 For operators before and after a change, and for CI.
 """

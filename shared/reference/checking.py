@@ -25,7 +25,9 @@ def check() -> dict[str, int]:
         if services.get(code, "sector") not in sectors:
             raise ReferenceDataError(f"terms.yaml: service-kinds.{code} is given by no known sector")
         if services.get(code, "task") not in task_kinds:
-            raise ReferenceDataError(f"terms.yaml: service-kinds.{code} needs the kind of `task` by which it is asked for")
+            raise ReferenceDataError(
+                f"terms.yaml: service-kinds.{code} needs the kind of `task` by which it is asked for"
+            )
     return {
         "units": len(units.codes()),
         "predecessors": len({unit for code in units.codes() for unit in units.predecessors(code)}),

@@ -1,8 +1,8 @@
-"""Reads the data files, and what a province lays over them. A file that breaks its own rules stops the program at start,
-with the place named.
+"""Reads the data files, and what a province lays over them. A file that breaks its own rules stops the program at
+start, with the place named.
 
-What a province writes is a folder of YAML files of the shipped ones' names. It is laid over them key by key, once, before
-anything is read: no code of ours asks where a list came from.
+What a province writes is a folder of YAML files of the shipped ones' names. It is laid over them key by key, once,
+before anything is read: no code of ours asks where a list came from.
 """
 
 from __future__ import annotations
@@ -84,7 +84,7 @@ def kept(load: L) -> L:
 
 
 def _laid_over(shipped: Any, own: Any, where: str) -> Any:
-    """Mappings are merged key by key, a list's rows are added, anything else is replaced; nothing (`null`) takes away."""
+    """Mappings are merged key by key, a list's rows are added, anything else is replaced; `null` takes away."""
     if isinstance(shipped, Mapping):
         if not isinstance(own, Mapping):
             raise ReferenceDataError(f"{where}: a mapping of names is expected here, not {own!r}")

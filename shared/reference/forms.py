@@ -71,7 +71,7 @@ class RatedRow:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One edition of a form. `deadline`: kind of the clock that its completion meets; `act`: what filling it in does."""
+    """One edition of a form. `deadline`: kind of the clock that it meets; `act`: what filling it in does."""
 
     code: str
     vi: str

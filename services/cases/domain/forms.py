@@ -133,7 +133,7 @@ def filled(act: FilledIn, world: World) -> Filled:
     form = begun(world, act.act, act.form_of)
     given = {**act.answers, **{one.code: getattr(act, one.act) for one in form.fields if one.act}}
     ratings: Mapping[str, Rating] = getattr(act, "ratings", {})
-    violations: list[Violation] = [*_unrated(form, ratings)]
+    violations: list[Violation] = [*unrated(form, ratings)]
     answers = checked(form, given, world.codes, violations)
     level, conclusion = answers.get("level"), answers.get("conclusion", answers.get("findings", ""))
     if not violations and form.rated and level in RATINGS:
@@ -158,18 +158,12 @@ def checked(form: Form, given: Mapping[str, Any], codes: Codes, violations: list
     return answers
 
 
-def missing(form: Form, given: Mapping[str, Any], ratings: Mapping[str, Any]) -> list[tuple[str, FormField | RatedRow]]:
-    """What a form still needs: names of the act, as refusals have them, and what is asked. For drafts: nothing raised."""
-    lacking: list[tuple[str, FormField | RatedRow]] = []
-    for asked in form.fields:
-        if asked.act == "level":
-            lacking += [(f"ratings.{row.code}", row) for row in form.rated if not ratings.get(row.code)]
-        if asked.when == "always" and _is_empty(given.get(asked.code)):
-            lacking.append((asked.act or f"answers.{asked.code}", asked))
-    return lacking
+class _WrongAnswerError(Exception):
+    """An answer that a field cannot have. The message is the rule's code."""
 
 
-def _unrated(form: Form, ratings: Mapping[str, Rating]) -> Iterator[Violation]:
+def unrated(form: Form, ratings: Mapping[str, str]) -> Iterator[Violation]:
+    """Which rated rows have no rating, under the act's own names."""
     for row in form.rated:
         if row.code not in ratings:
             yield Violation(
@@ -180,6 +174,17 @@ def _unrated(form: Form, ratings: Mapping[str, Rating]) -> Iterator[Violation]:
             )
     if unknown := set(ratings) - {row.code for row in form.rated}:
         yield _wrong("ratings", "field-unknown", sorted(unknown)[0])
+
+
+def missing(form: Form, given: Mapping[str, Any], ratings: Mapping[str, Any]) -> list[tuple[str, FormField | RatedRow]]:
+    """What a form still needs: names of the act, as refusals have them, and what is asked. For drafts: no refusal."""
+    lacking: list[tuple[str, FormField | RatedRow]] = []
+    for asked in form.fields:
+        if asked.act == "level":
+            lacking += [(f"ratings.{row.code}", row) for row in form.rated if not ratings.get(row.code)]
+        if asked.when == "always" and _is_empty(given.get(asked.code)):
+            lacking.append((asked.act or f"answers.{asked.code}", asked))
+    return lacking
 
 
 def _too_mild(form: Form, counted: Totals, level: Rating, conclusion: str) -> Iterator[Violation]:
@@ -205,9 +210,8 @@ def _checked(asked: FormField, name: str, value: Any, codes: Codes, violations: 
         return _rows(asked, name, value, codes, violations)
     try:
         return _READ[asked.type](value, asked, codes)
-    except ValueError as error:
-        vi, en = _SAID[str(error)]
-        violations.append(Violation(name, str(error), vi.format(asked.vi), en.format(asked.en)))
+    except _WrongAnswerError as error:
+        violations.append(_said(str(error), name, asked))
         return None
 
 
@@ -246,36 +250,36 @@ def _is_empty(value: Any) -> bool:
 
 def _text(value: Any, asked: FormField, _codes: Codes) -> str:
     if not isinstance(value, str) or "\x00" in value:
-        raise ValueError("not-text")
+        raise _WrongAnswerError("not-text")
     if len(value) > _LONGEST[asked.type]:
-        raise ValueError("too-long")
+        raise _WrongAnswerError("too-long")
     return value.strip()
 
 
 def _day(value: Any, _asked: FormField, _codes: Codes) -> str:
     try:
-        if isinstance(value, datetime) or not isinstance(value, date | str):
-            raise ValueError(value)
-        if isinstance(value, date):
+        if isinstance(value, date) and not isinstance(value, datetime):
             day = value
+        elif not isinstance(value, str):
+            raise _WrongAnswerError("not-a-day")
         elif _ISO.fullmatch(value.strip()):
             day = date.fromisoformat(value.strip())
         else:
             written, month, year = value.strip().split("/")
             day = date(int(year), int(month), int(written))
     except ValueError:
-        raise ValueError("not-a-day") from None
+        raise _WrongAnswerError("not-a-day") from None
     if not in_calendar(day):
-        raise ValueError("not-a-day")
+        raise _WrongAnswerError("not-a-day")
     return day.isoformat()
 
 
 def _number(value: Any, _asked: FormField, _codes: Codes) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
-        raise ValueError("not-a-number")
+        raise _WrongAnswerError("not-a-number")
     number = float(value) if isinstance(value, int | float) else _written(value.replace(" ", ""))
     if not abs(number) < _LARGEST:
-        raise ValueError("not-a-number")
+        raise _WrongAnswerError("not-a-number")
     return int(number) if number.is_integer() else number
 
 
@@ -284,7 +288,7 @@ def _written(text: str) -> float:
     if _THOUSANDS.fullmatch(text):
         text = text.replace(".", "")
     elif not _PLAIN.fullmatch(text):
-        raise ValueError("not-a-number")
+        raise _WrongAnswerError("not-a-number")
     return float(text.replace(",", "."))
 
 
@@ -293,18 +297,18 @@ def _yes_no(value: Any, _asked: FormField, _codes: Codes) -> bool:
         return True
     if value in (False, "false", "no"):
         return False
-    raise ValueError("not-yes-no")
+    raise _WrongAnswerError("not-yes-no")
 
 
 def _choice(value: Any, asked: FormField, codes: Codes) -> str:
     if not isinstance(value, str) or value not in codes(asked.terms or ""):
-        raise ValueError("not-listed")
+        raise _WrongAnswerError("not-listed")
     return value
 
 
 def _choices(value: Any, asked: FormField, codes: Codes) -> list[str]:
     if not isinstance(value, list | tuple):
-        raise ValueError("not-listed")
+        raise _WrongAnswerError("not-listed")
     return list(dict.fromkeys(_choice(one, asked, codes) for one in value))
 
 

@@ -25,7 +25,7 @@ from shared.contracts import cases as events
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A service that somebody says was given. `sector`: whose; `said_by`: the agency event, kept for its corrections."""
+    """A service that somebody says was given. `sector`: whose; `said_by`: the agency event, for its corrections."""
 
     kind: str
     on: date
@@ -106,7 +106,7 @@ def _meant(case: Case, said: Given) -> PlannedService | None:
 
 
 def _taken_back(case: Case, said: Given) -> Case:
-    """A correction counts from scratch: what the same event said before is awaited again, or was nothing of the plan."""
+    """A correction counts from scratch: what the same event said before is awaited again, or never was."""
     if said.said_by is None:
         return case
     awaited = [

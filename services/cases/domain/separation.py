@@ -25,7 +25,7 @@ from shared.contracts import cases as events
 
 
 def decided(decision: Decision, world: World, until: date | None = None) -> Decision:
-    """A separation was decided now: its clock runs from the decision, to a day that was given or as long as the law has.
+    """A separation was decided now: its clock runs from the decision, to the day given or as long as the law has.
 
     Raises: `Rejected` (not-within-law) where the day does not lie ahead or is later than the law allows at first.
     """

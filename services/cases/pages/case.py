@@ -8,14 +8,17 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.cases import forms, store
-from services.cases.domain import forms as rated
+from services.cases.domain.model import local_day
 from services.cases.domain.rules import open_acts
 from services.cases.pages.documents import documents_of
+from services.cases.pages.forms import FormPages
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.reading import actor_of, may_read_identity, may_see_case
+from services.cases.views import Shown
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
 from shared.identity import Principal, SignedIn
+from shared.reference.forms import Forms
 from shared.web.i18n import format_datetime
 
 
@@ -51,11 +54,10 @@ class CasePage:
             ]
             lines = await store.timeline(scope.connection, case.id)
             names = self.room.names(request)
-            shown = [
-                names.line(line, await reader.words(scope.connection, line) if reads else {}, format_datetime)
-                for line in lines
-            ]
             documents = await documents_of(self.room, request, scope, case, lines, actor)
+            opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in lines]
+            shown = names.history(opened, format_datetime)
+            drafts = await self.room.office.desk.drafts.listed(scope, actor, f"case/{case.id}/")
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
         return self.room.render(
             request,
@@ -68,7 +70,8 @@ class CasePage:
             documents=documents,
             acts=open_acts(case, actor),
             may_answer=actor.role in ("worker", "chair"),
-            rated=rated,
+            drafts={draft.form for draft in drafts},
+            news=_news(shown, values, violations),
             sectors=SECTORS,
             values=typed(values),
             violations=violations,
@@ -78,18 +81,28 @@ class CasePage:
     async def case_act(self, request: Request, key: str, principal: Principal) -> Response:
         """An act on a case; what was typed comes back with what is wrong."""
         form = await form_of(request)
+        if Forms.load().of_act(form.get("act", "")) is not None:
+            return await FormPages(self.room).submit(request, key, form["act"], principal, form)
         actor = actor_of(principal)
         try:
             async with self.room.office.scope() as scope:
                 case = await self.room.seen_case(scope.connection, key, actor)
                 after = await self.room.office.desk.cases.act(
-                    scope, case.id, forms.case_act(form), actor, forms.version_of(form)
+                    scope, case.id, forms.case_act(form, local_day(scope.now)), actor, forms.version_of(form)
                 )
         except Rejected as rejected:
             return await self.case(request, key, principal, form, forms.prefixed(rejected, form.get("act", "")))
         if not may_see_case(actor, after.unit):
             return RedirectResponse("/cases/", 303)
         return RedirectResponse(f"/cases/c/{after.id}?done={form['act']}", 303)
+
+
+def _news(shown: Sequence[Shown], values: Mapping[str, str] | None, violations: Sequence[Violation]) -> Sequence[Shown]:
+    """What happened since the page was made from which somebody acted too late; nothing where nobody did."""
+    if not any(known.rule == "version-changed" for known in violations):
+        return ()
+    seen = forms.version_of(values or {})
+    return [line for line in shown if line.version > seen >= 0]
 
 
 def routes(room: Room) -> APIRouter:

@@ -24,8 +24,10 @@ from services.cases.store.concerns import (
     save_concern,
     waiting_concerns,
 )
+from services.cases.store.drafts import DraftRow, discard_draft, drafts_of, drop_drafts, find_draft, save_draft
 from services.cases.store.files import case_of_task, due_cases, find_case, lock_case, next_case_code, save_case
 from services.cases.store.incidents import Incident, save_incident
+from services.cases.store.links import link_cases, linked_cases, unlink_cases
 from services.cases.store.lists import CaseFilter, case_counts, list_cases, tasks_of_sector
 from services.cases.store.statements import Units
 from services.cases.store.timeline import Line, find_line, timeline
@@ -34,6 +36,7 @@ __all__ = [
     "AttachmentFile",
     "CaseFilter",
     "ConcernFile",
+    "DraftRow",
     "Incident",
     "Line",
     "Units",
@@ -48,11 +51,17 @@ __all__ = [
     "concerns_of",
     "count_attachments",
     "count_waiting",
+    "discard_draft",
+    "drafts_of",
+    "drop_drafts",
     "due_cases",
     "find_attachment",
     "find_case",
     "find_concern",
+    "find_draft",
     "find_line",
+    "link_cases",
+    "linked_cases",
     "list_cases",
     "lock_case",
     "lock_concern",
@@ -64,9 +73,11 @@ __all__ = [
     "save_attachment",
     "save_case",
     "save_concern",
+    "save_draft",
     "save_incident",
     "sealed_part",
     "tasks_of_sector",
     "timeline",
+    "unlink_cases",
     "waiting_concerns",
 ]

@@ -11,7 +11,10 @@ from shared.contracts.vocabulary import Day
 
 
 class DecideEmergency(FormAct):
-    """Form 07: emergency protection. `further`: measures beside the first; `until`: of a separation shorter than the law's."""
+    """Form 07: emergency protection.
+
+    `further`: measures beside the first; `until`: the day on which a separation shorter than the law's ends.
+    """
 
     act: Literal["decide-emergency"] = "decide-emergency"
     measure: Code
