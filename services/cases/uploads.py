@@ -66,11 +66,12 @@ class Pieces:
 
 @dataclass(slots=True)
 class Upload:
-    """What a form with a file said. `name`: as the sender calls the file."""
+    """What a form with a file said. `name`: as the sender calls the file; `problem`: why the file was not kept."""
 
     content: Pieces = field(default_factory=Pieces)
     name: str = ""
     fields: dict[str, str] = field(default_factory=dict)
+    problem: Rejected | None = None
 
 
 class _Reading:
@@ -78,7 +79,6 @@ class _Reading:
 
     def __init__(self, request: Request, limit: int) -> None:
         self.upload = Upload()
-        self.problem: Rejected | None = None
         self.proved = False
         self._request = request
         self._limit = limit
@@ -88,6 +88,7 @@ class _Reading:
         self._file: str | None = None
         self._value = bytearray()
         self._seen = 0
+        self._kept = 0
 
     def callbacks(self) -> dict[str, object]:
         return {
@@ -136,16 +137,17 @@ class _Reading:
             if len(self._value) > _FIELD_BYTES:
                 raise _malformed()
             return
-        content = self.upload.content
-        if content.size and self.upload.name != self._file:
-            self.problem = self.problem or _one_at_a_time()
-        elif content.size + end - start > self._limit:
-            self.problem = self.problem or too_large(self._limit // MEGABYTE)
-        if self.problem is None:
-            self.upload.name = self._file
-            content.add(data[start:end])
+        upload = self.upload
+        self._kept = self._kept or self._seen
+        if self._kept != self._seen:
+            upload.problem = upload.problem or _one_at_a_time()
+        elif upload.content.size + end - start > self._limit:
+            upload.problem = upload.problem or too_large(self._limit // MEGABYTE)
+        if upload.problem is None:
+            upload.name = self._file
+            upload.content.add(data[start:end])
         else:
-            self.upload.content = Pieces()
+            upload.content = Pieces()
 
     def _end(self) -> None:
         if self._file is None:
@@ -157,7 +159,9 @@ class _Reading:
 async def read_upload(request: Request, megabytes: int) -> Upload:
     """In: a multipart request, and how large a file may be. Out: its fields and its file (of size 0: none, or empty).
 
-    Raises: `Rejected` (not-multipart, malformed, too-large, one-at-a-time, too-slow), `ForgedFormError`.
+    A file that is too large or not alone is the upload's problem: what stood beside it is read nevertheless.
+
+    Raises: `Rejected` (not-multipart, malformed, too-large beyond reading on, too-slow), `ForgedFormError`.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or b"boundary" not in options:
@@ -182,8 +186,6 @@ async def read_upload(request: Request, megabytes: int) -> Upload:
             "file", "too-slow", "Đường truyền quá chậm, tệp chưa gửi xong.", "The line is too slow: it never arrived."
         ) from None
     reading.prove()
-    if reading.problem is not None:
-        raise reading.problem
     return reading.upload
 
 

@@ -49,6 +49,8 @@ class AttachmentDesk:
 
     def check(self, upload: Upload) -> tuple[Media, str, str]:
         """What was sent: its type, name and caption. CPU work, for a thread. Raises `Rejected`."""
+        if upload.problem is not None:
+            raise upload.problem
         if not upload.name and upload.content.size == 0:
             raise refuse("file", "file-missing", "Chọn một tệp để đính kèm.", "Choose a file to attach.")
         media = rules.check_content(upload.content)
