@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from services.cases.domain.attachments import PART
+from shared.reference.forms import Forms
 from tests.integration.cases_house import NAME, Browser, House, act_on, concern, house, opened, token_of
 from tests.support import media
 from tests.support.media import GOOD, multipart
@@ -373,25 +374,18 @@ async def assessed(house: House) -> tuple[str, Browser]:
     worker = await house.as_person("lan.worker")
     note = await act_on(worker, f"/cases/c/{case_id}", "note", {"note.text": "Đã gọi <điện> & hỏi «bà ngoại»"})
     assert note.status == 303
-    async with house.database.transaction() as connection:
-        words = await house.keys.seal(
-            connection,
-            {"ratings": {"severity": "high"}, "conclusion": "Trẻ bị đánh, có #dấu và *sao*"},
-            f"case/{case_id}",
-        )
-        await connection.execute(
-            text(
-                """INSERT INTO entry (case_id, at, kind, who, who_name, data, words) VALUES
-                   (:id, :at, 'risk.initial', 'lan.worker', 'Lan', CAST(:data AS jsonb), CAST(:words AS jsonb))"""
-            ),
-            {
-                "id": case_id,
-                "at": house.now,
-                "data": '{"level": "high", "form": "02", "form_of": "2017-07-01", "suggested": "high",'
-                ' "harm": {"high": 1, "medium": 0, "low": 0}, "protection": {"high": 0, "medium": 0, "low": 0}}',
-                "words": words.model_dump_json(),
-            },
-        )
+    client = await house.as_person("lan.worker")
+    token, _ = await token_of(client, f"/cases/c/{case_id}")
+    client.headers |= {"accept": "application/json", "x-form-token": token}
+    one = (await client.get(f"/cases/api/cases/{case_id}")).json()
+    act = {
+        "act": "assess-initial",
+        "ratings": {row.code: "high" if row.half == "harm" else "low" for row in Forms.load().form("02").rated},
+        "level": "high",
+        "conclusion": "Trẻ bị đánh, có #dấu và *sao*",
+    }
+    done = await client.post(f"/cases/api/cases/{case_id}/acts", json={"version": one["version"], "act": act})
+    assert done.status == 200, done.text
     return case_id, worker
 
 
