@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -46,7 +46,8 @@ async def gather(scope: Scope, office: Office, printing: Printing, case: Case, a
     child = await printing.child(scope, case)
     forms: list[tuple[str, Document]] = []
     for file in await store.concerns_of(scope.connection, case.id):
-        forms.append((f"mau-01-{file.concern.code}", await printing.concern(scope, file, heading, informant=False)))
+        reading = replace(await office.desk.files.reader.report(scope.connection, file), reporter=None)
+        forms.append((f"mau-01-{file.concern.code}", printing.concern(file, reading, heading)))
     for line, form, version in reversed(forms_of(lines)):
         document = await printing.form(scope, line, heading, child)
         if document is not None:

@@ -9,7 +9,7 @@ from fastapi import HTTPException, Request
 from starlette.responses import Response
 
 from services.cases import store
-from services.cases.domain.attachments import Attachment
+from services.cases.domain.attachments import SECTOR_ROLES, Attachment
 from services.cases.domain.model import Actor, Case, Task, refuse
 from services.cases.downloads import file_answer
 from services.cases.office import Office
@@ -50,7 +50,7 @@ class Filing:
         task = next((task for task in case.tasks if task.id == task_id), None) if case else None
         if case is None or task is None:
             raise HTTPException(404)
-        asked = actor.role == "sector" and task.sector == actor.sector and actor.covers(case.unit)
+        asked = actor.role in SECTOR_ROLES and task.sector == actor.sector and actor.covers(case.unit)
         if not asked and not may_read_identity(actor, case.unit):
             raise HTTPException(404)
         return case, task

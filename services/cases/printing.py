@@ -75,12 +75,11 @@ class Printing:
         form = edition or forms.form(filled.code, line.at.astimezone(LOCAL).date())
         return paper(form, filled, heading, line.at, line.who_name, child)
 
-    async def concern(self, scope: Scope, file: ConcernFile, heading: Heading, *, informant: bool) -> Document:
-        """A report as form 01; its informant only where the reader took it in (Decree 56/2017, Art. 33)."""
-        reading = await self._reader.report(scope.connection, file)
+    def concern(self, file: ConcernFile, reading: Reading, heading: Heading) -> Document:
+        """A report as form 01, as far as it was opened: its informant is kept apart from the case (form 01)."""
         form = Forms.load().form("01", file.concern.received_at.astimezone(LOCAL).date())
         answers = self._answers(file, reading, heading)
-        if informant and reading.reporter is not None:
+        if reading.reporter is not None:
             answers |= {
                 "informant-name": reading.reporter.name,
                 "informant-phone": reading.reporter.phone,

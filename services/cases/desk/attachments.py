@@ -96,7 +96,7 @@ class AttachmentDesk:
         if case is None or found is None:
             raise not_found()
         rules.require_may_remove(found.attachment, actor, reason)
-        if found.attachment.task_id is not None and actor.role == "sector":
+        if found.attachment.task_id is not None and actor.role in rules.SECTOR_ROLES:
             rules.require_may_attach(case, _task(case, found.attachment.task_id), actor)
         name, _ = await self.words(scope, found)
         await store.remove_attachment(scope.connection, found.attachment.id, scope.now)

@@ -18,13 +18,16 @@ _KINDS: Mapping[str, str] = {
     "plan.approved": "05",
     "review.held": "06",
     "emergency.decided": "07",
+    "conference.held": "minutes-conference",
 }
-# What a form's question was called in lines that were written before forms were kept question by question.
+# What a form's question is called in lines that are not kept question by question.
 _CALLED: Mapping[tuple[str, str], str] = {
     ("05", "grounds"): "remarks",
     ("06", "conclusion"): "findings",
     ("07", "grounds"): "decision",
     ("07", "measures"): "measure",
+    ("minutes-conference", "attendees"): "people",
+    ("minutes-conference", "opinions"): "minutes",
 }
 RATINGS = ("high", "medium", "low")
 
@@ -60,10 +63,7 @@ class Filled:
 def form_code(line: Line) -> str | None:
     """The number of the form that a line of the timeline is; None where it is none."""
     said = line.data.get("form")
-    if said:
-        return str(said)
-    meeting = line.data.get("meeting")
-    return f"minutes-{meeting}" if line.kind == "meeting.held" and meeting else _KINDS.get(line.kind)
+    return str(said) if said else _KINDS.get(line.kind)
 
 
 def filled_of(line: Line, words: Mapping[str, Any]) -> Filled | None:

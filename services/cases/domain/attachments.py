@@ -19,6 +19,8 @@ MEGABYTE = 1 << 20
 PART = 256 * 1024
 NAME_LENGTH = 200
 CAPTION_LENGTH = 300
+# Whoever speaks for a sector: its officers, the hotline, its own program.
+SECTOR_ROLES = frozenset({"sector", "hotline", "agency"})
 _EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,5})$")
 
 
@@ -59,7 +61,7 @@ def require_may_attach(case: Case, task: Task | None, actor: Actor) -> None:
         )
     if actor.role in ("worker", "chair") and actor.covers(case.unit):
         return
-    if task is None or actor.role != "sector" or task.sector != actor.sector:
+    if task is None or actor.role not in SECTOR_ROLES or task.sector != actor.sector:
         raise refuse(
             "file",
             "not-your-case",
@@ -76,7 +78,7 @@ def require_may_attach(case: Case, task: Task | None, actor: Actor) -> None:
 
 
 def require_may_remove(attachment: Attachment, actor: Actor, reason: str) -> None:
-    """Raises `Rejected` where it is gone already, is somebody else's, or no reason is given."""
+    """Raises `Rejected` where it is gone already, is somebody else's, or no good reason is given."""
     if attachment.removed_at is not None:
         raise refuse("id", "document-removed", "Tệp này đã được gỡ.", "This file was removed already.")
     if actor.role not in ("worker", "chair") and attachment.added_by != actor.id:

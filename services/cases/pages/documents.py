@@ -6,7 +6,7 @@ Everything here but a blank form is a reading of identity: allowed by `reading.p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -197,11 +197,14 @@ class DocumentPages:
         actor = actor_of(principal)
         async with self.office.scope() as scope:
             file = await self.room.seen_concern(scope.connection, key, actor)
-            if not may_read_concern(actor, file):
+            reader = self.office.desk.files.reader
+            reading = await reader.report_for(scope.connection, file, actor, "print", scope.now)
+            if reading is None or not may_read_concern(actor, file):
                 raise NotAllowedError("The role does not read the report")
+            if file.entered_by != actor.id:  # who reported is intake's alone to know
+                reading = replace(reading, reporter=None)
             heading = self.printing.heading(scope, file.concern.unit, file.concern.code, actor)
-            document = await self.printing.concern(scope, file, heading, informant=file.entered_by == actor.id)
-            await store.record_read(scope.connection, actor, file.file_id, "print", scope.now)
+            document = self.printing.concern(file, reading, heading)
         return await self._paper(document, f"{file.concern.code}-mau-01", ending)
 
     async def blank(self, code: str, ending: str) -> Response:
