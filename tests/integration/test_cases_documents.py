@@ -260,6 +260,17 @@ async def test_an_erased_case_says_so_and_opens_nothing(house: House) -> None:
     assert SECRET_NAME not in page.text
     assert (await worker.get(f"{path}/{file_id}")).status == 410
     assert (await attach(worker, path, [("b.png", media.png())])).status == 422
+    token, _ = await token_of(worker, path)
+    gone = await worker.post(f"{path}/{file_id}/remove", data={"form_token": token, "reason": "Xóa"})
+    export = path.replace("/documents", "/export")
+    copy = await worker.post(export, data={"form_token": token, "purpose": "Thử"})
+    for refused in (gone, copy):
+        assert refused.status == 422
+        assert "đã được xóa theo yêu cầu" in refused.text
+    sheet = await worker.get(path.replace("/documents", "/sheet.docx"))
+    printed = "\n".join(paragraph.text for paragraph in docx.Document(io.BytesIO(sheet.body)).paragraphs)
+    assert "Thông tin cá nhân đã được xóa theo yêu cầu." in printed
+    assert NAME not in printed
     client = await house.as_person("lan.worker")
     client.headers["accept"] = "application/json"
     listed = (await client.get(f"/cases/api/cases/{case_id}/documents")).json()["documents"]
@@ -394,6 +405,7 @@ async def test_forms_are_printed_as_pdf_and_docx_and_the_printing_is_remembered(
     page = (await worker.get(f"/cases/c/{case_id}")).text
     links = re.findall(rf"/cases/c/{case_id}/forms/\d+\.(?:pdf|docx)", page)
     assert len(links) == 2
+    assert len(re.findall(r"/cases/concerns/[^\"/]+/form-01\.(?:pdf|docx)", page)) == 2
     pdf, word = [await worker.get(link) for link in links]
     assert pdf.body.startswith(b"%PDF-")
     assert pdf.headers["content-type"] == "application/pdf"

@@ -17,6 +17,7 @@ from services.cases.reading import may_read_identity
 from services.cases.settings import CasesSettings
 from services.cases.store import AttachmentFile
 from services.cases.uploads import Upload
+from shared.contracts.errors import Rejected
 from shared.messaging.router import Scope
 from shared.privacy import DataKey, Erased, Unreadable
 
@@ -40,12 +41,7 @@ class AttachmentDesk:
         try:
             return await self.files.keys.key_for(scope.connection, f"case/{case_id}")
         except Erased:
-            raise refuse(
-                "file",
-                "erased",
-                "Thông tin của vụ việc đã được xóa theo yêu cầu; không đính kèm thêm được.",
-                "What the case held was erased on request: nothing can be attached to it.",
-            ) from None
+            raise _erased("file") from None
 
     def check(self, upload: Upload) -> tuple[Media, str, str]:
         """What was sent: its type, name and caption. CPU work, for a thread. Raises `Rejected`."""
@@ -100,7 +96,11 @@ class AttachmentDesk:
             rules.require_may_attach(case, _task(case, found.attachment.task_id), actor)
         name, _ = await self.words(scope, found)
         await store.remove_attachment(scope.connection, found.attachment.id, scope.now)
-        await self.files.save(scope, case, rules.removed(case, found.attachment, name, reason), actor, seen=False)
+        decision = rules.removed(case, found.attachment, name, reason)
+        try:
+            await self.files.save(scope, case, decision, actor, seen=False)
+        except Erased:
+            raise _erased("id") from None
 
     async def words(self, scope: Scope, file: AttachmentFile) -> tuple[str, str]:
         """Name and caption of a file; empty where they were erased."""
@@ -131,7 +131,10 @@ class AttachmentDesk:
         case = await store.lock_case(scope.connection, case_id)
         if case is None or not may_read_identity(actor, case.unit):
             raise not_found()
-        after = await self.files.save(scope, case, rules.exported(case, purpose), actor, seen=False)
+        try:
+            after = await self.files.save(scope, case, rules.exported(case, purpose), actor, seen=False)
+        except Erased:
+            raise _erased("purpose") from None
         await store.record_read(scope.connection, actor, case.id, "export", scope.now)
         return after
 
@@ -142,6 +145,15 @@ class AttachmentDesk:
         rules.require_may_attach(case, task, actor)
         rules.check_count(await store.count_attachments(scope.connection, case.id), self.limits.attachments_per_case)
         return case
+
+
+def _erased(field: str) -> Rejected:
+    return refuse(
+        field,
+        "erased",
+        "Thông tin của vụ việc đã được xóa theo yêu cầu; không ghi thêm và không sao được nữa.",
+        "What the case held was erased on request: nothing can be added to it or copied from it.",
+    )
 
 
 def _task(case: Case, task_id: str) -> Task | None:

@@ -30,7 +30,7 @@ from services.cases.filing import Filing
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.printing import Printing, forms_of
 from services.cases.reading import actor_of, may_read_concern, may_read_identity
-from services.cases.store import AttachmentFile, Line
+from services.cases.store import AttachmentFile, ConcernFile, Line
 from services.cases.views import Names
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import NotAllowedError, Principal, SignedIn, Uploading
@@ -61,9 +61,13 @@ class ShownFile:
 
 @dataclass(frozen=True, slots=True)
 class Documents:
-    """What the case page says of papers and files. `address`: of the files; `forms`: line, form, version."""
+    """What the case page says of papers and files.
+
+    `address`: of the files. `reports`: those that are printed as form 01. `forms`: line, form, version.
+    """
 
     address: str
+    reports: Sequence[ConcernFile]
     forms: Sequence[tuple[Line, Form, int]]
     files: Sequence[ShownFile]
     reads: bool
@@ -122,6 +126,7 @@ class DocumentPages:
                 await store.record_read(scope.connection, actor, case.id, "task", scope.now)
             documents = Documents(
                 address=f"/cases/tasks/{task_id}/documents",
+                reports=(),
                 forms=(),
                 files=[await _shown(self.room, request, scope, file, opened=True) for file in files],
                 reads=reads,
@@ -278,6 +283,7 @@ async def documents_of(
     files = await store.attachments_of(scope.connection, case.id)
     return Documents(
         address=f"/cases/c/{case.id}/documents",
+        reports=await store.concerns_of(scope.connection, case.id),
         forms=forms_of(lines),
         files=[await _shown(room, request, scope, file, opened=reads) for file in files],
         reads=reads,
