@@ -42,7 +42,7 @@ class Given:
     def missing(self, form: Form, act: str, language: str) -> list[tuple[str, str]]:
         """What is still needed: the page's name of the field, and its label."""
         lacking = missing(form, self.answers, self.ratings)
-        return [(f"{act}.{name}", asked.label(language)) for name, asked in lacking]
+        return [(f"{act}.{known.name}", known.label(language)) for known in lacking]
 
 
 def edition(act: str, values: Mapping[str, str], today: date) -> Form | None:

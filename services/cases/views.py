@@ -88,6 +88,7 @@ DOCUMENT_KINDS: Mapping[str, str] = {"photo": "Ảnh", "scan": "Bản quét", "a
 SEXES: Mapping[str, str] = {"male": "Nam", "female": "Nữ", "unknown": "Chưa rõ"}
 DANGER: Mapping[str, str] = {"yes": "Có", "no": "Không", "unknown": "Chưa rõ"}
 CONFIRMED: Mapping[str, str] = {"True": "Đúng có sự việc", "False": "Không có sự việc"}
+GIVEN: Mapping[str, str] = {"given": "Đã thực hiện ngày", "awaited": "Chưa thực hiện"}
 TASK_STATES: Mapping[str, tuple[str, str]] = {
     "requested": ("Chờ trả lời", "info"),
     "accepted": ("Đã nhận", "brand"),

@@ -19,6 +19,26 @@ When = Literal["always", "known", "agreed"]
 Half = Literal["harm", "protection"]
 FieldType = Literal["text", "long", "date", "number", "choice", "choices", "yes-no", "rows"]
 _LISTED: frozenset[str] = frozenset({"choice", "choices"})
+# What the file of a case knows when a form is begun; of each planned service, for a group with a row a service.
+FACTS = frozenset(
+    {
+        "today",
+        "officer",
+        "unit",
+        "received-at",
+        "what-happened",
+        "measures-taken",
+        "child-name",
+        "child-birth-date",
+        "child-age",
+        "child-sex",
+        "child-address",
+        "child-school",
+        "carers",
+        "services",
+    }
+)
+SERVICE_FACTS = frozenset({"service-kind", "service-by", "service-due", "service-given"})
 # Names that the page of a form gives to its own parts.
 _TAKEN = frozenset({"act", "version", "form-of", "answers", "ratings"})
 
@@ -71,7 +91,12 @@ class RatedRow:
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One edition of a form. `deadline`: kind of the clock that it meets; `act`: what filling it in does."""
+    """One edition of a form.
+
+    Args:
+        deadline: kind of the clock that it meets. act: what filling it in does.
+        beside: the form that whoever fills this one in reads first.
+    """
 
     code: str
     vi: str
@@ -84,6 +109,7 @@ class Form:
     deadline: str | None = None
     effective_to: date | None = None
     act: str | None = None
+    beside: str | None = None
 
     def title(self, language: str = "vi") -> str:
         """What the form is called."""
@@ -107,6 +133,8 @@ class Forms:
             earlier.append(form)
         self._by_act: dict[str, str] = {}
         for form in forms:
+            if form.beside is not None and form.beside not in self._editions:
+                raise ReferenceDataError(f"forms.yaml: {form.code}: there is no form {form.beside}")
             if form.act is not None and self._by_act.setdefault(form.act, form.code) != form.code:
                 raise ReferenceDataError(f"forms.yaml: {form.code}: {form.act} has another form already")
 
@@ -235,5 +263,8 @@ def _check_field(where: str, field: FormField, lists: Collection[str], *, column
         raise ReferenceDataError(f"{where}: a choice needs its list, and nothing else has one")
     if (field.type == "rows") is not bool(field.fields) or (column and field.type == "rows"):
         raise ReferenceDataError(f"{where}: rows need `fields`, nothing else has them, and none stands inside another")
+    facts = SERVICE_FACTS if column else FACTS
+    if field.prefill is not None and field.prefill not in facts and (column or "." not in field.prefill):
+        raise ReferenceDataError(f"{where}: nothing is known as {field.prefill}; there are {', '.join(sorted(facts))}")
     for inner in field.fields:
         _check_field(f"{where}.{inner.code}", inner, lists, column=True)

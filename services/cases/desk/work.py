@@ -105,7 +105,8 @@ class CaseDesk:
                     "\n".join(filter(None, (row.get(name) for name in ("what-for", "who", "resources"))))
                     for row in rows
                 ]
-                return {service: words for service, words in zip(line.data["services"], said, strict=False) if words}
+                planned = zip(line.data.get("services", ()), said, strict=False)
+                return {service: words for service, words in planned if words}
         return {}
 
     async def _asked(self, scope: Scope, case: Case) -> dict[str, str]:

@@ -176,15 +176,40 @@ def unrated(form: Form, ratings: Mapping[str, str]) -> Iterator[Violation]:
         yield _wrong("ratings", "field-unknown", sorted(unknown)[0])
 
 
-def missing(form: Form, given: Mapping[str, Any], ratings: Mapping[str, Any]) -> list[tuple[str, FormField | RatedRow]]:
-    """What a form still needs: names of the act, as refusals have them, and what is asked. For drafts: no refusal."""
-    lacking: list[tuple[str, FormField | RatedRow]] = []
+@dataclass(frozen=True, slots=True)
+class Lacking:
+    """What a form still needs. `name`: as refusals have it; `group`, `row`: of a column of a row that was begun."""
+
+    name: str
+    asked: FormField | RatedRow
+    group: FormField | None = None
+    row: int = 0
+
+    def label(self, language: str) -> str:
+        """What is asked, in the form's words."""
+        asked = self.asked.label(language)
+        return f"{self.group.label(language)} {self.row + 1}: {asked}" if self.group else asked
+
+
+def missing(form: Form, given: Mapping[str, Any], ratings: Mapping[str, Any]) -> list[Lacking]:
+    """What a form still needs, in its order. For drafts: no refusal."""
+    lacking: list[Lacking] = []
     for asked in form.fields:
+        name, value = asked.act or f"answers.{asked.code}", given.get(asked.code)
         if asked.act == "level":
-            lacking += [(f"ratings.{row.code}", row) for row in form.rated if not ratings.get(row.code)]
-        if asked.when == "always" and _is_empty(given.get(asked.code)):
-            lacking.append((asked.act or f"answers.{asked.code}", asked))
+            lacking += [Lacking(f"ratings.{row.code}", row) for row in form.rated if not ratings.get(row.code)]
+        if asked.when == "always" and _is_empty(value):
+            lacking.append(Lacking(name, asked))
+        if asked.type == "rows" and isinstance(value, list):
+            lacking += _lacking_columns(asked, name, value)
     return lacking
+
+
+def _lacking_columns(group: FormField, name: str, rows: Sequence[Any]) -> Iterator[Lacking]:
+    for number, row in enumerate(rows):
+        for column in group.fields if not _is_empty(row) else ():
+            if column.when == "always" and _is_empty(row.get(column.code)):
+                yield Lacking(f"{name}.{number}.{column.code}", column, group, number)
 
 
 def _too_mild(form: Form, counted: Totals, level: Rating, conclusion: str) -> Iterator[Violation]:
@@ -235,7 +260,7 @@ def _rows(asked: FormField, name: str, value: Any, codes: Codes, violations: lis
             for column in asked.fields
         }
         rows.append({code: answer for code, answer in read.items() if answer is not None})
-    return rows or None
+    return [row for row in rows if row] or None
 
 
 def _is_empty(value: Any) -> bool:
@@ -277,10 +302,10 @@ def _day(value: Any, _asked: FormField, _codes: Codes) -> str:
 def _number(value: Any, _asked: FormField, _codes: Codes) -> int | float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise _WrongAnswerError("not-a-number")
-    number = float(value) if isinstance(value, int | float) else _written(value.replace(" ", ""))
+    number = value if isinstance(value, int | float) else _written(value.replace(" ", ""))
     if not abs(number) < _LARGEST:
         raise _WrongAnswerError("not-a-number")
-    return int(number) if number.is_integer() else number
+    return int(number) if number == int(number) else number
 
 
 def _written(text: str) -> float:

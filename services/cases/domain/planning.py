@@ -5,7 +5,7 @@ Pure (Decree 56/2017, Art. 27(2), 28-30; forms 04-06).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
@@ -28,6 +28,7 @@ from services.cases.domain.model import (
     refuse,
 )
 from shared.contracts import cases as events
+from shared.contracts.errors import Rejected, Violation
 
 
 def _hold_needs_meeting(case: Case, act: acts.HoldNeedsMeeting, world: World) -> Decision:
@@ -48,6 +49,7 @@ def _hold_needs_meeting(case: Case, act: acts.HoldNeedsMeeting, world: World) ->
 def _draft_plan(case: Case, act: acts.DraftPlan, world: World) -> Decision:
     form = filled(act, world)
     rows: list[dict[str, Any]] = form.answers.get("services", [])
+    _ahead(rows, world)
     if not rows and not act.activities:
         raise refuse(
             "services",
@@ -55,7 +57,7 @@ def _draft_plan(case: Case, act: acts.DraftPlan, world: World) -> Decision:
             "Kế hoạch phải có ít nhất một dịch vụ hoặc hoạt động.",
             "A plan has at least one service or activity.",
         )
-    planned = tuple(_planned(number, row, world) for number, row in enumerate(rows))
+    planned = tuple(_planned(row, world) for row in rows)
     entry = Entry("plan.drafted", form.data(services=[service.id for service in planned]), form.words())
     # What was given, or is asked of a sector already, stays known beside the new plan.
     known = tuple(service for service in case.services if service.done_on or service.task_id)
@@ -66,16 +68,16 @@ def _draft_plan(case: Case, act: acts.DraftPlan, world: World) -> Decision:
     return clocks.start(decision, world, APPROVAL, world.now)
 
 
-def _planned(number: int, row: Mapping[str, Any], world: World) -> PlannedService:
-    due = date.fromisoformat(row["due"])
-    if due < local_day(world.now):
-        raise refuse(
-            f"services.{number}.due",
-            "due-past",
-            "Thời hạn phải ở phía trước.",
-            "The due date must lie ahead.",
-        )
-    return PlannedService(world.new_id(), row["kind"], row.get("sector"), due)
+def _planned(row: Mapping[str, Any], world: World) -> PlannedService:
+    return PlannedService(world.new_id(), row["kind"], row.get("sector"), date.fromisoformat(row["due"]))
+
+
+def _ahead(rows: Sequence[Mapping[str, Any]], world: World) -> None:
+    """Raises `Rejected` (due-past) for every service whose day has passed."""
+    late = [number for number, row in enumerate(rows) if date.fromisoformat(row["due"]) < local_day(world.now)]
+    if late:
+        vi, en = "Thời hạn phải ở phía trước.", "The due date must lie ahead."
+        raise Rejected([Violation(f"services.{number}.due", "due-past", vi, en) for number in late])
 
 
 def approve(case: Case, act: acts.ApprovePlan, world: World, said: Mapping[str, str]) -> Decision:

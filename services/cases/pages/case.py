@@ -57,7 +57,7 @@ class CasePage:
             documents = await documents_of(self.room, request, scope, case, lines, actor)
             opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in lines]
             shown = names.history(opened, format_datetime)
-            drafts = await self.room.office.desk.drafts.listed(scope, actor, f"case/{case.id}/")
+            begun = await self.room.office.desk.drafts.listed(scope, actor, f"case/{case.id}/")
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
         return self.room.render(
             request,
@@ -70,7 +70,8 @@ class CasePage:
             documents=documents,
             acts=open_acts(case, actor),
             may_answer=actor.role in ("worker", "chair"),
-            drafts={draft.form for draft in drafts},
+            today=local_day(scope.now),
+            begun={draft.form for draft in begun},
             news=_news(shown, values, violations),
             sectors=SECTORS,
             values=typed(values),

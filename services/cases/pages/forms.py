@@ -23,7 +23,7 @@ from shared.contracts.vocabulary import ChildDescription
 from shared.identity import FORM_FIELD, Principal, SignedIn
 from shared.messaging.router import Scope
 from shared.reference.forms import Form, FormField
-from shared.web.i18n import format_datetime
+from shared.web.i18n import format_date, format_datetime
 from shared.web.pages import language_of
 
 # What is decided anew each time a form is filled in; the time before is shown beside it, not chosen for anybody.
@@ -81,7 +81,8 @@ class FormPages:
             names = self.room.names(request)
             seen = forms.version_of(values) if "version" in values else case.version
             news = [line for line in names.history(opened, format_datetime) if line.version > seen]
-        return self._render(request, case, form, act, values, sent, draft, before, news, closed)
+            read = next((line for line in names.history(opened, format_datetime) if line.form == form.beside), None)
+        return self._render(request, case, form, act, values, sent, draft, before, news, closed, read)
 
     async def submit(
         self, request: Request, key: str, act: str, principal: Principal, given: Mapping[str, str]
@@ -140,11 +141,29 @@ class FormPages:
         values: dict[str, str] = {}
         for asked in form.fields:
             source = asked.prefill or ""
-            if source in facts:
+            if asked.type == "rows" and source == "services":
+                values |= self._services(self.room.names(request), case, filling.name_of(act, asked), asked)
+            elif source in facts:
                 values[filling.name_of(act, asked)] = facts[source]
             elif "." in source:
                 number, _, code = source.partition(".")
                 values |= _carried(asked, act, _answers(opened, number).get(code))
+        return values
+
+    def _services(self, names: v.Names, case: Case, name: str, asked: FormField) -> dict[str, str]:
+        """A row for each service of the plan."""
+        values: dict[str, str] = {}
+        for number, service in enumerate(case.services):
+            given = names.of(v.GIVEN, "given") + f" {format_date(service.done_on)}" if service.done_on else ""
+            facts = {
+                "service-kind": names.term("service-kinds", service.kind),
+                "service-by": names.term("sectors", service.sector) if service.sector else names.unit(case.unit),
+                "service-due": service.due.isoformat(),
+                "service-given": given,
+            }
+            values |= {
+                f"{name}.{number}.{column.code}": facts[column.prefill] for column in asked.fields if column.prefill
+            }
         return values
 
     async def _reported(self, scope: Scope, case: Case, actor: Actor) -> dict[str, str]:
@@ -176,6 +195,7 @@ class FormPages:
         before: Before,
         news: Sequence[v.Shown],
         closed: Violation | None,
+        read: v.Shown | None,
     ) -> Response:
         given = filling.given(form, act, values)
         ratings: Mapping[str, Any] = {row: given.ratings[row] for row in given.ratings if given.ratings[row] in RATINGS}
@@ -202,6 +222,7 @@ class FormPages:
             draft=draft,
             before=typed(before.beside),
             news=news,
+            read=read,
             changed=changed,
             ratings=RATINGS,
         )
@@ -239,7 +260,7 @@ def _before(form: Form, act: str, opened: Opened, language: str) -> Before:
         for asked in form.fields
         if asked.code in answers
         and asked.act not in _DECIDED_ANEW
-        and asked.prefill not in (_TODAY, "officer")
+        and asked.prefill not in (_TODAY, "officer", "services")
         and not (approved and asked.act == "services")
     }
     return Before(filling.flat(form, act, carried), beside)

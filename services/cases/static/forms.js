@@ -8,19 +8,31 @@ function answered(part) {
     field.type === "checkbox" || field.type === "radio" ? field.checked : field.value.trim() !== "");
 }
 
+// A question nobody answered; of a row that was begun, its columns.
+function lacks(part) {
+  if (answered(part)) return false;
+  return part.dataset.needed !== undefined || answered(part.closest("[data-row]"));
+}
+
+function nameOf(part) {
+  if (part.dataset.needed !== undefined) return part.dataset.needed;
+  const row = part.closest("[data-row]");
+  return `${row.closest("[data-rows]").dataset.label} ${Number(row.dataset.row) + 1}: ${part.dataset.column}`;
+}
+
 function showMissing() {
   const box = form.querySelector("[data-missing]");
   const list = box.querySelector("[data-missing-list]");
   const count = box.querySelector("[data-missing-count]");
-  const lacking = [...form.querySelectorAll("[data-needed]")].filter((part) => !answered(part));
+  const lacking = [...form.querySelectorAll("[data-needed], [data-column]")].filter(lacks);
   const known = [...list.querySelectorAll("a")].map((link) => link.textContent).join("|");
-  if (known === lacking.map((part) => part.dataset.needed).join("|")) return;
+  if (known === lacking.map(nameOf).join("|")) return;
   box.hidden = lacking.length === 0;
   count.textContent = count.dataset.missingCount.replace("#", String(lacking.length));
   list.replaceChildren(...lacking.flatMap((part, place) => {
     const link = document.createElement("a");
     link.href = `#${part.id || part.querySelector("input, select, textarea").id}`;
-    link.textContent = part.dataset.needed;
+    link.textContent = nameOf(part);
     return place ? [", ", link] : [link];
   }));
 }

@@ -36,6 +36,7 @@ CHAIR = Actor("binh.chair", "Bình", "chair", frozenset({UNIT}))
 COORDINATOR = Actor("ha.coordinator", "Hà", "coordinator", "all")
 NO_CASE = acts.DismissConcern(reason="hoax", words="Đã gọi lại")
 CHILD = ChildDescription(name="Trẻ thử", age=7)
+NUMBERS = itertools.count(1)
 LENGTHS = {
     EMERGENCY: timedelta(hours=12),
     PLAN: timedelta(days=7),
@@ -52,11 +53,10 @@ class Due:
 
 
 def world(now: datetime = NOW) -> World:
-    numbers = itertools.count(1)
     return World(
         now=now,
         start=lambda kind, at: Due(at + LENGTHS[kind], at + LENGTHS[kind] * 0.75),
-        new_id=lambda: f"{now.isoformat()}-{next(numbers)}",
+        new_id=lambda: f"{now.isoformat()}-{next(NUMBERS)}",
         units=frozenset({UNIT, "05455"}),
         task_kinds=frozenset({"verification", "medical-examination"}),
         outcomes=frozenset({"safe"}),
