@@ -13,6 +13,7 @@ from services.cases.forms import CASE_ACTS
 from services.cases.handlers import build_router
 from services.cases.office import Office
 from services.cases.pages import build_pages
+from services.cases.settings import CasesSettings
 from services.cases.ticker import ticker
 from services.cases.upkeep import upkeep
 from shared.messaging.service import ServiceApp, ServiceContext
@@ -26,7 +27,7 @@ def build(context: ServiceContext) -> ServiceApp:
     """The cases service in the given context."""
     units = Units.load()
     check_forms(Forms.load(), CASE_ACTS)
-    desk = Desk(context.keys, units, Deadlines.load())
+    desk = Desk(context.keys, units, Deadlines.load(), CasesSettings())
     office = Office(desk, context.database, context.clock)
     pages = Pages("services.cases", unit_names=units.names(), clock=context.clock)
     router = APIRouter()

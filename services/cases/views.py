@@ -82,6 +82,9 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "meeting.needs": ("Họp xác định nhu cầu của trẻ", "info"),
     "service.provided": ("Đã thực hiện dịch vụ", "success"),
     "note": ("Ghi chú", "plain"),
+    "document.added": ("Đính kèm tệp", "info"),
+    "document.removed": ("Gỡ tệp đính kèm", "warning"),
+    "case.exported": ("Sao toàn bộ hồ sơ", "warning"),
 }
 # Words of acts that fill in no form; a form's own labels say what its answers are.
 WORDS: Mapping[str, str] = {
@@ -99,7 +102,10 @@ WORDS: Mapping[str, str] = {
     "purpose": "Mục đích",
     "people": "Thành phần",
     "minutes": "Biên bản",
+    "name": "Tên tệp",
+    "caption": "Chú thích",
 }
+DOCUMENT_KINDS: Mapping[str, str] = {"photo": "Ảnh", "scan": "Bản quét", "audio": "Ghi âm"}
 SEXES: Mapping[str, str] = {"male": "Nam", "female": "Nữ", "unknown": "Chưa rõ"}
 NAMED_NO_MORE = "Báo tin đã sửa không còn nhắc đến trẻ này"
 # How well an earlier report fits: what it is called, tone of its mark.
@@ -377,6 +383,8 @@ class Names:
             "report.linked": lambda: data["code"],
             "siblings.linked": lambda: ", ".join(data["codes"]),
             "report.corrected": lambda: self._say(NAMED_NO_MORE) if data.get("removed") else "",
+            "document.added": lambda: self.of(DOCUMENT_KINDS, data["document_kind"]),
+            "document.removed": lambda: self.of(DOCUMENT_KINDS, data["document_kind"]),
             "case.reclassified": lambda: (
                 f"{self.term('case-kinds', data['from_kind'])}, {self.term('risk-levels', data['from_risk'])}"
                 f" → {self.term('case-kinds', data['kind'])}, {self.term('risk-levels', data['risk'])}"

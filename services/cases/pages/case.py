@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 from services.cases import forms, store
 from services.cases.domain.model import local_day
 from services.cases.domain.rules import open_acts
+from services.cases.pages.documents import documents_of
 from services.cases.pages.forms import FormPages
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.reading import actor_of, may_read_identity, may_see_case
@@ -53,6 +54,7 @@ class CasePage:
             ]
             lines = await store.timeline(scope.connection, case.id)
             names = self.room.names(request)
+            documents = await documents_of(self.room, request, scope, case, lines, actor)
             opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in lines]
             shown = names.history(opened, format_datetime)
             begun = await self.room.office.desk.drafts.listed(scope, actor, f"case/{case.id}/")
@@ -65,6 +67,7 @@ class CasePage:
             reads=reads,
             history=shown,
             target=target,
+            documents=documents,
             acts=open_acts(case, actor),
             may_answer=actor.role in ("worker", "chair"),
             today=local_day(scope.now),

@@ -1,6 +1,17 @@
 """Tables and queries of the cases database. Personal words lie here sealed only; every statement is written whole."""
 
 from services.cases.store.access import record_read
+from services.cases.store.attachments import (
+    AttachmentFile,
+    attachment_is_of,
+    attachments_of,
+    attachments_of_task,
+    count_attachments,
+    find_attachment,
+    remove_attachment,
+    save_attachment,
+    sealed_part,
+)
 from services.cases.store.children import add_alias, cases_of_child, resolved
 from services.cases.store.concerns import (
     ConcernFile,
@@ -46,12 +57,13 @@ from services.cases.store.tasks import (
     task_lines,
     tasks_of_sector,
 )
-from services.cases.store.timeline import Line, timeline
+from services.cases.store.timeline import Line, find_line, timeline
 
 __all__ = [
     "COMMON",
     "COUNTED",
     "RARE",
+    "AttachmentFile",
     "CaseFilter",
     "ConcernFile",
     "DraftRow",
@@ -61,12 +73,16 @@ __all__ = [
     "Tokens",
     "Units",
     "add_alias",
+    "attachment_is_of",
+    "attachments_of",
+    "attachments_of_task",
     "case_counts",
     "case_of_task",
     "cases_of_child",
     "concerns_entered_by",
     "concerns_of",
     "conference_line",
+    "count_attachments",
     "count_stuck",
     "count_waiting",
     "discard_draft",
@@ -79,9 +95,11 @@ __all__ = [
     "fates_of",
     "file_by_code",
     "files_like",
+    "find_attachment",
     "find_case",
     "find_concern",
     "find_draft",
+    "find_line",
     "keep_tokens",
     "link_cases",
     "linked_cases",
@@ -99,12 +117,15 @@ __all__ = [
     "put_aside",
     "rarity",
     "record_read",
+    "remove_attachment",
     "resolved",
+    "save_attachment",
     "save_cases",
     "save_concern",
     "save_draft",
     "save_incident",
     "save_part",
+    "sealed_part",
     "sector_figures",
     "task_lines",
     "tasks_of_sector",
