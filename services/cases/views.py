@@ -129,6 +129,7 @@ ACTS: Mapping[str, str] = {
     "link": "Gắn vào vụ việc đang có",
     "dismiss": "Không mở vụ việc",
     "forward": "Chuyển xã, phường khác",
+    "discard-draft": "Bỏ bản nháp",
 }
 
 

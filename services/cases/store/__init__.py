@@ -13,8 +13,10 @@ from services.cases.store.concerns import (
     save_concern,
     waiting_concerns,
 )
+from services.cases.store.drafts import DraftRow, discard_draft, drafts_of, drop_drafts, find_draft, save_draft
 from services.cases.store.files import case_of_task, due_cases, find_case, lock_case, next_case_code, save_case
 from services.cases.store.incidents import Incident, save_incident
+from services.cases.store.links import link_cases, linked_cases, unlink_cases
 from services.cases.store.lists import CaseFilter, case_counts, list_cases, tasks_of_sector
 from services.cases.store.statements import Units
 from services.cases.store.timeline import Line, timeline
@@ -22,6 +24,7 @@ from services.cases.store.timeline import Line, timeline
 __all__ = [
     "CaseFilter",
     "ConcernFile",
+    "DraftRow",
     "Incident",
     "Line",
     "Units",
@@ -32,9 +35,15 @@ __all__ = [
     "concerns_entered_by",
     "concerns_of",
     "count_waiting",
+    "discard_draft",
+    "drafts_of",
+    "drop_drafts",
     "due_cases",
     "find_case",
     "find_concern",
+    "find_draft",
+    "link_cases",
+    "linked_cases",
     "list_cases",
     "lock_case",
     "lock_concern",
@@ -44,8 +53,10 @@ __all__ = [
     "resolved",
     "save_case",
     "save_concern",
+    "save_draft",
     "save_incident",
     "tasks_of_sector",
     "timeline",
+    "unlink_cases",
     "waiting_concerns",
 ]
