@@ -52,6 +52,17 @@ def may_see_case(actor: Actor, unit: str) -> bool:
     return actor.role in ("worker", "chair", "coordinator") and actor.covers(unit)
 
 
+def is_offered(actor: Actor, case: Case) -> bool:
+    """Whether the case is offered to the actor's commune, whose worker or chair takes it or declines."""
+    unit = case.handover_to
+    return case.status == "open" and unit is not None and actor.role in ("worker", "chair") and actor.covers(unit)
+
+
+def sees_case(actor: Actor, case: Case) -> bool:
+    """Whether the actor sees a case at all: their commune leads it, or is asked to."""
+    return may_see_case(actor, case.unit) or is_offered(actor, case)
+
+
 def may_read_identity(actor: Actor, unit: str) -> bool:
     """Whether the actor works on the child's case: the worker and the chair of that commune, nobody else."""
     return actor.role in ("worker", "chair") and actor.covers(unit)

@@ -27,7 +27,6 @@ from shared.contracts.vocabulary import (
     UnitCode,
 )
 
-
 Siblings = Annotated[list[ChildDescription], Field(max_length=20)]
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from services.cases.desk.drafts import Draft, DraftDesk
 from services.cases.desk.files import CaseFiles
 from services.cases.desk.intake import IntakeDesk, Origin
+from services.cases.desk.pairs import PairDesk
 from services.cases.desk.tasks import TaskDesk
 from services.cases.desk.work import CaseDesk
 from shared.privacy import Keys
@@ -28,5 +29,5 @@ class Desk:
         self.files = CaseFiles(keys, units, deadlines)
         self.drafts = DraftDesk(keys)
         self.intake = IntakeDesk(self.files)
-        self.cases = CaseDesk(self.files)
+        self.cases = CaseDesk(self.files, PairDesk(self.files))
         self.tasks = TaskDesk(self.files)

@@ -41,11 +41,22 @@ class CaseFiles:
         self.deadlines = deadlines
         self._codes = {
             name: frozenset(Terms.load(name).codes())
-            for name in ("task-kinds", "case-outcomes", "emergency-measures", "dismissal-reasons")
+            for name in (
+                "task-kinds",
+                "case-outcomes",
+                "emergency-measures",
+                "dismissal-reasons",
+                "environments",
+                "harmers",
+                "care-kinds",
+            )
         }
 
         measures = Terms.load("emergency-measures")
         self._separating = frozenset(code for code in measures.codes() if measures.get(code, "separates"))
+        kinds, outcomes = Terms.load("case-kinds"), Terms.load("case-outcomes")
+        self._kinds = frozenset(code for code in kinds.codes() if kinds.get(code, "offered") is not False)
+        self._closing = {code: frozenset(outcomes.get(code, "needs") or ()) for code in outcomes.codes()}
 
     def world(self, now: datetime) -> World:
         """What a decision may know at `now`."""
@@ -59,6 +70,11 @@ class CaseFiles:
             measures=self._codes["emergency-measures"],
             separating=self._separating,
             dismissals=self._codes["dismissal-reasons"],
+            kinds=self._kinds,
+            environments=self._codes["environments"],
+            harmers=self._codes["harmers"],
+            cares=self._codes["care-kinds"],
+            closing=self._closing,
         )
 
     async def save(

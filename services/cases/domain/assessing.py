@@ -10,7 +10,7 @@ from typing import Any
 
 from services.cases.domain import acts, clocks
 from services.cases.domain.forms import ROWS, is_milder, totals
-from services.cases.domain.model import EMERGENCY, PLAN, Case, Decision, Entry, Happening, World, refuse
+from services.cases.domain.model import EMERGENCY, INITIAL, PLAN, Case, Decision, Entry, Happening, World, refuse
 from services.cases.domain.opening import danger
 from shared.contracts import cases as events
 
@@ -25,6 +25,7 @@ def _assess_initial(case: Case, act: acts.AssessInitial, world: World) -> Decisi
     entry = _assessed("initial", act, {"urgent_measures": act.urgent_measures} if act.urgent_measures else {})
     event = Happening(events.RiskAssessed, {"assessment": "initial", "level": act.level})
     decision = Decision(case).then(None, event, entries=(entry,), risk=act.level, step="assessment")
+    decision = clocks.meet(decision, world, INITIAL)
     if act.level == "high":
         # Decree 56/2017, Art. 26(3): high risk, 12 hours from receipt whenever it is found out.
         return danger(decision, world)

@@ -8,7 +8,19 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.cases.domain import acts, assessing, clocks, ending, leading, planning, protecting, tasks
+from services.cases.domain import (
+    acts,
+    assessing,
+    bans,
+    care,
+    clocks,
+    ending,
+    handover,
+    leading,
+    planning,
+    protecting,
+    tasks,
+)
 from services.cases.domain.model import Actor, Case, Decision, World, deadline_event, task_event
 from services.cases.domain.rules import require
 from shared.contracts import cases as events
@@ -19,12 +31,15 @@ _DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {
     **planning.DECIDED,
     **tasks.DECIDED,
     **leading.DECIDED,
+    **bans.DECIDED,
+    **care.DECIDED,
+    **handover.DECIDED,
     **ending.DECIDED,
 }
 
 
 def decide(case: Case, act: acts.Act, actor: Actor, world: World) -> Decision:
-    """An act of a person on a case (`merge` and `choose_child` apart).
+    """An act of a person on one case alone (who its child is, and what concerns two cases, apart).
 
     Raises: `Rejected` with rule and law where it is not open.
     """
@@ -35,7 +50,7 @@ def decide(case: Case, act: acts.Act, actor: Actor, world: World) -> Decision:
 
 def tick(case: Case, world: World) -> Decision:
     """What fell due until now: clocks nearing or missed, tasks overdue. Nothing due, nothing decided."""
-    return tasks.tick(clocks.tick(Decision(case), world), world)
+    return tasks.tick(clocks.tick(bans.tick(Decision(case), world), world), world)
 
 
 def follow(before: Case | None, decision: Decision) -> Decision:

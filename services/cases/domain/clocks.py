@@ -49,6 +49,11 @@ def cancel(decision: Decision, world: World, *kinds: str) -> Decision:
     return decision
 
 
+def ran_out(decision: Decision, clock: Clock) -> Decision:
+    """What the clock measures is over by itself, as the law wants it: it ended when due, and nobody missed it."""
+    return _with(decision, replace(clock, state="met", settled_at=clock.due), events.DeadlineMet)
+
+
 def _settle(
     decision: Decision, clock: Clock, now: datetime, state: Literal["met", "met-late", "cancelled"]
 ) -> Decision:

@@ -59,7 +59,8 @@ class Deadline(Protocol):
 class World:
     """What a decision may know of the outside: the moment, how clocks run, which codes are in use.
 
-    `new_id` makes ids; `start(kind, at)` computes a clock; `separating` are the measures that keep a child apart.
+    `new_id` makes ids; `start(kind, at)` computes a clock; `separating` are the measures that keep a child apart;
+    `closing` says what each outcome needs before a case may end with it.
     """
 
     now: datetime
@@ -71,6 +72,11 @@ class World:
     measures: frozenset[str]
     separating: frozenset[str]
     dismissals: frozenset[str]
+    kinds: frozenset[str] = frozenset()
+    environments: frozenset[str] = frozenset()
+    harmers: frozenset[str] = frozenset()
+    cares: frozenset[str] = frozenset()
+    closing: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

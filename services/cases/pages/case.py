@@ -11,7 +11,7 @@ from services.cases import forms, store
 from services.cases.domain import forms as rated
 from services.cases.domain.rules import open_acts
 from services.cases.pages.room import Room, form_of, typed
-from services.cases.reading import actor_of, may_read_identity, may_see_case
+from services.cases.reading import actor_of, may_read_identity, may_see_case, sees_case
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
 from shared.identity import Principal, SignedIn
@@ -42,19 +42,22 @@ class CasePage:
             case = await self.room.seen_case(scope.connection, key, actor)
             if case.code == key:
                 return RedirectResponse(f"/cases/c/{case.id}", 303)
-            reports = await store.concerns_of(scope.connection, case.id)
+            # The commune to which a case is offered sees what it is, not what was done in it.
+            led = may_see_case(actor, case.unit)
+            reports = await store.concerns_of(scope.connection, case.id) if led else []
             reader, reads = self.room.office.desk.files.reader, may_read_identity(actor, case.unit)
             readings = [
                 (file, await reader.report_for(scope.connection, file, actor, "case", scope.now) if reads else None)
                 for file in reports
             ]
-            lines = await store.timeline(scope.connection, case.id)
+            lines = await store.timeline(scope.connection, case.id) if led else []
             names = self.room.names(request)
             shown = [
                 names.line(line, await reader.words(scope.connection, line) if reads else {}, format_datetime)
                 for line in lines
             ]
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
+            siblings = await store.linked_cases(scope.connection, case.id) if led else []
         return self.room.render(
             request,
             "cases/case.html",
@@ -63,6 +66,8 @@ class CasePage:
             reads=reads,
             history=shown,
             target=target,
+            offered=not led,
+            siblings=[(row, may_see_case(actor, row.unit)) for row in siblings],
             acts=open_acts(case, actor),
             may_answer=actor.role in ("worker", "chair"),
             rated=rated,
@@ -84,7 +89,7 @@ class CasePage:
                 )
         except Rejected as rejected:
             return await self.case(request, key, principal, form, forms.prefixed(rejected, form.get("act", "")))
-        if not may_see_case(actor, after.unit):
+        if not sees_case(actor, after):
             return RedirectResponse("/cases/", 303)
         return RedirectResponse(f"/cases/c/{after.id}?done={form['act']}", 303)
 

@@ -18,6 +18,7 @@ from services.cases.store.files import case_of_task, due_cases, find_case, lock_
 from services.cases.store.incidents import Incident, save_incident
 from services.cases.store.links import link_cases, linked_cases, unlink_cases
 from services.cases.store.lists import CaseFilter, case_counts, list_cases, tasks_of_sector
+from services.cases.store.merges import merge_of, offered_cases
 from services.cases.store.statements import Units
 from services.cases.store.timeline import Line, timeline
 
@@ -48,7 +49,9 @@ __all__ = [
     "lock_case",
     "lock_concern",
     "lock_concern_or_code",
+    "merge_of",
     "next_case_code",
+    "offered_cases",
     "record_read",
     "resolved",
     "save_case",

@@ -10,18 +10,23 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from services.cases.domain.acts.assessing import AssessDetailed, AssessInitial, Verify
+from services.cases.domain.acts.bans import DecideContactBan, EndContactBan, RequestContactBan
 from services.cases.domain.acts.base import Code, EmptyIsNone, MaybeWords, Words, version_changed
+from services.cases.domain.acts.care import DecideAlternativeCare, EndAlternativeCare, HandOverChild
 from services.cases.domain.acts.coordinating import CancelTask, RequestTask
-from services.cases.domain.acts.ending import Close, Merge, Reopen
-from services.cases.domain.acts.leading import NONE_OF_THESE, ChooseChild, Note, Reclassify, Transfer
+from services.cases.domain.acts.ending import Close, Merge, Reopen, UndoMerge
+from services.cases.domain.acts.handover import AcceptHandover, DeclineHandover, OfferHandover, WithdrawHandover
+from services.cases.domain.acts.leading import NONE_OF_THESE, ChooseChild, CorrectChild, Note, Reclassify, Transfer
 from services.cases.domain.acts.planning import ApprovePlan, DraftPlan, HoldReview, ReturnPlan
 from services.cases.domain.acts.protecting import DecideEmergency, EndSeparation, ExtendSeparation
+from services.cases.domain.acts.siblings import LinkSibling, UnlinkSibling
 from services.cases.domain.acts.triage import DismissConcern, ForwardConcern, LinkConcern, OpenCase
 
 __all__ = [
     "ACT",
     "CONCERN_ACT",
     "NONE_OF_THESE",
+    "AcceptHandover",
     "Act",
     "ApprovePlan",
     "AssessDetailed",
@@ -31,25 +36,38 @@ __all__ = [
     "Close",
     "Code",
     "ConcernAct",
+    "CorrectChild",
+    "DecideAlternativeCare",
+    "DecideContactBan",
     "DecideEmergency",
+    "DeclineHandover",
     "DismissConcern",
     "DraftPlan",
     "EmptyIsNone",
+    "EndAlternativeCare",
+    "EndContactBan",
     "EndSeparation",
     "ExtendSeparation",
     "ForwardConcern",
+    "HandOverChild",
     "HoldReview",
     "LinkConcern",
+    "LinkSibling",
     "MaybeWords",
     "Merge",
     "Note",
+    "OfferHandover",
     "OpenCase",
     "Reclassify",
     "Reopen",
+    "RequestContactBan",
     "RequestTask",
     "ReturnPlan",
     "Transfer",
+    "UndoMerge",
+    "UnlinkSibling",
     "Verify",
+    "WithdrawHandover",
     "Words",
     "version_changed",
 ]
@@ -73,6 +91,20 @@ Act = Annotated[
     | Transfer
     | Merge
     | ChooseChild
+    | RequestContactBan
+    | DecideContactBan
+    | EndContactBan
+    | DecideAlternativeCare
+    | HandOverChild
+    | EndAlternativeCare
+    | UndoMerge
+    | OfferHandover
+    | AcceptHandover
+    | DeclineHandover
+    | WithdrawHandover
+    | CorrectChild
+    | LinkSibling
+    | UnlinkSibling
     | Note,
     Field(discriminator="act"),
 ]
