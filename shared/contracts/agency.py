@@ -27,6 +27,7 @@ from shared.contracts.vocabulary import (
     UnitCode,
 )
 
+
 Siblings = Annotated[list[ChildDescription], Field(max_length=20)]
 
 
