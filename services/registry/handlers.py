@@ -152,9 +152,9 @@ async def settle_chosen(desk: Desk, scope: Scope, chosen: ChildChosen, descripti
         await _answer(scope, chosen.case_id, "existing", before)
     elif _can_found(said):
         # Whoever looked at the candidates said that they are others: no pair is left to be looked at again.
-        child_id = await desk.register(scope, said)
+        founded = await desk.register(scope, said)
         await _without(desk, scope, before, said)
-        await _answer(scope, chosen.case_id, "new", child_id)
+        await _answer(scope, chosen.case_id, "new", founded)
     else:
         await _answer(scope, chosen.case_id, "candidates", None)
 
