@@ -44,10 +44,10 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "ban.granted": ("Quyết định cấm tiếp xúc", "danger"),
     "ban.refused": ("Không ra quyết định cấm tiếp xúc", "plain"),
     "ban.ended": ("Chấm dứt cấm tiếp xúc trước hạn", "info"),
-    "ban.ran-out": ("Hết hạn cấm tiếp xúc", "info"),
     "care.decided": ("Quyết định chăm sóc thay thế", "info"),
     "care.handed-over": ("Bàn giao trẻ cho bên nhận chăm sóc", "success"),
     "care.ended": ("Chấm dứt chăm sóc thay thế (Mẫu 16)", "warning"),
+    "care.moved": ("Chăm sóc thay thế tiếp tục trong vụ việc kia", "plain"),
     "handover.offered": ("Đề nghị bàn giao vụ việc", "info"),
     "handover.accepted": ("Tiếp nhận bàn giao", "success"),
     "handover.declined": ("Không tiếp nhận bàn giao", "warning"),
@@ -78,6 +78,9 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "deadline.met": ("Xong đúng thời hạn", "success"),
     "deadline.met-late": ("Xong sau thời hạn", "warning"),
     "deadline.cancelled": ("Thời hạn không còn áp dụng", "plain"),
+    "deadline.lapsed": ("Thời hạn đã quá không còn áp dụng", "warning"),
+    "deadline.paused": ("Tạm dừng tính thời hạn", "warning"),
+    "deadline.resumed": ("Tiếp tục tính thời hạn", "info"),
     "note": ("Ghi chú", "plain"),
 }
 WORDS: Mapping[str, str] = {
@@ -162,6 +165,8 @@ ACTS: Mapping[str, str] = {
     "unlink-sibling": "Bỏ liên kết anh chị em",
     "choose-child": "Chọn trẻ",
     "correct-child": "Sửa trẻ gắn nhầm",
+    "pause-deadline": "Tạm dừng thời hạn",
+    "resume-deadline": "Tiếp tục tính thời hạn",
     "note": "Thêm ghi chú",
     "open": "Mở vụ việc",
     "link": "Gắn vào vụ việc đang có",
@@ -240,7 +245,13 @@ class Names:
         """Where the law says so; as the clock remembers it, where its kind is in the data no more."""
         if clock.kind not in self._deadlines.kinds():
             return clock.legal_source
-        return self._deadlines.legal_source(clock.kind, clock.started_at, self._language)
+        return self._deadlines.legal_source(clock.kind, clock.started_at, self._language, clock.set_by)
+
+    def pause_law(self, clock: Clock) -> str:
+        """By what law a clock may stand still."""
+        if clock.kind not in self._deadlines.kinds():
+            return ""
+        return self._deadlines.pause_source(clock.kind, clock.started_at, self._language)
 
     def unit(self, code: str | None) -> str:
         """A commune's name; words where it is not known."""
@@ -262,7 +273,8 @@ class Names:
         data = line.data
         due = when(datetime.fromisoformat(data["due"])) if data.get("due") else ""
         if line.kind.startswith("deadline."):
-            return [self.deadline(data["kind"]), f"{self._say('Hạn')}: {due}"]
+            reason = [self.term("pause-reasons", data["reason"])] if data.get("reason") else []
+            return [self.deadline(data["kind"]), f"{self._say('Hạn')}: {due}", *reason]
         if line.kind.startswith("task."):
             sector = self.term("sectors", line.sector) if line.sector else ""
             then = self.of(TASK_CAUSES, data["cause"]) if data.get("cause") else f"{self._say('Hạn')}: {due}"
@@ -285,6 +297,7 @@ class Names:
             "ban.granted": lambda: f"{self._say('Đến')} {due}",
             "care.decided": lambda: self.term("care-kinds", data["care"]),
             "care.handed-over": lambda: self.term("care-kinds", data["care"]),
+            "care.moved": lambda: self.term("care-kinds", data["care"]),
             "care.ended": lambda: self.term("care-kinds", data["care"]),
             "handover.offered": lambda: self.unit(data["to_unit"]),
             "handover.accepted": lambda: self.unit(data["to_unit"]),

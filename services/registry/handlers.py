@@ -172,8 +172,8 @@ async def _linked(
         # A record founded on this report alone is the chosen child under another id.
         await merge(scope, desk, before, wanted.id, said.sector)
         return await desk.confirm(scope, wanted.id, said, said.sector)
-    for child_id in sorted((before, wanted.id)):
-        await store.child(scope.connection, child_id, lock=True)
+    for both in sorted((before, wanted.id)):
+        await store.child(scope.connection, both, lock=True)
     child_id = await desk.confirm(scope, wanted.id, said, said.sector)
     await _without(desk, scope, before, said)
     return child_id

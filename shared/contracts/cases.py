@@ -460,7 +460,8 @@ class DeadlineMissed(DeadlineEvent):
 
 @contract("cases.deadline.met")
 class DeadlineMet(DeadlineEvent):
-    """The act was done in time (`met`) or after it (`met-late`), or needs doing no more (`cancelled`)."""
+    """The act was done in time (`met`) or after it (`met-late`), or needs doing no more (`cancelled`; `lapsed` where
+    the time had passed before)."""
 
 
 @contract("cases.deadline.paused")

@@ -5,13 +5,14 @@ Every other part of the desk changes a case or a report through here, so that th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from services.cases import store
 from services.cases.domain import acts, cases
-from services.cases.domain.model import Actor, Case, Decision, World, refuse
+from services.cases.domain.model import Actor, Case, Decision, Entry, World, refuse
 from services.cases.reading import Reader
 from services.cases.store import ConcernFile, Line
 from shared.contracts import cases as events
@@ -75,6 +76,7 @@ class CaseFiles:
             harmers=self._codes["harmers"],
             cares=self._codes["care-kinds"],
             closing=self._closing,
+            after_pause=self.deadlines.after_pause,
         )
 
     async def save(
@@ -84,36 +86,47 @@ class CaseFiles:
 
         In: `seen=False` for what happens by itself: it does not make a form that somebody is filling in stale.
         """
-        if not decision.happenings and not decision.entries:
-            return decision.case
-        decision = cases.follow(before, decision)
+        return (await self.save_all(scope, [(before, decision)], actor, seen=seen))[0]
+
+    async def save_all(
+        self, scope: Scope, decided: Sequence[tuple[Case | None, Decision]], actor: Actor, *, seen: bool = True
+    ) -> list[Case]:
+        """As `save`, for decisions about several cases: a round trip a table for all of them together."""
+        after: list[Case] = []
+        changed: list[tuple[Case | None, Case]] = []
+        lines: list[Line] = []
+        for before, made in decided:
+            if not made.happenings and not made.entries:
+                after.append(made.case)
+                continue
+            decision = cases.follow(before, made)
+            sequence = await self._emit(scope, decision)
+            case = decision.case
+            case = replace(case, sequence=sequence, version=case.version + 1 if seen else case.version)
+            lines += [await self._line(scope, case, entry, actor) for entry in decision.entries]
+            changed.append((before, case))
+            after.append(case)
+        if changed:
+            await store.save_cases(scope.connection, changed, lines)
+        return after
+
+    async def _emit(self, scope: Scope, decision: Decision) -> int:
+        """Tell what was decided. Out: the sequence of the last event."""
         case = decision.case
-        sequence = case.sequence
-        kid = f"case/{case.id}"
-        facts = case.facts()
+        sequence, facts = case.sequence, case.facts()
         for happening in decision.happenings:
             sequence += 1
-            event = await self._sealed(
-                scope, happening.model.model_validate({"case_id": case.id, "facts": facts, **happening.extra}), kid
-            )
+            said = happening.model.model_validate({"case_id": case.id, "facts": facts, **happening.extra})
+            event = await self._sealed(scope, said, f"case/{case.id}")
             await scope.emit(event, subject=case.id, sequence=sequence, unit=case.unit)
-        case = replace(case, sequence=sequence, version=case.version + 1 if seen else case.version)
-        lines = [
-            Line(
-                case.id,
-                scope.now,
-                entry.kind,
-                entry.sector or actor.sector,
-                actor.id,
-                actor.name,
-                entry.data,
-                await self.keys.seal(scope.connection, dict(entry.words), kid) if entry.words else None,
-                case.version,
-            )
-            for entry in decision.entries
-        ]
-        await store.save_case(scope.connection, before, case, lines)
-        return case
+        return sequence
+
+    async def _line(self, scope: Scope, case: Case, entry: Entry, actor: Actor) -> Line:
+        words = None
+        if entry.words:
+            words = await self.keys.seal(scope.connection, dict(entry.words), f"case/{case.id}")
+        sector = entry.sector or actor.sector
+        return Line(case.id, scope.now, entry.kind, sector, actor.id, actor.name, entry.data, words, case.version)
 
     async def open(self, scope: Scope, value: object, as_type: type[Any]) -> Any:
         """The plain value of a field that may be sealed."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from services.cases import store
@@ -11,8 +13,6 @@ from services.cases.domain import acts, cases, identifying
 from services.cases.domain.model import SYSTEM, Actor, Case
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.router import Scope
-
-_PAGE_SIZE = 50
 
 
 class CaseDesk:
@@ -78,10 +78,19 @@ class CaseDesk:
                 return child
         return None
 
-    async def tick(self, scope: Scope, limit: int = _PAGE_SIZE) -> int:
-        """Tell what fell due; out: how many cases were looked at (fewer than `limit`: nothing more is due)."""
-        due = await store.due_cases(scope.connection, scope.now, limit)
+    async def tick(self, scope: Scope, limit: int) -> list[datetime]:
+        """Tell what fell due. Out: when, for each case that was looked at; fewer than `limit`: nothing more is due."""
+        return await self._tell(scope, await store.due_cases(scope.connection, scope.now, limit))
+
+    async def tick_one(self, scope: Scope, case_id: str) -> list[datetime]:
+        """Tell what fell due of one case; nothing where it is due no more, or another replica has it in hand."""
+        return await self._tell(scope, await store.due_case(scope.connection, case_id, scope.now))
+
+    async def _tell(self, scope: Scope, due: Sequence[Case]) -> list[datetime]:
         world = self.files.world(scope.now)
-        for case in due:
-            await self.files.save(scope, case, cases.tick(case, world), SYSTEM, seen=False)
-        return len(due)
+        decided = [(case, cases.tick(case, world)) for case in due]
+        await self.files.save_all(scope, decided, SYSTEM, seen=False)
+        # Written when other rules said when to look: what they say now is when the ticker looks again.
+        if early := [(case, case) for case, decision in decided if not decision.happenings]:
+            await store.save_cases(scope.connection, early, [])
+        return [case.next_moment() or scope.now for case in due]

@@ -47,14 +47,15 @@ def _decide(case: Case, act: acts.DecideContactBan, world: World) -> Decision:
         entry = Entry("ban.refused", {}, words)
         told = Happening(events.ContactBanDecided, {"granted": False})
         return clocks.meet(Decision(case).then(None, told, entries=(entry,)), world, BAN_DECISION)
-    longest = world.start(BAN, world.now)
+    longest = world.start(BAN, world.now, case.unit)
     due = _until(act.until, longest.due, world.now)
     decision = over(Decision(case), world)  # the ban before it, where one still stands
     told = Happening(events.ContactBanDecided, {"granted": True, "until": due})
     entry = Entry("ban.granted", {"due": due.isoformat()}, words)
     decision = clocks.meet(decision.then(None, told, entries=(entry,)), world, BAN_DECISION)
     nearing_at = max(world.now, due - (longest.due - longest.nearing_at))
-    return clocks.run(decision, Clock(world.new_id(), BAN, world.now, due, nearing_at, longest.legal_source))
+    ban = Clock(world.new_id(), BAN, world.now, due, nearing_at, longest.legal_source, set_by=longest.set_by)
+    return clocks.run(decision, ban)
 
 
 def _until(wanted: date | None, longest: datetime, now: datetime) -> datetime:
@@ -75,20 +76,14 @@ def _end(case: Case, act: acts.EndContactBan, world: World) -> Decision:
 
 
 def over(decision: Decision, world: World, reason: str | None = None) -> Decision:
-    """The ban ends now, or has ended when its days had passed; nothing, where none stands."""
+    """The ban ends now; nothing, where none stands. One whose days have passed has ended by itself, and is told so."""
     clock = decision.case.clock(BAN)
     if clock is None:
         return decision
-    passed = world.now > clock.due
-    entry = Entry("ban.ran-out" if passed else "ban.ended", {}, {"reason": reason} if reason and not passed else {})
-    decision = decision.then(None, Happening(events.ContactBanEnded), entries=(entry,))
-    return clocks.ran_out(decision, clock) if passed else clocks.meet(decision, world, BAN)
-
-
-def tick(decision: Decision, world: World) -> Decision:
-    """A ban whose days have passed by now is over."""
-    clock = decision.case.clock(BAN)
-    return over(decision, world) if clock is not None and world.now > clock.due else decision
+    if world.now <= clock.due:
+        entry = Entry("ban.ended", {}, {"reason": reason} if reason else {})
+        decision = decision.then(None, Happening(events.ContactBanEnded), entries=(entry,))
+    return clocks.meet(decision, world, BAN)
 
 
 def taken_over(decision: Decision, world: World, gone: Case) -> Decision:

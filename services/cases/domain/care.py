@@ -47,16 +47,23 @@ def _end(case: Case, act: acts.EndAlternativeCare, world: World) -> Decision:
     return over(Decision(case), world, {"reason": act.reason, **{name: text for name, text in more if text}})
 
 
-def over(decision: Decision, world: World, words: Mapping[str, str] | None = None) -> Decision:
+def over(
+    decision: Decision, world: World, words: Mapping[str, str] | None = None, kind: str = "care.ended"
+) -> Decision:
     """The care ends, or its decision is needed no more; nothing, where there is none."""
     care = decision.case.care
     if care is None:
         return decision
-    entry = Entry("care.ended", {"care": care}, words or {})
+    entry = Entry(kind, {"care": care}, words or {})
     told = Happening(events.CareEnded, {"care": care})
     return clocks.cancel(
         decision.then(None, told, entries=(entry,), care=None, care_placed=False), world, CARE_HANDOVER
     )
+
+
+def moved(decision: Decision, world: World) -> Decision:
+    """The care goes on in another case, to which this one's matter belongs; nothing, where there is none."""
+    return over(decision, world, kind="care.moved")
 
 
 def waits(case: Case) -> bool:

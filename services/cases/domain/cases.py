@@ -6,6 +6,8 @@ Pure. What an act changes and says is in the module of its chapter; one that is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from services.cases.domain import (
@@ -35,6 +37,7 @@ _DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {
     **care.DECIDED,
     **handover.DECIDED,
     **ending.DECIDED,
+    **clocks.DECIDED,
 }
 
 
@@ -49,8 +52,22 @@ def decide(case: Case, act: acts.Act, actor: Actor, world: World) -> Decision:
 
 
 def tick(case: Case, world: World) -> Decision:
-    """What fell due until now: clocks nearing or missed, tasks overdue. Nothing due, nothing decided."""
-    return tasks.tick(clocks.tick(bans.tick(Decision(case), world), world), world)
+    """What fell due until now, one moment after the other: clocks nearing or missed, pauses over, tasks overdue.
+
+    Nothing due, nothing decided. After a day off it is told in the order in which it fell due.
+    """
+    decision = Decision(case)
+    while (moment := _next_moment(decision.case, world.now)) is not None:
+        before = decision
+        decision = tasks.tick(clocks.tick(decision, world, moment), replace(world, now=moment))
+        if decision is before:
+            raise ValueError(f"nothing follows from what fell due at {moment}")
+    return decision
+
+
+def _next_moment(case: Case, now: datetime) -> datetime | None:
+    moments = [clocks.fell_due(clock, now) for clock in case.clocks] + [task.next_moment() for task in case.tasks]
+    return min((moment for moment in moments if moment is not None and moment <= now), default=None)
 
 
 def follow(before: Case | None, decision: Decision) -> Decision:

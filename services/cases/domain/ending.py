@@ -14,8 +14,10 @@ from typing import Any, NamedTuple
 from services.cases.domain import acts, bans, care, clocks, handover, separation, tasks
 from services.cases.domain.identifying import identified
 from services.cases.domain.model import (
+    CARE_HANDOVER,
     CASE_HANDOVER,
     EMERGENCY,
+    ENDS_BY_ITSELF,
     PLAN,
     RISK_ORDER,
     Actor,
@@ -37,6 +39,8 @@ from shared.contracts.vocabulary import ChildDescription
 
 # Of an outcome of which the data says nothing: the law's own condition.
 _LEAST = frozenset({"reviewed", "no-risk", "stable"})
+# Clocks that a case does not take up again when its merge is undone: an offer is over, a care comes back with its own.
+_MOVES = frozenset({CASE_HANDOVER, CARE_HANDOVER})
 
 
 class Condition(NamedTuple):
@@ -151,13 +155,15 @@ def _reopen(case: Case, act: acts.Reopen, world: World) -> Decision:
 class Merged:
     """How a case was when it was merged, as its file remembers it: enough to take it out again.
 
-    `reports`: the reports that moved along. `gave_child`: whether the other case knows its child from this one only.
+    `reports`: the reports that moved along. `gave_child`: whether the other case knows its child from this one only;
+    `gave_care`: whether its care was this one's.
     """
 
     at: datetime
     step: CaseStep
     reports: tuple[str, ...]
     gave_child: bool
+    gave_care: bool
 
 
 def merge(
@@ -190,8 +196,8 @@ def merge(
             "The two cases are of two children: link them as siblings, or correct the child first.",
         )
     gives_child = case.child_id is not None and target.child_id is None
-    was = {"step": case.step, "reports": list(reports), "gave_child": gives_child}
-    gone = _nothing_waits(bans.tick(Decision(case), world), world, "case-merged").then(
+    was = {"step": case.step, "reports": list(reports), "gave_child": gives_child, "gave_care": case.care is not None}
+    gone = _nothing_waits(care.moved(Decision(case), world), world, "case-merged").then(
         None,
         Happening(events.CaseMerged, {"into_case_id": target.id}),
         entries=(Entry("case.merged", {"into": target.code, **was}, {"reason": act.reason}),),
@@ -287,16 +293,17 @@ def undo_merge(
         None, Happening(events.CaseReopened), entries=(entry,), status="open", step=before.step, merged_into=None
     )
     for clock in case.clocks:
-        if clock.settled_at == before.at and clock.state != "met" and clock.kind != CASE_HANDOVER:
-            again = replace(clock, id=world.new_id(), state="running", settled_at=None)
-            back = clocks.run(back, replace(again, paused_at=None, pause_reason=None))
-    back = bans.tick(back, world)  # a ban whose days passed meanwhile
+        over = clock.kind in ENDS_BY_ITSELF and clock.due < world.now
+        if clock.settled_at == before.at and clock.state != "met" and clock.kind not in _MOVES and not over:
+            back = clocks.run(back, replace(clock, id=world.new_id(), state="running", settled_at=None))
     on = Decision(target, (), (Entry("case.gave-back", {"code": case.code}, {"reason": act.reason}),))
     if before.gave_child and target.child_id is not None and target.child_id == case.child_id:
         told = Happening(events.ChildUnlinked, {"wrong_child_id": target.child_id})
         lost = Entry("child.unlinked", {"child_id": target.child_id})
         on = on.then(None, told, entries=(lost,), child_id=None, identity="none", candidates=())
         on = describe_child(on, child)
+    if before.gave_care:
+        back, on = care.taken_over(back, world, on.case), care.moved(on, world)
     taken_back = [task for task in case.tasks if task.state == "cancelled" and task.cancelled_at == before.at]
     back = _asked_again(back, world, taken_back, asked)
     kinds = {(task.kind, task.sector) for task in taken_back}

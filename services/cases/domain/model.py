@@ -26,7 +26,7 @@ from shared.contracts.vocabulary import AgeBand, DangerNow, Request, RiskLevel, 
 
 Pending = Literal["question", "date"]
 Identity = Literal["none", "asked", "candidates", "linked"]
-RUNNING: frozenset[DeadlineState] = frozenset({"running", "nearing", "missed"})
+RUNNING: frozenset[DeadlineState] = frozenset({"running", "nearing", "missed", "paused"})
 OPEN_TASKS: frozenset[TaskState] = frozenset({"requested", "accepted", "overdue"})
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _AFTER = timedelta(microseconds=1)
@@ -42,6 +42,8 @@ BAN_DECISION = "contact-ban-decision"
 BAN = "contact-ban-3d"
 CARE_HANDOVER = "alternative-care-handover"
 CASE_HANDOVER = "case-handover"
+# Clocks at whose end nothing is awaited: they end by themselves, in time, and this is told then.
+ENDS_BY_ITSELF: Mapping[str, type[events.CaseEvent]] = {BAN: events.ContactBanEnded}
 
 
 class Deadline(Protocol):
@@ -53,18 +55,38 @@ class Deadline(Protocol):
     def nearing_at(self) -> datetime: ...
     @property
     def legal_source(self) -> str: ...
+    @property
+    def working_days(self) -> bool: ...
+    @property
+    def pausable(self) -> tuple[str, ...]: ...
+    @property
+    def pause_days(self) -> int: ...
+    @property
+    def set_by(self) -> str | None: ...
+
+
+class StartClock(Protocol):
+    """Computes a clock of a kind that starts at a moment in a commune; without a commune, the law's own."""
+
+    def __call__(self, kind: str, at: datetime, unit: str = ..., /) -> Deadline: ...
+
+
+def elapsed(due: datetime, paused_at: datetime, resumed_at: datetime) -> datetime:
+    """When a clock is due that stood still: later by as long."""
+    return due + (resumed_at - paused_at)
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """What a decision may know of the outside: the moment, how clocks run, which codes are in use.
 
-    `new_id` makes ids; `start(kind, at)` computes a clock; `separating` are the measures that keep a child apart;
-    `closing` says what each outcome needs before a case may end with it.
+    `new_id` makes ids; `start(kind, at, unit)` computes a clock; `separating` are the measures that keep a child apart;
+    `after_pause(due, paused_at, resumed_at)` says when a clock of working days is due that stood still; `closing` says
+    what each outcome needs before a case may end with it.
     """
 
     now: datetime
-    start: Callable[[str, datetime], Deadline]
+    start: StartClock
     new_id: Callable[[], str]
     units: frozenset[str]
     task_kinds: frozenset[str]
@@ -77,6 +99,7 @@ class World:
     harmers: frozenset[str] = frozenset()
     cares: frozenset[str] = frozenset()
     closing: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    after_pause: Callable[[datetime, datetime, datetime], datetime] = elapsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +122,12 @@ SYSTEM = Actor("system", "", "system", "all")
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """One legal deadline of a case."""
+    """One legal deadline of a case. It carries what it needs of the rule under which it started, so that no change of
+    law rewrites it: whether it counts `working_days`, for which reasons (`pausable`) and how many days in all it may
+    stand still; `set_by`: the commune or province whose own shorter clock it is.
+
+    `pause_ends_at`: when a pause is over even if nobody ends it. `stood_still`: how long it did, in earlier pauses.
+    """
 
     id: str
     kind: str
@@ -111,16 +139,34 @@ class Clock:
     settled_at: datetime | None = None
     paused_at: datetime | None = None
     pause_reason: str | None = None
+    working_days: bool = False
+    pausable: tuple[str, ...] = ()
+    pause_days: int = 0
+    set_by: str | None = None
+    pause_ends_at: datetime | None = None
+    stood_still: timedelta = timedelta(0)
 
     @property
     def runs(self) -> bool:
         """Whether the act it waits for has not been done."""
         return self.state in RUNNING
 
+    @property
+    def may_pause(self) -> bool:
+        """Whether it could stand still now: the law allows it, and not all of its days are used up."""
+        return bool(self.pausable) and self.state in ("running", "nearing") and self.pause_left > timedelta(0)
+
+    @property
+    def pause_left(self) -> timedelta:
+        """How long it may still stand."""
+        return timedelta(days=self.pause_days) - self.stood_still
+
     def next_moment(self) -> datetime | None:
         """When the ticker has to look at it again."""
         if self.state == "running":
             return min(self.nearing_at, self.due + _AFTER)
+        if self.state == "paused":
+            return self.pause_ends_at
         return self.due + _AFTER if self.state == "nearing" else None
 
 

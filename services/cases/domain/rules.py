@@ -62,6 +62,9 @@ RULES: Mapping[str, Rule] = {
     "draft-plan": Rule(_WORKER, frozenset({"assessment", "plan"}), _decree("28(1)")),
     "approve-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
     "return-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
+    # Which clocks, for which reasons and how long: the reference data says so, clock by clock.
+    "pause-deadline": Rule(_CHAIR, _ACTIVE, Law("Bộ luật Dân sự 2015, Điều 156(1)", "Civil Code 2015, Art. 156(1)")),
+    "resume-deadline": Rule(_CHAIR, _ACTIVE, Law("Bộ luật Dân sự 2015, Điều 156(1)", "Civil Code 2015, Art. 156(1)")),
     "request-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("25(2), 29")),
     "cancel-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
     "hold-review": Rule(_WORKER, frozenset({"carrying-out", "review"}), _decree("30")),
@@ -94,6 +97,8 @@ _STANDING: Mapping[str, Callable[[Case], bool]] = {
     "cancel-task": lambda case: any(task.is_open for task in case.tasks),
     "extend-separation": lambda case: case.clock(SEPARATION) is not None,
     "end-separation": lambda case: case.clock(SEPARATION) is not None,
+    "pause-deadline": lambda case: any(clock.may_pause for clock in case.clocks),
+    "resume-deadline": lambda case: any(clock.state == "paused" for clock in case.clocks),
     "request-contact-ban": lambda case: case.clock(BAN_DECISION) is None,
     "decide-contact-ban": lambda case: case.clock(BAN_DECISION) is not None,
     "end-contact-ban": lambda case: case.clock(BAN) is not None,

@@ -53,7 +53,8 @@ def ask_at_once(decision: Decision, world: World) -> Decision:
         return decision
     clock = decision.case.clock(EMERGENCY)
     # A report that was forwarded late leaves the sectors the same span as the law, from the asking.
-    due = clock.due if clock is not None and clock.due > world.now else world.start(EMERGENCY, world.now).due
+    unit = decision.case.unit
+    due = clock.due if clock is not None and clock.due > world.now else world.start(EMERGENCY, world.now, unit).due
     for kind, sector in ASKED_AT_ONCE:
         decision = ask(decision, world, kind, sector, due, None)
     return decision

@@ -14,7 +14,8 @@ from services.cases.store.concerns import (
     waiting_concerns,
 )
 from services.cases.store.drafts import DraftRow, discard_draft, drafts_of, drop_drafts, find_draft, save_draft
-from services.cases.store.files import case_of_task, due_cases, find_case, lock_case, next_case_code, save_case
+from services.cases.store.due import count_stuck, due_case, due_cases, due_ids, next_moment, put_aside
+from services.cases.store.files import case_of_task, find_case, lock_case, next_case_code, save_cases
 from services.cases.store.incidents import Incident, save_incident
 from services.cases.store.links import link_cases, linked_cases, unlink_cases
 from services.cases.store.lists import CaseFilter, case_counts, list_cases, tasks_of_sector
@@ -35,11 +36,14 @@ __all__ = [
     "cases_of_child",
     "concerns_entered_by",
     "concerns_of",
+    "count_stuck",
     "count_waiting",
     "discard_draft",
     "drafts_of",
     "drop_drafts",
+    "due_case",
     "due_cases",
+    "due_ids",
     "find_case",
     "find_concern",
     "find_draft",
@@ -51,10 +55,12 @@ __all__ = [
     "lock_concern_or_code",
     "merge_of",
     "next_case_code",
+    "next_moment",
     "offered_cases",
+    "put_aside",
     "record_read",
     "resolved",
-    "save_case",
+    "save_cases",
     "save_concern",
     "save_draft",
     "save_incident",

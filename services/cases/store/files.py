@@ -5,7 +5,7 @@ lock comes before its case's.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from dataclasses import fields
 from datetime import date, datetime
 from typing import Any
 
@@ -24,9 +24,11 @@ _CLOCK = tuple(field.name for field in fields(Clock))
 _TASK = tuple(field.name for field in fields(Task))
 _MEMBER = tuple(field.name for field in fields(Member))
 _SAVE_CASE = text(upsert("cases", _CASE, ("next_moment", "next_due"), _JSON))
-_SAVE_CLOCK = text(upsert("deadline", _CLOCK, ("case_id",)))
-_SAVE_TASK = text(upsert("task", _TASK, ("case_id",)))
-_SAVE_MEMBER = text(upsert("member", _MEMBER, ("case_id",), key=("case_id", "person")))
+_SAVE_PARTS = (
+    ("clocks", _CLOCK, text(upsert("deadline", _CLOCK, ("case_id",)))),
+    ("tasks", _TASK, text(upsert("task", _TASK, ("case_id",)))),
+    ("team", _MEMBER, text(upsert("member", _MEMBER, ("case_id",), key=("case_id", "person")))),
+)
 
 
 async def next_case_code(connection: AsyncConnection, at: datetime) -> str:
@@ -51,46 +53,42 @@ async def case_of_task(connection: AsyncConnection, task_id: str) -> str | None:
     return case_id
 
 
-async def due_cases(connection: AsyncConnection, now: datetime, limit: int) -> list[Case]:
-    """Cases about which something fell due, locked; those another replica holds are left to it."""
-    rows = await connection.execute(
-        text(
-            """SELECT * FROM cases WHERE next_moment <= :now ORDER BY next_moment LIMIT :limit
-               FOR UPDATE SKIP LOCKED"""
-        ),
-        {"now": now, "limit": limit},
-    )
-    found = rows.mappings().all()
-    return await _whole(connection, found)
+async def save_cases(
+    connection: AsyncConnection, changed: Sequence[tuple[Case | None, Case]], lines: Sequence[Line]
+) -> None:
+    """Write cases and what changed of their clocks and tasks, and append to their timelines: a round trip a table.
+
+    In: each case as it was (None: it is new) and as it is.
+    """
+    await connection.execute(_SAVE_CASE, [_columns(case) for _, case in changed])
+    for parts, names, statement in _SAVE_PARTS:
+        rows: list[dict[str, Any]] = []
+        for before, case in changed:
+            known = set(getattr(before, parts)) if before else set()
+            rows += [
+                {"case_id": case.id, **{name: getattr(part, name) for name in names}}
+                for part in getattr(case, parts)
+                if part not in known
+            ]
+        if rows:
+            await connection.execute(statement, rows)
+    await append(connection, lines)
 
 
-async def save_case(connection: AsyncConnection, before: Case | None, case: Case, lines: Sequence[Line]) -> None:
-    """Write a case and what changed of its clocks and tasks, and append to its timeline."""
+def _columns(case: Case) -> dict[str, Any]:
     values = {name: getattr(case, name) for name in _CASE}
     values |= {name: orjson.dumps(getattr(case, name)).decode() for name in _JSON}
-    running = [clock.due for clock in case.clocks if clock.runs]
-    values |= {"next_moment": case.next_moment(), "next_due": min(running, default=None)}
-    await connection.execute(_SAVE_CASE, values)
-    known_clocks = set(before.clocks) if before else set()
-    known_tasks = set(before.tasks) if before else set()
-    known_team = set(before.team) if before else set()
-    clocks = [{**asdict(clock), "case_id": case.id} for clock in case.clocks if clock not in known_clocks]
-    tasks = [{**asdict(task), "case_id": case.id} for task in case.tasks if task not in known_tasks]
-    if clocks:
-        await connection.execute(_SAVE_CLOCK, clocks)
-    if tasks:
-        await connection.execute(_SAVE_TASK, tasks)
-    if team := [{**asdict(member), "case_id": case.id} for member in case.team if member not in known_team]:
-        await connection.execute(_SAVE_MEMBER, team)
-    await append(connection, lines)
+    # A clock that stands still is neither near nor missed, whatever its date.
+    running = [clock.due for clock in case.clocks if clock.runs and clock.state != "paused"]
+    return values | {"next_moment": case.next_moment(), "next_due": min(running, default=None)}
 
 
 async def _case(connection: AsyncConnection, statement: str, values: Mapping[str, Any]) -> Case | None:
     row = (await connection.execute(text(statement), values)).mappings().one_or_none()
-    return None if row is None else (await _whole(connection, [row]))[0]
+    return None if row is None else (await whole(connection, [row]))[0]
 
 
-async def _whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> list[Case]:
+async def whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> list[Case]:
     """Cases with their clocks, tasks and teams, in the order of their rows."""
     ids = [row["id"] for row in found]
     clocks = await _parts(connection, "deadline", "started_at, id", ids)
@@ -101,7 +99,7 @@ async def _whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> li
             **{name: row[name] for name in _CASE if name not in _JSON},
             candidates=tuple(row["candidates"]),
             services=tuple(_service(known) for known in row["services"]),
-            clocks=tuple(Clock(**{name: part[name] for name in _CLOCK}) for part in clocks[row["id"]]),
+            clocks=tuple(_clock(part) for part in clocks[row["id"]]),
             tasks=tuple(Task(**{name: part[name] for name in _TASK}) for part in tasks[row["id"]]),
             team=tuple(Member(**{name: part[name] for name in _MEMBER}) for part in team[row["id"]]),
         )
@@ -118,6 +116,10 @@ async def _parts(
         for row in (await connection.execute(statement, {"ids": list(case_ids)})).mappings():
             parts[row["case_id"]].append(row)
     return parts
+
+
+def _clock(row: RowMapping) -> Clock:
+    return Clock(**{name: row[name] for name in _CLOCK if name != "pausable"}, pausable=tuple(row["pausable"]))
 
 
 def _service(known: Mapping[str, Any]) -> PlannedService:

@@ -18,7 +18,7 @@ async def merge_of(connection: AsyncConnection, case_id: str) -> Merged | None:
     row = found.one_or_none()
     if row is None or "step" not in row.data:
         return None
-    return Merged(row.at, row.data["step"], tuple(row.data["reports"]), row.data["gave_child"])
+    return Merged(row.at, row.data["step"], tuple(row.data["reports"]), row.data["gave_child"], row.data["gave_care"])
 
 
 async def offered_cases(connection: AsyncConnection, units: Units, limit: int = 100) -> list[RowMapping]:

@@ -38,6 +38,7 @@ CHAIR = Actor("binh.chair", "Bình", "chair", frozenset({UNIT}))
 COORDINATOR = Actor("ha.coordinator", "Hà", "coordinator", "all")
 NO_CASE = acts.DismissConcern(reason="hoax", words="Đã gọi lại")
 CHILD = ChildDescription(name="Trẻ thử", age=7)
+NUMBERS = itertools.count(1)
 LENGTHS = {
     EMERGENCY: timedelta(hours=12),
     PLAN: timedelta(days=7),
@@ -56,14 +57,17 @@ class Due:
     due: datetime
     nearing_at: datetime
     legal_source: str = "Nghị định 56/2017"
+    working_days: bool = False
+    pausable: tuple[str, ...] = ()
+    pause_days: int = 0
+    set_by: str | None = None
 
 
 def world(now: datetime = NOW) -> World:
-    numbers = itertools.count(1)
     return World(
         now=now,
-        start=lambda kind, at: Due(at + LENGTHS[kind], at + LENGTHS[kind] * 0.75),
-        new_id=lambda: f"{now.isoformat()}-{next(numbers)}",
+        start=lambda kind, at, _unit="": Due(at + LENGTHS[kind], at + LENGTHS[kind] * 0.75),
+        new_id=lambda: f"{now.isoformat()}-{next(NUMBERS)}",
         units=frozenset({UNIT, "05455"}),
         task_kinds=frozenset({"verification", "medical-examination"}),
         outcomes=frozenset({"safe", "unfounded"}),
@@ -217,8 +221,13 @@ def test_every_refusal_names_the_law_in_the_language_of_its_message() -> None:
     refusals += [concern_refusal(concern(), act, stranger) for act in CONCERN_RULES]
     for violation in refusals:
         assert violation is not None
-        assert re.search(r"\((Nghị định 56/2017|Luật Trẻ em 2016|Luật 13/2022/QH15), Điều \d", violation.message_vi)
-        assert re.search(r"\((Decree 56/2017|Law on Children 2016|Law 13/2022), Art. \d", violation.message_en)
+        assert re.search(
+            r"\((Nghị định 56/2017|Luật Trẻ em 2016|Luật 13/2022/QH15|Bộ luật Dân sự 2015), Điều \d",
+            violation.message_vi,
+        )
+        assert re.search(
+            r"\((Decree 56/2017|Law on Children 2016|Law 13/2022|Civil Code 2015), Art. \d", violation.message_en
+        )
         assert violation.message_en.isascii()
 
 

@@ -13,6 +13,7 @@ from services.cases.domain.acts.assessing import AssessDetailed, AssessInitial, 
 from services.cases.domain.acts.bans import DecideContactBan, EndContactBan, RequestContactBan
 from services.cases.domain.acts.base import Code, EmptyIsNone, MaybeWords, Words, version_changed
 from services.cases.domain.acts.care import DecideAlternativeCare, EndAlternativeCare, HandOverChild
+from services.cases.domain.acts.clocks import PauseDeadline, ResumeDeadline
 from services.cases.domain.acts.coordinating import CancelTask, RequestTask
 from services.cases.domain.acts.ending import Close, Merge, Reopen, UndoMerge
 from services.cases.domain.acts.handover import AcceptHandover, DeclineHandover, OfferHandover, WithdrawHandover
@@ -58,10 +59,12 @@ __all__ = [
     "Note",
     "OfferHandover",
     "OpenCase",
+    "PauseDeadline",
     "Reclassify",
     "Reopen",
     "RequestContactBan",
     "RequestTask",
+    "ResumeDeadline",
     "ReturnPlan",
     "Transfer",
     "UndoMerge",
@@ -105,6 +108,8 @@ Act = Annotated[
     | CorrectChild
     | LinkSibling
     | UnlinkSibling
+    | PauseDeadline
+    | ResumeDeadline
     | Note,
     Field(discriminator="act"),
 ]
