@@ -65,8 +65,7 @@ class PairDesk:
                 "The case that took this one over belongs to another commune (Law on Children 2016, Art. 51).",
             )
         before = await store.merge_of(scope.connection, case_id)
-        cancelled = {task.id for task in case.tasks if before is not None and task.cancelled_at == before.at}
-        asked = await self._asked(scope, case, cancelled)
+        asked = await self._asked(scope, case, before.settled if before else ())
         own = next((file for file in held if file.concern.id == target.concern_id), None)
         child = (await self.files.reader.report(scope.connection, own)).child if own else None
         world = self.files.world(scope.now)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any, NamedTuple
 
 from services.cases.domain import acts, bans, care, clocks, handover, separation, tasks
@@ -156,14 +155,16 @@ class Merged:
     """How a case was when it was merged, as its file remembers it: enough to take it out again.
 
     `reports`: the reports that moved along. `gave_child`: whether the other case knows its child from this one only;
-    `gave_care`: whether its care was this one's.
+    `gave_care`: whether its care was this one's. `settled`: its clocks and tasks that the merge ended; `asked`: the
+    tasks that the other case asked in their stead.
     """
 
-    at: datetime
     step: CaseStep
     reports: tuple[str, ...]
     gave_child: bool
     gave_care: bool
+    settled: frozenset[str]
+    asked: frozenset[str]
 
 
 def merge(
@@ -196,15 +197,6 @@ def merge(
             "The two cases are of two children: link them as siblings, or correct the child first.",
         )
     gives_child = case.child_id is not None and target.child_id is None
-    was = {"step": case.step, "reports": list(reports), "gave_child": gives_child, "gave_care": case.care is not None}
-    gone = _nothing_waits(care.moved(Decision(case), world), world, "case-merged").then(
-        None,
-        Happening(events.CaseMerged, {"into_case_id": target.id}),
-        entries=(Entry("case.merged", {"into": target.code, **was}, {"reason": act.reason}),),
-        status="merged",
-        step="merged",
-        merged_into=target.id,
-    )
     on = Decision(target, (), (Entry("case.took-over", {"code": case.code}, {"reason": act.reason}),))
     on = _known_of(on, case)
     if gives_child:
@@ -212,7 +204,44 @@ def merge(
         on = Decision(linked.case, (*on.happenings, *linked.happenings), (*on.entries, *linked.entries))
     on = _protected_as(on, world, case)
     on = care.taken_over(bans.taken_over(separation.taken_over(on, world, case), world, case), world, case)
-    return gone, tasks.take_over(_served_by(on, world, case), world, case.tasks, asked)
+    on = tasks.take_over(_served_by(on, world, case), world, case.tasks, asked)
+    gone = _nothing_waits(care.moved(Decision(case), world), world, "case-merged")
+    was = {
+        "step": case.step,
+        "reports": list(reports),
+        "gave_child": gives_child,
+        "gave_care": case.care is not None,
+        "settled": sorted(_ended(case, gone.case)),
+        "asked": sorted({task.id for task in on.case.tasks} - {task.id for task in target.tasks}),
+    }
+    gone = gone.then(
+        None,
+        Happening(events.CaseMerged, {"into_case_id": target.id}),
+        entries=(Entry("case.merged", {"into": target.code, **was}, {"reason": act.reason}),),
+        status="merged",
+        step="merged",
+        merged_into=target.id,
+    )
+    return gone, on
+
+
+def _ended(before: Case, after: Case) -> set[str]:
+    clocks_ended = {clock.id for clock in before.clocks if clock.runs} - {c.id for c in after.clocks if c.runs}
+    return clocks_ended | ({t.id for t in before.tasks if t.is_open} - {t.id for t in after.tasks if t.is_open})
+
+
+def remembered(data: Mapping[str, Any]) -> Merged | None:
+    """How a case was, from the line of its merge; None where the line does not say enough."""
+    if "settled" not in data:
+        return None
+    return Merged(
+        step=data["step"],
+        reports=tuple(data["reports"]),
+        gave_child=data["gave_child"],
+        gave_care=data["gave_care"],
+        settled=frozenset(data["settled"]),
+        asked=frozenset(data["asked"]),
+    )
 
 
 def _known_of(on: Decision, gone: Case) -> Decision:
@@ -294,7 +323,7 @@ def undo_merge(
     )
     for clock in case.clocks:
         over = clock.kind in ENDS_BY_ITSELF and clock.due < world.now
-        if clock.settled_at == before.at and clock.state != "met" and clock.kind not in _MOVES and not over:
+        if clock.id in before.settled and clock.state != "met" and clock.kind not in _MOVES and not over:
             back = clocks.run(back, replace(clock, id=world.new_id(), state="running", settled_at=None))
     on = Decision(target, (), (Entry("case.gave-back", {"code": case.code}, {"reason": act.reason}),))
     if before.gave_child and target.child_id is not None and target.child_id == case.child_id:
@@ -304,11 +333,9 @@ def undo_merge(
         on = describe_child(on, child)
     if before.gave_care:
         back, on = care.taken_over(back, world, on.case), care.moved(on, world)
-    taken_back = [task for task in case.tasks if task.state == "cancelled" and task.cancelled_at == before.at]
-    back = _asked_again(back, world, taken_back, asked)
-    kinds = {(task.kind, task.sector) for task in taken_back}
+    back = _asked_again(back, world, [task for task in case.tasks if task.id in before.settled], asked)
     for task in target.tasks:
-        if task.asked_at == before.at and (task.kind, task.sector) in kinds and task.state in ("requested", "overdue"):
+        if task.id in before.asked and task.state in ("requested", "overdue"):
             on = tasks.cancel_task(on, world, task, "withdrawn", {"reason": act.reason})
     return back, on
 

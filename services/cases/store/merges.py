@@ -5,20 +5,18 @@ from __future__ import annotations
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cases.domain.ending import Merged
+from services.cases.domain.ending import Merged, remembered
 from services.cases.store.statements import Units, in_units, units_of
 
 
 async def merge_of(connection: AsyncConnection, case_id: str) -> Merged | None:
     """How a case was when it was merged, by its own file; None where the file does not say enough."""
     found = await connection.execute(
-        text("SELECT at, data FROM entry WHERE case_id = :id AND kind = 'case.merged' ORDER BY id DESC LIMIT 1"),
+        text("SELECT data FROM entry WHERE case_id = :id AND kind = 'case.merged' ORDER BY id DESC LIMIT 1"),
         {"id": case_id},
     )
-    row = found.one_or_none()
-    if row is None or "step" not in row.data:
-        return None
-    return Merged(row.at, row.data["step"], tuple(row.data["reports"]), row.data["gave_child"], row.data["gave_care"])
+    data = found.scalar_one_or_none()
+    return None if data is None else remembered(data)
 
 
 async def offered_cases(connection: AsyncConnection, units: Units, limit: int = 100) -> list[RowMapping]:

@@ -315,9 +315,9 @@ class EverySequence(RuleBasedStateMachine):
         reports = [report for report, holder in self.files.reports.items() if holder == case.id]
         gone, on = ending.merge(case, target, act, actor, world, {}, reports)
         data = next(entry.data for entry in gone.entries if entry.kind == "case.merged")
-        self.files.merges[case.id] = Merged(
-            self.now, data["step"], tuple(data["reports"]), data["gave_child"], data["gave_care"]
-        )
+        was = ending.remembered(data)
+        assert was is not None
+        self.files.merges[case.id] = was
         self.save(case, gone)
         self.save(target, on)
         self.files.reports |= dict.fromkeys(reports, target.id)
