@@ -122,7 +122,7 @@ async def test_a_case_offered_to_another_commune_is_seen_there_and_led_here_unti
     assert "verify" in (await there.get(f"/cases/api/cases/{case_id}")).json()["acts"]
     said = [event["type"] for event in await house.said()]
     taken = said.index("case.transferred")
-    assert said[taken - 1] == "case.handover-answered"
+    assert said[taken - 2 : taken] == ["case.handover-answered", "deadline.met"]
     assert {"deadline.followed-case", "task.followed-case"} <= set(said[taken:])
     answers = [event["data"]["answer"] for event in await house.said("case.handover-answered")]
     assert answers == ["declined", "accepted"]
