@@ -6,14 +6,14 @@ Nothing is opened here for a role that this module does not name.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases import store
-from services.cases.domain.model import Actor, Case
+from services.cases.domain.model import CASE_HANDOVER, Actor, Case
 from services.cases.store import ConcernFile, Line
 from shared.contracts.vocabulary import ChildDescription, Person
 from shared.identity import Principal
@@ -56,6 +56,12 @@ def is_offered(actor: Actor, case: Case) -> bool:
     """Whether the case is offered to the actor's commune, whose worker or chair takes it or declines."""
     unit = case.handover_to
     return case.status == "open" and unit is not None and actor.role in ("worker", "chair") and actor.covers(unit)
+
+
+def as_offered(case: Case) -> Case:
+    """What of a case the commune sees that is asked to take it: what it is about and until when it has to answer."""
+    clocks = tuple(clock for clock in case.clocks if clock.kind == CASE_HANDOVER)
+    return replace(case, clocks=clocks, tasks=(), care=None)
 
 
 def sees_case(actor: Actor, case: Case) -> bool:

@@ -109,6 +109,7 @@ async def test_a_case_offered_to_another_commune_is_seen_there_and_led_here_unti
     assert "đề nghị xã, phường của anh chị tiếp nhận" in page
     assert NAME not in page
     assert "Trẻ sống với bà ở đó" not in page
+    assert "Xác minh vụ việc" not in page
     offered = (await there.get(f"/cases/api/cases/{case_id}")).json()
     assert (offered["acts"], "tasks" in offered) == (["accept-handover", "decline-handover"], False)
     assert "not-your-commune" in str(await do(there, case_id, "verify", confirmed=True, findings="?"))

@@ -11,7 +11,7 @@ from services.cases import forms, store
 from services.cases.domain import forms as rated
 from services.cases.domain.rules import open_acts
 from services.cases.pages.room import Room, form_of, typed
-from services.cases.reading import actor_of, may_read_identity, may_see_case, sees_case
+from services.cases.reading import actor_of, as_offered, may_read_identity, may_see_case, sees_case
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
 from shared.identity import Principal, SignedIn
@@ -61,7 +61,7 @@ class CasePage:
         return self.room.render(
             request,
             "cases/case.html",
-            case=case,
+            case=case if led else as_offered(case),
             readings=readings,
             reads=reads,
             history=shown,
