@@ -5,7 +5,7 @@ Nothing is opened here for a role that this module does not name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -13,21 +13,12 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases import store
-from services.cases.domain.model import CASE_HANDOVER, Actor, Case
+from services.cases.domain.model import CASE_HANDOVER, Actor, Case, Task
 from services.cases.store import ConcernFile, Line
-from shared.contracts.vocabulary import ChildDescription, Person
+from shared.contracts.vocabulary import ChildDescription, Person, ReportDetails
 from shared.identity import Principal
 from shared.privacy import Erased, Keys
-
-# What a sector needs of a child to do what it was asked; nobody else's task opens anything.
-_NEEDS: Mapping[str, frozenset[str]] = {
-    "police": frozenset({"name", "age", "birth_date", "sex", "address", "hamlet", "carers", "what_happened"}),
-    "health": frozenset({"name", "age", "birth_date", "sex", "address", "hamlet"}),
-    "education": frozenset({"name", "age", "school", "grade"}),
-    "justice": frozenset({"name", "age", "birth_date", "sex", "address"}),
-    "dolisa": frozenset({"name", "age", "birth_date", "sex", "address", "hamlet", "carers"}),
-    "unions": frozenset({"name", "age", "address", "hamlet"}),
-}
+from shared.reference.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +31,12 @@ class Reading:
     unit_text: str | None = None
     measures_taken: str | None = None
     erased: bool = False
+    relation: str | None = None
+    details: ReportDetails | None = None
+    more_children: Sequence[ChildDescription] = ()
+    answer: str | None = None
+    dismissal: str | None = None
+    forwarding: str | None = None
 
 
 def actor_of(principal: Principal) -> Actor:
@@ -74,6 +71,18 @@ def may_read_identity(actor: Actor, unit: str) -> bool:
     return actor.role in ("worker", "chair") and actor.covers(unit)
 
 
+def may_answer(actor: Actor, task: Task, unit: str) -> bool:
+    """Whether the actor speaks for the sector that was asked, in the case's commune: an officer, or its own program."""
+    speaks = actor.role in ("sector", "hotline", "agency") and actor.sector == task.sector
+    return speaks and actor.covers(unit)
+
+
+def needs_of(kind: str, sector: str) -> frozenset[str]:
+    """What a sector has to know of a child for a kind of task: what the kind needs, of what the sector may know."""
+    needs = frozenset(Terms.load("task-kinds").get(kind, "needs") or ())
+    return needs & frozenset(Terms.load("sectors").get(sector, "knows") or ())
+
+
 def may_see_concern(actor: Actor, file: ConcernFile) -> bool:
     """Whether the actor sees a report: who wrote it down, and whoever sees the commune's cases."""
     return file.entered_by == actor.id or may_see_case(actor, file.concern.unit)
@@ -82,6 +91,14 @@ def may_see_concern(actor: Actor, file: ConcernFile) -> bool:
 def may_read_concern(actor: Actor, file: ConcernFile) -> bool:
     """Whether the actor reads what a report says of people."""
     return file.entered_by == actor.id or may_read_identity(actor, file.concern.unit)
+
+
+def may_read_reporter(actor: Actor, file: ConcernFile) -> bool:
+    """Whether the actor may know who reported: intake alone, that is who wrote it down, and the commune's worker as
+    long as the report waits (Law on Children, Art. 51; Decree 56/2017, form 01: only if they agree)."""
+    if file.entered_by == actor.id:
+        return True
+    return file.concern.status == "received" and actor.role == "worker" and actor.covers(file.concern.unit)
 
 
 class Reader:
@@ -103,6 +120,12 @@ class Reader:
                 what_happened=await self._said(connection, file, "what_happened", str),
                 unit_text=await self._said(connection, file, "unit_text", str),
                 measures_taken=await self._said(connection, file, "measures_taken", str),
+                relation=await self._said(connection, file, "relation", str),
+                details=await self._said(connection, file, "details", ReportDetails),
+                more_children=await self._said(connection, file, "more_children", list[ChildDescription]) or (),
+                answer=await self._said(connection, file, "answer", str),
+                dismissal=await self._said(connection, file, "dismissal", str),
+                forwarding=await self._said(connection, file, "forwarding", str),
             )
         except Erased:
             return Reading(erased=True)
@@ -117,17 +140,21 @@ class Reader:
         """
         if may_read_concern(actor, file):
             await store.record_read(connection, actor, file.file_id, purpose, now)
-            return await self.report(connection, file)
+            reading = await self.report(connection, file)
+            return reading if may_read_reporter(actor, file) else replace(reading, reporter=None, relation=None)
         if actor.role == "coordinator" and file.concern.unit == "unclassified":
             await store.record_read(connection, actor, file.file_id, "forward", now)
             return Reading(unit_text=(await self.report(connection, file)).unit_text)
         return None
 
     async def for_task(
-        self, connection: AsyncConnection, case: Case, sector: str, actor: Actor, now: datetime
+        self, connection: AsyncConnection, case: Case, task: Task, actor: Actor, now: datetime
     ) -> Reading | None:
-        """What a sector needs for a task that waits for its answer, remembered; None where it needs nothing."""
-        needs = _NEEDS.get(sector, frozenset())
+        """What a sector needs for a task that waits for its answer, remembered.
+
+        None where it needs nothing, or the task waits no more.
+        """
+        needs = needs_of(task.kind, task.sector) if task.is_open else frozenset()
         file = await store.find_concern(connection, case.concern_id)
         if not needs or file is None:
             return None
@@ -152,6 +179,6 @@ class Reader:
             return {}
         return opened
 
-    async def _said(self, connection: AsyncConnection, file: ConcernFile, name: str, as_type: type[Any]) -> Any:
+    async def _said(self, connection: AsyncConnection, file: ConcernFile, name: str, as_type: Any) -> Any:
         box = file.said.get(name)
         return None if box is None else await self._keys.open(connection, box, as_type)

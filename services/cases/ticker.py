@@ -10,13 +10,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 
 import structlog
-from prometheus_client import Gauge, Histogram
 
 from services.cases import store
 from services.cases.desk import Desk
 from shared.database import Database, is_passing
 from shared.messaging.router import Clock, Scope
 from shared.messaging.waiting import pause
+from shared.telemetry import DEADLINE_DELAY, STUCK_CASES
 
 EVERY_SECONDS = 1.0
 BATCH = 100
@@ -24,12 +24,6 @@ _HELD_SECONDS = 0.05
 _SHORTEST_SECONDS = 0.001
 _LONGEST_DELAY = 10.0
 _LOG = structlog.get_logger(__name__)
-DELAY = Histogram(
-    "vongtay_deadline_delay_seconds",
-    "From the moment at which something fell due to the commit of its event",
-    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 30, 300, 3600),
-)
-STUCK = Gauge("vongtay_stuck_cases", "Cases whose time cannot be told, tried again later")
 
 
 async def tick(database: Database, desk: Desk, clock: Clock) -> int:
@@ -49,7 +43,7 @@ async def tick(database: Database, desk: Desk, clock: Clock) -> int:
             taken = len(due)
             now = clock()
             for moment in due:
-                DELAY.observe((now - moment).total_seconds())
+                DEADLINE_DELAY.observe((now - moment).total_seconds())
         looked += taken
         if taken < BATCH:
             return looked
@@ -106,7 +100,7 @@ def ticker(database: Database, desk: Desk, clock: Clock) -> Callable[[asyncio.Ev
 async def _until_next(database: Database, clock: Clock) -> float:
     """Seconds until something falls due. A report of long ago may make it sooner, so never longer than a second."""
     async with database.transaction() as connection:
-        STUCK.set(await store.count_stuck(connection))
+        STUCK_CASES.set(await store.count_stuck(connection))
         moment = await store.next_moment(connection)
     if moment is None:
         return EVERY_SECONDS

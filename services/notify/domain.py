@@ -93,8 +93,18 @@ def matches(pattern: str, event_type: str) -> bool:
 def path_of(happening: Happening) -> str:
     """Where one looks: a path of ours, opened only by who may."""
     if happening.case_id:
-        return f"/cases/c/{happening.case_id}"
+        # The door is there also for who asked and was not let in.
+        door = "/access" if happening.event_type.startswith(("cases.team.", "cases.access.")) else ""
+        return f"/cases/c/{happening.case_id}{door}"
     return f"/{happening.event_type.split('.', 1)[0]}"
+
+
+def path_for(audience: str, happening: Happening, path: str) -> str:
+    """Where an audience looks. A sector sees no case: it is led to its task, or to its own day."""
+    if not audience.startswith("sector/") or not happening.case_id:
+        return path
+    task_id = happening.codes.get("task_id")
+    return f"/cases/tasks/{task_id}" if task_id else "/cases/"
 
 
 def payload_of(happening: Happening, unit_name: str, base_url: str) -> bytes:
@@ -109,15 +119,26 @@ def payload_of(happening: Happening, unit_name: str, base_url: str) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
 
 
+# What concerns the people of a case team alone: told in the app, passed on to nobody.
+_INTERNAL = ("cases.team.", "cases.access.", "cases.case.assigned")
+
+
+def is_internal(event_type: str) -> bool:
+    """Whether an event type is the house's own affair, for which nobody can subscribe."""
+    return event_type.startswith(_INTERNAL)
+
+
 # Whom the house tells by itself
 
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """One addressee of a rule: a role in the event's commune, in the whole province, or of the asked sector."""
+    """One addressee of a rule: a role in the event's commune, in the whole province, in the commune that a case is
+    offered to, of the asked sector or of those invited; or the account that a field of the event names, which then
+    stands for the role."""
 
     role: str
-    scope: Literal["unit", "province", "task-sector"]
+    scope: Literal["unit", "province", "to-unit", "task-sector", "sectors", "account"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,18 +163,24 @@ def addressees(rules: Iterable[Rule], happening: Happening, data: Contract) -> d
     for rule in rules:
         if rule.holds(happening.event_type, data):
             for tell in rule.tell:
-                audience = _audience(tell, happening)
-                if audience is not None:
+                for audience in _audiences(tell, happening, data):
                     told[audience] = told.get(audience, False) or rule.urgent
     return told
 
 
-def _audience(tell: Tell, happening: Happening) -> str | None:
+def _audiences(tell: Tell, happening: Happening, data: Contract) -> list[str]:
+    """One, or none where the event does not say of whom; of the sectors invited, each."""
     if tell.scope == "province":
-        return tell.role
-    if tell.scope == "task-sector":
-        return f"sector/{happening.sector}" if happening.sector else None
-    return f"{tell.role}/{happening.unit}" if happening.unit else None
+        return [tell.role]
+    if tell.scope == "sectors":
+        return [f"sector/{sector}" for sector in getattr(data, "sectors", ())]
+    within, place = {
+        "account": ("person", _field(data, tell.role)),
+        "task-sector": ("sector", happening.sector),
+        "to-unit": (tell.role, _field(data, "to_unit")),
+        "unit": (tell.role, happening.unit),
+    }[tell.scope]
+    return [f"{within}/{place}"] if place else []
 
 
 def audiences_of(principal: Principal, all_units: Sequence[str]) -> list[str]:
@@ -179,6 +206,8 @@ def _field(data: object, path: str) -> object:
 
 def may_subscribe(principal: Principal, event_type: str) -> bool:
     """Whether somebody's role lets them hear of an event type: the same doors as for the pages behind it."""
+    if is_internal(event_type):
+        return False
     if principal.may(Permission.MANAGE_ENDPOINTS):
         return True
     publisher = event_type.split(".", 1)[0]

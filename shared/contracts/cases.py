@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
 from shared.contracts.base import Contract, Sealed, contract
 from shared.contracts.vocabulary import AgeBand, ChildDescription, DangerNow, LongText, Request, RiskLevel, Sex
@@ -206,6 +206,7 @@ class MeetingCalled(CaseEvent):
     meeting: Meeting
     meets_at: AwareDatetime
     sectors: list[str]
+    meeting_id: str | None = None
 
 
 @contract("cases.meeting.held")
@@ -214,6 +215,16 @@ class MeetingHeld(CaseEvent):
 
     meeting: Meeting
     held_on: date
+    meeting_id: str | None = None
+
+
+@contract("cases.meeting.cancelled")
+class MeetingCancelled(CaseEvent):
+    """They do not meet after all; whoever was invited need not come."""
+
+    meeting: Meeting
+    meeting_id: str | None = None
+    sectors: list[str] = Field(default_factory=list)
 
 
 @contract("cases.service.provided")
@@ -267,6 +278,8 @@ class _TaskEvent(CaseEvent):
     task_kind: str
     task_sector: str
     due: AwareDatetime
+    # After the event: a task that is accepted when its date has passed is still overdue.
+    state: TaskState | None = None
 
 
 @contract("cases.task.requested")
@@ -399,10 +412,12 @@ class TeamJoined(CaseEvent):
 
 @contract("cases.team.left")
 class TeamLeft(CaseEvent):
-    """An account left the case team, or its request was refused."""
+    """An account left the case team, or its request was refused. `cause`: by themselves, removed by the lead, excluded
+    for a conflict of interest, refused, or moved away with the case."""
 
     person: str
     role: str
+    cause: Literal["left", "removed", "excluded", "refused", "moved"] | None = None
 
 
 @contract("cases.access.broken-glass")

@@ -89,6 +89,7 @@ class Keys:
         self._made: WeakKeyDictionary[AsyncConnection, dict[str, DataKey]] = WeakKeyDictionary()
         # Content digests must not be guessable from outside; agencies' pseudonyms not from outside the agencies.
         self._pepper = hmac.new(master, b"vongtay pepper", hashlib.sha256).digest()
+        self._blind = hmac.new(master, b"vongtay blind index", hashlib.sha256).digest()
         self.agency_pepper = hmac.new(master, b"vongtay agency pepper", hashlib.sha256).digest()
 
     async def key_for(self, connection: AsyncConnection, kid: str, *, create: bool = False) -> DataKey:
@@ -188,6 +189,14 @@ class Keys:
             self._made.setdefault(connection, {})[kid] = key
         return key
 
+    def blind(self, *parts: bytes) -> bytes:
+        """A keyed 16-byte token, for finding what was sealed by a word of it; no other use's token is like it."""
+        mac = hmac.new(self._blind, digestmod=hashlib.sha256)
+        for part in parts:
+            mac.update(len(part).to_bytes(8, "big"))
+            mac.update(part)
+        return mac.digest()[:16]
+
     def make_private(self, kid: str) -> tuple[DataKey, bytes]:
         """A data key that nobody else ever hears of, and its wrapped form for whoever made it to keep and destroy."""
         key = DataKey.new(kid)
@@ -251,4 +260,11 @@ def _adapter(as_type: Any) -> TypeAdapter[Any]:
 def _dump(value: object) -> bytes:
     if isinstance(value, BaseModel):
         return value.model_dump_json(exclude_none=True).encode()
-    return orjson.dumps(value)
+    return orjson.dumps(value, default=_dump_inner)
+
+
+def _dump_inner(value: object) -> Any:
+    """A model within a list."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    raise TypeError(type(value).__name__)

@@ -17,13 +17,14 @@ from services.cases.desk import Desk, Origin
 from services.cases.domain import acts
 from services.cases.domain.model import INITIAL, PLAN, SEPARATION, Actor
 from services.cases.store import due
-from services.cases.ticker import STUCK, tick, ticker
+from services.cases.ticker import tick, ticker
 from shared.contracts.agency import ConcernReported
 from shared.database import Database
 from shared.messaging.router import Scope
 from shared.reference.calendar import LOCAL, WorkCalendar
 from shared.reference.deadlines import DeadlineRule, Deadlines
 from shared.reference.units import Units
+from shared.telemetry import STUCK_CASES
 from tests.integration.cases_house import NAME, START, UNIT, House, act_on, concern, house, opened
 
 __all__ = ["house"]
@@ -128,11 +129,11 @@ async def test_a_case_whose_time_cannot_be_told_stops_no_other_and_is_tried_agai
         assert (row.case_id, row.attempts, row.again - house.now) == (poisoned, attempts, timedelta(seconds=wait))
     stop = asyncio.Event()
     await once(house, stop)
-    assert STUCK._value.get() == 1
+    assert STUCK_CASES._value.get() == 1
     await change(house, mend, poisoned)
     house.now += timedelta(seconds=20)
     await once(house, asyncio.Event())
-    assert STUCK._value.get() == 0
+    assert STUCK_CASES._value.get() == 0
     assert await house.rows("SELECT * FROM stuck") == []
     await told_once(house, 5)
 
@@ -166,6 +167,7 @@ from shared.messaging.router import Scope
 from shared.privacy import Keys, PlatformKey
 from shared.reference.deadlines import Deadlines
 from shared.reference.units import Units
+from shared.telemetry import STUCK_CASES
 
 async def main():
     desk = Desk(Keys(b"m" * 32, PlatformKey(b"p" * 32)), Units.load(), Deadlines.load())

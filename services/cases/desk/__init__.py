@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from services.cases.desk.drafts import Draft, DraftDesk
 from services.cases.desk.files import CaseFiles
+from services.cases.desk.finding import FindingDesk
 from services.cases.desk.intake import IntakeDesk, Origin
 from services.cases.desk.pairs import PairDesk
 from services.cases.desk.tasks import TaskDesk
@@ -28,6 +29,7 @@ class Desk:
     def __init__(self, keys: Keys, units: Units, deadlines: Deadlines) -> None:
         self.files = CaseFiles(keys, units, deadlines)
         self.drafts = DraftDesk(keys)
-        self.intake = IntakeDesk(self.files)
+        self.finding = FindingDesk(keys)
+        self.intake = IntakeDesk(self.files, self.finding)
         self.cases = CaseDesk(self.files, PairDesk(self.files))
         self.tasks = TaskDesk(self.files)

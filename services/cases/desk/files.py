@@ -50,6 +50,7 @@ class CaseFiles:
                 "environments",
                 "harmers",
                 "care-kinds",
+                "request-answers",
             )
         }
 
@@ -76,6 +77,7 @@ class CaseFiles:
             harmers=self._codes["harmers"],
             cares=self._codes["care-kinds"],
             closing=self._closing,
+            answers=self._codes["request-answers"],
             after_pause=self.deadlines.after_pause,
         )
 
@@ -148,16 +150,21 @@ class CaseFiles:
         return found or UNCLASSIFIED
 
     async def save_concern(self, scope: Scope, file: ConcernFile) -> ConcernFile:
-        """Write a report after a decision about it, and tell of it."""
+        """Write a report after a decision about it, and tell of it; its part about another child is only written."""
+        if file.part is not None:
+            await store.save_part(scope.connection, file)
+            return file
         concern = replace(file.concern, version=file.concern.version + 1, sequence=file.concern.sequence + 1)
         file = replace(file, concern=concern)
         await store.save_concern(scope.connection, file)
         said = {"concern_id": concern.id, "case_id": concern.case_id, "facts": concern.facts()}
-        event: Contract = (
-            events.ConcernDismissed(**said, reason=file.reason or "other")
-            if concern.status == "dismissed"
-            else events.ConcernReceived(**said)
-        )
+        event: Contract
+        if concern.status == "dismissed":
+            event = events.ConcernDismissed(**said, reason=file.reason or "other")
+        elif concern.status == "answered":
+            event = events.ConcernAnswered(**said, answer=file.reason or "advised")
+        else:
+            event = events.ConcernReceived(**said)
         await scope.emit(event, subject=concern.id, sequence=concern.sequence, unit=concern.unit)
         return file
 

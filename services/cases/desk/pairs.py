@@ -39,7 +39,7 @@ class PairDesk:
         linked = await store.linked_cases(scope.connection, case_id)
         case, target = await self._both(scope, case_id, found.id, version, {row.id for row in linked})
         asked = await self._asked(scope, case, {task.id for task in case.tasks if task.is_open})
-        reports = [file.concern.id for file in moving]
+        reports = [_id_of(file) for file in moving]
         world = self.files.world(scope.now)
         gone, on = ending.merge(case, target, act, actor, world, asked, reports)
         await self.files.save(scope, case, gone, actor)
@@ -66,14 +66,14 @@ class PairDesk:
             )
         before = await store.merge_of(scope.connection, case_id)
         asked = await self._asked(scope, case, before.settled if before else ())
-        own = next((file for file in held if file.concern.id == target.concern_id), None)
+        own = next((file for file in held if _id_of(file) == target.concern_id), None)
         child = (await self.files.reader.report(scope.connection, own)).child if own else None
         world = self.files.world(scope.now)
         back, on = ending.undo_merge(case, target, act, actor, world, before, asked, child)
         await self.files.save(scope, target, on, actor)
         after = await self.files.save(scope, case, back, actor)
         for file in held:
-            if before is not None and file.concern.id in before.reports:
+            if before is not None and _id_of(file) in before.reports:
                 await self._belongs_to(scope, file, after)
         return after
 
@@ -118,7 +118,7 @@ class PairDesk:
         return await self.files.save(scope, survivor, here, actor, seen=False)
 
     async def _belongs_to(self, scope: Scope, file: ConcernFile, case: Case) -> None:
-        status = "opened" if file.concern.id == case.concern_id else "linked"
+        status = "opened" if _id_of(file) == case.concern_id else "linked"
         concern = replace(file.concern, status=status, case_id=case.id)  # type: ignore[arg-type]
         await self.files.save_concern(scope, replace(file, concern=concern))
 
@@ -130,3 +130,8 @@ class PairDesk:
             if line.kind == "task.requested" and task_id in task_ids:
                 asked[task_id] = (await self.files.reader.words(scope.connection, line)).get("instructions", "")
         return asked
+
+
+def _id_of(file: ConcernFile) -> str:
+    """A report's id, or that of its part about one of its further children."""
+    return file.part or file.concern.id

@@ -9,6 +9,7 @@ from typing import Any
 from services.cases import store
 from services.cases.desk.files import CaseFiles
 from services.cases.desk.pairs import PairDesk
+from services.cases.desk.tasks import reassigned
 from services.cases.domain import acts, cases, identifying
 from services.cases.domain.model import SYSTEM, Actor, Case
 from shared.contracts.vocabulary import ChildDescription
@@ -35,6 +36,8 @@ class CaseDesk:
         if isinstance(act, acts.LinkSibling | acts.UnlinkSibling):
             return await self.pairs.siblings(scope, case_id, act, actor, version)
         case = await self.files.seen(scope, case_id, version)
+        if isinstance(act, acts.ReassignTask):
+            return await self.files.save(scope, case, await reassigned(self.files, scope, case, act, actor), actor)
         if isinstance(act, acts.ChooseChild | acts.CorrectChild):
             child = await self._described(scope, case)
             merged = {act.child_id: await store.resolved(scope.connection, act.child_id)}
@@ -72,7 +75,7 @@ class CaseDesk:
     async def _described(self, scope: Scope, case: Case) -> ChildDescription | None:
         """What is said of the child: by the report that opened the case, else by the first that says anything."""
         files = await store.concerns_of(scope.connection, case.id)
-        for file in sorted(files, key=lambda file: file.concern.id != case.concern_id):
+        for file in sorted(files, key=lambda file: (file.part or file.concern.id) != case.concern_id):
             child = (await self.files.reader.report(scope.connection, file)).child
             if child is not None:
                 return child

@@ -16,6 +16,8 @@ from services.cases.domain import (
     bans,
     care,
     clocks,
+    conference,
+    coordinating,
     ending,
     handover,
     leading,
@@ -31,7 +33,8 @@ _DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {
     **assessing.DECIDED,
     **protecting.DECIDED,
     **planning.DECIDED,
-    **tasks.DECIDED,
+    **coordinating.DECIDED,
+    **conference.DECIDED,
     **leading.DECIDED,
     **bans.DECIDED,
     **care.DECIDED,
@@ -87,7 +90,7 @@ def follow(before: Case | None, decision: Decision) -> Decision:
     )
     cause = "changed" if before.unit == after.unit else "transferred"
     asked = (
-        task_event(events.TaskFollowedCase, task, state=task.state, cause=cause)
+        task_event(events.TaskFollowedCase, task, cause=cause)
         for task in after.tasks
         if task.is_open and task.id not in spoken
     )

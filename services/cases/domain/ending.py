@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from services.cases.domain import acts, bans, care, clocks, handover, separation, tasks
+from services.cases.domain import acts, bans, care, clocks, conference, handover, separation, tasks
 from services.cases.domain.identifying import identified
 from services.cases.domain.model import (
     CARE_HANDOVER,
@@ -128,6 +128,7 @@ def _nothing_waits(decision: Decision, world: World, cause: tasks.CancelCause) -
     if decision.case.meeting is not None:
         entry = Entry("meeting.cancelled", {"meeting": decision.case.meeting})
         decision = decision.then(entries=(entry,), meeting=None, meets_at=None)
+    decision = conference.called_off(decision, world)
     return tasks.cancel_tasks(clocks.cancel(decision, world), world, cause)
 
 
@@ -222,7 +223,7 @@ def merge(
         step="merged",
         merged_into=target.id,
     )
-    return gone, on
+    return tasks.point_on(gone, on), on
 
 
 def _ended(before: Case, after: Case) -> set[str]:
@@ -333,7 +334,10 @@ def undo_merge(
         on = describe_child(on, child)
     if before.gave_care:
         back, on = care.taken_over(back, world, on.case), care.moved(on, world)
-    back = _asked_again(back, world, [task for task in case.tasks if task.id in before.settled], asked)
+    # What was asked in their stead is the other case's: they point there no more.
+    own = (replace(task, replaced_by=None) if task.id in before.settled else task for task in case.tasks)
+    ended = [task for task in case.tasks if task.id in before.settled]
+    back = _asked_again(back.then(tasks=tuple(own)), world, ended, asked)
     for task in target.tasks:
         if task.id in before.asked and task.state in ("requested", "overdue"):
             on = tasks.cancel_task(on, world, task, "withdrawn", {"reason": act.reason})

@@ -25,9 +25,13 @@ from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import AgeBand, DangerNow, Request, RiskLevel, Sex
 
 Pending = Literal["question", "date"]
+Awaited = Literal["sector", "commune", "nobody"]
+AnswerGiven = Literal["accepted", "declined", "done", "new-date", "question"]
 Identity = Literal["none", "asked", "candidates", "linked"]
 RUNNING: frozenset[DeadlineState] = frozenset({"running", "nearing", "missed", "paused"})
 OPEN_TASKS: frozenset[TaskState] = frozenset({"requested", "accepted", "overdue"})
+# What a case conference left to the commune itself stands among the tasks under this name, which is no sector's.
+COMMUNE = "commune"
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _AFTER = timedelta(microseconds=1)
 RISK_ORDER: Mapping[RiskLevel, int] = {"unassessed": 0, "low": 1, "medium": 2, "high": 3}
@@ -99,6 +103,7 @@ class World:
     harmers: frozenset[str] = frozenset()
     cares: frozenset[str] = frozenset()
     closing: Mapping[str, frozenset[str]] = field(default_factory=dict)
+    answers: frozenset[str] = frozenset()
     after_pause: Callable[[datetime, datetime, datetime], datetime] = elapsed
 
 
@@ -172,10 +177,12 @@ class Clock:
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a sector was asked to do. `answer_id` is the agency event that answered last.
+    """What a sector was asked to do, from the asking to the last answer.
 
-    `pending`: what the sector awaits of the commune before it goes on: a reply to its question, or its word on the date
-    it proposed (`proposed_due`).
+    `answer`, `answer_id`: the last answer and the agency event that gave it, said at `said_at`; `responded_at`: the
+    first sign of the sector. `pending`: what the sector awaits of the commune before it goes on: a reply to its
+    question, or its word on the date it proposed (`proposed_due`); until then `due` stands. `settled_at`: the commune
+    decided what follows a refusal. `replaced_by`: the task that was asked in its stead.
     """
 
     id: str
@@ -191,15 +198,44 @@ class Task:
     pending: Pending | None = None
     proposed_due: datetime | None = None
     reminded_at: datetime | None = None
+    accepted_at: datetime | None = None
+    responded_at: datetime | None = None
+    said_at: datetime | None = None
+    answer: AnswerGiven | None = None
+    waits_since: datetime | None = None
+    reminders: int = 0
+    settled_at: datetime | None = None
+    replaced_by: str | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether an answer is still awaited."""
         return self.state in OPEN_TASKS
 
+    @property
+    def awaited(self) -> Awaited:
+        """Who has to do something now: a refusal waits for the commune's decision, an unanswered question too."""
+        if self.state == "declined":
+            return "nobody" if self.settled_at else "commune"
+        if not self.is_open:
+            return "nobody"
+        return "commune" if self.pending or self.sector == COMMUNE else "sector"
+
     def next_moment(self) -> datetime | None:
         """When the ticker has to look at it again."""
         return self.due + _AFTER if self.state in ("requested", "accepted") else None
+
+
+@dataclass(frozen=True, slots=True)
+class Conference:
+    """A case conference of sectors. Its place, purpose and minutes are in the timeline, sealed."""
+
+    id: str
+    state: Literal["called", "held", "cancelled"]
+    meets_at: datetime
+    sectors: tuple[str, ...]
+    called_at: datetime
+    held_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,6 +308,7 @@ class Case:
     clocks: tuple[Clock, ...] = ()
     tasks: tuple[Task, ...] = ()
     team: tuple[Member, ...] = ()
+    conferences: tuple[Conference, ...] = ()
 
     def facts(self) -> CaseFacts:
         """The coarse state that every event carries."""
@@ -295,6 +332,14 @@ class Case:
         """The running clock of a kind, if there is one."""
         return next((clock for clock in self.clocks if clock.kind == kind and clock.runs), None)
 
+    def task(self, task_id: str) -> Task | None:
+        """One of the case's tasks."""
+        return next((task for task in self.tasks if task.id == task_id), None)
+
+    def conference(self) -> Conference | None:
+        """The conference that is called and not yet held, if there is one."""
+        return next((known for known in self.conferences if known.state == "called"), None)
+
     def next_moment(self) -> datetime | None:
         """When something about the case falls due next."""
         moments = [clock.next_moment() for clock in self.clocks] + [task.next_moment() for task in self.tasks]
@@ -303,7 +348,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """A report of concern after its latest correction or decision."""
+    """A report of concern after its latest correction or decision. `children`: how many it speaks of."""
 
     id: str
     code: str
@@ -318,6 +363,9 @@ class Concern:
     status: ConcernStatus = "received"
     case_id: str | None = None
     request: Request = "protection"
+    environment: str | None = None
+    harmer: str | None = None
+    children: int = 1
     version: int = 0
     sequence: int = 0
 
@@ -387,7 +435,13 @@ def deadline_event(model: type[events.DeadlineEvent], clock: Clock) -> Happening
 
 def task_event(model: type[events.CaseEvent], task: Task, **more: Any) -> Happening:
     """An event about a task, as it now stands."""
-    told = {"task_id": task.id, "task_kind": task.kind, "task_sector": task.sector, "due": task.due}
+    told = {
+        "task_id": task.id,
+        "task_kind": task.kind,
+        "task_sector": task.sector,
+        "due": task.due,
+        "state": task.state,
+    }
     return Happening(model, {**told, **more})
 
 

@@ -67,6 +67,15 @@ RULES: Mapping[str, Rule] = {
     "resume-deadline": Rule(_CHAIR, _ACTIVE, Law("Bộ luật Dân sự 2015, Điều 156(1)", "Civil Code 2015, Art. 156(1)")),
     "request-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("25(2), 29")),
     "cancel-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
+    "reply-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("25(2), 29")),
+    "agree-date": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
+    "refuse-date": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
+    "remind-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
+    "reassign-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
+    "do-without": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
+    "call-conference": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("27(2), 29")),
+    "hold-conference": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("27(2), 29")),
+    "cancel-conference": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("27(2), 29")),
     "hold-review": Rule(_WORKER, frozenset({"carrying-out", "review"}), _decree("30")),
     "request-contact-ban": Rule(_WORKER, _ACTIVE, _VIOLENCE),
     "decide-contact-ban": Rule(_CHAIR, _ACTIVE, _VIOLENCE),
@@ -94,7 +103,6 @@ RULES: Mapping[str, Rule] = {
 _STANDING: Mapping[str, Callable[[Case], bool]] = {
     "choose-child": lambda case: case.identity == "candidates",
     "correct-child": lambda case: case.identity == "linked",
-    "cancel-task": lambda case: any(task.is_open for task in case.tasks),
     "extend-separation": lambda case: case.clock(SEPARATION) is not None,
     "end-separation": lambda case: case.clock(SEPARATION) is not None,
     "pause-deadline": lambda case: any(clock.may_pause for clock in case.clocks),
@@ -112,11 +120,26 @@ _STANDING: Mapping[str, Callable[[Case], bool]] = {
 }
 # Acts of the commune to which a case is offered, while another leads it.
 RECEIVING = frozenset({"accept-handover", "decline-handover"})
+# Acts that something must be waiting for.
+_COORDINATING: Mapping[str, Callable[[Case], bool]] = {
+    "cancel-task": lambda case: any(task.is_open for task in case.tasks),
+    "reply-task": lambda case: any(task.pending == "question" for task in case.tasks),
+    "agree-date": lambda case: any(task.proposed_due is not None for task in case.tasks),
+    "refuse-date": lambda case: any(task.proposed_due is not None for task in case.tasks),
+    "remind-task": lambda case: any(task.awaited == "sector" for task in case.tasks),
+    "reassign-task": lambda case: any(task.is_open or task.awaited == "commune" for task in case.tasks),
+    "do-without": lambda case: any(task.state == "declined" and task.awaited == "commune" for task in case.tasks),
+    "call-conference": lambda case: case.conference() is None,
+    "hold-conference": lambda case: case.conference() is not None,
+    "cancel-conference": lambda case: case.conference() is not None,
+}
 CONCERN_RULES: Mapping[str, Rule] = {
     "open": Rule(_WORKER | _CHAIR, frozenset(), _decree("25(2)")),
     "link": Rule(_WORKER, frozenset(), _children("51")),
     "dismiss": Rule(_WORKER | _CHAIR, frozenset(), _decree("25(2)")),
     "forward": Rule(frozenset({"worker", "coordinator"}), frozenset(), _decree("26(1)")),
+    # The line that took a call answers it itself; Law on Children, Art. 48-50: prevention, support, counselling.
+    "answer": Rule(frozenset({"worker", "chair", "coordinator", "hotline"}), frozenset(), _children("48-51")),
 }
 
 
@@ -151,7 +174,8 @@ def refusal(case: Case, act: str, actor: Actor) -> Violation | None:
         return _role(rule)
     if not actor.covers(case.handover_to or case.unit if act in RECEIVING else case.unit):
         return _place(rule)
-    if case.step not in rule.steps or not _STANDING.get(act, _always)(case):
+    stands = _STANDING.get(act) or _COORDINATING.get(act, _always)
+    if case.step not in rule.steps or not stands(case):
         return _step(rule)
     if act == "request-contact-ban" and not _in_family(case):
         return Violation(
@@ -195,6 +219,13 @@ def concern_refusal(concern: Concern, act: str, actor: Actor) -> Violation | Non
         return _place(rule)
     if concern.status != "received":
         return _step(rule)
+    if act == "answer" and concern.request == "protection":
+        return Violation(
+            "act",
+            "asks-for-protection",
+            f"Báo tin cần bảo vệ trẻ thì không trả lời thay cho xử lý ({rule.law.vi}).",
+            f"A report that asks for protection is not settled by an answer ({rule.law.en}).",
+        )
     return None
 
 

@@ -31,7 +31,7 @@ class Room:
     def __init__(self, office: Office, pages: Pages, units: Units) -> None:
         self.office = office
         self.pages = pages
-        self._units = units
+        self.units = units
 
     def render(self, request: Request, name: str, **context: Any) -> Response:
         """A page with what every page of the service knows: names of codes, communes, tables of choices."""
@@ -40,6 +40,11 @@ class Room:
         return self.pages.render(
             request, name, status=status, names=names, v=v, units=self._unit_options(), **{"violations": (), **context}
         )
+
+    def fragment(self, request: Request, name: str, **context: Any) -> Response:
+        """A part of a page, for a script that puts it in its place; kept by no cache."""
+        html = self.pages.fragment(name, language_of(request), names=self.names(request), v=v, **context)
+        return Response(html, media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"})
 
     def names(self, request: Request) -> v.Names:
         """Names of codes in the request's language."""
@@ -64,7 +69,7 @@ class Room:
         return found
 
     def _unit_options(self) -> list[tuple[str, str]]:
-        return sorted(((code, self._units.name(code)) for code in self._units.codes()), key=lambda pair: pair[1])
+        return sorted(((code, self.units.name(code)) for code in self.units.codes()), key=lambda pair: pair[1])
 
 
 def typed(values: Mapping[str, str] | None) -> Mapping[str, str]:

@@ -398,7 +398,7 @@ def test_a_task_is_answered_once_by_the_sector_that_was_asked() -> None:
     assert said(corrected) == ["task.declined"]
 
 
-def test_an_overdue_task_with_a_new_date_waits_again() -> None:
+def test_an_overdue_task_whose_new_date_is_agreed_to_waits_again() -> None:
     later = world(NOW + timedelta(days=1))
     case = cases.tick(opened("yes").case, later).case
     task = case.tasks[0]
@@ -406,10 +406,10 @@ def test_an_overdue_task_with_a_new_date_waits_again() -> None:
     with pytest.raises(Rejected) as error:
         tasks.answer(case, later, task.id, task.sector, "new-date", new_date=NOW)
     assert rule_of(error) == "new-date-past"
-    answered = tasks.answer(
-        case, later, task.id, task.sector, "new-date", new_date=later.now + timedelta(days=2)
-    ).case.tasks[0]
-    assert (answered.state, answered.due) == ("accepted", later.now + timedelta(days=2))
+    proposed = tasks.answer(case, later, task.id, task.sector, "new-date", new_date=later.now + timedelta(days=2)).case
+    assert (proposed.tasks[0].state, proposed.tasks[0].due) == ("overdue", task.due)
+    agreed = cases.decide(proposed, acts.AgreeDate(task_id=task.id), WORKER, later).case.tasks[0]
+    assert (agreed.state, agreed.due) == ("accepted", later.now + timedelta(days=2))
 
 
 def test_a_case_is_not_closed_while_the_child_is_unsafe_and_closing_ends_what_sectors_were_asked() -> None:

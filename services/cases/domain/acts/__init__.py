@@ -14,35 +14,56 @@ from services.cases.domain.acts.bans import DecideContactBan, EndContactBan, Req
 from services.cases.domain.acts.base import Code, EmptyIsNone, MaybeWords, Words, version_changed
 from services.cases.domain.acts.care import DecideAlternativeCare, EndAlternativeCare, HandOverChild
 from services.cases.domain.acts.clocks import PauseDeadline, ResumeDeadline
-from services.cases.domain.acts.coordinating import CancelTask, RequestTask
+from services.cases.domain.acts.coordinating import (
+    MOST_DECISIONS,
+    AgreeDate,
+    CallConference,
+    CancelConference,
+    CancelTask,
+    ConferenceDecision,
+    DoWithout,
+    HoldConference,
+    ReassignTask,
+    RefuseDate,
+    RemindTask,
+    ReplyTask,
+    RequestTask,
+)
 from services.cases.domain.acts.ending import Close, Merge, Reopen, UndoMerge
 from services.cases.domain.acts.handover import AcceptHandover, DeclineHandover, OfferHandover, WithdrawHandover
 from services.cases.domain.acts.leading import NONE_OF_THESE, ChooseChild, CorrectChild, Note, Reclassify, Transfer
 from services.cases.domain.acts.planning import ApprovePlan, DraftPlan, HoldReview, ReturnPlan
 from services.cases.domain.acts.protecting import DecideEmergency, EndSeparation, ExtendSeparation
 from services.cases.domain.acts.siblings import LinkSibling, UnlinkSibling
-from services.cases.domain.acts.triage import DismissConcern, ForwardConcern, LinkConcern, OpenCase
+from services.cases.domain.acts.triage import AnswerConcern, DismissConcern, ForwardConcern, LinkConcern, OpenCase
 
 __all__ = [
     "ACT",
     "CONCERN_ACT",
+    "MOST_DECISIONS",
     "NONE_OF_THESE",
     "AcceptHandover",
     "Act",
+    "AgreeDate",
+    "AnswerConcern",
     "ApprovePlan",
     "AssessDetailed",
     "AssessInitial",
+    "CallConference",
+    "CancelConference",
     "CancelTask",
     "ChooseChild",
     "Close",
     "Code",
     "ConcernAct",
+    "ConferenceDecision",
     "CorrectChild",
     "DecideAlternativeCare",
     "DecideContactBan",
     "DecideEmergency",
     "DeclineHandover",
     "DismissConcern",
+    "DoWithout",
     "DraftPlan",
     "EmptyIsNone",
     "EndAlternativeCare",
@@ -51,6 +72,7 @@ __all__ = [
     "ExtendSeparation",
     "ForwardConcern",
     "HandOverChild",
+    "HoldConference",
     "HoldReview",
     "LinkConcern",
     "LinkSibling",
@@ -60,8 +82,12 @@ __all__ = [
     "OfferHandover",
     "OpenCase",
     "PauseDeadline",
+    "ReassignTask",
     "Reclassify",
+    "RefuseDate",
+    "RemindTask",
     "Reopen",
+    "ReplyTask",
     "RequestContactBan",
     "RequestTask",
     "ResumeDeadline",
@@ -108,14 +134,24 @@ Act = Annotated[
     | CorrectChild
     | LinkSibling
     | UnlinkSibling
+    | ReplyTask
+    | AgreeDate
+    | RefuseDate
+    | RemindTask
+    | ReassignTask
+    | DoWithout
+    | CallConference
+    | HoldConference
+    | CancelConference
     | PauseDeadline
     | ResumeDeadline
     | Note,
     Field(discriminator="act"),
 ]
 ACT: TypeAdapter[Act] = TypeAdapter(Act)
+
 ConcernAct = Annotated[
-    OpenCase | LinkConcern | DismissConcern | ForwardConcern,
+    OpenCase | LinkConcern | DismissConcern | ForwardConcern | AnswerConcern,
     Field(discriminator="act"),
 ]
 CONCERN_ACT: TypeAdapter[ConcernAct] = TypeAdapter(ConcernAct)
