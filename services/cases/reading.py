@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases import store
-from services.cases.domain.model import Actor, Case, Task
+from services.cases.domain.model import CASE_HANDOVER, Actor, Case, Task
 from services.cases.store import ConcernFile, Line
 from shared.contracts.vocabulary import ChildDescription, Person, ReportDetails
 from shared.identity import Principal
@@ -47,6 +47,23 @@ def actor_of(principal: Principal) -> Actor:
 def may_see_case(actor: Actor, unit: str) -> bool:
     """Whether the actor sees a case of the commune at all: codes and coarse facts."""
     return actor.role in ("worker", "chair", "coordinator") and actor.covers(unit)
+
+
+def is_offered(actor: Actor, case: Case) -> bool:
+    """Whether the case is offered to the actor's commune, whose worker or chair takes it or declines."""
+    unit = case.handover_to
+    return case.status == "open" and unit is not None and actor.role in ("worker", "chair") and actor.covers(unit)
+
+
+def as_offered(case: Case) -> Case:
+    """What of a case the commune sees that is asked to take it: what it is about and until when it has to answer."""
+    clocks = tuple(clock for clock in case.clocks if clock.kind == CASE_HANDOVER)
+    return replace(case, clocks=clocks, tasks=(), care=None)
+
+
+def sees_case(actor: Actor, case: Case) -> bool:
+    """Whether the actor sees a case at all: their commune leads it, or is asked to."""
+    return may_see_case(actor, case.unit) or is_offered(actor, case)
 
 
 def may_read_identity(actor: Actor, unit: str) -> bool:

@@ -12,10 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.cases import store
 from services.cases.api.answers import conflict
 from services.cases.domain.acts import Act
-from services.cases.domain.model import Case
+from services.cases.domain.model import BAN, BAN_DECISION, Actor, Case
 from services.cases.domain.rules import open_acts
 from services.cases.office import Office, coarse
-from services.cases.reading import actor_of, may_read_identity, may_see_case
+from services.cases.reading import actor_of, may_read_identity, may_see_case, sees_case
 from services.cases.store import CaseFilter
 from shared.contracts.errors import Rejected
 from shared.identity import NotAllowedError, Permission, Principal, SignedIn
@@ -59,7 +59,8 @@ def add_routes(api: APIRouter, office: Office) -> None:
     async def case(key: str, principal: SignedIn) -> dict[str, Any]:
         """One case by id or code: coarse facts, clocks, tasks, and the acts open to the caller."""
         async with office.scope() as scope:
-            return _case_json(await _seen_case(scope.connection, key, principal), principal)
+            found = await _seen_case(scope.connection, key, principal)
+            return _case_json(found, principal, await _siblings(scope.connection, found))
 
     @api.get("/cases/{key}/identity")
     async def identity(key: str, principal: SignedIn) -> dict[str, Any]:
@@ -86,18 +87,26 @@ def add_routes(api: APIRouter, office: Office) -> None:
                 after = await office.desk.cases.act(scope, case_id, request.act, actor_of(principal), request.version)
             except Rejected as rejected:
                 raise conflict(rejected) from None
-            return _case_json(after, principal)
+            return _case_json(after, principal, await _siblings(scope.connection, after))
 
 
 async def _seen_case(connection: AsyncConnection, key: str, principal: Principal) -> Case:
     """The case, if the caller sees it; otherwise it does not exist for them."""
     found = await store.find_case(connection, key)
-    if found is None or not may_see_case(actor_of(principal), found.unit):
+    if found is None or not sees_case(actor_of(principal), found):
         raise HTTPException(404)
     return found
 
 
-def _case_json(case: Case, principal: Principal) -> dict[str, Any]:
+async def _siblings(connection: AsyncConnection, case: Case) -> list[str]:
+    return [row.code for row in await store.linked_cases(connection, case.id)]
+
+
+def _case_json(case: Case, principal: Principal, siblings: list[str]) -> dict[str, Any]:
+    actor = actor_of(principal)
+    if not may_see_case(actor, case.unit):
+        return _offered_json(case, actor)
+    ban = case.clock(BAN)
     return {
         "id": case.id,
         "code": case.code,
@@ -107,6 +116,13 @@ def _case_json(case: Case, principal: Principal) -> dict[str, Any]:
         "verified": case.verified,
         "emergency": case.emergency,
         "merged_into": case.merged_into,
+        "care": {"kind": case.care, "handed_over": case.care_placed} if case.care else None,
+        "contact_ban": {
+            "requested": case.clock(BAN_DECISION) is not None,
+            "until": _iso(ban.due) if ban else None,
+        },
+        "handover_to": case.handover_to,
+        "siblings": siblings,
         "deadlines": [
             {
                 "id": clock.id,
@@ -121,7 +137,19 @@ def _case_json(case: Case, principal: Principal) -> dict[str, Any]:
             {"id": task.id, "kind": task.kind, "sector": task.sector, "state": task.state, "due": _iso(task.due)}
             for task in case.tasks
         ],
-        "acts": open_acts(case, actor_of(principal)),
+        "acts": open_acts(case, actor),
+    }
+
+
+def _offered_json(case: Case, actor: Actor) -> dict[str, Any]:
+    """A case as the commune sees it that is asked to take it."""
+    return {
+        "id": case.id,
+        "code": case.code,
+        "version": case.version,
+        "facts": coarse(case.facts()),
+        "handover_to": case.handover_to,
+        "acts": open_acts(case, actor),
     }
 
 

@@ -13,7 +13,7 @@ from services.cases.domain.rules import open_acts
 from services.cases.pages.documents import documents_of
 from services.cases.pages.forms import FormPages
 from services.cases.pages.room import Room, form_of, typed
-from services.cases.reading import actor_of, may_read_identity, may_see_case
+from services.cases.reading import actor_of, as_offered, may_read_identity, may_see_case, sees_case
 from services.cases.views import Shown
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
@@ -46,28 +46,33 @@ class CasePage:
             case = await self.room.seen_case(scope.connection, key, actor)
             if case.code == key:
                 return RedirectResponse(f"/cases/c/{case.id}", 303)
-            reports = await store.concerns_of(scope.connection, case.id)
+            # The commune to which a case is offered sees what it is, not what was done in it.
+            led = may_see_case(actor, case.unit)
+            reports = await store.concerns_of(scope.connection, case.id) if led else []
             reader, reads = self.room.office.desk.files.reader, may_read_identity(actor, case.unit)
             readings = [
                 (file, await reader.report_for(scope.connection, file, actor, "case", scope.now) if reads else None)
                 for file in reports
             ]
-            lines = await store.timeline(scope.connection, case.id)
+            lines = await store.timeline(scope.connection, case.id) if led else []
             names = self.room.names(request)
             documents = await documents_of(self.room, request, scope, case, lines, actor)
             opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in lines]
             shown = names.history(opened, format_datetime)
             begun = await self.room.office.desk.drafts.listed(scope, actor, f"case/{case.id}/")
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
+            siblings = await store.linked_cases(scope.connection, case.id) if led else []
         return self.room.render(
             request,
             "cases/case.html",
-            case=case,
+            case=case if led else as_offered(case),
             readings=readings,
             reads=reads,
             history=shown,
             target=target,
             documents=documents,
+            offered=not led,
+            siblings=[(row, may_see_case(actor, row.unit)) for row in siblings],
             acts=open_acts(case, actor),
             may_answer=actor.role in ("worker", "chair"),
             today=local_day(scope.now),
@@ -93,7 +98,7 @@ class CasePage:
                 )
         except Rejected as rejected:
             return await self.case(request, key, principal, form, forms.prefixed(rejected, form.get("act", "")))
-        if not may_see_case(actor, after.unit):
+        if not sees_case(actor, after):
             return RedirectResponse("/cases/", 303)
         return RedirectResponse(f"/cases/c/{after.id}?done={form['act']}", 303)
 

@@ -15,7 +15,7 @@ from services.cases import store
 from services.cases import views as v
 from services.cases.domain.model import Actor, Case
 from services.cases.office import Office
-from services.cases.reading import may_see_case, may_see_concern
+from services.cases.reading import may_see_concern, sees_case
 from services.cases.store import ConcernFile
 from shared.reference.units import Units
 from shared.web.pages import Pages, language_of
@@ -57,7 +57,7 @@ class Room:
     async def seen_case(self, connection: AsyncConnection, key: str, actor: Actor) -> Case:
         """The case, if the actor sees it; otherwise it does not exist for them."""
         found = await store.find_case(connection, key)
-        if found is None or not may_see_case(actor, found.unit):
+        if found is None or not sees_case(actor, found):
             raise HTTPException(404)
         return found
 

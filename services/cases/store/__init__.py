@@ -44,6 +44,7 @@ from services.cases.store.finding import (
 from services.cases.store.incidents import Incident, save_incident
 from services.cases.store.links import link_cases, linked_cases, unlink_cases
 from services.cases.store.lists import CaseFilter, case_counts, list_cases
+from services.cases.store.merges import merge_of, offered_cases
 from services.cases.store.statements import Units
 from services.cases.store.tasks import (
     COUNTED,
@@ -109,8 +110,10 @@ __all__ = [
     "lock_concern",
     "lock_concern_or_code",
     "meetings_of_sector",
+    "merge_of",
     "next_case_code",
     "next_moment",
+    "offered_cases",
     "part_id",
     "parts_of",
     "place_of_task",
