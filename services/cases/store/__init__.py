@@ -1,6 +1,17 @@
 """Tables and queries of the cases database. Personal words lie here sealed only; every statement is written whole."""
 
-from services.cases.store.access import record_read
+from services.cases.store.access import (
+    Basis,
+    Read,
+    asked_to_join,
+    forget_reads,
+    glasses_of_area,
+    open_to,
+    reads_by,
+    reads_of_case,
+    record_read,
+    unusual_reading,
+)
 from services.cases.store.children import add_alias, cases_of_child, resolved
 from services.cases.store.concerns import (
     ConcernFile,
@@ -16,36 +27,69 @@ from services.cases.store.concerns import (
 from services.cases.store.files import case_of_task, due_cases, find_case, lock_case, next_case_code, save_case
 from services.cases.store.incidents import Incident, save_incident
 from services.cases.store.lists import CaseFilter, case_counts, list_cases, tasks_of_sector
+from services.cases.store.reassign import (
+    ReassignedState,
+    Reassignment,
+    add_reassignment,
+    cases_of_worker,
+    find_reassignment,
+    next_reassigned,
+    reassigned_counts,
+    settle_reassigned,
+    skipped_of,
+    unfinished,
+    workers_of,
+)
 from services.cases.store.statements import Units
 from services.cases.store.timeline import Line, timeline
 
 __all__ = [
+    "Basis",
     "CaseFilter",
     "ConcernFile",
     "Incident",
     "Line",
+    "Read",
+    "ReassignedState",
+    "Reassignment",
     "Units",
     "add_alias",
+    "add_reassignment",
+    "asked_to_join",
     "case_counts",
     "case_of_task",
     "cases_of_child",
+    "cases_of_worker",
     "concerns_entered_by",
     "concerns_of",
     "count_waiting",
     "due_cases",
     "find_case",
     "find_concern",
+    "find_reassignment",
+    "forget_reads",
+    "glasses_of_area",
     "list_cases",
     "lock_case",
     "lock_concern",
     "lock_concern_or_code",
     "next_case_code",
+    "next_reassigned",
+    "open_to",
+    "reads_by",
+    "reads_of_case",
+    "reassigned_counts",
     "record_read",
     "resolved",
     "save_case",
     "save_concern",
     "save_incident",
+    "settle_reassigned",
+    "skipped_of",
     "tasks_of_sector",
     "timeline",
+    "unfinished",
+    "unusual_reading",
     "waiting_concerns",
+    "workers_of",
 ]
