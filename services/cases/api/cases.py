@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse
 
 from services.cases import store
 from services.cases.api.answers import conflict
-from services.cases.domain.acts import Act
 from services.cases.domain import team
+from services.cases.domain.acts import Act
 from services.cases.domain.model import Actor, Case
 from services.cases.domain.rules import open_acts
 from services.cases.office import Office, coarse
@@ -45,12 +45,13 @@ def add_routes(api: APIRouter, office: Office) -> None:
         risk: str | None = None,
         step: str | None = None,
         due: Literal["missed", "today"] | None = None,
+        worker: str | None = None,
         page: Annotated[int, Query(ge=1)] = 1,
     ) -> dict[str, Any]:
         """Cases of the caller's area, most urgent first."""
         if not principal.may(Permission.SEE_CASES) or actor_of(principal).role == "hotline":
             raise NotAllowedError("The role sees no cases")
-        wanted = CaseFilter(status, unit, risk, step, due)
+        wanted = CaseFilter(status, unit, risk, step, due, worker=worker, reader=principal.id)
         async with office.scope() as scope:
             rows, total = await store.list_cases(
                 scope.connection, principal.units, wanted, scope.now, limit=_PAGE, offset=(page - 1) * _PAGE

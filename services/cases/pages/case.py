@@ -11,10 +11,11 @@ from services.cases import forms, store
 from services.cases.domain import forms as rated
 from services.cases.domain.rules import open_acts
 from services.cases.pages.room import Room, form_of, typed
+from services.cases.pages.team import team_of
 from services.cases.reading import actor_of, may_see_case
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
-from shared.identity import Principal, SignedIn
+from shared.identity import Principal, SignedIn, identity_of
 from shared.web.i18n import format_datetime
 
 
@@ -50,10 +51,9 @@ class CasePage:
             ]
             lines = await store.timeline(scope.connection, case.id)
             names = self.room.names(request)
-            shown = [
-                names.line(line, await reader.words(scope.connection, line) if reads else {}, format_datetime)
-                for line in lines
-            ]
+            opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in lines]
+            shown = [names.line(line, words, format_datetime) for line, words in opened]
+            team = team_of(case, actor, scope.now, identity_of(request).directory, opened)
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
         return self.room.render(
             request,
@@ -62,6 +62,7 @@ class CasePage:
             readings=readings,
             reads=reads,
             history=shown,
+            team=team,
             target=target,
             acts=open_acts(case, actor),
             may_answer=actor.role in ("worker", "chair"),
