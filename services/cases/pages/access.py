@@ -141,9 +141,11 @@ class AccessPages:
             glasses: Sequence[RowMapping] = ()
             unusual: Sequence[RowMapping] = ()
             if decides:
-                asked = await store.asked_to_join(scope.connection, actor.units, _LISTED)
+                asked = await store.asked_to_join(scope.connection, actor.units, actor.id, _LISTED)
             if actor.role in ("chair", "coordinator"):
-                glasses = await store.glasses_of_area(scope.connection, actor.units, scope.now - _RECENT, _LISTED)
+                glasses = await store.glasses_of_area(
+                    scope.connection, actor.units, actor.id, scope.now - _RECENT, _LISTED
+                )
             limits = self.room.office.desk.access.limits.on(scope.now)
             if actor.role == "coordinator":
                 within = timedelta(minutes=limits.unusual_minutes)

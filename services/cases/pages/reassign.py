@@ -57,7 +57,7 @@ class ReassignPages:
             workers = await store.workers_of(scope.connection, unit) if unit else []
             unfinished = await store.unfinished(scope.connection, unit) if unit else []
             rows = (
-                await store.cases_of_worker(scope.connection, unit, _or_nobody(worker), _MOST)
+                await store.cases_of_worker(scope.connection, unit, _or_nobody(worker), actor.id, _MOST)
                 if unit and worker
                 else []
             )

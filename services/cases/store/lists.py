@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cases.store.statements import Units, in_units, units_of
+from services.cases.store.statements import NOT_KEPT_OUT, Units, in_units, units_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,10 +49,7 @@ async def list_cases(
         conditions.append("worker = :worker")
         values["worker"] = wanted.worker
     if wanted.reader:
-        conditions.append(
-            """NOT EXISTS (SELECT 1 FROM member WHERE member.case_id = cases.id AND member.person = :reader
-                           AND member.state <> 'member' AND member.cause = 'excluded')"""
-        )
+        conditions.append(f"TRUE {NOT_KEPT_OUT}")
         values["reader"] = wanted.reader
     where = " AND ".join(conditions)
     rows = await connection.execute(

@@ -10,6 +10,8 @@ from typing import Literal
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.cases.store.statements import NOT_KEPT_OUT
+
 ReassignedState = Literal["waiting", "done", "skipped"]
 
 
@@ -44,15 +46,18 @@ async def workers_of(connection: AsyncConnection, unit: str) -> list[RowMapping]
     return list(rows.mappings())
 
 
-async def cases_of_worker(connection: AsyncConnection, unit: str, worker: str | None, limit: int) -> list[RowMapping]:
-    """A worker's open cases in a commune, the most urgent first; for None those for which nobody is responsible."""
+async def cases_of_worker(
+    connection: AsyncConnection, unit: str, worker: str | None, reader: str, limit: int
+) -> list[RowMapping]:
+    """A worker's open cases in a commune, the most urgent first; for None those for which nobody is responsible; none
+    from which the reader is kept out."""
     rows = await connection.execute(
         text(
             f"""SELECT id, code, kind, risk, step, next_due FROM cases
-                WHERE {_theirs(worker)} AND unit = :unit AND status = 'open'
+                WHERE {_theirs(worker)} AND unit = :unit AND status = 'open' {NOT_KEPT_OUT}
                 ORDER BY next_due ASC NULLS LAST, opened_at LIMIT :limit"""
         ),
-        {"unit": unit, "limit": limit, **({"worker": worker} if worker is not None else {})},
+        {"unit": unit, "reader": reader, "limit": limit, **({"worker": worker} if worker is not None else {})},
     )
     return list(rows.mappings())
 
