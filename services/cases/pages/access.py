@@ -139,7 +139,7 @@ class AccessPages:
             mine = await store.open_to(scope.connection, actor.id, scope.now)
             asked: Sequence[RowMapping] = ()
             glasses: Sequence[RowMapping] = ()
-            unusual: Sequence[RowMapping] = ()
+            unusual: Sequence[store.Unusual] = ()
             if decides:
                 asked = await store.asked_to_join(scope.connection, actor.units, actor.id, _LISTED)
             if actor.role in ("chair", "coordinator"):
@@ -158,7 +158,7 @@ class AccessPages:
             mine=mine,
             asked=[{**row, "name": name_of(directory, row["person"])} for row in asked],
             glasses=[{**row, "name": name_of(directory, row["person"])} for row in glasses],
-            unusual=_named(unusual, directory),
+            unusual=[(row, name_of(directory, row.who)) for row in unusual],
             limits=limits,
             code=code,
             decides=decides,

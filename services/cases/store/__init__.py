@@ -3,6 +3,7 @@
 from services.cases.store.access import (
     Basis,
     Read,
+    Unusual,
     asked_to_join,
     forget_reads,
     glasses_of_area,
@@ -53,6 +54,7 @@ __all__ = [
     "ReassignedState",
     "Reassignment",
     "Units",
+    "Unusual",
     "add_alias",
     "add_reassignment",
     "asked_to_join",

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, Literal
 
-from sqlalchemy import RowMapping, text
+from sqlalchemy import Row, RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.domain.model import Actor
@@ -24,6 +28,16 @@ class Read:
     case_id: str | None
     purpose: str
     basis: Basis
+
+
+@dataclass(frozen=True, slots=True)
+class Unusual:
+    """How many different children an account opened in one span, the most of all spans, and when that was."""
+
+    who: str
+    role: str
+    at: datetime
+    children: int
 
 
 async def record_read(connection: AsyncConnection, actor: Actor, read: Read, at: datetime) -> None:
@@ -82,7 +96,7 @@ async def reads_by(
 
 async def unusual_reading(
     connection: AsyncConnection, since: datetime, within: timedelta, children: int
-) -> list[RowMapping]:
+) -> list[Unusual]:
     """Accounts that opened more than `children` different children in a span of `within`: the most, and its last
     moment, since a day. A child known to the registry counts once, however many cases it has.
 
@@ -91,30 +105,46 @@ async def unusual_reading(
     rows = await connection.execute(
         text(
             """WITH spans AS (
-                   SELECT who, date_bin(CAST(:within AS interval), at, TIMESTAMPTZ 'epoch') AS span, count(*) AS reads
+                   SELECT who, date_bin(CAST(:within AS interval), at, TIMESTAMPTZ 'epoch') AS span,
+                          count(DISTINCT coalesce(case_id, file_id)) AS reads
                    FROM identity_read WHERE at > CAST(:since AS timestamptz) - CAST(:within AS interval)
                    GROUP BY who, span
                ), busy AS (
-                   SELECT who, span FROM (
-                       SELECT who, span, reads + CASE WHEN lag(span) OVER earlier = span - CAST(:within AS interval)
-                                                      THEN lag(reads) OVER earlier ELSE 0 END AS reads
+                   SELECT DISTINCT who FROM (
+                       SELECT who, reads + CASE WHEN lag(span) OVER earlier = span - CAST(:within AS interval)
+                                                THEN lag(reads) OVER earlier ELSE 0 END AS reads
                        FROM spans WINDOW earlier AS (PARTITION BY who ORDER BY span)) AS pairs
                    WHERE reads > :children
                )
-               SELECT DISTINCT ON (read.who) read.who, read.role, read.at, opened.children
-               FROM busy JOIN identity_read AS read ON read.who = busy.who AND read.at >= busy.span
-                    AND read.at < busy.span + CAST(:within AS interval) AND read.at > CAST(:since AS timestamptz)
-               CROSS JOIN LATERAL (
-                   SELECT count(DISTINCT coalesce(cases.child_id, earlier.case_id, earlier.file_id)) AS children
-                   FROM identity_read AS earlier LEFT JOIN cases ON cases.id = earlier.case_id
-                   WHERE earlier.who = read.who AND earlier.at <= read.at
-                         AND earlier.at > read.at - CAST(:within AS interval)) AS opened
-               WHERE opened.children > :children
-               ORDER BY read.who, opened.children DESC, read.at DESC"""
+               SELECT read.who, read.role, read.at, coalesce(cases.child_id, read.case_id, read.file_id) AS child
+               FROM identity_read AS read JOIN busy ON busy.who = read.who LEFT JOIN cases ON cases.id = read.case_id
+               WHERE read.at > CAST(:since AS timestamptz) - CAST(:within AS interval) ORDER BY read.who, read.at"""
         ),
         {"since": since, "within": within, "children": children},
     )
-    return sorted(rows.mappings(), key=lambda row: -row["children"])
+    found = [
+        most
+        for _who, reads in groupby(rows, key=attrgetter("who"))
+        if (most := _most(list(reads), since, within)).children > children
+    ]
+    return sorted(found, key=lambda most: -most.children)
+
+
+def _most(reads: Sequence[Row[Any]], since: datetime, within: timedelta) -> Unusual:
+    """The most different children in a span, of one account's readings in their order."""
+    most, first = Unusual(reads[0].who, reads[0].role, reads[0].at, 0), 0
+    open_now: Counter[str] = Counter()
+    for read in reads:
+        open_now[read.child] += 1
+        while reads[first].at <= read.at - within:
+            gone = reads[first].child
+            open_now[gone] -= 1
+            if not open_now[gone]:
+                del open_now[gone]
+            first += 1
+        if read.at > since and len(open_now) >= max(most.children, 1):
+            most = Unusual(read.who, read.role, read.at, len(open_now))
+    return most
 
 
 async def asked_to_join(connection: AsyncConnection, units: Units, reader: str, limit: int) -> list[RowMapping]:
