@@ -298,6 +298,9 @@ async def test_glass_is_broken_for_a_reason_told_reviewed_and_closes_by_itself(h
     assert "1 lần mở khẩn cấp chờ chủ tịch xem xét" in (await chair.get(f"/cases/c/{case.id}")).text
     assert WHY in (await worker.get(f"/cases/c/{case.id}")).text
     assert case.code in (await chair.get("/cases/access")).text
+    waits = "1 lần mở khẩn cấp chờ chủ tịch xem xét"
+    assert waits in (await chair.get("/cases/")).text
+    assert waits not in (await worker.get("/cases/")).text
     house.now += timedelta(minutes=LIMITS.glass_minutes)
     assert (await hotline.get(f"/cases/c/{case.id}")).status == 404
     assert (await hotline.get(door)).status == 200
@@ -311,7 +314,8 @@ async def test_glass_is_broken_for_a_reason_told_reviewed_and_closes_by_itself(h
         door, data={**review, "review-access.verdict": "justified", "review-access.words": "Đúng là gấp"}
     )
     assert ruled.status == 303, ruled.text
-    assert "chờ chủ tịch xem xét" not in (await chair.get(f"/cases/c/{case.id}")).text
+    for place in (f"/cases/c/{case.id}", "/cases/"):
+        assert "chờ chủ tịch xem xét" not in (await chair.get(place)).text
     again = await case.does("binh.chair", "review-access", glass=glass, verdict="unjustified", words="Đổi ý")
     assert again.status == 422
     assert [tuple(row) for row in await house.rows("SELECT basis FROM identity_read WHERE who = 'mai.hotline'")] == [

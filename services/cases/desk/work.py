@@ -7,7 +7,7 @@ from typing import Any
 
 from services.cases import store
 from services.cases.desk.files import CaseFiles, not_found
-from services.cases.domain import acts, cases, ending, identifying
+from services.cases.domain import acts, cases, ending, identifying, team
 from services.cases.domain.model import SYSTEM, Actor, Case, refuse
 from shared.messaging.router import Scope
 
@@ -65,7 +65,7 @@ class CaseDesk:
 
     async def _merge(self, scope: Scope, case_id: str, act: acts.Merge, actor: Actor, version: int) -> Case:
         target_found = await store.find_case(scope.connection, act.into.strip().upper())
-        if target_found is None or not actor.covers(target_found.unit):
+        if target_found is None or not team.by_role(target_found, actor):
             raise refuse(
                 "into",
                 "case-unknown",

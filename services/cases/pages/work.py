@@ -63,6 +63,7 @@ class WorkPages:
             counts = await store.case_counts(scope.connection, actor.units, scope.now)
             waiting = await store.waiting_concerns(scope.connection, actor.units, _WAITING)
             waiting_count = await store.count_waiting(scope.connection, actor.units)
+            access = await store.access_waiting(scope.connection, actor.units, actor.id)
             rows, total = await store.list_cases(
                 scope.connection, actor.units, wanted, scope.now, limit=_PAGE, offset=(page - 1) * _PAGE
             )
@@ -72,6 +73,7 @@ class WorkPages:
             counts=counts,
             waiting=waiting,
             waiting_count=waiting_count,
+            access=access,
             rows=rows,
             total=total,
             wanted=wanted,

@@ -12,6 +12,7 @@ CREATE TABLE glass (
 CREATE INDEX glass_case ON glass (case_id);
 CREATE INDEX glass_person ON glass (person, until);
 CREATE INDEX glass_since ON glass (since);
+CREATE INDEX glass_waiting ON glass (case_id) WHERE verdict IS NULL;
 CREATE INDEX cases_of_worker ON cases (worker, unit) WHERE worker IS NOT NULL AND status = 'open';
 ALTER TABLE identity_read ADD COLUMN case_id text, ADD COLUMN basis text NOT NULL DEFAULT 'role';
 UPDATE identity_read SET case_id = concern.case_id FROM concern WHERE concern.file_id = identity_read.file_id;
