@@ -1,4 +1,4 @@
-"""From a submitted HTML form to an act or a report: names with dots nest, empty fields are left out.
+"""From a submitted HTML form to an act: names with dots nest, empty fields are left out.
 
 Field names carry the act (`transfer.reason`), so that several forms live on one page; violations come back so.
 """
@@ -6,19 +6,16 @@ Field names carry the act (`transfer.reason`), so that several forms live on one
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
-from typing import Any, TypeVar, get_args
+from datetime import datetime, time, timedelta
+from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
 from services.cases.domain import acts
 from services.cases.domain.acts import team
-from shared.contracts.agency import ConcernReported
 from shared.contracts.errors import Rejected, Violation, violations_of
-from shared.contracts.vocabulary import ChildDescription, Person
 from shared.reference.calendar import LOCAL
 
-M = TypeVar("M", bound=BaseModel)
 _CASE_ACTS: Mapping[str, type[BaseModel]] = {
     model.model_fields["act"].default: model for model in get_args(get_args(acts.Act)[0])
 }
@@ -61,41 +58,6 @@ def prefixed(rejected: Rejected, act: str) -> tuple[Violation, ...]:
     )
 
 
-def report(form: Mapping[str, str], kinds: list[str], now: datetime) -> ConcernReported:
-    """Form 01 as the event that an agency would have sent. Raises `Rejected` with the form's own field names."""
-    wrong: list[Violation] = []
-    child = _child(form, wrong)
-    reporter = _person(form, "reporter")
-    received_at = _moment(form.get("received_at", ""), wrong) or now
-    data = {
-        "received_at": received_at,
-        "channel": form.get("channel") or "other",
-        "reporter": reporter,
-        "relation": form.get("relation") or None,
-        "child": child,
-        "what_happened": form.get("what_happened") or None,
-        "unit": form.get("unit") or None,
-        "unit_text": form.get("unit_text") or None,
-        "sex": form.get("sex") or "unknown",
-        "age": child.age if child else None,
-        "kinds": kinds,
-        "danger_now": form.get("danger_now") or "unknown",
-        "measures_taken": form.get("measures_taken") or None,
-    }
-    if not data["what_happened"] and child is None:
-        wrong.append(
-            Violation(
-                "what_happened",
-                "nothing-said",
-                "Ghi ít nhất sự việc hoặc điều đã biết về trẻ.",
-                "Write at least what happened, or something about the child.",
-            )
-        )
-    if wrong:
-        raise Rejected(wrong)
-    return _valid(ConcernReported, data)
-
-
 def local_moment(value: str, *, end_of_day: bool = False) -> datetime | None:
     """A date or a date and time as a browser's field gives it, here; None where it is no date."""
     try:
@@ -128,17 +90,10 @@ def _act(form: Mapping[str, str], models: Mapping[str, type[BaseModel]]) -> Base
     try:
         return model.model_validate(inputs)
     except ValidationError as error:
-        raise Rejected(_in_words(violations_of(error, prefix=name))) from None
+        raise Rejected(in_words(violations_of(error, prefix=name))) from None
 
 
-def _valid(model: type[M], data: Mapping[str, Any]) -> M:
-    try:
-        return model.model_validate(data)
-    except ValidationError as error:
-        raise Rejected(_in_words(violations_of(error, prefix=""))) from None
-
-
-def _in_words(violations: list[Violation]) -> list[Violation]:
+def in_words(violations: list[Violation]) -> list[Violation]:
     """For people the label stands beside the field: its technical name is left out of the sentence."""
     return [
         Violation(
@@ -149,52 +104,3 @@ def _in_words(violations: list[Violation]) -> list[Violation]:
         )
         for violation in violations
     ]
-
-
-def _person(form: Mapping[str, str], name: str) -> Person | None:
-    values = {key: form.get(f"{name}_{key}") or None for key in ("name", "phone", "address", "relation")}
-    return _valid(Person, values) if any(values.values()) else None
-
-
-def _child(form: Mapping[str, str], wrong: list[Violation]) -> ChildDescription | None:
-    age = form.get("child_age", "").strip()
-    if age and not (age.isdecimal() and int(age) <= 25):
-        wrong.append(Violation("child_age", "age", "Tuổi là số từ 0 đến 25.", "The age is a number from 0 to 25."))
-        age = ""
-    born = form.get("child_birth_date", "").strip()
-    birth_date = _date(born)
-    if born and birth_date is None:
-        wrong.append(
-            Violation("child_birth_date", "birth-date", "Ngày sinh chưa đúng.", "The birth date is not valid.")
-        )
-    carer = _person(form, "carer")
-    values: dict[str, Any] = {
-        "name": form.get("child_name") or None,
-        "birth_date": birth_date,
-        "age": int(age) if age else None,
-        "ethnicity": form.get("child_ethnicity") or None,
-        "address": form.get("child_address") or None,
-        "school": form.get("child_school") or None,
-        "carers": [carer] if carer else [],
-    }
-    if not any(values.values()):
-        return None
-    return _valid(ChildDescription, {**values, "sex": form.get("sex") or "unknown"})
-
-
-def _date(value: str) -> date | None:
-    for form in ("%Y-%m-%d", "%d/%m/%Y"):
-        try:
-            return datetime.strptime(value, form).replace(tzinfo=LOCAL).date()
-        except ValueError:
-            continue
-    return None
-
-
-def _moment(value: str, wrong: list[Violation]) -> datetime | None:
-    if not value.strip():
-        return None
-    moment = local_moment(value)
-    if moment is None:
-        wrong.append(Violation("received_at", "received-at-invalid", "Thời điểm chưa đúng.", "The time is not valid."))
-    return moment

@@ -27,7 +27,9 @@ def build_router(desk: Desk) -> Router:
 
     @router.handles(TaskAnswered)
     async def on_answer(received: Received[TaskAnswered], scope: Scope) -> None:
-        await desk.tasks.take_answer(scope, received.data, _origin(received), correction=received.correction)
+        await desk.tasks.take_answer(
+            scope, received.data, _origin(received), said_at=received.event.time, correction=received.correction
+        )
 
     @router.handles(ChildIdentified)
     async def on_identified(received: Received[ChildIdentified], scope: Scope) -> None:

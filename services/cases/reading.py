@@ -5,7 +5,7 @@ The one place that says so, for pages and machines alike. Nothing is opened here
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -14,21 +14,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases import store
 from services.cases.domain import team
-from services.cases.domain.model import Actor, Case
+from services.cases.domain.model import Actor, Case, Task
 from services.cases.store import ConcernFile, Line, Read
-from shared.contracts.vocabulary import ChildDescription, Person
+from shared.contracts.vocabulary import ChildDescription, Person, ReportDetails
 from shared.identity import Directory, Principal
 from shared.privacy import Erased, Keys
-
-# What a sector needs of a child to do what it was asked; nobody else's task opens anything.
-_NEEDS: Mapping[str, frozenset[str]] = {
-    "police": frozenset({"name", "age", "birth_date", "sex", "address", "hamlet", "carers", "what_happened"}),
-    "health": frozenset({"name", "age", "birth_date", "sex", "address", "hamlet"}),
-    "education": frozenset({"name", "age", "school", "grade"}),
-    "justice": frozenset({"name", "age", "birth_date", "sex", "address"}),
-    "dolisa": frozenset({"name", "age", "birth_date", "sex", "address", "hamlet", "carers"}),
-    "unions": frozenset({"name", "age", "address", "hamlet"}),
-}
+from shared.reference.terms import Terms
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +32,12 @@ class Reading:
     unit_text: str | None = None
     measures_taken: str | None = None
     erased: bool = False
+    relation: str | None = None
+    details: ReportDetails | None = None
+    more_children: Sequence[ChildDescription] = ()
+    answer: str | None = None
+    dismissal: str | None = None
+    forwarding: str | None = None
 
 
 def actor_of(principal: Principal) -> Actor:
@@ -78,6 +75,18 @@ def may_read_identity(actor: Actor, case: Case, now: datetime) -> bool:
     return team.basis_of(case, actor, now) is not None
 
 
+def may_answer(actor: Actor, task: Task, unit: str) -> bool:
+    """Whether the actor speaks for the sector that was asked, in the case's commune: an officer, or its own program."""
+    speaks = actor.role in ("sector", "hotline", "agency") and actor.sector == task.sector
+    return speaks and actor.covers(unit)
+
+
+def needs_of(kind: str, sector: str) -> frozenset[str]:
+    """What a sector has to know of a child for a kind of task: what the kind needs, of what the sector may know."""
+    needs = frozenset(Terms.load("task-kinds").get(kind, "needs") or ())
+    return needs & frozenset(Terms.load("sectors").get(sector, "knows") or ())
+
+
 def may_find_case(actor: Actor, case: Case) -> bool:
     """Whether the actor may learn, by its code, that a case exists and who leads it: to ask for access to it."""
     known = case.member(actor.id)
@@ -111,12 +120,22 @@ def concern_basis(actor: Actor, file: ConcernFile, case: Case | None, now: datet
 
 
 def may_read_reporter(actor: Actor, file: ConcernFile) -> bool:
-    """Whether the actor reads who reported: intake alone (Decree 56/2017, Art. 33; the reporter's safety).
+    """Whether the actor may know who reported: intake alone, that is who wrote it down, and the commune's worker as
+    long as the report waits (Law on Children, Art. 51; Decree 56/2017, form 01: only if they agree)."""
+    if file.entered_by == actor.id:
+        return True
+    return file.concern.status == "received" and actor.role == "worker" and actor.covers(file.concern.unit)
 
-    Who wrote the report down, and the commune's worker while the report waits for a decision.
-    """
-    waits = file.concern.status == "received" and file.concern.case_id is None
-    return file.entered_by == actor.id or (waits and actor.role == "worker" and actor.covers(file.concern.unit))
+
+async def may_open(connection: AsyncConnection, actor: Actor, what: str, identifier: str, now: datetime) -> bool:
+    """Whether the actor sees what a code stands for: a case, or a report (`what`: concern)."""
+    if what == "case":
+        found = await store.find_case(connection, identifier)
+        return found is not None and may_see_case(actor, found, now)
+    file = await store.find_concern(connection, identifier)
+    case_id = file.concern.case_id if file is not None else None
+    case = await store.find_case(connection, case_id) if case_id else None
+    return file is not None and may_see_concern(actor, file, case, now)
 
 
 class Reader:
@@ -150,6 +169,12 @@ class Reader:
                 what_happened=await self._said(connection, file, "what_happened", str),
                 unit_text=await self._said(connection, file, "unit_text", str),
                 measures_taken=await self._said(connection, file, "measures_taken", str),
+                relation=await self._said(connection, file, "relation", str),
+                details=await self._said(connection, file, "details", ReportDetails),
+                more_children=await self._said(connection, file, "more_children", list[ChildDescription]) or (),
+                answer=await self._said(connection, file, "answer", str),
+                dismissal=await self._said(connection, file, "dismissal", str),
+                forwarding=await self._said(connection, file, "forwarding", str),
             )
         except Erased:
             return Reading(erased=True)
@@ -157,7 +182,7 @@ class Reader:
     async def shown(self, connection: AsyncConnection, file: ConcernFile, actor: Actor) -> Reading:
         """A report as the reader may see it whom `admit` let in: the reporter hidden from all but intake."""
         full = await self.report(connection, file)
-        return full if may_read_reporter(actor, file) else replace(full, reporter=None)
+        return full if may_read_reporter(actor, file) else replace(full, reporter=None, relation=None)
 
     async def report_for(
         self, connection: AsyncConnection, file: ConcernFile, actor: Actor, purpose: str, now: datetime
@@ -178,12 +203,12 @@ class Reader:
             return Reading(unit_text=(await self.report(connection, file)).unit_text)
         return None
 
-    async def for_task(
-        self, connection: AsyncConnection, case: Case, sector: str, actor: Actor, now: datetime
-    ) -> Reading | None:
-        """What a sector needs for a task that waits for its answer, remembered; None where it needs nothing."""
-        await self.remember_task(connection, case, actor, now)
-        needs = _NEEDS.get(sector, frozenset())
+    async def for_task(self, connection: AsyncConnection, case: Case, task: Task) -> Reading | None:
+        """What a sector needs for a task that waits for its answer; whoever asks has called `remember_task`.
+
+        None where it needs nothing, or the task waits no more.
+        """
+        needs = needs_of(task.kind, task.sector) if task.is_open else frozenset()
         file = await store.find_concern(connection, case.concern_id)
         if not needs or file is None:
             return None
@@ -212,6 +237,6 @@ class Reader:
             return {}
         return opened
 
-    async def _said(self, connection: AsyncConnection, file: ConcernFile, name: str, as_type: type[Any]) -> Any:
+    async def _said(self, connection: AsyncConnection, file: ConcernFile, name: str, as_type: Any) -> Any:
         box = file.said.get(name)
         return None if box is None else await self._keys.open(connection, box, as_type)

@@ -1,4 +1,5 @@
-"""What the service does by itself about access: cases asked to be handed on are, and old readings are forgotten."""
+"""What has to be done now and then: cases are handed on that somebody asked for, old readings are forgotten, and how a
+child is found once its file's key was erased."""
 
 from __future__ import annotations
 
@@ -13,7 +14,7 @@ from shared.messaging.router import Clock, Scope
 from shared.messaging.waiting import pause
 
 _EVERY_SECONDS = 2.0
-_FORGET_EVERY_SECONDS = 3600.0
+_FORGET_EVERY_SECONDS = 60.0
 _BATCH = 1000
 
 
@@ -33,7 +34,13 @@ async def hand_on(database: Database, desk: Desk, now: datetime, *, only: str | 
     return handed
 
 
-async def forget(database: Database, desk: Desk, now: datetime) -> int:
+async def forget(database: Database, desk: Desk, clock: Clock) -> None:
+    """Forget how erased children are found, once."""
+    async with database.transaction() as connection:
+        await desk.finding.forget(Scope("cases", connection, clock()))
+
+
+async def forget_reads(database: Database, desk: Desk, now: datetime) -> int:
     """Delete readings that are older than the log is kept. Out: how many."""
     before = months_before(now, desk.access.limits.on(now).log_months)
     gone = 0
@@ -52,7 +59,7 @@ def months_before(now: datetime, months: int) -> datetime:
 
 
 def upkeep(database: Database, desk: Desk, clock: Clock) -> Callable[[asyncio.Event], Awaitable[None]]:
-    """The loop that does both until it is stopped."""
+    """The loop that does it all until it is stopped."""
 
     async def keeping(stop: asyncio.Event) -> None:
         forgotten_at: datetime | None = None
@@ -60,7 +67,8 @@ def upkeep(database: Database, desk: Desk, clock: Clock) -> Callable[[asyncio.Ev
             now = clock()
             await hand_on(database, desk, now)
             if forgotten_at is None or (now - forgotten_at).total_seconds() >= _FORGET_EVERY_SECONDS:
-                await forget(database, desk, now)
+                await forget(database, desk, clock)
+                await forget_reads(database, desk, now)
                 forgotten_at = now
             await pause(stop, _EVERY_SECONDS)
 

@@ -12,8 +12,9 @@ from typing import Any
 
 from markupsafe import Markup
 
+from services.cases.domain.acts import MOST_DECISIONS
 from services.cases.domain.forms import HARM_ROWS, PROTECTION_ROWS, RATINGS
-from services.cases.domain.model import Clock
+from services.cases.domain.model import COMMUNE, Clock
 from services.cases.store import Line
 from shared.contracts.errors import Violation
 from shared.reference.deadlines import Deadlines
@@ -25,6 +26,7 @@ _FOCUS = Markup(" autofocus data-focus")
 TITLES: Mapping[str, tuple[str, str]] = {
     "case.opened": ("Mở vụ việc", "brand"),
     "report.corrected": ("Bên báo tin sửa nội dung", "info"),
+    "siblings.linked": ("Vụ việc của trẻ khác trong cùng báo tin", "info"),
     "report.linked": ("Thêm một báo tin về cùng vụ việc", "info"),
     "child.described": ("Hỏi hệ thống trẻ em: trẻ là ai", "plain"),
     "child.candidates": ("Có trẻ giống mô tả, chờ người chọn", "warning"),
@@ -44,7 +46,18 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "task.accepted": ("Ngành nhận nhiệm vụ", "success"),
     "task.declined": ("Ngành từ chối nhiệm vụ", "warning"),
     "task.done": ("Ngành hoàn thành nhiệm vụ", "success"),
-    "task.new-date": ("Ngành hẹn thời hạn mới", "info"),
+    "task.new-date": ("Ngành đề xuất thời hạn mới", "warning"),
+    "task.seen": ("Ngành đã xem đề nghị", "plain"),
+    "task.question": ("Ngành hỏi xã, phường", "warning"),
+    "task.replied": ("Xã, phường trả lời câu hỏi", "info"),
+    "task.date-agreed": ("Xã, phường đồng ý thời hạn mới", "success"),
+    "task.date-refused": ("Xã, phường giữ thời hạn cũ", "warning"),
+    "task.reminded": ("Xã, phường nhắc việc", "info"),
+    "task.asked-another": ("Đề nghị lại sau khi ngành từ chối", "info"),
+    "task.without": ("Ngành từ chối; xã, phường không cần nữa", "plain"),
+    "conference.called": ("Mời họp các ngành về vụ việc", "info"),
+    "conference.held": ("Đã họp các ngành về vụ việc", "success"),
+    "conference.cancelled": ("Hủy cuộc họp các ngành", "plain"),
     "task.overdue": ("Nhiệm vụ quá hạn", "danger"),
     "task.cancelled": ("Hủy đề nghị phối hợp", "plain"),
     "review.held": ("Rà soát kế hoạch (Mẫu 06)", "info"),
@@ -60,6 +73,9 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "deadline.met": ("Xong đúng thời hạn", "success"),
     "deadline.met-late": ("Xong sau thời hạn", "warning"),
     "deadline.cancelled": ("Thời hạn không còn áp dụng", "plain"),
+    "deadline.lapsed": ("Thời hạn đã quá không còn áp dụng", "warning"),
+    "deadline.paused": ("Tạm dừng tính thời hạn", "warning"),
+    "deadline.resumed": ("Tiếp tục tính thời hạn", "info"),
     "note": ("Ghi chú", "plain"),
     "case.assigned": ("Người phụ trách vụ việc", "info"),
     "team.requested": ("Đề nghị tham gia nhóm vụ việc", "warning"),
@@ -86,8 +102,36 @@ WORDS: Mapping[str, str] = {
     "text": "Nội dung",
     "member": "Thành viên",
     "worker": "Người phụ trách",
+    "question": "Câu hỏi",
+    "reply": "Trả lời",
+    "place": "Địa điểm",
+    "purpose": "Mục đích",
+    "people": "Thành phần",
+    "minutes": "Biên bản",
 }
 SEXES: Mapping[str, str] = {"male": "Nam", "female": "Nữ", "unknown": "Chưa rõ"}
+NAMED_NO_MORE = "Báo tin đã sửa không còn nhắc đến trẻ này"
+# How well an earlier report fits: what it is called, tone of its mark.
+FITS: Mapping[str, tuple[str, str]] = {
+    "sure": ("Chắc chắn cùng một trẻ", "danger"),
+    "likely": ("Rất có thể cùng một trẻ", "warning"),
+    "possible": ("Có thể cùng một trẻ", "info"),
+}
+OTHERS: Mapping[str, str] = {
+    "open": "Mở vụ việc riêng cho từng trẻ",
+    "known": "Đã có vụ việc cả rồi",
+}
+CASE_STATES: Mapping[str, tuple[str, str]] = {
+    "open": ("Vụ việc đang mở", "brand"),
+    "closed": ("Vụ việc đã kết thúc", "success"),
+    "merged": ("Đã nhập vụ khác", "plain"),
+}
+KIND_GROUPS: Mapping[str, str] = {
+    "abuse": "Xâm hại, gây tổn hại",
+    "injury": "Tai nạn, thương tích",
+    "difficulty": "Hoàn cảnh khó khăn, đặc biệt",
+    "development": "Sức khỏe tâm thần, phát triển",
+}
 DANGER: Mapping[str, str] = {"yes": "Có", "no": "Không", "unknown": "Chưa rõ"}
 CONFIRMED: Mapping[str, str] = {"True": "Đúng có sự việc", "False": "Không có sự việc"}
 REVIEWS: Mapping[str, str] = {
@@ -105,13 +149,33 @@ TASK_STATES: Mapping[str, tuple[str, str]] = {
 }
 TASK_CAUSES: Mapping[str, str] = {
     "withdrawn": "Xã, phường rút đề nghị",
+    "reassigned": "Đã thay bằng đề nghị khác",
     "case-closed": "Vụ việc đã kết thúc",
     "case-merged": "Vụ việc đã nhập vào vụ việc khác",
 }
+# What a sector may answer: msgids of the choices, in the order of the form.
+TASK_ANSWERS: Mapping[str, str] = {
+    "accepted": "Nhận việc, đúng thời hạn",
+    "question": "Hỏi xã, phường trước khi làm",
+    "new-date": "Đề xuất thời hạn khác",
+    "done": "Đã làm xong",
+    "declined": "Từ chối",
+}
+# Who has to do something now.
+AWAITED: Mapping[str, tuple[str, str]] = {
+    "sector": ("Chờ ngành", "info"),
+    "commune": ("Chờ xã, phường", "warning"),
+    "nobody": ("Không chờ ai", "plain"),
+}
+# How many decisions the form of a conference has room for.
+DECISION_ROWS = MOST_DECISIONS
+# Acts on one task that the case page offers beside it.
+TASK_ACTS = ("reply-task", "agree-date", "refuse-date", "remind-task", "reassign-task", "do-without", "cancel-task")
 CONCERN_STATES: Mapping[str, tuple[str, str]] = {
     "received": ("Chờ xử lý", "warning"),
     "opened": ("Đã mở vụ việc", "success"),
     "linked": ("Đã gắn vào vụ việc", "success"),
+    "answered": ("Đã trả lời", "success"),
     "dismissed": ("Không mở vụ việc", "plain"),
 }
 ACTS: Mapping[str, str] = {
@@ -126,6 +190,15 @@ ACTS: Mapping[str, str] = {
     "return-plan": "Trả lại kế hoạch",
     "request-task": "Đề nghị ngành phối hợp",
     "cancel-task": "Hủy đề nghị phối hợp",
+    "reply-task": "Trả lời câu hỏi của ngành",
+    "agree-date": "Đồng ý thời hạn ngành đề xuất",
+    "refuse-date": "Giữ thời hạn cũ",
+    "remind-task": "Nhắc ngành",
+    "reassign-task": "Đề nghị ngành khác hoặc ngày khác",
+    "do-without": "Không cần việc này nữa",
+    "call-conference": "Mời họp các ngành",
+    "hold-conference": "Ghi biên bản cuộc họp các ngành",
+    "cancel-conference": "Hủy cuộc họp các ngành",
     "hold-review": "Rà soát (Mẫu 06)",
     "close": "Kết thúc vụ việc",
     "reopen": "Mở lại vụ việc",
@@ -133,11 +206,15 @@ ACTS: Mapping[str, str] = {
     "transfer": "Chuyển xã, phường khác",
     "merge": "Nhập vào vụ việc khác",
     "choose-child": "Chọn trẻ",
+    "pause-deadline": "Tạm dừng thời hạn",
+    "resume-deadline": "Tiếp tục tính thời hạn",
     "note": "Thêm ghi chú",
     "open": "Mở vụ việc",
     "link": "Gắn vào vụ việc đang có",
     "dismiss": "Không mở vụ việc",
     "forward": "Chuyển xã, phường khác",
+    "answer": "Trả lời, không mở vụ việc",
+    "discard-draft": "Bỏ bản nháp",
     "request-access": "Đề nghị tham gia nhóm vụ việc",
     "admit-member": "Cho tham gia",
     "refuse-member": "Từ chối",
@@ -209,6 +286,12 @@ def focus_first(fields: Markup) -> Markup:
     return before + wrong + _FOCUS + after
 
 
+def focus_start(fields: Markup) -> Markup:
+    """Rendered fields, the first of them focused when the page opens."""
+    before, found, after = fields.partition("<input ")
+    return before + found + _FOCUS[1:] + " " + after if found else fields
+
+
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A line of the timeline, in the reader's language."""
@@ -218,6 +301,8 @@ class Shown:
     tone: str
     who: str
     details: Sequence[str] = ()
+    kind: str = ""
+    task_id: str | None = None
     words: Sequence[tuple[str, str]] = field(default_factory=list)
 
 
@@ -249,6 +334,10 @@ class Names:
         """The name of a code of the reference data."""
         return Terms.load(name).label(code, self._language)
 
+    def sector(self, code: str) -> str:
+        """A sector's name; the commune's own, where a task is left to it."""
+        return self._say("Xã, phường chủ trì") if code == COMMUNE else self.term("sectors", code)
+
     def terms(self, name: str) -> list[tuple[str, str]]:
         """Pairs for a choice among the reference data's codes, without those that nobody chooses."""
         terms = Terms.load(name)
@@ -262,7 +351,13 @@ class Names:
         """Where the law says so; as the clock remembers it, where its kind is in the data no more."""
         if clock.kind not in self._deadlines.kinds():
             return clock.legal_source
-        return self._deadlines.legal_source(clock.kind, clock.started_at, self._language)
+        return self._deadlines.legal_source(clock.kind, clock.started_at, self._language, clock.set_by)
+
+    def pause_law(self, clock: Clock) -> str:
+        """By what law a clock may stand still."""
+        if clock.kind not in self._deadlines.kinds():
+            return ""
+        return self._deadlines.pause_source(clock.kind, clock.started_at, self._language)
 
     def unit(self, code: str | None) -> str:
         """A commune's name; words where it is not known."""
@@ -275,7 +370,9 @@ class Names:
             when=line.at,
             title=self._say(title),
             tone=tone,
-            who=line.who_name or (self.term("sectors", line.sector) if line.sector else ""),
+            who=line.who_name or (self.sector(line.sector) if line.sector else ""),
+            kind=line.kind,
+            task_id=line.data.get("task_id"),
             details=self._details(line, when),
             words=self._words(words),
         )
@@ -284,11 +381,17 @@ class Names:
         data = line.data
         due = when(datetime.fromisoformat(data["due"])) if data.get("due") else ""
         if line.kind.startswith("deadline."):
-            return [self.deadline(data["kind"]), f"{self._say('Hạn')}: {due}"]
+            reason = [self.term("pause-reasons", data["reason"])] if data.get("reason") else []
+            return [self.deadline(data["kind"]), f"{self._say('Hạn')}: {due}", *reason]
         if line.kind.startswith("task."):
-            sector = self.term("sectors", line.sector) if line.sector else ""
+            sector = self.sector(line.sector) if line.sector else ""
             then = self.of(TASK_CAUSES, data["cause"]) if data.get("cause") else f"{self._say('Hạn')}: {due}"
-            return [f"{self.term('task-kinds', data['kind'])} · {sector}", then]
+            proposed = data.get("proposed")
+            asked = [f"{self._say('Đề xuất')}: {when(datetime.fromisoformat(proposed))}"] if proposed else []
+            return [f"{self.term('task-kinds', data['kind'])} · {sector}", then, *asked]
+        if line.kind.startswith("conference."):
+            invited = ", ".join(self.sector(code) for code in data["sectors"])
+            return [f"{self._say('Giờ họp')}: {when(datetime.fromisoformat(data['meets_at']))}", invited]
         if line.kind.startswith("risk."):
             return self._assessed(data)
         told: Callable[[], str] | None = {
@@ -312,6 +415,8 @@ class Names:
             ),
             "access.reviewed": lambda: self.of(VERDICTS, data["verdict"]),
             "report.linked": lambda: data["code"],
+            "siblings.linked": lambda: ", ".join(data["codes"]),
+            "report.corrected": lambda: self._say(NAMED_NO_MORE) if data.get("removed") else "",
             "case.reclassified": lambda: (
                 f"{self.term('case-kinds', data['from_kind'])}, {self.term('risk-levels', data['from_risk'])}"
                 f" → {self.term('case-kinds', data['kind'])}, {self.term('risk-levels', data['risk'])}"

@@ -99,6 +99,14 @@ def path_of(happening: Happening) -> str:
     return f"/{happening.event_type.split('.', 1)[0]}"
 
 
+def path_for(audience: str, happening: Happening, path: str) -> str:
+    """Where an audience looks. A sector sees no case: it is led to its task, or to its own day."""
+    if not audience.startswith("sector/") or not happening.case_id:
+        return path
+    task_id = happening.codes.get("task_id")
+    return f"/cases/tasks/{task_id}" if task_id else "/cases/"
+
+
 def payload_of(happening: Happening, unit_name: str, base_url: str) -> bytes:
     """The body that partners receive (Standard Webhooks' type, timestamp, data), byte for byte the same at each try."""
     data: dict[str, Any] = {"event_id": happening.id, **happening.codes}
@@ -125,11 +133,12 @@ def is_internal(event_type: str) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """One addressee of a rule: a role in the event's commune, in the whole province, or of the asked sector; or the
-    account that a field of the event names, which then stands for the role."""
+    """One addressee of a rule: a role in the event's commune, in the whole province, in the commune that a case is
+    offered to, of the asked sector or of those invited; or the account that a field of the event names, which then
+    stands for the role."""
 
     role: str
-    scope: Literal["unit", "province", "task-sector", "account"]
+    scope: Literal["unit", "province", "to-unit", "task-sector", "sectors", "account"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,21 +163,24 @@ def addressees(rules: Iterable[Rule], happening: Happening, data: Contract) -> d
     for rule in rules:
         if rule.holds(happening.event_type, data):
             for tell in rule.tell:
-                audience = _audience(tell, happening, data)
-                if audience is not None:
+                for audience in _audiences(tell, happening, data):
                     told[audience] = told.get(audience, False) or rule.urgent
     return told
 
 
-def _audience(tell: Tell, happening: Happening, data: Contract) -> str | None:
-    if tell.scope == "account":
-        account = _field(data, tell.role)
-        return f"person/{account}" if account else None
+def _audiences(tell: Tell, happening: Happening, data: Contract) -> list[str]:
+    """One, or none where the event does not say of whom; of the sectors invited, each."""
     if tell.scope == "province":
-        return tell.role
-    if tell.scope == "task-sector":
-        return f"sector/{happening.sector}" if happening.sector else None
-    return f"{tell.role}/{happening.unit}" if happening.unit else None
+        return [tell.role]
+    if tell.scope == "sectors":
+        return [f"sector/{sector}" for sector in getattr(data, "sectors", ())]
+    within, place = {
+        "account": ("person", _field(data, tell.role)),
+        "task-sector": ("sector", happening.sector),
+        "to-unit": (tell.role, _field(data, "to_unit")),
+        "unit": (tell.role, happening.unit),
+    }[tell.scope]
+    return [f"{within}/{place}"] if place else []
 
 
 def audiences_of(principal: Principal, all_units: Sequence[str]) -> list[str]:

@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain import ChannelName, Happening, Sent, Verdict, candidates, is_internal
+from services.notify.domain import ChannelName, Happening, Sent, Verdict, candidates, is_internal, path_for
 from shared.messaging.outbox import stable_id
 from shared.web.i18n import Language
 
@@ -210,7 +210,7 @@ async def put_notices(connection: AsyncConnection, messages: Sequence[Message], 
                     "unit": happening.unit,
                     "case_id": happening.case_id,
                     "due": happening.due,
-                    "path": message.path,
+                    "path": path_for(audience, happening, message.path),
                     "urgent": urgent,
                 }
             )

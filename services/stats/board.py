@@ -108,6 +108,7 @@ class BoardFigures:
     running: int = 0
     met: int = 0
     met_late: int = 0
+    lapsed: int = 0
     tasks: int = 0
     tasks_overdue: int = 0
     children: int = 0
@@ -134,8 +135,9 @@ class BoardFigures:
 
     @property
     def in_time(self) -> float | None:
-        """The share met in time of the clocks that are settled or past."""
-        settled = self.met + self.met_late + self.missed
+        """The share met in time of the clocks that are settled or past; what was needed no more counts where it was
+        needed no more only after it was missed."""
+        settled = self.met + self.met_late + self.missed + self.lapsed
         return self.met / settled if settled else None
 
 
@@ -194,12 +196,14 @@ def _add_deadline(figures: BoardFigures, commune: CommuneFigures, row: Group, n:
     if row.status == "missed":
         figures.missed += n
         commune.missed += n
-    elif row.status in {"running", "nearing"}:
+    elif row.status in {"running", "nearing", "paused"}:
         figures.running += n
     elif row.status == "met":
         figures.met += n
     elif row.status == "met-late":
         figures.met_late += n
+    elif row.status == "lapsed":
+        figures.lapsed += n
 
 
 class Board:

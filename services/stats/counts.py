@@ -20,6 +20,8 @@ from services.stats.store import LIVE
 from shared.contracts.vocabulary import AgeBand
 
 _KINDS: Final = [int(kind) for kind in (Kind.CONCERN, Kind.CASE, Kind.DEADLINE, Kind.TASK, Kind.CHILD)]
+# Of these only what asks for protection is on the board.
+_REPORTS: Final = [int(Kind.CONCERN), int(Kind.ARRIVAL)]
 _CLOCKED: Final = [int(Kind.DEADLINE), int(Kind.TASK)]
 
 
@@ -53,6 +55,7 @@ SELECT q.cell, q.n, c.kind, c.unit, c.sex, CASE c.kind WHEN :child THEN {AGE_BAN
     c.risk, c.status, c.sector
 FROM cube q JOIN cell c ON c.id = q.cell
 WHERE (c.kind = ANY(:kinds) OR c.kind = :arrival AND c.date = :today)
+    AND (c.groups = '' OR c.kind <> ALL(:reports))
 """
 _ALL = text(_CHANGED + " AND q.n <> 0")
 _SINCE = text(_CHANGED + " AND age(q.xmin) <= age(CAST(CAST(:since AS text) AS xid))")
@@ -79,6 +82,7 @@ class Counts:
         values = {
             "kinds": _KINDS,
             "clocked": _CLOCKED,
+            "reports": _REPORTS,
             "child": int(Kind.CHILD),
             "arrival": int(Kind.ARRIVAL),
             "today": mark.day.isoformat(),

@@ -24,9 +24,10 @@ from services.stats.domain import (
     key_of,
 )
 from shared.contracts import cases, registry
+from shared.contracts.base import CONTRACTS, Contract
 from shared.contracts.envelope import STRUCTURED_TYPE, Envelope, from_kafka
 from shared.contracts.errors import Rejected, Violation
-from shared.contracts.vocabulary import UNCLASSIFIED, AgeBand, DangerNow, Register, RiskLevel, Sector, Sex
+from shared.contracts.vocabulary import UNCLASSIFIED, AgeBand, DangerNow, Register, Request, RiskLevel, Sector, Sex
 from shared.messaging.processing import Record
 
 # Vietnam has had one offset since 1975 and no summer time: cheaper than a zone's rules for every event.
@@ -45,6 +46,8 @@ class CaseFacts(msgspec.Struct, frozen=True, gc=False):
     step: cases.CaseStep
     sector: str
     channel: str
+    environment: str | None = None
+    harmer: str | None = None
 
 
 class ConcernFacts(msgspec.Struct, frozen=True, gc=False):
@@ -59,6 +62,7 @@ class ConcernFacts(msgspec.Struct, frozen=True, gc=False):
     channel: str
     status: cases.ConcernStatus
     received_at: datetime
+    request: Request = "protection"
 
 
 class ChildFacts(msgspec.Struct, frozen=True):
@@ -103,12 +107,25 @@ class TaskEvent(msgspec.Struct, frozen=True):
     task_id: str
     task_kind: str
     task_sector: str
+    # What the event left it in, where it says so: accepted after its date has passed, it is still overdue.
+    state: cases.TaskState | None = None
 
 
 class TaskStateEvent(TaskEvent, frozen=True):
     """A task that says its own state."""
 
     state: cases.TaskState
+
+
+class ServiceEvent(msgspec.Struct, frozen=True):
+    """A service was given to the child."""
+
+    case_id: str
+    facts: CaseFacts
+    service_id: str
+    service: str
+    provided_on: date
+    service_sector: str | None = None
 
 
 class IncidentEvent(msgspec.Struct, frozen=True):
@@ -166,6 +183,7 @@ def _concern(data: ConcernEvent, sequence: int, _subject: str) -> Said:
         sector=facts.sector,
         channel=facts.channel,
         extra=facts.danger_now,
+        groups=_request(facts),
     )
     arrival = Cell(
         Kind.ARRIVAL,
@@ -174,11 +192,21 @@ def _concern(data: ConcernEvent, sequence: int, _subject: str) -> Said:
         age_band=facts.age_band,
         date=facts.received_at.astimezone(_LOCAL).date().isoformat(),
         category=facts.kind,
+        groups=_request(facts),
     )
     key = key_of(data.concern_id)
     return Said(
         (Fact(Kind.CONCERN, key, sequence, cell), Fact(Kind.ARRIVAL, key, sequence, arrival)), sector=facts.sector
     )
+
+
+def _request(facts: ConcernFacts) -> str:
+    """What was asked for, where it was not protection: such a report is counted apart."""
+    return "" if facts.request == "protection" else facts.request
+
+
+def _where_and_who(facts: CaseFacts) -> str:
+    return f"{facts.environment or ''}/{facts.harmer or ''}" if facts.environment or facts.harmer else ""
 
 
 def _case_fact(case_id: str, facts: CaseFacts, sequence: int) -> Fact:
@@ -194,6 +222,7 @@ def _case_fact(case_id: str, facts: CaseFacts, sequence: int) -> Fact:
         facts.sector,
         facts.channel,
         facts.step,
+        _where_and_who(facts),
     )
     return Fact(Kind.CASE, key_of(case_id), sequence, cell)
 
@@ -202,7 +231,7 @@ def _case(data: CaseEvent, sequence: int, _subject: str) -> Said:
     return Said((_case_fact(data.case_id, data.facts, sequence),), sector=data.facts.sector)
 
 
-def _part_of_case(part: Fact, data: DeadlineEvent | TaskEvent, sequence: int, subject: str) -> Said:
+def _part_of_case(part: Fact, data: DeadlineEvent | TaskEvent | ServiceEvent, sequence: int, subject: str) -> Said:
     # A sequence orders the events of its subject only: numbered by the part, it says nothing about the case.
     whole = (_case_fact(data.case_id, data.facts, sequence),) if subject == data.case_id else ()
     return Said((part, *whole), sector=data.facts.sector)
@@ -242,11 +271,36 @@ def _task(data: TaskEvent, state: cases.TaskState, sequence: int, subject: str) 
 
 
 def _task_in(state: cases.TaskState) -> Callable[[TaskEvent, int, str], Said]:
-    return lambda data, sequence, subject: _task(data, state, sequence, subject)
+    return lambda data, sequence, subject: _task(data, data.state or state, sequence, subject)
 
 
 def _task_as_said(data: TaskStateEvent, sequence: int, subject: str) -> Said:
     return _task(data, data.state, sequence, subject)
+
+
+def _talk_about_task(data: TaskEvent, sequence: int, subject: str) -> Said:
+    """A question, a reply, a proposal: the task stands as it stood, where the event does not say otherwise."""
+    if data.state is not None:
+        return _task(data, data.state, sequence, subject)
+    whole = (_case_fact(data.case_id, data.facts, sequence),) if subject == data.case_id else ()
+    return Said(whole, sector=data.facts.sector)
+
+
+def _service(data: ServiceEvent, sequence: int, subject: str) -> Said:
+    facts = data.facts
+    cell = Cell(
+        Kind.SERVICE,
+        unit=facts.unit,
+        sex=facts.sex,
+        age_band=facts.age_band,
+        date=data.provided_on.isoformat()[:7],
+        category=data.service,
+        risk=facts.risk,
+        sector=data.service_sector or "",
+        extra=facts.kind,
+    )
+    # Given again, or corrected, it is one service, on the day that was said last.
+    return _part_of_case(Fact(Kind.SERVICE, key_of(data.service_id), sequence, cell), data, sequence, subject)
 
 
 def _incident(data: IncidentEvent, sequence: int, _subject: str) -> Said:
@@ -321,34 +375,6 @@ _CHILD = (
     registry.CircumstanceStarted,
     registry.CircumstanceEnded,
 )
-_CASE = (
-    cases.ChildDescribed,
-    cases.CaseOpened,
-    cases.ChildLinked,
-    cases.ChildChosen,
-    cases.FactsVerified,
-    cases.RiskAssessed,
-    cases.EmergencyMeasureDecided,
-    cases.SeparationDecided,
-    cases.SeparationExtended,
-    cases.SeparationEnded,
-    cases.PlanDrafted,
-    cases.PlanApproved,
-    cases.PlanReturned,
-    cases.ReviewHeld,
-    cases.CaseReclassified,
-    cases.CaseTransferred,
-    cases.CaseMerged,
-    cases.CaseClosed,
-    cases.CaseReopened,
-)
-_DEADLINE = (
-    cases.DeadlineStarted,
-    cases.DeadlineNearing,
-    cases.DeadlineMissed,
-    cases.DeadlineMet,
-    cases.DeadlineFollowedCase,
-)
 _TASKS: Final[dict[type[cases.CaseEvent], cases.TaskState]] = {
     cases.TaskRequested: "requested",
     cases.TaskAccepted: "accepted",
@@ -357,13 +383,24 @@ _TASKS: Final[dict[type[cases.CaseEvent], cases.TaskState]] = {
     cases.TaskOverdue: "overdue",
     cases.TaskCancelled: "cancelled",
 }
-# Every event type that is counted, with how it is read. Others on the same topics are passed over.
+_TALK = (cases.TaskQuestioned, cases.TaskReplied, cases.TaskDateProposed, cases.TaskReminded)
+_CONCERN = (cases.ConcernReceived, cases.ConcernDismissed, cases.ConcernAnswered)
+
+
+def _told_of(base: type[Contract]) -> list[str]:
+    return [model.TYPE for model in CONTRACTS.values() if issubclass(model, base)]
+
+
+# Every event type that is counted, with how it is read; a later line overrules an earlier one. Others on the same
+# topics are passed over. Whatever a case's event says, it carries the state of its case: none may be missing here.
 READINGS: Final[dict[str, Reading]] = {
-    **{model.TYPE: _reading(ConcernEvent, _concern) for model in (cases.ConcernReceived, cases.ConcernDismissed)},
-    **{model.TYPE: _reading(CaseEvent, _case) for model in _CASE},
-    **{model.TYPE: _reading(DeadlineEvent, _deadline) for model in _DEADLINE},
+    **{model.TYPE: _reading(ConcernEvent, _concern) for model in _CONCERN},
+    **dict.fromkeys(_told_of(cases.CaseEvent), _reading(CaseEvent, _case)),
+    **dict.fromkeys(_told_of(cases.DeadlineEvent), _reading(DeadlineEvent, _deadline)),
     **{model.TYPE: _reading(TaskEvent, _task_in(state)) for model, state in _TASKS.items()},
+    **{model.TYPE: _reading(TaskEvent, _talk_about_task) for model in _TALK},
     cases.TaskFollowedCase.TYPE: _reading(TaskStateEvent, _task_as_said),
+    cases.CaseServiceProvided.TYPE: _reading(ServiceEvent, _service),
     **{model.TYPE: _reading(ChildEvent, _child) for model in _CHILD},
     cases.CaseIncidentRecorded.TYPE: _reading(IncidentEvent, _incident),
     registry.ChildMerged.TYPE: _reading(MergedEvent, _merged),

@@ -34,6 +34,7 @@ class Kind(IntEnum):
     INCIDENT = 7
     MEMBERSHIP = 8  # a child and the registers that know it, derived from its records
     ARRIVAL = 9  # a concern on the day it was received; apart, so that concerns' cells stay few however long it lasts
+    SERVICE = 10  # a service that was given to a child of a case
 
     @property
     def word(self) -> str:
@@ -48,9 +49,10 @@ class Cell(NamedTuple):
     """One combination of dimensions; an empty text means "does not apply".
 
     `date` is a birth as `YYYY-MM` or `YYYY` (ages pass, births stay: bands are worked out when somebody asks), a day of
-    arrival or a month of occurrence. `category` is the abuse kind, clock, task, register or cause; `status` the state
-    or outcome; `extra` danger now, step, drop-out, or the abuse kind behind a clock or task; `groups` the
-    circumstances, sorted and joined by `+`, because a child may be in several.
+    arrival or a month of occurrence. `category` is the abuse kind, clock, task, service, register or cause; `status`
+    the state or outcome; `extra` danger now, step, drop-out, or the abuse kind behind a clock, task or service.
+    `groups` is a child's circumstances, sorted and joined by `+`, because it may be in several; a case's environment
+    and who did it, as `family/parent`, empty where neither is known; what a report asks for that is not protection.
     """
 
     kind: int

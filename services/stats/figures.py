@@ -33,10 +33,44 @@ MEASURES: Final[Mapping[str, tuple[Kind, Mapping[str, str]]]] = {
             "danger_now": "extra",
         },
     ),
+    # Reports that ask for something else than protection, counted apart from concerns.
+    "requests": (
+        Kind.CONCERN,
+        {
+            **_PLACE,
+            "age": "age_band",
+            "request": "request",
+            "status": "status",
+            "sector": "sector",
+            "channel": "channel",
+        },
+    ),
     "arrivals": (Kind.ARRIVAL, {**_PLACE, "age": "age_band", "kind": "category", "day": "date"}),
-    "cases": (Kind.CASE, {**_CASE, "kind": "category", "channel": "channel", "step": "extra"}),
+    "cases": (
+        Kind.CASE,
+        {
+            **_CASE,
+            "kind": "category",
+            "channel": "channel",
+            "step": "extra",
+            "environment": "environment",
+            "harmer": "harmer",
+        },
+    ),
     "deadlines": (Kind.DEADLINE, {**_CASE, "clock": "category", "channel": "channel", "kind": "extra"}),
     "tasks": (Kind.TASK, {**_CASE, "task": "category", "kind": "extra"}),
+    "services": (
+        Kind.SERVICE,
+        {
+            **_PLACE,
+            "age": "age_band",
+            "risk": "risk",
+            "service": "category",
+            "sector": "sector",
+            "kind": "extra",
+            "month": "date",
+        },
+    ),
     "incidents": (
         Kind.INCIDENT,
         {**_PLACE, "age": "age_band", "kind": "category", "outcome": "status", "sector": "sector", "month": "date"},
@@ -55,6 +89,12 @@ MEASURES: Final[Mapping[str, tuple[Kind, Mapping[str, str]]]] = {
         },
     ),
 }
+# Measures that share a kind, told apart by what was asked for.
+_ONLY: Final[Mapping[str, str]] = {
+    "concerns": "c.groups = ''",
+    "arrivals": "c.groups = ''",
+    "requests": "c.groups <> ''",
+}
 _MAX_ROWS: Final = 100_000
 _GROUPS: Final = "groups"
 # Completed years of who was born in the month (or year) of `date`, by the month in which somebody asks.
@@ -64,6 +104,13 @@ _YEARS: Final = """CASE length(c.date)
 AGE_BAND: Final = f"""CASE WHEN ({_YEARS}) IS NULL OR ({_YEARS}) < 0 THEN 'unknown'
     WHEN ({_YEARS}) <= 3 THEN '0-3' WHEN ({_YEARS}) <= 5 THEN '4-5' WHEN ({_YEARS}) <= 10 THEN '6-10'
     WHEN ({_YEARS}) <= 15 THEN '11-15' ELSE '16+' END"""
+# Dimensions that are no column of the cell as it is.
+_WORKED_OUT: Final[Mapping[str, str]] = {
+    "age": AGE_BAND,
+    "environment": "split_part(c.groups, '/', 1)",
+    "harmer": "split_part(c.groups, '/', 2)",
+    "request": "c.groups",
+}
 Units = frozenset[str] | None
 
 
@@ -109,7 +156,7 @@ async def ask(connection: AsyncConnection, question: Slice, units: Units, today:
     """
     kind, columns = MEASURES[question.measure]
     values: dict[str, Any] = {"kind": int(kind), "limit": _MAX_ROWS + 1}
-    where = ["c.kind = :kind", "q.n <> 0"]
+    where = ["c.kind = :kind", "q.n <> 0", _ONLY.get(question.measure, "TRUE")]
     if units is not None:
         where.append("c.unit = ANY(:units)")
         values["units"] = sorted(units)
@@ -140,7 +187,7 @@ async def ask(connection: AsyncConnection, question: Slice, units: Units, today:
 
 
 def _expression(column: str) -> str:
-    return AGE_BAND if column == "age" else f"c.{column}"
+    return _WORKED_OUT.get(column, f"c.{column}")
 
 
 def _by_circumstance(rows: Sequence[dict[str, Any]], question: Slice) -> list[dict[str, Any]]:

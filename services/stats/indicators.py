@@ -23,14 +23,17 @@ from shared.messaging.waiting import either, pause
 
 # An indicator's name and which cells it sums.
 INDICATORS: Final[Mapping[str, str]] = {
-    "concerns": f"c.kind = {Kind.CONCERN:d}",
-    "concerns-danger-now": f"c.kind = {Kind.CONCERN:d} AND c.extra = 'yes'",
+    "concerns": f"c.kind = {Kind.CONCERN:d} AND c.groups = ''",
+    "concerns-danger-now": f"c.kind = {Kind.CONCERN:d} AND c.groups = '' AND c.extra = 'yes'",
+    "requests": f"c.kind = {Kind.CONCERN:d} AND c.groups <> ''",
     "cases-open": f"c.kind = {Kind.CASE:d} AND c.status = 'open'",
     "cases-open-high-risk": f"c.kind = {Kind.CASE:d} AND c.status = 'open' AND c.risk = 'high'",
     "cases-closed": f"c.kind = {Kind.CASE:d} AND c.status = 'closed'",
     "deadlines-running": f"c.kind = {Kind.DEADLINE:d} AND c.status IN ('running', 'nearing')",
     "deadlines-missed": f"c.kind = {Kind.DEADLINE:d} AND c.status = 'missed'",
+    "deadlines-paused": f"c.kind = {Kind.DEADLINE:d} AND c.status = 'paused'",
     "tasks-overdue": f"c.kind = {Kind.TASK:d} AND c.status = 'overdue'",
+    "services": f"c.kind = {Kind.SERVICE:d}",
     "incidents": f"c.kind = {Kind.INCIDENT:d}",
     "children": f"c.kind = {Kind.CHILD:d}",
 }

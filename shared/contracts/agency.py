@@ -21,12 +21,12 @@ from shared.contracts.vocabulary import (
     Moment,
     Person,
     Register,
+    ReportDetails,
     Request,
     Sex,
     ShortText,
     UnitCode,
 )
-
 
 Siblings = Annotated[list[ChildDescription], Field(max_length=20)]
 
@@ -50,6 +50,8 @@ class ConcernReported(Contract):
     harmer: ListCode | None = None
     danger_now: DangerNow = "unknown"
     measures_taken: Sealed[LongText] | None = None
+    # The child's condition, what would follow without help, parents, family, notes: the rest of form 01.
+    details: Sealed[ReportDetails] | None = None
     request: Request = "protection"
     # Further children of the same report; each becomes a case of its own, linked to the first.
     more_children: Sealed[Siblings] | None = None

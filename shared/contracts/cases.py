@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Literal
 
-from pydantic import AwareDatetime, BaseModel
+from pydantic import AwareDatetime, BaseModel, Field
 
 from shared.contracts.base import Contract, Sealed, contract
 from shared.contracts.vocabulary import AgeBand, ChildDescription, DangerNow, LongText, Request, RiskLevel, Sex
@@ -204,6 +204,7 @@ class MeetingCalled(CaseEvent):
     meeting: Meeting
     meets_at: AwareDatetime
     sectors: list[str]
+    meeting_id: str | None = None
 
 
 @contract("cases.meeting.held")
@@ -212,6 +213,16 @@ class MeetingHeld(CaseEvent):
 
     meeting: Meeting
     held_on: date
+    meeting_id: str | None = None
+
+
+@contract("cases.meeting.cancelled")
+class MeetingCancelled(CaseEvent):
+    """They do not meet after all; whoever was invited need not come."""
+
+    meeting: Meeting
+    meeting_id: str | None = None
+    sectors: list[str] = Field(default_factory=list)
 
 
 @contract("cases.service.provided")
@@ -265,6 +276,8 @@ class _TaskEvent(CaseEvent):
     task_kind: str
     task_sector: str
     due: AwareDatetime
+    # After the event: a task that is accepted when its date has passed is still overdue.
+    state: TaskState | None = None
 
 
 @contract("cases.task.requested")
@@ -460,7 +473,8 @@ class DeadlineMissed(DeadlineEvent):
 
 @contract("cases.deadline.met")
 class DeadlineMet(DeadlineEvent):
-    """The act was done in time (`met`) or after it (`met-late`), or needs doing no more (`cancelled`)."""
+    """The act was done in time (`met`) or after it (`met-late`), or needs doing no more (`cancelled`; `lapsed` where
+    the time had passed before)."""
 
 
 @contract("cases.deadline.paused")

@@ -101,6 +101,33 @@ class ChildDescription(BaseModel):
     carers: Annotated[list[Person], Field(max_length=20)] = Field(default_factory=list)
 
 
+OptionalLongText = Annotated[LongText | None, BeforeValidator(_blank_is_none)]
+
+
+class Parent(BaseModel):
+    """A child's father or mother as form 01 asks. Identity, only ever inside a sealed field."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    name: OptionalText = None
+    age: OptionalText = None
+    job: OptionalText = None
+
+
+class ReportDetails(BaseModel):
+    """What form 01 asks beyond what happened and who the child is, if known. Identity, only ever inside a sealed
+    field."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    condition: OptionalLongText = None
+    consequence: OptionalLongText = None
+    father: Parent | None = None
+    mother: Parent | None = None
+    family: OptionalLongText = None
+    notes: OptionalLongText = None
+
+
 def age_band(age: int | None) -> AgeBand:
     """The statistical age band (Circular 13/2021's groups) of an age in completed years."""
     if age is None or age < 0:

@@ -89,6 +89,7 @@ class Keys:
         self._made: WeakKeyDictionary[AsyncConnection, dict[str, DataKey]] = WeakKeyDictionary()
         # Content digests must not be guessable from outside; agencies' pseudonyms not from outside the agencies.
         self._pepper = hmac.new(master, b"vongtay pepper", hashlib.sha256).digest()
+        self._blind = hmac.new(master, b"vongtay blind index", hashlib.sha256).digest()
         self.agency_pepper = hmac.new(master, b"vongtay agency pepper", hashlib.sha256).digest()
 
     async def key_for(self, connection: AsyncConnection, kid: str, *, create: bool = False) -> DataKey:
@@ -188,6 +189,34 @@ class Keys:
             self._made.setdefault(connection, {})[kid] = key
         return key
 
+    def blind(self, *parts: bytes) -> bytes:
+        """A keyed 16-byte token, for finding what was sealed by a word of it; no other use's token is like it."""
+        mac = hmac.new(self._blind, digestmod=hashlib.sha256)
+        for part in parts:
+            mac.update(len(part).to_bytes(8, "big"))
+            mac.update(part)
+        return mac.digest()[:16]
+
+    def make_private(self, kid: str) -> tuple[DataKey, bytes]:
+        """A data key that nobody else ever hears of, and its wrapped form for whoever made it to keep and destroy."""
+        key = DataKey.new(kid)
+        return key, key.wrap(self._master)
+
+    def open_private(self, kid: str, wrapped: bytes) -> DataKey:
+        """A key of `make_private`, from its wrapped form. Raises `Unreadable`."""
+        return DataKey.unwrap(kid, wrapped, self._master)
+
+    @staticmethod
+    def seal_private(key: DataKey, value: object) -> SealedBox:
+        """A value sealed under a key of `make_private`."""
+        return key.seal(_dump(value))
+
+    @staticmethod
+    def read_private(key: DataKey, box: SealedBox, as_type: type[T]) -> T:
+        """What was sealed by `seal_private`. Raises `Unreadable`."""
+        plain: T = _adapter(cast(Any, as_type)).validate_json(key.open(box))
+        return plain
+
     def _remember(self, key: DataKey) -> None:
         self._cache[key.kid] = key
         while len(self._cache) > _CACHED:
@@ -231,4 +260,11 @@ def _adapter(as_type: Any) -> TypeAdapter[Any]:
 def _dump(value: object) -> bytes:
     if isinstance(value, BaseModel):
         return value.model_dump_json(exclude_none=True).encode()
-    return orjson.dumps(value)
+    return orjson.dumps(value, default=_dump_inner)
+
+
+def _dump_inner(value: object) -> Any:
+    """A model within a list."""
+    if isinstance(value, BaseModel):
+        return value.model_dump(mode="json", exclude_none=True)
+    raise TypeError(type(value).__name__)

@@ -64,3 +64,18 @@ class WorkCalendar:
         while not self.is_working_day(day):
             day += timedelta(days=1)
         return datetime.combine(day + timedelta(days=1), time(), LOCAL).astimezone(UTC)
+
+    def after_pause(self, due: datetime, paused_at: datetime, resumed_at: datetime) -> datetime:
+        """When a clock of working days is due that stood still: as many working days are left as when it paused.
+
+        The day on which it runs again does not count, as the day on which it starts does not. Where nothing but the
+        last day was left, that day's rest is left: the end of the day on which it runs again, or of the next working
+        day. A pause within one day changes nothing, and no pause makes a clock due earlier.
+        """
+        stood, runs, last = (
+            moment.astimezone(LOCAL).date() for moment in (paused_at, resumed_at, due - timedelta(microseconds=1))
+        )
+        if runs <= stood:
+            return due
+        left = sum(self.is_working_day(stood + timedelta(days=day)) for day in range(1, (last - stood).days + 1))
+        return max(due, self.add_working_days(resumed_at, left))

@@ -14,6 +14,12 @@ HANDLER_SECONDS = Histogram(
     ["service"],
     buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30),
 )
+DEADLINE_DELAY = Histogram(
+    "vongtay_deadline_delay_seconds",
+    "From the moment at which a deadline or a task fell due to the commit of its event, seconds",
+    buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 30, 300, 3600),
+)
+STUCK_CASES = Gauge("vongtay_stuck_cases", "Cases whose time cannot be told; it is tried again later")
 STATUS = {
     "lag": Gauge("vongtay_consumer_lag", "Records published and not yet taken over", ["service"]),
     "outbox": Gauge("vongtay_outbox_rows", "Rows waiting for the relay", ["service"]),

@@ -35,6 +35,7 @@ def test_identity_is_marked_in_the_schema() -> None:
         "what_happened",
         "unit_text",
         "measures_taken",
+        "details",
         "more_children",
     }
     assert schema_of(ConcernReported)["properties"]["child"]["x-sealed"] is True

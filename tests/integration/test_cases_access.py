@@ -12,7 +12,7 @@ from unicodedata import normalize
 import pytest
 
 from services.cases.desk import Desk
-from services.cases.upkeep import forget, hand_on
+from services.cases.upkeep import forget_reads, hand_on
 from shared.reference.access import Access
 from shared.reference.deadlines import Deadlines
 from shared.reference.units import Units
@@ -522,7 +522,7 @@ async def test_the_log_is_kept_as_long_as_the_data_says_and_no_longer(house: Hou
                     VALUES ('x', 'worker', 'f', 'case', TIMESTAMPTZ '{START}' - INTERVAL '{age}')"""
             )
     desk = Desk(house.keys, Units.load(), Deadlines.load())
-    assert await forget(house.database, desk, house.now) == 1
+    assert await forget_reads(house.database, desk, house.now) == 1
     assert len(await house.rows("SELECT 1 FROM identity_read")) == 1
 
 

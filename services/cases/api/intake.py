@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Query
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.cases import store
 from services.cases.api.answers import conflict
 from services.cases.domain.acts import ConcernAct
 from services.cases.domain.rules import open_concern_acts
 from services.cases.office import Office, coarse
-from services.cases.reading import actor_of, may_see_concern
+from services.cases.reading import actor_of, may_open, may_see_concern
 from services.cases.store import ConcernFile
 from shared.contracts.agency import ConcernReported
-from shared.contracts.errors import Rejected
-from shared.identity import Permission, Principal, SignedIn, permit
+from shared.contracts.errors import Rejected, refuse_unstorable
+from shared.identity import NotAllowedError, Permission, Principal, SignedIn, permit
 from shared.messaging.outbox import new_id
 
 Reporter = Annotated[Principal, Depends(permit(Permission.REPORT_CONCERN))]
@@ -30,6 +30,14 @@ class ConcernActRequest(BaseModel):
 
     version: int
     act: ConcernAct
+
+
+class SearchRequest(BaseModel):
+    """What is looked for: a code, a name or a number."""
+
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+    said: Annotated[str, Field(min_length=1, max_length=300)]
 
 
 def add_routes(api: APIRouter, office: Office) -> None:
@@ -53,13 +61,14 @@ def add_routes(api: APIRouter, office: Office) -> None:
         report_id: Annotated[str, Query(max_length=100, min_length=1)] | None = None,
     ) -> dict[str, Any]:
         """Report a concern (form 01). The same `report_id` again changes nothing."""
+        refuse_unstorable(data.model_dump(mode="json"))
         async with office.scope() as scope:
             file = await office.report(scope, data, principal, report_id or new_id())
         return _concern_json(file, principal)
 
     @api.post("/concerns/{concern_id}/acts")
     async def act(concern_id: str, request: ConcernActRequest, principal: SignedIn) -> dict[str, Any]:
-        """Decide on a report that waits: open, link, dismiss, forward."""
+        """Decide on a report that waits: open, link, dismiss, forward, answer."""
         actor = actor_of(principal)
         async with office.scope() as scope:
             file = await store.find_concern(scope.connection, concern_id)
@@ -72,6 +81,38 @@ def add_routes(api: APIRouter, office: Office) -> None:
             except Rejected as rejected:
                 raise conflict(rejected) from None
         return _concern_json(after, principal)
+
+    @api.post("/search")
+    async def search(request: SearchRequest, principal: SignedIn) -> dict[str, Any]:
+        """Cases and reports by code, child's name or personal number, in the caller's area; coarse facts only.
+
+        A search by name or number is remembered. It is a POST because no name stands in an address.
+        """
+        actor = actor_of(principal)
+        if actor.role not in ("worker", "chair", "coordinator", "hotline"):
+            raise NotAllowedError("The role sees no cases")
+        async with office.scope() as scope:
+            found = await office.desk.finding.search(scope, actor, request.said)
+            by_code = found.code_of
+            if by_code and not await may_open(scope.connection, actor, by_code["what"], by_code["id"], scope.now):
+                by_code = None
+        return {
+            "by_code": by_code and {"what": by_code["what"], "id": by_code["id"]},
+            "too_common": found.too_common,
+            "more": found.more,
+            "matches": [
+                {
+                    "case_id": match.case_id,
+                    "concern_id": match.concern_id,
+                    "code": match.case_code or match.concern_code,
+                    "unit": match.unit,
+                    "kind": match.kind,
+                    "status": match.status,
+                    "received_at": match.received_at,
+                }
+                for match in found.matches
+            ],
+        }
 
 
 def _concern_json(file: ConcernFile, principal: Principal) -> dict[str, Any]:

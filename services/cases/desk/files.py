@@ -5,13 +5,14 @@ Every other part of the desk changes a case or a report through here, so that th
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from services.cases import store
 from services.cases.domain import acts, cases, team
-from services.cases.domain.model import Actor, Case, Decision, World, refuse
+from services.cases.domain.model import Actor, Case, Decision, Entry, World, refuse
 from services.cases.reading import Reader
 from services.cases.store import ConcernFile, Line
 from shared.contracts import cases as events
@@ -41,7 +42,17 @@ class CaseFiles:
         self.deadlines = deadlines
         self._codes = {
             name: frozenset(Terms.load(name).codes())
-            for name in ("task-kinds", "case-outcomes", "emergency-measures", "dismissal-reasons", "access-purposes")
+            for name in (
+                "task-kinds",
+                "case-outcomes",
+                "emergency-measures",
+                "dismissal-reasons",
+                "case-kinds",
+                "environments",
+                "harmers",
+                "request-answers",
+                "access-purposes",
+            )
         }
 
         measures = Terms.load("emergency-measures")
@@ -59,7 +70,12 @@ class CaseFiles:
             measures=self._codes["emergency-measures"],
             separating=self._separating,
             dismissals=self._codes["dismissal-reasons"],
+            kinds=self._codes["case-kinds"],
+            environments=self._codes["environments"],
+            harmers=self._codes["harmers"],
+            answers=self._codes["request-answers"],
             access_purposes=self._codes["access-purposes"],
+            after_pause=self.deadlines.after_pause,
         )
 
     async def save(
@@ -69,36 +85,47 @@ class CaseFiles:
 
         In: `seen=False` for what happens by itself: it does not make a form that somebody is filling in stale.
         """
-        if not decision.happenings and not decision.entries:
-            return decision.case
-        decision = cases.follow(before, team.follow(before, decision, actor, scope.now))
+        return (await self.save_all(scope, [(before, decision)], actor, seen=seen))[0]
+
+    async def save_all(
+        self, scope: Scope, decided: Sequence[tuple[Case | None, Decision]], actor: Actor, *, seen: bool = True
+    ) -> list[Case]:
+        """As `save`, for decisions about several cases: a round trip a table for all of them together."""
+        after: list[Case] = []
+        changed: list[tuple[Case | None, Case]] = []
+        lines: list[Line] = []
+        for before, made in decided:
+            if not made.happenings and not made.entries:
+                after.append(made.case)
+                continue
+            decision = cases.follow(before, team.follow(before, made, actor, scope.now))
+            sequence = await self._emit(scope, decision)
+            case = decision.case
+            case = replace(case, sequence=sequence, version=case.version + 1 if seen else case.version)
+            lines += [await self._line(scope, case, entry, actor) for entry in decision.entries]
+            changed.append((before, case))
+            after.append(case)
+        if changed:
+            await store.save_cases(scope.connection, changed, lines)
+        return after
+
+    async def _emit(self, scope: Scope, decision: Decision) -> int:
+        """Tell what was decided. Out: the sequence of the last event."""
         case = decision.case
-        sequence = case.sequence
-        kid = f"case/{case.id}"
-        facts = case.facts()
+        sequence, facts = case.sequence, case.facts()
         for happening in decision.happenings:
             sequence += 1
-            event = await self._sealed(
-                scope, happening.model.model_validate({"case_id": case.id, "facts": facts, **happening.extra}), kid
-            )
+            said = happening.model.model_validate({"case_id": case.id, "facts": facts, **happening.extra})
+            event = await self._sealed(scope, said, f"case/{case.id}")
             await scope.emit(event, subject=case.id, sequence=sequence, unit=case.unit)
-        case = replace(case, sequence=sequence, version=case.version + 1 if seen else case.version)
-        lines = [
-            Line(
-                case.id,
-                scope.now,
-                entry.kind,
-                entry.sector or actor.sector,
-                actor.id,
-                actor.name,
-                entry.data,
-                await self.keys.seal(scope.connection, dict(entry.words), kid) if entry.words else None,
-                case.version,
-            )
-            for entry in decision.entries
-        ]
-        await store.save_case(scope.connection, before, case, lines)
-        return case
+        return sequence
+
+    async def _line(self, scope: Scope, case: Case, entry: Entry, actor: Actor) -> Line:
+        words = None
+        if entry.words:
+            words = await self.keys.seal(scope.connection, dict(entry.words), f"case/{case.id}")
+        sector = entry.sector or actor.sector
+        return Line(case.id, scope.now, entry.kind, sector, actor.id, actor.name, entry.data, words, case.version)
 
     async def open(self, scope: Scope, value: object, as_type: type[Any]) -> Any:
         """The plain value of a field that may be sealed."""
@@ -120,16 +147,21 @@ class CaseFiles:
         return found or UNCLASSIFIED
 
     async def save_concern(self, scope: Scope, file: ConcernFile) -> ConcernFile:
-        """Write a report after a decision about it, and tell of it."""
+        """Write a report after a decision about it, and tell of it; its part about another child is only written."""
+        if file.part is not None:
+            await store.save_part(scope.connection, file)
+            return file
         concern = replace(file.concern, version=file.concern.version + 1, sequence=file.concern.sequence + 1)
         file = replace(file, concern=concern)
         await store.save_concern(scope.connection, file)
         said = {"concern_id": concern.id, "case_id": concern.case_id, "facts": concern.facts()}
-        event: Contract = (
-            events.ConcernDismissed(**said, reason=file.reason or "other")
-            if concern.status == "dismissed"
-            else events.ConcernReceived(**said)
-        )
+        event: Contract
+        if concern.status == "dismissed":
+            event = events.ConcernDismissed(**said, reason=file.reason or "other")
+        elif concern.status == "answered":
+            event = events.ConcernAnswered(**said, answer=file.reason or "advised")
+        else:
+            event = events.ConcernReceived(**said)
         await scope.emit(event, subject=concern.id, sequence=concern.sequence, unit=concern.unit)
         return file
 

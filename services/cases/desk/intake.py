@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from services.cases import store
 from services.cases.desk.files import CaseFiles, local, not_found
+from services.cases.desk.finding import FindingDesk
+from services.cases.desk.opening import Opening
 from services.cases.domain import acts, concerns, opening, team
 from services.cases.domain.model import SYSTEM, Actor, Concern, refuse
 from services.cases.domain.rules import require_concern
@@ -19,8 +23,9 @@ from shared.messaging.outbox import stable_id
 from shared.messaging.router import Scope
 from shared.reference.calendar import LOCAL
 
-# The fields of a report that are kept sealed in its file.
-_SAID = ("reporter", "child", "what_happened", "unit_text", "measures_taken")
+# The fields of a report that are kept sealed in its file as they came.
+_SAID = ("reporter", "relation", "what_happened", "unit_text", "measures_taken", "details")
+Children = Sequence[ChildDescription | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,33 +42,41 @@ class IntakeDesk:
     """Takes reports in.
 
     Args:
-        files: where cases and reports are kept.
+        files: where cases and reports are kept. finding: is told whom a report is about.
     """
 
-    def __init__(self, files: CaseFiles) -> None:
+    def __init__(self, files: CaseFiles, finding: FindingDesk) -> None:
         self.files = files
+        self.finding = finding
+        self._opening = Opening(files, finding)
 
     async def take_in(self, scope: Scope, report: ConcernReported, origin: Origin) -> ConcernFile:
-        """A report of concern, first or corrected; it opens a case at once where the child is in danger now.
+        """A report of concern, first or corrected; it opens a case for each child at once where one is in danger now.
 
-        Raises: `Rejected` (received-at-in-future).
+        Raises: `Rejected` (received-at-in-future, kind-unknown, environment-unknown, harmer-unknown).
         """
+        kinds = concerns.each_once(report.kinds)
+        concerns.check_codes(kinds, report.environment, report.harmer, self.files.world(scope.now))
         received_at = concerns.check_received(report.received_at, scope.now)
         concern_id = stable_id("concern", origin.source, origin.id)
         found = await store.lock_concern_or_code(scope.connection, concern_id, local(scope))
         before, code = (None, found) if isinstance(found, str) else (found, found.concern.code)
-        child = None if report.child is None else await self.files.open(scope, report.child, ChildDescription)
+        children = await self._children(scope, report)
         said = Concern(
             id=concern_id,
             code=code,
             unit=await self.files.unit_of(scope, report.unit, report.unit_text),
-            sex=concerns.described_sex(report.sex, child),
-            age_band=concerns.described_band(report.age, child, received_at),
-            kind=concerns.main_kind(report.kinds),
+            sex=concerns.described_sex(report.sex, children[0]),
+            age_band=concerns.described_band(report.age, children[0], received_at),
+            kind=concerns.main_kind(kinds),
             danger_now=report.danger_now,
             sector=origin.sector,
             channel=report.channel,
             received_at=received_at,
+            request=report.request,
+            environment=report.environment,
+            harmer=report.harmer,
+            children=len(children),
         )
         file_id = before.file_id if before else stable_id("case", concern_id)
         if before is None:
@@ -71,16 +84,18 @@ class IntakeDesk:
         file = ConcernFile(
             concern=concerns.correct(before.concern, said) if before else said,
             file_id=file_id,
-            kinds=tuple(report.kinds),
+            kinds=kinds,
             taken_in_at=before.taken_in_at if before else scope.now,
             entered_by=before.entered_by if before else origin.entered_by,
-            said=await self._seal_report(scope, report, file_id),
+            said={**self._kept(before), **await self._seal(scope, report, children, file_id)},
             reason=before.reason if before else None,
         )
         if before is not None and file.concern.case_id is not None:
-            await self._correct_case(scope, before.concern, file.concern, child)
+            file = await self._opening.correct(scope, before, file, children)
         elif concerns.opens_at_once(file.concern):
-            file = await self._open_case(scope, file, child, SYSTEM)
+            file = await self._opening.open(scope, file, children, SYSTEM)
+        else:
+            await self.finding.learn(scope, file.file_id, children)
         return await self.files.save_concern(scope, file)
 
     async def record_incident(self, scope: Scope, incident: IncidentRecorded, origin: Origin) -> None:
@@ -123,47 +138,77 @@ class IntakeDesk:
             raise acts.version_changed()
         require_concern(file.concern, act.act, actor)
         if isinstance(act, acts.OpenCase):
-            child = (await self.files.reader.report(scope.connection, file)).child
-            return await self.files.save_concern(scope, await self._open_case(scope, file, child, actor))
+            # What was asked for as advice and is opened has proved to be about protection.
+            proved = replace(file, concern=replace(file.concern, request="protection"))
+            opened = await self._opening.open(scope, proved, await self._read_children(scope, file), actor)
+            return await self.files.save_concern(scope, opened)
         if isinstance(act, acts.LinkConcern):
             return await self._link(scope, file, act, actor)
-        if isinstance(act, acts.DismissConcern):
-            words = await self.files.keys.seal(scope.connection, act.words, f"case/{file.file_id}")
-            dismissed = replace(
-                file,
-                concern=concerns.dismiss(file.concern, act, actor, self.files.world(scope.now)),
-                said={**file.said, "dismissal": words},
-                reason=act.reason,
-            )
-            return await self.files.save_concern(scope, dismissed)
-        forwarded = concerns.forward(file.concern, act, actor, self.files.world(scope.now))
-        return await self.files.save_concern(scope, replace(file, concern=forwarded))
+        return await self.files.save_concern(scope, await self._settled(scope, file, act, actor))
 
-    async def _seal_report(self, scope: Scope, report: ConcernReported, file_id: str) -> dict[str, SealedBox]:
+    async def _settled(
+        self,
+        scope: Scope,
+        file: ConcernFile,
+        act: acts.DismissConcern | acts.AnswerConcern | acts.ForwardConcern,
+        actor: Actor,
+    ) -> ConcernFile:
+        """Dismissed, answered or forwarded, with the words sealed into its file."""
+        world = self.files.world(scope.now)
+        reason: str | None
+        if isinstance(act, acts.DismissConcern):
+            concern, name, words, reason = (
+                concerns.dismiss(file.concern, act, actor, world),
+                "dismissal",
+                act.words,
+                act.reason,
+            )
+        elif isinstance(act, acts.AnswerConcern):
+            concern, name, words, reason = (
+                concerns.answer(file.concern, act, actor, world),
+                "answer",
+                act.words,
+                act.answer,
+            )
+        else:
+            concern, name, words, reason = (
+                concerns.forward(file.concern, act, actor, world),
+                "forwarding",
+                act.reason,
+                None,
+            )
+        box = await self.files.keys.seal(scope.connection, words, f"case/{file.file_id}")
+        return replace(file, concern=concern, said={**file.said, name: box}, reason=reason)
+
+    async def _children(self, scope: Scope, report: ConcernReported) -> Children:
+        """Whom a report is about, opened: the first perhaps unknown, then the further ones."""
+        first = None if report.child is None else await self.files.open(scope, report.child, ChildDescription)
+        more: list[ChildDescription] = []
+        if report.more_children is not None:
+            more = await self.files.open(scope, report.more_children, list[ChildDescription])
+        return [first, *more] if first is not None or not more else more
+
+    async def _read_children(self, scope: Scope, file: ConcernFile) -> Children:
+        reading = await self.files.reader.report(scope.connection, file)
+        return [reading.child, *reading.more_children]
+
+    async def _seal(
+        self, scope: Scope, report: ConcernReported, children: Children, file_id: str
+    ) -> dict[str, SealedBox]:
+        values: dict[str, Any] = {name: getattr(report, name) for name in _SAID}
+        values |= {"child": children[0], "more_children": list(children[1:]) or None}
         boxes: dict[str, SealedBox] = {}
-        for name in _SAID:
-            box = await self.files.keys.reseal(scope.connection, getattr(report, name), f"case/{file_id}")
+        for name, value in values.items():
+            box = await self.files.keys.reseal(scope.connection, value, f"case/{file_id}")
             if box is not None:
                 boxes[name] = box
         return boxes
 
-    async def _open_case(
-        self, scope: Scope, file: ConcernFile, child: ChildDescription | None, actor: Actor
-    ) -> ConcernFile:
-        code = await store.next_case_code(scope.connection, local(scope))
-        world = self.files.world(scope.now)
-        decision = opening.open_case(file.concern, file.file_id, code, child, world, by_person=actor is not SYSTEM)
-        await self.files.save(scope, None, decision, actor)
-        return replace(file, concern=replace(file.concern, status="opened", case_id=file.file_id))
-
-    async def _correct_case(
-        self, scope: Scope, before: Concern, after: Concern, child: ChildDescription | None
-    ) -> None:
-        case = await store.lock_case(scope.connection, after.case_id or "")
-        if case is None:
-            return
-        world = self.files.world(scope.now)
-        await self.files.save(scope, case, opening.correct(case, before, after, child, world), SYSTEM)
+    @staticmethod
+    def _kept(before: ConcernFile | None) -> Mapping[str, SealedBox]:
+        """What people of the platform wrote into the file: a sender's correction does not take it away."""
+        words = ("dismissal", "answer", "forwarding")
+        return {name: box for name, box in before.said.items() if name in words} if before else {}
 
     async def _link(self, scope: Scope, file: ConcernFile, act: acts.LinkConcern, actor: Actor) -> ConcernFile:
         found = await store.find_case(scope.connection, act.case_code.strip().upper())
@@ -178,6 +223,8 @@ class IntakeDesk:
         await self.files.save(
             scope, case, opening.linked_report(case, file.concern, self.files.world(scope.now)), actor
         )
-        return await self.files.save_concern(
-            scope, replace(file, concern=replace(file.concern, status="linked", case_id=case.id))
-        )
+        linked = replace(file, concern=replace(file.concern, status="linked", case_id=case.id))
+        if act.others == "open" and file.concern.children > 1:
+            children = await self._read_children(scope, file)
+            linked = await self._opening.open_others(scope, linked, children, actor, [(case.id, case.code)])
+        return await self.files.save_concern(scope, linked)

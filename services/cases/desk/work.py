@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from services.cases import store
 from services.cases.desk.files import CaseFiles, not_found
+from services.cases.desk.tasks import reassigned
 from services.cases.domain import acts, cases, ending, identifying, team
 from services.cases.domain.model import SYSTEM, Actor, Case, refuse
 from shared.messaging.router import Scope
-
-_PAGE_SIZE = 50
 
 
 class CaseDesk:
@@ -29,6 +30,8 @@ class CaseDesk:
         if isinstance(act, acts.Merge):
             return await self._merge(scope, case_id, act, actor, version)
         case = await self.files.seen(scope, case_id, version)
+        if isinstance(act, acts.ReassignTask):
+            return await self.files.save(scope, case, await reassigned(self.files, scope, case, act, actor), actor)
         if isinstance(act, acts.ChooseChild):
             file = await store.find_concern(scope.connection, case.concern_id)
             child = (await self.files.reader.report(scope.connection, file)).child if file else None
@@ -55,13 +58,22 @@ class CaseDesk:
             if case is not None:
                 await self.files.save(scope, case, identifying.identified(case, child_id, ()), SYSTEM, seen=False)
 
-    async def tick(self, scope: Scope, limit: int = _PAGE_SIZE) -> int:
-        """Tell what fell due; out: how many cases were looked at (fewer than `limit`: nothing more is due)."""
-        due = await store.due_cases(scope.connection, scope.now, limit)
+    async def tick(self, scope: Scope, limit: int) -> list[datetime]:
+        """Tell what fell due. Out: when, for each case that was looked at; fewer than `limit`: nothing more is due."""
+        return await self._tell(scope, await store.due_cases(scope.connection, scope.now, limit))
+
+    async def tick_one(self, scope: Scope, case_id: str) -> list[datetime]:
+        """Tell what fell due of one case; nothing where it is due no more, or another replica has it in hand."""
+        return await self._tell(scope, await store.due_case(scope.connection, case_id, scope.now))
+
+    async def _tell(self, scope: Scope, due: Sequence[Case]) -> list[datetime]:
         world = self.files.world(scope.now)
-        for case in due:
-            await self.files.save(scope, case, cases.tick(case, world), SYSTEM, seen=False)
-        return len(due)
+        decided = [(case, cases.tick(case, world)) for case in due]
+        await self.files.save_all(scope, decided, SYSTEM, seen=False)
+        # Written when other rules said when to look: what they say now is when the ticker looks again.
+        if early := [(case, case) for case, decision in decided if not decision.happenings]:
+            await store.save_cases(scope.connection, early, [])
+        return [case.next_moment() or scope.now for case in due]
 
     async def _merge(self, scope: Scope, case_id: str, act: acts.Merge, actor: Actor, version: int) -> Case:
         target_found = await store.find_case(scope.connection, act.into.strip().upper())

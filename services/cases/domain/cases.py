@@ -6,9 +6,22 @@ Pure. What an act changes and says is in the module of its chapter; one that is 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
-from services.cases.domain import acts, assessing, clocks, ending, leading, planning, protecting, tasks
+from services.cases.domain import (
+    acts,
+    assessing,
+    clocks,
+    conference,
+    coordinating,
+    ending,
+    leading,
+    planning,
+    protecting,
+    tasks,
+)
 from services.cases.domain.model import Actor, Case, Decision, World, deadline_event, task_event
 from services.cases.domain.rules import require
 from shared.contracts import cases as events
@@ -17,9 +30,11 @@ _DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {
     **assessing.DECIDED,
     **protecting.DECIDED,
     **planning.DECIDED,
-    **tasks.DECIDED,
+    **coordinating.DECIDED,
+    **conference.DECIDED,
     **leading.DECIDED,
     **ending.DECIDED,
+    **clocks.DECIDED,
 }
 
 
@@ -34,8 +49,22 @@ def decide(case: Case, act: acts.Act, actor: Actor, world: World) -> Decision:
 
 
 def tick(case: Case, world: World) -> Decision:
-    """What fell due until now: clocks nearing or missed, tasks overdue. Nothing due, nothing decided."""
-    return tasks.tick(clocks.tick(Decision(case), world), world)
+    """What fell due until now, one moment after the other: clocks nearing or missed, pauses over, tasks overdue.
+
+    Nothing due, nothing decided. After a day off it is told in the order in which it fell due.
+    """
+    decision = Decision(case)
+    while (moment := _next_moment(decision.case, world.now)) is not None:
+        before = decision
+        decision = tasks.tick(clocks.tick(decision, world, moment), replace(world, now=moment))
+        if decision is before:
+            raise ValueError(f"nothing follows from what fell due at {moment}")
+    return decision
+
+
+def _next_moment(case: Case, now: datetime) -> datetime | None:
+    moments = [clocks.fell_due(clock, now) for clock in case.clocks] + [task.next_moment() for task in case.tasks]
+    return min((moment for moment in moments if moment is not None and moment <= now), default=None)
 
 
 def follow(before: Case | None, decision: Decision) -> Decision:
@@ -55,7 +84,7 @@ def follow(before: Case | None, decision: Decision) -> Decision:
     )
     cause = "changed" if before.unit == after.unit else "transferred"
     asked = (
-        task_event(events.TaskFollowedCase, task, state=task.state, cause=cause)
+        task_event(events.TaskFollowedCase, task, cause=cause)
         for task in after.tasks
         if task.is_open and task.id not in spoken
     )

@@ -1,25 +1,52 @@
-"""The law's clocks: started, nearing, missed, met.
+"""The law's clocks: started, nearing, missed, met; standing still where the law allows it.
 
-Pure. A clock that was missed while nobody looked is still told as missed before it is told as met late.
+Pure. What fell due while nobody looked is told before anything else is done with a clock, in the order in which it fell
+due; of a clock that is past its end only that is told, not that the end was near.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import datetime
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Any, Literal
 
-from services.cases.domain.model import Clock, Decision, Entry, World, deadline_event
+from services.cases.domain import acts
+from services.cases.domain.model import (
+    ENDS_BY_ITSELF,
+    Case,
+    Clock,
+    Decision,
+    Entry,
+    Happening,
+    World,
+    deadline_event,
+    elapsed,
+    refuse,
+)
 from shared.contracts import cases as events
+
+_AFTER = timedelta(microseconds=1)
 
 
 def start(decision: Decision, world: World, kind: str, at: datetime) -> Decision:
-    """Start a clock of the law at `at`, unless one of the kind runs already."""
+    """Start a clock of the law, or the commune's own shorter one, at `at`, unless one of the kind runs already."""
     case = decision.case
     if case.clock(kind) is not None:
         return decision
-    deadline = world.start(kind, at)
-    clock = Clock(world.new_id(), kind, at, deadline.due, deadline.nearing_at, deadline.legal_source)
+    deadline = world.start(kind, at, case.unit)
+    clock = Clock(
+        world.new_id(),
+        kind,
+        at,
+        deadline.due,
+        deadline.nearing_at,
+        deadline.legal_source,
+        working_days=deadline.working_days,
+        pausable=deadline.pausable,
+        pause_days=deadline.pause_days,
+        set_by=deadline.set_by,
+    )
     return run(decision, clock)
 
 
@@ -32,45 +59,174 @@ def run(decision: Decision, clock: Clock) -> Decision:
 
 
 def meet(decision: Decision, world: World, kind: str) -> Decision:
-    """The act that a clock waited for was done now."""
+    """The act that a clock waited for was done now: in time, also while the clock stood still."""
     clock = decision.case.clock(kind)
-    if clock is None:
-        return decision
-    late = world.now > clock.due
-    return _settle(decision, clock, world.now, "met-late" if late else "met")
+    return decision if clock is None else _settle(decision, world, clock, "met", "met-late")
 
 
 def cancel(decision: Decision, world: World, *kinds: str) -> Decision:
-    """The act is needed no more; without kinds, all running clocks. One already missed stays missed."""
+    """The act is needed no more; without kinds, all running clocks. One already missed stays missed: it lapses."""
     for clock in decision.case.clocks:
         if clock.runs and (not kinds or clock.kind in kinds):
-            late = world.now > clock.due
-            decision = _settle(decision, clock, world.now, "met-late" if late else "cancelled")
+            decision = _settle(decision, world, clock, "cancelled", "lapsed")
     return decision
 
 
 def _settle(
-    decision: Decision, clock: Clock, now: datetime, state: Literal["met", "met-late", "cancelled"]
+    decision: Decision,
+    world: World,
+    clock: Clock,
+    in_time: Literal["met", "cancelled"],
+    too_late: Literal["met-late", "lapsed"],
 ) -> Decision:
-    if state == "met-late" and clock.state != "missed":
-        missed = replace(clock, state="missed")
-        decision = _with(decision, missed, events.DeadlineMissed)
-    settled = replace(clock, state=state, settled_at=now)
+    decision = _overtaken(decision, world, clock.id)
+    clock = _of(decision.case, clock.id)
+    if not clock.runs:
+        return decision
+    settled = replace(
+        _moving(clock, world.now), state=too_late if clock.state == "missed" else in_time, settled_at=world.now
+    )
     return _with(decision, settled, events.DeadlineMet)
 
 
-def tick(decision: Decision, world: World) -> Decision:
-    """Clocks that are nearing their end or have passed it by now."""
-    for clock in decision.case.clocks:
-        if clock.state in ("running", "nearing") and world.now > clock.due:
-            # After a day off a clock may have passed both moments: only the truth of now is told.
-            decision = _with(decision, replace(clock, state="missed"), events.DeadlineMissed)
-        elif clock.state == "running" and world.now >= clock.nearing_at:
-            decision = _with(decision, replace(clock, state="nearing"), events.DeadlineNearing)
+def _overtaken(decision: Decision, world: World, clock_id: str) -> Decision:
+    """What the clock's end has made true by now and nobody told yet; that it is near is not worth telling any more."""
+    while True:
+        clock = _of(decision.case, clock_id)
+        moment = fell_due(clock, world.now)
+        if moment is None or (moment < clock.due and clock.state == "running"):
+            return decision
+        decision = _pass(decision, world, clock, moment)
+
+
+def fell_due(clock: Clock, now: datetime) -> datetime | None:
+    """The moment, not after `now`, at which something became true of a clock that nobody told yet."""
+    if clock.state in ("running", "nearing") and now > clock.due:
+        return clock.due + _AFTER
+    if clock.state == "running" and now >= clock.nearing_at:
+        return clock.nearing_at
+    ends = clock.pause_ends_at if clock.state == "paused" else None
+    return ends if ends is not None and now >= ends else None
+
+
+def tick(decision: Decision, world: World, moment: datetime) -> Decision:
+    """What became true of the clocks at a moment of the past or now: nearing, missed, ended by itself, running again.
+
+    In: `moment`: what fell due until then and no later; `world.now` decides what is still worth telling.
+    """
+    for known in decision.case.clocks:
+        due = fell_due(known, world.now)
+        if due is not None and due <= moment:
+            decision = _pass(decision, world, known, due)
     return decision
 
 
-def _with(decision: Decision, clock: Clock, model: type[events.DeadlineEvent]) -> Decision:
+def _pass(decision: Decision, world: World, clock: Clock, moment: datetime) -> Decision:
+    if clock.state == "paused":
+        return _resumed(decision, world, clock, moment, {})
+    if moment < clock.due:
+        return _with(decision, replace(clock, state="nearing"), events.DeadlineNearing)
+    if clock.kind in ENDS_BY_ITSELF:
+        over = replace(clock, state="met", settled_at=clock.due)
+        return _with(decision, over, events.DeadlineMet).then(None, Happening(ENDS_BY_ITSELF[clock.kind]))
+    return _with(decision, replace(clock, state="missed"), events.DeadlineMissed)
+
+
+def _pause(case: Case, act: acts.PauseDeadline, world: World) -> Decision:
+    """The chair lets a clock stand still (Civil Code 2015, Art. 156(1), where the clock's own rule allows it).
+
+    Raises: `Rejected` (clock-unknown, clock-may-not-pause, pause-reason).
+    """
+    decision = _caught_up(Decision(case), world, act.deadline)
+    clock = _of(decision.case, act.deadline)
+    if not clock.may_pause:
+        raise refuse(
+            "deadline",
+            "clock-may-not-pause",
+            "Thời hạn này không được tạm dừng: luật không cho phép, đã quá hạn, hoặc đã dừng hết số ngày tối đa.",
+            "This clock may not stand still: the law does not allow it, it is missed, or its days are used up.",
+        )
+    if act.reason not in clock.pausable:
+        raise refuse(
+            "reason",
+            "pause-reason",
+            "Lý do này không làm dừng thời hạn đã chọn.",
+            "This reason does not let the chosen clock stand still.",
+        )
+    paused = replace(
+        clock,
+        state="paused",
+        paused_at=world.now,
+        pause_reason=act.reason,
+        pause_ends_at=world.now + clock.pause_left,
+    )
+    more = {"reason": act.reason}
+    return _with(decision, paused, events.DeadlinePaused, more, {"reason": act.words})
+
+
+def _resume(case: Case, act: acts.ResumeDeadline, world: World) -> Decision:
+    """The chair lets a clock run again. Raises: `Rejected` (clock-unknown, clock-not-paused)."""
+    if _of(case, act.deadline).state != "paused":
+        raise refuse("deadline", "clock-not-paused", "Thời hạn này không đang tạm dừng.", "This clock does not stand.")
+    decision = _caught_up(Decision(case), world, act.deadline)
+    clock = _of(decision.case, act.deadline)
+    # A pause that was too long has ended by itself, at its last moment.
+    if clock.state != "paused":
+        return decision
+    return _resumed(decision, world, clock, world.now, {"reason": act.words} if act.words else {})
+
+
+def _caught_up(decision: Decision, world: World, clock_id: str) -> Decision:
+    while (moment := fell_due(clock := _of(decision.case, clock_id), world.now)) is not None:
+        decision = _pass(decision, world, clock, moment)
+    return decision
+
+
+def _resumed(decision: Decision, world: World, clock: Clock, at: datetime, words: Mapping[str, str]) -> Decision:
+    """The clock runs again from `at`: due later by the time it stood still, by working time where it counts that."""
+    shift = world.after_pause if clock.working_days else elapsed
+    due = shift(clock.due, clock.paused_at or at, at)
+    nearing_at = due - (clock.due - clock.nearing_at)
+    # One that was told to be near before it stood still is not told so again, if it still is.
+    state: Literal["running", "nearing"] = "nearing" if at >= nearing_at else "running"
+    running = replace(_moving(clock, at), state=state, due=due, nearing_at=nearing_at)
+    return _with(decision, running, events.DeadlineResumed, words=words)
+
+
+def _moving(clock: Clock, at: datetime) -> Clock:
+    """The clock as it is when it does not stand still any more; one that did not stand is as it was."""
+    if clock.paused_at is None:
+        return clock
+    stood = clock.stood_still + (at - clock.paused_at)
+    return replace(clock, paused_at=None, pause_reason=None, pause_ends_at=None, stood_still=stood)
+
+
+def _of(case: Case, clock_id: str) -> Clock:
+    clock = next((clock for clock in case.clocks if clock.id == clock_id), None)
+    if clock is None:
+        raise refuse(
+            "deadline", "clock-unknown", "Vụ việc không có thời hạn này.", "The case has no such clock running."
+        )
+    return clock
+
+
+def _with(
+    decision: Decision,
+    clock: Clock,
+    model: type[events.DeadlineEvent],
+    more: Mapping[str, str] | None = None,
+    words: Mapping[str, str] | None = None,
+) -> Decision:
     clocks = tuple(clock if known.id == clock.id else known for known in decision.case.clocks)
-    entry = Entry(f"deadline.{clock.state}", {"kind": clock.kind, "due": clock.due.isoformat()})
-    return decision.then(None, deadline_event(model, clock), entries=(entry,), clocks=clocks)
+    name = "resumed" if model is events.DeadlineResumed else clock.state
+    entry = Entry(f"deadline.{name}", {"kind": clock.kind, "due": clock.due.isoformat(), **(more or {})}, words or {})
+    told = deadline_event(model, clock)
+    if more:
+        told = replace(told, extra={**told.extra, **more})
+    return decision.then(None, told, entries=(entry,), clocks=clocks)
+
+
+DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {
+    acts.PauseDeadline: _pause,
+    acts.ResumeDeadline: _resume,
+}

@@ -1,17 +1,19 @@
 """Reports of concern: taken in, corrected, triaged. Never refused for lack of knowledge.
 
-Pure. Refused only for a time of receipt after today (the day's end in Việt Nam, as clerks' clocks differ).
+Pure. Refused only for a time of receipt after today (the day's end in Việt Nam, as clerks' clocks differ) and for
+codes that no list has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
 
 from services.cases.domain import acts
 from services.cases.domain.model import ZONE, Actor, Concern, World, refuse
 from services.cases.domain.rules import require_concern
+from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import AgeBand, ChildDescription, Sex, age_band, age_on
 
 
@@ -38,6 +40,30 @@ def check_occurred(occurred_on: date, now: datetime) -> None:
         )
 
 
+def check_codes(kinds: Sequence[str], environment: str | None, harmer: str | None, world: World) -> None:
+    """Raises `Rejected` (kind-unknown, environment-unknown, harmer-unknown) naming each code that no list has."""
+    wrong = [
+        _unknown(f"data.kinds.{place}", "kind", "Loại vụ việc", "kind of case")
+        for place, kind in enumerate(kinds)
+        if kind not in world.kinds
+    ]
+    if environment is not None and environment not in world.environments:
+        wrong.append(_unknown("data.environment", "environment", "Môi trường xảy ra", "environment"))
+    if harmer is not None and harmer not in world.harmers:
+        wrong.append(_unknown("data.harmer", "harmer", "Người gây hại", "harmer"))
+    if wrong:
+        raise Rejected(wrong)
+
+
+def _unknown(field: str, name: str, vi: str, en: str) -> Violation:
+    return Violation(field, f"{name}-unknown", f"{vi} không có trong danh mục.", f"The {en} is not listed.")
+
+
+def each_once(kinds: Iterable[str]) -> tuple[str, ...]:
+    """The kinds in the sender's order; one named twice is one."""
+    return tuple(dict.fromkeys(kinds))
+
+
 def main_kind(kinds: Sequence[str]) -> str:
     """The one kind a concern is counted under: the first that the sender names (form 01 asks for the main one first),
     `other` where none is named."""
@@ -60,7 +86,10 @@ def described_band(age: int | None, child: ChildDescription | None, received_at:
 
 
 def correct(before: Concern, said: Concern) -> Concern:
-    """The sender's correction: the same concern, other facts. One dismissed that now tells of danger waits again."""
+    """The sender's correction: the same concern, other facts.
+
+    One dismissed or answered that now tells of danger waits again, as does an answered one that asks for protection.
+    """
     after = replace(
         before,
         unit=said.unit,
@@ -70,8 +99,14 @@ def correct(before: Concern, said: Concern) -> Concern:
         danger_now=said.danger_now,
         channel=said.channel,
         received_at=said.received_at,
+        request=said.request,
+        environment=said.environment,
+        harmer=said.harmer,
+        children=said.children,
     )
-    if after.status == "dismissed" and after.danger_now == "yes":
+    if after.status in ("dismissed", "answered") and after.danger_now == "yes":
+        return replace(after, status="received")
+    if after.status == "answered" and after.request == "protection":
         return replace(after, status="received")
     return after
 
@@ -97,3 +132,11 @@ def forward(concern: Concern, act: acts.ForwardConcern, actor: Actor, world: Wor
             "to_unit", "unit-unknown", "Chọn một xã, phường khác của tỉnh.", "Choose another commune of the province."
         )
     return replace(concern, unit=act.to_unit)
+
+
+def answer(concern: Concern, act: acts.AnswerConcern, actor: Actor, world: World) -> Concern:
+    """A request for advice was answered and is no case. Raises `Rejected`."""
+    require_concern(concern, "answer", actor)
+    if act.answer not in world.answers:
+        raise refuse("answer", "answer-unknown", "Cách trả lời không có trong danh mục.", "The answer is not listed.")
+    return replace(concern, status="answered")

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from services.cases.domain import acts, clocks, separation, tasks
+from services.cases.domain import acts, clocks, conference, separation, tasks
 from services.cases.domain.identifying import identified
 from services.cases.domain.model import (
     EMERGENCY,
@@ -40,6 +40,7 @@ def _close(case: Case, act: acts.Close, world: World) -> Decision:
     entry = Entry("case.closed", {"outcome": act.outcome}, {"remarks": act.remarks} if act.remarks else {})
     decision = separation.ended(Decision(case), world)
     decision = tasks.cancel_tasks(clocks.cancel(decision, world), world, "case-closed")
+    decision = conference.called_off(decision, world)
     event = Happening(events.CaseClosed, {"outcome": act.outcome})
     return decision.then(None, event, entries=(entry,), status="closed", step="closed", outcome=act.outcome)
 
@@ -79,6 +80,7 @@ def merge(
             "A case can be merged only into another open case.",
         )
     gone = tasks.cancel_tasks(clocks.cancel(Decision(case), world), world, "case-merged")
+    gone = conference.called_off(gone, world)
     gone = gone.then(
         None,
         Happening(events.CaseMerged, {"into_case_id": target.id}),
@@ -97,7 +99,8 @@ def merge(
     if emergency is not None and target.emergency is None:
         on = clocks.start(on, world, EMERGENCY, emergency.started_at)
     on = separation.taken_over(on, world, case)
-    return gone, tasks.take_over(on, world, case.tasks, asked)
+    on = tasks.take_over(on, world, case.tasks, asked)
+    return tasks.point_on(gone, on), on
 
 
 DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {

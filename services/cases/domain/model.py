@@ -25,11 +25,15 @@ from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import AgeBand, DangerNow, Request, RiskLevel, Sex
 
 Pending = Literal["question", "date"]
+Awaited = Literal["sector", "commune", "nobody"]
+AnswerGiven = Literal["accepted", "declined", "done", "new-date", "question"]
 Identity = Literal["none", "asked", "candidates", "linked"]
 LeftBecause = Literal["left", "removed", "excluded", "refused", "moved"]
 Verdict = Literal["justified", "unjustified"]
-RUNNING: frozenset[DeadlineState] = frozenset({"running", "nearing", "missed"})
+RUNNING: frozenset[DeadlineState] = frozenset({"running", "nearing", "missed", "paused"})
 OPEN_TASKS: frozenset[TaskState] = frozenset({"requested", "accepted", "overdue"})
+# What a case conference left to the commune itself stands among the tasks under this name, which is no sector's.
+COMMUNE = "commune"
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _AFTER = timedelta(microseconds=1)
 RISK_ORDER: Mapping[RiskLevel, int] = {"unassessed": 0, "low": 1, "medium": 2, "high": 3}
@@ -44,6 +48,8 @@ BAN_DECISION = "contact-ban-decision"
 BAN = "contact-ban-3d"
 CARE_HANDOVER = "alternative-care-handover"
 CASE_HANDOVER = "case-handover"
+# Clocks at whose end nothing is awaited: they end by themselves, in time, and this is told then.
+ENDS_BY_ITSELF: Mapping[str, type[events.CaseEvent]] = {BAN: events.ContactBanEnded}
 
 
 class Deadline(Protocol):
@@ -55,17 +61,37 @@ class Deadline(Protocol):
     def nearing_at(self) -> datetime: ...
     @property
     def legal_source(self) -> str: ...
+    @property
+    def working_days(self) -> bool: ...
+    @property
+    def pausable(self) -> tuple[str, ...]: ...
+    @property
+    def pause_days(self) -> int: ...
+    @property
+    def set_by(self) -> str | None: ...
+
+
+class StartClock(Protocol):
+    """Computes a clock of a kind that starts at a moment in a commune; without a commune, the law's own."""
+
+    def __call__(self, kind: str, at: datetime, unit: str = ..., /) -> Deadline: ...
+
+
+def elapsed(due: datetime, paused_at: datetime, resumed_at: datetime) -> datetime:
+    """When a clock is due that stood still: later by as long."""
+    return due + (resumed_at - paused_at)
 
 
 @dataclass(frozen=True, slots=True)
 class World:
     """What a decision may know of the outside: the moment, how clocks run, which codes are in use.
 
-    `new_id` makes ids; `start(kind, at)` computes a clock; `separating` are the measures that keep a child apart.
+    `new_id` makes ids; `start(kind, at, unit)` computes a clock; `separating` are the measures that keep a child apart;
+    `after_pause(due, paused_at, resumed_at)` says when a clock of working days is due that stood still.
     """
 
     now: datetime
-    start: Callable[[str, datetime], Deadline]
+    start: StartClock
     new_id: Callable[[], str]
     units: frozenset[str]
     task_kinds: frozenset[str]
@@ -74,6 +100,11 @@ class World:
     separating: frozenset[str]
     dismissals: frozenset[str]
     access_purposes: frozenset[str] = frozenset()
+    kinds: frozenset[str] = frozenset()
+    environments: frozenset[str] = frozenset()
+    harmers: frozenset[str] = frozenset()
+    answers: frozenset[str] = frozenset()
+    after_pause: Callable[[datetime, datetime, datetime], datetime] = elapsed
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +127,12 @@ SYSTEM = Actor("system", "", "system", "all")
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """One legal deadline of a case."""
+    """One legal deadline of a case. It carries what it needs of the rule under which it started, so that no change of
+    law rewrites it: whether it counts `working_days`, for which reasons (`pausable`) and how many days in all it may
+    stand still; `set_by`: the commune or province whose own shorter clock it is.
+
+    `pause_ends_at`: when a pause is over even if nobody ends it. `stood_still`: how long it did, in earlier pauses.
+    """
 
     id: str
     kind: str
@@ -108,25 +144,45 @@ class Clock:
     settled_at: datetime | None = None
     paused_at: datetime | None = None
     pause_reason: str | None = None
+    working_days: bool = False
+    pausable: tuple[str, ...] = ()
+    pause_days: int = 0
+    set_by: str | None = None
+    pause_ends_at: datetime | None = None
+    stood_still: timedelta = timedelta(0)
 
     @property
     def runs(self) -> bool:
         """Whether the act it waits for has not been done."""
         return self.state in RUNNING
 
+    @property
+    def may_pause(self) -> bool:
+        """Whether it could stand still now: the law allows it, and not all of its days are used up."""
+        return bool(self.pausable) and self.state in ("running", "nearing") and self.pause_left > timedelta(0)
+
+    @property
+    def pause_left(self) -> timedelta:
+        """How long it may still stand."""
+        return timedelta(days=self.pause_days) - self.stood_still
+
     def next_moment(self) -> datetime | None:
         """When the ticker has to look at it again."""
         if self.state == "running":
             return min(self.nearing_at, self.due + _AFTER)
+        if self.state == "paused":
+            return self.pause_ends_at
         return self.due + _AFTER if self.state == "nearing" else None
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What a sector was asked to do. `answer_id` is the agency event that answered last.
+    """What a sector was asked to do, from the asking to the last answer.
 
-    `pending`: what the sector awaits of the commune before it goes on: a reply to its question, or its word on the date
-    it proposed (`proposed_due`).
+    `answer`, `answer_id`: the last answer and the agency event that gave it, said at `said_at`; `responded_at`: the
+    first sign of the sector. `pending`: what the sector awaits of the commune before it goes on: a reply to its
+    question, or its word on the date it proposed (`proposed_due`); until then `due` stands. `settled_at`: the commune
+    decided what follows a refusal. `replaced_by`: the task that was asked in its stead.
     """
 
     id: str
@@ -142,15 +198,44 @@ class Task:
     pending: Pending | None = None
     proposed_due: datetime | None = None
     reminded_at: datetime | None = None
+    accepted_at: datetime | None = None
+    responded_at: datetime | None = None
+    said_at: datetime | None = None
+    answer: AnswerGiven | None = None
+    waits_since: datetime | None = None
+    reminders: int = 0
+    settled_at: datetime | None = None
+    replaced_by: str | None = None
 
     @property
     def is_open(self) -> bool:
         """Whether an answer is still awaited."""
         return self.state in OPEN_TASKS
 
+    @property
+    def awaited(self) -> Awaited:
+        """Who has to do something now: a refusal waits for the commune's decision, an unanswered question too."""
+        if self.state == "declined":
+            return "nobody" if self.settled_at else "commune"
+        if not self.is_open:
+            return "nobody"
+        return "commune" if self.pending or self.sector == COMMUNE else "sector"
+
     def next_moment(self) -> datetime | None:
         """When the ticker has to look at it again."""
         return self.due + _AFTER if self.state in ("requested", "accepted") else None
+
+
+@dataclass(frozen=True, slots=True)
+class Conference:
+    """A case conference of sectors. Its place, purpose and minutes are in the timeline, sealed."""
+
+    id: str
+    state: Literal["called", "held", "cancelled"]
+    meets_at: datetime
+    sectors: tuple[str, ...]
+    called_at: datetime
+    held_on: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +345,7 @@ class Case:
     tasks: tuple[Task, ...] = ()
     team: tuple[Member, ...] = ()
     glasses: tuple[Glass, ...] = ()
+    conferences: tuple[Conference, ...] = ()
 
     def facts(self) -> CaseFacts:
         """The coarse state that every event carries."""
@@ -287,6 +373,14 @@ class Case:
         """What the team's list says of an account; None where it says nothing."""
         return next((member for member in self.team if member.person == person), None)
 
+    def task(self, task_id: str) -> Task | None:
+        """One of the case's tasks."""
+        return next((task for task in self.tasks if task.id == task_id), None)
+
+    def conference(self) -> Conference | None:
+        """The conference that is called and not yet held, if there is one."""
+        return next((known for known in self.conferences if known.state == "called"), None)
+
     def next_moment(self) -> datetime | None:
         """When something about the case falls due next."""
         moments = [clock.next_moment() for clock in self.clocks] + [task.next_moment() for task in self.tasks]
@@ -295,7 +389,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class Concern:
-    """A report of concern after its latest correction or decision."""
+    """A report of concern after its latest correction or decision. `children`: how many it speaks of."""
 
     id: str
     code: str
@@ -310,6 +404,9 @@ class Concern:
     status: ConcernStatus = "received"
     case_id: str | None = None
     request: Request = "protection"
+    environment: str | None = None
+    harmer: str | None = None
+    children: int = 1
     version: int = 0
     sequence: int = 0
 
@@ -379,7 +476,13 @@ def deadline_event(model: type[events.DeadlineEvent], clock: Clock) -> Happening
 
 def task_event(model: type[events.CaseEvent], task: Task, **more: Any) -> Happening:
     """An event about a task, as it now stands."""
-    told = {"task_id": task.id, "task_kind": task.kind, "task_sector": task.sector, "due": task.due}
+    told = {
+        "task_id": task.id,
+        "task_kind": task.kind,
+        "task_sector": task.sector,
+        "due": task.due,
+        "state": task.state,
+    }
     return Happening(model, {**told, **more})
 
 

@@ -5,25 +5,34 @@ Pure (Decree 56/2017, Art. 25, 26).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
-from services.cases.domain import clocks, tasks
+from services.cases.domain import clocks, concerns, tasks
 from services.cases.domain.model import EMERGENCY, PLAN, Case, Concern, Decision, Entry, Happening, World, at_risk
 from shared.contracts import cases as events
 from shared.contracts.vocabulary import ChildDescription
 
 
 def open_case(
-    concern: Concern, case_id: str, code: str, child: ChildDescription | None, world: World, *, by_person: bool
+    concern: Concern,
+    case_id: str,
+    code: str,
+    child: ChildDescription | None,
+    world: World,
+    *,
+    by_person: bool,
+    part: str | None = None,
 ) -> Decision:
     """A concern becomes a case; danger now starts the 12 hours and asks the sectors at once.
 
-    In: `by_person` says that somebody decided it in triage, not the report itself.
+    In: `by_person` says that somebody decided it in triage, not the report itself; `part`: the report's part about this
+    child, where it tells of several.
     """
     case = Case(
         id=case_id,
         code=code,
-        concern_id=concern.id,
+        concern_id=part or concern.id,
         unit=concern.unit,
         sex=concern.sex,
         age_band=concern.age_band,
@@ -36,6 +45,8 @@ def open_case(
         danger_now=concern.danger_now,
         received_at=concern.received_at,
         opened_at=world.now,
+        environment=concern.environment,
+        harmer=concern.harmer,
     )
     opened = Happening(events.CaseOpened, {"concern_id": concern.id, "danger_now": concern.danger_now})
     entry = Entry("case.opened", {"danger_now": concern.danger_now, "by_person": by_person}, sector=concern.sector)
@@ -44,6 +55,25 @@ def open_case(
         return danger(decision, world)
     # Decree 56/2017, Art. 28(1): the plan within 5 working days; the starting event is read as the receipt.
     return clocks.start(decision, world, PLAN, concern.received_at)
+
+
+def about_child(concern: Concern, child: ChildDescription, part: str) -> Concern:
+    """The concern as it is about another of its children: `part` in place of its id, that child's sex and age."""
+    return replace(
+        concern,
+        id=part,
+        sex=concerns.described_sex("unknown", child),
+        age_band=concerns.described_band(None, child, concern.received_at),
+    )
+
+
+def with_siblings(decision: Decision, codes: Sequence[str], earlier: Sequence[str]) -> Decision:
+    """The case's siblings of the same report. In: the codes of all; the ids of those that were opened before it: the
+    later of two says that they belong together."""
+    if not codes:
+        return decision
+    told = [Happening(events.SiblingLinked, {"other_case_id": other}) for other in earlier]
+    return decision.then(None, *told, entries=(Entry("siblings.linked", {"codes": list(codes)}),))
 
 
 def danger(decision: Decision, world: World) -> Decision:
@@ -73,6 +103,8 @@ def correct(case: Case, before: Concern, after: Concern, child: ChildDescription
         sex=after.sex,
         age_band=after.age_band,
         kind=after.kind if case.kind == before.kind else case.kind,
+        environment=after.environment if case.environment == before.environment else case.environment,
+        harmer=after.harmer if case.harmer == before.harmer else case.harmer,
         channel=after.channel,
         danger_now=after.danger_now,
         received_at=after.received_at,
@@ -84,6 +116,11 @@ def correct(case: Case, before: Concern, after: Concern, child: ChildDescription
     if after.danger_now == "yes" and before.danger_now != "yes":
         decision = danger(at_risk(decision, "high"), world)
     return decision
+
+
+def named_no_more(case: Case, sector: str) -> Decision:
+    """The corrected report does not tell of this child any more: a person looks at it, the case stays."""
+    return Decision(case, (), (Entry("report.corrected", {"removed": True}, sector=sector),))
 
 
 def linked_report(case: Case, concern: Concern, world: World) -> Decision:

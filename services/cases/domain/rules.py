@@ -5,7 +5,7 @@ Pure. A missed deadline never closes an act (domain: it escalates, it does not b
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -52,8 +52,20 @@ RULES: Mapping[str, Rule] = {
     "draft-plan": Rule(_WORKER, frozenset({"assessment", "plan"}), _decree("28(1)")),
     "approve-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
     "return-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
+    # Which clocks, for which reasons and how long: the reference data says so, clock by clock.
+    "pause-deadline": Rule(_CHAIR, _ACTIVE, Law("Bộ luật Dân sự 2015, Điều 156(1)", "Civil Code 2015, Art. 156(1)")),
+    "resume-deadline": Rule(_CHAIR, _ACTIVE, Law("Bộ luật Dân sự 2015, Điều 156(1)", "Civil Code 2015, Art. 156(1)")),
     "request-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("25(2), 29")),
     "cancel-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
+    "reply-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("25(2), 29")),
+    "agree-date": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
+    "refuse-date": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
+    "remind-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
+    "reassign-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
+    "do-without": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
+    "call-conference": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("27(2), 29")),
+    "hold-conference": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("27(2), 29")),
+    "cancel-conference": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("27(2), 29")),
     "hold-review": Rule(_WORKER, frozenset({"carrying-out", "review"}), _decree("30")),
     "close": Rule(_CHAIR, frozenset({"intake", "assessment", "review"}), _decree("30(1)")),
     "reopen": Rule(_WORKER | _CHAIR, frozenset({"closed"}), _decree("30(1)")),
@@ -63,11 +75,26 @@ RULES: Mapping[str, Rule] = {
     "choose-child": Rule(_WORKER, _ACTIVE, _decree("25(1)")),
     "note": Rule(_WORKER | _CHAIR, _ACTIVE | frozenset[CaseStep]({"closed", "merged"}), _decree("29")),
 }
+# Acts that something must be waiting for.
+_COORDINATING: Mapping[str, Callable[[Case], bool]] = {
+    "cancel-task": lambda case: any(task.is_open for task in case.tasks),
+    "reply-task": lambda case: any(task.pending == "question" for task in case.tasks),
+    "agree-date": lambda case: any(task.proposed_due is not None for task in case.tasks),
+    "refuse-date": lambda case: any(task.proposed_due is not None for task in case.tasks),
+    "remind-task": lambda case: any(task.awaited == "sector" for task in case.tasks),
+    "reassign-task": lambda case: any(task.is_open or task.awaited == "commune" for task in case.tasks),
+    "do-without": lambda case: any(task.state == "declined" and task.awaited == "commune" for task in case.tasks),
+    "call-conference": lambda case: case.conference() is None,
+    "hold-conference": lambda case: case.conference() is not None,
+    "cancel-conference": lambda case: case.conference() is not None,
+}
 CONCERN_RULES: Mapping[str, Rule] = {
     "open": Rule(_WORKER | _CHAIR, frozenset(), _decree("25(2)")),
     "link": Rule(_WORKER, frozenset(), _children("51")),
     "dismiss": Rule(_WORKER | _CHAIR, frozenset(), _decree("25(2)")),
     "forward": Rule(frozenset({"worker", "coordinator"}), frozenset(), _decree("26(1)")),
+    # The line that took a call answers it itself; Law on Children, Art. 48-50: prevention, support, counselling.
+    "answer": Rule(frozenset({"worker", "chair", "coordinator", "hotline"}), frozenset(), _children("48-51")),
 }
 
 
@@ -115,9 +142,13 @@ def refusal(case: Case, act: str, actor: Actor) -> Violation | None:
         )
     if act == "choose-child" and case.identity != "candidates":
         return _step(rule)
-    if act == "cancel-task" and not any(task.is_open for task in case.tasks):
+    if act in _COORDINATING and not _COORDINATING[act](case):
         return _step(rule)
     if act in ("extend-separation", "end-separation") and case.clock(SEPARATION) is None:
+        return _step(rule)
+    if act == "pause-deadline" and not any(clock.may_pause for clock in case.clocks):
+        return _step(rule)
+    if act == "resume-deadline" and not any(clock.state == "paused" for clock in case.clocks):
         return _step(rule)
     if act == "decide-emergency" and case.emergency is not None and case.clock(EMERGENCY) is None:
         return Violation(
@@ -138,6 +169,13 @@ def concern_refusal(concern: Concern, act: str, actor: Actor) -> Violation | Non
         return _place(rule)
     if concern.status != "received":
         return _step(rule)
+    if act == "answer" and concern.request == "protection":
+        return Violation(
+            "act",
+            "asks-for-protection",
+            f"Báo tin cần bảo vệ trẻ thì không trả lời thay cho xử lý ({rule.law.vi}).",
+            f"A report that asks for protection is not settled by an answer ({rule.law.en}).",
+        )
     return None
 
 

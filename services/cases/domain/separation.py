@@ -16,7 +16,7 @@ def decided(decision: Decision, world: World) -> Decision:
     """A separation was decided now: its clock runs from the decision."""
     if decision.case.clock(SEPARATION) is not None:
         return decision
-    due = world.start(SEPARATION, world.now).due
+    due = world.start(SEPARATION, world.now, decision.case.unit).due
     return clocks.start(
         decision.then(None, Happening(events.SeparationDecided, {"until": due})), world, SEPARATION, world.now
     )
@@ -40,7 +40,8 @@ def extend(case: Case, act: acts.ExtendSeparation, world: World) -> Decision:
     entry = Entry("separation.extended", {"due": due.isoformat()}, {"reason": act.reason})
     decision = clocks.meet(Decision(case).then(None, event, entries=(entry,)), world, SEPARATION)
     nearing_at = due - (clock.due - clock.nearing_at)
-    return clocks.run(decision, Clock(world.new_id(), SEPARATION, world.now, due, nearing_at, clock.legal_source))
+    longer = Clock(world.new_id(), SEPARATION, world.now, due, nearing_at, clock.legal_source, set_by=clock.set_by)
+    return clocks.run(decision, longer)
 
 
 def ended(decision: Decision, world: World, reason: str | None = None) -> Decision:

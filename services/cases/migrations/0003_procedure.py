@@ -7,7 +7,7 @@ from alembic import op
 revision = "cases0003"
 down_revision = "cases0002"
 
-_PARTS = ("cases", "concerns", "tasks", "team", "drafts", "attachments", "finding", "lists")
+_PARTS = ("cases", "concerns", "tasks", "team", "drafts", "attachments", "finding", "lists", "clocks")
 
 
 def upgrade() -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from fastapi import HTTPException, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from services.cases import store
@@ -31,7 +32,7 @@ class Room:
     def __init__(self, office: Office, pages: Pages, units: Units) -> None:
         self.office = office
         self.pages = pages
-        self._units = units
+        self.units = units
 
     def render(self, request: Request, name: str, **context: Any) -> Response:
         """A page with what every page of the service knows: names of codes, communes, tables of choices."""
@@ -40,6 +41,11 @@ class Room:
         return self.pages.render(
             request, name, status=status, names=names, v=v, units=self._unit_options(), **{"violations": (), **context}
         )
+
+    def fragment(self, request: Request, name: str, **context: Any) -> Response:
+        """A part of a page, for a script that puts it in its place; kept by no cache."""
+        html = self.pages.fragment(name, language_of(request), names=self.names(request), v=v, **context)
+        return Response(html, media_type="text/html; charset=utf-8", headers={"Cache-Control": "no-store"})
 
     def names(self, request: Request) -> v.Names:
         """Names of codes in the request's language."""
@@ -68,7 +74,7 @@ class Room:
         return found, case
 
     def _unit_options(self) -> list[tuple[str, str]]:
-        return sorted(((code, self._units.name(code)) for code in self._units.codes()), key=lambda pair: pair[1])
+        return sorted(((code, self.units.name(code)) for code in self.units.codes()), key=lambda pair: pair[1])
 
 
 def typed(values: Mapping[str, str] | None) -> Mapping[str, str]:
@@ -80,3 +86,12 @@ async def form_of(request: Request) -> dict[str, str]:
     """A submitted form's texts by name."""
     form = await request.form()
     return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def several(form: FormData, without: Sequence[str] = ()) -> dict[str, list[str]]:
+    """A submitted form's texts by name, all of one name in their order."""
+    texts: dict[str, list[str]] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, str) and name not in without:
+            texts.setdefault(name, []).append(value)
+    return texts

@@ -1,21 +1,34 @@
-"""A sector's task, and its answer."""
+"""What sectors are asked: a sector's day, one task and its answer, and who is waiting for whom."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.cases import forms, store
-from services.cases.domain.model import Actor, Case
+from services.cases.domain.model import COMMUNE, Actor, Case, Task
 from services.cases.pages.room import Room, form_of, typed
-from services.cases.reading import actor_of, may_read_identity, may_see_case
+from services.cases.reading import actor_of, may_answer, may_read_identity, may_see_case
+from services.cases.store import TaskFilter
+from services.cases.views import TASK_STATES
 from shared.contracts.errors import Rejected, Violation
-from shared.identity import Principal, SignedIn
+from shared.contracts.vocabulary import SECTORS
+from shared.identity import NotAllowedError, Principal, SignedIn
 from shared.messaging.router import Scope
 from shared.web.i18n import format_datetime
+
+_PAGE = 40
+_SHOWN = 100
+_OVER = 30
+# How far back the time to the first answer is looked at.
+RESPONSE = timedelta(days=90)
+_ANSWERS = ("accepted", "declined", "done", "new-date", "question")
+_AWAITED = ("sector", "commune", "nobody")
 
 
 class TaskPages:
@@ -28,6 +41,36 @@ class TaskPages:
     def __init__(self, room: Room) -> None:
         self.room = room
 
+    async def tasks(self, request: Request, principal: Principal) -> Response:
+        """Who is waiting for whom: for a sector its own day, for the commune and the province what waits."""
+        actor = actor_of(principal)
+        if actor.role in ("sector", "hotline"):
+            return await sector_work(self.room, request, actor)
+        if actor.role not in ("worker", "chair", "coordinator"):
+            raise NotAllowedError("The role sees no tasks")
+        asked = request.query_params
+        wanted = filter_of(asked, default="" if actor.role == "coordinator" else "commune")
+        page = _page_of(asked.get("page", "1"))
+        async with self.room.office.scope() as scope:
+            rows, total = await store.list_tasks(
+                scope.connection, actor.units, wanted, scope.now, limit=_PAGE, offset=(page - 1) * _PAGE
+            )
+            figures = await store.sector_figures(scope.connection, actor.units, scope.now, scope.now - RESPONSE)
+        return self.room.render(
+            request,
+            "cases/tasks.html",
+            rows=rows,
+            total=total,
+            counted=store.COUNTED,
+            figures=figures,
+            days=RESPONSE.days,
+            wanted=wanted,
+            sectors=(*SECTORS, COMMUNE),
+            first=(page - 1) * _PAGE + 1,
+            previous=_address(asked, page - 1) if page > 1 else None,
+            following=_address(asked, page + 1) if page * _PAGE < total else None,
+        )
+
     async def task(
         self,
         request: Request,
@@ -38,19 +81,22 @@ class TaskPages:
     ) -> Response:
         """A sector's task: what is asked, by when, and what of the child it needs while it waits for the answer."""
         actor = actor_of(principal)
+        desk = self.room.office.desk
         async with self.room.office.scope() as scope:
-            case = await self._case_of(scope, task_id, actor)
-            task = next(task for task in case.tasks if task.id == task_id)
-            reading, reader = None, self.room.office.desk.files.reader
-            if task.is_open:
-                reading = await reader.for_task(scope.connection, case, task.sector, actor, scope.now)
-            else:
-                await reader.remember_task(scope.connection, case, actor, scope.now)
-            lines = [
-                line for line in await store.timeline(scope.connection, case.id) if line.data.get("task_id") == task_id
-            ]
+            case, task = await self._case_of(scope, task_id, actor)
+            asked = may_answer(actor, task, case.unit)
+            if asked:
+                case = await desk.tasks.see(scope, case, task_id, actor)
+                task = case.task(task_id) or task
+            await desk.files.reader.remember_task(scope.connection, case, actor, scope.now)
+            reading = await desk.files.reader.for_task(scope.connection, case, task)
+            lines = await store.task_lines(scope.connection, case.id, task_id)
             names = self.room.names(request)
-            shown = [names.line(line, await reader.words(scope.connection, line), format_datetime) for line in lines]
+            shown = [
+                names.line(line, await desk.files.reader.words(scope.connection, line), format_datetime)
+                for line in lines
+            ]
+            successor = await self._successor(scope, task)
             sees_case = may_see_case(actor, case, scope.now)
         return self.room.render(
             request,
@@ -59,6 +105,8 @@ class TaskPages:
             task=task,
             reading=reading,
             history=shown,
+            asked=asked,
+            successor=successor,
             sees_case=sees_case,
             values=typed(values),
             violations=violations,
@@ -72,13 +120,15 @@ class TaskPages:
         try:
             async with self.room.office.scope() as scope:
                 await self._case_of(scope, task_id, actor)
-                await self.room.office.desk.tasks.answer(
+                given = answer_of(form)
+                _, taker = await self.room.office.desk.tasks.answer(
                     scope,
                     task_id,
                     actor,
-                    answer_of(form),
-                    reason=form.get("reason") or None,
+                    given,
+                    reason=form.get("date_reason" if given == "new-date" else "reason") or None,
                     summary=form.get("summary") or None,
+                    question=form.get("question") or None,
                     new_date=forms.local_moment(form.get("new_date", ""), end_of_day=True),
                 )
         except Rejected as rejected:
@@ -87,24 +137,61 @@ class TaskPages:
                 for known in rejected.violations
             ]
             return await self.task(request, task_id, principal, form, violations)
-        return RedirectResponse(f"/cases/tasks/{task_id}?done=answer", 303)
+        return RedirectResponse(f"/cases/tasks/{taker}?done=answer", 303)
 
-    async def _case_of(self, scope: Scope, task_id: str, actor: Actor) -> Case:
+    async def _case_of(self, scope: Scope, task_id: str, actor: Actor) -> tuple[Case, Task]:
+        """The task, if the actor's sector was asked or the actor works on its case; otherwise it is not there."""
         case_id = await store.case_of_task(scope.connection, task_id)
         case = await store.find_case(scope.connection, case_id) if case_id else None
-        task = next((task for task in case.tasks if task.id == task_id), None) if case else None
+        task = case.task(task_id) if case else None
         if case is None or task is None:
             raise HTTPException(404)
-        asked = actor.role == "sector" and task.sector == actor.sector and actor.covers(case.unit)
-        if not asked and not may_read_identity(actor, case, scope.now):
+        if not may_answer(actor, task, case.unit) and not may_read_identity(actor, case, scope.now):
             raise HTTPException(404)
-        return case
+        return case, task
+
+    async def _successor(self, scope: Scope, task: Task) -> str | None:
+        """The task that took this one's place, where the same sector answers it."""
+        case_id = await store.case_of_task(scope.connection, task.replaced_by) if task.replaced_by else None
+        case = await store.find_case(scope.connection, case_id) if case_id else None
+        taker = case.task(task.replaced_by or "") if case else None
+        return taker.id if taker is not None and taker.sector == task.sector else None
+
+
+async def sector_work(room: Room, request: Request, actor: Actor) -> Response:
+    """A sector's day: what waits for it, what it waits for, where it is invited, what is over."""
+    sector, desk = actor.sector or "", room.office.desk
+    async with room.office.scope() as scope:
+        waiting, asking, over = [
+            await store.tasks_of_sector(scope.connection, sector, actor.units, awaited, limit)
+            for awaited, limit in (("sector", _SHOWN), ("commune", _SHOWN), ("nobody", _OVER))
+        ]
+        found = await store.meetings_of_sector(scope.connection, sector, actor.units, _OVER)
+        meetings = []
+        for row in found:
+            called = await store.conference_line(scope.connection, row["case_id"], row["id"])
+            words = await desk.files.reader.words(scope.connection, called) if called else {}
+            # Where, and nothing of what about: that is said among those who meet.
+            meetings.append({**row, "place": words.get("place")})
+    return room.render(
+        request,
+        "cases/sector.html",
+        waiting=waiting,
+        asking=[row for row in asking if row["state"] != "declined"],
+        over=[*[row for row in asking if row["state"] == "declined"], *over],
+        meetings=meetings,
+        sector=sector,
+    )
 
 
 def routes(room: Room) -> APIRouter:
     """The routes of these pages."""
     pages = TaskPages(room)
     router = APIRouter(include_in_schema=False)
+
+    @router.get("/tasks")
+    async def tasks(request: Request, principal: SignedIn) -> Response:
+        return await pages.tasks(request, principal)
 
     @router.get("/tasks/{task_id}")
     async def task(request: Request, task_id: str, principal: SignedIn) -> Response:
@@ -118,7 +205,32 @@ def routes(room: Room) -> APIRouter:
 
 
 def answer_of(form: Mapping[str, str]) -> Any:
+    """The chosen answer. Raises `Rejected` where none is."""
     given = form.get("answer", "")
-    if given not in ("accepted", "declined", "done", "new-date"):
+    if given not in _ANSWERS:
         raise Rejected([Violation("answer", "answer-missing", "Chọn một câu trả lời.", "Choose an answer.")])
     return given
+
+
+def filter_of(asked: Mapping[str, str], default: str) -> TaskFilter:
+    """What the address asks for; what it does not say, or says wrongly, filters nothing. `default`: who is awaited."""
+    state = asked.get("state", "")
+    awaited = asked.get("awaited", default)
+    if state in ("done", "cancelled"):
+        awaited = "nobody"
+    sector = asked.get("sector", "")
+    return TaskFilter(
+        awaited=awaited if awaited in _AWAITED else "",
+        sector=sector if sector in (*SECTORS, COMMUNE) else None,
+        state=state if state in TASK_STATES else None,
+        unit=asked.get("unit") or None,
+        overdue=asked.get("overdue") == "1",
+    )
+
+
+def _page_of(number: str) -> int:
+    return max(1, int(number)) if number.isdecimal() and len(number) < 5 else 1
+
+
+def _address(asked: Mapping[str, str], page: int) -> str:
+    return "/cases/tasks?" + urlencode({**asked, "page": page})

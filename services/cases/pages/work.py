@@ -10,7 +10,9 @@ from starlette.responses import Response
 
 from services.cases import store
 from services.cases.domain.model import Actor
+from services.cases.pages.intake import IntakePages
 from services.cases.pages.room import Room
+from services.cases.pages.tasks import sector_work
 from services.cases.reading import actor_of
 from services.cases.store import CaseFilter
 from shared.identity import NotAllowedError, Principal, SignedIn
@@ -33,11 +35,9 @@ class WorkPages:
         """Where each role's day begins."""
         actor = actor_of(principal)
         if actor.role == "sector":
-            return await self._sector_work(request, actor)
+            return await sector_work(self.room, request, actor)
         if actor.role == "hotline":
-            async with self.room.office.scope() as scope:
-                files = await store.concerns_entered_by(scope.connection, actor.id, _PAGE)
-            return self.room.render(request, "cases/hotline.html", files=files)
+            return await IntakePages(self.room).hotline(request, principal)
         if actor.role not in ("worker", "chair", "coordinator"):
             raise NotAllowedError("The role sees no cases")
         return await self._worklist(request, actor)
@@ -82,13 +82,6 @@ class WorkPages:
             previous=address_of(asked, page - 1) if page > 1 else None,
             following=address_of(asked, page + 1) if page * _PAGE < total else None,
         )
-
-    async def _sector_work(self, request: Request, actor: Actor) -> Response:
-        sector = actor.sector or ""
-        async with self.room.office.scope() as scope:
-            waiting = await store.tasks_of_sector(scope.connection, sector, actor.units, answered=False, limit=100)
-            answered = await store.tasks_of_sector(scope.connection, sector, actor.units, answered=True, limit=_PAGE)
-        return self.room.render(request, "cases/sector.html", waiting=waiting, answered=answered, sector=sector)
 
 
 def routes(room: Room) -> APIRouter:

@@ -100,14 +100,16 @@ async def unusual_reading(
     """Accounts that opened more than `children` different children in a span of `within`: the most, and its last
     moment, since a day. A child known to the registry counts once, however many cases it has.
 
-    Spans side by side pick the accounts to look at; only theirs are counted moment by moment.
+    A search is none: it shows coarse facts. Spans side by side pick the accounts to look at; only theirs are counted
+    moment by moment.
     """
     rows = await connection.execute(
         text(
             """WITH spans AS (
                    SELECT who, date_bin(CAST(:within AS interval), at, TIMESTAMPTZ 'epoch') AS span,
                           count(DISTINCT coalesce(case_id, file_id)) AS reads
-                   FROM identity_read WHERE at > CAST(:since AS timestamptz) - CAST(:within AS interval)
+                   FROM identity_read
+                   WHERE at > CAST(:since AS timestamptz) - CAST(:within AS interval) AND purpose <> 'search'
                    GROUP BY who, span
                ), busy AS (
                    SELECT DISTINCT who FROM (
@@ -118,7 +120,8 @@ async def unusual_reading(
                )
                SELECT read.who, read.role, read.at, coalesce(cases.child_id, read.case_id, read.file_id) AS child
                FROM identity_read AS read JOIN busy ON busy.who = read.who LEFT JOIN cases ON cases.id = read.case_id
-               WHERE read.at > CAST(:since AS timestamptz) - CAST(:within AS interval) ORDER BY read.who, read.at"""
+               WHERE read.at > CAST(:since AS timestamptz) - CAST(:within AS interval) AND read.purpose <> 'search'
+               ORDER BY read.who, read.at"""
         ),
         {"since": since, "within": within, "children": children},
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
@@ -20,6 +20,9 @@ _SAVE_CONCERN = text(
     upsert("concern", _CONCERN, ("file_id", "kinds", "taken_in_at", "entered_by", "said", "reason"), ("kinds", "said"))
 )
 
+_SAVE_PART = text(
+    upsert("concern_child", ("id", "concern_id", "position", "file_id", "case_id", "said"), json=("said",))
+)
 _LOCK_OR_NUMBER = text(
     """SELECT found.*, CASE WHEN found.id IS NULL THEN nextval('concern_number') END AS number
        FROM (SELECT) AS one LEFT JOIN (SELECT * FROM concern WHERE id = :id FOR UPDATE) AS found ON true"""
@@ -28,7 +31,11 @@ _LOCK_OR_NUMBER = text(
 
 @dataclass(frozen=True, slots=True)
 class ConcernFile:
-    """A concern with what its file holds beyond the coarse facts; `said` are sealed boxes by field name."""
+    """A concern with what its file holds beyond the coarse facts; `said` are sealed boxes by field name.
+
+    `part`: where this is the report as it is about another of its children, that part's id; `file_id` and `said` are
+    then that child's own, under a key of its own.
+    """
 
     concern: Concern
     file_id: str
@@ -37,6 +44,7 @@ class ConcernFile:
     entered_by: str | None
     said: Mapping[str, SealedBox]
     reason: str | None = None
+    part: str | None = None
 
 
 async def lock_concern(connection: AsyncConnection, concern_id: str) -> ConcernFile | None:
@@ -54,17 +62,53 @@ async def lock_concern_or_code(connection: AsyncConnection, concern_id: str, at:
 
 
 async def find_concern(connection: AsyncConnection, key: str) -> ConcernFile | None:
-    """A concern's file by id or code, unlocked."""
+    """A concern's file by id or code, or its part about one child by that part's id; unlocked."""
     rows = await connection.execute(text("SELECT * FROM concern WHERE id = :key OR code = :key"), {"key": key})
     row = rows.mappings().one_or_none()
-    return None if row is None else _as_file(row)
+    if row is not None:
+        return _as_file(row)
+    parts = await _parts(connection, "part.id = :key", {"key": key})
+    return parts[0] if parts else None
 
 
 async def concerns_of(connection: AsyncConnection, case_id: str, *, lock: bool = False) -> list[ConcernFile]:
-    """The reports that tell of a case, in the order of their receipt."""
+    """The reports that tell of a case, whole or in their part about its child, in the order of their receipt."""
     statement = "SELECT * FROM concern WHERE case_id = :id ORDER BY received_at, id" + (" FOR UPDATE" if lock else "")
     rows = await connection.execute(text(statement), {"id": case_id})
-    return [_as_file(row) for row in rows.mappings()]
+    whole = [_as_file(row) for row in rows.mappings()]
+    parts = await _parts(connection, "part.case_id = :id", {"id": case_id}, lock=lock)
+    return sorted((*whole, *parts), key=lambda file: (file.concern.received_at, file.concern.id))
+
+
+async def parts_of(connection: AsyncConnection, concern_id: str) -> dict[int, ConcernFile]:
+    """A concern's parts about its further children by their place in the report: 2 and on."""
+    parts = await _parts(connection, "part.concern_id = :id", {"id": concern_id}, lock=True)
+    return {place_of(part): part for part in parts}
+
+
+def part_id(concern_id: str, place: int) -> str:
+    """The id of a report's part about the child in a place of it: 2 and on."""
+    return f"{concern_id}.{place}"
+
+
+def place_of(file: ConcernFile) -> int:
+    """Which of its children a report, or its part, is about: 1 and on."""
+    return 1 if file.part is None else int(file.part.rpartition(".")[2])
+
+
+async def save_part(connection: AsyncConnection, file: ConcernFile) -> None:
+    """Write a report's part about one of its further children."""
+    await connection.execute(
+        _SAVE_PART,
+        {
+            "id": file.part,
+            "concern_id": file.concern.id,
+            "position": place_of(file),
+            "file_id": file.file_id,
+            "case_id": file.concern.case_id,
+            "said": _said(file),
+        },
+    )
 
 
 async def save_concern(connection: AsyncConnection, file: ConcernFile) -> None:
@@ -75,7 +119,7 @@ async def save_concern(connection: AsyncConnection, file: ConcernFile) -> None:
         "kinds": orjson.dumps(list(file.kinds)).decode(),
         "taken_in_at": file.taken_in_at,
         "entered_by": file.entered_by,
-        "said": orjson.dumps({name: box.model_dump() for name, box in file.said.items()}).decode(),
+        "said": _said(file),
         "reason": file.reason,
     }
     await connection.execute(_SAVE_CONCERN, values)
@@ -116,7 +160,39 @@ def code_of(kind: Literal["TN", "BT"], number: int, at: datetime) -> str:
     return f"{kind}-{at.year}-{number:06d}"
 
 
-def _as_file(row: RowMapping) -> ConcernFile:
+async def fates_of(connection: AsyncConnection, concern_ids: Sequence[str]) -> dict[str, RowMapping]:
+    """What became of reports that have a case, coarse enough to be told to a caller: step, status, outcome."""
+    rows = await connection.execute(
+        text(
+            """SELECT concern.id, cases.step, cases.status, cases.outcome
+               FROM concern JOIN cases ON cases.id = concern.case_id WHERE concern.id = ANY(:ids)"""
+        ),
+        {"ids": list(concern_ids)},
+    )
+    return {row["id"]: row for row in rows.mappings()}
+
+
+async def _parts(
+    connection: AsyncConnection, where: str, values: Mapping[str, Any], *, lock: bool = False
+) -> list[ConcernFile]:
+    statement = f"""SELECT concern.*, part.id AS part, part.file_id AS part_file, part.case_id AS part_case,
+                           part.said AS part_said
+                    FROM concern_child AS part JOIN concern ON concern.id = part.concern_id
+                    WHERE {where} ORDER BY concern.received_at, concern.id, part.position"""
+    rows = await connection.execute(text(statement + (" FOR UPDATE OF concern" if lock else "")), values)
+    return [
+        _as_file(
+            {**row, "file_id": row["part_file"], "case_id": row["part_case"], "said": row["part_said"]}, row["part"]
+        )
+        for row in rows.mappings()
+    ]
+
+
+def _said(file: ConcernFile) -> str:
+    return orjson.dumps({name: box.model_dump() for name, box in file.said.items()}).decode()
+
+
+def _as_file(row: Mapping[Any, Any], part: str | None = None) -> ConcernFile:
     return ConcernFile(
         concern=Concern(**{name: row[name] for name in _CONCERN}),
         file_id=row["file_id"],
@@ -125,4 +201,5 @@ def _as_file(row: RowMapping) -> ConcernFile:
         entered_by=row["entered_by"],
         said={name: SealedBox.model_validate(box) for name, box in row["said"].items()},
         reason=row["reason"],
+        part=part,
     )

@@ -4,29 +4,36 @@ lock comes before its case's.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
 from datetime import date, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cases.domain.model import Case, Clock, Glass, Member, PlannedService, Task
+from services.cases.domain.model import Case, Clock, Conference, Glass, Member, PlannedService, Task
 from services.cases.store.concerns import code_of
 from services.cases.store.statements import upsert
 from services.cases.store.timeline import Line, append
 
-_CASE = tuple(field.name for field in fields(Case) if field.name not in ("clocks", "tasks", "team", "glasses"))
+_CASE = tuple(
+    field.name for field in fields(Case) if field.name not in ("clocks", "tasks", "team", "conferences", "glasses")
+)
 _JSON = ("candidates", "services")
 _CLOCK = tuple(field.name for field in fields(Clock))
 _TASK = tuple(field.name for field in fields(Task))
+_CONFERENCE = tuple(field.name for field in fields(Conference))
+_Rows = list[dict[str, Any]]
+_Part = TypeVar("_Part", Clock, Task, Member, Conference, Glass)
 _MEMBER = tuple(field.name for field in fields(Member))
 _GLASS = tuple(field.name for field in fields(Glass))
 _SAVE_CASE = text(upsert("cases", _CASE, ("next_moment", "next_due"), _JSON))
 _SAVE_CLOCK = text(upsert("deadline", _CLOCK, ("case_id",)))
-_SAVE_TASK = text(upsert("task", _TASK, ("case_id",)))
+# `unit` and `awaited` are there for the lists of what waits: as the case and the task have them.
+_SAVE_TASK = text(upsert("task", _TASK, ("case_id", "unit", "awaited")))
+_SAVE_CONFERENCE = text(upsert("conference", _CONFERENCE, ("case_id",)))
 _SAVE_MEMBER = text(upsert("member", _MEMBER, ("case_id",), key=("case_id", "person")))
 _SAVE_GLASS = text(upsert("glass", _GLASS, ("case_id",)))
 
@@ -46,71 +53,96 @@ async def find_case(connection: AsyncConnection, key: str) -> Case | None:
     return await _case(connection, "SELECT * FROM cases WHERE id = :key OR code = :key", {"key": key})
 
 
-async def case_of_task(connection: AsyncConnection, task_id: str) -> str | None:
-    """Whose task it is."""
-    found = await connection.execute(text("SELECT case_id FROM task WHERE id = :id"), {"id": task_id})
-    case_id: str | None = found.scalar_one_or_none()
-    return case_id
+async def save_cases(
+    connection: AsyncConnection, changed: Sequence[tuple[Case | None, Case]], lines: Sequence[Line]
+) -> None:
+    """Write cases and what changed of their parts, and append to their timelines: a round trip a table.
+
+    In: each case as it was (None: it is new) and as it is.
+    """
+    await connection.execute(_SAVE_CASE, [_columns(case) for _, case in changed])
+    for statement, rows_of in _PARTS:
+        rows = [{**row, "case_id": case.id} for before, case in changed for row in rows_of(before, case)]
+        if rows:
+            await connection.execute(statement, rows)
+    await append(connection, lines)
 
 
-async def due_cases(connection: AsyncConnection, now: datetime, limit: int) -> list[Case]:
-    """Cases about which something fell due, locked; those another replica holds are left to it."""
-    rows = await connection.execute(
-        text(
-            """SELECT * FROM cases WHERE next_moment <= :now ORDER BY next_moment LIMIT :limit
-               FOR UPDATE SKIP LOCKED"""
-        ),
-        {"now": now, "limit": limit},
-    )
-    found = rows.mappings().all()
-    return await _whole(connection, found)
-
-
-async def save_case(connection: AsyncConnection, before: Case | None, case: Case, lines: Sequence[Line]) -> None:
-    """Write a case and what changed of its clocks and tasks, and append to its timeline."""
+def _columns(case: Case) -> dict[str, Any]:
     values = {name: getattr(case, name) for name in _CASE}
     values |= {name: orjson.dumps(getattr(case, name)).decode() for name in _JSON}
-    running = [clock.due for clock in case.clocks if clock.runs]
-    values |= {"next_moment": case.next_moment(), "next_due": min(running, default=None)}
-    await connection.execute(_SAVE_CASE, values)
-    known_clocks = set(before.clocks) if before else set()
-    known_tasks = set(before.tasks) if before else set()
-    known_team = set(before.team) if before else set()
-    clocks = [{**asdict(clock), "case_id": case.id} for clock in case.clocks if clock not in known_clocks]
-    tasks = [{**asdict(task), "case_id": case.id} for task in case.tasks if task not in known_tasks]
-    if clocks:
-        await connection.execute(_SAVE_CLOCK, clocks)
-    if tasks:
-        await connection.execute(_SAVE_TASK, tasks)
-    if team := [{**asdict(member), "case_id": case.id} for member in case.team if member not in known_team]:
-        await connection.execute(_SAVE_MEMBER, team)
-    known_glasses = set(before.glasses) if before else set()
-    if glasses := [{**asdict(glass), "case_id": case.id} for glass in case.glasses if glass not in known_glasses]:
-        await connection.execute(_SAVE_GLASS, glasses)
-    await append(connection, lines)
+    # A clock that stands still is neither near nor missed, whatever its date.
+    running = [clock.due for clock in case.clocks if clock.runs and clock.state != "paused"]
+    return values | {"next_moment": case.next_moment(), "next_due": min(running, default=None)}
+
+
+def _changed(before: Sequence[_Part], after: Sequence[_Part]) -> list[_Part]:
+    known = set(before)
+    return [part for part in after if part not in known]
+
+
+def _values(part: _Part, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(part, name) for name in names}
+
+
+def _clock_rows(before: Case | None, case: Case) -> _Rows:
+    return [_values(clock, _CLOCK) for clock in _changed(before.clocks if before else (), case.clocks)]
+
+
+def _task_rows(before: Case | None, case: Case) -> _Rows:
+    # A task lies where its case does: all go along when it moves.
+    moved = before is not None and before.unit != case.unit
+    tasks = case.tasks if moved else _changed(before.tasks if before else (), case.tasks)
+    return [{**_values(task, _TASK), "unit": case.unit, "awaited": task.awaited} for task in tasks]
+
+
+def _team_rows(before: Case | None, case: Case) -> _Rows:
+    return [_values(member, _MEMBER) for member in _changed(before.team if before else (), case.team)]
+
+
+def _glass_rows(before: Case | None, case: Case) -> _Rows:
+    return [_values(glass, _GLASS) for glass in _changed(before.glasses if before else (), case.glasses)]
+
+
+def _conference_rows(before: Case | None, case: Case) -> _Rows:
+    return [_values(known, _CONFERENCE) for known in _changed(before.conferences if before else (), case.conferences)]
+
+
+_PARTS: Sequence[tuple[TextClause, Callable[[Case | None, Case], _Rows]]] = (
+    (_SAVE_CLOCK, _clock_rows),
+    (_SAVE_TASK, _task_rows),
+    (_SAVE_MEMBER, _team_rows),
+    (_SAVE_CONFERENCE, _conference_rows),
+    (_SAVE_GLASS, _glass_rows),
+)
 
 
 async def _case(connection: AsyncConnection, statement: str, values: Mapping[str, Any]) -> Case | None:
     row = (await connection.execute(text(statement), values)).mappings().one_or_none()
-    return None if row is None else (await _whole(connection, [row]))[0]
+    return None if row is None else (await whole(connection, [row]))[0]
 
 
-async def _whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> list[Case]:
-    """Cases with their clocks, tasks, teams and opened glasses, in the order of their rows."""
+async def whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> list[Case]:
+    """Cases with their clocks, tasks, teams and broken glasses, in the order of their rows."""
     ids = [row["id"] for row in found]
     clocks = await _parts(connection, "deadline", "started_at, id", ids)
     tasks = await _parts(connection, "task", "asked_at, id", ids)
     team = await _parts(connection, "member", "since, person", ids)
     glasses = await _parts(connection, "glass", "since, id", ids)
+    conferences = await _parts(connection, "conference", "called_at, id", ids)
     return [
         Case(
             **{name: row[name] for name in _CASE if name not in _JSON},
             candidates=tuple(row["candidates"]),
             services=tuple(_service(known) for known in row["services"]),
-            clocks=tuple(Clock(**{name: part[name] for name in _CLOCK}) for part in clocks[row["id"]]),
+            clocks=tuple(_clock(part) for part in clocks[row["id"]]),
             tasks=tuple(Task(**{name: part[name] for name in _TASK}) for part in tasks[row["id"]]),
             team=tuple(Member(**{name: part[name] for name in _MEMBER}) for part in team[row["id"]]),
             glasses=tuple(Glass(**{name: part[name] for name in _GLASS}) for part in glasses[row["id"]]),
+            conferences=tuple(
+                Conference(**{**{name: part[name] for name in _CONFERENCE}, "sectors": tuple(part["sectors"])})
+                for part in conferences[row["id"]]
+            ),
         )
         for row in found
     ]
@@ -125,6 +157,10 @@ async def _parts(
         for row in (await connection.execute(statement, {"ids": list(case_ids)})).mappings():
             parts[row["case_id"]].append(row)
     return parts
+
+
+def _clock(row: RowMapping) -> Clock:
+    return Clock(**{name: row[name] for name in _CLOCK if name != "pausable"}, pausable=tuple(row["pausable"]))
 
 
 def _service(known: Mapping[str, Any]) -> PlannedService:

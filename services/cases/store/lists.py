@@ -1,4 +1,4 @@
-"""What people see in lists: cases of an area, the figures above them, what was asked of a sector."""
+"""What people see in lists: cases of an area, and the figures above them."""
 
 from __future__ import annotations
 
@@ -80,20 +80,3 @@ async def case_counts(connection: AsyncConnection, units: Units, now: datetime) 
         {"now": now, **units_of(units)},
     )
     return rows.mappings().one()
-
-
-async def tasks_of_sector(
-    connection: AsyncConnection, sector: str, units: Units, *, answered: bool, limit: int
-) -> list[RowMapping]:
-    """What was asked of a sector: what waits, the most urgent first; or what was answered or cancelled, newest."""
-    state = "NOT IN" if answered else "IN"
-    order = "coalesce(task.cancelled_at, task.answered_at) DESC NULLS LAST" if answered else "task.due"
-    rows = await connection.execute(
-        text(
-            f"""SELECT task.*, cases.code, cases.unit, cases.risk FROM task JOIN cases ON cases.id = task.case_id
-                WHERE task.sector = :sector AND task.state {state} ('requested', 'accepted', 'overdue')
-                {in_units(units)} ORDER BY {order} LIMIT :limit"""
-        ),
-        {"sector": sector, "limit": limit, **units_of(units)},
-    )
-    return list(rows.mappings())

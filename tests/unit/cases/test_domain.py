@@ -33,6 +33,7 @@ CHAIR = Actor("binh.chair", "Bình", "chair", frozenset({UNIT}))
 COORDINATOR = Actor("ha.coordinator", "Hà", "coordinator", "all")
 NO_CASE = acts.DismissConcern(reason="hoax", words="Đã gọi lại")
 CHILD = ChildDescription(name="Trẻ thử", age=7)
+NUMBERS = itertools.count(1)
 LENGTHS = {
     EMERGENCY: timedelta(hours=12),
     PLAN: timedelta(days=7),
@@ -46,14 +47,17 @@ class Due:
     due: datetime
     nearing_at: datetime
     legal_source: str = "Nghị định 56/2017"
+    working_days: bool = False
+    pausable: tuple[str, ...] = ()
+    pause_days: int = 0
+    set_by: str | None = None
 
 
 def world(now: datetime = NOW) -> World:
-    numbers = itertools.count(1)
     return World(
         now=now,
-        start=lambda kind, at: Due(at + LENGTHS[kind], at + LENGTHS[kind] * 0.75),
-        new_id=lambda: f"{now.isoformat()}-{next(numbers)}",
+        start=lambda kind, at, _unit="": Due(at + LENGTHS[kind], at + LENGTHS[kind] * 0.75),
+        new_id=lambda: f"{now.isoformat()}-{next(NUMBERS)}",
         units=frozenset({UNIT, "05455"}),
         task_kinds=frozenset({"verification", "medical-examination"}),
         outcomes=frozenset({"safe"}),
@@ -192,8 +196,8 @@ def test_every_refusal_names_the_law_in_the_language_of_its_message() -> None:
     refusals += [concern_refusal(concern(), act, stranger) for act in CONCERN_RULES]
     for violation in refusals:
         assert violation is not None
-        assert re.search(r"\((Nghị định 56/2017|Luật Trẻ em 2016), Điều \d", violation.message_vi)
-        assert re.search(r"\((Decree 56/2017|Law on Children 2016), Art. \d", violation.message_en)
+        assert re.search(r"\((Nghị định 56/2017|Luật Trẻ em 2016|Bộ luật Dân sự 2015), Điều \d", violation.message_vi)
+        assert re.search(r"\((Decree 56/2017|Law on Children 2016|Civil Code 2015), Art. \d", violation.message_en)
         assert violation.message_en.isascii()
 
 
@@ -356,7 +360,7 @@ def test_a_task_is_answered_once_by_the_sector_that_was_asked() -> None:
     assert said(corrected) == ["task.declined"]
 
 
-def test_an_overdue_task_with_a_new_date_waits_again() -> None:
+def test_an_overdue_task_whose_new_date_is_agreed_to_waits_again() -> None:
     later = world(NOW + timedelta(days=1))
     case = cases.tick(opened("yes").case, later).case
     task = case.tasks[0]
@@ -364,10 +368,10 @@ def test_an_overdue_task_with_a_new_date_waits_again() -> None:
     with pytest.raises(Rejected) as error:
         tasks.answer(case, later, task.id, task.sector, "new-date", new_date=NOW)
     assert rule_of(error) == "new-date-past"
-    answered = tasks.answer(
-        case, later, task.id, task.sector, "new-date", new_date=later.now + timedelta(days=2)
-    ).case.tasks[0]
-    assert (answered.state, answered.due) == ("accepted", later.now + timedelta(days=2))
+    proposed = tasks.answer(case, later, task.id, task.sector, "new-date", new_date=later.now + timedelta(days=2)).case
+    assert (proposed.tasks[0].state, proposed.tasks[0].due) == ("overdue", task.due)
+    agreed = cases.decide(proposed, acts.AgreeDate(task_id=task.id), WORKER, later).case.tasks[0]
+    assert (agreed.state, agreed.due) == ("accepted", later.now + timedelta(days=2))
 
 
 def test_a_case_is_not_closed_while_the_child_is_unsafe_and_closing_ends_what_sectors_were_asked() -> None:

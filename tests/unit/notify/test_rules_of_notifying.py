@@ -1,5 +1,6 @@
 """The pure rules: matching, whom the house tells, what may leave, when to try again."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,10 +17,19 @@ from shared.contracts.base import CONTRACTS, Contract, SealedBox
 from shared.contracts.cases import (
     CaseAssigned,
     ConcernReceived,
+    ContactBanRequested,
     DeadlineMissed,
+    DeadlinePaused,
     GlassBroken,
+    HandoverAnswered,
+    HandoverOffered,
+    MeetingCalled,
     TaskCancelled,
+    TaskDateProposed,
     TaskFollowedCase,
+    TaskQuestioned,
+    TaskReminded,
+    TaskReplied,
     TaskRequested,
     TeamJoined,
     TeamLeft,
@@ -137,6 +147,58 @@ def test_the_sector_hears_when_its_task_is_cancelled_or_comes_to_another_commune
     )
     assert domain.addressees(load_rules(), happening(moved), moved) == {"sector/health": False}
     assert domain.addressees(load_rules(), happening(same), same) == {}
+
+
+def test_who_waits_for_whom_is_told_to_who_is_waited_for() -> None:
+    asked = {**task().model_dump(), "instructions": None}
+    for model, more, told in (
+        (TaskQuestioned, {}, {"worker/05443": False}),
+        (TaskDateProposed, {"proposed": NOW}, {"worker/05443": False}),
+        (TaskReplied, {}, {"sector/health": False}),
+        (TaskReminded, {}, {"sector/health": False}),
+    ):
+        data = model.model_validate({**asked, **more})  # type: ignore[attr-defined]
+        assert domain.addressees(load_rules(), happening(data), data) == told
+
+
+def test_every_sector_that_is_invited_hears_of_the_meeting_and_no_other() -> None:
+    called = MeetingCalled.model_validate(
+        {"case_id": CASE, "facts": FACTS, "meeting": "conference", "meets_at": NOW, "sectors": ["police", "justice"]}
+    )
+    told = domain.addressees(load_rules(), happening(called), called)
+    assert told == {"sector/police": False, "sector/justice": False}
+
+
+def test_a_case_that_is_offered_is_told_where_the_child_lives() -> None:
+    offer = {"case_id": CASE, "facts": FACTS, "to_unit": "05455"}
+    offered = HandoverOffered.model_validate(offer)
+    there = {"worker/05455": False, "chair/05455": False}
+    here = {"worker/05443": False, "chair/05443": False}
+    assert domain.addressees(load_rules(), happening(offered), offered) == there
+    declined = HandoverAnswered.model_validate({**offer, "answer": "declined"})
+    assert domain.addressees(load_rules(), happening(declined), declined) == here
+    back = HandoverAnswered.model_validate({**offer, "answer": "withdrawn"})
+    assert domain.addressees(load_rules(), happening(back), back) == {**here, **there}
+
+
+def test_a_contact_ban_waits_for_the_chair_urgently_and_a_pause_is_told_to_the_province() -> None:
+    asked = ContactBanRequested.model_validate({"case_id": CASE, "facts": FACTS})
+    assert domain.addressees(load_rules(), happening(asked), asked) == {"chair/05443": True}
+    paused = DeadlinePaused.model_validate({**missed().model_dump(), "state": "paused", "reason": "force-majeure"})
+    told = domain.addressees(load_rules(), happening(paused), paused)
+    assert told == {"worker/05443": False, "chair/05443": False, "coordinator": False}
+
+
+def test_a_sector_is_led_to_its_task_and_never_to_a_case_it_may_not_see() -> None:
+    asked = happening(task())
+    path = domain.path_of(asked)
+    assert path == f"/cases/c/{CASE}"
+    assert domain.path_for("sector/health", asked, path) == "/cases/tasks/t1"
+    assert domain.path_for("worker/05443", asked, path) == path
+    called = replace(asked, event_type="cases.meeting.called", codes={})
+    assert domain.path_for("sector/police", called, path) == "/cases/"
+    ours = replace(asked, case_id=None, codes={})
+    assert domain.path_for("sector/police", ours, "/notify/subscriptions/s1") == "/notify/subscriptions/s1"
 
 
 def about_team(model: type[Contract], **more: str) -> Contract:

@@ -87,7 +87,7 @@ def case(name: str, sequence: int, **changes: Any) -> Event:
 
 
 def deadline(name: str, of_case: str, sequence: int, state: str, **changes: Any) -> Event:
-    model = {"running": cases.DeadlineStarted, "missed": cases.DeadlineMissed}.get(state, cases.DeadlineMet)
+    model = _CLOCK.get(state, cases.DeadlineMet)
     data = model(
         case_id=of_case,
         facts=case_facts(**changes),
@@ -96,6 +96,7 @@ def deadline(name: str, of_case: str, sequence: int, state: str, **changes: Any)
         state=state,
         due=NOW,
         legal_source="Decree 56/2017, Art. 26(3)",
+        **({"reason": "force-majeure"} if state == "paused" else {}),
     )
     return Event(data, of_case, sequence)
 
@@ -109,6 +110,18 @@ def task(name: str, of_case: str, sequence: int, model: type[Contract], **change
         task_sector="health",
         due=NOW,
         **_TASK_MORE.get(model, {}),
+    )
+    return Event(data, of_case, sequence)
+
+
+def service(name: str, of_case: str, sequence: int, kind: str = "medical", **changes: Any) -> Event:
+    data = cases.CaseServiceProvided(
+        case_id=of_case,
+        facts=case_facts(**changes),
+        service_id=name,
+        service=kind,
+        provided_on=date(2026, 10, 30),
+        service_sector="health",
     )
     return Event(data, of_case, sequence)
 
@@ -140,13 +153,21 @@ def _pick(*values: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from(values)
 
 
-_TASK_MORE: dict[type[Contract], dict[str, str]] = {
+_CLOCK: dict[str, Any] = {
+    "running": cases.DeadlineStarted,
+    "missed": cases.DeadlineMissed,
+    "nearing": cases.DeadlineResumed,
+    "paused": cases.DeadlinePaused,
+}
+_TASK_MORE: dict[type[Contract], dict[str, Any]] = {
     cases.TaskCancelled: {"cause": "withdrawn"},
     cases.TaskFollowedCase: {"cause": "transferred", "state": "accepted"},
+    cases.TaskDateProposed: {"proposed": NOW},
+    cases.TaskReplied: {"state": "accepted"},
 }
 _UNIT = _pick(*UNITS)
 _STATUS = _pick("open", "closed", "merged")
-_STATE = _pick("running", "missed", "met")
+_STATE = _pick("running", "missed", "met", "paused", "nearing", "lapsed")
 _TASK = _pick(
     cases.TaskRequested,
     cases.TaskAccepted,
@@ -154,7 +175,12 @@ _TASK = _pick(
     cases.TaskOverdue,
     cases.TaskCancelled,
     cases.TaskFollowedCase,
+    cases.TaskQuestioned,
+    cases.TaskReplied,
+    cases.TaskDateProposed,
+    cases.TaskReminded,
 )
+_WHAT = ("concern", "case", "deadline", "task", "service", "incident", "child", "linked", "merge")
 _GROUPS = st.lists(_pick("01", "04", "09"), max_size=2)
 _REGISTER = _pick("commune-roster", "school-roster", "health-record")
 
@@ -171,19 +197,23 @@ def histories(draw: st.DrawFn) -> list[Event]:
         return numbers[subject]
 
     for _ in range(draw(st.integers(1, 25))):
-        what = draw(_pick("concern", "case", "deadline", "task", "incident", "child", "linked", "merge"))
+        what = draw(_pick(*_WHAT))
         unit, which = draw(_UNIT), draw(_pick("1", "2", "3"))
         if what == "concern":
-            danger = draw(_pick("yes", "no"))
-            events.append(concern("concern" + which, following("concern" + which), unit=unit, danger_now=danger))
+            facts = {"danger_now": draw(_pick("yes", "no")), "request": draw(_pick("protection", "counselling"))}
+            events.append(concern("concern" + which, following("concern" + which), unit=unit, **facts))
         elif what == "incident":
             outcome = draw(_pick("minor", "fatal"))
             events.append(incident("incident" + which, following("incident" + which), unit=unit, outcome=outcome))
-        elif what in {"case", "deadline", "task"}:
+        elif what in {"case", "deadline", "task", "service"}:
             name = "case" + which
             number, status = following(name), draw(_STATUS)
             if what == "case":
-                events.append(case(name, number, unit=unit, status=status))
+                where = draw(_pick("family", "school", None))
+                events.append(case(name, number, unit=unit, status=status, environment=where))
+            elif what == "service":
+                given = draw(_pick("medical", "legal"))
+                events.append(service(f"service-of-{name}", name, number, given, unit=unit, status=status))
             elif what == "deadline":
                 events.append(deadline(f"clock-of-{name}", name, number, draw(_STATE), unit=unit, status=status))
             else:

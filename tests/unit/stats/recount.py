@@ -17,6 +17,8 @@ _TASK_STATE = {
     cases.TaskOverdue: "overdue",
     cases.TaskCancelled: "cancelled",
     cases.TaskFollowedCase: "accepted",
+    # The others of the talk about a task say nothing of how it stands.
+    cases.TaskReplied: "accepted",
 }
 
 
@@ -28,18 +30,22 @@ def recount(events: Sequence[Event]) -> Cube:
     for event in events:
         data: Contract = event.data
         if isinstance(data, cases.ConcernReceived):
-            state["concern", data.concern_id] = ("concern", data.facts.unit, data.facts.danger_now)
+            asked = data.facts.request.removeprefix("protection")
+            state["concern", data.concern_id] = ("concern", data.facts.unit, data.facts.danger_now, asked)
             day = (data.facts.received_at + timedelta(hours=7)).date().isoformat()
             state["arrival", data.concern_id] = ("arrival", data.facts.unit, day)
         elif isinstance(data, cases.CaseIncidentRecorded):
             state["incident", data.incident_id] = ("incident", data.unit, data.outcome)
         elif isinstance(data, cases.CaseEvent):
             facts = data.facts
-            state["case", data.case_id] = ("case", facts.unit, facts.status)
+            place = f"{facts.environment}/" if facts.environment else ""
+            state["case", data.case_id] = ("case", facts.unit, facts.status, place)
             if isinstance(data, cases.DeadlineEvent):
                 state["deadline", data.deadline_id] = ("deadline", facts.unit, data.state)
+            elif isinstance(data, cases.CaseServiceProvided):
+                state["service", data.service_id] = ("service", facts.unit, data.service)
             elif type(data) in _TASK_STATE:
-                state["task", data.task_id] = ("task", facts.unit, _TASK_STATE[type(data)])
+                state["task", data.task_id] = ("task", facts.unit, _TASK_STATE[type(data)])  # type: ignore[attr-defined]
         elif isinstance(data, registry.RecordLinked):
             groups = "+".join(sorted(set(data.circumstances)))
             dropped = "dropped-out" if data.dropped_out else ""

@@ -21,6 +21,7 @@ from shared.database import Database
 from shared.identity import ALL_UNITS, Principal, Role, demo_directory
 from shared.messaging.service import ServiceApp, ServiceContext
 from shared.privacy import Keys, PlatformKey
+from shared.reference.terms import Terms
 from shared.reference.units import Units
 from shared.settings import Settings
 from shared.web.app import create_app
@@ -186,6 +187,72 @@ async def test_a_clock_met_too_late_is_missed_no_more_but_was_not_in_time(visito
     await visitor.enter("ha.coordinator")
     values = tile_values((await visitor.ask("/stats/")).text)
     assert (values[2], values[4]) == ("0", "50%")
+
+
+async def test_a_clock_needed_no_more_after_it_was_missed_was_not_in_time_and_was_not_done(
+    visitor: Visitor, counted: Counting
+) -> None:
+    await counted.count(
+        records([make.deadline("d1", "k1", 3, "lapsed", risk="high"), make.deadline("d3", "k1", 4, "met")], 70)
+    )
+    await visitor.enter("ha.coordinator")
+    values = tile_values((await visitor.ask("/stats/")).text)
+    assert (values[2], values[4]) == ("0", "50%")
+    by_state = await figures(visitor, "measure=deadlines&by=status&risk=high")
+    assert {row["status"]: row["n"] for row in by_state["rows"]} == {"lapsed": 1, "met": 1}
+
+
+async def test_what_asks_for_advice_is_counted_apart_from_concerns(visitor: Visitor, counted: Counting) -> None:
+    await counted.count(records([make.concern("c4", 1, request="counselling", status="answered", danger_now="no")], 70))
+    await visitor.enter("ha.coordinator")
+    assert (await figures(visitor, "measure=concerns"))["total"] == 3
+    assert (await figures(visitor, "measure=arrivals"))["total"] == 3
+    asked = await figures(visitor, "measure=requests&by=request&by=status")
+    assert asked["rows"] == [{"request": "counselling", "status": "answered", "n": 1}]
+    assert tile_values((await visitor.ask("/stats/")).text)[3] == "3"
+    # The same report was a concern after all.
+    await counted.count(records([make.concern("c4", 2, danger_now="no")], 80))
+    assert (await figures(visitor, "measure=requests"))["total"] == 0
+    assert tile_values((await visitor.ask("/stats/")).text)[3] == "4"
+
+
+async def test_cases_are_broken_down_by_where_it_happened_and_who_did_it(visitor: Visitor, counted: Counting) -> None:
+    await counted.count(
+        records([make.case("k1", 5, environment="family", harmer="parent"), make.case("k2", 5, harmer="stranger")], 70)
+    )
+    await visitor.enter("tuan.statistician")
+    rows = (await figures(visitor, "measure=cases&by=environment&by=harmer"))["rows"]
+    assert rows == [
+        {"environment": "", "harmer": "", "n": 1},
+        {"environment": "", "harmer": "stranger", "n": 1},
+        {"environment": "family", "harmer": "parent", "n": 1},
+    ]
+    assert (await figures(visitor, "measure=cases&environment=family"))["total"] == 1
+
+
+async def test_services_given_to_children_are_counted_by_month_and_sector(visitor: Visitor, counted: Counting) -> None:
+    await counted.count(
+        records([make.service("s1", "k1", 5), make.service("s2", "k1", 6, "legal"), make.service("s1", "k1", 7)], 70)
+    )
+    await visitor.enter("tuan.statistician")
+    rows = (await figures(visitor, "measure=services&by=service&by=sector&by=month"))["rows"]
+    assert rows == [
+        {"service": "legal", "sector": "health", "month": "2026-10", "n": 1},
+        {"service": "medical", "sector": "health", "month": "2026-10", "n": 1},
+    ]
+
+
+async def test_the_board_can_be_narrowed_to_every_kind_of_the_reference_data(
+    visitor: Visitor, counted: Counting
+) -> None:
+    await counted.count(
+        records([make.case(f"n{at}", 1, kind=kind) for at, kind in enumerate(Terms.load("case-kinds").codes())], 70)
+    )
+    await visitor.enter("ha.coordinator")
+    page = (await visitor.ask("/stats/")).text
+    for code in Terms.load("case-kinds").codes():
+        assert f'<option value="{code}"' in page
+        assert Terms.load("case-kinds").label(code) in page[page.index("chart-kinds") :]
 
 
 async def test_an_open_page_goes_on_after_the_database_was_away(board: Board, counted: Counting) -> None:

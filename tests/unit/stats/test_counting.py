@@ -13,8 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from services.stats.decoding import READINGS
 from services.stats.handlers import Batch, Counting, apply
 from services.stats.store import Cells, Ledger
+from shared.contracts import cases
+from shared.contracts.base import CONTRACTS
 from shared.database import Database
 from shared.messaging.processing import Record
 from shared.privacy import Keys, PlatformKey
@@ -25,8 +28,8 @@ from tests.unit.stats.recount import Cube, recount
 
 # The dimensions by which `recount` tells cells apart.
 _SHOWN = {
-    1: ("concern", "unit", "extra"),
-    2: ("case", "unit", "status"),
+    1: ("concern", "unit", "extra", "groups"),
+    2: ("case", "unit", "status", "groups"),
     3: ("deadline", "unit", "status"),
     4: ("task", "unit", "status"),
     5: ("child", "unit", "groups"),
@@ -34,6 +37,7 @@ _SHOWN = {
     7: ("incident", "unit", "status"),
     8: ("membership", "category"),
     9: ("arrival", "unit", "date"),
+    10: ("service", "unit", "category"),
 }
 
 
@@ -124,14 +128,14 @@ async def test_a_batch_whose_transaction_is_lost_counts_when_it_comes_again(data
 
 async def test_a_case_that_is_moved_and_reclassified_is_counted_where_it_is_now(database: Database) -> None:
     await count(database, [records([make.case("k1", 1), make.case("k1", 2, unit="05455", status="closed")])])
-    assert await cube(database) == Counter({("case", "05455", "closed"): 1})
+    assert await cube(database) == Counter({("case", "05455", "closed", ""): 1})
 
 
 async def test_a_deadline_numbered_by_itself_says_nothing_about_its_case(database: Database) -> None:
     numbered_by_case = make.deadline("d1", "k1", 9, "missed", unit="05455")
     numbered_by_itself = Event(numbered_by_case.data, "d1", 9)
     await count(database, [records([make.case("k1", 3), numbered_by_itself])])
-    assert await cube(database) == Counter({("case", "05443", "open"): 1, ("deadline", "05455", "missed"): 1})
+    assert await cube(database) == Counter({("case", "05443", "open", ""): 1, ("deadline", "05455", "missed"): 1})
 
 
 async def test_a_record_that_proves_to_be_another_childs_takes_its_register_along(database: Database) -> None:
@@ -162,7 +166,7 @@ async def test_a_broken_record_is_buried_with_its_field_and_the_rest_is_counted(
     )
     last = make.concern("c3", 1).record(4)
     await counting.count([good, wrong_word, no_number, unstorable, last])
-    assert await cube(database) == Counter({("concern", "05443", "yes"): 2, ("arrival", "05443", "2026-10-31"): 2})
+    assert await cube(database) == Counter({("concern", "05443", "yes", ""): 2, ("arrival", "05443", "2026-10-31"): 2})
     async with database.transaction() as connection:
         rows = await connection.execute(text('SELECT "offset", violations FROM dead_letter ORDER BY "offset"'))
         found = {row.offset: [violation["rule"] for violation in row.violations] for row in rows}
@@ -194,3 +198,18 @@ async def test_event_types_that_are_not_counted_pass_without_a_trace_but_move_th
     assert await cube(database) == Counter()
     async with database.transaction() as connection:
         assert (await connection.execute(text('SELECT "offset" FROM progress'))).scalar_one() == 3
+
+
+def test_every_event_about_a_case_is_counted_and_every_report() -> None:
+    told = {model.TYPE for model in CONTRACTS.values() if model.PUBLISHER == "cases"}
+    assert told - set(READINGS) == set()
+
+
+async def test_a_question_leaves_a_task_as_it_stood_unless_it_says_otherwise(database: Database) -> None:
+    asked = [make.task("t1", "k1", 2, cases.TaskOverdue), make.task("t1", "k1", 3, cases.TaskQuestioned)]
+    await count(database, [records([make.case("k1", 1), *asked])])
+    assert (await cube(database))["task", "05443", "overdue"] == 1
+    said = asked[1].data.model_copy(update={"state": "accepted"})
+    await count(database, [records([Event(said, "k1", 4)], 10)])
+    assert (await cube(database))["task", "05443", "accepted"] == 1
+    assert sum(n for cell, n in (await cube(database)).items() if cell[0] == "task") == 1

@@ -11,42 +11,71 @@ from pydantic import Field, TypeAdapter
 
 from services.cases.domain.acts.assessing import AssessDetailed, AssessInitial, Verify
 from services.cases.domain.acts.base import Code, EmptyIsNone, MaybeWords, Words, version_changed
-from services.cases.domain.acts.coordinating import CancelTask, RequestTask
+from services.cases.domain.acts.clocks import PauseDeadline, ResumeDeadline
+from services.cases.domain.acts.coordinating import (
+    MOST_DECISIONS,
+    AgreeDate,
+    CallConference,
+    CancelConference,
+    CancelTask,
+    ConferenceDecision,
+    DoWithout,
+    HoldConference,
+    ReassignTask,
+    RefuseDate,
+    RemindTask,
+    ReplyTask,
+    RequestTask,
+)
 from services.cases.domain.acts.ending import Close, Merge, Reopen
 from services.cases.domain.acts.leading import NONE_OF_THESE, ChooseChild, Note, Reclassify, Transfer
 from services.cases.domain.acts.planning import ApprovePlan, DraftPlan, HoldReview, ReturnPlan
 from services.cases.domain.acts.protecting import DecideEmergency, EndSeparation, ExtendSeparation
-from services.cases.domain.acts.triage import DismissConcern, ForwardConcern, LinkConcern, OpenCase
+from services.cases.domain.acts.triage import AnswerConcern, DismissConcern, ForwardConcern, LinkConcern, OpenCase
 
 __all__ = [
     "ACT",
     "CONCERN_ACT",
+    "MOST_DECISIONS",
     "NONE_OF_THESE",
     "Act",
+    "AgreeDate",
+    "AnswerConcern",
     "ApprovePlan",
     "AssessDetailed",
     "AssessInitial",
+    "CallConference",
+    "CancelConference",
     "CancelTask",
     "ChooseChild",
     "Close",
     "Code",
     "ConcernAct",
+    "ConferenceDecision",
     "DecideEmergency",
     "DismissConcern",
+    "DoWithout",
     "DraftPlan",
     "EmptyIsNone",
     "EndSeparation",
     "ExtendSeparation",
     "ForwardConcern",
+    "HoldConference",
     "HoldReview",
     "LinkConcern",
     "MaybeWords",
     "Merge",
     "Note",
     "OpenCase",
+    "PauseDeadline",
+    "ReassignTask",
     "Reclassify",
+    "RefuseDate",
+    "RemindTask",
     "Reopen",
+    "ReplyTask",
     "RequestTask",
+    "ResumeDeadline",
     "ReturnPlan",
     "Transfer",
     "Verify",
@@ -73,12 +102,24 @@ Act = Annotated[
     | Transfer
     | Merge
     | ChooseChild
-    | Note,
+    | Note
+    | ReplyTask
+    | AgreeDate
+    | RefuseDate
+    | RemindTask
+    | ReassignTask
+    | DoWithout
+    | CallConference
+    | HoldConference
+    | CancelConference
+    | PauseDeadline
+    | ResumeDeadline,
     Field(discriminator="act"),
 ]
 ACT: TypeAdapter[Act] = TypeAdapter(Act)
+
 ConcernAct = Annotated[
-    OpenCase | LinkConcern | DismissConcern | ForwardConcern,
+    OpenCase | LinkConcern | DismissConcern | ForwardConcern | AnswerConcern,
     Field(discriminator="act"),
 ]
 CONCERN_ACT: TypeAdapter[ConcernAct] = TypeAdapter(ConcernAct)

@@ -8,16 +8,20 @@ from services.cases.domain.acts.base import ActBase, Code, Words
 
 
 class OpenCase(ActBase):
-    """The concern becomes a case."""
+    """The concern becomes a case; one that asked for advice proves to be about protection."""
 
     act: Literal["open"] = "open"
 
 
 class LinkConcern(ActBase):
-    """The concern tells of a case that is there already, named by its code."""
+    """The concern tells of a case that is there already, named by its code.
+
+    `others`: what becomes of the report's further children: a case of their own each, or they have theirs already.
+    """
 
     act: Literal["link"] = "link"
     case_code: Code
+    others: Literal["open", "known"] = "open"
 
 
 class DismissConcern(ActBase):
@@ -34,3 +38,12 @@ class ForwardConcern(ActBase):
     act: Literal["forward"] = "forward"
     to_unit: Code
     reason: Words
+
+
+class AnswerConcern(ActBase):
+    """A request for counselling, prevention or information was answered: counted, and no case (Law on Children,
+    Art. 48-50)."""
+
+    act: Literal["answer"] = "answer"
+    answer: Code
+    words: Words

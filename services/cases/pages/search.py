@@ -1,0 +1,62 @@
+"""Search by code, by the child's name or by personal number. What is looked for never stands in an address."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request
+from starlette.responses import RedirectResponse, Response
+
+from services.cases.desk.finding import Found
+from services.cases.pages.room import Room, form_of
+from services.cases.reading import actor_of, may_open
+from shared.identity import NotAllowedError, Principal, SignedIn
+
+_ROLES = ("worker", "chair", "coordinator", "hotline")
+_LONGEST = 300
+
+
+class SearchPage:
+    """Finding a case or a report.
+
+    Args:
+        room: what pages are made with.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    async def search(self, request: Request, principal: Principal, said: str = "") -> Response:
+        """What fits, in the reader's area. A code leads to its case or report at once."""
+        actor = actor_of(principal)
+        if actor.role not in _ROLES:
+            raise NotAllowedError("The role sees no cases")
+        found = Found()
+        if said:
+            async with self.room.office.scope() as scope:
+                found = await self.room.office.desk.finding.search(scope, actor, said)
+                known = found.code_of
+                opens = known is not None and await may_open(
+                    scope.connection, actor, known["what"], known["id"], scope.now
+                )
+            if known is not None and opens:
+                place = "c" if known["what"] == "case" else "concerns"
+                return RedirectResponse(f"/cases/{place}/{known['id']}", 303)
+        answer = self.room.render(request, "cases/search.html", said=said, found=found, actor=actor)
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
+
+
+def routes(room: Room) -> APIRouter:
+    """The routes of this page."""
+    page = SearchPage(room)
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/search")
+    async def begin(request: Request, principal: SignedIn) -> Response:
+        return await page.search(request, principal)
+
+    @router.post("/search")
+    async def search(request: Request, principal: SignedIn) -> Response:
+        said = (await form_of(request)).get("said", "").replace("\x00", " ").strip()
+        return await page.search(request, principal, said[:_LONGEST])
+
+    return router

@@ -1,0 +1,172 @@
+"""Finding reports and cases by who the child is, without knowing it: keyed tokens of words stand beside their files.
+
+A token tells nothing without the master key. Nothing is found of a file whose key was erased, and its tokens go.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.cases.domain.finding import ALIKE_BORN, ALIKE_HERE
+from services.cases.store.statements import NOT_KEPT_OUT, Units, in_units, units_of
+
+TokenKind = Literal["word", "number", "birth"]
+# A word that more files than this hold finds nobody.
+COMMON = 20_000
+# Words as rare as this each find candidates of their own, so that one misheard word does not hide a child.
+RARE = 300
+
+_RARITY = text(
+    """SELECT token, (SELECT count(*) FROM (SELECT 1 FROM finding WHERE finding.token = asked.token
+                      LIMIT :most) AS held) AS held
+       FROM unnest(CAST(:tokens AS bytea[])) AS asked (token)"""
+)
+_SAVE = text(
+    """INSERT INTO finding (token, file_id, child, words, kind)
+       SELECT token, :file_id, :child, :words, kind
+       FROM unnest(CAST(:tokens AS bytea[]), CAST(:kinds AS text[])) AS made (token, kind)"""
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Tokens:
+    """What is known of one child, as tokens. `words`: of the name, each once."""
+
+    words: tuple[bytes, ...] = ()
+    number: bytes | None = None
+    birth: bytes | None = None
+
+    def kinds(self) -> dict[bytes, TokenKind]:
+        """All tokens with what they are of."""
+        kinds: dict[bytes, TokenKind] = dict.fromkeys(self.words, "word")
+        if self.number is not None:
+            kinds[self.number] = "number"
+        if self.birth is not None:
+            kinds[self.birth] = "birth"
+        return kinds
+
+
+async def keep_tokens(connection: AsyncConnection, file_id: str, children: Sequence[Tokens]) -> None:
+    """A file is found by these children, and no more by any it was found by before."""
+    await connection.execute(text("DELETE FROM finding WHERE file_id = :file_id"), {"file_id": file_id})
+    for place, tokens in enumerate(children, start=1):
+        if kinds := tokens.kinds():
+            await connection.execute(
+                _SAVE,
+                {
+                    "file_id": file_id,
+                    "child": place,
+                    "words": len(tokens.words),
+                    "tokens": list(kinds),
+                    "kinds": list(kinds.values()),
+                },
+            )
+
+
+async def drop_erased_tokens(connection: AsyncConnection, since: datetime) -> None:
+    """Forget the tokens of files whose key was erased since a moment."""
+    await connection.execute(
+        text(
+            """DELETE FROM finding WHERE file_id IN (SELECT substr(kid, 6) FROM privacy_key
+               WHERE wrapped IS NULL AND changed_at >= :since AND starts_with(kid, 'case/'))"""
+        ),
+        {"since": since},
+    )
+
+
+async def rarity(connection: AsyncConnection, tokens: Sequence[bytes]) -> dict[bytes, int]:
+    """How many files hold each token, counted up to `COMMON`."""
+    rows = await connection.execute(_RARITY, {"tokens": list(tokens), "most": COMMON})
+    return {bytes(row.token): row.held for row in rows}
+
+
+async def files_like(
+    connection: AsyncConnection,
+    asked: Tokens,
+    leading: Sequence[bytes],
+    units: Units,
+    reader: str,
+    *,
+    all_words: bool = False,
+    sector: str | None = None,
+    entered_by: str | None = None,
+    without: str = "",
+    limit: int = 200,
+) -> list[dict[str, Any]]:
+    """Reports and cases that share tokens with what is asked, those that share most first.
+
+    In: `leading`: the rare tokens, one of which a file must hold; `all_words`: it must hold each word of the name.
+    `reader`: who looks; a case from which they are kept out is not found. `sector`, `entered_by`: only such reports.
+    `without`: a file that is not meant. Out: the concern's and the case's coarse columns, and `shared_words`, `words`,
+    `same_number`, `same_birth`.
+    """
+    narrowed = f"{in_units(units, 'coalesce(cases.unit, concern.unit)')} {NOT_KEPT_OUT}"
+    values: dict[str, Any] = {
+        "tokens": list(asked.kinds()),
+        "leading": list(leading),
+        "asked": len(asked.words),
+        "all_words": all_words,
+        # A search by all words wants nothing less than all of them.
+        "alike": 2.0 if all_words else ALIKE_HERE,
+        "alike_born": 2.0 if all_words else ALIKE_BORN,
+        "without": without,
+        "reader": reader,
+        "limit": limit,
+        **units_of(units),
+    }
+    for name, value in (("sector", sector), ("entered_by", entered_by)):
+        if value is not None:
+            narrowed += f" AND concern.{name} = :{name}"
+            values[name] = value
+    rows = await connection.execute(text(_LIKE.format(narrowed=narrowed)), values)
+    return [dict(row) for row in rows.mappings()]
+
+
+async def file_by_code(connection: AsyncConnection, code: str) -> Mapping[str, Any] | None:
+    """The report or case of a code: `what` (concern or case), id, unit, entered_by."""
+    rows = await connection.execute(
+        text(
+            """SELECT 'case' AS what, id, unit, NULL AS entered_by FROM cases WHERE code = :code
+               UNION ALL SELECT 'concern', id, unit, entered_by FROM concern WHERE code = :code"""
+        ),
+        {"code": code},
+    )
+    row = rows.mappings().one_or_none()
+    return None if row is None else dict(row)
+
+
+_LIKE = """
+WITH held AS (
+    SELECT DISTINCT file_id, child FROM finding WHERE token = ANY(:leading) AND file_id <> :without
+), alike AS (
+    SELECT finding.file_id, finding.child, finding.words,
+           count(*) FILTER (WHERE kind = 'word') AS shared_words,
+           bool_or(kind = 'number') AS same_number, bool_or(kind = 'birth') AS same_birth
+    FROM held JOIN finding ON finding.file_id = held.file_id AND finding.child = held.child
+    WHERE finding.token = ANY(:tokens)
+    GROUP BY finding.file_id, finding.child, finding.words
+    HAVING bool_or(kind = 'number')
+        OR 2.0 * count(*) FILTER (WHERE kind = 'word') / greatest(CAST(:asked AS integer) + finding.words, 1)
+           >= CASE WHEN bool_or(kind = 'birth') THEN CAST(:alike_born AS float) ELSE CAST(:alike AS float) END
+        OR CAST(:all_words AS boolean) AND count(*) FILTER (WHERE kind = 'word') = CAST(:asked AS integer)
+)
+SELECT alike.*, concern.id AS concern_id, concern.code AS concern_code, concern.status AS concern_status,
+       concern.received_at, concern.kind AS concern_kind, concern.unit AS concern_unit, concern.entered_by,
+       concern.request, cases.id AS case_id, cases.code AS case_code, cases.status AS case_status, cases.step,
+       cases.kind AS case_kind, cases.unit AS case_unit, cases.outcome, cases.risk
+FROM alike
+LEFT JOIN concern_child AS part ON part.file_id = alike.file_id
+JOIN concern ON concern.id = coalesce(part.concern_id, (SELECT id FROM concern AS own
+                                                        WHERE own.file_id = alike.file_id))
+LEFT JOIN cases ON cases.id = coalesce(part.case_id, concern.case_id)
+WHERE NOT EXISTS (SELECT 1 FROM privacy_key WHERE kid = 'case/' || alike.file_id AND wrapped IS NULL) {narrowed}
+ORDER BY same_number DESC NULLS LAST, same_birth DESC NULLS LAST,
+         shared_words::float / greatest(alike.words, 1) DESC, concern.received_at DESC
+LIMIT :limit
+"""

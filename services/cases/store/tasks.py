@@ -1,0 +1,179 @@
+"""What was asked of sectors, in lists and figures: who is waiting for whom, and how soon sectors answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.cases.store.statements import Units, in_units, units_of
+from services.cases.store.timeline import Line
+from shared.contracts.base import SealedBox
+
+# A list says how many there are up to here; beyond, nobody pages.
+COUNTED = 10_000
+# When a task was over: the moment by which those that wait for nobody are listed, and indexed.
+_OVER = "coalesce(task.cancelled_at, task.answered_at)"
+_COLUMNS = """task.id, task.case_id, task.kind, task.sector, task.state, task.asked_at, task.due, task.answered_at,
+              task.cancelled_at, task.seen_at, task.accepted_at, task.responded_at, task.pending, task.proposed_due,
+              task.reminded_at, task.reminders, task.waits_since, task.awaited, task.answer, task.unit"""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFilter:
+    """What a list of tasks shows. `awaited`: sector, commune, nobody; empty: everything that waits for anybody."""
+
+    awaited: str = ""
+    sector: str | None = None
+    state: str | None = None
+    unit: str | None = None
+    overdue: bool = False
+
+
+async def case_of_task(connection: AsyncConnection, task_id: str) -> str | None:
+    """Whose task it is."""
+    found = await connection.execute(text("SELECT case_id FROM task WHERE id = :id"), {"id": task_id})
+    case_id: str | None = found.scalar_one_or_none()
+    return case_id
+
+
+async def place_of_task(connection: AsyncConnection, task_id: str) -> tuple[str, str] | None:
+    """The task that answers for one now, and its case: itself, or what took its place when its case was merged."""
+    found = await connection.execute(
+        text(
+            """WITH RECURSIVE way AS (
+                   SELECT task.id, task.case_id, task.replaced_by, cases.status, 1 AS step
+                   FROM task JOIN cases ON cases.id = task.case_id WHERE task.id = :id
+                   UNION ALL
+                   SELECT task.id, task.case_id, task.replaced_by, cases.status, way.step + 1
+                   FROM way JOIN task ON task.id = way.replaced_by JOIN cases ON cases.id = task.case_id
+                   WHERE way.status = 'merged' AND way.step < 50
+               ) SELECT id, case_id FROM way ORDER BY step DESC LIMIT 1"""
+        ),
+        {"id": task_id},
+    )
+    row = found.one_or_none()
+    return None if row is None else (row.id, row.case_id)
+
+
+async def list_tasks(
+    connection: AsyncConnection, units: Units, wanted: TaskFilter, now: datetime, *, limit: int, offset: int = 0
+) -> tuple[list[RowMapping], int]:
+    """Tasks of an area, the most urgent first (those that wait for nobody: the latest first); with how many there are,
+    counted up to `COUNTED`."""
+    conditions = [f"TRUE {in_units(units, 'task.unit')}"]
+    values: dict[str, Any] = {"limit": limit, "offset": offset, "counted": COUNTED, **units_of(units)}
+    if wanted.awaited:
+        conditions.append("task.awaited = :awaited")
+        values["awaited"] = wanted.awaited
+    else:
+        conditions.append("task.awaited <> 'nobody'")
+    if wanted.awaited in ("sector", "commune"):
+        # Said once more in the words of the partial indexes.
+        conditions.append("task.awaited <> 'nobody'")
+    for name in ("sector", "state", "unit"):
+        value = getattr(wanted, name)
+        if value:
+            conditions.append(f"task.{name} = :{name}")
+            values[name] = value
+    if wanted.overdue:
+        conditions.append("task.due < :now")
+        values["now"] = now
+    where = " AND ".join(conditions)
+    order = f"{_OVER} DESC NULLS LAST, task.id" if wanted.awaited == "nobody" else "task.due, task.id"
+    rows = await connection.execute(
+        text(
+            f"""SELECT {_COLUMNS}, cases.code, cases.risk FROM task JOIN cases ON cases.id = task.case_id
+                WHERE {where} ORDER BY {order} LIMIT :limit OFFSET :offset"""
+        ),
+        values,
+    )
+    total = await connection.execute(
+        text(f"SELECT count(*) FROM (SELECT 1 FROM task WHERE {where} LIMIT :counted) AS some"), values
+    )
+    return list(rows.mappings()), total.scalar_one()
+
+
+async def tasks_of_sector(
+    connection: AsyncConnection, sector: str, units: Units, awaited: str, limit: int
+) -> list[RowMapping]:
+    """What was asked of a sector and now waits for the sector, the commune or nobody; nothing of the case but its code
+    and commune."""
+    order = f"{_OVER} DESC NULLS LAST" if awaited == "nobody" else "task.due"
+    still = "task.awaited = 'nobody'" if awaited == "nobody" else "task.awaited <> 'nobody'"
+    rows = await connection.execute(
+        text(
+            f"""SELECT {_COLUMNS}, cases.code FROM task JOIN cases ON cases.id = task.case_id
+                WHERE task.sector = :sector AND task.awaited = :awaited AND {still}
+                {in_units(units, "task.unit")} ORDER BY {order} LIMIT :limit"""
+        ),
+        {"sector": sector, "awaited": awaited, "limit": limit, **units_of(units)},
+    )
+    return list(rows.mappings())
+
+
+async def meetings_of_sector(connection: AsyncConnection, sector: str, units: Units, limit: int) -> list[RowMapping]:
+    """Conferences to which a sector is invited, the next first."""
+    rows = await connection.execute(
+        text(
+            f"""SELECT conference.id, conference.case_id, conference.meets_at, cases.code, cases.unit
+                FROM conference JOIN cases ON cases.id = conference.case_id
+                WHERE conference.state = 'called' AND :sector = ANY(conference.sectors) {in_units(units, "cases.unit")}
+                ORDER BY conference.meets_at LIMIT :limit"""
+        ),
+        {"sector": sector, "limit": limit, **units_of(units)},
+    )
+    return list(rows.mappings())
+
+
+async def conference_line(connection: AsyncConnection, case_id: str, conference_id: str) -> Line | None:
+    """The line of the timeline by which a conference was called."""
+    lines = await _lines(connection, case_id, "conference_id", conference_id)
+    return next((line for line in lines if line.kind == "conference.called"), None)
+
+
+async def sector_figures(connection: AsyncConnection, units: Units, now: datetime, since: datetime) -> list[RowMapping]:
+    """Each sector in one line: what waits for it and for communes now, how much of it is overdue, and how many hours it
+    took to its first answer to what it was asked `since` (median, and what nine of ten stay under)."""
+    rows = await connection.execute(
+        text(
+            f"""SELECT sector,
+                       count(*) FILTER (WHERE awaited = 'sector') AS sector_awaited,
+                       count(*) FILTER (WHERE awaited = 'commune') AS commune_awaited,
+                       count(*) FILTER (WHERE awaited = 'sector' AND due < :now) AS overdue,
+                       count(*) FILTER (WHERE asked_at >= :since) AS asked,
+                       count(responded_at) FILTER (WHERE asked_at >= :since) AS answered,
+                       percentile_cont(0.5) WITHIN GROUP (
+                           ORDER BY extract(epoch FROM responded_at - asked_at) / 3600
+                       ) FILTER (WHERE asked_at >= :since AND responded_at IS NOT NULL) AS median,
+                       percentile_cont(0.9) WITHIN GROUP (
+                           ORDER BY extract(epoch FROM responded_at - asked_at) / 3600
+                       ) FILTER (WHERE asked_at >= :since AND responded_at IS NOT NULL) AS p90
+                FROM task WHERE (awaited <> 'nobody' OR asked_at >= :since) {in_units(units)}
+                GROUP BY sector ORDER BY sector"""
+        ),
+        {"now": now, "since": since, **units_of(units)},
+    )
+    return list(rows.mappings())
+
+
+async def task_lines(connection: AsyncConnection, case_id: str, task_id: str) -> list[Line]:
+    """What happened to one task, newest first."""
+    return await _lines(connection, case_id, "task_id", task_id)
+
+
+async def _lines(connection: AsyncConnection, case_id: str, name: str, value: str) -> list[Line]:
+    rows = await connection.execute(
+        text(
+            """SELECT case_id, at, kind, sector, who, who_name, data, words, version, id FROM entry
+               WHERE case_id = :case_id AND data->>CAST(:name AS text) = :value ORDER BY at DESC, id DESC"""
+        ),
+        {"case_id": case_id, "name": name, "value": value},
+    )
+    return [
+        Line(**{**row, "words": SealedBox.model_validate(row["words"]) if row["words"] else None})
+        for row in rows.mappings()
+    ]
