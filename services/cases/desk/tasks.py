@@ -76,6 +76,8 @@ class TaskDesk:
             sector = None
         else:
             sector = actor.sector or "none"
+            if not actor.covers(case.unit):
+                raise tasks.task_unknown()
         decision = tasks.answer(
             case,
             self.files.world(scope.now),

@@ -156,7 +156,7 @@ def answer(
     if sector is not None and sector != task.sector:
         raise _of_another_sector()
     at = min(said_at or world.now, world.now)
-    base = _answerable(case, world, task, answer_id, at, correction=correction)
+    base = _answerable(case, task, answer_id, at, correction=correction)
     if base is task and given == "accepted" and task.answer == "accepted" and task.proposed_due is None:
         return Decision(case)
     _check_words(given, reason, question)
@@ -232,7 +232,7 @@ def put(
     return decision.then(None, *happenings, entries=entries, tasks=tasks)
 
 
-def _answerable(case: Case, world: World, task: Task, answer_id: str | None, at: datetime, *, correction: bool) -> Task:
+def _answerable(case: Case, task: Task, answer_id: str | None, at: datetime, *, correction: bool) -> Task:
     """The task as the answer finds it: the same, or for a correction as it was before what is corrected. Raises."""
     if task.state == "cancelled":
         raise _cancelled(task)
@@ -245,7 +245,7 @@ def _answerable(case: Case, world: World, task: Task, answer_id: str | None, at:
             "A later answer stands, so this correction changes nothing. Send a new answer instead.",
         )
     if correction and last and case.status == "open" and task.settled_at is None:
-        return _uncorrected(task, world)
+        return _uncorrected(task)
     if task.said_at is not None and at < task.said_at:
         raise refuse(
             "time",
@@ -267,14 +267,14 @@ def _answerable(case: Case, world: World, task: Task, answer_id: str | None, at:
     return task
 
 
-def _uncorrected(task: Task, world: World) -> Task:
-    """The task without its last answer, which is being corrected."""
+def _uncorrected(task: Task) -> Task:
+    """The task without its last answer, which is being corrected. If its date has passed, the next tick says so."""
     accepted_at = None if task.answer == "accepted" else task.accepted_at
     proposed_due = None if task.answer == "new-date" else task.proposed_due
     asks = task.pending == "question" and task.answer != "question"
     return replace(
         task,
-        state="overdue" if world.now > task.due else "accepted" if accepted_at else "requested",
+        state="accepted" if accepted_at else "requested",
         accepted_at=accepted_at,
         proposed_due=proposed_due,
         pending=pending_of(asks, proposed_due),

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.cases import forms, store
 from services.cases.domain.model import COMMUNE, Actor, Case, Task
+from services.cases.domain.rules import open_acts
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.reading import actor_of, may_answer, may_read_identity, may_see_case
 from services.cases.store import TaskFilter
@@ -88,12 +89,17 @@ class TaskPages:
             if asked:
                 case = await desk.tasks.see(scope, case, task_id, actor)
                 task = case.task(task_id) or task
-            await desk.files.reader.remember_task(scope.connection, case, actor, scope.now)
-            reading = await desk.files.reader.for_task(scope.connection, case, task)
+            # The province sees how a task stands, without words and without the child.
+            inside = may_read_identity(actor, case, scope.now)
+            reads = asked or inside
+            reader, reading = desk.files.reader, None
+            if reads:
+                await reader.remember_task(scope.connection, case, actor, scope.now)
+                reading = await reader.for_task(scope.connection, case, task)
             lines = await store.task_lines(scope.connection, case.id, task_id)
             names = self.room.names(request)
             shown = [
-                names.line(line, await desk.files.reader.words(scope.connection, line), format_datetime)
+                names.line(line, await reader.words(scope.connection, line) if reads else {}, format_datetime)
                 for line in lines
             ]
             successor = await self._successor(scope, task)
@@ -106,6 +112,9 @@ class TaskPages:
             reading=reading,
             history=shown,
             asked=asked,
+            reads=reads,
+            acts=open_acts(case, actor) if inside else [],
+            sectors=SECTORS,
             successor=successor,
             sees_case=sees_case,
             values=typed(values),
@@ -119,16 +128,16 @@ class TaskPages:
         actor = actor_of(principal)
         try:
             async with self.room.office.scope() as scope:
-                await self._case_of(scope, task_id, actor)
+                case, task = await self._case_of(scope, task_id, actor)
+                if not may_answer(actor, task, case.unit) and not may_read_identity(actor, case, scope.now):
+                    raise NotAllowedError("The role answers no tasks")
                 given = answer_of(form)
                 _, taker = await self.room.office.desk.tasks.answer(
                     scope,
                     task_id,
                     actor,
                     given,
-                    reason=form.get("date_reason" if given == "new-date" else "reason") or None,
-                    summary=form.get("summary") or None,
-                    question=form.get("question") or None,
+                    **said_with(given, form),
                     new_date=forms.local_moment(form.get("new_date", ""), end_of_day=True),
                 )
         except Rejected as rejected:
@@ -140,13 +149,13 @@ class TaskPages:
         return RedirectResponse(f"/cases/tasks/{taker}?done=answer", 303)
 
     async def _case_of(self, scope: Scope, task_id: str, actor: Actor) -> tuple[Case, Task]:
-        """The task, if the actor's sector was asked or the actor works on its case; otherwise it is not there."""
+        """The task, if the actor's sector was asked or the actor sees its case; otherwise it is not there."""
         case_id = await store.case_of_task(scope.connection, task_id)
         case = await store.find_case(scope.connection, case_id) if case_id else None
         task = case.task(task_id) if case else None
         if case is None or task is None:
             raise HTTPException(404)
-        if not may_answer(actor, task, case.unit) and not may_read_identity(actor, case, scope.now):
+        if not may_answer(actor, task, case.unit) and not may_see_case(actor, case, scope.now):
             raise HTTPException(404)
         return case, task
 
@@ -210,6 +219,17 @@ def answer_of(form: Mapping[str, str]) -> Any:
     if given not in _ANSWERS:
         raise Rejected([Violation("answer", "answer-missing", "Chọn một câu trả lời.", "Choose an answer.")])
     return given
+
+
+def said_with(given: Any, form: Mapping[str, str]) -> dict[str, str | None]:
+    """The words that belong to the chosen answer; those typed for another are left out."""
+    fields = {
+        "declined": {"reason": "reason"},
+        "new-date": {"reason": "date_reason"},
+        "done": {"summary": "summary"},
+        "question": {"question": "question"},
+    }.get(given, {})
+    return {name: form.get(field) or None for name, field in fields.items()}
 
 
 def filter_of(asked: Mapping[str, str], default: str) -> TaskFilter:

@@ -92,7 +92,7 @@ async def list_tasks(
         values,
     )
     total = await connection.execute(
-        text(f"SELECT count(*) FROM (SELECT 1 FROM task WHERE {where} LIMIT :counted) AS some"), values
+        text(f"SELECT count(*) FROM (SELECT 1 FROM task WHERE {where} LIMIT :counted) AS counted"), values
     )
     return list(rows.mappings()), total.scalar_one()
 

@@ -16,10 +16,10 @@ UPDATE task SET unit = cases.unit, waits_since = coalesce(task.answered_at, task
 DROP INDEX task_open;
 CREATE INDEX task_sector_waits ON task (sector, awaited, due) WHERE awaited <> 'nobody';
 CREATE INDEX task_unit_waits ON task (unit, awaited, due) WHERE awaited <> 'nobody';
-CREATE INDEX task_waits ON task (awaited, due) WHERE awaited <> 'nobody';
-CREATE INDEX task_sector_over ON task (sector, (coalesce(cancelled_at, answered_at)) DESC) WHERE awaited = 'nobody';
-CREATE INDEX task_unit_over ON task (unit, (coalesce(cancelled_at, answered_at)) DESC) WHERE awaited = 'nobody';
-CREATE INDEX task_over ON task ((coalesce(cancelled_at, answered_at)) DESC) WHERE awaited = 'nobody';
+CREATE INDEX task_waits ON task (due, awaited) WHERE awaited <> 'nobody';
+CREATE INDEX task_sector_over ON task (sector, (coalesce(cancelled_at, answered_at)) DESC NULLS LAST) WHERE awaited = 'nobody';
+CREATE INDEX task_unit_over ON task (unit, (coalesce(cancelled_at, answered_at)) DESC NULLS LAST) WHERE awaited = 'nobody';
+CREATE INDEX task_over ON task ((coalesce(cancelled_at, answered_at)) DESC NULLS LAST) WHERE awaited = 'nobody';
 CREATE INDEX task_responded ON task (asked_at) INCLUDE (sector, unit, responded_at, awaited, due);
 CREATE TABLE conference (
     id text PRIMARY KEY, case_id text NOT NULL REFERENCES cases, state text NOT NULL, meets_at timestamptz NOT NULL,
