@@ -24,6 +24,8 @@ from shared.messaging.service import Service, ServiceApp, ServiceContext
 from shared.messaging.waiting import pause
 from shared.privacy import Keys
 from shared.privacy.sealing import PlatformKey
+from shared.reference.checking import check
+from shared.reference.files import ReferenceDataError, lay_over
 from shared.reference.units import Units
 from shared.settings import Settings
 from shared.telemetry import TracedActs, metrics_page, show_status
@@ -54,9 +56,13 @@ class ServiceProcess:
     def __init__(self, build: Build, settings: Settings, clock: Clock = utc_now) -> None:
         if settings.database_url is None:
             raise ConfigurationError("VONGTAY_DATABASE_URL is missing")
+        use_reference(settings)
         database = Database(settings.database_url.get_secret_value())
         context = ServiceContext(settings, database, keys_of(settings), clock)
-        app = build(context)
+        try:
+            app = build(context)
+        except ReferenceDataError as error:
+            raise ConfigurationError(str(error)) from None
         self.service = Service(app, context)
         self.database = database
         self.started = False
@@ -118,6 +124,15 @@ def _spare_the_collector() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 20)
+
+
+def use_reference(settings: Settings) -> None:
+    """Lists and forms of the province over the shipped ones, all checked. Raises `ConfigurationError`."""
+    try:
+        lay_over(settings.reference_dir)
+        check()
+    except ReferenceDataError as error:
+        raise ConfigurationError(f"VONGTAY_REFERENCE_DIR: {error}" if settings.reference_dir else str(error)) from None
 
 
 def keys_of(settings: Settings) -> Keys:

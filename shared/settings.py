@@ -24,6 +24,7 @@ class Settings(BaseSettings):
 
     environment: Literal["local", "test", "production"] = "local"
     data_dir: Path = Path("data")
+    reference_dir: Path | None = None
     base_url: str = "http://127.0.0.1:8600"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 

@@ -30,11 +30,14 @@ def up(
     """
     from local.folder import PlatformError  # noqa: PLC0415 - other commands need none of this
     from local.platform import Platform  # noqa: PLC0415
+    from shared.runtime import ConfigurationError  # noqa: PLC0415
 
     try:
         Platform(data, port, demo_users=demo_users or demo, demo=demo).run()
     except PlatformError as problem:
         raise CommandError(str(problem), EXIT_UNREACHABLE) from None
+    except ConfigurationError as problem:
+        raise CommandError(str(problem)) from None
 
 
 def serve(

@@ -205,12 +205,13 @@ def _worker_acts(case: Json, now: datetime, random: Random) -> Json | None:
     if "draft-plan" in acts and random.random() < 0.75:
         until = (now + timedelta(days=60)).date().isoformat()
         goals = {"goals": "Trẻ được an toàn và trở lại trường.", "activities": "Thăm hằng tuần, hỗ trợ tâm lý."}
-        return {"act": "draft-plan", **goals, "until": until}
+        return {"act": "draft-plan", **goals, "services": [_service(now, random)], "until": until}
     if "request-task" in acts and len(case["tasks"]) < 3 and random.random() < 0.3:
         return _task(now, random)
     if "hold-review" in acts and random.random() < 0.3:
         outcome = random.choice(("close", "close", "continue", "plan-again"))
-        return {"act": "hold-review", "outcome": outcome, "findings": "Đã rà soát cùng các bên cung cấp dịch vụ."}
+        findings = "Đã rà soát cùng các bên cung cấp dịch vụ."
+        return {"act": "hold-review", "outcome": outcome, "findings": findings, **_rated(random)}
     if "reclassify" in acts and random.random() < 0.03:
         return {"act": "reclassify", "kind": "neglect", "reason": "Xác minh cho thấy trẻ bị bỏ mặc."}
     return None
@@ -242,6 +243,13 @@ def _task(now: datetime, random: Random) -> Json:
     kind = random.choice(terms.codes())
     due = (now + timedelta(days=int(terms.get(kind, "days") or 5))).date().isoformat()
     return {"act": "request-task", "kind": kind, "sector": terms.get(kind, "sector"), "due": due}
+
+
+def _service(now: datetime, random: Random) -> Json:
+    terms = Terms.load("service-kinds")
+    kind = random.choice(terms.codes())
+    due = (now + timedelta(days=random.randrange(10, 40))).date().isoformat()
+    return {"kind": kind, "what-for": "Giúp trẻ ổn định trở lại.", "sector": terms.get(kind, "sector"), "due": due}
 
 
 def _answer(task: Json, random: Random) -> Json:

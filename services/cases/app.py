@@ -8,13 +8,17 @@ from fastapi import APIRouter
 
 from services.cases.api import build_api
 from services.cases.desk import Desk
+from services.cases.filling import check_forms
+from services.cases.forms import CASE_ACTS
 from services.cases.handlers import build_router
 from services.cases.office import Office
 from services.cases.pages import build_pages
+from services.cases.settings import CasesSettings
 from services.cases.ticker import ticker
 from services.cases.upkeep import upkeep
 from shared.messaging.service import ServiceApp, ServiceContext
 from shared.reference.deadlines import Deadlines
+from shared.reference.forms import Forms
 from shared.reference.units import Units
 from shared.web.pages import Pages
 
@@ -22,7 +26,8 @@ from shared.web.pages import Pages
 def build(context: ServiceContext) -> ServiceApp:
     """The cases service in the given context."""
     units = Units.load()
-    desk = Desk(context.keys, units, Deadlines.load())
+    check_forms(Forms.load(), CASE_ACTS)
+    desk = Desk(context.keys, units, Deadlines.load(), CasesSettings())
     office = Office(desk, context.database, context.clock)
     pages = Pages("services.cases", unit_names=units.names(), clock=context.clock)
     router = APIRouter()

@@ -6,17 +6,18 @@ Field names carry the act (`transfer.reason`), so that several forms live on one
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from typing import Any, get_args
 
 from pydantic import BaseModel, ValidationError
 
+from services.cases import filling
 from services.cases.domain import acts
 from services.cases.domain.acts import team
 from shared.contracts.errors import Rejected, Violation, violations_of
 from shared.reference.calendar import LOCAL
 
-_CASE_ACTS: Mapping[str, type[BaseModel]] = {
+CASE_ACTS: Mapping[str, type[BaseModel]] = {
     model.model_fields["act"].default: model for model in get_args(get_args(acts.Act)[0])
 }
 _CONCERN_ACTS: Mapping[str, type[BaseModel]] = {
@@ -27,9 +28,21 @@ _TEAM_ACTS: Mapping[str, type[BaseModel]] = {
 }
 
 
-def case_act(form: Mapping[str, str]) -> acts.Act:
+def case_act(form: Mapping[str, str], today: date) -> acts.Act:
     """The act that a form of the case page asks for. Raises `Rejected` with the form's own field names."""
-    return acts.ACT.validate_python(_act(form, _CASE_ACTS).model_dump())
+    name = form.get("act", "")
+    asked = filling.edition(name, form, today)
+    model = CASE_ACTS.get(name)
+    if asked is None or model is None:
+        return acts.ACT.validate_python(_act(form, CASE_ACTS).model_dump())
+    try:
+        return acts.ACT.validate_python(filling.act_inputs(asked, name, form))
+    except ValidationError as error:
+        # The form's own words where it has them: they name what is asked.
+        said = filling.given(asked, name, filling.tidied(asked, name, form)).faults(asked, name)
+        known = {violation.field for violation in said}
+        others = [violation for violation in violations_of(error, prefix="") if violation.field not in known]
+        raise Rejected([*said, *in_words(others)]) from None
 
 
 def team_act(form: Mapping[str, str]) -> team.TeamAct:
@@ -85,8 +98,6 @@ def _act(form: Mapping[str, str], models: Mapping[str, type[BaseModel]]) -> Base
             inputs.setdefault(field, {})[row] = value
         else:
             inputs[field] = value
-    if "ratings" in model.model_fields:
-        inputs.setdefault("ratings", {})
     try:
         return model.model_validate(inputs)
     except ValidationError as error:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from services.cases.desk import Desk, Origin
-from shared.contracts.agency import ConcernReported, IncidentRecorded, TaskAnswered
+from shared.contracts.agency import ConcernReported, IncidentRecorded, ServiceProvided, TaskAnswered
 from shared.contracts.base import Contract
 from shared.contracts.registry import ChildIdentified, ChildMerged
 from shared.messaging.router import Received, Router, Scope
@@ -30,6 +30,10 @@ def build_router(desk: Desk) -> Router:
         await desk.tasks.take_answer(
             scope, received.data, _origin(received), said_at=received.event.time, correction=received.correction
         )
+
+    @router.handles(ServiceProvided)
+    async def on_service(received: Received[ServiceProvided], scope: Scope) -> None:
+        await desk.services.provided(scope, received.data, _origin(received))
 
     @router.handles(ChildIdentified)
     async def on_identified(received: Received[ChildIdentified], scope: Scope) -> None:

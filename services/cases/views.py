@@ -6,19 +6,22 @@ It holds no rule: what a code means is the domain's and the reference data's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime
 from typing import Any
 
 from markupsafe import Markup
 
+from services.cases import answered
+from services.cases.desk.files import answers_in
 from services.cases.domain.acts import MOST_DECISIONS
-from services.cases.domain.forms import HARM_ROWS, PROTECTION_ROWS, RATINGS
+from services.cases.domain.forms import COARSE, RATINGS
 from services.cases.domain.model import COMMUNE, Clock
 from services.cases.store import Line
 from shared.contracts.errors import Violation
 from shared.reference.deadlines import Deadlines
 from shared.reference.terms import Terms
+from shared.web.i18n import format_date
 
 # `autofocus` where there are no scripts; the shell's script looks for the other.
 _FOCUS = Markup(" autofocus data-focus")
@@ -76,6 +79,8 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "deadline.lapsed": ("Thời hạn đã quá không còn áp dụng", "warning"),
     "deadline.paused": ("Tạm dừng tính thời hạn", "warning"),
     "deadline.resumed": ("Tiếp tục tính thời hạn", "info"),
+    "meeting.needs": ("Họp xác định nhu cầu của trẻ", "info"),
+    "service.provided": ("Đã thực hiện dịch vụ", "success"),
     "note": ("Ghi chú", "plain"),
     "case.assigned": ("Người phụ trách vụ việc", "info"),
     "team.requested": ("Đề nghị tham gia nhóm vụ việc", "warning"),
@@ -84,20 +89,18 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "access.broken-glass": ("Mở khẩn cấp danh tính của trẻ", "danger"),
     "access.closed": ("Đóng danh tính đã mở khẩn cấp", "plain"),
     "access.reviewed": ("Chủ tịch xem xét lần mở khẩn cấp", "info"),
+    "document.added": ("Đính kèm tệp", "info"),
+    "document.removed": ("Gỡ tệp đính kèm", "warning"),
+    "case.exported": ("Sao toàn bộ hồ sơ", "warning"),
 }
+# Words of acts that fill in no form; a form's own labels say what its answers are.
 WORDS: Mapping[str, str] = {
     "findings": "Kết quả",
-    "conclusion": "Kết luận",
-    "urgent_measures": "Biện pháp khẩn cấp đề xuất",
-    "needs": "Nhu cầu của trẻ",
-    "decision": "Nội dung quyết định",
-    "goals": "Mục tiêu",
-    "activities": "Hoạt động, người thực hiện",
-    "resources": "Nguồn lực",
-    "number": "Số quyết định",
     "remarks": "Ghi chú",
     "reason": "Lý do",
     "summary": "Kết quả thực hiện",
+    "provider": "Đơn vị thực hiện",
+    "notes": "Ghi chú",
     "instructions": "Nội dung đề nghị",
     "text": "Nội dung",
     "member": "Thành viên",
@@ -108,7 +111,10 @@ WORDS: Mapping[str, str] = {
     "purpose": "Mục đích",
     "people": "Thành phần",
     "minutes": "Biên bản",
+    "name": "Tên tệp",
+    "caption": "Chú thích",
 }
+DOCUMENT_KINDS: Mapping[str, str] = {"photo": "Ảnh", "scan": "Bản quét", "audio": "Ghi âm"}
 SEXES: Mapping[str, str] = {"male": "Nam", "female": "Nữ", "unknown": "Chưa rõ"}
 NAMED_NO_MORE = "Báo tin đã sửa không còn nhắc đến trẻ này"
 # How well an earlier report fits: what it is called, tone of its mark.
@@ -134,11 +140,7 @@ KIND_GROUPS: Mapping[str, str] = {
 }
 DANGER: Mapping[str, str] = {"yes": "Có", "no": "Không", "unknown": "Chưa rõ"}
 CONFIRMED: Mapping[str, str] = {"True": "Đúng có sự việc", "False": "Không có sự việc"}
-REVIEWS: Mapping[str, str] = {
-    "close": "Đề nghị kết thúc",
-    "continue": "Tiếp tục kế hoạch",
-    "plan-again": "Lập kế hoạch mới",
-}
+GIVEN: Mapping[str, str] = {"given": "Đã thực hiện ngày", "awaited": "Chưa thực hiện"}
 TASK_STATES: Mapping[str, tuple[str, str]] = {
     "requested": ("Chờ trả lời", "info"),
     "accepted": ("Đã nhận", "brand"),
@@ -199,6 +201,8 @@ ACTS: Mapping[str, str] = {
     "call-conference": "Mời họp các ngành",
     "hold-conference": "Ghi biên bản cuộc họp các ngành",
     "cancel-conference": "Hủy cuộc họp các ngành",
+    "hold-needs-meeting": "Biên bản họp xác định nhu cầu",
+    "record-service": "Ghi dịch vụ đã thực hiện",
     "hold-review": "Rà soát (Mẫu 06)",
     "close": "Kết thúc vụ việc",
     "reopen": "Mở lại vụ việc",
@@ -254,6 +258,8 @@ READ_FOR: Mapping[str, str] = {
     "export": "Xuất hồ sơ",
     "search": "Tìm kiếm",
     "access": "Xem đề nghị truy cập",
+    "documents": "Xem danh sách tệp",
+    "form": "Điền biểu mẫu",
     "document": "Xem văn bản, tệp đính kèm",
 }
 VERDICTS: Mapping[str, tuple[str, str]] = {
@@ -294,7 +300,11 @@ def focus_start(fields: Markup) -> Markup:
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A line of the timeline, in the reader's language."""
+    """A line of the timeline, in the reader's language.
+
+    Of a form: its code, which time it was filled in, and what changed against the time before (label, before, after).
+    `version`: the case's, after what the line tells.
+    """
 
     when: datetime
     title: str
@@ -304,6 +314,10 @@ class Shown:
     kind: str = ""
     task_id: str | None = None
     words: Sequence[tuple[str, str]] = field(default_factory=list)
+    form: str = ""
+    edition: int = 0
+    changed: Sequence[tuple[str, str, str]] = ()
+    version: int = 0
 
 
 class Names:
@@ -343,6 +357,10 @@ class Names:
         terms = Terms.load(name)
         return [(code, self.term(name, code)) for code in terms.codes() if terms.get(code, "offered") is not False]
 
+    def answers(self, name: str) -> list[tuple[str, str]]:
+        """Pairs for a choice in a form: what it may be answered with."""
+        return [(code, self.term(name, code)) for code in answers_in(name)]
+
     def deadline(self, kind: str) -> str:
         """What a clock of the law waits for."""
         return self._deadlines.label(kind, self._language)
@@ -363,9 +381,27 @@ class Names:
         """A commune's name; words where it is not known."""
         return self._say("Chưa rõ xã, phường") if code in (None, "unclassified") else self._unit_name(code)
 
+    def history(self, opened: Sequence[tuple[Line, Mapping[str, Any]]], when: Callable[[datetime], str]) -> list[Shown]:
+        """The timeline, newest first as given; each form with what changed since it was last filled in."""
+        last: dict[tuple[str, str], tuple[int, Line, Mapping[str, Any]]] = {}
+        shown: list[Shown] = []
+        for line, words in reversed(opened):
+            one = self.line(line, words, when)
+            form = answered.form_of(line.data)
+            if form is not None:
+                key = (line.case_id, form.code)
+                number, earlier, said = last.get(key, (0, line, words))
+                before = answered.form_of(earlier.data) or form
+                changes = answered.changed((before, earlier.data, said), (form, line.data, words), self._language)
+                one = replace(one, edition=number + 1, changed=changes)
+                last[key] = (number + 1, line, words)
+            shown.append(one)
+        return shown[::-1]
+
     def line(self, line: Line, words: Mapping[str, Any], when: Callable[[datetime], str]) -> Shown:
         """A line of the timeline with its opened words."""
         title, tone = TITLES.get(line.kind, (line.kind, "plain"))
+        form = answered.form_of(line.data)
         return Shown(
             when=line.at,
             title=self._say(title),
@@ -374,7 +410,9 @@ class Names:
             kind=line.kind,
             task_id=line.data.get("task_id"),
             details=self._details(line, when),
-            words=self._words(words),
+            words=answered.said(form, words, self._language) if form else self._words(words),
+            form=form.code if form else "",
+            version=line.version,
         )
 
     def _details(self, line: Line, when: Callable[[datetime], str]) -> list[str]:
@@ -392,13 +430,15 @@ class Names:
         if line.kind.startswith("conference."):
             invited = ", ".join(self.sector(code) for code in data["sectors"])
             return [f"{self._say('Giờ họp')}: {when(datetime.fromisoformat(data['meets_at']))}", invited]
-        if line.kind.startswith("risk."):
-            return self._assessed(data)
+        if data.get("form"):
+            return self._filled(data)
         told: Callable[[], str] | None = {
             "facts.verified": lambda: self.of(CONFIRMED, str(data["confirmed"])),
-            "emergency.decided": lambda: self.term("emergency-measures", data["measure"]),
             "separation.extended": lambda: f"{self._say('Hạn')}: {due}",
-            "review.held": lambda: self.of(REVIEWS, data["outcome"]),
+            "service.provided": lambda: (
+                f"{self.term('service-kinds', data['service'])}"
+                f" · {format_date(date.fromisoformat(data['provided_on']))}"
+            ),
             "case.closed": lambda: self.term("case-outcomes", data["outcome"]),
             "case.transferred": lambda: f"{self.unit(data['from_unit'])} → {self.unit(data['to_unit'])}",
             "case.merged": lambda: data["into"],
@@ -417,6 +457,8 @@ class Names:
             "report.linked": lambda: data["code"],
             "siblings.linked": lambda: ", ".join(data["codes"]),
             "report.corrected": lambda: self._say(NAMED_NO_MORE) if data.get("removed") else "",
+            "document.added": lambda: self.of(DOCUMENT_KINDS, data["document_kind"]),
+            "document.removed": lambda: self.of(DOCUMENT_KINDS, data["document_kind"]),
             "case.reclassified": lambda: (
                 f"{self.term('case-kinds', data['from_kind'])}, {self.term('risk-levels', data['from_risk'])}"
                 f" → {self.term('case-kinds', data['kind'])}, {self.term('risk-levels', data['risk'])}"
@@ -424,26 +466,22 @@ class Names:
         }.get(line.kind)
         return [told()] if told else []
 
-    def _assessed(self, data: Mapping[str, Any]) -> list[str]:
+    def _filled(self, data: Mapping[str, Any]) -> list[str]:
+        """A form's coarse answers with its own labels, and its totals."""
+        form = answered.form_of(data)
+        told = [
+            f"{asked.label(self._language)}: {answered.in_words(asked, data[asked.act], self._language)}"
+            for asked in (form.fields if form else ())
+            if asked.act in COARSE and data.get(asked.act)
+        ]
+        return [*told, self._totals(data)] if "harm" in data else told
+
+    def _totals(self, data: Mapping[str, Any]) -> str:
         def half(name: str) -> str:
             counted = data[name]
             return ", ".join(f"{self.term('risk-levels', level).lower()} {counted[level]}" for level in RATINGS)
 
-        return [
-            f"{self._say('Mức nguy cơ')}: {self.term('risk-levels', data['level'])}",
-            f"{self._say('Tổn hại')}: {half('harm')} · {self._say('Khả năng tự bảo vệ')}: {half('protection')}",
-        ]
+        return f"{self._say('Tổn hại')}: {half('harm')} · {self._say('Khả năng tự bảo vệ')}: {half('protection')}"
 
     def _words(self, words: Mapping[str, Any]) -> list[tuple[str, str]]:
-        rows = {**HARM_ROWS, **PROTECTION_ROWS}
-        shown: list[tuple[str, str]] = []
-        for name, value in words.items():
-            if name == "ratings":
-                shown += [
-                    (self._say(rows[row]), self.term("risk-levels", level))
-                    for row, level in value.items()
-                    if row in rows
-                ]
-            elif value:
-                shown.append((self.of(WORDS, name), str(value)))
-        return shown
+        return [(self.of(WORDS, name), str(value)) for name, value in words.items() if value]

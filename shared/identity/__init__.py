@@ -12,10 +12,12 @@ from shared.identity.access import (
     Operator,
     SignedIn,
     SignInNeededError,
+    Uploading,
     current_principal,
     identity_of,
     permit,
     require,
+    verify_upload,
 )
 from shared.identity.demo import demo_directory
 from shared.identity.directory import Directory, DirectoryError
@@ -43,6 +45,7 @@ __all__ = [
     "SignInNeededError",
     "SignedIn",
     "TooManyTriesError",
+    "Uploading",
     "current_principal",
     "demo_directory",
     "hash_password",
@@ -52,4 +55,5 @@ __all__ = [
     "permit",
     "require",
     "sign_in_url",
+    "verify_upload",
 ]

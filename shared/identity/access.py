@@ -113,12 +113,26 @@ class Identity:
 
     async def verify_form(self, request: Request) -> None:
         """Errors: `ForgedFormError` unless the request comes from a page of ours, with the token of this session."""
-        if not self._from_our_page(request):
-            raise ForgedFormError("The request comes from another site")
+        self._require_our_page(request)
         token = request.headers.get(FORM_HEADER)
         if token is None and request.headers.get("content-type", "").startswith(FORM_TYPES):
             value = (await request.form()).get(FORM_FIELD)
             token = value if isinstance(value, str) else None
+        self._require_token(request, token)
+
+    def verify_token(self, request: Request, token: str | None) -> None:
+        """As `verify_form`, for a body that is read as it arrives. In: the form's token, where no header has it.
+
+        Errors: `ForgedFormError`.
+        """
+        self._require_our_page(request)
+        self._require_token(request, request.headers.get(FORM_HEADER, token))
+
+    def _require_our_page(self, request: Request) -> None:
+        if not self._from_our_page(request):
+            raise ForgedFormError("The request comes from another site")
+
+    def _require_token(self, request: Request, token: str | None) -> None:
         binding = self._binding(request)
         if binding is None or token is None or not self.signer.form_token_fits(binding, token):
             raise ForgedFormError("The form does not belong to this session")
@@ -177,6 +191,26 @@ async def current_principal(request: Request) -> Principal:
 
 
 SignedIn = Annotated[Principal, Depends(current_principal)]
+
+
+async def uploading_principal(request: Request) -> Principal:
+    """FastAPI dependency: the signed-in principal of a request whose body is a file, not to be read at one go.
+
+    Whoever reads the body calls `verify_upload` before anything in it takes effect. Errors: `SignInNeededError`.
+    """
+    principal = identity_of(request).principal_of(request)
+    if principal is None:
+        raise SignInNeededError("Nobody is signed in")
+    return principal
+
+
+def verify_upload(request: Request, token: str | None) -> None:
+    """In: the form's token as it stood in the body. Errors: `ForgedFormError`, as for any other changing request."""
+    if bearer_token(request) is None:
+        identity_of(request).verify_token(request, token)
+
+
+Uploading = Annotated[Principal, Depends(uploading_principal)]
 
 
 def require(*roles: Role) -> Callable[[Principal], Awaitable[Principal]]:

@@ -54,6 +54,28 @@ class DataKey:
         """The plain bytes. Raises `Unreadable`."""
         return _decrypt(self.secret, box)
 
+    def seal_part(self, stream: str, number: int, plain: bytes, *, last: bool) -> bytes:
+        """Seal one part of something too large for a box: part `number` (from 0) of the thing named `stream`.
+
+        Name, position and whether it is the last part are authenticated, so that parts can be neither exchanged, left
+        out nor cut off (the STREAM construction of Hoang, Reyhanitabar, Rogaway and Vizár, 2015, with random nonces).
+        """
+        nonce = os.urandom(_NONCE)
+        return nonce + AESGCM(self.secret).encrypt(nonce, plain, self._place(stream, number, last=last))
+
+    def open_part(self, stream: str, number: int, sealed: bytes, *, last: bool) -> bytes:
+        """The plain bytes of a part, at the very place it was sealed for. Raises `Unreadable`."""
+        try:
+            place = self._place(stream, number, last=last)
+            return AESGCM(self.secret).decrypt(sealed[:_NONCE], sealed[_NONCE:], place)
+        except (InvalidTag, ValueError):
+            raise Unreadable(self.kid) from None
+
+    def _place(self, stream: str, number: int, *, last: bool) -> bytes:
+        # Lengths go first, so that no two places read the same.
+        kid, name = self.kid.encode(), stream.encode()
+        return b"part:%d:%b:%d:%b:%d:%d" % (len(kid), kid, len(name), name, number, last)
+
     def wrap(self, master: bytes) -> bytes:
         """The key, encrypted under the master key (32 bytes), as it may be stored and published."""
         nonce = os.urandom(_NONCE)

@@ -7,13 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time, timedelta
-from functools import cache
 from typing import Self
 from zoneinfo import ZoneInfo
 
 import holidays
 
-from shared.reference.files import ReferenceDataError, day_or_none, read_csv
+from shared.reference.files import ReferenceDataError, day_or_none, kept, read_csv
 
 LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
 # Swapped days of a year are known to the package only once that year has been asked for.
@@ -32,7 +31,7 @@ class WorkCalendar:
         self._corrections = dict(corrections or {})
 
     @classmethod
-    @cache
+    @kept
     def load(cls) -> Self:
         """The one calendar of the process. Raises `ReferenceDataError`."""
         corrections: dict[date, bool] = {}

@@ -9,11 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
-from functools import cache
 from typing import Any, Self
 
 from shared.reference.calendar import LOCAL, WorkCalendar
-from shared.reference.files import ReferenceDataError, read_yaml
+from shared.reference.files import ReferenceDataError, kept, read_yaml
 from shared.reference.terms import Terms
 from shared.reference.units import Units
 
@@ -136,7 +135,7 @@ class Deadlines:
             before.append(own)
 
     @classmethod
-    @cache
+    @kept
     def load(cls) -> Self:
         """From the data files. Raises `ReferenceDataError`."""
         rules = [_row(DeadlineRule, row, _FILE) for row in read_yaml(_FILE)]

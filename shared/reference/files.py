@@ -1,13 +1,26 @@
-"""Reads the data files. A file that breaks its own rules stops the program at start, with the place named."""
+"""Reads the data files, and what a province lays over them. A file that breaks its own rules stops the program at
+start, with the place named.
+
+What a province writes is a folder of YAML files of the shipped ones' names. It is laid over them key by key, once,
+before anything is read: no code of ours asks where a list came from.
+"""
 
 from __future__ import annotations
 
 import csv
+from collections.abc import Callable, Mapping
 from datetime import date
+from functools import cache
 from importlib import resources
-from typing import Any
+from pathlib import Path
+from typing import Any, TypeVar, cast
 
 import yaml
+
+L = TypeVar("L", bound=Callable[..., Any])
+_OVER: dict[str, Path] = {}
+_FOLDER: list[Path] = []
+_FORGET: list[Callable[[], None]] = []
 
 
 class ReferenceDataError(Exception):
@@ -24,11 +37,74 @@ def read_csv(name: str) -> list[dict[str, str]]:
 
 
 def read_yaml(name: str) -> Any:
-    """Content of `data/<name>`. Raises `ReferenceDataError` where a key stands twice or it is no YAML."""
+    """Content of `data/<name>` with the province's own over it.
+
+    Raises `ReferenceDataError` where a key stands twice, it is no YAML, or the province's file has another shape.
+    """
+    shipped = _parsed(_text(name), name)
+    over = _OVER.get(name)
+    if over is None:
+        return shipped
     try:
-        return yaml.load(_text(name), _Strict)  # noqa: S506 - a SafeLoader
+        own = _parsed(over.read_text("utf-8"), str(over))
+    except (OSError, UnicodeDecodeError) as error:
+        raise ReferenceDataError(f"{over}: {error}") from None
+    return shipped if own is None else _laid_over(shipped, own, str(over))
+
+
+def lay_over(folder: Path | None) -> None:
+    """Read the province's files over the shipped ones from now on; without a folder, the shipped ones alone.
+
+    Raises `ReferenceDataError` where the folder is not there, or a file in it has no shipped one of its name.
+    """
+    wanted = [] if folder is None else [folder]
+    if wanted == _FOLDER:
+        return
+    _OVER.clear()
+    _FOLDER[:] = wanted
+    for forget in _FORGET:
+        forget()
+    if folder is None:
+        return
+    if not folder.is_dir():
+        raise ReferenceDataError(f"{folder}: there is no such folder")
+    shipped = {file.name for file in resources.files("shared.reference").joinpath("data").iterdir()}
+    known = sorted(name for name in shipped if name.endswith(".yaml"))
+    for file in sorted((*folder.glob("*.yaml"), *folder.glob("*.yml"))):
+        if file.name not in known:
+            raise ReferenceDataError(f"{file}: no shipped file has this name; there are {', '.join(known)}")
+        _OVER[file.name] = file
+
+
+def kept(load: L) -> L:
+    """A loader whose result is kept for the life of the process, or until other files are laid over."""
+    cached = cache(load)
+    _FORGET.append(cached.cache_clear)
+    return cast(L, cached)
+
+
+def _laid_over(shipped: Any, own: Any, where: str) -> Any:
+    """Mappings are merged key by key, a list's rows are added, anything else is replaced; `null` takes away."""
+    if isinstance(shipped, Mapping):
+        if not isinstance(own, Mapping):
+            raise ReferenceDataError(f"{where}: a mapping of names is expected here, not {own!r}")
+        merged = dict(shipped)
+        for key, value in own.items():
+            known = shipped.get(key)
+            merged[key] = value if known is None or value is None else _laid_over(known, value, f"{where}: {key}")
+        return merged
+    if isinstance(shipped, list):
+        if not isinstance(own, list):
+            raise ReferenceDataError(f"{where}: a list of rows is expected here")
+        return [*shipped, *own]
+    return own
+
+
+def _parsed(text: str, where: str) -> Any:
+    try:
+        return yaml.load(text, _Strict)  # noqa: S506 - a SafeLoader
     except yaml.YAMLError as error:
-        raise ReferenceDataError(f"{name}: {error}") from None
+        raise ReferenceDataError(f"{where}: {error}") from None
 
 
 def day_or_none(text: str, file: str, code: str) -> date | None:

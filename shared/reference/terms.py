@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from functools import cache
 from typing import Any, Self
 
-from shared.reference.files import ReferenceDataError, first_day, read_yaml
+from shared.reference.files import ReferenceDataError, first_day, kept, read_yaml
 from shared.reference.text import fold
 
 
@@ -40,6 +39,9 @@ class Terms:
             "effective_from": effective_from,
             "effective_to": None,
         }
+        for code, entry in entries.items():
+            if not isinstance(entry, Mapping):
+                raise ReferenceDataError(f"terms.yaml: {name}.{code} is no entry; a code that ends gets `effective_to`")
         self._entries: dict[str, dict[str, Any]] = {code: {**whole, **entry} for code, entry in entries.items()}
         self._meant: dict[str, set[str]] = {}
         for code, entry in self._entries.items():
@@ -48,7 +50,7 @@ class Terms:
                 self._meant.setdefault(fold(word), set()).add(code)
 
     @classmethod
-    @cache
+    @kept
     def load(cls, name: str) -> Self:
         """A list from the data file. Raises `ReferenceDataError` where there is none of that name."""
         lists = _lists()
@@ -90,7 +92,7 @@ class Terms:
         return code in self._entries
 
 
-@cache
+@kept
 def _lists() -> dict[str, Any]:
     lists: dict[str, Any] = read_yaml("terms.yaml")
     return lists

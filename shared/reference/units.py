@@ -9,10 +9,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from functools import cache, lru_cache
+from functools import lru_cache
 from typing import Self
 
-from shared.reference.files import ReferenceDataError, day_or_none, first_day, read_csv
+from shared.reference.files import ReferenceDataError, day_or_none, first_day, kept, read_csv
 from shared.reference.spoken import Piece, Spoken, take_apart
 from shared.reference.text import fold, toned
 
@@ -99,7 +99,7 @@ class Units:
         self._remembered = lru_cache(_REMEMBERED)(self._find)
 
     @classmethod
-    @cache
+    @kept
     def load(cls) -> Self:
         """From the data files. Raises `ReferenceDataError`."""
         areas = [

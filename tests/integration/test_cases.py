@@ -10,7 +10,6 @@ from unicodedata import normalize
 import orjson
 import pytest
 
-from services.cases.domain.forms import ROWS
 from shared.contracts.base import SealedBox
 from shared.contracts.registry import ChildIdentified, ChildMerged
 from shared.contracts.vocabulary import ChildDescription
@@ -29,6 +28,7 @@ from tests.integration.cases_house import (
     tick_once,
     token_of,
 )
+from tests.support.rated import ROWS
 
 __all__ = ["house"]
 
@@ -260,7 +260,16 @@ async def test_from_report_to_closing_by_pages_only(house: House) -> None:
         (chair, "end-separation", {"end-separation.reason": "Trẻ đã an toàn"}),
         (worker, "draft-plan", {"draft-plan.goals": "An toàn", "draft-plan.activities": "Thăm hằng tuần"}),
         (chair, "approve-plan", {"approve-plan.number": "12/QĐ"}),
-        (worker, "hold-review", {"hold-review.outcome": "close", "hold-review.findings": "Trẻ ổn định"}),
+        (
+            worker,
+            "hold-review",
+            {
+                **{f"hold-review.ratings.{row}": "low" for row in ROWS},
+                "hold-review.level": "low",
+                "hold-review.outcome": "close",
+                "hold-review.findings": "Trẻ ổn định",
+            },
+        ),
     ]
     for client, act, fields in steps:
         answer = await act_on(client, path, act, fields)
@@ -412,11 +421,10 @@ async def test_what_is_wrong_stands_beside_its_field_and_what_was_typed_stays(ho
         worker, f"/cases/c/{case_id}", "assess-initial", {**ratings, "assess-initial.conclusion": "Đã gặp trẻ"}
     )
     assert refused.status == 422
-    assert 'aria-describedby="f-assess-initial-level-hint f-assess-initial-level-error" aria-invalid="true"' in (
-        refused.text
-    )
+    for name in ("ratings-severity", "level"):
+        assert f'aria-describedby="f-assess-initial-{name}-error" aria-invalid="true"' in refused.text
     assert refused.text.count("autofocus data-focus") == 1
-    assert '<input autofocus data-focus type="radio" name="assess-initial.level"' in refused.text
+    assert '<input autofocus data-focus type="radio" name="assess-initial.ratings.severity"' in refused.text
     assert "Đã gặp trẻ</textarea>" in refused.text
     assert "Thông tin chưa hợp lệ" not in refused.text, "the error stands beside its field, not above the form"
     due = {"request-task.sector": "health", "request-task.kind": "home-visit", "request-task.due": "2026-11-01"}

@@ -175,7 +175,7 @@ async def _report(story: Story) -> None:
 async def _work(story: Story) -> None:
     """Worker, chair and sectors do what the law asks of them, one after the other."""
     await story.act("worker", "verify", confirmed=True, findings="Đã gặp trẻ và gia đình.")
-    ratings = dict.fromkeys(ROWS, "medium")
+    ratings, calm = dict.fromkeys(ROWS, "medium"), dict.fromkeys(ROWS, "low")
     await story.act("worker", "assess-initial", ratings=ratings, level="high", conclusion="Nguy cơ cao")
     await story.act("chair", "decide-emergency", measure="medical-care", decision="Đưa trẻ đi điều trị ngay.")
     await story.act("worker", "assess-detailed", ratings=ratings, level="high", conclusion="Cần hỗ trợ")
@@ -198,7 +198,7 @@ async def _work(story: Story) -> None:
         return {task["state"] for task in (await story.case())["tasks"]} == {"done"}
 
     await _until(answered, "the sectors' answers arrive")
-    await story.act("worker", "hold-review", outcome="close", findings="Trẻ ổn định")
+    await story.act("worker", "hold-review", outcome="close", findings="Trẻ ổn định", level="low", ratings=calm)
     closed = await story.act("chair", "close", outcome="stable", no_risk=True, stable=True)
     assert closed["facts"]["status"] == "closed"
 

@@ -1,5 +1,6 @@
 """A visitor who asks an application over ASGI, keeps cookies and reads forms, without a port or a browser."""
 
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -69,8 +70,13 @@ class Visitor:
             "server": (self.host, 80),
         }
         messages: list[Message] = []
+        asked = False
 
         async def receive() -> Message:
+            nonlocal asked
+            if asked:  # a visitor who stays on the line has nothing more to say
+                await asyncio.Event().wait()
+            asked = True
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Message) -> None:

@@ -10,6 +10,7 @@ import typer
 from click import Group
 
 from local.cli import app
+from services.cases.settings import CasesSettings
 from services.notify.settings import NotifySettings
 from shared.messaging.topics import TOPICS
 from shared.settings import Settings
@@ -36,7 +37,8 @@ def test_every_setting_is_documented_and_no_other() -> None:
     documented = re.findall(r"^\| `(VONGTAY_\w+)`", text, re.MULTILINE)
     settings = [f"VONGTAY_{name.upper()}" for name in Settings.model_fields]
     notify = [f"VONGTAY_NOTIFY_{name.upper()}" for name in NotifySettings.model_fields]
-    assert documented == settings + notify
+    cases = [f"VONGTAY_CASES_{name.upper()}" for name in CasesSettings.model_fields]
+    assert documented == settings + notify + cases
 
 
 def test_topics_are_those_of_the_code() -> None:

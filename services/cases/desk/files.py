@@ -24,6 +24,7 @@ from shared.messaging.router import Scope
 from shared.privacy import Keys
 from shared.reference.calendar import LOCAL
 from shared.reference.deadlines import Deadlines
+from shared.reference.forms import Forms
 from shared.reference.terms import Terms
 from shared.reference.units import Units
 
@@ -55,6 +56,9 @@ class CaseFiles:
             )
         }
 
+        self._forms = Forms.load()
+        kinds = Terms.load("service-kinds")
+        self._service_tasks = {code: str(kinds.get(code, "task")) for code in kinds.codes()}
         measures = Terms.load("emergency-measures")
         self._separating = frozenset(code for code in measures.codes() if measures.get(code, "separates"))
 
@@ -76,6 +80,9 @@ class CaseFiles:
             answers=self._codes["request-answers"],
             access_purposes=self._codes["access-purposes"],
             after_pause=self.deadlines.after_pause,
+            forms=self._forms,
+            codes=answers_in,
+            service_tasks=self._service_tasks,
         )
 
     async def save(
@@ -173,6 +180,16 @@ class CaseFiles:
         if case.version != version:
             raise acts.version_changed()
         return case
+
+
+def answers_in(name: str) -> list[str]:
+    """The codes of a list that a form may be answered with, in the list's order."""
+    terms = Terms.load(name)
+    return [
+        code
+        for code in terms.codes()
+        if terms.get(code, "offered") is not False and terms.get(code, "answer") is not False
+    ]
 
 
 def local(scope: Scope) -> datetime:

@@ -10,8 +10,9 @@ from typing import Any
 from services.cases import store
 from services.cases.desk.files import CaseFiles, not_found
 from services.cases.desk.tasks import reassigned
-from services.cases.domain import acts, cases, ending, identifying, team
+from services.cases.domain import acts, cases, ending, identifying, planning, team
 from services.cases.domain.model import SYSTEM, Actor, Case, refuse
+from services.cases.domain.rules import require
 from shared.messaging.router import Scope
 
 
@@ -37,6 +38,12 @@ class CaseDesk:
             child = (await self.files.reader.report(scope.connection, file)).child if file else None
             merged = {act.child_id: await store.resolved(scope.connection, act.child_id)}
             return await self.files.save(scope, case, identifying.choose_child(case, act, actor, child, merged), actor)
+        if isinstance(act, acts.ApprovePlan):
+            require(case, act.act, actor)
+            said = await self._planned(scope, case)
+            return await self.files.save(
+                scope, case, planning.approve(case, act, self.files.world(scope.now), said), actor
+            )
         return await self.files.save(scope, case, cases.decide(case, act, actor, self.files.world(scope.now)), actor)
 
     async def identified(
@@ -100,6 +107,19 @@ class CaseDesk:
                 scope, replace(file, concern=replace(file.concern, status="linked", case_id=target.id))
             )
         return survivor
+
+    async def _planned(self, scope: Scope, case: Case) -> dict[str, str]:
+        """What the plan that waits says of each of its services, by the service's id: what for, by whom, with what."""
+        for line in await store.timeline(scope.connection, case.id):
+            if line.kind == "plan.drafted":
+                rows = (await self.files.reader.words(scope.connection, line)).get("services", [])
+                said = [
+                    "\n".join(filter(None, (row.get(name) for name in ("what-for", "who", "resources"))))
+                    for row in rows
+                ]
+                planned = zip(line.data.get("services", ()), said, strict=False)
+                return {service: words for service, words in planned if words}
+        return {}
 
     async def _asked(self, scope: Scope, case: Case) -> dict[str, str]:
         """The words with which a case's open tasks were asked, by task id."""

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from services.cases.domain import acts, clocks
-from services.cases.domain.forms import ROWS, is_milder, totals
-from services.cases.domain.model import EMERGENCY, PLAN, Case, Decision, Entry, Happening, World, refuse
+from services.cases.domain.forms import Rating, filled
+from services.cases.domain.model import EMERGENCY, PLAN, Case, Decision, Entry, Happening, World
 from services.cases.domain.opening import danger
 from shared.contracts import cases as events
+
+_BEFORE_PLAN = frozenset({"assessment", "plan"})
 
 
 def _verify(case: Case, act: acts.Verify, _world: World) -> Decision:
@@ -22,48 +24,32 @@ def _verify(case: Case, act: acts.Verify, _world: World) -> Decision:
 
 
 def _assess_initial(case: Case, act: acts.AssessInitial, world: World) -> Decision:
-    entry = _assessed("initial", act, {"urgent_measures": act.urgent_measures} if act.urgent_measures else {})
+    form = filled(act, world)
     event = Happening(events.RiskAssessed, {"assessment": "initial", "level": act.level})
+    entry = Entry("risk.initial", form.data(), form.words())
     decision = Decision(case).then(None, event, entries=(entry,), risk=act.level, step="assessment")
-    if act.level == "high":
+    return _clocks(decision, world, act.level)
+
+
+def _assess_detailed(case: Case, act: acts.AssessDetailed, world: World) -> Decision:
+    form = filled(act, world)
+    event = Happening(events.RiskAssessed, {"assessment": "detailed", "level": act.level})
+    entry = Entry("risk.detailed", form.data(), form.words())
+    # Once a plan is under way, what is learnt anew changes the risk and not the step.
+    step = "plan" if case.step in _BEFORE_PLAN else case.step
+    return _clocks(Decision(case).then(None, event, entries=(entry,), risk=act.level, step=step), world, act.level)
+
+
+def _clocks(decision: Decision, world: World, level: Rating) -> Decision:
+    """What a level of risk means for the law's clocks."""
+    if level == "high":
         # Decree 56/2017, Art. 26(3): high risk, 12 hours from receipt whenever it is found out.
         return danger(decision, world)
     if decision.case.clock(EMERGENCY) is not None:
         decision = clocks.cancel(decision, world, EMERGENCY)
-        decision = clocks.start(decision, world, PLAN, case.received_at)
+        if decision.case.step in _BEFORE_PLAN:
+            decision = clocks.start(decision, world, PLAN, decision.case.received_at)
     return decision
-
-
-def _assess_detailed(case: Case, act: acts.AssessDetailed, _world: World) -> Decision:
-    entry = _assessed("detailed", act, {"needs": act.needs} if act.needs else {})
-    event = Happening(events.RiskAssessed, {"assessment": "detailed", "level": act.level})
-    return Decision(case).then(None, event, entries=(entry,), risk=act.level, step="plan")
-
-
-def _assessed(name: str, act: acts.AssessInitial | acts.AssessDetailed, more: Mapping[str, str]) -> Entry:
-    missing = [row for row in ROWS if row not in act.ratings]
-    if missing or set(act.ratings) - set(ROWS):
-        raise refuse(
-            f"ratings.{missing[0]}" if missing else "ratings",
-            "ratings-incomplete",
-            "Mỗi dòng của phiếu đánh giá phải có một mức.",
-            "Every row of the assessment needs a rating.",
-        )
-    counted = totals(act.ratings)
-    if is_milder(act.level, counted.suggested) and len(act.conclusion) < 20:
-        raise refuse(
-            "conclusion",
-            "conclusion-reason",
-            "Kết luận nhẹ hơn tổng điểm gợi ý thì phải nêu rõ lý do (Nghị định 56/2017, Điều 26(2)).",
-            "A conclusion milder than the totals suggest must say why (Decree 56/2017, Art. 26(2)).",
-        )
-    data = {
-        "level": act.level,
-        "suggested": counted.suggested,
-        "harm": dict(counted.harm),
-        "protection": dict(counted.protection),
-    }
-    return Entry(f"risk.{name}", data, {"ratings": dict(act.ratings), "conclusion": act.conclusion, **more})
 
 
 DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {

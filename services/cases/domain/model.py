@@ -5,7 +5,7 @@ Pure: no clock, no database, no framework. Nothing here knows who a child is bey
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal, Protocol
@@ -23,6 +23,7 @@ from shared.contracts.cases import (
 )
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import AgeBand, DangerNow, Request, RiskLevel, Sex
+from shared.reference.forms import Forms
 
 Pending = Literal["question", "date"]
 Awaited = Literal["sector", "commune", "nobody"]
@@ -88,6 +89,8 @@ class World:
 
     `new_id` makes ids; `start(kind, at, unit)` computes a clock; `separating` are the measures that keep a child apart;
     `after_pause(due, paused_at, resumed_at)` says when a clock of working days is due that stood still.
+    `forms` is what forms ask; `codes(list)` are the answers that a list offers; `service_tasks` says by which kind of
+    task a kind of service is asked for.
     """
 
     now: datetime
@@ -99,6 +102,9 @@ class World:
     measures: frozenset[str]
     separating: frozenset[str]
     dismissals: frozenset[str]
+    forms: Forms
+    codes: Callable[[str], Collection[str]]
+    service_tasks: Mapping[str, str]
     access_purposes: frozenset[str] = frozenset()
     kinds: frozenset[str] = frozenset()
     environments: frozenset[str] = frozenset()
@@ -242,7 +248,8 @@ class Conference:
 class PlannedService:
     """One service of the plan. `sector`: who is asked for it when the plan is approved; None: the commune itself.
 
-    `done_on`: the day it was first given. Its words (what for, by whom) are in the timeline, sealed.
+    `done_on`: the day it was first given. `task_id`: by which the sector was asked; `given_by`: the agency event that
+    said it was given; not `planned`: given beside the plan. Its words (what for, by whom) are in the timeline, sealed.
     """
 
     id: str
@@ -250,6 +257,9 @@ class PlannedService:
     sector: str | None
     due: date
     done_on: date | None = None
+    task_id: str | None = None
+    given_by: str | None = None
+    planned: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -494,6 +504,11 @@ def at_risk(decision: Decision, level: RiskLevel) -> Decision:
 def end_of_day(day: date) -> datetime:
     """The last second of a day where people live by it, in UTC."""
     return datetime.combine(day + timedelta(days=1), time(0), ZONE).astimezone(UTC) - timedelta(seconds=1)
+
+
+def local_day(moment: datetime) -> date:
+    """The day on which a moment falls where people live by it."""
+    return moment.astimezone(ZONE).date()
 
 
 def refuse(field_name: str, rule: str, vi: str, en: str) -> Rejected:

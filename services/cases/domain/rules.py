@@ -48,13 +48,18 @@ RULES: Mapping[str, Rule] = {
     "decide-emergency": Rule(_CHAIR, _ACTIVE, _decree("26(3), 31")),
     "extend-separation": Rule(_CHAIR, _ACTIVE, _decree("32")),
     "end-separation": Rule(_CHAIR, _ACTIVE, _decree("32")),
-    "assess-detailed": Rule(_WORKER, frozenset({"assessment", "plan"}), _decree("27(1)")),
+    # Again as more is learnt, until the review that ends the plan.
+    "assess-detailed": Rule(
+        _WORKER, frozenset({"assessment", "plan", "approval", "carrying-out", "review"}), _decree("27(1)")
+    ),
+    "hold-needs-meeting": Rule(_CHAIR, frozenset({"assessment", "plan"}), _decree("27(2)")),
     "draft-plan": Rule(_WORKER, frozenset({"assessment", "plan"}), _decree("28(1)")),
     "approve-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
     "return-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
     # Which clocks, for which reasons and how long: the reference data says so, clock by clock.
     "pause-deadline": Rule(_CHAIR, _ACTIVE, Law("Bộ luật Dân sự 2015, Điều 156(1)", "Civil Code 2015, Art. 156(1)")),
     "resume-deadline": Rule(_CHAIR, _ACTIVE, Law("Bộ luật Dân sự 2015, Điều 156(1)", "Civil Code 2015, Art. 156(1)")),
+    "record-service": Rule(_WORKER, _ACTIVE, _decree("29")),
     "request-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("25(2), 29")),
     "cancel-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
     "reply-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("25(2), 29")),

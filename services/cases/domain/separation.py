@@ -6,20 +6,45 @@ Pure (Decree 56/2017, Art. 32; how long is the reference data's). The running cl
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date
 
 from services.cases.domain import acts, clocks
-from services.cases.domain.model import SEPARATION, Case, Clock, Decision, Entry, Happening, World, end_of_day, refuse
+from services.cases.domain.model import (
+    SEPARATION,
+    Case,
+    Clock,
+    Decision,
+    Entry,
+    Happening,
+    World,
+    end_of_day,
+    local_day,
+    refuse,
+)
 from shared.contracts import cases as events
 
 
-def decided(decision: Decision, world: World) -> Decision:
-    """A separation was decided now: its clock runs from the decision."""
+def decided(decision: Decision, world: World, until: date | None = None) -> Decision:
+    """A separation was decided now: its clock runs from the decision, to the day given or as long as the law has.
+
+    Raises: `Rejected` (not-within-law) where the day does not lie ahead or is later than the law allows at first.
+    """
     if decision.case.clock(SEPARATION) is not None:
         return decision
-    due = world.start(SEPARATION, world.now, decision.case.unit).due
-    return clocks.start(
-        decision.then(None, Happening(events.SeparationDecided, {"until": due})), world, SEPARATION, world.now
-    )
+    longest = world.start(SEPARATION, world.now, decision.case.unit)
+    due = longest.due if until is None else min(end_of_day(until), longest.due)
+    if until is not None and (due <= world.now or until > local_day(longest.due)):
+        raise refuse(
+            "until",
+            "not-within-law",
+            "Tạm thời cách ly không quá 15 ngày; dài hơn thì gia hạn theo yêu cầu của cơ quan có thẩm quyền (Điều 32).",
+            "A separation lasts 15 days at most; a longer one is an extension that the authority requires (Art. 32).",
+        )
+    decision = decision.then(None, Happening(events.SeparationDecided, {"until": due}))
+    if until is None:
+        return clocks.start(decision, world, SEPARATION, world.now)
+    nearing_at = max(world.now, due - (longest.due - longest.nearing_at))
+    return clocks.run(decision, Clock(world.new_id(), SEPARATION, world.now, due, nearing_at, longest.legal_source))
 
 
 def extend(case: Case, act: acts.ExtendSeparation, world: World) -> Decision:

@@ -8,14 +8,18 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.cases import forms, store
-from services.cases.domain import forms as rated
+from services.cases.domain.model import local_day
 from services.cases.domain.rules import open_acts
+from services.cases.pages.documents import documents_of
+from services.cases.pages.forms import FormPages
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.pages.team import team_of
 from services.cases.reading import actor_of, may_see_case
+from services.cases.views import Shown
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
 from shared.identity import Principal, SignedIn, identity_of
+from shared.reference.forms import Forms
 from shared.web.i18n import format_datetime
 
 
@@ -51,9 +55,11 @@ class CasePage:
             ]
             lines = await store.timeline(scope.connection, case.id)
             names = self.room.names(request)
+            documents = await documents_of(self.room, request, scope, case, lines, actor)
             opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in lines]
-            shown = [names.line(line, words, format_datetime) for line, words in opened]
+            shown = names.history(opened, format_datetime)
             team = team_of(case, actor, scope.now, identity_of(request).directory, opened)
+            begun = await self.room.office.desk.drafts.listed(scope, actor, f"case/{case.id}/")
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
         return self.room.render(
             request,
@@ -64,9 +70,12 @@ class CasePage:
             history=shown,
             team=team,
             target=target,
+            documents=documents,
             acts=open_acts(case, actor),
             may_answer=actor.role in ("worker", "chair"),
-            rated=rated,
+            today=local_day(scope.now),
+            begun={draft.form for draft in begun},
+            news=_news(shown, values, violations),
             sectors=SECTORS,
             values=typed(values),
             violations=violations,
@@ -76,12 +85,14 @@ class CasePage:
     async def case_act(self, request: Request, key: str, principal: Principal) -> Response:
         """An act on a case; what was typed comes back with what is wrong."""
         form = await form_of(request)
+        if Forms.load().of_act(form.get("act", "")) is not None:
+            return await FormPages(self.room).submit(request, key, form["act"], principal, form)
         actor = actor_of(principal)
         try:
             async with self.room.office.scope() as scope:
                 case = await self.room.seen_case(scope.connection, key, actor, scope.now)
                 after = await self.room.office.desk.cases.act(
-                    scope, case.id, forms.case_act(form), actor, forms.version_of(form)
+                    scope, case.id, forms.case_act(form, local_day(scope.now)), actor, forms.version_of(form)
                 )
                 sees = may_see_case(actor, after, scope.now)
         except Rejected as rejected:
@@ -89,6 +100,14 @@ class CasePage:
         if not sees:
             return RedirectResponse("/cases/", 303)
         return RedirectResponse(f"/cases/c/{after.id}?done={form['act']}", 303)
+
+
+def _news(shown: Sequence[Shown], values: Mapping[str, str] | None, violations: Sequence[Violation]) -> Sequence[Shown]:
+    """What happened since the page was made from which somebody acted too late; nothing where nobody did."""
+    if not any(known.rule == "version-changed" for known in violations):
+        return ()
+    seen = forms.version_of(values or {})
+    return [line for line in shown if line.version > seen >= 0]
 
 
 def routes(room: Room) -> APIRouter:

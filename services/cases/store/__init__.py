@@ -14,6 +14,17 @@ from services.cases.store.access import (
     record_read,
     unusual_reading,
 )
+from services.cases.store.attachments import (
+    AttachmentFile,
+    attachment_is_of,
+    attachments_of,
+    attachments_of_task,
+    count_attachments,
+    find_attachment,
+    remove_attachment,
+    save_attachment,
+    sealed_part,
+)
 from services.cases.store.children import add_alias, cases_of_child, resolved
 from services.cases.store.concerns import (
     ConcernFile,
@@ -72,12 +83,13 @@ from services.cases.store.tasks import (
     task_lines,
     tasks_of_sector,
 )
-from services.cases.store.timeline import Line, timeline
+from services.cases.store.timeline import Line, find_line, timeline
 
 __all__ = [
     "COMMON",
     "COUNTED",
     "RARE",
+    "AttachmentFile",
     "Basis",
     "CaseFilter",
     "ConcernFile",
@@ -95,6 +107,9 @@ __all__ = [
     "add_alias",
     "add_reassignment",
     "asked_to_join",
+    "attachment_is_of",
+    "attachments_of",
+    "attachments_of_task",
     "case_counts",
     "case_of_task",
     "cases_of_child",
@@ -102,6 +117,7 @@ __all__ = [
     "concerns_entered_by",
     "concerns_of",
     "conference_line",
+    "count_attachments",
     "count_stuck",
     "count_waiting",
     "discard_draft",
@@ -114,9 +130,11 @@ __all__ = [
     "fates_of",
     "file_by_code",
     "files_like",
+    "find_attachment",
     "find_case",
     "find_concern",
     "find_draft",
+    "find_line",
     "find_reassignment",
     "forget_reads",
     "glasses_of_area",
@@ -142,12 +160,15 @@ __all__ = [
     "reads_of_case",
     "reassigned_counts",
     "record_read",
+    "remove_attachment",
     "resolved",
+    "save_attachment",
     "save_cases",
     "save_concern",
     "save_draft",
     "save_incident",
     "save_part",
+    "sealed_part",
     "sector_figures",
     "settle_reassigned",
     "skipped_of",

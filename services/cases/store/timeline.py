@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import SealedBox
@@ -57,17 +57,31 @@ async def append(connection: AsyncConnection, lines: Sequence[Line]) -> None:
         )
 
 
-async def timeline(connection: AsyncConnection, case_id: str) -> list[Line]:
-    """Everything that happened in a case and in those merged into it, newest first."""
+async def timeline(connection: AsyncConnection, case_id: str, limit: int | None = 500) -> list[Line]:
+    """What happened in a case and in those merged into it, newest first; without a limit, everything."""
     rows = await connection.execute(
         text(
             """SELECT case_id, at, kind, sector, who, who_name, data, words, version, id FROM entry
                WHERE case_id = :id OR case_id IN (SELECT id FROM cases WHERE merged_into = :id)
-               ORDER BY at DESC, id DESC LIMIT 500"""
+               ORDER BY at DESC, id DESC LIMIT :limit"""
         ),
-        {"id": case_id},
+        {"id": case_id, "limit": limit},
     )
-    return [
-        Line(**{**row, "words": SealedBox.model_validate(row["words"]) if row["words"] else None})
-        for row in rows.mappings()
-    ]
+    return [_as_line(row) for row in rows.mappings()]
+
+
+async def find_line(connection: AsyncConnection, case_id: str, line_id: int) -> Line | None:
+    """One line of a case, or of one merged into it."""
+    rows = await connection.execute(
+        text(
+            """SELECT case_id, at, kind, sector, who, who_name, data, words, version, id FROM entry
+               WHERE id = :line AND (case_id = :id OR case_id IN (SELECT id FROM cases WHERE merged_into = :id))"""
+        ),
+        {"id": case_id, "line": line_id},
+    )
+    row = rows.mappings().one_or_none()
+    return None if row is None else _as_line(row)
+
+
+def _as_line(row: RowMapping) -> Line:
+    return Line(**{**row, "words": SealedBox.model_validate(row["words"]) if row["words"] else None})

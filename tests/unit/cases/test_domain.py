@@ -7,8 +7,9 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from services.cases.desk.files import answers_in
 from services.cases.domain import acts, cases, concerns, ending, identifying, opening, tasks
-from services.cases.domain.forms import HARM_ROWS, ROWS, totals
+from services.cases.domain.forms import totals
 from services.cases.domain.model import (
     APPROVAL,
     EMERGENCY,
@@ -25,6 +26,8 @@ from services.cases.domain.rules import CONCERN_RULES, RULES, concern_refusal, o
 from shared.contracts import cases as events
 from shared.contracts.errors import Rejected
 from shared.contracts.vocabulary import ChildDescription
+from shared.reference.forms import Forms
+from tests.support.rated import HARM_ROWS, RATED, ROWS
 
 NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
 UNIT = "05443"
@@ -64,6 +67,9 @@ def world(now: datetime = NOW) -> World:
         measures=frozenset({"separation", "safe-place"}),
         separating=frozenset({"separation"}),
         dismissals=frozenset({"hoax"}),
+        forms=Forms.load(),
+        codes=answers_in,
+        service_tasks={"medical": "medical-examination", "legal": "verification"},
     )
 
 
@@ -112,6 +118,12 @@ def do(case: Case, act: dict[str, object], actor: Actor = WORKER, now: datetime 
     return cases.decide(case, acts.ACT.validate_python(act), actor, world(now)).case
 
 
+def review(**changes: object) -> dict[str, object]:
+    """A review as form 06 needs it."""
+    rated = {"ratings": dict.fromkeys(ROWS, "low"), "level": "low"}
+    return {"act": "hold-review", "outcome": "close", "findings": "Trẻ ổn định", **rated, **changes}
+
+
 def planned() -> Case:
     case = cases.decide(opened().case, initial("medium"), WORKER, world()).case
     return do(case, {"act": "draft-plan", "goals": "An toàn", "activities": "Thăm mỗi tuần"})
@@ -151,7 +163,7 @@ def test_the_way_from_report_to_closing_says_each_step() -> None:
     assert case.clock(APPROVAL) is not None
     case = do(case, {"act": "approve-plan"}, CHAIR)
     assert case.step == "carrying-out"
-    case = do(case, {"act": "hold-review", "outcome": "close", "findings": "Trẻ đã ổn định"})
+    case = do(case, review(findings="Trẻ đã ổn định"))
     decision = cases.decide(
         case,
         acts.ACT.validate_python({"act": "close", "outcome": "safe", "no_risk": True, "stable": True}),
@@ -328,7 +340,7 @@ def test_the_form_needs_every_row_and_a_reason_for_a_milder_conclusion() -> None
             {"act": "assess-initial", "ratings": {"severity": "high"}, "level": "high", "conclusion": "Nặng"},
         )
     assert rule_of(error) == "ratings-incomplete"
-    counted = totals({**dict.fromkeys(ROWS, "low"), **dict.fromkeys(HARM_ROWS, "high")})  # type: ignore[arg-type]
+    counted = totals(RATED, {**dict.fromkeys(ROWS, "low"), **dict.fromkeys(HARM_ROWS, "high")})  # type: ignore[arg-type]
     assert counted.suggested == "high"
     assert counted.harm["high"] == 3
     ratings = {**dict.fromkeys(ROWS, "low"), **dict.fromkeys(HARM_ROWS, "high")}
@@ -379,7 +391,7 @@ def test_a_case_is_not_closed_while_the_child_is_unsafe_and_closing_ends_what_se
     case = do(
         case, {"act": "request-task", "kind": "medical-examination", "sector": "health", "due": date(2026, 11, 30)}
     )
-    case = do(case, {"act": "hold-review", "outcome": "close", "findings": "Ổn"})
+    case = do(case, review(findings="Ổn"))
     with pytest.raises(Rejected) as error:
         do(case, {"act": "close", "outcome": "safe", "no_risk": True}, CHAIR)
     assert rule_of(error) == "not-yet-safe"

@@ -17,6 +17,7 @@ from services.cases.views import ACTS, GROUNDS, LEFT, TITLES
 from shared.contracts.errors import Rejected
 from shared.reference.access import Access, AccessLimits
 from shared.reference.files import ReferenceDataError
+from shared.reference.forms import Forms
 
 NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
 UNIT, OTHER = "05443", "05455"
@@ -70,6 +71,9 @@ def world(now: datetime = NOW) -> World:
         measures=none,
         separating=none,
         dismissals=none,
+        forms=Forms.load(),
+        codes=lambda _name: none,
+        service_tasks={},
         access_purposes=frozenset({"new-report"}),
     )
 

@@ -5,19 +5,17 @@ from collections.abc import Iterator
 import pytest
 
 from services.cases import views
-from services.cases.domain import forms
 from services.cases.domain.rules import CONCERN_RULES, RULES
 from tests.support.texts import english, said_in_templates
 
 
 def said_in_tables() -> Iterator[str]:
-    for module in (views, forms):
-        for table in vars(module).values():
-            if isinstance(table, dict) and all(isinstance(key, str) for key in table):
-                for value in table.values():
-                    text = value[0] if isinstance(value, tuple) else value
-                    if isinstance(text, str) and not text.isascii():
-                        yield text
+    for table in vars(views).values():
+        if isinstance(table, dict) and all(isinstance(key, str) for key in table):
+            for value in table.values():
+                text = value[0] if isinstance(value, tuple) else value
+                if isinstance(text, str) and not text.isascii():
+                    yield text
 
 
 def test_every_text_has_its_english() -> None:

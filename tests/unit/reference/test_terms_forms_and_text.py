@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cases.domain import forms as rated
 from shared.contracts import vocabulary
 from shared.reference import __main__ as checker
 from shared.reference import files
@@ -129,13 +128,12 @@ def test_a_row_with_other_columns_is_an_error(monkeypatch: pytest.MonkeyPatch, r
         read_csv("units.csv")
 
 
-def test_forms_01_to_07_are_there_and_rate_what_the_cases_service_rates() -> None:
+def test_forms_01_to_07_and_minutes_are_there_and_three_rate_the_same_rows() -> None:
     forms = Forms.load()
-    assert forms.codes() == tuple(f"{number:02d}" for number in range(1, 8))
-    for code in ("02", "03", "06"):
-        rows = forms.form(code).rated
-        assert {row.code: row.vi for row in rows if row.half == "harm"} == rated.HARM_ROWS
-        assert {row.code: row.vi for row in rows if row.half == "protection"} == rated.PROTECTION_ROWS
+    assert forms.codes() == (*(f"{number:02d}" for number in range(1, 8)), "minutes-conference", "minutes-needs")
+    rows = forms.form("02").rated
+    assert [row.half for row in rows] == ["harm"] * 3 + ["protection"] * 3
+    assert forms.form("03").rated == forms.form("06").rated == rows
 
 
 def test_an_informant_is_kept_only_where_they_agree() -> None:
@@ -165,7 +163,7 @@ def test_forms_that_contradict_themselves_are_not_loaded(form: Form, says: str) 
 def test_the_checker_counts_everything(capsys: pytest.CaptureFixture[str]) -> None:
     assert checker.main() == 0
     printed = capsys.readouterr().out.splitlines()
-    assert {"units: 92", "predecessors: 280", "forms: 7", "circumstances: 14"} <= set(printed)
+    assert {"units: 92", "predecessors: 280", "forms: 9", "circumstances: 14"} <= set(printed)
 
 
 def test_the_checker_says_what_is_wrong(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

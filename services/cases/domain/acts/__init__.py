@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from services.cases.domain.acts.assessing import AssessDetailed, AssessInitial, Verify
-from services.cases.domain.acts.base import Code, EmptyIsNone, MaybeWords, Words, version_changed
+from services.cases.domain.acts.base import Code, EmptyIsNone, FormAct, MaybeWords, Words, version_changed
 from services.cases.domain.acts.clocks import PauseDeadline, ResumeDeadline
 from services.cases.domain.acts.coordinating import (
     MOST_DECISIONS,
@@ -29,7 +29,14 @@ from services.cases.domain.acts.coordinating import (
 )
 from services.cases.domain.acts.ending import Close, Merge, Reopen
 from services.cases.domain.acts.leading import NONE_OF_THESE, ChooseChild, Note, Reclassify, Transfer
-from services.cases.domain.acts.planning import ApprovePlan, DraftPlan, HoldReview, ReturnPlan
+from services.cases.domain.acts.planning import (
+    ApprovePlan,
+    DraftPlan,
+    HoldNeedsMeeting,
+    HoldReview,
+    RecordService,
+    ReturnPlan,
+)
 from services.cases.domain.acts.protecting import DecideEmergency, EndSeparation, ExtendSeparation
 from services.cases.domain.acts.triage import AnswerConcern, DismissConcern, ForwardConcern, LinkConcern, OpenCase
 
@@ -59,8 +66,10 @@ __all__ = [
     "EmptyIsNone",
     "EndSeparation",
     "ExtendSeparation",
+    "FormAct",
     "ForwardConcern",
     "HoldConference",
+    "HoldNeedsMeeting",
     "HoldReview",
     "LinkConcern",
     "MaybeWords",
@@ -70,6 +79,7 @@ __all__ = [
     "PauseDeadline",
     "ReassignTask",
     "Reclassify",
+    "RecordService",
     "RefuseDate",
     "RemindTask",
     "Reopen",
@@ -113,7 +123,9 @@ Act = Annotated[
     | HoldConference
     | CancelConference
     | PauseDeadline
-    | ResumeDeadline,
+    | ResumeDeadline
+    | HoldNeedsMeeting
+    | RecordService,
     Field(discriminator="act"),
 ]
 ACT: TypeAdapter[Act] = TypeAdapter(Act)

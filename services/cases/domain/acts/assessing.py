@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from services.cases.domain.acts.base import ActBase, MaybeWords, Words
+from services.cases.domain.acts.base import ActBase, FormAct, Words
 from services.cases.domain.forms import Rating
 
 
@@ -16,21 +16,19 @@ class Verify(ActBase):
     findings: Words
 
 
-class AssessInitial(ActBase):
+class AssessInitial(FormAct):
     """Form 02, rated row by row."""
 
     act: Literal["assess-initial"] = "assess-initial"
     ratings: dict[str, Rating]
     level: Rating
     conclusion: Words
-    urgent_measures: MaybeWords = None
 
 
-class AssessDetailed(ActBase):
+class AssessDetailed(FormAct):
     """Form 03: what the child needs."""
 
     act: Literal["assess-detailed"] = "assess-detailed"
     ratings: dict[str, Rating]
     level: Rating
     conclusion: Words
-    needs: MaybeWords = None

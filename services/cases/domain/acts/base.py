@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from datetime import date
+from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -21,6 +22,17 @@ class ActBase(BaseModel):
     """Base of all acts."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+
+class FormAct(ActBase):
+    """An act that fills in a form of the law: what drives the case's course has attributes of its own.
+
+    `answers`: the form's further fields by their code, a province's own among them; `form_of`: the edition that was
+    begun, by the day it came into force; without it the one in force now.
+    """
+
+    answers: dict[str, Any] = Field(default_factory=dict)
+    form_of: Annotated[date | None, EmptyIsNone] = None
 
 
 def version_changed() -> Rejected:

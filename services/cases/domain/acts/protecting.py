@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from services.cases.domain.acts.base import ActBase, Code, Words
+from pydantic import Field
+
+from services.cases.domain.acts.base import ActBase, Code, EmptyIsNone, FormAct, Words
 from shared.contracts.vocabulary import Day
 
 
-class DecideEmergency(ActBase):
-    """Form 07: emergency protection."""
+class DecideEmergency(FormAct):
+    """Form 07: emergency protection.
+
+    `further`: measures beside the first; `until`: the day on which a separation shorter than the law's ends.
+    """
 
     act: Literal["decide-emergency"] = "decide-emergency"
     measure: Code
     decision: Words
+    further: list[Code] = Field(default_factory=list)
+    until: Annotated[Day | None, EmptyIsNone] = None
 
 
 class ExtendSeparation(ActBase):

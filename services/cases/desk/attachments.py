@@ -1,0 +1,163 @@
+"""The desk's files: attached, opened, removed, and a case's whole file copied out; all remembered in the timeline.
+
+Bytes are sealed under the case's key before they come here, and opened part by part.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+from services.cases import store
+from services.cases.desk.files import CaseFiles, not_found
+from services.cases.domain import attachments as rules
+from services.cases.domain import team
+from services.cases.domain.attachments import PART, Attachment
+from services.cases.domain.contents import Media
+from services.cases.domain.model import Actor, Case, Task, refuse
+from services.cases.settings import CasesSettings
+from services.cases.store import AttachmentFile
+from services.cases.uploads import Upload
+from shared.contracts.errors import Rejected
+from shared.messaging.router import Scope
+from shared.privacy import DataKey, Erased, Unreadable
+
+
+class AttachmentDesk:
+    """Keeps files.
+
+    Args:
+        files: where cases are kept. limits: how large a file may be, and how many a case holds.
+    """
+
+    def __init__(self, files: CaseFiles, limits: CasesSettings) -> None:
+        self.files = files
+        self.limits = limits
+        self.uploads = asyncio.Semaphore(limits.uploads_at_once)
+
+    async def begin(self, scope: Scope, case_id: str, task_id: str | None, actor: Actor) -> DataKey:
+        """Whether the actor may attach something here now, and the key to seal it under. Raises `Rejected`."""
+        case = await store.find_case(scope.connection, case_id)
+        await self._require(scope, case, task_id, actor)
+        try:
+            return await self.files.keys.key_for(scope.connection, f"case/{case_id}")
+        except Erased:
+            raise _erased("file") from None
+
+    def check(self, upload: Upload) -> tuple[Media, str, str]:
+        """What was sent: its type, name and caption. CPU work, for a thread. Raises `Rejected`."""
+        if upload.problem is not None:
+            raise upload.problem
+        if not upload.name and upload.content.size == 0:
+            raise refuse("file", "file-missing", "Chọn một tệp để đính kèm.", "Choose a file to attach.")
+        media = rules.check_content(upload.content)
+        return media, rules.check_name(upload.name, media), rules.check_caption(upload.fields.get("caption", ""))
+
+    async def attach(
+        self,
+        scope: Scope,
+        case_id: str,
+        task_id: str | None,
+        actor: Actor,
+        attachment_id: str,
+        checked: tuple[Media, str, str],
+        size: int,
+        parts: list[bytes],
+    ) -> Attachment:
+        """A file that was checked and sealed (as the stream `attachment_id`). Raises `Rejected`."""
+        case = await store.lock_case(scope.connection, case_id)
+        case = await self._require(scope, case, task_id, actor)
+        media, name, caption = checked
+        attachment = Attachment(
+            id=attachment_id,
+            case_id=case.id,
+            task_id=task_id,
+            media=media.type,
+            kind=media.kind,
+            size=size,
+            added_at=scope.now,
+            added_by=actor.id,
+            added_by_name=actor.name,
+            sector=actor.sector,
+        )
+        kid = f"case/{case.id}"
+        words = await self.files.keys.seal(scope.connection, {"name": name, "caption": caption}, kid, create=False)
+        await store.save_attachment(scope.connection, AttachmentFile(attachment, kid, words), parts)
+        await self.files.save(scope, case, rules.added(case, attachment, name, caption), actor, seen=False)
+        return attachment
+
+    async def remove(self, scope: Scope, file: AttachmentFile, actor: Actor, reason: str) -> None:
+        """The bytes are destroyed; the timeline keeps that they were there, and why they are not. Raises `Rejected`."""
+        case = await store.lock_case(scope.connection, file.attachment.case_id)
+        found = await store.find_attachment(scope.connection, file.attachment.id)
+        if case is None or found is None:
+            raise not_found()
+        rules.require_may_remove(found.attachment, actor, reason)
+        if found.attachment.task_id is not None and actor.role in rules.SECTOR_ROLES:
+            rules.require_may_attach(case, _task(case, found.attachment.task_id), actor)
+        name, _ = await self.words(scope, found)
+        await store.remove_attachment(scope.connection, found.attachment.id, scope.now)
+        decision = rules.removed(case, found.attachment, name, reason)
+        try:
+            await self.files.save(scope, case, decision, actor, seen=False)
+        except Erased:
+            raise _erased("id") from None
+
+    async def words(self, scope: Scope, file: AttachmentFile) -> tuple[str, str]:
+        """Name and caption of a file; empty where they were erased."""
+        try:
+            said = await self.files.keys.open(scope.connection, file.words, dict[str, str])
+        except Erased:
+            return "", ""
+        return said.get("name", ""), said.get("caption", "")
+
+    async def key(self, scope: Scope, file: AttachmentFile) -> DataKey:
+        """The key that opens a file. Raises `Erased`."""
+        return await self.files.keys.key_for(scope.connection, file.kid)
+
+    async def part(self, scope: Scope, file: AttachmentFile, key: DataKey, number: int) -> bytes:
+        """One part of a file, opened at its very place. Raises `Unreadable` where it was changed, moved or cut."""
+        attachment = file.attachment
+        last = number == attachment.parts - 1
+        sealed = await store.sealed_part(scope.connection, attachment.id, number)
+        if sealed is None:
+            raise Unreadable(file.kid)
+        plain = key.open_part(attachment.id, number, sealed, last=last)
+        if len(plain) != (attachment.size - number * PART if last else PART):
+            raise Unreadable(file.kid)
+        return plain
+
+    async def export(self, scope: Scope, case_id: str, actor: Actor, purpose: str) -> Case:
+        """Remember that a copy of the whole file leaves the house, for whom and what for. Raises `Rejected`."""
+        case = await store.lock_case(scope.connection, case_id)
+        # A copy of everything is for those whose case it is, not for who looks in from outside.
+        if case is None or not team.by_role(case, actor):
+            raise not_found()
+        try:
+            after = await self.files.save(scope, case, rules.exported(case, purpose), actor, seen=False)
+        except Erased:
+            raise _erased("purpose") from None
+        await self.files.reader.admit(scope.connection, after, actor, "export", scope.now)
+        return after
+
+    async def _require(self, scope: Scope, case: Case | None, task_id: str | None, actor: Actor) -> Case:
+        task = _task(case, task_id) if case is not None and task_id is not None else None
+        if case is None or (task_id is not None and task is None):
+            raise not_found()
+        if actor.role in team.COMMUNE and actor.covers(case.unit) and not team.by_role(case, actor):
+            raise not_found()
+        rules.require_may_attach(case, task, actor)
+        rules.check_count(await store.count_attachments(scope.connection, case.id), self.limits.attachments_per_case)
+        return case
+
+
+def _erased(field: str) -> Rejected:
+    return refuse(
+        field,
+        "erased",
+        "Thông tin của vụ việc đã được xóa theo yêu cầu; không ghi thêm và không sao được nữa.",
+        "What the case held was erased on request: nothing can be added to it or copied from it.",
+    )
+
+
+def _task(case: Case, task_id: str) -> Task | None:
+    return next((task for task in case.tasks if task.id == task_id), None)

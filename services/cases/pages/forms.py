@@ -1,0 +1,296 @@
+"""A form of the law on a page of its own: begun with what is known, kept while it is typed, told what it lacks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import APIRouter, HTTPException, Request
+from starlette.responses import RedirectResponse, Response
+
+from services.cases import answered, filling, forms, store
+from services.cases import views as v
+from services.cases.desk.drafts import Draft
+from services.cases.domain.forms import COARSE, RATINGS, answers_of, totals
+from services.cases.domain.model import Actor, Case, local_day
+from services.cases.domain.rules import refusal
+from services.cases.pages.room import Room, form_of, typed
+from services.cases.reading import actor_of, may_see_case
+from services.cases.store import Line
+from shared.contracts.errors import Rejected, Violation
+from shared.contracts.vocabulary import ChildDescription
+from shared.identity import FORM_FIELD, Principal, SignedIn
+from shared.messaging.router import Scope
+from shared.reference.forms import Form, FormField
+from shared.web.i18n import format_date, format_datetime
+from shared.web.pages import language_of
+
+# What is decided anew each time a form is filled in; the time before is shown beside it, not chosen for anybody.
+_DECIDED_ANEW = COARSE | {"number"}
+_TODAY = "today"
+Opened = Sequence[tuple[Line, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Typed:
+    """What somebody sent. `more`: the group that is to have one row more."""
+
+    values: Mapping[str, str]
+    violations: Sequence[Violation] = ()
+    more: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Before:
+    """How the form was filled in last: what is carried over, and what is shown beside the questions."""
+
+    values: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, str] = field(default_factory=dict)
+
+
+class FormPages:
+    """The forms of a case.
+
+    Args:
+        room: what pages are made with.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    async def page(
+        self, request: Request, key: str, act: str, principal: Principal, sent: Typed | None = None
+    ) -> Response:
+        """The form of an act, with what is kept or known of it; why not, where the act is not open."""
+        actor = actor_of(principal)
+        office = self.room.office
+        async with office.scope() as scope:
+            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
+            draft = await office.desk.drafts.open(scope, actor, f"case/{case.id}/{act}")
+            values: Mapping[str, str] = sent.values if sent else draft.first()
+            form = filling.edition(act, values, local_day(scope.now))
+            if form is None:
+                raise HTTPException(404)
+            closed = refusal(case, act, actor)
+            reads = await office.desk.files.reader.admit(scope.connection, case, actor, "form", scope.now) is not None
+            opened = await self._opened(scope, case) if reads else []
+            before = _before(form, act, opened, language_of(request))
+            if not values and reads and closed is None:
+                values = {**await self._known(request, scope, case, form, act, actor, opened), **before.values}
+            names = self.room.names(request)
+            seen = forms.version_of(values) if "version" in values else case.version
+            news = [line for line in names.history(opened, format_datetime) if line.version > seen]
+            read = next((line for line in names.history(opened, format_datetime) if line.form == form.beside), None)
+        return self._render(request, case, form, act, values, sent, draft, before, news, closed, read)
+
+    async def submit(
+        self, request: Request, key: str, act: str, principal: Principal, given: Mapping[str, str]
+    ) -> Response:
+        """A form sent, to be kept for later, or to have a row more; what was typed comes back with what is wrong."""
+        actor = actor_of(principal)
+        office = self.room.office
+        async with office.scope() as scope:
+            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
+            form = filling.edition(act, given, local_day(scope.now))
+            if form is None:
+                raise HTTPException(404)
+            values = filling.tidied(form, act, {**given, "act": act})
+            draft_key = f"case/{case.id}/{act}"
+            if "keep" in given:
+                kept = {name: [text] for name, text in values.items() if name not in ("keep", FORM_FIELD)}
+                await office.desk.drafts.save(scope, actor, draft_key, kept, None)
+                return RedirectResponse(f"/cases/c/{case.id}/forms/{act}", 303)
+        if "more" in given:
+            return await self.page(request, key, act, principal, Typed(values, (), given["more"]))
+        try:
+            async with office.scope() as scope:
+                read = forms.case_act(values, local_day(scope.now))
+                after = await office.desk.cases.act(scope, case.id, read, actor, forms.version_of(values))
+                await office.desk.drafts.discard(scope, actor, draft_key)
+                sees = may_see_case(actor, after, scope.now)
+        except Rejected as rejected:
+            await self._keep(actor, draft_key, values)
+            wrong = forms.prefixed(rejected, act)
+            return await self.page(request, key, act, principal, Typed(values, wrong))
+        if not sees:
+            return RedirectResponse("/cases/", 303)
+        return RedirectResponse(f"/cases/c/{after.id}?done={act}", 303)
+
+    async def _keep(self, actor: Actor, draft_key: str, values: Mapping[str, str]) -> None:
+        """A form that was refused is kept too, where it can be: nobody types it twice."""
+        office = self.room.office
+        kept = {name: [text] for name, text in values.items() if name != FORM_FIELD}
+        try:
+            async with office.scope() as scope:
+                await office.desk.drafts.save(scope, actor, draft_key, kept, None)
+        except Rejected:
+            return  # The page itself still holds all of it.
+
+    async def _opened(self, scope: Scope, case: Case) -> list[tuple[Line, Mapping[str, Any]]]:
+        reader = self.room.office.desk.files.reader
+        lines = await store.timeline(scope.connection, case.id)
+        return [(line, await reader.words(scope.connection, line)) for line in lines]
+
+    async def _known(
+        self, request: Request, scope: Scope, case: Case, form: Form, act: str, actor: Actor, opened: Opened
+    ) -> dict[str, str]:
+        """What the file knows already, where the form asks for it."""
+        facts = {_TODAY: local_day(scope.now).isoformat(), "officer": actor.name}
+        facts["unit"] = self.room.names(request).unit(case.unit)
+        facts |= await self._reported(scope, case, actor)
+        values: dict[str, str] = {}
+        for asked in form.fields:
+            source = asked.prefill or ""
+            if asked.type == "rows" and source == "services":
+                values |= self._services(self.room.names(request), case, filling.name_of(act, asked), asked)
+            elif source in facts:
+                values[filling.name_of(act, asked)] = facts[source]
+            elif "." in source:
+                number, _, code = source.partition(".")
+                values |= _carried(asked, act, _answers(opened, number).get(code))
+        return values
+
+    def _services(self, names: v.Names, case: Case, name: str, asked: FormField) -> dict[str, str]:
+        """A row for each service of the plan."""
+        values: dict[str, str] = {}
+        for number, service in enumerate(case.services):
+            given = names.of(v.GIVEN, "given") + f" {format_date(service.done_on)}" if service.done_on else ""
+            facts = {
+                "service-kind": names.term("service-kinds", service.kind),
+                "service-by": names.term("sectors", service.sector) if service.sector else names.unit(case.unit),
+                "service-due": service.due.isoformat(),
+                "service-given": given,
+            }
+            values |= {
+                f"{name}.{number}.{column.code}": facts[column.prefill] for column in asked.fields if column.prefill
+            }
+        return values
+
+    async def _reported(self, scope: Scope, case: Case, actor: Actor) -> dict[str, str]:
+        """What the reports say of the child and of what happened."""
+        reader = self.room.office.desk.files.reader
+        facts: dict[str, str] = {}
+        for file in await store.concerns_of(scope.connection, case.id):
+            reading = await reader.shown(scope.connection, file, actor)
+            told = {
+                "what-happened": reading.what_happened,
+                "measures-taken": reading.measures_taken,
+                "received-at": local_day(file.concern.received_at).isoformat(),
+                **_of_child(reading.child),
+            }
+            facts = {**{name: text for name, text in told.items() if text}, **facts}
+        return facts
+
+    def _render(
+        self,
+        request: Request,
+        case: Case,
+        form: Form,
+        act: str,
+        values: Mapping[str, str],
+        sent: Typed | None,
+        draft: Draft,
+        before: Before,
+        news: Sequence[v.Shown],
+        closed: Violation | None,
+        read: v.Shown | None,
+    ) -> Response:
+        given = filling.given(form, act, values)
+        ratings: Mapping[str, Any] = {row: given.ratings[row] for row in given.ratings if given.ratings[row] in RATINGS}
+        whole = bool(form.rated) and all(row.code in ratings for row in form.rated)
+        changed = sent is not None and any(known.rule == "version-changed" for known in sent.violations)
+        rows = {
+            asked.code: filling.rows_of(asked, act, values) + 1 + (sent is not None and sent.more == asked.code)
+            for asked in form.fields
+            if asked.type == "rows"
+        }
+        return self.room.render(
+            request,
+            "cases/form.html",
+            case=case,
+            form=form,
+            act=act,
+            name_of=filling.name_of,
+            values=typed(values),
+            violations=[closed] if closed else sent.violations if sent else (),
+            closed=closed is not None,
+            missing=given.missing(form, act, language_of(request)),
+            counted=totals(form.rated, ratings) if whole else None,
+            rows=rows,
+            draft=draft,
+            before=typed(before.beside),
+            news=news,
+            read=read,
+            changed=changed,
+            ratings=RATINGS,
+        )
+
+
+def routes(room: Room) -> APIRouter:
+    """The routes of these pages."""
+    pages = FormPages(room)
+    router = APIRouter(include_in_schema=False)
+
+    @router.get("/c/{key}/forms/{act}")
+    async def page(request: Request, key: str, act: str, principal: SignedIn) -> Response:
+        return await pages.page(request, key, act, principal)
+
+    @router.post("/c/{key}/forms/{act}")
+    async def submit(request: Request, key: str, act: str, principal: SignedIn) -> Response:
+        return await pages.submit(request, key, act, principal, await form_of(request))
+
+    return router
+
+
+def _before(form: Form, act: str, opened: Opened, language: str) -> Before:
+    """How this form was filled in last in this case."""
+    line, words = next(((line, words) for line, words in opened if line.data.get("form") == form.code), (None, {}))
+    if line is None:
+        return Before()
+    answers = answers_of(form, line.data, words)
+    beside = dict(words.get("ratings") or {})
+    if "level" in answers:
+        beside["level"] = answers["level"]
+    # An approved plan's services are on their way: a new plan names what is new.
+    approved = any(later.kind == "plan.approved" and later.id > line.id for later, _ in opened)
+    carried = {
+        asked.code: answers[asked.code]
+        for asked in form.fields
+        if asked.code in answers
+        and asked.act not in _DECIDED_ANEW
+        and asked.prefill not in (_TODAY, "officer", "services")
+        and not (approved and asked.act == "services")
+    }
+    return Before(filling.flat(form, act, carried), beside)
+
+
+def _answers(opened: Opened, code: str) -> dict[str, Any]:
+    for line, words in opened:
+        if line.data.get("form") == code and (form := answered.form_of(line.data)) is not None:
+            return answers_of(form, line.data, words)
+    return {}
+
+
+def _carried(asked: FormField, act: str, value: Any) -> dict[str, str]:
+    """An answer of another form, where it fits this question."""
+    if isinstance(value, str) and asked.type in ("text", "long", "date"):
+        return {filling.name_of(act, asked): value}
+    return {}
+
+
+def _of_child(child: ChildDescription | None) -> dict[str, str | None]:
+    if child is None:
+        return {}
+    carers = [
+        " · ".join(filter(None, (carer.name, carer.relation, carer.phone, carer.address))) for carer in child.carers
+    ]
+    return {
+        "child-name": child.name,
+        "child-birth-date": child.birth_date.isoformat() if child.birth_date else None,
+        "child-age": str(child.age) if child.age is not None else None,
+        "child-sex": None if child.sex == "unknown" else v.SEXES[child.sex],
+        "child-address": child.address or child.hamlet,
+        "child-school": " · ".join(filter(None, (child.school, child.grade))),
+        "carers": "\n".join(filter(None, carers)),
+    }

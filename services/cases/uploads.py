@@ -1,0 +1,226 @@
+"""A file on its way in: read as it arrives, never twice in memory, never on a disk before it is sealed.
+
+The framework's own form parser would write a large file to a temporary one, in clear.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from fastapi import Request
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from services.cases.domain.attachments import MEGABYTE, PART, too_large
+from services.cases.domain.model import refuse
+from shared.contracts.errors import Rejected
+from shared.identity import FORM_FIELD, verify_upload
+from shared.privacy import DataKey
+
+_FIELD_BYTES = 16 * 1024
+_FIELDS = 12
+_SECONDS = 600
+# A refusal is read only by a browser that was let finish its sending; beyond this, it is cut off.
+_READ_ON = 4
+
+
+class Pieces:
+    """A file's bytes in parts of one size: looked at as a whole, then sealed part by part, each in the plain one's
+    place."""
+
+    def __init__(self) -> None:
+        self._parts: list[bytearray] = []
+        self.size = 0
+
+    def add(self, data: bytes) -> None:
+        """Bytes at the end."""
+        self.size += len(data)
+        while data:
+            if not self._parts or len(self._parts[-1]) == PART:
+                self._parts.append(bytearray())
+            room = PART - len(self._parts[-1])
+            self._parts[-1] += data[:room]
+            data = data[room:]
+
+    def read(self, start: int, length: int) -> bytes:
+        """The bytes from `start`; fewer where the file ends."""
+        found = bytearray()
+        while length > 0 and 0 <= start < self.size:
+            part = self._parts[start // PART][start % PART : start % PART + length]
+            found += part
+            start += len(part)
+            length -= len(part)
+        return bytes(found)
+
+    def sealed(self, key: DataKey, stream: str) -> list[bytes]:
+        """The sealed parts in order. The plain ones are gone then: it is done once."""
+        sealed: list[bytes] = []
+        last = len(self._parts) - 1
+        for number in range(last + 1):
+            sealed.append(key.seal_part(stream, number, bytes(self._parts[number]), last=number == last))
+            self._parts[number] = bytearray()
+        return sealed
+
+
+@dataclass(slots=True)
+class Upload:
+    """What a form with a file said. `name`: as the sender calls the file; `problem`: why the file was not kept."""
+
+    content: Pieces = field(default_factory=Pieces)
+    name: str = ""
+    fields: dict[str, str] = field(default_factory=dict)
+    problem: Rejected | None = None
+
+
+class _Reading:
+    """Takes a multipart body apart as it arrives."""
+
+    def __init__(self, request: Request, limit: int) -> None:
+        self.upload = Upload()
+        self.proved = False
+        self._request = request
+        self._limit = limit
+        self._header = b""
+        self._disposition = b""
+        self._name = ""
+        self._file: str | None = None
+        self._value = bytearray()
+        self._seen = 0
+        self._kept = 0
+
+    def callbacks(self) -> dict[str, object]:
+        return {
+            "on_part_begin": self._begin,
+            "on_header_begin": self._header_begin,
+            "on_header_field": self._header_field,
+            "on_header_value": self._header_value,
+            "on_headers_finished": self._headers,
+            "on_part_data": self._data,
+            "on_part_end": self._end,
+        }
+
+    def prove(self) -> None:
+        """The form's token comes before any file. Raises `ForgedFormError`."""
+        if not self.proved:
+            verify_upload(self._request, self.upload.fields.get(FORM_FIELD))
+            self.proved = True
+
+    def _begin(self) -> None:
+        self._seen += 1
+        if self._seen > _FIELDS:
+            raise _malformed()
+        self._disposition, self._name, self._file, self._value = b"", "", None, bytearray()
+
+    def _header_begin(self) -> None:
+        self._header = b""
+        self._value = bytearray()
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end].lower()
+
+    def _header_value(self, data: bytes, start: int, end: int) -> None:
+        if self._header == b"content-disposition":
+            self._disposition += data[start:end]
+
+    def _headers(self) -> None:
+        _, options = parse_options_header(self._disposition)
+        self._name = _text(options.get(b"name", b""))
+        if b"filename" in options:
+            self._file = _text(options[b"filename"])
+            self.prove()
+
+    def _data(self, data: bytes, start: int, end: int) -> None:
+        if self._file is None:
+            self._value += data[start:end]
+            if len(self._value) > _FIELD_BYTES:
+                raise _malformed()
+            return
+        upload = self.upload
+        self._kept = self._kept or self._seen
+        if self._kept != self._seen:
+            upload.problem = upload.problem or _one_at_a_time()
+        elif upload.content.size + end - start > self._limit:
+            upload.problem = upload.problem or too_large(self._limit // MEGABYTE)
+        if upload.problem is None:
+            upload.name = self._file
+            upload.content.add(data[start:end])
+        else:
+            upload.content = Pieces()
+
+    def _end(self) -> None:
+        if self._file is None:
+            self.upload.fields[self._name] = _text(bytes(self._value))
+        elif self._file and not self.upload.name:
+            self.upload.name = self._file  # an empty file has a name, and says so
+
+
+async def read_upload(request: Request, megabytes: int) -> Upload:
+    """In: a multipart request, and how large a file may be. Out: its fields and its file (of size 0: none, or empty).
+
+    A file that is too large or not alone is the upload's problem: what stood beside it is read nevertheless.
+
+    Raises: `Rejected` (not-multipart, malformed, too-large beyond reading on, too-slow), `ForgedFormError`.
+    """
+    kind, options = parse_options_header(request.headers.get("content-type", ""))
+    if kind != b"multipart/form-data" or b"boundary" not in options:
+        raise refuse(
+            "file",
+            "not-multipart",
+            "Tệp phải được gửi dưới dạng multipart/form-data.",
+            "A file is sent as multipart/form-data.",
+        )
+    limit = megabytes * MEGABYTE
+    reading = _Reading(request, limit)
+    parser = MultipartParser(options[b"boundary"], reading.callbacks())  # type: ignore[arg-type]
+    try:
+        async with asyncio.timeout(_SECONDS):
+            async for data in _bounded(request.stream(), limit * _READ_ON):
+                parser.write(data)
+        parser.finalize()
+    except MultipartParseError:
+        raise _malformed() from None
+    except TimeoutError:
+        raise refuse(
+            "file", "too-slow", "Đường truyền quá chậm, tệp chưa gửi xong.", "The line is too slow: it never arrived."
+        ) from None
+    reading.prove()
+    return reading.upload
+
+
+async def let_finish(request: Request, megabytes: int) -> None:
+    """Read on and keep nothing: a browser reads no refusal before it has sent what it wanted to send."""
+    try:
+        async with asyncio.timeout(_SECONDS):
+            async for _ in _bounded(request.stream(), megabytes * MEGABYTE * _READ_ON):
+                pass
+    except (Rejected, TimeoutError):
+        return
+
+
+async def _bounded(stream: AsyncIterator[bytes], at_most: int) -> AsyncIterator[bytes]:
+    read = 0
+    async for data in stream:
+        read += len(data)
+        if read > at_most:
+            raise too_large(at_most // _READ_ON // MEGABYTE)
+        yield data
+
+
+def _text(value: bytes) -> str:
+    try:
+        # Browsers write a quote in a name so, and no other sign (HTML, multipart/form-data encoding).
+        return value.decode().replace("%22", '"').replace("%0D", "").replace("%0A", "")
+    except UnicodeDecodeError:
+        raise _malformed() from None
+
+
+def _malformed() -> Rejected:
+    return refuse(
+        "file", "malformed", "Nội dung gửi lên không đúng định dạng.", "What was sent is not a well-formed form."
+    )
+
+
+def _one_at_a_time() -> Rejected:
+    return refuse("file", "one-at-a-time", "Mỗi lần gửi một tệp.", "Send one file at a time.")

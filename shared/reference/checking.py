@@ -1,0 +1,39 @@
+"""Whether all reference data can be loaded and speaks of nothing that is not there: asked before a process starts."""
+
+from __future__ import annotations
+
+from shared.reference.access import Access
+from shared.reference.calendar import WorkCalendar
+from shared.reference.deadlines import Deadlines
+from shared.reference.files import ReferenceDataError
+from shared.reference.forms import Forms
+from shared.reference.terms import Terms
+from shared.reference.units import Units
+
+
+def check() -> dict[str, int]:
+    """How many there are of each. Raises `ReferenceDataError` at the first fault."""
+    WorkCalendar.load()
+    units = Units.load()
+    task_kinds, sectors = Terms.load("task-kinds"), Terms.load("sectors")
+    for code in task_kinds.codes():
+        if task_kinds.get(code, "sector") not in sectors:
+            raise ReferenceDataError(f"terms.yaml: task-kinds.{code} is asked of no known sector")
+        if not isinstance(days := task_kinds.get(code, "days"), int) or days < 1:
+            raise ReferenceDataError(f"terms.yaml: task-kinds.{code} needs its usual days, at least 1")
+    services = Terms.load("service-kinds")
+    for code in services.codes():
+        if services.get(code, "sector") not in sectors:
+            raise ReferenceDataError(f"terms.yaml: service-kinds.{code} is given by no known sector")
+        if services.get(code, "task") not in task_kinds:
+            raise ReferenceDataError(
+                f"terms.yaml: service-kinds.{code} needs the kind of `task` by which it is asked for"
+            )
+    return {
+        "units": len(units.codes()),
+        "predecessors": len({unit for code in units.codes() for unit in units.predecessors(code)}),
+        "deadlines": len(Deadlines.load().kinds()),
+        "forms": len(Forms.load().codes()),
+        "access": len(Access.load()),
+        **{name: len(Terms.load(name).codes()) for name in Terms.names()},
+    }
