@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases import store
 from services.cases.domain import team
-from services.cases.domain.model import Actor, Case, Task
+from services.cases.domain.model import CASE_HANDOVER, Actor, Case, Task
 from services.cases.store import ConcernFile, Line, Read
 from shared.contracts.vocabulary import ChildDescription, Person, ReportDetails
 from shared.identity import Directory, Principal
@@ -55,19 +55,41 @@ def people_of(directory: Directory) -> team.People:
     return person
 
 
-def may_see_case(actor: Actor, case: Case, now: datetime) -> bool:
-    """Whether the actor sees a case at all: codes and coarse facts.
+def sees_cases_of(actor: Actor, unit: str) -> bool:
+    """Whether the actor's office sees the cases of a commune, coarsely: its own people, and the coordinator."""
+    return actor.role in (*team.COMMUNE, "coordinator") and actor.covers(unit)
 
-    The leading commune and the one that is offered the case, the coordinator, and whoever may read its identity.
-    Somebody with a conflict of interest sees nothing of it.
+
+def may_see_case(actor: Actor, case: Case, now: datetime) -> bool:
+    """Whether the actor sees a case at all: who follows it, and the commune that is asked to take it."""
+    known = case.member(actor.id)
+    if known is not None and known.excluded:
+        return False
+    return may_follow_case(actor, case, now) or is_offered(actor, case)
+
+
+def may_follow_case(actor: Actor, case: Case, now: datetime) -> bool:
+    """Whether the actor sees what is done in a case, in codes and coarse facts.
+
+    The leading commune, the coordinator, and whoever may read its identity. Somebody with a conflict of interest sees
+    nothing of it.
     """
     known = case.member(actor.id)
     if known is not None and known.excluded:
         return False
-    if team.basis_of(case, actor, now) is not None:
-        return True
-    offered = case.handover_to is not None and actor.role in team.COMMUNE and actor.covers(case.handover_to)
-    return offered or (actor.role in (*team.COMMUNE, "coordinator") and actor.covers(case.unit))
+    return team.basis_of(case, actor, now) is not None or sees_cases_of(actor, case.unit)
+
+
+def is_offered(actor: Actor, case: Case) -> bool:
+    """Whether the case is offered to the actor's commune, whose worker or chair takes it or declines."""
+    unit = case.handover_to
+    return case.status == "open" and unit is not None and actor.role in ("worker", "chair") and actor.covers(unit)
+
+
+def as_offered(case: Case) -> Case:
+    """What of a case the commune sees that is asked to take it: what it is about and until when it has to answer."""
+    clocks = tuple(clock for clock in case.clocks if clock.kind == CASE_HANDOVER)
+    return replace(case, clocks=clocks, tasks=(), care=None)
 
 
 def may_read_identity(actor: Actor, case: Case, now: datetime) -> bool:

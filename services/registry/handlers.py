@@ -17,6 +17,7 @@ from services.registry.domain.children import (
 )
 from services.registry.domain.matching import Identification, claim_keys, traits_of
 from services.registry.domain.names import fold
+from services.registry.merging import merge
 from services.registry.store import children as store
 from services.registry.store.children import Observation
 from shared.contracts.agency import ChildRecorded, CircumstanceObserved
@@ -131,24 +132,58 @@ async def identify_described(
 
 
 async def settle_chosen(desk: Desk, scope: Scope, chosen: ChildChosen, description: ChildDescription) -> None:
-    """A person chose between the candidates of a case: the report is linked to the chosen child, or founds a new one.
+    """A person chose between the candidates of a case, or corrected the wrong child (`instead_of`): the report is
+    linked to the chosen child, or founds a new one; a record that it leaves is worked out again without it.
 
-    A description that can found no record (no name, 16 or older) is answered by `candidates` without any.
+    A description that can found no record (no name, 16 or older), and a child that is not there, are answered by
+    `candidates` without any.
     """
     said = _said_in_case(scope, chosen, description)
     earlier = await store.statement(scope.connection, said.record_id)
+    before = earlier[0] if earlier else None
+    if earlier is not None:
+        said = replace(said, sequence=earlier[1].sequence + 1)
+    alone = before is not None and len(await store.statements(scope.connection, before)) == 1
     if chosen.child_id is not None:
-        said = replace(said, sequence=earlier[1].sequence + 1) if earlier else said
-        child_id = await desk.confirm(scope, chosen.child_id, said, said.sector)
-        if child_id is not None:
-            await _answer(scope, chosen.case_id, "existing", child_id)
-    elif earlier is not None:
-        await _answer(scope, chosen.case_id, "existing", earlier[0])
+        child_id = await _linked(desk, scope, said, chosen.child_id, before, alone=alone)
+        await _answer(scope, chosen.case_id, "existing" if child_id else "candidates", child_id)
+    elif before is not None and (chosen.instead_of is None or alone):
+        # Where the record is this report and nothing else, it is the child's own: there is nothing to part.
+        await _answer(scope, chosen.case_id, "existing", before)
     elif _can_found(said):
         # Whoever looked at the candidates said that they are others: no pair is left to be looked at again.
-        await _answer(scope, chosen.case_id, "new", await desk.register(scope, said))
+        founded = await desk.register(scope, said)
+        await _without(desk, scope, before, said)
+        await _answer(scope, chosen.case_id, "new", founded)
     else:
         await _answer(scope, chosen.case_id, "candidates", None)
+
+
+async def _linked(
+    desk: Desk, scope: Scope, said: Statement, chosen: str, before: str | None, *, alone: bool
+) -> str | None:
+    """The report is of the chosen child. Out: its id; None where there is no such child."""
+    wanted = await store.current(scope.connection, chosen) if _is_id(chosen) else None
+    if wanted is None:
+        return None
+    if before is None or before == wanted.id:
+        return await desk.confirm(scope, wanted.id, said, said.sector)
+    if alone:
+        # A record founded on this report alone is the chosen child under another id.
+        await merge(scope, desk, before, wanted.id, said.sector)
+        return await desk.confirm(scope, wanted.id, said, said.sector)
+    for both in sorted((before, wanted.id)):
+        await store.child(scope.connection, both, lock=True)
+    child_id = await desk.confirm(scope, wanted.id, said, said.sector)
+    await _without(desk, scope, before, said)
+    return child_id
+
+
+async def _without(desk: Desk, scope: Scope, before: str | None, said: Statement) -> None:
+    """A child's record after a statement left it."""
+    row = await store.child(scope.connection, before, lock=True) if before else None
+    if row is not None:
+        await desk.refresh(scope, row, said.sector, said.as_of)
 
 
 def _said_in_case(scope: Scope, event: CaseEvent, description: ChildDescription) -> Statement:

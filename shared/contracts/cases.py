@@ -98,9 +98,11 @@ class ChildChosen(CaseEvent):
     """A person said which of the registry's candidates the described child is; no `child_id`: none of them.
 
     Where it is none, the registry founds a record on the description, which is sealed under the case's key.
+    `instead_of`: the child to which the case was linked by mistake, and whose record the report's words leave.
     """
 
     child_id: str | None = None
+    instead_of: str | None = None
     child: Sealed[ChildDescription] | None = None
 
 

@@ -61,7 +61,11 @@ class Registry:
         return await Intake(self.processor, "registry").accept(events, sector)
 
     async def described(
-        self, child: dict[str, Any], case_id: str | None = None, chosen: str | None = _ASKED
+        self,
+        child: dict[str, Any],
+        case_id: str | None = None,
+        chosen: str | None = _ASKED,
+        instead_of: str | None = None,
     ) -> dict[str, Any]:
         """A case asks who its child is, or tells whom a person chose (None: nobody). Out: the answer."""
         case_id = case_id or new_id()
@@ -82,7 +86,7 @@ class Registry:
         data = (
             ChildDescribed(case_id=case_id, facts=facts, child=box)
             if chosen is _ASKED
-            else ChildChosen(case_id=case_id, facts=facts, child=box, child_id=chosen)
+            else ChildChosen(case_id=case_id, facts=facts, child=box, child_id=chosen, instead_of=instead_of)
         )
         event = Envelope(
             id=new_id(),
@@ -274,6 +278,45 @@ async def test_whom_a_person_chose_is_linked_and_none_of_them_is_a_new_child(reg
     nobody = await registry.described({"age": 7}, third, chosen=None)
     assert (nobody["case_id"], nobody["result"], nobody["candidates"]) == (third, "candidates", [])
     assert await registry.count("child") == 2
+
+
+async def test_a_report_linked_to_the_wrong_child_leaves_its_record_for_the_right_one(registry: Registry) -> None:
+    await registry.send(recorded("wrong", CHILD), recorded("right", {**CHILD, "name": "Ma Thị Ngọc Ánh"}))
+    wrong, right = [event["child_id"] for event in await registry.events("child.registered")]
+    said = {"name": "Nguyễn Thị Ngọc Anh", "age": 10, "address": "Tổ 5"}
+    case_id = new_id()
+    await registry.described(said, case_id)
+    await registry.described(said, case_id, chosen=wrong)
+    assert await address_of(registry, wrong) == "Tổ 5"
+    moved = await registry.described(said, case_id, chosen=right, instead_of=wrong)
+    assert (moved["result"], moved["child_id"]) == ("existing", right)
+    assert [await address_of(registry, child) for child in (wrong, right)] == [None, "Tổ 5"]
+    assert (await registry.events("record.linked"))[-1]["child_id"] == right
+    alone = await registry.described(said, case_id, chosen=None, instead_of=right)
+    assert alone["result"] == "new"
+    assert [await address_of(registry, child) for child in (right, alone["child_id"])] == [None, "Tổ 5"]
+    unknown = await registry.described(said, case_id, chosen=new_id(), instead_of=alone["child_id"])
+    assert (unknown["result"], unknown.get("child_id"), unknown["candidates"]) == ("candidates", None, [])
+
+
+async def test_a_record_founded_on_the_report_alone_becomes_the_right_child(registry: Registry) -> None:
+    case_id = new_id()
+    founded = (await registry.described({"name": "Hoàng Văn Thử", "age": 9}, case_id))["child_id"]
+    await registry.send(recorded("r1", CHILD))
+    right = (await registry.events("child.registered"))[-1]["child_id"]
+    said = {"name": "Hoàng Văn Thử", "age": 9}
+    assert (await registry.described(said, case_id, chosen=None, instead_of=founded))["child_id"] == founded
+    answer = await registry.described(said, case_id, chosen=right, instead_of=founded)
+    merged = (await registry.events("child.merged"))[-1]
+    assert {merged["child_id"], merged["merged_id"]} == {founded, right}
+    assert (answer["result"], answer["child_id"]) == ("existing", merged["child_id"])
+
+
+async def address_of(registry: Registry, child_id: str) -> str | None:
+    async with registry.database.transaction() as connection:
+        row = await store.child(connection, child_id)
+    assert row is not None
+    return row.known.description.address
 
 
 async def test_two_replicas_that_record_one_child_at_once_make_one(registry: Registry, fresh_database: str) -> None:

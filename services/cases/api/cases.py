@@ -14,10 +14,10 @@ from services.cases import store
 from services.cases.api.answers import conflict
 from services.cases.domain import team
 from services.cases.domain.acts import Act
-from services.cases.domain.model import Actor, Case
+from services.cases.domain.model import BAN, BAN_DECISION, Actor, Case
 from services.cases.domain.rules import open_acts
 from services.cases.office import Office, coarse
-from services.cases.reading import actor_of, may_see_case
+from services.cases.reading import actor_of, may_follow_case, may_see_case
 from services.cases.store import CaseFilter
 from shared.contracts.errors import Rejected
 from shared.identity import NotAllowedError, Permission, Principal, SignedIn
@@ -63,7 +63,7 @@ def add_routes(api: APIRouter, office: Office) -> None:
         """One case by id or code: coarse facts, clocks, tasks, and the acts open to the caller."""
         async with office.scope() as scope:
             found = await seen_case(scope.connection, key, principal, scope.now)
-            return case_json(found, principal, scope.now)
+            return case_json(found, principal, scope.now, await _siblings(scope.connection, found))
 
     @api.get("/cases/{key}/identity")
     async def identity(key: str, principal: SignedIn) -> Any:
@@ -91,7 +91,7 @@ def add_routes(api: APIRouter, office: Office) -> None:
                 after = await office.desk.cases.act(scope, case_id, request.act, actor_of(principal), request.version)
             except Rejected as rejected:
                 raise conflict(rejected) from None
-            return case_json(after, principal, scope.now)
+            return case_json(after, principal, scope.now, await _siblings(scope.connection, after))
 
 
 async def seen_case(connection: AsyncConnection, key: str, principal: Principal, now: datetime) -> Case:
@@ -117,9 +117,16 @@ def outside(case: Case, actor: Actor, now: datetime) -> JSONResponse:
     return JSONResponse(problem, 403, media_type="application/problem+json")
 
 
-def case_json(case: Case, principal: Principal, now: datetime) -> dict[str, Any]:
+async def _siblings(connection: AsyncConnection, case: Case) -> list[str]:
+    return [row.code for row in await store.linked_cases(connection, case.id)]
+
+
+def case_json(case: Case, principal: Principal, now: datetime, siblings: list[str]) -> dict[str, Any]:
     """A case as machines see it: coarse facts, clocks, tasks, its team by account, the acts open to the caller."""
     actor = actor_of(principal)
+    if not may_follow_case(actor, case, now):
+        return _offered_json(case, actor)
+    ban = case.clock(BAN)
     return {
         "id": case.id,
         "code": case.code,
@@ -129,6 +136,13 @@ def case_json(case: Case, principal: Principal, now: datetime) -> dict[str, Any]
         "verified": case.verified,
         "emergency": case.emergency,
         "merged_into": case.merged_into,
+        "care": {"kind": case.care, "handed_over": case.care_placed} if case.care else None,
+        "contact_ban": {
+            "requested": case.clock(BAN_DECISION) is not None,
+            "until": _iso(ban.due) if ban else None,
+        },
+        "handover_to": case.handover_to,
+        "siblings": siblings,
         "deadlines": [
             {
                 "id": clock.id,
@@ -158,6 +172,18 @@ def case_json(case: Case, principal: Principal, now: datetime) -> dict[str, Any]
         "reads_identity": team.basis_of(case, actor, now),
         "acts": open_acts(case, actor),
         "access_acts": team.open_team_acts(case, actor, now),
+    }
+
+
+def _offered_json(case: Case, actor: Actor) -> dict[str, Any]:
+    """A case as the commune sees it that is asked to take it."""
+    return {
+        "id": case.id,
+        "code": case.code,
+        "version": case.version,
+        "facts": coarse(case.facts()),
+        "handover_to": case.handover_to,
+        "acts": open_acts(case, actor),
     }
 
 

@@ -11,6 +11,7 @@ from services.cases.desk.drafts import Draft, DraftDesk
 from services.cases.desk.files import CaseFiles
 from services.cases.desk.finding import FindingDesk
 from services.cases.desk.intake import IntakeDesk, Origin
+from services.cases.desk.pairs import PairDesk
 from services.cases.desk.providing import ServiceDesk
 from services.cases.desk.tasks import TaskDesk
 from services.cases.desk.work import CaseDesk
@@ -34,7 +35,7 @@ class Desk:
         self.drafts = DraftDesk(keys)
         self.finding = FindingDesk(keys)
         self.intake = IntakeDesk(self.files, self.finding)
-        self.cases = CaseDesk(self.files)
+        self.cases = CaseDesk(self.files, PairDesk(self.files))
         self.tasks = TaskDesk(self.files)
         self.access = AccessDesk(self.files)
         self.services = ServiceDesk(self.files)

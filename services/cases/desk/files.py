@@ -48,9 +48,9 @@ class CaseFiles:
                 "case-outcomes",
                 "emergency-measures",
                 "dismissal-reasons",
-                "case-kinds",
                 "environments",
                 "harmers",
+                "care-kinds",
                 "request-answers",
                 "access-purposes",
             )
@@ -61,6 +61,9 @@ class CaseFiles:
         self._service_tasks = {code: str(kinds.get(code, "task")) for code in kinds.codes()}
         measures = Terms.load("emergency-measures")
         self._separating = frozenset(code for code in measures.codes() if measures.get(code, "separates"))
+        kinds, outcomes = Terms.load("case-kinds"), Terms.load("case-outcomes")
+        self._kinds = frozenset(code for code in kinds.codes() if kinds.get(code, "offered") is not False)
+        self._closing = {code: frozenset(outcomes.get(code, "needs") or ()) for code in outcomes.codes()}
 
     def world(self, now: datetime) -> World:
         """What a decision may know at `now`."""
@@ -74,9 +77,11 @@ class CaseFiles:
             measures=self._codes["emergency-measures"],
             separating=self._separating,
             dismissals=self._codes["dismissal-reasons"],
-            kinds=self._codes["case-kinds"],
+            kinds=self._kinds,
             environments=self._codes["environments"],
             harmers=self._codes["harmers"],
+            cares=self._codes["care-kinds"],
+            closing=self._closing,
             answers=self._codes["request-answers"],
             access_purposes=self._codes["access-purposes"],
             after_pause=self.deadlines.after_pause,

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from services.cases import store
-from services.cases.desk.files import CaseFiles, not_found
+from services.cases.desk.files import CaseFiles
+from services.cases.desk.pairs import PairDesk
 from services.cases.desk.tasks import reassigned
-from services.cases.domain import acts, cases, ending, identifying, planning, team
-from services.cases.domain.model import SYSTEM, Actor, Case, refuse
+from services.cases.domain import acts, cases, identifying, planning
+from services.cases.domain.model import SYSTEM, Actor, Case
 from services.cases.domain.rules import require
+from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.router import Scope
 
 
@@ -20,24 +21,32 @@ class CaseDesk:
     """Changes cases.
 
     Args:
-        files: where cases and reports are kept.
+        files: where cases and reports are kept. pairs: what concerns two cases at once.
     """
 
-    def __init__(self, files: CaseFiles) -> None:
+    def __init__(self, files: CaseFiles, pairs: PairDesk) -> None:
         self.files = files
+        self.pairs = pairs
 
     async def act(self, scope: Scope, case_id: str, act: acts.Act, actor: Actor, version: int) -> Case:
         """An act of a person on a case whose version they saw. Raises `Rejected` (version-changed, and the rules')."""
         if isinstance(act, acts.Merge):
-            return await self._merge(scope, case_id, act, actor, version)
+            return await self.pairs.merge(scope, case_id, act, actor, version)
+        if isinstance(act, acts.UndoMerge):
+            return await self.pairs.undo_merge(scope, case_id, act, actor, version)
+        if isinstance(act, acts.LinkSibling | acts.UnlinkSibling):
+            return await self.pairs.siblings(scope, case_id, act, actor, version)
         case = await self.files.seen(scope, case_id, version)
         if isinstance(act, acts.ReassignTask):
             return await self.files.save(scope, case, await reassigned(self.files, scope, case, act, actor), actor)
-        if isinstance(act, acts.ChooseChild):
-            file = await store.find_concern(scope.connection, case.concern_id)
-            child = (await self.files.reader.report(scope.connection, file)).child if file else None
+        if isinstance(act, acts.ChooseChild | acts.CorrectChild):
+            child = await self._described(scope, case)
             merged = {act.child_id: await store.resolved(scope.connection, act.child_id)}
-            return await self.files.save(scope, case, identifying.choose_child(case, act, actor, child, merged), actor)
+            if isinstance(act, acts.ChooseChild):
+                decision = identifying.choose_child(case, act, actor, child, merged)
+            else:
+                decision = identifying.correct_child(case, act, actor, child, merged)
+            return await self.files.save(scope, case, decision, actor)
         if isinstance(act, acts.ApprovePlan):
             require(case, act.act, actor)
             said = await self._planned(scope, case)
@@ -49,13 +58,18 @@ class CaseDesk:
     async def identified(
         self, scope: Scope, case_id: str, child_id: str | None, candidates: list[dict[str, Any]]
     ) -> None:
-        """The registry's answer about a case's child."""
+        """The registry's answer about a case's child. One about a case that was merged helps the one that goes on."""
         case = await store.lock_case(scope.connection, case_id)
         if case is None:
             return
         if child_id is not None:
             child_id = await store.resolved(scope.connection, child_id)
         await self.files.save(scope, case, identifying.identified(case, child_id, candidates), SYSTEM, seen=False)
+        while child_id is not None and case is not None and case.merged_into is not None:
+            case = await store.lock_case(scope.connection, case.merged_into)
+            if case is not None and case.status == "open" and case.identity != "linked":
+                found = identifying.identified(case, child_id, ())
+                await self.files.save(scope, case, found, SYSTEM, seen=False)
 
     async def child_merged(self, scope: Scope, merged_id: str, child_id: str) -> None:
         """Two children were one: their cases follow."""
@@ -64,6 +78,15 @@ class CaseDesk:
             case = await store.lock_case(scope.connection, case_id)
             if case is not None:
                 await self.files.save(scope, case, identifying.identified(case, child_id, ()), SYSTEM, seen=False)
+
+    async def _described(self, scope: Scope, case: Case) -> ChildDescription | None:
+        """What is said of the child: by the report that opened the case, else by the first that says anything."""
+        files = await store.concerns_of(scope.connection, case.id)
+        for file in sorted(files, key=lambda file: (file.part or file.concern.id) != case.concern_id):
+            child = (await self.files.reader.report(scope.connection, file)).child
+            if child is not None:
+                return child
+        return None
 
     async def tick(self, scope: Scope, limit: int) -> list[datetime]:
         """Tell what fell due. Out: when, for each case that was looked at; fewer than `limit`: nothing more is due."""
@@ -82,32 +105,6 @@ class CaseDesk:
             await store.save_cases(scope.connection, early, [])
         return [case.next_moment() or scope.now for case in due]
 
-    async def _merge(self, scope: Scope, case_id: str, act: acts.Merge, actor: Actor, version: int) -> Case:
-        target_found = await store.find_case(scope.connection, act.into.strip().upper())
-        if target_found is None or not team.by_role(target_found, actor):
-            raise refuse(
-                "into",
-                "case-unknown",
-                "Không có vụ việc đang mở mang mã này ở địa bàn của anh chị.",
-                "There is no open case with this code in your area.",
-            )
-        moving = await store.concerns_of(scope.connection, case_id, lock=True)
-        for locked in sorted({case_id, target_found.id}):
-            await store.lock_case(scope.connection, locked)
-        case = await self.files.seen(scope, case_id, version)
-        target = await store.lock_case(scope.connection, target_found.id)
-        if target is None:
-            raise not_found()
-        asked = await self._asked(scope, case)
-        gone, on = ending.merge(case, target, act, actor, self.files.world(scope.now), asked)
-        await self.files.save(scope, case, gone, actor)
-        survivor = await self.files.save(scope, target, on, actor)
-        for file in moving:
-            await self.files.save_concern(
-                scope, replace(file, concern=replace(file.concern, status="linked", case_id=target.id))
-            )
-        return survivor
-
     async def _planned(self, scope: Scope, case: Case) -> dict[str, str]:
         """What the plan that waits says of each of its services, by the service's id: what for, by whom, with what."""
         for line in await store.timeline(scope.connection, case.id):
@@ -120,13 +117,3 @@ class CaseDesk:
                 planned = zip(line.data.get("services", ()), said, strict=False)
                 return {service: words for service, words in planned if words}
         return {}
-
-    async def _asked(self, scope: Scope, case: Case) -> dict[str, str]:
-        """The words with which a case's open tasks were asked, by task id."""
-        waiting = {task.id for task in case.tasks if task.is_open}
-        asked: dict[str, str] = {}
-        for line in await store.timeline(scope.connection, case.id) if waiting else ():
-            task_id = line.data.get("task_id")
-            if line.kind == "task.requested" and task_id in waiting:
-                asked[task_id] = (await self.files.reader.words(scope.connection, line)).get("instructions", "")
-        return asked

@@ -10,7 +10,7 @@ from typing import Any
 
 from services.cases.domain import acts, clocks
 from services.cases.domain.forms import Rating, filled
-from services.cases.domain.model import EMERGENCY, PLAN, Case, Decision, Entry, Happening, World
+from services.cases.domain.model import EMERGENCY, INITIAL, PLAN, Case, Decision, Entry, Happening, World
 from services.cases.domain.opening import danger
 from shared.contracts import cases as events
 
@@ -28,7 +28,7 @@ def _assess_initial(case: Case, act: acts.AssessInitial, world: World) -> Decisi
     event = Happening(events.RiskAssessed, {"assessment": "initial", "level": act.level})
     entry = Entry("risk.initial", form.data(), form.words())
     decision = Decision(case).then(None, event, entries=(entry,), risk=act.level, step="assessment")
-    return _clocks(decision, world, act.level)
+    return _clocks(clocks.meet(decision, world, INITIAL), world, act.level)
 
 
 def _assess_detailed(case: Case, act: acts.AssessDetailed, world: World) -> Decision:

@@ -13,10 +13,13 @@ from typing import Any
 from services.cases.domain import (
     acts,
     assessing,
+    bans,
+    care,
     clocks,
     conference,
     coordinating,
     ending,
+    handover,
     leading,
     planning,
     protecting,
@@ -33,13 +36,16 @@ _DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {
     **coordinating.DECIDED,
     **conference.DECIDED,
     **leading.DECIDED,
+    **bans.DECIDED,
+    **care.DECIDED,
+    **handover.DECIDED,
     **ending.DECIDED,
     **clocks.DECIDED,
 }
 
 
 def decide(case: Case, act: acts.Act, actor: Actor, world: World) -> Decision:
-    """An act of a person on a case (`merge` and `choose_child` apart).
+    """An act of a person on one case alone (who its child is, and what concerns two cases, apart).
 
     Raises: `Rejected` with rule and law where it is not open.
     """

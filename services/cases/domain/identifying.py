@@ -63,3 +63,40 @@ def choose_child(
     linked = identified(case, child_id, ())
     chosen = Happening(events.ChildChosen, {"child_id": child_id, **described})
     return Decision(linked.case, (chosen, *linked.happenings), linked.entries)
+
+
+def correct_child(
+    case: Case, act: acts.CorrectChild, actor: Actor, child: ChildDescription | None, merged: Mapping[str, str]
+) -> Decision:
+    """The case was linked to the wrong child. It is about nobody until the registry says that the right one is there,
+    or has founded a record on the description.
+
+    In: `child`: the description, None where it was erased; `merged`: as in `choose_child`.
+    Raises: `Rejected` (same-child, nothing-described, and the rules').
+    """
+    require(case, act.act, actor)
+    wanted = None if act.child_id == acts.NONE_OF_THESE else merged.get(act.child_id, act.child_id)
+    if wanted == case.child_id:
+        raise refuse(
+            "child_id", "same-child", "Vụ việc đang gắn với chính trẻ này.", "The case is linked to this very child."
+        )
+    if child is None:
+        # The registry moves the report's words; without them nothing can be asked of it.
+        raise refuse(
+            "child_id",
+            "nothing-described",
+            "Báo tin không còn lời kể về trẻ nên không gắn lại được.",
+            "The report no longer says anything of a child, so the case cannot be linked anew.",
+        )
+    wrong = str(case.child_id)
+    entry = Entry("child.unlinked", {"child_id": wrong}, {"reason": act.reason})
+    chosen = {"child_id": wanted, "instead_of": wrong, "child": child}
+    return Decision(case).then(
+        None,
+        Happening(events.ChildUnlinked, {"wrong_child_id": wrong}),
+        Happening(events.ChildChosen, chosen),
+        entries=(entry,),
+        child_id=None,
+        identity="asked",
+        candidates=(),
+    )

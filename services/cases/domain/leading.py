@@ -1,11 +1,11 @@
-"""Who leads a case and as what it is counted; and what the file is to remember.
+"""As what a case is counted; and what the file is to remember.
 
-Pure (Law on Children 2016, Art. 51, 52).
+Pure (Law on Children 2016, Art. 4(5), 51).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from services.cases.domain import acts, clocks
@@ -15,24 +15,32 @@ from shared.contracts import cases as events
 
 def _reclassify(case: Case, act: acts.Reclassify, world: World) -> Decision:
     risk = act.risk or case.risk
-    if act.kind == case.kind and risk == case.risk:
+    environment, harmer = act.environment or case.environment, act.harmer or case.harmer
+    _listed("kind", act.kind, case.kind, world.kinds)
+    _listed("environment", environment, case.environment, world.environments)
+    _listed("harmer", harmer, case.harmer, world.harmers)
+    if (act.kind, risk, environment, harmer) == (case.kind, case.risk, case.environment, case.harmer):
         raise refuse("kind", "nothing-changed", "Chưa có gì thay đổi.", "Nothing is changed.")
     data = {"kind": act.kind, "risk": risk, "from_kind": case.kind, "from_risk": case.risk}
-    entry = Entry("case.reclassified", data, {"reason": act.reason})
-    decision = Decision(case).then(None, Happening(events.CaseReclassified), entries=(entry,), kind=act.kind, risk=risk)
+    entry = Entry("case.reclassified", {**data, "environment": environment, "harmer": harmer}, {"reason": act.reason})
+    decision = Decision(case).then(
+        None,
+        Happening(events.CaseReclassified),
+        entries=(entry,),
+        kind=act.kind,
+        risk=risk,
+        environment=environment,
+        harmer=harmer,
+    )
     if risk == "high" and case.risk != "high" and case.emergency is None:
         decision = clocks.start(decision, world, EMERGENCY, world.now)
     return decision
 
 
-def _transfer(case: Case, act: acts.Transfer, world: World) -> Decision:
-    if act.to_unit not in world.units or act.to_unit == case.unit:
-        raise refuse(
-            "to_unit", "unit-unknown", "Chọn một xã, phường khác của tỉnh.", "Choose another commune of the province."
-        )
-    entry = Entry("case.transferred", {"from_unit": case.unit, "to_unit": act.to_unit}, {"reason": act.reason})
-    event = Happening(events.CaseTransferred, {"from_unit": case.unit})
-    return Decision(case).then(None, event, entries=(entry,), unit=act.to_unit)
+def _listed(field: str, wanted: str | None, before: str | None, codes: Collection[str]) -> None:
+    """A code that a case has already may have gone out of use; a new one is of today's list."""
+    if wanted != before and wanted not in codes:
+        raise refuse(field, field, "Chọn một mục trong danh mục.", "Choose one of the list.")
 
 
 def _note(case: Case, act: acts.Note, _world: World) -> Decision:
@@ -41,6 +49,5 @@ def _note(case: Case, act: acts.Note, _world: World) -> Decision:
 
 DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {
     acts.Reclassify: _reclassify,
-    acts.Transfer: _transfer,
     acts.Note: _note,
 }

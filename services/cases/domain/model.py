@@ -88,7 +88,8 @@ class World:
     """What a decision may know of the outside: the moment, how clocks run, which codes are in use.
 
     `new_id` makes ids; `start(kind, at, unit)` computes a clock; `separating` are the measures that keep a child apart;
-    `after_pause(due, paused_at, resumed_at)` says when a clock of working days is due that stood still.
+    `after_pause(due, paused_at, resumed_at)` says when a clock of working days is due that stood still; `closing` says
+    what each outcome needs before a case may end with it.
     `forms` is what forms ask; `codes(list)` are the answers that a list offers; `service_tasks` says by which kind of
     task a kind of service is asked for.
     """
@@ -109,6 +110,8 @@ class World:
     kinds: frozenset[str] = frozenset()
     environments: frozenset[str] = frozenset()
     harmers: frozenset[str] = frozenset()
+    cares: frozenset[str] = frozenset()
+    closing: Mapping[str, frozenset[str]] = field(default_factory=dict)
     answers: frozenset[str] = frozenset()
     after_pause: Callable[[datetime, datetime, datetime], datetime] = elapsed
 

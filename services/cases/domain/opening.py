@@ -9,7 +9,18 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from services.cases.domain import clocks, concerns, tasks
-from services.cases.domain.model import EMERGENCY, PLAN, Case, Concern, Decision, Entry, Happening, World, at_risk
+from services.cases.domain.model import (
+    EMERGENCY,
+    INITIAL,
+    PLAN,
+    Case,
+    Concern,
+    Decision,
+    Entry,
+    Happening,
+    World,
+    at_risk,
+)
 from shared.contracts import cases as events
 from shared.contracts.vocabulary import ChildDescription
 
@@ -51,6 +62,8 @@ def open_case(
     opened = Happening(events.CaseOpened, {"concern_id": concern.id, "danger_now": concern.danger_now})
     entry = Entry("case.opened", {"danger_now": concern.danger_now, "by_person": by_person}, sector=concern.sector)
     decision = describe_child(Decision(case, (opened,), (entry,)), child)
+    # Decree 56/2017, Art. 26(2): assessed within the 12 hours, whatever the report says of the danger.
+    decision = clocks.start(decision, world, INITIAL, concern.received_at)
     if concern.danger_now == "yes":
         return danger(decision, world)
     # Decree 56/2017, Art. 28(1): the plan within 5 working days; the starting event is read as the receipt.

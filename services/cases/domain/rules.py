@@ -9,7 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from services.cases.domain.model import EMERGENCY, SEPARATION, Actor, Case, Concern
+from services.cases.domain.model import (
+    BAN,
+    BAN_DECISION,
+    EMERGENCY,
+    SEPARATION,
+    Actor,
+    Case,
+    Concern,
+)
 from shared.contracts.cases import CaseStep
 from shared.contracts.errors import Rejected, Violation
 
@@ -42,6 +50,8 @@ def _children(article: str) -> Law:
     return Law(f"Luật Trẻ em 2016, Điều {article}", f"Law on Children 2016, Art. {article}")
 
 
+_VIOLENCE = Law("Luật 13/2022/QH15, Điều 25", "Law 13/2022, Art. 25")
+_CARE = _children("60-69")
 RULES: Mapping[str, Rule] = {
     "verify": Rule(_WORKER, _ACTIVE, _decree("25(2)")),
     "assess-initial": Rule(_WORKER, frozenset({"intake", "assessment"}), _decree("26(2)")),
@@ -72,14 +82,49 @@ RULES: Mapping[str, Rule] = {
     "hold-conference": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("27(2), 29")),
     "cancel-conference": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("27(2), 29")),
     "hold-review": Rule(_WORKER, frozenset({"carrying-out", "review"}), _decree("30")),
-    "close": Rule(_CHAIR, frozenset({"intake", "assessment", "review"}), _decree("30(1)")),
+    "request-contact-ban": Rule(_WORKER, _ACTIVE, _VIOLENCE),
+    "decide-contact-ban": Rule(_CHAIR, _ACTIVE, _VIOLENCE),
+    "end-contact-ban": Rule(_CHAIR, _ACTIVE, _VIOLENCE),
+    "decide-alternative-care": Rule(_CHAIR, _ACTIVE, _CARE),
+    "hand-over-child": Rule(_WORKER | _CHAIR, _ACTIVE, _CARE),
+    "end-alternative-care": Rule(_CHAIR, _ACTIVE | frozenset[CaseStep]({"closed"}), _CARE),
+    "close": Rule(_CHAIR, _ACTIVE, _decree("30(1)")),
     "reopen": Rule(_WORKER | _CHAIR, frozenset({"closed"}), _decree("30(1)")),
     "reclassify": Rule(_WORKER, _ACTIVE, _children("4(5), 51")),
     "transfer": Rule(frozenset({"worker", "coordinator"}), _ACTIVE, _children("52")),
+    "offer-handover": Rule(_WORKER, _ACTIVE, _children("52")),
+    "accept-handover": Rule(_WORKER | _CHAIR, _ACTIVE, _children("52")),
+    "decline-handover": Rule(_WORKER | _CHAIR, _ACTIVE, _children("52")),
+    "withdraw-handover": Rule(_WORKER, _ACTIVE, _children("52")),
     "merge": Rule(_WORKER, _ACTIVE, _children("51")),
+    "undo-merge": Rule(_WORKER, frozenset({"merged"}), _children("51")),
+    "link-sibling": Rule(_WORKER, _ACTIVE, _children("51")),
+    "unlink-sibling": Rule(_WORKER, _ACTIVE, _children("51")),
     "choose-child": Rule(_WORKER, _ACTIVE, _decree("25(1)")),
+    "correct-child": Rule(_WORKER, _ACTIVE, _decree("25(1)")),
     "note": Rule(_WORKER | _CHAIR, _ACTIVE | frozenset[CaseStep]({"closed", "merged"}), _decree("29")),
 }
+# What else must be so in the case: a clock that runs says what is asked for or stands.
+_STANDING: Mapping[str, Callable[[Case], bool]] = {
+    "choose-child": lambda case: case.identity == "candidates",
+    "correct-child": lambda case: case.identity == "linked",
+    "extend-separation": lambda case: case.clock(SEPARATION) is not None,
+    "end-separation": lambda case: case.clock(SEPARATION) is not None,
+    "pause-deadline": lambda case: any(clock.may_pause for clock in case.clocks),
+    "resume-deadline": lambda case: any(clock.state == "paused" for clock in case.clocks),
+    "request-contact-ban": lambda case: case.clock(BAN_DECISION) is None,
+    "decide-contact-ban": lambda case: case.clock(BAN_DECISION) is not None,
+    "end-contact-ban": lambda case: case.clock(BAN) is not None,
+    "decide-alternative-care": lambda case: case.care is None,
+    "hand-over-child": lambda case: case.care is not None and not case.care_placed,
+    "end-alternative-care": lambda case: case.care is not None,
+    "offer-handover": lambda case: case.handover_to is None,
+    "accept-handover": lambda case: case.handover_to is not None,
+    "decline-handover": lambda case: case.handover_to is not None,
+    "withdraw-handover": lambda case: case.handover_to is not None,
+}
+# Acts of the commune to which a case is offered, while another leads it.
+RECEIVING = frozenset({"accept-handover", "decline-handover"})
 # Acts that something must be waiting for.
 _COORDINATING: Mapping[str, Callable[[Case], bool]] = {
     "cancel-task": lambda case: any(task.is_open for task in case.tasks),
@@ -132,29 +177,27 @@ def refusal(case: Case, act: str, actor: Actor) -> Violation | None:
     rule = RULES[act]
     if actor.role not in rule.roles:
         return _role(rule)
-    if not actor.covers(case.unit):
+    if not actor.covers(case.handover_to or case.unit if act in RECEIVING else case.unit):
         return _place(rule)
     if (known := case.member(actor.id)) is not None and known.barred:
         return _left(rule)
-    if case.step not in rule.steps:
+    stands = _STANDING.get(act) or _COORDINATING.get(act, _always)
+    if case.step not in rule.steps or not stands(case):
         return _step(rule)
-    if act == "close" and case.step != "review" and case.verified is not False:
+    if act == "request-contact-ban" and not _in_family(case):
         return Violation(
             "act",
-            "nothing-verified",
-            f"Chưa rà soát thì chỉ đóng được vụ việc đã xác minh là không có ({rule.law.vi}).",
-            f"Before a review only a case verified as unfounded may be closed ({rule.law.en}).",
+            "not-domestic-violence",
+            f"Chỉ cấm tiếp xúc khi là bạo lực gia đình: phân loại lại vụ việc trước ({rule.law.vi}).",
+            f"A ban needs domestic violence: reclassify the case first ({rule.law.en}).",
         )
-    if act == "choose-child" and case.identity != "candidates":
-        return _step(rule)
-    if act in _COORDINATING and not _COORDINATING[act](case):
-        return _step(rule)
-    if act in ("extend-separation", "end-separation") and case.clock(SEPARATION) is None:
-        return _step(rule)
-    if act == "pause-deadline" and not any(clock.may_pause for clock in case.clocks):
-        return _step(rule)
-    if act == "resume-deadline" and not any(clock.state == "paused" for clock in case.clocks):
-        return _step(rule)
+    if act == "transfer" and actor.role == "worker" and case.step != "intake":
+        return Violation(
+            "act",
+            "offer-instead",
+            f"Đã bắt đầu đánh giá: đề nghị xã, phường kia tiếp nhận bàn giao ({rule.law.vi}).",
+            f"The assessment has begun: offer the case for hand-over ({rule.law.en}).",
+        )
     if act == "decide-emergency" and case.emergency is not None and case.clock(EMERGENCY) is None:
         return Violation(
             "act",
@@ -163,6 +206,15 @@ def refusal(case: Case, act: str, actor: Actor) -> Violation | None:
             f"An emergency measure is decided already ({rule.law.en}).",
         )
     return None
+
+
+def _always(_case: Case) -> bool:
+    return True
+
+
+def _in_family(case: Case) -> bool:
+    """Whether the case may be one of domestic violence: named so, or in the family, or nobody knows yet where."""
+    return case.kind == "domestic-violence" or case.environment in (None, "family")
 
 
 def concern_refusal(concern: Concern, act: str, actor: Actor) -> Violation | None:

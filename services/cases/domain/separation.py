@@ -84,11 +84,12 @@ def end(case: Case, act: acts.EndSeparation, world: World) -> Decision:
 
 
 def taken_over(decision: Decision, world: World, gone: Case) -> Decision:
-    """The separation of a case that is merged stands on in the other, until the same moment."""
-    clock = gone.clock(SEPARATION)
-    if clock is None or decision.case.clock(SEPARATION) is not None:
+    """The separation of a case that is merged stands on in the other, until the later of two ends."""
+    clock, stands = gone.clock(SEPARATION), decision.case.clock(SEPARATION)
+    if clock is None or (stands is not None and stands.due >= clock.due):
         return decision
-    told = decision.then(None, Happening(events.SeparationDecided, {"until": clock.due}))
+    model = events.SeparationDecided if stands is None else events.SeparationExtended
+    told = clocks.meet(decision.then(None, Happening(model, {"until": clock.due})), world, SEPARATION)
     return clocks.run(told, replace(clock, id=world.new_id(), state="running", settled_at=None))
 
 

@@ -14,7 +14,7 @@ from services.cases.pages.documents import documents_of
 from services.cases.pages.forms import FormPages
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.pages.team import team_of
-from services.cases.reading import actor_of, may_see_case
+from services.cases.reading import actor_of, as_offered, may_follow_case, may_see_case, sees_cases_of
 from services.cases.views import Shown
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
@@ -47,13 +47,15 @@ class CasePage:
             case = await self.room.seen_case(scope.connection, key, actor, scope.now)
             if case.code == key:
                 return RedirectResponse(f"/cases/c/{case.id}", 303)
-            reports = await store.concerns_of(scope.connection, case.id)
+            # The commune to which a case is offered sees what it is, not what was done in it.
+            led = may_follow_case(actor, case, scope.now)
+            reports = await store.concerns_of(scope.connection, case.id) if led else []
             reader = self.room.office.desk.files.reader
             reads = await reader.admit(scope.connection, case, actor, "case", scope.now) is not None
             readings = [
                 (file, await reader.shown(scope.connection, file, actor) if reads else None) for file in reports
             ]
-            lines = await store.timeline(scope.connection, case.id)
+            lines = await store.timeline(scope.connection, case.id) if led else []
             names = self.room.names(request)
             documents = await documents_of(self.room, request, scope, case, lines, actor)
             opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in lines]
@@ -61,16 +63,19 @@ class CasePage:
             team = team_of(case, actor, scope.now, identity_of(request).directory, opened)
             begun = await self.room.office.desk.drafts.listed(scope, actor, f"case/{case.id}/")
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
+            siblings = await store.linked_cases(scope.connection, case.id) if led else []
         return self.room.render(
             request,
             "cases/case.html",
-            case=case,
+            case=case if led else as_offered(case),
             readings=readings,
             reads=reads,
             history=shown,
             team=team,
             target=target,
             documents=documents,
+            offered=not led,
+            siblings=[(row, sees_cases_of(actor, row.unit)) for row in siblings],
             acts=open_acts(case, actor),
             may_answer=actor.role in ("worker", "chair"),
             today=local_day(scope.now),

@@ -67,9 +67,11 @@ class WorkPages:
             rows, total = await store.list_cases(
                 scope.connection, actor.units, wanted, scope.now, limit=_PAGE, offset=(page - 1) * _PAGE
             )
+            offered = await store.offered_cases(scope.connection, actor.units) if actor.role != "coordinator" else []
         return self.room.render(
             request,
             "cases/work.html",
+            offered=offered,
             counts=counts,
             waiting=waiting,
             waiting_count=waiting_count,

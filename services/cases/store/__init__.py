@@ -57,6 +57,7 @@ from services.cases.store.finding import (
 from services.cases.store.incidents import Incident, save_incident
 from services.cases.store.links import link_cases, linked_cases, unlink_cases
 from services.cases.store.lists import CaseFilter, case_counts, list_cases
+from services.cases.store.merges import merge_of, offered_cases
 from services.cases.store.reassign import (
     ReassignedState,
     Reassignment,
@@ -147,9 +148,11 @@ __all__ = [
     "lock_concern",
     "lock_concern_or_code",
     "meetings_of_sector",
+    "merge_of",
     "next_case_code",
     "next_moment",
     "next_reassigned",
+    "offered_cases",
     "open_to",
     "part_id",
     "parts_of",

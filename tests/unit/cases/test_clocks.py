@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.cases.domain import acts, cases, clocks, ending, opening
-from services.cases.domain.model import BAN, EMERGENCY, PLAN, Actor, Case, Clock, Decision, World
+from services.cases.domain.model import BAN, EMERGENCY, INITIAL, PLAN, Actor, Case, Clock, Decision, World
 from services.cases.domain.rules import open_acts
 from shared.contracts import cases as events
 from shared.contracts.errors import Rejected
 from shared.reference.calendar import LOCAL, WorkCalendar
-from shared.reference.deadlines import DeadlineRule, Deadlines, LocalRule
+from shared.reference.deadlines import Deadline, DeadlineRule, Deadlines, LocalRule
 from tests.unit.cases.test_domain import CHAIR, CHILD, UNIT, WORKER, concern, rule_of, said
 from tests.unit.cases.test_domain import world as made_up
 
@@ -25,9 +25,12 @@ NUMBERS = count(1)
 
 
 def world(now: datetime, law: Deadlines = LAW) -> World:
+    def start(kind: str, at: datetime, unit: str = "", /) -> Deadline:
+        return (law if kind in law.kinds() else LAW).start(kind, at, unit)
+
     return replace(
         made_up(now),
-        start=law.start,
+        start=start,
         after_pause=law.after_pause,
         new_id=lambda: f"id-{next(NUMBERS)}",
     )
@@ -35,7 +38,8 @@ def world(now: datetime, law: Deadlines = LAW) -> World:
 
 def opened(danger: str = "no", law: Deadlines = LAW) -> Case:
     said_by = concern(danger_now=danger, received_at=MONDAY)
-    return opening.open_case(said_by, "case-1", "TN-1", CHILD, world(MONDAY, law), by_person=True).case
+    case = opening.open_case(said_by, "case-1", "TN-1", CHILD, world(MONDAY, law), by_person=True).case
+    return replace(case, clocks=tuple(clock for clock in case.clocks if clock.kind != INITIAL))
 
 
 def plan_of(case: Case) -> Clock:

@@ -12,7 +12,12 @@ from services.cases.domain import acts, cases, concerns, ending, identifying, op
 from services.cases.domain.forms import totals
 from services.cases.domain.model import (
     APPROVAL,
+    BAN,
+    BAN_DECISION,
+    CARE_HANDOVER,
+    CASE_HANDOVER,
     EMERGENCY,
+    INITIAL,
     PLAN,
     SEPARATION,
     SYSTEM,
@@ -42,6 +47,11 @@ LENGTHS = {
     PLAN: timedelta(days=7),
     APPROVAL: timedelta(days=2),
     SEPARATION: timedelta(days=15),
+    INITIAL: timedelta(hours=12),
+    BAN_DECISION: timedelta(hours=12),
+    BAN: timedelta(days=3),
+    CARE_HANDOVER: timedelta(days=21),
+    CASE_HANDOVER: timedelta(days=1),
 }
 
 
@@ -63,13 +73,18 @@ def world(now: datetime = NOW) -> World:
         new_id=lambda: f"{now.isoformat()}-{next(NUMBERS)}",
         units=frozenset({UNIT, "05455"}),
         task_kinds=frozenset({"verification", "medical-examination"}),
-        outcomes=frozenset({"safe"}),
+        outcomes=frozenset({"safe", "unfounded"}),
         measures=frozenset({"separation", "safe-place"}),
         separating=frozenset({"separation"}),
         dismissals=frozenset({"hoax"}),
         forms=Forms.load(),
         codes=answers_in,
         service_tasks={"medical": "medical-examination", "legal": "verification"},
+        kinds=frozenset({"violence", "neglect", "domestic-violence"}),
+        environments=frozenset({"family", "school"}),
+        harmers=frozenset({"parent", "teacher"}),
+        cares=frozenset({"kinship", "facility"}),
+        closing={"unfounded": frozenset({"unfounded"})},
     )
 
 
@@ -137,7 +152,17 @@ def test_danger_now_starts_the_twelve_hours_from_receipt_and_asks_police_and_hea
     assert clock.due == received + timedelta(hours=12)
     assert decision.case.clock(PLAN) is None
     assert {task.sector for task in decision.case.tasks} == {"police", "health"}
-    assert said(decision) == ["case.opened", "child.described", "deadline.started", "task.requested", "task.requested"]
+    initial_clock = decision.case.clock(INITIAL)
+    assert initial_clock is not None
+    assert initial_clock.due == received + timedelta(hours=12)
+    assert said(decision) == [
+        "case.opened",
+        "child.described",
+        "deadline.started",
+        "deadline.started",
+        "task.requested",
+        "task.requested",
+    ]
 
 
 def test_without_danger_the_five_working_days_run_and_nobody_is_asked_yet() -> None:
@@ -208,8 +233,13 @@ def test_every_refusal_names_the_law_in_the_language_of_its_message() -> None:
     refusals += [concern_refusal(concern(), act, stranger) for act in CONCERN_RULES]
     for violation in refusals:
         assert violation is not None
-        assert re.search(r"\((Nghị định 56/2017|Luật Trẻ em 2016|Bộ luật Dân sự 2015), Điều \d", violation.message_vi)
-        assert re.search(r"\((Decree 56/2017|Law on Children 2016|Civil Code 2015), Art. \d", violation.message_en)
+        assert re.search(
+            r"\((Nghị định 56/2017|Luật Trẻ em 2016|Luật 13/2022/QH15|Bộ luật Dân sự 2015), Điều \d",
+            violation.message_vi,
+        )
+        assert re.search(
+            r"\((Decree 56/2017|Law on Children 2016|Law 13/2022|Civil Code 2015), Art. \d", violation.message_en
+        )
         assert violation.message_en.isascii()
 
 
@@ -250,10 +280,14 @@ def test_a_measure_in_time_meets_the_clock_and_a_late_one_is_missed_first() -> N
     measure = acts.DecideEmergency(measure="safe-place", decision="Ở nhà tạm trú")
     in_time = cases.decide(opened("yes").case, measure, CHAIR, world(NOW + timedelta(hours=11)))
     assert said(in_time) == ["emergency.measure.decided", "deadline.met"]
-    assert in_time.case.clocks[0].state == "met"
+    assert state_of(in_time.case, EMERGENCY) == "met"
     late = cases.decide(opened("yes").case, measure, CHAIR, world(NOW + timedelta(hours=13)))
     assert said(late) == ["emergency.measure.decided", "deadline.missed", "deadline.met"]
-    assert late.case.clocks[0].state == "met-late"
+    assert state_of(late.case, EMERGENCY) == "met-late"
+
+
+def state_of(case: Case, kind: str) -> str:
+    return next(clock.state for clock in case.clocks if clock.kind == kind)
 
 
 def separated() -> Case:
@@ -268,7 +302,11 @@ def test_a_separation_runs_fifteen_days_from_its_decision_and_is_told_near_and_m
     assert clock is not None
     assert clock.due == decision.happenings[2].extra["until"] == NOW + timedelta(days=15)
     kinds = [
-        [h.model for h in cases.tick(decision.case, world(NOW + timedelta(days=day))).happenings if "kind" in h.extra]
+        [
+            h.model
+            for h in cases.tick(decision.case, world(NOW + timedelta(days=day))).happenings
+            if h.extra.get("kind") == SEPARATION
+        ]
         for day in (11, 12, 16)
     ]
     assert kinds == [[], [events.DeadlineNearing], [events.DeadlineMissed]]
@@ -301,7 +339,7 @@ def test_a_separation_ends_by_an_act_with_its_case_or_goes_on_in_the_case_it_is_
         do(ended.case, {"act": "end-separation", "reason": "Lần nữa"}, CHAIR)
     assert rule_of(error) == "not-at-this-step"
     unfounded = do(separated(), {"act": "verify", "confirmed": False, "findings": "Không có"})
-    closed = cases.decide(unfounded, acts.Close(outcome="safe"), CHAIR, world())
+    closed = cases.decide(unfounded, acts.Close(outcome="unfounded"), CHAIR, world())
     assert said(closed)[:2] == ["separation.ended", "deadline.met"]
     assert not any(clock.runs for clock in closed.case.clocks)
     target = replace(opened("no").case, id="case-2")
@@ -314,7 +352,7 @@ def test_a_separation_ends_by_an_act_with_its_case_or_goes_on_in_the_case_it_is_
 
 
 def test_ticks_tell_nearing_then_missed_and_after_a_day_off_only_missed() -> None:
-    case = opened("yes").case
+    case = cases.decide(opened("yes").case, initial("high", "high"), WORKER, world()).case
     assert cases.tick(case, world(NOW + timedelta(hours=8))).happenings == ()
     near = cases.tick(case, world(NOW + timedelta(hours=10)))
     assert said(near) == ["deadline.nearing"]
@@ -426,9 +464,12 @@ def test_the_lead_cancels_a_task_with_a_reason_and_its_sector_answers_no_more() 
 def test_before_a_review_only_an_unfounded_case_is_closed() -> None:
     with pytest.raises(Rejected) as error:
         do(opened().case, {"act": "close", "outcome": "safe"}, CHAIR)
-    assert rule_of(error) == "nothing-verified"
+    assert rule_of(error) == "not-reviewed"
+    with pytest.raises(Rejected) as error:
+        do(opened().case, {"act": "close", "outcome": "unfounded"}, CHAIR)
+    assert rule_of(error) == "not-unfounded"
     case = do(opened().case, {"act": "verify", "confirmed": False, "findings": "Không có việc này"})
-    assert do(case, {"act": "close", "outcome": "safe"}, CHAIR).status == "closed"
+    assert do(case, {"act": "close", "outcome": "unfounded"}, CHAIR).status == "closed"
 
 
 def test_merging_takes_risk_child_and_running_clock_along() -> None:

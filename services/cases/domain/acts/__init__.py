@@ -10,7 +10,9 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter
 
 from services.cases.domain.acts.assessing import AssessDetailed, AssessInitial, Verify
+from services.cases.domain.acts.bans import DecideContactBan, EndContactBan, RequestContactBan
 from services.cases.domain.acts.base import Code, EmptyIsNone, FormAct, MaybeWords, Words, version_changed
+from services.cases.domain.acts.care import DecideAlternativeCare, EndAlternativeCare, HandOverChild
 from services.cases.domain.acts.clocks import PauseDeadline, ResumeDeadline
 from services.cases.domain.acts.coordinating import (
     MOST_DECISIONS,
@@ -27,8 +29,9 @@ from services.cases.domain.acts.coordinating import (
     ReplyTask,
     RequestTask,
 )
-from services.cases.domain.acts.ending import Close, Merge, Reopen
-from services.cases.domain.acts.leading import NONE_OF_THESE, ChooseChild, Note, Reclassify, Transfer
+from services.cases.domain.acts.ending import Close, Merge, Reopen, UndoMerge
+from services.cases.domain.acts.handover import AcceptHandover, DeclineHandover, OfferHandover, WithdrawHandover
+from services.cases.domain.acts.leading import NONE_OF_THESE, ChooseChild, CorrectChild, Note, Reclassify, Transfer
 from services.cases.domain.acts.planning import (
     ApprovePlan,
     DraftPlan,
@@ -38,6 +41,7 @@ from services.cases.domain.acts.planning import (
     ReturnPlan,
 )
 from services.cases.domain.acts.protecting import DecideEmergency, EndSeparation, ExtendSeparation
+from services.cases.domain.acts.siblings import LinkSibling, UnlinkSibling
 from services.cases.domain.acts.triage import AnswerConcern, DismissConcern, ForwardConcern, LinkConcern, OpenCase
 
 __all__ = [
@@ -45,6 +49,7 @@ __all__ = [
     "CONCERN_ACT",
     "MOST_DECISIONS",
     "NONE_OF_THESE",
+    "AcceptHandover",
     "Act",
     "AgreeDate",
     "AnswerConcern",
@@ -59,22 +64,31 @@ __all__ = [
     "Code",
     "ConcernAct",
     "ConferenceDecision",
+    "CorrectChild",
+    "DecideAlternativeCare",
+    "DecideContactBan",
     "DecideEmergency",
+    "DeclineHandover",
     "DismissConcern",
     "DoWithout",
     "DraftPlan",
     "EmptyIsNone",
+    "EndAlternativeCare",
+    "EndContactBan",
     "EndSeparation",
     "ExtendSeparation",
     "FormAct",
     "ForwardConcern",
+    "HandOverChild",
     "HoldConference",
     "HoldNeedsMeeting",
     "HoldReview",
     "LinkConcern",
+    "LinkSibling",
     "MaybeWords",
     "Merge",
     "Note",
+    "OfferHandover",
     "OpenCase",
     "PauseDeadline",
     "ReassignTask",
@@ -84,11 +98,15 @@ __all__ = [
     "RemindTask",
     "Reopen",
     "ReplyTask",
+    "RequestContactBan",
     "RequestTask",
     "ResumeDeadline",
     "ReturnPlan",
     "Transfer",
+    "UndoMerge",
+    "UnlinkSibling",
     "Verify",
+    "WithdrawHandover",
     "Words",
     "version_changed",
 ]
@@ -125,7 +143,21 @@ Act = Annotated[
     | PauseDeadline
     | ResumeDeadline
     | HoldNeedsMeeting
-    | RecordService,
+    | RecordService
+    | RequestContactBan
+    | DecideContactBan
+    | EndContactBan
+    | DecideAlternativeCare
+    | HandOverChild
+    | EndAlternativeCare
+    | UndoMerge
+    | OfferHandover
+    | AcceptHandover
+    | DeclineHandover
+    | WithdrawHandover
+    | CorrectChild
+    | LinkSibling
+    | UnlinkSibling,
     Field(discriminator="act"),
 ]
 ACT: TypeAdapter[Act] = TypeAdapter(Act)

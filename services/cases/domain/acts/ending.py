@@ -31,3 +31,10 @@ class Merge(ActBase):
     act: Literal["merge"] = "merge"
     into: Code
     reason: Words
+
+
+class UndoMerge(ActBase):
+    """The two were not one matter after all: the case that was merged goes on by itself."""
+
+    act: Literal["undo-merge"] = "undo-merge"
+    reason: Words
