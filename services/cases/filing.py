@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from fastapi import HTTPException, Request
 from starlette.responses import Response
@@ -37,9 +38,9 @@ class Filing:
     async def case(self, scope: Scope, key: str, actor: Actor) -> Case:
         """The case, if the actor works on its child. Raises: 404, `NotAllowedError`."""
         case = await store.find_case(scope.connection, key)
-        if case is None or not may_see_case(actor, case.unit):
+        if case is None or not may_see_case(actor, case, scope.now):
             raise HTTPException(404)
-        if not may_read_identity(actor, case.unit):
+        if not may_read_identity(actor, case, scope.now):
             raise NotAllowedError("The role works on no case")
         return case
 
@@ -51,13 +52,13 @@ class Filing:
         if case is None or task is None:
             raise HTTPException(404)
         asked = actor.role in SECTOR_ROLES and task.sector == actor.sector and actor.covers(case.unit)
-        if not asked and not may_read_identity(actor, case.unit):
+        if not asked and not may_read_identity(actor, case, scope.now):
             raise HTTPException(404)
         return case, task
 
-    def reads_task(self, case: Case, task: Task, actor: Actor) -> bool:
+    def reads_task(self, case: Case, task: Task, actor: Actor, now: datetime) -> bool:
         """Whether the actor opens the task's files: the commune always, a sector while its answer is awaited."""
-        return task.is_open or may_read_identity(actor, case.unit)
+        return task.is_open or may_read_identity(actor, case, now)
 
     async def take_in(
         self, request: Request, actor: Actor, case_id: str, task_id: str | None
@@ -94,7 +95,11 @@ class Filing:
         async with self.office.scope() as scope:
             case, file = await self._found(scope, file_id, actor, key=key, task_id=task_id)
             name, _ = await self.desk.words(scope, file)
-            await store.record_read(scope.connection, actor, case.id, "document", scope.now)
+            reader = self.office.desk.files.reader
+            if task_id is not None:
+                await reader.remember_task(scope.connection, case, actor, scope.now)
+            else:
+                await reader.admit(scope.connection, case, actor, "document", scope.now)
         ending = name.rpartition(".")[2] or "bin"
         plain = f"{case.code}-{file.attachment.kind}-{file.attachment.added_at:%Y%m%d}.{ending}"
         try:
@@ -124,7 +129,11 @@ class Filing:
         file = await store.find_attachment(scope.connection, file_id)
         if task_id is not None:
             case, task = await self.task(scope, task_id, actor)
-            fits = file is not None and file.attachment.task_id == task_id and self.reads_task(case, task, actor)
+            fits = (
+                file is not None
+                and file.attachment.task_id == task_id
+                and self.reads_task(case, task, actor, scope.now)
+            )
         else:
             case = await self.case(scope, key, actor)
             fits = file is not None and await store.attachment_is_of(scope.connection, file_id, case.id)

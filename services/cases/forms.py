@@ -13,6 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from services.cases import filling
 from services.cases.domain import acts
+from services.cases.domain.acts import team
 from shared.contracts.errors import Rejected, Violation, violations_of
 from shared.reference.calendar import LOCAL
 
@@ -21,6 +22,9 @@ CASE_ACTS: Mapping[str, type[BaseModel]] = {
 }
 _CONCERN_ACTS: Mapping[str, type[BaseModel]] = {
     model.model_fields["act"].default: model for model in get_args(get_args(acts.ConcernAct)[0])
+}
+_TEAM_ACTS: Mapping[str, type[BaseModel]] = {
+    model.model_fields["act"].default: model for model in get_args(get_args(team.TeamAct)[0])
 }
 
 
@@ -39,6 +43,11 @@ def case_act(form: Mapping[str, str], today: date) -> acts.Act:
         known = {violation.field for violation in said}
         others = [violation for violation in violations_of(error, prefix="") if violation.field not in known]
         raise Rejected([*said, *in_words(others)]) from None
+
+
+def team_act(form: Mapping[str, str]) -> team.TeamAct:
+    """The act on the team or on access that a form asks for. Raises `Rejected` with the form's own field names."""
+    return team.TEAM_ACT.validate_python(_act(form, _TEAM_ACTS).model_dump())
 
 
 def concern_act(form: Mapping[str, str]) -> acts.ConcernAct:

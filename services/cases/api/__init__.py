@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.cases.api import cases, documents, intake, tasks
+from services.cases.api import access, cases, documents, intake, tasks
 from services.cases.office import Office
 
 
 def build_api(office: Office) -> APIRouter:
     """The routes below `/cases/api`."""
     api = APIRouter(prefix="/api")
-    for part in (cases, documents, intake, tasks):
+    for part in (cases, documents, intake, tasks, access):
         part.add_routes(api, office)
     return api

@@ -41,7 +41,7 @@ def add_routes(api: APIRouter, office: Office) -> None:
         async with office.scope() as scope:
             case = await filing.case(scope, key, actor)
             files = await store.attachments_of(scope.connection, case.id)
-            await store.record_read(scope.connection, actor, case.id, "documents", scope.now)
+            await office.desk.files.reader.admit(scope.connection, case, actor, "documents", scope.now)
             return {"documents": [await _json(filing, scope, file) for file in files]}
 
     @api.get("/tasks/{task_id}/documents")
@@ -50,10 +50,10 @@ def add_routes(api: APIRouter, office: Office) -> None:
         actor = actor_of(principal)
         async with office.scope() as scope:
             case, task = await filing.task(scope, task_id, actor)
-            reads = filing.reads_task(case, task, actor)
+            reads = filing.reads_task(case, task, actor, scope.now)
             files = await store.attachments_of_task(scope.connection, task_id) if reads else []
             if files:
-                await store.record_read(scope.connection, actor, case.id, "task", scope.now)
+                await office.desk.files.reader.remember_task(scope.connection, case, actor, scope.now)
             return {"documents": [await _json(filing, scope, file) for file in files]}
 
     @api.post("/cases/{key}/documents", status_code=201)

@@ -12,7 +12,7 @@ from services.cases.api.answers import conflict
 from services.cases.domain.acts import ConcernAct
 from services.cases.domain.rules import open_concern_acts
 from services.cases.office import Office, coarse
-from services.cases.reading import actor_of, may_see_case, may_see_concern
+from services.cases.reading import actor_of, may_open, may_see_concern
 from services.cases.store import ConcernFile
 from shared.contracts.agency import ConcernReported
 from shared.contracts.errors import Rejected, refuse_unstorable
@@ -72,7 +72,9 @@ def add_routes(api: APIRouter, office: Office) -> None:
         actor = actor_of(principal)
         async with office.scope() as scope:
             file = await store.find_concern(scope.connection, concern_id)
-            if file is None or not may_see_concern(actor, file):
+            case_id = file.concern.case_id if file is not None else None
+            case = await store.find_case(scope.connection, case_id) if case_id else None
+            if file is None or not may_see_concern(actor, file, case, scope.now):
                 raise HTTPException(404)
             try:
                 after = await office.desk.intake.act(scope, file.concern.id, request.act, actor, request.version)
@@ -91,9 +93,9 @@ def add_routes(api: APIRouter, office: Office) -> None:
             raise NotAllowedError("The role sees no cases")
         async with office.scope() as scope:
             found = await office.desk.finding.search(scope, actor, request.said)
-        by_code = found.code_of
-        if by_code and not (may_see_case(actor, by_code["unit"]) or by_code["entered_by"] == actor.id):
-            by_code = None
+            by_code = found.code_of
+            if by_code and not await may_open(scope.connection, actor, by_code["what"], by_code["id"], scope.now):
+                by_code = None
         return {
             "by_code": by_code and {"what": by_code["what"], "id": by_code["id"]},
             "too_common": found.too_common,

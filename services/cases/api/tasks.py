@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query
@@ -103,11 +104,13 @@ def add_routes(api: APIRouter, office: Office) -> None:
         """
         actor = actor_of(principal)
         async with office.scope() as scope:
-            case, found = await _seen_task(scope.connection, task_id, principal)
+            case, found = await _seen_task(scope.connection, task_id, principal, scope.now)
             if may_answer(actor, found, case.unit):
                 case = await office.desk.tasks.see(scope, case, task_id, actor)
                 found = case.task(task_id) or found
-            reads = may_answer(actor, found, case.unit) or may_read_identity(actor, case.unit)
+            reads = may_answer(actor, found, case.unit) or may_read_identity(actor, case, scope.now)
+            if reads:
+                await office.desk.files.reader.remember_task(scope.connection, case, actor, scope.now)
             said = []
             for line in await store.task_lines(scope.connection, case.id, task_id) if reads else ():
                 words = dict(await office.desk.files.reader.words(scope.connection, line))
@@ -119,10 +122,11 @@ def add_routes(api: APIRouter, office: Office) -> None:
         """What the asked sector needs of the child for this task, while the task is open; remembered."""
         actor = actor_of(principal)
         async with office.scope() as scope:
-            case, found = await _seen_task(scope.connection, task_id, principal)
+            case, found = await _seen_task(scope.connection, task_id, principal, scope.now)
             if not may_answer(actor, found, case.unit):
                 raise NotAllowedError("Only the asked sector needs this")
-            reading = await office.desk.files.reader.for_task(scope.connection, case, found, actor, scope.now)
+            await office.desk.files.reader.remember_task(scope.connection, case, actor, scope.now)
+            reading = await office.desk.files.reader.for_task(scope.connection, case, found)
         return {"task_id": found.id, "child": _needed(reading)}
 
     @api.post("/tasks/{task_id}/answers")
@@ -153,7 +157,9 @@ def add_routes(api: APIRouter, office: Office) -> None:
         return {"task_id": found.id, "state": found.state, "due": found.due, "awaited": found.awaited}
 
 
-async def _seen_task(connection: AsyncConnection, task_id: str, principal: Principal) -> tuple[Case, Task]:
+async def _seen_task(
+    connection: AsyncConnection, task_id: str, principal: Principal, now: datetime
+) -> tuple[Case, Task]:
     """The task, if the caller may know of it; otherwise it does not exist for them."""
     actor = actor_of(principal)
     case_id = await store.case_of_task(connection, task_id)
@@ -161,7 +167,7 @@ async def _seen_task(connection: AsyncConnection, task_id: str, principal: Princ
     task = case.task(task_id) if case else None
     if case is None or task is None:
         raise HTTPException(404)
-    if not may_answer(actor, task, case.unit) and not may_see_case(actor, case.unit):
+    if not may_answer(actor, task, case.unit) and not may_see_case(actor, case, now):
         raise HTTPException(404)
     return case, task
 

@@ -5,6 +5,7 @@ Handlers, pages, the API and the ticker all come through here, so that there is 
 
 from __future__ import annotations
 
+from services.cases.desk.access import AccessDesk
 from services.cases.desk.attachments import AttachmentDesk
 from services.cases.desk.drafts import Draft, DraftDesk
 from services.cases.desk.files import CaseFiles
@@ -36,5 +37,6 @@ class Desk:
         self.intake = IntakeDesk(self.files, self.finding)
         self.cases = CaseDesk(self.files, PairDesk(self.files))
         self.tasks = TaskDesk(self.files)
+        self.access = AccessDesk(self.files)
         self.services = ServiceDesk(self.files)
         self.attachments = AttachmentDesk(self.files, limits or CasesSettings())

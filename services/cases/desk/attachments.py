@@ -10,10 +10,10 @@ import asyncio
 from services.cases import store
 from services.cases.desk.files import CaseFiles, not_found
 from services.cases.domain import attachments as rules
+from services.cases.domain import team
 from services.cases.domain.attachments import PART, Attachment
 from services.cases.domain.contents import Media
 from services.cases.domain.model import Actor, Case, Task, refuse
-from services.cases.reading import may_read_identity
 from services.cases.settings import CasesSettings
 from services.cases.store import AttachmentFile
 from services.cases.uploads import Upload
@@ -129,18 +129,21 @@ class AttachmentDesk:
     async def export(self, scope: Scope, case_id: str, actor: Actor, purpose: str) -> Case:
         """Remember that a copy of the whole file leaves the house, for whom and what for. Raises `Rejected`."""
         case = await store.lock_case(scope.connection, case_id)
-        if case is None or not may_read_identity(actor, case.unit):
+        # A copy of everything is for those whose case it is, not for who looks in from outside.
+        if case is None or not team.by_role(case, actor):
             raise not_found()
         try:
             after = await self.files.save(scope, case, rules.exported(case, purpose), actor, seen=False)
         except Erased:
             raise _erased("purpose") from None
-        await store.record_read(scope.connection, actor, case.id, "export", scope.now)
+        await self.files.reader.admit(scope.connection, after, actor, "export", scope.now)
         return after
 
     async def _require(self, scope: Scope, case: Case | None, task_id: str | None, actor: Actor) -> Case:
         task = _task(case, task_id) if case is not None and task_id is not None else None
         if case is None or (task_id is not None and task is None):
+            raise not_found()
+        if actor.role in team.COMMUNE and actor.covers(case.unit) and not team.by_role(case, actor):
             raise not_found()
         rules.require_may_attach(case, task, actor)
         rules.check_count(await store.count_attachments(scope.connection, case.id), self.limits.attachments_per_case)

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from services.cases import store
-from services.cases.domain import acts, cases
+from services.cases.domain import acts, cases, team
 from services.cases.domain.model import Actor, Case, Decision, Entry, World, refuse
 from services.cases.reading import Reader
 from services.cases.store import ConcernFile, Line
@@ -52,6 +52,7 @@ class CaseFiles:
                 "harmers",
                 "care-kinds",
                 "request-answers",
+                "access-purposes",
             )
         }
 
@@ -82,6 +83,7 @@ class CaseFiles:
             cares=self._codes["care-kinds"],
             closing=self._closing,
             answers=self._codes["request-answers"],
+            access_purposes=self._codes["access-purposes"],
             after_pause=self.deadlines.after_pause,
             forms=self._forms,
             codes=answers_in,
@@ -108,7 +110,7 @@ class CaseFiles:
             if not made.happenings and not made.entries:
                 after.append(made.case)
                 continue
-            decision = cases.follow(before, made)
+            decision = cases.follow(before, team.follow(before, made, actor, scope.now))
             sequence = await self._emit(scope, decision)
             case = decision.case
             case = replace(case, sequence=sequence, version=case.version + 1 if seen else case.version)

@@ -111,6 +111,7 @@ class FindingDesk:
             asked,
             leading,
             actor.units,
+            actor.id,
             sector=actor.sector if actor.role == "sector" else None,
             without=without.file_id if without else "",
         )
@@ -156,6 +157,7 @@ class FindingDesk:
             asked,
             leading[:1],
             actor.units,
+            actor.id,
             all_words=True,
             entered_by=actor.id if actor.role == "hotline" else None,
             limit=_LISTED + 1,
@@ -175,8 +177,9 @@ class FindingDesk:
 
     async def _remember(self, scope: Scope, actor: Actor, matches: Sequence[Match]) -> None:
         """That somebody looked, and whose files they were shown; never what they typed."""
-        for file_id in sorted({match.file_id for match in matches} or {"-"}):
-            await store.record_read(scope.connection, actor, file_id, "search", scope.now)
+        basis: store.Basis = "role" if actor.role in ("worker", "chair", "coordinator") else "entered"
+        for file_id, case_id in sorted({match.file_id: match.case_id for match in matches}.items()) or [("-", None)]:
+            await store.record_read(scope.connection, actor, store.Read(file_id, case_id, "search", basis), scope.now)
 
     def _tokens(self, name: str | None, number: str | None, birth_date: date | None) -> Tokens:
         digits = number_of(number)

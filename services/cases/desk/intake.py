@@ -11,7 +11,7 @@ from services.cases import store
 from services.cases.desk.files import CaseFiles, local, not_found
 from services.cases.desk.finding import FindingDesk
 from services.cases.desk.opening import Opening
-from services.cases.domain import acts, concerns, opening
+from services.cases.domain import acts, concerns, opening, team
 from services.cases.domain.model import SYSTEM, Actor, Concern, refuse
 from services.cases.domain.rules import require_concern
 from services.cases.store import ConcernFile
@@ -213,7 +213,7 @@ class IntakeDesk:
     async def _link(self, scope: Scope, file: ConcernFile, act: acts.LinkConcern, actor: Actor) -> ConcernFile:
         found = await store.find_case(scope.connection, act.case_code.strip().upper())
         case = await store.lock_case(scope.connection, found.id) if found else None
-        if case is None or case.status != "open" or not actor.covers(case.unit):
+        if case is None or case.status != "open" or not team.by_role(case, actor):
             raise refuse(
                 "case_code",
                 "case-unknown",

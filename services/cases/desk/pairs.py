@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from services.cases import store
 from services.cases.desk.files import CaseFiles, not_found
-from services.cases.domain import acts, ending, siblings
+from services.cases.domain import acts, ending, siblings, team
 from services.cases.domain.model import Actor, Case, refuse
 from services.cases.store import ConcernFile
 from shared.messaging.router import Scope
@@ -28,7 +28,7 @@ class PairDesk:
     async def merge(self, scope: Scope, case_id: str, act: acts.Merge, actor: Actor, version: int) -> Case:
         """This case goes into another, with its reports. Out: the one that goes on. Raises `Rejected`."""
         found = await store.find_case(scope.connection, act.into.strip().upper())
-        if found is None or not actor.covers(found.unit):
+        if found is None or not team.by_role(found, actor):
             raise refuse(
                 "into",
                 "case-unknown",
@@ -57,7 +57,7 @@ class PairDesk:
             raise not_found()
         held = await store.concerns_of(scope.connection, found.merged_into, lock=True)
         case, target = await self._both(scope, case_id, found.merged_into, version)
-        if not actor.covers(target.unit):
+        if not team.by_role(target, actor):
             raise refuse(
                 "act",
                 "not-your-commune",

@@ -8,7 +8,7 @@ from datetime import datetime
 from services.cases import store
 from services.cases.desk.files import CaseFiles
 from services.cases.desk.intake import Origin
-from services.cases.domain import acts, coordinating, tasks
+from services.cases.domain import acts, coordinating, tasks, team
 from services.cases.domain.model import SYSTEM, Actor, Case, Decision
 from services.cases.domain.rules import require
 from shared.contracts.agency import TaskAnswered
@@ -71,7 +71,7 @@ class TaskDesk:
         """
         case, taker = await self._answering(scope, task_id)
         if actor.role in ("worker", "chair"):
-            if not actor.covers(case.unit):
+            if not team.by_role(case, actor):
                 raise tasks.task_unknown()
             sector = None
         else:

@@ -179,6 +179,8 @@ def refusal(case: Case, act: str, actor: Actor) -> Violation | None:
         return _role(rule)
     if not actor.covers(case.handover_to or case.unit if act in RECEIVING else case.unit):
         return _place(rule)
+    if (known := case.member(actor.id)) is not None and known.barred:
+        return _left(rule)
     stands = _STANDING.get(act) or _COORDINATING.get(act, _always)
     if case.step not in rule.steps or not stands(case):
         return _step(rule)
@@ -249,6 +251,15 @@ def _place(rule: Rule) -> Violation:
         "not-your-commune",
         f"Vụ việc thuộc xã, phường khác ({rule.law.vi}).",
         f"The case belongs to another commune ({rule.law.en}).",
+    )
+
+
+def _left(rule: Rule) -> Violation:
+    return Violation(
+        "act",
+        "left-the-team",
+        f"Anh chị không còn tham gia vụ việc này ({rule.law.vi}).",
+        f"You belong to this case's team no more ({rule.law.en}).",
     )
 
 

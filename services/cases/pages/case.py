@@ -13,11 +13,12 @@ from services.cases.domain.rules import open_acts
 from services.cases.pages.documents import documents_of
 from services.cases.pages.forms import FormPages
 from services.cases.pages.room import Room, form_of, typed
-from services.cases.reading import actor_of, as_offered, may_read_identity, may_see_case, sees_case
+from services.cases.pages.team import team_of
+from services.cases.reading import actor_of, as_offered, may_follow_case, may_see_case, sees_cases_of
 from services.cases.views import Shown
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
-from shared.identity import Principal, SignedIn
+from shared.identity import Principal, SignedIn, identity_of
 from shared.reference.forms import Forms
 from shared.web.i18n import format_datetime
 
@@ -43,22 +44,23 @@ class CasePage:
         """A case: its clocks, the child, what can be done, and one timeline of all sectors."""
         actor = actor_of(principal)
         async with self.room.office.scope() as scope:
-            case = await self.room.seen_case(scope.connection, key, actor)
+            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
             if case.code == key:
                 return RedirectResponse(f"/cases/c/{case.id}", 303)
             # The commune to which a case is offered sees what it is, not what was done in it.
-            led = may_see_case(actor, case.unit)
+            led = may_follow_case(actor, case, scope.now)
             reports = await store.concerns_of(scope.connection, case.id) if led else []
-            reader, reads = self.room.office.desk.files.reader, may_read_identity(actor, case.unit)
+            reader = self.room.office.desk.files.reader
+            reads = await reader.admit(scope.connection, case, actor, "case", scope.now) is not None
             readings = [
-                (file, await reader.report_for(scope.connection, file, actor, "case", scope.now) if reads else None)
-                for file in reports
+                (file, await reader.shown(scope.connection, file, actor) if reads else None) for file in reports
             ]
             lines = await store.timeline(scope.connection, case.id) if led else []
             names = self.room.names(request)
             documents = await documents_of(self.room, request, scope, case, lines, actor)
             opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in lines]
             shown = names.history(opened, format_datetime)
+            team = team_of(case, actor, scope.now, identity_of(request).directory, opened)
             begun = await self.room.office.desk.drafts.listed(scope, actor, f"case/{case.id}/")
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
             siblings = await store.linked_cases(scope.connection, case.id) if led else []
@@ -69,10 +71,11 @@ class CasePage:
             readings=readings,
             reads=reads,
             history=shown,
+            team=team,
             target=target,
             documents=documents,
             offered=not led,
-            siblings=[(row, may_see_case(actor, row.unit)) for row in siblings],
+            siblings=[(row, sees_cases_of(actor, row.unit)) for row in siblings],
             acts=open_acts(case, actor),
             may_answer=actor.role in ("worker", "chair"),
             today=local_day(scope.now),
@@ -92,13 +95,14 @@ class CasePage:
         actor = actor_of(principal)
         try:
             async with self.room.office.scope() as scope:
-                case = await self.room.seen_case(scope.connection, key, actor)
+                case = await self.room.seen_case(scope.connection, key, actor, scope.now)
                 after = await self.room.office.desk.cases.act(
                     scope, case.id, forms.case_act(form, local_day(scope.now)), actor, forms.version_of(form)
                 )
+                sees = may_see_case(actor, after, scope.now)
         except Rejected as rejected:
             return await self.case(request, key, principal, form, forms.prefixed(rejected, form.get("act", "")))
-        if not sees_case(actor, after):
+        if not sees:
             return RedirectResponse("/cases/", 303)
         return RedirectResponse(f"/cases/c/{after.id}?done={form['act']}", 303)
 

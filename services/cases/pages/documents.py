@@ -29,7 +29,7 @@ from services.cases.downloads import (
 from services.cases.filing import Filing
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.printing import Printing, forms_of
-from services.cases.reading import actor_of, may_read_concern, may_read_identity
+from services.cases.reading import actor_of, concern_basis, may_read_identity
 from services.cases.store import AttachmentFile, ConcernFile, Line
 from services.cases.views import Names
 from shared.contracts.errors import Rejected, Violation
@@ -101,11 +101,11 @@ class DocumentPages:
         """A case's papers and files on a page of their own."""
         actor = actor_of(principal)
         async with self.office.scope() as scope:
-            case = await self.room.seen_case(scope.connection, key, actor)
+            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
             lines = await store.timeline(scope.connection, case.id, limit=None)
             documents = await documents_of(self.room, request, scope, case, lines, actor)
             if documents.reads:
-                await store.record_read(scope.connection, actor, case.id, "documents", scope.now)
+                await self.office.desk.files.reader.admit(scope.connection, case, actor, "documents", scope.now)
         return self._page(request, case, None, documents, values, violations)
 
     async def task_documents(
@@ -120,10 +120,10 @@ class DocumentPages:
         actor = actor_of(principal)
         async with self.office.scope() as scope:
             case, task = await self.filing.task(scope, task_id, actor)
-            reads = self.filing.reads_task(case, task, actor)
+            reads = self.filing.reads_task(case, task, actor, scope.now)
             files = await store.attachments_of_task(scope.connection, task_id) if reads else []
             if files:
-                await store.record_read(scope.connection, actor, case.id, "task", scope.now)
+                await self.office.desk.files.reader.remember_task(scope.connection, case, actor, scope.now)
             documents = Documents(
                 address=f"/cases/tasks/{task_id}/documents",
                 reports=(),
@@ -139,7 +139,7 @@ class DocumentPages:
         """Attach a file to a case."""
         actor = actor_of(principal)
         async with self.office.scope() as scope:
-            case = await self.room.seen_case(scope.connection, key, actor)
+            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
         _, fields, violations = await self.filing.take_in(request, actor, case.id, None)
         if violations:
             return await self.documents(request, key, principal, fields, violations)
@@ -182,7 +182,7 @@ class DocumentPages:
             )
             if document is None:
                 raise HTTPException(404)
-            await store.record_read(scope.connection, actor, case.id, "print", scope.now)
+            await self.office.desk.files.reader.admit(scope.connection, case, actor, "print", scope.now)
         name = document.label.lower().replace("mẫu số ", "mau-") or "bien-ban"
         return await self._paper(document, f"{case.code}-{name}", ending)
 
@@ -194,17 +194,17 @@ class DocumentPages:
             lines = await store.timeline(scope.connection, case.id, limit=None)
             heading = self.printing.heading(scope, case.unit, case.code, actor)
             document = await self.printing.sheet(scope, case, lines, heading)
-            await store.record_read(scope.connection, actor, case.id, "print", scope.now)
+            await self.office.desk.files.reader.admit(scope.connection, case, actor, "print", scope.now)
         return await self._paper(document, f"{case.code}-phieu-vu-viec", ending)
 
     async def concern(self, key: str, ending: str, principal: Principal) -> Response:
         """A report as form 01."""
         actor = actor_of(principal)
         async with self.office.scope() as scope:
-            file = await self.room.seen_concern(scope.connection, key, actor)
+            file, case = await self.room.seen_concern(scope.connection, key, actor, scope.now)
             reader = self.office.desk.files.reader
             reading = await reader.report_for(scope.connection, file, actor, "print", scope.now)
-            if reading is None or not may_read_concern(actor, file):
+            if reading is None or concern_basis(actor, file, case, scope.now) is None:
                 raise NotAllowedError("The role does not read the report")
             if file.entered_by != actor.id:  # who reported is intake's alone to know
                 reading = replace(reading, reporter=None)
@@ -279,7 +279,7 @@ async def documents_of(
     room: Room, request: Request, scope: Scope, case: Case, lines: Sequence[Line], actor: Actor
 ) -> Documents:
     """What a case's page says of its papers and files; names and captions only to who reads identity."""
-    reads = may_read_identity(actor, case.unit)
+    reads = may_read_identity(actor, case, scope.now)
     files = await store.attachments_of(scope.connection, case.id)
     return Documents(
         address=f"/cases/c/{case.id}/documents",

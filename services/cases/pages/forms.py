@@ -16,7 +16,7 @@ from services.cases.domain.forms import COARSE, RATINGS, answers_of, totals
 from services.cases.domain.model import Actor, Case, local_day
 from services.cases.domain.rules import refusal
 from services.cases.pages.room import Room, form_of, typed
-from services.cases.reading import actor_of, may_read_identity, may_see_case
+from services.cases.reading import actor_of, may_see_case
 from services.cases.store import Line
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import ChildDescription
@@ -66,14 +66,14 @@ class FormPages:
         actor = actor_of(principal)
         office = self.room.office
         async with office.scope() as scope:
-            case = await self.room.seen_case(scope.connection, key, actor)
+            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
             draft = await office.desk.drafts.open(scope, actor, f"case/{case.id}/{act}")
             values: Mapping[str, str] = sent.values if sent else draft.first()
             form = filling.edition(act, values, local_day(scope.now))
             if form is None:
                 raise HTTPException(404)
             closed = refusal(case, act, actor)
-            reads = may_read_identity(actor, case.unit)
+            reads = await office.desk.files.reader.admit(scope.connection, case, actor, "form", scope.now) is not None
             opened = await self._opened(scope, case) if reads else []
             before = _before(form, act, opened, language_of(request))
             if not values and reads and closed is None:
@@ -91,7 +91,7 @@ class FormPages:
         actor = actor_of(principal)
         office = self.room.office
         async with office.scope() as scope:
-            case = await self.room.seen_case(scope.connection, key, actor)
+            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
             form = filling.edition(act, given, local_day(scope.now))
             if form is None:
                 raise HTTPException(404)
@@ -108,11 +108,12 @@ class FormPages:
                 read = forms.case_act(values, local_day(scope.now))
                 after = await office.desk.cases.act(scope, case.id, read, actor, forms.version_of(values))
                 await office.desk.drafts.discard(scope, actor, draft_key)
+                sees = may_see_case(actor, after, scope.now)
         except Rejected as rejected:
             await self._keep(actor, draft_key, values)
             wrong = forms.prefixed(rejected, act)
             return await self.page(request, key, act, principal, Typed(values, wrong))
-        if not may_see_case(actor, after.unit):
+        if not sees:
             return RedirectResponse("/cases/", 303)
         return RedirectResponse(f"/cases/c/{after.id}?done={act}", 303)
 
@@ -171,9 +172,7 @@ class FormPages:
         reader = self.room.office.desk.files.reader
         facts: dict[str, str] = {}
         for file in await store.concerns_of(scope.connection, case.id):
-            reading = await reader.report_for(scope.connection, file, actor, "form", scope.now)
-            if reading is None:
-                continue
+            reading = await reader.shown(scope.connection, file, actor)
             told = {
                 "what-happened": reading.what_happened,
                 "measures-taken": reading.measures_taken,

@@ -14,6 +14,7 @@ from services.cases.desk import Draft
 from services.cases.desk.finding import Match
 from services.cases.domain.model import Actor
 from services.cases.domain.rules import open_concern_acts
+from services.cases.domain.team import glass_of
 from services.cases.pages.room import Room, form_of, several, typed
 from services.cases.reading import Reading, actor_of, may_see_case, may_see_concern
 from services.cases.report_form import Typed
@@ -133,9 +134,10 @@ class IntakePages:
         """A report, with what the reader may read of it and do with it."""
         actor = actor_of(principal)
         async with self.room.office.scope() as scope:
-            file = await self.room.seen_concern(scope.connection, key, actor)
+            file, case = await self.room.seen_concern(scope.connection, key, actor, scope.now)
             reading = await self.desk.files.reader.report_for(scope.connection, file, actor, "report", scope.now)
-            case = await store.find_case(scope.connection, file.concern.case_id) if file.concern.case_id else None
+            glass = glass_of(case, actor, scope.now) if case is not None else None
+            sees_case = case is not None and may_see_case(actor, case, scope.now)
             matches = await self._fitting(scope, actor, file, reading)
         own = file.entered_by == actor.id
         return self.room.render(
@@ -144,7 +146,8 @@ class IntakePages:
             file=file,
             concern=file.concern,
             reading=reading,
-            case=case if case and may_see_case(actor, case.unit) else None,
+            case=case if sees_case else None,
+            glass=glass,
             fate=case if own else None,
             matches=matches,
             kind_names=[self.room.names(request).term("case-kinds", kind) for kind in file.kinds],
@@ -160,15 +163,16 @@ class IntakePages:
         actor = actor_of(principal)
         try:
             async with self.room.office.scope() as scope:
-                file = await self.room.seen_concern(scope.connection, key, actor)
+                file, _ = await self.room.seen_concern(scope.connection, key, actor, scope.now)
                 after = await self.desk.intake.act(
                     scope, file.concern.id, forms.concern_act(form), actor, forms.version_of(form)
                 )
+                sees = may_see_concern(actor, after, None, scope.now)
         except Rejected as rejected:
             return await self.concern(request, key, principal, form, forms.prefixed(rejected, form.get("act", "")))
         if after.concern.case_id:
             return RedirectResponse(f"/cases/c/{after.concern.case_id}?done={form['act']}", 303)
-        if not may_see_concern(actor, after):
+        if not sees:
             return RedirectResponse("/cases/", 303)
         return RedirectResponse(f"/cases/concerns/{after.concern.id}?done={form['act']}", 303)
 

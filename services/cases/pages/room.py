@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from fastapi import HTTPException, Request
@@ -15,7 +16,7 @@ from services.cases import store
 from services.cases import views as v
 from services.cases.domain.model import Actor, Case
 from services.cases.office import Office
-from services.cases.reading import may_see_concern, sees_case
+from services.cases.reading import may_see_case, may_see_concern
 from services.cases.store import ConcernFile
 from shared.reference.units import Units
 from shared.web.pages import Pages, language_of
@@ -54,19 +55,23 @@ class Room:
 
         return v.Names(say, language_of(request), self.pages.unit_name)
 
-    async def seen_case(self, connection: AsyncConnection, key: str, actor: Actor) -> Case:
+    async def seen_case(self, connection: AsyncConnection, key: str, actor: Actor, now: datetime) -> Case:
         """The case, if the actor sees it; otherwise it does not exist for them."""
         found = await store.find_case(connection, key)
-        if found is None or not sees_case(actor, found):
+        if found is None or not may_see_case(actor, found, now):
             raise HTTPException(404)
         return found
 
-    async def seen_concern(self, connection: AsyncConnection, key: str, actor: Actor) -> ConcernFile:
-        """The report, if the actor sees it; otherwise it does not exist for them."""
+    async def seen_concern(
+        self, connection: AsyncConnection, key: str, actor: Actor, now: datetime
+    ) -> tuple[ConcernFile, Case | None]:
+        """The report with its case, if the actor sees it; otherwise it does not exist for them."""
         found = await store.find_concern(connection, key)
-        if found is None or not may_see_concern(actor, found):
+        case_id = found.concern.case_id if found is not None else None
+        case = await store.find_case(connection, case_id) if case_id else None
+        if found is None or not may_see_concern(actor, found, case, now):
             raise HTTPException(404)
-        return found
+        return found, case
 
     def _unit_options(self) -> list[tuple[str, str]]:
         return sorted(((code, self.units.name(code)) for code in self.units.codes()), key=lambda pair: pair[1])

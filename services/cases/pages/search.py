@@ -6,9 +6,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.cases.desk.finding import Found
-from services.cases.domain.model import Actor
 from services.cases.pages.room import Room, form_of
-from services.cases.reading import actor_of, may_see_case
+from services.cases.reading import actor_of, may_open
 from shared.identity import NotAllowedError, Principal, SignedIn
 
 _ROLES = ("worker", "chair", "coordinator", "hotline")
@@ -34,9 +33,13 @@ class SearchPage:
         if said:
             async with self.room.office.scope() as scope:
                 found = await self.room.office.desk.finding.search(scope, actor, said)
-        if found.code_of is not None and _may_open(found, actor):
-            place = "c" if found.code_of["what"] == "case" else "concerns"
-            return RedirectResponse(f"/cases/{place}/{found.code_of['id']}", 303)
+                known = found.code_of
+                opens = known is not None and await may_open(
+                    scope.connection, actor, known["what"], known["id"], scope.now
+                )
+            if known is not None and opens:
+                place = "c" if known["what"] == "case" else "concerns"
+                return RedirectResponse(f"/cases/{place}/{known['id']}", 303)
         answer = self.room.render(request, "cases/search.html", said=said, found=found, actor=actor)
         answer.headers["Cache-Control"] = "no-store"
         return answer
@@ -57,8 +60,3 @@ def routes(room: Room) -> APIRouter:
         return await page.search(request, principal, said[:_LONGEST])
 
     return router
-
-
-def _may_open(found: Found, actor: Actor) -> bool:
-    row = found.code_of or {}
-    return may_see_case(actor, row["unit"]) or row["entered_by"] == actor.id

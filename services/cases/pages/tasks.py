@@ -90,9 +90,12 @@ class TaskPages:
                 case = await desk.tasks.see(scope, case, task_id, actor)
                 task = case.task(task_id) or task
             # The province sees how a task stands, without words and without the child.
-            reads = asked or may_read_identity(actor, case.unit)
-            reader = desk.files.reader
-            reading = await reader.for_task(scope.connection, case, task, actor, scope.now) if reads else None
+            inside = may_read_identity(actor, case, scope.now)
+            reads = asked or inside
+            reader, reading = desk.files.reader, None
+            if reads:
+                await reader.remember_task(scope.connection, case, actor, scope.now)
+                reading = await reader.for_task(scope.connection, case, task)
             lines = await store.task_lines(scope.connection, case.id, task_id)
             names = self.room.names(request)
             shown = [
@@ -100,6 +103,7 @@ class TaskPages:
                 for line in lines
             ]
             successor = await self._successor(scope, task)
+            sees_case = may_see_case(actor, case, scope.now)
         return self.room.render(
             request,
             "cases/task.html",
@@ -109,10 +113,10 @@ class TaskPages:
             history=shown,
             asked=asked,
             reads=reads,
-            acts=open_acts(case, actor) if may_read_identity(actor, case.unit) else [],
+            acts=open_acts(case, actor) if inside else [],
             sectors=SECTORS,
             successor=successor,
-            sees_case=may_see_case(actor, case.unit),
+            sees_case=sees_case,
             values=typed(values),
             violations=violations,
             done=request.query_params.get("done"),
@@ -125,7 +129,7 @@ class TaskPages:
         try:
             async with self.room.office.scope() as scope:
                 case, task = await self._case_of(scope, task_id, actor)
-                if not may_answer(actor, task, case.unit) and not may_read_identity(actor, case.unit):
+                if not may_answer(actor, task, case.unit) and not may_read_identity(actor, case, scope.now):
                     raise NotAllowedError("The role answers no tasks")
                 given = answer_of(form)
                 _, taker = await self.room.office.desk.tasks.answer(
@@ -151,7 +155,7 @@ class TaskPages:
         task = case.task(task_id) if case else None
         if case is None or task is None:
             raise HTTPException(404)
-        if not may_answer(actor, task, case.unit) and not may_see_case(actor, case.unit):
+        if not may_answer(actor, task, case.unit) and not may_see_case(actor, case, scope.now):
             raise HTTPException(404)
         return case, task
 

@@ -52,15 +52,18 @@ class WorkPages:
             step=asked.get("step") or None,
             due=asked.get("due") or None,
             code=(asked.get("code") or "").strip().upper() or None,
+            worker=actor.id if asked.get("worker") == "me" else asked.get("worker") or None,
+            reader=actor.id,
         )
         number = asked.get("page", "1")
         page = max(1, int(number)) if number.isdecimal() and len(number) < 7 else 1
         if wanted.code:
-            wanted = CaseFilter(status="", code=wanted.code)
+            wanted = CaseFilter(status="", code=wanted.code, reader=actor.id)
         async with self.room.office.scope() as scope:
             counts = await store.case_counts(scope.connection, actor.units, scope.now)
             waiting = await store.waiting_concerns(scope.connection, actor.units, _WAITING)
             waiting_count = await store.count_waiting(scope.connection, actor.units)
+            access = await store.access_waiting(scope.connection, actor.units, actor.id)
             rows, total = await store.list_cases(
                 scope.connection, actor.units, wanted, scope.now, limit=_PAGE, offset=(page - 1) * _PAGE
             )
@@ -72,9 +75,11 @@ class WorkPages:
             counts=counts,
             waiting=waiting,
             waiting_count=waiting_count,
+            access=access,
             rows=rows,
             total=total,
             wanted=wanted,
+            worker=asked.get("worker"),
             first=(page - 1) * _PAGE + 1,
             previous=address_of(asked, page - 1) if page > 1 else None,
             following=address_of(asked, page + 1) if page * _PAGE < total else None,

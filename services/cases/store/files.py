@@ -13,25 +13,29 @@ import orjson
 from sqlalchemy import RowMapping, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cases.domain.model import Case, Clock, Conference, Member, PlannedService, Task
+from services.cases.domain.model import Case, Clock, Conference, Glass, Member, PlannedService, Task
 from services.cases.store.concerns import code_of
 from services.cases.store.statements import upsert
 from services.cases.store.timeline import Line, append
 
-_CASE = tuple(field.name for field in fields(Case) if field.name not in ("clocks", "tasks", "team", "conferences"))
+_CASE = tuple(
+    field.name for field in fields(Case) if field.name not in ("clocks", "tasks", "team", "conferences", "glasses")
+)
 _JSON = ("candidates", "services")
 _CLOCK = tuple(field.name for field in fields(Clock))
 _TASK = tuple(field.name for field in fields(Task))
 _CONFERENCE = tuple(field.name for field in fields(Conference))
 _Rows = list[dict[str, Any]]
-_Part = TypeVar("_Part", Clock, Task, Member, Conference)
+_Part = TypeVar("_Part", Clock, Task, Member, Conference, Glass)
 _MEMBER = tuple(field.name for field in fields(Member))
+_GLASS = tuple(field.name for field in fields(Glass))
 _SAVE_CASE = text(upsert("cases", _CASE, ("next_moment", "next_due"), _JSON))
 _SAVE_CLOCK = text(upsert("deadline", _CLOCK, ("case_id",)))
 # `unit` and `awaited` are there for the lists of what waits: as the case and the task have them.
 _SAVE_TASK = text(upsert("task", _TASK, ("case_id", "unit", "awaited")))
 _SAVE_CONFERENCE = text(upsert("conference", _CONFERENCE, ("case_id",)))
 _SAVE_MEMBER = text(upsert("member", _MEMBER, ("case_id",), key=("case_id", "person")))
+_SAVE_GLASS = text(upsert("glass", _GLASS, ("case_id",)))
 
 
 async def next_case_code(connection: AsyncConnection, at: datetime) -> str:
@@ -96,6 +100,10 @@ def _team_rows(before: Case | None, case: Case) -> _Rows:
     return [_values(member, _MEMBER) for member in _changed(before.team if before else (), case.team)]
 
 
+def _glass_rows(before: Case | None, case: Case) -> _Rows:
+    return [_values(glass, _GLASS) for glass in _changed(before.glasses if before else (), case.glasses)]
+
+
 def _conference_rows(before: Case | None, case: Case) -> _Rows:
     return [_values(known, _CONFERENCE) for known in _changed(before.conferences if before else (), case.conferences)]
 
@@ -105,6 +113,7 @@ _PARTS: Sequence[tuple[TextClause, Callable[[Case | None, Case], _Rows]]] = (
     (_SAVE_TASK, _task_rows),
     (_SAVE_MEMBER, _team_rows),
     (_SAVE_CONFERENCE, _conference_rows),
+    (_SAVE_GLASS, _glass_rows),
 )
 
 
@@ -114,11 +123,12 @@ async def _case(connection: AsyncConnection, statement: str, values: Mapping[str
 
 
 async def whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> list[Case]:
-    """Cases with their clocks, tasks and teams, in the order of their rows."""
+    """Cases with their clocks, tasks, teams and broken glasses, in the order of their rows."""
     ids = [row["id"] for row in found]
     clocks = await _parts(connection, "deadline", "started_at, id", ids)
     tasks = await _parts(connection, "task", "asked_at, id", ids)
     team = await _parts(connection, "member", "since, person", ids)
+    glasses = await _parts(connection, "glass", "since, id", ids)
     conferences = await _parts(connection, "conference", "called_at, id", ids)
     return [
         Case(
@@ -128,6 +138,7 @@ async def whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> lis
             clocks=tuple(_clock(part) for part in clocks[row["id"]]),
             tasks=tuple(Task(**{name: part[name] for name in _TASK}) for part in tasks[row["id"]]),
             team=tuple(Member(**{name: part[name] for name in _MEMBER}) for part in team[row["id"]]),
+            glasses=tuple(Glass(**{name: part[name] for name in _GLASS}) for part in glasses[row["id"]]),
             conferences=tuple(
                 Conference(**{**{name: part[name] for name in _CONFERENCE}, "sectors": tuple(part["sectors"])})
                 for part in conferences[row["id"]]

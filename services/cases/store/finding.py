@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.domain.finding import ALIKE_BORN, ALIKE_HERE
-from services.cases.store.statements import Units, in_units, units_of
+from services.cases.store.statements import NOT_KEPT_OUT, Units, in_units, units_of
 
 TokenKind = Literal["word", "number", "birth"]
 # A word that more files than this hold finds nobody.
@@ -91,6 +91,7 @@ async def files_like(
     asked: Tokens,
     leading: Sequence[bytes],
     units: Units,
+    reader: str,
     *,
     all_words: bool = False,
     sector: str | None = None,
@@ -101,10 +102,11 @@ async def files_like(
     """Reports and cases that share tokens with what is asked, those that share most first.
 
     In: `leading`: the rare tokens, one of which a file must hold; `all_words`: it must hold each word of the name.
-    `sector`, `entered_by`: only such reports. `without`: a file that is not meant. Out: the concern's and the case's
-    coarse columns, and `shared_words`, `words`, `same_number`, `same_birth`.
+    `reader`: who looks; a case from which they are kept out is not found. `sector`, `entered_by`: only such reports.
+    `without`: a file that is not meant. Out: the concern's and the case's coarse columns, and `shared_words`, `words`,
+    `same_number`, `same_birth`.
     """
-    narrowed = in_units(units, "coalesce(cases.unit, concern.unit)")
+    narrowed = f"{in_units(units, 'coalesce(cases.unit, concern.unit)')} {NOT_KEPT_OUT}"
     values: dict[str, Any] = {
         "tokens": list(asked.kinds()),
         "leading": list(leading),
@@ -114,6 +116,7 @@ async def files_like(
         "alike": 2.0 if all_words else ALIKE_HERE,
         "alike_born": 2.0 if all_words else ALIKE_BORN,
         "without": without,
+        "reader": reader,
         "limit": limit,
         **units_of(units),
     }

@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cases.store.statements import Units, in_units, units_of
+from services.cases.store.statements import NOT_KEPT_OUT, Units, in_units, units_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,10 @@ class CaseFilter:
     step: str | None = None
     due: str | None = None
     code: str | None = None
+    # The account that is responsible, `none` where nobody is.
+    worker: str | None = None
+    # Who looks: a case from which they are kept out is not there for them.
+    reader: str | None = None
 
 
 async def list_cases(
@@ -39,6 +43,14 @@ async def list_cases(
         conditions.append("next_due < :now")
     elif wanted.due == "today":
         conditions.append("next_due >= :now AND next_due < :now + interval '24 hours'")
+    if wanted.worker == "none":
+        conditions.append("worker IS NULL")
+    elif wanted.worker:
+        conditions.append("worker = :worker")
+        values["worker"] = wanted.worker
+    if wanted.reader:
+        conditions.append(f"TRUE {NOT_KEPT_OUT}")
+        values["reader"] = wanted.reader
     where = " AND ".join(conditions)
     rows = await connection.execute(
         text(

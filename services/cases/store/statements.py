@@ -7,6 +7,10 @@ from typing import Any, Literal
 
 Units = frozenset[str] | Literal["all"]
 
+# The condition (with AND) that nobody excluded `:reader` from a case for a conflict of interest.
+NOT_KEPT_OUT = """AND NOT EXISTS (SELECT 1 FROM member AS kept_out WHERE kept_out.case_id = cases.id
+                  AND kept_out.person = :reader AND kept_out.state <> 'member' AND kept_out.cause = 'excluded')"""
+
 
 def upsert(
     table: str, columns: Sequence[str], more: Sequence[str] = (), json: Sequence[str] = (), key: Sequence[str] = ("id",)
