@@ -6,18 +6,19 @@ It holds no rule: what a code means is the domain's and the reference data's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from markupsafe import Markup
 
 from services.cases.domain.forms import HARM_ROWS, PROTECTION_ROWS, RATINGS
-from services.cases.domain.model import Clock
-from services.cases.store import Line
+from services.cases.domain.model import ZONE, Clock
+from services.cases.store import MOST_COUNTED, Line
 from shared.contracts.errors import Violation
 from shared.reference.deadlines import Deadlines
 from shared.reference.terms import Terms
+from shared.web.i18n import format_date
 
 # `autofocus` where there are no scripts; the shell's script looks for the other.
 _FOCUS = Markup(" autofocus data-focus")
@@ -105,6 +106,15 @@ CONCERN_STATES: Mapping[str, tuple[str, str]] = {
     "linked": ("Đã gắn vào vụ việc", "success"),
     "dismissed": ("Không mở vụ việc", "plain"),
 }
+# Filters of the timeline.
+CHAPTERS: Mapping[str, str] = {
+    "acts": "Việc đã làm",
+    "tasks": "Các ngành",
+    "deadlines": "Thời hạn",
+    "documents": "Tài liệu",
+    "notes": "Ghi chú",
+}
+_WEEKDAYS = ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ nhật")
 ACTS: Mapping[str, str] = {
     "verify": "Ghi kết quả xác minh",
     "assess-initial": "Đánh giá ban đầu (Mẫu 02)",
@@ -130,6 +140,16 @@ ACTS: Mapping[str, str] = {
     "dismiss": "Không mở vụ việc",
     "forward": "Chuyển xã, phường khác",
 }
+
+
+def act_address(case_id: str, act: str | None = None) -> str:
+    """Where an act is done: the case's page with its form open; without an act, the page."""
+    return f"/cases/c/{case_id}?act={act}#act-{act}" if act else f"/cases/c/{case_id}"
+
+
+def capped(n: int) -> str:
+    """A number of new lines, as far as it was counted."""
+    return f"{MOST_COUNTED - 1}+" if n >= MOST_COUNTED else str(n)
 
 
 def beside_no_field(violations: Sequence[Violation], fields: str) -> list[Violation]:
@@ -158,6 +178,21 @@ class Shown:
     who: str
     details: Sequence[str] = ()
     words: Sequence[tuple[str, str]] = field(default_factory=list)
+    id: int = 0
+    fresh: bool = False
+    cut: bool = False
+
+
+# Of each text of a line, on a page of many lines; the whole of it is one tap away.
+_LONGEST = 400
+
+
+def shortened(line: Shown) -> Shown:
+    """A line whose long texts are cut, saying so."""
+    if all(len(said) <= _LONGEST for _, said in line.words):
+        return line
+    words = [(name, said if len(said) <= _LONGEST else said[:_LONGEST].rsplit(" ", 1)[0]) for name, said in line.words]
+    return replace(line, words=words, cut=True)
 
 
 class Names:
@@ -168,7 +203,7 @@ class Names:
     """
 
     def __init__(self, say: Callable[[str], str], language: str, unit_name: Callable[[str | None], str]) -> None:
-        self._say = say
+        self.say = say
         self._language = language
         self._unit_name = unit_name
         self._deadlines = Deadlines.load()
@@ -178,7 +213,7 @@ class Names:
         found = names.get(code or "")
         if found is None:
             return code or ""
-        return self._say(found[0] if isinstance(found, tuple) else found)
+        return self.say(found[0] if isinstance(found, tuple) else found)
 
     def options(self, names: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Pairs for a choice."""
@@ -205,35 +240,48 @@ class Names:
 
     def unit(self, code: str | None) -> str:
         """A commune's name; words where it is not known."""
-        return self._say("Chưa rõ xã, phường") if code in (None, "unclassified") else self._unit_name(code)
+        return self.say("Chưa rõ xã, phường") if code in (None, "unclassified") else self._unit_name(code)
+
+    def day(self, day: date, today: date) -> str:
+        """A day as people say it: today, yesterday, else with its weekday."""
+        if day == today:
+            return self.say("Hôm nay")
+        if day == today - timedelta(days=1):
+            return self.say("Hôm qua")
+        return f"{self.say(_WEEKDAYS[day.weekday()])}, {format_date(day)}"
+
+    def hour(self, at: datetime) -> str:
+        """The time of a day, to the minute, where people live by it."""
+        return at.astimezone(ZONE).strftime("%H:%M")
 
     def line(self, line: Line, words: Mapping[str, Any], when: Callable[[datetime], str]) -> Shown:
         """A line of the timeline with its opened words."""
         title, tone = TITLES.get(line.kind, (line.kind, "plain"))
         return Shown(
             when=line.at,
-            title=self._say(title),
+            title=self.say(title),
             tone=tone,
             who=line.who_name or (self.term("sectors", line.sector) if line.sector else ""),
             details=self._details(line, when),
             words=self._words(words),
+            id=line.id,
         )
 
     def _details(self, line: Line, when: Callable[[datetime], str]) -> list[str]:
         data = line.data
         due = when(datetime.fromisoformat(data["due"])) if data.get("due") else ""
         if line.kind.startswith("deadline."):
-            return [self.deadline(data["kind"]), f"{self._say('Hạn')}: {due}"]
+            return [self.deadline(data["kind"]), f"{self.say('Hạn')}: {due}"]
         if line.kind.startswith("task."):
             sector = self.term("sectors", line.sector) if line.sector else ""
-            then = self.of(TASK_CAUSES, data["cause"]) if data.get("cause") else f"{self._say('Hạn')}: {due}"
+            then = self.of(TASK_CAUSES, data["cause"]) if data.get("cause") else f"{self.say('Hạn')}: {due}"
             return [f"{self.term('task-kinds', data['kind'])} · {sector}", then]
         if line.kind.startswith("risk."):
             return self._assessed(data)
         told: Callable[[], str] | None = {
             "facts.verified": lambda: self.of(CONFIRMED, str(data["confirmed"])),
             "emergency.decided": lambda: self.term("emergency-measures", data["measure"]),
-            "separation.extended": lambda: f"{self._say('Hạn')}: {due}",
+            "separation.extended": lambda: f"{self.say('Hạn')}: {due}",
             "review.held": lambda: self.of(REVIEWS, data["outcome"]),
             "case.closed": lambda: self.term("case-outcomes", data["outcome"]),
             "case.transferred": lambda: f"{self.unit(data['from_unit'])} → {self.unit(data['to_unit'])}",
@@ -253,8 +301,8 @@ class Names:
             return ", ".join(f"{self.term('risk-levels', level).lower()} {counted[level]}" for level in RATINGS)
 
         return [
-            f"{self._say('Mức nguy cơ')}: {self.term('risk-levels', data['level'])}",
-            f"{self._say('Tổn hại')}: {half('harm')} · {self._say('Khả năng tự bảo vệ')}: {half('protection')}",
+            f"{self.say('Mức nguy cơ')}: {self.term('risk-levels', data['level'])}",
+            f"{self.say('Tổn hại')}: {half('harm')} · {self.say('Khả năng tự bảo vệ')}: {half('protection')}",
         ]
 
     def _words(self, words: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -263,7 +311,7 @@ class Names:
         for name, value in words.items():
             if name == "ratings":
                 shown += [
-                    (self._say(rows[row]), self.term("risk-levels", level))
+                    (self.say(rows[row]), self.term("risk-levels", level))
                     for row, level in value.items()
                     if row in rows
                 ]

@@ -3,19 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.cases import forms, store
 from services.cases.domain import forms as rated
+from services.cases.domain.agenda import next_acts
+from services.cases.domain.model import Case, Clock
 from services.cases.domain.rules import open_acts
+from services.cases.pages.history import Asked, history_of
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.reading import actor_of, may_read_identity, may_see_case
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
 from shared.identity import Principal, SignedIn
-from shared.web.i18n import format_datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """A case's clocks as its page shows them: what runs, the soonest first; what stands still; what is settled."""
+
+    running: Sequence[Clock]
+    paused: Sequence[Clock]
+    settled: Sequence[Clock]
+
+    @classmethod
+    def of(cls, case: Case) -> Clocks:
+        """From a case."""
+        by_due = sorted(case.clocks, key=lambda clock: clock.due)
+        return cls(
+            [clock for clock in by_due if clock.runs],
+            [clock for clock in by_due if clock.state == "paused"],
+            [clock for clock in reversed(by_due) if not clock.runs and clock.state != "paused"],
+        )
 
 
 class CasePage:
@@ -48,12 +70,9 @@ class CasePage:
                 (file, await reader.report_for(scope.connection, file, actor, "case", scope.now) if reads else None)
                 for file in reports
             ]
-            lines = await store.timeline(scope.connection, case.id)
-            names = self.room.names(request)
-            shown = [
-                names.line(line, await reader.words(scope.connection, line) if reads else {}, format_datetime)
-                for line in lines
-            ]
+            history = await history_of(
+                scope, case, actor, reader, self.room.names(request), Asked.read(request.query_params), reads
+            )
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
         return self.room.render(
             request,
@@ -61,7 +80,10 @@ class CasePage:
             case=case,
             readings=readings,
             reads=reads,
-            history=shown,
+            history=history,
+            clocks=Clocks.of(case),
+            first_acts=next_acts(case, actor),
+            opening=request.query_params.get("act", ""),
             target=target,
             acts=open_acts(case, actor),
             may_answer=actor.role in ("worker", "chair"),
