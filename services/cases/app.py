@@ -12,6 +12,7 @@ from services.cases.handlers import build_router
 from services.cases.office import Office
 from services.cases.pages import build_pages
 from services.cases.ticker import ticker
+from services.cases.upkeep import upkeep
 from shared.messaging.service import ServiceApp, ServiceContext
 from shared.reference.deadlines import Deadlines
 from shared.reference.units import Units
@@ -32,6 +33,6 @@ def build(context: ServiceContext) -> ServiceApp:
         pages=pages,
         messaging=build_router(desk),
         migrations=Path(__file__).parent / "migrations",
-        background=[ticker(context.database, desk, context.clock)],
+        background=[ticker(context.database, desk, context.clock), upkeep(context.database, desk, context.clock)],
         learns_keys=True,
     )

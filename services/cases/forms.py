@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args
 from pydantic import BaseModel, ValidationError
 
 from services.cases.domain import acts
+from services.cases.domain.acts import team
 from shared.contracts.agency import ConcernReported
 from shared.contracts.errors import Rejected, Violation, violations_of
 from shared.contracts.vocabulary import ChildDescription, Person
@@ -24,11 +25,19 @@ _CASE_ACTS: Mapping[str, type[BaseModel]] = {
 _CONCERN_ACTS: Mapping[str, type[BaseModel]] = {
     model.model_fields["act"].default: model for model in get_args(get_args(acts.ConcernAct)[0])
 }
+_TEAM_ACTS: Mapping[str, type[BaseModel]] = {
+    model.model_fields["act"].default: model for model in get_args(get_args(team.TeamAct)[0])
+}
 
 
 def case_act(form: Mapping[str, str]) -> acts.Act:
     """The act that a form of the case page asks for. Raises `Rejected` with the form's own field names."""
     return acts.ACT.validate_python(_act(form, _CASE_ACTS).model_dump())
+
+
+def team_act(form: Mapping[str, str]) -> team.TeamAct:
+    """The act on the team or on access that a form asks for. Raises `Rejected` with the form's own field names."""
+    return team.TEAM_ACT.validate_python(_act(form, _TEAM_ACTS).model_dump())
 
 
 def concern_act(form: Mapping[str, str]) -> acts.ConcernAct:

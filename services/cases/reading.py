@@ -1,22 +1,23 @@
 """Who may read what about a child, and the opening of what they may: need to know, and every reading is remembered.
 
-Nothing is opened here for a role that this module does not name.
+The one place that says so, for pages and machines alike. Nothing is opened here for a role that it does not name.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases import store
+from services.cases.domain import team
 from services.cases.domain.model import Actor, Case
-from services.cases.store import ConcernFile, Line
+from services.cases.store import ConcernFile, Line, Read
 from shared.contracts.vocabulary import ChildDescription, Person
-from shared.identity import Principal
+from shared.identity import Directory, Principal
 from shared.privacy import Erased, Keys
 
 # What a sector needs of a child to do what it was asked; nobody else's task opens anything.
@@ -47,24 +48,75 @@ def actor_of(principal: Principal) -> Actor:
     return Actor(principal.id, principal.name, principal.role.value, principal.units, principal.sector)
 
 
-def may_see_case(actor: Actor, unit: str) -> bool:
-    """Whether the actor sees a case of the commune at all: codes and coarse facts."""
-    return actor.role in ("worker", "chair", "coordinator") and actor.covers(unit)
+def people_of(directory: Directory) -> team.People:
+    """The accounts of a directory as the rules know them."""
+
+    def person(account: str) -> Actor | None:
+        found = directory.person(account)
+        return None if found is None else actor_of(found)
+
+    return person
 
 
-def may_read_identity(actor: Actor, unit: str) -> bool:
-    """Whether the actor works on the child's case: the worker and the chair of that commune, nobody else."""
-    return actor.role in ("worker", "chair") and actor.covers(unit)
+def may_see_case(actor: Actor, case: Case, now: datetime) -> bool:
+    """Whether the actor sees a case at all: codes and coarse facts.
+
+    The leading commune and the one that is offered the case, the coordinator, and whoever may read its identity.
+    Somebody with a conflict of interest sees nothing of it.
+    """
+    known = case.member(actor.id)
+    if known is not None and known.excluded:
+        return False
+    if team.basis_of(case, actor, now) is not None:
+        return True
+    offered = case.handover_to is not None and actor.role in team.COMMUNE and actor.covers(case.handover_to)
+    return offered or (actor.role in (*team.COMMUNE, "coordinator") and actor.covers(case.unit))
 
 
-def may_see_concern(actor: Actor, file: ConcernFile) -> bool:
-    """Whether the actor sees a report: who wrote it down, and whoever sees the commune's cases."""
-    return file.entered_by == actor.id or may_see_case(actor, file.concern.unit)
+def may_read_identity(actor: Actor, case: Case, now: datetime) -> bool:
+    """Whether the actor reads who the child is and what was said: the team, and who broke the glass, while it lasts."""
+    return team.basis_of(case, actor, now) is not None
 
 
-def may_read_concern(actor: Actor, file: ConcernFile) -> bool:
-    """Whether the actor reads what a report says of people."""
-    return file.entered_by == actor.id or may_read_identity(actor, file.concern.unit)
+def may_find_case(actor: Actor, case: Case) -> bool:
+    """Whether the actor may learn, by its code, that a case exists and who leads it: to ask for access to it."""
+    known = case.member(actor.id)
+    return actor.role in team.ASKING and not (known is not None and known.excluded)
+
+
+def may_see_concern(actor: Actor, file: ConcernFile, case: Case | None, now: datetime) -> bool:
+    """Whether the actor sees a report: who wrote it down, the commune where it waits, whoever sees its case."""
+    if case is not None:
+        known = case.member(actor.id)
+        mine = file.entered_by == actor.id and not (known is not None and known.excluded)
+        return mine or may_see_case(actor, case, now)
+    mine = file.entered_by == actor.id
+    return mine or (actor.role in (*team.COMMUNE, "coordinator") and actor.covers(file.concern.unit))
+
+
+def concern_basis(actor: Actor, file: ConcernFile, case: Case | None, now: datetime) -> store.Basis | None:
+    """On what ground the actor reads what a report says of people; None where they may not.
+
+    Once a case came of it, its team decides; until then the commune where it waits.
+    """
+    if not may_see_concern(actor, file, case, now):
+        return None
+    inside = team.basis_of(case, actor, now) if case is not None else None
+    if inside is not None:
+        return inside
+    if file.entered_by == actor.id:
+        return "entered"
+    waits = case is None and actor.role in team.COMMUNE and actor.covers(file.concern.unit)
+    return "role" if waits else None
+
+
+def may_read_reporter(actor: Actor, file: ConcernFile) -> bool:
+    """Whether the actor reads who reported: intake alone (Decree 56/2017, Art. 33; the reporter's safety).
+
+    Who wrote the report down, and the commune's worker while the report waits for a decision.
+    """
+    waits = file.concern.status == "received" and file.concern.case_id is None
+    return file.entered_by == actor.id or (waits and actor.role == "worker" and actor.covers(file.concern.unit))
 
 
 class Reader:
@@ -77,8 +129,20 @@ class Reader:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
+    async def admit(
+        self, connection: AsyncConnection, case: Case, actor: Actor, purpose: str, now: datetime
+    ) -> team.Basis | None:
+        """The one gate to a case's identity and words: on what ground, remembered as one reading; None: closed.
+
+        Whoever passes opens the case's reports with `shown` and its lines with `words`, without another row.
+        """
+        basis = team.basis_of(case, actor, now)
+        if basis is not None:
+            await store.record_read(connection, actor, Read(case.id, case.id, purpose, basis), now)
+        return basis
+
     async def report(self, connection: AsyncConnection, file: ConcernFile) -> Reading:
-        """A report in full. Whoever calls has decided that the reader needs it."""
+        """A report in full, also who reported. For the desk's own work; nobody is shown it."""
         try:
             return Reading(
                 child=await self._said(connection, file, "child", ChildDescription),
@@ -90,6 +154,11 @@ class Reader:
         except Erased:
             return Reading(erased=True)
 
+    async def shown(self, connection: AsyncConnection, file: ConcernFile, actor: Actor) -> Reading:
+        """A report as the reader may see it whom `admit` let in: the reporter hidden from all but intake."""
+        full = await self.report(connection, file)
+        return full if may_read_reporter(actor, file) else replace(full, reporter=None)
+
     async def report_for(
         self, connection: AsyncConnection, file: ConcernFile, actor: Actor, purpose: str, now: datetime
     ) -> Reading | None:
@@ -98,11 +167,14 @@ class Reader:
         A coordinator reads only the words about the place, and only while the commune is not known: someone has to
         forward it (Decree 56/2017, Art. 26(1)).
         """
-        if may_read_concern(actor, file):
-            await store.record_read(connection, actor, file.file_id, purpose, now)
-            return await self.report(connection, file)
-        if actor.role == "coordinator" and file.concern.unit == "unclassified":
-            await store.record_read(connection, actor, file.file_id, "forward", now)
+        case = await store.find_case(connection, file.concern.case_id) if file.concern.case_id else None
+        basis = concern_basis(actor, file, case, now)
+        case_id = case.id if case is not None else None
+        if basis is not None:
+            await store.record_read(connection, actor, Read(file.file_id, case_id, purpose, basis), now)
+            return await self.shown(connection, file, actor)
+        if actor.role == "coordinator" and case is None and file.concern.unit == "unclassified":
+            await store.record_read(connection, actor, Read(file.file_id, None, "forward", "forward"), now)
             return Reading(unit_text=(await self.report(connection, file)).unit_text)
         return None
 
@@ -110,12 +182,12 @@ class Reader:
         self, connection: AsyncConnection, case: Case, sector: str, actor: Actor, now: datetime
     ) -> Reading | None:
         """What a sector needs for a task that waits for its answer, remembered; None where it needs nothing."""
+        await self.remember_task(connection, case, actor, now)
         needs = _NEEDS.get(sector, frozenset())
         file = await store.find_concern(connection, case.concern_id)
         if not needs or file is None:
             return None
         full = await self.report(connection, file)
-        await store.record_read(connection, actor, file.file_id, "task", now)
         child = None
         if full.child is not None:
             child = ChildDescription.model_validate(full.child.model_dump(include=set(needs)))
@@ -124,6 +196,11 @@ class Reader:
             what_happened=full.what_happened if "what_happened" in needs else None,
             erased=full.erased,
         )
+
+    async def remember_task(self, connection: AsyncConnection, case: Case, actor: Actor, now: datetime) -> None:
+        """A task's words are opened to whoever was asked, also after it was answered: remembered as one reading."""
+        basis = team.basis_of(case, actor, now) or "task"
+        await store.record_read(connection, actor, Read(case.id, case.id, "task", basis), now)
 
     async def words(self, connection: AsyncConnection, line: Line) -> Mapping[str, Any]:
         """Open the words of a line of the timeline; nothing, where they were erased."""

@@ -62,6 +62,13 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "deadline.met-late": ("Xong sau thời hạn", "warning"),
     "deadline.cancelled": ("Thời hạn không còn áp dụng", "plain"),
     "note": ("Ghi chú", "plain"),
+    "case.assigned": ("Người phụ trách vụ việc", "info"),
+    "team.requested": ("Đề nghị tham gia nhóm vụ việc", "warning"),
+    "team.joined": ("Tham gia nhóm vụ việc", "info"),
+    "team.left": ("Thôi tham gia nhóm vụ việc", "plain"),
+    "access.broken-glass": ("Mở khẩn cấp danh tính của trẻ", "danger"),
+    "access.closed": ("Đóng danh tính đã mở khẩn cấp", "plain"),
+    "access.reviewed": ("Chủ tịch xem xét lần mở khẩn cấp", "info"),
 }
 WORDS: Mapping[str, str] = {
     "findings": "Kết quả",
@@ -78,6 +85,8 @@ WORDS: Mapping[str, str] = {
     "summary": "Kết quả thực hiện",
     "instructions": "Nội dung đề nghị",
     "text": "Nội dung",
+    "member": "Thành viên",
+    "worker": "Người phụ trách",
 }
 SEXES: Mapping[str, str] = {"male": "Nam", "female": "Nữ", "unknown": "Chưa rõ"}
 DANGER: Mapping[str, str] = {"yes": "Có", "no": "Không", "unknown": "Chưa rõ"}
@@ -139,6 +148,57 @@ ACTS: Mapping[str, str] = {
     "link": "Gắn vào vụ việc đang có",
     "dismiss": "Không mở vụ việc",
     "forward": "Chuyển xã, phường khác",
+    "request-access": "Đề nghị tham gia nhóm vụ việc",
+    "admit-member": "Cho tham gia",
+    "refuse-member": "Từ chối",
+    "assign-worker": "Giao người phụ trách",
+    "leave-team": "Thôi tham gia",
+    "remove-member": "Cho thôi tham gia",
+    "exclude-member": "Loại trừ vì xung đột lợi ích",
+    "break-glass": "Mở khẩn cấp danh tính",
+    "close-glass": "Đóng lại ngay",
+    "review-access": "Xem xét lần mở khẩn cấp",
+}
+# msgids: on what ground somebody reads, and belongs to the team.
+GROUNDS: Mapping[str, str] = {
+    "role": "Theo chức trách",
+    "request": "Theo đề nghị được chấp nhận",
+    "act": "Đã xử lý vụ việc",
+    "assigned": "Được giao phụ trách",
+    "glass": "Mở khẩn cấp",
+    "task": "Theo nhiệm vụ được đề nghị",
+    "entered": "Người ghi báo tin",
+    "forward": "Để chuyển đúng xã, phường",
+}
+LEFT: Mapping[str, str] = {
+    "left": "Tự thôi tham gia",
+    "removed": "Được cho thôi tham gia",
+    "excluded": "Loại trừ vì xung đột lợi ích",
+    "refused": "Đề nghị không được chấp nhận",
+    "moved": "Vụ việc đã chuyển xã, phường khác",
+}
+READ_FOR: Mapping[str, str] = {
+    "case": "Xem vụ việc",
+    "report": "Xem báo tin",
+    "task": "Làm nhiệm vụ được đề nghị",
+    "forward": "Chuyển báo tin",
+    "api": "Phần mềm kết nối",
+    "print": "In hồ sơ",
+    "export": "Xuất hồ sơ",
+    "search": "Tìm kiếm",
+    "document": "Xem văn bản, tệp đính kèm",
+}
+VERDICTS: Mapping[str, tuple[str, str]] = {
+    "justified": ("Có căn cứ", "success"),
+    "unjustified": ("Không có căn cứ", "danger"),
+}
+# msgids: what an account is, in short.
+ROLES: Mapping[str, str] = {
+    "worker": "Cán bộ xã, phường",
+    "chair": "Chủ tịch xã, phường",
+    "coordinator": "Điều phối viên cấp tỉnh",
+    "sector": "Cán bộ ngành",
+    "hotline": "Nhân viên tổng đài",
 }
 
 
@@ -287,6 +347,17 @@ class Names:
             "case.transferred": lambda: f"{self.unit(data['from_unit'])} → {self.unit(data['to_unit'])}",
             "case.merged": lambda: data["into"],
             "case.took-over": lambda: data["code"],
+            "case.assigned": lambda: (
+                self.term("reassign-reasons", data["reason"]) if data.get("reason") else self.of(GROUNDS, data["how"])
+            ),
+            "team.requested": lambda: self.of(ROLES, data["role"]),
+            "team.joined": lambda: f"{self.of(ROLES, data['role'])} · {self.of(GROUNDS, data['how'])}",
+            "team.left": lambda: f"{self.of(ROLES, data['role'])} · {self.of(LEFT, data['cause'])}",
+            "access.broken-glass": lambda: (
+                f"{self.term('access-purposes', data['purpose'])} · {self._say('Mở đến')} "
+                f"{when(datetime.fromisoformat(data['until']))}"
+            ),
+            "access.reviewed": lambda: self.of(VERDICTS, data["verdict"]),
             "report.linked": lambda: data["code"],
             "case.reclassified": lambda: (
                 f"{self.term('case-kinds', data['from_kind'])}, {self.term('risk-levels', data['from_risk'])}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 
+from shared.reference.access import Access
 from shared.reference.calendar import WorkCalendar
 from shared.reference.deadlines import Deadlines
 from shared.reference.files import ReferenceDataError
@@ -27,6 +28,7 @@ def check() -> dict[str, int]:
         "predecessors": len({unit for code in units.codes() for unit in units.predecessors(code)}),
         "deadlines": len(Deadlines.load().kinds()),
         "forms": len(Forms.load().codes()),
+        "access": len(Access.load()),
         **{name: len(Terms.load(name).codes()) for name in Terms.names()},
     }
 

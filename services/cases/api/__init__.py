@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.cases.api import cases, intake, tasks
+from services.cases.api import access, cases, intake, tasks
 from services.cases.office import Office
 
 
 def build_api(office: Office) -> APIRouter:
     """The routes below `/cases/api`."""
     api = APIRouter(prefix="/api")
-    for part in (cases, intake, tasks):
+    for part in (cases, intake, tasks, access):
         part.add_routes(api, office)
     return api

@@ -8,14 +8,16 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.responses import JSONResponse
 
 from services.cases import store
 from services.cases.api.answers import conflict
 from services.cases.domain.acts import Act
-from services.cases.domain.model import Case
+from services.cases.domain import team
+from services.cases.domain.model import Actor, Case
 from services.cases.domain.rules import open_acts
 from services.cases.office import Office, coarse
-from services.cases.reading import actor_of, may_read_identity, may_see_case
+from services.cases.reading import actor_of, may_see_case
 from services.cases.store import CaseFilter, Place
 from shared.contracts.errors import Rejected
 from shared.identity import NotAllowedError, Permission, Principal, SignedIn
@@ -51,7 +53,7 @@ def add_routes(api: APIRouter, office: Office) -> None:
         """
         if not principal.may(Permission.SEE_CASES) or actor_of(principal).role == "hotline":
             raise NotAllowedError("The role sees no cases")
-        wanted = CaseFilter(status, unit, risk, step, due)
+        wanted = CaseFilter(status, unit, risk, step, due, reader=principal.id)
         order = "due" if status == "open" else "opened"
         place = Place.read(order, after) if after else None
         if after and place is None:
@@ -69,45 +71,64 @@ def add_routes(api: APIRouter, office: Office) -> None:
     async def case(key: str, principal: SignedIn) -> dict[str, Any]:
         """One case by id or code: coarse facts, clocks, tasks, and the acts open to the caller."""
         async with office.scope() as scope:
-            return _case_json(await _seen_case(scope.connection, key, principal), principal)
+            found = await seen_case(scope.connection, key, principal, scope.now)
+            return case_json(found, principal, scope.now)
 
     @api.get("/cases/{key}/identity")
-    async def identity(key: str, principal: SignedIn) -> dict[str, Any]:
-        """Who the child is, as reported; to the commune that works on the case, and remembered."""
-        actor = actor_of(principal)
+    async def identity(key: str, principal: SignedIn) -> Any:
+        """Who the child is, as reported; to the case's team and to who broke the glass, and remembered.
+
+        403 says how to come in.
+        """
+        actor, reader = actor_of(principal), office.desk.files.reader
         async with office.scope() as scope:
-            found = await _seen_case(scope.connection, key, principal)
-            if not may_read_identity(actor, found.unit):
-                raise NotAllowedError("The role works on no case")
+            found = await seen_case(scope.connection, key, principal, scope.now)
+            basis = await reader.admit(scope.connection, found, actor, "api", scope.now)
+            if basis is None:
+                return outside(found, actor, scope.now)
             reports = await store.concerns_of(scope.connection, found.id)
-            readings = [
-                await office.desk.files.reader.report_for(scope.connection, file, actor, "api", scope.now)
-                for file in reports
-            ]
-        children = [reading.child.model_dump(mode="json") for reading in readings if reading and reading.child]
-        return {"case_id": found.id, "child_id": found.child_id, "described": children}
+            readings = [await reader.shown(scope.connection, file, actor) for file in reports]
+        children = [reading.child.model_dump(mode="json") for reading in readings if reading.child]
+        return {"case_id": found.id, "child_id": found.child_id, "described": children, "basis": basis}
 
     @api.post("/cases/{case_id}/acts")
     async def act(case_id: str, request: ActRequest, principal: SignedIn) -> dict[str, Any]:
         """Do something to a case. 409 where somebody was faster, 422 with rule and law where it is not open."""
         async with office.scope() as scope:
-            await _seen_case(scope.connection, case_id, principal)
+            await seen_case(scope.connection, case_id, principal, scope.now)
             try:
                 after = await office.desk.cases.act(scope, case_id, request.act, actor_of(principal), request.version)
             except Rejected as rejected:
                 raise conflict(rejected) from None
-            return _case_json(after, principal)
+            return case_json(after, principal, scope.now)
 
 
-async def _seen_case(connection: AsyncConnection, key: str, principal: Principal) -> Case:
+async def seen_case(connection: AsyncConnection, key: str, principal: Principal, now: datetime) -> Case:
     """The case, if the caller sees it; otherwise it does not exist for them."""
     found = await store.find_case(connection, key)
-    if found is None or not may_see_case(actor_of(principal), found.unit):
+    if found is None or not may_see_case(actor_of(principal), found, now):
         raise HTTPException(404)
     return found
 
 
-def _case_json(case: Case, principal: Principal) -> dict[str, Any]:
+def outside(case: Case, actor: Actor, now: datetime) -> JSONResponse:
+    """403 for who is not in the team, with the acts by which they may come in, and where."""
+    ways = [act for act in ("request-access", "break-glass") if team.refusal(case, act, actor, now) is None]
+    problem = {
+        "type": "about:blank",
+        "title": "The identity is open to the case team alone",
+        "title_vi": "Danh tính chỉ mở cho nhóm vụ việc",
+        "status": 403,
+        "acts": ways,
+        "next": f"/cases/api/cases/{case.id}/access",
+        "page": f"/cases/c/{case.id}/access",
+    }
+    return JSONResponse(problem, 403, media_type="application/problem+json")
+
+
+def case_json(case: Case, principal: Principal, now: datetime) -> dict[str, Any]:
+    """A case as machines see it: coarse facts, clocks, tasks, its team by account, the acts open to the caller."""
+    actor = actor_of(principal)
     return {
         "id": case.id,
         "code": case.code,
@@ -131,7 +152,21 @@ def _case_json(case: Case, principal: Principal) -> dict[str, Any]:
             {"id": task.id, "kind": task.kind, "sector": task.sector, "state": task.state, "due": _iso(task.due)}
             for task in case.tasks
         ],
-        "acts": open_acts(case, actor_of(principal)),
+        "worker": case.worker,
+        "team": [
+            {
+                "person": member.person,
+                "role": member.role,
+                "how": member.how,
+                "state": member.state,
+                "since": _iso(member.since),
+            }
+            for member in case.team
+            if member.state != "left"
+        ],
+        "reads_identity": team.basis_of(case, actor, now),
+        "acts": open_acts(case, actor),
+        "access_acts": team.open_team_acts(case, actor, now),
     }
 
 

@@ -63,7 +63,9 @@ def add_routes(api: APIRouter, office: Office) -> None:
         actor = actor_of(principal)
         async with office.scope() as scope:
             file = await store.find_concern(scope.connection, concern_id)
-            if file is None or not may_see_concern(actor, file):
+            case_id = file.concern.case_id if file is not None else None
+            case = await store.find_case(scope.connection, case_id) if case_id else None
+            if file is None or not may_see_concern(actor, file, case, scope.now):
                 raise HTTPException(404)
             try:
                 after = await office.desk.intake.act(scope, file.concern.id, request.act, actor, request.version)

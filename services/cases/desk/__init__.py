@@ -5,6 +5,7 @@ Handlers, pages, the API and the ticker all come through here, so that there is 
 
 from __future__ import annotations
 
+from services.cases.desk.access import AccessDesk
 from services.cases.desk.files import CaseFiles
 from services.cases.desk.intake import IntakeDesk, Origin
 from services.cases.desk.tasks import TaskDesk
@@ -28,3 +29,4 @@ class Desk:
         self.intake = IntakeDesk(self.files)
         self.cases = CaseDesk(self.files)
         self.tasks = TaskDesk(self.files)
+        self.access = AccessDesk(self.files)

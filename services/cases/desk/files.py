@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from services.cases import store
-from services.cases.domain import acts, cases
+from services.cases.domain import acts, cases, team
 from services.cases.domain.model import Actor, Case, Decision, World, refuse
 from services.cases.reading import Reader
 from services.cases.store import ConcernFile, Line
@@ -41,7 +41,7 @@ class CaseFiles:
         self.deadlines = deadlines
         self._codes = {
             name: frozenset(Terms.load(name).codes())
-            for name in ("task-kinds", "case-outcomes", "emergency-measures", "dismissal-reasons")
+            for name in ("task-kinds", "case-outcomes", "emergency-measures", "dismissal-reasons", "access-purposes")
         }
 
         measures = Terms.load("emergency-measures")
@@ -59,6 +59,7 @@ class CaseFiles:
             measures=self._codes["emergency-measures"],
             separating=self._separating,
             dismissals=self._codes["dismissal-reasons"],
+            access_purposes=self._codes["access-purposes"],
         )
 
     async def save(
@@ -70,7 +71,7 @@ class CaseFiles:
         """
         if not decision.happenings and not decision.entries:
             return decision.case
-        decision = cases.follow(before, decision)
+        decision = cases.follow(before, team.follow(before, decision, actor, scope.now))
         case = decision.case
         sequence = case.sequence
         kid = f"case/{case.id}"

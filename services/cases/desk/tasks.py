@@ -8,7 +8,7 @@ from datetime import datetime
 from services.cases import store
 from services.cases.desk.files import CaseFiles
 from services.cases.desk.intake import Origin
-from services.cases.domain import tasks
+from services.cases.domain import tasks, team
 from services.cases.domain.model import SYSTEM, Actor, Case
 from shared.contracts.agency import TaskAnswered
 from shared.messaging.outbox import stable_id
@@ -58,7 +58,7 @@ class TaskDesk:
         """A person's answer: the sector's own officer, or the commune that writes down what the sector said."""
         case = await self._case_of_task(scope, task_id)
         if actor.role in ("worker", "chair"):
-            if not actor.covers(case.unit):
+            if not team.by_role(case, actor):
                 raise tasks.task_unknown()
             sector = None
         else:

@@ -26,6 +26,8 @@ from shared.contracts.vocabulary import AgeBand, DangerNow, Request, RiskLevel, 
 
 Pending = Literal["question", "date"]
 Identity = Literal["none", "asked", "candidates", "linked"]
+LeftBecause = Literal["left", "removed", "excluded", "refused", "moved"]
+Verdict = Literal["justified", "unjustified"]
 RUNNING: frozenset[DeadlineState] = frozenset({"running", "nearing", "missed"})
 OPEN_TASKS: frozenset[TaskState] = frozenset({"requested", "accepted", "overdue"})
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -71,6 +73,7 @@ class World:
     measures: frozenset[str]
     separating: frozenset[str]
     dismissals: frozenset[str]
+    access_purposes: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +172,8 @@ class Member:
     """Somebody of the case team, by account. `how`: by role, on request, by an act of theirs, or assigned.
 
     `state`: `asked` waits for the lead; `left` is remembered, so that nobody joins by mere role again.
+    `unit`: the commune for which they work here, None for the province's and the sectors' people. `cause`: why they are
+    no member: left by themselves, removed, excluded for a conflict of interest, refused, or the case moved away.
     """
 
     person: str
@@ -176,6 +181,40 @@ class Member:
     how: Literal["role", "request", "act", "assigned"]
     state: Literal["asked", "member", "left"]
     since: datetime
+    unit: str | None = None
+    cause: LeftBecause | None = None
+
+    @property
+    def barred(self) -> bool:
+        """Whether their office opens the case to them no more, until the lead says so; being refused bars nobody."""
+        return self.state == "asked" or (self.state == "left" and self.cause in ("left", "removed", "excluded"))
+
+    @property
+    def excluded(self) -> bool:
+        """Whether they are kept out altogether: related to the family, or to whoever harmed the child."""
+        return self.state != "member" and self.cause == "excluded"
+
+
+@dataclass(frozen=True, slots=True)
+class Glass:
+    """Identity opened from outside the team, for a while (break-glass). The reason is in the timeline, sealed.
+
+    `verdict`: what the chair said of it afterwards; None waits for review.
+    """
+
+    id: str
+    person: str
+    role: str
+    purpose: str
+    since: datetime
+    until: datetime
+    verdict: Verdict | None = None
+    reviewed_by: str | None = None
+    reviewed_at: datetime | None = None
+
+    def is_open(self, now: datetime) -> bool:
+        """Whether identity is open through it at the moment; it closes by itself."""
+        return self.since <= now < self.until
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,6 +259,7 @@ class Case:
     clocks: tuple[Clock, ...] = ()
     tasks: tuple[Task, ...] = ()
     team: tuple[Member, ...] = ()
+    glasses: tuple[Glass, ...] = ()
 
     def facts(self) -> CaseFacts:
         """The coarse state that every event carries."""
@@ -242,6 +282,10 @@ class Case:
     def clock(self, kind: str) -> Clock | None:
         """The running clock of a kind, if there is one."""
         return next((clock for clock in self.clocks if clock.kind == kind and clock.runs), None)
+
+    def member(self, person: str) -> Member | None:
+        """What the team's list says of an account; None where it says nothing."""
+        return next((member for member in self.team if member.person == person), None)
 
     def next_moment(self) -> datetime | None:
         """When something about the case falls due next."""

@@ -102,6 +102,8 @@ def refusal(case: Case, act: str, actor: Actor) -> Violation | None:
         return _role(rule)
     if not actor.covers(case.unit):
         return _place(rule)
+    if (known := case.member(actor.id)) is not None and known.barred:
+        return _left(rule)
     if case.step not in rule.steps:
         return _step(rule)
     if act == "close" and case.step != "review" and case.verified is not False:
@@ -154,6 +156,15 @@ def _place(rule: Rule) -> Violation:
         "not-your-commune",
         f"Vụ việc thuộc xã, phường khác ({rule.law.vi}).",
         f"The case belongs to another commune ({rule.law.en}).",
+    )
+
+
+def _left(rule: Rule) -> Violation:
+    return Violation(
+        "act",
+        "left-the-team",
+        f"Anh chị không còn tham gia vụ việc này ({rule.law.vi}).",
+        f"You belong to this case's team no more ({rule.law.en}).",
     )
 
 

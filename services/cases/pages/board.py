@@ -82,7 +82,7 @@ class BoardPages:
         """Communes beside each other."""
         _see_cases(actor)
         names = self.room.names(request)
-        wanted = replace(filter_of(request.query_params), status="open")
+        wanted = replace(filter_of(request.query_params), status="open", reader=actor.id)
         asked = _asked(wanted)
         async with self.room.office.scope() as scope:
             counts = await store.counts_by_unit(scope.connection, actor.units, wanted, scope.now)
@@ -110,7 +110,7 @@ class BoardPages:
         """The cases that match, most urgent first or as asked; as a page or a file of coarse facts."""
         _see_cases(actor)
         asked = request.query_params
-        wanted = filter_of(asked)
+        wanted = replace(filter_of(asked), reader=actor.id)
         order = asked.get("order", "")
         if order not in store.ORDERS or (wanted.status not in ("", "open") and order in ("due", "risk")):
             order = "due" if wanted.status == "open" else "opened"
@@ -176,7 +176,7 @@ class BoardPages:
     async def _workers(self, connection: Any, actor: Actor, wanted: CaseFilter) -> Sequence[tuple[str, str]]:
         """Responsible people to choose from: of one commune, for a province's are too many for a phone."""
         one = wanted.unit or (next(iter(actor.units)) if actor.units != "all" and len(actor.units) == 1 else None)
-        known = await store.workers_of(connection, actor.units, one) if one else []
+        known = await store.workers_in(connection, actor.units, one) if one else []
         if wanted.worker and wanted.worker not in dict(known):
             known = [*known, (wanted.worker, wanted.worker)]
         return known
@@ -290,7 +290,7 @@ def _totals(rows: Iterable[BoardRow]) -> dict[str, int | None]:
 
 def _asked(wanted: CaseFilter) -> dict[str, str]:
     """A filter as an address says it."""
-    values = {name: value for name, value in asdict(wanted).items() if value}
+    values = {name: value for name, value in asdict(wanted).items() if value and name != "reader"}
     if values.get("status") == "open":
         del values["status"]
     return values

@@ -15,7 +15,7 @@ from services.cases.domain.model import Case, Clock
 from services.cases.domain.rules import open_acts
 from services.cases.pages.history import Asked, history_of
 from services.cases.pages.room import Room, form_of, typed
-from services.cases.reading import actor_of, may_read_identity, may_see_case
+from services.cases.reading import actor_of, may_see_case
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
 from shared.identity import Principal, SignedIn
@@ -61,14 +61,14 @@ class CasePage:
         """A case: its clocks, the child, what can be done, and one timeline of all sectors."""
         actor = actor_of(principal)
         async with self.room.office.scope() as scope:
-            case = await self.room.seen_case(scope.connection, key, actor)
+            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
             if case.code == key:
                 return RedirectResponse(f"/cases/c/{case.id}", 303)
             reports = await store.concerns_of(scope.connection, case.id)
-            reader, reads = self.room.office.desk.files.reader, may_read_identity(actor, case.unit)
+            reader = self.room.office.desk.files.reader
+            reads = await reader.admit(scope.connection, case, actor, "case", scope.now) is not None
             readings = [
-                (file, await reader.report_for(scope.connection, file, actor, "case", scope.now) if reads else None)
-                for file in reports
+                (file, await reader.shown(scope.connection, file, actor) if reads else None) for file in reports
             ]
             history = await history_of(
                 scope, case, actor, reader, self.room.names(request), Asked.read(request.query_params), reads
@@ -100,13 +100,14 @@ class CasePage:
         actor = actor_of(principal)
         try:
             async with self.room.office.scope() as scope:
-                case = await self.room.seen_case(scope.connection, key, actor)
+                case = await self.room.seen_case(scope.connection, key, actor, scope.now)
                 after = await self.room.office.desk.cases.act(
                     scope, case.id, forms.case_act(form), actor, forms.version_of(form)
                 )
+                sees = may_see_case(actor, after, scope.now)
         except Rejected as rejected:
             return await self.case(request, key, principal, form, forms.prefixed(rejected, form.get("act", "")))
-        if not may_see_case(actor, after.unit):
+        if not sees:
             return RedirectResponse("/cases/", 303)
         return RedirectResponse(f"/cases/c/{after.id}?done={form['act']}", 303)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import RedirectResponse, Response
 
-from services.cases import forms, store
+from services.cases import forms
 from services.cases.domain.rules import open_concern_acts
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.reading import actor_of, may_see_case, may_see_concern
@@ -69,18 +69,18 @@ class IntakePages:
         """A report, with what the reader may read of it and do with it."""
         actor = actor_of(principal)
         async with self.room.office.scope() as scope:
-            file = await self.room.seen_concern(scope.connection, key, actor)
+            file, case = await self.room.seen_concern(scope.connection, key, actor, scope.now)
             reading = await self.room.office.desk.files.reader.report_for(
                 scope.connection, file, actor, "report", scope.now
             )
-            case = await store.find_case(scope.connection, file.concern.case_id) if file.concern.case_id else None
+            sees_case = case is not None and may_see_case(actor, case, scope.now)
         return self.room.render(
             request,
             "cases/concern.html",
             file=file,
             concern=file.concern,
             reading=reading,
-            case=case if case and may_see_case(actor, case.unit) else None,
+            case=case if sees_case else None,
             acts=open_concern_acts(file.concern, actor),
             values=typed(values),
             violations=violations,
@@ -93,15 +93,16 @@ class IntakePages:
         actor = actor_of(principal)
         try:
             async with self.room.office.scope() as scope:
-                file = await self.room.seen_concern(scope.connection, key, actor)
+                file, _ = await self.room.seen_concern(scope.connection, key, actor, scope.now)
                 after = await self.room.office.desk.intake.act(
                     scope, file.concern.id, forms.concern_act(form), actor, forms.version_of(form)
                 )
+                sees = may_see_concern(actor, after, None, scope.now)
         except Rejected as rejected:
             return await self.concern(request, key, principal, form, forms.prefixed(rejected, form.get("act", "")))
         if after.concern.case_id:
             return RedirectResponse(f"/cases/c/{after.concern.case_id}?done={form['act']}", 303)
-        if not may_see_concern(actor, after):
+        if not sees:
             return RedirectResponse("/cases/", 303)
         return RedirectResponse(f"/cases/concerns/{after.concern.id}?done={form['act']}", 303)
 

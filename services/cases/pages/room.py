@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 from fastapi import HTTPException, Request
@@ -48,19 +49,23 @@ class Room:
 
         return v.Names(say, language_of(request), self.pages.unit_name)
 
-    async def seen_case(self, connection: AsyncConnection, key: str, actor: Actor) -> Case:
+    async def seen_case(self, connection: AsyncConnection, key: str, actor: Actor, now: datetime) -> Case:
         """The case, if the actor sees it; otherwise it does not exist for them."""
         found = await store.find_case(connection, key)
-        if found is None or not may_see_case(actor, found.unit):
+        if found is None or not may_see_case(actor, found, now):
             raise HTTPException(404)
         return found
 
-    async def seen_concern(self, connection: AsyncConnection, key: str, actor: Actor) -> ConcernFile:
-        """The report, if the actor sees it; otherwise it does not exist for them."""
+    async def seen_concern(
+        self, connection: AsyncConnection, key: str, actor: Actor, now: datetime
+    ) -> tuple[ConcernFile, Case | None]:
+        """The report with its case, if the actor sees it; otherwise it does not exist for them."""
         found = await store.find_concern(connection, key)
-        if found is None or not may_see_concern(actor, found):
+        case_id = found.concern.case_id if found is not None else None
+        case = await store.find_case(connection, case_id) if case_id else None
+        if found is None or not may_see_concern(actor, found, case, now):
             raise HTTPException(404)
-        return found
+        return found, case
 
     def unit_options(self) -> list[tuple[str, str]]:
         """Today's communes, by code and name, in the order of their names."""

@@ -41,21 +41,17 @@ class TaskPages:
         async with self.room.office.scope() as scope:
             case = await self._case_of(scope, task_id, actor)
             task = next(task for task in case.tasks if task.id == task_id)
-            reading = None
+            reading, reader = None, self.room.office.desk.files.reader
             if task.is_open:
-                reading = await self.room.office.desk.files.reader.for_task(
-                    scope.connection, case, task.sector, actor, scope.now
-                )
+                reading = await reader.for_task(scope.connection, case, task.sector, actor, scope.now)
+            else:
+                await reader.remember_task(scope.connection, case, actor, scope.now)
             lines = [
                 line for line in await store.timeline(scope.connection, case.id) if line.data.get("task_id") == task_id
             ]
             names = self.room.names(request)
-            shown = [
-                names.line(
-                    line, await self.room.office.desk.files.reader.words(scope.connection, line), format_datetime
-                )
-                for line in lines
-            ]
+            shown = [names.line(line, await reader.words(scope.connection, line), format_datetime) for line in lines]
+            sees_case = may_see_case(actor, case, scope.now)
         return self.room.render(
             request,
             "cases/task.html",
@@ -63,7 +59,7 @@ class TaskPages:
             task=task,
             reading=reading,
             history=shown,
-            sees_case=may_see_case(actor, case.unit),
+            sees_case=sees_case,
             values=typed(values),
             violations=violations,
             done=request.query_params.get("done"),
@@ -100,7 +96,7 @@ class TaskPages:
         if case is None or task is None:
             raise HTTPException(404)
         asked = actor.role == "sector" and task.sector == actor.sector and actor.covers(case.unit)
-        if not asked and not may_read_identity(actor, case.unit):
+        if not asked and not may_read_identity(actor, case, scope.now):
             raise HTTPException(404)
         return case
 

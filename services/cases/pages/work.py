@@ -71,6 +71,7 @@ class Today:
     decisions: Sequence[CaseLine] = ()
     tasks: Sequence[RowMapping] = ()
     askers: Sequence[RowMapping] = ()
+    glasses: Sequence[RowMapping] = ()
     handovers: Sequence[CaseLine] = ()
     changed: Sequence[RowMapping] = field(default_factory=list)
 
@@ -109,15 +110,19 @@ class WorkPages:
         return await self._today(request, actor)
 
     async def _today(self, request: Request, actor: Actor) -> Response:
+        chair = actor.role == "chair"
         mine = request.query_params.get("mine") == "1"
-        whose = Whose(actor.units, actor.id if mine else None)
+        whose = Whose(actor.units, actor.id, mine)
         async with self.room.office.scope() as scope:
-            counts = await store.case_counts(scope.connection, actor.units, scope.now, whose.worker)
+            counts = await store.case_counts(
+                scope.connection, actor.units, scope.now, actor.id if mine else None, actor.id
+            )
             cases = await store.cases_waiting(scope.connection, whose, _REASONS_OF[actor.role], scope.now, _LINES)
             waiting = await store.waiting_concerns(scope.connection, actor.units, _LINES)
             waiting_count = await store.count_waiting(scope.connection, actor.units)
             tasks = await store.tasks_waiting(scope.connection, whose, _LINES)
-            askers = await store.askers_waiting(scope.connection, actor.units, _LINES)
+            askers = await store.asked_to_join(scope.connection, actor.units, _LINES)
+            glasses = await store.glasses_of_area(scope.connection, actor.units, scope.now, _LINES) if chair else []
             handovers = await store.handovers_to(scope.connection, actor.units, _LINES)
             changed = await store.changed_cases(scope.connection, actor.id, actor.units, _LINES)
         lines = [_line(case, actor, scope.now) for case in cases]
@@ -128,6 +133,7 @@ class WorkPages:
             decisions=[line for line in lines if _reason(line) not in ("missed", "today")],
             tasks=tasks,
             askers=askers,
+            glasses=glasses,
             handovers=[_line(case, actor, scope.now, "answer-handover") for case in handovers],
             changed=changed,
         )

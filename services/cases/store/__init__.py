@@ -1,14 +1,18 @@
 """Tables and queries of the cases database. Personal words lie here sealed only; every statement is written whole."""
 
-from services.cases.store.access import record_read
-from services.cases.store.agenda import (
-    REASONS,
-    Whose,
-    askers_waiting,
-    cases_waiting,
-    handovers_to,
-    tasks_waiting,
+from services.cases.store.access import (
+    Basis,
+    Read,
+    asked_to_join,
+    forget_reads,
+    glasses_of_area,
+    open_to,
+    reads_by,
+    reads_of_case,
+    record_read,
+    unusual_reading,
 )
+from services.cases.store.agenda import REASONS, Whose, cases_waiting, handovers_to, tasks_waiting
 from services.cases.store.children import add_alias, cases_of_child, resolved
 from services.cases.store.concerns import (
     ConcernFile,
@@ -34,9 +38,22 @@ from services.cases.store.lists import (
     list_cases,
     tasks_of_sector,
     waiting_by_unit,
-    workers_of,
+    workers_in,
 )
 from services.cases.store.looks import MOST_COUNTED, changed_cases, look, looked
+from services.cases.store.reassign import (
+    ReassignedState,
+    Reassignment,
+    add_reassignment,
+    cases_of_worker,
+    find_reassignment,
+    next_reassigned,
+    reassigned_counts,
+    settle_reassigned,
+    skipped_of,
+    unfinished,
+    workers_of,
+)
 from services.cases.store.statements import Units
 from services.cases.store.timeline import CHAPTERS, Line, LineFilter, timeline, timeline_page
 
@@ -45,6 +62,7 @@ __all__ = [
     "MOST_COUNTED",
     "ORDERS",
     "REASONS",
+    "Basis",
     "CaseFilter",
     "CasePage",
     "ConcernFile",
@@ -52,13 +70,18 @@ __all__ = [
     "Line",
     "LineFilter",
     "Place",
+    "Read",
+    "ReassignedState",
+    "Reassignment",
     "Units",
     "Whose",
     "add_alias",
-    "askers_waiting",
+    "add_reassignment",
+    "asked_to_join",
     "case_counts",
     "case_of_task",
     "cases_of_child",
+    "cases_of_worker",
     "cases_waiting",
     "changed_cases",
     "concerns_entered_by",
@@ -69,6 +92,9 @@ __all__ = [
     "due_cases",
     "find_case",
     "find_concern",
+    "find_reassignment",
+    "forget_reads",
+    "glasses_of_area",
     "handovers_to",
     "list_cases",
     "lock_case",
@@ -77,16 +103,26 @@ __all__ = [
     "look",
     "looked",
     "next_case_code",
+    "next_reassigned",
+    "open_to",
+    "reads_by",
+    "reads_of_case",
+    "reassigned_counts",
     "record_read",
     "resolved",
     "save_case",
     "save_concern",
     "save_incident",
+    "settle_reassigned",
+    "skipped_of",
     "tasks_of_sector",
     "tasks_waiting",
     "timeline",
     "timeline_page",
+    "unfinished",
+    "unusual_reading",
     "waiting_by_unit",
     "waiting_concerns",
+    "workers_in",
     "workers_of",
 ]

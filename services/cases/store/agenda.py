@@ -13,7 +13,7 @@ from typing import Any, Final
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cases.store.statements import Units, in_units, units_of
+from services.cases.store.statements import Units, in_units, not_kept_out, units_of
 
 # Why a case is on the list -> which open cases, the most urgent reason first; `:now` and the area are given.
 _REASONS: Final = {
@@ -31,19 +31,20 @@ _CLOCKS: Final = """ARRAY(SELECT kind FROM deadline WHERE case_id = shown.id
 
 @dataclass(frozen=True, slots=True)
 class Whose:
-    """Whose work: an area's, or of it only what one account is responsible for."""
+    """Whose work: an area's as `reader` sees it, or of it only what they are responsible for."""
 
     units: Units
-    worker: str | None = None
+    reader: str
+    mine: bool = False
 
     def condition(self, table: str = "cases") -> str:
         """With AND: that a row of cases is of these."""
-        mine = f" AND {table}.worker = :worker" if self.worker else ""
-        return in_units(self.units, f"{table}.unit") + mine
+        mine = f" AND {table}.worker = :reader" if self.mine else ""
+        return f"{in_units(self.units, f'{table}.unit')}{mine} AND {not_kept_out(f'{table}.id')}"
 
     def values(self) -> dict[str, Any]:
         """What the condition needs."""
-        return units_of(self.units) | ({"worker": self.worker} if self.worker else {})
+        return units_of(self.units) | {"reader": self.reader}
 
 
 async def cases_waiting(
@@ -99,19 +100,5 @@ async def tasks_waiting(connection: AsyncConnection, whose: Whose, limit: int) -
                 ORDER BY task.pending IS NULL, task.due, task.id LIMIT :limit"""
         ),
         {"limit": limit, **whose.values()},
-    )
-    return list(rows.mappings())
-
-
-async def askers_waiting(connection: AsyncConnection, units: Units, limit: int) -> list[RowMapping]:
-    """Accounts that ask to join a case's team, the longest waiting first."""
-    rows = await connection.execute(
-        text(
-            f"""SELECT member.case_id, member.person, member.role, member.since, cases.code, cases.unit
-                FROM cases JOIN member ON member.case_id = cases.id
-                WHERE cases.status = 'open' AND member.state = 'asked' {in_units(units, "cases.unit")}
-                ORDER BY member.since, member.person LIMIT :limit"""
-        ),
-        {"limit": limit, **units_of(units)},
     )
     return list(rows.mappings())

@@ -13,20 +13,22 @@ import orjson
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cases.domain.model import Case, Clock, Member, PlannedService, Task
+from services.cases.domain.model import Case, Clock, Glass, Member, PlannedService, Task
 from services.cases.store.concerns import code_of
 from services.cases.store.statements import upsert
 from services.cases.store.timeline import Line, append
 
-_CASE = tuple(field.name for field in fields(Case) if field.name not in ("clocks", "tasks", "team"))
+_CASE = tuple(field.name for field in fields(Case) if field.name not in ("clocks", "tasks", "team", "glasses"))
 _JSON = ("candidates", "services")
 _CLOCK = tuple(field.name for field in fields(Clock))
 _TASK = tuple(field.name for field in fields(Task))
 _MEMBER = tuple(field.name for field in fields(Member))
+_GLASS = tuple(field.name for field in fields(Glass))
 _SAVE_CASE = text(upsert("cases", _CASE, ("next_moment", "next_due"), _JSON))
 _SAVE_CLOCK = text(upsert("deadline", _CLOCK, ("case_id",)))
 _SAVE_TASK = text(upsert("task", _TASK, ("case_id",)))
 _SAVE_MEMBER = text(upsert("member", _MEMBER, ("case_id",), key=("case_id", "person")))
+_SAVE_GLASS = text(upsert("glass", _GLASS, ("case_id",)))
 
 
 async def next_case_code(connection: AsyncConnection, at: datetime) -> str:
@@ -82,6 +84,9 @@ async def save_case(connection: AsyncConnection, before: Case | None, case: Case
         await connection.execute(_SAVE_TASK, tasks)
     if team := [{**asdict(member), "case_id": case.id} for member in case.team if member not in known_team]:
         await connection.execute(_SAVE_MEMBER, team)
+    known_glasses = set(before.glasses) if before else set()
+    if glasses := [{**asdict(glass), "case_id": case.id} for glass in case.glasses if glass not in known_glasses]:
+        await connection.execute(_SAVE_GLASS, glasses)
     await append(connection, lines)
 
 
@@ -91,11 +96,12 @@ async def _case(connection: AsyncConnection, statement: str, values: Mapping[str
 
 
 async def _whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> list[Case]:
-    """Cases with their clocks, tasks and teams, in the order of their rows."""
+    """Cases with their clocks, tasks, teams and opened glasses, in the order of their rows."""
     ids = [row["id"] for row in found]
     clocks = await _parts(connection, "deadline", "started_at, id", ids)
     tasks = await _parts(connection, "task", "asked_at, id", ids)
     team = await _parts(connection, "member", "since, person", ids)
+    glasses = await _parts(connection, "glass", "since, id", ids)
     return [
         Case(
             **{name: row[name] for name in _CASE if name not in _JSON},
@@ -104,6 +110,7 @@ async def _whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> li
             clocks=tuple(Clock(**{name: part[name] for name in _CLOCK}) for part in clocks[row["id"]]),
             tasks=tuple(Task(**{name: part[name] for name in _TASK}) for part in tasks[row["id"]]),
             team=tuple(Member(**{name: part[name] for name in _MEMBER}) for part in team[row["id"]]),
+            glasses=tuple(Glass(**{name: part[name] for name in _GLASS}) for part in glasses[row["id"]]),
         )
         for row in found
     ]

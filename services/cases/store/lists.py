@@ -13,7 +13,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.store.looks import FRESH
-from services.cases.store.statements import Units, in_units, units_of
+from services.cases.store.statements import Units, in_units, not_kept_out, units_of
 
 _DAY: Final = "interval '24 hours'"
 # The running clock that `next_due` is of; `shown` is a row of cases.
@@ -48,7 +48,8 @@ ORDERS: Final = tuple(_ORDERS)
 class CaseFilter:
     """What a list of cases shows. Empty: everything open that the area covers.
 
-    `due`: missed or today. `awaits`: a sector that owes an answer. `worker`: an account's id.
+    `due`: missed or today. `awaits`: a sector that owes an answer. `worker`: an account's id, `none` where nobody is
+    responsible. `reader`: who looks; a case from which they are kept out is not there for them.
     """
 
     status: str = "open"
@@ -60,6 +61,7 @@ class CaseFilter:
     awaits: str | None = None
     worker: str | None = None
     code: str | None = None
+    reader: str | None = None
 
     @property
     def of_cases_only(self) -> bool:
@@ -149,10 +151,10 @@ async def count_open(connection: AsyncConnection, units: Units, wanted: CaseFilt
 
 
 async def case_counts(
-    connection: AsyncConnection, units: Units, now: datetime, worker: str | None = None
+    connection: AsyncConnection, units: Units, now: datetime, worker: str | None = None, reader: str | None = None
 ) -> RowMapping:
     """The figures above the worklist: open, missed, due within a day, waiting for the chair, at high risk."""
-    conditions, values = _conditions(units, CaseFilter(worker=worker), now)
+    conditions, values = _conditions(units, CaseFilter(worker=worker, reader=reader), now)
     rows = await connection.execute(text(f"SELECT {_FIGURES} FROM cases WHERE {conditions}"), {"now": now, **values})
     return rows.mappings().one()
 
@@ -185,7 +187,7 @@ async def waiting_by_unit(connection: AsyncConnection, units: Units, wanted: Cas
     return {row.unit: row.n for row in rows}
 
 
-async def workers_of(connection: AsyncConnection, units: Units, unit: str | None) -> list[tuple[str, str]]:
+async def workers_in(connection: AsyncConnection, units: Units, unit: str | None) -> list[tuple[str, str]]:
     """Who is responsible for open cases of an area, or of one commune in it: account and name."""
     rows = await connection.execute(
         text(
@@ -202,9 +204,15 @@ def _conditions(units: Units, wanted: CaseFilter, now: datetime) -> tuple[str, d
     conditions = [f"TRUE {in_units(units)}"]
     values: dict[str, Any] = units_of(units)
     for name in ("unit", "risk", "step", "kind", "worker", "code"):
-        if value := getattr(wanted, name):
+        value = getattr(wanted, name)
+        if name == "worker" and value == "none":
+            conditions.append("worker IS NULL")
+        elif value:
             conditions.append(f"{name} = :{name}")
             values[name] = value
+    if wanted.reader:
+        conditions.append(not_kept_out("id"))
+        values["reader"] = wanted.reader
     if wanted.status == "open":
         # In clear, so that the partial indexes fit whatever plan is kept.
         conditions.append("status = 'open'")

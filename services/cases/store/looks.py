@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cases.store.statements import Units, in_units, units_of
+from services.cases.store.statements import Units, in_units, not_kept_out, units_of
 
 # More than so many new lines are not counted: "99+" says as much.
 MOST_COUNTED = 100
@@ -58,8 +58,9 @@ async def changed_cases(connection: AsyncConnection, person: str, units: Units, 
                 CROSS JOIN LATERAL (SELECT at, kind, sector FROM entry WHERE case_id = shown.id AND id > look.entry_id
                                     AND who <> :person ORDER BY id DESC LIMIT 1) AS newest
                 WHERE look.person = :person AND shown.status = 'open' {in_units(units, "shown.unit")}
+                AND {not_kept_out("shown.id")}
                 ORDER BY newest.at DESC LIMIT :limit"""
         ),
-        {"person": person, "limit": limit, **units_of(units)},
+        {"person": person, "reader": person, "limit": limit, **units_of(units)},
     )
     return list(rows.mappings())

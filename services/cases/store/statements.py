@@ -27,3 +27,9 @@ def in_units(units: Units, column: str = "unit") -> str:
 def units_of(units: Units) -> dict[str, Any]:
     """The values that `in_units` needs."""
     return {} if units == "all" else {"units": sorted(units)}
+
+
+def not_kept_out(column: str) -> str:
+    """The condition that a case is not one from which `:reader` is kept out; those of one account are few."""
+    return f"""{column} NOT IN (SELECT case_id FROM member WHERE person = :reader
+               AND cause = 'excluded' AND state <> 'member')"""

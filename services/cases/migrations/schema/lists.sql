@@ -9,4 +9,5 @@ CREATE INDEX cases_ended ON cases (status, opened_at, id) INCLUDE (unit, risk, s
 CREATE INDEX cases_offered ON cases (handover_to) WHERE handover_to IS NOT NULL;
 CREATE INDEX task_awaited ON task (sector, case_id) WHERE state IN ('requested', 'accepted', 'overdue');
 CREATE INDEX task_attention ON task (case_id) WHERE pending IS NOT NULL OR state IN ('declined', 'overdue');
+CREATE INDEX member_kept_out ON member (person, case_id) WHERE cause = 'excluded';
 CREATE INDEX concern_received ON concern (unit) INCLUDE (kind) WHERE status = 'received';

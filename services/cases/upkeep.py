@@ -1,0 +1,67 @@
+"""What the service does by itself about access: cases asked to be handed on are, and old readings are forgotten."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+
+from services.cases import store
+from services.cases.desk import Desk
+from shared.database import Database
+from shared.messaging.router import Clock, Scope
+from shared.messaging.waiting import pause
+
+_EVERY_SECONDS = 2.0
+_FORGET_EVERY_SECONDS = 3600.0
+_BATCH = 1000
+
+
+async def hand_on(database: Database, desk: Desk, now: datetime, *, only: str | None = None, most: int = 0) -> int:
+    """Hand on the cases that wait for it, each in its own transaction, so that a break loses and repeats nothing.
+
+    In: `only` of one reassignment; `most`: how many, 0: all. Out: how many.
+    """
+    handed = 0
+    while not most or handed < most:
+        async with database.transaction() as connection:
+            scope = Scope("cases", connection, now)
+            if await desk.access.reassign_next(scope, only) is None:
+                break
+            await scope.flush()
+        handed += 1
+    return handed
+
+
+async def forget(database: Database, desk: Desk, now: datetime) -> int:
+    """Delete readings that are older than the log is kept. Out: how many."""
+    before = months_before(now, desk.access.limits.on(now).log_months)
+    gone = 0
+    while True:
+        async with database.transaction() as connection:
+            batch = await store.forget_reads(connection, before, _BATCH)
+        gone += batch
+        if batch < _BATCH:
+            return gone
+
+
+def months_before(now: datetime, months: int) -> datetime:
+    """The same moment so many months earlier; the 28th for days that not every month has, so never too late."""
+    year, month = divmod(now.year * 12 + now.month - 1 - months, 12)
+    return now.replace(year=year, month=month + 1, day=min(now.day, 28))
+
+
+def upkeep(database: Database, desk: Desk, clock: Clock) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """The loop that does both until it is stopped."""
+
+    async def keeping(stop: asyncio.Event) -> None:
+        forgotten_at: datetime | None = None
+        while not stop.is_set():
+            now = clock()
+            await hand_on(database, desk, now)
+            if forgotten_at is None or (now - forgotten_at).total_seconds() >= _FORGET_EVERY_SECONDS:
+                await forget(database, desk, now)
+                forgotten_at = now
+            await pause(stop, _EVERY_SECONDS)
+
+    return keeping
