@@ -263,17 +263,21 @@ class Names:
     """
 
     def __init__(self, say: Callable[[str], str], language: str, unit_name: Callable[[str | None], str]) -> None:
-        self.say = say
+        self._say = say
         self._language = language
         self._unit_name = unit_name
         self._deadlines = Deadlines.load()
+
+    def say(self, text: str) -> str:
+        """A msgid in the language."""
+        return self._say(text)
 
     def of(self, names: Mapping[str, Any], code: str | None) -> str:
         """The name of a code in one of this module's tables; the code itself where it is not there."""
         found = names.get(code or "")
         if found is None:
             return code or ""
-        return self.say(found[0] if isinstance(found, tuple) else found)
+        return self._say(found[0] if isinstance(found, tuple) else found)
 
     def options(self, names: Mapping[str, Any]) -> list[tuple[str, str]]:
         """Pairs for a choice."""
@@ -300,15 +304,15 @@ class Names:
 
     def unit(self, code: str | None) -> str:
         """A commune's name; words where it is not known."""
-        return self.say("Chưa rõ xã, phường") if code in (None, "unclassified") else self._unit_name(code)
+        return self._say("Chưa rõ xã, phường") if code in (None, "unclassified") else self._unit_name(code)
 
     def day(self, day: date, today: date) -> str:
         """A day as people say it: today, yesterday, else with its weekday."""
         if day == today:
-            return self.say("Hôm nay")
+            return self._say("Hôm nay")
         if day == today - timedelta(days=1):
-            return self.say("Hôm qua")
-        return f"{self.say(_WEEKDAYS[day.weekday()])}, {format_date(day)}"
+            return self._say("Hôm qua")
+        return f"{self._say(_WEEKDAYS[day.weekday()])}, {format_date(day)}"
 
     def hour(self, at: datetime) -> str:
         """The time of a day, to the minute, where people live by it."""
@@ -319,7 +323,7 @@ class Names:
         title, tone = TITLES.get(line.kind, (line.kind, "plain"))
         return Shown(
             when=line.at,
-            title=self.say(title),
+            title=self._say(title),
             tone=tone,
             who=line.who_name or (self.term("sectors", line.sector) if line.sector else ""),
             details=self._details(line, when),
@@ -331,17 +335,17 @@ class Names:
         data = line.data
         due = when(datetime.fromisoformat(data["due"])) if data.get("due") else ""
         if line.kind.startswith("deadline."):
-            return [self.deadline(data["kind"]), f"{self.say('Hạn')}: {due}"]
+            return [self.deadline(data["kind"]), f"{self._say('Hạn')}: {due}"]
         if line.kind.startswith("task."):
             sector = self.term("sectors", line.sector) if line.sector else ""
-            then = self.of(TASK_CAUSES, data["cause"]) if data.get("cause") else f"{self.say('Hạn')}: {due}"
+            then = self.of(TASK_CAUSES, data["cause"]) if data.get("cause") else f"{self._say('Hạn')}: {due}"
             return [f"{self.term('task-kinds', data['kind'])} · {sector}", then]
         if line.kind.startswith("risk."):
             return self._assessed(data)
         told: Callable[[], str] | None = {
             "facts.verified": lambda: self.of(CONFIRMED, str(data["confirmed"])),
             "emergency.decided": lambda: self.term("emergency-measures", data["measure"]),
-            "separation.extended": lambda: f"{self.say('Hạn')}: {due}",
+            "separation.extended": lambda: f"{self._say('Hạn')}: {due}",
             "review.held": lambda: self.of(REVIEWS, data["outcome"]),
             "case.closed": lambda: self.term("case-outcomes", data["outcome"]),
             "case.transferred": lambda: f"{self.unit(data['from_unit'])} → {self.unit(data['to_unit'])}",
@@ -372,8 +376,8 @@ class Names:
             return ", ".join(f"{self.term('risk-levels', level).lower()} {counted[level]}" for level in RATINGS)
 
         return [
-            f"{self.say('Mức nguy cơ')}: {self.term('risk-levels', data['level'])}",
-            f"{self.say('Tổn hại')}: {half('harm')} · {self.say('Khả năng tự bảo vệ')}: {half('protection')}",
+            f"{self._say('Mức nguy cơ')}: {self.term('risk-levels', data['level'])}",
+            f"{self._say('Tổn hại')}: {half('harm')} · {self._say('Khả năng tự bảo vệ')}: {half('protection')}",
         ]
 
     def _words(self, words: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -382,7 +386,7 @@ class Names:
         for name, value in words.items():
             if name == "ratings":
                 shown += [
-                    (self.say(rows[row]), self.term("risk-levels", level))
+                    (self._say(rows[row]), self.term("risk-levels", level))
                     for row, level in value.items()
                     if row in rows
                 ]

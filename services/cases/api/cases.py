@@ -12,8 +12,8 @@ from starlette.responses import JSONResponse
 
 from services.cases import store
 from services.cases.api.answers import conflict
-from services.cases.domain.acts import Act
 from services.cases.domain import team
+from services.cases.domain.acts import Act
 from services.cases.domain.model import Actor, Case
 from services.cases.domain.rules import open_acts
 from services.cases.office import Office, coarse
