@@ -158,6 +158,7 @@ ACTS: Mapping[str, str] = {
     "break-glass": "Mở khẩn cấp danh tính",
     "close-glass": "Đóng lại ngay",
     "review-access": "Xem xét lần mở khẩn cấp",
+    "discard-draft": "Bỏ bản nháp",
 }
 # msgids: on what ground somebody reads, and belongs to the team.
 GROUNDS: Mapping[str, str] = {

@@ -188,6 +188,26 @@ class Keys:
             self._made.setdefault(connection, {})[kid] = key
         return key
 
+    def make_private(self, kid: str) -> tuple[DataKey, bytes]:
+        """A data key that nobody else ever hears of, and its wrapped form for whoever made it to keep and destroy."""
+        key = DataKey.new(kid)
+        return key, key.wrap(self._master)
+
+    def open_private(self, kid: str, wrapped: bytes) -> DataKey:
+        """A key of `make_private`, from its wrapped form. Raises `Unreadable`."""
+        return DataKey.unwrap(kid, wrapped, self._master)
+
+    @staticmethod
+    def seal_private(key: DataKey, value: object) -> SealedBox:
+        """A value sealed under a key of `make_private`."""
+        return key.seal(_dump(value))
+
+    @staticmethod
+    def read_private(key: DataKey, box: SealedBox, as_type: type[T]) -> T:
+        """What was sealed by `seal_private`. Raises `Unreadable`."""
+        plain: T = _adapter(cast(Any, as_type)).validate_json(key.open(box))
+        return plain
+
     def _remember(self, key: DataKey) -> None:
         self._cache[key.kid] = key
         while len(self._cache) > _CACHED:

@@ -6,6 +6,7 @@ Handlers, pages, the API and the ticker all come through here, so that there is 
 from __future__ import annotations
 
 from services.cases.desk.access import AccessDesk
+from services.cases.desk.drafts import Draft, DraftDesk
 from services.cases.desk.files import CaseFiles
 from services.cases.desk.intake import IntakeDesk, Origin
 from services.cases.desk.tasks import TaskDesk
@@ -14,7 +15,7 @@ from shared.privacy import Keys
 from shared.reference.deadlines import Deadlines
 from shared.reference.units import Units
 
-__all__ = ["CaseFiles", "Desk", "Origin"]
+__all__ = ["CaseFiles", "Desk", "Draft", "Origin"]
 
 
 class Desk:
@@ -26,6 +27,7 @@ class Desk:
 
     def __init__(self, keys: Keys, units: Units, deadlines: Deadlines) -> None:
         self.files = CaseFiles(keys, units, deadlines)
+        self.drafts = DraftDesk(keys)
         self.intake = IntakeDesk(self.files)
         self.cases = CaseDesk(self.files)
         self.tasks = TaskDesk(self.files)

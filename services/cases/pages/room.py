@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from fastapi import HTTPException, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
+from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from services.cases import store
@@ -81,3 +82,12 @@ async def form_of(request: Request) -> dict[str, str]:
     """A submitted form's texts by name."""
     form = await request.form()
     return {name: value for name, value in form.items() if isinstance(value, str)}
+
+
+def several(form: FormData, without: Sequence[str] = ()) -> dict[str, list[str]]:
+    """A submitted form's texts by name, all of one name in their order."""
+    texts: dict[str, list[str]] = {}
+    for name, value in form.multi_items():
+        if isinstance(value, str) and name not in without:
+            texts.setdefault(name, []).append(value)
+    return texts

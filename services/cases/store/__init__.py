@@ -25,8 +25,10 @@ from services.cases.store.concerns import (
     save_concern,
     waiting_concerns,
 )
+from services.cases.store.drafts import DraftRow, discard_draft, drafts_of, drop_drafts, find_draft, save_draft
 from services.cases.store.files import case_of_task, due_cases, find_case, lock_case, next_case_code, save_case
 from services.cases.store.incidents import Incident, save_incident
+from services.cases.store.links import link_cases, linked_cases, unlink_cases
 from services.cases.store.lists import (
     ORDERS,
     CaseFilter,
@@ -66,6 +68,7 @@ __all__ = [
     "CaseFilter",
     "CasePage",
     "ConcernFile",
+    "DraftRow",
     "Incident",
     "Line",
     "LineFilter",
@@ -89,13 +92,19 @@ __all__ = [
     "count_open",
     "count_waiting",
     "counts_by_unit",
+    "discard_draft",
+    "drafts_of",
+    "drop_drafts",
     "due_cases",
     "find_case",
     "find_concern",
+    "find_draft",
     "find_reassignment",
     "forget_reads",
     "glasses_of_area",
     "handovers_to",
+    "link_cases",
+    "linked_cases",
     "list_cases",
     "lock_case",
     "lock_concern",
@@ -112,6 +121,7 @@ __all__ = [
     "resolved",
     "save_case",
     "save_concern",
+    "save_draft",
     "save_incident",
     "settle_reassigned",
     "skipped_of",
@@ -120,6 +130,7 @@ __all__ = [
     "timeline",
     "timeline_page",
     "unfinished",
+    "unlink_cases",
     "unusual_reading",
     "waiting_by_unit",
     "waiting_concerns",
