@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
-from typing import Final
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from services.cases import store
 from services.cases.domain.model import ZONE, Actor, Case
 from services.cases.reading import Reader
-from services.cases.store import CHAPTERS, LineFilter
+from services.cases.store import CHAPTERS, Line, LineFilter
 from services.cases.views import Names, Shown, shortened
 from shared.contracts.vocabulary import SECTORS
 from shared.messaging.router import Scope
@@ -33,7 +33,10 @@ class Chip:
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """What the page shows of a case's timeline: days with their lines, filters, where older lines are."""
+    """What the page shows of a case's timeline: days with their lines, filters, where older lines are.
+
+    `opened`: the lines shown with their opened words, for other parts of the page that need some of them.
+    """
 
     days: Sequence[tuple[str, Sequence[Shown]]]
     fresh: int
@@ -43,6 +46,7 @@ class History:
     older: str | None
     filtered: bool
     paged: bool
+    opened: Sequence[tuple[Line, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +85,9 @@ async def history_of(
     else:
         known = await store.looked(scope.connection, actor.id, case.id)
         since = shown[0].id if known is None and shown else known or 0
+    opened = [(line, await reader.words(scope.connection, line) if reads and line.words else {}) for line in shown]
     said = []
-    for line in shown:
-        words = await reader.words(scope.connection, line) if reads and line.words else {}
+    for line, words in opened:
         ready = replace(names.line(line, words, format_datetime), fresh=line.id > since and line.who != actor.id)
         said.append(ready if line.id == asked.whole else shortened(ready))
     older = replace(wanted, before=shown[-1].id) if len(lines) > _LINES else None
@@ -99,6 +103,7 @@ async def history_of(
         older=_address(older) if older else None,
         filtered=bool(wanted.chapter or wanted.sector),
         paged=wanted.before is not None,
+        opened=opened,
     )
 
 

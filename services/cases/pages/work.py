@@ -17,7 +17,7 @@ from services.cases.domain.model import EMERGENCY, Actor
 from services.cases.pages.board import FILTERS, BoardPages
 from services.cases.pages.room import Room
 from services.cases.reading import actor_of
-from services.cases.store import REASONS, ConcernFile, Whose
+from services.cases.store import REASONS, ConcernFile, DraftRow, Whose
 from services.cases.views import act_address
 from shared.identity import NotAllowedError, Principal, SignedIn
 
@@ -62,6 +62,26 @@ class ReportLine:
 
 
 @dataclass(frozen=True, slots=True)
+class DraftLine:
+    """A form that the reader began: which, where to go on, since when it lies."""
+
+    form: str
+    address: str
+    saved_at: datetime
+
+    @classmethod
+    def of(cls, row: DraftRow) -> DraftLine:
+        """From its key: `report/<id>`, `case/<id>/<act>` or `task/<id>/answer`."""
+        what, id_, *_ = row.key.split("/")
+        address = {
+            "report": f"/cases/report?draft={id_}",
+            "case": act_address(id_, row.form),
+            "task": f"/cases/tasks/{id_}",
+        }.get(what, "/cases/")
+        return cls(row.form, address, row.saved_at)
+
+
+@dataclass(frozen=True, slots=True)
 class Today:
     """What waits for somebody, in the order in which it is to be done."""
 
@@ -73,6 +93,7 @@ class Today:
     askers: Sequence[RowMapping] = ()
     glasses: Sequence[RowMapping] = ()
     handovers: Sequence[CaseLine] = ()
+    drafts: Sequence[DraftLine] = ()
     changed: Sequence[RowMapping] = field(default_factory=list)
 
     @property
@@ -124,6 +145,7 @@ class WorkPages:
             askers = await store.asked_to_join(scope.connection, actor.units, _LINES)
             glasses = await store.glasses_of_area(scope.connection, actor.units, scope.now, _LINES) if chair else []
             handovers = await store.handovers_to(scope.connection, actor.units, _LINES)
+            drafts = await store.drafts_of(scope.connection, actor.id, "", _LINES)
             changed = await store.changed_cases(scope.connection, actor.id, actor.units, _LINES)
         lines = [_line(case, actor, scope.now) for case in cases]
         today = Today(
@@ -135,6 +157,7 @@ class WorkPages:
             askers=askers,
             glasses=glasses,
             handovers=[_line(case, actor, scope.now, "answer-handover") for case in handovers],
+            drafts=[DraftLine.of(row) for row in drafts],
             changed=changed,
         )
         return self.room.render(
