@@ -51,14 +51,12 @@ STEPS: Final[Mapping[CaseStep, tuple[str, ...]]] = {
 def next_acts(case: Case, actor: Actor, most: int = 2) -> list[str]:
     """The acts open to the actor that come first now, at most `most`: by clock, the soonest first; then by step."""
     running = sorted((clock for clock in case.clocks if clock.runs), key=lambda clock: clock.due)
-    wanted = _in_order(case.identity, [clock.kind for clock in running], case.step)
-    if case.verified is not None:
-        wanted = [act for act in wanted if act != "verify"]
+    wanted = _in_order(case.step, case.identity, case.verified, [clock.kind for clock in running])
     able = set(open_acts(case, actor))
     return [act for act in wanted if act in able][:most]
 
 
-def likely_act(role: str, step: CaseStep, identity: str, clocks: Sequence[str]) -> str | None:
+def likely_act(role: str, step: CaseStep, identity: str, verified: bool | None, clocks: Sequence[str]) -> str | None:
     """Of a line of a list: the act that its case waits for from this role, None where it waits for another's.
 
     In: the running clocks' kinds, the soonest first. The case's page asks the rules; a list need not load the case.
@@ -66,14 +64,15 @@ def likely_act(role: str, step: CaseStep, identity: str, clocks: Sequence[str]) 
     return next(
         (
             act
-            for act in _in_order(identity, clocks, step)
+            for act in _in_order(step, identity, verified, clocks)
             if act in RULES and role in RULES[act].roles and step in RULES[act].steps
         ),
         None,
     )
 
 
-def _in_order(identity: str, clocks: Iterable[str], step: CaseStep) -> list[str]:
+def _in_order(step: CaseStep, identity: str, verified: bool | None, clocks: Iterable[str]) -> list[str]:
     by_clock = [act for kind in clocks for act in AWAITED.get(kind, ())]
     choosing = ["choose-child"] if identity == "candidates" else []
-    return list(dict.fromkeys([*by_clock, *choosing, *STEPS.get(step, ())]))
+    by_step = [act for act in STEPS.get(step, ()) if act != "verify" or verified is None]
+    return list(dict.fromkeys([*by_clock, *choosing, *by_step]))

@@ -196,7 +196,7 @@ def routes(room: Room) -> APIRouter:
 
 
 def _line(case: RowMapping, actor: Actor, now: datetime, act: str | None = None) -> CaseLine:
-    waits = case["step"], case["identity"], case["clocks"]
+    waits = case["step"], case["identity"], case["verified"], case["clocks"]
     act = act or likely_act(actor.role, *waits)
     other = "worker" if actor.role == "chair" else "chair"
     waits_for = other if act is None and likely_act(other, *waits) else None
