@@ -33,8 +33,8 @@ AWAITED: Final[Mapping[str, tuple[str, ...]]] = {
     SEPARATION: ("end-separation", "extend-separation"),
     BAN_DECISION: ("decide-contact-ban",),
     BAN: ("end-contact-ban",),
-    CARE_HANDOVER: ("hand-over-care",),
-    CASE_HANDOVER: ("answer-handover",),
+    CARE_HANDOVER: ("hand-over-child",),
+    CASE_HANDOVER: ("accept-handover", "decline-handover"),
 }
 STEPS: Final[Mapping[CaseStep, tuple[str, ...]]] = {
     "intake": ("verify", "assess-initial"),

@@ -156,7 +156,7 @@ class WorkPages:
             tasks=tasks,
             askers=askers,
             glasses=glasses,
-            handovers=[_line(case, actor, scope.now, "answer-handover") for case in handovers],
+            handovers=[_line(case, actor, scope.now, "accept-handover") for case in handovers],
             drafts=[DraftLine.of(row) for row in drafts],
             changed=changed,
         )
