@@ -100,9 +100,9 @@ class BoardPages:
             wanted=wanted,
             sort=sort,
             filtered=bool(asked),
+            behind={name: _behind(asked, name) for name in COLUMNS},
             board_address=lambda **more: _address("/cases/board", asked, more),
-            list_address=lambda **more: _address("/cases/list", asked, more),
-            waiting_address=lambda **more: _address("/cases/waiting", _only(asked, "unit", "kind"), more),
+            list_address=_address("/cases/list", asked, {}),
             workers=workers,
         )
 
@@ -294,6 +294,16 @@ def _asked(wanted: CaseFilter) -> dict[str, str]:
     if values.get("status") == "open":
         del values["status"]
     return values
+
+
+def _behind(asked: Mapping[str, str], column: str) -> str:
+    """Where a number of a column leads, up to the commune's code: `unit=` stands last, empty for all of them."""
+    narrowed = COLUMNS[column]
+    if narrowed is None:
+        return _address("/cases/waiting", _only(asked, "kind"), {"unit": ""})
+    return _address(
+        "/cases/list", {name: value for name, value in asked.items() if name != "unit"}, {**narrowed, "unit": ""}
+    )
 
 
 def _only(asked: Mapping[str, str], *names: str) -> dict[str, str]:

@@ -24,9 +24,7 @@ _REASONS: Final = {
     "candidates": "identity = 'candidates'",
 }
 REASONS: Final = tuple(_REASONS)
-_COLUMNS: Final = (
-    "id, code, unit, kind, risk, step, identity, verified, review, next_due, handover_to"
-)
+_COLUMNS: Final = "id, code, unit, kind, risk, step, identity, verified, review, next_due, handover_to"
 _CLOCKS: Final = """ARRAY(SELECT kind FROM deadline WHERE case_id = shown.id
                     AND state IN ('running', 'nearing', 'missed') ORDER BY due, id) AS clocks"""
 

@@ -117,20 +117,20 @@ async def list_cases(
         conditions += f" AND ({columns}) {'>' if forward else '<'} ({', '.join([*places, ':place'])})"
         values |= {f"place{n}": value for n, value in enumerate(after.values)} | {"place": after.id}
     way = "ASC" if forward else "DESC"
-    ordered = ", ".join(f"{column} {way}" for column in (*(key.sql for key in keys), "id"))
+    named = ", ".join(f"{key.sql} AS key{n}" for n, key in enumerate(keys))
+    ordered = ", ".join(f"{column} {way}" for column in (*(f"key{n}" for n in range(len(keys))), "id"))
     # The ids come from a covering index alone; only the rows that are shown are fetched.
     rows = await connection.execute(
         text(
             f"""WITH page AS MATERIALIZED (
-                    SELECT id, row_number() OVER (ORDER BY {ordered}) AS place FROM cases WHERE {conditions}
-                    ORDER BY {ordered} LIMIT :limit
+                    SELECT id, {named} FROM cases WHERE {conditions} ORDER BY {ordered} LIMIT :limit
                 )
                 SELECT shown.id, code, unit, kind, risk, status, step, sex, age_band, opened_at, next_due, identity,
                        version, worker, worker_name, {_DUE_KIND} AS due_kind,
                        CASE WHEN look.entry_id IS NOT NULL THEN {FRESH} END AS fresh
                 FROM page JOIN cases AS shown ON shown.id = page.id
                 LEFT JOIN last_look AS look ON look.person = :person AND look.case_id = shown.id
-                ORDER BY page.place"""
+                ORDER BY {ordered.replace("id ", "page.id ")}"""
         ),
         values,
     )
