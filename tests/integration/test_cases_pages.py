@@ -278,7 +278,7 @@ async def test_the_board_counts_what_the_lists_behind_it_show(house: House) -> N
     assert total
     assert ">4</a>" in total.group(1)
     only = (await coordinator.get("/cases/board?kind=neglect")).text
-    assert re.search(r'class="matrix__total">.*?kind=neglect">1</a>', only, re.DOTALL)
+    assert re.search(r'class="matrix__total">.*?kind=neglect&amp;unit=">1</a>', only, re.DOTALL)
     assert 'option value="neglect" selected' in only
 
 
