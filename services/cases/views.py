@@ -187,6 +187,7 @@ READ_FOR: Mapping[str, str] = {
     "print": "In hồ sơ",
     "export": "Xuất hồ sơ",
     "search": "Tìm kiếm",
+    "access": "Xem đề nghị truy cập",
     "document": "Xem văn bản, tệp đính kèm",
 }
 VERDICTS: Mapping[str, tuple[str, str]] = {

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify import log, subscriptions
 from services.notify.channels.guard import url_violations
-from services.notify.domain import TEST_TYPE, ChannelName, DeliveryState, Happening, matches, may_subscribe
+from services.notify.domain import TEST_TYPE, ChannelName, DeliveryState, Happening, is_internal, matches, may_subscribe
 from services.notify.handlers import Desk
 from services.notify.signing import Vault, new_secret
 from services.notify.subscriptions import Subscription
@@ -252,7 +252,7 @@ class Office:
         elif wanted.channel == "kafka" and not _ORG.match(principal.org or ""):
             wrong.append(_wrong("channel", "org-invalid", "Tên tổ chức không dùng được.", "The name cannot be used."))
         allowed = set(self.event_types(principal))
-        known = [name for name in self._texts.wordings if name[:7] != "notify."]
+        known = [name for name in self._texts.wordings if name[:7] != "notify." and not is_internal(name)]
         covered = [{name for name in known if matches(pattern, name)} for pattern in wanted.event_types]
         if not covered or not all(names and names <= allowed for names in covered):
             wrong.append(_wrong("event_types", "event-type-unknown", *_WHICH_EVENTS))

@@ -93,7 +93,9 @@ def matches(pattern: str, event_type: str) -> bool:
 def path_of(happening: Happening) -> str:
     """Where one looks: a path of ours, opened only by who may."""
     if happening.case_id:
-        return f"/cases/c/{happening.case_id}"
+        # The door is there also for who asked and was not let in.
+        door = "/access" if happening.event_type.startswith(("cases.team.", "cases.access.")) else ""
+        return f"/cases/c/{happening.case_id}{door}"
     return f"/{happening.event_type.split('.', 1)[0]}"
 
 
@@ -109,15 +111,25 @@ def payload_of(happening: Happening, unit_name: str, base_url: str) -> bytes:
     return orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
 
 
+# What concerns the people of a case team alone: told in the app, passed on to nobody.
+_INTERNAL = ("cases.team.", "cases.access.", "cases.case.assigned")
+
+
+def is_internal(event_type: str) -> bool:
+    """Whether an event type is the house's own affair, for which nobody can subscribe."""
+    return event_type.startswith(_INTERNAL)
+
+
 # Whom the house tells by itself
 
 
 @dataclass(frozen=True, slots=True)
 class Tell:
-    """One addressee of a rule: a role in the event's commune, in the whole province, or of the asked sector."""
+    """One addressee of a rule: a role in the event's commune, in the whole province, or of the asked sector; or the
+    account that a field of the event names, which then stands for the role."""
 
     role: str
-    scope: Literal["unit", "province", "task-sector"]
+    scope: Literal["unit", "province", "task-sector", "account"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,13 +154,16 @@ def addressees(rules: Iterable[Rule], happening: Happening, data: Contract) -> d
     for rule in rules:
         if rule.holds(happening.event_type, data):
             for tell in rule.tell:
-                audience = _audience(tell, happening)
+                audience = _audience(tell, happening, data)
                 if audience is not None:
                     told[audience] = told.get(audience, False) or rule.urgent
     return told
 
 
-def _audience(tell: Tell, happening: Happening) -> str | None:
+def _audience(tell: Tell, happening: Happening, data: Contract) -> str | None:
+    if tell.scope == "account":
+        account = _field(data, tell.role)
+        return f"person/{account}" if account else None
     if tell.scope == "province":
         return tell.role
     if tell.scope == "task-sector":
@@ -179,6 +194,8 @@ def _field(data: object, path: str) -> object:
 
 def may_subscribe(principal: Principal, event_type: str) -> bool:
     """Whether somebody's role lets them hear of an event type: the same doors as for the pages behind it."""
+    if is_internal(event_type):
+        return False
     if principal.may(Permission.MANAGE_ENDPOINTS):
         return True
     publisher = event_type.split(".", 1)[0]

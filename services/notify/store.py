@@ -15,7 +15,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain import ChannelName, Happening, Sent, Verdict, candidates
+from services.notify.domain import ChannelName, Happening, Sent, Verdict, candidates, is_internal
 from shared.messaging.outbox import stable_id
 from shared.web.i18n import Language
 
@@ -176,7 +176,7 @@ def _as_row(message: Message) -> dict[str, Any]:
         "due": happening.due,
         "occurred_at": happening.time,
         "sector": happening.sector,
-        "patterns": candidates(happening.event_type),
+        "patterns": [] if is_internal(happening.event_type) else candidates(happening.event_type),
         "body": message.body.decode(),
         "traceparent": message.traceparent,
     }

@@ -397,10 +397,12 @@ class TeamJoined(CaseEvent):
 
 @contract("cases.team.left")
 class TeamLeft(CaseEvent):
-    """An account left the case team, or its request was refused."""
+    """An account left the case team, or its request was refused. `cause`: by themselves, removed by the lead, excluded
+    for a conflict of interest, refused, or moved away with the case."""
 
     person: str
     role: str
+    cause: Literal["left", "removed", "excluded", "refused", "moved"] | None = None
 
 
 @contract("cases.access.broken-glass")

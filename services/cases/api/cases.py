@@ -45,6 +45,7 @@ def add_routes(api: APIRouter, office: Office) -> None:
         risk: str | None = None,
         step: str | None = None,
         due: Literal["missed", "today"] | None = None,
+        worker: str | None = None,
         after: Annotated[str | None, Query(max_length=200)] = None,
     ) -> dict[str, Any]:
         """Cases of the caller's area, most urgent first (what has ended: the newest), `after` a place on.
@@ -53,7 +54,7 @@ def add_routes(api: APIRouter, office: Office) -> None:
         """
         if not principal.may(Permission.SEE_CASES) or actor_of(principal).role == "hotline":
             raise NotAllowedError("The role sees no cases")
-        wanted = CaseFilter(status, unit, risk, step, due, reader=principal.id)
+        wanted = CaseFilter(status, unit, risk, step, due, worker=worker, reader=principal.id)
         order = "due" if status == "open" else "opened"
         place = Place.read(order, after) if after else None
         if after and place is None:

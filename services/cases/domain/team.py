@@ -350,7 +350,7 @@ def _join(decision: Decision, member: Member, name: str) -> Decision:
 
 def _gone(decision: Decision, member: Member, cause: LeftBecause, now: datetime, words: dict[str, str]) -> Decision:
     left = replace(member, state="left", since=now, cause=cause)
-    told = Happening(events.TeamLeft, {"person": member.person, "role": member.role})
+    told = Happening(events.TeamLeft, {"person": member.person, "role": member.role, "cause": cause})
     decision = _put(decision, left, told, "team.left", words)
     if cause != "refused" and decision.case.worker == member.person:
         decision = decision.then(worker=None, worker_name="")

@@ -82,7 +82,7 @@ class BoardPages:
         """Communes beside each other."""
         _see_cases(actor)
         names = self.room.names(request)
-        wanted = replace(filter_of(request.query_params), status="open", reader=actor.id)
+        wanted = replace(filter_of(request.query_params, actor), status="open")
         asked = _asked(wanted)
         async with self.room.office.scope() as scope:
             counts = await store.counts_by_unit(scope.connection, actor.units, wanted, scope.now)
@@ -110,7 +110,7 @@ class BoardPages:
         """The cases that match, most urgent first or as asked; as a page or a file of coarse facts."""
         _see_cases(actor)
         asked = request.query_params
-        wanted = replace(filter_of(asked), reader=actor.id)
+        wanted = filter_of(asked, actor)
         order = asked.get("order", "")
         if order not in store.ORDERS or (wanted.status not in ("", "open") and order in ("due", "risk")):
             order = "due" if wanted.status == "open" else "opened"
@@ -152,7 +152,7 @@ class BoardPages:
     async def waiting(self, request: Request, actor: Actor) -> Response:
         """Reports that wait for triage: those whose danger is unknown first, then the oldest."""
         _see_cases(actor)
-        wanted = filter_of(request.query_params)
+        wanted = filter_of(request.query_params, actor)
         units = actor.units
         if wanted.unit:
             units = frozenset({wanted.unit}) if actor.covers(wanted.unit) else frozenset()
@@ -177,8 +177,8 @@ class BoardPages:
         """Responsible people to choose from: of one commune, for a province's are too many for a phone."""
         one = wanted.unit or (next(iter(actor.units)) if actor.units != "all" and len(actor.units) == 1 else None)
         known = await store.workers_in(connection, actor.units, one) if one else []
-        if wanted.worker and wanted.worker not in dict(known):
-            known = [*known, (wanted.worker, wanted.worker)]
+        if wanted.worker not in (None, "none", *dict(known)):
+            known = [*known, (wanted.worker or "", wanted.worker or "")]
         return known
 
     def _units_of(self, actor: Actor, wanted: CaseFilter, counts: Mapping[str, RowMapping]) -> list[str]:
@@ -189,14 +189,16 @@ class BoardPages:
         return [code for code in every if wanted.unit in (None, code)]
 
 
-def filter_of(asked: Mapping[str, str]) -> CaseFilter:
-    """What an address asks for; what is no code of ours is left out."""
+def filter_of(asked: Mapping[str, str], actor: Actor) -> CaseFilter:
+    """What an address asks for, as the actor may see it; what is no code of ours is left out."""
     values = {name: known for name, codes in _CODES.items() if (known := asked.get(name, "")) in codes}
     free = {name: _plain(asked.get(name, "")) for name in ("unit", "kind", "worker", "code")}
     values |= {name: value for name, value in free.items() if value}
+    if values.get("worker") == "me":
+        values["worker"] = actor.id
     if "code" in values:
-        return CaseFilter(status="", code=values["code"].upper())
-    return CaseFilter(**values)
+        return CaseFilter(status="", code=values["code"].upper(), reader=actor.id)
+    return CaseFilter(**values, reader=actor.id)
 
 
 def as_csv(rows: Iterable[RowMapping], names: Names) -> bytes:

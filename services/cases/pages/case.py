@@ -15,10 +15,11 @@ from services.cases.domain.model import Case, Clock
 from services.cases.domain.rules import open_acts
 from services.cases.pages.history import Asked, history_of
 from services.cases.pages.room import Room, form_of, typed
+from services.cases.pages.team import team_of
 from services.cases.reading import actor_of, may_see_case
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
-from shared.identity import Principal, SignedIn
+from shared.identity import Principal, SignedIn, identity_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,7 @@ class CasePage:
             history = await history_of(
                 scope, case, actor, reader, self.room.names(request), Asked.read(request.query_params), reads
             )
+            team = team_of(case, actor, scope.now, identity_of(request).directory, history.opened)
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
         return self.room.render(
             request,
@@ -84,6 +86,7 @@ class CasePage:
             clocks=Clocks.of(case),
             first_acts=next_acts(case, actor),
             opening=request.query_params.get("act", ""),
+            team=team,
             target=target,
             acts=open_acts(case, actor),
             may_answer=actor.role in ("worker", "chair"),

@@ -10,6 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.cases import forms
 from services.cases.domain.rules import open_concern_acts
+from services.cases.domain.team import glass_of
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.reading import actor_of, may_see_case, may_see_concern
 from shared.contracts.errors import Rejected, Violation
@@ -73,6 +74,7 @@ class IntakePages:
             reading = await self.room.office.desk.files.reader.report_for(
                 scope.connection, file, actor, "report", scope.now
             )
+            glass = glass_of(case, actor, scope.now) if case is not None else None
             sees_case = case is not None and may_see_case(actor, case, scope.now)
         return self.room.render(
             request,
@@ -81,6 +83,7 @@ class IntakePages:
             concern=file.concern,
             reading=reading,
             case=case if sees_case else None,
+            glass=glass,
             acts=open_concern_acts(file.concern, actor),
             values=typed(values),
             violations=violations,

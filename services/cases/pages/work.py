@@ -20,6 +20,7 @@ from services.cases.reading import actor_of
 from services.cases.store import REASONS, ConcernFile, DraftRow, Whose
 from services.cases.views import act_address
 from shared.identity import NotAllowedError, Principal, SignedIn
+from shared.messaging.router import Scope
 
 _PAGE: Final = 30
 # Of each section; the rest is one tap away.
@@ -131,7 +132,6 @@ class WorkPages:
         return await self._today(request, actor)
 
     async def _today(self, request: Request, actor: Actor) -> Response:
-        chair = actor.role == "chair"
         mine = request.query_params.get("mine") == "1"
         whose = Whose(actor.units, actor.id, mine)
         async with self.room.office.scope() as scope:
@@ -142,9 +142,9 @@ class WorkPages:
             waiting = await store.waiting_concerns(scope.connection, actor.units, _LINES)
             waiting_count = await store.count_waiting(scope.connection, actor.units)
             tasks = await store.tasks_waiting(scope.connection, whose, _LINES)
-            askers = await store.asked_to_join(scope.connection, actor.units, _LINES)
-            glasses = await store.glasses_of_area(scope.connection, actor.units, scope.now, _LINES) if chair else []
-            handovers = await store.handovers_to(scope.connection, actor.units, _LINES)
+            askers = await store.asked_to_join(scope.connection, actor.units, actor.id, _LINES)
+            glasses = await self._glasses(scope, actor) if actor.role == "chair" else []
+            handovers = await store.handovers_to(scope.connection, whose, _LINES)
             drafts = await store.drafts_of(scope.connection, actor.id, "", _LINES)
             changed = await store.changed_cases(scope.connection, actor.id, actor.units, _LINES)
         lines = [_line(case, actor, scope.now) for case in cases]
@@ -169,6 +169,10 @@ class WorkPages:
             mine=mine,
             most=_LINES,
         )
+
+    async def _glasses(self, scope: Scope, actor: Actor) -> Sequence[RowMapping]:
+        """Openings of identity that nobody has reviewed."""
+        return await store.glasses_of_area(scope.connection, actor.units, actor.id, scope.now, _LINES)
 
     def _report(self, file: ConcernFile, now: datetime) -> ReportLine:
         received = file.concern.received_at

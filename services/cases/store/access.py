@@ -10,7 +10,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.domain.model import Actor
-from services.cases.store.statements import Units, in_units, units_of
+from services.cases.store.statements import NOT_KEPT_OUT, Units, in_units, units_of
 
 # By the team's grounds; by a task asked of a sector; by having written the report; to forward it to its commune.
 Basis = Literal["role", "request", "act", "assigned", "glass", "task", "entered", "forward"]
@@ -50,8 +50,9 @@ async def reads_of_case(
 ) -> tuple[list[RowMapping], int]:
     """Who read the case, also its reports before it was opened and what was merged into it; newest first, and of how
     many."""
-    of_case = """(case_id = :id OR case_id IN (SELECT id FROM cases WHERE merged_into = :id)
-                  OR file_id IN (SELECT file_id FROM concern WHERE case_id = :id))"""
+    # Arrays, so that both sides of OR are found by their index.
+    of_case = """(case_id = ANY (ARRAY(SELECT id FROM cases WHERE id = :id OR merged_into = :id))
+                  OR file_id = ANY (ARRAY(SELECT file_id FROM concern WHERE case_id = :id)))"""
     rows = await connection.execute(
         text(
             f"""SELECT who, role, purpose, basis, at FROM identity_read WHERE {of_case}
@@ -83,50 +84,65 @@ async def unusual_reading(
     connection: AsyncConnection, since: datetime, within: timedelta, children: int
 ) -> list[RowMapping]:
     """Accounts that opened more than `children` different children in a span of `within`: the most, and its last
-    moment, since a day. A child known to the registry counts once, however many cases it has."""
+    moment, since a day. A child known to the registry counts once, however many cases it has.
+
+    Spans side by side pick the accounts to look at; only theirs are counted moment by moment.
+    """
     rows = await connection.execute(
         text(
-            """WITH opened AS (
-                   SELECT read.who, read.role, read.at, coalesce(cases.child_id, read.case_id, read.file_id) AS child
-                   FROM identity_read AS read LEFT JOIN cases ON cases.id = read.case_id
-                   WHERE read.at > CAST(:since AS timestamptz) - CAST(:within AS interval)
-               ), counted AS (
-                   SELECT who, role, at,
-                          (SELECT count(DISTINCT earlier.child) FROM opened AS earlier
-                           WHERE earlier.who = opened.who AND earlier.at <= opened.at
-                                 AND earlier.at > opened.at - CAST(:within AS interval)) AS children
-                   FROM opened WHERE at > :since
+            """WITH spans AS (
+                   SELECT who, date_bin(CAST(:within AS interval), at, TIMESTAMPTZ 'epoch') AS span, count(*) AS reads
+                   FROM identity_read WHERE at > CAST(:since AS timestamptz) - CAST(:within AS interval)
+                   GROUP BY who, span
+               ), busy AS (
+                   SELECT who, span FROM (
+                       SELECT who, span, reads + CASE WHEN lag(span) OVER earlier = span - CAST(:within AS interval)
+                                                      THEN lag(reads) OVER earlier ELSE 0 END AS reads
+                       FROM spans WINDOW earlier AS (PARTITION BY who ORDER BY span)) AS pairs
+                   WHERE reads > :children
                )
-               SELECT DISTINCT ON (who) who, role, at, children FROM counted WHERE children > :children
-               ORDER BY who, children DESC, at DESC"""
+               SELECT DISTINCT ON (read.who) read.who, read.role, read.at, opened.children
+               FROM busy JOIN identity_read AS read ON read.who = busy.who AND read.at >= busy.span
+                    AND read.at < busy.span + CAST(:within AS interval) AND read.at > CAST(:since AS timestamptz)
+               CROSS JOIN LATERAL (
+                   SELECT count(DISTINCT coalesce(cases.child_id, earlier.case_id, earlier.file_id)) AS children
+                   FROM identity_read AS earlier LEFT JOIN cases ON cases.id = earlier.case_id
+                   WHERE earlier.who = read.who AND earlier.at <= read.at
+                         AND earlier.at > read.at - CAST(:within AS interval)) AS opened
+               WHERE opened.children > :children
+               ORDER BY read.who, opened.children DESC, read.at DESC"""
         ),
         {"since": since, "within": within, "children": children},
     )
     return sorted(rows.mappings(), key=lambda row: -row["children"])
 
 
-async def asked_to_join(connection: AsyncConnection, units: Units, limit: int) -> list[RowMapping]:
-    """Requests that wait for a lead in an area, the oldest first."""
+async def asked_to_join(connection: AsyncConnection, units: Units, reader: str, limit: int) -> list[RowMapping]:
+    """Requests that wait for a lead in an area, the oldest first; none of a case from which the reader is kept out."""
     rows = await connection.execute(
         text(
             f"""SELECT member.person, member.role, member.since, cases.id, cases.code, cases.unit
                 FROM member JOIN cases ON cases.id = member.case_id
-                WHERE member.state = 'asked' {in_units(units, "cases.unit")} ORDER BY member.since LIMIT :limit"""
+                WHERE member.state = 'asked' {in_units(units, "cases.unit")} {NOT_KEPT_OUT}
+                ORDER BY member.since LIMIT :limit"""
         ),
-        {"limit": limit, **units_of(units)},
+        {"limit": limit, "reader": reader, **units_of(units)},
     )
     return list(rows.mappings())
 
 
-async def glasses_of_area(connection: AsyncConnection, units: Units, since: datetime, limit: int) -> list[RowMapping]:
-    """Identity opened from outside the team in an area: what waits for review first, then the newest since a day."""
+async def glasses_of_area(
+    connection: AsyncConnection, units: Units, reader: str, since: datetime, limit: int
+) -> list[RowMapping]:
+    """Identity opened from outside the team in an area: what waits for review first, then the newest since a day; none
+    of a case from which the reader is kept out."""
     rows = await connection.execute(
         text(
             f"""SELECT glass.*, cases.code, cases.unit FROM glass JOIN cases ON cases.id = glass.case_id
                 WHERE (glass.verdict IS NULL OR glass.since > :since) {in_units(units, "cases.unit")}
-                ORDER BY glass.verdict IS NOT NULL, glass.since DESC LIMIT :limit"""
+                {NOT_KEPT_OUT} ORDER BY glass.verdict IS NOT NULL, glass.since DESC LIMIT :limit"""
         ),
-        {"since": since, "limit": limit, **units_of(units)},
+        {"since": since, "limit": limit, "reader": reader, **units_of(units)},
     )
     return list(rows.mappings())
 

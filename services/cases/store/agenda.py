@@ -68,15 +68,15 @@ async def cases_waiting(
     return list(rows.mappings())
 
 
-async def handovers_to(connection: AsyncConnection, units: Units, limit: int) -> list[RowMapping]:
+async def handovers_to(connection: AsyncConnection, whose: Whose, limit: int) -> list[RowMapping]:
     """Cases that another commune offers to the area."""
     rows = await connection.execute(
         text(
             f"""SELECT {_COLUMNS}, {_CLOCKS}
                 FROM cases AS shown WHERE status = 'open' AND handover_to IS NOT NULL
-                {in_units(units, "handover_to")} ORDER BY next_due, id LIMIT :limit"""
+                {in_units(whose.units, "handover_to")} AND {not_kept_out("id")} ORDER BY next_due, id LIMIT :limit"""
         ),
-        {"limit": limit, **units_of(units)},
+        {"limit": limit, "reader": whose.reader, **units_of(whose.units)},
     )
     return list(rows.mappings())
 

@@ -10,6 +10,8 @@ from typing import Literal
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.cases.store.statements import NOT_KEPT_OUT
+
 ReassignedState = Literal["waiting", "done", "skipped"]
 
 
@@ -19,7 +21,7 @@ class Reassignment:
 
     id: str
     unit: str
-    from_worker: str
+    from_worker: str | None
     to_worker: str
     to_name: str
     who: str
@@ -36,7 +38,7 @@ async def workers_of(connection: AsyncConnection, unit: str) -> list[RowMapping]
     """Who is responsible for open cases of a commune, and for how many; `worker` is None where nobody is."""
     rows = await connection.execute(
         text(
-            """SELECT worker, max(worker_name) AS name, count(*) AS cases FROM cases
+            """SELECT worker, count(*) AS cases FROM cases
                WHERE unit = :unit AND status = 'open' GROUP BY worker ORDER BY count(*) DESC"""
         ),
         {"unit": unit},
@@ -44,15 +46,18 @@ async def workers_of(connection: AsyncConnection, unit: str) -> list[RowMapping]
     return list(rows.mappings())
 
 
-async def cases_of_worker(connection: AsyncConnection, unit: str, worker: str, limit: int) -> list[RowMapping]:
-    """A worker's open cases in a commune, the most urgent first."""
+async def cases_of_worker(
+    connection: AsyncConnection, unit: str, worker: str | None, reader: str, limit: int
+) -> list[RowMapping]:
+    """A worker's open cases in a commune, the most urgent first; for None those for which nobody is responsible; none
+    from which the reader is kept out."""
     rows = await connection.execute(
         text(
-            """SELECT id, code, kind, risk, step, next_due FROM cases
-               WHERE worker = :worker AND unit = :unit AND status = 'open'
-               ORDER BY next_due ASC NULLS LAST, opened_at LIMIT :limit"""
+            f"""SELECT id, code, kind, risk, step, next_due FROM cases
+                WHERE {_theirs(worker)} AND unit = :unit AND status = 'open' {NOT_KEPT_OUT}
+                ORDER BY next_due ASC NULLS LAST, opened_at LIMIT :limit"""
         ),
-        {"unit": unit, "worker": worker, "limit": limit},
+        {"unit": unit, "reader": reader, "limit": limit, **({"worker": worker} if worker is not None else {})},
     )
     return list(rows.mappings())
 
@@ -72,11 +77,16 @@ async def add_reassignment(connection: AsyncConnection, asked: Reassignment, cas
         return 0
     taken = await connection.execute(
         text(
-            """INSERT INTO reassigned (reassignment_id, case_id)
-               SELECT :id, id FROM cases
-               WHERE id = ANY(:cases) AND worker = :worker AND unit = :unit AND status = 'open'"""
+            f"""INSERT INTO reassigned (reassignment_id, case_id)
+                SELECT :id, id FROM cases
+                WHERE id = ANY(:cases) AND {_theirs(asked.from_worker)} AND unit = :unit AND status = 'open'"""
         ),
-        {"id": asked.id, "cases": list(cases), "worker": asked.from_worker, "unit": asked.unit},
+        {
+            "id": asked.id,
+            "cases": list(cases),
+            "unit": asked.unit,
+            **({"worker": asked.from_worker} if asked.from_worker is not None else {}),
+        },
     )
     return taken.rowcount
 
@@ -163,3 +173,7 @@ async def unfinished(connection: AsyncConnection, unit: str) -> list[RowMapping]
 
 def _as_reassignment(row: RowMapping) -> Reassignment:
     return Reassignment(**{name: row[name] for name in _FIELDS})
+
+
+def _theirs(worker: str | None) -> str:
+    return "worker IS NULL" if worker is None else "worker = :worker"

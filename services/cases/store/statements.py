@@ -8,6 +8,19 @@ from typing import Any, Literal
 Units = frozenset[str] | Literal["all"]
 
 
+def not_kept_out(column: str) -> str:
+    """The condition that nobody excluded `:reader` from a case, named by a column, for a conflict of interest.
+
+    Those of one account are few: they are looked up once, and not for every case.
+    """
+    return f"""{column} NOT IN (SELECT case_id FROM member WHERE person = :reader
+               AND cause = 'excluded' AND state <> 'member')"""
+
+
+# The same of a row of cases, with AND.
+NOT_KEPT_OUT = f"AND {not_kept_out('cases.id')}"
+
+
 def upsert(
     table: str, columns: Sequence[str], more: Sequence[str] = (), json: Sequence[str] = (), key: Sequence[str] = ("id",)
 ) -> str:
@@ -27,9 +40,3 @@ def in_units(units: Units, column: str = "unit") -> str:
 def units_of(units: Units) -> dict[str, Any]:
     """The values that `in_units` needs."""
     return {} if units == "all" else {"units": sorted(units)}
-
-
-def not_kept_out(column: str) -> str:
-    """The condition that a case is not one from which `:reader` is kept out; those of one account are few."""
-    return f"""{column} NOT IN (SELECT case_id FROM member WHERE person = :reader
-               AND cause = 'excluded' AND state <> 'member')"""

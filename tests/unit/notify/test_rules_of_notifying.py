@@ -13,7 +13,18 @@ from services.notify.domain import BACKOFF, PUBLIC_CODES, Sent, verdict
 from services.notify.handlers import notifiable
 from services.notify.texts import PLACES, Fields, check_places, load_rules, load_texts
 from shared.contracts.base import CONTRACTS, Contract, SealedBox
-from shared.contracts.cases import ConcernReceived, DeadlineMissed, TaskCancelled, TaskFollowedCase, TaskRequested
+from shared.contracts.cases import (
+    CaseAssigned,
+    ConcernReceived,
+    DeadlineMissed,
+    GlassBroken,
+    TaskCancelled,
+    TaskFollowedCase,
+    TaskRequested,
+    TeamJoined,
+    TeamLeft,
+    TeamRequested,
+)
 from shared.contracts.envelope import Envelope
 from shared.contracts.registry import ChildRegistered
 from shared.identity import ALL_UNITS, Principal, Role
@@ -126,6 +137,42 @@ def test_the_sector_hears_when_its_task_is_cancelled_or_comes_to_another_commune
     )
     assert domain.addressees(load_rules(), happening(moved), moved) == {"sector/health": False}
     assert domain.addressees(load_rules(), happening(same), same) == {}
+
+
+def about_team(model: type[Contract], **more: str) -> Contract:
+    said = {"case_id": CASE, "facts": FACTS, "person": "mai.hotline", "role": "hotline", **more}
+    return model.model_validate(said)
+
+
+def test_the_commune_hears_at_once_that_identity_was_opened_or_asked_for() -> None:
+    broken = about_team(GlassBroken, until=NOW.isoformat())
+    asked = about_team(TeamRequested)
+    for data in (broken, asked):
+        assert domain.addressees(load_rules(), happening(data), data) == {"worker/05443": True, "chair/05443": True}
+    assert domain.path_of(happening(asked)) == f"/cases/c/{CASE}/access"
+
+
+def test_who_asked_hears_the_answer_and_who_is_excluded_hears_nothing() -> None:
+    told = [
+        domain.addressees(load_rules(), happening(data), data)
+        for data in (
+            about_team(TeamJoined, how="request"),
+            about_team(TeamJoined, how="act"),
+            about_team(TeamLeft, cause="refused"),
+            about_team(TeamLeft, cause="removed"),
+            about_team(TeamLeft, cause="excluded"),
+            about_team(TeamLeft, cause="left"),
+        )
+    ]
+    person = {"person/mai.hotline": False}
+    assert told == [person, {}, person, person, {}, {}]
+
+
+def test_what_concerns_a_case_team_alone_is_nobodys_to_subscribe_to() -> None:
+    internal = (GlassBroken, TeamRequested, TeamJoined, TeamLeft, CaseAssigned)
+    for role in Role:
+        principal = Principal("x", "X", role, ALL_UNITS, sector="health", org="org")
+        assert not any(domain.may_subscribe(principal, domain.short_type(model.TYPE)) for model in internal)
 
 
 def test_people_belong_to_the_audiences_that_rules_name() -> None:

@@ -19,7 +19,7 @@ CREATE INDEX identity_read_case ON identity_read (case_id, at);
 CREATE INDEX identity_read_who ON identity_read (who, at);
 CREATE INDEX identity_read_at ON identity_read (at);
 CREATE TABLE reassignment (
-    id text PRIMARY KEY, unit text NOT NULL, from_worker text NOT NULL, to_worker text NOT NULL, to_name text NOT NULL,
+    id text PRIMARY KEY, unit text NOT NULL, from_worker text, to_worker text NOT NULL, to_name text NOT NULL,
     who text NOT NULL, who_name text NOT NULL, who_role text NOT NULL, reason text NOT NULL,
     asked_at timestamptz NOT NULL
 );
