@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from markupsafe import Markup
@@ -16,10 +16,11 @@ from services.cases import answered
 from services.cases.desk.files import answers_in
 from services.cases.domain.acts import MOST_DECISIONS
 from services.cases.domain.forms import COARSE, RATINGS
-from services.cases.domain.model import COMMUNE, Clock
-from services.cases.store import Line
+from services.cases.domain.model import COMMUNE, ZONE, Clock
+from services.cases.store import MOST_COUNTED, Line
 from shared.contracts.errors import Violation
 from shared.reference.deadlines import Deadlines
+from shared.reference.forms import Forms
 from shared.reference.terms import Terms
 from shared.web.i18n import format_date
 
@@ -203,6 +204,15 @@ CONCERN_STATES: Mapping[str, tuple[str, str]] = {
     "answered": ("Đã trả lời", "success"),
     "dismissed": ("Không mở vụ việc", "plain"),
 }
+# Filters of the timeline.
+CHAPTERS: Mapping[str, str] = {
+    "acts": "Việc đã làm",
+    "tasks": "Các ngành",
+    "deadlines": "Thời hạn",
+    "documents": "Tài liệu",
+    "notes": "Ghi chú",
+}
+_WEEKDAYS = ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ nhật")
 ACTS: Mapping[str, str] = {
     "verify": "Ghi kết quả xác minh",
     "assess-initial": "Đánh giá ban đầu (Mẫu 02)",
@@ -313,6 +323,19 @@ ROLES: Mapping[str, str] = {
 }
 
 
+def act_address(case_id: str, act: str | None = None) -> str:
+    """Where an act is done: its form's page, else the case's page with it open; without an act, that page."""
+    page = f"/cases/c/{case_id}"
+    if not act:
+        return page
+    return f"{page}/forms/{act}" if Forms.load().of_act(act) is not None else f"{page}?act={act}#act-{act}"
+
+
+def capped(n: int) -> str:
+    """A number of new lines, as far as it was counted."""
+    return f"{MOST_COUNTED - 1}+" if n >= MOST_COUNTED else str(n)
+
+
 def beside_no_field(violations: Sequence[Violation], fields: str) -> list[Violation]:
     """What is wrong with a form and not said beside one of its rendered fields."""
     return [known for known in violations if f'id="f-{known.field.replace(".", "-")}-error"' not in fields]
@@ -355,6 +378,21 @@ class Shown:
     edition: int = 0
     changed: Sequence[tuple[str, str, str]] = ()
     version: int = 0
+    id: int = 0
+    fresh: bool = False
+    cut: bool = False
+
+
+# Of each text of a line, on a page of many lines; the whole of it is one tap away.
+_LONGEST = 400
+
+
+def shortened(line: Shown) -> Shown:
+    """A line whose long texts are cut, saying so."""
+    if all(len(said) <= _LONGEST for _, said in line.words):
+        return line
+    words = [(name, said if len(said) <= _LONGEST else said[:_LONGEST].rsplit(" ", 1)[0]) for name, said in line.words]
+    return replace(line, words=words, cut=True)
 
 
 class Names:
@@ -369,6 +407,10 @@ class Names:
         self._language = language
         self._unit_name = unit_name
         self._deadlines = Deadlines.load()
+
+    def say(self, text: str) -> str:
+        """A msgid in the language."""
+        return self._say(text)
 
     def of(self, names: Mapping[str, Any], code: str | None) -> str:
         """The name of a code in one of this module's tables; the code itself where it is not there."""
@@ -435,6 +477,18 @@ class Names:
             shown.append(one)
         return shown[::-1]
 
+    def day(self, day: date, today: date) -> str:
+        """A day as people say it: today, yesterday, else with its weekday."""
+        if day == today:
+            return self._say("Hôm nay")
+        if day == today - timedelta(days=1):
+            return self._say("Hôm qua")
+        return f"{self._say(_WEEKDAYS[day.weekday()])}, {format_date(day)}"
+
+    def hour(self, at: datetime) -> str:
+        """The time of a day, to the minute, where people live by it."""
+        return at.astimezone(ZONE).strftime("%H:%M")
+
     def line(self, line: Line, words: Mapping[str, Any], when: Callable[[datetime], str]) -> Shown:
         """A line of the timeline with its opened words."""
         title, tone = TITLES.get(line.kind, (line.kind, "plain"))
@@ -450,6 +504,7 @@ class Names:
             words=answered.said(form, words, self._language) if form else self._words(words),
             form=form.code if form else "",
             version=line.version,
+            id=line.id,
         )
 
     def _details(self, line: Line, when: Callable[[datetime], str]) -> list[str]:

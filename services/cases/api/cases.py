@@ -18,7 +18,7 @@ from services.cases.domain.model import BAN, BAN_DECISION, Actor, Case
 from services.cases.domain.rules import open_acts
 from services.cases.office import Office, coarse
 from services.cases.reading import actor_of, may_follow_case, may_see_case
-from services.cases.store import CaseFilter
+from services.cases.store import CaseFilter, Place
 from shared.contracts.errors import Rejected
 from shared.identity import NotAllowedError, Permission, Principal, SignedIn
 
@@ -46,17 +46,27 @@ def add_routes(api: APIRouter, office: Office) -> None:
         step: str | None = None,
         due: Literal["missed", "today"] | None = None,
         worker: str | None = None,
-        page: Annotated[int, Query(ge=1)] = 1,
+        after: Annotated[str | None, Query(max_length=200)] = None,
     ) -> dict[str, Any]:
-        """Cases of the caller's area, most urgent first."""
+        """Cases of the caller's area, most urgent first (what has ended: the newest), `after` a place on.
+
+        `following` is the place to ask for next, none at the end; `total` is counted of what is open only.
+        """
         if not principal.may(Permission.SEE_CASES) or actor_of(principal).role == "hotline":
             raise NotAllowedError("The role sees no cases")
         wanted = CaseFilter(status, unit, risk, step, due, worker=worker, reader=principal.id)
+        order = "due" if status == "open" else "opened"
+        place = Place.read(order, after) if after else None
+        if after and place is None:
+            raise HTTPException(422)
         async with office.scope() as scope:
-            rows, total = await store.list_cases(
-                scope.connection, principal.units, wanted, scope.now, limit=_PAGE, offset=(page - 1) * _PAGE
+            page = await store.list_cases(
+                scope.connection, principal.units, wanted, scope.now, limit=_PAGE, order=order, after=place
             )
-        return {"total": total, "page": page, "cases": [dict(row) for row in rows]}
+            total = await store.count_open(scope.connection, principal.units, wanted, scope.now)
+        hidden = {"worker_name", "fresh"}
+        rows = [{name: row[name] for name in row if name not in hidden} for row in page.rows]
+        return {"total": total, "following": str(page.following) if page.following else None, "cases": rows}
 
     @api.get("/cases/{key}")
     async def case(key: str, principal: SignedIn) -> dict[str, Any]:

@@ -3,24 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.cases import forms, store
-from services.cases.domain.model import local_day
+from services.cases.domain.agenda import next_acts
+from services.cases.domain.model import Case, Clock, local_day
 from services.cases.domain.rules import open_acts
 from services.cases.pages.documents import documents_of
 from services.cases.pages.forms import FormPages
+from services.cases.pages.history import NOTHING, Asked, history_of
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.pages.team import team_of
 from services.cases.reading import actor_of, as_offered, may_follow_case, may_see_case, sees_cases_of
+from services.cases.store import Line
 from services.cases.views import Shown
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
 from shared.identity import Principal, SignedIn, identity_of
 from shared.reference.forms import Forms
-from shared.web.i18n import format_datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Clocks:
+    """A case's clocks as its page shows them: what runs, the soonest first; what stands still; what is settled."""
+
+    running: Sequence[Clock]
+    paused: Sequence[Clock]
+    settled: Sequence[Clock]
+
+    @classmethod
+    def of(cls, case: Case) -> Clocks:
+        """From a case."""
+        by_due = sorted(case.clocks, key=lambda clock: clock.due)
+        return cls(
+            [clock for clock in by_due if clock.runs],
+            [clock for clock in by_due if clock.state == "paused"],
+            [clock for clock in reversed(by_due) if not clock.runs and clock.state != "paused"],
+        )
 
 
 class CasePage:
@@ -55,11 +77,16 @@ class CasePage:
             readings = [
                 (file, await reader.shown(scope.connection, file, actor) if reads else None) for file in reports
             ]
-            lines = await store.timeline(scope.connection, case.id) if led else []
-            names = self.room.names(request)
-            documents = await documents_of(self.room, request, scope, case, lines, actor)
-            opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in lines]
-            shown = names.history(opened, format_datetime)
+            history = NOTHING
+            papers: list[Line] = []
+            if led:
+                papers = await store.papers_of(scope.connection, case.id)
+                asked = Asked.read(request.query_params)
+                names = self.room.names(request)
+                history = await history_of(scope, case, actor, reader, names, asked, papers, reads)
+            documents = await documents_of(self.room, request, scope, case, papers, actor)
+            told = await store.team_lines(scope.connection, case.id) if led else []
+            opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in told]
             team = team_of(case, actor, scope.now, identity_of(request).directory, opened)
             begun = await self.room.office.desk.drafts.listed(scope, actor, f"case/{case.id}/")
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
@@ -70,7 +97,10 @@ class CasePage:
             case=case if led else as_offered(case),
             readings=readings,
             reads=reads,
-            history=shown,
+            history=history,
+            clocks=Clocks.of(case if led else as_offered(case)),
+            first_acts=next_acts(case, actor),
+            opening=request.query_params.get("act", ""),
             team=team,
             target=target,
             documents=documents,
@@ -80,7 +110,7 @@ class CasePage:
             may_answer=actor.role in ("worker", "chair"),
             today=local_day(scope.now),
             begun={draft.form for draft in begun},
-            news=_news(shown, values, violations),
+            news=_news(history.lines, values, violations),
             sectors=SECTORS,
             values=typed(values),
             violations=violations,

@@ -33,13 +33,14 @@ class Room:
         self.office = office
         self.pages = pages
         self.units = units
+        self._options = sorted(((code, units.name(code)) for code in units.codes()), key=lambda pair: pair[1])
 
     def render(self, request: Request, name: str, **context: Any) -> Response:
         """A page with what every page of the service knows: names of codes, communes, tables of choices."""
         names = self.names(request)
         status = 422 if context.get("violations") else 200
         return self.pages.render(
-            request, name, status=status, names=names, v=v, units=self._unit_options(), **{"violations": (), **context}
+            request, name, status=status, names=names, v=v, units=self.unit_options(), **{"violations": (), **context}
         )
 
     def fragment(self, request: Request, name: str, **context: Any) -> Response:
@@ -73,8 +74,9 @@ class Room:
             raise HTTPException(404)
         return found, case
 
-    def _unit_options(self) -> list[tuple[str, str]]:
-        return sorted(((code, self.units.name(code)) for code in self.units.codes()), key=lambda pair: pair[1])
+    def unit_options(self) -> list[tuple[str, str]]:
+        """Today's communes, by code and name, in the order of their names."""
+        return self._options
 
 
 def typed(values: Mapping[str, str] | None) -> Mapping[str, str]:

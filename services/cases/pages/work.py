@@ -2,23 +2,107 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from urllib.parse import urlencode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Final
 
 from fastapi import APIRouter, Request
+from sqlalchemy import RowMapping
 from starlette.responses import Response
 
 from services.cases import store
-from services.cases.domain.model import Actor
+from services.cases.domain.agenda import likely_act
+from services.cases.domain.model import EMERGENCY, Actor
+from services.cases.pages.board import FILTERS, BoardPages
 from services.cases.pages.intake import IntakePages
 from services.cases.pages.room import Room
 from services.cases.pages.tasks import sector_work
 from services.cases.reading import actor_of
-from services.cases.store import CaseFilter
+from services.cases.store import REASONS, ConcernFile, DraftRow, Whose
+from services.cases.views import act_address
 from shared.identity import NotAllowedError, Principal, SignedIn
+from shared.messaging.router import Scope
 
-_PAGE = 30
-_WAITING = 20
+_PAGE: Final = 30
+# Of each section; the rest is one tap away.
+_LINES: Final = 10
+_REASONS_OF: Final[Mapping[str, tuple[str, ...]]] = {
+    "worker": ("missed", "today", "candidates"),
+    "chair": ("missed", "today", "approval", "closing"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CaseLine:
+    """A case that waits: `act` is what it waits for from the reader, else `waits_for` is the role that it waits for."""
+
+    case: RowMapping
+    act: str | None
+    waits_for: str | None
+    address: str
+    late: bool
+
+    @property
+    def clock(self) -> str | None:
+        """The kind of its nearest running clock."""
+        return self.case["clocks"][0] if self.case["clocks"] else None
+
+
+@dataclass(frozen=True, slots=True)
+class ReportLine:
+    """A report that waits for triage: how much of the hours that the law gives from receipt has gone."""
+
+    file: ConcernFile
+    gone: timedelta
+    allowed: timedelta
+
+    @property
+    def tone(self) -> str:
+        """How urgent."""
+        part = self.gone / self.allowed
+        return "danger" if part > 1 else "warning" if part > 1 / 2 else "plain"
+
+
+@dataclass(frozen=True, slots=True)
+class DraftLine:
+    """A form that the reader began: which, where to go on, since when it lies."""
+
+    form: str
+    address: str
+    saved_at: datetime
+
+    @classmethod
+    def of(cls, row: DraftRow) -> DraftLine:
+        """From its key: `report/<id>`, `case/<id>/<act>` or `task/<id>/answer`."""
+        what, id_, *_ = row.key.split("/")
+        address = {
+            "report": f"/cases/report?draft={id_}",
+            "case": act_address(id_, row.form),
+            "task": f"/cases/tasks/{id_}",
+        }.get(what, "/cases/")
+        return cls(row.form, address, row.saved_at)
+
+
+@dataclass(frozen=True, slots=True)
+class Today:
+    """What waits for somebody, in the order in which it is to be done."""
+
+    missed: Sequence[CaseLine] = ()
+    today: Sequence[CaseLine] = ()
+    reports: Sequence[ReportLine] = ()
+    decisions: Sequence[CaseLine] = ()
+    tasks: Sequence[RowMapping] = ()
+    askers: Sequence[RowMapping] = ()
+    glasses: Sequence[RowMapping] = ()
+    handovers: Sequence[CaseLine] = ()
+    drafts: Sequence[DraftLine] = ()
+    changed: Sequence[RowMapping] = field(default_factory=list)
+
+    @property
+    def quiet(self) -> bool:
+        """Whether nothing waits at all."""
+        return not any((self.missed, self.today, self.reports, self.decisions, self.tasks, self.askers, self.handovers))
 
 
 class WorkPages:
@@ -30,6 +114,7 @@ class WorkPages:
 
     def __init__(self, room: Room) -> None:
         self.room = room
+        self._board = BoardPages(room)
 
     async def work(self, request: Request, principal: Principal) -> Response:
         """Where each role's day begins."""
@@ -40,50 +125,59 @@ class WorkPages:
             return await IntakePages(self.room).hotline(request, principal)
         if actor.role not in ("worker", "chair", "coordinator"):
             raise NotAllowedError("The role sees no cases")
-        return await self._worklist(request, actor)
+        if request.query_params.keys() & set(FILTERS):
+            return await self._board.cases(request, actor)
+        if actor.role == "coordinator":
+            return await self._board.board(request, actor)
+        return await self._today(request, actor)
 
-    async def _worklist(self, request: Request, actor: Actor) -> Response:
-        asked = request.query_params
-        status = asked.get("status", "open")
-        wanted = CaseFilter(
-            status=status if status in ("open", "closed", "merged") else "open",
-            unit=asked.get("unit") or None,
-            risk=asked.get("risk") or None,
-            step=asked.get("step") or None,
-            due=asked.get("due") or None,
-            code=(asked.get("code") or "").strip().upper() or None,
-            worker=actor.id if asked.get("worker") == "me" else asked.get("worker") or None,
-            reader=actor.id,
-        )
-        number = asked.get("page", "1")
-        page = max(1, int(number)) if number.isdecimal() and len(number) < 7 else 1
-        if wanted.code:
-            wanted = CaseFilter(status="", code=wanted.code, reader=actor.id)
+    async def _today(self, request: Request, actor: Actor) -> Response:
+        mine = request.query_params.get("mine") == "1"
+        whose = Whose(actor.units, actor.id, mine)
         async with self.room.office.scope() as scope:
-            counts = await store.case_counts(scope.connection, actor.units, scope.now)
-            waiting = await store.waiting_concerns(scope.connection, actor.units, _WAITING)
-            waiting_count = await store.count_waiting(scope.connection, actor.units)
-            access = await store.access_waiting(scope.connection, actor.units, actor.id)
-            rows, total = await store.list_cases(
-                scope.connection, actor.units, wanted, scope.now, limit=_PAGE, offset=(page - 1) * _PAGE
+            counts = await store.case_counts(
+                scope.connection, actor.units, scope.now, actor.id if mine else None, actor.id
             )
-            offered = await store.offered_cases(scope.connection, actor.units) if actor.role != "coordinator" else []
+            cases = await store.cases_waiting(scope.connection, whose, _REASONS_OF[actor.role], scope.now, _LINES)
+            waiting = await store.waiting_concerns(scope.connection, actor.units, _LINES)
+            waiting_count = await store.count_waiting(scope.connection, actor.units)
+            tasks = await store.tasks_waiting(scope.connection, whose, _LINES)
+            askers = await store.asked_to_join(scope.connection, actor.units, actor.id, _LINES)
+            glasses = await self._glasses(scope, actor) if actor.role == "chair" else []
+            handovers = await store.handovers_to(scope.connection, whose, _LINES)
+            drafts = await store.drafts_of(scope.connection, actor.id, "", _LINES)
+            changed = await store.changed_cases(scope.connection, actor.id, actor.units, _LINES)
+        lines = [_line(case, actor, scope.now) for case in cases]
+        today = Today(
+            missed=[line for line in lines if _reason(line) == "missed"],
+            today=[line for line in lines if _reason(line) == "today"],
+            reports=[self._report(file, scope.now) for file in waiting],
+            decisions=[line for line in lines if _reason(line) not in ("missed", "today")],
+            tasks=tasks,
+            askers=askers,
+            glasses=glasses,
+            handovers=[_line(case, actor, scope.now, "accept-handover") for case in handovers],
+            drafts=[DraftLine.of(row) for row in drafts],
+            changed=changed,
+        )
         return self.room.render(
             request,
             "cases/work.html",
-            offered=offered,
+            today=today,
             counts=counts,
-            waiting=waiting,
             waiting_count=waiting_count,
-            access=access,
-            rows=rows,
-            total=total,
-            wanted=wanted,
-            worker=asked.get("worker"),
-            first=(page - 1) * _PAGE + 1,
-            previous=address_of(asked, page - 1) if page > 1 else None,
-            following=address_of(asked, page + 1) if page * _PAGE < total else None,
+            mine=mine,
+            most=_LINES,
         )
+
+    async def _glasses(self, scope: Scope, actor: Actor) -> Sequence[RowMapping]:
+        """Openings of identity that nobody has reviewed."""
+        return await store.glasses_of_area(scope.connection, actor.units, actor.id, scope.now, _LINES)
+
+    def _report(self, file: ConcernFile, now: datetime) -> ReportLine:
+        received = file.concern.received_at
+        due = self.room.office.desk.files.deadlines.start(EMERGENCY, received).due
+        return ReportLine(file, now - received, due - received)
 
 
 def routes(room: Room) -> APIRouter:
@@ -98,5 +192,15 @@ def routes(room: Room) -> APIRouter:
     return router
 
 
-def address_of(asked: Mapping[str, str], page: int) -> str:
-    return "/cases/?" + urlencode({**asked, "page": page})
+def _line(case: RowMapping, actor: Actor, now: datetime, act: str | None = None) -> CaseLine:
+    waits = case["step"], case["identity"], case["verified"], case["clocks"]
+    act = act or likely_act(actor.role, *waits)
+    other = "worker" if actor.role == "chair" else "chair"
+    waits_for = other if act is None and likely_act(other, *waits) else None
+    due = case["next_due"]
+    return CaseLine(case, act, waits_for, act_address(case["id"], act), due is not None and due < now)
+
+
+def _reason(line: CaseLine) -> str:
+    reason: str = REASONS[line.case["place"]]
+    return reason

@@ -4,7 +4,6 @@ from services.cases.store.access import (
     Basis,
     Read,
     Unusual,
-    access_waiting,
     asked_to_join,
     forget_reads,
     glasses_of_area,
@@ -14,6 +13,7 @@ from services.cases.store.access import (
     record_read,
     unusual_reading,
 )
+from services.cases.store.agenda import REASONS, Whose, cases_waiting, handovers_to, tasks_waiting
 from services.cases.store.attachments import (
     AttachmentFile,
     attachment_is_of,
@@ -56,8 +56,20 @@ from services.cases.store.finding import (
 )
 from services.cases.store.incidents import Incident, save_incident
 from services.cases.store.links import link_cases, linked_cases, unlink_cases
-from services.cases.store.lists import CaseFilter, case_counts, list_cases
-from services.cases.store.merges import merge_of, offered_cases
+from services.cases.store.lists import (
+    ORDERS,
+    CaseFilter,
+    CasePage,
+    Place,
+    case_counts,
+    count_open,
+    counts_by_unit,
+    list_cases,
+    waiting_by_unit,
+    workers_in,
+)
+from services.cases.store.looks import MOST_COUNTED, changed_cases, look, looked
+from services.cases.store.merges import merge_of
 from services.cases.store.reassign import (
     ReassignedState,
     Reassignment,
@@ -84,19 +96,35 @@ from services.cases.store.tasks import (
     task_lines,
     tasks_of_sector,
 )
-from services.cases.store.timeline import Line, find_line, timeline
+from services.cases.store.timeline import (
+    CHAPTERS,
+    Line,
+    LineFilter,
+    find_line,
+    papers_of,
+    team_lines,
+    timeline,
+    timeline_page,
+)
 
 __all__ = [
+    "CHAPTERS",
     "COMMON",
     "COUNTED",
+    "MOST_COUNTED",
+    "ORDERS",
     "RARE",
+    "REASONS",
     "AttachmentFile",
     "Basis",
     "CaseFilter",
+    "CasePage",
     "ConcernFile",
     "DraftRow",
     "Incident",
     "Line",
+    "LineFilter",
+    "Place",
     "Read",
     "ReassignedState",
     "Reassignment",
@@ -104,7 +132,7 @@ __all__ = [
     "Tokens",
     "Units",
     "Unusual",
-    "access_waiting",
+    "Whose",
     "add_alias",
     "add_reassignment",
     "asked_to_join",
@@ -115,12 +143,16 @@ __all__ = [
     "case_of_task",
     "cases_of_child",
     "cases_of_worker",
+    "cases_waiting",
+    "changed_cases",
     "concerns_entered_by",
     "concerns_of",
     "conference_line",
     "count_attachments",
+    "count_open",
     "count_stuck",
     "count_waiting",
+    "counts_by_unit",
     "discard_draft",
     "drafts_of",
     "drop_drafts",
@@ -139,6 +171,7 @@ __all__ = [
     "find_reassignment",
     "forget_reads",
     "glasses_of_area",
+    "handovers_to",
     "keep_tokens",
     "link_cases",
     "linked_cases",
@@ -147,13 +180,15 @@ __all__ = [
     "lock_case",
     "lock_concern",
     "lock_concern_or_code",
+    "look",
+    "looked",
     "meetings_of_sector",
     "merge_of",
     "next_case_code",
     "next_moment",
     "next_reassigned",
-    "offered_cases",
     "open_to",
+    "papers_of",
     "part_id",
     "parts_of",
     "place_of_task",
@@ -177,10 +212,15 @@ __all__ = [
     "skipped_of",
     "task_lines",
     "tasks_of_sector",
+    "tasks_waiting",
+    "team_lines",
     "timeline",
+    "timeline_page",
     "unfinished",
     "unlink_cases",
     "unusual_reading",
+    "waiting_by_unit",
     "waiting_concerns",
+    "workers_in",
     "workers_of",
 ]

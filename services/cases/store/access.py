@@ -180,20 +180,6 @@ async def glasses_of_area(
     return list(rows.mappings())
 
 
-async def access_waiting(connection: AsyncConnection, units: Units, reader: str) -> RowMapping:
-    """What waits for a decision about access in an area: how many `asked` to join, `openings` to be reviewed."""
-    rows = await connection.execute(
-        text(
-            f"""SELECT (SELECT count(*) FROM member JOIN cases ON cases.id = member.case_id
-                        WHERE member.state = 'asked' {in_units(units, "cases.unit")} {NOT_KEPT_OUT}) AS asked,
-                       (SELECT count(*) FROM glass JOIN cases ON cases.id = glass.case_id
-                        WHERE glass.verdict IS NULL {in_units(units, "cases.unit")} {NOT_KEPT_OUT}) AS openings"""
-        ),
-        {"reader": reader, **units_of(units)},
-    )
-    return rows.mappings().one()
-
-
 async def open_to(connection: AsyncConnection, person: str, now: datetime) -> list[RowMapping]:
     """Cases that are open to an account, or asked for, by a row of the team or a broken glass; newest first."""
     rows = await connection.execute(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import RowMapping, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import SealedBox
@@ -57,31 +57,83 @@ async def append(connection: AsyncConnection, lines: Sequence[Line]) -> None:
         )
 
 
+# What a filter of the timeline shows, by the beginning of a line's kind; whatever none of them takes is an act.
+CHAPTERS: Mapping[str, tuple[str, ...]] = {
+    "tasks": ("task.",),
+    "deadlines": ("deadline.",),
+    "documents": ("document.", "attachment."),
+    "notes": ("note",),
+}
+# The case and all that were merged into it, each read along its own index.
+_LINES = """WITH RECURSIVE file (case_id) AS (
+    VALUES (CAST(:case_id AS text)) UNION SELECT cases.id FROM cases JOIN file ON cases.merged_into = file.case_id
+)
+SELECT line.* FROM file CROSS JOIN LATERAL (
+    SELECT case_id, at, kind, sector, who, who_name, data, words, version, id FROM entry
+    WHERE entry.case_id = file.case_id {conditions} ORDER BY id DESC LIMIT :limit
+) AS line ORDER BY id DESC LIMIT :limit"""
+
+
+@dataclass(frozen=True, slots=True)
+class LineFilter:
+    """Which lines of a timeline are wanted. Empty: all, from the newest. `before`: older than that line."""
+
+    chapter: str = ""
+    sector: str = ""
+    before: int | None = None
+
+
 async def timeline(connection: AsyncConnection, case_id: str, limit: int | None = 500) -> list[Line]:
     """What happened in a case and in those merged into it, newest first; without a limit, everything."""
-    rows = await connection.execute(
-        text(
-            """SELECT case_id, at, kind, sector, who, who_name, data, words, version, id FROM entry
-               WHERE case_id = :id OR case_id IN (SELECT id FROM cases WHERE merged_into = :id)
-               ORDER BY at DESC, id DESC LIMIT :limit"""
-        ),
-        {"id": case_id, "limit": limit},
-    )
-    return [_as_line(row) for row in rows.mappings()]
+    return await timeline_page(connection, case_id, LineFilter(), limit)
 
 
 async def find_line(connection: AsyncConnection, case_id: str, line_id: int) -> Line | None:
     """One line of a case, or of one merged into it."""
-    rows = await connection.execute(
-        text(
-            """SELECT case_id, at, kind, sector, who, who_name, data, words, version, id FROM entry
-               WHERE id = :line AND (case_id = :id OR case_id IN (SELECT id FROM cases WHERE merged_into = :id))"""
-        ),
-        {"id": case_id, "line": line_id},
-    )
-    row = rows.mappings().one_or_none()
-    return None if row is None else _as_line(row)
+    found = await _read(connection, case_id, "AND id = :line", {"line": line_id}, 1)
+    return found[0] if found else None
 
 
-def _as_line(row: RowMapping) -> Line:
-    return Line(**{**row, "words": SealedBox.model_validate(row["words"]) if row["words"] else None})
+async def papers_of(connection: AsyncConnection, case_id: str) -> list[Line]:
+    """The lines of a case that are papers, newest first: forms that were filled in, documents that were added."""
+    return await _read(connection, case_id, "AND (data ? 'form' OR kind LIKE 'document.%')", {}, None)
+
+
+async def team_lines(connection: AsyncConnection, case_id: str) -> list[Line]:
+    """What was said and decided about the case team, newest first."""
+    return await _read(connection, case_id, "AND kind LIKE 'team.%'", {}, None)
+
+
+async def timeline_page(connection: AsyncConnection, case_id: str, wanted: LineFilter, limit: int | None) -> list[Line]:
+    """The newest lines that are wanted, of a case and of those merged into it: at most `limit`, newest first."""
+    conditions = ""
+    values: dict[str, Any] = {}
+    if wanted.before is not None:
+        conditions += " AND id < :before"
+        values["before"] = wanted.before
+    if wanted.sector:
+        conditions += " AND sector = :sector"
+        values["sector"] = wanted.sector
+    if wanted.chapter:
+        conditions += f" AND {_chapter(wanted.chapter)}"
+    return await _read(connection, case_id, conditions, values, limit)
+
+
+async def _read(
+    connection: AsyncConnection, case_id: str, conditions: str, values: Mapping[str, Any], limit: int | None
+) -> list[Line]:
+    asked = {"case_id": case_id, "limit": limit, **values}
+    rows = await connection.execute(text(_LINES.format(conditions=conditions)), asked)
+    return [
+        Line(**{**row, "words": SealedBox.model_validate(row["words"]) if row["words"] else None})
+        for row in rows.mappings()
+    ]
+
+
+def _chapter(name: str) -> str:
+    def begins(prefixes: Iterable[str]) -> str:
+        return " OR ".join(f"kind LIKE '{prefix}%'" for prefix in prefixes)
+
+    if name in CHAPTERS:
+        return f"({begins(CHAPTERS[name])})"
+    return f"NOT ({begins(prefix for prefixes in CHAPTERS.values() for prefix in prefixes)})"

@@ -1,0 +1,158 @@
+"""One timeline of all sectors: some of its lines at a time, by day, what is new to the reader marked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
+from typing import Final
+from urllib.parse import urlencode
+
+from services.cases import store
+from services.cases.domain.model import ZONE, Actor, Case
+from services.cases.reading import Reader
+from services.cases.store import CHAPTERS, Line, LineFilter
+from services.cases.views import Names, Shown, shortened
+from shared.contracts.vocabulary import SECTORS
+from shared.messaging.router import Scope
+from shared.web.i18n import format_datetime
+
+_LINES: Final = 100
+_ACTS: Final = "acts"
+
+
+@dataclass(frozen=True, slots=True)
+class Chip:
+    """One choice of a filter: its code ("" is all), where it leads, whether it is chosen."""
+
+    code: str
+    address: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """What the page shows of a case's timeline: days with their lines, filters, where older lines are.
+
+    `lines`: all that are shown, newest first.
+    """
+
+    days: Sequence[tuple[str, Sequence[Shown]]]
+    lines: Sequence[Shown]
+    fresh: int
+    chapters: Sequence[Chip]
+    sectors: Sequence[Chip]
+    newest: str
+    older: str | None
+    filtered: bool
+    paged: bool
+
+
+# Of a case whose timeline is not the reader's to see.
+NOTHING: Final = History((), (), 0, (), (), "", None, filtered=False, paged=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What an address asks of a timeline. `whole`: the line whose long texts are not cut."""
+
+    wanted: LineFilter
+    whole: int | None = None
+
+    @classmethod
+    def read(cls, asked: Mapping[str, str]) -> Asked:
+        """From an address; what is no code of ours is left out."""
+        chapter, sector = asked.get("show", ""), asked.get("sector", "")
+        return cls(
+            LineFilter(
+                chapter if chapter in (*CHAPTERS, _ACTS) else "",
+                sector if sector in SECTORS else "",
+                _number(asked.get("before", "")),
+            ),
+            _number(asked.get("line", "")),
+        )
+
+
+async def history_of(
+    scope: Scope,
+    case: Case,
+    actor: Actor,
+    reader: Reader,
+    names: Names,
+    asked: Asked,
+    papers: Sequence[Line],
+    reads: bool,
+) -> History:
+    """The lines of a case that an address asks for, with the words of those opened, and only if `reads`.
+
+    In: `papers`, the case's filled forms: one that is shown says which time it was and what changed since the last.
+
+    Whoever sees the newest lines, unfiltered, has seen the case up to them.
+    """
+    wanted = asked.wanted
+    lines = await store.timeline_page(scope.connection, case.id, wanted, _LINES + 1)
+    shown = lines[:_LINES]
+    if wanted == LineFilter():
+        since = await store.look(scope.connection, actor.id, case.id, shown[0].id if shown else 0, scope.now)
+    else:
+        known = await store.looked(scope.connection, actor.id, case.id)
+        since = shown[0].id if known is None and shown else known or 0
+    forms = [line for line in papers if "form" in line.data]
+    wordy = {line.id: line for line in (*shown, *(forms if any("form" in line.data for line in shown) else ()))}
+    words = {
+        id_: await reader.words(scope.connection, line) if reads and line.words else {} for id_, line in wordy.items()
+    }
+    filled = {
+        line.id: line
+        for line in names.history([(line, words[line.id]) for line in forms if line.id in words], format_datetime)
+    }
+    said: list[Shown] = []
+    for line in shown:
+        ready = filled.get(line.id) or names.line(line, words[line.id], format_datetime)
+        ready = replace(ready, fresh=line.id > since and line.who != actor.id)
+        said.append(ready if line.id == asked.whole else shortened(ready))
+    older = replace(wanted, before=shown[-1].id) if len(lines) > _LINES else None
+    return History(
+        days=_days(said, names, scope.now),
+        lines=said,
+        fresh=sum(line.fresh for line in said),
+        chapters=[
+            Chip(code, _address(replace(wanted, chapter=code, before=None)), code == wanted.chapter)
+            for code in ("", _ACTS, *CHAPTERS)
+        ],
+        sectors=_sectors(case, wanted),
+        newest=_address(replace(wanted, before=None)),
+        older=_address(older) if older else None,
+        filtered=bool(wanted.chapter or wanted.sector),
+        paged=wanted.before is not None,
+    )
+
+
+def _sectors(case: Case, wanted: LineFilter) -> list[Chip]:
+    """Of the sectors that have to do with the case."""
+    involved = {case.sector, wanted.sector, *(task.sector for task in case.tasks)}
+    return [
+        Chip(code, _address(replace(wanted, sector=code, before=None)), code == wanted.sector)
+        for code in ("", *SECTORS)
+        if code in involved or not code
+    ]
+
+
+def _days(lines: Sequence[Shown], names: Names, now: datetime) -> list[tuple[str, Sequence[Shown]]]:
+    today = now.astimezone(ZONE).date()
+    return [
+        (names.day(day, today), list(part))
+        for day, part in groupby(lines, key=lambda line: line.when.astimezone(ZONE).date())
+    ]
+
+
+def _address(wanted: LineFilter) -> str:
+    asked = {"show": wanted.chapter, "sector": wanted.sector, "before": wanted.before}
+    query = urlencode({name: value for name, value in asked.items() if value})
+    # The empty query, too, replaces that of the page.
+    return f"?{query}#history"
+
+
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
