@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.cases import forms, store
+from services.cases.documents import FORM_KINDS
 from services.cases.domain.model import local_day
 from services.cases.domain.rules import open_acts
 from services.cases.pages.documents import documents_of
@@ -54,7 +55,7 @@ class CasePage:
                 (file, await reader.report_for(scope.connection, file, actor, "case", scope.now) if reads else None)
                 for file in reports
             ]
-            lines = await store.timeline(scope.connection, case.id) if led else []
+            lines = await store.timeline(scope.connection, case.id, always=FORM_KINDS) if led else []
             names = self.room.names(request)
             documents = await documents_of(self.room, request, scope, case, lines, actor)
             opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in lines]

@@ -58,7 +58,7 @@ from services.cases.store.tasks import (
     task_lines,
     tasks_of_sector,
 )
-from services.cases.store.timeline import Line, find_line, timeline
+from services.cases.store.timeline import Line, find_line, lines_of, timeline
 
 __all__ = [
     "COMMON",
@@ -102,6 +102,7 @@ __all__ = [
     "find_draft",
     "find_line",
     "keep_tokens",
+    "lines_of",
     "link_cases",
     "linked_cases",
     "list_cases",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -57,15 +57,39 @@ async def append(connection: AsyncConnection, lines: Sequence[Line]) -> None:
         )
 
 
-async def timeline(connection: AsyncConnection, case_id: str, limit: int | None = 500) -> list[Line]:
-    """What happened in a case and in those merged into it, newest first; without a limit, everything."""
+async def timeline(
+    connection: AsyncConnection, case_id: str, limit: int | None = 500, always: Collection[str] = ()
+) -> list[Line]:
+    """What happened in a case and in those merged into it, newest first; without a limit, everything.
+
+    In: `always`: kinds of lines that are wanted however old they are.
+    """
+    rows = await connection.execute(
+        text(
+            """WITH file AS (SELECT :id AS id UNION ALL SELECT id FROM cases WHERE merged_into = :id),
+               newest AS (
+                   SELECT * FROM entry WHERE case_id IN (SELECT id FROM file) ORDER BY at DESC, id DESC LIMIT :limit
+               )
+               SELECT case_id, at, kind, sector, who, who_name, data, words, version, id FROM newest
+               UNION ALL
+               SELECT case_id, at, kind, sector, who, who_name, data, words, version, id FROM entry
+               WHERE case_id IN (SELECT id FROM file) AND kind = ANY(:always) AND id NOT IN (SELECT id FROM newest)
+               ORDER BY at DESC, id DESC"""
+        ),
+        {"id": case_id, "limit": limit, "always": list(always)},
+    )
+    return [_as_line(row) for row in rows.mappings()]
+
+
+async def lines_of(connection: AsyncConnection, case_id: str, kinds: Collection[str]) -> list[Line]:
+    """The lines of some kinds of a case and of those merged into it, newest first, however much happened since."""
     rows = await connection.execute(
         text(
             """SELECT case_id, at, kind, sector, who, who_name, data, words, version, id FROM entry
-               WHERE case_id = :id OR case_id IN (SELECT id FROM cases WHERE merged_into = :id)
-               ORDER BY at DESC, id DESC LIMIT :limit"""
+               WHERE case_id IN (SELECT :id UNION ALL SELECT id FROM cases WHERE merged_into = :id)
+               AND kind = ANY(:kinds) ORDER BY at DESC, id DESC"""
         ),
-        {"id": case_id, "limit": limit},
+        {"id": case_id, "kinds": list(kinds)},
     )
     return [_as_line(row) for row in rows.mappings()]
 
