@@ -20,6 +20,8 @@ from services.cases.desk.files import CaseFiles
 from services.cases.domain import acts, cases, ending, identifying, opening, siblings, tasks
 from services.cases.domain.ending import Merged
 from services.cases.domain.model import (
+    BAN_DECISION,
+    SEPARATION,
     Actor,
     Case,
     Concern,
@@ -41,9 +43,10 @@ FILES = CaseFiles(Keys(b"m" * 32, PlatformKey(b"p" * 32)), Units.load(), Deadlin
 LOCAL_PEOPLE = [
     Actor(f"{role}.{unit}", role, role, frozenset({unit})) for unit in (HERE, THERE) for role in ("worker", "chair")
 ]
+COORDINATOR = Actor("ha", "Hà", "coordinator", "all")
 PEOPLE = [
     *LOCAL_PEOPLE,
-    Actor("ha", "Hà", "coordinator", "all"),
+    COORDINATOR,
     Actor("duc", "Đức", "sector", "all", sector="health"),
     Actor("mai", "Mai", "hotline", "all", sector="hotline"),
     Actor("tuan", "Tuấn", "statistician", "all"),
@@ -156,6 +159,15 @@ class EverySequence(RuleBasedStateMachine):
         if found is not None:
             self.do(case, found[0]["act"], found[0], found[1], fits=True)
 
+    @precondition(lambda self: self.files.cases)
+    @rule(seed=SEEDS)
+    def the_province_moves_a_case(self, seed: int) -> None:
+        dice = self.dice(seed)
+        offered = [case for case in self.files.cases.values() if case.handover_to is not None]
+        case = dice.choice(offered or list(self.files.cases.values()))
+        if "transfer" in open_acts(case, COORDINATOR):
+            self.do(case, "transfer", self.inputs(dice, case, "transfer"), COORDINATOR, fits=True)
+
     def does_what_is_open(self, dice: Random, roles: list[str]) -> None:
         """Somebody of the communes does one thing that their page offers, as the form should be filled in."""
         case = self.some_case(dice)
@@ -262,6 +274,7 @@ class EverySequence(RuleBasedStateMachine):
         for case in self.files.cases.values():
             if case.status == "open":
                 assert (case.clock("case-handover") is not None) == (case.handover_to is not None)
+                assert case.handover_to != case.unit
                 assert (case.clock("alternative-care-handover") is not None) == (
                     case.care is not None and not case.care_placed
                 )
@@ -360,6 +373,7 @@ class EverySequence(RuleBasedStateMachine):
         self.files.merges[case.id] = was
         self.save(case, gone)
         self.save(target, on)
+        nothing_is_forgotten(case, self.files.cases[case.id], self.files.cases[target.id])
         self.files.reports |= dict.fromkeys(reports, target.id)
 
     def parted(self, case: Case, act: acts.UndoMerge, actor: Actor, world: World) -> None:
@@ -429,6 +443,19 @@ def nothing_is_lost(before: Case, decision: Decision) -> None:
                 assert part_id in told, part
     last = {h.extra["deadline_id"]: h.extra["state"] for h in decision.happenings if "deadline_id" in h.extra}
     assert all(clock.state == last[clock.id] for clock in after.clocks if clock.id in last)
+
+
+def nothing_is_forgotten(before: Case, gone: Case, on: Case) -> None:
+    """What a case waited for and what protected its child goes on in the one that it was merged into."""
+    going_on = {task.id: task for task in on.tasks if task.is_open or task.state == "done"}
+    for task in gone.tasks:
+        if any(task.id == was.id and was.is_open for was in before.tasks):
+            taker = going_on.get(task.replaced_by or "")
+            assert taker is not None, task
+            assert (taker.kind, taker.sector) == (task.kind, task.sector)
+    for kind in (SEPARATION, BAN_DECISION):
+        assert before.clock(kind) is None or on.clock(kind) is not None
+    assert before.care is None or on.care is not None
 
 
 def brought_to_its_end(case: Case, world: World) -> Case:
