@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from pydantic_core import to_jsonable_python
 
 from services.cases import store
 from services.cases.documents import Document
@@ -81,7 +82,7 @@ async def archive(office: Office, printing: Printing, papers: Papers) -> AsyncIt
             return info
 
         whole.writestr(entry("case.pdf"), papers.sheet)
-        whole.writestr(entry("case.json"), orjson.dumps(papers.data, option=orjson.OPT_INDENT_2))
+        whole.writestr(entry("case.json"), _json(papers.data))
         yield out.take()
         for name, document in papers.forms:
             whole.writestr(entry(f"bieu-mau/{name}.pdf"), await printing.pdf([document]))
@@ -127,6 +128,11 @@ class _Passing:
         return taken
 
 
+def _json(data: Mapping[str, Any]) -> bytes:
+    """In: what the copy says. Out: the same for programs; spans of time as ISO 8601 has them."""
+    return orjson.dumps(data, option=orjson.OPT_INDENT_2, default=to_jsonable_python)
+
+
 async def _data(
     scope: Scope,
     office: Office,
@@ -148,6 +154,7 @@ async def _data(
                 "what_happened": reading.what_happened,
                 "place": reading.unit_text,
                 "measures_taken": reading.measures_taken,
+                "details": reading.details.model_dump(mode="json") if reading.details else None,
                 "erased": reading.erased,
             }
         )
@@ -163,6 +170,9 @@ async def _data(
         "tasks": [asdict(task) for task in case.tasks],
         "services": [asdict(service) for service in case.services],
         "team": [asdict(member) for member in case.team],
+        "conferences": [asdict(conference) for conference in case.conferences],
+        "alternative_care": {"kind": case.care, "handed_over": case.care_placed} if case.care else None,
+        "offered_to": case.handover_to,
         "reports": reports,
         "timeline": [
             {

@@ -32,7 +32,7 @@ from services.cases.domain.model import Actor, Case
 from services.cases.reading import Reader, Reading
 from services.cases.store import ConcernFile, Line
 from services.cases.views import SEXES, TASK_STATES, Names
-from shared.contracts.vocabulary import ChildDescription, Person
+from shared.contracts.vocabulary import ChildDescription, Parent, Person, ReportDetails
 from shared.messaging.router import Scope
 from shared.reference.calendar import LOCAL
 from shared.reference.forms import Form, Forms
@@ -116,6 +116,11 @@ class Printing:
         for carer in child.carers:
             relation = (carer.relation or "").strip().lower()
             carers["father" if relation in _FATHER else "mother" if relation in _MOTHER else "carer"].append(carer)
+        told = {name: [_person(person) for person in people] for name, people in carers.items()}
+        details = reading.details or ReportDetails()
+        for name, parent in (("father", details.father), ("mother", details.mother)):
+            if parent is not None and (said := _parent(parent)):
+                told[name].insert(0, said)
         return {
             "receiving-body": f"Ủy ban nhân dân {heading.unit}" if heading.unit else None,
             "number": concern.code,
@@ -127,10 +132,14 @@ class Printing:
             "child-age": child.age,
             "child-sex": SEXES[concern.sex if child.sex == "unknown" else child.sex],
             "child-place": child.address or child.hamlet,
-            "child-condition": reading.what_happened,
+            # What happened is no question of its own in form 01: it says how the child is.
+            "child-condition": "\n".join(filter(None, (reading.what_happened, details.condition))) or None,
+            "likely-consequence": details.consequence,
+            "family-situation": details.family,
+            "notes": details.notes,
             "help-given": reading.measures_taken,
             "kinds": list(file.kinds),
-            **{name: "; ".join(map(_person, people)) or None for name, people in carers.items()},
+            **{name: "; ".join(people) or None for name, people in told.items()},
         }
 
     def _facts(self, case: Case) -> list[Block]:
@@ -151,8 +160,15 @@ class Printing:
     def _report(self, file: ConcernFile, reading: Reading) -> list[Block]:
         concern = file.concern
         channel = self._names.term("channels", concern.channel)
+        details = reading.details or ReportDetails()
         told = {
             "Sự việc": reading.what_happened,
+            "Tình trạng của trẻ": details.condition,
+            "Hậu quả có thể xảy ra": details.consequence,
+            "Cha": _parent(details.father) if details.father else None,
+            "Mẹ": _parent(details.mother) if details.mother else None,
+            "Hoàn cảnh gia đình": details.family,
+            "Ghi chú": details.notes,
             "Nơi xảy ra": reading.unit_text,
             "Hỗ trợ đã thực hiện": reading.measures_taken,
         }
@@ -214,6 +230,11 @@ def _listed(columns: Sequence[str], rows: Sequence[Row], widths: Sequence[float]
     if not rows:
         return [Answer("Tình trạng", "Chưa có")]
     return [Table("", columns, rows, widths)]
+
+
+def _parent(parent: Parent) -> str:
+    age = f"{parent.age} tuổi" if parent.age and parent.age.isdecimal() else parent.age
+    return ", ".join(part for part in (parent.name, age, parent.job) if part)
 
 
 def _person(person: Person) -> str:

@@ -429,7 +429,16 @@ async def test_forms_are_printed_as_pdf_and_docx_and_the_printing_is_remembered(
 
 async def test_form_01_names_the_informant_only_to_who_took_the_report(house: House) -> None:
     worker = await house.as_person("lan.worker")
-    said = concern(reporter={"name": "Bà Hàng Xóm", "phone": "0900000001"}, danger_now="yes")
+    told = {
+        "condition": "Sốt, có vết bầm",
+        "consequence": "Có thể bị đánh lại",
+        "father": {"name": "Ông Cha Thử", "age": "41", "job": "thợ hồ"},
+        "mother": {"name": "Bà Mẹ Thử"},
+        "family": "Cha mẹ ly thân",
+        "notes": "Gọi lại buổi tối",
+    }
+    informant = {"name": "Bà Hàng Xóm", "phone": "0900000001", "address": "Ngõ 12"}
+    said = concern(reporter=informant, danger_now="yes", details=told)
     token, _ = await token_of(worker, "/cases/report")
     client = await house.as_person("lan.worker")
     client.headers |= {"accept": "application/json", "x-form-token": token}
@@ -443,7 +452,12 @@ async def test_form_01_names_the_informant_only_to_who_took_the_report(house: Ho
         assert word.status == 200
         printed[person] = "\n".join(p.text for p in docx.Document(io.BytesIO(word.body)).paragraphs)
     assert "Bà Hàng Xóm" in printed["lan.worker"]
-    assert "Bà Hàng Xóm" not in printed["binh.chair"]
+    assert "Ngõ 12" in printed["lan.worker"]
+    for hidden in informant.values():
+        assert hidden not in printed["binh.chair"]
+    for words in ("Sốt, có vết bầm", "Có thể bị đánh lại", "Cha mẹ ly thân", "Gọi lại buổi tối", "Bà Mẹ Thử"):
+        assert words in printed["binh.chair"]
+    assert "Ông Cha Thử, 41 tuổi, thợ hồ" in printed["binh.chair"]
     assert NAME in printed["binh.chair"]
     assert (await (await house.as_person("ha.coordinator")).get(f"/cases/concerns/{report}/form-01.pdf")).status == 403
 
@@ -489,7 +503,8 @@ async def test_the_copy_of_a_case_holds_everything_bears_its_purpose_and_is_reme
     assert [line["words"] for line in data["timeline"] if line["kind"] == "note"] == [
         {"text": "Đã gọi <điện> & hỏi «bà ngoại»"}
     ]
-    assert len(data["deadlines"]) == 1
+    assert len(data["deadlines"]) == len(await house.rows("SELECT 1 FROM deadline"))
+    assert {clock["stood_still"] for clock in data["deadlines"]} == {"PT0S"}
     assert [task["sector"] for task in data["tasks"]] == ["health", "police"] or len(data["tasks"]) == 2
     assert [row["name"] for row in data["documents"]] == ["anh.png", "bien-ban.pdf"]
     reads = await house.rows("SELECT who FROM identity_read WHERE purpose = 'export'")

@@ -9,6 +9,7 @@ from pathlib import Path
 from unicodedata import normalize
 
 import pytest
+from sqlalchemy import text
 
 from shared.reference.files import lay_over
 from tests.integration.cases_house import NAME, START, Browser, House, act_on, concern, house, opened, token_of
@@ -108,7 +109,7 @@ async def test_a_refused_form_keeps_everything_and_names_each_fault_beside_its_f
     )
     refused = await fill(worker, waiting, "draft-plan", wrong)
     assert refused.status == 422
-    for text in (
+    for said in (
         'id="f-draft-plan-services-0-due-error"',
         "Mục «Xong trước ngày» không phải là ngày",
         'id="f-draft-plan-services-1-kind-error"',
@@ -117,7 +118,7 @@ async def test_a_refused_form_keeps_everything_and_names_each_fault_beside_its_f
         "Mục «Mục tiêu» còn trống.",
         '<a href="#f-draft-plan-goals">Mục tiêu</a>',
     ):
-        assert text in refused.text, text
+        assert said in refused.text, said
     assert refused.text.count("autofocus data-focus") == 1
     kept = (await worker.get(f"/cases/c/{waiting}/forms/draft-plan")).text
     assert "Học bơi</textarea>" in kept, "what was refused is kept as a draft"
@@ -400,3 +401,32 @@ async def test_every_form_is_rendered_in_both_languages_and_stays_light(
     await done(chair, waiting, "approve-plan", {})
     await look(worker, "hold-review")
     assert len(seen) == 7
+
+
+async def test_a_plan_is_known_however_much_happened_in_the_case_since(house: House, waiting: str) -> None:
+    worker, chair = await house.as_person("lan.worker"), await house.as_person("binh.chair")
+    await done(worker, waiting, "assess-initial", initial())
+    await done(worker, waiting, "draft-plan", plan())
+    async with house.database.transaction() as connection:
+        await connection.execute(
+            text(
+                """INSERT INTO entry (case_id, at, kind, who, who_name, data, version)
+                   SELECT :id, CAST(:at AS timestamptz) + n * interval '1 second', 'note', 'lan.worker', 'Lan', '{}', 1
+                   FROM generate_series(1, 5000) AS n"""
+            ),
+            {"id": waiting, "at": START},
+        )
+        await connection.execute(text("ANALYZE entry"))
+        how = await connection.execute(
+            text("EXPLAIN SELECT data FROM entry WHERE case_id = :id AND kind = ANY('{plan.drafted}')"), {"id": waiting}
+        )
+        assert "entry_kind" in str(how.all()), "a file's old lines are not read through to find one"
+    house.now = START + timedelta(hours=2)
+    decision = (await chair.get(f"/cases/c/{waiting}/forms/approve-plan")).text
+    assert "Để làm gì: Khám vết bầm ở tay" in decision
+    papers = (await worker.get(f"/cases/c/{waiting}/documents")).text
+    assert "Kế hoạch hỗ trợ, can thiệp" in papers
+    await done(chair, waiting, "approve-plan", {"approve-plan.number": "12/QĐ"})
+    task = (await house.rows("SELECT id FROM task"))[0]
+    officer = await house.as_person("duc.health")
+    assert "Khám vết bầm ở tay" in (await officer.get(f"/cases/tasks/{task.id}")).text

@@ -86,7 +86,8 @@ async def test_a_child_is_handed_over_to_care_before_its_case_ends_so(house: Hou
     await do(worker, case_id, "assess-initial", **rated)
     await do(worker, case_id, "draft-plan", goals="Ổn định", activities="Thăm hằng tuần")
     await do(chair, case_id, "approve-plan")
-    await do(worker, case_id, "hold-review", outcome="close", findings="Ổn")
+    reviewed = {"ratings": rated["ratings"], "level": "low", "findings": "Trẻ ổn định khi ở với bà ngoại."}
+    await do(worker, case_id, "hold-review", outcome="close", **reviewed)
     close = {"outcome": "alternative-care", "no_risk": True}
     assert "not-handed-over" in str(await do(chair, case_id, "close", **close))
     too_early = await do(worker, case_id, "hand-over-child", handed_on="2026-11-01", minutes="Đã giao")

@@ -125,9 +125,9 @@ class PairDesk:
     async def _asked(self, scope: Scope, case: Case, task_ids: Collection[str]) -> dict[str, str]:
         """The words with which tasks of a case were asked, by task id."""
         asked: dict[str, str] = {}
-        for line in await store.timeline(scope.connection, case.id) if task_ids else ():
+        for line in await store.lines_of(scope.connection, case.id, ("task.requested",)) if task_ids else ():
             task_id = str(line.data.get("task_id"))
-            if line.kind == "task.requested" and task_id in task_ids:
+            if task_id in task_ids:
                 asked[task_id] = (await self.files.reader.words(scope.connection, line)).get("instructions", "")
         return asked
 

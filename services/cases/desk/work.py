@@ -107,13 +107,10 @@ class CaseDesk:
 
     async def _planned(self, scope: Scope, case: Case) -> dict[str, str]:
         """What the plan that waits says of each of its services, by the service's id: what for, by whom, with what."""
-        for line in await store.timeline(scope.connection, case.id):
-            if line.kind == "plan.drafted":
-                rows = (await self.files.reader.words(scope.connection, line)).get("services", [])
-                said = [
-                    "\n".join(filter(None, (row.get(name) for name in ("what-for", "who", "resources"))))
-                    for row in rows
-                ]
-                planned = zip(line.data.get("services", ()), said, strict=False)
-                return {service: words for service, words in planned if words}
-        return {}
+        drafted = await store.lines_of(scope.connection, case.id, ("plan.drafted",))
+        if not drafted:
+            return {}
+        rows = (await self.files.reader.words(scope.connection, drafted[0])).get("services", [])
+        said = ["\n".join(filter(None, (row.get(name) for name in ("what-for", "who", "resources")))) for row in rows]
+        planned = zip(drafted[0].data.get("services", ()), said, strict=False)
+        return {service: words for service, words in planned if words}

@@ -10,16 +10,18 @@ from typing import Any
 from services.cases.store import Line
 from shared.reference.forms import Form, FormField
 
-# Lines that are forms, where they do not say so themselves.
+# Lines that are forms; each says which, but for those that were written before they did.
 _KINDS: Mapping[str, str] = {
     "risk.initial": "02",
     "risk.detailed": "03",
+    "meeting.needs": "minutes-needs",
     "plan.drafted": "04",
     "plan.approved": "05",
     "review.held": "06",
     "emergency.decided": "07",
     "conference.held": "minutes-conference",
 }
+FORM_KINDS = tuple(_KINDS)
 # What a form's question is called in lines that are not kept question by question.
 _CALLED: Mapping[tuple[str, str], str] = {
     ("05", "grounds"): "remarks",

@@ -15,7 +15,7 @@ from services.cases import forms, store
 from services.cases.domain import team
 from services.cases.domain.model import Actor, Case
 from services.cases.pages.room import Room, form_of, typed
-from services.cases.pages.team import name_of, team_of
+from services.cases.pages.team import ASKED_KINDS, name_of, team_of
 from services.cases.reading import actor_of, may_find_case, may_see_case, people_of
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Directory, NotAllowedError, Principal, SignedIn, identity_of
@@ -177,8 +177,7 @@ class AccessPages:
             return []
         return [
             (line, await reader.words(scope.connection, line))
-            for line in await store.timeline(scope.connection, case.id)
-            if line.kind in ("team.requested", "access.broken-glass")
+            for line in await store.lines_of(scope.connection, case.id, ASKED_KINDS)
         ]
 
 

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.cases import forms, store
+from services.cases.documents import FORM_KINDS
 from services.cases.domain.agenda import next_acts
 from services.cases.domain.model import Case, Clock, local_day
 from services.cases.domain.rules import open_acts
@@ -16,7 +17,7 @@ from services.cases.pages.documents import documents_of
 from services.cases.pages.forms import FormPages
 from services.cases.pages.history import NOTHING, Asked, history_of
 from services.cases.pages.room import Room, form_of, typed
-from services.cases.pages.team import team_of
+from services.cases.pages.team import ASKED_KINDS, team_of
 from services.cases.reading import actor_of, as_offered, may_follow_case, may_see_case, sees_cases_of
 from services.cases.store import Line
 from services.cases.views import Shown
@@ -80,12 +81,12 @@ class CasePage:
             history = NOTHING
             papers: list[Line] = []
             if led:
-                papers = await store.papers_of(scope.connection, case.id)
+                papers = await store.lines_of(scope.connection, case.id, FORM_KINDS)
                 asked = Asked.read(request.query_params)
                 names = self.room.names(request)
                 history = await history_of(scope, case, actor, reader, names, asked, papers, reads)
             documents = await documents_of(self.room, request, scope, case, papers, actor)
-            told = await store.team_lines(scope.connection, case.id) if led else []
+            told = await store.lines_of(scope.connection, case.id, ASKED_KINDS) if led else []
             opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in told]
             team = team_of(case, actor, scope.now, identity_of(request).directory, opened)
             begun = await self.room.office.desk.drafts.listed(scope, actor, f"case/{case.id}/")

@@ -6,7 +6,7 @@ Everything here but a blank form is a reading of identity: allowed by `reading.p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal
 
@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from services.cases import store
 from services.cases.archive import archive, gather
-from services.cases.documents import Document, blank
+from services.cases.documents import FORM_KINDS, Document, blank
 from services.cases.domain.attachments import require_may_attach
 from services.cases.domain.model import Actor, Case, Task
 from services.cases.downloads import (
@@ -102,7 +102,7 @@ class DocumentPages:
         actor = actor_of(principal)
         async with self.office.scope() as scope:
             case = await self.room.seen_case(scope.connection, key, actor, scope.now)
-            lines = await store.timeline(scope.connection, case.id, limit=None)
+            lines = await store.lines_of(scope.connection, case.id, FORM_KINDS)
             documents = await documents_of(self.room, request, scope, case, lines, actor)
             if documents.reads:
                 await self.office.desk.files.reader.admit(scope.connection, case, actor, "documents", scope.now)
@@ -206,8 +206,6 @@ class DocumentPages:
             reading = await reader.report_for(scope.connection, file, actor, "print", scope.now)
             if reading is None or concern_basis(actor, file, case, scope.now) is None:
                 raise NotAllowedError("The role does not read the report")
-            if file.entered_by != actor.id:  # who reported is intake's alone to know
-                reading = replace(reading, reporter=None)
             heading = self.printing.heading(scope, file.concern.unit, file.concern.code, actor)
             document = self.printing.concern(file, reading, heading)
         return await self._paper(document, f"{file.concern.code}-mau-01", ending)

@@ -12,6 +12,7 @@ from starlette.responses import RedirectResponse, Response
 from services.cases import answered, filling, forms, store
 from services.cases import views as v
 from services.cases.desk.drafts import Draft
+from services.cases.documents import FORM_KINDS
 from services.cases.domain.forms import COARSE, RATINGS, answers_of, totals
 from services.cases.domain.model import Actor, Case, local_day
 from services.cases.domain.rules import refusal
@@ -129,7 +130,7 @@ class FormPages:
 
     async def _opened(self, scope: Scope, case: Case) -> list[tuple[Line, Mapping[str, Any]]]:
         reader = self.room.office.desk.files.reader
-        lines = await store.timeline(scope.connection, case.id)
+        lines = await store.timeline(scope.connection, case.id, always=FORM_KINDS)
         return [(line, await reader.words(scope.connection, line)) for line in lines]
 
     async def _known(

@@ -13,6 +13,9 @@ from services.cases.reading import actor_of
 from services.cases.store import Line
 from shared.identity import ALL_UNITS, Directory, Role
 
+# Lines whose words say why somebody asked to read, or did.
+ASKED_KINDS = ("team.requested", "access.broken-glass")
+
 
 @dataclass(frozen=True, slots=True)
 class Person:
@@ -87,7 +90,7 @@ def team_of(
     reasons = {
         str(line.data.get("glass_id") or line.data.get("person")): str(words.get("reason", ""))
         for line, words in reversed(opened)
-        if line.kind in ("team.requested", "access.broken-glass")
+        if line.kind in ASKED_KINDS
     }
 
     def shown(member: Member) -> Person:

@@ -96,16 +96,7 @@ from services.cases.store.tasks import (
     task_lines,
     tasks_of_sector,
 )
-from services.cases.store.timeline import (
-    CHAPTERS,
-    Line,
-    LineFilter,
-    find_line,
-    papers_of,
-    team_lines,
-    timeline,
-    timeline_page,
-)
+from services.cases.store.timeline import CHAPTERS, Line, LineFilter, find_line, lines_of, timeline, timeline_page
 
 __all__ = [
     "CHAPTERS",
@@ -173,6 +164,7 @@ __all__ = [
     "glasses_of_area",
     "handovers_to",
     "keep_tokens",
+    "lines_of",
     "link_cases",
     "linked_cases",
     "list_cases",
@@ -188,7 +180,6 @@ __all__ = [
     "next_moment",
     "next_reassigned",
     "open_to",
-    "papers_of",
     "part_id",
     "parts_of",
     "place_of_task",
@@ -213,7 +204,6 @@ __all__ = [
     "task_lines",
     "tasks_of_sector",
     "tasks_waiting",
-    "team_lines",
     "timeline",
     "timeline_page",
     "unfinished",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -83,25 +83,27 @@ class LineFilter:
     before: int | None = None
 
 
-async def timeline(connection: AsyncConnection, case_id: str, limit: int | None = 500) -> list[Line]:
-    """What happened in a case and in those merged into it, newest first; without a limit, everything."""
-    return await timeline_page(connection, case_id, LineFilter(), limit)
+async def timeline(
+    connection: AsyncConnection, case_id: str, limit: int | None = 500, always: Collection[str] = ()
+) -> list[Line]:
+    """What happened in a case and in those merged into it, newest first; without a limit, everything.
+
+    In: `always`: kinds of lines that are wanted however old they are.
+    """
+    newest = await timeline_page(connection, case_id, LineFilter(), limit)
+    older = await lines_of(connection, case_id, always) if always and len(newest) == limit else []
+    return [*newest, *(line for line in older if line.id < newest[-1].id)]
+
+
+async def lines_of(connection: AsyncConnection, case_id: str, kinds: Collection[str]) -> list[Line]:
+    """The lines of some kinds of a case and of those merged into it, newest first, however much happened since."""
+    return await _read(connection, case_id, "AND kind = ANY(:kinds)", {"kinds": list(kinds)}, None)
 
 
 async def find_line(connection: AsyncConnection, case_id: str, line_id: int) -> Line | None:
     """One line of a case, or of one merged into it."""
     found = await _read(connection, case_id, "AND id = :line", {"line": line_id}, 1)
     return found[0] if found else None
-
-
-async def papers_of(connection: AsyncConnection, case_id: str) -> list[Line]:
-    """The lines of a case that are papers, newest first: forms that were filled in, documents that were added."""
-    return await _read(connection, case_id, "AND (data ? 'form' OR kind LIKE 'document.%')", {}, None)
-
-
-async def team_lines(connection: AsyncConnection, case_id: str) -> list[Line]:
-    """What was said and decided about the case team, newest first."""
-    return await _read(connection, case_id, "AND kind LIKE 'team.%'", {}, None)
 
 
 async def timeline_page(connection: AsyncConnection, case_id: str, wanted: LineFilter, limit: int | None) -> list[Line]:

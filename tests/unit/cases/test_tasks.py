@@ -283,7 +283,7 @@ def test_a_case_that_ends_leaves_no_task_and_no_meeting_waiting_for_anybody() ->
         case, "call-conference", meets_at="2026-11-27T09:00", place="UBND", sectors=["health"], purpose="Bàn"
     ).case
     case = act(case, "verify", confirmed=False, findings="Không có").case
-    closed = cases.decide(case, acts.Close(outcome="safe"), CHAIR, LATER)
+    closed = cases.decide(case, acts.Close(outcome="unfounded"), CHAIR, LATER)
     assert {known.awaited for known in closed.case.tasks} == {"nobody"}
     assert closed.case.conference() is None
     assert "meeting.cancelled" in said(closed)

@@ -133,7 +133,7 @@ class Conversation(RuleBasedStateMachine):
     @rule()
     def the_case_is_closed_and_opened_again(self) -> None:
         self.hear(self.act("verify", confirmed=False, findings="Không có"))
-        self.hear(cases.decide(self.case, acts.Close(outcome="safe"), CHAIR, self.at()))
+        self.hear(cases.decide(self.case, acts.Close(outcome="unfounded"), CHAIR, self.at()))
         assert {task.awaited for task in self.case.tasks} <= {"nobody"}
         assert self.case.conference() is None
         self.hear(self.act("reopen", reason="Lại có dấu hiệu"))

@@ -10,5 +10,3 @@ CREATE INDEX task_awaited ON task (sector, case_id) WHERE state IN ('requested',
 CREATE INDEX task_attention ON task (case_id) WHERE pending IS NOT NULL OR state IN ('declined', 'overdue');
 CREATE INDEX member_kept_out ON member (person, case_id) WHERE cause = 'excluded';
 CREATE INDEX concern_received ON concern (unit) INCLUDE (kind) WHERE status = 'received';
-CREATE INDEX entry_papers ON entry (case_id, id) WHERE data ? 'form' OR kind LIKE 'document.%';
-CREATE INDEX entry_team ON entry (case_id, id) WHERE kind LIKE 'team.%';
