@@ -457,7 +457,7 @@ async def test_a_conference_is_shown_to_invited_sectors_without_the_child_and_it
     light = (await worker.get(f"/cases/c/{case_id}")).text
     assert "hold-conference.minutes" not in light, "a long form is in the page of whoever comes to fill it in"
     asked_for = (await worker.get(f"/cases/c/{case_id}?act=hold-conference")).text
-    assert '<details open class="card" id="act-hold-conference">' in asked_for
+    assert '<details class="card" id="act-hold-conference" open>' in asked_for
     refused = await act_on(worker, f"/cases/c/{case_id}", "hold-conference", minutes)
     assert refused.status == 422
     assert 'id="f-hold-conference-decisions-2-due-error"' in refused.text, "beside the row that lacks its date"
