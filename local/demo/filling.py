@@ -182,9 +182,10 @@ class _Filler:
     async def _work(self, random: Random) -> None:
         """People go on with some of their cases, most urgent first."""
         cases = await self._cases()
-        for row in cases:
-            if random.random() < 0.3:
-                await self._go_on(row["id"], random)
+        # Of one case one thing after the other, of different cases at once, as offices do.
+        await asyncio.gather(
+            *(self._go_on(row, Random(random.random())) for row in cases if random.random() < 0.3)  # noqa: S311
+        )
         pairs = [(one, two) for one, two in pairwise(cases) if one["unit"] == two["unit"] != HOME_UNIT]
         if pairs and random.random() < 0.06:
             one, two = random.choice(pairs)
@@ -200,19 +201,17 @@ class _Filler:
         found: list[Json] = (await self._players.get("coordinator", f"/cases/api/cases{query}")).get("cases", [])
         return found
 
-    async def _go_on(self, case_id: str, random: Random) -> None:
-        case = await self._players.get("coordinator", f"/cases/api/cases/{case_id}")
-        if not case:
-            return
-        unit, asked = case["facts"]["unit"], case["handover_to"]
+    async def _go_on(self, row: Json, random: Random) -> None:
+        case_id, unit, now = row["id"], row["unit"], self._clock()
+        case = await self._players.get("worker", f"/cases/api/cases/{case_id}", unit)
+        asked = case.get("handover_to")
         if asked is not None and not self._is_left_to_visitors(asked, 4) and random.random() < 0.4:
             await self._act(case_id, "worker", asked, lambda case: choices.receiving_act(case, random))
             return
-        now = self._clock()
         # Work of every kind is left over where the people on the sign-in page work.
-        if not self._is_left_to_visitors(unit, 3):
-            await self._act(case_id, "worker", unit, lambda case: choices.worker_act(case, now, random, self._units))
-        if not self._is_left_to_visitors(unit, 9):
+        if case and not self._is_left_to_visitors(unit, 3):
+            await self._do(case, "worker", unit, choices.worker_act(case, now, random, self._units))
+        if case and not self._is_left_to_visitors(unit, 9):
             await self._act(case_id, "chair", unit, lambda case: choices.chair_act(case, now, random))
 
     def _is_left_to_visitors(self, unit: str, days: int) -> bool:
@@ -221,19 +220,20 @@ class _Filler:
     async def _act(self, case_id: str, role: str, unit: str, choose: Callable[[Json], Json | None]) -> bool:
         """Whether somebody found something to do with the case as it is now, and it was taken."""
         case = await self._players.get(role, f"/cases/api/cases/{case_id}", unit)
-        act = choose(case) if case else None
+        return await self._do(case, role, unit, choose(case) if case else None)
+
+    async def _do(self, case: Json, role: str, unit: str, act: Json | None) -> bool:
         if act is None:
             return False
         body = {"version": case["version"], "act": act}
-        return bool(await self._players.post(role, f"/cases/api/cases/{case_id}/acts", body, unit))
+        return bool(await self._players.post(role, f"/cases/api/cases/{case['id']}/acts", body, unit))
 
     async def _answers(self, random: Random) -> None:
         """Sectors answer what they were asked, not always in time."""
         for sector in Terms.load("sectors").codes():
             tasks = await self._tasks(_role(sector), "?awaited=sector", sector)
-            for task in tasks:
-                if random.random() < 0.3:
-                    await self._answer(task, choices.answer(task, self._clock(), random))
+            chosen = [task for task in tasks if random.random() < 0.3]
+            await asyncio.gather(*(self._answer(task, choices.answer(task, self._clock(), random)) for task in chosen))
 
     async def _tasks(self, role: str, query: str, where: str | None = None) -> list[Json]:
         found: list[Json] = (await self._players.get(role, f"/cases/api/tasks{query}", where)).get("tasks", [])
