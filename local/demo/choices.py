@@ -14,6 +14,7 @@ from local.demo.players import Json
 from shared.reference.terms import Terms
 
 _VIOLENT = {"violence", "domestic-violence"}
+_RUNNING = {"running", "nearing", "missed"}
 _ALONE = {"orphaned", "abandonment", "neglect", "covid-affected"}
 
 
@@ -75,6 +76,19 @@ def _carried_out(case: Json, now: datetime, random: Random) -> Json | None:
     if carrying_out and random.random() < (0.12 if awaited else 0.35):
         return papers.review(random, now, random.choice(("close", "close", "continue", "plan-again")))
     return None
+
+
+def needs_chair(case: Json) -> bool:
+    """Whether a case has anything that may wait for the chair."""
+    facts = case["facts"]
+    return (
+        facts["step"] in ("plan", "approval", "review")
+        or case["verified"] is False
+        or case["contact_ban"]["requested"]
+        or (facts["step"] == "carrying-out" and facts["kind"] in _ALONE)
+        or _runs(case, "emergency-12h")
+        or _runs(case, "separation-15d")
+    )
 
 
 def chair_act(case: Json, now: datetime, random: Random) -> Json | None:
@@ -206,4 +220,4 @@ def _another(unit: str, units: Sequence[str], random: Random) -> str:
 
 
 def _runs(case: Json, kind: str) -> bool:
-    return any(clock["kind"] == kind for clock in case["deadlines"])
+    return any(clock["kind"] == kind and clock["state"] in _RUNNING for clock in case["deadlines"])

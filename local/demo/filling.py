@@ -40,6 +40,8 @@ _FRESH_AT_HOME = 6
 # The ticker looks once a second: a simulated day must not be shorter.
 _DAY_SECONDS = 1.05
 _SETTLE_SECONDS = 0.4
+# How often somebody finds time for a case in a day; what was just reported comes first.
+_SHARE_WORKED_ON = {"intake": 0.7, "approval": 0.4, "carrying-out": 0.22}
 _COMMUNE = "commune"
 _COLLEAGUE = f"worker.{HOME_UNIT}"
 # What a report asks for, and of how many children it tells beside the first.
@@ -184,13 +186,19 @@ class _Filler:
         cases = await self._cases()
         # Of one case one thing after the other, of different cases at once, as offices do.
         await asyncio.gather(
-            *(self._go_on(row, Random(random.random())) for row in cases if random.random() < 0.3)  # noqa: S311
+            *(
+                self._go_on(row, Random(random.random()))  # noqa: S311 - made-up chance
+                for row in cases
+                if random.random() < _SHARE_WORKED_ON.get(row["step"], 0.3)
+            )
         )
         pairs = [(one, two) for one, two in pairwise(cases) if one["unit"] == two["unit"] != HOME_UNIT]
         if pairs and random.random() < 0.06:
             one, two = random.choice(pairs)
             act = {"act": "link-sibling", "other": two["code"], "reason": "Hai trẻ là anh em cùng mẹ."}
-            await self._act(one["id"], "worker", one["unit"], lambda _case: act)
+            await self._act(
+                one["id"], "worker", one["unit"], lambda case: None if two["code"] in case["siblings"] else act
+            )
         closed = await self._cases("?status=closed")
         if closed and random.random() < 0.04:
             row = random.choice(closed)
@@ -211,7 +219,11 @@ class _Filler:
         # Work of every kind is left over where the people on the sign-in page work.
         if case and not self._is_left_to_visitors(unit, 3):
             await self._do(case, "worker", unit, choices.worker_act(case, now, random, self._units))
-        if case and not self._is_left_to_visitors(unit, 9):
+            if row["step"] == "intake":  # verified and assessed the same day: hours count
+                await self._act(
+                    case_id, "worker", unit, lambda case: choices.worker_act(case, now, random, self._units)
+                )
+        if case and choices.needs_chair(case) and not self._is_left_to_visitors(unit, 9):
             await self._act(case_id, "chair", unit, lambda case: choices.chair_act(case, now, random))
 
     def _is_left_to_visitors(self, unit: str, days: int) -> bool:
