@@ -9,21 +9,26 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import aiohttp
 import orjson
+import structlog
 
+from local.demo import choices
 from local.demo.clock import TravellingClock
 from local.demo.players import Json, Players
 from local.folder import write_private
 from local.simulation.traffic import concern_event, injury_event, records_of
 from local.simulation.world import World
+from shared.contracts.vocabulary import Request
 from shared.identity.demo import HOME_UNIT
 from shared.reference.calendar import LOCAL
 from shared.reference.terms import Terms
+from shared.reference.units import Units
 
 CHILDREN = 2000
 DAYS = 100
@@ -35,8 +40,16 @@ _FRESH_AT_HOME = 6
 # The ticker looks once a second: a simulated day must not be shorter.
 _DAY_SECONDS = 1.05
 _SETTLE_SECONDS = 0.4
-_RATED = ("severity", "access", "care-barriers", "resists", "knows-helpers", "seeks-help")
-_LEVELS = ("high", "medium", "medium", "low")
+# How often somebody finds time for a case in a day; what was just reported comes first.
+_SHARE_WORKED_ON = {"intake": 0.7, "approval": 0.4, "carrying-out": 0.22}
+_COMMUNE = "commune"
+_COLLEAGUE = f"worker.{HOME_UNIT}"
+# What a report asks for, and of how many children it tells beside the first.
+_REQUESTS: dict[Request, int] = {"protection": 86, "counselling": 7, "prevention": 3, "information": 4}
+_SIBLINGS = (0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2)
+_HANDLED = ("advised", "referred", "materials", "call-back")
+_DISMISSED = ("not-a-matter", "not-a-matter", "already-known", "hoax")
+_LOG = structlog.get_logger(__name__)
 Say = Callable[[str], None]
 
 
@@ -50,7 +63,8 @@ async def fill(url: str, clock: TravellingClock, marker: Path, say: Say) -> None
     if done >= DAYS:
         return
     async with aiohttp.ClientSession() as session:
-        filler = _Filler(Players(session, url), clock, started)
+        players = Players(session, url)
+        filler = _Filler(players, clock, started)
         try:
             for day in range(-1, DAYS + 1):
                 # Days that are done are only drawn again, so that chance goes on where it was.
@@ -60,6 +74,8 @@ async def fill(url: str, clock: TravellingClock, marker: Path, say: Say) -> None
                     say(f"The demo's province: day {max(day, 0)} of {DAYS}")
         finally:
             clock.come_home()
+            # Some refusals are life (two people at once); many of one kind are a fault of the demo.
+            _LOG.info("demo.refused", **players.refused)
 
 
 def progress_of(marker: Path, now: datetime) -> tuple[int, datetime]:
@@ -77,6 +93,7 @@ class _Filler:
         self._today = today
         self._world = World(CHILDREN, _SEED, today)
         self._at_home = [child for child in self._world.children if child.unit == HOME_UNIT]
+        self._units = Units.load().codes()
         self._numbers = Counter[str]()
         self._left = DAYS
 
@@ -104,6 +121,10 @@ class _Filler:
         await self._triage(random, last=day == DAYS)
         await self._work(random)
         await self._answers(random)
+        await self._replies(random)
+        await self._access(random)
+        if day == DAYS - 1:
+            await self._leave_work(random)
         await asyncio.sleep(_DAY_SECONDS - _SETTLE_SECONDS)
 
     async def _registers(self) -> None:
@@ -128,7 +149,11 @@ class _Filler:
             at = morning - timedelta(minutes=random.randrange(5, 18 * 60))
             at_home = self._at_home and (number < fresh or random.random() < _SHARE_AT_HOME)
             child = random.choice(self._at_home) if at_home else None
-            sent = concern_event(self._world.concern(self._numbers["concern"], at, child))
+            request = random.choices(list(_REQUESTS), list(_REQUESTS.values()))[0]
+            siblings = random.choice(_SIBLINGS) if request == "protection" else 0
+            if number < fresh:  # one of each for whoever tries the demo
+                request, siblings = ("counselling", 0) if number == 0 else ("protection", 2 * (number == 1))
+            sent = concern_event(self._world.concern(self._numbers["concern"], at, child, request, siblings))
             found.append((sent.sector, sent.document))
         for _ in range(_drawn(_INJURIES_A_DAY, random)):
             self._numbers["injury"] += 1
@@ -144,125 +169,166 @@ class _Filler:
             unit, chance = concern["facts"]["unit"], random.random()
             if last or chance > 0.7 or not unit.isdigit() or self._is_left_to_visitors(unit, 3):
                 continue
-            act = (
-                {"act": "open"}
-                if chance < 0.45
-                else {"act": "dismiss", "reason": "not-a-matter", "words": "Đã gặp gia đình."}
-            )
+            if "answer" in concern["acts"]:
+                act = {"act": "answer", "answer": random.choice(_HANDLED), "words": "Đã trả lời người gọi."}
+            elif chance < 0.45:
+                act = {"act": "open"}
+            elif chance < 0.52:
+                act = {"act": "forward", "to_unit": random.choice(self._units), "reason": "Sự việc ở xã bạn."}
+                act = act if act["to_unit"] != unit else {"act": "open"}
+            else:
+                act = {"act": "dismiss", "reason": random.choice(_DISMISSED), "words": "Đã gặp gia đình."}
             path = f"/cases/api/concerns/{concern['id']}/acts"
             await self._players.post("worker", path, {"version": concern["version"], "act": act}, unit)
 
     async def _work(self, random: Random) -> None:
         """People go on with some of their cases, most urgent first."""
-        cases = (await self._players.get("coordinator", "/cases/api/cases")).get("cases", [])
-        for row in cases:
-            if random.random() < 0.3:
-                await self._go_on(row["id"], row["unit"], random)
-        closed = (await self._players.get("coordinator", "/cases/api/cases?status=closed")).get("cases", [])
+        cases = await self._cases()
+        # Of one case one thing after the other, of different cases at once, as offices do.
+        await asyncio.gather(
+            *(
+                self._go_on(row, Random(random.random()))  # noqa: S311 - made-up chance
+                for row in cases
+                if random.random() < _SHARE_WORKED_ON.get(row["step"], 0.3)
+            )
+        )
+        pairs = [(one, two) for one, two in pairwise(cases) if one["unit"] == two["unit"] != HOME_UNIT]
+        if pairs and random.random() < 0.06:
+            one, two = random.choice(pairs)
+            act = {"act": "link-sibling", "other": two["code"], "reason": "Hai trẻ là anh em cùng mẹ."}
+            await self._act(
+                one["id"], "worker", one["unit"], lambda case: None if two["code"] in case["siblings"] else act
+            )
+        closed = await self._cases("?status=closed")
         if closed and random.random() < 0.04:
             row = random.choice(closed)
-            await self._act(row["id"], row["unit"], "chair", {"act": "reopen", "reason": "Có tin báo mới về trẻ."})
+            again = {"act": "reopen", "reason": "Có tin báo mới về trẻ."}
+            await self._act(row["id"], "chair", row["unit"], lambda _case: again)
 
-    async def _go_on(self, case_id: str, unit: str, random: Random) -> None:
+    async def _cases(self, query: str = "") -> list[Json]:
+        found: list[Json] = (await self._players.get("coordinator", f"/cases/api/cases{query}")).get("cases", [])
+        return found
+
+    async def _go_on(self, row: Json, random: Random) -> None:
+        case_id, unit, now = row["id"], row["unit"], self._clock()
+        case = await self._players.get("worker", f"/cases/api/cases/{case_id}", unit)
+        asked = case.get("handover_to")
+        if asked is not None and not self._is_left_to_visitors(asked, 4) and random.random() < 0.4:
+            await self._act(case_id, "worker", asked, lambda case: choices.receiving_act(case, random))
+            return
         # Work of every kind is left over where the people on the sign-in page work.
-        for role, choose, days in (("worker", _worker_acts, 3), ("chair", _chair_acts, 9)):
-            if self._is_left_to_visitors(unit, days):
-                continue
-            case = await self._players.get(role, f"/cases/api/cases/{case_id}", unit)
-            if not case:
-                return
-            act = choose(case, self._clock(), random)
-            if act is not None:
-                await self._act(case_id, unit, role, act)
+        if case and not self._is_left_to_visitors(unit, 3):
+            await self._do(case, "worker", unit, choices.worker_act(case, now, random, self._units))
+            if row["step"] == "intake":  # verified and assessed the same day: hours count
+                await self._act(
+                    case_id, "worker", unit, lambda case: choices.worker_act(case, now, random, self._units)
+                )
+        if case and choices.needs_chair(case) and not self._is_left_to_visitors(unit, 9):
+            await self._act(case_id, "chair", unit, lambda case: choices.chair_act(case, now, random))
 
     def _is_left_to_visitors(self, unit: str, days: int) -> bool:
         return unit == HOME_UNIT and self._left < days
 
-    async def _act(self, case_id: str, unit: str, role: str, act: Json) -> None:
+    async def _act(self, case_id: str, role: str, unit: str, choose: Callable[[Json], Json | None]) -> bool:
+        """Whether somebody found something to do with the case as it is now, and it was taken."""
         case = await self._players.get(role, f"/cases/api/cases/{case_id}", unit)
-        if case:
-            body = {"version": case["version"], "act": act}
-            await self._players.post(role, f"/cases/api/cases/{case_id}/acts", body, unit)
+        return await self._do(case, role, unit, choose(case) if case else None)
+
+    async def _do(self, case: Json, role: str, unit: str, act: Json | None) -> bool:
+        if act is None:
+            return False
+        body = {"version": case["version"], "act": act}
+        return bool(await self._players.post(role, f"/cases/api/cases/{case['id']}/acts", body, unit))
 
     async def _answers(self, random: Random) -> None:
         """Sectors answer what they were asked, not always in time."""
         for sector in Terms.load("sectors").codes():
-            role = "hotline" if sector == "hotline" else "sector"
-            tasks = (await self._players.get(role, "/cases/api/tasks", sector)).get("tasks", [])
-            for task in tasks:
-                if random.random() < 0.3:
-                    answer = _answer(task, random)
-                    await self._players.post(role, f"/cases/api/tasks/{task['id']}/answers", answer, sector)
+            tasks = await self._tasks(_role(sector), "?awaited=sector", sector)
+            chosen = [task for task in tasks if random.random() < 0.3]
+            await asyncio.gather(*(self._answer(task, choices.answer(task, self._clock(), random)) for task in chosen))
+
+    async def _tasks(self, role: str, query: str, where: str | None = None) -> list[Json]:
+        found: list[Json] = (await self._players.get(role, f"/cases/api/tasks{query}", where)).get("tasks", [])
+        return found
+
+    async def _answer(self, task: Json, answer: Json) -> None:
+        path, sector = f"/cases/api/tasks/{task['id']}/answers", task["sector"]
+        if sector == _COMMUNE:
+            await self._players.post("worker", path, answer, task["unit"])
+        else:
+            await self._players.post(_role(sector), path, answer, sector)
+
+    async def _replies(self, random: Random) -> None:
+        """Communes do what sectors wait for, and remind those that are late."""
+        for task in await self._tasks("coordinator", "?awaited=commune"):
+            if self._is_left_to_visitors(task["unit"], 4) or random.random() > 0.5:
+                continue
+            if task["sector"] == _COMMUNE:
+                await self._answer(task, {"answer": "done", "summary": "Xã đã thực hiện."})
+            elif (reply := choices.reply(task, self._clock(), random)) is not None:
+                await self._act(task["case_id"], "worker", task["unit"], _always(reply))
+        for task in await self._tasks("coordinator", "?awaited=sector&overdue=true"):
+            if not self._is_left_to_visitors(task["unit"], 4) and random.random() < 0.15:
+                act = {"act": "remind-task", "task_id": task["id"]}
+                await self._act(task["case_id"], "worker", task["unit"], _always(act))
+
+    async def _access(self, random: Random) -> None:
+        """The province opens an identity now and then, and says why; a commune's cases go to another worker."""
+        cases = await self._cases()
+        if cases and random.random() < 0.06:
+            act = {"act": "break-glass", "purpose": "supervision", "reason": "Kiểm tra theo đơn của gia đình."}
+            path = f"/cases/api/cases/{random.choice(cases)['id']}/access"
+            await self._players.post("coordinator", path, act)
+        mine = [row for row in cases if row["unit"] == HOME_UNIT and row["worker"] not in (None, _COLLEAGUE)]
+        if mine and random.random() < 0.05 and not self._is_left_to_visitors(HOME_UNIT, 9):
+            row = random.choice(mine)
+            act = {"act": "assign-worker", "worker": _COLLEAGUE, "before": row["worker"], "reason": "Chia lại việc."}
+            await self._players.post("chair", f"/cases/api/cases/{row['id']}/access", act, HOME_UNIT)
+
+    async def _leave_work(self, random: Random) -> None:
+        """What chance may not have left in the commune of the people on the sign-in page: one of each kind."""
+        cases, now = await self._cases(f"?unit={HOME_UNIT}"), self._clock()
+        ban = {"act": "request-contact-ban", "against": "Người bố", "reason": "Còn đe dọa trẻ và mẹ."}
+        for role, act in (
+            ("worker", ban),
+            ("worker", choices.conference(now, random)),
+            ("chair", choices.alternative_care(random)),
+        ):
+            for row in random.sample(cases, len(cases)):
+                if await self._act(row["id"], role, HOME_UNIT, _where_open(act)):
+                    break
+        offer = {"act": "offer-handover", "to_unit": HOME_UNIT, "reason": "Trẻ và gia đình sống ở phường bạn."}
+        for row in await self._cases():
+            if row["unit"] != HOME_UNIT and await self._act(row["id"], "worker", row["unit"], _where_open(offer)):
+                break
+        if cases:
+            glass = {"act": "break-glass", "purpose": "supervision", "reason": "Kiểm tra theo đơn của gia đình."}
+            await self._players.post("coordinator", f"/cases/api/cases/{cases[0]['id']}/access", glass)
+        late = now + timedelta(days=2)
+        tasks = [
+            task
+            for task in await self._tasks("coordinator", f"?awaited=sector&unit={HOME_UNIT}")
+            if datetime.fromisoformat(task["due"]) > late
+        ]
+        said: tuple[Callable[[Json], Json], ...] = (
+            lambda _task: choices.question(),
+            lambda _task: {"answer": "declined", "reason": "Việc này thuộc đơn vị khác."},
+            choices.new_date,
+        )
+        for task, answer in zip(tasks, said, strict=False):
+            await self._answer(task, answer(task))
 
 
-def _worker_acts(case: Json, now: datetime, random: Random) -> Json | None:
-    """What a commune worker does next."""
-    acts = case["acts"]
-    if "verify" in acts and case["verified"] is None:
-        return {"act": "verify", "confirmed": random.random() < 0.9, "findings": "Đã gặp trẻ, gia đình và hàng xóm."}
-    if "assess-initial" in acts and case["facts"]["step"] == "intake":
-        return {"act": "assess-initial", **_rated(random), "conclusion": "Theo kết quả gặp gỡ và xác minh."}
-    if "draft-plan" in acts and random.random() < 0.75:
-        until = (now + timedelta(days=60)).date().isoformat()
-        goals = {"goals": "Trẻ được an toàn và trở lại trường.", "activities": "Thăm hằng tuần, hỗ trợ tâm lý."}
-        return {"act": "draft-plan", **goals, "services": [_service(now, random)], "until": until}
-    if "request-task" in acts and len(case["tasks"]) < 3 and random.random() < 0.3:
-        return _task(now, random)
-    if "hold-review" in acts and random.random() < 0.3:
-        outcome = random.choice(("close", "close", "continue", "plan-again"))
-        findings = "Đã rà soát cùng các bên cung cấp dịch vụ."
-        return {"act": "hold-review", "outcome": outcome, "findings": findings, **_rated(random)}
-    if "reclassify" in acts and random.random() < 0.03:
-        return {"act": "reclassify", "kind": "neglect", "reason": "Xác minh cho thấy trẻ bị bỏ mặc."}
-    return None
+def _role(sector: str) -> str:
+    return "hotline" if sector == "hotline" else "sector"
 
 
-def _chair_acts(case: Json, _now: datetime, random: Random) -> Json | None:
-    """What the chair decides."""
-    acts = case["acts"]
-    if (
-        "decide-emergency" in acts
-        and case["emergency"] is None
-        and any(clock["kind"] == "emergency-12h" for clock in case["deadlines"])
-    ):
-        measure = random.choice(Terms.load("emergency-measures").codes())
-        return {"act": "decide-emergency", "measure": measure, "decision": "Bảo đảm an toàn cho trẻ ngay trong ngày."}
-    if "approve-plan" in acts:
-        if random.random() < 0.12:
-            return {"act": "return-plan", "reason": "Cần ghi rõ người thực hiện."}
-        return {"act": "approve-plan", "number": f"{random.randrange(1, 400)}/QĐ-UBND"}
-    if "close" in acts and case["facts"]["step"] == "review":
-        return {"act": "close", "outcome": "stable", "no_risk": True, "stable": True}
-    if "close" in acts and case["verified"] is False:
-        return {"act": "close", "outcome": "unfounded"}
-    return None
+def _always(act: Json) -> Callable[[Json], Json | None]:
+    return lambda _case: act
 
 
-def _task(now: datetime, random: Random) -> Json:
-    terms = Terms.load("task-kinds")
-    kind = random.choice(terms.codes())
-    due = (now + timedelta(days=int(terms.get(kind, "days") or 5))).date().isoformat()
-    return {"act": "request-task", "kind": kind, "sector": terms.get(kind, "sector"), "due": due}
-
-
-def _service(now: datetime, random: Random) -> Json:
-    terms = Terms.load("service-kinds")
-    kind = random.choice(terms.codes())
-    due = (now + timedelta(days=random.randrange(10, 40))).date().isoformat()
-    return {"kind": kind, "what-for": "Giúp trẻ ổn định trở lại.", "sector": terms.get(kind, "sector"), "due": due}
-
-
-def _answer(task: Json, random: Random) -> Json:
-    if task["state"] == "requested":
-        if random.random() < 0.1:
-            return {"answer": "declined", "reason": "Việc này thuộc đơn vị khác."}
-        return {"answer": "accepted"}
-    return {"answer": "done", "summary": "Đã thực hiện và bàn giao kết quả cho xã."}
-
-
-def _rated(random: Random) -> Json:
-    level = random.choice(_LEVELS)
-    return {"ratings": dict.fromkeys(_RATED, level), "level": level}
+def _where_open(act: Json) -> Callable[[Json], Json | None]:
+    return lambda case: act if act["act"] in case["acts"] else None
 
 
 def _drawn(mean: float, random: Random) -> int:

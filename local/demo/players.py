@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -27,6 +28,8 @@ class Players:
     def __init__(self, session: aiohttp.ClientSession, url: str) -> None:
         self._session = session
         self._url = url
+        # Which acts were refused by which rule, how often.
+        self.refused = Counter[str]()
         self._tokens: dict[tuple[str, str | None], str] = {}
 
     async def get(self, role: str, path: str, where: str | None = None) -> Json:
@@ -57,6 +60,8 @@ class Players:
                         known: Json = await answer.json()
                         return known
                     if answer.status < 500:
+                        if method == "POST":
+                            self.refused[await _why(answer, body)] += 1
                         return {}
             except (aiohttp.ClientError, TimeoutError):
                 pass
@@ -71,3 +76,15 @@ class Players:
                 answer.raise_for_status()
                 self._tokens[key] = (await answer.json())["token"]
         return self._tokens[key]
+
+
+async def _why(answer: aiohttp.ClientResponse, body: object) -> str:
+    """The act and the rules that refused it, as codes; no word that somebody typed."""
+    said = body.get("act", body) if isinstance(body, dict) else {}
+    name = said.get("act") or said.get("answer") if isinstance(said, dict) else said
+    try:
+        problem = await answer.json(content_type=None)
+    except ValueError:
+        problem = {}
+    rules = [str(violation.get("rule")) for violation in problem.get("violations", [])]
+    return f"{name or 'event'}: {' '.join(rules) or answer.status}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -149,16 +149,12 @@ def records_of(child: Child, now: datetime) -> Iterator[Sent]:
 
 def concern_event(concern: Concern) -> Sent:
     """A report of concern, as its agency publishes it."""
-    child = concern.child
-    age = age_on(child.birth, concern.received_at.date())
-    described: Document = {
-        "name": child.name,
-        "age": age,
-        "sex": child.sex,
-        "carers": [{"name": child.mother, "relation": "mẹ"}],
-    }
+    child, day = concern.child, concern.received_at.date()
+    age = age_on(child.birth, day)
+    described = _described(child, day)
     if concern.number % 5 < 3:  # who reports in a hurry does not know the birthday
         described["birth_date"] = child.birth.isoformat()
+    protection = concern.request == "protection"
     data = {
         "received_at": concern.received_at.isoformat(),
         "channel": concern.channel,
@@ -168,10 +164,24 @@ def concern_event(concern: Concern) -> Sent:
         "unit": child.unit,
         "sex": child.sex,
         "age": age,
-        "kinds": [concern.kind],
+        "kinds": [concern.kind] if protection else [],
+        "environment": concern.environment if protection else None,
+        "harmer": concern.harmer if protection else None,
         "danger_now": "yes" if concern.danger else "no",
+        "request": concern.request,
+        "more_children": [_described(sibling, day) for sibling in concern.siblings] or None,
     }
     return _event(concern.sector, "agency.concern.reported", f"BC-{concern.number}", data, concern.received_at)
+
+
+def _described(child: Child, day: date) -> Document:
+    """A child as somebody tells of it who does not know much."""
+    return {
+        "name": child.name,
+        "age": age_on(child.birth, day),
+        "sex": child.sex,
+        "carers": [{"name": child.mother, "relation": "mẹ"}],
+    }
 
 
 def injury_event(injury: Injury) -> Sent:

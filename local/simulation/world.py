@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from random import Random
+from typing import NamedTuple
 
 from local.simulation.names import family_name, full_name
-from shared.contracts.vocabulary import Channel, Sector, Sex, age_on
+from shared.contracts.vocabulary import Channel, Request, Sector, Sex, age_on
 from shared.reference.units import Units
 
+# Of every group of the list: abuse, injury, difficulty, development.
 KINDS: dict[str, int] = {
-    "violence": 26, "neglect": 22, "sexual-abuse": 12, "exploitation": 10, "abandonment": 8, "trafficking": 4,
-    "other": 18,
+    "violence": 16, "neglect": 14, "domestic-violence": 10, "sexual-abuse": 8, "school-violence": 7, "exploitation": 4,
+    "child-labour": 5, "online-abuse": 4, "abandonment": 5, "trafficking": 2, "injury": 4, "drowning": 3,
+    "orphaned": 4, "covid-affected": 2, "special-circumstances": 3, "difficult-circumstances": 4, "mental-health": 4,
+    "early-childhood": 2, "other": 5,
 }  # fmt: skip
 # Circumstance groups with their share among 1,000 children (Law on Children, Art. 10).
 CIRCUMSTANCES = {"01": 4, "02": 2, "03": 12, "04": 2, "08": 3, "09": 2, "10": 60, "13": 2}
@@ -24,14 +28,75 @@ REPORTERS: dict[tuple[Sector, Channel], int] = {
     ("hotline", "hotline-111"): 42, ("hotline", "line-18008080"): 18, ("education", "school"): 14,
     ("health", "hospital"): 12, ("police", "police"): 7, ("unions", "in-person"): 5, ("justice", "letter"): 2,
 }  # fmt: skip
-_STORIES = (
-    "Hàng xóm nghe tiếng trẻ khóc và thấy vết bầm trên tay trẻ.",
-    "Cô giáo thấy trẻ nghỉ học nhiều ngày, đến lớp thì mệt mỏi và sợ hãi.",
-    "Trẻ kể với bạn rằng không dám về nhà buổi tối.",
-    "Trẻ ở nhà một mình nhiều ngày, không có người chăm sóc.",
-    "Trẻ phải đi làm thuê ở xưởng gỗ thay vì đến trường.",
-    "Người gọi lo trẻ bị nhắn tin đe dọa trên mạng.",
-)
+# In which danger is often now.
+_GRAVE = {"sexual-abuse", "trafficking", "violence", "domestic-violence", "drowning"}
+
+
+class Setting(NamedTuple):
+    """Where something of a kind happens, who does it, and how somebody tells it."""
+
+    environments: Sequence[str]
+    harmers: Sequence[str]
+    stories: Sequence[str]
+
+
+_HOME = ("parent", "step-parent", "relative", "carer")
+SETTINGS: dict[str, Setting] = {
+    "violence": Setting(
+        ("family", "family", "community", "school"),
+        (*_HOME, "acquaintance"),
+        (
+            "Hàng xóm nghe tiếng trẻ khóc và thấy vết bầm trên tay trẻ.",
+            "Trẻ kể với bạn rằng không dám về nhà buổi tối.",
+        ),
+    ),
+    "neglect": Setting(("family",), ("parent", "carer"), ("Trẻ ở nhà một mình nhiều ngày, không có người chăm sóc.",)),
+    "domestic-violence": Setting(("family",), _HOME, ("Bố say rượu đánh mẹ và các con, hàng xóm phải can.",)),
+    "sexual-abuse": Setting(
+        ("family", "community", "school"),
+        ("step-parent", "relative", "acquaintance", "stranger"),
+        ("Trẻ kể với cô giáo rằng bị người quen động chạm vào người.",),
+    ),
+    "school-violence": Setting(
+        ("school",), ("peer", "peer", "teacher"), ("Trẻ bị một nhóm bạn chặn đánh sau giờ học.",)
+    ),
+    "exploitation": Setting(
+        ("community", "workplace"), ("employer", "relative"), ("Trẻ bị bắt đi bán vé số, xin tiền đến khuya.",)
+    ),
+    "child-labour": Setting(("workplace",), ("employer",), ("Trẻ phải đi làm thuê ở xưởng gỗ thay vì đến trường.",)),
+    "online-abuse": Setting(("online",), ("stranger", "peer"), ("Người gọi lo trẻ bị nhắn tin đe dọa trên mạng.",)),
+    "abandonment": Setting(
+        ("family", "care-facility"), ("parent",), ("Mẹ để trẻ lại nhà bà ngoại rồi không liên lạc nữa.",)
+    ),
+    "trafficking": Setting(
+        ("community", "online"),
+        ("acquaintance", "stranger"),
+        ("Có người hứa việc làm, rủ trẻ đi xa không cho nhà biết.",),
+    ),
+    "injury": Setting(
+        ("family", "road", "school"), ("nobody",), ("Trẻ bị bỏng nước sôi, vết thương cần theo dõi lâu dài.",)
+    ),
+    "drowning": Setting(("water",), ("nobody",), ("Trẻ được cứu lên từ ao, nhà không có rào quanh ao.",)),
+    "orphaned": Setting(("family",), ("nobody",), ("Bố mẹ trẻ đã mất, trẻ ở với ông bà già yếu.",)),
+    "covid-affected": Setting(("family",), ("nobody",), ("Mẹ mất vì COVID-19, bố đi làm xa, trẻ sống với cô ruột.",)),
+    "special-circumstances": Setting(
+        ("family",), ("nobody",), ("Trẻ khuyết tật vận động, nhà nghèo, chưa được hỗ trợ.",)
+    ),
+    "difficult-circumstances": Setting(
+        ("family",), ("nobody",), ("Cô giáo thấy trẻ nghỉ học nhiều ngày vì nhà mất việc, hết gạo.",)
+    ),
+    "mental-health": Setting(("school", "family"), ("nobody",), ("Trẻ buồn bã, tự rạch tay, không muốn gặp ai.",)),
+    "early-childhood": Setting(("family",), ("nobody",), ("Trẻ chậm nói, chưa được khám, ở nhà với bà cả ngày.",)),
+    "other": Setting(
+        ("community", "elsewhere"), ("acquaintance", "stranger"), ("Cô giáo thấy trẻ đến lớp mệt mỏi và sợ hãi.",)
+    ),
+}
+# What is asked where no child is harmed.
+_QUESTIONS: dict[Request, str] = {
+    "counselling": "Người mẹ hỏi cách nói chuyện với con đang tuổi dậy thì hay cáu giận.",
+    "prevention": "Trưởng xóm hỏi lớp dạy bơi và rào ao cho trẻ trong xóm.",
+    "information": "Người gọi hỏi thủ tục hưởng trợ cấp cho trẻ mồ côi.",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +129,10 @@ class Concern:
     danger: bool
     reporter: str
     story: str
+    environment: str
+    harmer: str
+    request: Request = "protection"
+    siblings: tuple[Child, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,15 +157,37 @@ class World:
         self._weights = [self._random.lognormvariate(0, 0.45) for _ in self._units]
         self.children: Sequence[Child] = [self._child(number) for number in range(1, size + 1)]
 
-    def concern(self, number: int, received_at: datetime, child: Child | None = None) -> Concern:
-        """Somebody reports something at that moment, of any child or of this one."""
+    def concern(
+        self,
+        number: int,
+        received_at: datetime,
+        child: Child | None = None,
+        request: Request = "protection",
+        siblings: int = 0,
+    ) -> Concern:
+        """Somebody reports something at that moment, of any child or of this one, and of so many of its siblings."""
         random = self._random
         sector, channel = random.choices(list(REPORTERS), list(REPORTERS.values()))[0]
         kind = random.choices(list(KINDS), list(KINDS.values()))[0]
-        danger = random.random() < (0.45 if kind in {"sexual-abuse", "trafficking", "violence"} else 0.12)
+        setting = SETTINGS[kind]
+        asks = request != "protection"
+        danger = not asks and random.random() < (0.45 if kind in _GRAVE else 0.12)
         child = child or self._born_by(received_at.date())
-        reporter = full_name(random, random.choice(("male", "female")))
-        return Concern(number, child, sector, channel, received_at, kind, danger, reporter, random.choice(_STORIES))
+        return Concern(
+            number=number,
+            child=child,
+            sector=sector,
+            channel=channel,
+            received_at=received_at,
+            kind=kind,
+            danger=danger,
+            reporter=full_name(random, random.choice(("male", "female"))),
+            story=_QUESTIONS[request] if asks else random.choice(setting.stories),
+            environment=random.choice(setting.environments),
+            harmer=random.choice(setting.harmers),
+            request=request,
+            siblings=tuple(self._sibling(child) for _ in range(siblings)),
+        )
 
     def injury(self, number: int, occurred_on: date) -> Injury:
         """A child is hurt on that day."""
@@ -111,6 +202,15 @@ class World:
             if child.birth <= day:
                 return child
         return min(self.children, key=lambda one: one.birth)
+
+    def _sibling(self, child: Child) -> Child:
+        """A brother or sister who is in no register yet: of the same parents, one to five years older."""
+        random = self._random
+        sex: Sex = random.choice(("male", "female"))
+        birth = child.birth - timedelta(days=random.randrange(365, 5 * 365))
+        return replace(
+            child, number=0, name=full_name(random, sex, child.name.split()[0]), sex=sex, birth=birth, school=None
+        )
 
     def _child(self, number: int) -> Child:
         random = self._random

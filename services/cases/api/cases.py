@@ -164,8 +164,26 @@ def case_json(case: Case, principal: Principal, now: datetime, siblings: list[st
             for clock in case.clocks
         ],
         "tasks": [
-            {"id": task.id, "kind": task.kind, "sector": task.sector, "state": task.state, "due": _iso(task.due)}
+            {
+                "id": task.id,
+                "kind": task.kind,
+                "sector": task.sector,
+                "state": task.state,
+                "due": _iso(task.due),
+                "awaited": task.awaited,
+            }
             for task in case.tasks
+        ],
+        "services": [
+            {
+                "id": service.id,
+                "kind": service.kind,
+                "sector": service.sector,
+                "due": service.due.isoformat(),
+                "done_on": service.done_on.isoformat() if service.done_on else None,
+                "task_id": service.task_id,
+            }
+            for service in case.services
         ],
         "worker": case.worker,
         "team": [
