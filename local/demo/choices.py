@@ -73,8 +73,8 @@ def _carried_out(case: Json, now: datetime, random: Random) -> Json | None:
         return {"act": "record-service", "service": waiting[0]["id"], "provided_on": day, "notes": "Trẻ tham gia đủ."}
     awaited = any(task["awaited"] != "nobody" for task in case["tasks"])
     carrying_out = "hold-review" in case["acts"] and case["facts"]["step"] == "carrying-out"
-    if carrying_out and random.random() < (0.12 if awaited else 0.35):
-        return papers.review(random, now, random.choice(("close", "close", "continue", "plan-again")))
+    if carrying_out and random.random() < (0.25 if awaited else 0.5):
+        return papers.review(random, now, random.choice(("close", "close", "close", "continue", "plan-again")))
     return None
 
 
