@@ -43,7 +43,7 @@ def _along_the_way(case: Json, now: datetime, random: Random, units: Sequence[st
     """What may happen at any step."""
     acts, facts = case["acts"], case["facts"]
     chance = random.random()
-    if "reclassify" in acts and chance < 0.02:
+    if "reclassify" in acts and facts["kind"] != "neglect" and chance < 0.02:
         change = {"kind": "neglect", "environment": "family", "harmer": "parent"}
         return {"act": "reclassify", **change, "reason": "Xác minh cho thấy trẻ bị bỏ mặc."}
     if "offer-handover" in acts and facts["step"] != "intake" and chance < 0.035:
@@ -112,7 +112,7 @@ def chair_act(case: Json, now: datetime, random: Random) -> Json | None:
         return {"act": "close", "outcome": "unfounded"}
     if "hold-needs-meeting" in acts and facts["step"] == "plan" and random.random() < 0.4:
         return papers.needs_meeting(random, now)
-    if "end-separation" in acts and random.random() < 0.2:
+    if "end-separation" in acts and random.random() < 0.5:
         return {"act": "end-separation", "reason": "Người gây hại đã rời khỏi nhà, trẻ an toàn."}
     alone = facts["kind"] in _ALONE and facts["step"] == "carrying-out"
     if "decide-alternative-care" in acts and alone and random.random() < 0.1:

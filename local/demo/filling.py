@@ -36,7 +36,7 @@ DAYS = 100
 _SEED = 20261120
 _CONCERNS_A_DAY = 3.6
 _INJURIES_A_DAY = 1.2
-_SHARE_AT_HOME = 0.12
+_SHARE_AT_HOME = 0.18
 _FRESH_AT_HOME = 6
 # The ticker looks once a second: a simulated day must not be shorter.
 _DAY_SECONDS = 1.05
