@@ -43,7 +43,7 @@ def _along_the_way(case: Json, now: datetime, random: Random, units: Sequence[st
     """What may happen at any step."""
     acts, facts = case["acts"], case["facts"]
     chance = random.random()
-    if "reclassify" in acts and chance < 0.02:
+    if "reclassify" in acts and facts["kind"] != "neglect" and chance < 0.02:
         change = {"kind": "neglect", "environment": "family", "harmer": "parent"}
         return {"act": "reclassify", **change, "reason": "Xác minh cho thấy trẻ bị bỏ mặc."}
     if "offer-handover" in acts and facts["step"] != "intake" and chance < 0.035:
@@ -73,8 +73,8 @@ def _carried_out(case: Json, now: datetime, random: Random) -> Json | None:
         return {"act": "record-service", "service": waiting[0]["id"], "provided_on": day, "notes": "Trẻ tham gia đủ."}
     awaited = any(task["awaited"] != "nobody" for task in case["tasks"])
     carrying_out = "hold-review" in case["acts"] and case["facts"]["step"] == "carrying-out"
-    if carrying_out and random.random() < (0.12 if awaited else 0.35):
-        return papers.review(random, now, random.choice(("close", "close", "continue", "plan-again")))
+    if carrying_out and random.random() < (0.25 if awaited else 0.5):
+        return papers.review(random, now, random.choice(("close", "close", "close", "continue", "plan-again")))
     return None
 
 
@@ -112,7 +112,7 @@ def chair_act(case: Json, now: datetime, random: Random) -> Json | None:
         return {"act": "close", "outcome": "unfounded"}
     if "hold-needs-meeting" in acts and facts["step"] == "plan" and random.random() < 0.4:
         return papers.needs_meeting(random, now)
-    if "end-separation" in acts and random.random() < 0.2:
+    if "end-separation" in acts and random.random() < 0.5:
         return {"act": "end-separation", "reason": "Người gây hại đã rời khỏi nhà, trẻ an toàn."}
     alone = facts["kind"] in _ALONE and facts["step"] == "carrying-out"
     if "decide-alternative-care" in acts and alone and random.random() < 0.1:

@@ -13,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 import orjson
@@ -35,13 +36,14 @@ DAYS = 100
 _SEED = 20261120
 _CONCERNS_A_DAY = 3.6
 _INJURIES_A_DAY = 1.2
-_SHARE_AT_HOME = 0.12
+_SHARE_AT_HOME = 0.18
 _FRESH_AT_HOME = 6
 # The ticker looks once a second: a simulated day must not be shorter.
 _DAY_SECONDS = 1.05
 _SETTLE_SECONDS = 0.4
 # How often somebody finds time for a case in a day; what was just reported comes first.
 _SHARE_WORKED_ON = {"intake": 0.7, "approval": 0.4, "carrying-out": 0.22}
+_MOST_CASES = 500
 _COMMUNE = "commune"
 _COLLEAGUE = f"worker.{HOME_UNIT}"
 # What a report asks for, and of how many children it tells beside the first.
@@ -205,9 +207,15 @@ class _Filler:
             again = {"act": "reopen", "reason": "Có tin báo mới về trẻ."}
             await self._act(row["id"], "chair", row["unit"], lambda _case: again)
 
-    async def _cases(self, query: str = "") -> list[Json]:
-        found: list[Json] = (await self._players.get("coordinator", f"/cases/api/cases{query}")).get("cases", [])
-        return found
+    async def _cases(self, query: str = "?status=open") -> list[Json]:
+        found: list[Json] = []
+        after = ""
+        while True:
+            page = await self._players.get("coordinator", f"/cases/api/cases{query}{after}")
+            found += page.get("cases", [])
+            if not page.get("following") or len(found) >= _MOST_CASES:
+                return found
+            after = f"&after={quote(page['following'])}"
 
     async def _go_on(self, row: Json, random: Random) -> None:
         case_id, unit, now = row["id"], row["unit"], self._clock()
