@@ -9,7 +9,7 @@ from typing import Any
 
 from services.cases.desk import Desk, Origin
 from services.cases.reading import actor_of
-from services.cases.store import ConcernFile, find_concern
+from services.cases.store import ConcernFile, find_concern, lock_report
 from shared.contracts.agency import ConcernReported
 from shared.database import Database
 from shared.identity import Principal
@@ -40,6 +40,7 @@ class Office:
         """A report that a person typed in: taken in as an agency's event would be. Sent twice, it is one report."""
         actor = actor_of(principal)
         origin = Origin(actor.sector or _LEAD, f"/services/cases/reports/{actor.id}", report_id, actor.id)
+        await lock_report(scope.connection, stable_id("concern", origin.source, origin.id))
         known = await find_concern(scope.connection, stable_id("concern", origin.source, origin.id))
         return known or await self.desk.intake.take_in(scope, report, origin)
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 
 import pytest
 
 from tests.integration.cases_house import (
     NAME,
+    START,
     UNIT,
     Browser,
     House,
@@ -391,3 +393,32 @@ async def test_every_page_of_intake_speaks_both_languages_and_stays_small(house:
     token, _ = await token_of(worker, "/cases/search")
     found = await worker.post("/cases/search", data={"form_token": token, "said": NAME}, params={"lang": language})
     assert ("Tìm thấy" if language == "vi" else "Found") in found.text
+
+
+async def test_an_agencys_correction_takes_nothing_away_from_a_case_in_work(house: House) -> None:
+    await house.send(("concern.reported", "C-1", concern(danger_now="yes")))
+    bare = {"received_at": START.isoformat(), "danger_now": "yes", "unit": "05455"}
+    worker = await house.as_person("lan.worker")
+    case_id = (await house.rows("SELECT id FROM cases"))[0].id
+    verified = {"verify.confirmed": "true", "verify.findings": "Đã gặp trẻ"}
+    assert (await act_on(worker, f"/cases/c/{case_id}", "verify", verified)).status == 303
+    assert [result.outcome for result in await house.send(("concern.reported", "C-1", bare))] == ["corrected"]
+    page = await worker.get(f"/cases/c/{case_id}")
+    assert page.status == 200, "a case that is worked on stays with its commune"
+    assert NAME in page.text
+    assert "Bị đánh nhiều lần" in page.text
+
+
+async def test_a_report_sent_twice_at_once_is_one_report_and_one_case(house: House) -> None:
+    worker = await house.as_person("lan.worker")
+    token, _ = await token_of(worker, "/cases/report")
+    worker.headers |= {"accept": "application/json", "x-form-token": token}
+    sent = [
+        worker.post("/cases/api/concerns", params={"report_id": "r-1"}, json=concern(danger_now="yes"))
+        for _ in range(4)
+    ]
+    answers = [(await answer).json() for answer in [asyncio.create_task(one) for one in sent]]
+    assert len({answer["code"] for answer in answers}) == 1
+    assert len(await house.rows("SELECT 1 FROM cases")) == 1
+    assert len(await house.rows("SELECT 1 FROM task")) == 2
+    assert len(await house.said("case.opened")) == 1

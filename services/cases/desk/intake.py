@@ -87,7 +87,7 @@ class IntakeDesk:
             kinds=kinds,
             taken_in_at=before.taken_in_at if before else scope.now,
             entered_by=before.entered_by if before else origin.entered_by,
-            said={**self._kept(before), **await self._seal(scope, report, children, file_id)},
+            said={**self._kept(before, origin), **await self._seal(scope, report, children, file_id)},
             reason=before.reason if before else None,
         )
         if before is not None and file.concern.case_id is not None:
@@ -205,10 +205,15 @@ class IntakeDesk:
         return boxes
 
     @staticmethod
-    def _kept(before: ConcernFile | None) -> Mapping[str, SealedBox]:
-        """What people of the platform wrote into the file: a sender's correction does not take it away."""
+    def _kept(before: ConcernFile | None, origin: Origin) -> Mapping[str, SealedBox]:
+        """What a correction does not take away: what people of the platform wrote into the file; and, where an agency's
+        system leaves something out of a report that a case stands on, what it said before."""
+        if before is None:
+            return {}
+        if before.concern.case_id is not None and origin.entered_by is None:
+            return before.said
         words = ("dismissal", "answer", "forwarding")
-        return {name: box for name, box in before.said.items() if name in words} if before else {}
+        return {name: box for name, box in before.said.items() if name in words}
 
     async def _link(self, scope: Scope, file: ConcernFile, act: acts.LinkConcern, actor: Actor) -> ConcernFile:
         found = await store.find_case(scope.connection, act.case_code.strip().upper())

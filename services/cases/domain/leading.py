@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
-from services.cases.domain import acts, clocks
-from services.cases.domain.model import EMERGENCY, Case, Decision, Entry, Happening, World, refuse
+from services.cases.domain import acts
+from services.cases.domain.model import Case, Decision, Entry, Happening, World, refuse
+from services.cases.domain.opening import danger
 from shared.contracts import cases as events
 
 
@@ -33,7 +34,7 @@ def _reclassify(case: Case, act: acts.Reclassify, world: World) -> Decision:
         harmer=harmer,
     )
     if risk == "high" and case.risk != "high" and case.emergency is None:
-        decision = clocks.start(decision, world, EMERGENCY, world.now)
+        decision = danger(decision, world, world.now)
     return decision
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 
 from services.cases.domain import clocks, concerns, tasks
 from services.cases.domain.model import (
@@ -89,11 +90,14 @@ def with_siblings(decision: Decision, codes: Sequence[str], earlier: Sequence[st
     return decision.then(None, *told, entries=(Entry("siblings.linked", {"codes": list(codes)}),))
 
 
-def danger(decision: Decision, world: World) -> Decision:
-    """The child is in danger now: 12 hours from receipt (Decree 56/2017, Art. 26(3)), no 5-day plan (Art. 28(1))."""
+def danger(decision: Decision, world: World, at: datetime | None = None) -> Decision:
+    """The child is in danger now: 12 hours from receipt (Decree 56/2017, Art. 26(3)), no 5-day plan (Art. 28(1)).
+
+    In: `at`: where the danger was not known at the receipt, when it was learnt.
+    """
     if decision.case.emergency is None:
         decision = clocks.cancel(decision, world, PLAN)
-        decision = clocks.start(decision, world, EMERGENCY, decision.case.received_at)
+        decision = clocks.start(decision, world, EMERGENCY, at or decision.case.received_at)
     return tasks.ask_at_once(decision, world)
 
 
@@ -106,13 +110,20 @@ def describe_child(decision: Decision, child: ChildDescription | None) -> Decisi
 
 
 def correct(case: Case, before: Concern, after: Concern, child: ChildDescription | None, world: World) -> Decision:
-    """The sender corrected the report that opened the case: at intake the case follows, later a person decides."""
+    """The sender corrected the report that opened the case: until somebody works on it the case follows, later a person
+    decides; but that the child is in danger now is heeded at any time, from the moment it is said."""
     entries = (Entry("report.corrected", sector=after.sector),)
-    if case.status != "open" or case.step != "intake" or case.concern_id != after.id:
+    if case.status != "open" or case.concern_id != after.id:
         return Decision(case, (), entries)
+    if case.step != "intake" or case.verified is not None:
+        decision = Decision(case, (), entries)
+        if after.danger_now != "yes" or before.danger_now == "yes" or case.danger_now == "yes":
+            return decision
+        return _danger_told(decision, world, world.now)
     moved = replace(
         case,
-        unit=after.unit if case.unit == before.unit else case.unit,
+        # Once somebody of the commune is responsible, it takes people to move the case elsewhere.
+        unit=after.unit if case.unit == before.unit and case.worker is None else case.unit,
         sex=after.sex,
         age_band=after.age_band,
         kind=after.kind if case.kind == before.kind else case.kind,
@@ -142,6 +153,11 @@ def linked_report(case: Case, concern: Concern, world: World) -> Decision:
     decision = Decision(case, (), (entry,))
     if concern.danger_now != "yes" or case.danger_now == "yes":
         return decision
-    decision = at_risk(decision.then(danger_now="yes"), "high").then(None, Happening(events.CaseReclassified))
     # What this report says was not known before it came: its own receipt starts the clock.
-    return tasks.ask_at_once(clocks.start(decision, world, EMERGENCY, concern.received_at), world)
+    return _danger_told(decision, world, concern.received_at)
+
+
+def _danger_told(decision: Decision, world: World, at: datetime) -> Decision:
+    """A case that is in work turns out to be of a child in danger now: the 12 hours run from when that was told."""
+    decision = at_risk(decision.then(danger_now="yes"), "high").then(None, Happening(events.CaseReclassified))
+    return danger(decision, world, at)

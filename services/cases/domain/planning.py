@@ -14,7 +14,6 @@ from services.cases.domain import acts, clocks, providing, tasks
 from services.cases.domain.forms import filled
 from services.cases.domain.model import (
     APPROVAL,
-    EMERGENCY,
     PLAN,
     Case,
     Decision,
@@ -27,6 +26,7 @@ from services.cases.domain.model import (
     local_day,
     refuse,
 )
+from services.cases.domain.opening import danger
 from shared.contracts import cases as events
 from shared.contracts.errors import Rejected, Violation
 
@@ -123,7 +123,7 @@ def _hold_review(case: Case, act: acts.HoldReview, world: World) -> Decision:
     decision = at_risk(Decision(case), act.level).then(None, event, entries=(entry,), step=step, review=act.outcome)
     if act.level == "high" and case.risk != "high" and case.emergency is None:
         # What the review found was learnt now, as with a correction of the risk: the 12 hours start now.
-        decision = clocks.start(decision, world, EMERGENCY, world.now)
+        return danger(decision, world, world.now)
     return clocks.start(decision, world, PLAN, world.now) if act.outcome == "plan-again" else decision
 
 

@@ -40,15 +40,15 @@ def ask(decision: Decision, world: World, kind: str, sector: str, due: datetime,
 
 
 def ask_at_once(decision: Decision, world: World) -> Decision:
-    """What is asked of sectors when a child is in danger now, once a case."""
-    if decision.case.tasks:
-        return decision
+    """What is asked of sectors when a child is in danger now: each of it once a case."""
+    asked = {(task.kind, task.sector) for task in decision.case.tasks}
     clock = decision.case.clock(EMERGENCY)
     # A report that was forwarded late leaves the sectors the same span as the law, from the asking.
     unit = decision.case.unit
     due = clock.due if clock is not None and clock.due > world.now else world.start(EMERGENCY, world.now, unit).due
     for kind, sector in ASKED_AT_ONCE:
-        decision = ask(decision, world, kind, sector, due, None)
+        if (kind, sector) not in asked:
+            decision = ask(decision, world, kind, sector, due, None)
     return decision
 
 

@@ -61,6 +61,11 @@ async def lock_concern_or_code(connection: AsyncConnection, concern_id: str, at:
     return _as_file(row) if row["id"] is not None else code_of("BT", row["number"], at)
 
 
+async def lock_report(connection: AsyncConnection, concern_id: str) -> None:
+    """Let one transaction at a time take in a report that may not be there yet: sent twice at once, it is one."""
+    await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:id, 0))"), {"id": concern_id})
+
+
 async def find_concern(connection: AsyncConnection, key: str) -> ConcernFile | None:
     """A concern's file by id or code, or its part about one child by that part's id; unlocked."""
     rows = await connection.execute(text("SELECT * FROM concern WHERE id = :key OR code = :key"), {"key": key})

@@ -567,10 +567,24 @@ def test_a_correction_moves_a_case_at_intake_and_leaves_a_later_one_to_people() 
     assert (decision.case.kind, decision.case.unit, decision.case.risk) == ("neglect", "05455", "high")
     assert said(decision)[0] == "case.reclassified"
     assert decision.case.clock(EMERGENCY) is not None
-    later = opening.correct(planned(), before, after, CHILD, world())
-    assert later.happenings == ()
-    assert later.case.kind == "violence"
-    assert [entry.kind for entry in later.entries] == ["report.corrected"]
+    calmer = replace(after, danger_now="no")
+    assert (
+        opening.correct(replace(opened().case, worker="lan.worker"), before, calmer, CHILD, world()).case.unit == UNIT
+    )
+    for begun in (planned(), replace(opened().case, verified=True)):
+        later = opening.correct(begun, before, calmer, CHILD, world())
+        assert later.happenings == ()
+        assert (later.case.kind, later.case.unit) == ("violence", UNIT)
+        assert [entry.kind for entry in later.entries] == ["report.corrected"]
+
+
+def test_a_correction_that_tells_of_danger_is_heeded_at_any_time_from_when_it_is_said() -> None:
+    later = world(NOW + timedelta(days=3))
+    decision = opening.correct(planned(), concern(), concern(danger_now="yes", unit="05455"), CHILD, later)
+    clock = decision.case.clock(EMERGENCY)
+    assert clock is not None
+    assert (clock.started_at, decision.case.risk, decision.case.unit) == (later.now, "high", UNIT)
+    assert {task.sector for task in decision.case.tasks} == {"police", "health"}
 
 
 def test_a_second_report_of_danger_starts_the_clock_at_its_own_receipt() -> None:
