@@ -166,7 +166,7 @@ async def _data(
         "verified": case.verified,
         "emergency": case.emergency,
         "outcome": case.outcome,
-        "deadlines": [{**asdict(clock), "stood_still": clock.stood_still.total_seconds()} for clock in case.clocks],
+        "deadlines": [asdict(clock) for clock in case.clocks],
         "tasks": [asdict(task) for task in case.tasks],
         "services": [asdict(service) for service in case.services],
         "team": [asdict(member) for member in case.team],

@@ -87,18 +87,19 @@ async def test_the_day_begins_with_what_is_overdue_then_due_then_new_reports(hou
 async def test_each_line_of_the_day_leads_to_the_very_act_with_its_form_open(house: House) -> None:
     case_id = await opened(house)
     worker, chair = await house.as_person("lan.worker"), await house.as_person("binh.chair")
-    for client, act in ((worker, "verify"), (chair, "decide-emergency")):
+    for client, act in ((worker, "assess-initial"), (chair, "decide-emergency")):
         line = section((await client.get("/cases/")).text, "today")
-        assert f'href="/cases/c/{case_id}?act={act}#act-{act}"' in line
-        page = (await client.get(f"/cases/c/{case_id}?act={act}")).text
-        assert f'id="act-{act}" open' in page
-        assert page.count('<details class="card" id="act-') > page.count(" open>")
+        assert f'href="/cases/c/{case_id}/forms/{act}"' in line
+        assert f'name="act" value="{act}"' in (await client.get(f"/cases/c/{case_id}/forms/{act}")).text
+    page = (await worker.get(f"/cases/c/{case_id}?act=verify")).text
+    assert 'id="act-verify" open' in page
+    assert page.count('<details class="card" id="act-') > page.count(" open>")
     await assessed(worker, case_id)
     decision = {"decide-emergency.measure": "safe-place", "decide-emergency.decision": "Đưa trẻ đến nơi an toàn"}
     assert (await act_on(chair, f"/cases/c/{case_id}", "decide-emergency", decision)).status == 303
     plan = {"draft-plan.goals": "An toàn", "draft-plan.activities": "Thăm hằng tuần"}
     assert (await act_on(worker, f"/cases/c/{case_id}", "draft-plan", plan)).status == 303
-    assert "act=approve-plan#act-approve-plan" in section((await chair.get("/cases/")).text, "decisions")
+    assert "/forms/approve-plan" in section((await chair.get("/cases/")).text, "decisions")
     assert "approve-plan" not in (await worker.get("/cases/")).text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
@@ -24,7 +25,12 @@ from services.cases.views import Shown
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
 from shared.identity import Principal, SignedIn, identity_of
+from shared.messaging.router import Scope
 from shared.reference.forms import Forms
+from shared.web.i18n import format_datetime
+
+# What a sector says to which the commune owes a word.
+_OWED_KINDS = ("task.declined", "task.question", "task.new-date")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,7 @@ class CasePage:
                 names = self.room.names(request)
                 history = await history_of(scope, case, actor, reader, names, asked, papers, reads)
             documents = await documents_of(self.room, request, scope, case, papers, actor)
+            owed = await self._owed(scope, case, reads) if led else []
             told = await store.lines_of(scope.connection, case.id, ASKED_KINDS) if led else []
             opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in told]
             team = team_of(case, actor, scope.now, identity_of(request).directory, opened)
@@ -99,6 +106,7 @@ class CasePage:
             readings=readings,
             reads=reads,
             history=history,
+            task_words=[self.room.names(request).line(line, words, format_datetime) for line, words in owed],
             clocks=Clocks.of(case if led else as_offered(case)),
             first_acts=next_acts(case, actor),
             opening=request.query_params.get("act", ""),
@@ -117,6 +125,14 @@ class CasePage:
             violations=violations,
             done=request.query_params.get("done"),
         )
+
+    async def _owed(self, scope: Scope, case: Case, reads: bool) -> list[tuple[Line, Mapping[str, Any]]]:
+        """What sectors said to which the commune owes a word, opened for who reads it."""
+        if not any(task.awaited == "commune" for task in case.tasks):
+            return []
+        reader = self.room.office.desk.files.reader
+        lines = await store.lines_of(scope.connection, case.id, _OWED_KINDS)
+        return [(line, await reader.words(scope.connection, line) if reads else {}) for line in lines]
 
     async def case_act(self, request: Request, key: str, principal: Principal) -> Response:
         """An act on a case; what was typed comes back with what is wrong."""
