@@ -121,8 +121,8 @@ class Somebody:
         rare = task.locator(f'a[href*="act={act}&"]')
         if await rare.count():
             await self.press(rare)
-        form = task.locator("form", has=self.page.locator(f'input[name="act"][value="{act}"]'))
-        fold = task.locator("details", has=form)
+        inside = self.page.locator(f'input[name="act"][value="{act}"]')
+        form, fold = task.locator("form", has=inside), task.locator("details", has=inside)
         if await fold.count() and not await fold.evaluate("e => e.open"):
             await fold.locator("summary").click()
         await self.fill(form, _named(act, fields))
