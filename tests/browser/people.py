@@ -12,6 +12,9 @@ from typing import Any
 _WIDE = {"width": 1280, "height": 900}
 _PHONE = {"width": 360, "height": 740}
 _PATIENCE = 15.0
+# What stands beyond the window's edge, to be told.
+_WIDER = """[...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
+    .slice(0, 9).map((e) => e.outerHTML.slice(0, 160))"""
 
 
 class Somebody:
@@ -50,7 +53,7 @@ class Somebody:
         return found
 
     async def reads(self, path: str, *said: str) -> str:
-        """Open a page, again and again until it says all of this. Out: its text. Raises `AssertionError` after a while."""
+        """Open a page, again and again until it says all of this. Out: its text. Raises `AssertionError` in the end."""
         end = time.monotonic() + _PATIENCE
         while True:
             text = await self.go(path)
@@ -159,7 +162,7 @@ class Somebody:
     async def fits(self) -> None:
         """Nothing on the page is wider than the window."""
         wide, window = await self.page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
-        assert wide <= window, (self.name, self.page.url, wide, window)
+        assert wide <= window, (self.name, self.page.url, wide, window, await self.page.evaluate(_WIDER))
 
     async def shot(self, what: str) -> None:
         """Keep a picture of the page as it is."""

@@ -193,11 +193,8 @@ async def _sectors_ask_and_answer(worker: Somebody, police: Somebody, health: So
 
 async def _planned(company: Company, worker: Somebody, chair: Somebody, case: str, code: str) -> None:
     """Form 03, the needs meeting, form 04 returned once and approved by form 05; its services are given."""
-    assessed = {
-        **rated("medium"),
-        "conclusion": "Cần chữa lành và học lại",
-        "answers.needs": "Đi học lại, ở nơi an toàn",
-    }
+    needs = "Đi học lại, ở nơi an toàn"
+    assessed = {**rated("medium"), "conclusion": "Cần chữa lành và học lại", "answers.needs": needs}
     await worker.law_form(case, "assess-detailed", assessed)
     minutes = {
         "answers.attendees.0.name": "Nguyễn Thị Lan",
@@ -205,7 +202,7 @@ async def _planned(company: Company, worker: Somebody, chair: Somebody, case: st
         "answers.decisions": "Nhà trường đón trẻ, hội phụ nữ thăm nhà.",
     }
     await chair.go(f"{case}/forms/hold-needs-meeting")
-    assert await chair.page.input_value('[name="hold-needs-meeting.answers.needs"]') == assessed["answers.needs"]
+    assert await chair.page.input_value('[name="hold-needs-meeting.answers.needs"]') == needs
     assert "Họp xác định nhu cầu của trẻ" in await chair.law_form(case, "hold-needs-meeting", minutes)
     plan = {
         "goals": "Trẻ an toàn và đi học lại",
