@@ -93,7 +93,7 @@ class _Filler:
         self._players = players
         self._clock = clock
         self._today = today
-        self._world = World(CHILDREN, _SEED, today)
+        self._world = World(CHILDREN, _SEED, today, HOME_UNIT)
         self._at_home = [child for child in self._world.children if child.unit == HOME_UNIT]
         self._units = Units.load().codes()
         self._numbers = Counter[str]()
