@@ -155,7 +155,7 @@ def answer(task: Json, now: datetime, random: Random) -> Json:
         if chance < 0.2:
             return question()
         if chance < 0.3 and datetime.fromisoformat(task["due"]) > now + timedelta(days=2):
-            return new_date(task)
+            return new_date(task, now)
         return {"answer": "accepted"}
     return {"answer": "done", "summary": "Đã thực hiện và bàn giao kết quả cho xã."}
 
@@ -165,9 +165,9 @@ def question() -> Json:
     return {"answer": "question", "question": "Trẻ hiện ở đâu, đến lúc nào thì gặp được?"}
 
 
-def new_date(task: Json) -> Json:
+def new_date(task: Json, now: datetime) -> Json:
     """A sector proposes three days more."""
-    later = datetime.fromisoformat(task["due"]) + timedelta(days=3)
+    later = max(datetime.fromisoformat(task["due"]), now) + timedelta(days=3)
     return {"answer": "new-date", "new_date": later.isoformat(), "reason": "Cán bộ phụ trách đi tập huấn."}
 
 

@@ -93,7 +93,7 @@ class _Filler:
         self._players = players
         self._clock = clock
         self._today = today
-        self._world = World(CHILDREN, _SEED, today)
+        self._world = World(CHILDREN, _SEED, today, HOME_UNIT)
         self._at_home = [child for child in self._world.children if child.unit == HOME_UNIT]
         self._units = Units.load().codes()
         self._numbers = Counter[str]()
@@ -312,16 +312,12 @@ class _Filler:
         if cases:
             glass = {"act": "break-glass", "purpose": "supervision", "reason": "Kiểm tra theo đơn của gia đình."}
             await self._players.post("coordinator", f"/cases/api/cases/{cases[0]['id']}/access", glass)
-        late = now + timedelta(days=2)
-        tasks = [
-            task
-            for task in await self._tasks("coordinator", f"?awaited=sector&unit={HOME_UNIT}")
-            if datetime.fromisoformat(task["due"]) > late
-        ]
+        tasks = await self._tasks("coordinator", f"?awaited=sector&unit={HOME_UNIT}")
+        tasks.sort(key=lambda task: datetime.fromisoformat(task["due"]), reverse=True)
         said: tuple[Callable[[Json], Json], ...] = (
+            lambda task: choices.new_date(task, now),
             lambda _task: choices.question(),
             lambda _task: {"answer": "declined", "reason": "Việc này thuộc đơn vị khác."},
-            choices.new_date,
         )
         for task, answer in zip(tasks, said, strict=False):
             await self._answer(task, answer(task))

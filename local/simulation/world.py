@@ -147,14 +147,14 @@ class Injury:
 
 
 class World:
-    """A province with `size` children on the day of `now` (aware UTC)."""
+    """A province with `size` children on the day of `now` (aware UTC). `town`: a commune with eight times as many."""
 
-    def __init__(self, size: int, seed: int, now: datetime) -> None:
+    def __init__(self, size: int, seed: int, now: datetime, town: str | None = None) -> None:
         self.now = now
         self._random = Random(seed)  # noqa: S311 - a simulation, no secret
         self._units = Units.load().codes()
         # Communes differ in size, as they do.
-        self._weights = [self._random.lognormvariate(0, 0.45) for _ in self._units]
+        self._weights = [self._random.lognormvariate(0, 0.45) * (8 if unit == town else 1) for unit in self._units]
         self.children: Sequence[Child] = [self._child(number) for number in range(1, size + 1)]
 
     def concern(
