@@ -51,7 +51,7 @@ SEALED_BOX = "sealed_box"
 # A date or a moment that no event of ours can have.
 OUT_OF_CALENDAR = "out_of_calendar"
 # A text that no database keeps: it is said as `refuse_unstorable` says it.
-NUL_CHARACTER = "nul_character"
+NUL_CHARACTER = "nul-character"
 # Pydantic's error types, said the way an agency's clerk or programmer understands them.
 _WORDS: dict[str, tuple[str, str]] = {
     "missing": ("thiếu thông tin bắt buộc", "is required"),

@@ -282,9 +282,7 @@ def _served_by(on: Decision, world: World, gone: Case) -> Decision:
     more = tuple(service for service in gone.services if (service.kind, service.sector) not in planned)
     known = {member.person for member in on.case.team}
     joining = [
-        replace(member, since=world.now)
-        for member in gone.team
-        if member.person not in known and not member.excluded
+        replace(member, since=world.now) for member in gone.team if member.person not in known and not member.excluded
     ]
     told = (
         Happening(events.TeamJoined, {"person": member.person, "role": member.role, "how": member.how})
