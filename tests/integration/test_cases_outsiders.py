@@ -109,7 +109,7 @@ async def test_an_exclusion_in_either_of_two_merged_cases_stands_in_the_one_that
     assert (await (await program(house, "lan.worker")).get(f"/cases/api/cases/{kept.id}")).status == 200
     assert (await act(gone, "minh.worker", "merge", into=kept.code, reason="Cùng một trẻ")).status == 200
     assert (await (await program(house, "lan.worker")).get(f"/cases/api/cases/{kept.id}")).status == 404
-    assert (await house.rows("SELECT worker FROM cases WHERE id = :id", id=kept.id))[0].worker is None
+    assert (await house.rows("SELECT worker FROM cases WHERE id = :id", id=kept.id))[0].worker == "minh.worker"
 
 
 async def test_an_exclusion_made_after_a_merge_goes_back_with_the_case_that_is_taken_out_again(house: House) -> None:
