@@ -10,11 +10,11 @@ from fastapi import HTTPException, Request
 from starlette.responses import Response
 
 from services.cases import store
-from services.cases.domain.attachments import SECTOR_ROLES, Attachment
+from services.cases.domain.attachments import Attachment
 from services.cases.domain.model import Actor, Case, Task, refuse
 from services.cases.downloads import file_answer
 from services.cases.office import Office
-from services.cases.reading import may_read_identity, may_see_case
+from services.cases.reading import may_answer, may_read_identity, may_see_case
 from services.cases.store import AttachmentFile
 from services.cases.uploads import let_finish, read_upload
 from shared.contracts.errors import Rejected, Violation
@@ -51,7 +51,7 @@ class Filing:
         task = next((task for task in case.tasks if task.id == task_id), None) if case else None
         if case is None or task is None:
             raise HTTPException(404)
-        asked = actor.role in SECTOR_ROLES and task.sector == actor.sector and actor.covers(case.unit)
+        asked = may_answer(actor, task, case)
         if not asked and not may_read_identity(actor, case, scope.now):
             raise HTTPException(404)
         return case, task

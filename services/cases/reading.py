@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases import store
 from services.cases.domain import team
+from services.cases.domain.attachments import speaks_for
 from services.cases.domain.model import CASE_HANDOVER, Actor, Case, Task
 from services.cases.store import ConcernFile, Line, Read
 from shared.contracts.vocabulary import ChildDescription, Person, ReportDetails
@@ -62,8 +63,7 @@ def sees_cases_of(actor: Actor, unit: str) -> bool:
 
 def may_see_case(actor: Actor, case: Case, now: datetime) -> bool:
     """Whether the actor sees a case at all: who follows it, and the commune that is asked to take it."""
-    known = case.member(actor.id)
-    if known is not None and known.excluded:
+    if team.kept_out(case, actor):
         return False
     return may_follow_case(actor, case, now) or is_offered(actor, case)
 
@@ -74,10 +74,9 @@ def may_follow_case(actor: Actor, case: Case, now: datetime) -> bool:
     The leading commune, the coordinator, and whoever may read its identity. Somebody with a conflict of interest sees
     nothing of it.
     """
-    known = case.member(actor.id)
-    if known is not None and known.excluded:
+    if team.kept_out(case, actor):
         return False
-    return team.basis_of(case, actor, now) is not None or sees_cases_of(actor, case.unit)
+    return team.basis_of(case, actor, now) is not None or sees_cases_of(actor, case.judged.unit)
 
 
 def is_offered(actor: Actor, case: Case) -> bool:
@@ -97,10 +96,10 @@ def may_read_identity(actor: Actor, case: Case, now: datetime) -> bool:
     return team.basis_of(case, actor, now) is not None
 
 
-def may_answer(actor: Actor, task: Task, unit: str) -> bool:
-    """Whether the actor speaks for the sector that was asked, in the case's commune: an officer, or its own program."""
-    speaks = actor.role in ("sector", "hotline", "agency") and actor.sector == task.sector
-    return speaks and actor.covers(unit)
+def may_answer(actor: Actor, task: Task, case: Case) -> bool:
+    """Whether the actor speaks for the sector that was asked, in the case's commune: an officer, or its own program;
+    nobody whom the case's commune excluded."""
+    return speaks_for(actor, task, case)
 
 
 def needs_of(kind: str, sector: str) -> frozenset[str]:
@@ -111,15 +110,13 @@ def needs_of(kind: str, sector: str) -> frozenset[str]:
 
 def may_find_case(actor: Actor, case: Case) -> bool:
     """Whether the actor may learn, by its code, that a case exists and who leads it: to ask for access to it."""
-    known = case.member(actor.id)
-    return actor.role in team.ASKING and not (known is not None and known.excluded)
+    return actor.role in team.ASKING and not team.kept_out(case, actor)
 
 
 def may_see_concern(actor: Actor, file: ConcernFile, case: Case | None, now: datetime) -> bool:
     """Whether the actor sees a report: who wrote it down, the commune where it waits, whoever sees its case."""
     if case is not None:
-        known = case.member(actor.id)
-        mine = file.entered_by == actor.id and not (known is not None and known.excluded)
+        mine = file.entered_by == actor.id and not team.kept_out(case, actor)
         return mine or may_see_case(actor, case, now)
     mine = file.entered_by == actor.id
     return mine or (actor.role in (*team.COMMUNE, "coordinator") and actor.covers(file.concern.unit))

@@ -50,6 +50,8 @@ UNSTORABLE = Violation(
 SEALED_BOX = "sealed_box"
 # A date or a moment that no event of ours can have.
 OUT_OF_CALENDAR = "out_of_calendar"
+# A text that no database keeps: it is said as `refuse_unstorable` says it.
+NUL_CHARACTER = "nul-character"
 # Pydantic's error types, said the way an agency's clerk or programmer understands them.
 _WORDS: dict[str, tuple[str, str]] = {
     "missing": ("thiếu thông tin bắt buộc", "is required"),
@@ -94,6 +96,9 @@ def violations_of(error: ValidationError, prefix: str = "data") -> list[Violatio
         # A union member's name is our internal affair: a sender knows only the path of its own document.
         path = [str(part) for part in item["loc"] if not (isinstance(part, str) and _is_member(part))]
         field = ".".join([prefix, *path] if prefix else path)
+        if item["type"] == NUL_CHARACTER:
+            found.setdefault(field, _nul(field))
+            continue
         vi, en = _WORDS.get(item["type"], ("không hợp lệ", "is not valid"))
         found.setdefault(field, Violation(field, field, f"Trường «{field}» {vi}.", f"Field «{field}» {en}."))
     return list(found.values())

@@ -596,8 +596,8 @@ async def _plans(house: House, statements: Any) -> dict[str, str]:
         await statements.list_tasks(watched, mine, wanted("commune"), house.now, limit=40)
         await statements.list_tasks(watched, "all", wanted(""), house.now, limit=40)
         await statements.list_tasks(watched, "all", wanted("nobody", sector="health"), house.now, limit=40)
-        await statements.tasks_of_sector(watched, "health", "all", "sector", 100)
-        await statements.tasks_of_sector(watched, "health", "all", "nobody", 30)
+        await statements.tasks_of_sector(watched, "health", "all", "sector", "quang.police", 100)
+        await statements.tasks_of_sector(watched, "health", "all", "nobody", "quang.police", 30)
         await statements.sector_figures(watched, mine, house.now, house.now - timedelta(days=90))
         plans = {}
         for number, (_, statement, values) in enumerate(asked):

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases import store
 from services.cases.domain.acts import MaybeWords
+from services.cases.domain.acts.base import Typed
 from services.cases.domain.model import Case, Task
 from services.cases.office import Office
 from services.cases.reading import Reading, actor_of, may_answer, may_read_identity, may_see_case
@@ -41,14 +42,12 @@ _COARSE = (
 _LEADS = ("worker", "chair", "coordinator")
 
 
-class AnswerRequest(BaseModel):
+class AnswerRequest(Typed):
     """A sector's answer to a task.
 
     `declined` needs a `reason`, `question` a `question`, `new-date` a `new_date` (with a time zone); `done` may have a
     `summary`. The present date stands until the commune agrees to a new one.
     """
-
-    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
     answer: Literal["accepted", "declined", "done", "new-date", "question"]
     reason: MaybeWords = None
@@ -89,6 +88,7 @@ def add_routes(api: APIRouter, office: Office) -> None:
             state=state,
             unit=unit,
             overdue=overdue,
+            reader=principal.id,
         )
         async with office.scope() as scope:
             rows, total = await store.list_tasks(
@@ -105,10 +105,10 @@ def add_routes(api: APIRouter, office: Office) -> None:
         actor = actor_of(principal)
         async with office.scope() as scope:
             case, found = await _seen_task(scope.connection, task_id, principal, scope.now)
-            if may_answer(actor, found, case.unit):
+            if may_answer(actor, found, case):
                 case = await office.desk.tasks.see(scope, case, task_id, actor)
                 found = case.task(task_id) or found
-            reads = may_answer(actor, found, case.unit) or may_read_identity(actor, case, scope.now)
+            reads = may_answer(actor, found, case) or may_read_identity(actor, case, scope.now)
             if reads:
                 await office.desk.files.reader.remember_task(scope.connection, case, actor, scope.now)
             said = []
@@ -123,7 +123,7 @@ def add_routes(api: APIRouter, office: Office) -> None:
         actor = actor_of(principal)
         async with office.scope() as scope:
             case, found = await _seen_task(scope.connection, task_id, principal, scope.now)
-            if not may_answer(actor, found, case.unit):
+            if not may_answer(actor, found, case):
                 raise NotAllowedError("Only the asked sector needs this")
             await office.desk.files.reader.remember_task(scope.connection, case, actor, scope.now)
             reading = await office.desk.files.reader.for_task(scope.connection, case, found)
@@ -167,7 +167,7 @@ async def _seen_task(
     task = case.task(task_id) if case else None
     if case is None or task is None:
         raise HTTPException(404)
-    if not may_answer(actor, task, case.unit) and not may_see_case(actor, case, now):
+    if not may_answer(actor, task, case) and not may_see_case(actor, case, now):
         raise HTTPException(404)
     return case, task
 

@@ -91,7 +91,7 @@ class AttachmentDesk:
         found = await store.find_attachment(scope.connection, file.attachment.id)
         if case is None or found is None:
             raise not_found()
-        rules.require_may_remove(found.attachment, actor, reason)
+        rules.require_may_remove(case, found.attachment, actor, reason)
         if found.attachment.task_id is not None and actor.role in rules.SECTOR_ROLES:
             rules.require_may_attach(case, _task(case, found.attachment.task_id), actor)
         name, _ = await self.words(scope, found)
@@ -143,7 +143,7 @@ class AttachmentDesk:
         task = _task(case, task_id) if case is not None and task_id is not None else None
         if case is None or (task_id is not None and task is None):
             raise not_found()
-        if actor.role in team.COMMUNE and actor.covers(case.unit) and not team.by_role(case, actor):
+        if actor.role in team.COMMUNE and actor.covers(case.judged.unit) and not team.by_role(case, actor):
             raise not_found()
         rules.require_may_attach(case, task, actor)
         rules.check_count(await store.count_attachments(scope.connection, case.id), self.limits.attachments_per_case)

@@ -82,7 +82,8 @@ class PairDesk:
     ) -> Case:
         """Two cases are of one family, or not after all; both files and both communes hear of it. Raises `Rejected`."""
         found = await store.find_case(scope.connection, act.other.strip().upper())
-        if found is None:
+        # Who was excluded from it is told nothing of it, not even that it is there.
+        if found is None or team.kept_out(found, actor):
             raise refuse("other", "case-unknown", "Không có vụ việc mang mã này.", "There is no case with this code.")
         case, other = await self._both(scope, case_id, found.id, version)
         linked = any(row.id == other.id for row in await store.linked_cases(scope.connection, case.id))

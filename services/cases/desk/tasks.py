@@ -76,7 +76,7 @@ class TaskDesk:
             sector = None
         else:
             sector = actor.sector or "none"
-            if not actor.covers(case.unit):
+            if not actor.covers(case.unit) or team.kept_out(case, actor):
                 raise tasks.task_unknown()
         decision = tasks.answer(
             case,

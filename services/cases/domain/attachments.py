@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from unicodedata import category, normalize
 
+from services.cases.domain import team
 from services.cases.domain.contents import Content, Media, look
 from services.cases.domain.model import OPEN_TASKS, Actor, Case, Decision, Entry, Task, refuse
-from shared.contracts.errors import Rejected
+from shared.contracts.errors import Rejected, refuse_unstorable
 
 MEGABYTE = 1 << 20
 # A file is sealed in parts of this size; each is opened by itself.
@@ -59,9 +60,9 @@ def require_may_attach(case: Case, task: Task | None, actor: Actor) -> None:
             "Vụ việc đã nhập vào vụ việc khác; xin đính kèm ở vụ việc đó.",
             "The case was merged into another; please attach the file there.",
         )
-    if actor.role in ("worker", "chair") and actor.covers(case.unit):
+    if team.by_role(case, actor):
         return
-    if task is None or actor.role not in SECTOR_ROLES or task.sector != actor.sector:
+    if task is None or not speaks_for(actor, task, case):
         raise refuse(
             "file",
             "not-your-case",
@@ -77,14 +78,32 @@ def require_may_attach(case: Case, task: Task | None, actor: Actor) -> None:
         )
 
 
-def require_may_remove(attachment: Attachment, actor: Actor, reason: str) -> None:
-    """Raises `Rejected` where it is gone already, is somebody else's, or no good reason is given."""
+def speaks_for(actor: Actor, task: Task, case: Case) -> bool:
+    """Whether the actor speaks for the sector that was asked, where the case is led: its officer, or its program.
+
+    Nobody does who was excluded from the case for a conflict of interest.
+    """
+    speaks = actor.role in SECTOR_ROLES and actor.sector == task.sector
+    return speaks and actor.covers(case.judged.unit) and not team.kept_out(case, actor)
+
+
+def require_may_remove(case: Case, attachment: Attachment, actor: Actor, reason: str) -> None:
+    """Raises `Rejected` where it is gone already, is somebody else's, or no good reason is given.
+
+    The leading commune's worker and chair remove what the case holds; who only reads it (asked to join, or broke the
+    glass) removes nothing; a sector what it attached itself to its task.
+    """
     if attachment.removed_at is not None:
         raise refuse("id", "document-removed", "Tệp này đã được gỡ.", "This file was removed already.")
-    if actor.role not in ("worker", "chair") and attachment.added_by != actor.id:
+    own = attachment.task_id is not None and actor.role in SECTOR_ROLES and attachment.added_by == actor.id
+    if not own and not team.by_role(case, actor):
         raise refuse(
-            "id", "not-your-document", "Chỉ gỡ được tệp do mình đính kèm.", "Only a file of your own can be removed."
+            "id",
+            "not-your-document",
+            "Chỉ cán bộ, chủ tịch của xã, phường chủ trì gỡ được tệp; ngành gỡ được tệp do chính mình đính kèm.",
+            "Only the leading commune's worker and chair remove files, and a sector's officer a file of their own.",
         )
+    refuse_unstorable(reason, "reason")
     if not reason.strip():
         raise refuse("reason", "reason-missing", "Nêu lý do gỡ tệp.", "Say why the file is removed.")
     if len(reason) > CAPTION_LENGTH:
@@ -180,7 +199,8 @@ def check_name(name: str, media: Media) -> str:
 
 
 def check_caption(caption: str) -> str:
-    """What was said about the file. Raises `Rejected` (caption-too-long)."""
+    """What was said about the file. Raises `Rejected` (caption-too-long, nul-character)."""
+    refuse_unstorable(caption, "caption")
     caption = normalize("NFC", caption).strip()
     if len(caption) > CAPTION_LENGTH:
         raise refuse(
@@ -210,7 +230,8 @@ def removed(case: Case, attachment: Attachment, name: str, reason: str) -> Decis
 
 
 def exported(case: Case, purpose: str) -> Decision:
-    """A copy of the whole file left the house. Raises `Rejected` (purpose-missing, purpose-too-long)."""
+    """A copy of the whole file left the house. Raises `Rejected` (purpose-missing, purpose-too-long, nul-character)."""
+    refuse_unstorable(purpose, "purpose")
     if not purpose.strip():
         raise refuse(
             "purpose",

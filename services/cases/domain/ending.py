@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
-from services.cases.domain import acts, bans, care, clocks, conference, handover, separation, tasks
+from services.cases.domain import acts, bans, care, clocks, conference, handover, separation, tasks, team
 from services.cases.domain.identifying import identified
 from services.cases.domain.model import (
     CARE_HANDOVER,
@@ -256,7 +256,8 @@ def _known_of(on: Decision, gone: Case) -> Decision:
         verified=True if known.verified is None and gone.verified else known.verified,
         danger_now="yes" if gone.danger_now == "yes" else known.danger_now,
     )
-    if known.worker is None and known.unit == gone.unit:
+    there = known.member(gone.worker) if gone.worker is not None else None
+    if known.worker is None and known.unit == gone.unit and not (there is not None and there.barred):
         on = on.then(worker=gone.worker, worker_name=gone.worker_name)
     return on.then(None, Happening(events.CaseReclassified)) if on.case.facts() != known.facts() else on
 
@@ -280,13 +281,24 @@ def _served_by(on: Decision, world: World, gone: Case) -> Decision:
     planned = {(service.kind, service.sector) for service in on.case.services}
     more = tuple(service for service in gone.services if (service.kind, service.sector) not in planned)
     known = {member.person for member in on.case.team}
-    joining = [replace(member, since=world.now) for member in gone.team if member.person not in known]
+    joining = [
+        replace(member, since=world.now) for member in gone.team if member.person not in known and not member.excluded
+    ]
     told = (
         Happening(events.TeamJoined, {"person": member.person, "role": member.role, "how": member.how})
         for member in joining
         if member.state == "member"
     )
-    return on.then(None, *told, services=(*on.case.services, *more), team=(*on.case.team, *joining))
+    on = on.then(None, *told, services=(*on.case.services, *more), team=(*on.case.team, *joining))
+    return _kept_out_as(on, gone, world)
+
+
+def _kept_out_as(decision: Decision, other: Case, world: World) -> Decision:
+    """Who was excluded from the other case for a conflict of interest is kept out of this one."""
+    for member in other.team:
+        if member.excluded:
+            decision = team.shut_out(decision, member, world.now)
+    return decision
 
 
 def undo_merge(
@@ -332,6 +344,7 @@ def undo_merge(
         lost = Entry("child.unlinked", {"child_id": target.child_id})
         on = on.then(None, told, entries=(lost,), child_id=None, identity="none", candidates=())
         on = describe_child(on, child)
+    back = _kept_out_as(back, target, world)
     if before.gave_care:
         back, on = care.taken_over(back, world, on.case), care.moved(on, world)
     # What was asked in their stead is the other case's: they point there no more.

@@ -359,6 +359,13 @@ class Case:
     team: tuple[Member, ...] = ()
     glasses: tuple[Glass, ...] = ()
     conferences: tuple[Conference, ...] = ()
+    survivor: Case | None = field(default=None, compare=False, repr=False)
+
+    @property
+    def judged(self) -> Case:
+        """The case by whose commune, team and broken glasses it is judged who sees this one: of a merged case, the
+        one that goes on, through any number of merges (`survivor`: the next, as the store loaded it)."""
+        return self.survivor.judged if self.merged_into is not None and self.survivor is not None else self
 
     def facts(self) -> CaseFacts:
         """The coarse state that every event carries."""

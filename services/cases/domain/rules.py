@@ -179,7 +179,7 @@ def refusal(case: Case, act: str, actor: Actor) -> Violation | None:
         return _role(rule)
     if not actor.covers(case.handover_to or case.unit if act in RECEIVING else case.unit):
         return _place(rule)
-    if (known := case.member(actor.id)) is not None and known.barred:
+    if (known := case.judged.member(actor.id)) is not None and known.barred:
         return _left(rule)
     stands = _STANDING.get(act) or _COORDINATING.get(act, _always)
     if case.step not in rule.steps or not stands(case):

@@ -24,6 +24,7 @@ from services.cases.domain.model import (
     task_event,
 )
 from shared.contracts import cases as events
+from shared.contracts.errors import refuse_unstorable
 
 Answer = AnswerGiven
 CancelCause = Literal["withdrawn", "reassigned", "case-closed", "case-merged"]
@@ -159,6 +160,8 @@ def answer(
     base = _answerable(case, task, answer_id, at, correction=correction)
     if base is task and given == "accepted" and task.answer == "accepted" and task.proposed_due is None:
         return Decision(case)
+    for name, text in (("reason", reason), ("summary", summary), ("question", question)):
+        refuse_unstorable(text, f"data.{name}")
     _check_words(given, reason, question)
     if given == "new-date":
         _check_date(case, world, base, new_date)

@@ -63,13 +63,19 @@ def nobody(_person: str) -> Actor | None:
 
 def by_role(case: Case, actor: Actor) -> bool:
     """Whether the actor's office in the leading commune opens the case, with no row needed."""
-    known = case.member(actor.id)
-    return actor.role in COMMUNE and actor.covers(case.unit) and not (known and known.barred)
+    known = case.judged.member(actor.id)
+    return actor.role in COMMUNE and actor.covers(case.judged.unit) and not (known and known.barred)
+
+
+def kept_out(case: Case, actor: Actor) -> bool:
+    """Whether the actor was excluded from the case for a conflict of interest: nothing of it is there for them."""
+    known = case.judged.member(actor.id)
+    return known is not None and known.excluded
 
 
 def standing(case: Case, actor: Actor) -> Basis | None:
     """On what ground the actor belongs to the team; None where they do not."""
-    known = case.member(actor.id)
+    known = case.judged.member(actor.id)
     if known is not None and known.state == "member" and actor.role in ASKING:
         return known.how
     return "role" if by_role(case, actor) else None
@@ -79,7 +85,7 @@ def glass_of(case: Case, actor: Actor, now: datetime) -> Glass | None:
     """The actor's way in from outside that is open at the moment."""
     if actor.role not in GLASS:
         return None
-    return next((glass for glass in case.glasses if glass.person == actor.id and glass.is_open(now)), None)
+    return next((glass for glass in case.judged.glasses if glass.person == actor.id and glass.is_open(now)), None)
 
 
 def basis_of(case: Case, actor: Actor, now: datetime) -> Basis | None:
@@ -91,12 +97,14 @@ def leads(case: Case, actor: Actor) -> bool:
     """Whether the actor decides who joins: the responsible worker, any worker while there is none, or the chair."""
     if not by_role(case, actor):
         return False
-    return actor.role == "chair" or case.worker in (None, actor.id)
+    return actor.role == "chair" or case.judged.worker in (None, actor.id)
 
 
 def oversees(case: Case, actor: Actor) -> bool:
     """Whether the actor sees who read the case: who leads it, and the province's coordinator."""
-    return leads(case, actor) or (actor.role == "coordinator" and actor.covers(case.unit))
+    if kept_out(case, actor):
+        return False
+    return leads(case, actor) or (actor.role == "coordinator" and actor.covers(case.judged.unit))
 
 
 def open_team_acts(case: Case, actor: Actor, now: datetime) -> list[str]:
@@ -224,7 +232,8 @@ def _outside(case: Case, act: str, actor: Actor, now: datetime) -> Violation | N
 def _above(case: Case, actor: Actor) -> bool:
     """Who may keep others out and let them in again: the commune's chair, and the coordinator."""
     chair = actor.role == "chair" and by_role(case, actor)
-    return chair or (actor.role == "coordinator" and actor.covers(case.unit))
+    coordinator = actor.role == "coordinator" and actor.covers(case.judged.unit)
+    return chair or (coordinator and not kept_out(case, actor))
 
 
 def _may_return(case: Case, actor: Actor, member: Member) -> bool:
@@ -298,7 +307,8 @@ def _on_member(
             raise _who()
         return _join(Decision(case), replace(known, state="member", since=world.now, cause=None), name)
     if isinstance(act, acts.ExcludeMember):
-        if account is not None and known is None and by_role(case, account):
+        # Also somebody who never belonged: a sector's officer, another commune's people, who broke the glass.
+        if account is not None and known is None and account.role in ASKING:
             known = Member(account.id, account.role, "role", "member", world.now, _home(account))
         if known is None or known.excluded:
             raise _who()
@@ -315,6 +325,14 @@ def _on_member(
         )
     cause: LeftBecause = "removed" if wanted == "member" else known.cause or "refused"
     return _gone(Decision(case), known, cause, world.now, {"member": name, "reason": act.reason})
+
+
+def shut_out(decision: Decision, member: Member, now: datetime) -> Decision:
+    """Whoever was excluded from one of two cases that are, or were, one matter is kept out of the other as well."""
+    known = decision.case.member(member.person)
+    if known is not None and known.excluded:
+        return decision
+    return _gone(decision, known or member, "excluded", now, {})
 
 
 def _moved(before: Case, decision: Decision, now: datetime) -> Decision:

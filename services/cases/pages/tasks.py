@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
@@ -50,7 +51,8 @@ class TaskPages:
         if actor.role not in ("worker", "chair", "coordinator"):
             raise NotAllowedError("The role sees no tasks")
         asked = request.query_params
-        wanted = filter_of(asked, default="" if actor.role == "coordinator" else "commune")
+        default = "" if actor.role == "coordinator" else "commune"
+        wanted = replace(filter_of(asked, default), reader=actor.id)
         page = _page_of(asked.get("page", "1"))
         async with self.room.office.scope() as scope:
             rows, total = await store.list_tasks(
@@ -85,7 +87,7 @@ class TaskPages:
         desk = self.room.office.desk
         async with self.room.office.scope() as scope:
             case, task = await self._case_of(scope, task_id, actor)
-            asked = may_answer(actor, task, case.unit)
+            asked = may_answer(actor, task, case)
             if asked:
                 case = await desk.tasks.see(scope, case, task_id, actor)
                 task = case.task(task_id) or task
@@ -129,7 +131,7 @@ class TaskPages:
         try:
             async with self.room.office.scope() as scope:
                 case, task = await self._case_of(scope, task_id, actor)
-                if not may_answer(actor, task, case.unit) and not may_read_identity(actor, case, scope.now):
+                if not may_answer(actor, task, case) and not may_read_identity(actor, case, scope.now):
                     raise NotAllowedError("The role answers no tasks")
                 given = answer_of(form)
                 _, taker = await self.room.office.desk.tasks.answer(
@@ -155,7 +157,7 @@ class TaskPages:
         task = case.task(task_id) if case else None
         if case is None or task is None:
             raise HTTPException(404)
-        if not may_answer(actor, task, case.unit) and not may_see_case(actor, case, scope.now):
+        if not may_answer(actor, task, case) and not may_see_case(actor, case, scope.now):
             raise HTTPException(404)
         return case, task
 
@@ -172,10 +174,10 @@ async def sector_work(room: Room, request: Request, actor: Actor) -> Response:
     sector, desk = actor.sector or "", room.office.desk
     async with room.office.scope() as scope:
         waiting, asking, over = [
-            await store.tasks_of_sector(scope.connection, sector, actor.units, awaited, limit)
+            await store.tasks_of_sector(scope.connection, sector, actor.units, awaited, actor.id, limit)
             for awaited, limit in (("sector", _SHOWN), ("commune", _SHOWN), ("nobody", _OVER))
         ]
-        found = await store.meetings_of_sector(scope.connection, sector, actor.units, _OVER)
+        found = await store.meetings_of_sector(scope.connection, sector, actor.units, actor.id, _OVER)
         meetings = []
         for row in found:
             called = await store.conference_line(scope.connection, row["case_id"], row["id"])

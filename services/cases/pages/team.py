@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from services.cases.domain import team
+from services.cases.domain.attachments import speaks_for
 from services.cases.domain.model import Actor, Case, Glass, Member
 from services.cases.reading import actor_of
 from services.cases.store import Line
@@ -42,9 +43,13 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A case's team as one reader sees it. `mine`: the reader's own way in from outside that is open now."""
+    """A case's team as one reader sees it. `mine`: the reader's own way in from outside that is open now.
+
+    `outsiders`: who never belonged and has to do with it: who broke the glass, who answers for a sector that is asked.
+    """
 
     people: Sequence[Person]
+    outsiders: Sequence[Person]
     asked: Sequence[Person]
     out: Sequence[Person]
     openings: Sequence[Opening]
@@ -108,7 +113,18 @@ def team_of(
     if case.worker and case.worker not in {person.id for person in people}:
         people.append(Person(case.worker, case.worker_name or case.worker, "worker", "role", None, True))
     own = case.member(actor.id)
+    glasses = {glass.person for glass in case.glasses}
+    inside = {*known, *(person.id for person in people)}
+    outsiders = [
+        Person(person.id, person.name, person.role.value, "role", None, responsible=False)
+        for person in directory.people.values()
+        if person.id not in inside
+        and not person.machine
+        and person.role.value in team.ASKING
+        and (person.id in glasses or any(speaks_for(actor_of(person), task, case) for task in case.tasks))
+    ]
     return Team(
+        outsiders=sorted(outsiders, key=lambda person: person.name),
         people=sorted(people, key=lambda person: (not person.responsible, person.role != "chair", person.name)),
         asked=[shown(member) for member in case.team if member.state == "asked"],
         out=[shown(member) for member in case.team if member.state == "left" and member.barred],

@@ -5,7 +5,7 @@ lock comes before its case's.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import date, datetime
 from typing import Any, TypeVar
 
@@ -19,7 +19,9 @@ from services.cases.store.statements import upsert
 from services.cases.store.timeline import Line, append
 
 _CASE = tuple(
-    field.name for field in fields(Case) if field.name not in ("clocks", "tasks", "team", "conferences", "glasses")
+    field.name
+    for field in fields(Case)
+    if field.name not in ("clocks", "tasks", "team", "conferences", "glasses", "survivor")
 )
 _JSON = ("candidates", "services")
 _CLOCK = tuple(field.name for field in fields(Clock))
@@ -119,7 +121,13 @@ _PARTS: Sequence[tuple[TextClause, Callable[[Case | None, Case], _Rows]]] = (
 
 async def _case(connection: AsyncConnection, statement: str, values: Mapping[str, Any]) -> Case | None:
     row = (await connection.execute(text(statement), values)).mappings().one_or_none()
-    return None if row is None else (await whole(connection, [row]))[0]
+    if row is None:
+        return None
+    case = (await whole(connection, [row]))[0]
+    if case.merged_into is None:
+        return case
+    # Who sees a merged case is said by the one that goes on.
+    return replace(case, survivor=await find_case(connection, case.merged_into))
 
 
 async def whole(connection: AsyncConnection, found: Sequence[RowMapping]) -> list[Case]:

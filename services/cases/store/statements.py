@@ -9,12 +9,16 @@ Units = frozenset[str] | Literal["all"]
 
 
 def not_kept_out(column: str) -> str:
-    """The condition that nobody excluded `:reader` from a case, named by a column, for a conflict of interest.
+    """The condition that nobody excluded `:reader` from a case, named by a column, for a conflict of interest; nor from
+    the case that goes on for one that was merged.
 
     Those of one account are few: they are looked up once, and not for every case.
     """
-    return f"""{column} NOT IN (SELECT case_id FROM member WHERE person = :reader
-               AND cause = 'excluded' AND state <> 'member')"""
+    return f"""{column} NOT IN (
+               WITH RECURSIVE shut AS (
+                   SELECT case_id FROM member WHERE person = :reader AND cause = 'excluded' AND state <> 'member'
+                   UNION SELECT merged.id FROM cases AS merged JOIN shut ON merged.merged_into = shut.case_id
+               ) SELECT case_id FROM shut)"""
 
 
 # The same of a row of cases, with AND.

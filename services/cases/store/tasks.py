@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cases.store.statements import Units, in_units, units_of
+from services.cases.store.statements import Units, in_units, not_kept_out, units_of
 from services.cases.store.timeline import Line
 from shared.contracts.base import SealedBox
 
@@ -24,13 +24,17 @@ _COLUMNS = """task.id, task.case_id, task.kind, task.sector, task.state, task.as
 
 @dataclass(frozen=True, slots=True)
 class TaskFilter:
-    """What a list of tasks shows. `awaited`: sector, commune, nobody; empty: everything that waits for anybody."""
+    """What a list of tasks shows. `awaited`: sector, commune, nobody; empty: everything that waits for anybody.
+
+    `reader`: who looks; what is asked in a case from which they are kept out is not there for them.
+    """
 
     awaited: str = ""
     sector: str | None = None
     state: str | None = None
     unit: str | None = None
     overdue: bool = False
+    reader: str | None = None
 
 
 async def case_of_task(connection: AsyncConnection, task_id: str) -> str | None:
@@ -79,6 +83,9 @@ async def list_tasks(
         if value:
             conditions.append(f"task.{name} = :{name}")
             values[name] = value
+    if wanted.reader is not None:
+        conditions.append(not_kept_out("task.case_id"))
+        values["reader"] = wanted.reader
     if wanted.overdue:
         conditions.append("task.due < :now")
         values["now"] = now
@@ -98,33 +105,36 @@ async def list_tasks(
 
 
 async def tasks_of_sector(
-    connection: AsyncConnection, sector: str, units: Units, awaited: str, limit: int
+    connection: AsyncConnection, sector: str, units: Units, awaited: str, reader: str, limit: int
 ) -> list[RowMapping]:
     """What was asked of a sector and now waits for the sector, the commune or nobody; nothing of the case but its code
-    and commune."""
+    and commune, and nothing of one from which the reader is kept out."""
     order = f"{_OVER} DESC NULLS LAST" if awaited == "nobody" else "task.due"
     still = "task.awaited = 'nobody'" if awaited == "nobody" else "task.awaited <> 'nobody'"
     rows = await connection.execute(
         text(
             f"""SELECT {_COLUMNS}, cases.code FROM task JOIN cases ON cases.id = task.case_id
                 WHERE task.sector = :sector AND task.awaited = :awaited AND {still}
-                {in_units(units, "task.unit")} ORDER BY {order} LIMIT :limit"""
+                {in_units(units, "task.unit")} AND {not_kept_out("task.case_id")} ORDER BY {order} LIMIT :limit"""
         ),
-        {"sector": sector, "awaited": awaited, "limit": limit, **units_of(units)},
+        {"sector": sector, "awaited": awaited, "reader": reader, "limit": limit, **units_of(units)},
     )
     return list(rows.mappings())
 
 
-async def meetings_of_sector(connection: AsyncConnection, sector: str, units: Units, limit: int) -> list[RowMapping]:
-    """Conferences to which a sector is invited, the next first."""
+async def meetings_of_sector(
+    connection: AsyncConnection, sector: str, units: Units, reader: str, limit: int
+) -> list[RowMapping]:
+    """Conferences to which a sector is invited, the next first; none about a case from which the reader is kept out."""
     rows = await connection.execute(
         text(
             f"""SELECT conference.id, conference.case_id, conference.meets_at, cases.code, cases.unit
                 FROM conference JOIN cases ON cases.id = conference.case_id
                 WHERE conference.state = 'called' AND :sector = ANY(conference.sectors) {in_units(units, "cases.unit")}
+                AND {not_kept_out("cases.id")}
                 ORDER BY conference.meets_at LIMIT :limit"""
         ),
-        {"sector": sector, "limit": limit, **units_of(units)},
+        {"sector": sector, "reader": reader, "limit": limit, **units_of(units)},
     )
     return list(rows.mappings())
 

@@ -141,7 +141,9 @@ def test_a_conflict_of_interest_ends_everything_and_only_chair_or_coordinator_en
         assert may_read_identity(whom, do(out, who, "admit-member", person=whom.id), NOW)
     assert rule_of(case(), WORKER, "exclude-member", person="colleague", reason="?") == "not-your-role"
     assert rule_of(case(), CHAIR, "exclude-member", person="chair", reason="?") == "oneself"
-    assert rule_of(case(), CHAIR, "exclude-member", person="neighbour", reason="?") == "person-unknown"
+    assert rule_of(case(), CHAIR, "exclude-member", person="gone-account", reason="?") == "person-unknown"
+    kept_out = do(case(), CHAIR, "exclude-member", person="neighbour", reason="Họ hàng")
+    assert (kept_out.team[-1].state, kept_out.team[-1].cause) == ("left", "excluded")
 
 
 def test_an_excluded_persons_open_glass_closes_with_it() -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
-from shared.contracts.errors import Rejected, Violation
+from shared.contracts.errors import NUL_CHARACTER, Rejected, Violation, refuse_unstorable
 
 Words = Annotated[str, Field(min_length=1, max_length=20_000)]
 MaybeWords = Annotated[
@@ -18,10 +19,23 @@ Code = Annotated[str, Field(min_length=1, max_length=60)]
 EmptyIsNone = BeforeValidator(lambda value: value or None)
 
 
-class ActBase(BaseModel):
-    """Base of all acts."""
+class Typed(BaseModel):
+    """What people type: no text of it holds U+0000, which no database keeps (`nul-character`)."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=True)
+
+    @field_validator("*")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        try:
+            refuse_unstorable(list(value) if isinstance(value, tuple) else value)
+        except Rejected as rejected:
+            raise PydanticCustomError(NUL_CHARACTER, "not storable") from rejected
+        return value
+
+
+class ActBase(Typed):
+    """Base of all acts."""
 
 
 class FormAct(ActBase):
