@@ -88,7 +88,18 @@ def is_offered(actor: Actor, case: Case) -> bool:
 def as_offered(case: Case) -> Case:
     """What of a case the commune sees that is asked to take it: what it is about and until when it has to answer."""
     clocks = tuple(clock for clock in case.clocks if clock.kind == CASE_HANDOVER)
-    return replace(case, clocks=clocks, tasks=(), care=None)
+    return replace(
+        case,
+        clocks=clocks,
+        tasks=(),
+        services=(),
+        conferences=(),
+        team=(),
+        glasses=(),
+        care=None,
+        worker=None,
+        worker_name="",
+    )
 
 
 def may_read_identity(actor: Actor, case: Case, now: datetime) -> bool:

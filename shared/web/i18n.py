@@ -124,6 +124,11 @@ def name_key(full_name: str) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], .
     return tuple(_word_key(word) for word in ([*words[-1:], *words[:-1]]))
 
 
+def place_key(name: str) -> tuple[tuple[tuple[int, ...], tuple[int, ...]], ...]:
+    """Out: a sort key for names of places: in dictionary order, word by word."""
+    return tuple(_word_key(word) for word in name.lower().split())
+
+
 @lru_cache(maxsize=20_000)
 def _word_key(word: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
     letters: list[int] = []

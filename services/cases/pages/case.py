@@ -91,7 +91,7 @@ class CasePage:
                 asked = Asked.read(request.query_params)
                 names = self.room.names(request)
                 history = await history_of(scope, case, actor, reader, names, asked, papers, reads)
-            documents = await documents_of(self.room, request, scope, case, papers, actor)
+            documents = await documents_of(self.room, request, scope, case, papers, actor) if led else None
             owed = await self._owed(scope, case, reads) if led else []
             told = await store.lines_of(scope.connection, case.id, ASKED_KINDS) if led else []
             opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in told]

@@ -29,7 +29,7 @@ from services.cases.downloads import (
 from services.cases.filing import Filing
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.printing import Printing, forms_of
-from services.cases.reading import actor_of, concern_basis, may_read_identity
+from services.cases.reading import actor_of, concern_basis, may_follow_case, may_read_identity
 from services.cases.store import AttachmentFile, ConcernFile, Line
 from services.cases.views import Names
 from shared.contracts.errors import Rejected, Violation
@@ -102,6 +102,8 @@ class DocumentPages:
         actor = actor_of(principal)
         async with self.office.scope() as scope:
             case = await self.room.seen_case(scope.connection, key, actor, scope.now)
+            if not may_follow_case(actor, case, scope.now):
+                raise HTTPException(404)
             lines = await store.lines_of(scope.connection, case.id, FORM_KINDS)
             documents = await documents_of(self.room, request, scope, case, lines, actor)
             if documents.reads:

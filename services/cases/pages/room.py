@@ -19,6 +19,7 @@ from services.cases.office import Office
 from services.cases.reading import may_see_case, may_see_concern
 from services.cases.store import ConcernFile
 from shared.reference.units import Units
+from shared.web.i18n import place_key
 from shared.web.pages import Pages, language_of
 
 
@@ -33,7 +34,9 @@ class Room:
         self.office = office
         self.pages = pages
         self.units = units
-        self._options = sorted(((code, units.name(code)) for code in units.codes()), key=lambda pair: pair[1])
+        self._options = sorted(
+            ((code, units.name(code)) for code in units.codes()), key=lambda pair: place_key(pair[1])
+        )
 
     def render(self, request: Request, name: str, **context: Any) -> Response:
         """A page with what every page of the service knows: names of codes, communes, tables of choices."""
