@@ -62,7 +62,7 @@ class AccessDesk:
         except Rejected:
             return False
         try:
-            await self.files.keys.key_for(scope.connection, f"case/{case.id}")
+            await self.files.keys.key_for(scope.connection, f"case/{case.id}", create=True)
         except Erased:  # nothing can be written into its file any more; looked at before anything is told
             return False
         await self.files.save(scope, case, decision, actor, seen=False)
