@@ -32,7 +32,7 @@ class Papers:
 
     case: Case
     at: datetime
-    sheet: bytes
+    sheet: Document
     forms: Sequence[tuple[str, Document]]
     files: Sequence[tuple[AttachmentFile, str, str]]
     data: Mapping[str, Any]
@@ -61,15 +61,15 @@ async def gather(scope: Scope, office: Office, printing: Printing, case: Case, a
     return Papers(
         case=case,
         at=scope.now,
-        sheet=await printing.pdf([await printing.sheet(scope, case, lines, heading)]),
+        sheet=await printing.sheet(scope, case, lines, heading),
         forms=forms,
         files=files,
         data=await _data(scope, office, case, lines, files, {"who": actor.id, "name": actor.name, "purpose": purpose}),
     )
 
 
-async def archive(office: Office, printing: Printing, papers: Papers) -> AsyncIterator[bytes]:
-    """The ZIP, piece by piece."""
+async def archive(office: Office, printing: Printing, papers: Papers, sheet: bytes) -> AsyncIterator[bytes]:
+    """The ZIP, piece by piece. In: `sheet`: the case's own, made before anything is sent."""
     out = _Passing()
     folder, moment = papers.case.code, papers.at.astimezone(LOCAL).timetuple()[:6]
     unopened: list[str] = []
@@ -81,7 +81,7 @@ async def archive(office: Office, printing: Printing, papers: Papers) -> AsyncIt
             info.external_attr = 0o600 << 16
             return info
 
-        whole.writestr(entry("case.pdf"), papers.sheet)
+        whole.writestr(entry("case.pdf"), sheet)
         whole.writestr(entry("case.json"), _json(papers.data))
         yield out.take()
         for name, document in papers.forms:

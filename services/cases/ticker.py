@@ -66,6 +66,8 @@ async def _one_by_one(database: Database, desk: Desk, clock: Clock) -> int:
             async with database.transaction() as connection:
                 stuck = await store.put_aside(connection, case_id, type(error).__name__, clock())
             taken += 1
+            if stuck is None:
+                continue
             _LOG.error(
                 "case.stuck",
                 case=case_id,

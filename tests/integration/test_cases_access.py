@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -11,7 +12,10 @@ from unicodedata import normalize
 
 import pytest
 
+from services.cases import store
 from services.cases.desk import Desk
+from services.cases.domain.attachments import Attachment
+from services.cases.domain.model import Actor
 from services.cases.upkeep import forget_reads, hand_on
 from shared.reference.access import Access
 from shared.reference.deadlines import Deadlines
@@ -574,6 +578,39 @@ async def test_a_leaving_workers_cases_go_to_another_once_each_also_after_a_brea
     assert "Để lại, cần xem từng vụ việc" in done
     entry = (await house.rows("SELECT data, who FROM entry WHERE kind = 'case.assigned' LIMIT 1"))[0]
     assert (entry.data["reason"], entry.who) == ("left", "binh.chair")
+
+
+async def test_an_erased_case_is_skipped_and_keeps_no_other_from_being_handed_on(house: House) -> None:
+    await _of_lan(house, 3)
+    ids = [row.id for row in await house.rows("SELECT id FROM cases ORDER BY id")]
+    asked = store.Reassignment(
+        "r-1", UNIT, "lan.worker", "minh.worker", "Minh", "binh.chair", "Binh", "chair", "left", house.now
+    )
+    async with house.database.transaction() as connection:
+        assert await store.add_reassignment(connection, asked, ids) == 3
+        await house.keys.erase(connection, f"case/{ids[0]}")
+    await hand_on(house.database, Desk(house.keys, Units.load(), Deadlines.load()), house.now)
+    states = await house.rows("SELECT state FROM reassigned ORDER BY case_id")
+    assert [row.state for row in states] == ["skipped", "done", "done"]
+    assert len(await house.said("case.assigned")) == 2
+
+
+async def test_files_and_readings_are_those_of_every_case_merged_on_the_way(house: House) -> None:
+    await _of_lan(house, 3)
+    ids = [row.id for row in await house.rows("SELECT id FROM cases ORDER BY id")]
+    actor = Actor("lan.worker", "Lan", "worker", frozenset({UNIT}))
+    async with house.database.transaction() as connection:
+        for gone, into in itertools.pairwise(ids):
+            await connection.exec_driver_sql(f"UPDATE cases SET merged_into = '{into}' WHERE id = '{gone}'")
+        attachment = Attachment("a-1", ids[0], None, "image/png", "image", 1, house.now, "lan.worker", "Lan", None)
+        words = await house.keys.seal(connection, {"name": "a.png"}, f"case/{ids[0]}")
+        await store.save_attachment(connection, store.AttachmentFile(attachment, f"case/{ids[0]}", words), [b"x"])
+        read = store.Read(f"case/{ids[0]}", ids[0], "case", "role")
+        await store.record_read(connection, actor, read, house.now)
+        assert [file.attachment.id for file in await store.attachments_of(connection, ids[2])] == ["a-1"]
+        assert await store.attachment_is_of(connection, "a-1", ids[2])
+        assert not await store.attachment_is_of(connection, "a-1", "other")
+        assert (await store.reads_of_case(connection, ids[2], limit=9))[1] == 1
 
 
 async def test_only_the_chair_of_the_commune_and_the_coordinator_hand_cases_on(house: House) -> None:

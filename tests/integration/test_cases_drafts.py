@@ -5,6 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from urllib.parse import quote_plus
 
+from services.cases.desk import Desk
+from services.cases.store import DraftRow, save_draft
+from services.cases.upkeep import drop_drafts
+from shared.reference.deadlines import Deadlines
+from shared.reference.units import Units
 from tests.integration.cases_house import NAME, START, Browser, House, house, token_of
 from tests.support.visitor import Answer
 
@@ -75,4 +80,28 @@ async def test_what_nobody_touched_for_a_month_is_destroyed(house: House) -> Non
     await put(client, 0, "child_name=An", token)
     house.now = START + timedelta(days=31)
     await put(client, 0, "child_name=Binh", token, "/cases/drafts/report/r-2")
+    desk = Desk(house.keys, Units.load(), Deadlines.load())
+    assert await drop_drafts(house.database, desk, house.now) == 1
     assert [row.key for row in await house.rows("SELECT key FROM draft")] == ["report/r-2"]
+
+
+async def test_what_was_written_of_an_erased_case_goes_with_its_key(house: House) -> None:
+    client = await house.as_person("lan.worker")
+    token, _ = await token_of(client, "/cases/report")
+    for case_id in ("gone", "stays"):
+        await put(client, 0, "words=An", token, f"/cases/drafts/case/{case_id}/assess")
+        async with house.database.transaction() as connection:
+            await house.keys.key_for(connection, f"case/{case_id}", create=True)
+    async with house.database.transaction() as connection:
+        await house.keys.erase(connection, "case/gone")
+    desk = Desk(house.keys, Units.load(), Deadlines.load())
+    assert await drop_drafts(house.database, desk, house.now) == 1
+    rows = await house.rows("SELECT key, body IS NULL AS empty, wrapped IS NULL AS closed FROM draft ORDER BY key")
+    assert [tuple(row) for row in rows] == [("case/gone/assess", True, True), ("case/stays/assess", False, False)]
+
+
+async def test_of_two_first_saves_at_once_the_slower_is_not_written_over_the_other(house: House) -> None:
+    row = DraftRow("report/r-1", "report", 1, START, START, None, None)
+    async with house.database.transaction() as connection:
+        assert await save_draft(connection, "mai.hotline", row)
+        assert not await save_draft(connection, "mai.hotline", row)

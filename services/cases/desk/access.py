@@ -10,6 +10,7 @@ from services.cases.domain.model import Actor, Case
 from services.cases.store import Reassignment
 from shared.contracts.errors import Rejected
 from shared.messaging.router import Scope
+from shared.privacy import Erased
 from shared.reference.access import Access
 
 
@@ -59,6 +60,10 @@ class AccessDesk:
         try:
             decision = team.assign(case, worker.id, lambda _person: worker, reason=asked.reason)
         except Rejected:
+            return False
+        try:
+            await self.files.keys.key_for(scope.connection, f"case/{case.id}", create=True)
+        except Erased:  # nothing can be written into its file any more; looked at before anything is told
             return False
         await self.files.save(scope, case, decision, actor, seen=False)
         return True

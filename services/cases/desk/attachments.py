@@ -80,9 +80,12 @@ class AttachmentDesk:
             sector=actor.sector,
         )
         kid = f"case/{case.id}"
-        words = await self.files.keys.seal(scope.connection, {"name": name, "caption": caption}, kid, create=False)
-        await store.save_attachment(scope.connection, AttachmentFile(attachment, kid, words), parts)
-        await self.files.save(scope, case, rules.added(case, attachment, name, caption), actor, seen=False)
+        try:
+            words = await self.files.keys.seal(scope.connection, {"name": name, "caption": caption}, kid, create=False)
+            await store.save_attachment(scope.connection, AttachmentFile(attachment, kid, words), parts)
+            await self.files.save(scope, case, rules.added(case, attachment, name, caption), actor, seen=False)
+        except Erased:  # while the file was on its way
+            raise _erased("file") from None
         return attachment
 
     async def remove(self, scope: Scope, file: AttachmentFile, actor: Actor, reason: str) -> None:

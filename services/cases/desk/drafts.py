@@ -66,7 +66,6 @@ class DraftDesk:
         form = form_of_key(key)
         if sum(len(name) + sum(map(len, texts)) for name, texts in values.items()) > _LONGEST:
             raise refuse("draft", "draft-too-long", "Bản nháp quá dài.", "The draft is too long.")
-        await store.drop_drafts(scope.connection, scope.now - KEPT)
         before = await store.find_draft(scope.connection, actor.id, key, lock=True)
         latest = before.version if before else 0
         if version is not None and version != latest:
@@ -85,7 +84,10 @@ class DraftDesk:
         )
         texts = {name: list(given) for name, given in values.items()}
         row = DraftRow(key, form, latest + 1, scope.now, scope.now, wrapped, self._keys.seal_private(data_key, texts))
-        await store.save_draft(scope.connection, actor.id, row)
+        if not await store.save_draft(scope.connection, actor.id, row):  # two first saves at once
+            if version is not None:
+                raise _changed()
+            return await self.save(scope, actor, key, values, None)
         return Draft(key, form, row.version, scope.now, texts)
 
     async def open(self, scope: Scope, actor: Actor, key: str) -> Draft:
@@ -107,6 +109,12 @@ class DraftDesk:
     async def discard(self, scope: Scope, actor: Actor, key: str) -> None:
         """Destroy a draft and its key, because it was sent (in the same transaction) or is wanted no more."""
         await store.discard_draft(scope.connection, actor.id, key, form_of_key(key), scope.now)
+
+    async def drop(self, scope: Scope) -> int:
+        """Destroy some drafts that nobody will send: untouched for long, or of a case whose key was erased. Out: how
+        many; 0: none is left."""
+        erased = await store.drop_erased_drafts(scope.connection, scope.now)
+        return erased + await store.drop_drafts(scope.connection, scope.now - KEPT)
 
 
 def form_of_key(key: str) -> str:

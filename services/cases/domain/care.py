@@ -88,7 +88,11 @@ def taken_over(decision: Decision, world: World, gone: Case) -> Decision:
         told.append(Happening(events.CareHandedOver, {"care": gone.care}))
     decision = decision.then(None, *told, entries=(entry,), care=gone.care, care_placed=gone.care_placed)
     clock = gone.clock(CARE_HANDOVER)
-    return clocks.run(decision, replace(clock, id=world.new_id(), state="running")) if clock else decision
+    if clock is None:
+        return decision
+    ends = clock.pause_ends_at
+    clock = clocks.running_again(clock, world, world.now if ends is None else min(world.now, ends))
+    return clocks.run(decision, replace(clock, id=world.new_id(), state="running"))
 
 
 DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {

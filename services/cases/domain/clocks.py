@@ -183,14 +183,20 @@ def _caught_up(decision: Decision, world: World, clock_id: str) -> Decision:
 
 
 def _resumed(decision: Decision, world: World, clock: Clock, at: datetime, words: Mapping[str, str]) -> Decision:
-    """The clock runs again from `at`: due later by the time it stood still, by working time where it counts that."""
+    return _with(decision, running_again(clock, world, at), events.DeadlineResumed, words=words)
+
+
+def running_again(clock: Clock, world: World, at: datetime) -> Clock:
+    """A clock that stood still, from `at` on: due later by the time it stood, by working time where it counts that; as
+    it is where it did not stand."""
+    if clock.paused_at is None:
+        return clock
     shift = world.after_pause if clock.working_days else elapsed
-    due = shift(clock.due, clock.paused_at or at, at)
+    due = shift(clock.due, clock.paused_at, at)
     nearing_at = due - (clock.due - clock.nearing_at)
     # One that was told to be near before it stood still is not told so again, if it still is.
     state: Literal["running", "nearing"] = "nearing" if at >= nearing_at else "running"
-    running = replace(_moving(clock, at), state=state, due=due, nearing_at=nearing_at)
-    return _with(decision, running, events.DeadlineResumed, words=words)
+    return replace(_moving(clock, at), state=state, due=due, nearing_at=nearing_at)
 
 
 def _moving(clock: Clock, at: datetime) -> Clock:

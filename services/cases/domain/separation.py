@@ -44,7 +44,8 @@ def decided(decision: Decision, world: World, until: date | None = None) -> Deci
     if until is None:
         return clocks.start(decision, world, SEPARATION, world.now)
     nearing_at = max(world.now, due - (longest.due - longest.nearing_at))
-    return clocks.run(decision, Clock(world.new_id(), SEPARATION, world.now, due, nearing_at, longest.legal_source))
+    clock = Clock(world.new_id(), SEPARATION, world.now, due, nearing_at, longest.legal_source, set_by=longest.set_by)
+    return clocks.run(decision, clock)
 
 
 def extend(case: Case, act: acts.ExtendSeparation, world: World) -> Decision:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
 from collections.abc import Iterable, Mapping, Sequence
@@ -44,18 +45,6 @@ _CODES: Final[Mapping[str, frozenset[str]]] = {
     "due": frozenset({"missed", "today"}),
     "awaits": frozenset(SECTORS),
 }
-# msgids: the columns of the file.
-_TITLES: Final = (
-    "Mã",
-    "Xã, phường",
-    "Loại",
-    "Nguy cơ",
-    "Tình trạng",
-    "Bước",
-    "Mở ngày",
-    "Thời hạn gần nhất",
-    "Việc phải làm",
-)
 FILTERS: Final = ("status", "unit", "risk", "step", "due", "kind", "awaits", "worker", "code")
 
 
@@ -168,7 +157,7 @@ class BoardPages:
                 scope.connection, actor.units, wanted, scope.now, limit=_MOST_DOWNLOADED, order=order
             )
         return Response(
-            as_csv(page.rows, names),
+            await asyncio.to_thread(as_csv, page.rows, names),
             media_type="text/csv; charset=utf-8",
             headers={"Content-Disposition": 'attachment; filename="vu-viec.csv"', "Cache-Control": "no-store"},
         )

@@ -241,11 +241,15 @@ class DocumentPages:
                 case = await self.filing.case(scope, key, actor)
                 purpose = form.get("purpose", "")
                 case = await self.desk.export(scope, case.id, actor, purpose)
+            # Remembered and let go of: nobody waits for the case while all of it is opened, nor for a connection while
+            # paper is made.
+            async with self.office.scope() as scope:
                 papers = await gather(scope, self.office, self.printing, case, actor, purpose.strip())
         except Rejected as rejected:
             return await self.export_page(request, key, principal, form, rejected.violations)
         name = f"{case.code}-ho-so.zip"
-        body = archive(self.office, self.printing, papers)
+        sheet = await self.printing.pdf([papers.sheet])
+        body = archive(self.office, self.printing, papers, sheet)
         return StreamingResponse(body, headers=headers_for(name, name), media_type=ZIP_TYPE)
 
     def _page(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -98,10 +99,13 @@ class FormPages:
                 raise HTTPException(404)
             values = filling.tidied(form, act, {**given, "act": act})
             draft_key = f"case/{case.id}/{act}"
-            if "keep" in given:
-                kept = {name: [text] for name, text in values.items() if name not in ("keep", FORM_FIELD)}
-                await office.desk.drafts.save(scope, actor, draft_key, kept, None)
-                return RedirectResponse(f"/cases/c/{case.id}/forms/{act}", 303)
+        if "keep" in given:
+            kept = {name: text for name, text in values.items() if name != "keep"}
+            try:
+                await self._keep(actor, draft_key, kept)
+            except Rejected as rejected:
+                return await self.page(request, key, act, principal, Typed(kept, rejected.violations))
+            return RedirectResponse(f"/cases/c/{case.id}/forms/{act}", 303)
         if "more" in given:
             return await self.page(request, key, act, principal, Typed(values, (), given["more"]))
         try:
@@ -111,7 +115,8 @@ class FormPages:
                 await office.desk.drafts.discard(scope, actor, draft_key)
                 sees = may_see_case(actor, after, scope.now)
         except Rejected as rejected:
-            await self._keep(actor, draft_key, values)
+            with suppress(Rejected):  # too long, too many: the page itself still holds all of it
+                await self._keep(actor, draft_key, values)
             wrong = forms.prefixed(rejected, act)
             return await self.page(request, key, act, principal, Typed(values, wrong))
         if not sees:
@@ -119,14 +124,11 @@ class FormPages:
         return RedirectResponse(f"/cases/c/{after.id}?done={act}", 303)
 
     async def _keep(self, actor: Actor, draft_key: str, values: Mapping[str, str]) -> None:
-        """A form that was refused is kept too, where it can be: nobody types it twice."""
+        """What was typed as a draft, also of a form that was refused: nobody types it twice. Raises `Rejected`."""
         office = self.room.office
         kept = {name: [text] for name, text in values.items() if name != FORM_FIELD}
-        try:
-            async with office.scope() as scope:
-                await office.desk.drafts.save(scope, actor, draft_key, kept, None)
-        except Rejected:
-            return  # The page itself still holds all of it.
+        async with office.scope() as scope:
+            await office.desk.drafts.save(scope, actor, draft_key, kept, None)
 
     async def _opened(self, scope: Scope, case: Case) -> list[tuple[Line, Mapping[str, Any]]]:
         reader = self.room.office.desk.files.reader

@@ -42,7 +42,15 @@ from services.cases.store.concerns import (
     save_part,
     waiting_concerns,
 )
-from services.cases.store.drafts import DraftRow, discard_draft, drafts_of, drop_drafts, find_draft, save_draft
+from services.cases.store.drafts import (
+    DraftRow,
+    discard_draft,
+    drafts_of,
+    drop_drafts,
+    drop_erased_drafts,
+    find_draft,
+    save_draft,
+)
 from services.cases.store.due import count_stuck, due_case, due_cases, due_ids, next_moment, put_aside
 from services.cases.store.files import find_case, lock_case, next_case_code, save_cases
 from services.cases.store.finding import (
@@ -148,6 +156,7 @@ __all__ = [
     "discard_draft",
     "drafts_of",
     "drop_drafts",
+    "drop_erased_drafts",
     "drop_erased_tokens",
     "due_case",
     "due_cases",

@@ -14,7 +14,7 @@ from sqlalchemy import Row, RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.domain.model import Actor
-from services.cases.store.statements import NOT_KEPT_OUT, Units, in_units, units_of
+from services.cases.store.statements import MERGED, NOT_KEPT_OUT, Units, in_units, units_of
 
 # By the team's grounds; by a task asked of a sector; by having written the report; to forward it to its commune.
 Basis = Literal["role", "request", "act", "assigned", "glass", "task", "entered", "forward"]
@@ -65,16 +65,17 @@ async def reads_of_case(
     """Who read the case, also its reports before it was opened and what was merged into it; newest first, and of how
     many."""
     # Arrays, so that both sides of OR are found by their index.
-    of_case = """(case_id = ANY (ARRAY(SELECT id FROM cases WHERE id = :id OR merged_into = :id))
-                  OR file_id = ANY (ARRAY(SELECT file_id FROM concern WHERE case_id = :id)))"""
+    of_case = """(case_id = ANY (ARRAY(SELECT case_id FROM file))
+                  OR file_id = ANY (ARRAY(SELECT file_id FROM concern JOIN file USING (case_id))))"""
     rows = await connection.execute(
         text(
-            f"""SELECT who, role, purpose, basis, at FROM identity_read WHERE {of_case}
+            f"""{MERGED} SELECT who, role, purpose, basis, at FROM identity_read WHERE {of_case}
                 ORDER BY at DESC, id DESC LIMIT :limit OFFSET :offset"""
         ),
-        {"id": case_id, "limit": limit, "offset": offset},
+        {"case_id": case_id, "limit": limit, "offset": offset},
     )
-    total = await connection.execute(text(f"SELECT count(*) FROM identity_read WHERE {of_case}"), {"id": case_id})
+    counted = text(f"{MERGED} SELECT count(*) FROM identity_read WHERE {of_case}")
+    total = await connection.execute(counted, {"case_id": case_id})
     return list(rows.mappings()), total.scalar_one()
 
 

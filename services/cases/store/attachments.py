@@ -11,6 +11,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.domain.attachments import Attachment
+from services.cases.store.statements import MERGED
 from shared.contracts.base import SealedBox
 
 _COLUMNS = tuple(field.name for field in fields(Attachment))
@@ -50,11 +51,10 @@ async def attachments_of(connection: AsyncConnection, case_id: str) -> list[Atta
     """The files of a case and of those merged into it, oldest first, without those that were removed."""
     rows = await connection.execute(
         text(
-            """SELECT * FROM attachment
-               WHERE (case_id = :id OR case_id IN (SELECT id FROM cases WHERE merged_into = :id))
-                 AND removed_at IS NULL ORDER BY added_at, id"""
+            f"""{MERGED} SELECT attachment.* FROM attachment JOIN file USING (case_id)
+                WHERE removed_at IS NULL ORDER BY added_at, id"""
         ),
-        {"id": case_id},
+        {"case_id": case_id},
     )
     return [_as_file(row) for row in rows.mappings()]
 
@@ -78,11 +78,8 @@ async def find_attachment(connection: AsyncConnection, attachment_id: str) -> At
 async def attachment_is_of(connection: AsyncConnection, attachment_id: str, case_id: str) -> bool:
     """Whether a file belongs to a case, or to one merged into it."""
     found = await connection.execute(
-        text(
-            """SELECT 1 FROM attachment WHERE id = :file
-               AND (case_id = :id OR case_id IN (SELECT id FROM cases WHERE merged_into = :id))"""
-        ),
-        {"file": attachment_id, "id": case_id},
+        text(f"""{MERGED} SELECT 1 FROM attachment JOIN file USING (case_id) WHERE attachment.id = :id"""),
+        {"id": attachment_id, "case_id": case_id},
     )
     return found.first() is not None
 

@@ -24,7 +24,7 @@ _PUT_ASIDE = """INSERT INTO stuck (case_id, reason, attempts, since, again)
                 VALUES (:id, :reason, :attempts, :now, :again)
                 ON CONFLICT (case_id) DO UPDATE
                 SET reason = excluded.reason, attempts = excluded.attempts, again = excluded.again"""
-_LATER = "UPDATE cases SET next_moment = :again WHERE id = :id"
+_LATER = "UPDATE cases SET next_moment = :again WHERE id = :id AND next_moment <= :now"
 # Told after all, or something was done with it since: it is tried like any other.
 _FREE = """DELETE FROM stuck USING cases
            WHERE cases.id = stuck.case_id AND cases.next_moment IS DISTINCT FROM stuck.again"""
@@ -64,14 +64,17 @@ async def next_moment(connection: AsyncConnection) -> datetime | None:
     return found
 
 
-async def put_aside(connection: AsyncConnection, case_id: str, reason: str, now: datetime) -> Stuck:
+async def put_aside(connection: AsyncConnection, case_id: str, reason: str, now: datetime) -> Stuck | None:
     """A case whose time cannot be told is tried again later, each time twice as late; whatever is done with it in
-    between is tried at once. In: `reason`: a name, never what the case says.
+    between is tried at once. In: `reason`: a name, never what the case says. Out: None where it is due no more: another
+    replica told it.
     """
     found = (await connection.execute(text(_ATTEMPTS), {"id": case_id})).scalar_one_or_none()
     attempts = (found or 0) + 1
     again = now + min(_FIRST_WAIT * 2 ** min(attempts - 1, 30), _LONGEST_WAIT)
-    await connection.execute(text(_LATER), {"id": case_id, "again": again})
+    later = await connection.execute(text(_LATER), {"id": case_id, "again": again, "now": now})
+    if not later.rowcount:
+        return None
     values = {"id": case_id, "reason": reason, "attempts": attempts, "now": now, "again": again}
     await connection.execute(text(_PUT_ASIDE), values)
     return Stuck(attempts, again)

@@ -158,8 +158,8 @@ WITH held AS (
 )
 SELECT alike.*, concern.id AS concern_id, concern.code AS concern_code, concern.status AS concern_status,
        concern.received_at, concern.kind AS concern_kind, concern.unit AS concern_unit, concern.entered_by,
-       concern.request, cases.id AS case_id, cases.code AS case_code, cases.status AS case_status, cases.step,
-       cases.kind AS case_kind, cases.unit AS case_unit, cases.outcome, cases.risk
+       cases.id AS case_id, cases.code AS case_code, cases.status AS case_status, cases.step, cases.kind AS case_kind,
+       cases.unit AS case_unit
 FROM alike
 LEFT JOIN concern_child AS part ON part.file_id = alike.file_id
 JOIN concern ON concern.id = coalesce(part.concern_id, (SELECT id FROM concern AS own

@@ -1,4 +1,4 @@
-"""What lies between two cases or two communes: how a case was before its merge, which cases are offered."""
+"""What lies between two cases: how one was before it was merged into the other."""
 
 from __future__ import annotations
 

@@ -25,6 +25,12 @@ def not_kept_out(column: str) -> str:
 NOT_KEPT_OUT = f"AND {not_kept_out('cases.id')}"
 
 
+# A case and all that were merged into it, however often: `file`, by `:case_id`.
+MERGED = """WITH RECURSIVE file (case_id) AS (
+    VALUES (CAST(:case_id AS text)) UNION SELECT cases.id FROM cases JOIN file ON cases.merged_into = file.case_id
+)"""
+
+
 def upsert(
     table: str, columns: Sequence[str], more: Sequence[str] = (), json: Sequence[str] = (), key: Sequence[str] = ("id",)
 ) -> str:

@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.cases.store.statements import MERGED
 from shared.contracts.base import SealedBox
 
 _SAVE = text(
@@ -65,12 +66,10 @@ CHAPTERS: Mapping[str, tuple[str, ...]] = {
     "notes": ("note",),
 }
 # The case and all that were merged into it, each read along its own index.
-_LINES = """WITH RECURSIVE file (case_id) AS (
-    VALUES (CAST(:case_id AS text)) UNION SELECT cases.id FROM cases JOIN file ON cases.merged_into = file.case_id
-)
+_LINES = f"""{MERGED}
 SELECT line.* FROM file CROSS JOIN LATERAL (
     SELECT case_id, at, kind, sector, who, who_name, data, words, version, id FROM entry
-    WHERE entry.case_id = file.case_id {conditions} ORDER BY id DESC LIMIT :limit
+    WHERE entry.case_id = file.case_id {{conditions}} ORDER BY id DESC LIMIT :limit
 ) AS line ORDER BY id DESC LIMIT :limit"""
 
 

@@ -8,8 +8,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.cases.domain import acts, cases, clocks, ending, opening
-from services.cases.domain.model import BAN, EMERGENCY, INITIAL, PLAN, Actor, Case, Clock, Decision, World
+from services.cases.domain import acts, care, cases, clocks, ending, opening
+from services.cases.domain.model import (
+    BAN,
+    CARE_HANDOVER,
+    EMERGENCY,
+    INITIAL,
+    PLAN,
+    Actor,
+    Case,
+    Clock,
+    Decision,
+    World,
+)
 from services.cases.domain.rules import open_acts
 from shared.contracts import cases as events
 from shared.contracts.errors import Rejected
@@ -278,3 +289,13 @@ def test_a_clock_that_is_told_stands_in_the_case_event_of_its_contract() -> None
     event = said_by.model.model_validate({"case_id": "case-1", "facts": paused.case.facts(), **said_by.extra})
     assert isinstance(event, events.DeadlinePaused)
     assert event.reason == "force-majeure"
+
+
+def test_a_hand_over_that_stood_still_runs_in_the_case_that_takes_it_over() -> None:
+    due = MONDAY + timedelta(days=21)
+    still = Clock("c", CARE_HANDOVER, MONDAY, due, due - timedelta(days=2), "", state="paused", paused_at=MONDAY)
+    gone = replace(opened(), care="relatives", clocks=(still,))
+    after = care.taken_over(Decision(opened()), world(MONDAY + timedelta(days=3)), gone).case.clock(CARE_HANDOVER)
+    assert after is not None
+    assert (after.state, after.paused_at, after.due) == ("running", None, due + timedelta(days=3))
+    assert after.stood_still == timedelta(days=3)
