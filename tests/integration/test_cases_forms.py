@@ -127,7 +127,9 @@ async def test_a_refused_form_keeps_everything_and_names_each_fault_beside_its_f
     assert await house.rows("SELECT 1 FROM draft WHERE body IS NOT NULL") == [], "sent, it is kept no more"
 
 
-async def test_without_scripts_a_row_is_added_and_a_draft_kept_by_buttons(house: House, waiting: str) -> None:
+async def test_without_scripts_a_row_is_added_and_a_draft_kept_by_buttons(
+    house: House, waiting: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     worker = await house.as_person("lan.worker")
     await done(worker, waiting, "assess-initial", initial())
     path = f"/cases/c/{waiting}/forms/draft-plan"
@@ -136,6 +138,11 @@ async def test_without_scripts_a_row_is_added_and_a_draft_kept_by_buttons(house:
     assert more.status == 200
     assert 'name="draft-plan.services.2.kind"' in more.text
     assert "Khám vết bầm ở tay</textarea>" in more.text
+    monkeypatch.setattr("services.cases.desk.drafts._LONGEST", 10)
+    long = await act_on(worker, path, "draft-plan", {"draft-plan.goals": "Dài quá", "keep": "1"})
+    assert "Bản nháp quá dài." in long.text
+    assert "Dài quá" in long.text, "what was typed stands in the page"
+    monkeypatch.undo()
     kept = await act_on(worker, path, "draft-plan", {"draft-plan.goals": "Chưa xong", "keep": "1"})
     assert (kept.status, kept.headers["location"]) == (303, path)
     page = (await worker.get(path)).text
@@ -295,7 +302,9 @@ async def test_an_approved_plan_asks_the_sector_in_the_plans_words_and_its_event
     ]
 
 
-async def test_a_service_given_for_a_closed_case_is_refused_and_for_a_merged_one_goes_on(house: House) -> None:
+async def test_a_service_given_for_a_closed_case_is_refused_and_for_a_merged_one_goes_on(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     case_id = await opened(house)
     await house.send(("concern.reported", "C-2", concern(danger_now="yes")))
     rows = await house.rows("SELECT id, code FROM cases ORDER BY code")
