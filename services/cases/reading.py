@@ -85,6 +85,12 @@ def is_offered(actor: Actor, case: Case) -> bool:
     return case.status == "open" and unit is not None and actor.role in ("worker", "chair") and actor.covers(unit)
 
 
+async def find_seen_case(connection: AsyncConnection, key: str, actor: Actor, now: datetime) -> Case | None:
+    """A case by id or code, if the actor sees it; otherwise there is none for them."""
+    found = await store.find_case(connection, key)
+    return found if found is not None and may_see_case(actor, found, now) else None
+
+
 def as_offered(case: Case) -> Case:
     """What of a case the commune sees that is asked to take it: what it is about and until when it has to answer."""
     clocks = tuple(clock for clock in case.clocks if clock.kind == CASE_HANDOVER)

@@ -17,7 +17,7 @@ from services.cases.domain.acts import Act
 from services.cases.domain.model import BAN, BAN_DECISION, Actor, Case
 from services.cases.domain.rules import open_acts
 from services.cases.office import Office, coarse
-from services.cases.reading import actor_of, may_follow_case, may_see_case
+from services.cases.reading import actor_of, find_seen_case, may_follow_case
 from services.cases.store import CaseFilter, Place
 from shared.contracts.errors import Rejected
 from shared.identity import NotAllowedError, Permission, Principal, SignedIn
@@ -106,8 +106,8 @@ def add_routes(api: APIRouter, office: Office) -> None:
 
 async def seen_case(connection: AsyncConnection, key: str, principal: Principal, now: datetime) -> Case:
     """The case, if the caller sees it; otherwise it does not exist for them."""
-    found = await store.find_case(connection, key)
-    if found is None or not may_see_case(actor_of(principal), found, now):
+    found = await find_seen_case(connection, key, actor_of(principal), now)
+    if found is None:
         raise HTTPException(404)
     return found
 

@@ -16,7 +16,7 @@ from services.cases import store
 from services.cases import views as v
 from services.cases.domain.model import Actor, Case
 from services.cases.office import Office
-from services.cases.reading import may_see_case, may_see_concern
+from services.cases.reading import find_seen_case, may_see_concern
 from services.cases.store import ConcernFile
 from shared.reference.units import Units
 from shared.web.i18n import place_key
@@ -61,8 +61,8 @@ class Room:
 
     async def seen_case(self, connection: AsyncConnection, key: str, actor: Actor, now: datetime) -> Case:
         """The case, if the actor sees it; otherwise it does not exist for them."""
-        found = await store.find_case(connection, key)
-        if found is None or not may_see_case(actor, found, now):
+        found = await find_seen_case(connection, key, actor, now)
+        if found is None:
             raise HTTPException(404)
         return found
 

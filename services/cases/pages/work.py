@@ -24,7 +24,6 @@ from services.cases.views import act_address
 from shared.identity import NotAllowedError, Principal, SignedIn
 from shared.messaging.router import Scope
 
-_PAGE: Final = 30
 # Of each section; the rest is one tap away.
 _LINES: Final = 10
 _REASONS_OF: Final[Mapping[str, tuple[str, ...]]] = {
