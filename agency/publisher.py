@@ -18,11 +18,11 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from agency.files.mapping import Item, Mapping, check, read
 from agency.profile import Profile, Unreachable
 from agency.sealing import content_digest, sealed
 from agency.spool import Entry, Spool, SpoolBusy, Waiting, new_run
 from agency.transports import HttpTransport, KafkaTransport, Outcome, Transport
+from shared.files.mapping import Item, Mapping, check, read
 
 __all__ = [
     "FileReport",

@@ -16,8 +16,6 @@ from typing import TypeVar, cast
 
 import aiohttp
 
-from agency.files.mapping import Mapping, read
-from agency.files.tables import FileProblem
 from agency.profile import Profile, Refused, Unreachable
 from agency.publisher import FileReport, HttpTransport, KafkaTransport, Outcome, Publisher, Transport, publish_file
 from agency.spool import Spool, SpoolBusy, SpoolFull, Waiting
@@ -25,6 +23,8 @@ from local.cli.client import base_url
 from local.cli.output import EXIT_DATA, EXIT_UNREACHABLE, EXIT_USE, CommandError
 from local.simulation.traffic import Sent
 from shared.contracts.vocabulary import Sector
+from shared.files.mapping import Mapping, read
+from shared.files.tables import FileProblem
 from shared.settings import Settings
 
 T = TypeVar("T")

@@ -12,7 +12,7 @@ from services.registry.api import build_api
 from services.registry.desk import Desk
 from services.registry.handlers import routes
 from services.registry.office import Office
-from services.registry.pages import RegistryPages
+from services.registry.pages import Room, build_pages
 from services.registry.store import children
 from shared.messaging.service import BackgroundLoop, ServiceApp, ServiceContext
 from shared.messaging.waiting import pause
@@ -31,7 +31,7 @@ def build(context: ServiceContext) -> ServiceApp:
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
     router = APIRouter()
     router.include_router(build_api(office))
-    RegistryPages(office, pages, units).add_to(router)
+    router.include_router(build_pages(Room(office, pages, units)))
     return ServiceApp(
         router=router,
         pages=pages,

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import orjson
 
-from agency.files.delimited import read_delimited
-from agency.files.problems import Cell, FileProblem, Row
-from agency.files.workbook import read_workbook
+from shared.files.delimited import read_delimited
+from shared.files.problems import Cell, FileProblem, Row
+from shared.files.workbook import read_workbook
 
 __all__ = ["Cell", "FileProblem", "Row", "is_json_lines", "json_lines", "rows", "tables"]
 

@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 
-from agency.files.tables import Cell
+from shared.files.tables import Cell
 from shared.reference.calendar import LOCAL
 from shared.reference.text import fold as fold_text
 from shared.reference.units import Units

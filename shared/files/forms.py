@@ -13,13 +13,13 @@ from typing import Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from agency.files.tables import Cell, FileProblem
 from shared.contracts import CONTRACTS
 from shared.contracts.base import TYPE_PREFIX
 from shared.contracts.vocabulary import Sector
+from shared.files.tables import Cell, FileProblem
 from shared.reference.text import fold
 
-_SHIPPED = Path(__file__).parent.parent / "mappings"
+_SHIPPED = Path(__file__).parent / "mappings"
 
 
 class _Strict(BaseModel):
@@ -123,5 +123,5 @@ class Mapping(_Strict):
 
 @cache
 def shipped() -> tuple[Mapping, ...]:
-    """The mappings that come with the library."""
+    """The mappings that come with the platform."""
     return tuple(Mapping.load(file) for file in sorted(_SHIPPED.glob("*.yaml")))

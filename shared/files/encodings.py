@@ -13,8 +13,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from agency.files.legacy import from_tcvn3, from_vni
-from agency.files.problems import FileProblem
+from shared.files.legacy import from_tcvn3, from_vni
+from shared.files.problems import FileProblem
 
 _SAMPLE = 1_000_000
 _CHUNK = 1 << 18

@@ -16,14 +16,14 @@ from typing import Any
 
 import orjson
 
-from agency.files import values
-from agency.files.forms import Column, Mapping, shipped
-from agency.files.naming import RowNames
-from agency.files.tables import Cell, FileProblem, Row, is_json_lines, json_lines, tables
 from shared.contracts.base import TYPE_PREFIX, contract_of, parse
 from shared.contracts.envelope import from_structured
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import Sector, age_on
+from shared.files import values
+from shared.files.forms import Column, Mapping, shipped
+from shared.files.naming import RowNames
+from shared.files.tables import Cell, FileProblem, Row, is_json_lines, json_lines, tables
 from shared.reference.calendar import LOCAL
 from shared.reference.text import fold
 from shared.reference.units import Units

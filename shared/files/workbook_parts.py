@@ -14,7 +14,7 @@ from pathlib import Path
 from posixpath import join, normpath
 from xml.parsers import expat
 
-from agency.files.problems import FileProblem
+from shared.files.problems import FileProblem
 
 MAX_TEXT = 40_000  # Excel itself holds 32,767 characters in a cell
 _CHUNK = 1 << 17

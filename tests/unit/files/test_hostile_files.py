@@ -15,9 +15,9 @@ from typing import Any
 import openpyxl
 import pytest
 
-from agency.files.legacy import from_tcvn3, from_vni
-from agency.files.mapping import Mapping, check, read, shipped
-from agency.files.tables import FileProblem, rows
+from shared.files.legacy import from_tcvn3, from_vni
+from shared.files.mapping import Mapping, check, read, shipped
+from shared.files.tables import FileProblem, rows
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 NOW = datetime(2026, 11, 24, 3, tzinfo=UTC)
@@ -244,7 +244,7 @@ def test_damaged_files_end_in_a_file_problem_or_in_rows(tmp_path: Path, name: st
 def test_every_shipped_mapping_keeps_its_contract_and_wrong_ones_say_where(tmp_path: Path) -> None:
     assert {mapping.name for mapping in shipped()} >= {"commune-roster", "school-roster", "hotline-calls", "child-list"}
     assert Mapping.load(Path("school-roster")).sector == "education"
-    text = (Path(__file__).parents[3] / "agency/mappings/school-roster.yaml").read_text()
+    text = (Path(__file__).parents[3] / "shared/files/mappings/school-roster.yaml").read_text()
     for old, new, said in (
         ("type: agency.child.recorded", "type: cases.case.opened", "agencies publish no"),
         ("dropped_out:", "dropped:", "has no dropped"),

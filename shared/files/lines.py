@@ -7,8 +7,8 @@ import io
 from collections.abc import Iterator
 from pathlib import Path
 
-from agency.files.encodings import Encoding, detect
-from agency.files.problems import FileProblem
+from shared.files.encodings import Encoding, detect
+from shared.files.problems import FileProblem
 
 MAX_LINE = 1_000_000
 _CHUNK = 1 << 18

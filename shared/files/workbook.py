@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from math import isfinite
 from pathlib import Path
 
-from agency.files.problems import Cell, FileProblem, Row
-from agency.files.workbook_parts import (
+from shared.files.problems import Cell, FileProblem, Row
+from shared.files.workbook_parts import (
     MAX_TEXT,
     SharedStrings,
     date_styles,

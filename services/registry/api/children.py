@@ -1,7 +1,4 @@
-"""HTTP for machines and for whoever builds on the registry: the same acts as the pages, in JSON.
-
-Names travel in bodies only, never in an address. Errors are problem+json in both languages.
-"""
+"""Children and pairs in JSON."""
 
 from __future__ import annotations
 
@@ -77,9 +74,9 @@ class Who(BaseModel):
     candidates: list[Candidate] = Field(default_factory=list)
 
 
-def build_api(office: Office) -> APIRouter:
-    """The JSON API below /registry/api."""
-    router = APIRouter(prefix="/api", tags=["registry"])
+def routes(office: Office) -> APIRouter:
+    """The routes of this part."""
+    router = APIRouter()
 
     @router.post("/search")
     async def search(asked: Search, principal: Reader) -> list[ChildView]:

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
-from agency.files.encodings import detect
-from agency.files.lines import read_lines
-from agency.files.problems import FileProblem, Row
+from shared.files.encodings import detect
+from shared.files.lines import read_lines
+from shared.files.problems import FileProblem, Row
 
 _SEPARATORS = (",", ";", "\t", "|")
 _LOOK_AT = 40

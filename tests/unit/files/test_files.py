@@ -12,8 +12,8 @@ from typing import Any
 import openpyxl
 import pytest
 
-from agency.files.mapping import Mapping, read
-from agency.files.tables import FileProblem, rows
+from shared.files.mapping import Mapping, read
+from shared.files.tables import FileProblem, rows
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 EXPECT = json.loads((SAMPLES / "expect.json").read_text())

@@ -1,0 +1,21 @@
+"""HTTP for machines and for whoever builds on the registry: the same acts as the pages, in JSON.
+
+Names travel in bodies only, never in an address. Errors are problem+json in both languages.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from services.registry.api import children
+from services.registry.office import Office
+
+__all__ = ["build_api"]
+
+
+def build_api(office: Office) -> APIRouter:
+    """The JSON API below /registry/api."""
+    router = APIRouter(prefix="/api", tags=["registry"])
+    for part in (children,):
+        router.include_router(part.routes(office))
+    return router

@@ -1,0 +1,21 @@
+"""Pages for people: search first, a child's page, register and correct, the queue of pairs, merge and undo.
+
+No name ever stands in an address: searches are posted and answered at once. Everything works without a script.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from services.registry.pages import child, matches, register, search
+from services.registry.pages.room import Room
+
+__all__ = ["Room", "build_pages"]
+
+
+def build_pages(room: Room) -> APIRouter:
+    """The service's pages, below /registry. Addresses with fixed words come before those with an id."""
+    router = APIRouter()
+    for part in (search, register, matches, child):
+        router.include_router(part.routes(room))
+    return router

@@ -1,0 +1,96 @@
+"""What the registry's pages are made with: templates, names, choices, and one way to look a child up."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, HTTPException, Request
+from starlette.responses import Response
+
+from services.registry import views
+from services.registry.office import ChildFile, NotThereError, Office, is_id
+from shared.contracts.errors import Rejected, Violation
+from shared.identity import Permission, Principal, permit
+from shared.reference.units import Units
+from shared.web.i18n import name_key
+from shared.web.pages import Pages, language_of
+
+Reader = Annotated[Principal, Depends(permit(Permission.SEE_CHILDREN))]
+Editor = Annotated[Principal, Depends(permit(Permission.EDIT_CHILDREN))]
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """What every page stands on.
+
+    `office` does the work, `pages` turn templates into answers, `units` are the communes to choose from.
+    """
+
+    office: Office
+    pages: Pages
+    units: Units
+
+    def render(self, request: Request, name: str, **context: Any) -> Response:
+        """A page; `violations` in the context are said beside their fields and make it a 422."""
+
+        def say(text: str) -> str:
+            return self.pages.text(request, text)
+
+        language = language_of(request)
+        violations: Sequence[Violation] = context.setdefault("violations", ())
+        wrong: defaultdict[str, str | None] = defaultdict(lambda: None)
+        for violation in violations:
+            wrong[violation.field] = violation.message_en if language == "en" else violation.message_vi
+        context["values"] = defaultdict(str, context.get("values", {}))
+        return self.pages.render(
+            request,
+            name,
+            status=422 if violations else 200,
+            v=views,
+            names=views.Names(say, language),
+            wrong=wrong,
+            said=request.query_params.get("said", ""),
+            **context,
+        )
+
+    def unit(self, principal: Principal, values: Mapping[str, str]) -> str | None:
+        """The commune a form names, among those of the person. Raises `Rejected`."""
+        allowed = [code for code, _ in self.unit_options(principal)]
+        if values.get("unit") in allowed:
+            return values["unit"]
+        if len(allowed) == 1:
+            return allowed[0]
+        raise Rejected([_UNIT_MISSING])
+
+    def unit_options(self, principal: Principal | None) -> list[tuple[str, str]]:
+        """The communes of a person, or all, sorted by name."""
+        options = [
+            (code, self.units.name(code)) for code in self.units.codes() if principal is None or principal.may_see(code)
+        ]
+        return sorted(options, key=lambda option: name_key(option[1]))
+
+    async def file(self, principal: Principal, child_id: str) -> ChildFile:
+        """A child's file; the look is logged. Raises HTTP 404."""
+        try:
+            return await self.office.child(principal, child_id)
+        except NotThereError:
+            raise HTTPException(404) from None
+
+
+async def form_of(request: Request) -> dict[str, str]:
+    """The text fields of a form that was sent."""
+    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
+
+
+def id_in(request: Request, name: str) -> str | None:
+    """An id in the address; nothing where it is none."""
+    value = request.query_params.get(name, "")
+    return value if is_id(value) else None
+
+
+_UNIT_MISSING = Violation(
+    "unit", "unit-missing", "Hãy chọn xã, phường nơi trẻ ở.", "Choose the commune where the child lives."
+)
