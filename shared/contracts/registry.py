@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, Field
 
 from shared.contracts.base import Contract, Sealed, contract
-from shared.contracts.vocabulary import ChildDescription, Register, Sector, Sex
+from shared.contracts.vocabulary import ChildDescription, RecordState, RecordStatus, Register, Sector, Sex
 
 
 class ChildFacts(BaseModel):
@@ -21,6 +21,8 @@ class ChildFacts(BaseModel):
     ethnicity: str | None = None
     disability: bool = False
     circumstances: list[str] = Field(default_factory=list)
+    state: RecordState = "collected"
+    status: RecordStatus = "active"
 
 
 class _ChildEvent(Contract):
@@ -74,6 +76,126 @@ class ChildMerged(_ChildEvent):
     """Two records were one child: `child_id` goes on, `merged_id` points to it from now."""
 
     merged_id: str
+
+
+@contract("registry.child.split")
+class ChildSplit(_ChildEvent):
+    """One record was two children: part of what was said of `from_child_id` is `child_id`'s from now."""
+
+    from_child_id: str
+
+
+@contract("registry.child.checked")
+class ChildChecked(_ChildEvent):
+    """Somebody looked the record through for gaps and contradictions (guide 3978/QĐ-BYT: kiểm tra)."""
+
+    checked_on: date
+
+
+@contract("registry.child.verified")
+class ChildVerified(_ChildEvent):
+    """Somebody verified the record with the family or its papers. `due_on`: when it must be verified again."""
+
+    verified_on: date
+    due_on: date
+    blind: bool = Field(default=False, description="a second person who did not see the first answers")
+
+
+@contract("registry.child.verification.due")
+class ChildVerificationDue(_ChildEvent):
+    """The record has not been verified for as long as the rules allow."""
+
+    due_on: date
+
+
+@contract("registry.child.aged-out")
+class ChildAgedOut(_ChildEvent):
+    """The 16th birthday (Law on Children 102/2016, Art. 1): counted among children no more from `on`."""
+
+    on: date
+
+
+@contract("registry.child.deceased")
+class ChildDeceased(_ChildEvent):
+    """The child died."""
+
+    died_on: date
+
+
+@contract("registry.child.adopted")
+class ChildAdopted(_ChildEvent):
+    """The child was adopted: this record is closed. That a new one exists under a new identity is told to nobody."""
+
+    on: date
+
+
+@contract("registry.child.withdrawn")
+class ChildWithdrawn(_ChildEvent):
+    """The record was made by mistake (an import that was undone) and counts no more."""
+
+    reason: Literal["import-undone", "not-a-child", "made-up"]
+
+
+@contract("registry.child.returned")
+class ChildReturned(_ChildEvent):
+    """A closed record is kept up again: it had been closed by mistake, or what withdrew it was undone."""
+
+    was: RecordStatus
+
+
+@contract("registry.child.erased")
+class ChildErased(Contract):
+    """Erased by law: the key is gone, and with it whatever was sealed for the child, wherever it lies."""
+
+    child_id: str
+
+
+@contract("registry.record.withdrawn")
+class RecordWithdrawn(Contract):
+    """A source's statement counts no more (an import that was undone)."""
+
+    record_id: str
+    child_id: str
+
+
+@contract("registry.reverification.completed")
+class ReverificationCompleted(Contract):
+    """A blind sample of a commune was collected again by second persons (guide 3978/QĐ-BYT: phúc tra)."""
+
+    sample_id: str
+    unit: str
+    size: Annotated[int, Field(ge=0)]
+    found: Annotated[int, Field(ge=0, description="children of the sample that the second person could reach")]
+    agreed: Annotated[int, Field(ge=0, description="answers alike")]
+    asked: Annotated[int, Field(ge=0, description="answers compared")]
+    by_field: dict[str, tuple[int, int]] = Field(default_factory=dict, description="field: alike, compared")
+
+
+@contract("registry.quality.measured")
+class QualityMeasured(Contract):
+    """How good a commune's records are on a day: how many break each rule, of how many children."""
+
+    unit: str
+    on: date
+    children: Annotated[int, Field(ge=0)]
+    verified: Annotated[int, Field(ge=0)]
+    due: Annotated[int, Field(ge=0)]
+    broken: dict[str, int] = Field(default_factory=dict, description="rule: children whose record breaks it")
+    score: Annotated[float, Field(ge=0, le=100)]
+
+
+@contract("registry.import.finished")
+class ImportFinished(Contract):
+    """A file was taken over, or an import undone."""
+
+    import_id: str
+    kind: str
+    unit: str | None = None
+    rows: Annotated[int, Field(ge=0)]
+    taken: Annotated[int, Field(ge=0)]
+    rejected: Annotated[int, Field(ge=0)]
+    new_children: Annotated[int, Field(ge=0)]
+    undone: bool = False
 
 
 class Candidate(BaseModel):

@@ -35,6 +35,12 @@ Channel = Literal[
 ]
 RiskLevel = Literal["high", "medium", "low", "unassessed"]
 AgeBand = Literal["0-3", "4-5", "6-10", "11-15", "16+", "unknown"]
+# How a child's record stands: who has looked at it, and whether somebody must again (guide 3978/QĐ-BYT).
+RecordState = Literal["collected", "checked", "verified", "due"]
+# Whether the person is still one whose record is kept up: aged out at 16, died, adopted (identity protected), withdrawn
+# (recorded by mistake), erased by law.
+RecordStatus = Literal["active", "aged-out", "deceased", "adopted", "withdrawn", "erased"]
+BirthPrecision = Literal["day", "month", "year"]
 Register = Literal["commune-roster", "school-roster", "health-record", "registry-page", "report"]
 
 # Five digits since Decision 124/2004; whether the commune exists is the reference data's to say.
@@ -68,6 +74,7 @@ def _blank_is_none(value: object) -> object:
 
 
 OptionalText = Annotated[ShortText | None, BeforeValidator(_blank_is_none)]
+OptionalLongText = Annotated[LongText | None, BeforeValidator(_blank_is_none)]
 
 
 class Person(BaseModel):
@@ -81,8 +88,23 @@ class Person(BaseModel):
     relation: OptionalText = None
 
 
+class Stay(BaseModel):
+    """Where somebody stays for a time, beside the residence. Identity, only ever inside a sealed field."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    unit: UnitCode | None = None
+    address: OptionalText = None
+    hamlet: OptionalText = None
+    since: Day | None = None
+
+
 class ChildDescription(BaseModel):
-    """A child as much as a sender knows (form 01: nearly all "if known"). Identity, only ever inside a sealed field."""
+    """A child as much as a sender knows (form 01: nearly all "if known"). Identity, only ever inside a sealed field.
+
+    `birth_precision`: how much of `birth_date` is known; nothing means the day. `ethnicity` as written;
+    `ethnicity_code` by the list of 121-TCTK/PPCĐ, `ethnicity_list` the list from which the sender's code came.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -98,10 +120,18 @@ class ChildDescription(BaseModel):
     hamlet: OptionalText = None
     school: OptionalText = None
     grade: OptionalText = None
+    birth_precision: BirthPrecision | None = None
+    birth_place: OptionalText = None
+    birth_certificate: OptionalText = None
+    ethnicity_code: ListCode | None = None
+    ethnicity_list: Literal["121-tctk", "gso"] | None = None
+    health_insurance: OptionalText = None
+    household: OptionalText = None
+    stay: Stay | None = None
+    health: OptionalLongText = None
+    disability_kinds: Annotated[list[ListCode], Field(max_length=10)] = Field(default_factory=list)
+    disability_level: ListCode | None = None
     carers: Annotated[list[Person], Field(max_length=20)] = Field(default_factory=list)
-
-
-OptionalLongText = Annotated[LongText | None, BeforeValidator(_blank_is_none)]
 
 
 class Parent(BaseModel):
