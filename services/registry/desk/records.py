@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import get_args
-from zoneinfo import ZoneInfo
 
+from services.registry.desk.following import follow, today
 from services.registry.domain.children import (
     Known,
     Statement,
@@ -21,6 +21,7 @@ from services.registry.domain.children import (
     only_changes,
     refusals,
 )
+from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.matching import (
     POSSIBLE,
     Identification,
@@ -50,7 +51,6 @@ from shared.messaging.outbox import new_id, stable_id
 from shared.messaging.router import Scope
 from shared.privacy import Keys
 
-ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _LEAD: Sector = "dolisa"  # the child-protection authority: for whom a person corrects the registry
 
 
@@ -65,11 +65,6 @@ class Taken:
 
 class VersionConflictError(Exception):
     """Somebody else changed the child's record since it was read. Nothing was saved."""
-
-
-def today(scope: Scope) -> date:
-    """The day in the province."""
-    return scope.now.astimezone(ZONE).date()
 
 
 def sector_of(value: str | None) -> Sector:
@@ -106,7 +101,13 @@ class Desk:
     async def identify(self, scope: Scope, wanted: Traits, leave_out: str | None = None) -> Identification:
         """Who the described child is among those known."""
         rows = await store.candidates(scope.connection, search_keys(wanted), leave_out)
-        return identify(wanted, ((row.id, [row.traits]) for row in rows))
+        found = identify(wanted, ((row.id, [row.traits]) for row in rows if row.known.status not in HIDDEN))
+        if found.possible:
+            return found
+        # What is still told of an adopted child under its old name belongs to the closed record, or it would found
+        # another; that there is one is shown to nobody.
+        closed = identify(wanted, ((row.id, [row.traits]) for row in rows if row.known.status == "adopted"))
+        return Identification(closed.sure, ())
 
     async def open_record(
         self, scope: Scope, description: ChildDescription, unit: str | None, actor: str, *, seen: Sequence[str] = ()
@@ -226,6 +227,7 @@ class Desk:
         said = await store.statements(connection, row.id)
         holding = await store.holding(connection, row.id, today(scope))
         known = compose(said, holding) if said else replace(row.known, circumstances=tuple(sorted(holding)))
+        known = await follow(scope, row, known)
         changed = changed_fields(row.known, known)
         begun = sorted(set(known.circumstances) - set(row.known.circumstances))
         ended = sorted(set(row.known.circumstances) - set(known.circumstances))
@@ -294,6 +296,9 @@ class Desk:
         said = replace(said, sequence=before.sequence + 1, probability=before.probability)
         others = [s for s in await store.statements(scope.connection, row.id) if s.record_id != said.record_id]
         wanted = traits_of(said.description, said.unit, said.as_of)
+        if row.known.status == "withdrawn":
+            # Somebody said that the record was none; the source says again, otherwise, that there is a child.
+            return await self._place(scope, said, wanted, await self.identify(scope, wanted), actor)
         if others:
             rest = compose(others)
             sure = compare(wanted, traits_of(rest.description, rest.unit, rest.confirmed_on)).probability

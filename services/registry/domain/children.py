@@ -14,7 +14,7 @@ from typing import Any, Final
 from services.registry.domain.names import Likeness, compare_names, fold, name_of
 from shared.contracts.errors import Violation
 from shared.contracts.registry import ChildFacts
-from shared.contracts.vocabulary import ChildDescription, Person, Register, age_on
+from shared.contracts.vocabulary import ChildDescription, Person, RecordState, RecordStatus, Register, age_on
 
 # Law on Children 102/2016, Art. 1: a child is a person under 16.
 ADULT_AGE: Final = 16
@@ -65,6 +65,9 @@ class Known:
     birth_year: int | None
     confirmed_on: date
     circumstances: tuple[str, ...] = field(default=())
+    # How the record stands: not told by any source, but by what people and time did with it.
+    state: RecordState = "collected"
+    status: RecordStatus = "active"
 
     @property
     def facts(self) -> ChildFacts:
@@ -78,6 +81,8 @@ class Known:
             ethnicity=self.description.ethnicity,
             disability=DISABILITY in self.circumstances,
             circumstances=list(self.circumstances),
+            state=self.state,
+            status=self.status,
         )
 
 

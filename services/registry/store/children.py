@@ -22,7 +22,8 @@ from shared.contracts.vocabulary import ChildDescription
 # A blocking key that many share (a common name in one year) costs no more than this many look-ups.
 _PER_KEY = 80
 CHILD_COLUMNS = (
-    "id, sequence, unit, birth_year, description, circumstances, confirmed_on, merged_into, registered_at, changed_at"
+    "id, sequence, unit, birth_year, description, circumstances, confirmed_on, merged_into, registered_at, changed_at, "
+    "state, status"
 )
 
 
@@ -57,6 +58,8 @@ def child_of(row: Row[Any]) -> ChildRow:
         birth_year=row.birth_year,
         confirmed_on=row.confirmed_on,
         circumstances=tuple(row.circumstances),
+        state=row.state,
+        status=row.status,
     )
     merged = str(row.merged_into) if row.merged_into else None
     return ChildRow(str(row.id), row.sequence, known, merged, row.registered_at, row.changed_at)
@@ -369,6 +372,38 @@ async def history(connection: AsyncConnection, child_id: str, limit: int = 100) 
         {"id": child_id, "limit": limit},
     )
     return found.all()
+
+
+async def forget(connection: AsyncConnection, child_id: str) -> Sequence[str]:
+    """Erasure: everything that this database holds of who a child is, of the records merged into it too.
+
+    The empty rows of `child` stay, so that an id which others hold is never taken for an unknown one. Out: the ids of
+    all records emptied, whose keys are to be destroyed as well.
+    """
+    rows = await connection.execute(
+        text(
+            """WITH RECURSIVE one AS (
+                   SELECT id FROM child WHERE id = CAST(:id AS uuid)
+                   UNION SELECT child.id FROM child JOIN one ON child.merged_into = one.id)
+               SELECT id FROM one"""
+        ),
+        {"id": child_id},
+    )
+    ids = [str(row.id) for row in rows]
+    for table in ("revision", "photo", "finding", "circumstance", "block", "statement", "history"):
+        await connection.execute(text(f"DELETE FROM {table} WHERE child_id = ANY(CAST(:ids AS uuid[]))"), {"ids": ids})
+    await connection.execute(
+        text("DELETE FROM pair WHERE low = ANY(CAST(:ids AS uuid[])) OR high = ANY(CAST(:ids AS uuid[]))"), {"ids": ids}
+    )
+    await connection.execute(
+        text(
+            """UPDATE child SET unit = NULL, birth_date = NULL, birth_year = NULL, name_folded = '', carers_folded = '',
+                      description = '{}', circumstances = '{}', sources = '[]', conflicts = '[]'
+               WHERE id = ANY(CAST(:ids AS uuid[]))"""
+        ),
+        {"ids": ids},
+    )
+    return ids
 
 
 async def put_identification(connection: AsyncConnection, case_id: str, child_id: str | None) -> int:
