@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from services.registry.store.finding import Wanted
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import ChildDescription, Person
+from shared.reference.terms import Terms
 from shared.web.i18n import format_date
 
 CARERS: Final = 3
@@ -132,17 +133,33 @@ def keep_carers(known: ChildDescription, wanted: ChildDescription) -> ChildDescr
     return wanted.model_copy(update={"carers": [*wanted.carers, *known.carers[CARERS:]]})
 
 
+def read_reason(values: Mapping[str, str]) -> str:
+    """Why something is changed: a code of the list, and words where there are any. Raises `Rejected`."""
+    reasons = Terms.load("correction-reasons")
+    code, words = values.get("reason", ""), " ".join(values.get("reason_words", "").split())
+    if code not in reasons.codes():
+        raise Rejected([Violation("reason", "reason-missing", "Hãy chọn lý do sửa.", "Choose why this is corrected.")])
+    if reasons.get(code, "words") and not words:
+        raise Rejected(
+            [Violation("reason_words", "reason-words-missing", "Hãy ghi rõ lý do.", "Say what the reason is.")]
+        )
+    return f"{code}: {words}" if words else code
+
+
 def not_clearable(known: ChildDescription, wanted: ChildDescription) -> list[Violation]:
-    """Fields that a person emptied: what a source says stays until somebody says what is right instead."""
-    names = [name for name in (*_TEXTS, "birth_date") if getattr(known, name) and not getattr(wanted, name)]
+    """What a record cannot be without: a name, and a birth date or an age."""
+    wrong = [] if wanted.name or not known.name else ["name"]
+    dated = known.birth_date is not None or known.age is not None
+    if dated and wanted.birth_date is None and wanted.age is None:
+        wrong.append("birth_date")
     return [
         Violation(
             name,
             "not-clearable",
-            "Không thể để trống mục mà một nguồn đã ghi. Hãy ghi thông tin đúng.",
-            "What a source has told cannot be emptied. Write what is right instead.",
+            "Không thể để trống mục này. Hãy ghi thông tin đúng.",
+            "This cannot be emptied. Write what is right instead.",
         )
-        for name in names
+        for name in wrong
     ]
 
 

@@ -8,27 +8,29 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import Row
 
 from services.registry import merging
-from services.registry.desk import Desk, Taken, today
-from services.registry.domain.children import Statement, circumstance_refusals
+from services.registry.desk import ZONE, Desk, Taken, today
+from services.registry.domain.children import Change, Known, Revision, Statement, changes, circumstance_refusals
 from services.registry.domain.matching import Comparison, Identification, Match, compare, traits_of
 from services.registry.store import children as store
-from services.registry.store import finding, pairs
+from services.registry.store import finding, pairs, revisions
 from services.registry.store.children import ChildRow, Observation
 from services.registry.store.finding import Wanted
 from services.registry.store.pairs import Merge, Pair
-from shared.contracts.errors import Rejected
+from shared.contracts.errors import Rejected, Violation, refuse_unstorable
 from shared.contracts.vocabulary import ChildDescription
 from shared.database import Database
 from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, Role
 from shared.messaging.outbox import new_id, stable_id
 from shared.messaging.router import Clock, Scope
 from shared.reference.terms import Terms
+
+_REASON_LENGTH = 300
 
 
 class NotThereError(Exception):
@@ -43,10 +45,16 @@ class ChildFile:
     statements: Sequence[Statement]
     circumstances: Sequence[Observation]
     history: Sequence[Row[Any]]
+    revisions: Sequence[Revision]
     merges: Sequence[Merge]
     accesses: Sequence[Row[Any]]
     waiting: int
     today: date
+
+    @property
+    def changes(self) -> list[Change]:
+        """What changed, the newest first."""
+        return changes(self.revisions, self.row.known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,13 +146,55 @@ class Office:
             return await self._desk.open_record(scope, description, unit, _actor(principal), seen=seen)
 
     async def correct(
-        self, principal: Principal, child_id: str, wanted: ChildDescription, unit: str | None, version: int
+        self,
+        principal: Principal,
+        child_id: str,
+        wanted: ChildDescription,
+        unit: str | None,
+        version: int,
+        reason: str,
     ) -> None:
-        """Correct or move a child. Raises `Rejected`, `VersionConflictError`, `NotThereError`, `NotAllowedError`."""
+        """Correct or move a child, saying why.
+
+        Raises: `Rejected`, `VersionConflictError`, `NotThereError`, `NotAllowedError`.
+        """
         async with self.scope() as scope:
             row = await self._seen(scope, principal, child_id)
             _must_edit(principal, row.known.unit)
-            await self._desk.correct(scope, row.id, wanted, unit, version=version, actor=_actor(principal))
+            said = _reason(reason)
+            await self._desk.correct(scope, row.id, wanted, unit, version=version, actor=_actor(principal), reason=said)
+
+    async def settle(
+        self, principal: Principal, child_id: str, field: str, record_id: str, version: int, reason: str
+    ) -> None:
+        """Decide which source is right where several contradict each other, saying why.
+
+        Raises: `Rejected`, `VersionConflictError`, `NotThereError`, `NotAllowedError`.
+        """
+        async with self.scope() as scope:
+            row = await self._seen(scope, principal, child_id)
+            _must_edit(principal, row.known.unit)
+            said = _reason(reason)
+            try:
+                await self._desk.settle(
+                    scope, row.id, field, record_id, version=version, actor=_actor(principal), reason=said
+                )
+            except LookupError:
+                raise NotThereError from None
+
+    async def as_it_was(self, principal: Principal, child_id: str, day: date) -> tuple[ChildRow, Known | None]:
+        """What was known of a child at the end of a day; None: nothing, it was not recorded yet. The look is logged.
+
+        Raises: `NotThereError`.
+        """
+        async with self.scope() as scope:
+            row = await self._seen(scope, principal, child_id)
+            moment = datetime.combine(day + timedelta(days=1), time(), ZONE)
+            change = await revisions.following(scope.connection, row.id, moment)
+            await finding.log_access(scope.connection, scope.now, principal.id, "child-page", row.id)
+        if row.registered_at >= moment:
+            return row, None
+        return row, change.before if change else row.known
 
     async def begin(self, principal: Principal, child_id: str, code: str, since: date, evidence: str | None) -> None:
         """A circumstance begins. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
@@ -228,6 +278,7 @@ class Office:
             statements=await store.statements(connection, row.id),
             circumstances=await store.circumstances(connection, row.id),
             history=await store.history(connection, row.id),
+            revisions=await revisions.of_child(connection, row.id),
             merges=await pairs.merges_into(connection, row.id),
             accesses=await finding.accesses(connection, row.id),
             waiting=len(await pairs.pairs_of(connection, row.id)),
@@ -263,3 +314,21 @@ def _actor(principal: Principal) -> str:
 def _must_edit(principal: Principal, unit: str | None) -> None:
     if not principal.may(Permission.EDIT_CHILDREN) or not principal.may_see(unit):
         raise NotAllowedError("The role or the place does not allow this")
+
+
+def _reason(text: str) -> str:
+    """Why a record is corrected. Raises `Rejected`."""
+    refuse_unstorable(text, "reason")
+    said = " ".join(text.split())
+    if not said:
+        raise Rejected(
+            [
+                Violation(
+                    "reason",
+                    "reason-missing",
+                    "Hãy nêu lý do: căn cứ vào đâu, vì sao sửa.",
+                    "Say why: on what grounds, what for.",
+                )
+            ]
+        )
+    return said[:_REASON_LENGTH]

@@ -1,8 +1,8 @@
 """Makes time pass: records due for re-verification, 16th birthdays, adopted children's new records, told once however
 many replicas run, and after a day off all at once.
 
-Rows are taken with FOR UPDATE SKIP LOCKED and told in the same transaction. A record that cannot be told must never keep
-the others from being told.
+Rows are taken with FOR UPDATE SKIP LOCKED and told in the same transaction. A record that cannot be told must never
+keep the others from being told.
 """
 
 from __future__ import annotations
@@ -24,37 +24,27 @@ _LONGEST_DELAY = 60.0
 _LOG = structlog.get_logger(__name__)
 
 
-async def tick(database: Database, lifecycle: Lifecycle, clock: Clock, batch: int = BATCH) -> int:
+async def tick(database: Database, lifecycle: Lifecycle, clock: Clock) -> int:
     """Tell everything that fell due until today, and then each commune once. Out: how many records it concerned.
 
-    Raises what says that the database is away, or what a single record raised when nothing else was left to tell.
+    A record that cannot be told is passed over until the next time. Raises what says that the database is away.
     """
     told = 0
+    spoilt: set[str] = set()
     while True:
-        try:
-            taken = await _batch(database, lifecycle, clock, batch)
-        except Exception as error:
-            if is_passing(error) or batch == 1:
-                raise
-            # One of them spoils the batch: the others are told one by one, up to it.
-            _LOG.error("registry.life.stuck", reason=type(error).__name__)
-            return told + await tick(database, lifecycle, clock, 1)
+        known = len(spoilt)
+        async with database.transaction() as connection:
+            scope = Scope("registry", connection, clock())
+            taken = await lifecycle.tick(scope, BATCH, spoilt)
+            await scope.flush()
         told += taken
-        if not taken:
+        if not taken and len(spoilt) == known:
             break
     async with database.transaction() as connection:
         scope = Scope("registry", connection, clock())
         await lifecycle.tell_communes(scope)
         await scope.flush()
     return told
-
-
-async def _batch(database: Database, lifecycle: Lifecycle, clock: Clock, batch: int) -> int:
-    async with database.transaction() as connection:
-        scope = Scope("registry", connection, clock())
-        taken = await lifecycle.tick(scope, batch)
-        await scope.flush()
-    return taken
 
 
 def ticker(database: Database, lifecycle: Lifecycle, clock: Clock) -> Callable[[asyncio.Event], Awaitable[None]]:
@@ -67,7 +57,8 @@ def ticker(database: Database, lifecycle: Lifecycle, clock: Clock) -> Callable[[
                 await tick(database, lifecycle, clock)
                 wait, delay = EVERY_SECONDS, _SHORTEST_SECONDS
             except Exception as error:
-                # Whatever one record did, the loop goes on: the others' days come, too.
+                if not is_passing(error):
+                    raise
                 _LOG.warning("registry.life.waiting", reason=type(error).__name__, seconds=delay)
                 wait, delay = delay, min(delay * 2, _LONGEST_DELAY)
             await pause(stop, wait)

@@ -115,7 +115,7 @@ async def test_a_worker_registers_finds_corrects_and_moves_a_child(house: House)
     form = await lan.get(f"/registry/children/{child_id}/correct")
     version = re.search(r'name="version" id="f-version" value="(\d+)"', form.text)
     assert version is not None
-    wanted = {**FORM, "name": "Nguyễn Thị Ngọc Ánh", "version": version.group(1)}
+    wanted = {**FORM, "name": "Nguyễn Thị Ngọc Ánh", "version": version.group(1), "reason": "papers"}
     assert (await lan.post(f"/registry/children/{child_id}/correct", **wanted)).status == 303
     again = await lan.post(f"/registry/children/{child_id}/correct", **{**wanted, "hamlet": "Tổ 3"})
     assert again.status == 422
@@ -233,7 +233,12 @@ async def test_the_api_does_what_the_pages_do(house: House) -> None:
     status, found = await lan.json("POST", "/registry/api/search", {"name": "ngoc anh", "birth_year": 2016})
     assert [view["child_id"] for view in found] == [done["child_id"]]
     address = f"/registry/api/children/{done['child_id']}"
-    correction = {"child": {**child, "ethnicity": "Tày"}, "unit": HOME, "version": found[0]["version"]}
+    correction = {
+        "child": {**child, "ethnicity": "Tày"},
+        "unit": HOME,
+        "version": found[0]["version"],
+        "reason": "papers",
+    }
     assert (await lan.json("PUT", address, correction))[0] == 204
     assert (await lan.json("PUT", address, correction))[0] == 409
     status, view = await lan.json("GET", address)

@@ -1,7 +1,7 @@
 """What can be done to the registry, by events and by people alike; each act works inside the caller's transaction."""
 
-from services.registry.desk.following import today
+from services.registry.desk.following import ZONE, today
 from services.registry.desk.lifecycle import Lifecycle
 from services.registry.desk.records import Desk, Taken, VersionConflictError, emit_link, sector_of
 
-__all__ = ["Desk", "Lifecycle", "Taken", "VersionConflictError", "emit_link", "sector_of", "today"]
+__all__ = ["ZONE", "Desk", "Lifecycle", "Taken", "VersionConflictError", "emit_link", "sector_of", "today"]

@@ -7,10 +7,12 @@ random moment, in a transaction of its own: no time, trace or sequence of events
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
+from typing import Any
 
 from pydantic import BaseModel
+from sqlalchemy import Row
 
 from services.registry.desk.following import today
 from services.registry.desk.records import Desk
@@ -78,19 +80,18 @@ class Adoptions:
         """The adoption was recorded by mistake. Out: whether it could be: the new record has not begun."""
         return await store.take_back(scope.connection, self.token(child_id))
 
-    async def renew(self, scope: Scope, limit: int) -> int:
-        """Begin the new records whose moment has come. Out: how many."""
-        rows = await store.opening(scope.connection, scope.now, limit)
-        for row in rows:
-            key = self._keys.open_private(str(row.id), row.wrapped)
-            box = as_box(row.sealed)
-            if box is None:
-                raise ValueError("a link that is not sealed")
-            link = self._keys.read_private(key, box, Link)
-            new = await self._register(scope, link)
-            kept = self._keys.seal_private(key, Link(old=link.old, new=new))
-            await store.opened(scope.connection, str(row.id), self.token(new), kept)
-        return len(rows)
+    async def opening(self, scope: Scope, limit: int, spoilt: Collection[str]) -> Sequence[str]:
+        """The links whose new record's moment has come, locked. `spoilt`: those to pass over."""
+        return await store.opening(scope.connection, scope.now, limit, spoilt)
+
+    async def renew(self, scope: Scope, link_id: str) -> None:
+        """Begin the new record of a link that is locked."""
+        row = await store.link(scope.connection, link_id)
+        link = self._open(row)
+        new = await self._register(scope, link)
+        key = self._keys.open_private(link_id, row.wrapped)
+        kept = self._keys.seal_private(key, Link(old=link.old, new=new))
+        await store.opened(scope.connection, link_id, self.token(new), kept)
 
     async def reveal(self, scope: Scope, child_id: str, who: str, purpose: str, note: str) -> str | None:
         """Whose record was whose, for somebody whom the law names: the other record's id, None where there is none.
@@ -105,12 +106,14 @@ class Adoptions:
         if found is None:
             return None
         await store.log(scope.connection, str(found.id), scope.now, who, purpose, note.strip()[:300])
-        key = self._keys.open_private(str(found.id), found.wrapped)
-        box = as_box(found.sealed)
+        link = self._open(found)
+        return link.new if child_id == link.old else link.old
+
+    def _open(self, row: Row[Any]) -> Link:
+        box = as_box(row.sealed)
         if box is None:
             raise ValueError("a link that is not sealed")
-        link = self._keys.read_private(key, box, Link)
-        return link.new if child_id == link.old else link.old
+        return self._keys.read_private(self._keys.open_private(str(row.id), row.wrapped), box, Link)
 
     async def _register(self, scope: Scope, link: Link) -> str:
         if link.child is None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import date, datetime, time
 
 from services.registry.domain import lifecycle
@@ -11,6 +10,8 @@ from services.registry.store import lifecycle as lives
 from services.registry.store.children import ChildRow
 from shared.messaging.router import Scope
 from shared.reference.calendar import LOCAL
+
+ZONE = LOCAL
 
 
 def today(scope: Scope) -> date:
@@ -23,13 +24,11 @@ def midnight(scope: Scope) -> datetime:
     return datetime.combine(today(scope), time(0), LOCAL)
 
 
-async def follow(scope: Scope, row: ChildRow, known: Known) -> Known:
-    """What is known with how the record stands after it: as it stood, but that a child who lives in another
-    commune from now is new to whoever works there. `row`, as it was, must be locked."""
-    kept = replace(known, state=row.known.state, status=row.known.status)
-    if row.known.unit is None or known.unit is None or known.unit == row.known.unit or kept.status != "active":
-        return kept
+async def arrived(scope: Scope, row: ChildRow, known: Known) -> None:
+    """Where the child lives in another commune from now, that commune has the record to look through. `row`: as it was,
+    locked; `known`: as it was saved."""
+    if not lifecycle.has_moved(row.known, known):
+        return
     standing = await lives.standing(scope.connection, row.id)
     life = lifecycle.arrive(standing.life)
-    await lives.arrive(scope.connection, row.id, life, scope.now, today(scope), row.known.unit)
-    return replace(kept, state=life.state)
+    await lives.arrive(scope.connection, row.id, life, scope.now, today(scope), row.known.unit or "")

@@ -6,10 +6,13 @@ a closed record to be counted, nor tell anybody which record an adopted child's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from typing import Literal
+
+import structlog
 
 from services.registry.desk.adoption import Adoptions
 from services.registry.desk.following import midnight, today
@@ -18,6 +21,7 @@ from services.registry.domain import lifecycle
 from services.registry.domain.lifecycle import Life, add_months, refuse
 from services.registry.store import children as store
 from services.registry.store import lifecycle as lives
+from services.registry.store import revisions
 from services.registry.store.children import ChildRow
 from shared.contracts.base import Contract
 from shared.contracts.registry import (
@@ -36,6 +40,7 @@ from shared.contracts.registry import (
     VerificationDigest,
 )
 from shared.contracts.vocabulary import ChildDescription
+from shared.database import is_passing
 from shared.messaging.outbox import OutboxRow, put
 from shared.messaging.router import Scope
 from shared.privacy import Keys
@@ -44,6 +49,7 @@ from shared.reference.calendar import LOCAL
 from shared.reference.keeping import Keeping
 from shared.reference.terms import Terms
 
+_LOG = structlog.get_logger(__name__)
 WithdrawnBecause = Literal["import-undone", "not-a-child", "made-up"]
 
 
@@ -124,8 +130,9 @@ class Lifecycle:
             blind = sample_id is not None
             return ChildVerified(child_id=row.id, facts=facts, verified_on=on, due_on=due_on, blind=blind)
 
-        detail = {"method": method, "fields": sorted(changed)}
-        return Verified(await self._settle(scope, row, life, "verified", by, told, **detail), due_on)
+        attested = {*confirmed, *changed}
+        row = await self._desk.attest(scope, row, sorted(attested), on=on, by_act=method, actor=by)
+        return Verified(await self._settle(scope, row, life, None, by, told), due_on)
 
     async def move(self, scope: Scope, row: ChildRow, unit: str, *, by: str) -> None:
         """The child lives in another commune of the province, which sees it as arrived, to be checked. Raises
@@ -158,7 +165,7 @@ class Lifecycle:
             "deceased",
             by,
             lambda facts: ChildDeceased(child_id=row.id, facts=facts, died_on=on),
-            source=source.strip()[:300],
+            reason=source.strip()[:300],
         )
 
     async def withdraw(self, scope: Scope, row: ChildRow, reason: WithdrawnBecause, *, by: str, note: str = "") -> None:
@@ -172,8 +179,7 @@ class Lifecycle:
             "withdrawn",
             by,
             lambda facts: ChildWithdrawn(child_id=row.id, facts=facts, reason=reason),
-            reason=reason,
-            note=note[:300],
+            reason=note[:300] or None,
         )
         await self._withdraw_records(scope, row.id)
 
@@ -189,7 +195,7 @@ class Lifecycle:
             "returned",
             by,
             lambda facts: ChildReturned(child_id=row.id, facts=facts, was=before.status),
-            note=note[:300],
+            reason=note[:300] or None,
         )
         if before.status == "withdrawn":
             await lives.withdraw_statements(scope.connection, row.id)
@@ -273,19 +279,39 @@ class Lifecycle:
 
     # What time does
 
-    async def tick(self, scope: Scope, limit: int) -> int:
-        """Tell what fell due until today, at most `limit` records of each kind. Out: how many."""
+    async def tick(self, scope: Scope, limit: int, spoilt: set[str]) -> int:
+        """Tell what fell due until today, at most `limit` records of each kind. Out: how many.
+
+        Args:
+            spoilt: records that could not be told, which are passed over; those of this turn are added.
+        """
         day = today(scope)
-        due = await lives.falling(scope.connection, lives.DUE, day, limit)
-        for row in due:
-            await self._fall_due(scope, row, day)
-        await lives.note_due(scope.connection, {row.known.unit for row in due if row.known.unit}, day)
-        told = len(due)
-        for query in (lives.GROWN_UP, lives.GREW_YOUNGER):
-            for row in await lives.falling(scope.connection, query, day, limit):
-                await self._grow_up(scope, row, day)
-                told += 1
-        return told + await self.adoptions.renew(scope, limit)
+        told = 0
+        for query, tell in (
+            (lives.DUE, self._fall_due),
+            (lives.GROWN_UP, self._grow_up),
+            (lives.GREW_YOUNGER, self._grow_up),
+        ):
+            for row in await lives.falling(scope.connection, query, day, limit, spoilt):
+                told += await self._alone(scope, row.id, partial(tell, scope, row, day), spoilt)
+        for link_id in await self.adoptions.opening(scope, limit, spoilt):
+            told += await self._alone(scope, link_id, partial(self.adoptions.renew, scope, link_id), spoilt)
+        return told
+
+    async def _alone(self, scope: Scope, name: str, act: Callable[[], Awaitable[None]], spoilt: set[str]) -> bool:
+        """Do one thing that nothing else depends on. Out: whether it could be; raises where the database is away."""
+        try:
+            async with scope.connection.begin_nested():
+                await act()
+                await scope.flush()
+        except Exception as error:
+            if is_passing(error):
+                raise
+            scope.drop()
+            spoilt.add(name)
+            _LOG.error("registry.life.stuck", record=name, reason=type(error).__name__)
+            return False
+        return True
 
     async def tell_communes(self, scope: Scope) -> int:
         """Tell each commune once a day what fell due. Out: how many were told."""
@@ -308,6 +334,8 @@ class Lifecycle:
             "time",
             lambda facts: ChildVerificationDue(child_id=row.id, facts=facts, due_on=due_on),
         )
+        if row.known.unit is not None:
+            await lives.note_due(scope.connection, row.known.unit, day)
 
     async def _grow_up(self, scope: Scope, row: ChildRow, day: date) -> None:
         before = await self._life(scope, row)
@@ -328,17 +356,22 @@ class Lifecycle:
         scope: Scope,
         row: ChildRow,
         life: Life,
-        kind: str,
+        cause: str | None,
         by: str,
         told: Callable[[ChildFacts], Contract],
-        **detail: object,
+        reason: str | None = None,
     ) -> int:
-        """Save how the record stands now and tell it. Out: its sequence."""
+        """Save how the record stands now and tell it. Out: its sequence.
+
+        Args:
+            cause: for the record's history; None where its revision is kept already.
+        """
         known = replace(row.known, state=life.state, status=life.status)
         sequence = row.sequence + 1
+        if cause is not None:
+            await revisions.put(scope.connection, row.id, scope.now, by, cause, reason)
         await scope.emit(told(known.facts), subject=row.id, sequence=sequence, unit=known.unit)
         await lives.save(scope.connection, row.id, sequence, life, scope.now)
-        await store.add_history(scope.connection, row.id, scope.now, kind, by, **detail)
         return sequence
 
     async def _withdraw_records(self, scope: Scope, child_id: str) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final
 
-from services.registry.domain.children import ADULT_AGE
+from services.registry.domain.children import ADULT_AGE, Known
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import ChildDescription, RecordState, RecordStatus, age_on
 from shared.reference.keeping import Periods
@@ -75,6 +75,17 @@ def arrive(life: Life) -> Life:
     if not life.kept_up:
         return life
     return replace(life, state="collected", checked_on=None, due_on=None)
+
+
+def has_moved(before: Known, after: Known) -> bool:
+    """Whether the child of a record that is kept up lives in another commune than before."""
+    return None not in (before.unit, after.unit) and before.unit != after.unit and before.status == "active"
+
+
+def follow(before: Known, after: Known) -> Known:
+    """What is known now, with how the record stands after it: as it stood, unless the child has moved."""
+    state: RecordState = "collected" if has_moved(before, after) else before.state
+    return replace(after, state=state, status=before.status)
 
 
 def move_away(life: Life, on: date, today: date) -> Life:

@@ -64,7 +64,7 @@ class RegisterPages:
             if found := forms.not_clearable(known, wanted):
                 raise Rejected(found)
             version = int(values["version"]) if values.get("version", "").isdigit() else 0
-            await self.room.office.correct(principal, file.row.id, wanted, unit, version)
+            await self.room.office.correct(principal, file.row.id, wanted, unit, version, forms.read_reason(values))
         except Rejected as rejected:
             violations = rejected.violations
         except VersionConflictError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -34,16 +34,24 @@ async def take_back(connection: AsyncConnection, old: bytes) -> bool:
     return row.first() is not None
 
 
-async def opening(connection: AsyncConnection, now: datetime, limit: int) -> Sequence[Row[Any]]:
-    """Rows (id, wrapped, sealed) whose moment has come, locked; those another replica holds are left to it."""
+async def opening(connection: AsyncConnection, now: datetime, limit: int, spoilt: Collection[str]) -> Sequence[str]:
+    """Ids of links whose moment has come, locked; those another replica holds are left to it."""
     rows = await connection.execute(
         text(
-            """SELECT id, wrapped, sealed FROM adoption WHERE opens_at <= :now ORDER BY opens_at LIMIT :limit
-               FOR UPDATE SKIP LOCKED"""
+            """SELECT id FROM adoption WHERE opens_at <= :now AND id <> ALL(CAST(:spoilt AS uuid[]))
+               ORDER BY opens_at LIMIT :limit FOR UPDATE SKIP LOCKED"""
         ),
-        {"now": now, "limit": limit},
+        {"now": now, "limit": limit, "spoilt": list(spoilt)},
     )
-    return rows.all()
+    return [str(row.id) for row in rows]
+
+
+async def link(connection: AsyncConnection, adoption_id: str) -> Row[Any]:
+    """Row (id, wrapped, sealed) of a link that there is."""
+    rows = await connection.execute(
+        text("SELECT id, wrapped, sealed FROM adoption WHERE id = CAST(:id AS uuid)"), {"id": adoption_id}
+    )
+    return rows.one()
 
 
 async def opened(connection: AsyncConnection, adoption_id: str, new: bytes, box: SealedBox) -> None:

@@ -142,7 +142,7 @@ async def verifications(connection: AsyncConnection, child_id: str, limit: int =
 
 # What time does
 
-_FALLING = f"""SELECT {CHILD_COLUMNS} FROM child WHERE {{condition}}
+_FALLING = f"""SELECT {CHILD_COLUMNS} FROM child WHERE {{condition}} AND id <> ALL(CAST(:spoilt AS uuid[]))
                ORDER BY {{order}} LIMIT :limit FOR UPDATE SKIP LOCKED"""
 DUE = _FALLING.format(condition=f"{_LIVE} AND state = 'verified' AND due_on <= :today", order="due_on")
 GROWN_UP = _FALLING.format(condition=f"{_LIVE} AND ages_out_on <= :today", order="ages_out_on")
@@ -151,24 +151,22 @@ GREW_YOUNGER = _FALLING.format(
 )
 
 
-async def falling(connection: AsyncConnection, query: str, today: date, limit: int) -> list[ChildRow]:
+async def falling(
+    connection: AsyncConnection, query: str, today: date, limit: int, spoilt: Collection[str]
+) -> list[ChildRow]:
     """Records about which something falls due, locked; those another replica holds are left to it.
 
     Args:
-        query: DUE, GROWN_UP or GREW_YOUNGER.
+        query: DUE, GROWN_UP or GREW_YOUNGER. spoilt: ids to pass over.
     """
-    rows = await connection.execute(text(query), {"today": today, "limit": limit})
+    rows = await connection.execute(text(query), {"today": today, "limit": limit, "spoilt": list(spoilt)})
     return [child_of(row) for row in rows]
 
 
-async def note_due(connection: AsyncConnection, units: Collection[str], day: date) -> None:
-    """Records of these communes fell due on a day: each is to be told of it once."""
+async def note_due(connection: AsyncConnection, unit: str, day: date) -> None:
+    """Records of a commune fell due on a day: it is to be told of it once."""
     await connection.execute(
-        text(
-            """INSERT INTO digest (unit, day) SELECT unit, :day FROM unnest(CAST(:units AS text[])) AS u(unit)
-               ORDER BY unit ON CONFLICT DO NOTHING"""
-        ),
-        {"units": sorted(units), "day": day},
+        text("INSERT INTO digest (unit, day) VALUES (:unit, :day) ON CONFLICT DO NOTHING"), {"unit": unit, "day": day}
     )
 
 

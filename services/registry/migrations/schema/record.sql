@@ -2,19 +2,29 @@
 ALTER TABLE child
     -- RecordStatus; a merged record is 'active' with merged_into.
     ADD COLUMN status text NOT NULL DEFAULT 'active',
-    -- field -> {record_id, register_kind, sector, as_of, verified_on}: where what is known comes from.
-    ADD COLUMN sources jsonb NOT NULL DEFAULT '{}',
-    -- [{field, values: [{value, record_id, register_kind, as_of}]}]: sources of like trust that contradict each other.
+    -- [{record_id, register_kind, sector, as_of, fields: {field: null, or [day, kind of act] where it was verified}}]:
+    -- where what is known comes from; most children have one source, so it stands once.
+    ADD COLUMN sources jsonb NOT NULL DEFAULT '[]',
+    -- [{field, claims: [{value, record_id, register_kind, sector, as_of}]}]: sources of like trust that contradict
+    -- each other; the first claim stands until a person decides.
     ADD COLUMN conflicts jsonb NOT NULL DEFAULT '[]',
     -- Adopted children and others whose identity is protected: seen by whom the law names, not by the whole commune.
     ADD COLUMN protected boolean NOT NULL DEFAULT false;
 CREATE INDEX child_conflicts ON child (unit) WHERE conflicts <> '[]' AND merged_into IS NULL;
+-- A person's word on single fields: {field: {on, by, reason, against: {record_id: what it said}}}.
+ALTER TABLE statement ADD COLUMN marks jsonb NOT NULL DEFAULT '{}';
+-- One row a change: when, by whom, what for, and what had been known until then. A record that never changed has none,
+-- so a million imported children cost nothing here; what was known at a moment is the first row after it, else `child`.
 CREATE TABLE revision (
     child_id uuid NOT NULL, number integer NOT NULL, at timestamptz NOT NULL, actor text NOT NULL, cause text NOT NULL,
-    reason text, unit text, birth_year integer, description jsonb NOT NULL, circumstances text[] NOT NULL,
-    sources jsonb NOT NULL, status text NOT NULL, state text NOT NULL, PRIMARY KEY (child_id, number)
+    reason text, unit text, birth_year integer, confirmed_on date NOT NULL, description jsonb NOT NULL,
+    circumstances text[] NOT NULL, sources jsonb NOT NULL, status text NOT NULL, state text NOT NULL,
+    PRIMARY KEY (child_id, number)
 );
 CREATE INDEX revision_at ON revision (child_id, at);
+-- `evidence_kind`, `end_reason`: codes of the reference lists; `subgroup`: of the decree, where the list has any.
+ALTER TABLE circumstance
+    ADD COLUMN subgroup text, ADD COLUMN evidence_kind text, ADD COLUMN end_reason text, ADD COLUMN ended_by text;
 -- Sealed under the child's key: a photo lies in no table in clear.
 CREATE TABLE photo (
     child_id uuid PRIMARY KEY REFERENCES child, media text NOT NULL, size integer NOT NULL, sealed bytea NOT NULL,
