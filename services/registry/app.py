@@ -9,13 +9,15 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from services.registry.api import build_api
-from services.registry.desk import Desk
+from services.registry.desk import Desk, Lifecycle
 from services.registry.handlers import routes
 from services.registry.office import Office
 from services.registry.pages import Room, build_pages
 from services.registry.store import children
+from services.registry.ticker import ticker
 from shared.messaging.service import BackgroundLoop, ServiceApp, ServiceContext
 from shared.messaging.waiting import pause
+from shared.reference.keeping import Keeping
 from shared.reference.units import Units
 from shared.web.pages import Pages
 
@@ -27,6 +29,7 @@ def build(context: ServiceContext) -> ServiceApp:
     """The registry in the given context."""
     units = Units.load()
     desk = Desk(context.keys)
+    lifecycle = Lifecycle(desk, context.keys, Keeping.load())
     office = Office(desk, context.database, context.clock)
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
     router = APIRouter()
@@ -37,7 +40,7 @@ def build(context: ServiceContext) -> ServiceApp:
         pages=pages,
         messaging=routes(desk, context.keys, units),
         migrations=Path(__file__).parent / "migrations",
-        background=[_forgetting(context)],
+        background=[_forgetting(context), ticker(context.database, lifecycle, context.clock)],
         learns_keys=True,
     )
 

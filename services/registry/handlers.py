@@ -6,8 +6,9 @@ An agency's statement that breaks a rule is told back to it with the field; a de
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Final
 
-from services.registry.desk import Desk, sector_of, today
+from services.registry.desk import ZONE, Desk, sector_of, today
 from services.registry.domain.children import (
     Known,
     Statement,
@@ -19,9 +20,21 @@ from services.registry.domain.matching import Identification, claim_keys, traits
 from services.registry.domain.names import fold
 from services.registry.merging import merge
 from services.registry.store import children as store
+from services.registry.store import lifecycle as lives
 from services.registry.store.children import Observation
 from shared.contracts.agency import ChildRecorded, CircumstanceObserved
-from shared.contracts.cases import CaseEvent, ChildChosen, ChildDescribed
+from shared.contracts.cases import (
+    CaseClosed,
+    CaseEvent,
+    CaseMerged,
+    CaseOpened,
+    CaseReopened,
+    ChildChosen,
+    ChildDescribed,
+    ChildLinked,
+    ChildUnlinked,
+)
+from shared.contracts.envelope import Envelope
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.registry import Candidate, ChildIdentified
 from shared.contracts.vocabulary import ChildDescription
@@ -30,6 +43,16 @@ from shared.messaging.router import Received, Router, Scope
 from shared.privacy import Erased, Keys
 from shared.reference.terms import Terms
 from shared.reference.units import Units
+
+# What changes whose a case is, or whether it is open.
+_CASE_TURNS: Final[tuple[type[CaseEvent], ...]] = (
+    CaseOpened,
+    ChildLinked,
+    ChildUnlinked,
+    CaseMerged,
+    CaseClosed,
+    CaseReopened,
+)
 
 
 def routes(desk: Desk, keys: Keys, units: Units) -> Router:
@@ -80,8 +103,15 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
         )
         await desk.observe(scope, row, seen, sector)
 
+    async def on_case(received: Received[CaseEvent], scope: Scope) -> None:
+        await _hear(scope, received.data, received.event)
+
+    for model in _CASE_TURNS:
+        router.handles(model)(on_case)
+
     @router.handles(ChildDescribed)
     async def on_described(received: Received[ChildDescribed], scope: Scope) -> None:
+        await _hear(scope, received.data, received.event)
         try:
             description = await keys.open(scope.connection, received.data.child, ChildDescription)
         except Erased:  # the case was erased by law meanwhile: nobody is left to identify
@@ -90,6 +120,7 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
 
     @router.handles(ChildChosen)
     async def on_chosen(received: Received[ChildChosen], scope: Scope) -> None:
+        await _hear(scope, received.data, received.event)
         if received.data.child is None:
             return
         try:
@@ -99,6 +130,16 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
         await settle_chosen(desk, scope, received.data, description)
 
     return router
+
+
+async def _hear(scope: Scope, data: CaseEvent, event: Envelope) -> None:
+    """What a case tells of its child is kept: nobody is erased while one is open."""
+    facts, sequence = data.facts, event.sequence
+    if sequence is None or event.subject != data.case_id:
+        return
+    child_id = facts.child_id if facts.child_id and _is_id(facts.child_id) else None
+    on = event.time.astimezone(ZONE).date()
+    await lives.hear_case(scope.connection, data.case_id, child_id, facts.status, on, sequence)
 
 
 async def identify_described(

@@ -3,5 +3,6 @@
 from services.registry.desk.following import ZONE, today
 from services.registry.desk.lifecycle import Lifecycle
 from services.registry.desk.records import Desk, Taken, VersionConflictError, emit_link, sector_of
+from services.registry.desk.sampling import Samples
 
-__all__ = ["ZONE", "Desk", "Lifecycle", "Taken", "VersionConflictError", "emit_link", "sector_of", "today"]
+__all__ = ["ZONE", "Desk", "Lifecycle", "Samples", "Taken", "VersionConflictError", "emit_link", "sector_of", "today"]
