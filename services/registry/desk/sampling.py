@@ -130,7 +130,10 @@ class Samples:
             raise LookupError("no such child")
         if stands == "second":
             answers = ChildDescription.model_validate(place.answers)
-            right = ChildDescription(**{field: getattr(answers, field)})
+            said_now: dict[str, Any] = {field: getattr(answers, field)}
+            if field == "birth_date" and row.known.description.birth_precision is not None:
+                said_now["birth_precision"] = "day"
+            right = row.known.description.model_copy(update=said_now)
             await self._desk.correct(scope, row.id, right, None, version=row.sequence, actor=by, reason="Phúc tra")
         compared[field] = {**said, "stands": stands}
         await samples.decide(connection, sample_id, child_id, compared)
