@@ -9,8 +9,9 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from services.registry.api import build_api
-from services.registry.desk import Desk, Lifecycle
+from services.registry.desk import Desk, Lifecycle, Samples
 from services.registry.handlers import routes
+from services.registry.keeper import Keeper
 from services.registry.office import Office
 from services.registry.pages import Room, build_pages
 from services.registry.store import children
@@ -29,12 +30,14 @@ def build(context: ServiceContext) -> ServiceApp:
     """The registry in the given context."""
     units = Units.load()
     desk = Desk(context.keys)
-    lifecycle = Lifecycle(desk, context.keys, Keeping.load())
+    rules = Keeping.load()
+    lifecycle = Lifecycle(desk, context.keys, rules)
     office = Office(desk, context.database, context.clock)
+    keeper = Keeper(office, lifecycle, Samples(desk, lifecycle, rules), rules)
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
     router = APIRouter()
     router.include_router(build_api(office))
-    router.include_router(build_pages(Room(office, pages, units)))
+    router.include_router(build_pages(Room(office, pages, units, keeper)))
     return ServiceApp(
         router=router,
         pages=pages,

@@ -78,6 +78,39 @@ HISTORY: Final = {
 ACTS: Final = {"child-page": "Xem hồ sơ", "match": "Xem khi so sánh hồ sơ"}
 
 
+STATES: Final = {
+    "collected": "Mới thu thập",
+    "checked": "Đã kiểm tra",
+    "verified": "Đã xác minh",
+    "due": "Đến hạn xác minh lại",
+}
+STATUSES: Final = {
+    "active": "Đang theo dõi",
+    "aged-out": "Đã đủ 16 tuổi",
+    "deceased": "Đã mất",
+    "moved-away": "Chuyển đi tỉnh khác",
+    "adopted": "Đã được nhận làm con nuôi",
+    "withdrawn": "Đã rút khỏi sổ",
+    "erased": "Đã xóa theo luật",
+}
+METHODS: Final = {
+    "home-visit": "Đến nhà",
+    "papers": "Xem giấy tờ",
+    "phone": "Gọi điện",
+    "school-list": "Đối chiếu danh sách trường",
+    "blind": "Phúc tra",
+}
+WORK_LISTS: Final = {
+    "due": "Đến hạn xác minh lại",
+    "arrived": "Mới chuyển đến, chờ kiểm tra",
+    "collected": "Chưa xác minh lần nào",
+    "conflicts": "Các nguồn nói khác nhau",
+    "growing-up": "Đủ 16 tuổi trong tháng này",
+    "closed": "Hồ sơ đã đóng",
+}
+WITHDRAWN: Final = {"not-a-child": "Không phải trẻ em", "made-up": "Không có người này"}
+
+
 class Names:
     """Names of codes in the request's language."""
 

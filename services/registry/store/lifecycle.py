@@ -17,15 +17,20 @@ from services.registry.domain.lifecycle import Life
 from services.registry.store.children import CHILD_COLUMNS, ChildRow, child_of
 from shared.messaging.outbox import new_id
 
-WorkList = Literal["collected", "due", "arrived", "growing-up"]
+WorkList = Literal["due", "arrived", "collected", "conflicts", "growing-up", "closed"]
 _LIFE = "state, status, checked_on, verified_on, due_on, ages_out_on"
 _LIVE = "merged_into IS NULL AND status = 'active'"
 # One condition a list, each met by an index that begins with the commune.
 _LISTS: dict[WorkList, tuple[str, str]] = {
-    "collected": (f"{_LIVE} AND state IN ('collected', 'checked')", "state, id"),
     "due": (f"{_LIVE} AND state = 'due'", "due_on, id"),
     "arrived": ("merged_into IS NULL AND arrived_on IS NOT NULL", "arrived_on, id"),
+    "collected": (f"{_LIVE} AND state IN ('collected', 'checked')", "state, id"),
+    "conflicts": ("merged_into IS NULL AND conflicts <> '[]'", "id"),
     "growing-up": (f"{_LIVE} AND ages_out_on >= :today AND ages_out_on < :until", "ages_out_on, id"),
+    "closed": (
+        "merged_into IS NULL AND status IN ('deceased', 'moved-away', 'withdrawn', 'aged-out')",
+        "state_at DESC NULLS LAST, id",
+    ),
 }
 
 

@@ -28,6 +28,8 @@ CREATE INDEX child_grew_younger ON child (ages_out_on) WHERE merged_into IS NULL
 CREATE INDEX child_state ON child (unit, state, due_on) WHERE merged_into IS NULL AND status = 'active';
 CREATE INDEX child_unit_ages_out ON child (unit, ages_out_on) WHERE merged_into IS NULL AND status = 'active';
 CREATE INDEX child_arrived ON child (unit, arrived_on) WHERE merged_into IS NULL AND arrived_on IS NOT NULL;
+CREATE INDEX child_closed ON child (unit, state_at DESC NULLS LAST, id)
+    WHERE merged_into IS NULL AND status IN ('deceased', 'moved-away', 'withdrawn', 'aged-out');
 CREATE TABLE verification (
     id uuid PRIMARY KEY, child_id uuid NOT NULL, at timestamptz NOT NULL, by text NOT NULL,
     kind text NOT NULL, method text NOT NULL, confirmed text[] NOT NULL, changed text[] NOT NULL, sample_id uuid
