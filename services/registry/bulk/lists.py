@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 
@@ -26,16 +26,16 @@ _MOST_TEXT: Final = 300
 _NO_DAY: Final = date(2000, 1, 1)
 
 
-def read_list(path: Path, units: Units) -> Iterator[tuple[str, Traits]]:
-    """Each row's id and traits, streaming. Raises `FileProblem` where the file or its header cannot be read."""
+def read_list(path: Path) -> Iterator[tuple[str, dict[str, Cell]]]:
+    """Each row's id and cells by column, streaming; rows without an id are left out. Raises `FileProblem` where the file or its header cannot be read."""
     places: dict[str, int] | None = None
     for row in rows(path):
         if places is None:
             places = _header(path, row.cells)
             continue
-        cells = {name: row.cells[place] if place < len(row.cells) else None for name, place in places.items()}
-        if key := (as_text(cells["id"]) or "").strip():
-            yield key, traits_of_row(cells, units)
+        cells = {name: _as_read(row.cells[place]) for name, place in places.items() if place < len(row.cells)}
+        if key := (as_text(cells.get("id")) or "").strip():
+            yield key, cells
     if places is None:
         raise FileProblem(path, "empty", "tệp không có dòng nào.", "the file has no rows.")
 
@@ -70,6 +70,11 @@ def traits_of_row(cells: Mapping[str, Cell], units: Units) -> Traits:
     place = _text(cells.get("unit"))
     # A commune that nobody knows is still the same one where both lists write it alike.
     return traits_of(description, as_unit(place, units) or (fold(place) or None), _NO_DAY)
+
+
+def _as_read(cell: Cell) -> Cell:
+    """A date cell as text, so that a row can be kept as JSON."""
+    return cell.date().isoformat() if isinstance(cell, datetime) else cell
 
 
 def _text(cell: Cell) -> str | None:

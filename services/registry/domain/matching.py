@@ -15,7 +15,7 @@ from typing import Final
 
 from rapidfuzz.distance import DamerauLevenshtein
 
-from services.registry.domain.names import Likeness, Name, compare_given, compare_names, name_of, person, plain
+from services.registry.domain.names import Likeness, Name, compare_given, compare_names, compare_people, name_of, person, plain
 from shared.contracts.vocabulary import ChildDescription, Sex
 
 # Above it two descriptions are taken for one child without asking anybody; below the other they are two.
@@ -111,8 +111,8 @@ class _Seen:
     given: Likeness
     birth: str  # same, near, unknown or other
     number: str  # same, near, unknown or other
-    carers: str  # same, unknown or other
-    together: bool  # whether both live in one commune
+    carers: str  # same, near, unknown, other, or others: more than one that is somebody else
+    together: str  # what both live in: hamlet, maybe (one commune, the hamlet is not said), commune, or nothing
 
 
 def compare(one: Traits, other: Traits) -> Comparison:
@@ -244,7 +244,7 @@ def _number(found: Comparison, one: Traits, other: Traits) -> str:
 
 def _carers(found: Comparison, one: Traits, other: Traits) -> str:
     levels = [
-        (compare_names(mine, theirs), _comparable(one, at, other, place))
+        (compare_people(mine, theirs), _comparable(one, at, other, place))
         for at, mine in enumerate(one.carers)
         for place, theirs in enumerate(other.carers)
     ]
@@ -265,7 +265,7 @@ def _carers(found: Comparison, one: Traits, other: Traits) -> str:
         return "near"
     # A school may know the grandmother where the commune knows the mother.
     found.says(-3.0, "carers-differ")
-    return "other"
+    return "others" if len(against) > 1 else "other"
 
 
 def _comparable(one: Traits, at: int, other: Traits, place: int) -> bool:
@@ -285,25 +285,31 @@ def _role(traits: Traits, at: int) -> str:
     return traits.roles[at] if at < len(traits.roles) else ""
 
 
-def _place(found: Comparison, one: Traits, other: Traits) -> bool:
+def _place(found: Comparison, one: Traits, other: Traits) -> str:
+    """Weigh where they live. Out: `hamlet`, `maybe` (one commune, a hamlet is not said), `commune` or nothing."""
     if one.unit is None or other.unit is None:
-        return False
+        return ""
     if one.unit != other.unit:
         found.says(-1.0, "commune-differs")
-        return False
+        return ""
     found.says(3.0, "commune-same")
-    if one.hamlet and other.hamlet:
-        found.says(*((1.0, "hamlet-same") if one.hamlet == other.hamlet else (-1.0, "hamlet-differs")))
-    return True
+    if one.hamlet and other.hamlet and one.hamlet != other.hamlet:
+        found.says(-1.0, "hamlet-differs")
+        return "commune"
+    if not one.hamlet or not other.hamlet:
+        return "maybe"
+    found.says(1.0, "hamlet-same")
+    return "hamlet"
 
 
 def _guard(found: Comparison, seen: _Seen) -> None:
     """What no sum of evidence may override."""
-    family = seen.carers == "same" and seen.together and seen.name >= Likeness.UNMARKED
+    family = seen.carers == "same" and seen.together != "" and seen.name >= Likeness.UNMARKED
     if seen.number == "same":
         # Clerks copy a sibling's number; a full name and a carer besides make up for a birth date written wrong.
         wrong_date = seen.birth == "other" and (seen.name < Likeness.SLIP or seen.carers != "same")
-        if seen.given < Likeness.SLIP or wrong_date:
+        alike = seen.given is Likeness.NEAR and seen.birth == seen.carers == "same"
+        if (seen.given < Likeness.SLIP and not alike) or wrong_date:
             found.at_most(0.9, "guard-number-on-another")
         return
     if seen.given <= Likeness.NEAR:
@@ -317,12 +323,14 @@ def _guard(found: Comparison, seen: _Seen) -> None:
         found.at_most(0.9 if family else 0.3, "guard-birth-date")
     if seen.number == "other":
         found.at_most(0.7 if family and seen.birth == "same" else 0.3, "guard-other-number")
-    if seen.carers == "other":
+    if seen.carers.startswith("other"):
         # Namesakes born on one day do meet, and so do carers whom only one register knows.
-        found.at_most(0.9, "guard-namesake")
-    if seen.carers != "same" and not seen.together:
+        found.at_most(0.7 if seen.carers == "other" else 0.4, "guard-namesake")
+    elif "carer-differs" in found.reasons and not seen.together:
+        found.at_most(0.7, "guard-namesake")
+    elif seen.carers != "same" and (seen.together not in {"hamlet", "maybe"} or seen.birth != "same"):
         # In a province there are a hundred of one name, and now and then two of one day.
-        found.at_most(0.95, "guard-nothing-else")
+        found.at_most(0.9, "guard-nothing-else")
     if seen.birth == "unknown":
         found.at_most(0.9, "guard-birth-unknown")
 
@@ -335,9 +343,9 @@ def blocking_keys(traits: Traits) -> frozenset[int]:
 def search_keys(traits: Traits) -> frozenset[int]:
     """The keys under which a described child is looked for: those of filing, and those of a neighbouring year."""
     parts = _file_parts(traits)
-    swapped = _swapped(traits.birth_date)
-    if swapped is not None:
-        parts += _day_parts(traits, swapped)
+    turned = swapped(traits.birth_date)
+    if turned is not None:
+        parts += _day_parts(traits, turned)
     if traits.birth_year is not None:
         spread = (1,) if traits.birth_date else (1, 2)
         for off in (sign * step for step in spread for sign in (-1, 1)):
@@ -379,7 +387,8 @@ def _day_parts(traits: Traits, day: date) -> list[str]:
     return parts
 
 
-def _swapped(day: date | None) -> date | None:
+def swapped(day: date | None) -> date | None:
+    """The date with day and month changed, where that is a date; else None."""
     return day.replace(month=day.day, day=day.month) if day is not None and day.day <= 12 else None
 
 

@@ -200,6 +200,14 @@ def compare_names(one: Name, other: Name) -> Likeness:
     return Likeness.OTHER
 
 
+def compare_people(one: Name, other: Name) -> Likeness:
+    """How two grown-ups' names stand to each other: of them another middle name makes another person."""
+    found = compare_names(one, other)
+    if found is not Likeness.NEAR or one.tokens == other.tokens or _ends_with(one, other) or _ends_with(other, one):
+        return found
+    return Likeness.OTHER
+
+
 def _in_order(one: Name, other: Name) -> Likeness:
     return min(_at(one, place, other, place) for place in range(len(one.tokens)))
 
