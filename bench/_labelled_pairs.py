@@ -1,4 +1,4 @@
-"""Two lists of made-up children and which of them are the same child: what the matcher is measured on besides the samples.
+"""Two lists of made-up children, and which are the same child: what the matcher is measured on besides the samples.
 
 Everything that registers do to each other is in it: another clerk's keyboard (Telex and VNI keys left behind, tones
 forgotten or mistaken), another order, nicknames, dates swapped or known by the year only, carers missing, families that
@@ -24,8 +24,9 @@ _ETHNICITIES = {"Kinh": 70, "Tày": 14, "Nùng": 7, "Dao": 4, "Sán Dìu": 3, "M
 # Shares in thousands, as telephone books and examination lists of the north have them; about a fifth is left to others.
 _FAMILY = {
     "Nguyễn": 300, "Trần": 80, "Lê": 70, "Hoàng": 65, "Phạm": 55, "Vũ": 35, "Nông": 35, "Dương": 33, "Lý": 30, "Ma": 28,
-    "Bùi": 27, "Đặng": 26, "Đỗ": 25, "Hà": 22, "Triệu": 22, "Lương": 20, "Ngô": 18, "Đinh": 12, "Phan": 12, "Trương": 10,
-    "Phùng": 10, "Chu": 9, "Lưu": 8, "Tạ": 7, "Đào": 7, "Hứa": 6, "Giàng": 5, "Sùng": 4, "Bàn": 4, "Vi": 4,
+    "Bùi": 27, "Đặng": 26, "Đỗ": 25, "Hà": 22, "Triệu": 22, "Lương": 20, "Ngô": 18, "Đinh": 12, "Phan": 12,
+    "Trương": 10, "Phùng": 10, "Chu": 9, "Lưu": 8, "Tạ": 7, "Đào": 7, "Hứa": 6, "Giàng": 5, "Sùng": 4,
+    "Bàn": 4, "Vi": 4,
 }  # fmt: skip
 _MIDDLE = {
     "male": (
@@ -49,7 +50,7 @@ _GIVEN = {
         "Bích Xuân Tâm Hoài"
     ),
 }
-_NICKNAMES = "Bin Bon Na Tèo Tí Cún Nhím Sóc Bống Bi Bún Mít Ken Gấu Thỏ".split()
+_NICKNAMES = ["Bin", "Bon", "Na", "Tèo", "Tí", "Cún", "Nhím", "Sóc", "Bống", "Bi", "Bún", "Mít", "Ken", "Gấu", "Thỏ"]
 _TELEX = {"\u0300": "f", "\u0301": "s", "\u0303": "x", "\u0309": "r", "\u0323": "j"}
 _VNI = {"\u0301": "1", "\u0300": "2", "\u0309": "3", "\u0303": "4", "\u0323": "5"}
 _LETTER_TELEX = {"\u0302": "", "\u0306": "w", "\u031b": "w"}
@@ -92,13 +93,13 @@ def make(children: int, seed: int = 1, units: Sequence[str] = ()) -> Lists:
     places = units or [f"{1_800 + 37 * at:05d}" for at in range(_UNITS)]
     lists = Lists()
     for number in range(children):
-        lists.a.append(_born(random, f"a{number}", number, places))
+        lists.a.append(born(random, f"a{number}", number, places))
     chosen = random.sample(lists.a, children // 3)
-    b: list[tuple[Child, str | None, str]] = [(_rewritten(random, child, places), child.id, "same") for child in chosen]
+    b: list[tuple[Child, str | None, str]] = [(rewritten(random, child, places), child.id, "same") for child in chosen]
     for kind, make_one in _LOOKALIKES.items():
         for child in random.sample(lists.a, max(1, children // 40)):
-            b.append((_rewritten(random, make_one(random, child), places), None, kind))
-    b += [(_born(random, "", children + at, places), None, "new") for at in range(children // 20)]
+            b.append((rewritten(random, make_one(random, child), places), None, kind))
+    b += [(born(random, "", children + at, places), None, "new") for at in range(children // 20)]
     random.shuffle(b)
     for at, (child, same, kind) in enumerate(b):
         lists.b.append(replace(child, id=f"b{at}"))
@@ -132,7 +133,8 @@ def _family(random: Random) -> str:
     return random.choices(list(_FAMILY), list(_FAMILY.values()))[0]
 
 
-def _born(random: Random, child_id: str, number: int, places: Sequence[str]) -> Child:
+def born(random: Random, child_id: str, number: int, places: Sequence[str]) -> Child:
+    """A child as its first register has it; `number` is the order in which it was registered."""
     sex = random.choice(("male", "female"))
     born = _FIRST_BIRTH + timedelta(days=random.randrange(_BIRTH_DAYS))
     family = _family(random)
@@ -202,9 +204,7 @@ def _cousin(random: Random, child: Child) -> Child:
     family, *_, given = child.name.split()
     sex = "male" if child.sex == "Nam" else "female"
     middle = random.choice([word for word in _MIDDLE[sex].split() if word not in child.name.split()])
-    return replace(
-        _namesake(random, child), name=f"{family} {middle} {given}", unit=child.unit, hamlet=child.hamlet
-    )
+    return replace(_namesake(random, child), name=f"{family} {middle} {given}", unit=child.unit, hamlet=child.hamlet)
 
 
 _LOOKALIKES: dict[str, Callable[[Random, Child], Child]] = {
@@ -216,7 +216,7 @@ _LOOKALIKES: dict[str, Callable[[Random, Child], Child]] = {
 }
 
 
-def _rewritten(random: Random, child: Child, places: Sequence[str]) -> Child:
+def rewritten(random: Random, child: Child, places: Sequence[str]) -> Child:
     """The same child by another clerk, who knows less and slips now and then."""
     hit = random.random
     unit = random.choice(places) if hit() < 0.05 else "" if hit() < 0.02 else child.unit
@@ -366,4 +366,3 @@ _SLIPS: Sequence[tuple[Callable[[Random, str], str], int]] = (
     (_given_first, 10),
     (_with_nickname, 15),
 )
-

@@ -27,7 +27,10 @@ _NO_DAY: Final = date(2000, 1, 1)
 
 
 def read_list(path: Path) -> Iterator[tuple[str, dict[str, Cell]]]:
-    """Each row's id and cells by column, streaming; rows without an id are left out. Raises `FileProblem` where the file or its header cannot be read."""
+    """Each row's id and cells by column, streaming; rows without an id are left out.
+
+    Raises: `FileProblem` where the file or its header cannot be read.
+    """
     places: dict[str, int] | None = None
     for row in rows(path):
         if places is None:

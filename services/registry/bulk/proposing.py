@@ -92,13 +92,14 @@ class Workshop:
         self._sources: dict[str, int] = {}
 
     def load(self, name: str, records: Iterable[tuple[str, Traits, bytes]]) -> int:
-        """A list of records: each with its id, what tells it apart, and whatever is wanted back with it. Out: how many.
+        """Add to a list of records: each with its id, what tells it apart, and whatever is wanted back with it.
 
-        Of two lists the first by name comes first in each pair.
+        Out: how many the list has now. Of two lists the first by name comes first in each pair.
         """
-        self.connection.execute(f'CREATE TABLE "{name}_rows" ({_COLUMNS})')
-        self.connection.execute(f'CREATE TABLE "{name}_kept" (unique_id BIGINT, key VARCHAR, kept BLOB)')
-        count = 0
+        if name not in self._sources:
+            self.connection.execute(f'CREATE TABLE "{name}_rows" ({_COLUMNS})')
+            self.connection.execute(f'CREATE TABLE "{name}_kept" (unique_id BIGINT, key VARCHAR, kept BLOB)')
+        count = self._sources.get(name, 0)
         waiting = iter(records)
         while batch := list(islice(waiting, _BATCH)):
             rows = [_row(count + at, traits) for at, (_, traits, _) in enumerate(batch)]
@@ -119,9 +120,20 @@ class Workshop:
         self.connection.unregister("batch")
 
     def propose(self) -> Iterator[Proposal]:
-        """Pairs that may be one child, in the order of the second's ids: of one list within itself, of two lists one
+        """Pairs that may be one child, in the order of the second's rows: of one list within itself, of two lists one
         from each. No pair comes twice.
         """
+        yield from (
+            Proposal(*row)
+            for rows in self._pairs("one.key, one.kept, other.key, other.kept, other.unique_id", "ORDER BY 5")
+            for row in rows
+        )
+
+    def proposals(self) -> Iterator[list[tuple[str, str]]]:
+        """The ids of the same pairs, in batches, in no order."""
+        yield from self._pairs("one.key, other.key", "")
+
+    def _pairs(self, columns: str, order: str) -> Iterator[list[Any]]:
         if not all(self._sources.values()):
             return
         api = DuckDBAPI(connection=self.connection)
@@ -132,19 +144,20 @@ class Workshop:
         first, second = ([*self._sources] * 2 if alone else sorted(self._sources))[:2]
         cursor = self.connection.cursor()
         cursor.execute(
-            f"""SELECT one.key, one.kept, other.key, other.kept, other.unique_id FROM {found.physical_name}
+            f"""SELECT {columns} FROM {found.physical_name}
                 JOIN "{first}_kept" AS one ON one.unique_id = unique_id_l
-                JOIN "{second}_kept" AS other ON other.unique_id = unique_id_r ORDER BY unique_id_r, unique_id_l"""
+                JOIN "{second}_kept" AS other ON other.unique_id = unique_id_r {order}"""
         )
         while rows := cursor.fetchmany(_FETCHED):
-            yield from (Proposal(*row) for row in rows)
+            yield rows
 
 
 @contextmanager
 def workshop(base: Path | None = None, memory: str = MEMORY) -> Iterator[Workshop]:
-    """A place to search for pairs in. In: `base`: where its folder is made (the system's by default); `memory`: the most
-    that DuckDB takes. The folder, which holds names in clear for as long as it is there, is its owner's alone and is
-    removed, whatever happens.
+    """A place to search for pairs in.
+
+    In: `base`: where its folder is made (the system's place by default); `memory`: the most that DuckDB takes. The
+    folder, which holds names in clear for as long as it is there, is its owner's alone and is removed, whatever happens.
     """
     folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=base))
     connection = duckdb.connect(
@@ -165,7 +178,8 @@ def workshop(base: Path | None = None, memory: str = MEMORY) -> Iterator[Worksho
 
 
 def sweep_away(base: Path) -> None:
-    """Remove folders that searches left which were killed. Call it only while no other search can run."""
+    """Make a folder for searches, or empty it of what killed ones left. Call it only while none can run in it."""
+    base.mkdir(mode=0o700, parents=True, exist_ok=True)
     for folder in base.glob(f"{_FOLDER}*"):
         shutil.rmtree(folder, ignore_errors=True)
 

@@ -15,7 +15,16 @@ from typing import Final
 
 from rapidfuzz.distance import DamerauLevenshtein
 
-from services.registry.domain.names import Likeness, Name, compare_given, compare_names, compare_people, name_of, person, plain
+from services.registry.domain.names import (
+    Likeness,
+    Name,
+    compare_given,
+    compare_names,
+    compare_people,
+    name_of,
+    person,
+    plain,
+)
 from shared.contracts.vocabulary import ChildDescription, Sex
 
 # Above it two descriptions are taken for one child without asking anybody; below the other they are two.
@@ -192,7 +201,7 @@ def _birth(found: Comparison, one: Traits, other: Traits) -> str:
 
 
 def birth_likeness(one: date, other: date) -> str:
-    """How two birth dates stand to each other: same, swapped, year-off, day-off, slip, year-only, two-slips or other."""
+    """How two birth dates stand to each other: a key of `_BIRTHS`."""
     if one == other:
         return "same"
     days = _days_likeness(one, other)
@@ -325,13 +334,13 @@ def _guard(found: Comparison, seen: _Seen) -> None:
         found.at_most(0.7 if family and seen.birth == "same" else 0.3, "guard-other-number")
     if seen.carers.startswith("other"):
         # Namesakes born on one day do meet, and so do carers whom only one register knows.
-        found.at_most(0.7 if seen.carers == "other" else 0.4, "guard-namesake")
+        found.at_most(0.45 if seen.carers == "other" else 0.3, "guard-namesake")
     elif "carer-differs" in found.reasons and not seen.together:
         found.at_most(0.7, "guard-namesake")
     elif seen.carers != "same" and (seen.together not in {"hamlet", "maybe"} or seen.birth != "same"):
         # In a province there are a hundred of one name, and now and then two of one day.
         found.at_most(0.9, "guard-nothing-else")
-    if seen.birth == "unknown":
+    if seen.birth == "unknown" and not (family and "carers-both-same" in found.reasons):
         found.at_most(0.9, "guard-birth-unknown")
 
 

@@ -39,19 +39,28 @@ class Merge:
     undone_at: datetime | None
 
 
+_PUT_PAIR = """
+INSERT INTO pair (low, high, probability, reasons, made_at, low_unit, high_unit)
+SELECT a.id, b.id, :probability, CAST(:reasons AS text[]), :now, a.unit, b.unit
+FROM child a, child b
+WHERE a.id = least(CAST(:one AS uuid), CAST(:other AS uuid))
+  AND b.id = greatest(CAST(:one AS uuid), CAST(:other AS uuid))
+ON CONFLICT (low, high) DO UPDATE SET probability = excluded.probability, reasons = excluded.reasons,
+    low_unit = excluded.low_unit, high_unit = excluded.high_unit, state = 'open', decided_at = NULL, decided_by = NULL
+WHERE pair.state IN ('open', 'void')
+   OR (pair.state = 'different' AND excluded.probability >= pair.probability
+       AND NOT (pair.reasons @> excluded.reasons AND pair.reasons <@ excluded.reasons))
+"""
+
+
 async def put_pairs(connection: AsyncConnection, child_id: str, matches: Sequence[Match], now: datetime) -> None:
-    """Queue unsure pairs for a person; one that was decided stays decided."""
+    """Queue pairs for a person. One that was decided stays decided, unless what is known now speaks for one child in
+    another way than when it was.
+    """
     if not matches:
         return
     await connection.execute(
-        text(
-            """INSERT INTO pair (low, high, probability, reasons, made_at)
-               VALUES (least(CAST(:one AS uuid), CAST(:other AS uuid)),
-                       greatest(CAST(:one AS uuid), CAST(:other AS uuid)),
-                       :probability, CAST(:reasons AS text[]), :now)
-               ON CONFLICT (low, high) DO UPDATE SET probability = excluded.probability, reasons = excluded.reasons
-               WHERE pair.state = 'open'"""
-        ),
+        text(_PUT_PAIR),
         [
             {
                 "one": child_id,
