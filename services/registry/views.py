@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Final
 
+from services.registry.domain.children import Known
 from shared.contracts.vocabulary import ChildDescription, age_on
 from shared.reference.terms import Terms
 from shared.web.navigation import SECTOR_NAMES
@@ -122,3 +123,17 @@ def age(description: ChildDescription, day: date) -> int | None:
     if description.birth_date is not None:
         return age_on(description.birth_date, day)
     return description.age
+
+
+def differing(one: Known, other: Known) -> dict[str, str]:
+    """What two records say differently (`differs`), or only one of them says (`one`), by field of `FIELDS`."""
+    found = {}
+    for name in FIELDS:
+        mine, theirs = (known.unit if name == "unit" else getattr(known.description, name) for known in (one, other))
+        blank = {None, "", "unknown"}
+        said = [value not in blank if not isinstance(value, list) else bool(value) for value in (mine, theirs)]
+        if all(said) and mine != theirs:
+            found[name] = "differs"
+        elif any(said) and not all(said):
+            found[name] = "one"
+    return found

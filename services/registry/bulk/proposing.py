@@ -157,7 +157,7 @@ def workshop(base: Path | None = None, memory: str = MEMORY) -> Iterator[Worksho
     """A place to search for pairs in.
 
     In: `base`: where its folder is made (the system's place by default); `memory`: the most that DuckDB takes. The
-    folder, which holds names in clear for as long as it is there, is its owner's alone and is removed, whatever happens.
+    folder, which holds names in clear for as long as it is there, is its owner's alone, and is removed in any case.
     """
     folder = Path(tempfile.mkdtemp(prefix=_FOLDER, dir=base))
     connection = duckdb.connect(

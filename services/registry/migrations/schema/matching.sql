@@ -22,3 +22,4 @@ CREATE TABLE split (
 );
 CREATE INDEX split_kept ON split (kept);
 CREATE INDEX split_parted ON split (parted);
+CREATE INDEX identification_child ON identification (child_id);
