@@ -13,6 +13,7 @@ from dataclasses import replace
 from services.registry.desk import Desk, emit_link, today
 from services.registry.domain.children import Statement
 from services.registry.domain.matching import Match, blocking_keys, compare, traits_of
+from services.registry.domain.names import fold
 from services.registry.store import children as store
 from services.registry.store import pairs
 from services.registry.store.children import ChildRow
@@ -130,7 +131,8 @@ def may_part(child_id: str, said: Sequence[Statement], records: Collection[str])
     """Whether the chosen records can be taken from a child: one that tells of a child goes, and one stays."""
     chosen = [statement for statement in said if statement.record_id in records]
     own = own_correction(child_id)
-    founding = any(statement.register_kind != "registry-page" for statement in chosen)
+    # A correction names only what it changed, and cannot found a record.
+    founding = any(fold(statement.description.name) for statement in chosen)
     return founding and len(chosen) < len(said) and all(statement.record_id != own for statement in chosen)
 
 

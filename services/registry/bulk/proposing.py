@@ -123,17 +123,9 @@ class Workshop:
         """Pairs that may be one child, in the order of the second's rows: of one list within itself, of two lists one
         from each. No pair comes twice.
         """
-        yield from (
-            Proposal(*row)
-            for rows in self._pairs("one.key, one.kept, other.key, other.kept, other.unique_id", "ORDER BY 5")
-            for row in rows
-        )
+        yield from (Proposal(*row) for rows in self._pairs() for row in rows)
 
-    def proposals(self) -> Iterator[list[tuple[str, str]]]:
-        """The ids of the same pairs, in batches, in no order."""
-        yield from self._pairs("one.key, other.key", "")
-
-    def _pairs(self, columns: str, order: str) -> Iterator[list[Any]]:
+    def _pairs(self) -> Iterator[list[Any]]:
         if not all(self._sources.values()):
             return
         api = DuckDBAPI(connection=self.connection)
@@ -144,9 +136,10 @@ class Workshop:
         first, second = ([*self._sources] * 2 if alone else sorted(self._sources))[:2]
         cursor = self.connection.cursor()
         cursor.execute(
-            f"""SELECT {columns} FROM {found.physical_name}
+            f"""SELECT one.key, one.kept, other.key, other.kept, other.unique_id FROM {found.physical_name}
                 JOIN "{first}_kept" AS one ON one.unique_id = unique_id_l
-                JOIN "{second}_kept" AS other ON other.unique_id = unique_id_r {order}"""
+                JOIN "{second}_kept" AS other ON other.unique_id = unique_id_r
+                ORDER BY unique_id_r"""
         )
         while rows := cursor.fetchmany(_FETCHED):
             yield rows

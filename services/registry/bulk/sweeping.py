@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pickle
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Final
 
 import structlog
 
-from services.registry.bulk.proposing import sweep_away, workshop
-from services.registry.domain.matching import POSSIBLE, SURE, Match, compare
+from services.registry.bulk.proposing import Workshop, sweep_away, workshop
+from services.registry.domain.matching import POSSIBLE, SURE, Match, Traits, compare
 from services.registry.store import pairs, sweeps
 from services.registry.store.children import ChildRow
 from services.registry.store.sweeps import Sweep
@@ -30,6 +32,7 @@ from shared.reference.calendar import LOCAL
 _LOG = structlog.get_logger(__name__)
 URL: Final = "VONGTAY_SWEEP_DATABASE"
 _JUDGED_AT_ONCE: Final = 1_000
+_PUT_AT_ONCE: Final = 5_000
 _MOST_ATTEMPTS: Final = 3
 # By night, once, where nobody asked by day: facts that came since may have made one child of two records.
 _NIGHT: Final = range(1, 5)
@@ -74,18 +77,32 @@ async def _propose(database: Database, clock: Clock, found: Sweep, folder: Path)
         children = 0
         async with database.transaction() as connection:
             async for batch in sweeps.everybody(connection):
-                children = shop.load("children", ((row.id, row.traits, b"") for row in batch))
+                children = shop.load("children", ((row.id, row.traits, pickle.dumps(row.traits)) for row in batch))
         async with database.transaction() as connection:
             await sweeps.say(connection, found.id, clock(), children=children)
         # All or nothing: a half of the proposals would look like all of them.
         async with database.transaction() as connection:
             await sweeps.forget_proposals(connection)
             proposed = 0
-            for proposals in shop.proposals() if children else ():
-                ordered = [(min(one, other), max(one, other)) for one, other in proposals]
+            likely = _likely(shop) if children else iter(())
+            while ordered := list(islice(likely, _PUT_AT_ONCE)):
                 await sweeps.put_proposals(connection, proposed + 1, ordered)
                 proposed += len(ordered)
             await sweeps.say(connection, found.id, clock(), state="judging", proposed=proposed, judged=0)
+
+
+def _likely(shop: Workshop) -> Iterator[tuple[str, str]]:
+    """What the matcher does not throw out of what was proposed, from the traits as they were read: the lower id first.
+
+    A few of a hundred are left; these are judged again by what is known when they are queued.
+    """
+    for _, proposals in groupby(shop.propose(), key=lambda proposal: proposal.other_number):
+        other: Traits | None = None
+        for proposal in proposals:
+            # From this pass's own file, which nobody else can write.
+            other = other or pickle.loads(proposal.other_kept)  # noqa: S301
+            if compare(pickle.loads(proposal.one_kept), other).probability >= POSSIBLE:  # noqa: S301
+                yield min(proposal.one, proposal.other), max(proposal.one, proposal.other)
 
 
 async def _judge(database: Database, clock: Clock, sweep_id: str, batch: int) -> None:
