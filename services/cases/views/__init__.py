@@ -4,7 +4,7 @@ rendered parts (`markup`). It decides nothing, loads nothing and opens no seal.
 
 from services.cases.domain.acts import MOST_DECISIONS
 from services.cases.views.markup import act_address, beside_no_field, capped, focus_first, focus_start
-from services.cases.views.names import Names, Shown, shortened
+from services.cases.views.names import Names, Shown, length, shortened
 from services.cases.views.texts import (
     ACTS,
     AWAITED,
@@ -73,5 +73,6 @@ __all__ = [
     "capped",
     "focus_first",
     "focus_start",
+    "length",
     "shortened",
 ]

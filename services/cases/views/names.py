@@ -54,16 +54,31 @@ class Shown:
     cut: bool = False
 
 
-# Of each text of a line, on a page of many lines; the whole of it is one tap away.
-_LONGEST = 400
-
-
-def shortened(line: Shown) -> Shown:
-    """A line whose long texts are cut, saying so."""
-    if all(len(said) <= _LONGEST for _, said in line.words):
+def shortened(line: Shown, longest: int) -> Shown:
+    """A line whose texts are cut at a length, saying so; nothing of what a form says where that is 0."""
+    if all(len(said) <= longest for said in _texts(line)):
         return line
-    words = [(name, said if len(said) <= _LONGEST else said[:_LONGEST].rsplit(" ", 1)[0]) for name, said in line.words]
-    return replace(line, words=words, cut=True)
+    if line.form and not longest:
+        return replace(line, words=(), changed=(), cut=True)
+    return replace(
+        line,
+        words=[(name, _cut(said, longest)) for name, said in line.words],
+        changed=[(name, _cut(was, longest), _cut(now, longest)) for name, was, now in line.changed],
+        cut=True,
+    )
+
+
+def length(line: Shown) -> int:
+    """How many characters a line's texts have, with their labels."""
+    return sum(map(len, _texts(line))) + sum(len(name) for name, *_ in (*line.words, *line.changed))
+
+
+def _texts(line: Shown) -> list[str]:
+    return [said for _, said in line.words] + [said for _, *both in line.changed for said in both]
+
+
+def _cut(said: str, longest: int) -> str:
+    return said if len(said) <= longest else said[:longest].rsplit(" ", 1)[0]
 
 
 class Names:
@@ -131,22 +146,25 @@ class Names:
         """A commune's name; words where it is not known."""
         return self._say("Chưa rõ xã, phường") if code in (None, "unclassified") else self._unit_name(code)
 
-    def history(self, opened: Sequence[tuple[Line, Mapping[str, Any]]], when: Callable[[datetime], str]) -> list[Shown]:
-        """The timeline, newest first as given; each form with what changed since it was last filled in."""
-        last: dict[tuple[str, str], tuple[int, Line, Mapping[str, Any]]] = {}
-        shown: list[Shown] = []
-        for line, words in reversed(opened):
-            one = self.line(line, words, when)
-            form = answered.form_of(line.data)
-            if form is not None:
-                key = (line.case_id, form.code)
-                number, earlier, said = last.get(key, (0, line, words))
-                before = answered.form_of(earlier.data) or form
-                changes = answered.changed((before, earlier.data, said), (form, line.data, words), self._language)
-                one = replace(one, edition=number + 1, changed=changes)
-                last[key] = (number + 1, line, words)
-            shown.append(one)
-        return shown[::-1]
+    def again(
+        self,
+        shown: Shown,
+        number: int,
+        filled: tuple[Line, Mapping[str, Any]],
+        before: tuple[Line, Mapping[str, Any]] | None,
+    ) -> Shown:
+        """A shown line that is a form, with which time it was filled in and what changed since the time before.
+
+        In: both lines with their opened words.
+        """
+        form = answered.form_of(filled[0].data)
+        earlier = answered.form_of(before[0].data) if before else None
+        if form is None or earlier is None or before is None:
+            return replace(shown, edition=number)
+        changes = answered.changed(
+            (earlier, before[0].data, before[1]), (form, filled[0].data, filled[1]), self._language
+        )
+        return replace(shown, edition=number, changed=changes)
 
     def day(self, day: date, today: date) -> str:
         """A day as people say it: today, yesterday, else with its weekday."""

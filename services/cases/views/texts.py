@@ -261,6 +261,7 @@ GROUNDS: Mapping[str, str] = {
     "assigned": "Được giao phụ trách",
     "glass": "Mở khẩn cấp",
     "task": "Theo nhiệm vụ được đề nghị",
+    "invited": "Được mời họp",
     "entered": "Người ghi báo tin",
     "forward": "Để chuyển đúng xã, phường",
 }
@@ -284,6 +285,7 @@ READ_FOR: Mapping[str, str] = {
     "documents": "Xem danh sách tệp",
     "form": "Điền biểu mẫu",
     "document": "Xem văn bản, tệp đính kèm",
+    "meeting": "Xem nơi họp",
 }
 VERDICTS: Mapping[str, tuple[str, str]] = {
     "justified": ("Có căn cứ", "success"),
