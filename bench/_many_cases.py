@@ -30,8 +30,8 @@ _WORDS = {
 }
 # A plan as it is filled in, of which each time some words are others.
 _PLAN = dict.fromkeys(
-    ("problems", "goals", "activities"),
-    "Trẻ được thăm hằng tuần, gia đình được hướng dẫn chăm sóc, nhà trường theo dõi việc đến lớp. " * 3,
+    ("problems", "resources", "agreed-by"),
+    "Trẻ được thăm hằng tuần, gia đình được hướng dẫn, nhà trường theo dõi việc đến lớp. " * 3,
 )
 # As long as sealed words are; of the lines that nobody opens here.
 _FILLING = "A" * 420
@@ -121,7 +121,8 @@ _LINES = """INSERT INTO entry (case_id, at, kind, sector, who, who_name, data, w
 SELECT id, at, kind, CASE WHEN kind LIKE 'task.%' THEN 'police' END,
     CASE WHEN kind LIKE 'deadline.%' THEN 'system' WHEN unit = given.home THEN given.worker ELSE 'worker.' || unit END,
     CASE WHEN kind LIKE 'deadline.%' THEN '' ELSE 'Cán bộ xã' END,
-    CASE WHEN kind LIKE 'task.%' THEN jsonb_build_object('kind', 'verification', 'due', at, 'task_id', md5('task' || id || '/' || k % 20))
+    CASE WHEN kind LIKE 'task.%' THEN jsonb_build_object(
+             'kind', 'verification', 'due', at, 'task_id', md5('task' || id || '/' || k % 20))
          WHEN kind LIKE 'deadline.%' THEN jsonb_build_object('kind', 'detailed-assessment-5wd', 'due', at)
          WHEN kind = 'plan.drafted' THEN given.plan
          WHEN kind = 'facts.verified' THEN '{"confirmed": true}' ELSE '{}' END,
@@ -223,7 +224,9 @@ async def _seal(connection: AsyncConnection, keys: Keys, case_id: str) -> None:
     rows = await connection.execute(
         text("SELECT id, kind FROM entry WHERE case_id = :id AND words IS NOT NULL"), {"id": case_id}
     )
-    said = {row.id: {**_PLAN, "goals": f"{row.id}"} if row.kind == "plan.drafted" else _WORDS for row in rows}
+    said = {
+        row.id: {**_PLAN, "goals": f"Mục tiêu lần {row.id}"} if row.kind == "plan.drafted" else _WORDS for row in rows
+    }
     ids = list(said)
     words = [(await keys.seal(connection, plain, kid)).model_dump_json() for plain in said.values()]
     await connection.execute(
