@@ -54,6 +54,10 @@ class Shown:
     cut: bool = False
 
 
+# What stands around a labelled text in a page.
+_MARKS = 100
+
+
 def shortened(line: Shown, longest: int) -> Shown:
     """A line whose texts are cut at a length, saying so; nothing of what a form says where that is 0."""
     if all(len(said) <= longest for said in _texts(line)):
@@ -69,8 +73,9 @@ def shortened(line: Shown, longest: int) -> Shown:
 
 
 def length(line: Shown) -> int:
-    """How many characters a line's texts have, with their labels."""
-    return sum(map(len, _texts(line))) + sum(len(name) for name, *_ in (*line.words, *line.changed))
+    """About how much room a line's texts take in a page: their characters with their labels and marks."""
+    labels = [name for name, *_ in (*line.words, *line.changed)]
+    return sum(map(len, (*_texts(line), *labels))) + _MARKS * len(labels)
 
 
 def _texts(line: Shown) -> list[str]:
