@@ -133,7 +133,19 @@ def test_forms_01_to_07_and_minutes_are_there_and_three_rate_the_same_rows() -> 
     assert forms.codes() == (*(f"{number:02d}" for number in range(1, 8)), "minutes-conference", "minutes-needs")
     rows = forms.form("02").rated
     assert [row.half for row in rows] == ["harm"] * 3 + ["protection"] * 3
-    assert forms.form("03").rated == forms.form("06").rated == rows
+    assert forms.form("03").rated == rows
+    # Form 06 asks of the same rows what is left of the harm, in its own words.
+    assert [(row.code, row.half) for row in forms.form("06").rated] == [(row.code, row.half) for row in rows]
+    assert forms.form("06").rated[0].vi == "Mức độ tổn hại của trẻ có còn nghiêm trọng không"
+
+
+def test_form_03_asks_whatever_article_27_lists_and_never_the_harmer_for_a_wish() -> None:
+    form = Forms.load().form("03")
+    listed = {"health", "mind", "family", "risk-factors", "education", "support-around", "needs", "wishes"}
+    assert listed <= {field.code for field in form.fields}
+    carers = form.field("carer-wishes")
+    assert carers is not None
+    assert "người đã gây tổn hại" in carers.hint()
 
 
 def test_an_informant_is_kept_only_where_they_agree() -> None:
