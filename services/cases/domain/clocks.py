@@ -7,7 +7,7 @@ due; of a clock that is past its end only that is told, not that the end was nea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
@@ -27,6 +27,22 @@ from services.cases.domain.model import (
 from shared.contracts import cases as events
 
 _AFTER = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why, since when and until when at the latest a clock stands still."""
+
+    reason: str
+    since: datetime
+    ends_at: datetime
+
+
+def pause_of(clock: Clock) -> Pause | None:
+    """The pause in which a clock stands; None where it runs."""
+    if clock.paused_at is None or clock.pause_reason is None or clock.pause_ends_at is None:
+        return None
+    return Pause(clock.pause_reason, clock.paused_at, clock.pause_ends_at)
 
 
 def start(decision: Decision, world: World, kind: str, at: datetime) -> Decision:
@@ -56,6 +72,22 @@ def run(decision: Decision, clock: Clock) -> Decision:
     return decision.then(
         None, deadline_event(events.DeadlineStarted, clock), entries=(entry,), clocks=(*decision.case.clocks, clock)
     )
+
+
+def run_again(decision: Decision, world: World, ended: Clock, pause: Pause | None) -> Decision:
+    """A clock that was ended with its case runs again under an id of its own, as it ran.
+
+    In: `pause`: in which it stood when it was ended. It stands on, for the time that was left of it then; what the
+    pause let it stand until it was ended is not counted twice.
+    """
+    clock = replace(ended, id=world.new_id(), state="running", settled_at=None)
+    if pause is None or ended.settled_at is None:
+        return run(decision, clock)
+    clock = replace(clock, stood_still=clock.stood_still - (ended.settled_at - pause.since))
+    paused = replace(
+        clock, state="paused", paused_at=pause.since, pause_reason=pause.reason, pause_ends_at=pause.ends_at
+    )
+    return _with(run(decision, clock), paused, events.DeadlinePaused, {"reason": pause.reason})
 
 
 def meet(decision: Decision, world: World, kind: str) -> Decision:

@@ -252,7 +252,7 @@ class PlannedService:
     """One service of the plan. `sector`: who is asked for it when the plan is approved; None: the commune itself.
 
     `done_on`: the day it was first given. `task_id`: by which the sector was asked; `given_by`: the agency event that
-    said it was given; not `planned`: given beside the plan. Its words (what for, by whom) are in the timeline, sealed.
+    said it was given, or the task that was done; not `planned`: given beside the plan. Its words (what for, by whom) are in the timeline, sealed.
     """
 
     id: str
