@@ -268,6 +268,7 @@ ACTS: Mapping[str, str] = {
     "dismiss": "Không mở vụ việc",
     "forward": "Chuyển xã, phường khác",
     "answer": "Trả lời, không mở vụ việc",
+    "correct-receipt": "Sửa thời điểm tiếp nhận",
     "discard-draft": "Bỏ bản nháp",
     "request-access": "Đề nghị tham gia nhóm vụ việc",
     "admit-member": "Cho tham gia",
@@ -534,6 +535,8 @@ class Names:
                 f"{self.term('service-kinds', data['service'])}"
                 f" · {format_date(date.fromisoformat(data['provided_on']))}"
             ),
+            "service.withdrawn": lambda: self.term("service-kinds", data["service"]),
+            "receipt.corrected": lambda: " → ".join(when(datetime.fromisoformat(data[at])) for at in ("from", "to")),
             "case.closed": lambda: self.term("case-outcomes", data["outcome"]),
             "case.transferred": lambda: f"{self.unit(data['from_unit'])} → {self.unit(data['to_unit'])}",
             "case.merged": lambda: data["into"],

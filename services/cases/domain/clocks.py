@@ -14,6 +14,7 @@ from typing import Any, Literal
 from services.cases.domain import acts
 from services.cases.domain.model import (
     ENDS_BY_ITSELF,
+    FROM_RECEIPT,
     Case,
     Clock,
     Decision,
@@ -50,8 +51,14 @@ def start(decision: Decision, world: World, kind: str, at: datetime) -> Decision
     case = decision.case
     if case.clock(kind) is not None:
         return decision
-    deadline = world.start(kind, at, case.unit)
-    clock = Clock(
+    return run(decision, of_law(world, kind, at, case.unit))
+
+
+def of_law(world: World, kind: str, at: datetime, unit: str) -> Clock:
+    """A clock of a kind that starts at a moment, by the rule in force then; a commune's own shorter one, where it has
+    one."""
+    deadline = world.start(kind, at, unit)
+    return Clock(
         world.new_id(),
         kind,
         at,
@@ -63,7 +70,44 @@ def start(decision: Decision, world: World, kind: str, at: datetime) -> Decision
         pause_days=deadline.pause_days,
         set_by=deadline.set_by,
     )
-    return run(decision, clock)
+
+
+def until(longest: Clock, due: datetime) -> Clock:
+    """The clock of a decision that names its own day, by the rule of `longest`: the end is near as long before it."""
+    nearing_at = max(longest.started_at, due - (longest.due - longest.nearing_at))
+    return replace(longest, due=due, nearing_at=nearing_at)
+
+
+def move(decision: Decision, world: World, before: datetime, after: datetime) -> Decision:
+    """A report was received at another time than was said first: what runs from its receipt runs from then.
+
+    What is settled stays as it was decided. One that was missed by the wrong receipt alone runs again; one that would
+    be missed by now is told so by the next tick. Time for which it stood still is added as it was.
+    """
+    for clock in decision.case.clocks:
+        if clock.runs and clock.kind in FROM_RECEIPT and clock.started_at == before:
+            decision = _with(decision, _moved(clock, world, after, decision.case.unit), events.DeadlineMoved)
+    return decision
+
+
+def _moved(clock: Clock, world: World, at: datetime, unit: str) -> Clock:
+    law = of_law(world, clock.kind, at, unit)
+    stood = clock.due - world.start(clock.kind, clock.started_at, unit).due if clock.stood_still else timedelta(0)
+    due, nearing_at = law.due + stood, law.nearing_at + stood
+    state = clock.state
+    if (state == "missed" and due >= world.now) or (state == "nearing" and nearing_at > world.now):
+        state = "running"
+    return replace(
+        law,
+        id=clock.id,
+        due=due,
+        nearing_at=nearing_at,
+        state=state,
+        paused_at=clock.paused_at,
+        pause_reason=clock.pause_reason,
+        pause_ends_at=clock.pause_ends_at,
+        stood_still=clock.stood_still,
+    )
 
 
 def run(decision: Decision, clock: Clock) -> Decision:
@@ -256,7 +300,7 @@ def _with(
     words: Mapping[str, str] | None = None,
 ) -> Decision:
     clocks = tuple(clock if known.id == clock.id else known for known in decision.case.clocks)
-    name = "resumed" if model is events.DeadlineResumed else clock.state
+    name = {events.DeadlineResumed: "resumed", events.DeadlineMoved: "moved"}.get(model, clock.state)
     entry = Entry(f"deadline.{name}", {"kind": clock.kind, "due": clock.due.isoformat(), **(more or {})}, words or {})
     told = deadline_event(model, clock)
     if more:

@@ -231,7 +231,8 @@ def merge(
         merged_into=target.id,
     )
     gone = tasks.point_on(gone, on)
-    takers = {t.id: t.replaced_by for t in gone.case.tasks if t.id in was["settled"] and t.replaced_by is not None}
+    ended = _ended(case, gone.case)
+    takers = {task.id: task.replaced_by for task in gone.case.tasks if task.id in ended and task.replaced_by}
     return gone, providing.asked_by(on, world, takers)
 
 

@@ -49,6 +49,8 @@ BAN_DECISION = "contact-ban-decision"
 BAN = "contact-ban-3d"
 CARE_HANDOVER = "alternative-care-handover"
 CASE_HANDOVER = "case-handover"
+# Those that run from the receipt of a report.
+FROM_RECEIPT = frozenset({INITIAL, EMERGENCY, PLAN})
 # Clocks at whose end nothing is awaited: they end by themselves, in time, and this is told then.
 ENDS_BY_ITSELF: Mapping[str, type[events.CaseEvent]] = {BAN: events.ContactBanEnded}
 
@@ -90,6 +92,7 @@ class World:
     `new_id` makes ids; `start(kind, at, unit)` computes a clock; `separating` are the measures that keep a child apart;
     `after_pause(due, paused_at, resumed_at)` says when a clock of working days is due that stood still; `closing` says
     what each outcome needs before a case may end with it.
+    `oldest_receipt`: the first day on which a report may have been received that is entered now.
     `forms` is what forms ask; `codes(list)` are the answers that a list offers; `service_tasks` says by which kind of
     task a kind of service is asked for.
     """
@@ -113,6 +116,7 @@ class World:
     cares: frozenset[str] = frozenset()
     closing: Mapping[str, frozenset[str]] = field(default_factory=dict)
     answers: frozenset[str] = frozenset()
+    oldest_receipt: date = date.min
     after_pause: Callable[[datetime, datetime, datetime], datetime] = elapsed
 
 
@@ -252,7 +256,8 @@ class PlannedService:
     """One service of the plan. `sector`: who is asked for it when the plan is approved; None: the commune itself.
 
     `done_on`: the day it was first given. `task_id`: by which the sector was asked; `given_by`: the agency event that
-    said it was given, or the task that was done; not `planned`: given beside the plan. Its words (what for, by whom) are in the timeline, sealed.
+    said it was given, or the task that was done; not `planned`: given beside the plan. Its words (what for, by whom)
+    are in the timeline, sealed.
     """
 
     id: str

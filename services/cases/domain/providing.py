@@ -104,7 +104,7 @@ def not_by_task(decision: Decision, task: Task) -> Decision:
 
 
 def together(planned: Sequence[PlannedService], gone: Case) -> tuple[PlannedService, ...]:
-    """The services of two cases that become one: no kind is awaited twice of one sector, nothing that was given is lost.
+    """The services of two cases that become one: no kind is awaited twice of one sector, and what was given stays.
 
     A service of which the other case asked its sector already is not asked for again: it waits for that task.
     """
@@ -135,8 +135,8 @@ def asked_by(decision: Decision, world: World, takers: Mapping[str, str]) -> Dec
     In: `takers`: by the id of each task that ended, that of the one that took its place.
     """
     services = tuple(
-        replace(service, task_id=takers[service.task_id])
-        if service.task_id in takers and service.done_on is None
+        replace(service, task_id=takers.get(service.task_id or "", service.task_id))
+        if service.done_on is None
         else service
         for service in decision.case.services
     )

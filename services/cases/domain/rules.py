@@ -143,6 +143,8 @@ CONCERN_RULES: Mapping[str, Rule] = {
     "link": Rule(_WORKER, frozenset(), _children("51")),
     "dismiss": Rule(_WORKER | _CHAIR, frozenset(), _decree("25(2)")),
     "forward": Rule(frozenset({"worker", "coordinator"}), frozenset(), _decree("26(1)")),
+    # The clocks run from the receipt: whoever answers for them says when it was, with the reason.
+    "correct-receipt": Rule(_WORKER | _CHAIR, frozenset(), _decree("25(1), 26")),
     # The line that took a call answers it itself; Law on Children, Art. 48-50: prevention, support, counselling.
     "answer": Rule(frozenset({"worker", "chair", "coordinator", "hotline"}), frozenset(), _children("48-51")),
 }
@@ -153,9 +155,9 @@ def open_acts(case: Case, actor: Actor) -> list[str]:
     return [act for act in RULES if refusal(case, act, actor) is None]
 
 
-def open_concern_acts(concern: Concern, actor: Actor) -> list[str]:
-    """The acts on a concern that are open to the actor now."""
-    return [act for act in CONCERN_RULES if concern_refusal(concern, act, actor) is None]
+def open_concern_acts(concern: Concern, actor: Actor, case: Case | None = None) -> list[str]:
+    """The acts on a concern that are open to the actor now. In: `case`: that it tells of, where one is."""
+    return [act for act in CONCERN_RULES if concern_refusal(concern, act, actor, case) is None]
 
 
 def require(case: Case, act: str, actor: Actor) -> None:
@@ -165,9 +167,9 @@ def require(case: Case, act: str, actor: Actor) -> None:
         raise Rejected([violation])
 
 
-def require_concern(concern: Concern, act: str, actor: Actor) -> None:
+def require_concern(concern: Concern, act: str, actor: Actor, case: Case | None = None) -> None:
     """Raises `Rejected`, with the law, where the act is not open to the actor now."""
-    violation = concern_refusal(concern, act, actor)
+    violation = concern_refusal(concern, act, actor, case)
     if violation is not None:
         raise Rejected([violation])
 
@@ -217,14 +219,17 @@ def _in_family(case: Case) -> bool:
     return case.kind == "domestic-violence" or case.environment in (None, "family")
 
 
-def concern_refusal(concern: Concern, act: str, actor: Actor) -> Violation | None:
-    """Why an act on a concern is not open to an actor now; None where it is."""
+def concern_refusal(concern: Concern, act: str, actor: Actor, case: Case | None = None) -> Violation | None:
+    """Why an act on a concern is not open to an actor now; None where it is. In: `case`: that it tells of."""
     rule = CONCERN_RULES[act]
     if actor.role not in rule.roles:
         return _role(rule)
-    if not actor.covers(concern.unit):
+    if not actor.covers(concern.unit if case is None else case.judged.unit):
         return _place(rule)
-    if concern.status != "received":
+    if case is not None and (known := case.judged.member(actor.id)) is not None and known.barred:
+        return _left(rule)
+    # When it was received is a fact also of a report on which people have decided.
+    if concern.status != "received" and (act != "correct-receipt" or case is None or case.status == "merged"):
         return _step(rule)
     if act == "answer" and concern.request == "protection":
         return Violation(

@@ -116,9 +116,7 @@ def point_on(gone: Decision, on: Decision) -> Decision:
         if happening.model is events.TaskCancelled and happening.extra["cause"] == "case-merged"
     }
     takers = takers_of([task for task in gone.case.tasks if task.id in ended], on.case.tasks)
-    pointing = (
-        replace(task, replaced_by=takers[task.id]) if task.id in takers else task for task in gone.case.tasks
-    )
+    pointing = (replace(task, replaced_by=takers[task.id]) if task.id in takers else task for task in gone.case.tasks)
     return gone.then(tasks=tuple(pointing))
 
 

@@ -157,7 +157,8 @@ async def asked_to_join(connection: AsyncConnection, units: Units, reader: str, 
         text(
             f"""SELECT member.person, member.role, member.since, cases.id, cases.code, cases.unit
                 FROM member JOIN cases ON cases.id = member.case_id
-                WHERE member.state = 'asked' AND cases.merged_into IS NULL {in_units(units, "cases.unit")} {NOT_KEPT_OUT}
+                WHERE member.state = 'asked' AND cases.merged_into IS NULL
+                {in_units(units, "cases.unit")} {NOT_KEPT_OUT}
                 ORDER BY member.since LIMIT :limit"""
         ),
         {"limit": limit, "reader": reader, **units_of(units)},

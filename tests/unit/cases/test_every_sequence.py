@@ -285,7 +285,11 @@ class EverySequence(RuleBasedStateMachine):
             if case.status != "open":
                 continue
             elsewhere = {
-                task.id for other in self.files.cases.values() if other is not case for task in other.tasks if task.is_open
+                task.id
+                for other in self.files.cases.values()
+                if other is not case
+                for task in other.tasks
+                if task.is_open
             }
             for service in case.services:
                 task = case.task(service.task_id or "")
