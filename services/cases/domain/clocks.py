@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from services.cases.domain import acts
 from services.cases.domain.model import (
+    AFTER,
     ENDS_BY_ITSELF,
     FROM_RECEIPT,
     Case,
@@ -26,8 +27,6 @@ from services.cases.domain.model import (
     refuse,
 )
 from shared.contracts import cases as events
-
-_AFTER = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +177,7 @@ def _overtaken(decision: Decision, world: World, clock_id: str) -> Decision:
 def fell_due(clock: Clock, now: datetime) -> datetime | None:
     """The moment, not after `now`, at which something became true of a clock that nobody told yet."""
     if clock.state in ("running", "nearing") and now > clock.due:
-        return clock.due + _AFTER
+        return clock.due + AFTER
     if clock.state == "running" and now >= clock.nearing_at:
         return clock.nearing_at
     ends = clock.pause_ends_at if clock.state == "paused" else None
