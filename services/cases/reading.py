@@ -39,6 +39,7 @@ class Reading:
     answer: str | None = None
     dismissal: str | None = None
     forwarding: str | None = None
+    receipt: str | None = None
 
 
 def actor_of(principal: Principal) -> Actor:
@@ -117,6 +118,12 @@ def may_answer(actor: Actor, task: Task, case: Case) -> bool:
     """Whether the actor speaks for the sector that was asked, in the case's commune: an officer, or its own program;
     nobody whom the case's commune excluded."""
     return speaks_for(actor, task, case)
+
+
+def reads_task_files(case: Case, task: Task, actor: Actor, now: datetime) -> bool:
+    """Whether the actor opens a task's files and reads what they are called: the commune always, a sector while its
+    answer is awaited."""
+    return task.is_open or may_read_identity(actor, case, now)
 
 
 def needs_of(kind: str, sector: str) -> frozenset[str]:
@@ -211,6 +218,7 @@ class Reader:
                 answer=await self._said(connection, file, "answer", str),
                 dismissal=await self._said(connection, file, "dismissal", str),
                 forwarding=await self._said(connection, file, "forwarding", str),
+                receipt=await self._said(connection, file, "receipt", str),
             )
         except Erased:
             return Reading(erased=True)
@@ -274,6 +282,14 @@ class Reader:
         reads = [Read(line.case_id, line.case_id, "meeting", "invited") for line in calls.values() if line.words]
         await store.record_reads(connection, actor, reads, now)
         return {key: str(place) for key, place in said.items() if place}
+
+    async def task_words(
+        self, connection: AsyncConnection, line: Line, case: Case, task: Task, actor: Actor, now: datetime
+    ) -> Mapping[str, Any]:
+        """As `words`, of a line of a task: what its files are called is closed as the files are."""
+        if line.kind.startswith("document.") and not reads_task_files(case, task, actor, now):
+            return {}
+        return await self.words(connection, line)
 
     async def words(self, connection: AsyncConnection, line: Line) -> Mapping[str, Any]:
         """Open the words of a line of the timeline; nothing, where they were erased."""

@@ -237,6 +237,16 @@ class CaseServiceProvided(CaseEvent):
     service_sector: str | None = None
 
 
+@contract("cases.service.withdrawn")
+class CaseServiceWithdrawn(CaseEvent):
+    """A service was not given after all: whoever said so corrected it. It is counted no more."""
+
+    service_id: str
+    service: str
+    provided_on: date
+    service_sector: str | None = None
+
+
 @contract("cases.care.decided")
 class CareDecided(CaseEvent):
     """Alternative care of a kind was decided (Decree 56/2017, Art. 42; form 12); the hand-over is awaited."""
@@ -489,6 +499,11 @@ class DeadlinePaused(DeadlineEvent):
 @contract("cases.deadline.resumed")
 class DeadlineResumed(DeadlineEvent):
     """The clock runs again; `due` is later by the time it stood still."""
+
+
+@contract("cases.deadline.moved")
+class DeadlineMoved(DeadlineEvent):
+    """The receipt from which the clock runs was corrected: `due` is earlier or later, and so may `state` be."""
 
 
 @contract("cases.deadline.followed-case")

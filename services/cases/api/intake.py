@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.cases import store
 from services.cases.api.answers import conflict
 from services.cases.domain.acts import ConcernAct
+from services.cases.domain.model import Case
 from services.cases.domain.rules import open_concern_acts
 from services.cases.office import Office, coarse
 from services.cases.reading import actor_of, may_open, may_see_concern
@@ -60,7 +61,10 @@ def add_routes(api: APIRouter, office: Office) -> None:
         principal: Reporter,
         report_id: Annotated[str, Query(max_length=100, min_length=1)] | None = None,
     ) -> dict[str, Any]:
-        """Report a concern (form 01). The same `report_id` again changes nothing."""
+        """Report a concern (form 01). The same report under the same `report_id` again changes nothing.
+
+        Another one under it is refused (`report-sent-already`).
+        """
         refuse_unstorable(data.model_dump(mode="json"))
         async with office.scope() as scope:
             file = await office.report(scope, data, principal, report_id or new_id())
@@ -68,7 +72,7 @@ def add_routes(api: APIRouter, office: Office) -> None:
 
     @api.post("/concerns/{concern_id}/acts")
     async def act(concern_id: str, request: ConcernActRequest, principal: SignedIn) -> dict[str, Any]:
-        """Decide on a report that waits: open, link, dismiss, forward, answer."""
+        """Decide on a report that waits: open, link, dismiss, forward, answer; and on any: when it was received."""
         actor = actor_of(principal)
         async with office.scope() as scope:
             file = await store.find_concern(scope.connection, concern_id)
@@ -80,7 +84,8 @@ def add_routes(api: APIRouter, office: Office) -> None:
                 after = await office.desk.intake.act(scope, file.concern.id, request.act, actor, request.version)
             except Rejected as rejected:
                 raise conflict(rejected) from None
-        return _concern_json(after, principal)
+            now_of = await store.find_case(scope.connection, after.concern.case_id) if after.concern.case_id else None
+        return _concern_json(after, principal, now_of)
 
     @api.post("/search")
     async def search(request: SearchRequest, principal: SignedIn) -> dict[str, Any]:
@@ -115,7 +120,7 @@ def add_routes(api: APIRouter, office: Office) -> None:
         }
 
 
-def _concern_json(file: ConcernFile, principal: Principal) -> dict[str, Any]:
+def _concern_json(file: ConcernFile, principal: Principal, case: Case | None = None) -> dict[str, Any]:
     concern = file.concern
     return {
         "id": concern.id,
@@ -123,5 +128,5 @@ def _concern_json(file: ConcernFile, principal: Principal) -> dict[str, Any]:
         "version": concern.version,
         "case_id": concern.case_id,
         "facts": coarse(concern.facts()),
-        "acts": open_concern_acts(concern, actor_of(principal)),
+        "acts": open_concern_acts(concern, actor_of(principal), case),
     }

@@ -26,7 +26,7 @@ from services.cases.filing import Filing
 from services.cases.pages.papers import Documents, all_documents, documents_of_task
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.printing import Printing
-from services.cases.reading import actor_of, concern_basis, may_follow_case
+from services.cases.reading import actor_of, concern_basis, may_follow_case, reads_task_files
 from services.cases.views import Names
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import NotAllowedError, Principal, SignedIn, Uploading
@@ -82,7 +82,7 @@ class DocumentPages:
         actor = actor_of(principal)
         async with self.office.scope() as scope:
             case, task = await self.filing.task(scope, task_id, actor)
-            reads = self.filing.reads_task(case, task, actor, scope.now)
+            reads = reads_task_files(case, task, actor, scope.now)
             files = await store.attachments_of_task(scope.connection, task_id) if reads else []
             if files:
                 await self.office.desk.files.reader.remember_task(scope.connection, case, actor, scope.now)

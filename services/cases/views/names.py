@@ -241,6 +241,8 @@ class Names:
                 f"{self.term('service-kinds', data['service'])}"
                 f" · {format_date(date.fromisoformat(data['provided_on']))}"
             ),
+            "service.withdrawn": lambda: self.term("service-kinds", data["service"]),
+            "receipt.corrected": lambda: " → ".join(when(datetime.fromisoformat(data[at])) for at in ("from", "to")),
             "case.closed": lambda: self.term("case-outcomes", data["outcome"]),
             "case.transferred": lambda: f"{self.unit(data['from_unit'])} → {self.unit(data['to_unit'])}",
             "case.merged": lambda: data["into"],
