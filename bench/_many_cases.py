@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.vocabulary import ChildDescription
 from shared.database import Database
 from shared.privacy import Keys
+from shared.reference.forms import Forms
 from shared.reference.terms import Terms
 from shared.reference.units import Units
 
@@ -27,6 +28,11 @@ _SPAN = timedelta(days=3 * 365)
 _WORDS = {
     "text": "Đã đến nhà, gặp trẻ và người chăm sóc; trẻ ổn định hơn tuần trước, sẽ thăm lại vào thứ Hai tới. " * 2
 }
+# A plan as it is filled in, of which each time some words are others.
+_PLAN = dict.fromkeys(
+    ("problems", "resources", "agreed-by"),
+    "Trẻ được thăm hằng tuần, gia đình được hướng dẫn, nhà trường theo dõi việc đến lớp. " * 3,
+)
 # As long as sealed words are; of the lines that nobody opens here.
 _FILLING = "A" * 420
 
@@ -37,7 +43,7 @@ _GIVEN = """CREATE TEMPORARY TABLE given AS SELECT CAST(:units AS text[]) AS uni
     CAST(:span AS interval) AS span, CAST(:cases AS integer) AS cases, CAST(:lines AS integer) AS lines,
     CAST(:busiest AS integer) AS busiest, CAST(:most AS integer) AS most, CAST(:home AS text) AS home,
     CAST(:worker AS text) AS worker, CAST(:chair AS text) AS chair, CAST(:coordinator AS text) AS coordinator,
-    CAST(:filling AS text) AS filling"""
+    CAST(:filling AS text) AS filling, CAST(:plan AS jsonb) AS plan"""
 
 _MADE = """CREATE TEMPORARY TABLE made AS
 SELECT n, CAST(md5('case' || n) AS uuid)::text AS id,
@@ -115,12 +121,14 @@ _LINES = """INSERT INTO entry (case_id, at, kind, sector, who, who_name, data, w
 SELECT id, at, kind, CASE WHEN kind LIKE 'task.%' THEN 'police' END,
     CASE WHEN kind LIKE 'deadline.%' THEN 'system' WHEN unit = given.home THEN given.worker ELSE 'worker.' || unit END,
     CASE WHEN kind LIKE 'deadline.%' THEN '' ELSE 'Cán bộ xã' END,
-    CASE WHEN kind LIKE 'task.%' THEN jsonb_build_object('kind', 'verification', 'due', at, 'task_id', 'task')
+    CASE WHEN kind LIKE 'task.%' THEN jsonb_build_object(
+             'kind', 'verification', 'due', at, 'task_id', md5('task' || id || '/' || k % 20))
          WHEN kind LIKE 'deadline.%' THEN jsonb_build_object('kind', 'detailed-assessment-5wd', 'due', at)
+         WHEN kind = 'plan.drafted' THEN given.plan
          WHEN kind = 'facts.verified' THEN '{"confirmed": true}' ELSE '{}' END,
     CASE WHEN kind IN ('note', 'facts.verified', 'plan.drafted', 'task.done')
          THEN jsonb_build_object('sealed', 'A256GCM', 'kid', 'case/' || id, 'text', given.filling) END, 1
-FROM (SELECT id, unit, least(opened_at + random() ^ 2 * interval '100 days', given.now) AS at,
+FROM (SELECT id, unit, k, least(opened_at + random() ^ 2 * interval '100 days', given.now) AS at,
              (ARRAY['case.opened', 'deadline.started', 'facts.verified', 'task.requested', 'deadline.met', 'note',
                     'note', 'task.done', 'plan.drafted', 'plan.approved', 'note'])[1 + (k + n) % 11] AS kind
       FROM given CROSS JOIN made
@@ -168,6 +176,7 @@ async def make(database: Database, keys: Keys, now: datetime, cases: int, most: 
         "chair": CHAIR,
         "coordinator": COORDINATOR,
         "filling": _FILLING,
+        "plan": orjson.dumps({"form": "04", "form_of": Forms.load().form("04").effective_from.isoformat()}).decode(),
     }
     async with database.transaction() as connection:
         for setting in ("session_replication_role = replica", "work_mem = '512MB'", "maintenance_work_mem = '512MB'"):
@@ -213,10 +222,13 @@ async def _seal(connection: AsyncConnection, keys: Keys, case_id: str) -> None:
     """Seal a case's words and report under a key of its own."""
     kid = f"case/{case_id}"
     rows = await connection.execute(
-        text("SELECT id FROM entry WHERE case_id = :id AND words IS NOT NULL"), {"id": case_id}
+        text("SELECT id, kind FROM entry WHERE case_id = :id AND words IS NOT NULL"), {"id": case_id}
     )
-    ids = [row.id for row in rows]
-    words = [(await keys.seal(connection, _WORDS, kid)).model_dump_json() for _ in ids]
+    said = {
+        row.id: {**_PLAN, "goals": f"Mục tiêu lần {row.id}"} if row.kind == "plan.drafted" else _WORDS for row in rows
+    }
+    ids = list(said)
+    words = [(await keys.seal(connection, plain, kid)).model_dump_json() for plain in said.values()]
     await connection.execute(
         text(
             """UPDATE entry SET words = CAST(known.words AS jsonb)

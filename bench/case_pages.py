@@ -101,6 +101,10 @@ def pages_of(made: Made) -> list[Page]:
         Page("a case of 25 lines, chair", CHAIR, [f"/cases/c/{case_id}" for case_id in made.typical]),
         Page("the busiest case", WORKER, [f"/cases/c/{made.busiest}"]),
         Page("the busiest case, one chapter", WORKER, [f"/cases/c/{made.busiest}?show=tasks&sector=police"]),
+        Page("the busiest case, acts", WORKER, [f"/cases/c/{made.busiest}?show=acts"]),
+        Page("the busiest case, papers and files", WORKER, [f"/cases/c/{made.busiest}/documents"]),
+        Page("the busiest case, all plans", WORKER, [f"/cases/c/{made.busiest}/documents?form=04"]),
+        Page("the busiest case, a form", WORKER, [f"/cases/c/{made.busiest}/forms/hold-review"]),
     ]
 
 

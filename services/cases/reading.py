@@ -271,6 +271,18 @@ class Reader:
         basis = team.basis_of(case, actor, now) or "task"
         await store.record_read(connection, actor, Read(case.id, case.id, "task", basis), now)
 
+    async def places(
+        self, connection: AsyncConnection, calls: Mapping[str, Line], actor: Actor, now: datetime
+    ) -> dict[str, str]:
+        """Where conferences meet to which the actor's sector is invited, each remembered as a reading of its case.
+
+        In: the lines by which they were called, by conference. Out: those that say where.
+        """
+        said = {key: (await self.words(connection, line)).get("place") for key, line in calls.items()}
+        reads = [Read(line.case_id, line.case_id, "meeting", "invited") for line in calls.values() if line.words]
+        await store.record_reads(connection, actor, reads, now)
+        return {key: str(place) for key, place in said.items() if place}
+
     async def task_words(
         self, connection: AsyncConnection, line: Line, case: Case, task: Task, actor: Actor, now: datetime
     ) -> Mapping[str, Any]:

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from services.cases.domain.attachments import PART
+from services.cases.reading import Reader
 from shared.reference.forms import Forms
 from tests.integration.cases_house import NAME, Browser, House, act_on, concern, house, opened, token_of
 from tests.support import media
@@ -563,3 +564,73 @@ async def test_the_pages_of_files_render_in_both_languages(house: House, languag
         assert answer.status == 200, answer.text[:400]
         assert f'lang="{language}"' in answer.text
         assert len(answer.body) < 100_000
+
+
+async def planned_often(house: House, case_id: str, times: int) -> None:
+    """A case whose plan was drafted again and again, each time with another goal."""
+    words = [(await sealed(house, case_id, {"goals": f"Mục tiêu số {number}"})) for number in range(1, times + 1)]
+    data = orjson.dumps({"form": "04", "form_of": Forms.load().form("04").effective_from.isoformat()}).decode()
+    async with house.database.transaction() as connection:
+        await connection.execute(
+            text(
+                """INSERT INTO entry (case_id, at, kind, who, who_name, data, words)
+                   SELECT :case_id, now(), 'plan.drafted', 'x', 'Người lập', CAST(:data AS jsonb), CAST(said AS jsonb)
+                   FROM unnest(CAST(:words AS text[])) WITH ORDINALITY AS each (said, place) ORDER BY place"""
+            ),
+            {"case_id": case_id, "data": data, "words": words},
+        )
+
+
+async def sealed(house: House, case_id: str, words: dict[str, str]) -> str:
+    async with house.database.transaction() as connection:
+        return (await house.keys.seal(connection, words, f"case/{case_id}")).model_dump_json()
+
+
+async def test_a_form_filled_in_a_hundred_times_is_one_paper_with_its_earlier_versions_a_page_away(
+    house: House,
+) -> None:
+    case_id = await opened(house)
+    await planned_often(house, case_id, 101)
+    worker = await house.as_person("lan.worker")
+    for path in (f"/cases/c/{case_id}", f"/cases/c/{case_id}/documents"):
+        page = await worker.get(path)
+        assert len(page.body) < 100_000
+        assert "bản 101" in page.text
+        assert "100 bản trước" in page.text
+        assert len(re.findall(rf"/cases/c/{case_id}/forms/\d+\.pdf", page.text)) == 1
+    shown: list[str] = []
+    address: str | None = f"/cases/c/{case_id}/documents?form=04"
+    while address:
+        page = await worker.get(address)
+        shown += re.findall(r"· bản (\d+)</span></td>", page.text)
+        following = re.search(r'rel="next" href="([^"]+)"', page.text)
+        address = following.group(1).replace("&amp;", "&") if following else None
+    assert [int(version) for version in shown] == list(range(101, 1, -1)), "all but the first, which needs no number"
+    for wrong in ("form=nonsense", "form=04&page=999", "page=0", "page=x", "form=%00", "form=01&page=2"):
+        assert (await worker.get(f"/cases/c/{case_id}/documents?{wrong}")).status == 200
+
+
+async def test_the_timeline_opens_a_form_and_the_one_before_it_and_no_other(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case_id = await opened(house)
+    await planned_often(house, case_id, 130)
+    first = (await house.rows("SELECT max(id) AS id FROM entry WHERE case_id = :id", id=case_id))[0].id
+    worker = await house.as_person("lan.worker")
+    opened_lines: list[int] = []
+    words = Reader.words
+
+    async def counted(self: Reader, connection: Any, line: Any) -> Any:
+        opened_lines.append(line.id)
+        return await words(self, connection, line)
+
+    monkeypatch.setattr(Reader, "words", counted)
+    page = (await worker.get(f"/cases/c/{case_id}")).text
+    assert opened_lines
+    assert min(opened_lines) == first - 100, "a hundred are shown, and one more is what the oldest of them is beside"
+    assert len(opened_lines) == len(set(opened_lines)) == 101
+    assert "Lần 130" in page
+    assert "<del>Mục tiêu số 129</del> <ins>Mục tiêu số 130</ins>" in page
+    opened_lines.clear()
+    await worker.get(f"/cases/c/{case_id}/forms/approve-plan")
+    assert opened_lines == [first], "the plan that is approved is read beside it, and none before"

@@ -439,6 +439,8 @@ async def test_a_conference_is_shown_to_invited_sectors_without_the_child_and_it
     assert "Phòng họp Nhà văn hóa" in invited
     assert NAME not in normalize("NFC", invited)
     assert "Bàn việc" not in invited
+    reads = await house.rows("SELECT case_id, purpose, basis FROM identity_read WHERE who = 'hoa.education'")
+    assert [tuple(read) for read in reads] == [(case_id, "meeting", "invited")], "where they meet was sealed"
     assert code not in (await (await house.as_person("khanh.justice")).get("/cases/")).text
     house.now += timedelta(days=3)
     minutes = {

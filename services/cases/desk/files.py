@@ -26,7 +26,7 @@ from shared.reference.calendar import LOCAL
 from shared.reference.deadlines import Deadlines
 from shared.reference.forms import Forms
 from shared.reference.intake import Intake
-from shared.reference.terms import Terms
+from shared.reference.terms import Terms, answers_in
 from shared.reference.units import Units
 
 
@@ -188,16 +188,6 @@ class CaseFiles:
         if case.version != version:
             raise acts.version_changed()
         return case
-
-
-def answers_in(name: str) -> list[str]:
-    """The codes of a list that a form may be answered with, in the list's order."""
-    terms = Terms.load(name)
-    return [
-        code
-        for code in terms.codes()
-        if terms.get(code, "offered") is not False and terms.get(code, "answer") is not False
-    ]
 
 
 def local(scope: Scope) -> datetime:

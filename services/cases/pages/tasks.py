@@ -179,12 +179,10 @@ async def sector_work(room: Room, request: Request, actor: Actor) -> Response:
             for awaited, limit in (("sector", _SHOWN), ("commune", _SHOWN), ("nobody", _OVER))
         ]
         found = await store.meetings_of_sector(scope.connection, sector, actor.units, actor.id, _OVER)
-        meetings = []
-        for row in found:
-            called = await store.conference_line(scope.connection, row["case_id"], row["id"])
-            words = await desk.files.reader.words(scope.connection, called) if called else {}
-            # Where, and nothing of what about: that is said among those who meet.
-            meetings.append({**row, "place": words.get("place")})
+        calls = await store.calls_of(scope.connection, {row["id"]: row["case_id"] for row in found})
+        # Where, and nothing of what about: that is said among those who meet.
+        places = await desk.files.reader.places(scope.connection, calls, actor, scope.now)
+        meetings = [{**row, "place": places.get(row["id"])} for row in found]
     return room.render(
         request,
         "cases/sector.html",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
@@ -16,8 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.cases.domain.model import Actor
 from services.cases.store.statements import MERGED, NOT_KEPT_OUT, Units, in_units, units_of
 
-# By the team's grounds; by a task asked of a sector; by having written the report; to forward it to its commune.
-Basis = Literal["role", "request", "act", "assigned", "glass", "task", "entered", "forward"]
+# By the team's grounds; by a task asked of a sector; by an invitation to meet; by having written the report; to forward
+# it to its commune.
+Basis = Literal["role", "request", "act", "assigned", "glass", "task", "invited", "entered", "forward"]
+
+
+_RECORD = text(
+    """INSERT INTO identity_read (who, role, file_id, case_id, purpose, basis, at)
+       VALUES (:who, :role, :file_id, :case_id, :purpose, :basis, :at)"""
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,21 +49,14 @@ class Unusual:
 
 async def record_read(connection: AsyncConnection, actor: Actor, read: Read, at: datetime) -> None:
     """Remember who read an identity, on what ground and what for."""
-    await connection.execute(
-        text(
-            """INSERT INTO identity_read (who, role, file_id, case_id, purpose, basis, at)
-               VALUES (:who, :role, :file_id, :case_id, :purpose, :basis, :at)"""
-        ),
-        {
-            "who": actor.id,
-            "role": actor.role,
-            "file_id": read.file_id,
-            "case_id": read.case_id,
-            "purpose": read.purpose,
-            "basis": read.basis,
-            "at": at,
-        },
-    )
+    await record_reads(connection, actor, [read], at)
+
+
+async def record_reads(connection: AsyncConnection, actor: Actor, reads: Sequence[Read], at: datetime) -> None:
+    """As `record_read`, of several files at once."""
+    if reads:
+        who = {"who": actor.id, "role": actor.role, "at": at}
+        await connection.execute(_RECORD, [{**who, **asdict(read)} for read in reads])
 
 
 async def reads_of_case(
@@ -101,8 +101,8 @@ async def unusual_reading(
     """Accounts that opened more than `children` different children in a span of `within`: the most, and its last
     moment, since a day. A child known to the registry counts once, however many cases it has.
 
-    A search is none: it shows coarse facts. Spans side by side pick the accounts to look at; only theirs are counted
-    moment by moment.
+    A search is none: it shows coarse facts; nor is where a meeting is. Spans side by side pick the accounts to look at;
+    only theirs are counted moment by moment.
     """
     rows = await connection.execute(
         text(
@@ -110,7 +110,8 @@ async def unusual_reading(
                    SELECT who, date_bin(CAST(:within AS interval), at, TIMESTAMPTZ 'epoch') AS span,
                           count(DISTINCT coalesce(case_id, file_id)) AS reads
                    FROM identity_read
-                   WHERE at > CAST(:since AS timestamptz) - CAST(:within AS interval) AND purpose <> 'search'
+                   WHERE at > CAST(:since AS timestamptz) - CAST(:within AS interval)
+                         AND purpose NOT IN ('search', 'meeting')
                    GROUP BY who, span
                ), busy AS (
                    SELECT DISTINCT who FROM (
@@ -121,7 +122,8 @@ async def unusual_reading(
                )
                SELECT read.who, read.role, read.at, coalesce(cases.child_id, read.case_id, read.file_id) AS child
                FROM identity_read AS read JOIN busy ON busy.who = read.who LEFT JOIN cases ON cases.id = read.case_id
-               WHERE read.at > CAST(:since AS timestamptz) - CAST(:within AS interval) AND read.purpose <> 'search'
+               WHERE read.at > CAST(:since AS timestamptz) - CAST(:within AS interval)
+                     AND read.purpose NOT IN ('search', 'meeting')
                ORDER BY read.who, read.at"""
         ),
         {"since": since, "within": within, "children": children},

@@ -68,6 +68,19 @@ async def attachments_of_task(connection: AsyncConnection, task_id: str) -> list
     return [_as_file(row) for row in rows.mappings()]
 
 
+async def newest_attachments(
+    connection: AsyncConnection, case_id: str, *, limit: int, offset: int = 0
+) -> tuple[list[AttachmentFile], int]:
+    """Some files of a case and of those merged into it, newest first, without those that were removed; of how many."""
+    there = "FROM attachment JOIN file USING (case_id) WHERE removed_at IS NULL"
+    rows = await connection.execute(
+        text(f"{MERGED} SELECT attachment.* {there} ORDER BY added_at DESC, id DESC LIMIT :limit OFFSET :offset"),
+        {"case_id": case_id, "limit": limit, "offset": offset},
+    )
+    total = await connection.execute(text(f"{MERGED} SELECT count(*) {there}"), {"case_id": case_id})
+    return [_as_file(row) for row in rows.mappings()], total.scalar_one()
+
+
 async def find_attachment(connection: AsyncConnection, attachment_id: str) -> AttachmentFile | None:
     """A file by id, removed or not."""
     rows = await connection.execute(text("SELECT * FROM attachment WHERE id = :id"), {"id": attachment_id})

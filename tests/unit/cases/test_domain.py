@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.cases.desk.files import answers_in
 from services.cases.domain import acts, cases, concerns, ending, identifying, opening, tasks
 from services.cases.domain.forms import totals
 from services.cases.domain.model import (
@@ -32,6 +31,7 @@ from shared.contracts import cases as events
 from shared.contracts.errors import Rejected
 from shared.contracts.vocabulary import ChildDescription
 from shared.reference.forms import Forms
+from shared.reference.terms import answers_in
 from tests.support.rated import HARM_ROWS, RATED, ROWS
 
 NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
