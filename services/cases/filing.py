@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 
@@ -10,6 +9,8 @@ from fastapi import HTTPException, Request
 from starlette.responses import Response
 
 from services.cases import store
+from services.cases.desk.attachments import Said
+from services.cases.desk.incoming import IncomingFile
 from services.cases.domain.attachments import Attachment
 from services.cases.domain.model import Actor, Case, Task, refuse
 from services.cases.downloads import file_answer
@@ -65,28 +66,27 @@ class Filing:
     ) -> tuple[Attachment | None, Mapping[str, str], Sequence[Violation]]:
         """Read a file in, check, seal and keep it. Out: the file (None: refused), what stood beside it, what is wrong.
 
-        Raises: `ForgedFormError`.
+        Raises: 408 (the line is too slow), `ForgedFormError`.
         """
-        limits = self.desk.limits
+        megabytes = self.desk.limits.attachment_megabytes
         try:
             async with self.office.scope() as scope:
                 key = await self.desk.begin(scope, case_id, task_id, actor)
         except Rejected as rejected:
-            await let_finish(request, limits.attachment_megabytes)
+            await let_finish(request, megabytes)
             return None, {}, rejected.violations
         fields: Mapping[str, str] = {}
         try:
-            async with self.desk.uploads:
-                upload = await read_upload(request, limits.attachment_megabytes)
-                fields = upload.fields
-                checked = await asyncio.to_thread(self.desk.check, upload)
-                file_id, size = new_id(), upload.content.size
-                parts = await asyncio.to_thread(upload.content.sealed, key, file_id)
-                async with self.office.scope() as scope:
-                    kept = await self.desk.attach(scope, case_id, task_id, actor, file_id, checked, size, parts)
+            async with self.desk.arriving:
+                with IncomingFile(key, new_id()) as content:
+                    upload = await read_upload(request, content, megabytes)
+                    fields = upload.fields
+                    if upload.problem is not None:
+                        raise upload.problem
+                    said = Said(upload.name, fields.get("caption", ""))
+                    return await self.desk.take(self.office.scope, case_id, task_id, actor, content, said), fields, ()
         except Rejected as rejected:
             return None, fields, rejected.violations
-        return kept, fields, ()
 
     async def opened(
         self, request: Request, file_id: str, actor: Actor, *, key: str = "", task_id: str | None = None

@@ -11,6 +11,7 @@ from services.cases.store.access import (
     reads_by,
     reads_of_case,
     record_read,
+    record_reads,
     unusual_reading,
 )
 from services.cases.store.agenda import REASONS, Whose, cases_waiting, handovers_to, tasks_waiting
@@ -200,6 +201,7 @@ __all__ = [
     "reads_of_case",
     "reassigned_counts",
     "record_read",
+    "record_reads",
     "remove_attachment",
     "resolved",
     "save_attachment",

@@ -42,18 +42,25 @@ class Unusual:
 
 async def record_read(connection: AsyncConnection, actor: Actor, read: Read, at: datetime) -> None:
     """Remember who read an identity, on what ground and what for."""
+    await record_reads(connection, actor, [read], at)
+
+
+async def record_reads(connection: AsyncConnection, actor: Actor, reads: Sequence[Read], at: datetime) -> None:
+    """Remember what somebody read at once, in one statement."""
     await connection.execute(
         text(
             """INSERT INTO identity_read (who, role, file_id, case_id, purpose, basis, at)
-               VALUES (:who, :role, :file_id, :case_id, :purpose, :basis, :at)"""
+               SELECT :who, :role, file_id, case_id, purpose, basis, :at
+               FROM unnest(CAST(:files AS text[]), CAST(:cases AS text[]), CAST(:purposes AS text[]),
+                           CAST(:bases AS text[])) AS read (file_id, case_id, purpose, basis)"""
         ),
         {
             "who": actor.id,
             "role": actor.role,
-            "file_id": read.file_id,
-            "case_id": read.case_id,
-            "purpose": read.purpose,
-            "basis": read.basis,
+            "files": [read.file_id for read in reads],
+            "cases": [read.case_id for read in reads],
+            "purposes": [read.purpose for read in reads],
+            "bases": [read.basis for read in reads],
             "at": at,
         },
     )
