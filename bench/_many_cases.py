@@ -104,7 +104,7 @@ CROSS JOIN LATERAL (
 _CONCERNS = """INSERT INTO concern (id, code, case_id, file_id, unit, sex, age_band, kind, kinds, danger_now, sector,
     channel, status, received_at, taken_in_at, said, version, sequence)
 SELECT CAST(md5('concern' || n) AS uuid)::text, 'BT-2026-' || lpad(n::text, 6, '0'),
-    CASE WHEN n <= given.cases THEN CAST(md5('case' || n) AS uuid)::text END, 
+    CASE WHEN n <= given.cases THEN CAST(md5('case' || n) AS uuid)::text END,
     CAST(md5(CASE WHEN n <= given.cases THEN 'case' ELSE 'file' END || n) AS uuid)::text,
     (given.units)[1 + (n * 7919) % given.n_units], 'female', '6-10', 'violence', '["violence"]',
     CASE WHEN n % 3 = 0 THEN 'unknown' ELSE 'no' END, 'hotline', 'hotline-111',

@@ -25,7 +25,7 @@ _COLUMNS = ("token", "file_id", "child", "words", "kind")
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """The children by file, and a full name that most have, one that fewest have, of those in the wanted files."""
+    """The children by file; of the wanted files' names, one that most children have and one that fewest have."""
 
     children: dict[str, ChildDescription]
     common: str
@@ -33,7 +33,7 @@ class Named:
 
 
 def named(files: Sequence[str], wanted: Sequence[str]) -> Named:
-    """A child for each file, the same ones each time. `wanted`: files of which one has the rare name."""
+    """A child for each file, the same ones each time. `wanted`: files whose names are searched for."""
     random = Random(42)
     children = {
         file: ChildDescription(
@@ -43,9 +43,9 @@ def named(files: Sequence[str], wanted: Sequence[str]) -> Named:
         )
         for file in files
     }
-    having = Counter(child.name for child in children.values() if child.name)
-    rare = min((children[file].name or "" for file in wanted), key=lambda name: having[name])
-    return Named(children, having.most_common(1)[0][0], rare)
+    having = Counter(child.name for child in children.values())
+    names = sorted({children[file].name or "" for file in wanted}, key=lambda name: having[name])
+    return Named(children, common=names[-1], rare=names[0])
 
 
 async def index(connection: AsyncConnection, keys: Keys, children: dict[str, ChildDescription]) -> None:

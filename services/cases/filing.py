@@ -15,7 +15,7 @@ from services.cases.domain.attachments import Attachment
 from services.cases.domain.model import Actor, Case, Task, refuse
 from services.cases.downloads import file_answer
 from services.cases.office import Office
-from services.cases.reading import may_answer, may_read_identity, may_see_case
+from services.cases.reading import find_seen_case, find_seen_task, may_read_identity
 from services.cases.store import AttachmentFile
 from services.cases.uploads import let_finish, read_upload
 from shared.contracts.errors import Rejected, Violation
@@ -38,8 +38,8 @@ class Filing:
 
     async def case(self, scope: Scope, key: str, actor: Actor) -> Case:
         """The case, if the actor works on its child. Raises: 404, `NotAllowedError`."""
-        case = await store.find_case(scope.connection, key)
-        if case is None or not may_see_case(actor, case, scope.now):
+        case = await find_seen_case(scope.connection, key, actor, scope.now)
+        if case is None:
             raise HTTPException(404)
         if not may_read_identity(actor, case, scope.now):
             raise NotAllowedError("The role works on no case")
@@ -47,15 +47,10 @@ class Filing:
 
     async def task(self, scope: Scope, task_id: str, actor: Actor) -> tuple[Case, Task]:
         """The task with its case, to the sector that was asked and to the commune. Raises: 404."""
-        case_id = await store.case_of_task(scope.connection, task_id)
-        case = await store.find_case(scope.connection, case_id) if case_id else None
-        task = next((task for task in case.tasks if task.id == task_id), None) if case else None
-        if case is None or task is None:
+        found = await find_seen_task(scope.connection, task_id, actor, scope.now, with_words=True)
+        if found is None:
             raise HTTPException(404)
-        asked = may_answer(actor, task, case)
-        if not asked and not may_read_identity(actor, case, scope.now):
-            raise HTTPException(404)
-        return case, task
+        return found
 
     def reads_task(self, case: Case, task: Task, actor: Actor, now: datetime) -> bool:
         """Whether the actor opens the task's files: the commune always, a sector while its answer is awaited."""

@@ -16,7 +16,8 @@ from services.cases import store
 from services.cases.desk import Desk
 from services.cases.domain.attachments import Attachment
 from services.cases.domain.model import Actor
-from services.cases.upkeep import forget_reads, hand_on
+from services.cases.office import Office
+from services.cases.upkeep import forget_reads
 from shared.reference.access import Access
 from shared.reference.deadlines import Deadlines
 from shared.reference.units import Units
@@ -537,6 +538,12 @@ async def _of_lan(house: House, number: int) -> None:
         await connection.exec_driver_sql("UPDATE cases SET worker = 'lan.worker', worker_name = 'Nguyễn Thị Lan'")
 
 
+async def hand_on(house: House) -> None:
+    """What the upkeep does now and then."""
+    desk = Desk(house.keys, Units.load(), Deadlines.load())
+    await desk.access.hand_on(Office(desk, house.database, lambda: house.now).scope)
+
+
 async def test_a_leaving_workers_cases_go_to_another_once_each_also_after_a_break(house: House) -> None:
     await _of_lan(house, 32)
     chair = await house.as_person("binh.chair")
@@ -566,8 +573,7 @@ async def test_a_leaving_workers_cases_go_to_another_once_each_also_after_a_brea
     assert 'http-equiv="refresh"' in progress
     again = await _post(chair, "/cases/reassign", f"{body}&to=minh.worker")
     assert again.status == 303
-    desk = Desk(house.keys, Units.load(), Deadlines.load())
-    await hand_on(house.database, desk, house.now)
+    await hand_on(house)
     told = [event["data"] for event in await house.said("case.assigned")]
     assert len(told) == len({event["case_id"] for event in told}) == 29
     assert {(event["worker"], event["before"]) for event in told} == {("minh.worker", "lan.worker")}
@@ -589,7 +595,7 @@ async def test_an_erased_case_is_skipped_and_keeps_no_other_from_being_handed_on
     async with house.database.transaction() as connection:
         assert await store.add_reassignment(connection, asked, ids) == 3
         await house.keys.erase(connection, f"case/{ids[0]}")
-    await hand_on(house.database, Desk(house.keys, Units.load(), Deadlines.load()), house.now)
+    await hand_on(house)
     states = await house.rows("SELECT state FROM reassigned ORDER BY case_id")
     assert [row.state for row in states] == ["skipped", "done", "done"]
     assert len(await house.said("case.assigned")) == 2

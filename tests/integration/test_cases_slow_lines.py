@@ -1,4 +1,4 @@
-"""Files that come over slow lines, from real senders through a real server: nobody waits for them, none waits for ever."""
+"""Files over slow lines, from real senders through a real server: nobody waits for them, none waits for ever."""
 
 from __future__ import annotations
 

@@ -6,12 +6,10 @@ Bytes are sealed under the case's key as they arrive, and opened part by part.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import asdict, dataclass
 
 from services.cases import store
-from services.cases.desk.files import CaseFiles, not_found
+from services.cases.desk.files import CaseFiles, Scopes, not_found
 from services.cases.desk.incoming import IncomingFile
 from services.cases.domain import attachments as rules
 from services.cases.domain import team
@@ -58,7 +56,7 @@ class AttachmentDesk:
 
     async def take(
         self,
-        scope_of: Callable[[], AbstractAsyncContextManager[Scope]],
+        scopes: Scopes,
         case_id: str,
         task_id: str | None,
         actor: Actor,
@@ -68,7 +66,7 @@ class AttachmentDesk:
         """Look at a file that has arrived, and keep it in a transaction of its own. Raises `Rejected`."""
         async with self._turn:
             media, said = await asyncio.to_thread(_checked, content, said)
-            async with scope_of() as scope:
+            async with scopes() as scope:
                 return await self._keep(scope, case_id, task_id, actor, content, media, said)
 
     async def _keep(
