@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from fastapi import HTTPException, Request
 from starlette.responses import Response
@@ -15,7 +14,7 @@ from services.cases.domain.attachments import Attachment
 from services.cases.domain.model import Actor, Case, Task, refuse
 from services.cases.downloads import file_answer
 from services.cases.office import Office
-from services.cases.reading import find_seen_case, find_seen_task, may_read_identity
+from services.cases.reading import find_seen_case, find_seen_task, may_read_identity, reads_task_files
 from services.cases.store import AttachmentFile
 from services.cases.uploads import let_finish, read_upload
 from shared.contracts.errors import Rejected, Violation
@@ -51,10 +50,6 @@ class Filing:
         if found is None:
             raise HTTPException(404)
         return found
-
-    def reads_task(self, case: Case, task: Task, actor: Actor, now: datetime) -> bool:
-        """Whether the actor opens the task's files: the commune always, a sector while its answer is awaited."""
-        return task.is_open or may_read_identity(actor, case, now)
 
     async def take_in(
         self, request: Request, actor: Actor, case_id: str, task_id: str | None
@@ -127,7 +122,7 @@ class Filing:
             fits = (
                 file is not None
                 and file.attachment.task_id == task_id
-                and self.reads_task(case, task, actor, scope.now)
+                and reads_task_files(case, task, actor, scope.now)
             )
         else:
             case = await self.case(scope, key, actor)

@@ -66,7 +66,10 @@ class IntakeRoutes:
         principal: Reporter,
         report_id: Annotated[str, Query(max_length=100, min_length=1)] | None = None,
     ) -> dict[str, Any]:
-        """Report a concern (form 01). The same `report_id` again changes nothing."""
+        """Report a concern (form 01). The same report under the same `report_id` again changes nothing.
+
+        Another one under it is refused (`report-sent-already`).
+        """
         refuse_unstorable(data.model_dump(mode="json"))
         async with self.office.scope() as scope:
             file = await self.office.report(scope, data, principal, report_id or new_id())
