@@ -39,6 +39,7 @@ class Reading:
     answer: str | None = None
     dismissal: str | None = None
     forwarding: str | None = None
+    receipt: str | None = None
 
 
 def actor_of(principal: Principal) -> Actor:
@@ -237,6 +238,7 @@ class Reader:
                 answer=await self._said(connection, file, "answer", str),
                 dismissal=await self._said(connection, file, "dismissal", str),
                 forwarding=await self._said(connection, file, "forwarding", str),
+                receipt=await self._said(connection, file, "receipt", str),
             )
         except Erased:
             return Reading(erased=True)

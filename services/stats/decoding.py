@@ -289,6 +289,11 @@ def _service(data: ServiceEvent, sequence: int, subject: str) -> Said:
     return _part_of_case(Fact(Kind.SERVICE, key_of(data.service_id), sequence, cell), data, sequence, subject)
 
 
+def _no_service(data: ServiceEvent, sequence: int, subject: str) -> Said:
+    # Given after all, a later sequence counts it again.
+    return _part_of_case(Fact(Kind.SERVICE, key_of(data.service_id), sequence, None), data, sequence, subject)
+
+
 def _incident(data: IncidentEvent, sequence: int, _subject: str) -> Said:
     cell = Cell(
         Kind.INCIDENT,
@@ -387,6 +392,7 @@ READINGS: Final[dict[str, Reading]] = {
     **{model.TYPE: _reading(TaskEvent, _task_in(None)) for model in _TALK},
     cases.TaskFollowedCase.TYPE: _reading(TaskStateEvent, _task_in(None)),
     cases.CaseServiceProvided.TYPE: _reading(ServiceEvent, _service),
+    cases.CaseServiceWithdrawn.TYPE: _reading(ServiceEvent, _no_service),
     **{model.TYPE: _reading(ChildEvent, _child) for model in _CHILD},
     cases.CaseIncidentRecorded.TYPE: _reading(IncidentEvent, _incident),
     registry.ChildMerged.TYPE: _reading(MergedEvent, _merged),

@@ -447,3 +447,30 @@ async def test_every_page_of_access_renders_in_both_languages(house: House, lang
             assert answer.status == 200, (person, path, answer.text[:500])
             if "?" not in path:
                 assert f'lang="{language}"' in answer.text
+
+
+async def test_a_machine_names_the_opening_that_it_reviews_also_where_one_person_opened_twice(house: House) -> None:
+    case = await matter(house)
+    ids = []
+    for _ in range(2):
+        answer = await case.does("thuong.worker", "break-glass", purpose="new-report", reason=WHY)
+        assert answer.status == 200, answer.text
+        ids.append(answer.json()["glass"])
+        house.now += timedelta(minutes=LIMITS.glass_minutes)
+    assert len(set(ids)) == 2
+    api = f"/cases/api/cases/{case.id}"
+    chair = await house.as_person("binh.chair")
+    seen = (await chair.get(api)).json()["glasses"]
+    assert [(glass["id"], glass["person"], glass["verdict"]) for glass in seen] == [
+        (glass, "thuong.worker", None) for glass in ids
+    ]
+    answer = await case.does("binh.chair", "review-access", glass=ids[1], verdict="unjustified", words="Không gấp")
+    assert answer.status == 200, answer.text
+    assert [(glass["id"], glass["verdict"]) for glass in answer.json()["glasses"]] == [
+        (ids[0], None),
+        (ids[1], "unjustified"),
+    ]
+    await breaks("mai.hotline")(case)
+    # Who opened it knows their own openings, no other's.
+    own = (await (await house.as_person("mai.hotline")).get(api)).json()["glasses"]
+    assert {glass["person"] for glass in own} == {"mai.hotline"}

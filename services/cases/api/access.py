@@ -8,6 +8,7 @@ from fastapi import APIRouter, HTTPException, Query, Request
 from sqlalchemy import RowMapping
 
 from services.cases import store
+from services.cases.api.cases import glasses_json
 from services.cases.domain import team
 from services.cases.domain.acts.team import TeamAct
 from services.cases.office import Office
@@ -29,7 +30,11 @@ class AccessRoutes:
         self.office = office
 
     async def act(self, key: str, act: TeamAct, request: Request, principal: SignedIn) -> dict[str, Any]:
-        """Ask to join, break the glass, decide who belongs to the team. 422 with rule and law where it is not open."""
+        """Ask to join, break the glass, decide who belongs to the team. 422 with rule and law where it is not open.
+
+        `glass` is the caller's own way in from outside, where one is open; `glasses` all of them that the caller may
+        know of, each with the `id` by which `review-access` names it.
+        """
         actor, people = actor_of(principal), people_of(identity_of(request).directory)
         async with self.office.scope() as scope:
             found = await store.find_case(scope.connection, key)
@@ -40,7 +45,9 @@ class AccessRoutes:
             return {
                 "case_id": after.id,
                 "reads_identity": team.basis_of(after, actor, scope.now),
+                "glass": glass.id if glass else None,
                 "until": glass.until.isoformat() if glass else None,
+                "glasses": glasses_json(after, actor),
                 "acts": team.open_team_acts(after, actor, scope.now),
             }
 

@@ -211,10 +211,30 @@ def case_json(case: Case, principal: Principal, now: datetime, siblings: list[st
             for member in case.team
             if member.state != "left"
         ],
+        "glasses": glasses_json(case, actor),
         "reads_identity": team.basis_of(case, actor, now),
         "acts": open_acts(case, actor),
         "access_acts": team.open_team_acts(case, actor, now),
     }
+
+
+def glasses_json(case: Case, actor: Actor) -> list[dict[str, Any]]:
+    """Identity opened from outside the team, each time under the `id` that its review names: all of it to who oversees
+    the case, to anybody else their own."""
+    oversees = team.oversees(case, actor)
+    return [
+        {
+            "id": glass.id,
+            "person": glass.person,
+            "role": glass.role,
+            "purpose": glass.purpose,
+            "since": _iso(glass.since),
+            "until": _iso(glass.until),
+            "verdict": glass.verdict,
+        }
+        for glass in case.glasses
+        if oversees or glass.person == actor.id
+    ]
 
 
 def _offered_json(case: Case, actor: Actor) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.cases import store
 from services.cases.api.answers import conflict
 from services.cases.domain.acts import ConcernAct
+from services.cases.domain.model import Case
 from services.cases.domain.rules import open_concern_acts
 from services.cases.office import Office, coarse
 from services.cases.reading import actor_of, find_seen_concern, may_open
@@ -76,7 +77,7 @@ class IntakeRoutes:
         return _concern_json(file, principal)
 
     async def act(self, concern_id: str, request: ConcernActRequest, principal: SignedIn) -> dict[str, Any]:
-        """Decide on a report that waits: open, link, dismiss, forward, answer."""
+        """Decide on a report that waits: open, link, dismiss, forward, answer; and on any: when it was received."""
         actor = actor_of(principal)
         async with self.office.scope() as scope:
             found = await find_seen_concern(scope.connection, concern_id, actor, scope.now)
@@ -87,7 +88,8 @@ class IntakeRoutes:
                 after = await self.office.desk.intake.act(scope, concern.id, request.act, actor, request.version)
             except Rejected as rejected:
                 raise conflict(rejected) from None
-        return _concern_json(after, principal)
+            now_of = await store.find_case(scope.connection, after.concern.case_id) if after.concern.case_id else None
+        return _concern_json(after, principal, now_of)
 
     async def search(self, request: SearchRequest, principal: SignedIn) -> dict[str, Any]:
         """Cases and reports by code, child's name or personal number, in the caller's area; coarse facts only.
@@ -130,7 +132,7 @@ def add_routes(api: APIRouter, office: Office) -> None:
     api.post("/search")(routes.search)
 
 
-def _concern_json(file: ConcernFile, principal: Principal) -> dict[str, Any]:
+def _concern_json(file: ConcernFile, principal: Principal, case: Case | None = None) -> dict[str, Any]:
     concern = file.concern
     return {
         "id": concern.id,
@@ -138,5 +140,5 @@ def _concern_json(file: ConcernFile, principal: Principal) -> dict[str, Any]:
         "version": concern.version,
         "case_id": concern.case_id,
         "facts": coarse(concern.facts()),
-        "acts": open_concern_acts(concern, actor_of(principal)),
+        "acts": open_concern_acts(concern, actor_of(principal), case),
     }

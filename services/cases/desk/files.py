@@ -26,6 +26,7 @@ from shared.privacy import Keys
 from shared.reference.calendar import LOCAL
 from shared.reference.deadlines import Deadlines
 from shared.reference.forms import Forms
+from shared.reference.intake import Intake
 from shared.reference.terms import Terms
 from shared.reference.units import Units
 
@@ -60,6 +61,7 @@ class CaseFiles:
             )
         }
 
+        self._intake = Intake.load()
         self._forms = Forms.load()
         kinds = Terms.load("service-kinds")
         self._service_tasks = {code: str(kinds.get(code, "task")) for code in kinds.codes()}
@@ -89,6 +91,7 @@ class CaseFiles:
             answers=self._codes["request-answers"],
             access_purposes=self._codes["access-purposes"],
             after_pause=self.deadlines.after_pause,
+            oldest_receipt=self._intake.oldest_receipt(now),
             forms=self._forms,
             codes=answers_in,
             service_tasks=self._service_tasks,

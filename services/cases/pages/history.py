@@ -10,7 +10,7 @@ from typing import Final
 from urllib.parse import urlencode
 
 from services.cases import store
-from services.cases.domain.model import ZONE, Actor, Case
+from services.cases.domain.model import Actor, Case, local_day
 from services.cases.reading import Reader
 from services.cases.store import CHAPTERS, Line, LineFilter
 from services.cases.views import Names, Shown, shortened
@@ -140,11 +140,8 @@ def _sectors(case: Case, wanted: LineFilter) -> list[Chip]:
 
 
 def _days(lines: Sequence[Shown], names: Names, now: datetime) -> list[tuple[str, Sequence[Shown]]]:
-    today = now.astimezone(ZONE).date()
-    return [
-        (names.day(day, today), list(part))
-        for day, part in groupby(lines, key=lambda line: line.when.astimezone(ZONE).date())
-    ]
+    today = local_day(now)
+    return [(names.day(day, today), list(part)) for day, part in groupby(lines, key=lambda line: local_day(line.when))]
 
 
 def _address(wanted: LineFilter) -> str:

@@ -164,7 +164,8 @@ async def asked_to_join(connection: AsyncConnection, units: Units, reader: str, 
         text(
             f"""SELECT member.person, member.role, member.since, cases.id, cases.code, cases.unit
                 FROM member JOIN cases ON cases.id = member.case_id
-                WHERE member.state = 'asked' {in_units(units, "cases.unit")} {NOT_KEPT_OUT}
+                WHERE member.state = 'asked' AND cases.merged_into IS NULL
+                {in_units(units, "cases.unit")} {NOT_KEPT_OUT}
                 ORDER BY member.since LIMIT :limit"""
         ),
         {"limit": limit, "reader": reader, **units_of(units)},
@@ -189,18 +190,20 @@ async def glasses_of_area(
 
 
 async def open_to(connection: AsyncConnection, person: str, now: datetime) -> list[RowMapping]:
-    """Cases that are open to an account, or asked for, by a row of the team or a broken glass; newest first."""
+    """Cases that are open to an account, or asked for, by a row of the team or a broken glass; newest first.
+
+    Of a merged case the rows of the one that goes on count: they name that one."""
     rows = await connection.execute(
         text(
             """SELECT * FROM (
                    SELECT cases.id, cases.code, cases.unit, member.state, member.how AS basis, member.since,
                           CAST(NULL AS timestamptz) AS until
                    FROM member JOIN cases ON cases.id = member.case_id
-                   WHERE member.person = :person AND member.state <> 'left'
+                   WHERE member.person = :person AND member.state <> 'left' AND cases.merged_into IS NULL
                    UNION ALL
                    SELECT cases.id, cases.code, cases.unit, 'member', 'glass', glass.since, glass.until
                    FROM glass JOIN cases ON cases.id = glass.case_id
-                   WHERE glass.person = :person AND glass.until > :now
+                   WHERE glass.person = :person AND glass.until > :now AND cases.merged_into IS NULL
                ) AS mine ORDER BY since DESC LIMIT 100"""
         ),
         {"person": person, "now": now},

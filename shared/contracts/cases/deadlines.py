@@ -58,6 +58,11 @@ class DeadlineResumed(DeadlineEvent):
     """The clock runs again; `due` is later by the time it stood still."""
 
 
+@contract("cases.deadline.moved")
+class DeadlineMoved(DeadlineEvent):
+    """The receipt from which the clock runs was corrected: `due` is earlier or later, and so may `state` be."""
+
+
 @contract("cases.deadline.followed-case")
 class DeadlineFollowedCase(DeadlineEvent):
     """The case's commune, kind or risk changed, and its running clock goes along: `state` and date are as before."""

@@ -51,6 +51,16 @@ class CaseServiceProvided(CaseEvent):
     service_sector: str | None = None
 
 
+@contract("cases.service.withdrawn")
+class CaseServiceWithdrawn(CaseEvent):
+    """A service was not given after all: whoever said so corrected it. It is counted no more."""
+
+    service_id: str
+    service: str
+    provided_on: date
+    service_sector: str | None = None
+
+
 @contract("cases.care.decided")
 class CareDecided(CaseEvent):
     """Alternative care of a kind was decided (Decree 56/2017, Art. 42; form 12); the hand-over is awaited."""

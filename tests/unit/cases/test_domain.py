@@ -597,9 +597,9 @@ def test_a_second_report_of_danger_starts_the_clock_at_its_own_receipt() -> None
 
 
 def test_a_receipt_of_tomorrow_is_refused_and_one_of_later_today_counts_from_now() -> None:
-    assert concerns.check_received(NOW + timedelta(hours=2), NOW) == NOW
+    assert concerns.check_received(NOW + timedelta(hours=2), world()) == NOW
     with pytest.raises(Rejected) as error:
-        concerns.check_received(NOW + timedelta(days=1), NOW)
+        concerns.check_received(NOW + timedelta(days=1), world())
     assert rule_of(error) == "received-at-in-future"
 
 
