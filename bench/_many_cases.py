@@ -12,6 +12,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bench._many_names import Named, index, named
 from shared.contracts.vocabulary import ChildDescription
 from shared.database import Database
 from shared.privacy import Keys
@@ -109,7 +110,8 @@ CROSS JOIN LATERAL (
 _CONCERNS = """INSERT INTO concern (id, code, case_id, file_id, unit, sex, age_band, kind, kinds, danger_now, sector,
     channel, status, received_at, taken_in_at, said, version, sequence)
 SELECT CAST(md5('concern' || n) AS uuid)::text, 'BT-2026-' || lpad(n::text, 6, '0'),
-    CASE WHEN n <= given.cases THEN CAST(md5('case' || n) AS uuid)::text END, CAST(md5('file' || n) AS uuid)::text,
+    CASE WHEN n <= given.cases THEN CAST(md5('case' || n) AS uuid)::text END,
+    CAST(md5(CASE WHEN n <= given.cases THEN 'case' ELSE 'file' END || n) AS uuid)::text,
     (given.units)[1 + (n * 7919) % given.n_units], 'female', '6-10', 'violence', '["violence"]',
     CASE WHEN n % 3 = 0 THEN 'unknown' ELSE 'no' END, 'hotline', 'hotline-111',
     CASE WHEN n <= given.cases THEN 'opened' ELSE 'received' END, at, at, '{}', 1, 1
@@ -147,12 +149,19 @@ WHERE cases.status = 'open' AND (cases.unit = who.unit OR who.unit = '' AND left
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What there is: ids of typical open cases of the home commune, and of the one with the most lines."""
+    """What there is: ids of typical open cases of the home commune, and of the one with the most lines.
+
+    To be searched: `codes` and `numbers` of the typical ones, a name that most children have, and one that fewest have.
+    """
 
     typical: list[str]
     busiest: str
     cases: int
     lines: int
+    codes: list[str]
+    numbers: list[str]
+    common: str
+    rare: str
 
 
 async def make(database: Database, keys: Keys, now: datetime, cases: int, most: int) -> Made:
@@ -193,32 +202,43 @@ async def make(database: Database, keys: Keys, now: datetime, cases: int, most: 
         await connection.execute(text("CREATE INDEX entry_case ON entry (case_id, id)"))
         await connection.execute(text("ANALYZE entry"))
         await connection.execute(text(_LOOKS))
-        made = await _made(connection)
+        files = await connection.execute(text("SELECT file_id FROM concern ORDER BY file_id"))
+        typical = await _typical(connection)
+        children = named([row.file_id for row in files], list(typical))
+        await index(connection, keys, children.children)
+        made = await _made(connection, typical, children)
         for case_id in (*made.typical, made.busiest):
-            await _seal(connection, keys, case_id)
+            await _seal(connection, keys, case_id, children.children[case_id])
     async with database.engine.connect() as connection:
         plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await plain.execute(text("VACUUM (ANALYZE, PARALLEL 0)"))
     return made
 
 
-async def _made(connection: AsyncConnection) -> Made:
-    typical = await connection.execute(
+async def _typical(connection: AsyncConnection) -> dict[str, str]:
+    """The codes of some open cases of the home commune, by id."""
+    rows = await connection.execute(
         text(
-            """SELECT cases.id FROM cases CROSS JOIN given JOIN made ON made.id = cases.id
+            """SELECT cases.id, cases.code FROM cases CROSS JOIN given JOIN made ON made.id = cases.id
                WHERE cases.unit = home AND status = 'open' AND n <> busiest ORDER BY id LIMIT 60"""
         )
     )
+    return {row.id: row.code for row in rows}
+
+
+async def _made(connection: AsyncConnection, typical: dict[str, str], children: Named) -> Made:
     counted = await connection.execute(
         text(
             """SELECT made.id, (SELECT count(*) FROM cases), (SELECT count(*) FROM entry)
                FROM made JOIN given ON made.n = busiest"""
         )
     )
-    return Made([row.id for row in typical], *counted.one())
+    busiest, cases, lines = counted.one()
+    numbers = [children.children[case_id].number or "" for case_id in typical]
+    return Made(list(typical), busiest, cases, lines, list(typical.values()), numbers, children.common, children.rare)
 
 
-async def _seal(connection: AsyncConnection, keys: Keys, case_id: str) -> None:
+async def _seal(connection: AsyncConnection, keys: Keys, case_id: str, child: ChildDescription) -> None:
     """Seal a case's words and report under a key of its own."""
     kid = f"case/{case_id}"
     rows = await connection.execute(
@@ -237,7 +257,6 @@ async def _seal(connection: AsyncConnection, keys: Keys, case_id: str) -> None:
         ),
         {"ids": ids, "words": words},
     )
-    child = ChildDescription(name="Trẻ Thử Nghiệm", age=8, address="Tổ 5, phố Thử")
     said = {
         "child": (await keys.seal(connection, child, kid)).model_dump(),
         "what_happened": (await keys.seal(connection, "Bị đánh nhiều lần", kid)).model_dump(),

@@ -92,6 +92,30 @@ async def find_seen_case(connection: AsyncConnection, key: str, actor: Actor, no
     return found if found is not None and may_see_case(actor, found, now) else None
 
 
+async def find_seen_task(
+    connection: AsyncConnection, task_id: str, actor: Actor, now: datetime, *, with_words: bool = False
+) -> tuple[Case, Task] | None:
+    """A task with its case, if the actor's sector was asked or the actor sees the case; otherwise there is none for
+    them. `with_words`: and only if they read what is said about it, which the province does not."""
+    case_id = await store.case_of_task(connection, task_id)
+    case = await store.find_case(connection, case_id) if case_id else None
+    task = case.task(task_id) if case else None
+    if case is None or task is None:
+        return None
+    sees = may_read_identity(actor, case, now) if with_words else may_see_case(actor, case, now)
+    return (case, task) if sees or may_answer(actor, task, case) else None
+
+
+async def find_seen_concern(
+    connection: AsyncConnection, key: str, actor: Actor, now: datetime
+) -> tuple[ConcernFile, Case | None] | None:
+    """A report by id, with the case that came of it, if the actor sees it; otherwise there is none for them."""
+    file = await store.find_concern(connection, key)
+    case_id = file.concern.case_id if file is not None else None
+    case = await store.find_case(connection, case_id) if case_id else None
+    return (file, case) if file is not None and may_see_concern(actor, file, case, now) else None
+
+
 def as_offered(case: Case) -> Case:
     """What of a case the commune sees that is asked to take it: what it is about and until when it has to answer."""
     clocks = tuple(clock for clock in case.clocks if clock.kind == CASE_HANDOVER)
@@ -173,12 +197,8 @@ def may_read_reporter(actor: Actor, file: ConcernFile) -> bool:
 async def may_open(connection: AsyncConnection, actor: Actor, what: str, identifier: str, now: datetime) -> bool:
     """Whether the actor sees what a code stands for: a case, or a report (`what`: concern)."""
     if what == "case":
-        found = await store.find_case(connection, identifier)
-        return found is not None and may_see_case(actor, found, now)
-    file = await store.find_concern(connection, identifier)
-    case_id = file.concern.case_id if file is not None else None
-    case = await store.find_case(connection, case_id) if case_id else None
-    return file is not None and may_see_concern(actor, file, case, now)
+        return await find_seen_case(connection, identifier, actor, now) is not None
+    return await find_seen_concern(connection, identifier, actor, now) is not None
 
 
 class Reader:

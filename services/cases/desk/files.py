@@ -5,7 +5,8 @@ Every other part of the desk changes a case or a report through here, so that th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -28,6 +29,9 @@ from shared.reference.forms import Forms
 from shared.reference.intake import Intake
 from shared.reference.terms import Terms, answers_in
 from shared.reference.units import Units
+
+# Opens a transaction of its own; what was emitted is written before it commits.
+Scopes = Callable[[], AbstractAsyncContextManager[Scope]]
 
 
 class CaseFiles:

@@ -15,7 +15,7 @@ from services.cases import forms, store
 from services.cases.domain.model import COMMUNE, Actor, Case, Task
 from services.cases.domain.rules import open_acts
 from services.cases.pages.room import Room, form_of, typed
-from services.cases.reading import actor_of, may_answer, may_read_identity, may_see_case
+from services.cases.reading import actor_of, find_seen_task, may_answer, may_read_identity, may_see_case
 from services.cases.store import TaskFilter
 from services.cases.views import TASK_STATES
 from shared.contracts.errors import Rejected, Violation
@@ -153,14 +153,10 @@ class TaskPages:
 
     async def _case_of(self, scope: Scope, task_id: str, actor: Actor) -> tuple[Case, Task]:
         """The task, if the actor's sector was asked or the actor sees its case; otherwise it is not there."""
-        case_id = await store.case_of_task(scope.connection, task_id)
-        case = await store.find_case(scope.connection, case_id) if case_id else None
-        task = case.task(task_id) if case else None
-        if case is None or task is None:
+        found = await find_seen_task(scope.connection, task_id, actor, scope.now)
+        if found is None:
             raise HTTPException(404)
-        if not may_answer(actor, task, case) and not may_see_case(actor, case, scope.now):
-            raise HTTPException(404)
-        return case, task
+        return found
 
     async def _successor(self, scope: Scope, task: Task) -> str | None:
         """The task that took this one's place, where the same sector answers it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
@@ -19,12 +19,6 @@ from services.cases.store.statements import MERGED, NOT_KEPT_OUT, Units, in_unit
 # By the team's grounds; by a task asked of a sector; by an invitation to meet; by having written the report; to forward
 # it to its commune.
 Basis = Literal["role", "request", "act", "assigned", "glass", "task", "invited", "entered", "forward"]
-
-
-_RECORD = text(
-    """INSERT INTO identity_read (who, role, file_id, case_id, purpose, basis, at)
-       VALUES (:who, :role, :file_id, :case_id, :purpose, :basis, :at)"""
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +47,24 @@ async def record_read(connection: AsyncConnection, actor: Actor, read: Read, at:
 
 
 async def record_reads(connection: AsyncConnection, actor: Actor, reads: Sequence[Read], at: datetime) -> None:
-    """As `record_read`, of several files at once."""
-    if reads:
-        who = {"who": actor.id, "role": actor.role, "at": at}
-        await connection.execute(_RECORD, [{**who, **asdict(read)} for read in reads])
+    """Remember what somebody read at once, in one statement."""
+    await connection.execute(
+        text(
+            """INSERT INTO identity_read (who, role, file_id, case_id, purpose, basis, at)
+               SELECT :who, :role, file_id, case_id, purpose, basis, :at
+               FROM unnest(CAST(:files AS text[]), CAST(:cases AS text[]), CAST(:purposes AS text[]),
+                           CAST(:bases AS text[])) AS read (file_id, case_id, purpose, basis)"""
+        ),
+        {
+            "who": actor.id,
+            "role": actor.role,
+            "files": [read.file_id for read in reads],
+            "cases": [read.case_id for read in reads],
+            "purposes": [read.purpose for read in reads],
+            "bases": [read.basis for read in reads],
+            "at": at,
+        },
+    )
 
 
 async def reads_of_case(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,7 @@ class AttachmentFile:
     words: SealedBox
 
 
-async def save_attachment(connection: AsyncConnection, file: AttachmentFile, parts: Sequence[bytes]) -> None:
+async def save_attachment(connection: AsyncConnection, file: AttachmentFile, parts: Iterable[bytes]) -> None:
     """Write a file with its sealed parts."""
     values: dict[str, Any] = asdict(file.attachment)
     await connection.execute(_SAVE, {**values, "kid": file.kid, "words": file.words.model_dump_json()})
