@@ -14,7 +14,7 @@ from services.cases.domain import acts
 from services.cases.domain.model import ZONE, Actor, Concern, World, refuse
 from services.cases.domain.rules import require_concern
 from shared.contracts.errors import Rejected, Violation
-from shared.contracts.vocabulary import AgeBand, ChildDescription, Sex, age_band, age_on
+from shared.contracts.vocabulary import UNCLASSIFIED, AgeBand, ChildDescription, Sex, age_band, age_on
 
 
 def check_received(received_at: datetime, now: datetime) -> datetime:
@@ -65,9 +65,9 @@ def each_once(kinds: Iterable[str]) -> tuple[str, ...]:
 
 
 def main_kind(kinds: Sequence[str]) -> str:
-    """The one kind a concern is counted under: the first that the sender names (form 01 asks for the main one first),
-    `other` where none is named."""
-    return kinds[0] if kinds else "other"
+    """The one kind a concern is counted under: the first that the sender names (form 01 asks for the main one first);
+    where none is named it is not classified, until a person says what it is."""
+    return kinds[0] if kinds else UNCLASSIFIED
 
 
 def described_sex(sex: Sex, child: ChildDescription | None) -> Sex:
