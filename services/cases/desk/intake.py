@@ -62,6 +62,8 @@ class IntakeDesk:
         found = await store.lock_concern_or_code(scope.connection, concern_id, local(scope))
         before, code = (None, found) if isinstance(found, str) else (found, found.concern.code)
         children = await self._children(scope, report)
+        if before is not None and origin.entered_by is not None:
+            children = concerns.with_unasked(await self._read_children(scope, before), children)
         said = Concern(
             id=concern_id,
             code=code,

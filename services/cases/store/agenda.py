@@ -25,7 +25,9 @@ _REASONS: Final = {
 }
 REASONS: Final = tuple(_REASONS)
 _COLUMNS: Final = "id, code, unit, kind, risk, step, identity, verified, review, next_due, handover_to"
-_OF_CLOCKS: Final = "FROM deadline WHERE case_id = shown.id AND state IN ('running', 'nearing', 'missed') ORDER BY due, id"
+_OF_CLOCKS: Final = (
+    "FROM deadline WHERE case_id = shown.id AND state IN ('running', 'nearing', 'missed') ORDER BY due, id"
+)
 # Its running clocks, the soonest first: of what kind, and until when.
 _CLOCKS: Final = f"ARRAY(SELECT kind {_OF_CLOCKS}) AS clocks, ARRAY(SELECT due {_OF_CLOCKS}) AS dues"
 
