@@ -99,7 +99,8 @@ def with_unasked(
 def _with_unasked(
     before: ChildDescription | None, said: ChildDescription | None, *, first: bool
 ) -> ChildDescription | None:
-    if before is None or (said is None and not first):
+    # A further child may have moved up in the form: only the name says that it is the same.
+    if before is None or not (first or (said is not None and said.name == before.name)):
         return said
     child = said or ChildDescription()
     kept = {"hamlet": child.hamlet or before.hamlet, "grade": child.grade or before.grade}
