@@ -454,6 +454,22 @@ class Names:
         terms = Terms.load(name)
         return [(code, self.term(name, code)) for code in terms.codes() if terms.get(code, "offered") is not False]
 
+    def care_authorities(self, on: date) -> list[tuple[str, list[tuple[str, str]]]]:
+        """Who decides on each kind of alternative care on a day, each with the law; nobody where none is known."""
+        offices = Terms.load("care-authorities")
+        source = "legal_source_vi" if self._language == "vi" else "legal_source_en"
+        return [
+            (
+                name,
+                [
+                    (offices.label(code, self._language), str(offices.get(code, source)))
+                    for code in offices.codes(on)
+                    if care in offices.get(code, "care")
+                ],
+            )
+            for care, name in self.terms("care-kinds")
+        ]
+
     def answers(self, name: str) -> list[tuple[str, str]]:
         """Pairs for a choice in a form: what it may be answered with."""
         return [(code, self.term(name, code)) for code in answers_in(name)]

@@ -239,7 +239,7 @@ class CaseServiceProvided(CaseEvent):
 
 @contract("cases.care.decided")
 class CareDecided(CaseEvent):
-    """Alternative care of a kind was decided (Decree 56/2017, forms 08-16); the hand-over is awaited."""
+    """Alternative care of a kind was decided (Decree 56/2017, Art. 42; form 12); the hand-over is awaited."""
 
     care: str
 
@@ -265,7 +265,7 @@ class PlanDrafted(CaseEvent):
 
 @contract("cases.plan.approved")
 class PlanApproved(CaseEvent):
-    """The chair approved the plan (Art. 28(2); form 05)."""
+    """The chair approved the plan (Art. 28(4); form 05)."""
 
 
 @contract("cases.plan.returned")

@@ -1,7 +1,7 @@
 """Alternative care: decided by the chair, the child handed over within the law's days, ended.
 
-Pure (Law on Children 2016, Art. 60-69; Decree 56/2017, forms 08, 15, 16). A care that was decided
-waits for the hand-over: its clock runs.
+Pure (Law on Children 2016, Art. 60-69; Decree 56/2017, Art. 38-48: form 12 decides, form 16 ends). A care that was
+decided waits for the hand-over: its clock runs.
 """
 
 from __future__ import annotations

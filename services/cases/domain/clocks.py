@@ -133,7 +133,7 @@ def _pass(decision: Decision, world: World, clock: Clock, moment: datetime) -> D
 
 
 def _pause(case: Case, act: acts.PauseDeadline, world: World) -> Decision:
-    """The chair lets a clock stand still (Civil Code 2015, Art. 156(1), where the clock's own rule allows it).
+    """The chair lets a clock stand still (where its own rule allows it; Civil Code 2015, Art. 156(1) by analogy).
 
     Raises: `Rejected` (clock-unknown, clock-may-not-pause, pause-reason).
     """

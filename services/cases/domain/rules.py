@@ -50,25 +50,29 @@ def _children(article: str) -> Law:
     return Law(f"Luật Trẻ em 2016, Điều {article}", f"Law on Children 2016, Art. {article}")
 
 
-_VIOLENCE = Law("Luật 13/2022/QH15, Điều 25", "Law 13/2022, Art. 25")
-_CARE = _children("60-69")
+def _violence(article: str) -> Law:
+    return Law(f"Luật 13/2022/QH15, Điều {article}", f"Law 13/2022, Art. {article}")
+
+
+# The code's terms, by analogy: it speaks of the time within which somebody may sue.
+_PAUSE = Law("Bộ luật Dân sự 2015, Điều 156(1), áp dụng tương tự", "Civil Code 2015, Art. 156(1), by analogy")
 RULES: Mapping[str, Rule] = {
     "verify": Rule(_WORKER, _ACTIVE, _decree("25(2)")),
     "assess-initial": Rule(_WORKER, frozenset({"intake", "assessment"}), _decree("26(2)")),
-    "decide-emergency": Rule(_CHAIR, _ACTIVE, _decree("26(3), 31")),
-    "extend-separation": Rule(_CHAIR, _ACTIVE, _decree("32")),
-    "end-separation": Rule(_CHAIR, _ACTIVE, _decree("32")),
+    "decide-emergency": Rule(_CHAIR, _ACTIVE, _decree("26(3), 31, 32")),
+    "extend-separation": Rule(_CHAIR, _ACTIVE, _decree("32(3)")),
+    "end-separation": Rule(_CHAIR, _ACTIVE, _decree("32(3)")),
     # Again as more is learnt, until the review that ends the plan.
     "assess-detailed": Rule(
         _WORKER, frozenset({"assessment", "plan", "approval", "carrying-out", "review"}), _decree("27(1)")
     ),
     "hold-needs-meeting": Rule(_CHAIR, frozenset({"assessment", "plan"}), _decree("27(2)")),
     "draft-plan": Rule(_WORKER, frozenset({"assessment", "plan"}), _decree("28(1)")),
-    "approve-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
-    "return-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
-    # Which clocks, for which reasons and how long: the reference data says so, clock by clock.
-    "pause-deadline": Rule(_CHAIR, _ACTIVE, Law("Bộ luật Dân sự 2015, Điều 156(1)", "Civil Code 2015, Art. 156(1)")),
-    "resume-deadline": Rule(_CHAIR, _ACTIVE, Law("Bộ luật Dân sự 2015, Điều 156(1)", "Civil Code 2015, Art. 156(1)")),
+    "approve-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(4)")),
+    "return-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(4)")),
+    # Which clocks, for which reasons, how long and by what source: the reference data says so, clock by clock.
+    "pause-deadline": Rule(_CHAIR, _ACTIVE, _PAUSE),
+    "resume-deadline": Rule(_CHAIR, _ACTIVE, _PAUSE),
     "record-service": Rule(_WORKER, _ACTIVE, _decree("29")),
     "request-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("25(2), 29")),
     "cancel-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
@@ -82,12 +86,12 @@ RULES: Mapping[str, Rule] = {
     "hold-conference": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("27(2), 29")),
     "cancel-conference": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("27(2), 29")),
     "hold-review": Rule(_WORKER, frozenset({"carrying-out", "review"}), _decree("30")),
-    "request-contact-ban": Rule(_WORKER, _ACTIVE, _VIOLENCE),
-    "decide-contact-ban": Rule(_CHAIR, _ACTIVE, _VIOLENCE),
-    "end-contact-ban": Rule(_CHAIR, _ACTIVE, _VIOLENCE),
-    "decide-alternative-care": Rule(_CHAIR, _ACTIVE, _CARE),
-    "hand-over-child": Rule(_WORKER | _CHAIR, _ACTIVE, _CARE),
-    "end-alternative-care": Rule(_CHAIR, _ACTIVE | frozenset[CaseStep]({"closed"}), _CARE),
+    "request-contact-ban": Rule(_WORKER, _ACTIVE, _violence("25(1)")),
+    "decide-contact-ban": Rule(_CHAIR, _ACTIVE, _violence("25(2)")),
+    "end-contact-ban": Rule(_CHAIR, _ACTIVE, _violence("25(4)")),
+    "decide-alternative-care": Rule(_CHAIR, _ACTIVE, _children("66, 67")),
+    "hand-over-child": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("42(7)")),
+    "end-alternative-care": Rule(_CHAIR, _ACTIVE | frozenset[CaseStep]({"closed"}), _children("69")),
     "close": Rule(_CHAIR, _ACTIVE, _decree("30(1)")),
     "reopen": Rule(_WORKER | _CHAIR, frozenset({"closed"}), _decree("30(1)")),
     "reclassify": Rule(_WORKER, _ACTIVE, _children("4(5), 51")),
