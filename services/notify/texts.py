@@ -38,6 +38,7 @@ class Fields:
     case_id: str | None
     unit_name: str
     due: datetime | None
+    case_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,15 +64,18 @@ class Texts:
         return self.parts[name][language].format_map(_places(fields))
 
 
-def case_code(case_id: str | None) -> str:
-    """A case's short name for texts: the end of its id, in which ids made at the same moment differ."""
+def case_name(code: str | None, case_id: str | None) -> str:
+    """What people call a case: its code; where an older event has none, the end of its id, in which ids made at the
+    same moment differ."""
+    if code:
+        return code
     return case_id.replace("-", "")[-8:].upper() if case_id else ""
 
 
 def _places(fields: Fields) -> dict[str, str]:
     return {
         "event": fields.event_type,
-        "case": case_code(fields.case_id),
+        "case": case_name(fields.case_code, fields.case_id),
         "unit": fields.unit_name,
         "due": format_datetime(fields.due),
     }
