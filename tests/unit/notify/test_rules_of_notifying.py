@@ -15,8 +15,8 @@ from services.notify.handlers import notifiable
 from services.notify.texts import PLACES, Fields, check_places, load_rules, load_texts
 from shared.contracts.base import CONTRACTS, Contract, SealedBox
 from shared.contracts.cases import (
-    CaseFacts,
     CaseAssigned,
+    CaseFacts,
     ConcernReceived,
     ContactBanRequested,
     DeadlineMissed,
