@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from fastapi import HTTPException, Request
 from starlette.responses import Response
@@ -14,7 +13,7 @@ from services.cases.domain.attachments import Attachment
 from services.cases.domain.model import Actor, Case, Task, refuse
 from services.cases.downloads import file_answer
 from services.cases.office import Office
-from services.cases.reading import may_answer, may_read_identity, may_see_case
+from services.cases.reading import may_answer, may_read_identity, may_see_case, reads_task_files
 from services.cases.store import AttachmentFile
 from services.cases.uploads import let_finish, read_upload
 from shared.contracts.errors import Rejected, Violation
@@ -55,10 +54,6 @@ class Filing:
         if not asked and not may_read_identity(actor, case, scope.now):
             raise HTTPException(404)
         return case, task
-
-    def reads_task(self, case: Case, task: Task, actor: Actor, now: datetime) -> bool:
-        """Whether the actor opens the task's files: the commune always, a sector while its answer is awaited."""
-        return task.is_open or may_read_identity(actor, case, now)
 
     async def take_in(
         self, request: Request, actor: Actor, case_id: str, task_id: str | None
@@ -132,7 +127,7 @@ class Filing:
             fits = (
                 file is not None
                 and file.attachment.task_id == task_id
-                and self.reads_task(case, task, actor, scope.now)
+                and reads_task_files(case, task, actor, scope.now)
             )
         else:
             case = await self.case(scope, key, actor)

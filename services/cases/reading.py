@@ -119,6 +119,12 @@ def may_answer(actor: Actor, task: Task, case: Case) -> bool:
     return speaks_for(actor, task, case)
 
 
+def reads_task_files(case: Case, task: Task, actor: Actor, now: datetime) -> bool:
+    """Whether the actor opens a task's files and reads what they are called: the commune always, a sector while its
+    answer is awaited."""
+    return task.is_open or may_read_identity(actor, case, now)
+
+
 def needs_of(kind: str, sector: str) -> frozenset[str]:
     """What a sector has to know of a child for a kind of task: what the kind needs, of what the sector may know."""
     needs = frozenset(Terms.load("task-kinds").get(kind, "needs") or ())
@@ -262,6 +268,14 @@ class Reader:
         """A task's words are opened to whoever was asked, also after it was answered: remembered as one reading."""
         basis = team.basis_of(case, actor, now) or "task"
         await store.record_read(connection, actor, Read(case.id, case.id, "task", basis), now)
+
+    async def task_words(
+        self, connection: AsyncConnection, line: Line, case: Case, task: Task, actor: Actor, now: datetime
+    ) -> Mapping[str, Any]:
+        """As `words`, of a line of a task: what its files are called is closed as the files are."""
+        if line.kind.startswith("document.") and not reads_task_files(case, task, actor, now):
+            return {}
+        return await self.words(connection, line)
 
     async def words(self, connection: AsyncConnection, line: Line) -> Mapping[str, Any]:
         """Open the words of a line of the timeline; nothing, where they were erased."""

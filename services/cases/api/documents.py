@@ -16,7 +16,7 @@ from services.cases.domain.attachments import Attachment
 from services.cases.domain.model import Actor
 from services.cases.filing import Filing
 from services.cases.office import Office
-from services.cases.reading import actor_of
+from services.cases.reading import actor_of, reads_task_files
 from shared.contracts.errors import Rejected
 from shared.identity import SignedIn, Uploading
 from shared.messaging.router import Scope
@@ -50,7 +50,7 @@ def add_routes(api: APIRouter, office: Office) -> None:
         actor = actor_of(principal)
         async with office.scope() as scope:
             case, task = await filing.task(scope, task_id, actor)
-            reads = filing.reads_task(case, task, actor, scope.now)
+            reads = reads_task_files(case, task, actor, scope.now)
             files = await store.attachments_of_task(scope.connection, task_id) if reads else []
             if files:
                 await office.desk.files.reader.remember_task(scope.connection, case, actor, scope.now)

@@ -60,7 +60,10 @@ def add_routes(api: APIRouter, office: Office) -> None:
         principal: Reporter,
         report_id: Annotated[str, Query(max_length=100, min_length=1)] | None = None,
     ) -> dict[str, Any]:
-        """Report a concern (form 01). The same `report_id` again changes nothing."""
+        """Report a concern (form 01). The same report under the same `report_id` again changes nothing.
+
+        Another one under it is refused (`report-sent-already`).
+        """
         refuse_unstorable(data.model_dump(mode="json"))
         async with office.scope() as scope:
             file = await office.report(scope, data, principal, report_id or new_id())

@@ -109,11 +109,12 @@ def add_routes(api: APIRouter, office: Office) -> None:
                 case = await office.desk.tasks.see(scope, case, task_id, actor)
                 found = case.task(task_id) or found
             reads = may_answer(actor, found, case) or may_read_identity(actor, case, scope.now)
+            reader = office.desk.files.reader
             if reads:
-                await office.desk.files.reader.remember_task(scope.connection, case, actor, scope.now)
+                await reader.remember_task(scope.connection, case, actor, scope.now)
             said = []
             for line in await store.task_lines(scope.connection, case.id, task_id) if reads else ():
-                words = dict(await office.desk.files.reader.words(scope.connection, line))
+                words = await reader.task_words(scope.connection, line, case, found, actor, scope.now)
                 said.append({"at": line.at, "what": line.kind, **words})
         return {**_task_json(case, found), "replaced_by": found.replaced_by, "said": said}
 

@@ -23,6 +23,8 @@ _SHOWN = 8
 _LISTED = 50
 _CODE = re.compile(r"(TN|BT)[-\s]?(\d{4})[-\s]?(\d{1,9})", re.IGNORECASE)
 _ERASED_WITHIN = timedelta(days=2)
+# Who looks beyond what their own sector reported: within their area, which for some is the province.
+_BEYOND_SECTOR = frozenset({"worker", "chair", "coordinator", "hotline"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +114,8 @@ class FindingDesk:
             leading,
             actor.units,
             actor.id,
-            sector=actor.sector if actor.role == "sector" else None,
+            # A sector's officer and its program alike; nobody else is here by a sector alone.
+            sector=None if actor.role in _BEYOND_SECTOR else actor.sector or "none",
             without=without.file_id if without else "",
         )
         matches: list[Match] = []

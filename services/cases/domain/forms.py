@@ -274,7 +274,8 @@ def _is_empty(value: Any) -> bool:
 
 
 def _text(value: Any, asked: FormField, _codes: Codes) -> str:
-    if not isinstance(value, str) or "\x00" in value:
+    # Half a surrogate pair, which JSON can say, is no text that can be kept; neither is U+0000.
+    if not isinstance(value, str) or "\x00" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
         raise _WrongAnswerError("not-text")
     if len(value) > _LONGEST[asked.type]:
         raise _WrongAnswerError("too-long")

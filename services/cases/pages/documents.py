@@ -29,7 +29,7 @@ from services.cases.downloads import (
 from services.cases.filing import Filing
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.printing import Printing, forms_of
-from services.cases.reading import actor_of, concern_basis, may_follow_case, may_read_identity
+from services.cases.reading import actor_of, concern_basis, may_follow_case, may_read_identity, reads_task_files
 from services.cases.store import AttachmentFile, ConcernFile, Line
 from services.cases.views import Names
 from shared.contracts.errors import Rejected, Violation
@@ -122,7 +122,7 @@ class DocumentPages:
         actor = actor_of(principal)
         async with self.office.scope() as scope:
             case, task = await self.filing.task(scope, task_id, actor)
-            reads = self.filing.reads_task(case, task, actor, scope.now)
+            reads = reads_task_files(case, task, actor, scope.now)
             files = await store.attachments_of_task(scope.connection, task_id) if reads else []
             if files:
                 await self.office.desk.files.reader.remember_task(scope.connection, case, actor, scope.now)

@@ -94,6 +94,8 @@ class IntakePages:
                 given = given.without_child(int(place) if place.isdecimal() and len(place) < 4 else 0)
         except Rejected as rejected:
             violations = report_form.beside_fields(rejected)
+            if any(known.rule == "report-sent-already" for known in violations):
+                key = f"report/{new_id()}"  # sent once more, it is a report of its own
         kept = {name: [text] for name, text in given.values.items()} | {"kinds": list(given.kinds)}
         draft = await self._keep(actor, key, kept)
         if step == "draft" and draft.kept:
@@ -209,7 +211,8 @@ class IntakePages:
         actor = actor_of(principal)
         async with self.room.office.scope() as scope:
             data = report_form.report(given, self.room.units, scope.now)
-            file = await self.room.office.report(scope, data, principal, report_id)
+            dated = bool(given.values.get("received_at", "").strip())
+            file = await self.room.office.report(scope, data, principal, report_id, dated=dated)
             await self.desk.drafts.discard(scope, actor, f"report/{report_id}")
             answer, words = given.values.get("answer", ""), given.values.get("answer_words", "").strip()
             if (answer or words) and file.concern.status == "received":

@@ -90,7 +90,7 @@ def typed(values: Mapping[str, str] | None) -> Mapping[str, str]:
 async def form_of(request: Request) -> dict[str, str]:
     """A submitted form's texts by name."""
     form = await request.form()
-    return {name: value for name, value in form.items() if isinstance(value, str)}
+    return {name: _text(value) for name, value in form.items() if isinstance(value, str)}
 
 
 def several(form: FormData, without: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -98,5 +98,10 @@ def several(form: FormData, without: Sequence[str] = ()) -> dict[str, list[str]]
     texts: dict[str, list[str]] = {}
     for name, value in form.multi_items():
         if isinstance(value, str) and name not in without:
-            texts.setdefault(name, []).append(value)
+            texts.setdefault(name, []).append(_text(value))
     return texts
+
+
+def _text(value: str) -> str:
+    """A text that can be kept: a body in a strange encoding may hold half a surrogate pair."""
+    return value.encode(errors="replace").decode()

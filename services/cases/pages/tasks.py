@@ -100,10 +100,11 @@ class TaskPages:
                 reading = await reader.for_task(scope.connection, case, task)
             lines = await store.task_lines(scope.connection, case.id, task_id)
             names = self.room.names(request)
-            shown = [
-                names.line(line, await reader.words(scope.connection, line) if reads else {}, format_datetime)
+            words = [
+                await reader.task_words(scope.connection, line, case, task, actor, scope.now) if reads else {}
                 for line in lines
             ]
+            shown = [names.line(line, said, format_datetime) for line, said in zip(lines, words, strict=True)]
             successor = await self._successor(scope, task)
             sees_case = may_see_case(actor, case, scope.now)
         return self.room.render(
