@@ -186,8 +186,8 @@ class _Filler:
         await self._players.post("partner", "/notify/api/subscriptions", wanted)
 
     def _reported(self, moment: datetime, random: Random) -> list[_Reported]:
-        """What agencies publish that day: concerns as they come in, and injuries of the day before. Today's concerns are
-        those of the last 18 hours."""
+        """What agencies publish that day: concerns as they come in, today those of the last 18 hours; and injuries of
+        the day before."""
         found: list[_Reported] = []
         fresh = _FRESH_AT_HOME if self._left == 0 and self._at_home else 0
         for number in range(_drawn(_CONCERNS_A_DAY, random) + fresh):

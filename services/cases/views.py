@@ -472,6 +472,10 @@ class Names:
             return ""
         return self._deadlines.pause_source(clock.kind, clock.started_at, self._language)
 
+    def age_band(self, band: str) -> str:
+        """A span of years as people write it."""
+        return "–" if band == "unknown" else band.replace("-", "–")
+
     def unit(self, code: str | None) -> str:
         """A commune's name; words where it is not known."""
         return self._say("Chưa rõ xã, phường") if code in (None, "unclassified") else self._unit_name(code)
