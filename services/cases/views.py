@@ -22,7 +22,7 @@ from shared.contracts.errors import Violation
 from shared.reference.deadlines import Deadlines
 from shared.reference.forms import Forms
 from shared.reference.terms import Terms
-from shared.web.i18n import format_date
+from shared.web.i18n import Language, format_date, format_due
 
 # `autofocus` where there are no scripts; the shell's script looks for the other.
 _FOCUS = Markup(" autofocus data-focus")
@@ -32,7 +32,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "report.corrected": ("Bên báo tin sửa nội dung", "info"),
     "siblings.linked": ("Vụ việc của trẻ khác trong cùng báo tin", "info"),
     "report.linked": ("Thêm một báo tin về cùng vụ việc", "info"),
-    "child.described": ("Hỏi hệ thống trẻ em: trẻ là ai", "plain"),
+    "child.described": ("Tra cứu trẻ trong sổ", "plain"),
     "child.candidates": ("Có trẻ giống mô tả, chờ người chọn", "warning"),
     "child.none-of-these": ("Không phải trẻ nào được gợi ý; đề nghị lập hồ sơ mới", "info"),
     "child.not-found": ("Chưa đủ thông tin để xác định trẻ", "warning"),
@@ -137,6 +137,7 @@ WORDS: Mapping[str, str] = {
     "minutes": "Biên bản",
     "name": "Tên tệp",
     "caption": "Chú thích",
+    "number": "Số quyết định",
 }
 DOCUMENT_KINDS: Mapping[str, str] = {"photo": "Ảnh", "scan": "Bản quét", "audio": "Ghi âm"}
 SEXES: Mapping[str, str] = {"male": "Nam", "female": "Nữ", "unknown": "Chưa rõ"}
@@ -402,7 +403,7 @@ class Names:
         say: a msgid in the language. language: vi or en. unit_name: a commune's name.
     """
 
-    def __init__(self, say: Callable[[str], str], language: str, unit_name: Callable[[str | None], str]) -> None:
+    def __init__(self, say: Callable[[str], str], language: Language, unit_name: Callable[[str | None], str]) -> None:
         self._say = say
         self._language = language
         self._unit_name = unit_name
@@ -529,7 +530,7 @@ class Names:
 
     def _details(self, line: Line, when: Callable[[datetime], str]) -> list[str]:
         data = line.data
-        due = when(datetime.fromisoformat(data["due"])) if data.get("due") else ""
+        due = format_due(self._language, datetime.fromisoformat(data["due"])) if data.get("due") else ""
         if line.kind.startswith("deadline."):
             reason = [self.term("pause-reasons", data["reason"])] if data.get("reason") else []
             return [self.deadline(data["kind"]), f"{self._say('Hạn')}: {due}", *reason]
@@ -537,7 +538,7 @@ class Names:
             sector = self.sector(line.sector) if line.sector else ""
             then = self.of(TASK_CAUSES, data["cause"]) if data.get("cause") else f"{self._say('Hạn')}: {due}"
             proposed = data.get("proposed")
-            asked = [f"{self._say('Đề xuất')}: {when(datetime.fromisoformat(proposed))}"] if proposed else []
+            asked = [f"{self._say('Đề xuất')}: {format_due(self._language, datetime.fromisoformat(proposed))}"] if proposed else []
             return [f"{self.term('task-kinds', data['kind'])} · {sector}", then, *asked]
         if line.kind.startswith("conference."):
             invited = ", ".join(self.sector(code) for code in data["sectors"])

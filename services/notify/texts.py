@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from services.notify.domain import Rule, Tell
-from shared.web.i18n import Language, format_datetime
+from shared.web.i18n import Language, format_due
 
 PLACES = frozenset({"event", "case", "unit", "due"})
 
@@ -52,7 +52,7 @@ class Texts:
         """One line: what happened."""
         wording = self.wordings.get(fields.event_type)
         template = wording.title[language] if wording else self.parts["unknown"][language]
-        return template.format_map(_places(fields))
+        return template.format_map(_places(fields, language))
 
     def explanation(self, event_type: str, language: Language) -> str:
         """What an event type means, for who chooses it; the type itself where there are no words for it."""
@@ -61,7 +61,7 @@ class Texts:
 
     def part(self, name: str, fields: Fields, language: Language) -> str:
         """Another sentence of a message, by its name in the data."""
-        return self.parts[name][language].format_map(_places(fields))
+        return self.parts[name][language].format_map(_places(fields, language))
 
 
 def case_name(code: str | None, case_id: str | None) -> str:
@@ -72,12 +72,12 @@ def case_name(code: str | None, case_id: str | None) -> str:
     return case_id.replace("-", "")[-8:].upper() if case_id else ""
 
 
-def _places(fields: Fields) -> dict[str, str]:
+def _places(fields: Fields, language: Language) -> dict[str, str]:
     return {
         "event": fields.event_type,
         "case": case_name(fields.case_code, fields.case_id),
         "unit": fields.unit_name,
-        "due": format_datetime(fields.due),
+        "due": format_due(language, fields.due),
     }
 
 

@@ -140,6 +140,7 @@ class Pages:
         env.filters |= {
             "date": i18n.format_date,
             "datetime": i18n.format_datetime,
+            "due": partial(i18n.format_due, language),
             "time": i18n.format_time,
             "iso": i18n.iso,
             "number": partial(i18n.format_number, language),

@@ -52,7 +52,7 @@ async def test_people_get_an_e_mail_that_says_what_where_and_when_and_nothing_of
         assert len(mail_server.messages) == 1
         message = mail_server.messages[0]
         assert message["To"] == "lan@phandinhphung.example"
-        assert message["Subject"] == "Vụ việc 0000ABCD tại Phường Phan Đình Phùng đã quá hạn lúc 02/03/2026 15:00"
+        assert message["Subject"] == "Vụ việc 0000ABCD tại Phường Phan Đình Phùng đã quá hạn: 02/03/2026 15:00"
         body = message.get_content()
         assert f"{BASE}/cases/c/{CASE}" in body
         assert "Hạn: 02/03/2026 15:00" in body

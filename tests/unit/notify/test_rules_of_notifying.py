@@ -279,7 +279,7 @@ def test_every_text_speaks_of_codes_places_and_times_only() -> None:
             assert wording.title[language], event_type
             assert texts.title(fields, language)
     assert set(PLACES) == {"event", "case", "unit", "due"}
-    assert texts.title(fields, "vi") == "Vụ việc 0000ABCD tại Phan Đình Phùng đã quá hạn lúc 02/03/2026 15:00"
+    assert texts.title(fields, "vi") == "Vụ việc 0000ABCD tại Phan Đình Phùng đã quá hạn: 02/03/2026 15:00"
 
 
 def test_a_case_is_called_by_its_code_as_on_every_page() -> None:
