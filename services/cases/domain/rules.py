@@ -55,7 +55,7 @@ def _violence(article: str) -> Law:
 
 
 # The code's terms, by analogy: it speaks of the time within which somebody may sue.
-_PAUSE = Law("Bộ luật Dân sự 2015, Điều 156(1), áp dụng tương tự", "Civil Code 2015, Art. 156(1), by analogy")
+_PAUSE = Law("Bộ luật Dân sự 2015, khoản 1 Điều 156, áp dụng tương tự", "Civil Code 2015, Art. 156(1), by analogy")
 RULES: Mapping[str, Rule] = {
     "verify": Rule(_WORKER, _ACTIVE, _decree("25(2)")),
     "assess-initial": Rule(_WORKER, frozenset({"intake", "assessment"}), _decree("26(2)")),
