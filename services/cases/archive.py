@@ -46,7 +46,7 @@ async def gather(scope: Scope, office: Office, printing: Printing, case: Case, a
     when = scope.now.astimezone(LOCAL).strftime("%H:%M ngày %d/%m/%Y")
     watermark = f"Bản sao cấp cho {actor.name or actor.id}, {when}, mục đích: {purpose}"
     heading = printing.heading(scope, case.unit, case.code, actor, watermark)
-    lines = await store.timeline(scope.connection, case.id, limit=None)
+    lines = await store.timeline(scope.connection, case.id)
     child = await printing.child(scope, case)
     forms: list[tuple[str, Document]] = []
     for file in await store.concerns_of(scope.connection, case.id):

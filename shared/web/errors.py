@@ -54,6 +54,11 @@ PROBLEMS: dict[int, Problem] = {
         "Địa chỉ này không nhận loại yêu cầu vừa gửi.",
         "Quay lại trang trước và dùng nút trên trang.",
     ),
+    408: Problem(
+        "Đường truyền quá chậm, tệp chưa gửi xong",
+        "Trong thời gian chờ, quá ít dữ liệu đến được hệ thống. Chưa có gì được lưu.",
+        "Đến nơi sóng mạnh hơn hoặc giảm dung lượng tệp, rồi gửi lại.",
+    ),
     409: Problem(
         "Nội dung đã được người khác thay đổi",
         "Trong lúc bạn làm việc, một người khác đã lưu thay đổi của họ.",

@@ -13,6 +13,7 @@ from shared.reference.deadlines import Deadlines
 from shared.reference.units import Units
 from tests.integration.cases_house import (
     NAME,
+    UNIT,
     Browser,
     House,
     act_on,
@@ -206,3 +207,25 @@ async def test_a_name_that_thousands_have_asks_for_more_of_it(house: House, monk
         await house.send(("concern.reported", f"C-{number}", concern(child={"name": "Nguyễn Văn An"})))
     client = await house.as_person("lan.worker")
     assert "quá nhiều người" in await search(client, "Nguyễn")
+
+
+async def test_who_looks_in_their_own_area_loses_nobody_to_the_many_elsewhere(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store.finding, "MOST", 1)
+    elsewhere = min(code for code in Units.load().codes() if code > UNIT)
+    for number, unit in enumerate((elsewhere, UNIT, elsewhere), start=1):
+        await house.send(("concern.reported", f"C-{number}", concern(unit=unit)))
+    async with house.database.transaction() as connection:
+        await connection.exec_driver_sql("UPDATE concern SET entered_by = 'mai.hotline' WHERE code = 'BT-2026-000003'")
+    for person, code in (("lan.worker", "BT-2026-000002"), ("mai.hotline", "BT-2026-000003")):
+        page = await search(await house.as_person(person), NAME)
+        assert re.findall(r"BT-2026-\d{6}", page) == [code]
+    case_id = (await act_on(await house.as_person("lan.worker"), await _report(house), "open", {})).headers["location"]
+    assert case_id.split("?")[0] in await search(await house.as_person("lan.worker"), NAME), "also once it is a case"
+    assert len(re.findall(r"BT-2026-\d{6}", await search(await house.as_person("ha.coordinator"), NAME))) <= 1
+
+
+async def _report(house: House) -> str:
+    row = (await house.rows("SELECT id FROM concern WHERE code = 'BT-2026-000002'"))[0]
+    return f"/cases/concerns/{row.id}"

@@ -91,7 +91,10 @@ class FindingDesk:
 
     async def learn(self, scope: Scope, file_id: str, children: Sequence[ChildDescription | None]) -> None:
         """A file is found by these children from now on, and by no others."""
-        tokens = [self._tokens(child.name, child.number, child.birth_date) if child else Tokens() for child in children]
+        tokens = [
+            tokens_of(self._keys, child.name, child.number, child.birth_date) if child else Tokens()
+            for child in children
+        ]
         await store.keep_tokens(scope.connection, file_id, tokens)
 
     async def forget(self, scope: Scope) -> None:
@@ -114,7 +117,7 @@ class FindingDesk:
         Within what the actor may know of: the hotline and the coordinator of the province, a commune of itself, a
         sector of what it reported.
         """
-        asked = self._tokens(name, number, birth_date)
+        asked = tokens_of(self._keys, name, number, birth_date)
         if len(asked.words) < 2 and asked.number is None:
             return []
         leading, _common = await self._leading(scope, asked)
@@ -164,7 +167,7 @@ class FindingDesk:
             rows = await store.matters_by_code(scope.connection, codes)
             return Found(numbered=[_numbered(row) for row in rows], asked="code")
         number = number_of(said) if not re.search(r"[^\W\d_]", said) else None
-        asked = self._tokens(None, number, None) if number else self._tokens(said, None, None)
+        asked = tokens_of(self._keys, None, number, None) if number else tokens_of(self._keys, said, None, None)
         by: Literal["number", "name"] = "number" if number else "name"
         if not asked.kinds():
             return Found()
@@ -198,16 +201,19 @@ class FindingDesk:
     async def _remember(self, scope: Scope, actor: Actor, matches: Sequence[Match]) -> None:
         """That somebody looked, and whose files they were shown; never what they typed."""
         basis: store.Basis = "role" if actor.role in ("worker", "chair", "coordinator") else "entered"
-        for file_id, case_id in sorted({match.file_id: match.case_id for match in matches}.items()) or [("-", None)]:
-            await store.record_read(scope.connection, actor, store.Read(file_id, case_id, "search", basis), scope.now)
+        shown = sorted({match.file_id: match.case_id for match in matches}.items()) or [("-", None)]
+        reads = [store.Read(file_id, case_id, "search", basis) for file_id, case_id in shown]
+        await store.record_reads(scope.connection, actor, reads, scope.now)
 
-    def _tokens(self, name: str | None, number: str | None, birth_date: date | None) -> Tokens:
-        digits = number_of(number)
-        return Tokens(
-            words=tuple(self._keys.blind(b"name", word.encode()) for word in words_of(name)),
-            number=None if digits is None else self._keys.blind(b"number", digits.encode()),
-            birth=None if birth_date is None else self._keys.blind(b"birth", birth_date.isoformat().encode()),
-        )
+
+def tokens_of(keys: Keys, name: str | None, number: str | None, birth_date: date | None) -> Tokens:
+    """What is known of a child, as the tokens that it is found by."""
+    digits = number_of(number)
+    return Tokens(
+        words=tuple(keys.blind(b"name", word.encode()) for word in words_of(name)),
+        number=None if digits is None else keys.blind(b"number", digits.encode()),
+        birth=None if birth_date is None else keys.blind(b"birth", birth_date.isoformat().encode()),
+    )
 
 
 def _match(row: Mapping[str, Any], fit: Fit | None) -> Match:

@@ -153,7 +153,7 @@ class IntakePages:
             fate=case if own else None,
             matches=matches,
             kind_names=[self.room.names(request).term("case-kinds", kind) for kind in file.kinds],
-            acts=open_concern_acts(file.concern, actor),
+            acts=open_concern_acts(file.concern, actor, case),
             values=typed(values),
             violations=violations,
             done=request.query_params.get("done"),

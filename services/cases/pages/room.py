@@ -12,11 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from services.cases import store
 from services.cases import views as v
 from services.cases.domain.model import Actor, Case
 from services.cases.office import Office
-from services.cases.reading import find_seen_case, may_see_concern
+from services.cases.reading import find_seen_case, find_seen_concern
 from services.cases.store import ConcernFile
 from shared.reference.units import Units
 from shared.web.i18n import place_key
@@ -70,12 +69,10 @@ class Room:
         self, connection: AsyncConnection, key: str, actor: Actor, now: datetime
     ) -> tuple[ConcernFile, Case | None]:
         """The report with its case, if the actor sees it; otherwise it does not exist for them."""
-        found = await store.find_concern(connection, key)
-        case_id = found.concern.case_id if found is not None else None
-        case = await store.find_case(connection, case_id) if case_id else None
-        if found is None or not may_see_concern(actor, found, case, now):
+        found = await find_seen_concern(connection, key, actor, now)
+        if found is None:
             raise HTTPException(404)
-        return found, case
+        return found
 
     def unit_options(self) -> list[tuple[str, str]]:
         """Today's communes, by code and name, in the order of their names."""
