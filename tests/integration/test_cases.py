@@ -297,7 +297,7 @@ async def test_from_report_to_closing_by_pages_only(house: House) -> None:
     outcome = Terms.load("case-outcomes").codes()[0]
     refused = await act_on(chair, path, "close", {"close.outcome": outcome, "close.no_risk": "true"})
     assert refused.status == 422
-    assert "Điều 30(1)" in refused.text
+    assert "khoản 1 Điều 30" in refused.text
     closed = await act_on(
         chair, path, "close", {"close.outcome": outcome, "close.no_risk": "true", "close.stable": "true"}
     )

@@ -202,7 +202,14 @@ class IntakePages:
             kind_groups=grouped,
             matches=shown.matches,
             violations=shown.violations,
+            communes_meant=[(code, names.unit(code)) for code in self._asked_which(shown)],
         )
+
+    def _asked_which(self, shown: Shown) -> Sequence[str]:
+        """The communes to choose from where the typed name fits several."""
+        if all(known.rule != "unit-ambiguous" for known in shown.violations):
+            return ()
+        return report_form.communes_meant(shown.typed.values.get("unit", "").strip(), self.room.units)
 
     async def _send(self, given: Typed, principal: Principal, report_id: str) -> Response:
         """Take the report in, answer it at once where it was a question and the answer is written too, and destroy its
@@ -249,7 +256,7 @@ class IntakePages:
             name=values.get("child_name", "")[:300],
             number=values.get("child_number"),
             birth_date=report_form.birth_date_of(values.get("child_birth_date", "")),
-            unit=report_form.unit_of(unit, self.room.units) if len(unit) <= 300 else None,
+            unit=report_form.unit_of(unit, self.room.units),
         )
 
     async def _fitting(self, scope: Scope, actor: Actor, file: ConcernFile, reading: Reading | None) -> list[Match]:

@@ -64,6 +64,7 @@ from services.cases.store.finding import (
     file_by_code,
     files_like,
     keep_tokens,
+    matters_by_code,
     rarity,
 )
 from services.cases.store.incidents import Incident, save_incident
@@ -202,6 +203,7 @@ __all__ = [
     "lock_report",
     "look",
     "looked",
+    "matters_by_code",
     "meetings_of_sector",
     "merge_of",
     "newest_attachments",
