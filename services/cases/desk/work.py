@@ -118,10 +118,11 @@ class CaseDesk:
 
     async def _planned(self, scope: Scope, case: Case) -> dict[str, str]:
         """What the plan that waits says of each of its services, by the service's id: what for, by whom, with what."""
-        drafted = await store.lines_of(scope.connection, case.id, ("plan.drafted",))
-        if not drafted:
+        newest = await store.newest_of(scope.connection, case.id, ("plan.drafted",))
+        if not newest:
             return {}
-        rows = (await self.files.reader.words(scope.connection, drafted[0])).get("services", [])
+        drafted, _ = newest[0]
+        rows = (await self.files.reader.words(scope.connection, drafted)).get("services", [])
         said = ["\n".join(filter(None, (row.get(name) for name in ("what-for", "who", "resources")))) for row in rows]
-        planned = zip(drafted[0].data.get("services", ()), said, strict=False)
+        planned = zip(drafted.data.get("services", ()), said, strict=False)
         return {service: words for service, words in planned if words}
