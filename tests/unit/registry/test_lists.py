@@ -1,4 +1,4 @@
-"""Two lists against each other: the samples, and made-up ones that no weight was set by."""
+"""Two lists against each other: the samples, and made-up ones of seeds that no rule was set by."""
 
 from __future__ import annotations
 
