@@ -365,6 +365,7 @@ _CHILD = (
     registry.ChildMoved,
     registry.CircumstanceStarted,
     registry.CircumstanceEnded,
+    registry.ChildSplit,
 )
 _TASKS: Final[dict[type[cases.CaseEvent], cases.TaskState]] = {
     cases.TaskRequested: "requested",

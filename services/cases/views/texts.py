@@ -18,6 +18,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "child.none-of-these": ("Không phải trẻ nào được gợi ý; đề nghị lập hồ sơ mới", "info"),
     "child.not-found": ("Chưa đủ thông tin để xác định trẻ", "warning"),
     "child.linked": ("Đã xác định trẻ", "success"),
+    "child.parted": ("Hồ sơ của trẻ được tách làm hai trẻ: kiểm tra vụ việc gắn với đúng trẻ", "warning"),
     "child.unlinked": ("Gỡ trẻ gắn nhầm", "warning"),
     "sibling.linked": ("Liên kết vụ việc của anh chị em", "info"),
     "sibling.unlinked": ("Bỏ liên kết anh chị em", "plain"),
