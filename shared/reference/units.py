@@ -164,11 +164,11 @@ class Units:
 
     def meant(self, text: str) -> tuple[str, ...]:
         """Today's units that somebody may mean: the one found, else those in whose names the text stands as whole
-        words, by its tones where any fits by them. Codes in the order of the data."""
+        words: by its tones where any fits by them, unless it was typed without. Codes in the order of the data."""
         found = self.find(text)
         if found is not None:
             return (found,)
-        for key in (_toned_key, _folded_key):
+        for key in (_folded_key,) if text.isascii() else (_toned_key, _folded_key):
             said = f" {key(text)} "
             fitting = tuple(code for code, unit in self._today.items() if said in f" {key(unit.name)} ")
             if said.strip() and fitting:

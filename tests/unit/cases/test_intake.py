@@ -67,6 +67,7 @@ def test_a_name_that_several_communes_have_is_asked_about_once_and_the_answer_co
     with pytest.raises(Rejected, match="unit") as error:
         report_form.report(typed(unit="van lang"), UNITS, NOW)
     assert "Xã Văn Lang, Xã Văn Lăng" in error.value.violations[0].message_vi
+    assert wrong(typed(unit="lang")) == [("unit", "unit-ambiguous")], "typed without tones it may be either"
     asked = {"unit": "van lang", "unit_asked": "van lang"}
     assert report_form.report(typed(**asked, unit_choice="02143"), UNITS, NOW).unit == "02143"
     unknown = report_form.report(typed(**asked, unit_choice="unclassified"), UNITS, NOW)
