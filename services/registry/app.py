@@ -8,7 +8,8 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from services.registry.api import build_api
+from services.registry.api import build_api, operate
+from services.registry.bulk.sweeping import Sweeps
 from services.registry.desk import Desk, Lifecycle, Samples
 from services.registry.handlers import routes
 from services.registry.keeper import Keeper
@@ -36,14 +37,20 @@ def build(context: ServiceContext) -> ServiceApp:
     keeper = Keeper(office, lifecycle, Samples(desk, lifecycle, rules), rules)
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
     router = APIRouter()
+    sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
     router.include_router(build_api(office))
+    router.include_router(operate.routes(sweeps))
     router.include_router(build_pages(Room(office, pages, units, keeper)))
     return ServiceApp(
         router=router,
         pages=pages,
         messaging=routes(desk, context.keys, units),
         migrations=Path(__file__).parent / "migrations",
-        background=[_forgetting(context), ticker(context.database, lifecycle, context.clock)],
+        background=[
+            _forgetting(context),
+            ticker(context.database, lifecycle, context.clock),
+            sweeps.sweep_when_asked,
+        ],
         learns_keys=True,
     )
 

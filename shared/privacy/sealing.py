@@ -22,6 +22,8 @@ from shared.contracts.base import SealedBox
 PLATFORM_KID = "platform/1"
 _NONCE = 12
 _KEY = 32
+# How much longer a sealed part is than the plain one: its nonce before it, its tag behind it.
+PART_OVERHEAD = _NONCE + 16
 _REMEMBERED = 4096
 
 

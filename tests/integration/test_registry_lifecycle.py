@@ -1,4 +1,4 @@
-"""The life of a record on a real database: acts, time, adoption, erasure, blind samples; and what the topic alone says."""
+"""The life of a record on a real database: acts, time, adoption, erasure, samples; and what the topic alone says."""
 
 from __future__ import annotations
 
