@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -16,7 +17,10 @@ OTHER = {"name": "Hoàng Bảo Châu", "birth_date": "09/03/2016", "sex": "femal
 
 
 async def act(browser: Any, child_id: str, what: str, /, **values: str) -> Any:
-    await browser.get(f"/registry/children/{child_id}/life")
+    page = await browser.get(f"/registry/children/{child_id}/life")
+    ids = re.findall(r' id="([^"]+)"', page.text)
+    assert len(ids) == len(set(ids)), "a label would lead to another form's field"
+    values = {f"{what}_{name}" if name in {"on", "unit", "note"} else name: said for name, said in values.items()}
     return await browser.post(f"/registry/children/{child_id}/life", act=what, **values)
 
 
