@@ -67,6 +67,12 @@ class ChildFile:
         """What changed, the newest first."""
         return changes(self.revisions, self.row.known)
 
+    @property
+    def told(self) -> list[Any]:
+        """The same with what else was done to the record, the newest first."""
+        done = [event for event in self.history if event.kind != "registered"]
+        return sorted([*self.changes, *done], key=lambda event: event.at, reverse=True)
+
 
 @dataclass(frozen=True, slots=True)
 class Begun:

@@ -9,7 +9,6 @@ from typing import Final
 from services.registry.domain.children import Known, Source, lead_of
 from shared.contracts.vocabulary import ChildDescription, Person, Stay, age_on
 from shared.reference.terms import Terms
-from shared.web.i18n import format_date
 from shared.web.navigation import SECTOR_NAMES
 
 SEXES: Final = {"female": "Nữ", "male": "Nam", "unknown": "Chưa rõ"}
@@ -192,14 +191,14 @@ class Names:
         """A field's value in words. `unit`: names a commune."""
         if value in (None, [], ""):
             return "–"
+        if name == "birth_date":
+            return "/".join(reversed(str(value).split("-")))
         if name == "sex":
             return self.of(SEXES, str(value))
         if name == "unit":
             return unit(str(value))
         if name == "disability_level":
             return self.term("disability-levels", str(value))
-        if isinstance(value, date):
-            return format_date(value)
         if isinstance(value, Stay):
             place = [value.address, value.hamlet, unit(value.unit) if value.unit else None]
             return ", ".join(part for part in place if part)
@@ -214,12 +213,6 @@ class Names:
         """Where a field comes from; of a birth date that nobody knows, the age."""
         found = known.sources.get(lead_of(name))
         return known.sources.get("age") if found is None and name == "birth_date" else found
-
-    def claim(self, name: str, value: str, unit: Callable[[str], str] = str) -> str:
-        """A value of which sources contradict each other, as it is kept in text."""
-        if name == "birth_date":
-            return "/".join(reversed(value.split("-")))
-        return self.value(name, value, unit)
 
     def actor(self, actor: str) -> str:
         """Who did something: a sector by its name, a person by the sign-in name."""

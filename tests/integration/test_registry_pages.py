@@ -215,7 +215,9 @@ async def test_a_circumstance_begins_and_ends_on_the_page(house: House) -> None:
     assert wrong.status == 422
     assert 'id="f-since-error"' in wrong.text
     assert (await lan.post(address, act="begin", circumstance="04", since="01/11/2026")).status == 303
-    assert (await lan.post(address, act="end", circumstance="04", until="20/11/2026", end_reason="recovered")).status == 303
+    assert (
+        await lan.post(address, act="end", circumstance="04", until="20/11/2026", end_reason="recovered")
+    ).status == 303
     page = await lan.get(f"/registry/children/{child_id}")
     assert "20/11/2026" in page.text
     (row,) = await house.rows("SELECT circumstances FROM child")

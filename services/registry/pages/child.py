@@ -22,7 +22,7 @@ from shared.web.uploads import Pieces, read_upload
 
 # The case's own page decides in the end; who could not open it is not told of it here.
 _SEE_CASES = frozenset({Role.WORKER, Role.CHAIR, Role.COORDINATOR})
-_CHANGES_SHOWN = 8
+_EVENTS_SHOWN = 8
 _LISTED = 50
 
 
@@ -184,7 +184,7 @@ class ChildPages:
             others={name: others_of(file.statements, name, known) for name in views.FIELDS},
             odd=[*warnings(known.description, file.today), *circumstance_warnings([each.period for each in seen])],
             cases=[case for case in file.cases if principal.role in _SEE_CASES and principal.may_see(case.unit)],
-            changes=file.changes[:_CHANGES_SHOWN],
+            shown_events=_EVENTS_SHOWN,
             values=values or {},
             violations=violations,
             may_edit=principal.may(Permission.EDIT_CHILDREN) and principal.may_see(known.unit),

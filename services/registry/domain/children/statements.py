@@ -91,6 +91,13 @@ class Period:
         return all(starts < end for end in ends)
 
 
+def birth_text(description: ChildDescription) -> str | None:
+    """A birth date as far as it is known: 2016-03-09, 2016-03 or 2016."""
+    if description.birth_date is None:
+        return None
+    return description.birth_date.isoformat()[: {"month": 7, "year": 4}.get(description.birth_precision or "day", 10)]
+
+
 def lead_of(name: str) -> str:
     """The field with which another one goes; itself where it stands alone."""
     return _LEADS.get(name, name)
