@@ -8,7 +8,8 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from services.registry.api import build_api
+from services.registry.api import build_api, operate
+from services.registry.bulk.sweeping import Sweeps
 from services.registry.desk import Desk
 from services.registry.handlers import routes
 from services.registry.office import Office
@@ -30,14 +31,16 @@ def build(context: ServiceContext) -> ServiceApp:
     office = Office(desk, context.database, context.clock)
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
     router = APIRouter()
+    sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
     router.include_router(build_api(office))
+    router.include_router(operate.routes(sweeps))
     router.include_router(build_pages(Room(office, pages, units)))
     return ServiceApp(
         router=router,
         pages=pages,
         messaging=routes(desk, context.keys, units),
         migrations=Path(__file__).parent / "migrations",
-        background=[_forgetting(context)],
+        background=[_forgetting(context), sweeps.sweep_when_asked],
         learns_keys=True,
     )
 

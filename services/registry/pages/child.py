@@ -18,7 +18,7 @@ from services.registry.office import ChildFile, NotThereError, may_decide
 from services.registry.pages.room import Editor, Reader, Room, form_of
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import NotAllowedError, Permission, Principal, Role, Uploading
-from shared.web.uploads import Pieces, read_upload
+from shared.web.uploads import Gathered, read_upload
 
 # The case's own page decides in the end; who could not open it is not told of it here.
 _SEE_CASES = frozenset({Role.WORKER, Role.CHAIR, Role.COORDINATOR})
@@ -133,7 +133,7 @@ class ChildPages:
             raise NotAllowedError("The role does not allow this")
         values: Mapping[str, str] = {}
         try:
-            upload = await read_upload(request, MEGABYTES, Pieces(), too_large())
+            upload = await read_upload(request, MEGABYTES, Gathered(), too_large())
             values = upload.fields
             if upload.problem is not None:
                 raise upload.problem
