@@ -111,19 +111,23 @@ _PEOPLES = (
            {"male": Chosen("Văn:10 Hữu:6 Tiến:6 Phúc:6 Tài:4 Quý:4 Kim:3 Đức:4 Sinh:2 Thanh:2 Nguyên:2 Vần:1"),
             "female": Chosen("Thị:24 Mùi:8 Thu:3 Ngọc:3 Phương:2 Kim:2 Hồng:2")}),
     People("Sán Dìu", "22", 4,
-           Chosen("Trần:16 Lưu:14 Diệp:13 Lê:8 Trương:8 Tạ:7 Đàm:6 Từ:5 Đặng:5 Ninh:4 Dương:4 Chu:3 Lục:3 Hoàng:3 Lâm:1")),
-    People("Sán Chay", "18", 3.5, Chosen("Trần:22 Hoàng:16 Nịnh:12 Lý:10 Lâm:9 Hầu:8 Lê:6 Đàm:5 Vi:4 Tiêu:3 Lục:3 La:2")),
+           Chosen("Trần:16 Lưu:14 Diệp:13 Lê:8 Trương:8 Tạ:7 Đàm:6 Từ:5 Đặng:5 Ninh:4 Dương:4 Chu:3 Lục:3 "
+                  "Hoàng:3 Lâm:1")),
+    People("Sán Chay", "18", 3.5,
+           Chosen("Trần:22 Hoàng:16 Nịnh:12 Lý:10 Lâm:9 Hầu:8 Lê:6 Đàm:5 Vi:4 Tiêu:3 Lục:3 La:2")),
     People("Mông", "08", 2.5,
-           Chosen("Giàng:13 Sùng:12 Hoàng:10 Lý:10 Dương:10 Vàng:8 Thào:7 Mã:5 Lầu:5 Hầu:5 Ngô:5 Đào:4 Vừ:3 Cứ:1 Hạng:2"),
+           Chosen("Giàng:13 Sùng:12 Hoàng:10 Lý:10 Dương:10 Vàng:8 Thào:7 Mã:5 Lầu:5 Hầu:5 Ngô:5 Đào:4 Vừ:3 "
+                  "Cứ:1 Hạng:2"),
            {"male": Chosen("A:30 Văn:14 Seo:10 Mí:6 Bá:3 Chí:2"), "female": Chosen("Thị:40 Y:4 Thị_Ngọc:3 Mai:2")},
            {"male": Chosen("Páo Chúng Sử Dình Tủa Lử Sáng Thề Giống Sình Lềnh Dủa Pó Chơ Thành Tú Sơn Chinh Hùng Vảng"),
             "female": Chosen("Mỷ Dợ Súa Mai Chư Pà Sua Dính Xuân Dung Chá Máy Si Sâu Hoa Cu Xìa Linh Mào Vàng")}),
 )  # fmt: skip
 _SHARES = list(accumulate(people.share for people in _PEOPLES))
 _HAMLET_NAMES = (
-    "Làng Mới, Trung Tâm, Đồng Tâm, Na Biểu, Bản Tèn, Khuổi Mèo, Nà Lom, Đồng Chùa, Bãi Bông, Cầu Mây, Phú Thọ, Tân Tiến, "
-    "Đồng Hỷ, Làng Cam, Nà Khoang, Pác Nặm, Cốc Lùng, Bản Chang, Đèo Khế, Hợp Thành, Quyết Thắng, Soi Vàng"
-).split(", ")
+    "Làng Mới", "Trung Tâm", "Đồng Tâm", "Na Biểu", "Bản Tèn", "Khuổi Mèo", "Nà Lom", "Đồng Chùa", "Bãi Bông", "Cầu Mây",
+    "Phú Thọ", "Tân Tiến", "Đồng Hỷ", "Làng Cam", "Nà Khoang", "Pác Nặm", "Cốc Lùng", "Bản Chang", "Đèo Khế", "Hợp Thành",
+    "Quyết Thắng", "Soi Vàng",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
