@@ -124,9 +124,9 @@ _PEOPLES = (
 )  # fmt: skip
 _SHARES = list(accumulate(people.share for people in _PEOPLES))
 _HAMLET_NAMES = (
-    "Làng Mới", "Trung Tâm", "Đồng Tâm", "Na Biểu", "Bản Tèn", "Khuổi Mèo", "Nà Lom", "Đồng Chùa", "Bãi Bông", "Cầu Mây",
-    "Phú Thọ", "Tân Tiến", "Đồng Hỷ", "Làng Cam", "Nà Khoang", "Pác Nặm", "Cốc Lùng", "Bản Chang", "Đèo Khế", "Hợp Thành",
-    "Quyết Thắng", "Soi Vàng",
+    "Làng Mới", "Trung Tâm", "Đồng Tâm", "Na Biểu", "Bản Tèn", "Khuổi Mèo", "Nà Lom", "Đồng Chùa", "Bãi Bông",
+    "Cầu Mây", "Phú Thọ", "Tân Tiến", "Đồng Hỷ", "Làng Cam", "Nà Khoang", "Pác Nặm", "Cốc Lùng", "Bản Chang",
+    "Đèo Khế", "Hợp Thành", "Quyết Thắng", "Soi Vàng",
 )  # fmt: skip
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from services.registry.api import build_api, operate
 from services.registry.bulk.sweeping import Sweeps
 from services.registry.desk import Desk, Lifecycle, Samples
+from services.registry.finder import Finder
 from services.registry.handlers import routes
 from services.registry.keeper import Keeper
 from services.registry.office import Office
@@ -38,9 +39,10 @@ def build(context: ServiceContext) -> ServiceApp:
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
     router = APIRouter()
     sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
-    router.include_router(build_api(office))
+    finder = Finder(office, context.keys)
+    router.include_router(build_api(office, finder))
     router.include_router(operate.routes(sweeps))
-    router.include_router(build_pages(Room(office, pages, units, keeper)))
+    router.include_router(build_pages(Room(office, pages, units, keeper, finder)))
     return ServiceApp(
         router=router,
         pages=pages,

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.registry.api import children
+from services.registry.api import children, search
+from services.registry.finder import Finder
 from services.registry.office import Office
 
 __all__ = ["build_api"]
 
 
-def build_api(office: Office) -> APIRouter:
+def build_api(office: Office, finder: Finder) -> APIRouter:
     """The JSON API below /registry/api."""
     router = APIRouter(prefix="/api", tags=["registry"])
+    router.include_router(search.routes(finder))
     for part in (children,):
         router.include_router(part.routes(office))
     return router

@@ -9,7 +9,7 @@ make one.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
@@ -26,6 +26,7 @@ from shared.reference.text import fold
 _FIRST_DAY: Final = date(2000, 1, 1)
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 _NOT_WORD: Final = re.compile(r"[^a-z0-9]+")
+_I_OR_Y: Final = re.compile(r"(?<![aeo])[iy]")
 # Of a name longer than this the first words are looked for: nobody's is.
 _MOST_WORDS: Final = 8
 # The letters of two words of a name, at the least.
@@ -86,17 +87,16 @@ class Wanted:
 
 
 def words_of(name: str) -> tuple[str, ...]:
-    """The words of a person's name, folded; two that were run together are parted ("ngocanh")."""
-    found: list[str] = []
-    for word in person(name)[0].tokens[:_MOST_WORDS]:
-        found += [word] if any(map(is_syllable, near(word))) else _parted(word)
-    return tuple(dict.fromkeys(found))
+    """The words of a person's name, folded, each once."""
+    return tuple(dict.fromkeys(person(name)[0].tokens[:_MOST_WORDS]))
 
 
 def _parted(word: str) -> Sequence[str]:
-    for place in range(len(word) - 2, 1, -1):
-        if len(word) >= _RUN_TOGETHER and is_syllable(word[:place]) and is_syllable(word[place:]):
-            return word[:place], word[place:]
+    """Two words that were run together ("ngocanh"); a word that is one as it is."""
+    if not any(map(is_syllable, spelled(word))):
+        for place in range(len(word) - 2, 1, -1):
+            if len(word) >= _RUN_TOGETHER and is_syllable(word[:place]) and is_syllable(word[place:]):
+                return word[:place], word[place:]
     return [word]
 
 
@@ -112,9 +112,10 @@ def code_of(said: str) -> str:
 
 @lru_cache(maxsize=20_000)
 def spelled(word: str) -> frozenset[str]:
-    """A word as it was typed, without what a keyboard left in it, and with i for y and y for i: one sound."""
+    """A word as it was typed, without what a keyboard left in it, and with i for y and y for i where both are one sound
+    (Lý, Lí; not Mai, May)."""
     found = {word, cleaned(word)}
-    return frozenset(found | {made for base in found for made in (base.replace("y", "i"), base.replace("i", "y"))})
+    return frozenset(found | {_I_OR_Y.sub(letter, base) for base in found for letter in "iy"})
 
 
 @lru_cache(maxsize=20_000)
@@ -154,6 +155,8 @@ def steps(wanted: Wanted) -> list[Step]:
     if scopes and len(name) > _FEW_WORDS:
         # Every word but one, in a scope that tells much: a middle name is another, or two words were heard wrong.
         found += [Step((*_scoped(scopes, some), *rest), below=_SOME) for some in _but_one(as_typed)]
+    if (parted := [part for word in name for part in _parted(word)]) != list(name):
+        found.append(Step((*_scoped(scopes, map(spelled, parted)), *rest), below=1))
     if carer:
         wider = _scopes(wanted, ())
         narrow = _rest(wanted, scoped=bool(name and wider))
@@ -219,7 +222,7 @@ def _scopes(wanted: Wanted, carer: Sequence[str]) -> Sequence[str]:
     return ()
 
 
-def _scoped(scopes: Sequence[str], name: Sequence[Collection[str]]) -> list[Group]:
+def _scoped(scopes: Sequence[str], name: Iterable[Collection[str]]) -> list[Group]:
     return [frozenset(f"{scope}:{word}" for scope in scopes or ("n",) for word in words) for words in name]
 
 

@@ -175,6 +175,23 @@ async def _rows(connection: AsyncConnection, ids: Sequence[Any]) -> Sequence[Row
     return sorted(rows, key=lambda row: place[row.id])
 
 
+async def looked_at(connection: AsyncConnection, who: str, limit: int) -> list[ChildRow]:
+    """The children whose records somebody opened last, each once, the latest first."""
+    rows = await connection.execute(
+        text(
+            f"""WITH looked AS (
+                    SELECT child_id, max(at) AS at FROM (
+                        SELECT child_id, at FROM access WHERE who = :who AND child_id IS NOT NULL AND act = 'child-page'
+                        ORDER BY at DESC LIMIT :most) AS latest
+                    GROUP BY child_id ORDER BY at DESC LIMIT :limit)
+                SELECT {", ".join(f"child.{name}" for name in CHILD_COLUMNS.split(", "))} FROM looked
+                JOIN child ON child.id = looked.child_id WHERE merged_into IS NULL ORDER BY looked.at DESC"""
+        ),
+        {"who": who, "limit": limit, "most": 10 * limit},
+    )
+    return [child_of(row) for row in rows]
+
+
 async def log_access(
     connection: AsyncConnection, now: datetime, who: str, act: str, child_id: str | None = None, **detail: object
 ) -> None:
