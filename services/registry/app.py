@@ -9,6 +9,7 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from services.registry.api import build_api, operate
+from services.registry.assessing import assessor
 from services.registry.bulk.sweeping import Sweeps
 from services.registry.desk import Desk, Lifecycle, Samples
 from services.registry.handlers import routes
@@ -49,6 +50,7 @@ def build(context: ServiceContext) -> ServiceApp:
         background=[
             _forgetting(context),
             ticker(context.database, lifecycle, context.clock),
+            assessor(context.database, context.clock),
             sweeps.sweep_when_asked,
         ],
         learns_keys=True,
