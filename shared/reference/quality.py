@@ -140,6 +140,11 @@ class Quality:
             raise ReferenceDataError(f"{_FILE}: rules and points are needed")
         self._points = sorted(points, key=lambda row: row.effective_from)
         self._by_code = {rule.code: rule for rule in self.rules}
+        asked = {repr(one): one for rule in self.rules for one in rule.when.items()}
+        # Every condition that any rule asks for, once.
+        self.conditions: tuple[tuple[str, Any], ...] = tuple(asked.values())
+        bounds = {day for rule in self.rules for day in (rule.effective_from, rule.effective_to) if day is not None}
+        self._bounds = sorted(bounds)
 
     @classmethod
     @kept
@@ -154,6 +159,10 @@ class Quality:
     def on(self, day: date) -> tuple[Rule, ...]:
         """The rules in force on a day."""
         return tuple(rule for rule in self.rules if rule.in_force(day))
+
+    def changes_after(self, day: date) -> date | None:
+        """The first later day on which a rule comes into force or ends."""
+        return next((bound for bound in self._bounds if bound > day), None)
 
     def points(self, day: date) -> Points:
         """The points in force on a day; before the first, the first."""

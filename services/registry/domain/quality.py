@@ -21,8 +21,6 @@ from shared.reference.terms import Terms
 # Nothing changes by time alone.
 NEVER: Final = date(9999, 12, 31)
 _NOTHING: Final[tuple[object, ...]] = (None, [], "unknown", "")
-# What warnings may turn with is the age at which a card is outgrown: every birthday is looked at.
-_BIRTHDAYS: Final = range(17)
 _GRADE: Final = re.compile(r"\d{1,2}")
 # Law on Education 43/2019, Art. 28: twelve grades.
 _GRADES: Final = range(1, 13)
@@ -117,21 +115,14 @@ def judge(facts: Facts, quality: Quality, day: date) -> Judged:
 
 def again_on(facts: Facts, quality: Quality, day: date) -> date:
     """The first later day on which time alone may change which rules are broken."""
-    return min((turn for turn in _turns(facts, quality) if turn is not None and turn > day), default=NEVER)
+    turns = (turn for name, asked in quality.conditions if name in _TURNS for turn in _TURNS[name](facts, asked, day))
+    return min(
+        (turn for turn in (*turns, quality.changes_after(day)) if turn is not None and turn > day), default=NEVER
+    )
 
 
 def _is_broken(at: _At, rule: Rule) -> bool:
     return all(_HOLDS[name](at, asked) for name, asked in rule.when.items())
-
-
-def _turns(facts: Facts, quality: Quality) -> Iterable[date | None]:
-    for rule in quality.rules:
-        yield rule.effective_from
-        yield rule.effective_to
-        for name, asked in rule.when.items():
-            turn = _TURNS.get(name)
-            if turn is not None:
-                yield from turn(facts, asked)
 
 
 def _is_empty(at: _At, asked: Sequence[str]) -> bool:
@@ -153,7 +144,7 @@ def _is_of_age(at: _At, asked: Mapping[str, int]) -> bool:
     return age is not None and asked.get("from", 0) <= age <= asked.get("to", age)
 
 
-def _ages(facts: Facts, asked: Mapping[str, int]) -> Iterable[date | None]:
+def _ages(facts: Facts, asked: Mapping[str, int], _day: date) -> Iterable[date | None]:
     if "from" in asked:
         yield facts.turning(asked["from"])
     if "to" in asked:
@@ -183,8 +174,10 @@ def _is_warned(at: _At, asked: Sequence[str]) -> bool:
     return bool(at.warned & set(asked))
 
 
-def _birthdays(facts: Facts, _asked: object) -> Iterable[date | None]:
-    return (facts.turning(years) for years in _BIRTHDAYS)
+def _birthday(facts: Facts, _asked: object, day: date) -> Iterable[date | None]:
+    # What warnings say may turn with the age, at which a card is outgrown.
+    age = facts.age(day)
+    return () if age is None else (facts.turning(age + 1),)
 
 
 def _is_off_grade(at: _At, asked: Mapping[str, int]) -> bool:
@@ -199,10 +192,10 @@ def _is_off_grade(at: _At, asked: Mapping[str, int]) -> bool:
 
 
 def _is_older(at: _At, asked: Mapping[str, Any]) -> bool:
-    return any(turn <= at.day for turn in _olds(at.facts, asked))
+    return any(turn <= at.day for turn in _olds(at.facts, asked, at.day))
 
 
-def _olds(facts: Facts, asked: Mapping[str, Any]) -> list[date]:
+def _olds(facts: Facts, asked: Mapping[str, Any], _day: date) -> list[date]:
     told = [facts.said_on[name] for name in asked["fields"] if name in facts.said_on and facts.value(name) is not None]
     return [add_months(day, asked["months"]) for day in told]
 
@@ -216,18 +209,18 @@ def _has_pair(at: _At, _asked: object) -> bool:
 
 
 def _is_unverified(at: _At, asked: int) -> bool:
-    return _unverified_from(at.facts, asked)[0] <= at.day
+    return _unverified_from(at.facts, asked, at.day)[0] <= at.day
 
 
-def _unverified_from(facts: Facts, asked: int) -> list[date]:
+def _unverified_from(facts: Facts, asked: int, _day: date) -> list[date]:
     return [add_months(facts.verified_on or facts.recorded_on, asked)]
 
 
 def _is_untold(at: _At, asked: int) -> bool:
-    return _untold_from(at.facts, asked)[0] <= at.day
+    return _untold_from(at.facts, asked, at.day)[0] <= at.day
 
 
-def _untold_from(facts: Facts, asked: int) -> list[date]:
+def _untold_from(facts: Facts, asked: int, _day: date) -> list[date]:
     return [add_months(facts.told_on, asked)]
 
 
@@ -273,9 +266,9 @@ _HOLDS: Final[Mapping[str, Callable[[_At, Any], bool]]] = {
     "only_from": _is_only_from,
 }
 # When each of those that time alone may turn does so.
-_TURNS: Final[Mapping[str, Callable[[Facts, Any], Iterable[date | None]]]] = {
+_TURNS: Final[Mapping[str, Callable[[Facts, Any, date], Iterable[date | None]]]] = {
     "age": _ages,
-    "warned": _birthdays,
+    "warned": _birthday,
     "older": _olds,
     "unverified_months": _unverified_from,
     "untold_months": _untold_from,
