@@ -17,11 +17,16 @@ from services.registry import merging
 from services.registry.desk import ZONE, Desk, Taken, today
 from services.registry.domain.children import Change, Known, Revision, Statement, changes, circumstance_refusals
 from services.registry.domain.matching import Comparison, Identification, Match, compare, traits_of
+from services.registry.seeing import NotThereError as NotThereError  # noqa: PLC0414 - known from here, too
+from services.registry.seeing import is_id as is_id  # noqa: PLC0414
+from services.registry.seeing import seen, sees, visible
 from services.registry.store import cases, finding, pairs, photos, revisions
 from services.registry.store import children as store
+from services.registry.store import lifecycle as lives
 from services.registry.store.cases import CaseSeen
 from services.registry.store.children import ChildRow, Observation
 from services.registry.store.finding import Wanted
+from services.registry.store.lifecycle import Standing
 from services.registry.store.pairs import Merge, Pair, Split
 from services.registry.store.photos import Photo
 from shared.contracts.errors import Rejected, Violation, refuse_unstorable
@@ -29,7 +34,7 @@ from shared.contracts.vocabulary import ChildDescription
 from shared.database import Database
 from shared.files.contents import Content
 from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, Role
-from shared.messaging.outbox import new_id, stable_id
+from shared.messaging.outbox import stable_id
 from shared.messaging.router import Clock, Scope
 from shared.reference.terms import Terms
 
@@ -40,10 +45,6 @@ _TAKEN_LATER = Violation(
     "Ngày chụp không được sau ngày hôm nay.",
     "The day it was taken must not be after today.",
 )
-
-
-class NotThereError(Exception):
-    """There is no such child, pair or merge, or it is not for this person: which of them is not told."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class ChildFile:
     accesses: Sequence[Row[Any]]
     waiting: int
     today: date
+    standing: Standing
     photo_added_at: datetime | None
     cases: Sequence[CaseSeen]
 
@@ -138,7 +140,7 @@ class Office:
             asked = allowed if wanted.units is None else [unit for unit in wanted.units if unit in allowed]
             wanted = replace(wanted, units=asked)
         async with self.scope() as scope:
-            found = await finding.search(scope.connection, wanted)
+            found = await visible(scope, principal, await finding.search(scope.connection, wanted))
             await finding.log_access(
                 scope.connection, scope.now, principal.id, "search", fields=wanted.fields, found=len(found)
             )
@@ -165,11 +167,14 @@ class Office:
     async def matches(self, principal: Principal, matches: Sequence[Match]) -> list[tuple[Match, ChildRow | None]]:
         """Rows of matches; None for a child of another commune."""
         async with self.scope() as scope:
-            rows = [(match, await store.current(scope.connection, match.child_id)) for match in matches]
-            for _, row in rows:
-                if row is not None and principal.may_see(row.known.unit):
-                    await finding.log_access(scope.connection, scope.now, principal.id, "match", row.id)
-        return [(match, row if row is not None and principal.may_see(row.known.unit) else None) for match, row in rows]
+            found: list[tuple[Match, ChildRow | None]] = []
+            for match in matches:
+                row = await store.current(scope.connection, match.child_id)
+                visible = row if row is not None and await sees(scope, principal, row) else None
+                if visible is not None:
+                    await finding.log_access(scope.connection, scope.now, principal.id, "match", visible.id)
+                found.append((match, visible))
+        return found
 
     async def register(
         self, principal: Principal, description: ChildDescription, unit: str | None, seen: Sequence[str]
@@ -398,6 +403,7 @@ class Office:
             accesses=await finding.accesses(connection, row.id),
             waiting=len(await pairs.pairs_of(connection, row.id)),
             today=today(scope),
+            standing=await lives.standing(connection, row.id),
             photo_added_at=await photos.added_at(connection, row.id),
             cases=await cases.of_child(connection, row.id),
         )
@@ -409,19 +415,11 @@ class Office:
         return row
 
     async def _seen(self, scope: Scope, principal: Principal, child_id: str, *, lock: bool = False) -> ChildRow:
-        row = await store.current(scope.connection, child_id, lock=lock) if is_id(child_id) else None
-        if row is None or not principal.may_see(row.known.unit):
-            raise NotThereError
-        return row
+        return await seen(scope, principal, child_id, lock=lock)
 
     async def _visible(self, scope: Scope, principal: Principal, match: Match) -> bool:
         row = await store.current(scope.connection, match.child_id)
-        return row is not None and principal.may_see(row.known.unit)
-
-
-def is_id(value: str) -> bool:
-    """Whether a text has the form of our ids."""
-    return len(value) == len(new_id()) and all(letter in "0123456789abcdef-" for letter in value)
+        return row is not None and await sees(scope, principal, row)
 
 
 def _actor(principal: Principal) -> str:

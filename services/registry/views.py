@@ -76,7 +76,8 @@ RELATIONS: Final = (
 METHODS: Final = {
     "home-visit": "đến nhà",
     "papers": "đối chiếu giấy tờ",
-    "telephone": "gọi điện",
+    "phone": "gọi điện",
+    "school-list": "đối chiếu danh sách trường",
     "blind": "phúc tra độc lập",
 }
 CAUSES: Final = {
@@ -89,6 +90,14 @@ CAUSES: Final = {
     "changed": "Thông tin thay đổi",
     "merged": "Gộp hai hồ sơ",
     "separated": "Tách lại hai hồ sơ",
+    "checked": "Đã kiểm tra",
+    "due": "Đến hạn xác minh lại",
+    "aged-out": "Đã đủ 16 tuổi",
+    "deceased": "Đã mất",
+    "moved-away": "Chuyển đi tỉnh khác",
+    "adopted": "Đã được nhận làm con nuôi",
+    "withdrawn": "Đã rút khỏi sổ",
+    "returned": "Mở lại hồ sơ",
 }
 CASE_STATUSES: Final = {"open": "đang xử lý", "closed": "đã kết thúc", "merged": "đã nhập vào vụ khác"}
 REASONS: Final = {
@@ -143,6 +152,32 @@ HISTORY: Final = {
     "photo-dropped": "Gỡ ảnh",
 }
 ACTS: Final = {"child-page": "Xem hồ sơ", "match": "Xem khi so sánh hồ sơ", "photo": "Xem ảnh"}
+
+
+STATES: Final = {
+    "collected": "Mới thu thập",
+    "checked": "Đã kiểm tra",
+    "verified": "Đã xác minh",
+    "due": "Đến hạn xác minh lại",
+}
+STATUSES: Final = {
+    "active": "Đang theo dõi",
+    "aged-out": "Đã đủ 16 tuổi",
+    "deceased": "Đã mất",
+    "moved-away": "Chuyển đi tỉnh khác",
+    "adopted": "Đã được nhận làm con nuôi",
+    "withdrawn": "Đã rút khỏi sổ",
+    "erased": "Đã xóa theo luật",
+}
+WORK_LISTS: Final = {
+    "due": "Đến hạn xác minh lại",
+    "arrived": "Mới chuyển đến, chờ kiểm tra",
+    "collected": "Chưa xác minh lần nào",
+    "conflicts": "Các nguồn nói khác nhau",
+    "growing-up": "Đủ 16 tuổi trong tháng này",
+    "closed": "Hồ sơ đã đóng",
+}
+WITHDRAWN: Final = {"not-a-child": "Không phải trẻ em", "made-up": "Không có người này"}
 
 
 class Names:
@@ -224,6 +259,8 @@ class Names:
 
     def actor(self, actor: str) -> str:
         """Who did something: a sector by its name, a person by the sign-in name."""
+        if actor == "time":
+            return self._say("tự động")
         if actor.startswith("person:"):
             return actor.removeprefix("person:")
         return self._say(SECTOR_NAMES[actor]) if actor in SECTOR_NAMES else actor

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import get_args
-from zoneinfo import ZoneInfo
 
+from services.registry.desk.following import arrived, today
 from services.registry.desk.photos import Photos
+from services.registry.domain import lifecycle
 from services.registry.domain.children import (
     BUNDLES,
     Known,
@@ -25,6 +26,7 @@ from services.registry.domain.children import (
     only_changes,
     refusals,
 )
+from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.matching import (
     POSSIBLE,
     Identification,
@@ -55,7 +57,6 @@ from shared.messaging.router import Scope
 from shared.privacy import Keys
 from shared.reference.trust import TrustOrders
 
-ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _LEAD: Sector = "dolisa"  # the child-protection authority: for whom a person corrects the registry
 
 
@@ -70,11 +71,6 @@ class Taken:
 
 class VersionConflictError(Exception):
     """Somebody else changed the child's record since it was read. Nothing was saved."""
-
-
-def today(scope: Scope) -> date:
-    """The day in the province."""
-    return scope.now.astimezone(ZONE).date()
 
 
 def sector_of(value: str | None) -> Sector:
@@ -113,7 +109,13 @@ class Desk:
     async def identify(self, scope: Scope, wanted: Traits, leave_out: str | None = None) -> Identification:
         """Who the described child is among those known."""
         rows = await store.candidates(scope.connection, search_keys(wanted), leave_out)
-        return identify(wanted, ((row.id, [row.traits]) for row in rows))
+        found = identify(wanted, ((row.id, [row.traits]) for row in rows if row.known.status not in HIDDEN))
+        if found.possible:
+            return found
+        # What is still told of an adopted child under its old name belongs to the closed record, or it would found
+        # another; that there is one is shown to nobody.
+        closed = identify(wanted, ((row.id, [row.traits]) for row in rows if row.known.status == "adopted"))
+        return Identification(closed.sure, ())
 
     async def open_record(
         self, scope: Scope, description: ChildDescription, unit: str | None, actor: str, *, seen: Sequence[str] = ()
@@ -312,6 +314,7 @@ class Desk:
         known = replace(row.known, circumstances=tuple(sorted(holding)))
         if said:
             known = compose(said, holding, before=row.known, trust=self._trust.on(today(scope)))
+        known = lifecycle.follow(row.known, known)
         changed = changed_fields(row.known, known)
         begun = sorted(set(known.circumstances) - set(row.known.circumstances))
         ended = sorted(set(row.known.circumstances) - set(known.circumstances))
@@ -332,6 +335,7 @@ class Desk:
             over = CircumstanceEnded(child_id=row.id, facts=known.facts, circumstance=code, until=on)
             await scope.emit(over, subject=row.id, sequence=sequence, unit=known.unit)
         await store.save_child(connection, row.id, sequence, known, scope.now)
+        await arrived(scope, row, known)
         return sequence
 
     async def _tell(self, scope: Scope, row: ChildRow, known: Known, changed: Sequence[str], on: date) -> int:
@@ -387,6 +391,9 @@ class Desk:
         said = replace(said, sequence=before.sequence + 1, probability=before.probability)
         others = [s for s in await store.statements(scope.connection, row.id) if s.record_id != said.record_id]
         wanted = traits_of(said.description, said.unit, said.as_of)
+        if row.known.status == "withdrawn":
+            # Somebody said that the record was none; the source says again, otherwise, that there is a child.
+            return await self._place(scope, said, wanted, await self.identify(scope, wanted), actor)
         if others:
             rest = compose(others)
             sure = compare(wanted, traits_of(rest.description, rest.unit, rest.confirmed_on)).probability

@@ -36,14 +36,15 @@ class CaseSeen:
     services: tuple[Service, ...] = ()
 
 
-async def follow(connection: AsyncConnection, case_id: str, sequence: int, facts: CaseFacts) -> None:
-    """A case as its latest event has it; an older event that comes late changes nothing."""
+async def follow(connection: AsyncConnection, case_id: str, sequence: int, facts: CaseFacts, on: date) -> None:
+    """A case as its latest event, of a day, has it; an older event that comes late changes nothing."""
     await connection.execute(
         text(
-            """INSERT INTO child_case AS c (case_id, sequence, child_id, unit, kind, status, opened_on)
-               VALUES (:case_id, :sequence, CAST(:child_id AS uuid), :unit, :kind, :status, :opened_on)
+            """INSERT INTO child_case AS c (case_id, sequence, child_id, unit, kind, status, opened_on, changed_on)
+               VALUES (:case_id, :sequence, CAST(:child_id AS uuid), :unit, :kind, :status, :opened_on, :on)
                ON CONFLICT (case_id) DO UPDATE SET sequence = excluded.sequence, child_id = excluded.child_id,
-                   unit = excluded.unit, kind = excluded.kind, status = excluded.status
+                   unit = excluded.unit, kind = excluded.kind, status = excluded.status,
+                   changed_on = CASE WHEN c.status = excluded.status THEN c.changed_on ELSE excluded.changed_on END
                WHERE excluded.sequence > c.sequence"""
         ),
         {
@@ -54,6 +55,7 @@ async def follow(connection: AsyncConnection, case_id: str, sequence: int, facts
             "kind": facts.kind,
             "status": facts.status,
             "opened_on": facts.opened_at.date(),
+            "on": on,
         },
     )
 

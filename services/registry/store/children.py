@@ -32,7 +32,8 @@ from shared.contracts.vocabulary import ChildDescription
 _PER_KEY = 80
 _COMPARED = 60
 CHILD_COLUMNS = (
-    "id, sequence, unit, birth_year, description, circumstances, confirmed_on, merged_into, registered_at, changed_at"
+    "id, sequence, unit, birth_year, description, circumstances, confirmed_on, merged_into, registered_at, changed_at, "
+    "state, status"
 )
 # Comparing many takes the first; whoever looks at one record, or changes it, the second.
 RECORD_COLUMNS = f"{CHILD_COLUMNS}, sources, conflicts"
@@ -69,6 +70,8 @@ def child_of(row: Row[Any]) -> ChildRow:
         birth_year=row.birth_year,
         confirmed_on=row.confirmed_on,
         circumstances=tuple(row.circumstances),
+        state=row.state,
+        status=row.status,
     )
     merged = str(row.merged_into) if row.merged_into else None
     return ChildRow(str(row.id), row.sequence, known, merged, row.registered_at, row.changed_at)

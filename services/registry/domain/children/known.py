@@ -23,7 +23,7 @@ from services.registry.domain.children.statements import (
 )
 from services.registry.domain.names import Likeness, compare_names, name_of
 from shared.contracts.registry import ChildFacts
-from shared.contracts.vocabulary import ChildDescription, Person, Register
+from shared.contracts.vocabulary import ChildDescription, Person, RecordState, RecordStatus, Register
 from shared.reference.trust import Trust, TrustGroup, TrustOrders
 
 DISABILITY: Final = "04"
@@ -73,6 +73,9 @@ class Known:
     circumstances: tuple[str, ...] = field(default=())
     sources: Mapping[str, Source] = field(default_factory=dict)
     conflicts: tuple[Conflict, ...] = ()
+    # How the record stands: not told by any source, but by what people and time did with it.
+    state: RecordState = "collected"
+    status: RecordStatus = "active"
 
     @property
     def facts(self) -> ChildFacts:
@@ -86,6 +89,8 @@ class Known:
             ethnicity=self.description.ethnicity,
             disability=DISABILITY in self.circumstances,
             circumstances=list(self.circumstances),
+            state=self.state,
+            status=self.status,
         )
 
     def value(self, name: str) -> Any:
