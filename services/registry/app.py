@@ -8,11 +8,12 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from services.registry.api import build_api, operate
+from services.registry.api import build_api, operate, quality
 from services.registry.assessing import assessor
 from services.registry.bulk.sweeping import Sweeps
 from services.registry.desk import Desk, Lifecycle, Samples
 from services.registry.handlers import routes
+from services.registry.inspector import Inspector
 from services.registry.keeper import Keeper
 from services.registry.office import Office
 from services.registry.pages import Room, build_pages
@@ -37,11 +38,13 @@ def build(context: ServiceContext) -> ServiceApp:
     office = Office(desk, context.database, context.clock)
     keeper = Keeper(office, lifecycle, Samples(desk, lifecycle, rules), rules)
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
+    inspector = Inspector(office)
     router = APIRouter()
     sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
     router.include_router(build_api(office))
+    router.include_router(quality.routes(inspector), prefix="/api")
     router.include_router(operate.routes(sweeps))
-    router.include_router(build_pages(Room(office, pages, units, keeper)))
+    router.include_router(build_pages(Room(office, pages, units, keeper, inspector)))
     return ServiceApp(
         router=router,
         pages=pages,

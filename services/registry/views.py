@@ -151,9 +151,28 @@ HISTORY: Final = {
     "photo-added": "Thêm ảnh",
     "photo-dropped": "Gỡ ảnh",
 }
-ACTS: Final = {"child-page": "Xem hồ sơ", "match": "Xem khi so sánh hồ sơ", "photo": "Xem ảnh"}
+ACTS: Final = {
+    "child-page": "Xem hồ sơ",
+    "match": "Xem khi so sánh hồ sơ",
+    "photo": "Xem ảnh",
+    "quality-list": "Xem danh sách cần sửa",
+}
 
 
+# Of rules on records, of their severity, of what doubts are about.
+KINDS: Final = {
+    "impossible": "Không thể đúng",
+    "contradictory": "Mâu thuẫn",
+    "missing": "Còn thiếu",
+    "stale": "Để đã lâu",
+}
+SEVERITIES: Final = {"serious": "Nghiêm trọng", "medium": "Vừa", "slight": "Nhẹ"}
+MEASURES: Final = {
+    "special-share": "Hoàn cảnh đặc biệt",
+    "male-share": "Trẻ nam",
+    "first-of-january-share": "Sinh ngày 01/01",
+}
+NO_COMMUNE: Final = "Chưa rõ xã, phường"
 STATES: Final = {
     "collected": "Mới thu thập",
     "checked": "Đã kiểm tra",

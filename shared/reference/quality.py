@@ -255,7 +255,7 @@ def _check_life(where: str, said: Rule | Doubt) -> None:
     _must(where, bool(said.legal_source_vi and said.legal_source_en), "the source is needed in both languages")
 
 
-def _must(where: str, fits: bool, why: str) -> None:  # noqa: FBT001 - reads as a sentence
+def _must(where: str, fits: bool, why: str) -> None:
     if not fits:
         raise ReferenceDataError(f"{where}: {why}")
 

@@ -1,4 +1,4 @@
-"""How good records are, on a real database: findings follow every change, time and the rules; scores are kept and told."""
+"""How good records are, on a real database: findings follow each change, time and rules; scores are kept and told."""
 
 from __future__ import annotations
 
@@ -189,7 +189,8 @@ async def test_a_pair_that_waits_is_found_on_both_and_gone_once_decided(house: H
     other = await house.register(name="Nguyễn Thị Ngọc Ánh", number=None, birth_date="2016-09-03")
     await house.rows("DELETE FROM pair RETURNING id")
     await house.rows(
-        "INSERT INTO pair (low, high, probability, reasons, made_at) VALUES (:low, :high, 0.7, '{}', now()) RETURNING id",
+        """INSERT INTO pair (low, high, probability, reasons, made_at)
+           VALUES (:low, :high, 0.7, '{}', now()) RETURNING id""",
         low=one,
         high=other,
     )

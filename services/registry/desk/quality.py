@@ -94,7 +94,7 @@ def _judged(record: Assessed, quality: Quality, day: date) -> Judged | None:
         return Judged((), date.max)
     try:
         return judge(record.facts(), quality, day)
-    except Exception as error:  # noqa: BLE001 - of a single record, whatever it is
+    except Exception as error:
         # The exception's type only: its text may quote what is stored.
         _LOG.error("registry.quality.unjudged", record=record.child_id, reason=type(error).__name__)
         return None

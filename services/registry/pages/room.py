@@ -11,6 +11,7 @@ from fastapi import Depends, HTTPException, Request
 from starlette.responses import Response
 
 from services.registry import views
+from services.registry.inspector import Inspector
 from services.registry.keeper import Keeper
 from services.registry.office import ChildFile, NotThereError, Office, is_id
 from shared.contracts.errors import Rejected, Violation
@@ -27,7 +28,8 @@ Editor = Annotated[Principal, Depends(permit(Permission.EDIT_CHILDREN))]
 class Room:
     """What every page stands on.
 
-    `office` does the work, `keeper` what concerns the life of records; `pages` turn templates into answers, `units`
+    `office` does the work, `keeper` what concerns the life of records, `inspector` how good they
+    are; `pages` turn templates into answers, `units`
     are the communes to choose from.
     """
 
@@ -35,6 +37,7 @@ class Room:
     pages: Pages
     units: Units
     keeper: Keeper
+    inspector: Inspector
 
     def render(self, request: Request, name: str, **context: Any) -> Response:
         """A page; `violations` in the context are said beside their fields and make it a 422."""

@@ -155,7 +155,7 @@ counted AS (
     SELECT unit, count(*) AS children, count(*) FILTER (WHERE state = 'verified') AS verified,
            count(*) FILTER (WHERE state = 'due') AS due,
            avg((circumstances && CAST(:groups AS text[]))::integer) AS special,
-           avg((description->>'sex' = 'male')::integer) FILTER (WHERE description->>'sex' IN ('male', 'female')) AS male,
+           avg((description->>'sex' = 'male')::integer) FILTER (WHERE description->>'sex' <> 'unknown') AS male,
            avg((to_char(birth_date, 'MMDD') = '0101')::integer) FILTER (WHERE birth_date IS NOT NULL) AS january
     FROM child WHERE unit = ANY(CAST(:units AS text[])) AND {_LIVE} GROUP BY unit
 ), cost AS (
