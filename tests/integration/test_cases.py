@@ -297,7 +297,7 @@ async def test_from_report_to_closing_by_pages_only(house: House) -> None:
     outcome = Terms.load("case-outcomes").codes()[0]
     refused = await act_on(chair, path, "close", {"close.outcome": outcome, "close.no_risk": "true"})
     assert refused.status == 422
-    assert "Điều 30(1)" in refused.text
+    assert "khoản 1 Điều 30" in refused.text
     closed = await act_on(
         chair, path, "close", {"close.outcome": outcome, "close.no_risk": "true", "close.stable": "true"}
     )
@@ -349,9 +349,13 @@ async def test_of_two_who_saw_the_same_version_the_second_sees_both_and_chooses(
     first = await worker.post(path, data={**form, "note.text": "Ghi chú thứ nhất"})
     assert first.status == 303, "what happens by itself makes no form stale: a missed deadline, the registry's answer"
     second = await worker.post(path, data={**form, "note.text": "Ghi chú thứ hai"})
-    assert second.status == 422
-    assert "Hồ sơ đã thay đổi" in second.text
-    assert "Ghi chú thứ nhất" in second.text
+    assert second.status == 409
+    assert "Hồ sơ đã thay đổi từ khi anh chị mở trang" in second.text
+    assert "Thông tin chưa hợp lệ" not in second.text, "nothing is wrong with what was sent"
+    notice = second.text.split('id="conflict"')[1].split("</section>")[0]
+    assert "Ghi chú thứ nhất" in notice
+    assert "Nguyễn Thị Lan" in notice, "who did it"
+    assert 'href="#act-note"' in notice, "and where what was typed stands"
     assert "Ghi chú thứ hai" in second.text
 
 

@@ -143,6 +143,33 @@ async def test_a_code_leads_to_its_case_or_report_in_ones_own_area_alone(house: 
         assert "BT-2026" not in await search(client, odd)
 
 
+async def test_the_last_digits_of_a_code_lead_to_what_bears_them_in_ones_own_area_alone(house: House) -> None:
+    await opened(house)
+    case = (await house.rows("SELECT code FROM cases"))[0]
+    coordinator = await house.as_person("ha.coordinator")
+    number = str(int(case.code[-6:]))
+    shown = await search(coordinator, number)
+    report = (await house.rows("SELECT code FROM concern"))[0].code
+    assert report[-6:] == case.code[-6:], "a report and a case bear the number: the search shows both"
+    assert case.code in shown
+    assert report in shown
+    assert case.code not in await search(coordinator, number + "0"), "the number, not a part of it"
+    stranger = await house.as_person("thuong.worker")
+    assert case.code not in await search(stranger, number)
+    await house.send(("concern.reported", "C-2", concern(danger_now="no")))
+    other = (await house.rows("SELECT id, code FROM concern ORDER BY code DESC"))[0]
+    token, _ = await token_of(coordinator, "/cases/search")
+    answer = await coordinator.post("/cases/search", data={"form_token": token, "said": str(int(other.code[-6:]))})
+    assert answer.headers["location"] == f"/cases/concerns/{other.id}"
+
+
+async def test_rows_of_one_name_are_told_apart_by_sex_and_age(house: House) -> None:
+    await house.send(("concern.reported", "C-1", concern(sex="female", age=7)))
+    shown = await search(await house.as_person("ha.coordinator"), NAME)
+    assert "Nữ" in shown
+    assert "6–10" in shown
+
+
 async def test_the_same_matter_from_hospital_and_police_is_linked_by_one_button(house: House) -> None:
     await house.send(("concern.reported", "H-1", concern(danger_now="yes")), sector="health")
     case = (await house.rows("SELECT id, code FROM cases"))[0]

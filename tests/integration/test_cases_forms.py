@@ -238,7 +238,7 @@ async def test_an_act_that_is_not_open_says_why_with_the_law(house: House, waiti
     worker = await house.as_person("lan.worker")
     page = await worker.get(f"/cases/c/{waiting}/forms/approve-plan")
     assert page.status == 422
-    assert "Điều 28(4)" in page.text
+    assert "khoản 4 Điều 28" in page.text
     assert "<form class" not in page.text
     assert (await worker.get(f"/cases/c/{waiting}/forms/note")).status == 404
     stranger = await house.as_person("thuong.worker")

@@ -104,6 +104,9 @@ class IntakeRoutes:
             by_code = found.code_of
             if by_code and not await may_open(scope.connection, actor, by_code["what"], by_code["id"], scope.now):
                 by_code = None
+            numbered = [
+                match for match in found.numbered if await may_open(scope.connection, actor, *match.matter, scope.now)
+            ]
         return {
             "by_code": by_code and {"what": by_code["what"], "id": by_code["id"]},
             "too_common": found.too_common,
@@ -118,7 +121,7 @@ class IntakeRoutes:
                     "status": match.status,
                     "received_at": match.received_at,
                 }
-                for match in found.matches
+                for match in (*found.matches, *numbered)
             ],
         }
 

@@ -22,6 +22,9 @@ from shared.privacy import Keys
 _SHOWN = 8
 _LISTED = 50
 _CODE = re.compile(r"(TN|BT)[-\s]?(\d{4})[-\s]?(\d{1,9})", re.IGNORECASE)
+# The number alone, as people say it, and in how many years it is looked for.
+_LAST_DIGITS = re.compile(r"[0-9]{1,8}")
+_YEARS = 10
 _ERASED_WITHIN = timedelta(days=2)
 # Who looks beyond what their own sector reported: within their area, which for some is the province.
 _BEYOND_SECTOR = frozenset({"worker", "chair", "coordinator", "hotline"})
@@ -48,6 +51,13 @@ class Match:
     entered_by: str | None
     same_birth: bool
     same_number: bool
+    sex: str = "unknown"
+    age_band: str = "unknown"
+
+    @property
+    def matter(self) -> tuple[Literal["case", "concern"], str]:
+        """What it leads to: the case if there is one, and its id."""
+        return ("case", self.case_id) if self.case_id is not None else ("concern", self.concern_id)
 
     @property
     def open_case(self) -> bool:
@@ -57,11 +67,13 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found. `code_of`: where the words were a code, what it is of. `too_common`: the name means nobody
-    in particular. `more`: there are others."""
+    """What a search found. `code_of`: where the words were a code, what it is of. `numbered`: where they were the last
+    digits of codes, what these are of, also outside the actor's reach. `too_common`: the name means nobody in
+    particular. `more`: there are others."""
 
     matches: Sequence[Match] = ()
     code_of: Mapping[str, Any] | None = None
+    numbered: Sequence[Match] = ()
     too_common: bool = False
     more: bool = False
     asked: Literal["code", "number", "name", "nothing"] = "nothing"
@@ -149,6 +161,11 @@ class FindingDesk:
             kind, year, number = code.groups()
             found = await store.file_by_code(scope.connection, f"{kind.upper()}-{year}-{int(number):06d}")
             return Found(code_of=found, asked="code")
+        if _LAST_DIGITS.fullmatch(said.strip()):
+            years = range(scope.now.year, scope.now.year - _YEARS, -1)
+            codes = [f"{kind}-{year}-{int(said):06d}" for year in years for kind in ("TN", "BT")]
+            rows = await store.matters_by_code(scope.connection, codes)
+            return Found(numbered=[_numbered(row) for row in rows], asked="code")
         number = number_of(said) if not re.search(r"[^\W\d_]", said) else None
         asked = tokens_of(self._keys, None, number, None) if number else tokens_of(self._keys, said, None, None)
         by: Literal["number", "name"] = "number" if number else "name"
@@ -218,6 +235,30 @@ def _match(row: Mapping[str, Any], fit: Fit | None) -> Match:
         entered_by=row["entered_by"],
         same_birth=bool(row["same_birth"]),
         same_number=bool(row["same_number"]),
+        sex=row["sex"],
+        age_band=row["age_band"],
+    )
+
+
+def _numbered(row: Mapping[str, Any]) -> Match:
+    is_case = row["what"] == "case"
+    return Match(
+        file_id="",
+        concern_id="" if is_case else row["id"],
+        concern_code="" if is_case else row["code"],
+        received_at=row["received_at"],
+        unit=row["unit"],
+        kind=row["kind"],
+        status=row["status"],
+        fit=None,
+        case_id=row["id"] if is_case else None,
+        case_code=row["code"] if is_case else None,
+        step=row["step"],
+        entered_by=row["entered_by"],
+        same_birth=False,
+        same_number=False,
+        sex=row["sex"],
+        age_band=row["age_band"],
     )
 
 

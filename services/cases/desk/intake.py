@@ -70,6 +70,8 @@ class IntakeDesk:
             settled = _RECEIPT in before.said
             received_at = before.concern.received_at if settled else min(received_at, before.taken_in_at)
         children = await self._children(scope, report)
+        if before is not None and origin.entered_by is not None:
+            children = concerns.with_unasked(await self._read_children(scope, before), children)
         said = Concern(
             id=concern_id,
             code=code,

@@ -40,7 +40,7 @@ def _decide(case: Case, act: acts.DecideContactBan, world: World) -> Decision:
             raise refuse(
                 "reason",
                 "reason-missing",
-                "Không ra quyết định cấm tiếp xúc thì phải nêu lý do (Luật 13/2022/QH15, Điều 25(2)).",
+                "Không ra quyết định cấm tiếp xúc thì phải nêu lý do (Luật 13/2022/QH15, khoản 2 Điều 25).",
                 "A ban that is refused needs a reason (Law 13/2022, Art. 25(2)).",
             )
         entry = Entry("ban.refused", {}, words)
@@ -62,7 +62,7 @@ def _until(wanted: date | None, longest: datetime, now: datetime) -> datetime:
         raise refuse(
             "until",
             "ban-too-long",
-            "Mỗi lần cấm tiếp xúc không quá 03 ngày kể từ bây giờ (Luật 13/2022/QH15, Điều 25(1)).",
+            "Mỗi lần cấm tiếp xúc không quá 03 ngày kể từ bây giờ (Luật 13/2022/QH15, khoản 1 Điều 25).",
             "Each ban lasts 3 days from now at most (Law 13/2022, Art. 25(1)).",
         )
     return min(end_of_day(wanted), longest)

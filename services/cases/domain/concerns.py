@@ -14,7 +14,7 @@ from services.cases.domain import acts
 from services.cases.domain.model import Actor, Case, Concern, World, local_day, refuse
 from services.cases.domain.rules import require_concern
 from shared.contracts.errors import Rejected, Violation
-from shared.contracts.vocabulary import AgeBand, ChildDescription, Sex, age_band, age_on
+from shared.contracts.vocabulary import UNCLASSIFIED, AgeBand, ChildDescription, Person, Sex, age_band, age_on
 
 
 def check_received(received_at: datetime, world: World, field: str = "data.received_at") -> datetime:
@@ -77,9 +77,9 @@ def each_once(kinds: Iterable[str]) -> tuple[str, ...]:
 
 
 def main_kind(kinds: Sequence[str]) -> str:
-    """The one kind a concern is counted under: the first that the sender names (form 01 asks for the main one first),
-    `other` where none is named."""
-    return kinds[0] if kinds else "other"
+    """The one kind a concern is counted under: the first that the sender names (form 01 asks for the main one first);
+    where none is named it is not classified, until a person says what it is."""
+    return kinds[0] if kinds else UNCLASSIFIED
 
 
 def described_sex(sex: Sex, child: ChildDescription | None) -> Sex:
@@ -95,6 +95,38 @@ def described_band(age: int | None, child: ChildDescription | None, received_at:
     if age is None and child is not None:
         age = child.age
     return age_band(age)
+
+
+def with_unasked(
+    before: Sequence[ChildDescription | None], said: Sequence[ChildDescription | None]
+) -> list[ChildDescription | None]:
+    """The children as a person's correction by form 01 describes them, each with what the form does not ask for as it
+    was known: hamlet and grade, of the first child further carers, of the others carers and ethnicity."""
+    return [
+        _with_unasked(before[place] if place < len(before) else None, child, first=place == 0)
+        for place, child in enumerate(said)
+    ]
+
+
+def _with_unasked(
+    before: ChildDescription | None, said: ChildDescription | None, *, first: bool
+) -> ChildDescription | None:
+    # A further child may have moved up in the form: only the name says that it is the same.
+    if before is None or not (first or (said is not None and said.name == before.name)):
+        return said
+    child = said or ChildDescription()
+    kept = {"hamlet": child.hamlet or before.hamlet, "grade": child.grade or before.grade}
+    if first:
+        carers = [*_carer(before, child), *before.carers[1:]]
+        return child.model_copy(update=kept | {"carers": carers})
+    return child.model_copy(update=kept | {"carers": before.carers, "ethnicity": child.ethnicity or before.ethnicity})
+
+
+def _carer(before: ChildDescription, said: ChildDescription) -> list[Person]:
+    """The carer whom the form asks about, with the address for which it does not ask."""
+    if not said.carers or not before.carers:
+        return said.carers[:1]
+    return [said.carers[0].model_copy(update={"address": said.carers[0].address or before.carers[0].address})]
 
 
 def correct(before: Concern, said: Concern) -> Concern:

@@ -58,7 +58,7 @@ def _safe(field: str) -> Condition:
         lambda _case, act: bool(getattr(act, field)),
         field,
         "not-yet-safe",
-        "Chỉ kết thúc khi trẻ không còn nguy cơ và đã ổn định (Nghị định 56/2017, Điều 30(1)).",
+        "Chỉ kết thúc khi trẻ không còn nguy cơ và đã ổn định (Nghị định 56/2017, khoản 1 Điều 30).",
         "A case closes only when no risk remains and the child is stable (Decree 56/2017, Art. 30(1)).",
     )
 
@@ -68,14 +68,14 @@ CONDITIONS: Mapping[str, Condition] = {
         lambda case, _act: case.verified is False,
         "outcome",
         "not-unfounded",
-        "Chỉ kết thúc như vậy khi đã xác minh là không có sự việc (Nghị định 56/2017, Điều 25(2)).",
+        "Chỉ kết thúc như vậy khi đã xác minh là không có sự việc (Nghị định 56/2017, khoản 2 Điều 25).",
         "It ends so only once it was verified that nothing happened (Decree 56/2017, Art. 25(2)).",
     ),
     "reviewed": Condition(
         lambda case, _act: case.step == "review",
         "outcome",
         "not-reviewed",
-        "Kết quả này cần một lần rà soát đề nghị kết thúc trước (Nghị định 56/2017, Điều 30(1)).",
+        "Kết quả này cần một lần rà soát đề nghị kết thúc trước (Nghị định 56/2017, khoản 1 Điều 30).",
         "This outcome needs a review that proposes the end first (Decree 56/2017, Art. 30(1)).",
     ),
     "no-risk": _safe("no_risk"),
@@ -99,7 +99,7 @@ CONDITIONS: Mapping[str, Condition] = {
         lambda _case, act: bool(act.remarks),
         "remarks",
         "remarks-missing",
-        "Ghi rõ căn cứ, ai xác nhận (Nghị định 56/2017, Điều 30(1)).",
+        "Ghi rõ căn cứ, ai xác nhận (Nghị định 56/2017, khoản 1 Điều 30).",
         "Write what shows it and who confirmed it (Decree 56/2017, Art. 30(1)).",
     ),
 }

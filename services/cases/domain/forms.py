@@ -219,7 +219,7 @@ def _too_mild(form: Form, counted: Totals, level: Rating, conclusion: str) -> It
         yield Violation(
             asked.act or f"answers.{asked.code}" if asked else "level",
             "conclusion-reason",
-            "Kết luận nhẹ hơn tổng điểm gợi ý thì phải nêu rõ lý do (Nghị định 56/2017, Điều 26(2)).",
+            "Kết luận nhẹ hơn tổng điểm gợi ý thì phải nêu rõ lý do (Nghị định 56/2017, khoản 2 Điều 26).",
             "A conclusion milder than the totals suggest must say why (Decree 56/2017, Art. 26(2)).",
         )
 

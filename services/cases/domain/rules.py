@@ -42,20 +42,28 @@ class Rule:
     law: Law
 
 
+def _cited(articles: str) -> str:
+    """Articles such as "26(3), 31", cited as Vietnamese offices do: the paragraph before its article."""
+    parts = (part.rstrip(")").partition("(") for part in articles.split(", "))
+    return ", ".join(
+        f"khoản {paragraph} Điều {article}" if paragraph else f"Điều {article}" for article, _, paragraph in parts
+    )
+
+
 def _decree(article: str) -> Law:
-    return Law(f"Nghị định 56/2017, Điều {article}", f"Decree 56/2017, Art. {article}")
+    return Law(f"Nghị định 56/2017, {_cited(article)}", f"Decree 56/2017, Art. {article}")
 
 
 def _children(article: str) -> Law:
-    return Law(f"Luật Trẻ em 2016, Điều {article}", f"Law on Children 2016, Art. {article}")
+    return Law(f"Luật Trẻ em 2016, {_cited(article)}", f"Law on Children 2016, Art. {article}")
 
 
 def _violence(article: str) -> Law:
-    return Law(f"Luật 13/2022/QH15, Điều {article}", f"Law 13/2022, Art. {article}")
+    return Law(f"Luật 13/2022/QH15, {_cited(article)}", f"Law 13/2022, Art. {article}")
 
 
 # The code's terms, by analogy: it speaks of the time within which somebody may sue.
-_PAUSE = Law("Bộ luật Dân sự 2015, Điều 156(1), áp dụng tương tự", "Civil Code 2015, Art. 156(1), by analogy")
+_PAUSE = Law("Bộ luật Dân sự 2015, khoản 1 Điều 156, áp dụng tương tự", "Civil Code 2015, Art. 156(1), by analogy")
 RULES: Mapping[str, Rule] = {
     "verify": Rule(_WORKER, _ACTIVE, _decree("25(2)")),
     "assess-initial": Rule(_WORKER, frozenset({"intake", "assessment"}), _decree("26(2)")),

@@ -37,7 +37,8 @@ def decided(decision: Decision, world: World, until: date | None = None) -> Deci
         raise refuse(
             "until",
             "not-within-law",
-            "Tạm thời cách ly không quá 15 ngày; dài hơn thì gia hạn khi cơ quan có thẩm quyền yêu cầu (Điều 32(3)).",
+            "Tạm thời cách ly không quá 15 ngày; dài hơn thì gia hạn khi cơ quan có thẩm quyền yêu cầu "
+            "(khoản 3 Điều 32).",
             "A separation lasts 15 days at most; a longer one is an extension that an authority requires (Art. 32(3)).",
         )
     decision = decision.then(None, Happening(events.SeparationDecided, {"until": due}))

@@ -349,7 +349,7 @@ def _check_date(case: Case, world: World, task: Task, new_date: datetime | None)
         raise refuse(
             "data.new_date",
             "new-date-beyond-law",
-            "Thời hạn mới vượt quá 12 giờ can thiệp khẩn cấp (Nghị định 56/2017, Điều 26(3)). "
+            "Thời hạn mới vượt quá 12 giờ can thiệp khẩn cấp (Nghị định 56/2017, khoản 3 Điều 26). "
             "Nếu không kịp, hãy từ chối và nêu lý do để xã, phường nhờ nơi khác.",
             "The new date lies beyond the 12 hours of emergency intervention (Decree 56/2017, Art. 26(3)). If that is "
             "too short, decline with the reason, so that the commune can ask somebody else.",

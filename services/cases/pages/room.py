@@ -40,7 +40,9 @@ class Room:
     def render(self, request: Request, name: str, **context: Any) -> Response:
         """A page with what every page of the service knows: names of codes, communes, tables of choices."""
         names = self.names(request)
-        status = 422 if context.get("violations") else 200
+        violations = context.get("violations", ())
+        # 409: nothing is wrong with what was sent, somebody was faster.
+        status = 409 if v.is_late(violations) else 422 if violations else 200
         return self.pages.render(
             request, name, status=status, names=names, v=v, units=self.unit_options(), **{"violations": (), **context}
         )

@@ -54,7 +54,7 @@ from services.cases.store.drafts import (
     find_draft,
     save_draft,
 )
-from services.cases.store.due import count_stuck, due_case, due_cases, due_ids, next_moment, put_aside
+from services.cases.store.due import count_stuck, due_case, due_cases, due_ids, next_moment, put_aside, stuck_cases
 from services.cases.store.files import find_case, lock_case, next_case_code, save_cases
 from services.cases.store.finding import (
     COMMON,
@@ -65,6 +65,7 @@ from services.cases.store.finding import (
     file_by_code,
     files_like,
     keep_tokens,
+    matters_by_code,
     rarity,
 )
 from services.cases.store.incidents import Incident, save_incident
@@ -204,6 +205,7 @@ __all__ = [
     "lock_report",
     "look",
     "looked",
+    "matters_by_code",
     "meetings_of_sector",
     "merge_of",
     "newest_attachments",
@@ -236,6 +238,7 @@ __all__ = [
     "sector_figures",
     "settle_reassigned",
     "skipped_of",
+    "stuck_cases",
     "task_lines",
     "tasks_of_sector",
     "tasks_waiting",

@@ -163,6 +163,20 @@ async def file_by_code(connection: AsyncConnection, code: str) -> Mapping[str, A
     return None if row is None else dict(row)
 
 
+async def matters_by_code(connection: AsyncConnection, codes: Sequence[str]) -> list[dict[str, Any]]:
+    """The cases and reports of some codes, newest first: `what` (concern or case) and their coarse columns."""
+    rows = await connection.execute(
+        text(
+            """SELECT 'case' AS what, id, code, unit, kind, sex, age_band, status, step, received_at, NULL AS entered_by
+               FROM cases WHERE code = ANY(:codes)
+               UNION ALL SELECT 'concern', id, code, unit, kind, sex, age_band, status, NULL, received_at, entered_by
+               FROM concern WHERE code = ANY(:codes) ORDER BY received_at DESC, what"""
+        ),
+        {"codes": list(codes)},
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
 # The files of an area as they are led now: its cases', and its reports of which no case came.
 _AREA = """area AS MATERIALIZED (
     SELECT concern.file_id FROM cases JOIN concern ON concern.case_id = cases.id WHERE cases.unit = ANY(:units)
@@ -201,7 +215,8 @@ WITH {area} held AS (
 SELECT alike.*, concern.id AS concern_id, concern.code AS concern_code, concern.status AS concern_status,
        concern.received_at, concern.kind AS concern_kind, concern.unit AS concern_unit, concern.entered_by,
        cases.id AS case_id, cases.code AS case_code, cases.status AS case_status, cases.step, cases.kind AS case_kind,
-       cases.unit AS case_unit
+       cases.unit AS case_unit, coalesce(cases.sex, concern.sex) AS sex,
+       coalesce(cases.age_band, concern.age_band) AS age_band
 FROM alike
 LEFT JOIN concern_child AS part ON part.file_id = alike.file_id
 JOIN concern ON concern.id = coalesce(part.concern_id, (SELECT id FROM concern AS own

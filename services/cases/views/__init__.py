@@ -3,7 +3,16 @@ rendered parts (`markup`). It decides nothing, loads nothing and opens no seal.
 """
 
 from services.cases.domain.acts import MOST_DECISIONS
-from services.cases.views.markup import act_address, beside_no_field, capped, focus_first, focus_start
+from services.cases.views.markup import (
+    LATE,
+    act_address,
+    beside_no_field,
+    capped,
+    focus_first,
+    focus_start,
+    is_late,
+    words_typed,
+)
 from services.cases.views.names import Names, Shown, length, shortened
 from services.cases.views.texts import (
     ACTS,
@@ -52,6 +61,7 @@ __all__ = [
     "GIVEN",
     "GROUNDS",
     "KIND_GROUPS",
+    "LATE",
     "LEFT",
     "NAMED_NO_MORE",
     "OTHERS",
@@ -73,6 +83,8 @@ __all__ = [
     "capped",
     "focus_first",
     "focus_start",
+    "is_late",
     "length",
     "shortened",
+    "words_typed",
 ]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
@@ -12,6 +12,8 @@ from shared.reference.forms import Forms
 
 # `autofocus` where there are no scripts; the shell's script looks for the other.
 _FOCUS = Markup(" autofocus data-focus")
+# The rule by which an act is refused whose page was made before another\'s act.
+LATE = "version-changed"
 
 
 def act_address(case_id: str, act: str | None = None) -> str:
@@ -28,8 +30,24 @@ def capped(n: int) -> str:
 
 
 def beside_no_field(violations: Sequence[Violation], fields: str) -> list[Violation]:
-    """What is wrong with a form and not said beside one of its rendered fields."""
-    return [known for known in violations if f'id="f-{known.field.replace(".", "-")}-error"' not in fields]
+    """What is wrong with a form and not said beside one of its rendered fields; that somebody was faster is said by a
+    notice of its own."""
+    return [
+        known
+        for known in violations
+        if known.rule != LATE and f'id="f-{known.field.replace(".", "-")}-error"' not in fields
+    ]
+
+
+def is_late(violations: Sequence[Violation]) -> bool:
+    """Whether nothing was written because somebody else was faster."""
+    return any(known.rule == LATE for known in violations)
+
+
+def words_typed(values: Mapping[str, str]) -> list[str]:
+    """What somebody wrote into a form in words of their own; codes, days and the form's machinery are left out."""
+    start = f"{values.get('act', '')}."
+    return [text for name, text in values.items() if name.startswith(start) and " " in text.strip()]
 
 
 def focus_first(fields: Markup) -> Markup:

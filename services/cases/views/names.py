@@ -26,7 +26,7 @@ from services.cases.views.texts import (
 )
 from shared.reference.deadlines import Deadlines
 from shared.reference.terms import Terms, answers_in
-from shared.web.i18n import format_date
+from shared.web.i18n import Language, format_date, format_due
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,7 @@ class Names:
         say: a msgid in the language. language: vi or en. unit_name: a commune's name.
     """
 
-    def __init__(self, say: Callable[[str], str], language: str, unit_name: Callable[[str | None], str]) -> None:
+    def __init__(self, say: Callable[[str], str], language: Language, unit_name: Callable[[str | None], str]) -> None:
         self._say = say
         self._language = language
         self._unit_name = unit_name
@@ -163,6 +163,10 @@ class Names:
             return ""
         return self._deadlines.pause_source(clock.kind, clock.started_at, self._language)
 
+    def age_band(self, band: str) -> str:
+        """A span of years as people write it."""
+        return "–" if band == "unknown" else band.replace("-", "–")
+
     def unit(self, code: str | None) -> str:
         """A commune's name; words where it is not known."""
         return self._say("Chưa rõ xã, phường") if code in (None, "unclassified") else self._unit_name(code)
@@ -219,7 +223,7 @@ class Names:
 
     def _details(self, line: Line, when: Callable[[datetime], str]) -> list[str]:
         data = line.data
-        due = when(datetime.fromisoformat(data["due"])) if data.get("due") else ""
+        due = format_due(self._language, datetime.fromisoformat(data["due"])) if data.get("due") else ""
         if line.kind.startswith("deadline."):
             reason = [self.term("pause-reasons", data["reason"])] if data.get("reason") else []
             return [self.deadline(data["kind"]), f"{self._say('Hạn')}: {due}", *reason]
@@ -227,7 +231,8 @@ class Names:
             sector = self.sector(line.sector) if line.sector else ""
             then = self.of(TASK_CAUSES, data["cause"]) if data.get("cause") else f"{self._say('Hạn')}: {due}"
             proposed = data.get("proposed")
-            asked = [f"{self._say('Đề xuất')}: {when(datetime.fromisoformat(proposed))}"] if proposed else []
+            later = format_due(self._language, datetime.fromisoformat(proposed)) if proposed else ""
+            asked = [f"{self._say('Đề xuất')}: {later}"] if proposed else []
             return [f"{self.term('task-kinds', data['kind'])} · {sector}", then, *asked]
         if line.kind.startswith("conference."):
             invited = ", ".join(self.sector(code) for code in data["sectors"])

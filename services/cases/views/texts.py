@@ -13,7 +13,7 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "report.corrected": ("Bên báo tin sửa nội dung", "info"),
     "siblings.linked": ("Vụ việc của trẻ khác trong cùng báo tin", "info"),
     "report.linked": ("Thêm một báo tin về cùng vụ việc", "info"),
-    "child.described": ("Hỏi hệ thống trẻ em: trẻ là ai", "plain"),
+    "child.described": ("Tra cứu trẻ trong sổ", "plain"),
     "child.candidates": ("Có trẻ giống mô tả, chờ người chọn", "warning"),
     "child.none-of-these": ("Không phải trẻ nào được gợi ý; đề nghị lập hồ sơ mới", "info"),
     "child.not-found": ("Chưa đủ thông tin để xác định trẻ", "warning"),
@@ -121,6 +121,7 @@ WORDS: Mapping[str, str] = {
     "minutes": "Biên bản",
     "name": "Tên tệp",
     "caption": "Chú thích",
+    "number": "Số quyết định",
 }
 DOCUMENT_KINDS: Mapping[str, str] = {"photo": "Ảnh", "scan": "Bản quét", "audio": "Ghi âm"}
 SEXES: Mapping[str, str] = {"male": "Nam", "female": "Nữ", "unknown": "Chưa rõ"}

@@ -30,6 +30,8 @@ class CaseFacts(BaseModel):
     child_id: str | None = None
     environment: str | None = None
     harmer: str | None = None
+    # What people call the case; it says nothing of the child.
+    code: str | None = None
 
 
 class ConcernFacts(BaseModel):

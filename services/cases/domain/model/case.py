@@ -85,6 +85,7 @@ class Case:
             child_id=self.child_id,
             environment=self.environment,
             harmer=self.harmer,
+            code=self.code,
         )
 
     def clock(self, kind: str) -> Clock | None:
