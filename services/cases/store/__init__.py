@@ -58,6 +58,7 @@ from services.cases.store.due import count_stuck, due_case, due_cases, due_ids, 
 from services.cases.store.files import find_case, lock_case, next_case_code, save_cases
 from services.cases.store.finding import (
     COMMON,
+    MOST,
     RARE,
     Tokens,
     drop_erased_tokens,
@@ -127,6 +128,7 @@ __all__ = [
     "CHAPTERS",
     "COMMON",
     "COUNTED",
+    "MOST",
     "MOST_COUNTED",
     "ORDERS",
     "RARE",
