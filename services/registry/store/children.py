@@ -17,10 +17,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.registry.domain.children import Known, Statement
 from services.registry.domain.matching import Traits, traits_of
 from services.registry.domain.names import fold
+from services.registry.store.chunked import chunked
 from shared.contracts.vocabulary import ChildDescription
 
 # A blocking key that many share (a common name in one year) costs no more than this many look-ups.
-_PER_KEY = 80
+PER_KEY = 80
 CHILD_COLUMNS = (
     "id, sequence, unit, birth_year, description, circumstances, confirmed_on, merged_into, registered_at, changed_at"
 )
@@ -62,6 +63,7 @@ def child_of(row: Row[Any]) -> ChildRow:
     return ChildRow(str(row.id), row.sequence, known, merged, row.registered_at, row.changed_at)
 
 
+@chunked
 async def child(connection: AsyncConnection, child_id: str, *, lock: bool = False) -> ChildRow | None:
     """A child by id, also one that was merged; None where there is none. `lock`: until the transaction's end."""
     found = await connection.execute(
@@ -86,13 +88,14 @@ async def current(connection: AsyncConnection, child_id: str, *, lock: bool = Fa
 CANDIDATES = f"""
 WITH found AS MATERIALIZED (
     SELECT DISTINCT b.child_id FROM unnest(CAST(:keys AS bigint[])) AS k(key)
-    CROSS JOIN LATERAL (SELECT child_id FROM block WHERE block.key = k.key LIMIT {_PER_KEY}) b)
+    CROSS JOIN LATERAL (SELECT child_id FROM block WHERE block.key = k.key LIMIT {PER_KEY}) b)
 SELECT c.* FROM found CROSS JOIN LATERAL (
     SELECT {CHILD_COLUMNS} FROM child WHERE child.id = found.child_id AND merged_into IS NULL OFFSET 0) c
 WHERE c.id <> ALL(CAST(:leave_out AS uuid[]))
 """
 
 
+@chunked
 async def candidates(connection: AsyncConnection, keys: Iterable[int], leave_out: str | None = None) -> list[ChildRow]:
     """Children filed under any of the keys: one indexed look-up a key."""
     rows = await connection.execute(
@@ -101,6 +104,7 @@ async def candidates(connection: AsyncConnection, keys: Iterable[int], leave_out
     return [child_of(row) for row in rows]
 
 
+@chunked
 async def claim(connection: AsyncConnection, keys: Sequence[int], now: datetime) -> bool:
     """Claim what a new child is filed under. False: another transaction claimed some first, and has committed since.
 
@@ -121,7 +125,8 @@ async def forget_claims(connection: AsyncConnection, before: datetime) -> None:
     await connection.execute(text("DELETE FROM claim WHERE at < :before"), {"before": before})
 
 
-def _child_values(child_id: str, sequence: int, known: Known, now: datetime) -> dict[str, Any]:
+def child_values(child_id: str, sequence: int, known: Known, now: datetime) -> dict[str, Any]:
+    """A child's columns; `now` is when it changed."""
     carers = " | ".join(fold(carer.name) for carer in known.description.carers if carer.name)
     return {
         "id": child_id,
@@ -138,7 +143,8 @@ def _child_values(child_id: str, sequence: int, known: Known, now: datetime) -> 
     }
 
 
-def _statement_values(statement: Statement) -> dict[str, Any]:
+def statement_values(statement: Statement) -> dict[str, Any]:
+    """A statement's columns, those that a child has too under `s_`."""
     return {
         "record_id": statement.record_id,
         "register_kind": statement.register_kind,
@@ -184,6 +190,7 @@ FROM unnest(CAST(:groups AS text[])) AS g(code)
 ON CONFLICT (record_id, code) DO UPDATE SET child_id = excluded.child_id"""
 
 
+@chunked
 async def insert_child(
     connection: AsyncConnection, child_id: str, known: Known, statement: Statement, keys: Iterable[int], now: datetime
 ) -> None:
@@ -191,10 +198,11 @@ async def insert_child(
     await _drop_withdrawn(connection, statement)
     await connection.execute(
         text(f"WITH {_INSERT_CHILD}, {_PUT_STATEMENT}, {_PUT_BLOCKS} {_PUT_CIRCUMSTANCES}"),
-        {**_child_values(child_id, 1, known, now), **_statement_values(statement), "keys": list(keys)},
+        {**child_values(child_id, 1, known, now), **statement_values(statement), "keys": list(keys)},
     )
 
 
+@chunked
 async def put_statement(
     connection: AsyncConnection, child_id: str, statement: Statement, keys: Iterable[int], now: datetime
 ) -> None:
@@ -202,7 +210,7 @@ async def put_statement(
     await _drop_withdrawn(connection, statement)
     await connection.execute(
         text(f"WITH {_PUT_STATEMENT}, {_PUT_BLOCKS} {_PUT_CIRCUMSTANCES}"),
-        {**_statement_values(statement), "id": child_id, "keys": list(keys), "now": now},
+        {**statement_values(statement), "id": child_id, "keys": list(keys), "now": now},
     )
 
 
@@ -218,6 +226,7 @@ async def _drop_withdrawn(connection: AsyncConnection, statement: Statement) -> 
         )
 
 
+@chunked
 async def file(connection: AsyncConnection, child_id: str, keys: Iterable[int]) -> None:
     """File a child under further keys."""
     await connection.execute(
@@ -226,6 +235,7 @@ async def file(connection: AsyncConnection, child_id: str, keys: Iterable[int]) 
     )
 
 
+@chunked
 async def save_child(connection: AsyncConnection, child_id: str, sequence: int, known: Known, now: datetime) -> None:
     """What is known now."""
     await connection.execute(
@@ -236,11 +246,12 @@ async def save_child(connection: AsyncConnection, child_id: str, sequence: int, 
                       confirmed_on = :confirmed_on, changed_at = :now
                WHERE id = CAST(:id AS uuid)"""
         ),
-        _child_values(child_id, sequence, known, now),
+        child_values(child_id, sequence, known, now),
     )
 
 
-def _statement(row: Row[Any]) -> Statement:
+def statement_of(row: Row[Any]) -> Statement:
+    """A row of all columns as a statement."""
     return Statement(
         record_id=str(row.record_id),
         register_kind=row.register_kind,
@@ -256,24 +267,27 @@ def _statement(row: Row[Any]) -> Statement:
     )
 
 
+@chunked
 async def statements(connection: AsyncConnection, child_id: str) -> list[Statement]:
     """Everything that sources say of a child, the latest received first."""
     rows = await connection.execute(
         text("SELECT * FROM statement WHERE child_id = CAST(:id AS uuid) ORDER BY received_at DESC, record_id"),
         {"id": child_id},
     )
-    return [_statement(row) for row in rows]
+    return [statement_of(row) for row in rows]
 
 
+@chunked
 async def statement(connection: AsyncConnection, record_id: str) -> tuple[str, Statement] | None:
     """The child that a source's record is linked to, and the record."""
     found = await connection.execute(
         text("SELECT * FROM statement WHERE record_id = CAST(:id AS uuid) FOR UPDATE"), {"id": record_id}
     )
     row = found.first()
-    return None if row is None else (str(row.child_id), _statement(row))
+    return None if row is None else (str(row.child_id), statement_of(row))
 
 
+@chunked
 async def holding(connection: AsyncConnection, child_id: str, today: date) -> dict[str, date]:
     """The circumstances that hold today, each with its first day."""
     rows = await connection.execute(
@@ -346,6 +360,7 @@ async def circumstances(connection: AsyncConnection, child_id: str) -> list[Obse
     return [Observation(str(row.record_id), row.code, row.since, row.until, row.sector, row.evidence) for row in rows]
 
 
+@chunked
 async def add_history(
     connection: AsyncConnection, child_id: str, now: datetime, kind: str, actor: str, **detail: object
 ) -> None:

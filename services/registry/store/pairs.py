@@ -11,6 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.matching import Match
+from services.registry.store.chunked import chunked
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +40,7 @@ class Merge:
     undone_at: datetime | None
 
 
+@chunked
 async def put_pairs(connection: AsyncConnection, child_id: str, matches: Sequence[Match], now: datetime) -> None:
     """Queue unsure pairs for a person; one that was decided stays decided."""
     if not matches:

@@ -1,0 +1,44 @@
+"""How the desk's acts run on many rows at once without knowing it: the store's functions ask what they are given.
+
+Called with a connection they ask the database; called with a `ManyRows` in its place they leave the answer to it. What
+a `ManyRows` does not know how to answer, it first writes out all it holds for, and then asks the database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class ManyRows:
+    """Stands in a connection's place: its methods are called as the store's functions are."""
+
+    async def settle(self) -> AsyncConnection:
+        """Write out what is held back and forget what was read. Out: the connection, for whoever asks it directly."""
+        raise NotImplementedError
+
+    async def execute(self, statement: Any, parameters: Any = None) -> Any:
+        """As `AsyncConnection.execute`, for statements that nobody foresaw."""
+        return await (await self.settle()).execute(statement, parameters)
+
+
+def chunked(
+    function: Callable[Concatenate[AsyncConnection, P], Awaitable[T]],
+) -> Callable[Concatenate[AsyncConnection, P], Awaitable[T]]:
+    """Let a `ManyRows` answer a store function by its method of the same name."""
+    name = getattr(function, "__name__", "")
+
+    @wraps(function)
+    async def choose(connection: AsyncConnection, *args: P.args, **kwargs: P.kwargs) -> T:
+        if isinstance(connection, ManyRows):
+            answer: T = await getattr(connection, name)(*args, **kwargs)
+            return answer
+        return await function(connection, *args, **kwargs)
+
+    return choose
