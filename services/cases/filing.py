@@ -10,18 +10,18 @@ from fastapi import HTTPException, Request
 from starlette.responses import Response
 
 from services.cases import store
-from services.cases.domain.attachments import Attachment
+from services.cases.domain.attachments import Attachment, too_large
 from services.cases.domain.model import Actor, Case, Task, refuse
 from services.cases.downloads import file_answer
 from services.cases.office import Office
 from services.cases.reading import may_answer, may_read_identity, may_see_case
 from services.cases.store import AttachmentFile
-from services.cases.uploads import let_finish, read_upload
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import NotAllowedError
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
 from shared.privacy import Erased, Unreadable
+from shared.web.uploads import Pieces, let_finish, read_upload
 
 
 class Filing:
@@ -72,12 +72,14 @@ class Filing:
             async with self.office.scope() as scope:
                 key = await self.desk.begin(scope, case_id, task_id, actor)
         except Rejected as rejected:
-            await let_finish(request, limits.attachment_megabytes)
+            await let_finish(request, limits.attachment_megabytes, too_large(limits.attachment_megabytes))
             return None, {}, rejected.violations
         fields: Mapping[str, str] = {}
         try:
             async with self.desk.uploads:
-                upload = await read_upload(request, limits.attachment_megabytes)
+                upload = await read_upload(
+                    request, limits.attachment_megabytes, Pieces(), too_large(limits.attachment_megabytes)
+                )
                 fields = upload.fields
                 checked = await asyncio.to_thread(self.desk.check, upload)
                 file_id, size = new_id(), upload.content.size

@@ -12,7 +12,7 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from services.cases.domain.attachments import PART
+from shared.privacy.sealing import PART
 from shared.reference.forms import Forms
 from tests.integration.cases_house import NAME, Browser, House, act_on, concern, house, opened, token_of
 from tests.support import media

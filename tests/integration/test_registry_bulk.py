@@ -1,5 +1,4 @@
-"""Many rows at once come out as the same rows one by one: every table, every event, on the samples and on made-up rows.
-"""
+"""Many rows at once come out as the same rows one by one: every table, every event, on the samples and on made-up rows."""
 
 from __future__ import annotations
 
@@ -16,8 +15,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.registry.desk import Desk
 from services.registry import imports
+from services.registry.desk import Desk
 from services.registry.domain.children import Statement
 from services.registry.imports.bulk import same_content, take_over
 from services.registry.store import children as store
@@ -147,11 +146,15 @@ async def test_made_up_rosters_with_twins_corrections_and_moves_come_out_the_sam
 def made_up(dice: random.Random, number: int) -> Statement:
     """A row out of so few names and days that rows collide in every way: same child, twin, namesake, correction."""
     record = number if dice.random() < 0.6 else dice.randrange(number + 1)
-    name = " ".join(dice.choice(part) for part in (("Nguyễn", "Hoàng"), ("Thị", "Văn", "Ngọc"), ("Lan", "Hùng", "Linhx")))
+    name = " ".join(
+        dice.choice(part) for part in (("Nguyễn", "Hoàng"), ("Thị", "Văn", "Ngọc"), ("Lan", "Hùng", "Linhx"))
+    )
     groups = tuple(sorted({dice.choice(("04", "01")) for _ in range(dice.randrange(3))}))
     description = ChildDescription(
         name=name,
-        birth_date=None if dice.random() < 0.1 else date(2015 + dice.randrange(2), dice.randrange(1, 4), dice.randrange(1, 5)),
+        birth_date=None
+        if dice.random() < 0.1
+        else date(2015 + dice.randrange(2), dice.randrange(1, 4), dice.randrange(1, 5)),
         age=9 if dice.random() < 0.1 else None,
         sex=dice.choice(("female", "male", "unknown")),
         number=f"0192160000{dice.randrange(30):02d}" if dice.random() < 0.3 else None,

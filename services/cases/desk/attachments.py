@@ -11,15 +11,16 @@ from services.cases import store
 from services.cases.desk.files import CaseFiles, not_found
 from services.cases.domain import attachments as rules
 from services.cases.domain import team
-from services.cases.domain.attachments import PART, Attachment
+from services.cases.domain.attachments import Attachment
 from services.cases.domain.contents import Media
 from services.cases.domain.model import Actor, Case, Task, refuse
 from services.cases.settings import CasesSettings
 from services.cases.store import AttachmentFile
-from services.cases.uploads import Upload
 from shared.contracts.errors import Rejected
 from shared.messaging.router import Scope
 from shared.privacy import DataKey, Erased, Unreadable
+from shared.privacy.sealing import PART
+from shared.web.uploads import Pieces, Upload
 
 
 class AttachmentDesk:
@@ -43,7 +44,7 @@ class AttachmentDesk:
         except Erased:
             raise _erased("file") from None
 
-    def check(self, upload: Upload) -> tuple[Media, str, str]:
+    def check(self, upload: Upload[Pieces]) -> tuple[Media, str, str]:
         """What was sent: its type, name and caption. CPU work, for a thread. Raises `Rejected`."""
         if upload.problem is not None:
             raise upload.problem

@@ -77,9 +77,7 @@ class Chunk(ManyRows):
         ids = sorted({one.record_id for one in said})
         self._records = dict.fromkeys(ids)
         rows = await self.connection.execute(
-            text(
-                f"SELECT * FROM statement WHERE record_id = ANY(CAST(:ids AS uuid[])) ORDER BY record_id{lock}"
-            ),
+            text(f"SELECT * FROM statement WHERE record_id = ANY(CAST(:ids AS uuid[])) ORDER BY record_id{lock}"),
             {"ids": ids},
         )
         for row in rows:

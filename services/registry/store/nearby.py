@@ -115,18 +115,14 @@ class Neighbourhood:
                     unread.append(child_id)
                 else:
                     known[child_id] = remembered
-            for row in await raw.fetch(
-                f"SELECT {CHILD_COLUMNS} FROM {place.child} WHERE id = ANY($1::uuid[])", unread
-            ):
+            for row in await raw.fetch(f"SELECT {CHILD_COLUMNS} FROM {place.child} WHERE id = ANY($1::uuid[])", unread):
                 child = child_of(_Record(row))
                 known[child.id] = child.traits
                 self._memory.put(child.id, versions[child.id], known[child.id])
         return known
 
 
-def _likely(
-    wanted: Traits, ids: Iterable[str], traits_of: Callable[[str], Traits]
-) -> dict[str, tuple[Traits, float]]:
+def _likely(wanted: Traits, ids: Iterable[str], traits_of: Callable[[str], Traits]) -> dict[str, tuple[Traits, float]]:
     found: dict[str, tuple[Traits, float]] = {}
     for child_id in ids:
         traits = traits_of(child_id)

@@ -9,11 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from services.cases.domain.attachments import PART, check_caption, check_content, check_name
+from services.cases.domain.attachments import check_caption, check_content, check_name
 from services.cases.domain.contents import ALL, JPEG, PNG
-from services.cases.uploads import Pieces
 from shared.contracts.errors import Rejected
 from shared.privacy import DataKey, Unreadable
+from shared.privacy.sealing import PART
+from shared.web.uploads import Pieces
 from tests.support import media
 from tests.support.media import GOOD, Bytes
 

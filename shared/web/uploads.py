@@ -1,6 +1,7 @@
 """A file on its way in: read as it arrives, never twice in memory, never on a disk before it is sealed.
 
-The framework's own form parser would write a large file to a temporary one, in clear.
+The framework's own form parser would write a large file to a temporary one, in clear. Where the bytes go is the
+caller's: `Pieces` holds a small file in memory, `shared.files.sealed` seals a large one to a disk as it comes.
 """
 
 from __future__ import annotations
@@ -8,22 +9,39 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 from fastapi import Request
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from services.cases.domain.attachments import MEGABYTE, PART, too_large
-from services.cases.domain.model import refuse
-from shared.contracts.errors import Rejected
+from shared.contracts.errors import Rejected, Violation
 from shared.identity import FORM_FIELD, verify_upload
 from shared.privacy import DataKey
+from shared.privacy.sealing import PART
+
+MEGABYTE = 1 << 20
 
 _FIELD_BYTES = 16 * 1024
 _FIELDS = 12
 _SECONDS = 600
 # A refusal is read only by a browser that was let finish its sending; beyond this, it is cut off.
 _READ_ON = 4
+
+
+class Sink(Protocol):
+    """Where a file's bytes go as they arrive."""
+
+    size: int
+
+    def add(self, data: bytes) -> None:
+        """Bytes at the end."""
+
+    def drop(self) -> None:
+        """Forget all of them: the file is refused."""
+
+
+S = TypeVar("S", bound=Sink)
 
 
 class Pieces:
@@ -43,6 +61,10 @@ class Pieces:
             room = PART - len(self._parts[-1])
             self._parts[-1] += data[:room]
             data = data[room:]
+
+    def drop(self) -> None:
+        """Forget all of it."""
+        self._parts, self.size = [], 0
 
     def read(self, start: int, length: int) -> bytes:
         """The bytes from `start`; fewer where the file ends."""
@@ -65,23 +87,24 @@ class Pieces:
 
 
 @dataclass(slots=True)
-class Upload:
+class Upload(Generic[S]):
     """What a form with a file said. `name`: as the sender calls the file; `problem`: why the file was not kept."""
 
-    content: Pieces = field(default_factory=Pieces)
+    content: S
     name: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     problem: Rejected | None = None
 
 
-class _Reading:
+class _Reading(Generic[S]):
     """Takes a multipart body apart as it arrives."""
 
-    def __init__(self, request: Request, limit: int) -> None:
-        self.upload = Upload()
+    def __init__(self, request: Request, limit: int, sink: S, too_large: Rejected) -> None:
+        self.upload = Upload(sink)
         self.proved = False
         self._request = request
         self._limit = limit
+        self._too_large = too_large
         self._header = b""
         self._disposition = b""
         self._name = ""
@@ -142,12 +165,12 @@ class _Reading:
         if self._kept != self._seen:
             upload.problem = upload.problem or _one_at_a_time()
         elif upload.content.size + end - start > self._limit:
-            upload.problem = upload.problem or too_large(self._limit // MEGABYTE)
+            upload.problem = upload.problem or self._too_large
         if upload.problem is None:
             upload.name = self._file
             upload.content.add(data[start:end])
         else:
-            upload.content = Pieces()
+            upload.content.drop()
 
     def _end(self) -> None:
         if self._file is None:
@@ -156,8 +179,9 @@ class _Reading:
             self.upload.name = self._file  # an empty file has a name, and says so
 
 
-async def read_upload(request: Request, megabytes: int) -> Upload:
-    """In: a multipart request, and how large a file may be. Out: its fields and its file (of size 0: none, or empty).
+async def read_upload(request: Request, megabytes: int, sink: S, too_large: Rejected) -> Upload[S]:
+    """In: a multipart request, how large a file may be, where its bytes go, and the refusal of a larger one.
+    Out: its fields and its file (of size 0: none, or empty).
 
     A file that is too large or not alone is the upload's problem: what stood beside it is read nevertheless.
 
@@ -165,46 +189,46 @@ async def read_upload(request: Request, megabytes: int) -> Upload:
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or b"boundary" not in options:
-        raise refuse(
+        raise _refuse(
             "file",
             "not-multipart",
             "Tệp phải được gửi dưới dạng multipart/form-data.",
             "A file is sent as multipart/form-data.",
         )
     limit = megabytes * MEGABYTE
-    reading = _Reading(request, limit)
+    reading = _Reading(request, limit, sink, too_large)
     parser = MultipartParser(options[b"boundary"], reading.callbacks())  # type: ignore[arg-type]
     try:
         async with asyncio.timeout(_SECONDS):
-            async for data in _bounded(request.stream(), limit * _READ_ON):
+            async for data in _bounded(request.stream(), limit * _READ_ON, too_large):
                 parser.write(data)
         parser.finalize()
     except MultipartParseError:
         raise _malformed() from None
     except TimeoutError:
-        raise refuse(
+        raise _refuse(
             "file", "too-slow", "Đường truyền quá chậm, tệp chưa gửi xong.", "The line is too slow: it never arrived."
         ) from None
     reading.prove()
     return reading.upload
 
 
-async def let_finish(request: Request, megabytes: int) -> None:
+async def let_finish(request: Request, megabytes: int, too_large: Rejected) -> None:
     """Read on and keep nothing: a browser reads no refusal before it has sent what it wanted to send."""
     try:
         async with asyncio.timeout(_SECONDS):
-            async for _ in _bounded(request.stream(), megabytes * MEGABYTE * _READ_ON):
+            async for _ in _bounded(request.stream(), megabytes * MEGABYTE * _READ_ON, too_large):
                 pass
     except (Rejected, TimeoutError):
         return
 
 
-async def _bounded(stream: AsyncIterator[bytes], at_most: int) -> AsyncIterator[bytes]:
+async def _bounded(stream: AsyncIterator[bytes], at_most: int, too_large: Rejected) -> AsyncIterator[bytes]:
     read = 0
     async for data in stream:
         read += len(data)
         if read > at_most:
-            raise too_large(at_most // _READ_ON // MEGABYTE)
+            raise too_large
         yield data
 
 
@@ -217,10 +241,14 @@ def _text(value: bytes) -> str:
 
 
 def _malformed() -> Rejected:
-    return refuse(
+    return _refuse(
         "file", "malformed", "Nội dung gửi lên không đúng định dạng.", "What was sent is not a well-formed form."
     )
 
 
+def _refuse(field: str, rule: str, message_vi: str, message_en: str) -> Rejected:
+    return Rejected([Violation(field, rule, message_vi, message_en)])
+
+
 def _one_at_a_time() -> Rejected:
-    return refuse("file", "one-at-a-time", "Mỗi lần gửi một tệp.", "Send one file at a time.")
+    return _refuse("file", "one-at-a-time", "Mỗi lần gửi một tệp.", "Send one file at a time.")
