@@ -11,8 +11,11 @@ from fastapi import APIRouter
 from services.registry.api import build_api
 from services.registry.desk import Desk
 from services.registry.handlers import routes
+from services.registry.imports.counter import Counter
+from services.registry.imports.worker import Importing
 from services.registry.office import Office
 from services.registry.pages import Room, build_pages
+from services.registry.settings import RegistrySettings
 from services.registry.store import children
 from shared.messaging.service import BackgroundLoop, ServiceApp, ServiceContext
 from shared.messaging.waiting import pause
@@ -31,22 +34,26 @@ def build(context: ServiceContext) -> ServiceApp:
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
     router = APIRouter()
     router.include_router(build_api(office))
-    router.include_router(build_pages(Room(office, pages, units)))
+    folder = context.settings.data_dir / "imports"
+    importing = Importing(context, folder)
+    counter = Counter(office, context.keys, folder, units, RegistrySettings(), importing.wake.set)
+    router.include_router(build_pages(Room(office, pages, units), counter))
     return ServiceApp(
         router=router,
         pages=pages,
         messaging=routes(desk, context.keys, units),
         migrations=Path(__file__).parent / "migrations",
-        background=[_forgetting(context)],
+        background=[_forgetting(context, counter), importing.importing],
         learns_keys=True,
     )
 
 
-def _forgetting(context: ServiceContext) -> BackgroundLoop:
-    async def forget_claims(stop: asyncio.Event) -> None:
+def _forgetting(context: ServiceContext, counter: Counter) -> BackgroundLoop:
+    async def forget(stop: asyncio.Event) -> None:
         while not stop.is_set():
             async with context.database.transaction() as connection:
                 await children.forget_claims(connection, context.clock() - _CLAIM_LIFE)
+            await counter.forget_old()
             await pause(stop, _CLAIM_LIFE.total_seconds())
 
-    return forget_claims
+    return forget

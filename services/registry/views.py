@@ -77,6 +77,52 @@ HISTORY: Final = {
 }
 ACTS: Final = {"child-page": "Xem hồ sơ", "match": "Xem khi so sánh hồ sơ"}
 
+IMPORT_STATES: Final = {
+    "received": "Chờ chỉ rõ các cột",
+    "checking": "Đang đọc tệp",
+    "checked": "Đã xem xét, chưa nhận vào sổ",
+    "trying": "Đang nhận thử",
+    "taking": "Đang nhận vào sổ",
+    "finished": "Đã nhận vào sổ",
+    "stopped": "Đã dừng",
+    "refused": "Không đọc được",
+    "undoing": "Đang hoàn tác",
+    "undone": "Đã hoàn tác",
+}
+ROSTER_FIELDS: Final = {
+    "id": "Mã của nguồn (mỗi trẻ một mã)",
+    "child.name": "Họ và tên trẻ",
+    "child.birth_date": "Ngày sinh",
+    "child.sex": "Giới tính",
+    "child.number": "Số định danh cá nhân",
+    "child.ethnicity": "Dân tộc",
+    "child.hamlet": "Thôn, xóm, tổ",
+    "child.address": "Địa chỉ",
+    "child.household": "Số hộ",
+    "child.birth_place": "Nơi sinh",
+    "child.birth_certificate": "Số giấy khai sinh",
+    "child.health_insurance": "Số thẻ bảo hiểm y tế",
+    "child.school": "Trường",
+    "child.grade": "Lớp",
+    "child.carers.mẹ": "Họ tên mẹ",
+    "child.carers.bố": "Họ tên bố",
+    "child.carers.người chăm sóc": "Họ tên người chăm sóc",
+    "unit": "Xã, phường",
+    "circumstances": "Hoàn cảnh",
+    "dropped_out": "Trạng thái học (bỏ học)",
+}
+IMPORT_RULES: Final = {
+    "name-missing": "Thiếu họ và tên",
+    "birth-date-invalid": "Ngày sinh không có thật, như 31/02",
+    "birth-date-in-future": "Ngày sinh ở tương lai",
+    "not-a-child": "Từ đủ 16 tuổi",
+    "as-of-in-future": "Thời điểm của danh sách ở tương lai",
+    "unit-not-yours": "Xã, phường khác địa bàn của bạn",
+    "unit-missing": "Không nhận ra xã, phường",
+    "columns": "Thừa ô so với dòng tiêu đề",
+    "id-missing": "Thiếu mã của nguồn",
+}
+
 
 class Names:
     """Names of codes in the request's language."""

@@ -1,9 +1,9 @@
-"""Many rows at once by PostgreSQL's COPY, inside a transaction that is open already: several times as fast as INSERT."""
+"""Many rows at once by PostgreSQL's COPY, in a transaction that is open already: several times as fast as INSERT."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
 from sqlalchemy import text
@@ -16,8 +16,7 @@ async def driver(connection: AsyncConnection) -> asyncpg.Connection:
     """The driver's own connection, within the transaction."""
     # SQLAlchemy's adapter begins the transaction with the first statement that goes through it.
     await connection.execute(_BEGIN)
-    raw: asyncpg.Connection = (await connection.get_raw_connection()).driver_connection
-    return raw
+    return cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
 
 
 async def copy_rows(

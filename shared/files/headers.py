@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import islice
+from itertools import islice, pairwise
 from pathlib import Path
 
 import yaml
@@ -22,11 +22,11 @@ _SAMPLES = 3
 
 def headers(head: Sequence[Row]) -> Iterator[tuple[int, tuple[Cell, ...], int]]:
     """Everything that may be the header: (place of its first row, its cells, rows used up to its end). Each row alone,
-    and each with the next one below it, as a merged cell above several columns makes them."""
+    then each with the next one below it, as a merged cell above several columns makes them."""
     for place, row in enumerate(head):
         yield place, row.cells, place + 1
-        if place + 1 < len(head):
-            yield place, _joined(row.cells, head[place + 1].cells), place + 2
+    for place, (row, below) in enumerate(pairwise(head)):
+        yield place, _joined(row.cells, below.cells), place + 2
 
 
 def _joined(upper: Sequence[Cell], lower: Sequence[Cell]) -> tuple[Cell, ...]:

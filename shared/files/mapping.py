@@ -120,7 +120,7 @@ def _converter(
 
 
 def _items(
-    path: Path,
+    path: Source,
     converter: _Converter,
     stream: Iterator[Row],
     others: Iterator[Iterator[Row]],

@@ -114,7 +114,8 @@ async def _update(connection: AsyncConnection, rows: Sequence[ChildRow], now: da
 
 async def _statements(connection: AsyncConnection, changes: Changes) -> None:
     columns = (*_STATEMENT, "child_id", "received_at")
-    fresh, again = [], []
+    fresh: list[tuple[Any, ...]] = []
+    again: list[tuple[Any, ...]] = []
     for record_id, (child_id, said, received) in changes.said.items():
         values = statement_values(said)
         row = (*(values[key] for key in _STATEMENT.values()), child_id, received)

@@ -8,12 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from functools import wraps
-from typing import Any, Concatenate, ParamSpec, TypeVar
+from typing import Any, TypeVar, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-P = ParamSpec("P")
-T = TypeVar("T")
+F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
 
 
 class ManyRows:
@@ -28,17 +27,13 @@ class ManyRows:
         return await (await self.settle()).execute(statement, parameters)
 
 
-def chunked(
-    function: Callable[Concatenate[AsyncConnection, P], Awaitable[T]],
-) -> Callable[Concatenate[AsyncConnection, P], Awaitable[T]]:
-    """Let a `ManyRows` answer a store function by its method of the same name."""
-    name = getattr(function, "__name__", "")
+def chunked(function: F) -> F:
+    """Let a `ManyRows` answer a store function, which takes a connection first, by its method of the same name."""
 
     @wraps(function)
-    async def choose(connection: AsyncConnection, *args: P.args, **kwargs: P.kwargs) -> T:
+    async def choose(connection: AsyncConnection, *args: Any, **kwargs: Any) -> Any:
         if isinstance(connection, ManyRows):
-            answer: T = await getattr(connection, name)(*args, **kwargs)
-            return answer
+            return await getattr(connection, function.__name__)(*args, **kwargs)
         return await function(connection, *args, **kwargs)
 
-    return choose
+    return cast("F", choose)

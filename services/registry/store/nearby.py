@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import asyncpg
+from sqlalchemy import Row
 
 from services.registry.domain.matching import POSSIBLE, Traits, compare, search_keys
 from services.registry.store.children import CHILD_COLUMNS, PER_KEY, child_of
@@ -116,7 +117,7 @@ class Neighbourhood:
                 else:
                     known[child_id] = remembered
             for row in await raw.fetch(f"SELECT {CHILD_COLUMNS} FROM {place.child} WHERE id = ANY($1::uuid[])", unread):
-                child = child_of(_Record(row))
+                child = child_of(cast("Row[Any]", _Record(row)))
                 known[child.id] = child.traits
                 self._memory.put(child.id, versions[child.id], known[child.id])
         return known
