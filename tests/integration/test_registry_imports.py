@@ -188,7 +188,7 @@ async def test_only_those_who_may_bring_rosters_in_and_only_their_own_communes(h
         assert (await other.ask("/registry/imports")).status == 403
     lan, neighbour = await house.browser("lan.worker"), await house.browser("thuong.worker")
     import_id = await house.looked_through(
-        lan, "ds.csv", roster("Nguyễn Thị Hoa,05/09/2016,Nữ,Lý Thị Thu,", "Ma Văn Hùng,05/09/2015,Nam,Ma Thị Hà,05446")
+        lan, "ds.csv", roster("Nguyễn Thị Hoa,05/09/2016,Nữ,Lý Thị Thu,", "Ma Văn Hùng,05/09/2015,Nam,Ma Thị Hà,05455")
     )
     row = await house.state(import_id)
     assert row.rules == {"unit-not-yours": 1}
@@ -221,7 +221,7 @@ async def test_refused_rows_are_corrected_in_their_file_and_sent_again(house: Ho
     assert "không hợp lệ" in rows[1][-2]
     assert "not valid" in rows[1][-1]
     workbook = openpyxl.load_workbook(
-        io.BytesIO((await lan.get(f"/registry/imports/{import_id}/rejects.xlsx")).body)
+        io.BytesIO((await lan.ask(f"/registry/imports/{import_id}/rejects.xlsx")).body)
     ).worksheets[0]
     assert [cell.value for cell in workbook[2]][:2] == ["Ma Văn Hùng", "31/02/2015"]
     workbook["B2"] = "28/02/2015"

@@ -146,7 +146,8 @@ async def change(connection: AsyncConnection, import_id: str, now: datetime, **v
         name: orjson.dumps(value).decode() if isinstance(value, Mapping) else value for name, value in values.items()
     }
     given = ", ".join(
-        f"{name} = CAST(:{name} AS jsonb)" if isinstance(values[name], Mapping) else f"{name} = :{name}"
+        # A mapping's columns keep their order.
+        f"{name} = CAST(:{name} AS {'json' if name == 'mapping' else 'jsonb'})" if isinstance(values[name], Mapping) else f"{name} = :{name}"
         for name in values
     )
     await connection.execute(
@@ -316,7 +317,7 @@ async def save_mapping(
     await connection.execute(
         text(
             """INSERT INTO import_mapping (name, owner, unit, mapping, saved_at)
-               VALUES (:name, :owner, :unit, CAST(:mapping AS jsonb), :now)
+               VALUES (:name, :owner, :unit, CAST(:mapping AS json), :now)
                ON CONFLICT (name) DO UPDATE SET mapping = excluded.mapping, saved_at = excluded.saved_at
                WHERE import_mapping.owner = excluded.owner"""
         ),

@@ -1,12 +1,12 @@
 -- Files on their way in: what they are, how they are read, each record and what became of it.
 CREATE TABLE import_mapping (
-    name text PRIMARY KEY, owner text NOT NULL, unit text, mapping jsonb NOT NULL, saved_at timestamptz NOT NULL
+    name text PRIMARY KEY, owner text NOT NULL, unit text, mapping json NOT NULL, saved_at timestamptz NOT NULL
 );
 -- The file itself lies sealed in the data folder; `file_key` (wrapped) goes when the file goes.
 -- `unit`: of rows that name none; `allowed`: the communes of whoever sent it, none: all.
 CREATE TABLE import (
     id uuid PRIMARY KEY, who text NOT NULL, unit text, allowed text[], kind text NOT NULL, digest text NOT NULL,
-    file_name text NOT NULL, size bigint NOT NULL, file_key bytea, mapping jsonb, state text NOT NULL,
+    file_name text NOT NULL, size bigint NOT NULL, file_key bytea, mapping json, state text NOT NULL,
     made_at timestamptz NOT NULL, changed_at timestamptz NOT NULL, rows integer NOT NULL DEFAULT 0,
     passed integer NOT NULL DEFAULT 0, counts jsonb NOT NULL DEFAULT '{}', trial jsonb, rules jsonb NOT NULL DEFAULT '{}',
     problem jsonb
