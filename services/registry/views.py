@@ -74,6 +74,7 @@ HISTORY: Final = {
     "changed": "Thông tin thay đổi",
     "merged": "Gộp hai hồ sơ",
     "separated": "Tách lại hai hồ sơ",
+    "withdrawn": "Rút hồ sơ, vì tệp danh sách lập ra nó được hoàn tác",
 }
 ACTS: Final = {"child-page": "Xem hồ sơ", "match": "Xem khi so sánh hồ sơ"}
 
@@ -111,6 +112,19 @@ ROSTER_FIELDS: Final = {
     "circumstances": "Hoàn cảnh",
     "dropped_out": "Trạng thái học (bỏ học)",
 }
+IMPORT_COUNTS: Final = {
+    "new": "Trẻ mới",
+    "known": "Trẻ đã có trong sổ",
+    "corrected": "Nguồn sửa lại dòng đã gửi trước",
+    "unchanged": "Không có gì mới",
+    "unsure": "Cặp chưa chắc, chờ người xem",
+    "rejected": "Dòng bị từ chối",
+    "children_withdrawn": "Hồ sơ trẻ đã rút",
+    "withdrawn": "Lời khai của nguồn đã rút",
+    "restored": "Trả về như trước",
+    "kept": "Giữ lại vì người khác đã ghi thêm",
+}
+UNDO_COUNTS: Final = ("children_withdrawn", "withdrawn", "restored", "kept")
 IMPORT_RULES: Final = {
     "name-missing": "Thiếu họ và tên",
     "birth-date-invalid": "Ngày sinh không có thật, như 31/02",

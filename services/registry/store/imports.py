@@ -147,7 +147,9 @@ async def change(connection: AsyncConnection, import_id: str, now: datetime, **v
     }
     given = ", ".join(
         # A mapping's columns keep their order.
-        f"{name} = CAST(:{name} AS {'json' if name == 'mapping' else 'jsonb'})" if isinstance(values[name], Mapping) else f"{name} = :{name}"
+        f"{name} = CAST(:{name} AS {'json' if name == 'mapping' else 'jsonb'})"
+        if isinstance(values[name], Mapping)
+        else f"{name} = :{name}"
         for name in values
     )
     await connection.execute(
