@@ -1,4 +1,4 @@
-"""Many rows at once come out as the same rows one by one: every table, every event, on the samples and on made-up rows."""
+"""Many rows at once come out as the same rows one by one: every table, every event, on samples and made-up rows."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class Jobs:
         async with self._step(row, None) as connection:
             await store.forget_rejects(connection, row.id)
         _, lines = await asyncio.to_thread(open_lines, row, self.folder, self.keys, self.units)
-        while chunk := await _next(lines, CHUNK * 5):
+        async for chunk in _ahead(lines, CHUNK * 5):
             refused = [(line.row, line.violations) for line in chunk if line.said is None]
             rules.update(violation.rule for _, violations in refused for violation in violations)
             room = max(0, MOST_REJECTS - counts["rejected"])
@@ -113,7 +113,7 @@ class Jobs:
             await rehearsing.execute(text("CREATE INDEX ON rehearsed_block (key)"))
             await rehearsing.commit()
             _, lines = await asyncio.to_thread(open_lines, row, self.folder, self.keys, self.units)
-            while chunk := await _next(lines, CHUNK):
+            async for chunk in _ahead(lines, CHUNK):
                 said = [line.said for line in chunk if line.said is not None]
                 outcomes = await take_over(
                     rehearsing, self.keys, said, self.clock(), actor=row.who, memory=self.memory, rehearsal=True
@@ -133,7 +133,7 @@ class Jobs:
         passed = row.passed
         counts = Counter(row.counts) if passed else Counter()
         await asyncio.to_thread(_skip, lines, passed)
-        while chunk := await _next(lines, CHUNK):
+        async for chunk in _ahead(lines, CHUNK):
             outcomes = await self._chunk(row, chunk, passed, counts)
             _add(counts, chunk, outcomes)
             passed += len(chunk)
@@ -245,8 +245,20 @@ def _kept(outcome: Outcome) -> dict[str, Any] | None:
     return {**values, "as_of": outcome.before.as_of.isoformat()}
 
 
-async def _next(lines: Iterator[Line], size: int) -> list[Line]:
-    return await asyncio.to_thread(lambda: list(islice(lines, size)))
+async def _ahead(lines: Iterator[Line], size: int) -> AsyncIterator[list[Line]]:
+    """The lines in chunks; the next chunk is read while the database is at the one before."""
+
+    def read() -> list[Line]:
+        return list(islice(lines, size))
+
+    upcoming = asyncio.ensure_future(asyncio.to_thread(read))
+    try:
+        while chunk := await upcoming:
+            upcoming = asyncio.ensure_future(asyncio.to_thread(read))
+            yield chunk
+    finally:
+        # Whoever stops early is told nothing of what is wrong further down.
+        upcoming.add_done_callback(lambda done: done.cancelled() or done.exception())
 
 
 def _skip(lines: Iterator[Line], passed: int) -> None:
