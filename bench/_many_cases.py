@@ -12,9 +12,11 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bench._many_names import Named, index, named
 from shared.contracts.vocabulary import ChildDescription
 from shared.database import Database
 from shared.privacy import Keys
+from shared.reference.forms import Forms
 from shared.reference.terms import Terms
 from shared.reference.units import Units
 
@@ -27,6 +29,11 @@ _SPAN = timedelta(days=3 * 365)
 _WORDS = {
     "text": "Đã đến nhà, gặp trẻ và người chăm sóc; trẻ ổn định hơn tuần trước, sẽ thăm lại vào thứ Hai tới. " * 2
 }
+# A plan as it is filled in, of which each time some words are others.
+_PLAN = dict.fromkeys(
+    ("problems", "resources", "agreed-by"),
+    "Trẻ được thăm hằng tuần, gia đình được hướng dẫn, nhà trường theo dõi việc đến lớp. " * 3,
+)
 # As long as sealed words are; of the lines that nobody opens here.
 _FILLING = "A" * 420
 
@@ -37,7 +44,7 @@ _GIVEN = """CREATE TEMPORARY TABLE given AS SELECT CAST(:units AS text[]) AS uni
     CAST(:span AS interval) AS span, CAST(:cases AS integer) AS cases, CAST(:lines AS integer) AS lines,
     CAST(:busiest AS integer) AS busiest, CAST(:most AS integer) AS most, CAST(:home AS text) AS home,
     CAST(:worker AS text) AS worker, CAST(:chair AS text) AS chair, CAST(:coordinator AS text) AS coordinator,
-    CAST(:filling AS text) AS filling"""
+    CAST(:filling AS text) AS filling, CAST(:plan AS jsonb) AS plan"""
 
 _MADE = """CREATE TEMPORARY TABLE made AS
 SELECT n, CAST(md5('case' || n) AS uuid)::text AS id,
@@ -103,7 +110,8 @@ CROSS JOIN LATERAL (
 _CONCERNS = """INSERT INTO concern (id, code, case_id, file_id, unit, sex, age_band, kind, kinds, danger_now, sector,
     channel, status, received_at, taken_in_at, said, version, sequence)
 SELECT CAST(md5('concern' || n) AS uuid)::text, 'BT-2026-' || lpad(n::text, 6, '0'),
-    CASE WHEN n <= given.cases THEN CAST(md5('case' || n) AS uuid)::text END, CAST(md5('file' || n) AS uuid)::text,
+    CASE WHEN n <= given.cases THEN CAST(md5('case' || n) AS uuid)::text END,
+    CAST(md5(CASE WHEN n <= given.cases THEN 'case' ELSE 'file' END || n) AS uuid)::text,
     (given.units)[1 + (n * 7919) % given.n_units], 'female', '6-10', 'violence', '["violence"]',
     CASE WHEN n % 3 = 0 THEN 'unknown' ELSE 'no' END, 'hotline', 'hotline-111',
     CASE WHEN n <= given.cases THEN 'opened' ELSE 'received' END, at, at, '{}', 1, 1
@@ -115,12 +123,14 @@ _LINES = """INSERT INTO entry (case_id, at, kind, sector, who, who_name, data, w
 SELECT id, at, kind, CASE WHEN kind LIKE 'task.%' THEN 'police' END,
     CASE WHEN kind LIKE 'deadline.%' THEN 'system' WHEN unit = given.home THEN given.worker ELSE 'worker.' || unit END,
     CASE WHEN kind LIKE 'deadline.%' THEN '' ELSE 'Cán bộ xã' END,
-    CASE WHEN kind LIKE 'task.%' THEN jsonb_build_object('kind', 'verification', 'due', at, 'task_id', 'task')
+    CASE WHEN kind LIKE 'task.%' THEN jsonb_build_object(
+             'kind', 'verification', 'due', at, 'task_id', md5('task' || id || '/' || k % 20))
          WHEN kind LIKE 'deadline.%' THEN jsonb_build_object('kind', 'detailed-assessment-5wd', 'due', at)
+         WHEN kind = 'plan.drafted' THEN given.plan
          WHEN kind = 'facts.verified' THEN '{"confirmed": true}' ELSE '{}' END,
     CASE WHEN kind IN ('note', 'facts.verified', 'plan.drafted', 'task.done')
          THEN jsonb_build_object('sealed', 'A256GCM', 'kid', 'case/' || id, 'text', given.filling) END, 1
-FROM (SELECT id, unit, least(opened_at + random() ^ 2 * interval '100 days', given.now) AS at,
+FROM (SELECT id, unit, k, least(opened_at + random() ^ 2 * interval '100 days', given.now) AS at,
              (ARRAY['case.opened', 'deadline.started', 'facts.verified', 'task.requested', 'deadline.met', 'note',
                     'note', 'task.done', 'plan.drafted', 'plan.approved', 'note'])[1 + (k + n) % 11] AS kind
       FROM given CROSS JOIN made
@@ -139,12 +149,19 @@ WHERE cases.status = 'open' AND (cases.unit = who.unit OR who.unit = '' AND left
 
 @dataclass(frozen=True, slots=True)
 class Made:
-    """What there is: ids of typical open cases of the home commune, and of the one with the most lines."""
+    """What there is: ids of typical open cases of the home commune, and of the one with the most lines.
+
+    To be searched: `codes` and `numbers` of the typical ones, a name that most children have, and one that fewest have.
+    """
 
     typical: list[str]
     busiest: str
     cases: int
     lines: int
+    codes: list[str]
+    numbers: list[str]
+    common: str
+    rare: str
 
 
 async def make(database: Database, keys: Keys, now: datetime, cases: int, most: int) -> Made:
@@ -168,6 +185,7 @@ async def make(database: Database, keys: Keys, now: datetime, cases: int, most: 
         "chair": CHAIR,
         "coordinator": COORDINATOR,
         "filling": _FILLING,
+        "plan": orjson.dumps({"form": "04", "form_of": Forms.load().form("04").effective_from.isoformat()}).decode(),
     }
     async with database.transaction() as connection:
         for setting in ("session_replication_role = replica", "work_mem = '512MB'", "maintenance_work_mem = '512MB'"):
@@ -184,39 +202,53 @@ async def make(database: Database, keys: Keys, now: datetime, cases: int, most: 
         await connection.execute(text("CREATE INDEX entry_case ON entry (case_id, id)"))
         await connection.execute(text("ANALYZE entry"))
         await connection.execute(text(_LOOKS))
-        made = await _made(connection)
+        files = await connection.execute(text("SELECT file_id FROM concern ORDER BY file_id"))
+        typical = await _typical(connection)
+        children = named([row.file_id for row in files], list(typical))
+        await index(connection, keys, children.children)
+        made = await _made(connection, typical, children)
         for case_id in (*made.typical, made.busiest):
-            await _seal(connection, keys, case_id)
+            await _seal(connection, keys, case_id, children.children[case_id])
     async with database.engine.connect() as connection:
         plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
         await plain.execute(text("VACUUM (ANALYZE, PARALLEL 0)"))
     return made
 
 
-async def _made(connection: AsyncConnection) -> Made:
-    typical = await connection.execute(
+async def _typical(connection: AsyncConnection) -> dict[str, str]:
+    """The codes of some open cases of the home commune, by id."""
+    rows = await connection.execute(
         text(
-            """SELECT cases.id FROM cases CROSS JOIN given JOIN made ON made.id = cases.id
+            """SELECT cases.id, cases.code FROM cases CROSS JOIN given JOIN made ON made.id = cases.id
                WHERE cases.unit = home AND status = 'open' AND n <> busiest ORDER BY id LIMIT 60"""
         )
     )
+    return {row.id: row.code for row in rows}
+
+
+async def _made(connection: AsyncConnection, typical: dict[str, str], children: Named) -> Made:
     counted = await connection.execute(
         text(
             """SELECT made.id, (SELECT count(*) FROM cases), (SELECT count(*) FROM entry)
                FROM made JOIN given ON made.n = busiest"""
         )
     )
-    return Made([row.id for row in typical], *counted.one())
+    busiest, cases, lines = counted.one()
+    numbers = [children.children[case_id].number or "" for case_id in typical]
+    return Made(list(typical), busiest, cases, lines, list(typical.values()), numbers, children.common, children.rare)
 
 
-async def _seal(connection: AsyncConnection, keys: Keys, case_id: str) -> None:
+async def _seal(connection: AsyncConnection, keys: Keys, case_id: str, child: ChildDescription) -> None:
     """Seal a case's words and report under a key of its own."""
     kid = f"case/{case_id}"
     rows = await connection.execute(
-        text("SELECT id FROM entry WHERE case_id = :id AND words IS NOT NULL"), {"id": case_id}
+        text("SELECT id, kind FROM entry WHERE case_id = :id AND words IS NOT NULL"), {"id": case_id}
     )
-    ids = [row.id for row in rows]
-    words = [(await keys.seal(connection, _WORDS, kid)).model_dump_json() for _ in ids]
+    said = {
+        row.id: {**_PLAN, "goals": f"Mục tiêu lần {row.id}"} if row.kind == "plan.drafted" else _WORDS for row in rows
+    }
+    ids = list(said)
+    words = [(await keys.seal(connection, plain, kid)).model_dump_json() for plain in said.values()]
     await connection.execute(
         text(
             """UPDATE entry SET words = CAST(known.words AS jsonb)
@@ -225,7 +257,6 @@ async def _seal(connection: AsyncConnection, keys: Keys, case_id: str) -> None:
         ),
         {"ids": ids, "words": words},
     )
-    child = ChildDescription(name="Trẻ Thử Nghiệm", age=8, address="Tổ 5, phố Thử")
     said = {
         "child": (await keys.seal(connection, child, kid)).model_dump(),
         "what_happened": (await keys.seal(connection, "Bị đánh nhiều lần", kid)).model_dump(),

@@ -10,11 +10,11 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import cycle, islice
+from itertools import cycle, islice, product
 from pathlib import Path
 from typing import Any
 
@@ -45,11 +45,16 @@ _WARMING = 5
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """A page that is measured: what it is called, who reads it, and at which addresses."""
+    """A page that is measured: what it is called, who reads it, and at which addresses; or what they search for."""
 
     what: str
     person: str
-    paths: Sequence[str]
+    paths: Sequence[str] = ("/cases/search",)
+    said: Sequence[str] = ()
+
+    def asked(self, times: int) -> Iterator[tuple[str, str | None]]:
+        """Address and what is searched for there, one after the other."""
+        return islice(cycle(product(self.paths, self.said or (None,))), times)
 
 
 async def run(quick: bool) -> list[Result]:
@@ -101,6 +106,21 @@ def pages_of(made: Made) -> list[Page]:
         Page("a case of 25 lines, chair", CHAIR, [f"/cases/c/{case_id}" for case_id in made.typical]),
         Page("the busiest case", WORKER, [f"/cases/c/{made.busiest}"]),
         Page("the busiest case, one chapter", WORKER, [f"/cases/c/{made.busiest}?show=tasks&sector=police"]),
+        Page("the busiest case, acts", WORKER, [f"/cases/c/{made.busiest}?show=acts"]),
+        Page("the busiest case, papers and files", WORKER, [f"/cases/c/{made.busiest}/documents"]),
+        Page("the busiest case, all plans", WORKER, [f"/cases/c/{made.busiest}/documents?form=04"]),
+        Page("the busiest case, a form", WORKER, [f"/cases/c/{made.busiest}/forms/hold-review"]),
+        *[
+            Page(f"search by {what}, {who}", person, said=said)
+            for who, person in (("worker", WORKER), ("coordinator", COORDINATOR))
+            for what, said in (
+                ("code", made.codes),
+                ("a common name", [made.common]),
+                ("a common family name", ["Trần"]),
+                ("a rare name", [made.rare]),
+                ("number", made.numbers),
+            )
+        ],
     ]
 
 
@@ -109,14 +129,22 @@ async def _ask_all(app: FastAPI, address: str, made: Made, times: int) -> list[R
     async with aiohttp.ClientSession(auto_decompress=True) as session:
         for page in pages_of(made):
             cookie = {"Cookie": _signed_in(app, page.person)}
+            token = await _token(session, address, cookie)
             waits, size = [], 0
-            for number, path in enumerate(islice(cycle(page.paths), times + _WARMING)):
+            for number, (path, said) in enumerate(page.asked(times + _WARMING)):
                 began = time.perf_counter()
-                async with session.get(address + path, headers=cookie) as answer:
+                sent = None if said is None else {"form_token": token, "said": said}
+                async with session.request(
+                    "GET" if sent is None else "POST",
+                    address + path,
+                    headers=cookie,
+                    data=sent,
+                    allow_redirects=False,
+                ) as answer:
                     body = await answer.read()
                 if number >= _WARMING:
                     waits.append((time.perf_counter() - began) * 1000)
-                if answer.status != 200 or not re.search(rb"</html>\s*$", body):
+                if not _is_answered(answer.status, body, said):
                     raise AssertionError(f"{path}: {answer.status}")
                 size = max(size, len(body))
             heaviest = max(heaviest, (size, page.what))
@@ -127,6 +155,23 @@ async def _ask_all(app: FastAPI, address: str, made: Made, times: int) -> list[R
     size, what = heaviest
     results.append(Result(NAME, f"heaviest page ({what})", size / 1000, "kB", aim="< 100 kB", met=size < _HEAVIEST))
     return results
+
+
+def _is_answered(status: int, body: bytes, said: str | None) -> bool:
+    """A page to its end, with something found where something was looked for; a code leads to its case at once."""
+    if status == 303:
+        return said is not None
+    found = said is None or b"<table" in body
+    return status == 200 and found and re.search(rb"</html>\s*$", body) is not None
+
+
+async def _token(session: aiohttp.ClientSession, address: str, cookie: dict[str, str]) -> str:
+    """What a form of this visitor carries."""
+    async with session.get(f"{address}/cases/search", headers=cookie) as answer:
+        found = re.search(r'name="form_token" value="([0-9a-f]{64})"', await answer.text())
+    if found is None:
+        raise AssertionError("the search page has no form")
+    return found.group(1)
 
 
 def _signed_in(app: Any, person: str) -> str:

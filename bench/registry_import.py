@@ -129,7 +129,8 @@ async def _receive(database: Database, folder: Path, source: Path) -> str:
     with source.open("rb") as file:
         while piece := file.read(1 << 20):
             writer.add(piece)
-    digest = writer.finish().hex()
+    writer.end()
+    digest = writer.digest().hex()
     form = next(form for form in shipped() if form.name == "commune-roster")
     row = store.ImportRow(
         id=import_id, who="person:bench", unit=None, allowed=None, kind="commune-roster", digest=digest,

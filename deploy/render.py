@@ -148,7 +148,8 @@ def pod(service: str) -> Manifest:
                 "secret": {"secretName": "vongtay-postgres-ca", "items": [{"key": "ca.crt", "path": "ca.crt"}]},
             },
             {"name": "trust", "emptyDir": {"medium": "Memory", "sizeLimit": "4Mi"}},
-            {"name": "tmp", "emptyDir": {"sizeLimit": "64Mi"}},
+            # Files on their way into cases lie here, sealed: `uploads_arriving` of `attachment_megabytes` each.
+            {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi" if service == "cases" else "64Mi"}},
         ],
     }
 

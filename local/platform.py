@@ -33,7 +33,7 @@ from shared.runtime import ServiceProcess, directory_of, keys_of, profile_of
 from shared.settings import Settings
 from shared.telemetry import setup_logs, setup_traces
 from shared.web.app import create_app, front_door
-from shared.web.pages import Pages
+from shared.web.pages import Pages, SampleDay
 
 _LOG = structlog.get_logger(__name__)
 _HOST = "127.0.0.1"
@@ -58,6 +58,7 @@ class Platform:
         self._console = Console(stderr=True, highlight=False)
         self._stopping = False
         self._clock = TravellingClock()
+        self._sample_day: SampleDay | None = None
 
     def run(self) -> None:
         """Run until a signal. Raises `PlatformError` in one sentence where it cannot."""
@@ -129,7 +130,7 @@ class Platform:
             checks={path.strip("/"): process.check for path, process in processes.items()},
             profile=profile_of(keys_of(base)),
         )
-        door = front_door(front, {path: process.app for path, process in processes.items()})
+        door = front_door(front, {path: process.app for path, process in processes.items()}, lambda: self._sample_day)
         web = server(door, _HOST, self._port)
         settle()
 
@@ -214,15 +215,29 @@ class Platform:
             f"[bold green]Vòng Tay[/] is ready: [bold]http://{_HOST}:{self._port}[/]   (Ctrl-C stops it)"
         )
         if self._demo:
-            marker = self._folder.path / "demo.json"
-            with self._console.status("The demo's province…") as line:
-                try:
-                    await fill(f"http://{_HOST}:{self._port}", self._clock, marker, line.update)
-                    self._console.print("The demo's province is there, up to today.")
-                except Exception as problem:  # the platform itself runs on, and the next start goes on filling
-                    _LOG.error("demo.unfinished", reason=type(problem).__name__)
+            await self._fill()
         if self._demo_users:
             self._console.print("Demo users: choose a role on the sign-in page; nothing in here is real.")
+
+    async def _fill(self) -> None:
+        """Make the demo's province, saying how far it is: in a terminal as it goes, elsewhere every ten days."""
+        with self._console.status("The demo's province…") as line:
+
+            def say(day: int, days: int) -> None:
+                self._sample_day = (day, days)
+                said = f"The demo's province: day {day} of {days}"
+                if self._console.is_terminal:
+                    line.update(said)
+                elif day % 10 == 0:
+                    self._console.print(said)
+
+            try:
+                await fill(f"http://{_HOST}:{self._port}", self._clock, self._folder.path / "demo.json", say)
+                self._console.print("The demo's province is there, up to today.")
+            except Exception as problem:  # the platform itself runs on, and the next start goes on filling
+                _LOG.error("demo.unfinished", reason=type(problem).__name__)
+            finally:
+                self._sample_day = None
 
 
 def _end(*_signal: object) -> None:

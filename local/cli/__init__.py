@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from local.cli import contracts, data, operate, run, tracing, users
+from local.cli import contracts, data, duplicates, operate, run, tracing, users
 from local.cli.output import EXIT_UNREACHABLE, EXIT_USE, CommandError, error
 
 app = typer.Typer(
@@ -20,6 +20,7 @@ app = typer.Typer(
 )
 run.register(app)
 data.register(app)
+duplicates.register(app)
 operate.register(app)
 tracing.register(app)
 app.add_typer(contracts.app, name="contracts")

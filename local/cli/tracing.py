@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -27,7 +28,7 @@ def trace(
     data: Annotated[Path, typer.Option("--data", help="The data folder of `vongtay up`.")] = Path("data"),
     json: Json = False,
 ) -> None:
-    """Show one trace as a tree, or the latest traces that went through most steps.
+    """Show one trace as a tree, or those of the latest that went through most steps, the latest first.
 
     Examples: `vongtay trace` · `vongtay trace 4bf92f`
     """
@@ -50,20 +51,22 @@ def trace(
 def _list(by_trace: dict[str, list[Span]], json: bool) -> None:
     latest = sorted(by_trace.items(), key=lambda item: max(span["end"] for span in item[1]))[-500:]
     longest = sorted(latest, key=lambda item: len(item[1]), reverse=True)[:20]
+    began = {key: min(span["start"] for span in spans) for key, spans in longest}
     rows = [
         {
             "trace": key,
+            "began": datetime.fromtimestamp(began[key] / 1e9, UTC).isoformat(timespec="seconds"),
             "first": min(spans, key=lambda span: span["start"])["name"],
             "spans": len(spans),
             "ms": round((max(s["end"] for s in spans) - min(s["start"] for s in spans)) / 1e6, 1),
         }
-        for key, spans in longest
+        for key, spans in sorted(longest, key=lambda item: began[item[0]], reverse=True)
     ]
     if json:
         print_json(rows)
     else:
-        cells = ([row["trace"], row["first"], row["spans"], row["ms"]] for row in rows)
-        print_table("Traces", ["trace", "first step", "steps", "ms"], cells, "No traces yet.")
+        cells = ([row["trace"], row["began"], row["first"], row["spans"], row["ms"]] for row in rows)
+        print_table("Traces", ["trace", "began", "first step", "steps", "ms"], cells, "No traces yet.")
 
 
 def _tree(identifier: str, spans: list[Span]) -> Tree:

@@ -27,7 +27,8 @@ def worker_act(case: Json, now: datetime, random: Random, units: Sequence[str]) 
         return {"act": "transfer", "to_unit": _another(facts["unit"], units, random), "reason": "Sự việc ở xã bạn."}
     if "assess-initial" in acts and facts["step"] == "intake":
         return papers.initial(random, now)
-    if "request-contact-ban" in acts and facts["kind"] in _VIOLENT and random.random() < 0.12:
+    ban = "request-contact-ban"
+    if ban in acts and not asked_before(case, ban) and facts["kind"] in _VIOLENT and random.random() < 0.12:
         return {"act": "request-contact-ban", "against": "Người bố", "reason": "Còn đe dọa trẻ và mẹ."}
     if "hand-over-child" in acts and random.random() < 0.5:
         minutes = "Đã bàn giao trẻ cho người chăm sóc trước sự chứng kiến của công an và trưởng xóm."
@@ -37,6 +38,12 @@ def worker_act(case: Json, now: datetime, random: Random, units: Sequence[str]) 
     if "draft-plan" in acts and random.random() < 0.6:
         return papers.plan(random, now)
     return _along_the_way(case, now, random, units) or _carried_out(case, now, random)
+
+
+def asked_before(case: Json, act: str) -> bool:
+    """Whether it is a contact ban that was asked for in this case before: once is enough for the demo."""
+    clocks = {clock["kind"] for clock in case["deadlines"]}
+    return act == "request-contact-ban" and "contact-ban-decision" in clocks
 
 
 def _along_the_way(case: Json, now: datetime, random: Random, units: Sequence[str]) -> Json | None:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable
-from datetime import datetime, timedelta
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, time, timedelta
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -52,14 +53,21 @@ _SIBLINGS = (0, 0, 0, 0, 0, 0, 0, 0, 1, 1, 2)
 _HANDLED = ("advised", "referred", "materials", "call-back")
 _DISMISSED = ("not-a-matter", "not-a-matter", "already-known", "hoax")
 _LOG = structlog.get_logger(__name__)
-Say = Callable[[str], None]
+Say = Callable[[int, int], None]
+# Offices work from half past seven to five; whoever sees something reports it at any hour, least at night.
+_OPENS, _CLOSES = timedelta(hours=7, minutes=30), timedelta(hours=17)
+_REPORTED_BY_HOUR = (*(1,) * 6, *(4,) * 12, *(3,) * 5, 1)
+_SCHOOL_HOURS = (7, 17)
+# Somebody's next act comes after this share of what is left of the day, at most.
+_STRIDE = 0.03
+_LOOKED_DAYS = 30
 
 
 async def fill(url: str, clock: TravellingClock, marker: Path, say: Say) -> None:
     """Fill the platform at `url` once; a filling that was cut off goes on with its next day.
 
     Args:
-        clock: the services' own. marker: file that remembers how far it is. say: told in a few words.
+        clock: the services' own. marker: file that remembers how far it is. say: told the day, and of how many.
     """
     done, started = progress_of(marker, clock())
     if done >= DAYS:
@@ -73,11 +81,12 @@ async def fill(url: str, clock: TravellingClock, marker: Path, say: Say) -> None
                 await filler.day(day, replay=day <= done)
                 if day > done:
                     write_private(marker, orjson.dumps({"days": day, "today": started.isoformat()}).decode())
-                    say(f"The demo's province: day {max(day, 0)} of {DAYS}")
+                    say(max(day, 0), DAYS)
         finally:
             clock.come_home()
             # Some refusals are life (two people at once); many of one kind are a fault of the demo.
-            _LOG.info("demo.refused", **players.refused)
+            if players.refused:
+                _LOG.info("demo.refused", **players.refused)
 
 
 def progress_of(marker: Path, now: datetime) -> tuple[int, datetime]:
@@ -86,6 +95,15 @@ def progress_of(marker: Path, now: datetime) -> tuple[int, datetime]:
         return -2, now
     kept = orjson.loads(marker.read_bytes())
     return kept["days"], datetime.fromisoformat(kept["today"])
+
+
+@dataclass(frozen=True, slots=True)
+class _Reported:
+    """What an agency publishes, and when it took it in."""
+
+    at: datetime
+    sector: Any
+    document: Json
 
 
 class _Filler:
@@ -98,6 +116,8 @@ class _Filler:
         self._units = Units.load().codes()
         self._numbers = Counter[str]()
         self._left = DAYS
+        self._midnight = today
+        self._chance = Random(_SEED)  # noqa: S311 - made-up chance
 
     async def day(self, day: int, *, replay: bool) -> None:
         """One day of the province; -1: the registers. `replay`: only draw what was drawn, nothing is done."""
@@ -108,26 +128,49 @@ class _Filler:
                 await self._registers()
                 await self._subscribe()
             return
-        morning = self._today - timedelta(days=DAYS - day)
+        moment = self._today - timedelta(days=DAYS - day)
+        self._midnight = datetime.combine(moment.astimezone(LOCAL).date(), time.min, LOCAL)
         self._left = DAYS - day
-        reported = self._reported(morning, random)
+        reported = self._reported(moment, random)
         if replay:
             return
-        if day < DAYS:
-            self._clock.go(morning)
-        else:
+        if self._left == 0:
             self._clock.come_home()
-        for sector, document in reported:
-            await self._players.publish(sector, [document])
+        opens = self._midnight + _OPENS
+        await self._send([sent for sent in reported if sent.at < opens or not self._left])
+        self._be_at(opens + timedelta(minutes=random.randrange(30)))
         await asyncio.sleep(_SETTLE_SECONDS)  # the registry says meanwhile who the children are
         await self._triage(random, last=day == DAYS)
-        await self._work(random)
-        await self._answers(random)
-        await self._replies(random)
-        await self._access(random)
-        if day == DAYS - 1:
-            await self._leave_work(random)
+        if self._at_work():
+            await self._work(random)
+            await self._answers(random)
+            await self._replies(random)
+            await self._access(random)
+            if day == DAYS - 1:
+                await self._leave_work(random)
+        await self._send([sent for sent in reported if sent.at >= opens and self._left])
         await asyncio.sleep(_DAY_SECONDS - _SETTLE_SECONDS)
+
+    def _be_at(self, moment: datetime) -> None:
+        """Let the clock show a moment of a day that is gone, unless it is later already."""
+        if self._left and moment > self._clock():
+            self._clock.go(moment)
+
+    def _at_work(self) -> bool:
+        """Whether offices are open: on a day that is gone always, today by the real time."""
+        return bool(self._left) or _OPENS <= self._clock() - self._midnight < _CLOSES
+
+    def _time_passes(self) -> None:
+        """Somebody's next act is some minutes later, and never after office hours."""
+        left = self._midnight + _CLOSES - self._clock()
+        if left > timedelta(0):
+            self._be_at(self._clock() + left * self._chance.uniform(0, _STRIDE))
+
+    async def _send(self, reported: Sequence[_Reported]) -> None:
+        """Agencies publish in the order of what they took in, each at its hour."""
+        for sent in sorted(reported, key=lambda one: one.at):
+            self._be_at(sent.at)
+            await self._players.publish(sent.sector, [sent.document])
 
     async def _registers(self) -> None:
         events = [sent for child in self._world.children for sent in records_of(child, self._clock())]
@@ -142,26 +185,33 @@ class _Filler:
         wanted = {"channel": "kafka", "name": "Mái ấm Hy Vọng", "event_types": ["cases.case.*", "cases.plan.*"]}
         await self._players.post("partner", "/notify/api/subscriptions", wanted)
 
-    def _reported(self, morning: datetime, random: Random) -> list[tuple[Any, Json]]:
-        """What agencies publish that day: concerns of the last 18 hours, and injuries of the day before."""
-        found: list[tuple[Any, Json]] = []
+    def _reported(self, moment: datetime, random: Random) -> list[_Reported]:
+        """What agencies publish that day: concerns as they come in, today those of the last 18 hours; and injuries of
+        the day before."""
+        found: list[_Reported] = []
         fresh = _FRESH_AT_HOME if self._left == 0 and self._at_home else 0
         for number in range(_drawn(_CONCERNS_A_DAY, random) + fresh):
             self._numbers["concern"] += 1
-            at = morning - timedelta(minutes=random.randrange(5, 18 * 60))
+            hour = random.choices(range(24), _REPORTED_BY_HOUR)[0]
+            at = self._midnight + timedelta(hours=hour, minutes=random.randrange(55))
+            if not self._left:
+                at = moment - timedelta(minutes=random.randrange(5, 18 * 60))
             at_home = self._at_home and (number < fresh or random.random() < _SHARE_AT_HOME)
             child = random.choice(self._at_home) if at_home else None
             request = random.choices(list(_REQUESTS), list(_REQUESTS.values()))[0]
             siblings = random.choice(_SIBLINGS) if request == "protection" else 0
             if number < fresh:  # one of each for whoever tries the demo
                 request, siblings = ("counselling", 0) if number == 0 else ("protection", 2 * (number == 1))
-            sent = concern_event(self._world.concern(self._numbers["concern"], at, child, request, siblings))
-            found.append((sent.sector, sent.document))
+            concern = self._world.concern(self._numbers["concern"], at, child, request, siblings)
+            if concern.sector == "education" and self._left and not _SCHOOL_HOURS[0] <= hour < _SCHOOL_HOURS[1]:
+                concern = replace(concern, received_at=at.replace(hour=random.randrange(*_SCHOOL_HOURS)))
+            sent = concern_event(concern)
+            found.append(_Reported(concern.received_at, sent.sector, sent.document))
         for _ in range(_drawn(_INJURIES_A_DAY, random)):
             self._numbers["injury"] += 1
-            day = morning.astimezone(LOCAL).date() - timedelta(days=1)
+            day = self._midnight.date() - timedelta(days=1)
             sent = injury_event(self._world.injury(self._numbers["injury"], day))
-            found.append((sent.sector, sent.document))
+            found.append(_Reported(self._midnight + timedelta(hours=7), sent.sector, sent.document))
         return found
 
     async def _triage(self, random: Random, *, last: bool) -> None:
@@ -180,6 +230,7 @@ class _Filler:
                 act = act if act["to_unit"] != unit else {"act": "open"}
             else:
                 act = {"act": "dismiss", "reason": random.choice(_DISMISSED), "words": "Đã gặp gia đình."}
+            self._time_passes()
             path = f"/cases/api/concerns/{concern['id']}/acts"
             await self._players.post("worker", path, {"version": concern["version"], "act": act}, unit)
 
@@ -245,8 +296,13 @@ class _Filler:
     async def _do(self, case: Json, role: str, unit: str, act: Json | None) -> bool:
         if act is None:
             return False
+        self._time_passes()
         body = {"version": case["version"], "act": act}
-        return bool(await self._players.post(role, f"/cases/api/cases/{case['id']}/acts", body, unit))
+        done = bool(await self._players.post(role, f"/cases/api/cases/{case['id']}/acts", body, unit))
+        if done and unit == HOME_UNIT and self._left < _LOOKED_DAYS:
+            # What others do after it is then news to the people on the sign-in page.
+            await self._players.look(role, f"/cases/c/{case['id']}", unit)
+        return done
 
     async def _answers(self, random: Random) -> None:
         """Sectors answer what they were asked, not always in time."""
@@ -260,6 +316,7 @@ class _Filler:
         return found
 
     async def _answer(self, task: Json, answer: Json) -> None:
+        self._time_passes()
         path, sector = f"/cases/api/tasks/{task['id']}/answers", task["sector"]
         if sector == _COMMUNE:
             await self._players.post("worker", path, answer, task["unit"])
@@ -332,7 +389,7 @@ def _always(act: Json) -> Callable[[Json], Json | None]:
 
 
 def _where_open(act: Json) -> Callable[[Json], Json | None]:
-    return lambda case: act if act["act"] in case["acts"] else None
+    return lambda case: act if act["act"] in case["acts"] and not choices.asked_before(case, act["act"]) else None
 
 
 def _drawn(mean: float, random: Random) -> int:

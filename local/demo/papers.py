@@ -55,6 +55,7 @@ def detailed(random: Random, now: datetime, level: str | None) -> Json:
         "health": "Phát triển bình thường so với tuổi.",
         "mind": "Hay giật mình, dần cởi mở khi được hỏi chuyện.",
         "education": "Học lực trung bình, nghỉ học vài buổi.",
+        "risk-factors": "Bố mẹ đi làm xa, trẻ ở nhà một mình buổi tối.",
         "family": "Bố mẹ làm thuê theo mùa, nhà còn khó khăn.",
         "support-around": "Có bà nội và cô giáo sẵn lòng giúp.",
         "needs": "An toàn tại nhà, hỗ trợ tâm lý, đi học đều.",

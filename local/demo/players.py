@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import aiohttp
@@ -39,6 +40,13 @@ class Players:
     async def post(self, role: str, path: str, body: object, where: str | None = None) -> Json:
         """What became of an act; empty where it was refused, as people are refused sometimes."""
         return await self._call("POST", role, where, path, body)
+
+    async def look(self, role: str, path: str, where: str | None = None) -> None:
+        """Open a page as that role does, and read nothing of it; one that does not answer is looked at another time."""
+        headers = {"Authorization": f"Bearer {await self._token(role, where)}", "Accept": "text/html"}
+        with suppress(aiohttp.ClientError, TimeoutError):
+            async with self._session.get(self._url + path, headers=headers, timeout=_TIMEOUT) as answer:
+                await answer.read()
 
     async def publish(self, sector: Sector, documents: Sequence[Json]) -> None:
         """An agency's events, in order."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from fastapi import APIRouter
+from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.cases import store
 from services.cases.api import build_api
 from services.cases.desk import Desk
 from services.cases.filling import check_forms
@@ -16,11 +18,14 @@ from services.cases.pages import build_pages
 from services.cases.settings import CasesSettings
 from services.cases.ticker import ticker
 from services.cases.upkeep import upkeep
+from shared.messaging.operations import StuckWork
 from shared.messaging.service import ServiceApp, ServiceContext
 from shared.reference.deadlines import Deadlines
 from shared.reference.forms import Forms
 from shared.reference.units import Units
 from shared.web.pages import Pages
+
+_MOST_STUCK = 200
 
 
 def build(context: ServiceContext) -> ServiceApp:
@@ -40,4 +45,9 @@ def build(context: ServiceContext) -> ServiceApp:
         migrations=Path(__file__).parent / "migrations",
         background=[ticker(context.database, desk, context.clock), upkeep(context.database, desk, context.clock)],
         learns_keys=True,
+        stuck=_stuck,
     )
+
+
+async def _stuck(connection: AsyncConnection) -> list[StuckWork]:
+    return [StuckWork(**row) for row in await store.stuck_cases(connection, _MOST_STUCK)]

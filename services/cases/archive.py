@@ -25,6 +25,9 @@ from shared.messaging.router import Scope
 from shared.privacy import Erased, Unreadable
 from shared.reference.calendar import LOCAL
 
+# Most systems take 255 bytes in a name, and a Vietnamese letter has up to three.
+_NAME_BYTES = 200
+
 
 @dataclass(frozen=True, slots=True)
 class Papers:
@@ -43,7 +46,7 @@ async def gather(scope: Scope, office: Office, printing: Printing, case: Case, a
     when = scope.now.astimezone(LOCAL).strftime("%H:%M ngày %d/%m/%Y")
     watermark = f"Bản sao cấp cho {actor.name or actor.id}, {when}, mục đích: {purpose}"
     heading = printing.heading(scope, case.unit, case.code, actor, watermark)
-    lines = await store.timeline(scope.connection, case.id, limit=None)
+    lines = await store.timeline(scope.connection, case.id)
     child = await printing.child(scope, case)
     forms: list[tuple[str, Document]] = []
     for file in await store.concerns_of(scope.connection, case.id):
@@ -93,7 +96,7 @@ async def archive(office: Office, printing: Printing, papers: Papers, sheet: byt
                     key = await office.desk.attachments.key(scope, file)
                 async for _part in parts_of(office, file, key):
                     pass  # all of it must open before any of it is part of a copy
-                with whole.open(entry(f"tep-dinh-kem/{number:03}-{name}", packed=False), "w") as target:
+                with whole.open(entry(f"tep-dinh-kem/{number:03}-{_short(name)}", packed=False), "w") as target:
                     async for part in parts_of(office, file, key):
                         target.write(part)
                         yield out.take()
@@ -126,6 +129,14 @@ class _Passing:
         """What was written since the last time."""
         taken, self._kept = bytes(self._kept), bytearray()
         return taken
+
+
+def _short(name: str) -> str:
+    """A file's name that every system can unpack, its ending kept; the whole name stands in `case.json`."""
+    stem, dot, ending = name.rpartition(".")
+    if len(name.encode()) <= _NAME_BYTES:
+        return name
+    return stem.encode()[: _NAME_BYTES - len(ending) - 1].decode(errors="ignore") + dot + ending
 
 
 def _json(data: Mapping[str, Any]) -> bytes:

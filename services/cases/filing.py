@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 
 from fastapi import HTTPException, Request
 from starlette.responses import Response
 
 from services.cases import store
+from services.cases.desk.attachments import Said
+from services.cases.desk.incoming import IncomingFile
 from services.cases.domain.attachments import Attachment, too_large
 from services.cases.domain.model import Actor, Case, Task, refuse
 from services.cases.downloads import file_answer
 from services.cases.office import Office
-from services.cases.reading import may_answer, may_read_identity, may_see_case
+from services.cases.reading import find_seen_case, find_seen_task, may_read_identity, reads_task_files
 from services.cases.store import AttachmentFile
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import NotAllowedError
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
 from shared.privacy import Erased, Unreadable
-from shared.web.uploads import Pieces, let_finish, read_upload
+from shared.web.uploads import let_finish, read_upload
 
 
 class Filing:
@@ -37,8 +37,8 @@ class Filing:
 
     async def case(self, scope: Scope, key: str, actor: Actor) -> Case:
         """The case, if the actor works on its child. Raises: 404, `NotAllowedError`."""
-        case = await store.find_case(scope.connection, key)
-        if case is None or not may_see_case(actor, case, scope.now):
+        case = await find_seen_case(scope.connection, key, actor, scope.now)
+        if case is None:
             raise HTTPException(404)
         if not may_read_identity(actor, case, scope.now):
             raise NotAllowedError("The role works on no case")
@@ -46,49 +46,37 @@ class Filing:
 
     async def task(self, scope: Scope, task_id: str, actor: Actor) -> tuple[Case, Task]:
         """The task with its case, to the sector that was asked and to the commune. Raises: 404."""
-        case_id = await store.case_of_task(scope.connection, task_id)
-        case = await store.find_case(scope.connection, case_id) if case_id else None
-        task = next((task for task in case.tasks if task.id == task_id), None) if case else None
-        if case is None or task is None:
+        found = await find_seen_task(scope.connection, task_id, actor, scope.now, with_words=True)
+        if found is None:
             raise HTTPException(404)
-        asked = may_answer(actor, task, case)
-        if not asked and not may_read_identity(actor, case, scope.now):
-            raise HTTPException(404)
-        return case, task
-
-    def reads_task(self, case: Case, task: Task, actor: Actor, now: datetime) -> bool:
-        """Whether the actor opens the task's files: the commune always, a sector while its answer is awaited."""
-        return task.is_open or may_read_identity(actor, case, now)
+        return found
 
     async def take_in(
         self, request: Request, actor: Actor, case_id: str, task_id: str | None
     ) -> tuple[Attachment | None, Mapping[str, str], Sequence[Violation]]:
         """Read a file in, check, seal and keep it. Out: the file (None: refused), what stood beside it, what is wrong.
 
-        Raises: `ForgedFormError`.
+        Raises: 408 (the line is too slow), `ForgedFormError`.
         """
-        limits = self.desk.limits
+        megabytes = self.desk.limits.attachment_megabytes
         try:
             async with self.office.scope() as scope:
                 key = await self.desk.begin(scope, case_id, task_id, actor)
         except Rejected as rejected:
-            await let_finish(request, limits.attachment_megabytes, too_large(limits.attachment_megabytes))
+            await let_finish(request, megabytes, too_large)
             return None, {}, rejected.violations
         fields: Mapping[str, str] = {}
         try:
-            async with self.desk.uploads:
-                upload = await read_upload(
-                    request, limits.attachment_megabytes, Pieces(), too_large(limits.attachment_megabytes)
-                )
-                fields = upload.fields
-                checked = await asyncio.to_thread(self.desk.check, upload)
-                file_id, size = new_id(), upload.content.size
-                parts = await asyncio.to_thread(upload.content.sealed, key, file_id)
-                async with self.office.scope() as scope:
-                    kept = await self.desk.attach(scope, case_id, task_id, actor, file_id, checked, size, parts)
+            async with self.desk.arriving:
+                with IncomingFile(key, new_id()) as content:
+                    upload = await read_upload(request, content, megabytes, too_large)
+                    fields = upload.fields
+                    if upload.problem is not None:
+                        raise upload.problem
+                    said = Said(upload.name, fields.get("caption", ""))
+                    return await self.desk.take(self.office.scope, case_id, task_id, actor, content, said), fields, ()
         except Rejected as rejected:
             return None, fields, rejected.violations
-        return kept, fields, ()
 
     async def opened(
         self, request: Request, file_id: str, actor: Actor, *, key: str = "", task_id: str | None = None
@@ -134,7 +122,7 @@ class Filing:
             fits = (
                 file is not None
                 and file.attachment.task_id == task_id
-                and self.reads_task(case, task, actor, scope.now)
+                and reads_task_files(case, task, actor, scope.now)
             )
         else:
             case = await self.case(scope, key, actor)

@@ -13,12 +13,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from services.cases.desk.files import answers_in
 from services.cases.domain.acts import FormAct
 from services.cases.domain.forms import checked, missing, unrated
 from shared.contracts.errors import Violation
 from shared.reference.files import ReferenceDataError
 from shared.reference.forms import Form, FormField, Forms
+from shared.reference.terms import answers_in
 
 _MOST_ROWS = 60
 _TICKED = "true"

@@ -7,7 +7,7 @@ from typing import TypeVar
 from services.cases.desk import Desk, Origin
 from shared.contracts.agency import ConcernReported, IncidentRecorded, ServiceProvided, TaskAnswered
 from shared.contracts.base import Contract
-from shared.contracts.registry import ChildIdentified, ChildMerged
+from shared.contracts.registry import ChildIdentified, ChildMerged, ChildSplit
 from shared.messaging.router import Received, Router, Scope
 
 C = TypeVar("C", bound=Contract)
@@ -44,6 +44,11 @@ def build_router(desk: Desk) -> Router:
     @router.handles(ChildMerged)
     async def on_merged(received: Received[ChildMerged], scope: Scope) -> None:
         await desk.cases.child_merged(scope, received.data.merged_id, received.data.child_id)
+
+    @router.handles(ChildSplit)
+    async def on_split(received: Received[ChildSplit], scope: Scope) -> None:
+        data = received.data
+        await desk.cases.child_split(scope, data.from_child_id, data.child_id, data.replaces_id)
 
     return router
 

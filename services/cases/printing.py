@@ -36,7 +36,7 @@ from shared.contracts.vocabulary import ChildDescription, Parent, Person, Report
 from shared.messaging.router import Scope
 from shared.reference.calendar import LOCAL
 from shared.reference.forms import Form, Forms
-from shared.web.i18n import format_datetime
+from shared.web.i18n import format_datetime, format_due
 
 _FATHER = frozenset({"cha", "bố", "ba", "cha đẻ", "bố đẻ"})
 _MOTHER = frozenset({"mẹ", "má", "mẹ đẻ"})
@@ -183,7 +183,7 @@ class Printing:
                 (
                     self._names.deadline(clock.kind),
                     self._names.law(clock),
-                    format_datetime(clock.due),
+                    format_due("vi", clock.due),
                     self._names.term("deadline-states", clock.state),
                 )
             )
@@ -198,7 +198,7 @@ class Printing:
                     self._names.term("task-kinds", task.kind),
                     self._names.term("sectors", task.sector),
                     self._names.of(TASK_STATES, task.state),
-                    format_datetime(task.answered_at or task.cancelled_at or task.due),
+                    format_datetime(task.answered_at or task.cancelled_at) or format_due("vi", task.due),
                 )
             )
             for task in case.tasks

@@ -39,6 +39,7 @@ class Reading:
     answer: str | None = None
     dismissal: str | None = None
     forwarding: str | None = None
+    receipt: str | None = None
 
 
 def actor_of(principal: Principal) -> Actor:
@@ -91,6 +92,30 @@ async def find_seen_case(connection: AsyncConnection, key: str, actor: Actor, no
     return found if found is not None and may_see_case(actor, found, now) else None
 
 
+async def find_seen_task(
+    connection: AsyncConnection, task_id: str, actor: Actor, now: datetime, *, with_words: bool = False
+) -> tuple[Case, Task] | None:
+    """A task with its case, if the actor's sector was asked or the actor sees the case; otherwise there is none for
+    them. `with_words`: and only if they read what is said about it, which the province does not."""
+    case_id = await store.case_of_task(connection, task_id)
+    case = await store.find_case(connection, case_id) if case_id else None
+    task = case.task(task_id) if case else None
+    if case is None or task is None:
+        return None
+    sees = may_read_identity(actor, case, now) if with_words else may_see_case(actor, case, now)
+    return (case, task) if sees or may_answer(actor, task, case) else None
+
+
+async def find_seen_concern(
+    connection: AsyncConnection, key: str, actor: Actor, now: datetime
+) -> tuple[ConcernFile, Case | None] | None:
+    """A report by id, with the case that came of it, if the actor sees it; otherwise there is none for them."""
+    file = await store.find_concern(connection, key)
+    case_id = file.concern.case_id if file is not None else None
+    case = await store.find_case(connection, case_id) if case_id else None
+    return (file, case) if file is not None and may_see_concern(actor, file, case, now) else None
+
+
 def as_offered(case: Case) -> Case:
     """What of a case the commune sees that is asked to take it: what it is about and until when it has to answer."""
     clocks = tuple(clock for clock in case.clocks if clock.kind == CASE_HANDOVER)
@@ -117,6 +142,12 @@ def may_answer(actor: Actor, task: Task, case: Case) -> bool:
     """Whether the actor speaks for the sector that was asked, in the case's commune: an officer, or its own program;
     nobody whom the case's commune excluded."""
     return speaks_for(actor, task, case)
+
+
+def reads_task_files(case: Case, task: Task, actor: Actor, now: datetime) -> bool:
+    """Whether the actor opens a task's files and reads what they are called: the commune always, a sector while its
+    answer is awaited."""
+    return task.is_open or may_read_identity(actor, case, now)
 
 
 def needs_of(kind: str, sector: str) -> frozenset[str]:
@@ -166,12 +197,8 @@ def may_read_reporter(actor: Actor, file: ConcernFile) -> bool:
 async def may_open(connection: AsyncConnection, actor: Actor, what: str, identifier: str, now: datetime) -> bool:
     """Whether the actor sees what a code stands for: a case, or a report (`what`: concern)."""
     if what == "case":
-        found = await store.find_case(connection, identifier)
-        return found is not None and may_see_case(actor, found, now)
-    file = await store.find_concern(connection, identifier)
-    case_id = file.concern.case_id if file is not None else None
-    case = await store.find_case(connection, case_id) if case_id else None
-    return file is not None and may_see_concern(actor, file, case, now)
+        return await find_seen_case(connection, identifier, actor, now) is not None
+    return await find_seen_concern(connection, identifier, actor, now) is not None
 
 
 class Reader:
@@ -211,6 +238,7 @@ class Reader:
                 answer=await self._said(connection, file, "answer", str),
                 dismissal=await self._said(connection, file, "dismissal", str),
                 forwarding=await self._said(connection, file, "forwarding", str),
+                receipt=await self._said(connection, file, "receipt", str),
             )
         except Erased:
             return Reading(erased=True)
@@ -262,6 +290,26 @@ class Reader:
         """A task's words are opened to whoever was asked, also after it was answered: remembered as one reading."""
         basis = team.basis_of(case, actor, now) or "task"
         await store.record_read(connection, actor, Read(case.id, case.id, "task", basis), now)
+
+    async def places(
+        self, connection: AsyncConnection, calls: Mapping[str, Line], actor: Actor, now: datetime
+    ) -> dict[str, str]:
+        """Where conferences meet to which the actor's sector is invited, each remembered as a reading of its case.
+
+        In: the lines by which they were called, by conference. Out: those that say where.
+        """
+        said = {key: (await self.words(connection, line)).get("place") for key, line in calls.items()}
+        reads = [Read(line.case_id, line.case_id, "meeting", "invited") for line in calls.values() if line.words]
+        await store.record_reads(connection, actor, reads, now)
+        return {key: str(place) for key, place in said.items() if place}
+
+    async def task_words(
+        self, connection: AsyncConnection, line: Line, case: Case, task: Task, actor: Actor, now: datetime
+    ) -> Mapping[str, Any]:
+        """As `words`, of a line of a task: what its files are called is closed as the files are."""
+        if line.kind.startswith("document.") and not reads_task_files(case, task, actor, now):
+            return {}
+        return await self.words(connection, line)
 
     async def words(self, connection: AsyncConnection, line: Line) -> Mapping[str, Any]:
         """Open the words of a line of the timeline; nothing, where they were erased."""

@@ -18,13 +18,14 @@ from shared.contracts.agency import ConcernReported
 from shared.contracts.errors import Rejected, Violation, violations_of
 from shared.contracts.vocabulary import ChildDescription, Parent, Person, ReportDetails
 from shared.reference.calendar import LOCAL
-from shared.reference.text import fold
-from shared.reference.units import Units
+from shared.reference.units import UNCLASSIFIED, Units
 
 M = TypeVar("M", bound=BaseModel)
 MOST_CHILDREN = 21
 _DATE = re.compile(r"(\d{1,2})[/.\-\s](\d{1,2})[/.\-\s](\d{4})|(\d{2})(\d{2})(\d{4})")
-_SUGGESTED = 4
+# So many communes are offered to choose from; a text that fits more names none.
+_ASKED = 9
+_LONGEST_NAME = 300
 # What a further child has of its own; the rest of the form is about all of them.
 _CHILD_FIELDS = ("name", "sex", "birth_date", "age", "number", "address", "school")
 
@@ -100,6 +101,7 @@ def report(typed: Typed, units: Units, now: datetime) -> ConcernReported:
         wrong.found.append(_too_many())
     children = [_child(typed, place, now, wrong) for place in range(1, typed.children + 1)]
     first, more = children[0], [child or ChildDescription() for child in children[1:]]
+    unit, place = _where(form, units, wrong)
     data = {
         "received_at": _received_at(form, wrong) or now,
         "channel": form.get("channel") or "other",
@@ -107,8 +109,8 @@ def report(typed: Typed, units: Units, now: datetime) -> ConcernReported:
         "child": first or (ChildDescription() if more else None),
         "more_children": more or None,
         "what_happened": _text(form, "what_happened"),
-        "unit": _unit(form, units, wrong),
-        "unit_text": _text(form, "unit_text"),
+        "unit": unit,
+        "unit_text": place,
         "sex": form.get("sex") or "unknown",
         "age": first.age if first else None,
         "kinds": kinds_of(typed),
@@ -156,8 +158,16 @@ def birth_date_of(text: str) -> date | None:
 
 
 def unit_of(text: str, units: Units) -> str | None:
-    """The commune that somebody typed, by name with or without diacritics, or by code."""
-    return units.find(text.strip()) if text.strip() else None
+    """The commune that somebody typed, by name with or without diacritics, a part of the name, or code; None where
+    none or several fit."""
+    meant = communes_meant(text.strip(), units)
+    return meant[0] if len(meant) == 1 else None
+
+
+def communes_meant(text: str, units: Units) -> tuple[str, ...]:
+    """The communes that somebody may mean; none where so many fit that asking is no help."""
+    meant = units.meant(text) if text and len(text) <= _LONGEST_NAME else ()
+    return meant if len(meant) <= _ASKED else ()
 
 
 def _local_date(text: str) -> date | None:
@@ -194,30 +204,27 @@ def _received_at(form: Mapping[str, str], wrong: _Wrong) -> datetime | None:
     return moment
 
 
-def _unit(form: Mapping[str, str], units: Units, wrong: _Wrong) -> str | None:
-    said = form.get("unit", "").strip()
+def _where(form: Mapping[str, str], units: Units, wrong: _Wrong) -> tuple[str | None, str | None]:
+    """The commune and the place in words. What names no commune stands in the words, so that a report is always sent;
+    of several that it may be, the sender is asked once."""
+    said, words = form.get("unit", "").strip(), _text(form, "unit_text")
     if not said:
-        return None
-    found = unit_of(said, units) if len(said) <= 300 else None
-    if found is None:
-        meant = [name for name in sorted(units.names().values()) if fold(said) in fold(name)][:_SUGGESTED]
-        if len(said) <= 300 and len(meant) > 1:
-            names = ", ".join(meant)
-            wrong.say(
-                "unit",
-                "unit-ambiguous",
-                f"Có nhiều xã, phường như vậy ({names}): ghi đủ dấu hoặc chọn trong danh sách.",
-                f"Several communes are called so ({names}): write all diacritics or choose from the list.",
-            )
-        else:
-            wrong.say(
-                "unit",
-                "unit-unknown",
-                "Không có xã, phường này trong tỉnh; chưa rõ thì để trống và ghi nơi xảy ra theo lời người báo.",
-                "No commune of the province is called so; where it is not known, leave it empty and write the place as "
-                "told.",
-            )
-    return found
+        return None, words
+    meant = communes_meant(said, units)
+    chosen = form.get("unit_choice", "") if form.get("unit_asked", "").strip() == said else ""
+    if chosen in meant:
+        return chosen, words
+    if len(meant) == 1:
+        return meant[0], words
+    if meant and chosen != UNCLASSIFIED:
+        names = ", ".join(units.name(code) for code in meant)
+        wrong.say(
+            "unit",
+            "unit-ambiguous",
+            f"Có nhiều xã, phường như vậy ({names}): chọn ở dưới, hoặc gửi lại khi chưa rõ.",
+            f"Several communes are called so ({names}): choose below, or send again where it is not known.",
+        )
+    return None, said if words is None else f"{words} ({said})"
 
 
 def _reporter(form: Mapping[str, str], wrong: _Wrong) -> Person | None:

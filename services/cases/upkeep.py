@@ -11,6 +11,7 @@ import structlog
 
 from services.cases import store
 from services.cases.desk import Desk
+from services.cases.office import Office
 from shared.database import Database
 from shared.messaging.router import Clock, Scope
 from shared.messaging.waiting import pause
@@ -19,22 +20,6 @@ _EVERY_SECONDS = 2.0
 _FORGET_EVERY_SECONDS = 60.0
 _BATCH = 1000
 _LOG = structlog.get_logger(__name__)
-
-
-async def hand_on(database: Database, desk: Desk, now: datetime, *, only: str | None = None, most: int = 0) -> int:
-    """Hand on the cases that wait for it, each in its own transaction, so that a break loses and repeats nothing.
-
-    In: `only` of one reassignment; `most`: how many, 0: all. Out: how many.
-    """
-    handed = 0
-    while not most or handed < most:
-        async with database.transaction() as connection:
-            scope = Scope("cases", connection, now)
-            if await desk.access.reassign_next(scope, only) is None:
-                break
-            await scope.flush()
-        handed += 1
-    return handed
 
 
 async def forget(database: Database, desk: Desk, clock: Clock) -> None:
@@ -82,12 +67,13 @@ async def _chore(name: str, work: Awaitable[object]) -> None:
 
 def upkeep(database: Database, desk: Desk, clock: Clock) -> Callable[[asyncio.Event], Awaitable[None]]:
     """The loop that does it all until it is stopped."""
+    office = Office(desk, database, clock)
 
     async def keeping(stop: asyncio.Event) -> None:
         forgotten_at: datetime | None = None
         while not stop.is_set():
             now = clock()
-            await _chore("hand-on", hand_on(database, desk, now))
+            await _chore("hand-on", desk.access.hand_on(office.scope))
             if forgotten_at is None or (now - forgotten_at).total_seconds() >= _FORGET_EVERY_SECONDS:
                 await _chore("forget", forget(database, desk, clock))
                 await _chore("forget-reads", forget_reads(database, desk, now))

@@ -270,10 +270,10 @@ _TOO_MANY = (
     f"At most {_MOST_SUBSCRIPTIONS} subscriptions. Delete those that are not used.",
 )
 _WHICH_EVENTS = (
-    "Chọn ít nhất một loại sự kiện mà vai trò của bạn được xem.",
+    "Chọn ít nhất một loại sự kiện mà vai trò của anh chị được xem.",
     "Choose at least one event type that your role may see.",
 )
-_WHICH_UNITS = ("Có xã, phường không thuộc địa bàn của bạn.", "A commune is not in your area.")
+_WHICH_UNITS = ("Có xã, phường không thuộc địa bàn của anh chị.", "A commune is not in your area.")
 
 
 def _owns(principal: Principal, subscription: Subscription) -> bool:

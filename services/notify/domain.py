@@ -50,6 +50,7 @@ class Happening:
     due: datetime | None
     sector: str | None
     codes: Mapping[str, str | float]
+    case_code: str | None = None
 
 
 def happening_of(event: Envelope, data: Contract, message_id: str) -> Happening:
@@ -71,6 +72,7 @@ def happening_of(event: Envelope, data: Contract, message_id: str) -> Happening:
         due=getattr(data, "due", None),
         sector=getattr(data, "task_sector", None),
         codes=codes,
+        case_code=getattr(facts, "code", None) if getattr(data, "case_id", None) else None,
     )
 
 

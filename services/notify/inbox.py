@@ -26,11 +26,13 @@ class Notice:
     urgent: bool
     created_at: datetime
     read_at: datetime | None
+    case_code: str | None = None
 
 
 _LIST = text(
     """
-    SELECT n.id::text, n.event_type, n.unit, n.case_id, n.due, n.path, n.urgent, n.created_at, r.read_at
+    SELECT n.id::text, n.event_type, n.unit, n.case_id, n.due, n.path, n.urgent, n.created_at, r.read_at,
+           n.case_code
     FROM notice n LEFT JOIN notice_read r ON r.notice_id = n.id AND r.person = :person
     WHERE n.audience = ANY (CAST(:audiences AS text[]))
       AND (CAST(:before AS timestamptz) IS NULL OR n.created_at < :before)
@@ -74,28 +76,28 @@ async def unread_count(connection: AsyncConnection, person: str, audiences: Sequ
 
 
 async def mark_read(
-    connection: AsyncConnection, person: str, audiences: Sequence[str], identifier: str | None, now: datetime
+    connection: AsyncConnection, person: str, audiences: Sequence[str], some: Sequence[str] | None, now: datetime
 ) -> None:
-    """Mark one notice, or all (None), as read by a person; others in the audience still see theirs as unread."""
+    """Mark some notices, or all (None), as read by a person; others in the audience still see theirs as unread."""
     await connection.execute(
         text(
             """
             INSERT INTO notice_read (notice_id, person, read_at)
             SELECT n.id, :person, :now FROM notice n
             WHERE n.audience = ANY (CAST(:audiences AS text[]))
-              AND (CAST(:id AS uuid) IS NULL OR n.id = CAST(:id AS uuid))
+              AND (CAST(:some AS uuid[]) IS NULL OR n.id = ANY (CAST(:some AS uuid[])))
             ON CONFLICT DO NOTHING
             """
         ),
-        {"person": person, "audiences": list(audiences), "id": identifier, "now": now},
+        {"person": person, "audiences": list(audiences), "some": some if some is None else list(some), "now": now},
     )
 
 
-async def mark_unread(connection: AsyncConnection, person: str, identifier: str) -> None:
-    """Undo `mark_read` of one notice."""
+async def mark_unread(connection: AsyncConnection, person: str, some: Sequence[str]) -> None:
+    """Undo `mark_read` of some notices."""
     await connection.execute(
-        text("DELETE FROM notice_read WHERE person = :person AND notice_id = CAST(:id AS uuid)"),
-        {"person": person, "id": identifier},
+        text("DELETE FROM notice_read WHERE person = :person AND notice_id = ANY (CAST(:some AS uuid[]))"),
+        {"person": person, "some": list(some)},
     )
 
 

@@ -30,6 +30,7 @@ class Entry:
     due_at: datetime
     settled_at: datetime | None
     body: bytes
+    case_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class Figures:
 
 
 _ENTRY = """d.id::text, m.event_type, m.unit, m.case_id, d.state, d.attempts, d.reason, d.created_at, d.due_at,
-            d.settled_at, m.body"""
+            d.settled_at, m.body, m.case_code"""
 
 
 async def entries(

@@ -21,7 +21,7 @@ from services.notify.acts import Change, Office, Wanted
 from services.notify.api import found
 from services.notify.domain import DeliveryState, audiences_of
 from services.notify.live import LiveInbox
-from services.notify.texts import Fields, Texts, case_code
+from services.notify.texts import Fields, Texts, case_name
 from shared.contracts.errors import Rejected, violations_of
 from shared.database import Database
 from shared.identity import ALL_UNITS, Operator, Principal, SignedIn
@@ -33,6 +33,9 @@ _DAYS = {"1": timedelta(days=1), "7": timedelta(days=7), "30": timedelta(days=30
 # What leaves no trace on disk: pages that show a secret.
 _ONCE = {"Cache-Control": "no-store"}
 _NOTIFY = "/notify"
+_ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+# The notices that a button is about: those that are shown as one.
+_SOME = f"^(?:{_ID}(?: {_ID}){{0,{_PAGE - 1}}})?$"
 
 
 class Shown:
@@ -51,7 +54,11 @@ class Shown:
         mine = audiences_of(principal, tuple(self.units))
         async with self.database.transaction() as connection:
             rows = await inbox.notices(connection, principal.id, mine, unread=unread, before=before, limit=_PAGE + 1)
-        shown = [{"notice": row, "title": self.title(row, language)} for row in rows[:_PAGE]]
+        groups: dict[tuple[object, ...], list[inbox.Notice]] = {}
+        for row in rows[:_PAGE]:
+            title = self.title(row, language)
+            groups.setdefault((title, row.unit, row.due, row.urgent, row.read_at is None), []).append(row)
+        shown = [{"notice": alike[0], "title": alike_as[0], "alike": alike} for alike_as, alike in groups.items()]
         return (
             self.pages.fragment("notices.html", language, notices=shown),
             rows[_PAGE - 1].created_at if len(rows) > _PAGE else None,
@@ -63,7 +70,7 @@ class Shown:
 
     def title(self, row: inbox.Notice, language: Language) -> str:
         """What a notice says, in words."""
-        fields = Fields(row.event_type, row.case_id, self.pages.unit_name(row.unit), row.due)
+        fields = Fields(row.event_type, row.case_id, self.pages.unit_name(row.unit), row.due, row.case_code)
         return self.texts.title(fields, language)
 
 
@@ -111,20 +118,21 @@ def _inbox_pages(router: APIRouter, shown: Shown, live: LiveInbox) -> None:
             path = await inbox.path_of(connection, mine, str(identifier))
             if path is not None:
                 now = shown.pages.clock()
-                await inbox.mark_read(connection, principal.id, mine, str(identifier), now)
+                await inbox.mark_read(connection, principal.id, mine, [str(identifier)], now)
         return RedirectResponse(path or f"{_NOTIFY}/", 303)
 
     @router.post("/read")
     async def mark_read(
-        principal: SignedIn, notice: Annotated[UUID | None, Form()] = None, undo: Annotated[UUID | None, Form()] = None
+        principal: SignedIn,
+        notice: Annotated[str, Form(pattern=_SOME)] = "",
+        undo: Annotated[str, Form(pattern=_SOME)] = "",
     ) -> Response:
         async with shown.database.transaction() as connection:
-            if undo is not None:
-                await inbox.mark_unread(connection, principal.id, str(undo))
+            if undo:
+                await inbox.mark_unread(connection, principal.id, undo.split())
             else:
                 mine = audiences_of(principal, units)
-                one = str(notice) if notice else None
-                await inbox.mark_read(connection, principal.id, mine, one, shown.pages.clock())
+                await inbox.mark_read(connection, principal.id, mine, notice.split() or None, shown.pages.clock())
         return RedirectResponse(f"{_NOTIFY}/", 303)
 
 
@@ -279,7 +287,7 @@ def _log_pages(router: APIRouter, shown: Shown, office: Office) -> None:
             attempts=attempts,
             # Shown with line breaks; what is sent and signed has none.
             body=orjson.dumps(orjson.loads(entry.body), option=orjson.OPT_INDENT_2).decode(),
-            case=case_code(entry.case_id),
+            case=case_name(entry.case_code, entry.case_id),
         )
 
     @router.post("/deliveries/{identifier}/replay")

@@ -69,6 +69,7 @@ class Leased:
     body: bytes
     until: datetime
     traceparent: str | None = None
+    case_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,11 +114,11 @@ _QUEUE = """
 WITH said AS (
     SELECT * FROM jsonb_to_recordset(CAST(:messages AS jsonb)) AS said (
         id uuid, event_type text, unit text, case_id text, due timestamptz, occurred_at timestamptz, sector text,
-        patterns text[], body text, traceparent text)
+        patterns text[], body text, traceparent text, case_code text)
 ), wanted AS ({wanted}),
 kept AS (
-    INSERT INTO message (id, event_type, unit, case_id, due, occurred_at, body, created_at, traceparent)
-    SELECT id, event_type, unit, case_id, due, occurred_at, convert_to(body, 'UTF8'), :now, traceparent
+    INSERT INTO message (id, event_type, unit, case_id, due, occurred_at, body, created_at, traceparent, case_code)
+    SELECT id, event_type, unit, case_id, due, occurred_at, convert_to(body, 'UTF8'), :now, traceparent, case_code
     FROM said WHERE id IN (SELECT message_id FROM wanted)
     ON CONFLICT (id) DO NOTHING
 ), created AS (
@@ -179,15 +180,17 @@ def _as_row(message: Message) -> dict[str, Any]:
         "patterns": [] if is_internal(happening.event_type) else candidates(happening.event_type),
         "body": message.body.decode(),
         "traceparent": message.traceparent,
+        "case_code": happening.case_code,
     }
 
 
 _NOTICE = text(
     """
-    INSERT INTO notice (id, audience, event_type, unit, case_id, due, path, urgent, created_at)
-    SELECT id, audience, event_type, unit, case_id, due, path, urgent, :now
+    INSERT INTO notice (id, audience, event_type, unit, case_id, due, path, urgent, created_at, case_code)
+    SELECT id, audience, event_type, unit, case_id, due, path, urgent, :now, case_code
     FROM jsonb_to_recordset(CAST(:notices AS jsonb)) AS wanted (
-        id uuid, audience text, event_type text, unit text, case_id text, due timestamptz, path text, urgent boolean)
+        id uuid, audience text, event_type text, unit text, case_id text, due timestamptz, path text, urgent boolean,
+        case_code text)
     ON CONFLICT (id) DO NOTHING RETURNING id::text AS id
     """
 )
@@ -212,6 +215,7 @@ async def put_notices(connection: AsyncConnection, messages: Sequence[Message], 
                     "due": happening.due,
                     "path": path_for(audience, happening, message.path),
                     "urgent": urgent,
+                    "case_code": happening.case_code,
                 }
             )
     if not rows:
@@ -243,7 +247,7 @@ _LEASE = text(
     WHERE delivery.id = picked.id AND message.id = delivery.message_id
     RETURNING delivery.id::text, delivery.subscription_id::text, delivery.lease, delivery.attempts,
               message.event_type, message.unit, message.case_id, message.due, message.body,
-              CAST(:until AS timestamptz), message.traceparent
+              CAST(:until AS timestamptz), message.traceparent, message.case_code
     """
 )
 

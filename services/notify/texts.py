@@ -16,7 +16,7 @@ from typing import Any
 import yaml
 
 from services.notify.domain import Rule, Tell
-from shared.web.i18n import Language, format_datetime
+from shared.web.i18n import Language, format_due
 
 PLACES = frozenset({"event", "case", "unit", "due"})
 
@@ -38,6 +38,7 @@ class Fields:
     case_id: str | None
     unit_name: str
     due: datetime | None
+    case_code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class Texts:
         """One line: what happened."""
         wording = self.wordings.get(fields.event_type)
         template = wording.title[language] if wording else self.parts["unknown"][language]
-        return template.format_map(_places(fields))
+        return template.format_map(_places(fields, language))
 
     def explanation(self, event_type: str, language: Language) -> str:
         """What an event type means, for who chooses it; the type itself where there are no words for it."""
@@ -60,20 +61,23 @@ class Texts:
 
     def part(self, name: str, fields: Fields, language: Language) -> str:
         """Another sentence of a message, by its name in the data."""
-        return self.parts[name][language].format_map(_places(fields))
+        return self.parts[name][language].format_map(_places(fields, language))
 
 
-def case_code(case_id: str | None) -> str:
-    """A case's short name for texts: the end of its id, in which ids made at the same moment differ."""
+def case_name(code: str | None, case_id: str | None) -> str:
+    """What people call a case: its code; where an older event has none, the end of its id, in which ids made at the
+    same moment differ."""
+    if code:
+        return code
     return case_id.replace("-", "")[-8:].upper() if case_id else ""
 
 
-def _places(fields: Fields) -> dict[str, str]:
+def _places(fields: Fields, language: Language) -> dict[str, str]:
     return {
         "event": fields.event_type,
-        "case": case_code(fields.case_id),
+        "case": case_name(fields.case_code, fields.case_id),
         "unit": fields.unit_name,
-        "due": format_datetime(fields.due),
+        "due": format_due(language, fields.due),
     }
 
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from services.registry.api import build_api
+from services.registry.api import build_api, operate
+from services.registry.bulk.sweeping import Sweeps
 from services.registry.desk import Desk
 from services.registry.handlers import routes
 from services.registry.imports.counter import Counter
@@ -33,7 +34,9 @@ def build(context: ServiceContext) -> ServiceApp:
     office = Office(desk, context.database, context.clock)
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
     router = APIRouter()
+    sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
     router.include_router(build_api(office))
+    router.include_router(operate.routes(sweeps))
     folder = context.settings.data_dir / "imports"
     importing = Importing(context, folder)
     counter = Counter(office, context.keys, folder, units, RegistrySettings(), importing.wake.set)
@@ -43,7 +46,7 @@ def build(context: ServiceContext) -> ServiceApp:
         pages=pages,
         messaging=routes(desk, context.keys, units),
         migrations=Path(__file__).parent / "migrations",
-        background=[_forgetting(context, counter), importing.importing],
+        background=[_forgetting(context, counter), sweeps.sweep_when_asked, importing.importing],
         learns_keys=True,
     )
 

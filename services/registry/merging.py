@@ -1,21 +1,25 @@
 """Two records become one child, because a person said so; and the way back.
 
 An id that was merged stands for the other for ever, since whoever counts has followed: a child taken out again gets a
-new id, and every statement is linked anew. Nothing here is ever done without a person.
+new id, and every statement is linked anew. A split is a merge's undoing without the merge. Nothing here is ever done
+without a person.
 """
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from services.registry.desk import Desk, emit_link, today
-from services.registry.domain.matching import blocking_keys, traits_of
+from services.registry.domain.children import Statement
+from services.registry.domain.matching import Match, blocking_keys, compare, traits_of
+from services.registry.domain.names import fold
 from services.registry.store import children as store
 from services.registry.store import pairs
 from services.registry.store.children import ChildRow
 from services.registry.store.pairs import Merge
-from shared.contracts.registry import ChildMerged
-from shared.messaging.outbox import new_id
+from shared.contracts.registry import ChildIdentified, ChildMerged, ChildSplit
+from shared.messaging.outbox import new_id, stable_id
 from shared.messaging.router import Scope
 
 
@@ -31,6 +35,11 @@ async def decide(scope: Scope, desk: Desk, pair_id: int, *, same: bool, by: str)
     if found.state != "open":
         raise NotPossibleError
     if not same:
+        # What speaks for one child now: the pair comes back only where something else does later.
+        rows = [await _live(scope, child_id) for child_id in (found.low, found.high)]
+        said = compare(rows[0].traits, rows[1].traits)
+        now_known = [Match(found.high, said.probability, tuple(said.reasons))]
+        await pairs.put_pairs(scope.connection, found.low, now_known, scope.now)
         await pairs.decide_pair(scope.connection, pair_id, "different", scope.now, by)
         return None
     return await merge(scope, desk, found.low, found.high, by, pair_id=pair_id)
@@ -79,14 +88,79 @@ async def undo(scope: Scope, desk: Desk, merge_id: str, by: str) -> str:
     if found.undone_at is not None:
         raise NotPossibleError
     kept = await _live(scope, found.kept)
-    back = [said for said in await store.statements(connection, kept.id) if said.record_id in found.records]
+    child_id = await _part(scope, desk, kept, found.records, by, replaces=found.gone)
+    await pairs.point(connection, found.gone, child_id, scope.now)
+    await pairs.mark_undone(connection, merge_id, scope.now, by)
+    if found.pair_id is not None:
+        await pairs.decide_pair(connection, found.pair_id, "different", scope.now, by)
+    return child_id
+
+
+async def split(
+    scope: Scope, desk: Desk, child_id: str, records: Collection[str], reason: str, by: str
+) -> tuple[str, str]:
+    """One record is two children: a person says which statements and observations are the other child's.
+
+    Out: the split's id, to undo it, and the new child's. Something must stay, and something must go that can found a
+    record; what people corrected on this very record stays with it. Raises `NotPossibleError`, LookupError.
+    """
+    kept = await _live(scope, child_id)
+    said = await store.statements(scope.connection, child_id)
+    if not may_part(kept.id, said, records):
+        raise NotPossibleError
+    parted = await _part(scope, desk, kept, records, by, reason=reason)
+    split_id = new_id()
+    await pairs.put_split(scope.connection, split_id, kept.id, parted, records, reason, scope.now, by)
+    return split_id, parted
+
+
+async def undo_split(scope: Scope, desk: Desk, split_id: str, by: str) -> str:
+    """The two are one child after all. Out: the id that goes on. Raises `NotPossibleError`, LookupError."""
+    found = await pairs.split(scope.connection, split_id)
+    if found is None:
+        raise LookupError("no such split")
+    if found.undone_at is not None:
+        raise NotPossibleError
+    await merge(scope, desk, found.kept, found.parted, by)
+    await pairs.mark_split_undone(scope.connection, split_id, scope.now, by)
+    await pairs.settle(scope.connection, found.kept, found.parted, "same", scope.now, by)
+    return min(found.kept, found.parted)
+
+
+def may_part(child_id: str, said: Sequence[Statement], records: Collection[str]) -> bool:
+    """Whether the chosen records can be taken from a child: one that tells of a child goes, and one stays."""
+    chosen = [statement for statement in said if statement.record_id in records]
+    own = own_correction(child_id)
+    # A correction names only what it changed, and cannot found a record.
+    founding = any(fold(statement.description.name) for statement in chosen)
+    return founding and len(chosen) < len(said) and all(statement.record_id != own for statement in chosen)
+
+
+def own_correction(child_id: str) -> str:
+    """The record under which people's corrections of a child are kept."""
+    return stable_id("registry-page", child_id)
+
+
+async def _part(
+    scope: Scope,
+    desk: Desk,
+    kept: ChildRow,
+    records: Collection[str],
+    by: str,
+    *,
+    replaces: str | None = None,
+    reason: str = "",
+) -> str:
+    """What `records` say goes to a new child. Out: its id. Raises `NotPossibleError` where they say nothing."""
+    connection = scope.connection
+    back = [said for said in await store.statements(connection, kept.id) if said.record_id in records]
     if not back:
         raise NotPossibleError
     # A person's correction is only a part of a description: it does not found a record.
     back.sort(key=lambda said: said.register_kind == "registry-page")
     first, *rest = [replace(said, sequence=said.sequence + 1) for said in back]
     child_id = await desk.register(scope, replace(first, probability=None))
-    await pairs.take_back(connection, found.records, kept.id, child_id)
+    await pairs.take_back(connection, list(records), kept.id, child_id)
     for said in rest:
         keys = blocking_keys(traits_of(said.description, said.unit, said.as_of))
         await store.put_statement(connection, child_id, said, keys, scope.now)
@@ -99,13 +173,34 @@ async def undo(scope: Scope, desk: Desk, merge_id: str, by: str) -> str:
     for said in await store.statements(connection, kept.id):
         keys = blocking_keys(traits_of(said.description, said.unit or kept.known.unit, said.as_of))
         await store.file(connection, kept.id, keys)
-    await pairs.point(connection, found.gone, child_id, scope.now)
-    await pairs.mark_undone(connection, merge_id, scope.now, by)
-    if found.pair_id is not None:
-        await pairs.decide_pair(connection, found.pair_id, "different", scope.now, by)
+    await _tell_split(scope, kept.id, child_id, back, replaces)
+    await _decided_different(scope, kept.id, child_id, by)
     for row_id in (kept.id, child_id):
-        await store.add_history(connection, row_id, scope.now, "separated", by, kept=kept.id, new=child_id)
+        detail = {"reason": reason} if reason else {}
+        await store.add_history(connection, row_id, scope.now, "separated", by, kept=kept.id, new=child_id, **detail)
     return child_id
+
+
+async def _tell_split(scope: Scope, kept: str, child_id: str, moved: Sequence[Statement], replaces: str | None) -> None:
+    """Tell everybody, and each case that was about the child that was taken out whom it is about now."""
+    row = await _live(scope, child_id)
+    event = ChildSplit(child_id=child_id, facts=row.known.facts, from_child_id=kept, replaces_id=replaces)
+    await scope.emit(event, subject=child_id, sequence=row.sequence + 1, unit=row.known.unit)
+    await store.save_child(scope.connection, child_id, row.sequence + 1, row.known, scope.now)
+    records = {said.record_id for said in moved}
+    for case_id, before in await pairs.cases_of(scope.connection, [kept, *([replaces] if replaces else [])]):
+        if before == replaces or stable_id("case", case_id) in records:
+            sequence = await store.put_identification(scope.connection, case_id, child_id)
+            answer = ChildIdentified(case_id=case_id, result="existing", child_id=child_id, facts=row.known.facts)
+            await scope.emit(answer, subject=case_id, sequence=sequence, unit=row.known.unit)
+
+
+async def _decided_different(scope: Scope, one: str, other: str, by: str) -> None:
+    """Whoever parted them said that they are two: nobody is asked again."""
+    found = compare((await _live(scope, one)).traits, (await _live(scope, other)).traits)
+    match = Match(other, found.probability, tuple(found.reasons))
+    await pairs.put_pairs(scope.connection, one, [match], scope.now)
+    await pairs.settle(scope.connection, one, other, "different", scope.now, by)
 
 
 async def _live(scope: Scope, child_id: str) -> ChildRow:

@@ -21,8 +21,8 @@ from services.registry.store import children as store
 from services.registry.store import finding, pairs
 from services.registry.store.children import ChildRow, Observation
 from services.registry.store.finding import Wanted
-from services.registry.store.pairs import Merge, Pair
-from shared.contracts.errors import Rejected
+from services.registry.store.pairs import Merge, Pair, Split
+from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import ChildDescription
 from shared.database import Database
 from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, Role
@@ -44,6 +44,7 @@ class ChildFile:
     circumstances: Sequence[Observation]
     history: Sequence[Row[Any]]
     merges: Sequence[Merge]
+    splits: Sequence[Split]
     accesses: Sequence[Row[Any]]
     waiting: int
     today: date
@@ -62,6 +63,11 @@ class Question:
 def units_of(principal: Principal) -> Collection[str] | None:
     """The communes whose children the person may look for; None: all."""
     return None if principal.units == ALL_UNITS else sorted(principal.units)
+
+
+def _asked(principal: Principal, unit: str | None) -> Collection[str] | None:
+    """The communes of a question: the one named where the person may see it, else all of the person's."""
+    return [unit] if unit is not None and principal.may_see(unit) else units_of(principal)
 
 
 def may_decide(principal: Principal) -> bool:
@@ -170,10 +176,15 @@ class Office:
                 raise Rejected(found)
             await self._desk.end(scope, row, code, until, _actor(principal))
 
-    async def question(self, principal: Principal, passed: int) -> tuple[Question | None, bool]:
-        """The pair that waits at place `passed` (from 0), and whether another follows. Both looks are logged."""
+    async def question(
+        self, principal: Principal, passed: int, unit: str | None = None
+    ) -> tuple[Question | None, bool]:
+        """The pair that waits at place `passed` (from 0), and whether another follows. Both looks are logged.
+
+        In: `unit`: only pairs of that commune, where it is the person's.
+        """
         async with self.scope() as scope:
-            found = await pairs.open_pairs(scope.connection, units_of(principal), limit=2, after=passed)
+            found = await pairs.open_pairs(scope.connection, _asked(principal, unit), limit=2, after=passed)
             if not found:
                 return None, False
             files = [
@@ -185,10 +196,10 @@ class Office:
             comparison = compare(files[0].row.traits, files[1].row.traits)
             return Question(found[0], files[0], files[1], comparison), len(found) > 1
 
-    async def waiting(self, principal: Principal, most: int = 100) -> int:
+    async def waiting(self, principal: Principal, unit: str | None = None, most: int = 100) -> int:
         """How many pairs wait, counted up to `most`."""
         async with self.scope() as scope:
-            return len(await pairs.open_pairs(scope.connection, units_of(principal), limit=most))
+            return len(await pairs.open_pairs(scope.connection, _asked(principal, unit), limit=most))
 
     async def decide(self, principal: Principal, pair_id: int, *, same: bool) -> tuple[str, str | None]:
         """Decide a pair. Out: the child that goes on, and the merge where there is one.
@@ -221,6 +232,39 @@ class Office:
             kept = await self._seen(scope, principal, found.kept)
             return kept.id, await merging.undo(scope, self._desk, merge_id, _actor(principal))
 
+    async def split(
+        self, principal: Principal, child_id: str, records: Collection[str], reason: str
+    ) -> tuple[str, str]:
+        """One record is two children; see `merging.split`. Out: the split, and the child taken out.
+
+        Raises `Rejected`, `NotThereError`, `NotAllowedError`, `merging.NotPossibleError`.
+        """
+        if not may_decide(principal):
+            raise NotAllowedError("The role does not part records")
+        async with self.scope() as scope:
+            row = await self._seen(scope, principal, child_id, lock=True)
+            if not reason.strip():
+                raise Rejected([_REASON_MISSING])
+            chosen = sorted({record for record in records if is_id(record)})
+            said = await store.statements(scope.connection, row.id)
+            if not merging.may_part(row.id, said, chosen):
+                raise Rejected([_NOTHING_TO_PART])
+            return await merging.split(scope, self._desk, row.id, chosen, reason.strip()[:300], _actor(principal))
+
+    async def undo_split(self, principal: Principal, split_id: str) -> str:
+        """Undo a split. Out: the child that goes on.
+
+        Raises `NotThereError`, `NotAllowedError`, `merging.NotPossibleError`.
+        """
+        if not may_decide(principal):
+            raise NotAllowedError("The role does not part records")
+        async with self.scope() as scope:
+            found = await pairs.split(scope.connection, split_id) if is_id(split_id) else None
+            if found is None:
+                raise NotThereError
+            await self._seen(scope, principal, found.kept)
+            return await merging.undo_split(scope, self._desk, split_id, _actor(principal))
+
     async def _file(self, scope: Scope, row: ChildRow) -> ChildFile:
         connection = scope.connection
         return ChildFile(
@@ -229,6 +273,7 @@ class Office:
             circumstances=await store.circumstances(connection, row.id),
             history=await store.history(connection, row.id),
             merges=await pairs.merges_into(connection, row.id),
+            splits=await pairs.splits_of(connection, row.id),
             accesses=await finding.accesses(connection, row.id),
             waiting=len(await pairs.pairs_of(connection, row.id)),
             today=today(scope),
@@ -263,3 +308,14 @@ def _actor(principal: Principal) -> str:
 def _must_edit(principal: Principal, unit: str | None) -> None:
     if not principal.may(Permission.EDIT_CHILDREN) or not principal.may_see(unit):
         raise NotAllowedError("The role or the place does not allow this")
+
+
+_REASON_MISSING = Violation(
+    "reason", "reason-missing", "Hãy ghi vì sao đây là hai trẻ.", "Say why these are two children."
+)
+_NOTHING_TO_PART = Violation(
+    "records",
+    "nothing-to-part",
+    "Chọn ít nhất một nguồn ghi về trẻ kia và để lại ít nhất một nguồn; phần cán bộ sửa ở hồ sơ này thì ở lại.",
+    "Choose at least one source on the other child and leave at least one; what people corrected here stays here.",
+)

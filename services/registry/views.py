@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import Final
 
+from services.registry.domain.children import Known
 from shared.contracts.vocabulary import ChildDescription, age_on
 from shared.reference.terms import Terms
 from shared.web.navigation import SECTOR_NAMES
@@ -38,12 +39,14 @@ REASONS: Final = {
     "name-slip": "họ tên gần như nhau, có thể gõ sai",
     "name-near": "họ tên gần giống",
     "name-differs": "khác họ tên",
+    "nickname-same": "trùng tên gọi ở nhà",
     "birth-date-same": "cùng ngày sinh",
     "birth-date-swapped": "ngày và tháng sinh bị đảo",
     "birth-year-off": "lệch một năm sinh",
     "birth-day-off": "lệch một ngày sinh",
     "birth-date-slip": "ngày sinh khác một chữ số",
     "birth-year-same": "cùng năm sinh, một bên chỉ biết năm",
+    "birth-date-two-slips": "ngày sinh gần nhau, có thể ghi nhầm hai chỗ",
     "birth-date-differs": "khác ngày sinh",
     "age-fits": "tuổi phù hợp",
     "age-differs": "tuổi không phù hợp",
@@ -52,6 +55,8 @@ REASONS: Final = {
     "number-differs": "khác số định danh",
     "carer-same": "cùng người chăm sóc",
     "carers-both-same": "cùng cả hai người chăm sóc",
+    "carer-near": "tên người chăm sóc gần giống",
+    "carer-differs": "một người chăm sóc khác",
     "carers-differ": "khác người chăm sóc",
     "commune-same": "cùng xã, phường",
     "commune-differs": "khác xã, phường",
@@ -67,6 +72,8 @@ REASONS: Final = {
     "guard-other-number": "số định danh khác nhau nên không thể chắc chắn",
     "guard-namesake": "có thể chỉ trùng tên",
     "guard-birth-unknown": "chưa biết ngày sinh nên không thể chắc chắn",
+    "guard-nickname": "chỉ biết tên gọi nên không thể chắc chắn",
+    "guard-nothing-else": "ngoài họ tên và ngày sinh, chưa có gì khác khẳng định",
     "guard-number-on-another": "cùng số định danh nhưng thông tin khác khác nhau",
 }
 HISTORY: Final = {
@@ -176,3 +183,17 @@ def age(description: ChildDescription, day: date) -> int | None:
     if description.birth_date is not None:
         return age_on(description.birth_date, day)
     return description.age
+
+
+def differing(one: Known, other: Known) -> dict[str, str]:
+    """What two records say differently (`differs`), or only one of them says (`one`), by field of `FIELDS`."""
+    found = {}
+    for name in FIELDS:
+        mine, theirs = (known.unit if name == "unit" else getattr(known.description, name) for known in (one, other))
+        blank = {None, "", "unknown"}
+        said = [value not in blank if not isinstance(value, list) else bool(value) for value in (mine, theirs)]
+        if all(said) and mine != theirs:
+            found[name] = "differs"
+        elif any(said) and not all(said):
+            found[name] = "one"
+    return found

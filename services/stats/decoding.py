@@ -89,21 +89,17 @@ class CaseEvent(msgspec.Struct, frozen=True):
     facts: CaseFacts
 
 
-class DeadlineEvent(msgspec.Struct, frozen=True):
+class DeadlineEvent(CaseEvent, frozen=True):
     """Any event about a clock of the law."""
 
-    case_id: str
-    facts: CaseFacts
     deadline_id: str
     kind: str
     state: cases.DeadlineState
 
 
-class TaskEvent(msgspec.Struct, frozen=True):
+class TaskEvent(CaseEvent, frozen=True):
     """Any event about what a sector was asked to do."""
 
-    case_id: str
-    facts: CaseFacts
     task_id: str
     task_kind: str
     task_sector: str
@@ -117,11 +113,9 @@ class TaskStateEvent(TaskEvent, frozen=True):
     state: cases.TaskState
 
 
-class ServiceEvent(msgspec.Struct, frozen=True):
+class ServiceEvent(CaseEvent, frozen=True):
     """A service was given to the child."""
 
-    case_id: str
-    facts: CaseFacts
     service_id: str
     service: str
     provided_on: date
@@ -231,10 +225,10 @@ def _case(data: CaseEvent, sequence: int, _subject: str) -> Said:
     return Said((_case_fact(data.case_id, data.facts, sequence),), sector=data.facts.sector)
 
 
-def _part_of_case(part: Fact, data: DeadlineEvent | TaskEvent | ServiceEvent, sequence: int, subject: str) -> Said:
+def _part_of_case(part: Fact | None, data: CaseEvent, sequence: int, subject: str) -> Said:
     # A sequence orders the events of its subject only: numbered by the part, it says nothing about the case.
     whole = (_case_fact(data.case_id, data.facts, sequence),) if subject == data.case_id else ()
-    return Said((part, *whole), sector=data.facts.sector)
+    return Said(whole if part is None else (part, *whole), sector=data.facts.sector)
 
 
 def _deadline(data: DeadlineEvent, sequence: int, subject: str) -> Said:
@@ -254,36 +248,28 @@ def _deadline(data: DeadlineEvent, sequence: int, subject: str) -> Said:
     return _part_of_case(Fact(Kind.DEADLINE, key_of(data.deadline_id), sequence, cell), data, sequence, subject)
 
 
-def _task(data: TaskEvent, state: cases.TaskState, sequence: int, subject: str) -> Said:
-    facts = data.facts
-    cell = Cell(
-        Kind.TASK,
-        unit=facts.unit,
-        sex=facts.sex,
-        age_band=facts.age_band,
-        category=data.task_kind,
-        risk=facts.risk,
-        status=state,
-        sector=data.task_sector,
-        extra=facts.kind,
-    )
-    return _part_of_case(Fact(Kind.TASK, key_of(data.task_id), sequence, cell), data, sequence, subject)
+def _task_in(state: cases.TaskState | None) -> Callable[[TaskEvent, int, str], Said]:
+    """How an event is read that leaves a task in a state, where it does not say another itself; None: as it stood."""
 
+    def said(data: TaskEvent, sequence: int, subject: str) -> Said:
+        left_in = data.state or state
+        if left_in is None:
+            return _part_of_case(None, data, sequence, subject)
+        facts = data.facts
+        cell = Cell(
+            Kind.TASK,
+            unit=facts.unit,
+            sex=facts.sex,
+            age_band=facts.age_band,
+            category=data.task_kind,
+            risk=facts.risk,
+            status=left_in,
+            sector=data.task_sector,
+            extra=facts.kind,
+        )
+        return _part_of_case(Fact(Kind.TASK, key_of(data.task_id), sequence, cell), data, sequence, subject)
 
-def _task_in(state: cases.TaskState) -> Callable[[TaskEvent, int, str], Said]:
-    return lambda data, sequence, subject: _task(data, data.state or state, sequence, subject)
-
-
-def _task_as_said(data: TaskStateEvent, sequence: int, subject: str) -> Said:
-    return _task(data, data.state, sequence, subject)
-
-
-def _talk_about_task(data: TaskEvent, sequence: int, subject: str) -> Said:
-    """A question, a reply, a proposal: the task stands as it stood, where the event does not say otherwise."""
-    if data.state is not None:
-        return _task(data, data.state, sequence, subject)
-    whole = (_case_fact(data.case_id, data.facts, sequence),) if subject == data.case_id else ()
-    return Said(whole, sector=data.facts.sector)
+    return said
 
 
 def _service(data: ServiceEvent, sequence: int, subject: str) -> Said:
@@ -301,6 +287,11 @@ def _service(data: ServiceEvent, sequence: int, subject: str) -> Said:
     )
     # Given again, or corrected, it is one service, on the day that was said last.
     return _part_of_case(Fact(Kind.SERVICE, key_of(data.service_id), sequence, cell), data, sequence, subject)
+
+
+def _no_service(data: ServiceEvent, sequence: int, subject: str) -> Said:
+    # Given after all, a later sequence counts it again.
+    return _part_of_case(Fact(Kind.SERVICE, key_of(data.service_id), sequence, None), data, sequence, subject)
 
 
 def _incident(data: IncidentEvent, sequence: int, _subject: str) -> Said:
@@ -374,6 +365,7 @@ _CHILD = (
     registry.ChildMoved,
     registry.CircumstanceStarted,
     registry.CircumstanceEnded,
+    registry.ChildSplit,
 )
 _TASKS: Final[dict[type[cases.CaseEvent], cases.TaskState]] = {
     cases.TaskRequested: "requested",
@@ -398,9 +390,10 @@ READINGS: Final[dict[str, Reading]] = {
     **dict.fromkeys(_told_of(cases.CaseEvent), _reading(CaseEvent, _case)),
     **dict.fromkeys(_told_of(cases.DeadlineEvent), _reading(DeadlineEvent, _deadline)),
     **{model.TYPE: _reading(TaskEvent, _task_in(state)) for model, state in _TASKS.items()},
-    **{model.TYPE: _reading(TaskEvent, _talk_about_task) for model in _TALK},
-    cases.TaskFollowedCase.TYPE: _reading(TaskStateEvent, _task_as_said),
+    **{model.TYPE: _reading(TaskEvent, _task_in(None)) for model in _TALK},
+    cases.TaskFollowedCase.TYPE: _reading(TaskStateEvent, _task_in(None)),
     cases.CaseServiceProvided.TYPE: _reading(ServiceEvent, _service),
+    cases.CaseServiceWithdrawn.TYPE: _reading(ServiceEvent, _no_service),
     **{model.TYPE: _reading(ChildEvent, _child) for model in _CHILD},
     cases.CaseIncidentRecorded.TYPE: _reading(IncidentEvent, _incident),
     registry.ChildMerged.TYPE: _reading(MergedEvent, _merged),

@@ -80,9 +80,13 @@ class ChildMerged(_ChildEvent):
 
 @contract("registry.child.split")
 class ChildSplit(_ChildEvent):
-    """One record was two children: part of what was said of `from_child_id` is `child_id`'s from now."""
+    """One record was two children: part of what was said of `from_child_id` is `child_id`'s from now.
+
+    Where a merge was undone, `replaces_id` is the record that had been merged: whoever knows it means `child_id`.
+    """
 
     from_child_id: str
+    replaces_id: str | None = None
 
 
 @contract("registry.child.checked")

@@ -7,10 +7,7 @@ import io
 from pathlib import Path
 from typing import BinaryIO, Literal
 
-from shared.privacy.sealing import PART, DataKey
-
-# What a part grows by: its nonce and its tag.
-_MORE = 28
+from shared.privacy.sealing import PART, PART_OVERHEAD, DataKey
 
 
 class SealedWriter:
@@ -40,16 +37,19 @@ class SealedWriter:
             self._write(bytes(self._waiting[:PART]), last=False)
             del self._waiting[:PART]
 
-    def finish(self) -> bytes:
-        """Write the rest. Out: the content's SHA-256."""
+    def end(self) -> None:
+        """All bytes have come."""
         self._write(bytes(self._waiting), last=True)
         self._waiting.clear()
         if self._file is not None:
             self._file.close()
+
+    def digest(self) -> bytes:
+        """The content's SHA-256."""
         return self._hash.digest()
 
-    def drop(self) -> None:
-        """Forget all of it."""
+    def clear(self) -> None:
+        """Nothing of it is wanted."""
         if self._file is not None:
             self._file.close()
             self._path.unlink(missing_ok=True)
@@ -86,8 +86,8 @@ class _Opened(io.RawIOBase):
         self._key = key
         self._stream = stream
         sealed = path.stat().st_size
-        self._parts = max(1, -(-sealed // (PART + _MORE)))
-        self._size = sealed - self._parts * _MORE
+        self._parts = max(1, -(-sealed // (PART + PART_OVERHEAD)))
+        self._size = sealed - self._parts * PART_OVERHEAD
         self._place = 0
         self._held: tuple[int, bytes] = (-1, b"")
 
@@ -123,8 +123,8 @@ class _Opened(io.RawIOBase):
 
     def _part(self, number: int) -> bytes:
         if self._held[0] != number:
-            self._file.seek(number * (PART + _MORE))
-            sealed = self._file.read(PART + _MORE)
+            self._file.seek(number * (PART + PART_OVERHEAD))
+            sealed = self._file.read(PART + PART_OVERHEAD)
             plain = self._key.open_part(self._stream, number, sealed, last=number == self._parts - 1)
             self._held = (number, plain)
         return self._held[1]

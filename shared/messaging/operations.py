@@ -5,11 +5,15 @@ It must never show what an event says: places, types, rules and numbers only.
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated, Any, Literal
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse, Response
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import Service
 from shared.contracts.errors import Rejected
@@ -36,15 +40,40 @@ OUTCOMES: dict[str, tuple[str, str]] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class StuckWork:
+    """Work of a service that fails though events flow, and is tried again by itself: on what (a code, never a person),
+    the name of the error, since when, how often it was tried, and when it is tried next."""
+
+    code: str
+    reason: str
+    since: datetime
+    attempts: int
+    again: datetime
+
+
+# What a service's own work is stuck on, the oldest first.
+ListStuck = Callable[[AsyncConnection], Awaitable[Sequence[StuckWork]]]
+
+
 class Operations:
     """The pages below a service's `/ops`.
 
     Args:
         service: whose. pages: renders. repair: brings failed events back. status: the service's state in numbers.
+        stuck: lists the service's own work that is stuck.
     """
 
-    def __init__(self, service: Service, pages: Pages, repair: Repair, status: Status) -> None:
+    def __init__(
+        self,
+        service: Service,
+        pages: Pages,
+        repair: Repair,
+        status: Status,
+        stuck: Callable[[], Awaitable[Sequence[StuckWork]]],
+    ) -> None:
         self._service = service
+        self._stuck = stuck
         self._pages = pages
         self._repair = repair
         self._status = status
@@ -94,5 +123,6 @@ class Operations:
             # A healthy service is not asked for lists of nothing.
             "dead_letters": await self._repair.dead_letters() if state["dead_letters"] else [],
             "parked": await self._repair.parked() if state["parked_keys"] else [],
+            "stuck": await self._stuck(),
             "most_attempts": MAX_ATTEMPTS,
         }

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
 
-import orjson
 import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -26,8 +25,9 @@ from shared.contracts.errors import UNSTORABLE, Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
 from shared.database import Database, is_conflict, is_passing, is_unstorable
 from shared.messaging.failures import FailureGuard, Failures, TooManyFailures
+from shared.messaging.inbox import content_of
 from shared.messaging.router import Clock, Received, Router, Scope
-from shared.privacy import Keys, KeyUnknown, Unreadable, as_box
+from shared.privacy import Keys, KeyUnknown
 from shared.telemetry import continued_span
 
 Outcome = Literal["accepted", "duplicate", "corrected", "rejected", "parked", "skipped"]
@@ -211,23 +211,9 @@ class Processor:
         sector = record.topic.split(".")[1]
         _check_source(event, sector)
         origin = self._keys.digest(event.source.encode(), event.id.encode())
-        inbox_id = self._keys.digest(origin, self._content(data))
+        inbox_id = self._keys.digest(origin, content_of(self._keys, data))
         sealed = self._keys.seal_for_platform(data)
         return _Prepared(record, Received(event, sealed, record.topic, sector, False), inbox_id, origin)
-
-    def _content(self, data: Contract) -> bytes:
-        """The content with its sealed fields opened, in one canonical form: sealing twice never looks the same, and
-        what came sealed is the same as what came plain. Raises `Rejected`, also for what a box holds."""
-        boxes = {name: box for name in data.sealed_fields() if (box := as_box(getattr(data, name))) is not None}
-        if boxes:
-            said = data.model_dump(mode="json", exclude_none=True)
-            for name, box in boxes.items():
-                try:
-                    said[name] = orjson.loads(self._keys.platform.open(box))
-                except (Unreadable, orjson.JSONDecodeError):
-                    raise Rejected([_unreadable(name)]) from None
-            data = parse(type(data), said)
-        return orjson.dumps(data.model_dump(mode="json", exclude_none=True), option=orjson.OPT_SORT_KEYS)
 
     def _is_ours(self, model: type[Contract], from_agency: bool) -> bool:
         if from_agency and model.OWNER is None:
@@ -335,15 +321,6 @@ def _check_source(event: Envelope, sector: str) -> None:
                 )
             ]
         )
-
-
-def _unreadable(field: str) -> Violation:
-    return Violation(
-        f"data.{field}",
-        "sealed-unreadable",
-        "Không mở được trường đã niêm phong: sai khóa hoặc bị thay đổi.",
-        "The sealed field cannot be opened: wrong key, or changed on its way.",
-    )
 
 
 def _not_an_agencys() -> Violation:

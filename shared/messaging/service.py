@@ -28,7 +28,7 @@ from shared.messaging import kafka
 from shared.messaging.consumer import Consumer, Health, subscribe
 from shared.messaging.http import service_routes
 from shared.messaging.intake import Intake
-from shared.messaging.operations import Operations
+from shared.messaging.operations import ListStuck, Operations, StuckWork
 from shared.messaging.processing import Processor, Record
 from shared.messaging.relay import Relay
 from shared.messaging.repair import Repair
@@ -82,6 +82,7 @@ class ServiceApp:
     background: Sequence[BackgroundLoop] = ()
     batches: Sequence[BatchConsumer] = ()
     learns_keys: bool = False
+    stuck: ListStuck | None = None
 
 
 class Service:
@@ -107,7 +108,7 @@ class Service:
         """Everything this service answers, below `/<name>`."""
         router = APIRouter(prefix=f"/{self.name}")
         router.include_router(service_routes(self.intake, self.repair, self.status))
-        router.include_router(Operations(self.name, self._app.pages, self.repair, self.status).router)
+        router.include_router(Operations(self.name, self._app.pages, self.repair, self.status, self._stuck).router)
         router.include_router(self._app.router)
         for route in self._app.router.routes:
             # A service's start page answers with and without the slash.
@@ -181,6 +182,12 @@ class Service:
             "parked_keys": row.parked_keys,
             "dead_letters": row.dead_letters,
         }
+
+    async def _stuck(self) -> Sequence[StuckWork]:
+        if self._app.stuck is None:
+            return ()
+        async with self._context.database.transaction() as connection:
+            return await self._app.stuck(connection)
 
     @property
     def healthy(self) -> bool:

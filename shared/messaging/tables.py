@@ -43,8 +43,9 @@ OUTBOX = Table(
 INBOX = Table(
     "inbox",
     _METADATA,
-    Column("id", LargeBinary, primary_key=True),  # 16 bytes: source, id and (from agencies) content
-    Column("origin", LargeBinary),  # 16 bytes: source and id, for agencies' events only: recognises a correction
+    Column("id", LargeBinary, primary_key=True),  # 16 bytes: source, id and (where there is an origin) content
+    # 16 bytes: source and id, of agencies' events and of reports over HTTP: recognises other content under the same id
+    Column("origin", LargeBinary),
     Column("seen_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Index("inbox_origin", "origin", postgresql_where=text("origin IS NOT NULL")),
     Index("inbox_seen", "seen_at", postgresql_where=text("origin IS NULL")),

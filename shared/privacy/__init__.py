@@ -2,9 +2,10 @@
 
 from shared.privacy.keys import Erased, Keys, KeyUnknown, as_box
 from shared.privacy.many import ManyKeys
-from shared.privacy.sealing import DataKey, PlatformKey, Unreadable, seal_to_platform
+from shared.privacy.sealing import PART_OVERHEAD, DataKey, PlatformKey, Unreadable, seal_to_platform
 
 __all__ = [
+    "PART_OVERHEAD",
     "DataKey",
     "Erased",
     "KeyUnknown",

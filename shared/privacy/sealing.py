@@ -24,6 +24,8 @@ PLATFORM_KID = "platform/1"
 PART = 256 * 1024
 _NONCE = 12
 _KEY = 32
+# How much longer a sealed part is than the plain one: its nonce before it, its tag behind it.
+PART_OVERHEAD = _NONCE + 16
 _REMEMBERED = 4096
 
 

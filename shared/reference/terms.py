@@ -92,6 +92,16 @@ class Terms:
         return code in self._entries
 
 
+def answers_in(name: str) -> list[str]:
+    """The codes of a list that a form may be answered with, in the list's order."""
+    terms = Terms.load(name)
+    return [
+        code
+        for code in terms.codes()
+        if terms.get(code, "offered") is not False and terms.get(code, "answer") is not False
+    ]
+
+
 @kept
 def _lists() -> dict[str, Any]:
     lists: dict[str, Any] = read_yaml("terms.yaml")

@@ -162,6 +162,19 @@ class Units:
         """The unit that somebody means; None when unknown, or when two fit equally."""
         return self._remembered(text) if len(text) <= _NAME_LENGTH else self._find(text)
 
+    def meant(self, text: str) -> tuple[str, ...]:
+        """Today's units that somebody may mean: the one found, else those in whose names the text stands as whole
+        words: by its tones where any fits by them, unless it was typed without. Codes in the order of the data."""
+        found = self.find(text)
+        if found is not None:
+            return (found,)
+        for key in (_folded_key,) if text.isascii() else (_toned_key, _folded_key):
+            said = f" {key(text)} "
+            fitting = tuple(code for code, unit in self._today.items() if said in f" {key(unit.name)} ")
+            if said.strip() and fitting:
+                return fitting
+        return ()
+
     def _find(self, text: str) -> str | None:
         spoken = take_apart(text, self._is_unit, self._is_area)
         meant = {self._resolve(piece, spoken) for piece in spoken.units}

@@ -32,7 +32,7 @@ from shared.settings import Settings
 from shared.web.assets import STATIC_PATH
 from shared.web.errors import ErrorAnswers
 from shared.web.navigation import home_of
-from shared.web.pages import Pages, principal_or_none
+from shared.web.pages import Pages, SampleDay, principal_or_none
 from shared.web.shell import Shell
 
 CHECK_SECONDS = 3.0
@@ -88,9 +88,12 @@ def create_app(
     return app
 
 
-def front_door(front: FastAPI, services: Mapping[str, FastAPI]) -> ASGIApp:
-    """In: the application that answers `/`, `/static` and `/identity`; path prefix -> service application. Out: all
-    behind one port, each path unchanged, each application's lifespan running."""
+def front_door(
+    front: FastAPI, services: Mapping[str, FastAPI], sample: Callable[[], SampleDay | None] = lambda: None
+) -> ASGIApp:
+    """In: the application that answers `/`, `/static` and `/identity`; path prefix -> service application; how far a
+    demo's sample data is, None where there is none in the making: every page says it. Out: all behind one port, each
+    path unchanged, each application's lifespan running."""
     everything = (front, *services.values())
 
     @asynccontextmanager
@@ -107,6 +110,7 @@ def front_door(front: FastAPI, services: Mapping[str, FastAPI]) -> ASGIApp:
             await lifespans(scope, receive, send)
             return
         path = scope["path"].removeprefix(STATIC_PATH) + "/"
+        scope.setdefault("state", {})["sample_day"] = sample()
         service = next((app for prefix, app in services.items() if path.startswith(prefix + "/")), front)
         await service(scope, receive, send)
 

@@ -35,14 +35,14 @@ class Problem:
 
 PROBLEMS: dict[int, Problem] = {
     401: Problem(
-        "Bạn cần đăng nhập",
+        "Anh chị cần đăng nhập",
         "Trang này chỉ dành cho người đã đăng nhập, hoặc phiên làm việc đã hết hạn sau 12 giờ.",
         "Đăng nhập rồi thử lại.",
     ),
     403: Problem(
-        "Bạn không có quyền xem nội dung này",
+        "Anh chị không có quyền xem nội dung này",
         "Nội dung thuộc vai trò hoặc địa bàn khác. Hồ sơ của trẻ chỉ mở cho người có trách nhiệm.",
-        "Nếu công việc của bạn cần nội dung này, hãy đề nghị người phụ trách cấp quyền.",
+        "Nếu công việc của anh chị cần nội dung này, hãy đề nghị người phụ trách cấp quyền.",
     ),
     404: Problem(
         "Không tìm thấy trang này",
@@ -53,6 +53,11 @@ PROBLEMS: dict[int, Problem] = {
         "Không thể thực hiện thao tác này tại đây",
         "Địa chỉ này không nhận loại yêu cầu vừa gửi.",
         "Quay lại trang trước và dùng nút trên trang.",
+    ),
+    408: Problem(
+        "Đường truyền quá chậm, tệp chưa gửi xong",
+        "Trong thời gian chờ, quá ít dữ liệu đến được hệ thống. Chưa có gì được lưu.",
+        "Đến nơi sóng mạnh hơn hoặc giảm dung lượng tệp, rồi gửi lại.",
     ),
     409: Problem(
         "Nội dung đã được người khác thay đổi",
@@ -70,13 +75,13 @@ PROBLEMS: dict[int, Problem] = {
         "Quay lại, sửa các mục nêu dưới đây rồi gửi lại.",
     ),
     429: Problem(
-        "Bạn đã thử quá nhiều lần",
+        "Anh chị đã thử quá nhiều lần",
         "Để bảo vệ tài khoản, hệ thống tạm dừng nhận yêu cầu này.",
         "Chờ ít phút rồi thử lại.",
     ),
     500: Problem(
         "Hệ thống gặp lỗi",
-        "Đây là lỗi của hệ thống, không phải của bạn. Thao tác vừa rồi có thể chưa được lưu.",
+        "Đây là lỗi của hệ thống, không phải của anh chị. Thao tác vừa rồi có thể chưa được lưu.",
         "Thử lại sau ít phút. Nếu vẫn lỗi, báo cho quản trị hệ thống kèm mã lỗi bên dưới.",
     ),
     503: Problem(

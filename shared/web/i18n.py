@@ -27,6 +27,7 @@ ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _ALPHABET = "aăâbcdđeêfghijklmnoôơpqrstuưvwxyz"
 _LETTER_ORDER = {letter: place for place, letter in enumerate(_ALPHABET, start=1)}
 _TONE_ORDER = {"\u0300": 1, "\u0309": 2, "\u0303": 3, "\u0301": 4, "\u0323": 5}
+_END_OF_DAY: dict[Language, str] = {"vi": "hết ngày {}", "en": "the end of {}"}
 
 
 def is_language(value: str | None) -> bool:
@@ -81,6 +82,16 @@ def format_date(value: date | datetime | None) -> str:
 def format_datetime(value: datetime | None) -> str:
     """In: a moment with a zone. Out: dd/MM/yyyy HH:mm in our zone; empty for none."""
     return "" if value is None else _here(value).strftime("%d/%m/%Y %H:%M")
+
+
+def format_due(language: Language, value: datetime | None) -> str:
+    """In: until when, with a zone. Out: as `format_datetime`; of a whole day only that day, of midnight the day that
+    ends with it."""
+    if value is None:
+        return ""
+    last = _here(value - timedelta(seconds=1))
+    ends = (last + timedelta(seconds=2)).date() != last.date()
+    return _END_OF_DAY[language].format(last.strftime("%d/%m/%Y")) if ends else format_datetime(value)
 
 
 def format_time(value: datetime | None) -> str:

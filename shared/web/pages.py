@@ -25,6 +25,8 @@ SHARED_PACKAGES = ("shared.identity", "shared.web")
 # A deadline turns to "soon" this long before it is due.
 SOON = timedelta(hours=4)
 
+# A demo's sample data in the making: the day that it shows, and of how many.
+SampleDay = tuple[int, int]
 DeadlineState = Literal["met", "late", "missed", "soon", "open"]
 
 
@@ -80,6 +82,7 @@ class Pages:
                 language_links={code: str(_relative(request, code)) for code in LANGUAGES},
                 form_token=lambda: identity.form_token(request),
                 now=self.clock(),
+                sample_day=getattr(request.state, "sample_day", None),
                 **context,
             )
         )
@@ -137,6 +140,7 @@ class Pages:
         env.filters |= {
             "date": i18n.format_date,
             "datetime": i18n.format_datetime,
+            "due": partial(i18n.format_due, language),
             "time": i18n.format_time,
             "iso": i18n.iso,
             "number": partial(i18n.format_number, language),

@@ -1,89 +1,49 @@
-"""A file on its way in: read as it arrives, never twice in memory, never on a disk before it is sealed.
+"""A file on its way in over HTTP: taken apart as it arrives and handed on piece by piece.
 
-The framework's own form parser would write a large file to a temporary one, in clear. Where the bytes go is the
-caller's: `Pieces` holds a small file in memory, `shared.files.sealed` seals a large one to a disk as it comes.
+The framework's own form parser would write a large file to a temporary one, in clear.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Generic, Protocol, TypeVar
 
-from fastapi import Request
+from fastapi import HTTPException, Request
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import FORM_FIELD, verify_upload
-from shared.privacy import DataKey
-from shared.privacy.sealing import PART
 
 MEGABYTE = 1 << 20
-
 _FIELD_BYTES = 16 * 1024
 _FIELDS = 12
-_SECONDS = 600
+# A line may be slow, but not dead: after a first minute it has to bring so many bytes a second on average.
+_PATIENCE = 60.0
+_SLOWEST = 4096
 # A refusal is read only by a browser that was let finish its sending; beyond this, it is cut off.
 _READ_ON = 4
 
 
 class Sink(Protocol):
-    """Where a file's bytes go as they arrive."""
+    """Where a file's bytes go as they arrive: sealed, so that none lies anywhere in clear."""
 
     size: int
 
     def add(self, data: bytes) -> None:
         """Bytes at the end."""
 
-    def drop(self) -> None:
-        """Forget all of them: the file is refused."""
+    def clear(self) -> None:
+        """Nothing of it is wanted."""
+
+    def end(self) -> None:
+        """All bytes have come."""
 
 
 S = TypeVar("S", bound=Sink)
-
-
-class Pieces:
-    """A file's bytes in parts of one size: looked at as a whole, then sealed part by part, each in the plain one's
-    place."""
-
-    def __init__(self) -> None:
-        self._parts: list[bytearray] = []
-        self.size = 0
-
-    def add(self, data: bytes) -> None:
-        """Bytes at the end."""
-        self.size += len(data)
-        while data:
-            if not self._parts or len(self._parts[-1]) == PART:
-                self._parts.append(bytearray())
-            room = PART - len(self._parts[-1])
-            self._parts[-1] += data[:room]
-            data = data[room:]
-
-    def drop(self) -> None:
-        """Forget all of it."""
-        self._parts, self.size = [], 0
-
-    def read(self, start: int, length: int) -> bytes:
-        """The bytes from `start`; fewer where the file ends."""
-        found = bytearray()
-        while length > 0 and 0 <= start < self.size:
-            part = self._parts[start // PART][start % PART : start % PART + length]
-            found += part
-            start += len(part)
-            length -= len(part)
-        return bytes(found)
-
-    def sealed(self, key: DataKey, stream: str) -> list[bytes]:
-        """The sealed parts in order. The plain ones are gone then: it is done once."""
-        sealed: list[bytes] = []
-        last = len(self._parts) - 1
-        for number in range(last + 1):
-            sealed.append(key.seal_part(stream, number, bytes(self._parts[number]), last=number == last))
-            self._parts[number] = bytearray()
-        return sealed
+TooLarge = Callable[[int], Rejected]
 
 
 @dataclass(slots=True)
@@ -99,8 +59,8 @@ class Upload(Generic[S]):
 class _Reading(Generic[S]):
     """Takes a multipart body apart as it arrives."""
 
-    def __init__(self, request: Request, limit: int, sink: S, too_large: Rejected) -> None:
-        self.upload = Upload(sink)
+    def __init__(self, request: Request, content: S, limit: int, too_large: TooLarge) -> None:
+        self.upload = Upload(content)
         self.proved = False
         self._request = request
         self._limit = limit
@@ -165,12 +125,12 @@ class _Reading(Generic[S]):
         if self._kept != self._seen:
             upload.problem = upload.problem or _one_at_a_time()
         elif upload.content.size + end - start > self._limit:
-            upload.problem = upload.problem or self._too_large
+            upload.problem = upload.problem or self._too_large(self._limit // MEGABYTE)
         if upload.problem is None:
             upload.name = self._file
             upload.content.add(data[start:end])
         else:
-            upload.content.drop()
+            upload.content.clear()
 
     def _end(self) -> None:
         if self._file is None:
@@ -179,13 +139,14 @@ class _Reading(Generic[S]):
             self.upload.name = self._file  # an empty file has a name, and says so
 
 
-async def read_upload(request: Request, megabytes: int, sink: S, too_large: Rejected) -> Upload[S]:
-    """In: a multipart request, how large a file may be, where its bytes go, and the refusal of a larger one.
-    Out: its fields and its file (of size 0: none, or empty).
+async def read_upload(request: Request, content: S, megabytes: int, too_large: TooLarge) -> Upload[S]:
+    """In: a multipart request, where its file goes, how large that may be, and how a larger one is refused
+    (megabytes in). Out: what the form said; the file's size is 0 where there was none, or an empty one.
 
     A file that is too large or not alone is the upload's problem: what stood beside it is read nevertheless.
 
-    Raises: `Rejected` (not-multipart, malformed, too-large beyond reading on, too-slow), `ForgedFormError`.
+    Raises: `Rejected` (not-multipart, malformed, too-large beyond reading on), 408 (the line is too slow),
+    `ForgedFormError`.
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or b"boundary" not in options:
@@ -196,39 +157,50 @@ async def read_upload(request: Request, megabytes: int, sink: S, too_large: Reje
             "A file is sent as multipart/form-data.",
         )
     limit = megabytes * MEGABYTE
-    reading = _Reading(request, limit, sink, too_large)
+    reading = _Reading(request, content, limit, too_large)
     parser = MultipartParser(options[b"boundary"], reading.callbacks())  # type: ignore[arg-type]
     try:
-        async with asyncio.timeout(_SECONDS):
-            async for data in _bounded(request.stream(), limit * _READ_ON, too_large):
-                parser.write(data)
+        async for data in _bounded(_in_time(request.stream()), limit * _READ_ON, too_large):
+            await asyncio.to_thread(parser.write, data)  # it seals, and may write to a disk
         parser.finalize()
     except MultipartParseError:
         raise _malformed() from None
-    except TimeoutError:
-        raise _refuse(
-            "file", "too-slow", "Đường truyền quá chậm, tệp chưa gửi xong.", "The line is too slow: it never arrived."
-        ) from None
     reading.prove()
+    await asyncio.to_thread(content.end)
     return reading.upload
 
 
-async def let_finish(request: Request, megabytes: int, too_large: Rejected) -> None:
+async def let_finish(request: Request, megabytes: int, too_large: TooLarge) -> None:
     """Read on and keep nothing: a browser reads no refusal before it has sent what it wanted to send."""
     try:
-        async with asyncio.timeout(_SECONDS):
-            async for _ in _bounded(request.stream(), megabytes * MEGABYTE * _READ_ON, too_large):
-                pass
-    except (Rejected, TimeoutError):
+        async for _ in _bounded(_in_time(request.stream()), megabytes * MEGABYTE * _READ_ON, too_large):
+            pass
+    except (Rejected, HTTPException):
         return
 
 
-async def _bounded(stream: AsyncIterator[bytes], at_most: int, too_large: Rejected) -> AsyncIterator[bytes]:
+async def _in_time(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The stream, as long as it is not slower than a line may be. Raises: 408."""
+    began, read = asyncio.get_running_loop().time(), 0
+    while True:
+        try:
+            async with asyncio.timeout_at(began + _PATIENCE + read / _SLOWEST):
+                data = await anext(stream)
+        except StopAsyncIteration:
+            return
+        except TimeoutError:
+            # What is still to come is nobody's next request.
+            raise HTTPException(408, headers={"Connection": "close"}) from None
+        read += len(data)
+        yield data
+
+
+async def _bounded(stream: AsyncIterator[bytes], at_most: int, too_large: TooLarge) -> AsyncIterator[bytes]:
     read = 0
     async for data in stream:
         read += len(data)
         if read > at_most:
-            raise too_large
+            raise too_large(at_most // _READ_ON // MEGABYTE)
         yield data
 
 

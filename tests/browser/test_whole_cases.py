@@ -358,7 +358,7 @@ async def _two_at_once(worker: Somebody, chair: Somebody, case: str) -> None:
     await chair.act(case, "note", {"text": news})
     await worker.send(form)
     text = await worker.text()
-    assert "Hồ sơ đã có thay đổi từ khi anh chị mở trang" in text
+    assert "Hồ sơ đã thay đổi từ khi anh chị mở trang" in text
     assert news in text
     await worker.shot("changed")
     assert await worker.page.input_value('[name="assess-initial.conclusion"]') == words

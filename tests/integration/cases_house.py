@@ -26,14 +26,19 @@ from shared.messaging.processing import Processor, Record, Result
 from shared.messaging.service import ServiceContext
 from shared.privacy import Keys, PlatformKey
 from shared.reference.deadlines import Deadlines
+from shared.reference.forms import Forms
 from shared.reference.units import Units
 from shared.settings import Settings
 from shared.web.app import create_app
+from tests.support import media
+from tests.support.media import multipart
 from tests.support.visitor import Answer, Visitor
 
 UNIT = "05443"
 START = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
 NAME = "Nguyễn Thị Thử Nghiệm"
+SECRET_NAME = "anh-be-Thu-Nghiem.png"
+CAPTION = "Vết bầm ở tay trái"
 
 
 @dataclass
@@ -195,3 +200,56 @@ async def act_on(client: Browser, path: str, act: str, fields: dict[str, str]) -
     version = re.search(r'name="version" value="(\d+)"', page)
     assert version, page
     return await client.post(path, data={"form_token": token, "act": act, "version": version.group(1), **fields})
+
+
+async def attach(
+    client: Browser, path: str, files: list[tuple[str, bytes]], token: str | None = None, **fields: str
+) -> Answer:
+    if token is None:
+        token, _ = await token_of(client, path)
+    body, kind = multipart({"form_token": token, **fields}, files)
+    return await client.ask(path, headers={**client.headers, "content-type": kind}, method="POST", body=body)
+
+
+async def attached(house: House, data: bytes = media.png(), name: str = SECRET_NAME) -> tuple[str, Browser, str]:
+    """A case with one file. Out: the address of its files, its worker's browser, the file's id."""
+    case_id = await opened(house)
+    worker = await house.as_person("lan.worker")
+    path = f"/cases/c/{case_id}/documents"
+    assert (await attach(worker, path, [(name, data)], caption=CAPTION)).status == 303
+    file_id = (await house.rows("SELECT id FROM attachment"))[0].id
+    return path, worker, file_id
+
+
+async def everything(house: House) -> bytes:
+    """All that lies in the database, as its owner would read it."""
+    found = b""
+    tables = await house.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    for table in tables:
+        for row in await house.rows(f'SELECT t::text AS line FROM "{table.tablename}" t'):
+            found += row.line.encode()
+    for row in await house.rows("SELECT sealed FROM attachment_part"):
+        found += bytes(row.sealed)
+    for row in await house.rows("SELECT payload FROM outbox"):
+        found += bytes(row.payload or b"")
+    return found
+
+
+async def assessed(house: House) -> tuple[str, Browser]:
+    case_id = await opened(house)
+    worker = await house.as_person("lan.worker")
+    note = await act_on(worker, f"/cases/c/{case_id}", "note", {"note.text": "Đã gọi <điện> & hỏi «bà ngoại»"})
+    assert note.status == 303
+    client = await house.as_person("lan.worker")
+    token, _ = await token_of(client, f"/cases/c/{case_id}")
+    client.headers |= {"accept": "application/json", "x-form-token": token}
+    one = (await client.get(f"/cases/api/cases/{case_id}")).json()
+    act = {
+        "act": "assess-initial",
+        "ratings": {row.code: "high" if row.half == "harm" else "low" for row in Forms.load().form("02").rated},
+        "level": "high",
+        "conclusion": "Trẻ bị đánh, có #dấu và *sao*",
+    }
+    done = await client.post(f"/cases/api/cases/{case_id}/acts", json={"version": one["version"], "act": act})
+    assert done.status == 200, done.text
+    return case_id, worker

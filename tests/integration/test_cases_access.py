@@ -2,150 +2,46 @@
 
 from __future__ import annotations
 
-import itertools
-import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 from unicodedata import normalize
 
 import pytest
 
 from services.cases import store
 from services.cases.desk import Desk
-from services.cases.domain.attachments import Attachment
-from services.cases.domain.model import Actor
-from services.cases.upkeep import forget_reads, hand_on
-from shared.reference.access import Access
+from services.cases.upkeep import forget_reads
 from shared.reference.deadlines import Deadlines
 from shared.reference.units import Units
-from tests.integration.cases_house import NAME, START, UNIT, Browser, House, act_on, concern, house, token_of
-from tests.support.visitor import Answer
+from tests.integration.cases_house import NAME, START, UNIT, House, act_on, concern, house, token_of
+from tests.integration.cases_matter import (
+    HAPPENED,
+    JSON,
+    LIMITS,
+    NOTED,
+    OTHER,
+    REPORTER,
+    WHY,
+    Matter,
+    asks,
+    breaks,
+    broke,
+    broke_without_cause,
+    is_offered,
+    is_refused,
+    is_transferred,
+    joins,
+    joins_and_is_removed,
+    joins_and_leaves,
+    matter,
+    nothing,
+    own_worker_is_excluded,
+    own_worker_is_let_back,
+    own_worker_leaves,
+    police_answer,
+)
 
 __all__ = ["house"]
-
-REPORTER = "Người Báo Tin Kín"
-HAPPENED = "Bị đánh nhiều lần"
-NOTED = "Điều riêng của nhà này"
-JSON = {"accept": "application/json"}
-WHY = "Mẹ trẻ vừa gọi tổng đài, trẻ bỏ chạy khỏi nhà"
-OTHER = min(code for code in Units.load().codes() if code > UNIT)
-LIMITS = Access.load().on(START)
-
-
-@dataclass
-class Matter:
-    """A case in the house, with what was done so that somebody stands to it as the table says."""
-
-    house: House
-    id: str
-    code: str
-
-    async def does(self, person: str, act: str, /, **fields: Any) -> Answer:
-        """An act on the team or on access, by a person's program."""
-        client = await self.house.as_person(person)
-        token, _ = await token_of(client, "/cases/access")
-        body = {"act": act, **fields}
-        return await client.post(
-            f"/cases/api/cases/{self.id}/access", json=body, headers={"x-form-token": token, **JSON}
-        )
-
-    async def must(self, person: str, act: str, /, **fields: Any) -> None:
-        answer = await self.does(person, act, **fields)
-        assert answer.status == 200, (person, act, answer.text)
-
-
-async def matter(house: House, number: int = 1) -> Matter:
-    """A case of UNIT with a reporter, what happened, and a note; police and health are asked."""
-    said = concern(danger_now="yes", reporter={"name": REPORTER, "phone": "0912345678"}, what_happened=HAPPENED)
-    await house.send(("concern.reported", f"C-{number}", said))
-    case = (await house.rows("SELECT id, code FROM cases ORDER BY code DESC LIMIT 1"))[0]
-    chair = await house.as_person("binh.chair")
-    assert (await act_on(chair, f"/cases/c/{case.id}", "note", {"note.text": NOTED})).status == 303
-    return Matter(house, case.id, case.code)
-
-
-async def nothing(_matter: Matter) -> None:
-    """The case as it is."""
-
-
-async def asks(case: Matter) -> None:
-    await case.must("thuong.worker", "request-access", reason="Trẻ hay sang xã tôi")
-
-
-async def joins(case: Matter) -> None:
-    await asks(case)
-    await case.must("lan.worker", "admit-member", person="thuong.worker")
-
-
-async def joins_and_leaves(case: Matter) -> None:
-    await joins(case)
-    await case.must("thuong.worker", "leave-team")
-
-
-async def joins_and_is_removed(case: Matter) -> None:
-    await joins(case)
-    await case.must("lan.worker", "remove-member", person="thuong.worker", reason="Không còn cần")
-
-
-async def is_refused(case: Matter) -> None:
-    await asks(case)
-    await case.must("lan.worker", "refuse-member", person="thuong.worker", reason="Không liên quan")
-
-
-async def own_worker_leaves(case: Matter) -> None:
-    await case.must("lan.worker", "leave-team")
-
-
-async def own_worker_is_excluded(case: Matter) -> None:
-    await case.must("binh.chair", "exclude-member", person="lan.worker", reason="Là cô của trẻ")
-
-
-async def own_worker_is_let_back(case: Matter) -> None:
-    await own_worker_is_excluded(case)
-    await case.must("binh.chair", "admit-member", person="lan.worker")
-
-
-def breaks(person: str) -> Callable[[Matter], Awaitable[None]]:
-    async def glass(case: Matter) -> None:
-        await case.must(person, "break-glass", purpose="new-report", reason=WHY)
-
-    return glass
-
-
-def broke(person: str) -> Callable[[Matter], Awaitable[None]]:
-    async def glass(case: Matter) -> None:
-        await breaks(person)(case)
-        case.house.now += timedelta(minutes=LIMITS.glass_minutes)
-
-    return glass
-
-
-def broke_without_cause(person: str) -> Callable[[Matter], Awaitable[None]]:
-    async def glass(case: Matter) -> None:
-        await breaks(person)(case)
-        broken = (await case.house.rows("SELECT id FROM glass WHERE case_id = :id", id=case.id))[0].id
-        await case.must("binh.chair", "review-access", glass=broken, verdict="unjustified", words="Không cần thiết")
-
-    return glass
-
-
-async def is_offered(case: Matter) -> None:
-    async with case.house.database.transaction() as connection:
-        await connection.exec_driver_sql(f"UPDATE cases SET handover_to = '{OTHER}' WHERE id = '{case.id}'")
-
-
-async def is_transferred(case: Matter) -> None:
-    coordinator = await case.house.as_person("ha.coordinator")
-    fields = {"transfer.to_unit": OTHER, "transfer.reason": "Trẻ ở đó"}
-    assert (await act_on(coordinator, f"/cases/c/{case.id}", "transfer", fields)).status == 303
-
-
-async def police_answer(case: Matter) -> None:
-    task = (await case.house.rows("SELECT id FROM task WHERE case_id = :id AND sector = 'police'", id=case.id))[0].id
-    answer = {"task_id": task, "answer": "done", "summary": "Đã xác minh"}
-    await case.house.send(("task.answered", f"A-{task}", answer), sector="police")
 
 
 # What stands on the page: nothing there (404), coarse facts, everything; of a task: also what its sector needs.
@@ -255,7 +151,6 @@ async def test_who_reported_is_known_to_intake_alone(house: House) -> None:
     assert reader is not None
 
     async def reporter_for(person: str) -> bool:
-        from services.cases import store
         from services.cases.reading import actor_of
 
         actor = actor_of(house.app.state.identity.directory.person(person))
@@ -530,106 +425,6 @@ async def test_the_log_is_kept_as_long_as_the_data_says_and_no_longer(house: Hou
     assert len(await house.rows("SELECT 1 FROM identity_read")) == 1
 
 
-async def _of_lan(house: House, number: int) -> None:
-    for index in range(number):
-        await house.send(("concern.reported", f"R-{index}", concern(danger_now="yes")))
-    async with house.database.transaction() as connection:
-        await connection.exec_driver_sql("UPDATE cases SET worker = 'lan.worker', worker_name = 'Nguyễn Thị Lan'")
-
-
-async def test_a_leaving_workers_cases_go_to_another_once_each_also_after_a_break(house: House) -> None:
-    await _of_lan(house, 32)
-    chair = await house.as_person("binh.chair")
-    assert "Nguyễn Thị Lan" in (await chair.get("/cases/reassign")).text
-    house.app.state.identity.directory.people["minh.worker"] = _worker("minh.worker", UNIT)
-    token, page = await token_of(chair, "/cases/reassign?unit=05443&worker=lan.worker")
-    assert "32 vụ việc đang mở" in page
-    cases = re.findall(r'name="case" value="([^"]+)" checked', page)
-    identifier = re.search(r'name="id" value="([^"]+)"', page)
-    assert identifier
-    assert len(cases) == 32
-    form = {"form_token": token, "id": identifier.group(1), "unit": UNIT, "worker": "lan.worker", "reason": "left"}
-    body = "&".join([*(f"{name}={value}" for name, value in form.items()), *(f"case={case}" for case in cases[:31])])
-    refused = await _post(chair, "/cases/reassign", body)
-    assert refused.status == 422
-    assert "Chọn cán bộ nhận vụ việc" in refused.text
-    # Meanwhile one is somebody else's, and one is closed.
-    async with house.database.transaction() as connection:
-        await connection.exec_driver_sql(f"UPDATE cases SET worker = 'other' WHERE id = '{cases[0]}'")
-    answer = await _post(chair, "/cases/reassign", f"{body}&to=minh.worker")
-    assert answer.headers["location"] == f"/cases/reassign/{identifier.group(1)}"
-    assert len(await house.said("case.assigned")) == 25, "a first part is done before the answer"
-    async with house.database.transaction() as connection:
-        await connection.exec_driver_sql(f"UPDATE cases SET worker = 'other' WHERE id = '{sorted(cases[1:31])[-1]}'")
-    progress = (await chair.get(answer.headers["location"])).text
-    assert "Đã giao 25 trong 30 vụ việc" in progress
-    assert 'http-equiv="refresh"' in progress
-    again = await _post(chair, "/cases/reassign", f"{body}&to=minh.worker")
-    assert again.status == 303
-    desk = Desk(house.keys, Units.load(), Deadlines.load())
-    await hand_on(house.database, desk, house.now)
-    told = [event["data"] for event in await house.said("case.assigned")]
-    assert len(told) == len({event["case_id"] for event in told}) == 29
-    assert {(event["worker"], event["before"]) for event in told} == {("minh.worker", "lan.worker")}
-    left = await house.rows("SELECT worker, count(*) AS cases FROM cases GROUP BY worker ORDER BY worker")
-    assert [tuple(row) for row in left] == [("lan.worker", 1), ("minh.worker", 29), ("other", 2)]
-    done = (await chair.get(answer.headers["location"])).text
-    assert "Đã xong" in done
-    assert "Để lại, cần xem từng vụ việc" in done
-    entry = (await house.rows("SELECT data, who FROM entry WHERE kind = 'case.assigned' LIMIT 1"))[0]
-    assert (entry.data["reason"], entry.who) == ("left", "binh.chair")
-
-
-async def test_an_erased_case_is_skipped_and_keeps_no_other_from_being_handed_on(house: House) -> None:
-    await _of_lan(house, 3)
-    ids = [row.id for row in await house.rows("SELECT id FROM cases ORDER BY id")]
-    asked = store.Reassignment(
-        "r-1", UNIT, "lan.worker", "minh.worker", "Minh", "binh.chair", "Binh", "chair", "left", house.now
-    )
-    async with house.database.transaction() as connection:
-        assert await store.add_reassignment(connection, asked, ids) == 3
-        await house.keys.erase(connection, f"case/{ids[0]}")
-    await hand_on(house.database, Desk(house.keys, Units.load(), Deadlines.load()), house.now)
-    states = await house.rows("SELECT state FROM reassigned ORDER BY case_id")
-    assert [row.state for row in states] == ["skipped", "done", "done"]
-    assert len(await house.said("case.assigned")) == 2
-
-
-async def test_files_and_readings_are_those_of_every_case_merged_on_the_way(house: House) -> None:
-    await _of_lan(house, 3)
-    ids = [row.id for row in await house.rows("SELECT id FROM cases ORDER BY id")]
-    actor = Actor("lan.worker", "Lan", "worker", frozenset({UNIT}))
-    async with house.database.transaction() as connection:
-        for gone, into in itertools.pairwise(ids):
-            await connection.exec_driver_sql(f"UPDATE cases SET merged_into = '{into}' WHERE id = '{gone}'")
-        attachment = Attachment("a-1", ids[0], None, "image/png", "image", 1, house.now, "lan.worker", "Lan", None)
-        words = await house.keys.seal(connection, {"name": "a.png"}, f"case/{ids[0]}")
-        await store.save_attachment(connection, store.AttachmentFile(attachment, f"case/{ids[0]}", words), [b"x"])
-        read = store.Read(f"case/{ids[0]}", ids[0], "case", "role")
-        await store.record_read(connection, actor, read, house.now)
-        assert [file.attachment.id for file in await store.attachments_of(connection, ids[2])] == ["a-1"]
-        assert await store.attachment_is_of(connection, "a-1", ids[2])
-        assert not await store.attachment_is_of(connection, "a-1", "other")
-        assert (await store.reads_of_case(connection, ids[2], limit=9))[1] == 1
-
-
-async def test_only_the_chair_of_the_commune_and_the_coordinator_hand_cases_on(house: House) -> None:
-    await _of_lan(house, 1)
-    for person, status in ((f"chair.{OTHER}", 404), ("lan.worker", 403), ("ha.coordinator", 200)):
-        client = await house.as_person(person)
-        answer = await client.get("/cases/reassign", {"unit": UNIT, "worker": "lan.worker"})
-        assert answer.status == status, person
-    unassigned = await house.as_person("ha.coordinator")
-    async with house.database.transaction() as connection:
-        await connection.exec_driver_sql("UPDATE cases SET worker = NULL, worker_name = ''")
-    token, page = await token_of(unassigned, f"/cases/reassign?unit={UNIT}&worker=-")
-    case = re.findall(r'name="case" value="([^"]+)"', page)[0]
-    body = f"form_token={token}&unit={UNIT}&worker=-&to=lan.worker&reason=load&case={case}"
-    assert (await _post(unassigned, "/cases/reassign", body)).status == 303
-    assert (await house.rows("SELECT worker FROM cases"))[0].worker == "lan.worker"
-    assert (await unassigned.get("/cases/reassign/none")).status == 404
-
-
 @pytest.mark.parametrize("language", ["vi", "en"])
 async def test_every_page_of_access_renders_in_both_languages(house: House, language: str) -> None:
     case = await matter(house)
@@ -654,12 +449,28 @@ async def test_every_page_of_access_renders_in_both_languages(house: House, lang
                 assert f'lang="{language}"' in answer.text
 
 
-def _worker(account: str, unit: str) -> Any:
-    from shared.identity import Principal, Role
-
-    return Principal(account, "Đỗ Văn Minh", Role.WORKER, frozenset({unit}))
-
-
-async def _post(client: Browser, path: str, body: str) -> Answer:
-    headers = {**client.headers, "content-type": "application/x-www-form-urlencoded"}
-    return await client.ask(path, headers=headers, method="POST", body=body.encode())
+async def test_a_machine_names_the_opening_that_it_reviews_also_where_one_person_opened_twice(house: House) -> None:
+    case = await matter(house)
+    ids = []
+    for _ in range(2):
+        answer = await case.does("thuong.worker", "break-glass", purpose="new-report", reason=WHY)
+        assert answer.status == 200, answer.text
+        ids.append(answer.json()["glass"])
+        house.now += timedelta(minutes=LIMITS.glass_minutes)
+    assert len(set(ids)) == 2
+    api = f"/cases/api/cases/{case.id}"
+    chair = await house.as_person("binh.chair")
+    seen = (await chair.get(api)).json()["glasses"]
+    assert [(glass["id"], glass["person"], glass["verdict"]) for glass in seen] == [
+        (glass, "thuong.worker", None) for glass in ids
+    ]
+    answer = await case.does("binh.chair", "review-access", glass=ids[1], verdict="unjustified", words="Không gấp")
+    assert answer.status == 200, answer.text
+    assert [(glass["id"], glass["verdict"]) for glass in answer.json()["glasses"]] == [
+        (ids[0], None),
+        (ids[1], "unjustified"),
+    ]
+    await breaks("mai.hotline")(case)
+    # Who opened it knows their own openings, no other's.
+    own = (await (await house.as_person("mai.hotline")).get(api)).json()["glasses"]
+    assert {glass["person"] for glass in own} == {"mai.hotline"}

@@ -301,7 +301,7 @@ async def test_the_chair_pauses_a_clock_on_its_page_and_the_worker_only_reads_of
     path = f"/cases/c/{case_id}"
     page = (await chair.get(path)).text
     assert "Tạm dừng thời hạn" in page
-    assert "Bộ luật Dân sự 91/2015/QH13, Điều 156(1)" in page
+    assert "Bộ luật Dân sự 91/2015/QH13, khoản 1 Điều 156" in page
     assert 'value="pause-deadline"' not in (await worker.get(path)).text
     deadline = re.search(
         r'<option value="([^"]+)">Kế hoạch hỗ trợ, can thiệp \(5 ngày làm việc\) · tối đa 30 ngày', page

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import io
-import re
-import zipfile
-from typing import Any
 
 import docx
 import orjson
@@ -13,49 +10,22 @@ import pytest
 from sqlalchemy import text
 
 from shared.privacy.sealing import PART
-from shared.reference.forms import Forms
-from tests.integration.cases_house import NAME, Browser, House, act_on, concern, house, opened, token_of
+from tests.integration.cases_house import (
+    CAPTION,
+    NAME,
+    SECRET_NAME,
+    House,
+    attach,
+    attached,
+    everything,
+    house,
+    opened,
+    token_of,
+)
 from tests.support import media
 from tests.support.media import GOOD, multipart
-from tests.support.visitor import Answer
 
 __all__ = ["house"]
-
-SECRET_NAME = "anh-be-Thu-Nghiem.png"
-CAPTION = "Vết bầm ở tay trái"
-
-
-async def attach(
-    client: Browser, path: str, files: list[tuple[str, bytes]], token: str | None = None, **fields: str
-) -> Answer:
-    if token is None:
-        token, _ = await token_of(client, path)
-    body, kind = multipart({"form_token": token, **fields}, files)
-    return await client.ask(path, headers={**client.headers, "content-type": kind}, method="POST", body=body)
-
-
-async def attached(house: House, data: bytes = media.png(), name: str = SECRET_NAME) -> tuple[str, Browser, str]:
-    """A case with one file. Out: the address of its files, its worker's browser, the file's id."""
-    case_id = await opened(house)
-    worker = await house.as_person("lan.worker")
-    path = f"/cases/c/{case_id}/documents"
-    assert (await attach(worker, path, [(name, data)], caption=CAPTION)).status == 303
-    file_id = (await house.rows("SELECT id FROM attachment"))[0].id
-    return path, worker, file_id
-
-
-async def everything(house: House) -> bytes:
-    """All that lies in the database, as its owner would read it."""
-    found = b""
-    tables = await house.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-    for table in tables:
-        for row in await house.rows(f'SELECT t::text AS line FROM "{table.tablename}" t'):
-            found += row.line.encode()
-    for row in await house.rows("SELECT sealed FROM attachment_part"):
-        found += bytes(row.sealed)
-    for row in await house.rows("SELECT payload FROM outbox"):
-        found += bytes(row.payload or b"")
-    return found
 
 
 async def test_a_file_is_kept_sealed_told_in_the_timeline_and_by_no_event(house: House) -> None:
@@ -378,188 +348,3 @@ async def test_machines_attach_list_open_and_remove_by_the_same_rules(house: Hou
     mine = f"/cases/api/tasks/{task}/documents"
     assert (await attach(officer, mine, [("a.pdf", media.pdf())], token="")).status == 201
     assert [row["name"] for row in (await officer.get(mine)).json()["documents"]] == ["a.pdf"]
-
-
-async def assessed(house: House) -> tuple[str, Browser]:
-    case_id = await opened(house)
-    worker = await house.as_person("lan.worker")
-    note = await act_on(worker, f"/cases/c/{case_id}", "note", {"note.text": "Đã gọi <điện> & hỏi «bà ngoại»"})
-    assert note.status == 303
-    client = await house.as_person("lan.worker")
-    token, _ = await token_of(client, f"/cases/c/{case_id}")
-    client.headers |= {"accept": "application/json", "x-form-token": token}
-    one = (await client.get(f"/cases/api/cases/{case_id}")).json()
-    act = {
-        "act": "assess-initial",
-        "ratings": {row.code: "high" if row.half == "harm" else "low" for row in Forms.load().form("02").rated},
-        "level": "high",
-        "conclusion": "Trẻ bị đánh, có #dấu và *sao*",
-    }
-    done = await client.post(f"/cases/api/cases/{case_id}/acts", json={"version": one["version"], "act": act})
-    assert done.status == 200, done.text
-    return case_id, worker
-
-
-async def test_forms_are_printed_as_pdf_and_docx_and_the_printing_is_remembered(house: House) -> None:
-    case_id, worker = await assessed(house)
-    page = (await worker.get(f"/cases/c/{case_id}")).text
-    links = re.findall(rf"/cases/c/{case_id}/forms/\d+\.(?:pdf|docx)", page)
-    assert len(links) == 2
-    assert len(re.findall(r"/cases/concerns/[^\"/]+/form-01\.(?:pdf|docx)", page)) == 2
-    pdf, word = [await worker.get(link) for link in links]
-    assert pdf.body.startswith(b"%PDF-")
-    assert pdf.headers["content-type"] == "application/pdf"
-    code = (await house.rows("SELECT code FROM cases"))[0].code
-    assert f'filename="{code}-mau-02.pdf"' in pdf.headers["content-disposition"]
-    assert f'filename="{code}-mau-02.docx"' in word.headers["content-disposition"]
-    assert pdf.headers["cache-control"] == "no-store"
-    read = docx.Document(io.BytesIO(word.body))
-    printed = "\n".join(paragraph.text for paragraph in read.paragraphs)
-    assert NAME in printed
-    assert "Trẻ bị đánh, có #dấu và *sao*" in printed
-    reads = await house.rows("SELECT who, file_id FROM identity_read WHERE purpose = 'print'")
-    assert [(row.who, row.file_id) for row in reads] == [("lan.worker", case_id)] * 2
-    for person, status in (("thuong.worker", 404), ("ha.coordinator", 403), ("quang.police", 404), ("binh.chair", 200)):
-        client = await house.as_person(person)
-        assert (await client.get(links[0])).status == status
-    first = min(row.id for row in await house.rows("SELECT id FROM entry"))
-    for wrong in (f"forms/{first}.pdf", "forms/99999999.pdf", "forms/999999999999999999999999.pdf", "forms/1.exe"):
-        assert (await worker.get(f"/cases/c/{case_id}/{wrong}")).status in (404, 422)
-
-
-async def test_form_01_names_the_informant_only_to_who_took_the_report(house: House) -> None:
-    worker = await house.as_person("lan.worker")
-    told = {
-        "condition": "Sốt, có vết bầm",
-        "consequence": "Có thể bị đánh lại",
-        "father": {"name": "Ông Cha Thử", "age": "41", "job": "thợ hồ"},
-        "mother": {"name": "Bà Mẹ Thử"},
-        "family": "Cha mẹ ly thân",
-        "notes": "Gọi lại buổi tối",
-    }
-    informant = {"name": "Bà Hàng Xóm", "phone": "0900000001", "address": "Ngõ 12"}
-    said = concern(reporter=informant, danger_now="yes", details=told)
-    token, _ = await token_of(worker, "/cases/report")
-    client = await house.as_person("lan.worker")
-    client.headers |= {"accept": "application/json", "x-form-token": token}
-    client.cookies = worker.cookies
-    made = await client.post("/cases/api/concerns", params={"report_id": "r-1"}, json=said)
-    report = made.json()["id"]
-    printed = {}
-    for person in ("lan.worker", "binh.chair"):
-        reader = await house.as_person(person)
-        word = await reader.get(f"/cases/concerns/{report}/form-01.docx")
-        assert word.status == 200
-        printed[person] = "\n".join(p.text for p in docx.Document(io.BytesIO(word.body)).paragraphs)
-    assert "Bà Hàng Xóm" in printed["lan.worker"]
-    assert "Ngõ 12" in printed["lan.worker"]
-    for hidden in informant.values():
-        assert hidden not in printed["binh.chair"]
-    for words in ("Sốt, có vết bầm", "Có thể bị đánh lại", "Cha mẹ ly thân", "Gọi lại buổi tối", "Bà Mẹ Thử"):
-        assert words in printed["binh.chair"]
-    assert "Ông Cha Thử, 41 tuổi, thợ hồ" in printed["binh.chair"]
-    assert NAME in printed["binh.chair"]
-    assert (await (await house.as_person("ha.coordinator")).get(f"/cases/concerns/{report}/form-01.pdf")).status == 403
-
-
-async def test_every_blank_form_can_be_had_and_no_other(house: House) -> None:
-    worker = await house.as_person("lan.worker")
-    for code in ("01", "02", "03", "04", "05", "06", "07"):
-        for ending, mark in (("pdf", b"%PDF-"), ("docx", b"PK")):
-            got = await worker.get(f"/cases/forms/{code}.{ending}")
-            assert got.body.startswith(mark), code
-    for wrong in ("99.pdf", "02.exe", "..%2f02.pdf"):
-        assert (await worker.get(f"/cases/forms/{wrong}")).status in (404, 422)
-
-
-async def test_the_copy_of_a_case_holds_everything_bears_its_purpose_and_is_remembered(house: House) -> None:
-    case_id, worker = await assessed(house)
-    path = f"/cases/c/{case_id}"
-    for name, data in (("anh.png", media.png(PART * 2)), ("bien-ban.pdf", media.pdf())):
-        assert (await attach(worker, f"{path}/documents", [(name, data)], caption=CAPTION)).status == 303
-    token, _ = await token_of(worker, f"{path}/export")
-    assert (await worker.post(f"{path}/export", data={"form_token": token, "purpose": "  "})).status == 422
-    assert await house.rows("SELECT 1 FROM entry WHERE kind = 'case.exported'") == []
-    got = await worker.post(f"{path}/export", data={"form_token": token, "purpose": "Gửi Tòa án số 12"})
-    code = (await house.rows("SELECT code FROM cases"))[0].code
-    assert f'filename="{code}-ho-so.zip"' in got.headers["content-disposition"]
-    assert got.headers["cache-control"] == "no-store"
-    whole = zipfile.ZipFile(io.BytesIO(got.body))
-    assert whole.testzip() is None
-    names = [name.removeprefix(f"{code}/") for name in whole.namelist()]
-    assert names == [
-        "case.pdf",
-        "case.json",
-        "bieu-mau/mau-01-BT-2026-000001.pdf",
-        "bieu-mau/mau-02-ban-1.pdf",
-        "tep-dinh-kem/001-anh.png",
-        "tep-dinh-kem/002-bien-ban.pdf",
-    ]
-    assert whole.read(f"{code}/tep-dinh-kem/001-anh.png") == media.png(PART * 2)
-    data: dict[str, Any] = orjson.loads(whole.read(f"{code}/case.json"))
-    assert data["reports"][0]["child"]["name"] == NAME
-    assert data["copied"]["purpose"] == "Gửi Tòa án số 12"
-    assert {line["kind"] for line in data["timeline"]} >= {"case.opened", "note", "risk.initial", "document.added"}
-    assert [line["words"] for line in data["timeline"] if line["kind"] == "note"] == [
-        {"text": "Đã gọi <điện> & hỏi «bà ngoại»"}
-    ]
-    assert len(data["deadlines"]) == len(await house.rows("SELECT 1 FROM deadline"))
-    assert {clock["stood_still"] for clock in data["deadlines"]} == {"PT0S"}
-    assert [task["sector"] for task in data["tasks"]] == ["health", "police"] or len(data["tasks"]) == 2
-    assert [row["name"] for row in data["documents"]] == ["anh.png", "bien-ban.pdf"]
-    reads = await house.rows("SELECT who FROM identity_read WHERE purpose = 'export'")
-    assert [row.who for row in reads] == ["lan.worker"]
-    assert "Gửi Tòa án số 12" in (await worker.get(path)).text
-    assert "Gửi Tòa án" not in str(await everything(house))
-
-
-async def test_a_copy_names_what_cannot_be_opened_and_goes_on(house: House) -> None:
-    path, worker, file_id = await attached(house, media.png(PART))
-    assert (await attach(worker, path, [("tot.pdf", media.pdf())])).status == 303
-    async with house.database.transaction() as connection:
-        await connection.execute(
-            text("DELETE FROM attachment_part WHERE attachment_id = :id AND number = 1"), {"id": file_id}
-        )
-    export = path.replace("/documents", "/export")
-    token, _ = await token_of(worker, export)
-    got = await worker.post(export, data={"form_token": token, "purpose": "Kiểm tra"})
-    whole = zipfile.ZipFile(io.BytesIO(got.body))
-    names = [name.partition("/")[2] for name in whole.namelist()]
-    assert "tep-dinh-kem/002-tot.pdf" in names
-    assert not [name for name in names if "001-" in name]
-    said = next(name for name in whole.namelist() if name.endswith("khong-mo-duoc.txt"))
-    assert "không mở được" in whole.read(said).decode()
-
-
-async def test_only_who_works_on_the_case_copies_it(house: House) -> None:
-    case_id = await opened(house)
-    for person, status in (
-        ("ha.coordinator", 403),
-        ("thuong.worker", 404),
-        ("quang.police", 404),
-        ("mai.hotline", 404),
-    ):
-        client = await house.as_person(person)
-        assert (await client.get(f"/cases/c/{case_id}/export")).status == status
-        token, _ = await token_of(client, "/cases/")
-        sent = await client.post(f"/cases/c/{case_id}/export", data={"form_token": token, "purpose": "x"})
-        assert sent.status == status
-    assert await house.rows("SELECT 1 FROM identity_read WHERE purpose = 'export'") == []
-
-
-@pytest.mark.parametrize("language", ["vi", "en"])
-async def test_the_pages_of_files_render_in_both_languages(house: House, language: str) -> None:
-    path, worker, _ = await attached(house)
-    task = (await house.rows("SELECT id FROM task WHERE sector = 'police'"))[0].id
-    officer = await house.as_person("quang.police")
-    for client, page in (
-        (worker, path),
-        (worker, path.replace("/documents", "/export")),
-        (worker, f"/cases/tasks/{task}/documents"),
-        (officer, f"/cases/tasks/{task}/documents"),
-        (await house.as_person("ha.coordinator"), path),
-    ):
-        answer = await client.get(page, params={"lang": language})
-        assert answer.status == 200, answer.text[:400]
-        assert f'lang="{language}"' in answer.text
-        assert len(answer.body) < 100_000

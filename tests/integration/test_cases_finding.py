@@ -13,6 +13,7 @@ from shared.reference.deadlines import Deadlines
 from shared.reference.units import Units
 from tests.integration.cases_house import (
     NAME,
+    UNIT,
     Browser,
     House,
     act_on,
@@ -142,6 +143,33 @@ async def test_a_code_leads_to_its_case_or_report_in_ones_own_area_alone(house: 
         assert "BT-2026" not in await search(client, odd)
 
 
+async def test_the_last_digits_of_a_code_lead_to_what_bears_them_in_ones_own_area_alone(house: House) -> None:
+    await opened(house)
+    case = (await house.rows("SELECT code FROM cases"))[0]
+    coordinator = await house.as_person("ha.coordinator")
+    number = str(int(case.code[-6:]))
+    shown = await search(coordinator, number)
+    report = (await house.rows("SELECT code FROM concern"))[0].code
+    assert report[-6:] == case.code[-6:], "a report and a case bear the number: the search shows both"
+    assert case.code in shown
+    assert report in shown
+    assert case.code not in await search(coordinator, number + "0"), "the number, not a part of it"
+    stranger = await house.as_person("thuong.worker")
+    assert case.code not in await search(stranger, number)
+    await house.send(("concern.reported", "C-2", concern(danger_now="no")))
+    other = (await house.rows("SELECT id, code FROM concern ORDER BY code DESC"))[0]
+    token, _ = await token_of(coordinator, "/cases/search")
+    answer = await coordinator.post("/cases/search", data={"form_token": token, "said": str(int(other.code[-6:]))})
+    assert answer.headers["location"] == f"/cases/concerns/{other.id}"
+
+
+async def test_rows_of_one_name_are_told_apart_by_sex_and_age(house: House) -> None:
+    await house.send(("concern.reported", "C-1", concern(sex="female", age=7)))
+    shown = await search(await house.as_person("ha.coordinator"), NAME)
+    assert "Nữ" in shown
+    assert "6–10" in shown
+
+
 async def test_the_same_matter_from_hospital_and_police_is_linked_by_one_button(house: House) -> None:
     await house.send(("concern.reported", "H-1", concern(danger_now="yes")), sector="health")
     case = (await house.rows("SELECT id, code FROM cases"))[0]
@@ -179,3 +207,25 @@ async def test_a_name_that_thousands_have_asks_for_more_of_it(house: House, monk
         await house.send(("concern.reported", f"C-{number}", concern(child={"name": "Nguyễn Văn An"})))
     client = await house.as_person("lan.worker")
     assert "quá nhiều người" in await search(client, "Nguyễn")
+
+
+async def test_who_looks_in_their_own_area_loses_nobody_to_the_many_elsewhere(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store.finding, "MOST", 1)
+    elsewhere = min(code for code in Units.load().codes() if code > UNIT)
+    for number, unit in enumerate((elsewhere, UNIT, elsewhere), start=1):
+        await house.send(("concern.reported", f"C-{number}", concern(unit=unit)))
+    async with house.database.transaction() as connection:
+        await connection.exec_driver_sql("UPDATE concern SET entered_by = 'mai.hotline' WHERE code = 'BT-2026-000003'")
+    for person, code in (("lan.worker", "BT-2026-000002"), ("mai.hotline", "BT-2026-000003")):
+        page = await search(await house.as_person(person), NAME)
+        assert re.findall(r"BT-2026-\d{6}", page) == [code]
+    case_id = (await act_on(await house.as_person("lan.worker"), await _report(house), "open", {})).headers["location"]
+    assert case_id.split("?")[0] in await search(await house.as_person("lan.worker"), NAME), "also once it is a case"
+    assert len(re.findall(r"BT-2026-\d{6}", await search(await house.as_person("ha.coordinator"), NAME))) <= 1
+
+
+async def _report(house: House) -> str:
+    row = (await house.rows("SELECT id FROM concern WHERE code = 'BT-2026-000002'"))[0]
+    return f"/cases/concerns/{row.id}"

@@ -181,8 +181,9 @@ async def test_the_second_of_two_keeps_what_was_typed_and_sees_what_changed_sinc
     form = {"form_token": token, "act": "assess-initial", "version": version.group(1), **initial()}
     form["assess-initial.conclusion"] = "Viết rất lâu mới xong, không được mất."
     late = await worker.post(path, data=form)
-    assert late.status == 422
-    news = late.text[late.text.index('id="news"') : late.text.index("<form class")]
+    assert late.status == 409
+    assert "Thông tin chưa hợp lệ" not in late.text
+    news = late.text[late.text.index('id="conflict"') : late.text.index("<form class")]
     assert "Đã gọi cho nhà trường" in news
     assert "Mở vụ việc" not in news, "only what came after"
     assert "Viết rất lâu mới xong, không được mất.</textarea>" in late.text
@@ -199,7 +200,7 @@ async def test_whoever_acts_too_late_on_the_case_page_sees_what_changed_there(ho
     await act_on(worker, f"/cases/c/{waiting}", "note", {"note.text": "Ghi chú thứ nhất"})
     form = {"form_token": token, "act": "note", "version": version.group(1), "note.text": "Ghi chú thứ hai"}
     late = (await worker.post(f"/cases/c/{waiting}", data=form)).text
-    news = late[late.index('id="news"') : late.index("</section>", late.index('id="news"'))]
+    news = late[late.index('id="conflict"') : late.index("</section>", late.index('id="conflict"'))]
     assert "Ghi chú thứ nhất" in news
     assert "Mở vụ việc" not in news
 
@@ -238,7 +239,7 @@ async def test_an_act_that_is_not_open_says_why_with_the_law(house: House, waiti
     worker = await house.as_person("lan.worker")
     page = await worker.get(f"/cases/c/{waiting}/forms/approve-plan")
     assert page.status == 422
-    assert "Điều 28(2)" in page.text
+    assert "khoản 4 Điều 28" in page.text
     assert "<form class" not in page.text
     assert (await worker.get(f"/cases/c/{waiting}/forms/note")).status == 404
     stranger = await house.as_person("thuong.worker")

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from services.cases.store import CaseFilter, list_cases
 from shared.identity import Principal, Role
 from tests.integration.cases_house import UNIT, Browser, House, act_on, house, token_of
 from tests.integration.test_cases_access import JSON, Matter, breaks, is_transferred, joins, matter
@@ -110,6 +111,34 @@ async def test_an_exclusion_in_either_of_two_merged_cases_stands_in_the_one_that
     assert (await act(gone, "minh.worker", "merge", into=kept.code, reason="Cùng một trẻ")).status == 200
     assert (await (await program(house, "lan.worker")).get(f"/cases/api/cases/{kept.id}")).status == 404
     assert (await house.rows("SELECT worker FROM cases WHERE id = :id", id=kept.id))[0].worker == "minh.worker"
+
+
+async def test_whom_the_chair_admits_again_after_a_merge_sees_both_files_and_finds_both_in_lists(house: House) -> None:
+    gone, kept = await matter(house, 1), await matter(house, 2)
+    await joins(gone)
+    await joins(kept)
+    await excluded(gone, "thuong.worker")
+    assert (await act(gone, "minh.worker", "merge", into=kept.code, reason="Cùng một trẻ")).status == 200
+    client = await program(house, "thuong.worker")
+    # The exclusion of one of the two wins over the membership of the other.
+    for case in (gone, kept):
+        assert (await client.get(f"/cases/api/cases/{case.id}")).status == 404
+    door = (await client.get("/cases/access")).text
+    assert gone.code not in door
+    assert kept.code not in door
+    await kept.must("binh.chair", "admit-member", person="thuong.worker")
+    for case in (gone, kept):
+        assert (await client.get(f"/cases/api/cases/{case.id}")).status == 200
+    async with house.database.transaction() as connection:
+        wanted = CaseFilter("merged", reader="thuong.worker")
+        listed = (await list_cases(connection, "all", wanted, house.now, limit=10, order="opened")).rows
+    assert [row.code for row in listed] == [gone.code]
+    assert kept.code in (await client.get("/cases/access")).text
+    # Parted again, each file's own decision stands.
+    assert (await act(gone, "minh.worker", "undo-merge", reason="Hai trẻ khác nhau")).status == 200
+    client = await program(house, "thuong.worker")
+    assert (await client.get(f"/cases/api/cases/{gone.id}")).status == 404
+    assert (await client.get(f"/cases/api/cases/{kept.id}")).status == 200
 
 
 async def test_an_exclusion_made_after_a_merge_goes_back_with_the_case_that_is_taken_out_again(house: House) -> None:

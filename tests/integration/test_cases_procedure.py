@@ -77,6 +77,9 @@ async def test_a_ban_is_asked_for_decided_and_ends_by_itself_after_three_days(ho
 async def test_a_child_is_handed_over_to_care_before_its_case_ends_so(house: House) -> None:
     case_id = await opened(house)
     worker, chair = await house.as_person("lan.worker"), await house.as_person("binh.chair")
+    page = (await chair.get(f"/cases/c/{case_id}")).text
+    assert "Chủ tịch UBND tỉnh, với cơ sở do tỉnh quản lý" in page
+    assert "Chủ tịch UBND huyện" not in page
     decided = await do(
         chair, case_id, "decide-alternative-care", care="kinship", carer="Bà ngoại", grounds="Trẻ muốn ở với bà"
     )

@@ -52,7 +52,7 @@ async def test_people_get_an_e_mail_that_says_what_where_and_when_and_nothing_of
         assert len(mail_server.messages) == 1
         message = mail_server.messages[0]
         assert message["To"] == "lan@phandinhphung.example"
-        assert message["Subject"] == "Vụ việc 0000ABCD tại Phường Phan Đình Phùng đã quá hạn lúc 02/03/2026 15:00"
+        assert message["Subject"] == "Vụ việc 0000ABCD tại Phường Phan Đình Phùng đã quá hạn: 02/03/2026 15:00"
         body = message.get_content()
         assert f"{BASE}/cases/c/{CASE}" in body
         assert "Hạn: 02/03/2026 15:00" in body
@@ -91,6 +91,36 @@ async def test_who_is_told_in_the_app_and_reading_is_each_persons_own(house: Hou
         answer = await worker.get(f"/notify/open/{notice}")
         assert answer.headers["location"] == "/cases"
         assert (await worker.get("/notify/api/inbox")).json()["unread"] == 0
+
+
+async def test_notices_that_say_the_same_are_one_line_read_by_one_button(house: House) -> None:
+    await house.hear(*((f"e{number}", concern("yes")) for number in range(3)), ("e9", missed()))
+    async with house.client("lan.worker") as worker:
+        page = (await worker.get("/notify/")).text
+        assert page.count("Có thông tin báo mới tại Phường Phan Đình Phùng") == 1
+        assert "3 tin như vậy" in page
+        alike = re.search(r'name="notice" value="(\S+ \S+ \S+)"', page)
+        assert alike is not None
+        await worker.post("/notify/read", notice=alike[1])
+        assert (await worker.get("/notify/api/inbox")).json()["unread"] == 1
+        for strange in ("x", f"{alike[1]} x", "--------------------------------"):
+            assert (await worker.post("/notify/read", notice=strange)).status_code == 422
+        await worker.post("/notify/read", undo=alike[1])
+        assert (await worker.get("/notify/api/inbox")).json()["unread"] == 4
+
+
+async def test_an_e_mail_and_a_notice_call_a_case_by_its_code(fresh_database: str, mail_server: MailServer) -> None:
+    mail = SecretStr(mail_server.url)
+    async with make_house(fresh_database, smtp_url=mail) as house, house.client("lan.worker") as worker:
+        wanted = {"channel": "email", "target": "lan@phandinhphung.example", "event_types": ["cases.deadline.missed"]}
+        assert (await worker.post("/notify/subscriptions", **wanted)).status_code == 303
+        event = missed()
+        facts = event.facts.model_copy(update={"code": "TN-2026-000328"})
+        await house.hear(("e1", event.model_copy(update={"facts": facts})))
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        assert mail_server.messages[0]["Subject"].startswith("Vụ việc TN-2026-000328 tại Phường Phan Đình Phùng")
+        assert "Vụ việc TN-2026-000328 tại" in (await worker.get("/notify/")).text
 
 
 async def test_an_open_inbox_shows_a_new_notice_without_asking(house: House) -> None:

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from fastapi import APIRouter
 
 from agency.sealing import sealed as sealed_for
 from local.kafka import EmbeddedKafka
 from shared.contracts.envelope import from_structured
 from shared.identity import demo_directory
+from shared.messaging.operations import Operations, StuckWork
 from shared.messaging.processing import Record
 from shared.web.app import create_app
 from shared.web.pages import Pages
@@ -60,6 +63,28 @@ async def test_a_failed_event_is_shown_without_its_content_and_discarded_once(ho
     unstorable = {"form_token": token_of(page), "act": "release", "topic": "a\x00b", "key": "k"}
     assert (await operator.ask("/cases/ops/repair", unstorable)).status == 422
     assert "Không có gì bị giữ lại" in (await operator.ask("/cases/ops/panel")).text
+
+
+async def test_work_that_is_stuck_is_counted_on_the_common_page_and_listed_on_the_services_own(house: House) -> None:
+    service, since = house.running(), datetime(2026, 11, 24, 1, tzinfo=UTC)
+    found = [StuckWork("TN-2026-000001", "KeyError", since, 3, since)]
+
+    async def stuck() -> list[StuckWork]:
+        return found
+
+    router = APIRouter(prefix="/cases")
+    router.include_router(Operations("cases", Pages(), service.repair, service.status, stuck).router)
+    directory = demo_directory({"05443": "Xã Một"})
+    operator = Visitor(create_app("cases", [router], Pages(), directory, house.settings, prefix="/cases"))
+    await operator.enter("son.operator")
+    panel = (await operator.ask("/cases/ops/panel")).text
+    assert 'href="/cases/ops#stuck"' in panel
+    assert "Việc bị mắc" in panel
+    assert "TN-2026-000001" not in panel
+    page = (await operator.ask("/cases/ops?lang=vi")).text
+    assert all(said in page for said in ('id="stuck"', "TN-2026-000001", "KeyError"))
+    found.clear()
+    assert "Việc bị mắc" not in (await operator.ask("/cases/ops/panel")).text
 
 
 async def test_a_parked_key_is_released_by_its_button_once_the_cause_is_mended(house: House) -> None:

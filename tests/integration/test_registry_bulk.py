@@ -39,7 +39,8 @@ _TABLES = {
     "statement": "SELECT * FROM statement",
     "circumstance": "SELECT * FROM circumstance",
     "block": "SELECT key, child_id FROM block",
-    "pair": "SELECT low, high, round(probability::numeric, 4)::text AS probability, reasons, state FROM pair",
+    "pair": """SELECT low, high, round(probability::numeric, 4)::text AS p, reasons, state, low_unit, high_unit
+               FROM pair""",
     "history": "SELECT child_id, kind, actor, detail FROM history",
     "revision": "SELECT * FROM revision",
     "key": "SELECT kid FROM privacy_key",

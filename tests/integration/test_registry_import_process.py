@@ -80,7 +80,7 @@ async def handed_in(database: Database, keys: Keys, folder: Path) -> str:
     key, wrapped = keys.make_private(f"import/{import_id}")
     writer = SealedWriter(folder / import_id, key, import_id)
     writer.add(roster())
-    writer.finish()
+    writer.end()
     form = next(form for form in shipped() if form.name == "commune-roster")
     row = store.ImportRow(
         id=import_id,

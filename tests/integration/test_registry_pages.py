@@ -242,3 +242,25 @@ async def test_the_api_does_what_the_pages_do(house: House) -> None:
     assert status == 422
     assert {violation["rule"] for violation in problem["violations"]} == {"name-missing", "not-a-child"}
     assert (await lan.json("GET", "/registry/api/matches"))[1] == {"pair": None, "more": False}
+
+
+async def test_a_worker_parts_a_record_of_two_children_and_takes_it_back(house: House) -> None:
+    lan = await house.browser("lan.worker")
+    first = await registered(lan)
+    await lan.post("/registry/register", **{**FORM, "name": "Nguyễn Thị Ngọc Ánh", "seen": first})
+    queue = await lan.get(f"/registry/matches?unit={HOME}")
+    pair = re.search(r'action="(/registry/matches/\d+)"', queue.text)
+    assert pair is not None
+    assert "khác nhau" in queue.text
+    await lan.post(pair.group(1), decision="same")
+    page = await lan.get(f"/registry/children/{first}/split")
+    record = re.search(r'name="records" value="([^"]+)"', page.text)
+    assert record is not None
+    assert (await lan.post(f"/registry/children/{first}/split", records=record.group(1))).status == 422
+    parted = await lan.post(f"/registry/children/{first}/split", records=record.group(1), reason="Hai bé sinh đôi")
+    assert parted.status == 303
+    page = await lan.get(parted.headers["location"])
+    undo = re.search(r'action="(/registry/splits/[^"]+/undo)"', page.text)
+    assert undo is not None
+    assert (await lan.post(undo.group(1))).headers["location"] == f"/registry/children/{first}"
+    assert (await lan.post(undo.group(1))).status == 409

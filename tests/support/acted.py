@@ -13,10 +13,10 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from services.cases.desk.files import answers_in
 from services.cases.domain import acts
 from services.cases.domain.model import Case, Clock, Task, World, local_day
 from shared.reference.forms import Form, FormField, Forms
+from shared.reference.terms import answers_in
 from tests.support.rated import ROWS
 
 HERE, THERE = "05443", "05455"

@@ -34,11 +34,18 @@ class ActRequest(BaseModel):
     act: Act
 
 
-def add_routes(api: APIRouter, office: Office) -> None:
-    """The routes of this part."""
+class CaseRoutes:
+    """Cases for machines.
 
-    @api.get("/cases")
+    Args:
+        office: does the work, one transaction a request.
+    """
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+
     async def cases(
+        self,
         principal: SignedIn,
         status: Literal["open", "closed", "merged"] = "open",
         unit: str | None = None,
@@ -59,7 +66,7 @@ def add_routes(api: APIRouter, office: Office) -> None:
         place = Place.read(order, after) if after else None
         if after and place is None:
             raise HTTPException(422)
-        async with office.scope() as scope:
+        async with self.office.scope() as scope:
             page = await store.list_cases(
                 scope.connection, principal.units, wanted, scope.now, limit=_PAGE, order=order, after=place
             )
@@ -68,21 +75,19 @@ def add_routes(api: APIRouter, office: Office) -> None:
         rows = [{name: row[name] for name in row if name not in hidden} for row in page.rows]
         return {"total": total, "following": str(page.following) if page.following else None, "cases": rows}
 
-    @api.get("/cases/{key}")
-    async def case(key: str, principal: SignedIn) -> dict[str, Any]:
+    async def case(self, key: str, principal: SignedIn) -> dict[str, Any]:
         """One case by id or code: coarse facts, clocks, tasks, and the acts open to the caller."""
-        async with office.scope() as scope:
+        async with self.office.scope() as scope:
             found = await seen_case(scope.connection, key, principal, scope.now)
             return case_json(found, principal, scope.now, await _siblings(scope.connection, found))
 
-    @api.get("/cases/{key}/identity")
-    async def identity(key: str, principal: SignedIn) -> Any:
+    async def identity(self, key: str, principal: SignedIn) -> Any:
         """Who the child is, as reported; to the case's team and to who broke the glass, and remembered.
 
         403 says how to come in.
         """
-        actor, reader = actor_of(principal), office.desk.files.reader
-        async with office.scope() as scope:
+        actor, reader = actor_of(principal), self.office.desk.files.reader
+        async with self.office.scope() as scope:
             found = await seen_case(scope.connection, key, principal, scope.now)
             basis = await reader.admit(scope.connection, found, actor, "api", scope.now)
             if basis is None:
@@ -92,16 +97,25 @@ def add_routes(api: APIRouter, office: Office) -> None:
         children = [reading.child.model_dump(mode="json") for reading in readings if reading.child]
         return {"case_id": found.id, "child_id": found.child_id, "described": children, "basis": basis}
 
-    @api.post("/cases/{case_id}/acts")
-    async def act(case_id: str, request: ActRequest, principal: SignedIn) -> dict[str, Any]:
+    async def act(self, case_id: str, request: ActRequest, principal: SignedIn) -> dict[str, Any]:
         """Do something to a case. 409 where somebody was faster, 422 with rule and law where it is not open."""
-        async with office.scope() as scope:
+        async with self.office.scope() as scope:
             await seen_case(scope.connection, case_id, principal, scope.now)
             try:
-                after = await office.desk.cases.act(scope, case_id, request.act, actor_of(principal), request.version)
+                actor = actor_of(principal)
+                after = await self.office.desk.cases.act(scope, case_id, request.act, actor, request.version)
             except Rejected as rejected:
                 raise conflict(rejected) from None
             return case_json(after, principal, scope.now, await _siblings(scope.connection, after))
+
+
+def add_routes(api: APIRouter, office: Office) -> None:
+    """The routes of this part."""
+    routes = CaseRoutes(office)
+    api.get("/cases")(routes.cases)
+    api.get("/cases/{key}")(routes.case)
+    api.get("/cases/{key}/identity")(routes.identity)
+    api.post("/cases/{case_id}/acts")(routes.act)
 
 
 async def seen_case(connection: AsyncConnection, key: str, principal: Principal, now: datetime) -> Case:
@@ -197,10 +211,30 @@ def case_json(case: Case, principal: Principal, now: datetime, siblings: list[st
             for member in case.team
             if member.state != "left"
         ],
+        "glasses": glasses_json(case, actor),
         "reads_identity": team.basis_of(case, actor, now),
         "acts": open_acts(case, actor),
         "access_acts": team.open_team_acts(case, actor, now),
     }
+
+
+def glasses_json(case: Case, actor: Actor) -> list[dict[str, Any]]:
+    """Identity opened from outside the team, each time under the `id` that its review names: all of it to who oversees
+    the case, to anybody else their own."""
+    oversees = team.oversees(case, actor)
+    return [
+        {
+            "id": glass.id,
+            "person": glass.person,
+            "role": glass.role,
+            "purpose": glass.purpose,
+            "since": _iso(glass.since),
+            "until": _iso(glass.until),
+            "verdict": glass.verdict,
+        }
+        for glass in case.glasses
+        if oversees or glass.person == actor.id
+    ]
 
 
 def _offered_json(case: Case, actor: Actor) -> dict[str, Any]:

@@ -10,9 +10,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.cases import store
 from services.cases.api.answers import conflict
 from services.cases.domain.acts import ConcernAct
+from services.cases.domain.model import Case
 from services.cases.domain.rules import open_concern_acts
 from services.cases.office import Office, coarse
-from services.cases.reading import actor_of, may_open, may_see_concern
+from services.cases.reading import actor_of, find_seen_concern, may_open
 from services.cases.store import ConcernFile
 from shared.contracts.agency import ConcernReported
 from shared.contracts.errors import Rejected, refuse_unstorable
@@ -40,50 +41,57 @@ class SearchRequest(BaseModel):
     said: Annotated[str, Field(min_length=1, max_length=300)]
 
 
-def add_routes(api: APIRouter, office: Office) -> None:
-    """The routes of this part."""
+class IntakeRoutes:
+    """Reports of concern, and the search, for machines.
 
-    @api.get("/concerns")
-    async def concerns(principal: SignedIn) -> dict[str, Any]:
+    Args:
+        office: does the work, one transaction a request.
+    """
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+
+    async def concerns(self, principal: SignedIn) -> dict[str, Any]:
         """Reports that wait for triage in the caller's area; for the hotline, what the caller wrote down."""
         actor = actor_of(principal)
-        async with office.scope() as scope:
+        async with self.office.scope() as scope:
             if actor.role in ("worker", "chair", "coordinator"):
                 files = await store.waiting_concerns(scope.connection, actor.units, _PAGE)
             else:
                 files = await store.concerns_entered_by(scope.connection, actor.id, _PAGE)
         return {"concerns": [_concern_json(file, principal) for file in files]}
 
-    @api.post("/concerns", status_code=201)
     async def report(
+        self,
         data: ConcernReported,
         principal: Reporter,
         report_id: Annotated[str, Query(max_length=100, min_length=1)] | None = None,
     ) -> dict[str, Any]:
-        """Report a concern (form 01). The same `report_id` again changes nothing."""
+        """Report a concern (form 01). The same report under the same `report_id` again changes nothing.
+
+        Another one under it is refused (`report-sent-already`).
+        """
         refuse_unstorable(data.model_dump(mode="json"))
-        async with office.scope() as scope:
-            file = await office.report(scope, data, principal, report_id or new_id())
+        async with self.office.scope() as scope:
+            file = await self.office.report(scope, data, principal, report_id or new_id())
         return _concern_json(file, principal)
 
-    @api.post("/concerns/{concern_id}/acts")
-    async def act(concern_id: str, request: ConcernActRequest, principal: SignedIn) -> dict[str, Any]:
-        """Decide on a report that waits: open, link, dismiss, forward, answer."""
+    async def act(self, concern_id: str, request: ConcernActRequest, principal: SignedIn) -> dict[str, Any]:
+        """Decide on a report that waits: open, link, dismiss, forward, answer; and on any: when it was received."""
         actor = actor_of(principal)
-        async with office.scope() as scope:
-            file = await store.find_concern(scope.connection, concern_id)
-            case_id = file.concern.case_id if file is not None else None
-            case = await store.find_case(scope.connection, case_id) if case_id else None
-            if file is None or not may_see_concern(actor, file, case, scope.now):
+        async with self.office.scope() as scope:
+            found = await find_seen_concern(scope.connection, concern_id, actor, scope.now)
+            if found is None:
                 raise HTTPException(404)
             try:
-                after = await office.desk.intake.act(scope, file.concern.id, request.act, actor, request.version)
+                concern = found[0].concern
+                after = await self.office.desk.intake.act(scope, concern.id, request.act, actor, request.version)
             except Rejected as rejected:
                 raise conflict(rejected) from None
-        return _concern_json(after, principal)
+            now_of = await store.find_case(scope.connection, after.concern.case_id) if after.concern.case_id else None
+        return _concern_json(after, principal, now_of)
 
-    @api.post("/search")
-    async def search(request: SearchRequest, principal: SignedIn) -> dict[str, Any]:
+    async def search(self, request: SearchRequest, principal: SignedIn) -> dict[str, Any]:
         """Cases and reports by code, child's name or personal number, in the caller's area; coarse facts only.
 
         A search by name or number is remembered. It is a POST because no name stands in an address.
@@ -91,11 +99,14 @@ def add_routes(api: APIRouter, office: Office) -> None:
         actor = actor_of(principal)
         if actor.role not in ("worker", "chair", "coordinator", "hotline"):
             raise NotAllowedError("The role sees no cases")
-        async with office.scope() as scope:
-            found = await office.desk.finding.search(scope, actor, request.said)
+        async with self.office.scope() as scope:
+            found = await self.office.desk.finding.search(scope, actor, request.said)
             by_code = found.code_of
             if by_code and not await may_open(scope.connection, actor, by_code["what"], by_code["id"], scope.now):
                 by_code = None
+            numbered = [
+                match for match in found.numbered if await may_open(scope.connection, actor, *match.matter, scope.now)
+            ]
         return {
             "by_code": by_code and {"what": by_code["what"], "id": by_code["id"]},
             "too_common": found.too_common,
@@ -110,12 +121,21 @@ def add_routes(api: APIRouter, office: Office) -> None:
                     "status": match.status,
                     "received_at": match.received_at,
                 }
-                for match in found.matches
+                for match in (*found.matches, *numbered)
             ],
         }
 
 
-def _concern_json(file: ConcernFile, principal: Principal) -> dict[str, Any]:
+def add_routes(api: APIRouter, office: Office) -> None:
+    """The routes of this part."""
+    routes = IntakeRoutes(office)
+    api.get("/concerns")(routes.concerns)
+    api.post("/concerns", status_code=201)(routes.report)
+    api.post("/concerns/{concern_id}/acts")(routes.act)
+    api.post("/search")(routes.search)
+
+
+def _concern_json(file: ConcernFile, principal: Principal, case: Case | None = None) -> dict[str, Any]:
     concern = file.concern
     return {
         "id": concern.id,
@@ -123,5 +143,5 @@ def _concern_json(file: ConcernFile, principal: Principal) -> dict[str, Any]:
         "version": concern.version,
         "case_id": concern.case_id,
         "facts": coarse(concern.facts()),
-        "acts": open_concern_acts(concern, actor_of(principal)),
+        "acts": open_concern_acts(concern, actor_of(principal), case),
     }

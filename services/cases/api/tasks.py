@@ -15,7 +15,7 @@ from services.cases.domain.acts import MaybeWords
 from services.cases.domain.acts.base import Typed
 from services.cases.domain.model import Case, Task
 from services.cases.office import Office
-from services.cases.reading import Reading, actor_of, may_answer, may_read_identity, may_see_case
+from services.cases.reading import Reading, actor_of, find_seen_task, may_answer, may_read_identity
 from services.cases.store import TaskFilter
 from shared.contracts.vocabulary import Moment, Sector
 from shared.identity import NotAllowedError, Principal, SignedIn
@@ -56,11 +56,18 @@ class AnswerRequest(Typed):
     new_date: Annotated[Moment | None, Field(description="the proposed date, with a time zone")] = None
 
 
-def add_routes(api: APIRouter, office: Office) -> None:
-    """The routes of this part."""
+class TaskRoutes:
+    """Tasks for machines.
 
-    @api.get("/tasks")
+    Args:
+        office: does the work, one transaction a request.
+    """
+
+    def __init__(self, office: Office) -> None:
+        self.office = office
+
     async def tasks(
+        self,
         principal: SignedIn,
         awaited: Annotated[
             Literal["sector", "commune", "nobody"] | None,
@@ -90,47 +97,45 @@ def add_routes(api: APIRouter, office: Office) -> None:
             overdue=overdue,
             reader=principal.id,
         )
-        async with office.scope() as scope:
+        async with self.office.scope() as scope:
             rows, total = await store.list_tasks(
                 scope.connection, principal.units, wanted, scope.now, limit=_PAGE, offset=(page - 1) * _PAGE
             )
         return {"total": total, "page": page, "tasks": [_row_json(row) for row in rows]}
 
-    @api.get("/tasks/{task_id}")
-    async def task(task_id: str, principal: SignedIn) -> dict[str, Any]:
+    async def task(self, task_id: str, principal: SignedIn) -> dict[str, Any]:
         """One task with what was said about it. The asked sector's first look makes it `seen`.
 
         To the asked sector and to the commune; the province sees it without words. 404 for anybody else.
         """
         actor = actor_of(principal)
-        async with office.scope() as scope:
+        async with self.office.scope() as scope:
             case, found = await _seen_task(scope.connection, task_id, principal, scope.now)
             if may_answer(actor, found, case):
-                case = await office.desk.tasks.see(scope, case, task_id, actor)
+                case = await self.office.desk.tasks.see(scope, case, task_id, actor)
                 found = case.task(task_id) or found
             reads = may_answer(actor, found, case) or may_read_identity(actor, case, scope.now)
+            reader = self.office.desk.files.reader
             if reads:
-                await office.desk.files.reader.remember_task(scope.connection, case, actor, scope.now)
+                await reader.remember_task(scope.connection, case, actor, scope.now)
             said = []
             for line in await store.task_lines(scope.connection, case.id, task_id) if reads else ():
-                words = dict(await office.desk.files.reader.words(scope.connection, line))
+                words = await reader.task_words(scope.connection, line, case, found, actor, scope.now)
                 said.append({"at": line.at, "what": line.kind, **words})
         return {**_task_json(case, found), "replaced_by": found.replaced_by, "said": said}
 
-    @api.get("/tasks/{task_id}/child")
-    async def child(task_id: str, principal: SignedIn) -> dict[str, Any]:
+    async def child(self, task_id: str, principal: SignedIn) -> dict[str, Any]:
         """What the asked sector needs of the child for this task, while the task is open; remembered."""
         actor = actor_of(principal)
-        async with office.scope() as scope:
+        async with self.office.scope() as scope:
             case, found = await _seen_task(scope.connection, task_id, principal, scope.now)
             if not may_answer(actor, found, case):
                 raise NotAllowedError("Only the asked sector needs this")
-            await office.desk.files.reader.remember_task(scope.connection, case, actor, scope.now)
-            reading = await office.desk.files.reader.for_task(scope.connection, case, found)
+            await self.office.desk.files.reader.remember_task(scope.connection, case, actor, scope.now)
+            reading = await self.office.desk.files.reader.for_task(scope.connection, case, found)
         return {"task_id": found.id, "child": _needed(reading)}
 
-    @api.post("/tasks/{task_id}/answers")
-    async def answer(task_id: str, request: AnswerRequest, principal: SignedIn) -> dict[str, Any]:
+    async def answer(self, task_id: str, request: AnswerRequest, principal: SignedIn) -> dict[str, Any]:
         """Answer a task: the sector that was asked, or the case's commune, which writes down what the sector said.
 
         A task whose case was merged is answered by the one that took its place: `task_id` in the answer says which.
@@ -138,10 +143,10 @@ def add_routes(api: APIRouter, office: Office) -> None:
         date, remind, ask another, cancel) are acts of its case: `POST /cases/api/cases/{case_id}/acts`.
         """
         actor = actor_of(principal)
-        async with office.scope() as scope:
+        async with self.office.scope() as scope:
             if actor.role not in ("sector", "hotline", "agency", "worker", "chair"):
                 raise NotAllowedError("The role answers no tasks")
-            after, taker = await office.desk.tasks.answer(
+            after, taker = await self.office.desk.tasks.answer(
                 scope,
                 task_id,
                 actor,
@@ -157,19 +162,23 @@ def add_routes(api: APIRouter, office: Office) -> None:
         return {"task_id": found.id, "state": found.state, "due": found.due, "awaited": found.awaited}
 
 
+def add_routes(api: APIRouter, office: Office) -> None:
+    """The routes of this part."""
+    routes = TaskRoutes(office)
+    api.get("/tasks")(routes.tasks)
+    api.get("/tasks/{task_id}")(routes.task)
+    api.get("/tasks/{task_id}/child")(routes.child)
+    api.post("/tasks/{task_id}/answers")(routes.answer)
+
+
 async def _seen_task(
     connection: AsyncConnection, task_id: str, principal: Principal, now: datetime
 ) -> tuple[Case, Task]:
     """The task, if the caller may know of it; otherwise it does not exist for them."""
-    actor = actor_of(principal)
-    case_id = await store.case_of_task(connection, task_id)
-    case = await store.find_case(connection, case_id) if case_id else None
-    task = case.task(task_id) if case else None
-    if case is None or task is None:
+    found = await find_seen_task(connection, task_id, actor_of(principal), now)
+    if found is None:
         raise HTTPException(404)
-    if not may_answer(actor, task, case) and not may_see_case(actor, case, now):
-        raise HTTPException(404)
-    return case, task
+    return found
 
 
 def _row_json(row: RowMapping) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from services.cases import store
-from services.cases.desk.files import CaseFiles, not_found
+from services.cases.desk.files import CaseFiles, Scopes, not_found
 from services.cases.domain import team
 from services.cases.domain.acts.team import TeamAct
 from services.cases.domain.model import Actor, Case
@@ -33,6 +33,19 @@ class AccessDesk:
         limits = self.limits.on(scope.now)
         decision = team.decide(case, act, actor, self.files.world(scope.now), limits, people)
         return await self.files.save(scope, case, decision, actor, seen=False)
+
+    async def hand_on(self, scopes: Scopes, *, only: str | None = None, most: int = 0) -> int:
+        """Hand on the cases that wait for it, each in its own transaction, so that a break loses and repeats nothing.
+
+        In: `only` of one reassignment; `most`: how many, 0: all. Out: how many.
+        """
+        handed = 0
+        while not most or handed < most:
+            async with scopes() as scope:
+                if await self.reassign_next(scope, only) is None:
+                    break
+            handed += 1
+        return handed
 
     async def reassign_next(self, scope: Scope, identifier: str | None = None) -> str | None:
         """Hand on one case that waits for it, if it is still the worker's; else it is skipped and shown to a person.

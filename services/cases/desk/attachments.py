@@ -1,14 +1,16 @@
 """The desk's files: attached, opened, removed, and a case's whole file copied out; all remembered in the timeline.
 
-Bytes are sealed under the case's key before they come here, and opened part by part.
+Bytes are sealed under the case's key as they arrive, and opened part by part.
 """
 
 from __future__ import annotations
 
 import asyncio
+from dataclasses import asdict, dataclass
 
 from services.cases import store
-from services.cases.desk.files import CaseFiles, not_found
+from services.cases.desk.files import CaseFiles, Scopes, not_found
+from services.cases.desk.incoming import IncomingFile
 from services.cases.domain import attachments as rules
 from services.cases.domain import team
 from services.cases.domain.attachments import Attachment
@@ -20,7 +22,14 @@ from shared.contracts.errors import Rejected
 from shared.messaging.router import Scope
 from shared.privacy import DataKey, Erased, Unreadable
 from shared.privacy.sealing import PART
-from shared.web.uploads import Pieces, Upload
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What a sender says of a file: what they call it, and its caption."""
+
+    name: str
+    caption: str
 
 
 class AttachmentDesk:
@@ -33,7 +42,9 @@ class AttachmentDesk:
     def __init__(self, files: CaseFiles, limits: CasesSettings) -> None:
         self.files = files
         self.limits = limits
-        self.uploads = asyncio.Semaphore(limits.uploads_at_once)
+        # A slow line holds a place among those that arrive, and nobody's turn to be looked at and written.
+        self.arriving = asyncio.Semaphore(limits.uploads_arriving)
+        self._turn = asyncio.Semaphore(limits.uploads_at_once)
 
     async def begin(self, scope: Scope, case_id: str, task_id: str | None, actor: Actor) -> DataKey:
         """Whether the actor may attach something here now, and the key to seal it under. Raises `Rejected`."""
@@ -44,37 +55,40 @@ class AttachmentDesk:
         except Erased:
             raise _erased("file") from None
 
-    def check(self, upload: Upload[Pieces]) -> tuple[Media, str, str]:
-        """What was sent: its type, name and caption. CPU work, for a thread. Raises `Rejected`."""
-        if upload.problem is not None:
-            raise upload.problem
-        if not upload.name and upload.content.size == 0:
-            raise refuse("file", "file-missing", "Chọn một tệp để đính kèm.", "Choose a file to attach.")
-        media = rules.check_content(upload.content)
-        return media, rules.check_name(upload.name, media), rules.check_caption(upload.fields.get("caption", ""))
+    async def take(
+        self,
+        scopes: Scopes,
+        case_id: str,
+        task_id: str | None,
+        actor: Actor,
+        content: IncomingFile,
+        said: Said,
+    ) -> Attachment:
+        """Look at a file that has arrived, and keep it in a transaction of its own. Raises `Rejected`."""
+        async with self._turn:
+            media, said = await asyncio.to_thread(_checked, content, said)
+            async with scopes() as scope:
+                return await self._keep(scope, case_id, task_id, actor, content, media, said)
 
-    async def attach(
+    async def _keep(
         self,
         scope: Scope,
         case_id: str,
         task_id: str | None,
         actor: Actor,
-        attachment_id: str,
-        checked: tuple[Media, str, str],
-        size: int,
-        parts: list[bytes],
+        content: IncomingFile,
+        media: Media,
+        said: Said,
     ) -> Attachment:
-        """A file that was checked and sealed (as the stream `attachment_id`). Raises `Rejected`."""
         case = await store.lock_case(scope.connection, case_id)
         case = await self._require(scope, case, task_id, actor)
-        media, name, caption = checked
         attachment = Attachment(
-            id=attachment_id,
+            id=content.stream,
             case_id=case.id,
             task_id=task_id,
             media=media.type,
             kind=media.kind,
-            size=size,
+            size=content.size,
             added_at=scope.now,
             added_by=actor.id,
             added_by_name=actor.name,
@@ -82,9 +96,10 @@ class AttachmentDesk:
         )
         kid = f"case/{case.id}"
         try:
-            words = await self.files.keys.seal(scope.connection, {"name": name, "caption": caption}, kid, create=False)
-            await store.save_attachment(scope.connection, AttachmentFile(attachment, kid, words), parts)
-            await self.files.save(scope, case, rules.added(case, attachment, name, caption), actor, seen=False)
+            words = await self.files.keys.seal(scope.connection, asdict(said), kid, create=False)
+            await store.save_attachment(scope.connection, AttachmentFile(attachment, kid, words), content.sealed())
+            decision = rules.added(case, attachment, said.name, said.caption)
+            await self.files.save(scope, case, decision, actor, seen=False)
         except Erased:  # while the file was on its way
             raise _erased("file") from None
         return attachment
@@ -152,6 +167,14 @@ class AttachmentDesk:
         rules.require_may_attach(case, task, actor)
         rules.check_count(await store.count_attachments(scope.connection, case.id), self.limits.attachments_per_case)
         return case
+
+
+def _checked(content: IncomingFile, said: Said) -> tuple[Media, Said]:
+    """What the file is, and its words as they are kept. CPU work. Raises `Rejected`."""
+    if not said.name and content.size == 0:
+        raise refuse("file", "file-missing", "Chọn một tệp để đính kèm.", "Choose a file to attach.")
+    media = rules.check_content(content)
+    return media, Said(rules.check_name(said.name, media), rules.check_caption(said.caption))
 
 
 def _erased(field: str) -> Rejected:

@@ -5,7 +5,8 @@ Every other part of the desk changes a case or a report through here, so that th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -25,8 +26,12 @@ from shared.privacy import Keys
 from shared.reference.calendar import LOCAL
 from shared.reference.deadlines import Deadlines
 from shared.reference.forms import Forms
-from shared.reference.terms import Terms
+from shared.reference.intake import Intake
+from shared.reference.terms import Terms, answers_in
 from shared.reference.units import Units
+
+# Opens a transaction of its own; what was emitted is written before it commits.
+Scopes = Callable[[], AbstractAsyncContextManager[Scope]]
 
 
 class CaseFiles:
@@ -56,6 +61,7 @@ class CaseFiles:
             )
         }
 
+        self._intake = Intake.load()
         self._forms = Forms.load()
         kinds = Terms.load("service-kinds")
         self._service_tasks = {code: str(kinds.get(code, "task")) for code in kinds.codes()}
@@ -85,6 +91,7 @@ class CaseFiles:
             answers=self._codes["request-answers"],
             access_purposes=self._codes["access-purposes"],
             after_pause=self.deadlines.after_pause,
+            oldest_receipt=self._intake.oldest_receipt(now),
             forms=self._forms,
             codes=answers_in,
             service_tasks=self._service_tasks,
@@ -185,16 +192,6 @@ class CaseFiles:
         if case.version != version:
             raise acts.version_changed()
         return case
-
-
-def answers_in(name: str) -> list[str]:
-    """The codes of a list that a form may be answered with, in the list's order."""
-    terms = Terms.load(name)
-    return [
-        code
-        for code in terms.codes()
-        if terms.get(code, "offered") is not False and terms.get(code, "answer") is not False
-    ]
 
 
 def local(scope: Scope) -> datetime:

@@ -22,7 +22,12 @@ from shared.privacy import Keys
 _SHOWN = 8
 _LISTED = 50
 _CODE = re.compile(r"(TN|BT)[-\s]?(\d{4})[-\s]?(\d{1,9})", re.IGNORECASE)
+# The number alone, as people say it, and in how many years it is looked for.
+_LAST_DIGITS = re.compile(r"[0-9]{1,8}")
+_YEARS = 10
 _ERASED_WITHIN = timedelta(days=2)
+# Who looks beyond what their own sector reported: within their area, which for some is the province.
+_BEYOND_SECTOR = frozenset({"worker", "chair", "coordinator", "hotline"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,13 @@ class Match:
     entered_by: str | None
     same_birth: bool
     same_number: bool
+    sex: str = "unknown"
+    age_band: str = "unknown"
+
+    @property
+    def matter(self) -> tuple[Literal["case", "concern"], str]:
+        """What it leads to: the case if there is one, and its id."""
+        return ("case", self.case_id) if self.case_id is not None else ("concern", self.concern_id)
 
     @property
     def open_case(self) -> bool:
@@ -55,11 +67,13 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """What a search found. `code_of`: where the words were a code, what it is of. `too_common`: the name means nobody
-    in particular. `more`: there are others."""
+    """What a search found. `code_of`: where the words were a code, what it is of. `numbered`: where they were the last
+    digits of codes, what these are of, also outside the actor's reach. `too_common`: the name means nobody in
+    particular. `more`: there are others."""
 
     matches: Sequence[Match] = ()
     code_of: Mapping[str, Any] | None = None
+    numbered: Sequence[Match] = ()
     too_common: bool = False
     more: bool = False
     asked: Literal["code", "number", "name", "nothing"] = "nothing"
@@ -77,7 +91,10 @@ class FindingDesk:
 
     async def learn(self, scope: Scope, file_id: str, children: Sequence[ChildDescription | None]) -> None:
         """A file is found by these children from now on, and by no others."""
-        tokens = [self._tokens(child.name, child.number, child.birth_date) if child else Tokens() for child in children]
+        tokens = [
+            tokens_of(self._keys, child.name, child.number, child.birth_date) if child else Tokens()
+            for child in children
+        ]
         await store.keep_tokens(scope.connection, file_id, tokens)
 
     async def forget(self, scope: Scope) -> None:
@@ -100,7 +117,7 @@ class FindingDesk:
         Within what the actor may know of: the hotline and the coordinator of the province, a commune of itself, a
         sector of what it reported.
         """
-        asked = self._tokens(name, number, birth_date)
+        asked = tokens_of(self._keys, name, number, birth_date)
         if len(asked.words) < 2 and asked.number is None:
             return []
         leading, _common = await self._leading(scope, asked)
@@ -112,7 +129,8 @@ class FindingDesk:
             leading,
             actor.units,
             actor.id,
-            sector=actor.sector if actor.role == "sector" else None,
+            # A sector's officer and its program alike; nobody else is here by a sector alone.
+            sector=None if actor.role in _BEYOND_SECTOR else actor.sector or "none",
             without=without.file_id if without else "",
         )
         matches: list[Match] = []
@@ -143,8 +161,13 @@ class FindingDesk:
             kind, year, number = code.groups()
             found = await store.file_by_code(scope.connection, f"{kind.upper()}-{year}-{int(number):06d}")
             return Found(code_of=found, asked="code")
+        if _LAST_DIGITS.fullmatch(said.strip()):
+            years = range(scope.now.year, scope.now.year - _YEARS, -1)
+            codes = [f"{kind}-{year}-{int(said):06d}" for year in years for kind in ("TN", "BT")]
+            rows = await store.matters_by_code(scope.connection, codes)
+            return Found(numbered=[_numbered(row) for row in rows], asked="code")
         number = number_of(said) if not re.search(r"[^\W\d_]", said) else None
-        asked = self._tokens(None, number, None) if number else self._tokens(said, None, None)
+        asked = tokens_of(self._keys, None, number, None) if number else tokens_of(self._keys, said, None, None)
         by: Literal["number", "name"] = "number" if number else "name"
         if not asked.kinds():
             return Found()
@@ -178,16 +201,19 @@ class FindingDesk:
     async def _remember(self, scope: Scope, actor: Actor, matches: Sequence[Match]) -> None:
         """That somebody looked, and whose files they were shown; never what they typed."""
         basis: store.Basis = "role" if actor.role in ("worker", "chair", "coordinator") else "entered"
-        for file_id, case_id in sorted({match.file_id: match.case_id for match in matches}.items()) or [("-", None)]:
-            await store.record_read(scope.connection, actor, store.Read(file_id, case_id, "search", basis), scope.now)
+        shown = sorted({match.file_id: match.case_id for match in matches}.items()) or [("-", None)]
+        reads = [store.Read(file_id, case_id, "search", basis) for file_id, case_id in shown]
+        await store.record_reads(scope.connection, actor, reads, scope.now)
 
-    def _tokens(self, name: str | None, number: str | None, birth_date: date | None) -> Tokens:
-        digits = number_of(number)
-        return Tokens(
-            words=tuple(self._keys.blind(b"name", word.encode()) for word in words_of(name)),
-            number=None if digits is None else self._keys.blind(b"number", digits.encode()),
-            birth=None if birth_date is None else self._keys.blind(b"birth", birth_date.isoformat().encode()),
-        )
+
+def tokens_of(keys: Keys, name: str | None, number: str | None, birth_date: date | None) -> Tokens:
+    """What is known of a child, as the tokens that it is found by."""
+    digits = number_of(number)
+    return Tokens(
+        words=tuple(keys.blind(b"name", word.encode()) for word in words_of(name)),
+        number=None if digits is None else keys.blind(b"number", digits.encode()),
+        birth=None if birth_date is None else keys.blind(b"birth", birth_date.isoformat().encode()),
+    )
 
 
 def _match(row: Mapping[str, Any], fit: Fit | None) -> Match:
@@ -206,6 +232,30 @@ def _match(row: Mapping[str, Any], fit: Fit | None) -> Match:
         entered_by=row["entered_by"],
         same_birth=bool(row["same_birth"]),
         same_number=bool(row["same_number"]),
+        sex=row["sex"],
+        age_band=row["age_band"],
+    )
+
+
+def _numbered(row: Mapping[str, Any]) -> Match:
+    is_case = row["what"] == "case"
+    return Match(
+        file_id="",
+        concern_id="" if is_case else row["id"],
+        concern_code="" if is_case else row["code"],
+        received_at=row["received_at"],
+        unit=row["unit"],
+        kind=row["kind"],
+        status=row["status"],
+        fit=None,
+        case_id=row["id"] if is_case else None,
+        case_code=row["code"] if is_case else None,
+        step=row["step"],
+        entered_by=row["entered_by"],
+        same_birth=False,
+        same_number=False,
+        sex=row["sex"],
+        age_band=row["age_band"],
     )
 
 

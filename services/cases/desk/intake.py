@@ -12,7 +12,7 @@ from services.cases.desk.files import CaseFiles, local, not_found
 from services.cases.desk.finding import FindingDesk
 from services.cases.desk.opening import Opening
 from services.cases.domain import acts, concerns, opening, team
-from services.cases.domain.model import SYSTEM, Actor, Concern, refuse
+from services.cases.domain.model import SYSTEM, Actor, Concern, Decision, refuse
 from services.cases.domain.rules import require_concern
 from services.cases.store import ConcernFile
 from shared.contracts import cases as events
@@ -25,6 +25,8 @@ from shared.reference.calendar import LOCAL
 
 # The fields of a report that are kept sealed in its file as they came.
 _SAID = ("reporter", "relation", "what_happened", "unit_text", "measures_taken", "details")
+# Under which the reason is kept why a person corrected the receipt.
+_RECEIPT = "receipt"
 Children = Sequence[ChildDescription | None]
 
 
@@ -53,15 +55,23 @@ class IntakeDesk:
     async def take_in(self, scope: Scope, report: ConcernReported, origin: Origin) -> ConcernFile:
         """A report of concern, first or corrected; it opens a case for each child at once where one is in danger now.
 
-        Raises: `Rejected` (received-at-in-future, kind-unknown, environment-unknown, harmer-unknown).
+        Raises: `Rejected` (received-at-in-future, received-at-too-old, kind-unknown, environment-unknown,
+            harmer-unknown).
         """
         kinds = concerns.each_once(report.kinds)
-        concerns.check_codes(kinds, report.environment, report.harmer, self.files.world(scope.now))
-        received_at = concerns.check_received(report.received_at, scope.now)
+        world = self.files.world(scope.now)
+        concerns.check_codes(kinds, report.environment, report.harmer, world)
+        received_at = concerns.check_received(report.received_at, world)
         concern_id = stable_id("concern", origin.source, origin.id)
         found = await store.lock_concern_or_code(scope.connection, concern_id, local(scope))
         before, code = (None, found) if isinstance(found, str) else (found, found.concern.code)
+        if before is not None:
+            # What a person said of the receipt stands; and nothing was received after it was told of.
+            settled = _RECEIPT in before.said
+            received_at = before.concern.received_at if settled else min(received_at, before.taken_in_at)
         children = await self._children(scope, report)
+        if before is not None and origin.entered_by is not None:
+            children = concerns.with_unasked(await self._read_children(scope, before), children)
         said = Concern(
             id=concern_id,
             code=code,
@@ -132,7 +142,11 @@ class IntakeDesk:
     async def act(self, scope: Scope, concern_id: str, act: acts.ConcernAct, actor: Actor, version: int) -> ConcernFile:
         """A decision of triage. Raises `Rejected` (version-changed, and the rules')."""
         file = await store.lock_concern(scope.connection, concern_id)
-        if file is None or not actor.covers(file.concern.unit):
+        if file is None:
+            raise not_found()
+        if isinstance(act, acts.CorrectReceipt):
+            return await self._correct_receipt(scope, file, act, actor, version)
+        if not actor.covers(file.concern.unit):
             raise not_found()
         if file.concern.version != version:
             raise acts.version_changed()
@@ -145,6 +159,31 @@ class IntakeDesk:
         if isinstance(act, acts.LinkConcern):
             return await self._link(scope, file, act, actor)
         return await self.files.save_concern(scope, await self._settled(scope, file, act, actor))
+
+    async def _correct_receipt(
+        self, scope: Scope, file: ConcernFile, act: acts.CorrectReceipt, actor: Actor, version: int
+    ) -> ConcernFile:
+        """The receipt as it was, in the report and in the case of each of its children; the reason in their files."""
+        if file.concern.version != version:
+            raise acts.version_changed()
+        world = self.files.world(scope.now)
+        parts = await store.parts_of(scope.connection, file.concern.id)
+        told = [file, *(part for _, part in sorted(parts.items()))]
+        found = {
+            case_id: await store.lock_case(scope.connection, case_id)
+            for case_id in sorted({one.concern.case_id for one in told if one.concern.case_id})
+        }
+        own = found.get(file.concern.case_id or "")
+        after = concerns.correct_receipt(file.concern, act, actor, world, own, file.taken_in_at)
+        for one in told:
+            case = found.get(one.concern.case_id or "")
+            if case is None:
+                continue
+            then, now = (replace(known, id=one.part or known.id) for known in (file.concern, after))
+            moved = opening.move_receipt(Decision(case), world, then, now, {"reason": act.reason})
+            found[case.id] = await self.files.save(scope, case, moved, actor)
+        box = await self.files.keys.seal(scope.connection, act.reason, f"case/{file.file_id}")
+        return await self.files.save_concern(scope, replace(file, concern=after, said={**file.said, _RECEIPT: box}))
 
     async def _settled(
         self,
@@ -212,7 +251,7 @@ class IntakeDesk:
             return {}
         if before.concern.case_id is not None and origin.entered_by is None:
             return before.said
-        words = ("dismissal", "answer", "forwarding")
+        words = ("dismissal", "answer", "forwarding", _RECEIPT)
         return {name: box for name, box in before.said.items() if name in words}
 
     async def _link(self, scope: Scope, file: ConcernFile, act: acts.LinkConcern, actor: Actor) -> ConcernFile:

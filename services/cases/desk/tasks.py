@@ -119,8 +119,7 @@ class TaskDesk:
 async def reassigned(files: CaseFiles, scope: Scope, case: Case, act: acts.ReassignTask, actor: Actor) -> Decision:
     """A task asked again, of somebody else or until another day, with the words of the first asking and new ones."""
     require(case, act.act, actor)
-    asked = None
-    for line in await store.task_lines(scope.connection, case.id, act.task_id):
-        if line.kind == "task.requested":
-            asked = (await files.reader.words(scope.connection, line)).get("instructions")
+    said = await store.last_said(scope.connection, case.id, {act.task_id: "task.requested"})
+    first = said.get(act.task_id)
+    asked = (await files.reader.words(scope.connection, first)).get("instructions") if first else None
     return coordinating.reassign(case, act, files.world(scope.now), asked)

@@ -79,6 +79,17 @@ class CaseDesk:
             if case is not None:
                 await self.files.save(scope, case, identifying.identified(case, child_id, ()), SYSTEM, seen=False)
 
+    async def child_split(self, scope: Scope, kept: str, parted: str, replaced: str | None) -> None:
+        """One child's record was two children. Which case goes along the registry answers case by case; those that stay
+        are told, so that a person looks whether they are about the right one.
+        """
+        if replaced is not None:
+            await store.add_alias(scope.connection, replaced, parted)
+        for case_id in await store.cases_of_child(scope.connection, kept):
+            case = await store.lock_case(scope.connection, case_id)
+            if case is not None:
+                await self.files.save(scope, case, identifying.parted(case, parted), SYSTEM, seen=False)
+
     async def _described(self, scope: Scope, case: Case) -> ChildDescription | None:
         """What is said of the child: by the report that opened the case, else by the first that says anything."""
         files = await store.concerns_of(scope.connection, case.id)
@@ -107,10 +118,11 @@ class CaseDesk:
 
     async def _planned(self, scope: Scope, case: Case) -> dict[str, str]:
         """What the plan that waits says of each of its services, by the service's id: what for, by whom, with what."""
-        drafted = await store.lines_of(scope.connection, case.id, ("plan.drafted",))
-        if not drafted:
+        newest = await store.newest_of(scope.connection, case.id, ("plan.drafted",))
+        if not newest:
             return {}
-        rows = (await self.files.reader.words(scope.connection, drafted[0])).get("services", [])
+        drafted, _ = newest[0]
+        rows = (await self.files.reader.words(scope.connection, drafted)).get("services", [])
         said = ["\n".join(filter(None, (row.get(name) for name in ("what-for", "who", "resources")))) for row in rows]
-        planned = zip(drafted[0].data.get("services", ()), said, strict=False)
+        planned = zip(drafted.data.get("services", ()), said, strict=False)
         return {service: words for service, words in planned if words}

@@ -4,7 +4,7 @@ Pure: from a form's questions and what was answered to a document, from a docume
 database and decides nothing about who may read. Papers are official: they speak Vietnamese, whatever the screen does.
 """
 
-from services.cases.documents.answers import FORM_KINDS, Filled, filled_of, form_code
+from services.cases.documents.answers import FORM_KINDS, KIND_OF, Filled, filled_of, form_code
 from services.cases.documents.docx import write_docx
 from services.cases.documents.model import Answer, Block, Document, Event, Part, Row, Table
 from services.cases.documents.papers import Heading, about, blank, paper, report, sheet
@@ -12,6 +12,7 @@ from services.cases.documents.pdf import write_pdf
 
 __all__ = [
     "FORM_KINDS",
+    "KIND_OF",
     "Answer",
     "Block",
     "Document",

@@ -22,6 +22,8 @@ _KINDS: Mapping[str, str] = {
     "conference.held": "minutes-conference",
 }
 FORM_KINDS = tuple(_KINDS)
+# The same, by form: which kind of line it is.
+KIND_OF: Mapping[str, str] = {code: kind for kind, code in _KINDS.items()}
 # What a form's question is called in lines that are not kept question by question.
 _CALLED: Mapping[tuple[str, str], str] = {
     ("05", "grounds"): "remarks",

@@ -71,6 +71,12 @@ def likely_act(role: str, step: CaseStep, identity: str, verified: bool | None, 
     )
 
 
+def clock_of(act: str, clocks: Sequence[str]) -> int | None:
+    """Of the running clocks' kinds, the soonest first: the place of the one that waits for the act; None where none
+    does."""
+    return next((place for place, kind in enumerate(clocks) if act in AWAITED.get(kind, ())), None)
+
+
 def _in_order(step: CaseStep, identity: str, verified: bool | None, clocks: Iterable[str]) -> list[str]:
     by_clock = [act for kind in clocks for act in AWAITED.get(kind, ())]
     choosing = ["choose-child"] if identity == "candidates" else []

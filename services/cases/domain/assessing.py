@@ -10,6 +10,7 @@ from typing import Any
 
 from services.cases.domain import acts, clocks
 from services.cases.domain.forms import Rating, filled
+from services.cases.domain.leading import classified
 from services.cases.domain.model import EMERGENCY, INITIAL, PLAN, Case, Decision, Entry, Happening, World
 from services.cases.domain.opening import danger
 from shared.contracts import cases as events
@@ -17,10 +18,11 @@ from shared.contracts import cases as events
 _BEFORE_PLAN = frozenset({"assessment", "plan"})
 
 
-def _verify(case: Case, act: acts.Verify, _world: World) -> Decision:
+def _verify(case: Case, act: acts.Verify, world: World) -> Decision:
     event = Happening(events.FactsVerified, {"confirmed": act.confirmed})
     entry = Entry("facts.verified", {"confirmed": act.confirmed}, {"findings": act.findings})
-    return Decision(case).then(None, event, entries=(entry,), verified=act.confirmed)
+    decision = Decision(case).then(None, event, entries=(entry,), verified=act.confirmed)
+    return classified(decision, world, act.kind) if act.kind else decision
 
 
 def _assess_initial(case: Case, act: acts.AssessInitial, world: World) -> Decision:

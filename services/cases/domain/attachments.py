@@ -104,13 +104,7 @@ def require_may_remove(case: Case, attachment: Attachment, actor: Actor, reason:
     refuse_unstorable(reason, "reason")
     if not reason.strip():
         raise refuse("reason", "reason-missing", "Nêu lý do gỡ tệp.", "Say why the file is removed.")
-    if len(reason) > CAPTION_LENGTH:
-        raise refuse(
-            "reason",
-            "reason-too-long",
-            f"Lý do dài quá {CAPTION_LENGTH} ký tự.",
-            f"The reason is longer than {CAPTION_LENGTH} characters.",
-        )
+    _short_enough(reason, "reason", "Lý do", "The reason")
 
 
 def check_count(count: int, at_most: int) -> None:
@@ -200,13 +194,7 @@ def check_caption(caption: str) -> str:
     """What was said about the file. Raises `Rejected` (caption-too-long, nul-character)."""
     refuse_unstorable(caption, "caption")
     caption = normalize("NFC", caption).strip()
-    if len(caption) > CAPTION_LENGTH:
-        raise refuse(
-            "caption",
-            "caption-too-long",
-            f"Chú thích dài quá {CAPTION_LENGTH} ký tự.",
-            f"The caption is longer than {CAPTION_LENGTH} characters.",
-        )
+    _short_enough(caption, "caption", "Chú thích", "The caption")
     return caption
 
 
@@ -237,14 +225,18 @@ def exported(case: Case, purpose: str) -> Decision:
             "Nêu mục đích lấy bản sao: ai nhận, để làm gì.",
             "Say what the copy is for: who receives it, and why.",
         )
-    if len(purpose) > CAPTION_LENGTH:
-        raise refuse(
-            "purpose",
-            "purpose-too-long",
-            f"Mục đích dài quá {CAPTION_LENGTH} ký tự.",
-            f"The purpose is longer than {CAPTION_LENGTH} characters.",
-        )
+    _short_enough(purpose, "purpose", "Mục đích", "The purpose")
     return Decision(case, (), (Entry("case.exported", {}, {"purpose": purpose.strip()}),))
+
+
+def _short_enough(text: str, field: str, vi: str, en: str) -> None:
+    if len(text) > CAPTION_LENGTH:
+        raise refuse(
+            field,
+            f"{field}-too-long",
+            f"{vi} dài quá {CAPTION_LENGTH} ký tự.",
+            f"{en} is longer than {CAPTION_LENGTH} characters.",
+        )
 
 
 def _told(case: Case, kind: str, attachment: Attachment, data: dict[str, object], words: dict[str, str]) -> Decision:

@@ -15,14 +15,13 @@ from services.cases.domain import acts, clocks
 from services.cases.domain.model import (
     BAN,
     BAN_DECISION,
-    ZONE,
     Case,
-    Clock,
     Decision,
     Entry,
     Happening,
     World,
     end_of_day,
+    local_day,
     refuse,
 )
 from shared.contracts import cases as events
@@ -41,32 +40,30 @@ def _decide(case: Case, act: acts.DecideContactBan, world: World) -> Decision:
             raise refuse(
                 "reason",
                 "reason-missing",
-                "Không ra quyết định cấm tiếp xúc thì phải nêu lý do (Luật 13/2022/QH15, Điều 25).",
-                "A ban that is refused needs a reason (Law 13/2022, Art. 25).",
+                "Không ra quyết định cấm tiếp xúc thì phải nêu lý do (Luật 13/2022/QH15, khoản 2 Điều 25).",
+                "A ban that is refused needs a reason (Law 13/2022, Art. 25(2)).",
             )
         entry = Entry("ban.refused", {}, words)
         told = Happening(events.ContactBanDecided, {"granted": False})
         return clocks.meet(Decision(case).then(None, told, entries=(entry,)), world, BAN_DECISION)
-    longest = world.start(BAN, world.now, case.unit)
+    longest = clocks.of_law(world, BAN, world.now, case.unit)
     due = _until(act.until, longest.due, world.now)
     decision = over(Decision(case), world)  # the ban before it, where one still stands
     told = Happening(events.ContactBanDecided, {"granted": True, "until": due})
     entry = Entry("ban.granted", {"due": due.isoformat()}, words)
     decision = clocks.meet(decision.then(None, told, entries=(entry,)), world, BAN_DECISION)
-    nearing_at = max(world.now, due - (longest.due - longest.nearing_at))
-    ban = Clock(world.new_id(), BAN, world.now, due, nearing_at, longest.legal_source, set_by=longest.set_by)
-    return clocks.run(decision, ban)
+    return clocks.run(decision, clocks.until(longest, due))
 
 
 def _until(wanted: date | None, longest: datetime, now: datetime) -> datetime:
     if wanted is None:
         return longest
-    if wanted < now.astimezone(ZONE).date() or wanted > longest.astimezone(ZONE).date():
+    if wanted < local_day(now) or wanted > local_day(longest):
         raise refuse(
             "until",
             "ban-too-long",
-            "Mỗi lần cấm tiếp xúc không quá 03 ngày kể từ bây giờ (Luật 13/2022/QH15, Điều 25).",
-            "Each ban lasts 3 days from now at most (Law 13/2022, Art. 25).",
+            "Mỗi lần cấm tiếp xúc không quá 03 ngày kể từ bây giờ (Luật 13/2022/QH15, khoản 1 Điều 25).",
+            "Each ban lasts 3 days from now at most (Law 13/2022, Art. 25(1)).",
         )
     return min(end_of_day(wanted), longest)
 

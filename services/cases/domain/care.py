@@ -1,7 +1,7 @@
 """Alternative care: decided by the chair, the child handed over within the law's days, ended.
 
-Pure (Law on Children 2016, Art. 60-69; Decree 56/2017, forms 08, 15, 16). A care that was decided
-waits for the hand-over: its clock runs.
+Pure (Law on Children 2016, Art. 60-69; Decree 56/2017, Art. 38-48: form 12 decides, form 16 ends). A care that was
+decided waits for the hand-over: its clock runs.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from services.cases.domain import acts, clocks
-from services.cases.domain.model import CARE_HANDOVER, ZONE, Case, Decision, Entry, Happening, World, refuse
+from services.cases.domain.model import CARE_HANDOVER, Case, Decision, Entry, Happening, World, local_day, refuse
 from shared.contracts import cases as events
 
 
@@ -29,8 +29,8 @@ def _decide(case: Case, act: acts.DecideAlternativeCare, world: World) -> Decisi
 
 def _hand_over(case: Case, act: acts.HandOverChild, world: World) -> Decision:
     clock = case.clock(CARE_HANDOVER)
-    decided_on = clock.started_at.astimezone(ZONE).date() if clock else None
-    if act.handed_on > world.now.astimezone(ZONE).date() or (decided_on and act.handed_on < decided_on):
+    decided_on = local_day(clock.started_at) if clock else None
+    if act.handed_on > local_day(world.now) or (decided_on and act.handed_on < decided_on):
         raise refuse(
             "handed_on",
             "handed-on",

@@ -7,13 +7,15 @@ due; of a clock that is past its end only that is told, not that the end was nea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Literal
 
 from services.cases.domain import acts
 from services.cases.domain.model import (
+    AFTER,
     ENDS_BY_ITSELF,
+    FROM_RECEIPT,
     Case,
     Clock,
     Decision,
@@ -26,7 +28,21 @@ from services.cases.domain.model import (
 )
 from shared.contracts import cases as events
 
-_AFTER = timedelta(microseconds=1)
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """Why, since when and until when at the latest a clock stands still."""
+
+    reason: str
+    since: datetime
+    ends_at: datetime
+
+
+def pause_of(clock: Clock) -> Pause | None:
+    """The pause in which a clock stands; None where it runs."""
+    if clock.paused_at is None or clock.pause_reason is None or clock.pause_ends_at is None:
+        return None
+    return Pause(clock.pause_reason, clock.paused_at, clock.pause_ends_at)
 
 
 def start(decision: Decision, world: World, kind: str, at: datetime) -> Decision:
@@ -34,8 +50,14 @@ def start(decision: Decision, world: World, kind: str, at: datetime) -> Decision
     case = decision.case
     if case.clock(kind) is not None:
         return decision
-    deadline = world.start(kind, at, case.unit)
-    clock = Clock(
+    return run(decision, of_law(world, kind, at, case.unit))
+
+
+def of_law(world: World, kind: str, at: datetime, unit: str) -> Clock:
+    """A clock of a kind that starts at a moment, by the rule in force then; a commune's own shorter one, where it has
+    one."""
+    deadline = world.start(kind, at, unit)
+    return Clock(
         world.new_id(),
         kind,
         at,
@@ -47,7 +69,44 @@ def start(decision: Decision, world: World, kind: str, at: datetime) -> Decision
         pause_days=deadline.pause_days,
         set_by=deadline.set_by,
     )
-    return run(decision, clock)
+
+
+def until(longest: Clock, due: datetime) -> Clock:
+    """The clock of a decision that names its own day, by the rule of `longest`: the end is near as long before it."""
+    nearing_at = max(longest.started_at, due - (longest.due - longest.nearing_at))
+    return replace(longest, due=due, nearing_at=nearing_at)
+
+
+def move(decision: Decision, world: World, before: datetime, after: datetime) -> Decision:
+    """A report was received at another time than was said first: what runs from its receipt runs from then.
+
+    What is settled stays as it was decided. One that was missed by the wrong receipt alone runs again; one that would
+    be missed by now is told so by the next tick. Time for which it stood still is added as it was.
+    """
+    for clock in decision.case.clocks:
+        if clock.runs and clock.kind in FROM_RECEIPT and clock.started_at == before:
+            decision = _with(decision, _moved(clock, world, after, decision.case.unit), events.DeadlineMoved)
+    return decision
+
+
+def _moved(clock: Clock, world: World, at: datetime, unit: str) -> Clock:
+    law = of_law(world, clock.kind, at, unit)
+    stood = clock.due - world.start(clock.kind, clock.started_at, unit).due if clock.stood_still else timedelta(0)
+    due, nearing_at = law.due + stood, law.nearing_at + stood
+    state = clock.state
+    if (state == "missed" and due >= world.now) or (state == "nearing" and nearing_at > world.now):
+        state = "running"
+    return replace(
+        law,
+        id=clock.id,
+        due=due,
+        nearing_at=nearing_at,
+        state=state,
+        paused_at=clock.paused_at,
+        pause_reason=clock.pause_reason,
+        pause_ends_at=clock.pause_ends_at,
+        stood_still=clock.stood_still,
+    )
 
 
 def run(decision: Decision, clock: Clock) -> Decision:
@@ -56,6 +115,22 @@ def run(decision: Decision, clock: Clock) -> Decision:
     return decision.then(
         None, deadline_event(events.DeadlineStarted, clock), entries=(entry,), clocks=(*decision.case.clocks, clock)
     )
+
+
+def run_again(decision: Decision, world: World, ended: Clock, pause: Pause | None) -> Decision:
+    """A clock that was ended with its case runs again under an id of its own, as it ran.
+
+    In: `pause`: in which it stood when it was ended. It stands on, for the time that was left of it then; what the
+    pause let it stand until it was ended is not counted twice.
+    """
+    clock = replace(ended, id=world.new_id(), state="running", settled_at=None)
+    if pause is None or ended.settled_at is None:
+        return run(decision, clock)
+    clock = replace(clock, stood_still=clock.stood_still - (ended.settled_at - pause.since))
+    paused = replace(
+        clock, state="paused", paused_at=pause.since, pause_reason=pause.reason, pause_ends_at=pause.ends_at
+    )
+    return _with(run(decision, clock), paused, events.DeadlinePaused, {"reason": pause.reason})
 
 
 def meet(decision: Decision, world: World, kind: str) -> Decision:
@@ -102,7 +177,7 @@ def _overtaken(decision: Decision, world: World, clock_id: str) -> Decision:
 def fell_due(clock: Clock, now: datetime) -> datetime | None:
     """The moment, not after `now`, at which something became true of a clock that nobody told yet."""
     if clock.state in ("running", "nearing") and now > clock.due:
-        return clock.due + _AFTER
+        return clock.due + AFTER
     if clock.state == "running" and now >= clock.nearing_at:
         return clock.nearing_at
     ends = clock.pause_ends_at if clock.state == "paused" else None
@@ -133,7 +208,7 @@ def _pass(decision: Decision, world: World, clock: Clock, moment: datetime) -> D
 
 
 def _pause(case: Case, act: acts.PauseDeadline, world: World) -> Decision:
-    """The chair lets a clock stand still (Civil Code 2015, Art. 156(1), where the clock's own rule allows it).
+    """The chair lets a clock stand still (where its own rule allows it; Civil Code 2015, Art. 156(1) by analogy).
 
     Raises: `Rejected` (clock-unknown, clock-may-not-pause, pause-reason).
     """
@@ -224,7 +299,7 @@ def _with(
     words: Mapping[str, str] | None = None,
 ) -> Decision:
     clocks = tuple(clock if known.id == clock.id else known for known in decision.case.clocks)
-    name = "resumed" if model is events.DeadlineResumed else clock.state
+    name = {events.DeadlineResumed: "resumed", events.DeadlineMoved: "moved"}.get(model, clock.state)
     entry = Entry(f"deadline.{name}", {"kind": clock.kind, "due": clock.due.isoformat(), **(more or {})}, words or {})
     told = deadline_event(model, clock)
     if more:

@@ -1,7 +1,7 @@
 """Reports of concern: taken in, corrected, triaged. Never refused for lack of knowledge.
 
-Pure. Refused only for a time of receipt after today (the day's end in Việt Nam, as clerks' clocks differ) and for
-codes that no list has.
+Pure. Refused only for a time of receipt after today (the day's end in Việt Nam, as clerks' clocks differ) or before
+anything that is still entered, and for codes that no list has.
 """
 
 from __future__ import annotations
@@ -11,27 +11,39 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from services.cases.domain import acts
-from services.cases.domain.model import ZONE, Actor, Concern, World, refuse
+from services.cases.domain.model import Actor, Case, Concern, World, local_day, refuse
 from services.cases.domain.rules import require_concern
 from shared.contracts.errors import Rejected, Violation
-from shared.contracts.vocabulary import AgeBand, ChildDescription, Sex, age_band, age_on
+from shared.contracts.vocabulary import UNCLASSIFIED, AgeBand, ChildDescription, Person, Sex, age_band, age_on
 
 
-def check_received(received_at: datetime, now: datetime) -> datetime:
-    """The moment clocks run from: the receipt, never later than now. Raises `Rejected` (received-at-in-future)."""
-    if received_at.astimezone(ZONE).date() > now.astimezone(ZONE).date():
+def check_received(received_at: datetime, world: World, field: str = "data.received_at") -> datetime:
+    """The moment clocks run from: the receipt, never later than now.
+
+    Raises `Rejected` (received-at-in-future, received-at-too-old).
+    """
+    now = world.now
+    if local_day(received_at) > local_day(now):
         raise refuse(
-            "data.received_at",
+            field,
             "received-at-in-future",
             "Thời điểm tiếp nhận ở tương lai; kiểm tra lại ngày tháng.",
             "The time of receipt lies in the future; check the date.",
+        )
+    if local_day(received_at) < world.oldest_receipt:
+        oldest = f"{world.oldest_receipt:%d/%m/%Y}"
+        raise refuse(
+            field,
+            "received-at-too-old",
+            f"Thời điểm tiếp nhận trước ngày {oldest} là quá xa; kiểm tra lại năm.",
+            f"The time of receipt lies before {oldest}, which is too long ago; check the year.",
         )
     return min(received_at, now)
 
 
 def check_occurred(occurred_on: date, now: datetime) -> None:
     """Raises `Rejected` (occurred-on-in-future) for an incident of a day to come."""
-    if occurred_on > now.astimezone(ZONE).date():
+    if occurred_on > local_day(now):
         raise refuse(
             "data.occurred_on",
             "occurred-on-in-future",
@@ -65,9 +77,9 @@ def each_once(kinds: Iterable[str]) -> tuple[str, ...]:
 
 
 def main_kind(kinds: Sequence[str]) -> str:
-    """The one kind a concern is counted under: the first that the sender names (form 01 asks for the main one first),
-    `other` where none is named."""
-    return kinds[0] if kinds else "other"
+    """The one kind a concern is counted under: the first that the sender names (form 01 asks for the main one first);
+    where none is named it is not classified, until a person says what it is."""
+    return kinds[0] if kinds else UNCLASSIFIED
 
 
 def described_sex(sex: Sex, child: ChildDescription | None) -> Sex:
@@ -77,12 +89,44 @@ def described_sex(sex: Sex, child: ChildDescription | None) -> Sex:
 
 def described_band(age: int | None, child: ChildDescription | None, received_at: datetime) -> AgeBand:
     """The age band on the day of receipt: from the birth date where known, else the age said."""
-    day = received_at.astimezone(ZONE).date()
+    day = local_day(received_at)
     if child is not None and child.birth_date is not None and child.birth_date <= day:
         return age_band(age_on(child.birth_date, day))
     if age is None and child is not None:
         age = child.age
     return age_band(age)
+
+
+def with_unasked(
+    before: Sequence[ChildDescription | None], said: Sequence[ChildDescription | None]
+) -> list[ChildDescription | None]:
+    """The children as a person's correction by form 01 describes them, each with what the form does not ask for as it
+    was known: hamlet and grade, of the first child further carers, of the others carers and ethnicity."""
+    return [
+        _with_unasked(before[place] if place < len(before) else None, child, first=place == 0)
+        for place, child in enumerate(said)
+    ]
+
+
+def _with_unasked(
+    before: ChildDescription | None, said: ChildDescription | None, *, first: bool
+) -> ChildDescription | None:
+    # A further child may have moved up in the form: only the name says that it is the same.
+    if before is None or not (first or (said is not None and said.name == before.name)):
+        return said
+    child = said or ChildDescription()
+    kept = {"hamlet": child.hamlet or before.hamlet, "grade": child.grade or before.grade}
+    if first:
+        carers = [*_carer(before, child), *before.carers[1:]]
+        return child.model_copy(update=kept | {"carers": carers})
+    return child.model_copy(update=kept | {"carers": before.carers, "ethnicity": child.ethnicity or before.ethnicity})
+
+
+def _carer(before: ChildDescription, said: ChildDescription) -> list[Person]:
+    """The carer whom the form asks about, with the address for which it does not ask."""
+    if not said.carers or not before.carers:
+        return said.carers[:1]
+    return [said.carers[0].model_copy(update={"address": said.carers[0].address or before.carers[0].address})]
 
 
 def correct(before: Concern, said: Concern) -> Concern:
@@ -132,6 +176,29 @@ def forward(concern: Concern, act: acts.ForwardConcern, actor: Actor, world: Wor
             "to_unit", "unit-unknown", "Chọn một xã, phường khác của tỉnh.", "Choose another commune of the province."
         )
     return replace(concern, unit=act.to_unit)
+
+
+def correct_receipt(
+    concern: Concern, act: acts.CorrectReceipt, actor: Actor, world: World, case: Case | None, entered_at: datetime
+) -> Concern:
+    """The report was received at another time than was written down.
+
+    In: `case`: that it tells of, where one is; `entered_at`: when it was written down, never before its receipt.
+    Raises: `Rejected` (received-at-in-future, received-at-too-old, received-at-after-entry, nothing-changed, and the
+        rules').
+    """
+    require_concern(concern, "correct-receipt", actor, case)
+    received_at = check_received(act.received_at, world, "received_at")
+    if received_at > entered_at:
+        raise refuse(
+            "received_at",
+            "received-at-after-entry",
+            "Báo tin đã được ghi vào hệ thống trước thời điểm này; kiểm tra lại ngày giờ.",
+            "The report was written down before that time; check day and hour.",
+        )
+    if received_at == concern.received_at:
+        raise refuse("received_at", "nothing-changed", "Chưa có gì thay đổi.", "Nothing is changed.")
+    return replace(concern, received_at=received_at)
 
 
 def answer(concern: Concern, act: acts.AnswerConcern, actor: Actor, world: World) -> Concern:

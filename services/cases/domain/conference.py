@@ -10,7 +10,17 @@ from dataclasses import replace
 from typing import Any
 
 from services.cases.domain import acts
-from services.cases.domain.model import ZONE, Case, Conference, Decision, Entry, Happening, World, end_of_day, refuse
+from services.cases.domain.model import (
+    Case,
+    Conference,
+    Decision,
+    Entry,
+    Happening,
+    World,
+    end_of_day,
+    local_day,
+    refuse,
+)
 from services.cases.domain.tasks import ask
 from shared.contracts import cases as events
 
@@ -40,11 +50,11 @@ def _call(case: Case, act: acts.CallConference, world: World) -> Decision:
 
 def _hold(case: Case, act: acts.HoldConference, world: World) -> Decision:
     known = _standing(case)
-    if act.held_on > world.now.astimezone(ZONE).date():
+    if act.held_on > local_day(world.now):
         raise refuse(
             "held_on", "held-in-future", "Ngày họp không thể ở phía trước.", "The meeting cannot have been held yet."
         )
-    if act.held_on < known.called_at.astimezone(ZONE).date():
+    if act.held_on < local_day(known.called_at):
         raise refuse(
             "held_on",
             "held-before-called",

@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from services.cases.domain import acts
-from services.cases.domain.model import ZONE, Case, Decision, Task, World, end_of_day, refuse, task_event
+from services.cases.domain.model import Case, Decision, Task, World, end_of_day, local_day, refuse, task_event
 from services.cases.domain.tasks import ask, cancel_task, pending_of, put
 from shared.contracts import cases as events
 
@@ -94,7 +94,7 @@ def _refuse_date(case: Case, act: acts.RefuseDate, world: World) -> Decision:
 
 def _remind_task(case: Case, act: acts.RemindTask, world: World) -> Decision:
     task = _chosen(case, act.task_id, lambda task: task.awaited == "sector")
-    if task.reminded_at is not None and _day(task.reminded_at) == _day(world.now):
+    if task.reminded_at is not None and local_day(task.reminded_at) == local_day(world.now):
         raise refuse(
             "task_id",
             "reminded-today",
@@ -127,10 +127,6 @@ def _due(day: Any, world: World) -> datetime:
     if due <= world.now:
         raise refuse("due", "due-past", "Thời hạn phải ở phía trước.", "The due date must lie ahead.")
     return due
-
-
-def _day(moment: datetime) -> object:
-    return moment.astimezone(ZONE).date()
 
 
 DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {

@@ -6,11 +6,12 @@ the reference data's; here is what each condition means. A case that has ended l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
-from services.cases.domain import acts, bans, care, clocks, conference, handover, separation, tasks, team
+from services.cases.domain import acts, bans, care, clocks, conference, handover, providing, separation, tasks, team
 from services.cases.domain.identifying import identified
 from services.cases.domain.model import (
     CARE_HANDOVER,
@@ -57,7 +58,7 @@ def _safe(field: str) -> Condition:
         lambda _case, act: bool(getattr(act, field)),
         field,
         "not-yet-safe",
-        "Chỉ kết thúc khi trẻ không còn nguy cơ và đã ổn định (Nghị định 56/2017, Điều 30(1)).",
+        "Chỉ kết thúc khi trẻ không còn nguy cơ và đã ổn định (Nghị định 56/2017, khoản 1 Điều 30).",
         "A case closes only when no risk remains and the child is stable (Decree 56/2017, Art. 30(1)).",
     )
 
@@ -67,14 +68,14 @@ CONDITIONS: Mapping[str, Condition] = {
         lambda case, _act: case.verified is False,
         "outcome",
         "not-unfounded",
-        "Chỉ kết thúc như vậy khi đã xác minh là không có sự việc (Nghị định 56/2017, Điều 25(2)).",
+        "Chỉ kết thúc như vậy khi đã xác minh là không có sự việc (Nghị định 56/2017, khoản 2 Điều 25).",
         "It ends so only once it was verified that nothing happened (Decree 56/2017, Art. 25(2)).",
     ),
     "reviewed": Condition(
         lambda case, _act: case.step == "review",
         "outcome",
         "not-reviewed",
-        "Kết quả này cần một lần rà soát đề nghị kết thúc trước (Nghị định 56/2017, Điều 30(1)).",
+        "Kết quả này cần một lần rà soát đề nghị kết thúc trước (Nghị định 56/2017, khoản 1 Điều 30).",
         "This outcome needs a review that proposes the end first (Decree 56/2017, Art. 30(1)).",
     ),
     "no-risk": _safe("no_risk"),
@@ -98,7 +99,7 @@ CONDITIONS: Mapping[str, Condition] = {
         lambda _case, act: bool(act.remarks),
         "remarks",
         "remarks-missing",
-        "Ghi rõ căn cứ, ai xác nhận (Nghị định 56/2017, Điều 30(1)).",
+        "Ghi rõ căn cứ, ai xác nhận (Nghị định 56/2017, khoản 1 Điều 30).",
         "Write what shows it and who confirmed it (Decree 56/2017, Art. 30(1)).",
     ),
 }
@@ -157,7 +158,7 @@ class Merged:
 
     `reports`: the reports that moved along. `gave_child`: whether the other case knows its child from this one only;
     `gave_care`: whether its care was this one's. `settled`: its clocks and tasks that the merge ended; `asked`: the
-    tasks that the other case asked in their stead.
+    tasks that the other case asked in their stead; `paused`: of its clocks those that stood still.
     """
 
     step: CaseStep
@@ -166,6 +167,7 @@ class Merged:
     gave_care: bool
     settled: frozenset[str]
     asked: frozenset[str]
+    paused: Mapping[str, clocks.Pause] = field(default_factory=dict)
 
 
 def merge(
@@ -214,6 +216,11 @@ def merge(
         "gave_care": case.care is not None,
         "settled": sorted(_ended(case, gone.case)),
         "asked": sorted({task.id for task in on.case.tasks} - {task.id for task in target.tasks}),
+        "paused": {
+            clock.id: {"reason": pause.reason, "since": pause.since.isoformat(), "ends_at": pause.ends_at.isoformat()}
+            for clock in case.clocks
+            if (pause := clocks.pause_of(clock)) is not None
+        },
     }
     gone = gone.then(
         None,
@@ -223,7 +230,10 @@ def merge(
         step="merged",
         merged_into=target.id,
     )
-    return tasks.point_on(gone, on), on
+    gone = tasks.point_on(gone, on)
+    ended = _ended(case, gone.case)
+    takers = {task.id: task.replaced_by for task in gone.case.tasks if task.id in ended and task.replaced_by}
+    return gone, providing.asked_by(on, world, takers)
 
 
 def _ended(before: Case, after: Case) -> set[str]:
@@ -242,6 +252,12 @@ def remembered(data: Mapping[str, Any]) -> Merged | None:
         gave_care=data["gave_care"],
         settled=frozenset(data["settled"]),
         asked=frozenset(data["asked"]),
+        paused={
+            clock_id: clocks.Pause(
+                said["reason"], datetime.fromisoformat(said["since"]), datetime.fromisoformat(said["ends_at"])
+            )
+            for clock_id, said in data.get("paused", {}).items()
+        },
     )
 
 
@@ -278,8 +294,7 @@ def _protected_as(on: Decision, world: World, gone: Case) -> Decision:
 
 def _served_by(on: Decision, world: World, gone: Case) -> Decision:
     """The services planned and the people of the team that the other case does not have."""
-    planned = {(service.kind, service.sector) for service in on.case.services}
-    more = tuple(service for service in gone.services if (service.kind, service.sector) not in planned)
+    services = providing.together(on.case.services, gone)
     known = {member.person for member in on.case.team}
     joining = [
         replace(member, since=world.now) for member in gone.team if member.person not in known and not member.excluded
@@ -289,7 +304,7 @@ def _served_by(on: Decision, world: World, gone: Case) -> Decision:
         for member in joining
         if member.state == "member"
     )
-    on = on.then(None, *told, services=(*on.case.services, *more), team=(*on.case.team, *joining))
+    on = on.then(None, *told, services=services, team=(*on.case.team, *joining))
     return _kept_out_as(on, gone, world)
 
 
@@ -337,7 +352,7 @@ def undo_merge(
     for clock in case.clocks:
         over = clock.kind in ENDS_BY_ITSELF and clock.due < world.now
         if clock.id in before.settled and clock.state != "met" and clock.kind not in _MOVES and not over:
-            back = clocks.run(back, replace(clock, id=world.new_id(), state="running", settled_at=None))
+            back = clocks.run_again(back, world, clock, before.paused.get(clock.id))
     on = Decision(target, (), (Entry("case.gave-back", {"code": case.code}, {"reason": act.reason}),))
     if before.gave_child and target.child_id is not None and target.child_id == case.child_id:
         told = Happening(events.ChildUnlinked, {"wrong_child_id": target.child_id})
@@ -354,12 +369,13 @@ def undo_merge(
     for task in target.tasks:
         if task.id in before.asked and task.state in ("requested", "overdue"):
             on = tasks.cancel_task(on, world, task, "withdrawn", {"reason": act.reason})
-    return back, on
+    return back, on.then(services=providing.parted(on.case, case))
 
 
-def _asked_again(back: Decision, world: World, cancelled: Iterable[Task], asked: Mapping[str, str]) -> Decision:
+def _asked_again(back: Decision, world: World, cancelled: Sequence[Task], asked: Mapping[str, str]) -> Decision:
     waiting = [replace(task, state="requested") for task in cancelled]
-    return tasks.take_over(back, world, waiting, asked)
+    again = tasks.take_over(back, world, waiting, asked)
+    return providing.asked_by(again, world, tasks.takers_of(cancelled, again.case.tasks))
 
 
 DECIDED: Mapping[type[Any], Callable[[Case, Any, World], Decision]] = {

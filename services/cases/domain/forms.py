@@ -219,7 +219,7 @@ def _too_mild(form: Form, counted: Totals, level: Rating, conclusion: str) -> It
         yield Violation(
             asked.act or f"answers.{asked.code}" if asked else "level",
             "conclusion-reason",
-            "Kết luận nhẹ hơn tổng điểm gợi ý thì phải nêu rõ lý do (Nghị định 56/2017, Điều 26(2)).",
+            "Kết luận nhẹ hơn tổng điểm gợi ý thì phải nêu rõ lý do (Nghị định 56/2017, khoản 2 Điều 26).",
             "A conclusion milder than the totals suggest must say why (Decree 56/2017, Art. 26(2)).",
         )
 
@@ -274,7 +274,8 @@ def _is_empty(value: Any) -> bool:
 
 
 def _text(value: Any, asked: FormField, _codes: Codes) -> str:
-    if not isinstance(value, str) or "\x00" in value:
+    # Half a surrogate pair, which JSON can say, is no text that can be kept; neither is U+0000.
+    if not isinstance(value, str) or "\x00" in value or any("\ud800" <= sign <= "\udfff" for sign in value):
         raise _WrongAnswerError("not-text")
     if len(value) > _LONGEST[asked.type]:
         raise _WrongAnswerError("too-long")

@@ -37,6 +37,11 @@ def identified(case: Case, child_id: str | None, candidates: Sequence[Mapping[st
     return Decision(case).then(entries=(entry,), identity="candidates", candidates=tuple(candidates))
 
 
+def parted(case: Case, child_id: str) -> Decision:
+    """The record of the case's child was two children's; `child_id` is the other one."""
+    return Decision(case).then(entries=(Entry("child.parted", {"child_id": child_id}),))
+
+
 def choose_child(
     case: Case, act: acts.ChooseChild, actor: Actor, child: ChildDescription | None, merged: Mapping[str, str]
 ) -> Decision:

@@ -38,6 +38,17 @@ def _reclassify(case: Case, act: acts.Reclassify, world: World) -> Decision:
     return decision
 
 
+def classified(decision: Decision, world: World, kind: str) -> Decision:
+    """The case is of this kind, as its facts proved. One that it was already changes nothing. Raises `Rejected`."""
+    case = decision.case
+    if kind == case.kind:
+        return decision
+    _listed("kind", kind, case.kind, world.kinds)
+    data = {"kind": kind, "risk": case.risk, "from_kind": case.kind, "from_risk": case.risk}
+    entry = Entry("case.reclassified", {**data, "environment": case.environment, "harmer": case.harmer})
+    return decision.then(None, Happening(events.CaseReclassified), entries=(entry,), kind=kind)
+
+
 def _listed(field: str, wanted: str | None, before: str | None, codes: Collection[str]) -> None:
     """A code that a case has already may have gone out of use; a new one is of today's list."""
     if wanted != before and wanted not in codes:

@@ -5,7 +5,7 @@ Pure (Decree 56/2017, Art. 25, 26).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
@@ -111,12 +111,13 @@ def describe_child(decision: Decision, child: ChildDescription | None) -> Decisi
 
 def correct(case: Case, before: Concern, after: Concern, child: ChildDescription | None, world: World) -> Decision:
     """The sender corrected the report that opened the case: until somebody works on it the case follows, later a person
-    decides; but that the child is in danger now is heeded at any time, from the moment it is said."""
+    decides; but when it was received, and that the child is in danger now, is heeded at any time."""
     entries = (Entry("report.corrected", sector=after.sector),)
+    decision = move_receipt(Decision(case, (), entries), world, before, after)
+    case = decision.case
     if case.status != "open" or case.concern_id != after.id:
-        return Decision(case, (), entries)
+        return decision
     if case.step != "intake" or case.verified is not None:
-        decision = Decision(case, (), entries)
         if after.danger_now != "yes" or before.danger_now == "yes" or case.danger_now == "yes":
             return decision
         return _danger_told(decision, world, world.now)
@@ -131,15 +132,29 @@ def correct(case: Case, before: Concern, after: Concern, child: ChildDescription
         harmer=after.harmer if case.harmer == before.harmer else case.harmer,
         channel=after.channel,
         danger_now=after.danger_now,
-        received_at=after.received_at,
     )
-    decision = Decision(moved, (), entries)
-    if moved.facts() != case.facts():
-        decision = decision.then(None, Happening(events.CaseReclassified))
+    changed = (Happening(events.CaseReclassified),) if moved.facts() != case.facts() else ()
+    decision = decision.then(moved, *changed)
     decision = describe_child(decision, child)
     if after.danger_now == "yes" and before.danger_now != "yes":
         decision = danger(at_risk(decision, "high"), world)
     return decision
+
+
+def move_receipt(
+    decision: Decision, world: World, before: Concern, after: Concern, words: Mapping[str, str] | None = None
+) -> Decision:
+    """A report of the case, or its part about the child, was received at another time than was said first.
+
+    What runs from its receipt is moved, also where it only joined the case. In: `words`: why, as typed.
+    """
+    if before.received_at == after.received_at:
+        return decision
+    data = {"from": before.received_at.isoformat(), "to": after.received_at.isoformat()}
+    decision = decision.then(entries=(Entry("receipt.corrected", data, words or {}, after.sector),))
+    if decision.case.concern_id == after.id:
+        decision = decision.then(received_at=after.received_at)
+    return clocks.move(decision, world, before.received_at, after.received_at)
 
 
 def named_no_more(case: Case, sector: str) -> Decision:

@@ -42,33 +42,45 @@ class Rule:
     law: Law
 
 
+def _cited(articles: str) -> str:
+    """Articles such as "26(3), 31", cited as Vietnamese offices do: the paragraph before its article."""
+    parts = (part.rstrip(")").partition("(") for part in articles.split(", "))
+    return ", ".join(
+        f"khoản {paragraph} Điều {article}" if paragraph else f"Điều {article}" for article, _, paragraph in parts
+    )
+
+
 def _decree(article: str) -> Law:
-    return Law(f"Nghị định 56/2017, Điều {article}", f"Decree 56/2017, Art. {article}")
+    return Law(f"Nghị định 56/2017, {_cited(article)}", f"Decree 56/2017, Art. {article}")
 
 
 def _children(article: str) -> Law:
-    return Law(f"Luật Trẻ em 2016, Điều {article}", f"Law on Children 2016, Art. {article}")
+    return Law(f"Luật Trẻ em 2016, {_cited(article)}", f"Law on Children 2016, Art. {article}")
 
 
-_VIOLENCE = Law("Luật 13/2022/QH15, Điều 25", "Law 13/2022, Art. 25")
-_CARE = _children("60-69")
+def _violence(article: str) -> Law:
+    return Law(f"Luật 13/2022/QH15, {_cited(article)}", f"Law 13/2022, Art. {article}")
+
+
+# The code's terms, by analogy: it speaks of the time within which somebody may sue.
+_PAUSE = Law("Bộ luật Dân sự 2015, khoản 1 Điều 156, áp dụng tương tự", "Civil Code 2015, Art. 156(1), by analogy")
 RULES: Mapping[str, Rule] = {
     "verify": Rule(_WORKER, _ACTIVE, _decree("25(2)")),
     "assess-initial": Rule(_WORKER, frozenset({"intake", "assessment"}), _decree("26(2)")),
-    "decide-emergency": Rule(_CHAIR, _ACTIVE, _decree("26(3), 31")),
-    "extend-separation": Rule(_CHAIR, _ACTIVE, _decree("32")),
-    "end-separation": Rule(_CHAIR, _ACTIVE, _decree("32")),
+    "decide-emergency": Rule(_CHAIR, _ACTIVE, _decree("26(3), 31, 32")),
+    "extend-separation": Rule(_CHAIR, _ACTIVE, _decree("32(3)")),
+    "end-separation": Rule(_CHAIR, _ACTIVE, _decree("32(3)")),
     # Again as more is learnt, until the review that ends the plan.
     "assess-detailed": Rule(
         _WORKER, frozenset({"assessment", "plan", "approval", "carrying-out", "review"}), _decree("27(1)")
     ),
     "hold-needs-meeting": Rule(_CHAIR, frozenset({"assessment", "plan"}), _decree("27(2)")),
     "draft-plan": Rule(_WORKER, frozenset({"assessment", "plan"}), _decree("28(1)")),
-    "approve-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
-    "return-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(2)")),
-    # Which clocks, for which reasons and how long: the reference data says so, clock by clock.
-    "pause-deadline": Rule(_CHAIR, _ACTIVE, Law("Bộ luật Dân sự 2015, Điều 156(1)", "Civil Code 2015, Art. 156(1)")),
-    "resume-deadline": Rule(_CHAIR, _ACTIVE, Law("Bộ luật Dân sự 2015, Điều 156(1)", "Civil Code 2015, Art. 156(1)")),
+    "approve-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(4)")),
+    "return-plan": Rule(_CHAIR, frozenset({"approval"}), _decree("28(4)")),
+    # Which clocks, for which reasons, how long and by what source: the reference data says so, clock by clock.
+    "pause-deadline": Rule(_CHAIR, _ACTIVE, _PAUSE),
+    "resume-deadline": Rule(_CHAIR, _ACTIVE, _PAUSE),
     "record-service": Rule(_WORKER, _ACTIVE, _decree("29")),
     "request-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("25(2), 29")),
     "cancel-task": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("29")),
@@ -82,12 +94,12 @@ RULES: Mapping[str, Rule] = {
     "hold-conference": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("27(2), 29")),
     "cancel-conference": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("27(2), 29")),
     "hold-review": Rule(_WORKER, frozenset({"carrying-out", "review"}), _decree("30")),
-    "request-contact-ban": Rule(_WORKER, _ACTIVE, _VIOLENCE),
-    "decide-contact-ban": Rule(_CHAIR, _ACTIVE, _VIOLENCE),
-    "end-contact-ban": Rule(_CHAIR, _ACTIVE, _VIOLENCE),
-    "decide-alternative-care": Rule(_CHAIR, _ACTIVE, _CARE),
-    "hand-over-child": Rule(_WORKER | _CHAIR, _ACTIVE, _CARE),
-    "end-alternative-care": Rule(_CHAIR, _ACTIVE | frozenset[CaseStep]({"closed"}), _CARE),
+    "request-contact-ban": Rule(_WORKER, _ACTIVE, _violence("25(1)")),
+    "decide-contact-ban": Rule(_CHAIR, _ACTIVE, _violence("25(2)")),
+    "end-contact-ban": Rule(_CHAIR, _ACTIVE, _violence("25(4)")),
+    "decide-alternative-care": Rule(_CHAIR, _ACTIVE, _children("66, 67")),
+    "hand-over-child": Rule(_WORKER | _CHAIR, _ACTIVE, _decree("42(7)")),
+    "end-alternative-care": Rule(_CHAIR, _ACTIVE | frozenset[CaseStep]({"closed"}), _children("69")),
     "close": Rule(_CHAIR, _ACTIVE, _decree("30(1)")),
     "reopen": Rule(_WORKER | _CHAIR, frozenset({"closed"}), _decree("30(1)")),
     "reclassify": Rule(_WORKER, _ACTIVE, _children("4(5), 51")),
@@ -143,6 +155,8 @@ CONCERN_RULES: Mapping[str, Rule] = {
     "link": Rule(_WORKER, frozenset(), _children("51")),
     "dismiss": Rule(_WORKER | _CHAIR, frozenset(), _decree("25(2)")),
     "forward": Rule(frozenset({"worker", "coordinator"}), frozenset(), _decree("26(1)")),
+    # The clocks run from the receipt: whoever answers for them says when it was, with the reason.
+    "correct-receipt": Rule(_WORKER | _CHAIR, frozenset(), _decree("25(1), 26")),
     # The line that took a call answers it itself; Law on Children, Art. 48-50: prevention, support, counselling.
     "answer": Rule(frozenset({"worker", "chair", "coordinator", "hotline"}), frozenset(), _children("48-51")),
 }
@@ -153,9 +167,9 @@ def open_acts(case: Case, actor: Actor) -> list[str]:
     return [act for act in RULES if refusal(case, act, actor) is None]
 
 
-def open_concern_acts(concern: Concern, actor: Actor) -> list[str]:
-    """The acts on a concern that are open to the actor now."""
-    return [act for act in CONCERN_RULES if concern_refusal(concern, act, actor) is None]
+def open_concern_acts(concern: Concern, actor: Actor, case: Case | None = None) -> list[str]:
+    """The acts on a concern that are open to the actor now. In: `case`: that it tells of, where one is."""
+    return [act for act in CONCERN_RULES if concern_refusal(concern, act, actor, case) is None]
 
 
 def require(case: Case, act: str, actor: Actor) -> None:
@@ -165,9 +179,9 @@ def require(case: Case, act: str, actor: Actor) -> None:
         raise Rejected([violation])
 
 
-def require_concern(concern: Concern, act: str, actor: Actor) -> None:
+def require_concern(concern: Concern, act: str, actor: Actor, case: Case | None = None) -> None:
     """Raises `Rejected`, with the law, where the act is not open to the actor now."""
-    violation = concern_refusal(concern, act, actor)
+    violation = concern_refusal(concern, act, actor, case)
     if violation is not None:
         raise Rejected([violation])
 
@@ -185,25 +199,25 @@ def refusal(case: Case, act: str, actor: Actor) -> Violation | None:
     if case.step not in rule.steps or not stands(case):
         return _step(rule)
     if act == "request-contact-ban" and not _in_family(case):
-        return Violation(
-            "act",
+        return closed(
+            rule.law,
             "not-domestic-violence",
-            f"Chỉ cấm tiếp xúc khi là bạo lực gia đình: phân loại lại vụ việc trước ({rule.law.vi}).",
-            f"A ban needs domestic violence: reclassify the case first ({rule.law.en}).",
+            "Chỉ cấm tiếp xúc khi là bạo lực gia đình: phân loại lại vụ việc trước",
+            "A ban needs domestic violence: reclassify the case first",
         )
     if act == "transfer" and actor.role == "worker" and case.step != "intake":
-        return Violation(
-            "act",
+        return closed(
+            rule.law,
             "offer-instead",
-            f"Đã bắt đầu đánh giá: đề nghị xã, phường kia tiếp nhận bàn giao ({rule.law.vi}).",
-            f"The assessment has begun: offer the case for hand-over ({rule.law.en}).",
+            "Đã bắt đầu đánh giá: đề nghị xã, phường kia tiếp nhận bàn giao",
+            "The assessment has begun: offer the case for hand-over",
         )
     if act == "decide-emergency" and case.emergency is not None and case.clock(EMERGENCY) is None:
-        return Violation(
-            "act",
+        return closed(
+            rule.law,
             "already-decided",
-            f"Biện pháp bảo vệ khẩn cấp đã được quyết định ({rule.law.vi}).",
-            f"An emergency measure is decided already ({rule.law.en}).",
+            "Biện pháp bảo vệ khẩn cấp đã được quyết định",
+            "An emergency measure is decided already",
         )
     return None
 
@@ -217,56 +231,53 @@ def _in_family(case: Case) -> bool:
     return case.kind == "domestic-violence" or case.environment in (None, "family")
 
 
-def concern_refusal(concern: Concern, act: str, actor: Actor) -> Violation | None:
-    """Why an act on a concern is not open to an actor now; None where it is."""
+def concern_refusal(concern: Concern, act: str, actor: Actor, case: Case | None = None) -> Violation | None:
+    """Why an act on a concern is not open to an actor now; None where it is. In: `case`: that it tells of."""
     rule = CONCERN_RULES[act]
     if actor.role not in rule.roles:
         return _role(rule)
-    if not actor.covers(concern.unit):
+    if not actor.covers(concern.unit if case is None else case.judged.unit):
         return _place(rule)
-    if concern.status != "received":
+    if case is not None and (known := case.judged.member(actor.id)) is not None and known.barred:
+        return _left(rule)
+    # When it was received is a fact also of a report on which people have decided.
+    if concern.status != "received" and (act != "correct-receipt" or case is None or case.status == "merged"):
         return _step(rule)
     if act == "answer" and concern.request == "protection":
-        return Violation(
-            "act",
+        return closed(
+            rule.law,
             "asks-for-protection",
-            f"Báo tin cần bảo vệ trẻ thì không trả lời thay cho xử lý ({rule.law.vi}).",
-            f"A report that asks for protection is not settled by an answer ({rule.law.en}).",
+            "Báo tin cần bảo vệ trẻ thì không trả lời thay cho xử lý",
+            "A report that asks for protection is not settled by an answer",
         )
     return None
 
 
+def closed(law: Law, rule: str, vi: str, en: str) -> Violation:
+    """An act that is not open, with the reason and where the law says so."""
+    return Violation("act", rule, f"{vi} ({law.vi}).", f"{en} ({law.en}).")
+
+
 def _role(rule: Rule) -> Violation:
-    return Violation(
-        "act",
-        "not-your-role",
-        f"Việc này thuộc thẩm quyền của người khác ({rule.law.vi}).",
-        f"This act belongs to another office ({rule.law.en}).",
+    return closed(
+        rule.law, "not-your-role", "Việc này thuộc thẩm quyền của người khác", "This act belongs to another office"
     )
 
 
 def _place(rule: Rule) -> Violation:
-    return Violation(
-        "act",
-        "not-your-commune",
-        f"Vụ việc thuộc xã, phường khác ({rule.law.vi}).",
-        f"The case belongs to another commune ({rule.law.en}).",
-    )
+    return closed(rule.law, "not-your-commune", "Vụ việc thuộc xã, phường khác", "The case belongs to another commune")
 
 
 def _left(rule: Rule) -> Violation:
-    return Violation(
-        "act",
-        "left-the-team",
-        f"Anh chị không còn tham gia vụ việc này ({rule.law.vi}).",
-        f"You belong to this case's team no more ({rule.law.en}).",
+    return closed(
+        rule.law, "left-the-team", "Anh chị không còn tham gia vụ việc này", "You belong to this case's team no more"
     )
 
 
 def _step(rule: Rule) -> Violation:
-    return Violation(
-        "act",
+    return closed(
+        rule.law,
         "not-at-this-step",
-        f"Việc này không làm được ở bước hiện tại ({rule.law.vi}).",
-        f"This act is not open at the present step ({rule.law.en}).",
+        "Việc này không làm được ở bước hiện tại",
+        "This act is not open at the present step",
     )

@@ -31,21 +31,20 @@ def decided(decision: Decision, world: World, until: date | None = None) -> Deci
     """
     if decision.case.clock(SEPARATION) is not None:
         return decision
-    longest = world.start(SEPARATION, world.now, decision.case.unit)
+    longest = clocks.of_law(world, SEPARATION, world.now, decision.case.unit)
     due = longest.due if until is None else min(end_of_day(until), longest.due)
     if until is not None and (due <= world.now or until > local_day(longest.due)):
         raise refuse(
             "until",
             "not-within-law",
-            "Tạm thời cách ly không quá 15 ngày; dài hơn thì gia hạn theo yêu cầu của cơ quan có thẩm quyền (Điều 32).",
-            "A separation lasts 15 days at most; a longer one is an extension that the authority requires (Art. 32).",
+            "Tạm thời cách ly không quá 15 ngày; dài hơn thì gia hạn khi cơ quan có thẩm quyền yêu cầu "
+            "(khoản 3 Điều 32).",
+            "A separation lasts 15 days at most; a longer one is an extension that an authority requires (Art. 32(3)).",
         )
     decision = decision.then(None, Happening(events.SeparationDecided, {"until": due}))
     if until is None:
         return clocks.start(decision, world, SEPARATION, world.now)
-    nearing_at = max(world.now, due - (longest.due - longest.nearing_at))
-    clock = Clock(world.new_id(), SEPARATION, world.now, due, nearing_at, longest.legal_source, set_by=longest.set_by)
-    return clocks.run(decision, clock)
+    return clocks.run(decision, clocks.until(longest, due))
 
 
 def extend(case: Case, act: acts.ExtendSeparation, world: World) -> Decision:
@@ -65,9 +64,8 @@ def extend(case: Case, act: acts.ExtendSeparation, world: World) -> Decision:
     event = Happening(events.SeparationExtended, {"until": due})
     entry = Entry("separation.extended", {"due": due.isoformat()}, {"reason": act.reason})
     decision = clocks.meet(Decision(case).then(None, event, entries=(entry,)), world, SEPARATION)
-    nearing_at = due - (clock.due - clock.nearing_at)
-    longer = Clock(world.new_id(), SEPARATION, world.now, due, nearing_at, clock.legal_source, set_by=clock.set_by)
-    return clocks.run(decision, longer)
+    longer = replace(clock, id=world.new_id(), started_at=world.now, state="running")
+    return clocks.run(decision, clocks.until(longer, due))
 
 
 def ended(decision: Decision, world: World, reason: str | None = None) -> Decision:

@@ -5,11 +5,12 @@ Pure (Decree 56/2017, Art. 25(2), 29). What the commune does about a task is in 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from typing import Literal
 
+from services.cases.domain import providing
 from services.cases.domain.model import (
     EMERGENCY,
     AnswerGiven,
@@ -20,6 +21,7 @@ from services.cases.domain.model import (
     Pending,
     Task,
     World,
+    local_day,
     refuse,
     task_event,
 )
@@ -108,22 +110,30 @@ def point_on(gone: Decision, on: Decision) -> Decision:
 
     In: what becomes of the case that ends, and of the one that goes on.
     """
-    takers: dict[tuple[str, str], list[str]] = {}
-    # Those asked last are those asked for the merged case; a task that is done already takes nothing's place but a
-    # reader may look there.
-    for task in sorted(on.case.tasks, key=lambda task: (task.is_open, task.asked_at)):
-        if task.is_open or task.state == "done":
-            takers.setdefault((task.kind, task.sector), []).append(task.id)
     ended = {
         happening.extra["task_id"]
         for happening in gone.happenings
         if happening.model is events.TaskCancelled and happening.extra["cause"] == "case-merged"
     }
-    tasks = []
-    for task in reversed(gone.case.tasks):
-        taken = takers.get((task.kind, task.sector), []) if task.id in ended else []
-        tasks.append(replace(task, replaced_by=taken.pop() if len(taken) > 1 else taken[0]) if taken else task)
-    return gone.then(tasks=tuple(reversed(tasks)))
+    takers = takers_of([task for task in gone.case.tasks if task.id in ended], on.case.tasks)
+    pointing = (replace(task, replaced_by=takers[task.id]) if task.id in takers else task for task in gone.case.tasks)
+    return gone.then(tasks=tuple(pointing))
+
+
+def takers_of(ended: Sequence[Task], going_on: Iterable[Task]) -> dict[str, str]:
+    """Which of the tasks that go on took the place of each that ended, by id; those that none took are left out."""
+    takers: dict[tuple[str, str], list[str]] = {}
+    # Those asked last are those asked in their stead; a task that is done already takes nothing's place but a reader
+    # may look there.
+    for task in sorted(going_on, key=lambda task: (task.is_open, task.asked_at)):
+        if task.is_open or task.state == "done":
+            takers.setdefault((task.kind, task.sector), []).append(task.id)
+    found = {}
+    for task in reversed(ended):
+        taken = takers.get((task.kind, task.sector))
+        if taken:
+            found[task.id] = taken.pop() if len(taken) > 1 else taken[0]
+    return found
 
 
 def answer(
@@ -177,7 +187,7 @@ def answer(
     said = {"reason": reason, "summary": summary, "question": question}
     fitting = {"declined": ("reason",), "done": ("summary",), "new-date": ("reason",), "question": ("question",)}
     words = {name: text for name in fitting.get(given, ("reason", "summary")) if (text := said[name])}
-    return put(
+    decision = put(
         Decision(case),
         world,
         answered,
@@ -185,6 +195,9 @@ def answer(
         _answer_event(answered, given, question, new_date),
         words=words,
     )
+    if given == "done":
+        return providing.by_task(decision, answered, local_day(at))
+    return providing.not_by_task(decision, answered)
 
 
 def tick(decision: Decision, world: World) -> Decision:
@@ -336,7 +349,7 @@ def _check_date(case: Case, world: World, task: Task, new_date: datetime | None)
         raise refuse(
             "data.new_date",
             "new-date-beyond-law",
-            "Thời hạn mới vượt quá 12 giờ can thiệp khẩn cấp (Nghị định 56/2017, Điều 26(3)). "
+            "Thời hạn mới vượt quá 12 giờ can thiệp khẩn cấp (Nghị định 56/2017, khoản 3 Điều 26). "
             "Nếu không kịp, hãy từ chối và nêu lý do để xã, phường nhờ nơi khác.",
             "The new date lies beyond the 12 hours of emergency intervention (Decree 56/2017, Art. 26(3)). If that is "
             "too short, decline with the reason, so that the commune can ask somebody else.",

@@ -25,7 +25,7 @@ from services.cases.domain.model import (
     World,
     refuse,
 )
-from services.cases.domain.rules import Law
+from services.cases.domain.rules import Law, closed
 from shared.contracts import cases as events
 from shared.contracts.errors import Rejected, Violation
 from shared.reference.access import AccessLimits
@@ -403,7 +403,7 @@ def _not_yours(act: str) -> Violation:
 
 
 def _said(act: str, rule: str, vi: str, en: str) -> Violation:
-    return Violation("act", rule, f"{vi} ({LAWS[act].vi}).", f"{en} ({LAWS[act].en}).")
+    return closed(LAWS[act], rule, vi, en)
 
 
 def _who() -> Exception:

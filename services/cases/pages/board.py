@@ -23,7 +23,7 @@ from services.cases.views import Names
 from shared.contracts.cases import CaseStatus, CaseStep
 from shared.contracts.vocabulary import SECTORS, UNCLASSIFIED, RiskLevel
 from shared.identity import NotAllowedError, SignedIn
-from shared.web.i18n import format_date, format_datetime
+from shared.web.i18n import format_date, format_datetime, place_key
 
 _PAGE: Final = 30
 _WAITING: Final = 100
@@ -38,6 +38,8 @@ COLUMNS: Final[Mapping[str, Mapping[str, str] | None]] = {
     "waiting": None,
     "approval": {"step": "approval"},
 }
+# What somebody has to do something about, the most pressing first.
+_PRESSING: Final = ("missed", "waiting", "today", "approval")
 _CODES: Final[Mapping[str, frozenset[str]]] = {
     "status": frozenset(get_args(CaseStatus)),
     "risk": frozenset(get_args(RiskLevel)),
@@ -55,6 +57,10 @@ class BoardRow:
     unit: str
     name: str
     figures: Mapping[str, int | None]
+
+    def holds(self, columns: Iterable[str]) -> bool:
+        """Whether there is anything in one of the columns."""
+        return any(self.figures[name] for name in columns)
 
 
 class BoardPages:
@@ -79,11 +85,15 @@ class BoardPages:
             workers = await self._workers(scope.connection, actor, wanted)
         rows = _rows(counts, None if wanted.of_cases_only else waiting, self._units_of(actor, wanted, counts), names)
         sort, rows = _sorted(rows, request.query_params.get("sort", ""))
+        shown = rows if wanted.unit else [row for row in rows if row.holds(COLUMNS)]
+        first = shown if sort or wanted.unit else [row for row in shown if row.holds(_PRESSING)]
         part = request.query_params.get("part") == "1"
         return self.room.render(
             request,
             "cases/board_figures.html" if part else "cases/board.html",
-            rows=rows,
+            first=first,
+            calm=[row for row in shown if row not in first],
+            empty=[row for row in _by_name(rows) if row not in shown],
             totals=_totals(rows),
             columns=COLUMNS,
             wanted=wanted,
@@ -262,13 +272,19 @@ def _rows(
     return [row for row in rows if row.unit != UNCLASSIFIED or any(row.figures.values())]
 
 
-def _sorted(rows: list[BoardRow], asked: str) -> tuple[str, list[BoardRow]]:
-    """By a column, the highest first, or by name; unasked: where most is late, then where most is at high risk."""
+def _by_name(rows: Iterable[BoardRow]) -> list[BoardRow]:
+    return sorted(rows, key=lambda row: place_key(row.name))
+
+
+def _sorted(rows: Iterable[BoardRow], asked: str) -> tuple[str, list[BoardRow]]:
+    """By a column, the highest first, or by name; unasked: where most presses. The same stand in their names' order."""
+    named = _by_name(rows)
     if asked == "name":
-        return asked, rows
+        return asked, named
     if asked in COLUMNS:
-        return asked, sorted(rows, key=lambda row: -(row.figures[asked] or 0))
-    return "", sorted(rows, key=lambda row: [-(row.figures[name] or 0) for name in ("missed", "high", "open")])
+        return asked, sorted(named, key=lambda row: -(row.figures[asked] or 0))
+    order = (*_PRESSING, "high", "open")
+    return "", sorted(named, key=lambda row: [-(row.figures[name] or 0) for name in order])
 
 
 def _totals(rows: Iterable[BoardRow]) -> dict[str, int | None]:

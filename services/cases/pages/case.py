@@ -4,24 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Final
 
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.cases import forms, store
-from services.cases.documents import FORM_KINDS
 from services.cases.domain.agenda import next_acts
-from services.cases.domain.model import Case, Clock, local_day
+from services.cases.domain.model import Case, Clock, Task, local_day
 from services.cases.domain.rules import open_acts
-from services.cases.pages.documents import documents_of
 from services.cases.pages.forms import FormPages
 from services.cases.pages.history import NOTHING, Asked, history_of
+from services.cases.pages.papers import few_documents
 from services.cases.pages.room import Room, form_of, typed
-from services.cases.pages.team import ASKED_KINDS, team_of
+from services.cases.pages.team import team_of
 from services.cases.reading import actor_of, as_offered, may_follow_case, may_see_case, sees_cases_of
-from services.cases.store import Line
-from services.cases.views import Shown
+from services.cases.store import ConcernFile
+from services.cases.views import Names, Shown
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
 from shared.identity import Principal, SignedIn, identity_of
@@ -29,26 +28,33 @@ from shared.messaging.router import Scope
 from shared.reference.forms import Forms
 from shared.web.i18n import format_datetime
 
-# What a sector says to which the commune owes a word.
-_OWED_KINDS = ("task.declined", "task.question", "task.new-date")
+# How many reports are shown beside a case, and how many tasks and clocks of those that are over.
+_REPORTS: Final = 3
+_OVER: Final = 10
+# What a sector says to which the commune owes a word, by what is pending.
+_OWED: Mapping[str, str] = {"question": "task.question", "date": "task.new-date"}
 
 
 @dataclass(frozen=True, slots=True)
 class Clocks:
-    """A case's clocks as its page shows them: what runs, the soonest first; what stands still; what is settled."""
+    """A case's clocks as its page shows them: what runs, the soonest first; what stands still; the newest of what is
+    settled, and how many are in all."""
 
     running: Sequence[Clock]
     paused: Sequence[Clock]
     settled: Sequence[Clock]
+    settled_in_all: int
 
     @classmethod
     def of(cls, case: Case) -> Clocks:
         """From a case."""
         by_due = sorted(case.clocks, key=lambda clock: clock.due)
+        settled = [clock for clock in reversed(by_due) if not clock.runs and clock.state != "paused"]
         return cls(
             [clock for clock in by_due if clock.runs],
             [clock for clock in by_due if clock.state == "paused"],
-            [clock for clock in reversed(by_due) if not clock.runs and clock.state != "paused"],
+            settled[:_OVER],
+            len(settled),
         )
 
 
@@ -78,24 +84,21 @@ class CasePage:
                 return RedirectResponse(f"/cases/c/{case.id}", 303)
             # The commune to which a case is offered sees what it is, not what was done in it.
             led = may_follow_case(actor, case, scope.now)
-            reports = await store.concerns_of(scope.connection, case.id) if led else []
+            reports, reports_in_all = await self._reports(scope, case) if led else ([], 0)
             reader = self.room.office.desk.files.reader
             reads = await reader.admit(scope.connection, case, actor, "case", scope.now) is not None
             readings = [
                 (file, await reader.shown(scope.connection, file, actor) if reads else None) for file in reports
             ]
             history = NOTHING
-            papers: list[Line] = []
+            owed: Mapping[str, Shown] = {}
+            documents = None
             if led:
-                papers = await store.lines_of(scope.connection, case.id, FORM_KINDS)
-                asked = Asked.read(request.query_params)
-                names = self.room.names(request)
-                history = await history_of(scope, case, actor, reader, names, asked, papers, reads)
-            documents = await documents_of(self.room, request, scope, case, papers, actor) if led else None
-            owed = await self._owed(scope, case, reads) if led else []
-            told = await store.lines_of(scope.connection, case.id, ASKED_KINDS) if led else []
-            opened = [(line, await reader.words(scope.connection, line) if reads else {}) for line in told]
-            team = team_of(case, actor, scope.now, identity_of(request).directory, opened)
+                asked, names = Asked.read(request.query_params), self.room.names(request)
+                history = await history_of(scope, case, actor, reader, names, asked, reads)
+                documents = await few_documents(self.room, request, scope, case, actor)
+                owed = await self._owed(scope, case, names, reads)
+            team = team_of(case, actor, scope.now, identity_of(request).directory)
             begun = await self.room.office.desk.drafts.listed(scope, actor, f"case/{case.id}/")
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
             siblings = await store.linked_cases(scope.connection, case.id) if led else []
@@ -106,7 +109,9 @@ class CasePage:
             readings=readings,
             reads=reads,
             history=history,
-            task_words=[self.room.names(request).line(line, words, format_datetime) for line, words in owed],
+            reports_in_all=reports_in_all,
+            owed=owed,
+            tasks=_tasks_shown(case),
             clocks=Clocks.of(case if led else as_offered(case)),
             first_acts=next_acts(case, actor),
             opening=request.query_params.get("act", ""),
@@ -126,13 +131,23 @@ class CasePage:
             done=request.query_params.get("done"),
         )
 
-    async def _owed(self, scope: Scope, case: Case, reads: bool) -> list[tuple[Line, Mapping[str, Any]]]:
-        """What sectors said to which the commune owes a word, opened for who reads it."""
-        if not any(task.awaited == "commune" for task in case.tasks):
-            return []
+    async def _reports(self, scope: Scope, case: Case) -> tuple[list[ConcernFile], int]:
+        """The report for which the case was opened and the newest others, oldest first; and of how many."""
+        newest, total = await store.newest_concerns(scope.connection, case.id, limit=_REPORTS)
+        if all((file.part or file.concern.id) != case.concern_id for file in newest):
+            first = await store.find_concern(scope.connection, case.concern_id)
+            newest = [*newest[: _REPORTS - 1], first] if first else newest
+        return newest[::-1], total
+
+    async def _owed(self, scope: Scope, case: Case, names: Names, reads: bool) -> dict[str, Shown]:
+        """What a sector said to which the commune owes a word, by task, opened for who reads it."""
+        asked = {task.id: kind for task in case.tasks if task.awaited == "commune" and (kind := _owed_kind(task))}
         reader = self.room.office.desk.files.reader
-        lines = await store.lines_of(scope.connection, case.id, _OWED_KINDS)
-        return [(line, await reader.words(scope.connection, line) if reads else {}) for line in lines]
+        said = await store.last_said(scope.connection, case.id, asked) if asked else {}
+        return {
+            task_id: names.line(line, await reader.words(scope.connection, line) if reads else {}, format_datetime)
+            for task_id, line in said.items()
+        }
 
     async def case_act(self, request: Request, key: str, principal: Principal) -> Response:
         """An act on a case; what was typed comes back with what is wrong."""
@@ -152,6 +167,18 @@ class CasePage:
         if not sees:
             return RedirectResponse("/cases/", 303)
         return RedirectResponse(f"/cases/c/{after.id}?done={form['act']}", 303)
+
+
+def _owed_kind(task: Task) -> str | None:
+    """Which kind of line has what the sector said last."""
+    return "task.declined" if task.state == "declined" else _OWED.get(task.pending or "")
+
+
+def _tasks_shown(case: Case) -> list[Task]:
+    """Those that wait for anybody, the commune first, and the newest of those that are over."""
+    waiting = [task for turn in ("commune", "sector") for task in case.tasks if task.awaited == turn]
+    over = [task for task in case.tasks if task.awaited == "nobody"]
+    return [*waiting, *sorted(over, key=lambda task: task.asked_at)[-_OVER:]]
 
 
 def _news(shown: Sequence[Shown], values: Mapping[str, str] | None, violations: Sequence[Violation]) -> Sequence[Shown]:

@@ -6,8 +6,6 @@ Everything here but a blank form is a reading of identity: allowed by `reading.p
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Path, Request
@@ -15,64 +13,27 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from services.cases import store
 from services.cases.archive import archive, gather
-from services.cases.documents import FORM_KINDS, Document, blank
-from services.cases.domain.attachments import require_may_attach
-from services.cases.domain.model import Actor, Case, Task
+from services.cases.documents import Document, blank
+from services.cases.domain.model import Case, Task
 from services.cases.downloads import (
     DOCX_TYPE,
     PDF_TYPE,
     ZIP_TYPE,
     headers_for,
-    may_be_shown,
     paper_answer,
 )
 from services.cases.filing import Filing
+from services.cases.pages.papers import Documents, all_documents, documents_of_task
 from services.cases.pages.room import Room, form_of, typed
-from services.cases.printing import Printing, forms_of
-from services.cases.reading import actor_of, concern_basis, may_follow_case, may_read_identity
-from services.cases.store import AttachmentFile, ConcernFile, Line
+from services.cases.printing import Printing
+from services.cases.reading import actor_of, concern_basis, may_follow_case, reads_task_files
 from services.cases.views import Names
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import NotAllowedError, Principal, SignedIn, Uploading
-from shared.messaging.router import Scope
-from shared.reference.forms import Form, Forms
-from shared.web.i18n import format_number
-from shared.web.pages import language_of
+from shared.reference.forms import Forms
 
 Ending = Annotated[Literal["pdf", "docx"], Path()]
 LineId = Annotated[int, Path(ge=1, le=2**63 - 1)]
-
-
-@dataclass(frozen=True, slots=True)
-class ShownFile:
-    """A file in a list, in the reader's language. No name: it was erased, or is not for the reader."""
-
-    id: str
-    name: str
-    caption: str
-    kind: str
-    media: str
-    size: str
-    at: datetime
-    who: str
-    sector: str | None
-    shows: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Documents:
-    """What the case page says of papers and files.
-
-    `address`: of the files. `reports`: those that are printed as form 01. `forms`: line, form, version.
-    """
-
-    address: str
-    reports: Sequence[ConcernFile]
-    forms: Sequence[tuple[Line, Form, int]]
-    files: Sequence[ShownFile]
-    reads: bool
-    attaches: bool
-    megabytes: int
 
 
 class DocumentPages:
@@ -104,8 +65,7 @@ class DocumentPages:
             case = await self.room.seen_case(scope.connection, key, actor, scope.now)
             if not may_follow_case(actor, case, scope.now):
                 raise HTTPException(404)
-            lines = await store.lines_of(scope.connection, case.id, FORM_KINDS)
-            documents = await documents_of(self.room, request, scope, case, lines, actor)
+            documents = await all_documents(self.room, request, scope, case, actor)
             if documents.reads:
                 await self.office.desk.files.reader.admit(scope.connection, case, actor, "documents", scope.now)
         return self._page(request, case, None, documents, values, violations)
@@ -122,19 +82,11 @@ class DocumentPages:
         actor = actor_of(principal)
         async with self.office.scope() as scope:
             case, task = await self.filing.task(scope, task_id, actor)
-            reads = self.filing.reads_task(case, task, actor, scope.now)
+            reads = reads_task_files(case, task, actor, scope.now)
             files = await store.attachments_of_task(scope.connection, task_id) if reads else []
             if files:
                 await self.office.desk.files.reader.remember_task(scope.connection, case, actor, scope.now)
-            documents = Documents(
-                address=f"/cases/tasks/{task_id}/documents",
-                reports=(),
-                forms=(),
-                files=[await _shown(self.room, request, scope, file, opened=True) for file in files],
-                reads=reads,
-                attaches=_attaches(case, task, actor),
-                megabytes=self.desk.limits.attachment_megabytes,
-            )
+            documents = await documents_of_task(self.room, request, scope, case, task, actor, files, reads=reads)
         return self._page(request, case, task, documents, values, violations)
 
     async def add(self, request: Request, key: str, principal: Principal) -> Response:
@@ -193,7 +145,7 @@ class DocumentPages:
         actor = actor_of(principal)
         async with self.office.scope() as scope:
             case = await self.filing.case(scope, key, actor)
-            lines = await store.timeline(scope.connection, case.id, limit=None)
+            lines = await store.timeline(scope.connection, case.id)
             heading = self.printing.heading(scope, case.unit, case.code, actor)
             document = await self.printing.sheet(scope, case, lines, heading)
             await self.office.desk.files.reader.admit(scope.connection, case, actor, "print", scope.now)
@@ -277,50 +229,6 @@ class DocumentPages:
         if ending == "pdf":
             return paper_answer(await self.printing.pdf([document]), f"{name}.pdf", PDF_TYPE)
         return paper_answer(await self.printing.docx([document]), f"{name}.docx", DOCX_TYPE)
-
-
-async def documents_of(
-    room: Room, request: Request, scope: Scope, case: Case, lines: Sequence[Line], actor: Actor
-) -> Documents:
-    """What a case's page says of its papers and files; names and captions only to who reads identity."""
-    reads = may_read_identity(actor, case, scope.now)
-    files = await store.attachments_of(scope.connection, case.id)
-    return Documents(
-        address=f"/cases/c/{case.id}/documents",
-        reports=await store.concerns_of(scope.connection, case.id),
-        forms=forms_of(lines),
-        files=[await _shown(room, request, scope, file, opened=reads) for file in files],
-        reads=reads,
-        attaches=_attaches(case, None, actor),
-        megabytes=room.office.desk.attachments.limits.attachment_megabytes,
-    )
-
-
-async def _shown(room: Room, request: Request, scope: Scope, file: AttachmentFile, *, opened: bool) -> ShownFile:
-    attachment, language = file.attachment, language_of(request)
-    name, caption = await room.office.desk.attachments.words(scope, file) if opened else ("", "")
-    small = attachment.size < 1 << 20
-    amount = max(1, round(attachment.size / 1024)) if small else round(attachment.size / (1 << 20), 1)
-    return ShownFile(
-        id=attachment.id,
-        name=name,
-        caption=caption,
-        kind=attachment.kind,
-        media=attachment.media,
-        size=f"{format_number(language, amount)} {'kB' if small else 'MB'}",
-        at=attachment.added_at,
-        who=attachment.added_by_name,
-        sector=attachment.sector,
-        shows=may_be_shown(attachment.media),
-    )
-
-
-def _attaches(case: Case, task: Task | None, actor: Actor) -> bool:
-    try:
-        require_may_attach(case, task, actor)
-    except Rejected:
-        return False
-    return True
 
 
 def routes(room: Room) -> APIRouter:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
@@ -13,13 +13,14 @@ from starlette.responses import RedirectResponse, Response
 from services.cases import answered, filling, forms, store
 from services.cases import views as v
 from services.cases.desk.drafts import Draft
-from services.cases.documents import FORM_KINDS
+from services.cases.documents import KIND_OF
 from services.cases.domain.forms import COARSE, RATINGS, answers_of, totals
 from services.cases.domain.model import Actor, Case, local_day
 from services.cases.domain.rules import refusal
+from services.cases.pages.history import opened_lines
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.reading import actor_of, may_see_case
-from services.cases.store import Line
+from services.cases.store import Line, LineFilter
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import ChildDescription
 from shared.identity import FORM_FIELD, Principal, SignedIn
@@ -31,7 +32,13 @@ from shared.web.pages import language_of
 # What is decided anew each time a form is filled in; the time before is shown beside it, not chosen for anybody.
 _DECIDED_ANEW = COARSE | {"number"}
 _TODAY = "today"
-Opened = Sequence[tuple[Line, Mapping[str, Any]]]
+# The form by which a plan is approved.
+_APPROVAL: Final = "05"
+# How many reports are asked for a fact, and how many lines are shown as news.
+_REPORTS: Final = 10
+_NEWS: Final = 30
+# By form, its newest line in the case with its opened words.
+Filled = Mapping[str, tuple[Line, Mapping[str, Any]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +83,15 @@ class FormPages:
                 raise HTTPException(404)
             closed = refusal(case, act, actor)
             reads = await office.desk.files.reader.admit(scope.connection, case, actor, "form", scope.now) is not None
-            opened = await self._opened(scope, case) if reads else []
-            before = _before(form, act, opened, language_of(request))
+            filled = await self._filled(scope, case, form) if reads else {}
+            before = _before(form, act, filled)
             if not values and reads and closed is None:
-                values = {**await self._known(request, scope, case, form, act, actor, opened), **before.values}
+                values = {**await self._known(request, scope, case, form, act, actor, filled), **before.values}
             names = self.room.names(request)
             seen = forms.version_of(values) if "version" in values else case.version
-            news = [line for line in names.history(opened, format_datetime) if line.version > seen]
-            read = next((line for line in names.history(opened, format_datetime) if line.form == form.beside), None)
+            news = await self._news(scope, case, names, seen) if reads else []
+            beside = filled.get(form.beside or "")
+            read = names.line(*beside, format_datetime) if beside else None
         return self._render(request, case, form, act, values, sent, draft, before, news, closed, read)
 
     async def submit(
@@ -130,18 +138,34 @@ class FormPages:
         async with office.scope() as scope:
             await office.desk.drafts.save(scope, actor, draft_key, kept, None)
 
-    async def _opened(self, scope: Scope, case: Case) -> list[tuple[Line, Mapping[str, Any]]]:
+    async def _filled(self, scope: Scope, case: Case, form: Form) -> Filled:
+        """The forms from which this one begins or beside which it is filled in, opened; and whether a plan was approved
+        since, without the words of that."""
         reader = self.room.office.desk.files.reader
-        lines = await store.timeline(scope.connection, case.id, always=FORM_KINDS)
-        return [(line, await reader.words(scope.connection, line)) for line in lines]
+        sources = {(asked.prefill or "").partition(".")[0] for asked in form.fields if "." in (asked.prefill or "")}
+        wanted = {form.code, form.beside or "", *sources}
+        kinds = {KIND_OF[code]: code for code in {*wanted, _APPROVAL} if code in KIND_OF}
+        return {
+            kinds[line.kind]: (line, await reader.words(scope.connection, line) if kinds[line.kind] in wanted else {})
+            for line, _ in await store.newest_of(scope.connection, case.id, kinds)
+        }
+
+    async def _news(self, scope: Scope, case: Case, names: v.Names, seen: int) -> Sequence[v.Shown]:
+        """What happened in the case itself since a version, the newest of it."""
+        if seen >= case.version:
+            return []
+        lines = await store.timeline_page(scope.connection, case.id, LineFilter(), _NEWS)
+        since = [line for line in lines if line.case_id == case.id and line.version > seen]
+        return await opened_lines(scope, self.room.office.desk.files.reader, names, since, True)
 
     async def _known(
-        self, request: Request, scope: Scope, case: Case, form: Form, act: str, actor: Actor, opened: Opened
+        self, request: Request, scope: Scope, case: Case, form: Form, act: str, actor: Actor, filled: Filled
     ) -> dict[str, str]:
         """What the file knows already, where the form asks for it."""
         facts = {_TODAY: local_day(scope.now).isoformat(), "officer": actor.name}
         facts["unit"] = self.room.names(request).unit(case.unit)
-        facts |= await self._reported(scope, case, actor)
+        needed = {asked.prefill for asked in form.fields if asked.prefill and "." not in asked.prefill}
+        facts |= await self._reported(scope, case, actor, needed - {*facts, "services"})
         values: dict[str, str] = {}
         for asked in form.fields:
             source = asked.prefill or ""
@@ -151,7 +175,7 @@ class FormPages:
                 values[filling.name_of(act, asked)] = facts[source]
             elif "." in source:
                 number, _, code = source.partition(".")
-                values |= _carried(asked, act, _answers(opened, number).get(code))
+                values |= _carried(asked, act, _answers(filled, number).get(code))
         return values
 
     def _services(self, names: v.Names, case: Case, name: str, asked: FormField) -> dict[str, str]:
@@ -170,11 +194,14 @@ class FormPages:
             }
         return values
 
-    async def _reported(self, scope: Scope, case: Case, actor: Actor) -> dict[str, str]:
-        """What the reports say of the child and of what happened."""
+    async def _reported(self, scope: Scope, case: Case, actor: Actor, needed: Collection[str]) -> dict[str, str]:
+        """What the reports say of the child and of what happened, the first that says it; no more are opened than
+        `needed`."""
         reader = self.room.office.desk.files.reader
         facts: dict[str, str] = {}
-        for file in await store.concerns_of(scope.connection, case.id):
+        for file in (await store.concerns_of(scope.connection, case.id))[:_REPORTS] if needed else ():
+            if facts.keys() >= set(needed):
+                break
             reading = await reader.shown(scope.connection, file, actor)
             told = {
                 "what-happened": reading.what_happened,
@@ -246,17 +273,18 @@ def routes(room: Room) -> APIRouter:
     return router
 
 
-def _before(form: Form, act: str, opened: Opened, language: str) -> Before:
-    """How this form was filled in last in this case."""
-    line, words = next(((line, words) for line, words in opened if line.data.get("form") == form.code), (None, {}))
-    if line is None:
+def _before(form: Form, act: str, filled: Filled) -> Before:
+    """How this form was filled in last in this case; nothing, where its line does not say question by question."""
+    line, words = filled.get(form.code, (None, {}))
+    if line is None or "form" not in line.data:
         return Before()
     answers = answers_of(form, line.data, words)
     beside = dict(words.get("ratings") or {})
     if "level" in answers:
         beside["level"] = answers["level"]
     # An approved plan's services are on their way: a new plan names what is new.
-    approved = any(later.kind == "plan.approved" and later.id > line.id for later, _ in opened)
+    approval = filled.get(_APPROVAL)
+    approved = approval is not None and approval[0].id > line.id
     carried = {
         asked.code: answers[asked.code]
         for asked in form.fields
@@ -268,11 +296,10 @@ def _before(form: Form, act: str, opened: Opened, language: str) -> Before:
     return Before(filling.flat(form, act, carried), beside)
 
 
-def _answers(opened: Opened, code: str) -> dict[str, Any]:
-    for line, words in opened:
-        if line.data.get("form") == code and (form := answered.form_of(line.data)) is not None:
-            return answers_of(form, line.data, words)
-    return {}
+def _answers(filled: Filled, code: str) -> dict[str, Any]:
+    line, words = filled.get(code, (None, {}))
+    form = answered.form_of(line.data) if line is not None else None
+    return answers_of(form, line.data, words) if line is not None and form is not None else {}
 
 
 def _carried(asked: FormField, act: str, value: Any) -> dict[str, str]:

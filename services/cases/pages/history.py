@@ -9,16 +9,20 @@ from itertools import groupby
 from typing import Final
 from urllib.parse import urlencode
 
-from services.cases import store
-from services.cases.domain.model import ZONE, Actor, Case
+from services.cases import answered, store
+from services.cases.domain.model import Actor, Case, local_day
 from services.cases.reading import Reader
 from services.cases.store import CHAPTERS, Line, LineFilter
-from services.cases.views import Names, Shown, shortened
+from services.cases.views import Names, Shown, length, shortened
 from shared.contracts.vocabulary import SECTORS
 from shared.messaging.router import Scope
 from shared.web.i18n import format_datetime
 
 _LINES: Final = 100
+# Of each text of a line; all of a page together; and of each after that. The whole of a line is one tap away.
+_LONGEST: Final = 400
+_MOST_SAID: Final = 16_000
+_SHORT: Final = 80
 _ACTS: Final = "acts"
 
 
@@ -75,18 +79,9 @@ class Asked:
 
 
 async def history_of(
-    scope: Scope,
-    case: Case,
-    actor: Actor,
-    reader: Reader,
-    names: Names,
-    asked: Asked,
-    papers: Sequence[Line],
-    reads: bool,
+    scope: Scope, case: Case, actor: Actor, reader: Reader, names: Names, asked: Asked, reads: bool
 ) -> History:
     """The lines of a case that an address asks for, with the words of those opened, and only if `reads`.
-
-    In: `papers`, the case's filled forms: one that is shown says which time it was and what changed since the last.
 
     Whoever sees the newest lines, unfiltered, has seen the case up to them.
     """
@@ -98,20 +93,13 @@ async def history_of(
     else:
         known = await store.looked(scope.connection, actor.id, case.id)
         since = shown[0].id if known is None and shown else known or 0
-    forms = [line for line in papers if "form" in line.data]
-    wordy = {line.id: line for line in (*shown, *(forms if any("form" in line.data for line in shown) else ()))}
-    words = {
-        id_: await reader.words(scope.connection, line) if reads and line.words else {} for id_, line in wordy.items()
-    }
-    filled = {
-        line.id: line
-        for line in names.history([(line, words[line.id]) for line in forms if line.id in words], format_datetime)
-    }
-    said: list[Shown] = []
-    for line in shown:
-        ready = filled.get(line.id) or names.line(line, words[line.id], format_datetime)
-        ready = replace(ready, fresh=line.id > since and line.who != actor.id)
-        said.append(ready if line.id == asked.whole else shortened(ready))
+    said = _fitting(
+        [
+            replace(ready, fresh=line.id > since and line.who != actor.id)
+            for line, ready in zip(shown, await opened_lines(scope, reader, names, shown, reads), strict=True)
+        ],
+        asked.whole,
+    )
     older = replace(wanted, before=shown[-1].id) if len(lines) > _LINES else None
     return History(
         days=_days(said, names, scope.now),
@@ -129,6 +117,40 @@ async def history_of(
     )
 
 
+def _fitting(lines: Sequence[Shown], whole: int | None) -> list[Shown]:
+    """Lines as a page has room for them, the first with more of their texts; one line whole."""
+    fitting: list[Shown] = []
+    room = _MOST_SAID
+    for line in lines:
+        longest = _LONGEST if room > 0 else 0 if line.form else _SHORT
+        fits = line if line.id == whole else shortened(line, longest)
+        room -= length(fits)
+        fitting.append(fits)
+    return fitting
+
+
+async def opened_lines(scope: Scope, reader: Reader, names: Names, lines: Sequence[Line], reads: bool) -> list[Shown]:
+    """Lines of a timeline, opened if `reads`; a form says which time it was and what changed since the time before.
+
+    Of forms that are not among the lines, only the one before each is opened.
+    """
+    places = await store.numbered(scope.connection, [line for line in lines if answered.form_of(line.data)])
+    wordy = {line.id: line for line in lines}
+    wordy |= {before.id: before for _, before in places.values() if before is not None}
+    words = {
+        id_: await reader.words(scope.connection, line) if reads and line.words else {} for id_, line in wordy.items()
+    }
+    shown: list[Shown] = []
+    for line in lines:
+        ready = names.line(line, words[line.id], format_datetime)
+        if line.id in places:
+            number, before = places[line.id]
+            earlier = (before, words[before.id]) if before is not None else None
+            ready = names.again(ready, number, (line, words[line.id]), earlier)
+        shown.append(ready)
+    return shown
+
+
 def _sectors(case: Case, wanted: LineFilter) -> list[Chip]:
     """Of the sectors that have to do with the case."""
     involved = {case.sector, wanted.sector, *(task.sector for task in case.tasks)}
@@ -140,11 +162,8 @@ def _sectors(case: Case, wanted: LineFilter) -> list[Chip]:
 
 
 def _days(lines: Sequence[Shown], names: Names, now: datetime) -> list[tuple[str, Sequence[Shown]]]:
-    today = now.astimezone(ZONE).date()
-    return [
-        (names.day(day, today), list(part))
-        for day, part in groupby(lines, key=lambda line: line.when.astimezone(ZONE).date())
-    ]
+    today = local_day(now)
+    return [(names.day(day, today), list(part)) for day, part in groupby(lines, key=lambda line: local_day(line.when))]
 
 
 def _address(wanted: LineFilter) -> str:

@@ -24,11 +24,14 @@ from shared.identity import FORM_FIELD, Permission, Principal, SignedIn, permit
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
 from shared.reference.terms import Terms
+from shared.web.i18n import format_datetime
 
 Reporter = Annotated[Principal, Depends(permit(Permission.REPORT_CONCERN))]
 _LISTED = 30
 # The channel by which a sector's reports usually come.
 _CHANNELS = {"hotline": "hotline-111", "health": "hospital", "education": "school", "police": "police"}
+# How a report comes into a case.
+_TAKEN_UP = ("case.opened", "report.linked")
 # Fields of the form that are its machinery, not what somebody said.
 _MACHINERY = (FORM_FIELD, "step", "report_id")
 
@@ -94,6 +97,8 @@ class IntakePages:
                 given = given.without_child(int(place) if place.isdecimal() and len(place) < 4 else 0)
         except Rejected as rejected:
             violations = report_form.beside_fields(rejected)
+            if any(known.rule == "report-sent-already" for known in violations):
+                key = f"report/{new_id()}"  # sent once more, it is a report of its own
         kept = {name: [text] for name, text in given.values.items()} | {"kinds": list(given.kinds)}
         draft = await self._keep(actor, key, kept)
         if step == "draft" and draft.kept:
@@ -139,6 +144,8 @@ class IntakePages:
             glass = glass_of(case, actor, scope.now) if case is not None else None
             sees_case = case is not None and may_see_case(actor, case, scope.now)
             matches = await self._fitting(scope, actor, file, reading)
+            told = await store.lines_of(scope.connection, case.id, _TAKEN_UP) if case is not None and sees_case else []
+        names = self.room.names(request)
         own = file.entered_by == actor.id
         return self.room.render(
             request,
@@ -150,8 +157,9 @@ class IntakePages:
             glass=glass,
             fate=case if own else None,
             matches=matches,
-            kind_names=[self.room.names(request).term("case-kinds", kind) for kind in file.kinds],
-            acts=open_concern_acts(file.concern, actor),
+            kind_names=[names.term("case-kinds", kind) for kind in file.kinds],
+            news=[names.line(line, {}, format_datetime) for line in told[:1]],
+            acts=open_concern_acts(file.concern, actor, case),
             values=typed(values),
             violations=violations,
             done=request.query_params.get("done"),
@@ -194,7 +202,14 @@ class IntakePages:
             kind_groups=grouped,
             matches=shown.matches,
             violations=shown.violations,
+            communes_meant=[(code, names.unit(code)) for code in self._asked_which(shown)],
         )
+
+    def _asked_which(self, shown: Shown) -> Sequence[str]:
+        """The communes to choose from where the typed name fits several."""
+        if all(known.rule != "unit-ambiguous" for known in shown.violations):
+            return ()
+        return report_form.communes_meant(shown.typed.values.get("unit", "").strip(), self.room.units)
 
     async def _send(self, given: Typed, principal: Principal, report_id: str) -> Response:
         """Take the report in, answer it at once where it was a question and the answer is written too, and destroy its
@@ -202,7 +217,8 @@ class IntakePages:
         actor = actor_of(principal)
         async with self.room.office.scope() as scope:
             data = report_form.report(given, self.room.units, scope.now)
-            file = await self.room.office.report(scope, data, principal, report_id)
+            dated = bool(given.values.get("received_at", "").strip())
+            file = await self.room.office.report(scope, data, principal, report_id, dated=dated)
             await self.desk.drafts.discard(scope, actor, f"report/{report_id}")
             answer, words = given.values.get("answer", ""), given.values.get("answer_words", "").strip()
             if (answer or words) and file.concern.status == "received":
@@ -240,7 +256,7 @@ class IntakePages:
             name=values.get("child_name", "")[:300],
             number=values.get("child_number"),
             birth_date=report_form.birth_date_of(values.get("child_birth_date", "")),
-            unit=report_form.unit_of(unit, self.room.units) if len(unit) <= 300 else None,
+            unit=report_form.unit_of(unit, self.room.units),
         )
 
     async def _fitting(self, scope: Scope, actor: Actor, file: ConcernFile, reading: Reading | None) -> list[Match]:

@@ -15,7 +15,6 @@ from services.cases.pages.room import Room, form_of, typed
 from services.cases.pages.team import name_of, workers_at
 from services.cases.reading import actor_of
 from services.cases.store import Reassignment
-from services.cases.upkeep import hand_on
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Directory, NotAllowedError, Principal, SignedIn, identity_of
 from shared.messaging.outbox import new_id
@@ -134,7 +133,7 @@ class ReassignPages:
 
     async def _go_on(self, identifier: str, most: int) -> None:
         office = self.room.office
-        await hand_on(office.database, office.desk, office.clock(), only=identifier, most=most)
+        await office.desk.access.hand_on(office.scope, only=identifier, most=most)
 
 
 def _allowed(principal: Principal) -> Actor:

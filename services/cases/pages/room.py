@@ -12,11 +12,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from services.cases import store
 from services.cases import views as v
 from services.cases.domain.model import Actor, Case
 from services.cases.office import Office
-from services.cases.reading import find_seen_case, may_see_concern
+from services.cases.reading import find_seen_case, find_seen_concern
 from services.cases.store import ConcernFile
 from shared.reference.units import Units
 from shared.web.i18n import place_key
@@ -41,7 +40,9 @@ class Room:
     def render(self, request: Request, name: str, **context: Any) -> Response:
         """A page with what every page of the service knows: names of codes, communes, tables of choices."""
         names = self.names(request)
-        status = 422 if context.get("violations") else 200
+        violations = context.get("violations", ())
+        # 409: nothing is wrong with what was sent, somebody was faster.
+        status = 409 if v.is_late(violations) else 422 if violations else 200
         return self.pages.render(
             request, name, status=status, names=names, v=v, units=self.unit_options(), **{"violations": (), **context}
         )
@@ -70,12 +71,10 @@ class Room:
         self, connection: AsyncConnection, key: str, actor: Actor, now: datetime
     ) -> tuple[ConcernFile, Case | None]:
         """The report with its case, if the actor sees it; otherwise it does not exist for them."""
-        found = await store.find_concern(connection, key)
-        case_id = found.concern.case_id if found is not None else None
-        case = await store.find_case(connection, case_id) if case_id else None
-        if found is None or not may_see_concern(actor, found, case, now):
+        found = await find_seen_concern(connection, key, actor, now)
+        if found is None:
             raise HTTPException(404)
-        return found, case
+        return found
 
     def unit_options(self) -> list[tuple[str, str]]:
         """Today's communes, by code and name, in the order of their names."""
@@ -90,7 +89,7 @@ def typed(values: Mapping[str, str] | None) -> Mapping[str, str]:
 async def form_of(request: Request) -> dict[str, str]:
     """A submitted form's texts by name."""
     form = await request.form()
-    return {name: value for name, value in form.items() if isinstance(value, str)}
+    return {name: _text(value) for name, value in form.items() if isinstance(value, str)}
 
 
 def several(form: FormData, without: Sequence[str] = ()) -> dict[str, list[str]]:
@@ -98,5 +97,10 @@ def several(form: FormData, without: Sequence[str] = ()) -> dict[str, list[str]]
     texts: dict[str, list[str]] = {}
     for name, value in form.multi_items():
         if isinstance(value, str) and name not in without:
-            texts.setdefault(name, []).append(value)
+            texts.setdefault(name, []).append(_text(value))
     return texts
+
+
+def _text(value: str) -> str:
+    """A text that can be kept: a body in a strange encoding may hold half a surrogate pair."""
+    return value.encode(errors="replace").decode()

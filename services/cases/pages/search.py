@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
@@ -37,12 +39,24 @@ class SearchPage:
                 opens = known is not None and await may_open(
                     scope.connection, actor, known["what"], known["id"], scope.now
                 )
+                if found.numbered:
+                    seen = [
+                        match
+                        for match in found.numbered
+                        if await may_open(scope.connection, actor, *match.matter, scope.now)
+                    ]
+                    found = replace(found, matches=seen)
+            if found.numbered and len(found.matches) == 1:
+                return _led_to(*found.matches[0].matter)
             if known is not None and opens:
-                place = "c" if known["what"] == "case" else "concerns"
-                return RedirectResponse(f"/cases/{place}/{known['id']}", 303)
+                return _led_to(known["what"], known["id"])
         answer = self.room.render(request, "cases/search.html", said=said, found=found, actor=actor)
         answer.headers["Cache-Control"] = "no-store"
         return answer
+
+
+def _led_to(what: str, identifier: str) -> Response:
+    return RedirectResponse(f"/cases/{'c' if what == 'case' else 'concerns'}/{identifier}", 303)
 
 
 def routes(room: Room) -> APIRouter:

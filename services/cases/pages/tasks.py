@@ -15,7 +15,7 @@ from services.cases import forms, store
 from services.cases.domain.model import COMMUNE, Actor, Case, Task
 from services.cases.domain.rules import open_acts
 from services.cases.pages.room import Room, form_of, typed
-from services.cases.reading import actor_of, may_answer, may_read_identity, may_see_case
+from services.cases.reading import actor_of, find_seen_task, may_answer, may_read_identity, may_see_case
 from services.cases.store import TaskFilter
 from services.cases.views import TASK_STATES
 from shared.contracts.errors import Rejected, Violation
@@ -100,10 +100,11 @@ class TaskPages:
                 reading = await reader.for_task(scope.connection, case, task)
             lines = await store.task_lines(scope.connection, case.id, task_id)
             names = self.room.names(request)
-            shown = [
-                names.line(line, await reader.words(scope.connection, line) if reads else {}, format_datetime)
+            words = [
+                await reader.task_words(scope.connection, line, case, task, actor, scope.now) if reads else {}
                 for line in lines
             ]
+            shown = [names.line(line, said, format_datetime) for line, said in zip(lines, words, strict=True)]
             successor = await self._successor(scope, task)
             sees_case = may_see_case(actor, case, scope.now)
         return self.room.render(
@@ -152,14 +153,10 @@ class TaskPages:
 
     async def _case_of(self, scope: Scope, task_id: str, actor: Actor) -> tuple[Case, Task]:
         """The task, if the actor's sector was asked or the actor sees its case; otherwise it is not there."""
-        case_id = await store.case_of_task(scope.connection, task_id)
-        case = await store.find_case(scope.connection, case_id) if case_id else None
-        task = case.task(task_id) if case else None
-        if case is None or task is None:
+        found = await find_seen_task(scope.connection, task_id, actor, scope.now)
+        if found is None:
             raise HTTPException(404)
-        if not may_answer(actor, task, case) and not may_see_case(actor, case, scope.now):
-            raise HTTPException(404)
-        return case, task
+        return found
 
     async def _successor(self, scope: Scope, task: Task) -> str | None:
         """The task that took this one's place, where the same sector answers it."""
@@ -178,12 +175,10 @@ async def sector_work(room: Room, request: Request, actor: Actor) -> Response:
             for awaited, limit in (("sector", _SHOWN), ("commune", _SHOWN), ("nobody", _OVER))
         ]
         found = await store.meetings_of_sector(scope.connection, sector, actor.units, actor.id, _OVER)
-        meetings = []
-        for row in found:
-            called = await store.conference_line(scope.connection, row["case_id"], row["id"])
-            words = await desk.files.reader.words(scope.connection, called) if called else {}
-            # Where, and nothing of what about: that is said among those who meet.
-            meetings.append({**row, "place": words.get("place")})
+        calls = await store.calls_of(scope.connection, {row["id"]: row["case_id"] for row in found})
+        # Where, and nothing of what about: that is said among those who meet.
+        places = await desk.files.reader.places(scope.connection, calls, actor, scope.now)
+        meetings = [{**row, "place": places.get(row["id"])} for row in found]
     return room.render(
         request,
         "cases/sector.html",

@@ -12,7 +12,7 @@ from sqlalchemy import RowMapping
 from starlette.responses import Response
 
 from services.cases import store
-from services.cases.domain.agenda import likely_act
+from services.cases.domain.agenda import clock_of, likely_act
 from services.cases.domain.model import EMERGENCY, Actor
 from services.cases.pages.board import FILTERS, BoardPages
 from services.cases.pages.intake import IntakePages
@@ -33,19 +33,29 @@ _REASONS_OF: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 @dataclass(frozen=True, slots=True)
+class RunningClock:
+    """A clock of the law: its kind, until when."""
+
+    kind: str
+    due: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class CaseLine:
-    """A case that waits: `act` is what it waits for from the reader, else `waits_for` is the role that it waits for."""
+    """A case that waits: `act` is what it waits for from the reader, else `waits_for` is the role that it waits for.
+
+    `clock`: of that act; None where the law sets it no time. `sooner`: the case's nearest clock where that is another,
+    and `sooner_for` the role that it waits for.
+    """
 
     case: RowMapping
     act: str | None
     waits_for: str | None
     address: str
     late: bool
-
-    @property
-    def clock(self) -> str | None:
-        """The kind of its nearest running clock."""
-        return self.case["clocks"][0] if self.case["clocks"] else None
+    clock: RunningClock | None
+    sooner: RunningClock | None
+    sooner_for: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,9 +205,22 @@ def _line(case: RowMapping, actor: Actor, now: datetime, act: str | None = None)
     waits = case["step"], case["identity"], case["verified"], case["clocks"]
     act = act or likely_act(actor.role, *waits)
     other = "worker" if actor.role == "chair" else "chair"
-    waits_for = other if act is None and likely_act(other, *waits) else None
-    due = case["next_due"]
-    return CaseLine(case, act, waits_for, act_address(case["id"], act), due is not None and due < now)
+    others = likely_act(other, *waits)
+    waits_for = other if act is None and others else None
+    running = [RunningClock(kind, due) for kind, due in zip(case["clocks"], case["dues"], strict=True)]
+    place = clock_of(act or others or "", case["clocks"])
+    first = running[0] if running and place != 0 else None
+    first_for = other if first and act and others and clock_of(others, case["clocks"]) == 0 else None
+    return CaseLine(
+        case,
+        act,
+        waits_for,
+        act_address(case["id"], act),
+        any(clock.due < now for clock in running[:1]),
+        None if place is None else running[place],
+        first,
+        first_for,
+    )
 
 
 def _reason(line: CaseLine) -> str:

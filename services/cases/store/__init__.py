@@ -11,6 +11,7 @@ from services.cases.store.access import (
     reads_by,
     reads_of_case,
     record_read,
+    record_reads,
     unusual_reading,
 )
 from services.cases.store.agenda import REASONS, Whose, cases_waiting, handovers_to, tasks_waiting
@@ -21,6 +22,7 @@ from services.cases.store.attachments import (
     attachments_of_task,
     count_attachments,
     find_attachment,
+    newest_attachments,
     remove_attachment,
     save_attachment,
     sealed_part,
@@ -36,6 +38,7 @@ from services.cases.store.concerns import (
     lock_concern,
     lock_concern_or_code,
     lock_report,
+    newest_concerns,
     part_id,
     parts_of,
     save_concern,
@@ -51,7 +54,7 @@ from services.cases.store.drafts import (
     find_draft,
     save_draft,
 )
-from services.cases.store.due import count_stuck, due_case, due_cases, due_ids, next_moment, put_aside
+from services.cases.store.due import count_stuck, due_case, due_cases, due_ids, next_moment, put_aside, stuck_cases
 from services.cases.store.files import find_case, lock_case, next_case_code, save_cases
 from services.cases.store.finding import (
     COMMON,
@@ -61,6 +64,7 @@ from services.cases.store.finding import (
     file_by_code,
     files_like,
     keep_tokens,
+    matters_by_code,
     rarity,
 )
 from services.cases.store.incidents import Incident, save_incident
@@ -96,8 +100,9 @@ from services.cases.store.statements import Units
 from services.cases.store.tasks import (
     COUNTED,
     TaskFilter,
+    calls_of,
     case_of_task,
-    conference_line,
+    last_said,
     list_tasks,
     meetings_of_sector,
     place_of_task,
@@ -105,7 +110,18 @@ from services.cases.store.tasks import (
     task_lines,
     tasks_of_sector,
 )
-from services.cases.store.timeline import CHAPTERS, Line, LineFilter, find_line, lines_of, timeline, timeline_page
+from services.cases.store.timeline import (
+    CHAPTERS,
+    Line,
+    LineFilter,
+    find_line,
+    lines_of,
+    lines_of_kind,
+    newest_of,
+    numbered,
+    timeline,
+    timeline_page,
+)
 
 __all__ = [
     "CHAPTERS",
@@ -139,6 +155,7 @@ __all__ = [
     "attachment_is_of",
     "attachments_of",
     "attachments_of_task",
+    "calls_of",
     "case_counts",
     "case_of_task",
     "cases_of_child",
@@ -147,7 +164,6 @@ __all__ = [
     "changed_cases",
     "concerns_entered_by",
     "concerns_of",
-    "conference_line",
     "count_attachments",
     "count_open",
     "count_stuck",
@@ -174,7 +190,9 @@ __all__ = [
     "glasses_of_area",
     "handovers_to",
     "keep_tokens",
+    "last_said",
     "lines_of",
+    "lines_of_kind",
     "link_cases",
     "linked_cases",
     "list_cases",
@@ -185,11 +203,16 @@ __all__ = [
     "lock_report",
     "look",
     "looked",
+    "matters_by_code",
     "meetings_of_sector",
     "merge_of",
+    "newest_attachments",
+    "newest_concerns",
+    "newest_of",
     "next_case_code",
     "next_moment",
     "next_reassigned",
+    "numbered",
     "open_to",
     "part_id",
     "parts_of",
@@ -200,6 +223,7 @@ __all__ = [
     "reads_of_case",
     "reassigned_counts",
     "record_read",
+    "record_reads",
     "remove_attachment",
     "resolved",
     "save_attachment",
@@ -212,6 +236,7 @@ __all__ = [
     "sector_figures",
     "settle_reassigned",
     "skipped_of",
+    "stuck_cases",
     "task_lines",
     "tasks_of_sector",
     "tasks_waiting",

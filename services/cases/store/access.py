@@ -16,8 +16,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.cases.domain.model import Actor
 from services.cases.store.statements import MERGED, NOT_KEPT_OUT, Units, in_units, units_of
 
-# By the team's grounds; by a task asked of a sector; by having written the report; to forward it to its commune.
-Basis = Literal["role", "request", "act", "assigned", "glass", "task", "entered", "forward"]
+# By the team's grounds; by a task asked of a sector; by an invitation to meet; by having written the report; to forward
+# it to its commune.
+Basis = Literal["role", "request", "act", "assigned", "glass", "task", "invited", "entered", "forward"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +43,25 @@ class Unusual:
 
 async def record_read(connection: AsyncConnection, actor: Actor, read: Read, at: datetime) -> None:
     """Remember who read an identity, on what ground and what for."""
+    await record_reads(connection, actor, [read], at)
+
+
+async def record_reads(connection: AsyncConnection, actor: Actor, reads: Sequence[Read], at: datetime) -> None:
+    """Remember what somebody read at once, in one statement."""
     await connection.execute(
         text(
             """INSERT INTO identity_read (who, role, file_id, case_id, purpose, basis, at)
-               VALUES (:who, :role, :file_id, :case_id, :purpose, :basis, :at)"""
+               SELECT :who, :role, file_id, case_id, purpose, basis, :at
+               FROM unnest(CAST(:files AS text[]), CAST(:cases AS text[]), CAST(:purposes AS text[]),
+                           CAST(:bases AS text[])) AS read (file_id, case_id, purpose, basis)"""
         ),
         {
             "who": actor.id,
             "role": actor.role,
-            "file_id": read.file_id,
-            "case_id": read.case_id,
-            "purpose": read.purpose,
-            "basis": read.basis,
+            "files": [read.file_id for read in reads],
+            "cases": [read.case_id for read in reads],
+            "purposes": [read.purpose for read in reads],
+            "bases": [read.basis for read in reads],
             "at": at,
         },
     )
@@ -101,8 +109,8 @@ async def unusual_reading(
     """Accounts that opened more than `children` different children in a span of `within`: the most, and its last
     moment, since a day. A child known to the registry counts once, however many cases it has.
 
-    A search is none: it shows coarse facts. Spans side by side pick the accounts to look at; only theirs are counted
-    moment by moment.
+    A search is none: it shows coarse facts; nor is where a meeting is. Spans side by side pick the accounts to look at;
+    only theirs are counted moment by moment.
     """
     rows = await connection.execute(
         text(
@@ -110,7 +118,8 @@ async def unusual_reading(
                    SELECT who, date_bin(CAST(:within AS interval), at, TIMESTAMPTZ 'epoch') AS span,
                           count(DISTINCT coalesce(case_id, file_id)) AS reads
                    FROM identity_read
-                   WHERE at > CAST(:since AS timestamptz) - CAST(:within AS interval) AND purpose <> 'search'
+                   WHERE at > CAST(:since AS timestamptz) - CAST(:within AS interval)
+                         AND purpose NOT IN ('search', 'meeting')
                    GROUP BY who, span
                ), busy AS (
                    SELECT DISTINCT who FROM (
@@ -121,7 +130,8 @@ async def unusual_reading(
                )
                SELECT read.who, read.role, read.at, coalesce(cases.child_id, read.case_id, read.file_id) AS child
                FROM identity_read AS read JOIN busy ON busy.who = read.who LEFT JOIN cases ON cases.id = read.case_id
-               WHERE read.at > CAST(:since AS timestamptz) - CAST(:within AS interval) AND read.purpose <> 'search'
+               WHERE read.at > CAST(:since AS timestamptz) - CAST(:within AS interval)
+                     AND read.purpose NOT IN ('search', 'meeting')
                ORDER BY read.who, read.at"""
         ),
         {"since": since, "within": within, "children": children},
@@ -157,7 +167,8 @@ async def asked_to_join(connection: AsyncConnection, units: Units, reader: str, 
         text(
             f"""SELECT member.person, member.role, member.since, cases.id, cases.code, cases.unit
                 FROM member JOIN cases ON cases.id = member.case_id
-                WHERE member.state = 'asked' {in_units(units, "cases.unit")} {NOT_KEPT_OUT}
+                WHERE member.state = 'asked' AND cases.merged_into IS NULL
+                {in_units(units, "cases.unit")} {NOT_KEPT_OUT}
                 ORDER BY member.since LIMIT :limit"""
         ),
         {"limit": limit, "reader": reader, **units_of(units)},
@@ -182,18 +193,20 @@ async def glasses_of_area(
 
 
 async def open_to(connection: AsyncConnection, person: str, now: datetime) -> list[RowMapping]:
-    """Cases that are open to an account, or asked for, by a row of the team or a broken glass; newest first."""
+    """Cases that are open to an account, or asked for, by a row of the team or a broken glass; newest first.
+
+    Of a merged case the rows of the one that goes on count: they name that one."""
     rows = await connection.execute(
         text(
             """SELECT * FROM (
                    SELECT cases.id, cases.code, cases.unit, member.state, member.how AS basis, member.since,
                           CAST(NULL AS timestamptz) AS until
                    FROM member JOIN cases ON cases.id = member.case_id
-                   WHERE member.person = :person AND member.state <> 'left'
+                   WHERE member.person = :person AND member.state <> 'left' AND cases.merged_into IS NULL
                    UNION ALL
                    SELECT cases.id, cases.code, cases.unit, 'member', 'glass', glass.since, glass.until
                    FROM glass JOIN cases ON cases.id = glass.case_id
-                   WHERE glass.person = :person AND glass.until > :now
+                   WHERE glass.person = :person AND glass.until > :now AND cases.merged_into IS NULL
                ) AS mine ORDER BY since DESC LIMIT 100"""
         ),
         {"person": person, "now": now},

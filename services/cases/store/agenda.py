@@ -25,8 +25,11 @@ _REASONS: Final = {
 }
 REASONS: Final = tuple(_REASONS)
 _COLUMNS: Final = "id, code, unit, kind, risk, step, identity, verified, review, next_due, handover_to"
-_CLOCKS: Final = """ARRAY(SELECT kind FROM deadline WHERE case_id = shown.id
-                    AND state IN ('running', 'nearing', 'missed') ORDER BY due, id) AS clocks"""
+_OF_CLOCKS: Final = (
+    "FROM deadline WHERE case_id = shown.id AND state IN ('running', 'nearing', 'missed') ORDER BY due, id"
+)
+# Its running clocks, the soonest first: of what kind, and until when.
+_CLOCKS: Final = f"ARRAY(SELECT kind {_OF_CLOCKS}) AS clocks, ARRAY(SELECT due {_OF_CLOCKS}) AS dues"
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, fields
 from datetime import datetime
 from typing import Any
@@ -31,7 +31,7 @@ class AttachmentFile:
     words: SealedBox
 
 
-async def save_attachment(connection: AsyncConnection, file: AttachmentFile, parts: Sequence[bytes]) -> None:
+async def save_attachment(connection: AsyncConnection, file: AttachmentFile, parts: Iterable[bytes]) -> None:
     """Write a file with its sealed parts."""
     values: dict[str, Any] = asdict(file.attachment)
     await connection.execute(_SAVE, {**values, "kid": file.kid, "words": file.words.model_dump_json()})
@@ -66,6 +66,19 @@ async def attachments_of_task(connection: AsyncConnection, task_id: str) -> list
         {"id": task_id},
     )
     return [_as_file(row) for row in rows.mappings()]
+
+
+async def newest_attachments(
+    connection: AsyncConnection, case_id: str, *, limit: int, offset: int = 0
+) -> tuple[list[AttachmentFile], int]:
+    """Some files of a case and of those merged into it, newest first, without those that were removed; of how many."""
+    there = "FROM attachment JOIN file USING (case_id) WHERE removed_at IS NULL"
+    rows = await connection.execute(
+        text(f"{MERGED} SELECT attachment.* {there} ORDER BY added_at DESC, id DESC LIMIT :limit OFFSET :offset"),
+        {"case_id": case_id, "limit": limit, "offset": offset},
+    )
+    total = await connection.execute(text(f"{MERGED} SELECT count(*) {there}"), {"case_id": case_id})
+    return [_as_file(row) for row in rows.mappings()], total.scalar_one()
 
 
 async def find_attachment(connection: AsyncConnection, attachment_id: str) -> AttachmentFile | None:

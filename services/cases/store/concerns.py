@@ -85,6 +85,21 @@ async def concerns_of(connection: AsyncConnection, case_id: str, *, lock: bool =
     return sorted((*whole, *parts), key=lambda file: (file.concern.received_at, file.concern.id))
 
 
+async def newest_concerns(
+    connection: AsyncConnection, case_id: str, *, limit: int, offset: int = 0
+) -> tuple[list[ConcernFile], int]:
+    """Some of the reports that tell of a case, whole or in their part about its child, the last received first; and of
+    how many."""
+    values = {"id": case_id, "until": limit + offset}
+    order = "ORDER BY received_at DESC, id DESC LIMIT :until"
+    rows = await connection.execute(text(f"SELECT * FROM concern WHERE case_id = :id {order}"), values)
+    whole = [_as_file(row) for row in rows.mappings()]
+    parts = await _parts(connection, "part.case_id = :id", {"id": case_id})
+    total = await connection.execute(text("SELECT count(*) FROM concern WHERE case_id = :id"), {"id": case_id})
+    files = sorted((*whole, *parts), key=lambda file: (file.concern.received_at, file.concern.id), reverse=True)
+    return files[offset : offset + limit], total.scalar_one() + len(parts)
+
+
 async def parts_of(connection: AsyncConnection, concern_id: str) -> dict[int, ConcernFile]:
     """A concern's parts about its further children by their place in the report: 2 and on."""
     parts = await _parts(connection, "part.concern_id = :id", {"id": concern_id}, lock=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.domain.model import Case
@@ -29,6 +29,8 @@ _LATER = "UPDATE cases SET next_moment = :again WHERE id = :id AND next_moment <
 _FREE = """DELETE FROM stuck USING cases
            WHERE cases.id = stuck.case_id AND cases.next_moment IS DISTINCT FROM stuck.again"""
 _COUNT = "SELECT count(*) FROM stuck"
+_STUCK = """SELECT code, reason, since, attempts, again FROM stuck JOIN cases ON cases.id = stuck.case_id
+            ORDER BY since, code LIMIT :limit"""
 _FIRST_WAIT = timedelta(seconds=5)
 _LONGEST_WAIT = timedelta(hours=1)
 
@@ -85,3 +87,9 @@ async def count_stuck(connection: AsyncConnection) -> int:
     await connection.execute(text(_FREE))
     count: int = (await connection.execute(text(_COUNT))).scalar_one()
     return count
+
+
+async def stuck_cases(connection: AsyncConnection, limit: int) -> list[RowMapping]:
+    """The cases whose time cannot be told, by code, the oldest first, with the name of what stands in the way."""
+    await connection.execute(text(_FREE))
+    return list((await connection.execute(text(_STUCK), {"limit": limit})).mappings())

@@ -21,6 +21,8 @@ TokenKind = Literal["word", "number", "birth"]
 COMMON = 20_000
 # Words as rare as this each find candidates of their own, so that one misheard word does not hide a child.
 RARE = 300
+# So many of those whose words fit are looked up, the best first: who asks for a name that more have, has to say more.
+MOST = 2000
 
 _RARITY = text(
     """SELECT token, (SELECT count(*) FROM (SELECT 1 FROM finding WHERE finding.token = asked.token
@@ -29,8 +31,9 @@ _RARITY = text(
 )
 _SAVE = text(
     """INSERT INTO finding (token, file_id, child, words, kind)
-       SELECT token, :file_id, :child, :words, kind
-       FROM unnest(CAST(:tokens AS bytea[]), CAST(:kinds AS text[])) AS made (token, kind)"""
+       SELECT token, :file_id, child, words, kind
+       FROM unnest(CAST(:tokens AS bytea[]), CAST(:places AS smallint[]), CAST(:words AS smallint[]),
+                   CAST(:kinds AS text[])) AS made (token, child, words, kind)"""
 )
 
 
@@ -52,21 +55,30 @@ class Tokens:
         return kinds
 
 
+def token_rows(file_id: str, children: Sequence[Tokens]) -> list[tuple[bytes, str, int, int, TokenKind]]:
+    """The rows by which a file is found: token, file, the child's place, how many words its name has, what it is of."""
+    return [
+        (token, file_id, place, len(tokens.words), kind)
+        for place, tokens in enumerate(children, start=1)
+        for token, kind in tokens.kinds().items()
+    ]
+
+
 async def keep_tokens(connection: AsyncConnection, file_id: str, children: Sequence[Tokens]) -> None:
     """A file is found by these children, and no more by any it was found by before."""
     await connection.execute(text("DELETE FROM finding WHERE file_id = :file_id"), {"file_id": file_id})
-    for place, tokens in enumerate(children, start=1):
-        if kinds := tokens.kinds():
-            await connection.execute(
-                _SAVE,
-                {
-                    "file_id": file_id,
-                    "child": place,
-                    "words": len(tokens.words),
-                    "tokens": list(kinds),
-                    "kinds": list(kinds.values()),
-                },
-            )
+    if rows := token_rows(file_id, children):
+        tokens, _, places, words, kinds = zip(*rows, strict=True)
+        await connection.execute(
+            _SAVE,
+            {
+                "file_id": file_id,
+                "tokens": list(tokens),
+                "places": list(places),
+                "words": list(words),
+                "kinds": list(kinds),
+            },
+        )
 
 
 async def drop_erased_tokens(connection: AsyncConnection, since: datetime) -> None:
@@ -118,13 +130,19 @@ async def files_like(
         "without": without,
         "reader": reader,
         "limit": limit,
+        # Of a sector's reports none may fall behind those of others.
+        "most": MOST if sector is None else COMMON,
         **units_of(units),
     }
     for name, value in (("sector", sector), ("entered_by", entered_by)):
         if value is not None:
             narrowed += f" AND concern.{name} = :{name}"
             values[name] = value
-    rows = await connection.execute(text(_LIKE.format(narrowed=narrowed)), values)
+    area = _ENTERED if entered_by is not None else _AREA if units != "all" else ""
+    statement = _LIKE.format(
+        narrowed=narrowed, area=area, held_in_area="AND file_id IN (SELECT file_id FROM area)" if area else ""
+    )
+    rows = await connection.execute(text(statement), values)
     return [dict(row) for row in rows.mappings()]
 
 
@@ -141,10 +159,40 @@ async def file_by_code(connection: AsyncConnection, code: str) -> Mapping[str, A
     return None if row is None else dict(row)
 
 
+async def matters_by_code(connection: AsyncConnection, codes: Sequence[str]) -> list[dict[str, Any]]:
+    """The cases and reports of some codes, newest first: `what` (concern or case) and their coarse columns."""
+    rows = await connection.execute(
+        text(
+            """SELECT 'case' AS what, id, code, unit, kind, sex, age_band, status, step, received_at, NULL AS entered_by
+               FROM cases WHERE code = ANY(:codes)
+               UNION ALL SELECT 'concern', id, code, unit, kind, sex, age_band, status, NULL, received_at, entered_by
+               FROM concern WHERE code = ANY(:codes) ORDER BY received_at DESC, what"""
+        ),
+        {"codes": list(codes)},
+    )
+    return [dict(row) for row in rows.mappings()]
+
+
+# The files of an area as they are led now: its cases', and its reports of which no case came.
+_AREA = """area AS MATERIALIZED (
+    SELECT concern.file_id FROM cases JOIN concern ON concern.case_id = cases.id WHERE cases.unit = ANY(:units)
+    UNION SELECT part.file_id FROM cases JOIN concern_child AS part ON part.case_id = cases.id
+          WHERE cases.unit = ANY(:units)
+    UNION SELECT file_id FROM concern WHERE case_id IS NULL AND unit = ANY(:units)
+),"""
+# What somebody wrote down themselves.
+_ENTERED = """area AS MATERIALIZED (
+    SELECT file_id FROM concern WHERE entered_by = :entered_by
+    UNION SELECT part.file_id FROM concern JOIN concern_child AS part ON part.concern_id = concern.id
+          WHERE concern.entered_by = :entered_by
+),"""
+
+# Words are counted within the primary key alone; what is known of a file is looked up for the `:most` that fit best.
 _LIKE = """
-WITH held AS (
-    SELECT DISTINCT file_id, child FROM finding WHERE token = ANY(:leading) AND file_id <> :without
-), alike AS (
+WITH {area} held AS (
+    SELECT DISTINCT file_id, child FROM finding
+    WHERE token = ANY(:leading) AND file_id <> :without {held_in_area}
+), fitting AS (
     SELECT finding.file_id, finding.child, finding.words,
            count(*) FILTER (WHERE kind = 'word') AS shared_words,
            bool_or(kind = 'number') AS same_number, bool_or(kind = 'birth') AS same_birth
@@ -155,11 +203,16 @@ WITH held AS (
         OR 2.0 * count(*) FILTER (WHERE kind = 'word') / greatest(CAST(:asked AS integer) + finding.words, 1)
            >= CASE WHEN bool_or(kind = 'birth') THEN CAST(:alike_born AS float) ELSE CAST(:alike AS float) END
         OR CAST(:all_words AS boolean) AND count(*) FILTER (WHERE kind = 'word') = CAST(:asked AS integer)
+), alike AS (
+    SELECT * FROM fitting
+    ORDER BY same_number DESC NULLS LAST, same_birth DESC NULLS LAST, shared_words::float / greatest(words, 1) DESC
+    LIMIT :most
 )
 SELECT alike.*, concern.id AS concern_id, concern.code AS concern_code, concern.status AS concern_status,
        concern.received_at, concern.kind AS concern_kind, concern.unit AS concern_unit, concern.entered_by,
        cases.id AS case_id, cases.code AS case_code, cases.status AS case_status, cases.step, cases.kind AS case_kind,
-       cases.unit AS case_unit
+       cases.unit AS case_unit, coalesce(cases.sex, concern.sex) AS sex,
+       coalesce(cases.age_band, concern.age_band) AS age_band
 FROM alike
 LEFT JOIN concern_child AS part ON part.file_id = alike.file_id
 JOIN concern ON concern.id = coalesce(part.concern_id, (SELECT id FROM concern AS own

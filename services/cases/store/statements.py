@@ -9,14 +9,17 @@ Units = frozenset[str] | Literal["all"]
 
 
 def not_kept_out(column: str) -> str:
-    """The condition that nobody excluded `:reader` from a case, named by a column, for a conflict of interest; nor from
-    the case that goes on for one that was merged.
+    """The condition that nobody excluded `:reader` from a case, named by a column, for a conflict of interest.
+
+    Of a merged case the one that goes on decides, as in `team.kept_out`: the merge brought it the other's exclusions,
+    and whom its chair admits since sees both again.
 
     Those of one account are few: they are looked up once, and not for every case.
     """
     return f"""{column} NOT IN (
                WITH RECURSIVE shut AS (
-                   SELECT case_id FROM member WHERE person = :reader AND cause = 'excluded' AND state <> 'member'
+                   SELECT case_id FROM member JOIN cases AS going_on ON going_on.id = case_id
+                   WHERE person = :reader AND cause = 'excluded' AND state <> 'member' AND merged_into IS NULL
                    UNION SELECT merged.id FROM cases AS merged JOIN shut ON merged.merged_into = shut.case_id
                ) SELECT case_id FROM shut)"""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,8 +11,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.store.statements import Units, in_units, not_kept_out, units_of
-from services.cases.store.timeline import Line
-from shared.contracts.base import SealedBox
+from services.cases.store.timeline import Line, as_line
 
 # A list says how many there are up to here; beyond, nobody pages.
 COUNTED = 10_000
@@ -139,10 +139,19 @@ async def meetings_of_sector(
     return list(rows.mappings())
 
 
-async def conference_line(connection: AsyncConnection, case_id: str, conference_id: str) -> Line | None:
-    """The line of the timeline by which a conference was called."""
-    lines = await _lines(connection, case_id, "conference_id", conference_id)
-    return next((line for line in lines if line.kind == "conference.called"), None)
+async def calls_of(connection: AsyncConnection, meetings: Mapping[str, str]) -> dict[str, Line]:
+    """The lines by which conferences were called. In: conference to case. Out: by conference."""
+    rows = await connection.execute(
+        text(
+            """SELECT asked.conference_id, called.* FROM unnest(CAST(:cases AS text[]), CAST(:ids AS text[]))
+                   AS asked (case_id, conference_id)
+               CROSS JOIN LATERAL (
+                   SELECT * FROM entry WHERE entry.case_id = asked.case_id AND entry.kind = 'conference.called'
+                   AND entry.data->>'conference_id' = asked.conference_id ORDER BY id DESC LIMIT 1) AS called"""
+        ),
+        {"cases": list(meetings.values()), "ids": list(meetings)},
+    )
+    return {row["conference_id"]: as_line(row) for row in rows.mappings()}
 
 
 async def sector_figures(connection: AsyncConnection, units: Units, now: datetime, since: datetime) -> list[RowMapping]:
@@ -170,20 +179,32 @@ async def sector_figures(connection: AsyncConnection, units: Units, now: datetim
     return list(rows.mappings())
 
 
-async def task_lines(connection: AsyncConnection, case_id: str, task_id: str) -> list[Line]:
-    """What happened to one task, newest first."""
-    return await _lines(connection, case_id, "task_id", task_id)
+# Said in the words of the partial index `entry_task`.
+_OF_TASK = "data->>'task_id' = {task} AND data->>'task_id' IS NOT NULL"
 
 
-async def _lines(connection: AsyncConnection, case_id: str, name: str, value: str) -> list[Line]:
+async def task_lines(connection: AsyncConnection, case_id: str, task_id: str, limit: int = 200) -> list[Line]:
+    """The newest lines about one task, newest first."""
     rows = await connection.execute(
         text(
-            """SELECT case_id, at, kind, sector, who, who_name, data, words, version, id FROM entry
-               WHERE case_id = :case_id AND data->>CAST(:name AS text) = :value ORDER BY at DESC, id DESC"""
+            f"""SELECT * FROM entry WHERE {_OF_TASK.format(task=":task_id")} AND case_id = :case_id
+                ORDER BY id DESC LIMIT :limit"""
         ),
-        {"case_id": case_id, "name": name, "value": value},
+        {"case_id": case_id, "task_id": task_id, "limit": limit},
     )
-    return [
-        Line(**{**row, "words": SealedBox.model_validate(row["words"]) if row["words"] else None})
-        for row in rows.mappings()
-    ]
+    return [as_line(row) for row in rows.mappings()]
+
+
+async def last_said(connection: AsyncConnection, case_id: str, asked: Mapping[str, str]) -> dict[str, Line]:
+    """The newest line of one kind about each of some tasks of a case. In: task to kind. Out: by task."""
+    rows = await connection.execute(
+        text(
+            f"""SELECT asked.task_id, said.* FROM unnest(CAST(:tasks AS text[]), CAST(:kinds AS text[]))
+                    AS asked (task_id, kind)
+                CROSS JOIN LATERAL (
+                    SELECT * FROM entry WHERE {_OF_TASK.format(task="asked.task_id")} AND entry.kind = asked.kind
+                    AND entry.case_id = :case_id ORDER BY id DESC LIMIT 1) AS said"""
+        ),
+        {"case_id": case_id, "tasks": list(asked), "kinds": list(asked.values())},
+    )
+    return {row["task_id"]: as_line(row) for row in rows.mappings()}

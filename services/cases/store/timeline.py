@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.store.statements import MERGED
@@ -58,6 +58,8 @@ async def append(connection: AsyncConnection, lines: Sequence[Line]) -> None:
         )
 
 
+_NAMES = tuple(field.name for field in fields(Line))
+_COLUMNS = ", ".join(_NAMES)
 # What a filter of the timeline shows, by the beginning of a line's kind; whatever none of them takes is an act.
 CHAPTERS: Mapping[str, tuple[str, ...]] = {
     "tasks": ("task.",),
@@ -65,11 +67,35 @@ CHAPTERS: Mapping[str, tuple[str, ...]] = {
     "documents": ("document.", "attachment."),
     "notes": ("note",),
 }
+# The newest line of each kind, and how many there are of it: each read along its own index.
+_NEWEST = f"""{MERGED}
+SELECT newest.*, counted.lines FROM unnest(CAST(:kinds AS text[])) AS asked (kind)
+CROSS JOIN LATERAL (
+    SELECT line.* FROM file CROSS JOIN LATERAL (
+        SELECT {_COLUMNS} FROM entry
+        WHERE entry.case_id = file.case_id AND entry.kind = asked.kind ORDER BY id DESC LIMIT 1
+    ) AS line ORDER BY id DESC LIMIT 1
+) AS newest
+CROSS JOIN LATERAL (
+    SELECT count(*) AS lines FROM file JOIN entry USING (case_id) WHERE entry.kind = asked.kind
+) AS counted ORDER BY newest.id DESC"""
+_OF_KIND = f"""{MERGED}
+SELECT {_COLUMNS} FROM (
+    SELECT entry.id FROM file JOIN entry USING (case_id) WHERE entry.kind = :kind
+    ORDER BY entry.id DESC LIMIT :limit OFFSET :offset
+) AS chosen JOIN entry USING (id) ORDER BY id DESC"""
+# Which of its kind in its case a line is, and the one before: numbered in the index, only what is wanted is fetched.
+_NUMBERED = """SELECT numbered.id AS of, numbered.number, line.*
+FROM unnest(CAST(:cases AS text[]), CAST(:kinds AS text[])) AS asked (case_id, kind)
+CROSS JOIN LATERAL (
+    SELECT id, row_number() OVER (ORDER BY id) AS number, lag(id) OVER (ORDER BY id) AS earlier FROM entry
+    WHERE entry.case_id = asked.case_id AND entry.kind = asked.kind
+) AS numbered
+LEFT JOIN entry AS line ON line.id = numbered.earlier WHERE numbered.id = ANY(:ids)"""
 # The case and all that were merged into it, each read along its own index.
 _LINES = f"""{MERGED}
 SELECT line.* FROM file CROSS JOIN LATERAL (
-    SELECT case_id, at, kind, sector, who, who_name, data, words, version, id FROM entry
-    WHERE entry.case_id = file.case_id {{conditions}} ORDER BY id DESC LIMIT :limit
+    SELECT {_COLUMNS} FROM entry WHERE entry.case_id = file.case_id {{conditions}} ORDER BY id DESC LIMIT :limit
 ) AS line ORDER BY id DESC LIMIT :limit"""
 
 
@@ -82,21 +108,47 @@ class LineFilter:
     before: int | None = None
 
 
-async def timeline(
-    connection: AsyncConnection, case_id: str, limit: int | None = 500, always: Collection[str] = ()
-) -> list[Line]:
-    """What happened in a case and in those merged into it, newest first; without a limit, everything.
-
-    In: `always`: kinds of lines that are wanted however old they are.
-    """
-    newest = await timeline_page(connection, case_id, LineFilter(), limit)
-    older = await lines_of(connection, case_id, always) if always and len(newest) == limit else []
-    return [*newest, *(line for line in older if line.id < newest[-1].id)]
+async def timeline(connection: AsyncConnection, case_id: str) -> list[Line]:
+    """Everything that happened in a case and in those merged into it, newest first: for its copy and its sheet."""
+    return await timeline_page(connection, case_id, LineFilter(), None)
 
 
 async def lines_of(connection: AsyncConnection, case_id: str, kinds: Collection[str]) -> list[Line]:
     """The lines of some kinds of a case and of those merged into it, newest first, however much happened since."""
     return await _read(connection, case_id, "AND kind = ANY(:kinds)", {"kinds": list(kinds)}, None)
+
+
+async def newest_of(connection: AsyncConnection, case_id: str, kinds: Collection[str]) -> list[tuple[Line, int]]:
+    """The newest line of each of some kinds, of a case and of those merged into it, with how many there are of that
+    kind; the newest first."""
+    rows = await connection.execute(text(_NEWEST), {"case_id": case_id, "kinds": list(kinds)})
+    return [(as_line(row), row["lines"]) for row in rows.mappings()]
+
+
+async def lines_of_kind(
+    connection: AsyncConnection, case_id: str, kind: str, *, limit: int, offset: int
+) -> tuple[list[Line], int]:
+    """Some lines of one kind of a case and of those merged into it, newest first, and of how many."""
+    values = {"case_id": case_id, "kind": kind}
+    rows = await connection.execute(text(_OF_KIND), {**values, "limit": limit, "offset": offset})
+    total = await connection.execute(
+        text(f"{MERGED} SELECT count(*) FROM file JOIN entry USING (case_id) WHERE entry.kind = :kind"), values
+    )
+    return [as_line(row) for row in rows.mappings()], total.scalar_one()
+
+
+async def numbered(connection: AsyncConnection, lines: Sequence[Line]) -> dict[int, tuple[int, Line | None]]:
+    """By the id of each line: which of its kind in its case it is, 1 and on, and the line of that kind before it."""
+    if not lines:
+        return {}
+    asked = list(dict.fromkeys((line.case_id, line.kind) for line in lines))
+    values = {
+        "cases": [case_id for case_id, _ in asked],
+        "kinds": [kind for _, kind in asked],
+        "ids": [line.id for line in lines],
+    }
+    rows = await connection.execute(text(_NUMBERED), values)
+    return {row["of"]: (row["number"], as_line(row) if row["id"] else None) for row in rows.mappings()}
 
 
 async def find_line(connection: AsyncConnection, case_id: str, line_id: int) -> Line | None:
@@ -125,10 +177,16 @@ async def _read(
 ) -> list[Line]:
     asked = {"case_id": case_id, "limit": limit, **values}
     rows = await connection.execute(text(_LINES.format(conditions=conditions)), asked)
-    return [
-        Line(**{**row, "words": SealedBox.model_validate(row["words"]) if row["words"] else None})
-        for row in rows.mappings()
-    ]
+    return [as_line(row) for row in rows.mappings()]
+
+
+def as_line(row: RowMapping) -> Line:
+    """In: a row with the columns of `entry`."""
+    words = row["words"]
+    return Line(
+        **{name: row[name] for name in _NAMES if name != "words"},
+        words=SealedBox.model_validate(words) if words else None,
+    )
 
 
 def _chapter(name: str) -> str:

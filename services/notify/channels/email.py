@@ -85,7 +85,7 @@ class EmailChannel:
     def compose(self, job: Leased, target: Target, now: datetime) -> EmailMessage:
         """The message. Its id follows from the delivery, so that mail programs recognise a repetition."""
         language = target.language
-        fields = Fields(job.event_type, job.case_id, self._unit_name(job.unit), job.due)
+        fields = Fields(job.event_type, job.case_id, self._unit_name(job.unit), job.due, job.case_code)
         link = orjson.loads(job.body)["data"]["link"]
         settings = f"{self._base_url}/notify/subscriptions/{target.subscription_id}"
         title = self._texts.title(fields, language)

@@ -56,6 +56,13 @@ class Decision(BaseModel):
     decision: Literal["same", "different"]
 
 
+class Parting(BaseModel):
+    """Which of a child's statements and observations are another child's, and why a person says so."""
+
+    records: Annotated[list[str], Field(min_length=1, max_length=200)]
+    reason: ShortText
+
+
 class ChildView(BaseModel):
     """A child as the API shows it."""
 
@@ -110,10 +117,12 @@ def routes(office: Office) -> APIRouter:
             await office.correct(principal, child_id, asked.child, asked.unit, asked.version)
 
     @router.get("/matches")
-    async def match(principal: Reader, passed: Annotated[int, Field(ge=0, le=10_000)] = 0) -> dict[str, Any]:
-        """The pair that waits at place `passed` of the queue."""
+    async def match(
+        principal: Reader, passed: Annotated[int, Field(ge=0, le=10_000)] = 0, unit: UnitCode | None = None
+    ) -> dict[str, Any]:
+        """The pair that waits at place `passed` of the queue, or of one commune's part of it."""
         with _answers():
-            question, more = await office.question(principal, passed)
+            question, more = await office.question(principal, passed, unit)
         if question is None:
             return {"pair": None, "more": False}
         return {
@@ -137,6 +146,19 @@ def routes(office: Office) -> APIRouter:
         with _answers():
             kept, new = await office.undo(principal, merge_id)
         return {"child_id": kept, "new_child_id": new}
+
+    @router.post("/children/{child_id}/split")
+    async def split(child_id: str, asked: Parting, principal: Reader) -> dict[str, str]:
+        """One record is two children: what `records` say is the other's. Out: the split's id, by which it is undone."""
+        with _answers():
+            split_id, new = await office.split(principal, child_id, asked.records, asked.reason)
+        return {"split_id": split_id, "new_child_id": new}
+
+    @router.post("/splits/{split_id}/undo")
+    async def undo_split(split_id: str, principal: Reader) -> dict[str, str]:
+        """The two are one child after all."""
+        with _answers():
+            return {"child_id": await office.undo_split(principal, split_id)}
 
     return router
 

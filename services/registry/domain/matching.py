@@ -16,7 +16,16 @@ from typing import Final
 
 from rapidfuzz.distance import DamerauLevenshtein
 
-from services.registry.domain.names import Likeness, Name, compare_given, compare_names, name_of, plain
+from services.registry.domain.names import (
+    Likeness,
+    Name,
+    compare_given,
+    compare_names,
+    compare_people,
+    name_of,
+    person,
+    plain,
+)
 from shared.contracts.vocabulary import ChildDescription, Sex
 
 # Above it two descriptions are taken for one child without asking anybody; below the other they are two.
@@ -42,24 +51,40 @@ class Traits:
     unit: str | None = None
     hamlet: str = ""
     ethnicity: str = ""
+    roles: tuple[str, ...] = ()  # of the carers, in their order; nothing where it is not said
+    nicknames: tuple[Name, ...] = ()
+    estimated: bool = False  # the birth year, from an age
+
+
+_MOTHER: Final = "mother"
+_FATHER: Final = "father"
+_PARENTS: Final = frozenset({_MOTHER, _FATHER})
+_ROLES: Final = {"me": _MOTHER, "bo": _FATHER, "cha": _FATHER, "mother": _MOTHER, "father": _FATHER}
 
 
 def traits_of(description: ChildDescription, unit: str | None, as_of: date) -> Traits:
     """The traits of a description made on `as_of` in commune `unit`."""
-    year = description.birth_date.year if description.birth_date else None
+    born = description.birth_date
+    year = born.year if born else None
     if year is None and description.age is not None:
         year = as_of.year - description.age
     number = "".join(letter for letter in description.number or "" if letter.isdigit())
+    name, nicknames = person(description.name)
+    carers = [carer for carer in description.carers if carer.name]
     return Traits(
-        name=name_of(description.name),
-        birth_date=description.birth_date,
+        name=name,
+        # A date of which only the year is known is written as its first day.
+        birth_date=None if description.birth_precision == "year" else born,
         birth_year=year,
         sex=description.sex,
         number=number if len(number) == 12 else None,
-        carers=tuple(name_of(carer.name) for carer in description.carers if carer.name),
+        carers=tuple(person(carer.name)[0] for carer in carers),
         unit=unit,
         hamlet=name_of(description.hamlet).folded,
         ethnicity=name_of(description.ethnicity).folded,
+        roles=tuple(_ROLES.get(name_of(carer.relation).folded, "") for carer in carers),
+        nicknames=nicknames,
+        estimated=born is None,
     )
 
 
@@ -88,26 +113,44 @@ class Comparison:
         return round(min(self.ceiling, 1 / (1 + math.exp(-max(-30.0, min(30.0, self.weight))))), 4)
 
 
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What the guards look at."""
+
+    name: Likeness
+    given: Likeness
+    birth: str  # same, near, unknown or other
+    number: str  # same, near, unknown or other
+    carers: str  # same, near, unknown, other, or others: more than one that is somebody else
+    together: str  # what both live in: hamlet, maybe (one commune, the hamlet is not said), commune, or nothing
+
+
 def compare(one: Traits, other: Traits) -> Comparison:
     """Weigh two descriptions."""
     found = Comparison()
     name = compare_names(one.name, other.name)
-    given = compare_given(one.name, other.name)
-    birth = _birth(found, one, other)
-    _name(found, name)
-    number = _number(found, one, other)
-    carers = _carers(found, one, other)
-    _place(found, one, other)
+    seen = _Seen(
+        birth=_birth(found, one, other),
+        name=_name(found, name, one, other),
+        given=compare_given(one.name, other.name),
+        number=_number(found, one, other),
+        carers=_carers(found, one, other),
+        together=_place(found, one, other),
+    )
     if one.sex != "unknown" and other.sex != "unknown":
         found.says(0.6 if one.sex == other.sex else -3.0, "sex-same" if one.sex == other.sex else "sex-differs")
     if one.ethnicity and other.ethnicity:
         same = one.ethnicity == other.ethnicity
         found.says(0.4 if same else -0.8, "ethnicity-same" if same else "ethnicity-differs")
-    _guard(found, name, given, birth, number, carers)
+    _guard(found, seen)
     return found
 
 
-def _name(found: Comparison, name: Likeness) -> None:
+def _name(found: Comparison, name: Likeness, one: Traits, other: Traits) -> Likeness:
+    if name is Likeness.OTHER and (_called(one, other) or _called(other, one)):
+        found.says(0.5, "nickname-same")
+        found.at_most(0.7, "guard-nickname")
+        return name
     weight, reason = {
         Likeness.SAME: (5.5, "name-same"),
         Likeness.UNMARKED: (5.0, "name-same-without-marks"),
@@ -116,48 +159,83 @@ def _name(found: Comparison, name: Likeness) -> None:
         Likeness.OTHER: (-4.5, "name-differs"),
     }[name]
     found.says(weight, reason)
+    return name
+
+
+def _called(short: Traits, full: Traits) -> bool:
+    """Whether one is known by a single word, which is the other's given name or what it is called at home."""
+    words = [short.name, *short.nicknames] if len(short.name.tokens) == 1 else list(short.nicknames)
+    known = [Name(full.name.tokens[-1:], full.name.marked[-1:]), *full.nicknames]
+    return any(compare_names(word, name) > Likeness.NEAR for word in words for name in known)
+
+
+_BIRTHS: Final[dict[str, tuple[float, str, str]]] = {
+    "same": (6.5, "birth-date-same", "same"),
+    "swapped": (4.0, "birth-date-swapped", "near"),
+    "year-off": (2.5, "birth-year-off", "near"),
+    "day-off": (4.0, "birth-day-off", "near"),
+    "slip": (2.0, "birth-date-slip", "near"),
+    "year-only": (2.0, "birth-year-same", "near"),
+    "two-slips": (-1.0, "birth-date-two-slips", "near"),
+    "other": (-4.0, "birth-date-differs", "other"),
+}
 
 
 def _birth(found: Comparison, one: Traits, other: Traits) -> str:
     """Weigh the birth dates. Out: same, near (a slip), unknown or other."""
-    if one.birth_date is None or other.birth_date is None:
-        if one.birth_year is None or other.birth_year is None:
-            return "unknown"
-        apart = abs(one.birth_year - other.birth_year)
+    if one.birth_date is not None and other.birth_date is not None:
+        weight, reason, likeness = _BIRTHS[birth_likeness(one.birth_date, other.birth_date)]
+        found.says(weight, reason)
+        return likeness
+    if one.birth_year is None or other.birth_year is None:
+        return "unknown"
+    apart = abs(one.birth_year - other.birth_year)
+    if one.estimated or other.estimated:
         # An estimated age is a year or two off as often as not.
         found.says(*((1.0, "age-fits") if apart <= 2 else (-4.0, "age-differs")))
         return "unknown" if apart <= 2 else "other"
-    kind = birth_likeness(one.birth_date, other.birth_date)
-    weight, reason, likeness = {
-        "same": (6.5, "birth-date-same", "same"),
-        "swapped": (4.0, "birth-date-swapped", "near"),
-        "year-off": (2.5, "birth-year-off", "near"),
-        "day-off": (4.0, "birth-day-off", "near"),
-        "slip": (2.0, "birth-date-slip", "near"),
-        "year-only": (2.0, "birth-year-same", "near"),
-        "other": (-4.0, "birth-date-differs", "other"),
-    }[kind]
-    found.says(weight, reason)
-    return likeness
+    if apart == 0:
+        found.says(2.0, "birth-year-same")
+        return "near"
+    found.says(*((-1.0, "birth-year-off") if apart == 1 else (-4.0, "birth-date-differs")))
+    return "unknown" if apart == 1 else "other"
 
 
 def birth_likeness(one: date, other: date) -> str:
-    """How two birth dates stand to each other: same, swapped, year-off, day-off, slip, year-only or other."""
+    """How two birth dates stand to each other: a key of `_BIRTHS`."""
     if one == other:
         return "same"
-    if one.year == other.year:
-        if (one.day, one.month) == (other.month, other.day):
-            return "swapped"
-        if abs((one - other).days) == 1:
-            return "day-off"
-        # Registers write 1 January where only the year is known.
-        if (1, 1) in {(one.month, one.day), (other.month, other.day)}:
-            return "year-only"
-        written = DamerauLevenshtein.distance(one.strftime("%d%m"), other.strftime("%d%m"))
-        return "slip" if written == 1 else "other"
-    if abs(one.year - other.year) == 1 and (one.month, one.day) == (other.month, other.day):
+    days = _days_likeness(one, other)
+    apart = abs(one.year - other.year)
+    if apart == 0:
+        return days
+    near = abs((one - other).days)
+    if near == 1:
+        return "day-off"
+    if days == "same" and (apart == 1 or _one_slip(str(one.year), str(other.year))):
         return "year-off"
-    return "day-off" if abs((one - other).days) == 1 else "other"
+    return "two-slips" if near <= 10 or (apart == 1 and days in {"day-off", "slip", "swapped"}) else "other"
+
+
+def _days_likeness(one: date, other: date) -> str:
+    """The same of day and month alone."""
+    if (one.day, one.month) == (other.day, other.month):
+        return "same"
+    if (one.day, one.month) == (other.month, other.day):
+        return "swapped"
+    apart = abs((one.replace(year=2000) - other.replace(year=2000)).days)
+    if apart == 1:
+        return "day-off"
+    # Registers write 1 January where only the year is known.
+    if (1, 1) in {(one.month, one.day), (other.month, other.day)}:
+        return "year-only"
+    if _one_slip(one.strftime("%d%m"), other.strftime("%d%m")):
+        return "slip"
+    return "two-slips" if apart <= 10 else "other"
+
+
+def _one_slip(one: str, other: str) -> bool:
+    return DamerauLevenshtein.distance(one, other, score_cutoff=1) <= 1
 
 
 def _number(found: Comparison, one: Traits, other: Traits) -> str:
@@ -167,7 +245,7 @@ def _number(found: Comparison, one: Traits, other: Traits) -> str:
         found.says(11.0, "number-same")
         return "same"
     # Neighbours in a register differ by a digit as slips do, so a near number proves nothing either way.
-    if DamerauLevenshtein.distance(one.number, other.number) <= 1:
+    if _one_slip(one.number, other.number):
         found.reasons.append("number-near")
         return "near"
     found.says(-6.0, "number-differs")
@@ -175,47 +253,95 @@ def _number(found: Comparison, one: Traits, other: Traits) -> str:
 
 
 def _carers(found: Comparison, one: Traits, other: Traits) -> str:
-    if not one.carers or not other.carers:
-        return "unknown"
-    levels = sorted((max(compare_names(mine, theirs) for theirs in other.carers) for mine in one.carers), reverse=True)
-    best = levels[0]
-    if best >= Likeness.SLIP:
-        found.says(4.5 if best >= Likeness.UNMARKED else 3.5, "carer-same")
-        if len(levels) > 1 and levels[1] >= Likeness.SLIP:
+    levels = [
+        (compare_people(mine, theirs), _comparable(one, at, other, place))
+        for at, mine in enumerate(one.carers)
+        for place, theirs in enumerate(other.carers)
+    ]
+    alike = sorted((level for level, _ in levels if level >= Likeness.SLIP), reverse=True)
+    if alike:
+        found.says(4.5 if alike[0] >= Likeness.UNMARKED else 3.5, "carer-same")
+        if len(alike) > 1:
             found.says(1.5, "carers-both-same")
+        elif any(level is Likeness.OTHER and _both_parent(one, other, at) for at, (level, _) in enumerate(levels)):
+            found.says(-2.0, "carer-differs")
         return "same"
+    # A list that knows the mother only says nothing against one that knows the father only.
+    against = [level for level, comparable in levels if comparable]
+    if not against:
+        return "unknown"
+    if max(against) is Likeness.NEAR:
+        found.reasons.append("carer-near")
+        return "near"
     # A school may know the grandmother where the commune knows the mother.
-    found.says(-1.0 if best is Likeness.NEAR else -3.0, "carers-differ")
-    return "other"
+    found.says(-3.0, "carers-differ")
+    return "others" if len(against) > 1 else "other"
 
 
-def _place(found: Comparison, one: Traits, other: Traits) -> None:
-    if one.unit is not None and other.unit is not None:
-        found.says(*((3.0, "commune-same") if one.unit == other.unit else (-1.0, "commune-differs")))
-        if one.unit == other.unit and one.hamlet and other.hamlet:
-            found.says(*((1.0, "hamlet-same") if one.hamlet == other.hamlet else (-1.0, "hamlet-differs")))
+def _comparable(one: Traits, at: int, other: Traits, place: int) -> bool:
+    """Whether two carers would be the same person, were the children the same."""
+    mine, theirs = _role(one, at), _role(other, place)
+    return mine == theirs or not {mine, theirs} <= _PARENTS
 
 
-def _guard(found: Comparison, name: Likeness, given: Likeness, birth: str, number: str, carers: str) -> None:
+def _both_parent(one: Traits, other: Traits, at: int) -> bool:
+    """Whether the pair of carers at place `at` of all pairs is mother and mother, or father and father."""
+    mine, theirs = divmod(at, len(other.carers))
+    role = _role(one, mine)
+    return role in _PARENTS and role == _role(other, theirs)
+
+
+def _role(traits: Traits, at: int) -> str:
+    return traits.roles[at] if at < len(traits.roles) else ""
+
+
+def _place(found: Comparison, one: Traits, other: Traits) -> str:
+    """Weigh where they live. Out: `hamlet`, `maybe` (one commune, a hamlet is not said), `commune` or nothing."""
+    if one.unit is None or other.unit is None:
+        return ""
+    if one.unit != other.unit:
+        found.says(-1.0, "commune-differs")
+        return ""
+    found.says(3.0, "commune-same")
+    if one.hamlet and other.hamlet and one.hamlet != other.hamlet:
+        found.says(-1.0, "hamlet-differs")
+        return "commune"
+    if not one.hamlet or not other.hamlet:
+        return "maybe"
+    found.says(1.0, "hamlet-same")
+    return "hamlet"
+
+
+def _guard(found: Comparison, seen: _Seen) -> None:
     """What no sum of evidence may override."""
-    if number == "same":
+    family = seen.carers == "same" and seen.together != "" and seen.name >= Likeness.UNMARKED
+    if seen.number == "same":
         # Clerks copy a sibling's number; a full name and a carer besides make up for a birth date written wrong.
-        if given < Likeness.SLIP or (birth == "other" and (name < Likeness.SLIP or carers != "same")):
+        wrong_date = seen.birth == "other" and (seen.name < Likeness.SLIP or seen.carers != "same")
+        alike = seen.given is Likeness.NEAR and seen.birth == seen.carers == "same"
+        if (seen.given < Likeness.SLIP and not alike) or wrong_date:
             found.at_most(0.9, "guard-number-on-another")
         return
-    if given <= Likeness.NEAR:
+    if seen.given <= Likeness.NEAR:
         # Twins and siblings share everything but the given name. With one that only sounds alike a person looks.
-        found.at_most(0.7 if given is Likeness.NEAR else 0.05, "guard-twin-or-sibling")
-    elif name <= Likeness.NEAR:
+        near = seen.given is Likeness.NEAR or "nickname-same" in found.reasons
+        found.at_most(0.7 if near else 0.05, "guard-twin-or-sibling")
+    elif seen.name <= Likeness.NEAR:
         found.at_most(0.9, "guard-middle-name")
-    if birth == "other":
-        found.at_most(0.3, "guard-birth-date")
-    if number == "other":
-        found.at_most(0.3, "guard-other-number")
-    if carers == "other":
+    if seen.birth == "other":
+        # Nobody gives two living children one name; but a date that is all wrong is for a person to look at.
+        found.at_most(0.9 if family else 0.3, "guard-birth-date")
+    if seen.number == "other":
+        found.at_most(0.7 if family and seen.birth == "same" else 0.3, "guard-other-number")
+    if seen.carers.startswith("other"):
         # Namesakes born on one day do meet, and so do carers whom only one register knows.
-        found.at_most(0.9, "guard-namesake")
-    if birth == "unknown":
+        found.at_most(0.45 if seen.carers == "other" else 0.3, "guard-namesake")
+    elif "carer-differs" in found.reasons and not seen.together:
+        found.at_most(0.7, "guard-namesake")
+    elif seen.carers != "same" and (seen.together not in {"hamlet", "maybe"} or seen.birth != "same"):
+        # In a province there are a hundred of one name, and now and then two of one day.
+        found.at_most(0.9, "guard-nothing-else")
+    if seen.birth == "unknown" and not (family and "carers-both-same" in found.reasons):
         found.at_most(0.9, "guard-birth-unknown")
 
 
@@ -229,9 +355,9 @@ def blocking_keys(traits: Traits) -> frozenset[int]:
 def search_keys(traits: Traits) -> frozenset[int]:
     """The keys under which a described child is looked for: those of filing, and those of a neighbouring year."""
     parts = _file_parts(traits)
-    swapped = _swapped(traits.birth_date)
-    if swapped is not None:
-        parts += _day_parts(traits, swapped)
+    turned = swapped(traits.birth_date)
+    if turned is not None:
+        parts += _day_parts(traits, turned)
     if traits.birth_year is not None:
         spread = (1,) if traits.birth_date else (1, 2)
         for off in (sign * step for step in spread for sign in (-1, 1)):
@@ -274,7 +400,8 @@ def _day_parts(traits: Traits, day: date) -> list[str]:
     return parts
 
 
-def _swapped(day: date | None) -> date | None:
+def swapped(day: date | None) -> date | None:
+    """The date with day and month changed, where that is a date; else None."""
     return day.replace(month=day.day, day=day.month) if day is not None and day.day <= 12 else None
 
 

@@ -29,6 +29,12 @@ _NOT_LETTERS: Final = re.compile(r"[^a-z0-9]+")
 _DOUBLED: Final = re.compile(r"([a-z])\1+")
 _TONE_KEYS: Final = frozenset("sfrxjw")  # the tones of the Telex keyboard
 _TONES: Final = frozenset("\u0300\u0301\u0303\u0309\u0323")
+# How a child is spoken of, before its name; and what parts the name from what it is called at home.
+_SPOKEN: Final = frozenset({"bé", "cháu", "em"})
+_AT_HOME: Final = re.compile(
+    r"\(([^()]*)\)|\s[-–—/]\s*(.+)$|,?\s(?:tức|hay gọi là|thường gọi là|tên ở nhà|ở nhà gọi là)\s+(.+)$", re.IGNORECASE
+)
+_KEYS_LEFT: Final = re.compile(r"(?<=[^\W\d_])[0-9]+")  # the tones and marks of the VNI keyboard
 # Middle names that clerks leave out and add at will carry next to nothing.
 _LIGHT: Final = frozenset({"thi", "van"})
 
@@ -84,6 +90,25 @@ def name_of(text: str | None) -> Name:
     return Name(tuple(tokens), tuple(marked))
 
 
+@lru_cache(maxsize=50_000)
+def person(text: str | None) -> tuple[Name, tuple[Name, ...]]:
+    """A person's name as it stands in papers, and what the person is called besides ("Bé Ma Văn An (Bin)": An, Bin).
+
+    Keys of a keyboard whose program was off are no part of it ("Nguye6n4").
+    """
+    aside: list[str] = []
+
+    def put_aside(found: re.Match[str]) -> str:
+        aside.append(next(part for part in found.groups() if part is not None))
+        return " "
+
+    words = _AT_HOME.sub(put_aside, unicodedata.normalize("NFC", text or "")).split()
+    if len(words) > 1 and words[0].lower() in _SPOKEN:
+        words = words[1:]
+    names = (name_of(_KEYS_LEFT.sub("", " ".join(words))), *(name_of(part) for part in aside))
+    return names[0], tuple(name for name in names[1:] if name.tokens)
+
+
 def _marks(word: str) -> str:
     """Base letters and the tone apart, so that "hòa" and "hoà" are one writing."""
     split = unicodedata.normalize("NFD", word)
@@ -101,9 +126,22 @@ def is_syllable(token: str) -> bool:
 def plain(token: str) -> str:
     """A folded token without what clerks vary or slip on: y for i, a letter typed twice, a tone key left behind."""
     found = _DOUBLED.sub(r"\1", token)
-    if not is_syllable(found) and found[-1:] in _TONE_KEYS and is_syllable(found[:-1]):
-        found = found[:-1]
+    if not is_syllable(found):
+        found = _without_keys(found)
     return found.replace("y", "i")
+
+
+def _without_keys(token: str) -> str:
+    """A token without the keys of the Telex keyboard left in it ("phuowngf", "linhx"); as it was where none is."""
+    bare = token.replace("w", "")
+    if is_syllable(bare):
+        return bare
+    for whole in (bare, token):
+        for place in range(len(whole) - 1, 0, -1):
+            rest = _DOUBLED.sub(r"\1", whole[:place] + whole[place + 1 :])
+            if whole[place] in _TONE_KEYS and is_syllable(rest):
+                return rest
+    return token
 
 
 @lru_cache(maxsize=100_000)
@@ -122,8 +160,12 @@ def _at(one: Name, place: int, other: Name, other_place: int) -> Likeness:
     if token == mate:
         if one.marked[place] == other.marked[other_place]:
             return Likeness.SAME
-        # Whoever leaves marks out leaves all of them out; two different markings are two names (Thủy, Thúy).
-        return Likeness.UNMARKED if one.unmarked or other.unmarked else Likeness.NEAR
+        if one.unmarked or other.unmarked:
+            # Whoever leaves marks out leaves all of them out.
+            return Likeness.UNMARKED
+        # Two markings of a given name are two names (Thủy, Thúy); of what stands before it, one written wrong.
+        last = place % len(one.tokens) == len(one.tokens) - 1
+        return Likeness.NEAR if last else Likeness.SLIP
     return Likeness.SLIP if _slip(token, mate) else Likeness.OTHER
 
 
@@ -131,7 +173,10 @@ def compare_given(one: Name, other: Name) -> Likeness:
     """How the given names stand to each other: what tells twins and siblings apart."""
     if not one.tokens or not other.tokens:
         return Likeness.OTHER
-    return _at(one, -1, other, -1)
+    found = _at(one, -1, other, -1)
+    if found is Likeness.OTHER and (turned := _turned(one, other)) is not None:
+        return min(Likeness.SLIP, _at(one, -1, turned, -1))
+    return found
 
 
 @lru_cache(maxsize=200_000)
@@ -140,17 +185,49 @@ def compare_names(one: Name, other: Name) -> Likeness:
     if not one.tokens or not other.tokens:
         return Likeness.OTHER
     if len(one.tokens) == len(other.tokens):
-        likeness = min(_at(one, place, other, place) for place in range(len(one.tokens)))
+        likeness = _in_order(one, other)
         if likeness is not Likeness.OTHER:
             return likeness
-        if sorted(one.tokens) == sorted(other.tokens):
-            return Likeness.SLIP
+        if (turned := _turned(one, other)) is not None:
+            return min(Likeness.SLIP, _in_order(one, turned))
     elif _shortened(one, other) or _shortened(other, one):
         return Likeness.SLIP
     if one.folded.replace(" ", "") == other.folded.replace(" ", ""):
         return Likeness.SLIP
     given = compare_given(one, other)
-    return Likeness.NEAR if given > Likeness.NEAR and one.tokens[0] == other.tokens[0] else Likeness.OTHER
+    if given > Likeness.NEAR and (one.tokens[0] == other.tokens[0] or _ends_with(one, other) or _ends_with(other, one)):
+        return Likeness.NEAR
+    return Likeness.OTHER
+
+
+def compare_people(one: Name, other: Name) -> Likeness:
+    """How two grown-ups' names stand to each other: of them another middle name makes another person."""
+    found = compare_names(one, other)
+    if found is not Likeness.NEAR or one.tokens == other.tokens or _ends_with(one, other) or _ends_with(other, one):
+        return found
+    return Likeness.OTHER
+
+
+def _in_order(one: Name, other: Name) -> Likeness:
+    return min(_at(one, place, other, place) for place in range(len(one.tokens)))
+
+
+def _turned(one: Name, other: Name) -> Name | None:
+    """`other` with its parts where `one` has them, where the given name was written first: "Anh Nguyễn Thị", or
+    "Anh Thị Nguyễn". Not where only the middle and the given name changed places: those are two children's names.
+    """
+    if len(one.tokens) != len(other.tokens) or len(one.tokens) < 2 or plain(one.tokens[0]) == plain(other.tokens[0]):
+        return None
+    count = len(one.tokens)
+    for order in ((*range(1, count), 0), (count - 1, *range(count - 1)), tuple(reversed(range(count)))):
+        if all(plain(one.tokens[place]) == plain(other.tokens[at]) for place, at in enumerate(order)):
+            return Name(tuple(other.tokens[at] for at in order), tuple(other.marked[at] for at in order))
+    return None
+
+
+def _ends_with(long: Name, short: Name) -> bool:
+    """Whether `short` is `long` without the family name (Nguyễn Thị Ngọc Anh, Ngọc Anh)."""
+    return 1 < len(short.tokens) < len(long.tokens) and long.tokens[-len(short.tokens) :] == short.tokens
 
 
 def _shortened(long: Name, short: Name) -> bool:

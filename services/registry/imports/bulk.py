@@ -1,6 +1,6 @@
 """Many statements at once: the desk's own `record` for each, on a chunk that is read and written as a whole.
 
-What comes of it is what comes of the same rows one by one (docs/decisions/0021-bulk-import.md).
+What comes of it is what comes of the same rows one by one (docs/decisions/0022-bulk-import.md).
 """
 
 from __future__ import annotations

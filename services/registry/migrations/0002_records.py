@@ -7,7 +7,7 @@ from alembic import op
 revision = "registry0002"
 down_revision = "registry0001"
 
-_PARTS = ("record", "lifecycle", "search", "imports", "exports", "quality", "field")
+_PARTS = ("record", "matching", "lifecycle", "search", "imports", "exports", "quality", "field")
 
 
 def upgrade() -> None:

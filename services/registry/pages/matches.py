@@ -1,13 +1,18 @@
-"""The queue of pairs, two records side by side; merge and undo."""
+"""The queue of pairs, two records side by side; merge, split, and the undoing of both."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
-from services.registry.merging import NotPossibleError
-from services.registry.office import NotThereError, may_decide
+from services.registry import views
+from services.registry.merging import NotPossibleError, own_correction
+from services.registry.office import ChildFile, NotThereError, may_decide
 from services.registry.pages.room import Reader, Room, form_of, id_in
+from shared.contracts.errors import Rejected, Violation
+from shared.identity import Principal
 
 
 class MatchPages:
@@ -20,17 +25,22 @@ class MatchPages:
     def __init__(self, room: Room) -> None:
         self.room = room
 
-    async def matches(self, request: Request, principal: Reader, passed: int = 0) -> Response:
-        """The next pair side by side."""
+    async def matches(self, request: Request, principal: Reader, passed: int = 0, unit: str = "") -> Response:
+        """The next pair side by side, of all of the person's communes or of one."""
         passed = max(0, min(passed, 10_000))
-        question, more = await self.room.office.question(principal, passed)
+        options = self.room.unit_options(principal)
+        unit = unit if any(unit == code for code, _ in options) else ""
+        question, more = await self.room.office.question(principal, passed, unit or None)
         return self.room.render(
             request,
             "registry/matches.html",
             question=question,
             more=more,
             passed=passed,
-            waiting=await self.room.office.waiting(principal),
+            waiting=await self.room.office.waiting(principal, unit or None),
+            unit=unit,
+            unit_options=options,
+            differs=views.differing(question.one.row.known, question.other.row.known) if question else {},
             may_decide=may_decide(principal),
             merge=id_in(request, "merge"),
             kept=id_in(request, "kept"),
@@ -47,8 +57,10 @@ class MatchPages:
             raise HTTPException(404) from None
         except NotPossibleError:
             raise HTTPException(409) from None
+        unit = values.get("unit", "")
+        here = f"&unit={unit}" if unit.isdigit() else ""
         tail = f"&merge={merge_id}&kept={kept}" if merge_id else ""
-        return RedirectResponse(f"/registry/matches?said={values['decision']}{tail}", 303)
+        return RedirectResponse(f"/registry/matches?said={values['decision']}{here}{tail}", 303)
 
     async def undo(self, request: Request, principal: Reader, merge_id: str) -> Response:
         """The two were not one child after all."""
@@ -60,6 +72,63 @@ class MatchPages:
             raise HTTPException(409) from None
         return RedirectResponse(f"/registry/children/{new}?said=separated", 303)
 
+    async def parting(self, request: Request, principal: Reader, child_id: str) -> Response:
+        """Which of a child's sources are another child's."""
+        file = await self.room.file(principal, child_id)
+        return self._parting(request, principal, file, {}, [])
+
+    async def part(self, request: Request, principal: Reader, child_id: str) -> Response:
+        """A person parts a record."""
+        form = await request.form()
+        chosen = [value for value in form.getlist("records") if isinstance(value, str)]
+        values = await form_of(request)
+        try:
+            split_id, new = await self.room.office.split(principal, child_id, chosen, values.get("reason", ""))
+        except NotThereError:
+            raise HTTPException(404) from None
+        except NotPossibleError:
+            raise HTTPException(409) from None
+        except Rejected as rejected:
+            file = await self.room.file(principal, child_id)
+            return self._parting(request, principal, file, values, chosen, rejected.violations)
+        return RedirectResponse(f"/registry/children/{new}/split?said=parted&split={split_id}", 303)
+
+    async def put_together(self, request: Request, principal: Reader, split_id: str) -> Response:
+        """The two are one child after all."""
+        await form_of(request)
+        try:
+            child_id = await self.room.office.undo_split(principal, split_id)
+        except NotThereError:
+            raise HTTPException(404) from None
+        except NotPossibleError:
+            raise HTTPException(409) from None
+        return RedirectResponse(f"/registry/children/{child_id}", 303)
+
+    def _parting(
+        self,
+        request: Request,
+        principal: Principal,
+        file: ChildFile,
+        values: Mapping[str, str],
+        chosen: Sequence[str],
+        violations: Sequence[Violation] = (),
+    ) -> Response:
+        own = own_correction(file.row.id)
+        told = {said.record_id for said in file.statements}
+        return self.room.render(
+            request,
+            "registry/split.html",
+            file=file,
+            known=file.row.known,
+            statements=[said for said in file.statements if said.record_id != own],
+            observations=[seen for seen in file.circumstances if seen.record_id not in told],
+            values=values,
+            chosen=chosen,
+            violations=violations,
+            may_decide=may_decide(principal),
+            splits=file.splits,
+        )
+
 
 def routes(room: Room) -> APIRouter:
     """The routes of these pages."""
@@ -68,4 +137,7 @@ def routes(room: Room) -> APIRouter:
     router.add_api_route("/matches", pages.matches, methods=["GET"])
     router.add_api_route("/matches/{pair_id}", pages.decide, methods=["POST"])
     router.add_api_route("/merges/{merge_id}/undo", pages.undo, methods=["POST"])
+    router.add_api_route("/children/{child_id}/split", pages.parting, methods=["GET"])
+    router.add_api_route("/children/{child_id}/split", pages.part, methods=["POST"])
+    router.add_api_route("/splits/{split_id}/undo", pages.put_together, methods=["POST"])
     return router

@@ -20,8 +20,10 @@ from services.registry.domain.names import fold
 from services.registry.store.chunked import chunked
 from shared.contracts.vocabulary import ChildDescription
 
-# A blocking key that many share (a common name in one year) costs no more than this many look-ups.
+# A blocking key that many share (a common name in one year) costs no more than this many look-ups, and so many
+# children are compared: those who share the most and the rarest keys.
 PER_KEY = 80
+COMPARED = 60
 CHILD_COLUMNS = (
     "id, sequence, unit, birth_year, description, circumstances, confirmed_on, merged_into, registered_at, changed_at"
 )
@@ -86,12 +88,16 @@ async def current(connection: AsyncConnection, child_id: str, *, lock: bool = Fa
 
 # OFFSET 0 keeps the planner from reading the whole table where it has no statistics yet: one look-up a child, always.
 CANDIDATES = f"""
-WITH found AS MATERIALIZED (
-    SELECT DISTINCT b.child_id FROM unnest(CAST(:keys AS bigint[])) AS k(key)
-    CROSS JOIN LATERAL (SELECT child_id FROM block WHERE block.key = k.key LIMIT {PER_KEY}) b)
+WITH hit AS MATERIALIZED (
+    SELECT k.key, b.child_id FROM unnest(CAST(:keys AS bigint[])) AS k(key)
+    CROSS JOIN LATERAL (SELECT child_id FROM block WHERE block.key = k.key LIMIT {PER_KEY}) b
+), rarity AS (
+    SELECT key, 1.0 / count(*) AS worth FROM hit GROUP BY key
+), found AS MATERIALIZED (
+    SELECT child_id FROM hit JOIN rarity USING (key) WHERE child_id <> ALL(CAST(:leave_out AS uuid[]))
+    GROUP BY child_id ORDER BY sum(worth) DESC, child_id LIMIT {COMPARED})
 SELECT c.* FROM found CROSS JOIN LATERAL (
     SELECT {CHILD_COLUMNS} FROM child WHERE child.id = found.child_id AND merged_into IS NULL OFFSET 0) c
-WHERE c.id <> ALL(CAST(:leave_out AS uuid[]))
 """
 
 

@@ -19,7 +19,7 @@ from services.registry.store import children as store
 from services.registry.store.children import CHILD_COLUMNS, ChildRow, child_of
 from services.registry.store.chunk_writing import Changes, write
 from services.registry.store.chunked import ManyRows
-from services.registry.store.nearby import Memory, Near, Neighbourhood, Tables
+from services.registry.store.nearby import Memory, Near, Neighbourhood, Tables, most_telling
 from shared.database.copying import driver
 
 _REHEARSED = Tables("rehearsed_child", "rehearsed_block")
@@ -65,6 +65,7 @@ class Chunk(ManyRows):
         self._filed: dict[int, list[str]] = {}
         self._touched: set[str] = set()
         self._changes = Changes()
+        self._paired: set[str] = set()
 
     async def load(self, said: Sequence[Statement]) -> None:
         """Read what the rows will ask for, and claim what they may found."""
@@ -100,6 +101,7 @@ class Chunk(ManyRows):
     async def flush(self) -> None:
         """Write everything out."""
         changes, self._changes = self._changes, Changes()
+        self._paired = set()
         rows = {child_id: self._held[child_id].row for child_id in (*changes.new, *changes.changed)}
         if self._rehearsal:
             version = await write(self.connection, changes, rows, self._now, rehearsed=_REHEARSED)
@@ -122,18 +124,21 @@ class Chunk(ManyRows):
 
     async def candidates(self, keys: Iterable[int], leave_out: str | None = None) -> list[Candidate]:
         """As `children.candidates`, for the description of the row whose turn it is."""
-        near = self._near[self._turn]
-        found = {i: Candidate(i, traits) for i, (traits, _) in near.likely.items() if i not in self._touched}
-        changed = near.ids & self._touched
+        likely = self._near[self._turn].likely
+        hits = []
         for key in keys:
-            room = store.PER_KEY - self._neighbourhood.filed.get(key, 0)
-            changed.update(self._filed.get(key, ())[: max(0, room)])
-        for child_id in changed:
-            held = await self._one(child_id)
-            if held is not None and held.row.merged_into is None:
-                found[child_id] = Candidate(child_id, held.row.traits)
-        found.pop(leave_out or "", None)
-        return list(found.values())
+            under = [*self._neighbourhood.under.get(key, ()), *self._filed.get(key, ())][: store.PER_KEY]
+            if under:
+                hits.append(under)
+        found = []
+        for child_id in most_telling(hits, leave_out):
+            if child_id in self._touched:
+                held = await self._one(child_id)
+                if held is not None and held.row.merged_into is None:
+                    found.append(Candidate(child_id, held.row.traits))
+            elif child_id in likely:
+                found.append(Candidate(child_id, likely[child_id][0]))
+        return found
 
     async def claim(self, keys: Sequence[int], now: datetime) -> bool:
         """They were claimed when the chunk was loaded, before anybody was looked up."""
@@ -198,12 +203,16 @@ class Chunk(ManyRows):
             if (key, child_id) not in self._changes.blocks:
                 self._changes.blocks[key, child_id] = None
                 under = self._filed.setdefault(key, [])
-                if child_id not in under:
+                if child_id not in under and child_id not in self._neighbourhood.under.get(key, ()):
                     under.append(child_id)
 
     async def save_child(self, child_id: str, sequence: int, known: Known, now: datetime) -> None:
         """As `children.save_child`."""
         held = await self._one(child_id)
+        if held is not None and known.unit != held.row.known.unit and child_id in self._paired:
+            # A pair that was queued lies where its children lived then.
+            await self.settle()
+            held = await self._one(child_id)
         if held is None:
             return
         self._touched.add(child_id)
@@ -219,6 +228,7 @@ class Chunk(ManyRows):
         """As `pairs.put_pairs`."""
         if matches:
             self._changes.pairs.append((child_id, tuple(matches)))
+            self._paired.update((child_id, *(match.child_id for match in matches)))
 
     async def _leave(self, before: str, statement: Statement, held: _Held) -> None:
         """A record said something else before, maybe of another child: what it says no more holds no more."""

@@ -14,7 +14,7 @@ import asyncpg
 from sqlalchemy import Row
 
 from services.registry.domain.matching import POSSIBLE, Traits, compare, search_keys
-from services.registry.store.children import CHILD_COLUMNS, PER_KEY, child_of
+from services.registry.store.children import CHILD_COLUMNS, COMPARED, PER_KEY, child_of
 
 _REMEMBERED = 60_000
 
@@ -74,8 +74,8 @@ class Neighbourhood:
     def __init__(self, memory: Memory, places: Sequence[Tables] = (Tables(),)) -> None:
         self._memory = memory
         self._places = places
-        # How many are filed under a key: a further one beyond the bound would not be looked at.
-        self.filed: dict[int, int] = {}
+        # Who is filed under each key, as many as are looked at.
+        self.under: dict[int, list[str]] = {}
 
     async def look(self, raw: asyncpg.Connection, wanted: Sequence[Traits]) -> list[Near]:
         """Who is near each of the descriptions, in their order."""
@@ -91,7 +91,7 @@ class Neighbourhood:
             )
             for key, child_id in rows:
                 under.setdefault(key, []).append(str(child_id))
-        self.filed = {key: len(ids) for key, ids in under.items()}
+        self.under = under
         traits = await self._traits(raw, {child_id for ids in under.values() for child_id in ids})
         for near, one in zip(found, wanted, strict=True):
             near.ids = {child_id for key in near.keys for child_id in under.get(key, ()) if child_id in traits}
@@ -121,6 +121,20 @@ class Neighbourhood:
                 known[child.id] = child.traits
                 self._memory.put(child.id, versions[child.id], known[child.id])
         return known
+
+
+def most_telling(hits: Iterable[Sequence[str]], leave_out: str | None) -> Collection[str]:
+    """Of those filed under some keys, each key's in its own list, the ones that `children.candidates` compares: who
+    share the most and the rarest."""
+    worth: dict[str, float] = {}
+    for ids in hits:
+        for child_id in ids:
+            worth[child_id] = worth.get(child_id, 0.0) + 1 / len(ids)
+    worth.pop(leave_out or "", None)
+    if len(worth) <= COMPARED:
+        return worth
+    # Rounded, for the order in which parts are added up must not decide.
+    return sorted(worth, key=lambda child_id: (-round(worth[child_id], 12), child_id))[:COMPARED]
 
 
 def _likely(wanted: Traits, ids: Iterable[str], traits_of: Callable[[str], Traits]) -> dict[str, tuple[Traits, float]]:

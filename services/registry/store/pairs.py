@@ -27,6 +27,19 @@ class Pair:
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """One record that a person said is two children: `parted` was made of some of what was said of `kept`."""
+
+    id: str
+    kept: str
+    parted: str
+    at: datetime
+    by: str
+    reason: str
+    undone_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Merge:
     """Two records that a person said are one child."""
 
@@ -40,20 +53,29 @@ class Merge:
     undone_at: datetime | None
 
 
+_PUT_PAIR = """
+INSERT INTO pair (low, high, probability, reasons, made_at, low_unit, high_unit)
+SELECT a.id, b.id, :probability, CAST(:reasons AS text[]), :now, a.unit, b.unit
+FROM child a, child b
+WHERE a.id = least(CAST(:one AS uuid), CAST(:other AS uuid))
+  AND b.id = greatest(CAST(:one AS uuid), CAST(:other AS uuid))
+ON CONFLICT (low, high) DO UPDATE SET probability = excluded.probability, reasons = excluded.reasons,
+    low_unit = excluded.low_unit, high_unit = excluded.high_unit, state = 'open', decided_at = NULL, decided_by = NULL
+WHERE pair.state IN ('open', 'void')
+   OR (pair.state = 'different' AND excluded.probability >= pair.probability
+       AND NOT (pair.reasons @> excluded.reasons AND pair.reasons <@ excluded.reasons))
+"""
+
+
 @chunked
 async def put_pairs(connection: AsyncConnection, child_id: str, matches: Sequence[Match], now: datetime) -> None:
-    """Queue unsure pairs for a person; one that was decided stays decided."""
+    """Queue pairs for a person. One that was decided stays decided, unless what is known now speaks for one child in
+    another way than when it was.
+    """
     if not matches:
         return
     await connection.execute(
-        text(
-            """INSERT INTO pair (low, high, probability, reasons, made_at)
-               VALUES (least(CAST(:one AS uuid), CAST(:other AS uuid)),
-                       greatest(CAST(:one AS uuid), CAST(:other AS uuid)),
-                       :probability, CAST(:reasons AS text[]), :now)
-               ON CONFLICT (low, high) DO UPDATE SET probability = excluded.probability, reasons = excluded.reasons
-               WHERE pair.state = 'open'"""
-        ),
+        text(_PUT_PAIR),
         [
             {
                 "one": child_id,
@@ -71,6 +93,17 @@ def _pair(row: Row[Any]) -> Pair:
     return Pair(row.id, str(row.low), str(row.high), row.probability, tuple(row.reasons), row.state)
 
 
+# One walk along an index a commune and side, each no longer than the page: a queue that grows costs nothing more.
+_OPEN_OF_UNITS = """
+SELECT DISTINCT p.* FROM unnest(CAST(:units AS text[])) AS u(unit) CROSS JOIN LATERAL (
+    (SELECT * FROM pair WHERE low_unit = u.unit AND state = 'open' ORDER BY probability DESC, id LIMIT :reach)
+    UNION ALL
+    (SELECT * FROM pair WHERE high_unit = u.unit AND state = 'open' ORDER BY probability DESC, id LIMIT :reach)) AS p
+ORDER BY p.probability DESC, p.id LIMIT :limit OFFSET :after
+"""
+_OPEN = "SELECT * FROM pair WHERE state = 'open' ORDER BY probability DESC, id LIMIT :limit OFFSET :after"
+
+
 async def open_pairs(
     connection: AsyncConnection, units: Collection[str] | None, limit: int = 20, after: int = 0
 ) -> list[Pair]:
@@ -79,15 +112,12 @@ async def open_pairs(
     Args:
         units: only where one of the two lives in them; None: everywhere. after: how many to pass over.
     """
-    rows = await connection.execute(
-        text(
-            """SELECT p.* FROM pair p JOIN child a ON a.id = p.low JOIN child b ON b.id = p.high
-               WHERE p.state = 'open' AND (:everywhere OR a.unit = ANY(CAST(:units AS text[]))
-                                                       OR b.unit = ANY(CAST(:units AS text[])))
-               ORDER BY p.probability DESC, p.id LIMIT :limit OFFSET :after"""
-        ),
-        {"everywhere": units is None, "units": list(units or ()), "limit": limit, "after": after},
-    )
+    values = {"limit": limit, "after": after}
+    if units is None:
+        rows = await connection.execute(text(_OPEN), values)
+    else:
+        wanted = {**values, "units": list(units), "reach": limit + after}
+        rows = await connection.execute(text(_OPEN_OF_UNITS), wanted)
     return [_pair(row) for row in rows]
 
 
@@ -221,3 +251,88 @@ async def mark_undone(connection: AsyncConnection, merge_id: str, now: datetime,
 async def move_pair(connection: AsyncConnection, found: Pair, kept: str, other: str, now: datetime) -> None:
     """Queue the same question for the record that goes on."""
     await put_pairs(connection, kept, [Match(other, found.probability, found.reasons)], now)
+
+
+async def settle(connection: AsyncConnection, one: str, other: str, state: str, now: datetime, by: str) -> None:
+    """What two records are to each other, where they were ever compared."""
+    await connection.execute(
+        text(
+            """UPDATE pair SET state = :state, decided_at = :now, decided_by = :by
+               WHERE low = least(CAST(:one AS uuid), CAST(:other AS uuid))
+                 AND high = greatest(CAST(:one AS uuid), CAST(:other AS uuid))"""
+        ),
+        {"one": one, "other": other, "state": state, "now": now, "by": by},
+    )
+
+
+async def put_split(
+    connection: AsyncConnection,
+    split_id: str,
+    kept: str,
+    parted: str,
+    records: Collection[str],
+    reason: str,
+    now: datetime,
+    by: str,
+) -> None:
+    """Remember a split, so that it can be undone."""
+    await connection.execute(
+        text(
+            """INSERT INTO split (id, kept, parted, records, at, by, reason)
+               VALUES (CAST(:id AS uuid), CAST(:kept AS uuid), CAST(:parted AS uuid), CAST(:records AS uuid[]),
+                       :now, :by, :reason)"""
+        ),
+        {
+            "id": split_id,
+            "kept": kept,
+            "parted": parted,
+            "records": list(records),
+            "now": now,
+            "by": by,
+            "reason": reason,
+        },
+    )
+
+
+def _split(row: Row[Any]) -> Split:
+    return Split(str(row.id), str(row.kept), str(row.parted), row.at, row.by, row.reason, row.undone_at)
+
+
+async def split(connection: AsyncConnection, split_id: str) -> Split | None:
+    """One split, locked until the transaction's end."""
+    found = await connection.execute(
+        text("SELECT * FROM split WHERE id = CAST(:id AS uuid) FOR UPDATE"), {"id": split_id}
+    )
+    row = found.first()
+    return None if row is None else _split(row)
+
+
+async def splits_of(connection: AsyncConnection, child_id: str) -> list[Split]:
+    """Splits that still hold, of which the child is either part, the newest first."""
+    rows = await connection.execute(
+        text(
+            """SELECT * FROM split WHERE kept = CAST(:id AS uuid) AND undone_at IS NULL
+               UNION ALL SELECT * FROM split WHERE parted = CAST(:id AS uuid) AND undone_at IS NULL ORDER BY at DESC"""
+        ),
+        {"id": child_id},
+    )
+    return [_split(row) for row in rows]
+
+
+async def mark_split_undone(connection: AsyncConnection, split_id: str, now: datetime, by: str) -> None:
+    """The split holds no more."""
+    await connection.execute(
+        text("UPDATE split SET undone_at = :now, undone_by = :by WHERE id = CAST(:id AS uuid)"),
+        {"now": now, "by": by, "id": split_id},
+    )
+
+
+async def cases_of(connection: AsyncConnection, children: Sequence[str]) -> list[tuple[str, str]]:
+    """Cases that were answered by one of the children, each with which."""
+    rows = await connection.execute(
+        text(
+            "SELECT case_id, child_id FROM identification WHERE child_id = ANY(CAST(:ids AS uuid[])) ORDER BY case_id"
+        ),
+        {"ids": list(children)},
+    )
+    return [(row.case_id, str(row.child_id)) for row in rows]

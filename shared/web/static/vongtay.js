@@ -163,6 +163,7 @@ async function watchPanel(region) {
 }
 
 document.querySelector("[data-focus]")?.focus();
+for (const waiting of document.querySelectorAll("[data-panel-wait]")) waiting.hidden = false;
 document.querySelectorAll("[data-panel]").forEach(watchPanel);
 if (!document.hidden) openAll();
 drawCharts(document);

@@ -299,3 +299,47 @@ def test_a_hand_over_that_stood_still_runs_in_the_case_that_takes_it_over() -> N
     assert after is not None
     assert (after.state, after.paused_at, after.due) == ("running", None, due + timedelta(days=3))
     assert after.stood_still == timedelta(days=3)
+
+
+def received(case: Case, before: datetime, after: datetime, now: datetime) -> Decision:
+    then, since = (concern(received_at=at) for at in (before, after))
+    return opening.move_receipt(Decision(case), world(now), then, since, {"reason": "Ghi nhầm giờ"})
+
+
+def test_what_runs_from_the_receipt_moves_with_it_and_what_is_settled_stays() -> None:
+    said_by = concern(danger_now="yes", received_at=MONDAY)
+    case = opening.open_case(said_by, "case-1", "TN-1", CHILD, world(MONDAY), by_person=True).case
+    case = clocks.meet(Decision(case), world(MONDAY + timedelta(hours=1)), INITIAL).case
+    earlier = MONDAY - timedelta(hours=10)
+    moved = received(case, MONDAY, earlier, MONDAY + timedelta(hours=1))
+    assert said(moved) == ["deadline.moved"]
+    assert moved.case.received_at == earlier
+    clock = moved.case.clock(EMERGENCY)
+    assert clock is not None
+    assert (clock.started_at, clock.due) == (earlier, earlier + timedelta(hours=12))
+    assert clock.next_moment() == clock.nearing_at
+    assert moved.happenings[0].extra["due"] == clock.due
+    settled = next(known for known in moved.case.clocks if known.kind == INITIAL)
+    assert (settled.state, settled.due) == ("met", MONDAY + timedelta(hours=12))
+    assert moved.entries[0].words == {"reason": "Ghi nhầm giờ"}
+    assert said(cases.tick(moved.case, world(MONDAY + timedelta(hours=3))))[0] == "deadline.missed"
+
+
+def test_a_clock_that_the_wrong_receipt_alone_had_missed_runs_again() -> None:
+    case = opened()
+    case = cases.tick(case, world(plan_of(case).due + timedelta(seconds=1))).case
+    assert plan_of(case).state == "missed"
+    now = plan_of(case).due + timedelta(hours=1)
+    later = received(case, MONDAY, MONDAY + timedelta(days=3), now)
+    assert (plan_of(later.case).state, said(later)) == ("running", ["deadline.moved"])
+    assert plan_of(later.case).due == world(now).start(PLAN, MONDAY + timedelta(days=3), UNIT).due
+    still = received(case, MONDAY, MONDAY + timedelta(minutes=1), now)
+    assert plan_of(still.case).state == "missed"
+
+
+def test_a_clock_that_stands_still_stands_on_where_its_receipt_moves() -> None:
+    paused = pause(opened(), MONDAY + timedelta(days=1)).case
+    moved = plan_of(received(paused, MONDAY, MONDAY - timedelta(days=1), MONDAY + timedelta(days=2)).case)
+    was = plan_of(paused)
+    assert (moved.state, moved.paused_at, moved.pause_ends_at) == ("paused", was.paused_at, was.pause_ends_at)
+    assert moved.due == world(MONDAY).start(PLAN, MONDAY - timedelta(days=1), UNIT).due

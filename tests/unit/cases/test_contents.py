@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from services.cases.desk.incoming import IncomingFile
 from services.cases.domain.attachments import check_caption, check_content, check_name
 from services.cases.domain.contents import ALL, JPEG, PNG
 from shared.contracts.errors import Rejected
 from shared.privacy import DataKey, Unreadable
 from shared.privacy.sealing import PART
-from shared.web.uploads import Pieces
 from tests.support import media
 from tests.support.media import GOOD, Bytes
 
@@ -133,20 +133,31 @@ def test_a_caption_has_a_length() -> None:
         check_caption("x" * 301)
 
 
-def test_pieces_read_as_one_file_and_are_sealed_part_by_part() -> None:
-    data = os.urandom(PART * 2 + 12345)
-    pieces = Pieces()
-    for start in range(0, len(data), 70_001):
-        pieces.add(data[start : start + 70_001])
-    assert pieces.size == len(data)
-    assert pieces.read(PART - 5, PART + 10) == data[PART - 5 : PART * 2 + 5]
-    assert pieces.read(len(data) - 3, 100) == data[-3:]
-    assert pieces.read(len(data), 1) == b""
-    key = DataKey.new("case/1")
-    sealed = pieces.sealed(key, "file-1")
-    assert [len(part) for part in sealed] == [PART + 28, PART + 28, 12345 + 28]
-    opened = b"".join(key.open_part("file-1", n, part, last=n == 2) for n, part in enumerate(sealed))
-    assert opened == data
+@pytest.mark.parametrize("size", [1, PART, PART * 2, PART * 5 + 12345])
+def test_a_file_that_arrives_is_sealed_part_by_part_and_reads_as_one(size: int) -> None:
+    data, key = os.urandom(size), DataKey.new("case/1")
+    with IncomingFile(key, "file-1") as incoming:
+        for start in range(0, size, 70_001):
+            incoming.add(data[start : start + 70_001])
+        incoming.end()
+        assert incoming.size == size
+        for start, length in ((0, 64), (PART - 5, PART + 10), (size - 3, 100), (size, 1)):
+            assert incoming.read(max(start, 0), length) == data[max(start, 0) : start + length]
+        sealed = list(incoming.sealed())
+    opened = [key.open_part("file-1", n, part, last=n == len(sealed) - 1) for n, part in enumerate(sealed)]
+    assert b"".join(opened) == data
+    assert [len(part) for part in opened[:-1]] == [PART] * (len(opened) - 1)
+
+
+def test_a_file_on_its_way_in_is_nowhere_in_clear_and_gone_when_it_is_not_wanted() -> None:
+    with IncomingFile(DataKey.new("case/1"), "file-1") as incoming:
+        incoming.add(b"clear" * PART)
+        incoming._kept.seek(0)
+        assert b"clear" not in incoming._kept.read()
+        incoming.clear()
+        incoming.add(b"other")
+        incoming.end()
+        assert (incoming.size, incoming.read(0, 9), len(list(incoming.sealed()))) == (5, b"other", 1)
 
 
 def test_a_part_opens_only_at_its_place() -> None:

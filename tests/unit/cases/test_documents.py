@@ -135,7 +135,7 @@ def test_a_paper_looks_official_and_keeps_every_vietnamese_letter() -> None:
         "XÃ PHÚ BÌNH",
         "Mẫu số 03",
         "Xã Phú Bình, ngày 25 tháng 11 năm 2026",
-        "Nghị định 56/2017/NĐ-CP, Điều 27(1)",
+        "Nghị định 56/2017/NĐ-CP, khoản 1 Điều 27",
         "Bản in lúc 08:30 ngày 25/11/2026 bởi Nguyễn Thị Lan",
         "Trang 1",
         letters,

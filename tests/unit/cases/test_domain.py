@@ -7,7 +7,6 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.cases.desk.files import answers_in
 from services.cases.domain import acts, cases, concerns, ending, identifying, opening, tasks
 from services.cases.domain.forms import totals
 from services.cases.domain.model import (
@@ -32,6 +31,7 @@ from shared.contracts import cases as events
 from shared.contracts.errors import Rejected
 from shared.contracts.vocabulary import ChildDescription
 from shared.reference.forms import Forms
+from shared.reference.terms import answers_in
 from tests.support.rated import HARM_ROWS, RATED, ROWS
 
 NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
@@ -223,7 +223,7 @@ def test_what_the_chair_decides_is_refused_to_a_worker_with_the_law(act: str) ->
     with pytest.raises(Rejected) as error:
         do(planned(), {"act": act, **inputs[act]})
     assert rule_of(error) == "not-your-role"
-    assert "Nghị định 56/2017, Điều" in error.value.violations[0].message_vi
+    assert "Nghị định 56/2017, khoản" in error.value.violations[0].message_vi
     assert "Decree 56/2017, Art." in error.value.violations[0].message_en
 
 
@@ -234,7 +234,7 @@ def test_every_refusal_names_the_law_in_the_language_of_its_message() -> None:
     for violation in refusals:
         assert violation is not None
         assert re.search(
-            r"\((Nghị định 56/2017|Luật Trẻ em 2016|Luật 13/2022/QH15|Bộ luật Dân sự 2015), Điều \d",
+            r"\((Nghị định 56/2017|Luật Trẻ em 2016|Luật 13/2022/QH15|Bộ luật Dân sự 2015), (khoản \d+ )?Điều \d",
             violation.message_vi,
         )
         assert re.search(
@@ -597,9 +597,9 @@ def test_a_second_report_of_danger_starts_the_clock_at_its_own_receipt() -> None
 
 
 def test_a_receipt_of_tomorrow_is_refused_and_one_of_later_today_counts_from_now() -> None:
-    assert concerns.check_received(NOW + timedelta(hours=2), NOW) == NOW
+    assert concerns.check_received(NOW + timedelta(hours=2), world()) == NOW
     with pytest.raises(Rejected) as error:
-        concerns.check_received(NOW + timedelta(days=1), NOW)
+        concerns.check_received(NOW + timedelta(days=1), world())
     assert rule_of(error) == "received-at-in-future"
 
 

@@ -280,6 +280,23 @@ class EverySequence(RuleBasedStateMachine):
                 )
 
     @invariant()
+    def a_service_is_given_when_its_task_is_done_and_waits_for_no_other_case_s_task(self) -> None:
+        for case in self.files.cases.values():
+            if case.status != "open":
+                continue
+            elsewhere = {
+                task.id
+                for other in self.files.cases.values()
+                if other is not case
+                for task in other.tasks
+                if task.is_open
+            }
+            for service in case.services:
+                task = case.task(service.task_id or "")
+                assert service.done_on is not None or task is None or task.state != "done"
+                assert service.done_on is not None or service.task_id not in elsewhere
+
+    @invariant()
     def every_open_case_has_a_way_to_its_end(self) -> None:
         for case in self.files.cases.values():
             if case.status == "open":

@@ -230,8 +230,8 @@ def test_a_version_says_what_it_changed_of_the_one_before() -> None:
     assert set(changes) == {
         ("Mức độ trẻ bị tổn hại", "Thấp", "Cao"),
         ("Kết luận mức độ nguy cơ", "Thấp", "Cao"),
-        ("Sức khỏe thể chất", "Gầy", ""),
-        ("Tâm lý, tình cảm, hành vi", "", "Sợ"),
+        ("Tình trạng thể chất", "Gầy", ""),
+        ("Tâm lý, tình cảm", "", "Sợ"),
     }
 
 

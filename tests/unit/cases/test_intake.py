@@ -57,12 +57,31 @@ def test_a_commune_is_known_by_its_name_however_typed(name: str) -> None:
     assert report_form.report(typed(unit=name), UNITS, NOW).unit == UNIT
 
 
-def test_an_unclear_commune_names_those_it_may_be_and_an_unknown_one_says_what_to_do() -> None:
+@pytest.mark.parametrize("name", ["phan dinh", "Phan Đình", "đình phùng"])
+def test_a_part_of_a_name_that_only_one_commune_has_is_that_commune(name: str) -> None:
+    assert report_form.report(typed(unit=name), UNITS, NOW).unit == UNIT
+
+
+def test_a_name_that_several_communes_have_is_asked_about_once_and_the_answer_counts() -> None:
     assert wrong(typed(unit="van lang")) == [("unit", "unit-ambiguous")]
     with pytest.raises(Rejected, match="unit") as error:
         report_form.report(typed(unit="van lang"), UNITS, NOW)
     assert "Xã Văn Lang, Xã Văn Lăng" in error.value.violations[0].message_vi
-    assert wrong(typed(unit="Xã Trên Trời")) == [("unit", "unit-unknown")]
+    assert wrong(typed(unit="lang")) == [("unit", "unit-ambiguous")], "typed without tones it may be either"
+    asked = {"unit": "van lang", "unit_asked": "van lang"}
+    assert report_form.report(typed(**asked, unit_choice="02143"), UNITS, NOW).unit == "02143"
+    unknown = report_form.report(typed(**asked, unit_choice="unclassified"), UNITS, NOW)
+    assert (unknown.unit, unknown.unit_text) == (None, "van lang")
+    for answer in ({"unit_choice": UNIT}, {"unit_choice": "02143", "unit_asked": "another name"}):
+        assert wrong(typed(**{**asked, **answer})) == [("unit", "unit-ambiguous")], "an answer to another question"
+
+
+@pytest.mark.parametrize("name", ["Xã Trên Trời", "x\u0301", "xã", "a" * 250])
+def test_a_commune_that_nobody_knows_hinders_no_report_and_stays_in_its_words(name: str) -> None:
+    made = report_form.report(typed(unit=name), UNITS, NOW)
+    assert (made.unit, made.unit_text) == (None, name)
+    told = report_form.report(typed(unit="Trên Trời", unit_text="gần chợ"), UNITS, NOW)
+    assert told.unit_text == "gần chợ (Trên Trời)"
 
 
 def test_everything_wrong_is_said_at_once_beside_its_field() -> None:
@@ -74,7 +93,6 @@ def test_everything_wrong_is_said_at_once_beside_its_field() -> None:
         ("child2_birth_date", "birth-date"),
         ("received_at", "received-at-invalid"),
         ("reporter_name", "reporter-not-agreed"),
-        ("unit", "unit-unknown"),
     ]
 
 

@@ -16,6 +16,7 @@ from services.notify.texts import PLACES, Fields, check_places, load_rules, load
 from shared.contracts.base import CONTRACTS, Contract, SealedBox
 from shared.contracts.cases import (
     CaseAssigned,
+    CaseFacts,
     ConcernReceived,
     ContactBanRequested,
     DeadlineMissed,
@@ -278,7 +279,17 @@ def test_every_text_speaks_of_codes_places_and_times_only() -> None:
             assert wording.title[language], event_type
             assert texts.title(fields, language)
     assert set(PLACES) == {"event", "case", "unit", "due"}
-    assert texts.title(fields, "vi") == "Vụ việc 0000ABCD tại Phan Đình Phùng đã quá hạn lúc 02/03/2026 15:00"
+    assert texts.title(fields, "vi") == "Vụ việc 0000ABCD tại Phan Đình Phùng đã quá hạn: 02/03/2026 15:00"
+
+
+def test_a_case_is_called_by_its_code_as_on_every_page() -> None:
+    known = happening(
+        missed().model_copy(update={"facts": CaseFacts.model_validate({**FACTS, "code": "TN-2026-000328"})})
+    )
+    assert known.case_code == "TN-2026-000328"
+    fields = Fields(known.event_type, known.case_id, "Phan Đình Phùng", NOW, known.case_code)
+    assert "Vụ việc TN-2026-000328 tại" in load_texts().title(fields, "vi")
+    assert happening(missed()).case_code is None, "an older event has none"
 
 
 @pytest.mark.parametrize("template", ["{child}", "{unit.__class__}", "{unit!r}", "{case[0]}", "{due:%Y}", "{0}"])

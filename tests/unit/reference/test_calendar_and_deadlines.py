@@ -127,9 +127,11 @@ def test_every_clock_warns_before_it_ends(start: datetime, kind: str) -> None:
 
 def test_a_clock_says_its_law_in_the_readers_language_as_it_was_when_it_started() -> None:
     received = at(2026, 2, 16)
-    assert DEADLINES.legal_source("emergency-12h", received) == "Nghị định 56/2017/NĐ-CP, Điều 26(3), 31"
-    assert DEADLINES.legal_source("emergency-12h", received, "en") == "Decree 56/2017/ND-CP, Art. 26(3), 31"
-    assert DEADLINES.start("emergency-12h", received).legal_source == "Decree 56/2017/ND-CP, Art. 26(3), 31"
+    assert (
+        DEADLINES.legal_source("emergency-12h", received) == "Nghị định 56/2017/NĐ-CP, khoản 3 Điều 26, khoản 2 Điều 31"
+    )
+    assert DEADLINES.legal_source("emergency-12h", received, "en") == "Decree 56/2017/ND-CP, Art. 26(3), 31(2)"
+    assert DEADLINES.start("emergency-12h", received).legal_source == "Decree 56/2017/ND-CP, Art. 26(3), 31(2)"
     rules = Deadlines([LATER, replace(RULE, legal_source_vi="luật cũ")], CALENDAR)
     assert rules.legal_source("k", at(2023, 12, 31)) == "luật cũ"
     assert rules.legal_source("k", at(2024, 1, 2)) == "luật"

@@ -133,7 +133,35 @@ def test_forms_01_to_07_and_minutes_are_there_and_three_rate_the_same_rows() -> 
     assert forms.codes() == (*(f"{number:02d}" for number in range(1, 8)), "minutes-conference", "minutes-needs")
     rows = forms.form("02").rated
     assert [row.half for row in rows] == ["harm"] * 3 + ["protection"] * 3
-    assert forms.form("03").rated == forms.form("06").rated == rows
+    assert forms.form("03").rated == rows
+    # Form 06 asks of the same rows what is left of the harm, in its own words.
+    assert [(row.code, row.half) for row in forms.form("06").rated] == [(row.code, row.half) for row in rows]
+    assert forms.form("06").rated[0].vi == "Mức độ tổn hại của trẻ có còn nghiêm trọng không"
+
+
+def test_who_decides_on_a_place_in_a_facility_changed_when_the_districts_ended() -> None:
+    offices = Terms.load("care-authorities")
+
+    def deciding(care: str, on: date) -> list[str]:
+        return [code for code in offices.codes(on) if care in offices.get(code, "care")]
+
+    assert deciding("facility", date(2025, 6, 30)) == ["district-chair", "department-director"]
+    assert deciding("facility", date(2025, 7, 1)) == ["facility-commune-chair", "province-chair"]
+    # Decree 147/2025 lapses: whoever follows is not known yet, and nobody is guessed.
+    assert deciding("facility", date(2027, 3, 1)) == []
+    for care in ("kinship", "foster", "adoption"):
+        assert len(deciding(care, date(2026, 1, 1))) == 1
+    named = {care for code in offices.codes(date(2026, 1, 1)) for care in offices.get(code, "care")}
+    assert named == set(Terms.load("care-kinds").codes())
+
+
+def test_form_03_asks_whatever_article_27_lists_and_never_the_harmer_for_a_wish() -> None:
+    form = Forms.load().form("03")
+    listed = {"health", "mind", "family", "risk-factors", "education", "support-around", "needs", "wishes"}
+    assert listed <= {field.code for field in form.fields}
+    carers = form.field("carer-wishes")
+    assert carers is not None
+    assert "người đã gây tổn hại" in carers.hint()
 
 
 def test_an_informant_is_kept_only_where_they_agree() -> None:

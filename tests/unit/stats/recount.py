@@ -44,6 +44,8 @@ def recount(events: Sequence[Event]) -> Cube:
                 state["deadline", data.deadline_id] = ("deadline", facts.unit, data.state)
             elif isinstance(data, cases.CaseServiceProvided):
                 state["service", data.service_id] = ("service", facts.unit, data.service)
+            elif isinstance(data, cases.CaseServiceWithdrawn):
+                state.pop(("service", data.service_id), None)
             elif type(data) in _TASK_STATE:
                 state["task", data.task_id] = ("task", facts.unit, _TASK_STATE[type(data)])  # type: ignore[attr-defined]
         elif isinstance(data, registry.RecordLinked):

@@ -8,7 +8,7 @@ import pytest
 from shared.messaging.operations import OUTCOMES
 from shared.web import i18n
 from shared.web.errors import FORGED_FORM, PROBLEMS
-from shared.web.i18n import Texts
+from shared.web.i18n import Texts, format_due
 from shared.web.navigation import NAVIGATION, ROLE_GROUPS, ROLE_NAMES, ROLE_TASKS, SECTOR_NAMES, SERVICE_NAMES
 from shared.web.pages import deadline_state
 from tests.support.texts import english, said_in_templates
@@ -84,3 +84,18 @@ def test_moments_are_shown_in_local_time_whatever_zone_they_come_in() -> None:
 )
 def test_a_deadline_met_too_late_is_never_shown_as_met(due: timedelta, met: timedelta | None, state: str) -> None:
     assert deadline_state(NOW + due, NOW, None if met is None else NOW + met) == state
+
+
+@pytest.mark.parametrize(
+    ("moment", "said"),
+    [
+        (datetime(2026, 8, 26, 17, tzinfo=UTC), "hết ngày 26/08/2026"),
+        (datetime(2026, 8, 26, 16, 59, 59, tzinfo=UTC), "hết ngày 26/08/2026"),
+        (datetime(2026, 8, 26, 17, 0, 1, tzinfo=UTC), "27/08/2026 00:00"),
+        (datetime(2026, 8, 26, 16, 59, tzinfo=UTC), "26/08/2026 23:59"),
+        (datetime(2026, 8, 26, 8, tzinfo=UTC), "26/08/2026 15:00"),
+        (None, ""),
+    ],
+)
+def test_a_deadline_at_midnight_is_the_day_that_ends_with_it(moment: datetime | None, said: str) -> None:
+    assert format_due("vi", moment) == said

@@ -42,7 +42,14 @@ from services.cases.domain.acts.planning import (
 )
 from services.cases.domain.acts.protecting import DecideEmergency, EndSeparation, ExtendSeparation
 from services.cases.domain.acts.siblings import LinkSibling, UnlinkSibling
-from services.cases.domain.acts.triage import AnswerConcern, DismissConcern, ForwardConcern, LinkConcern, OpenCase
+from services.cases.domain.acts.triage import (
+    AnswerConcern,
+    CorrectReceipt,
+    DismissConcern,
+    ForwardConcern,
+    LinkConcern,
+    OpenCase,
+)
 
 __all__ = [
     "ACT",
@@ -65,6 +72,7 @@ __all__ = [
     "ConcernAct",
     "ConferenceDecision",
     "CorrectChild",
+    "CorrectReceipt",
     "DecideAlternativeCare",
     "DecideContactBan",
     "DecideEmergency",
@@ -163,7 +171,7 @@ Act = Annotated[
 ACT: TypeAdapter[Act] = TypeAdapter(Act)
 
 ConcernAct = Annotated[
-    OpenCase | LinkConcern | DismissConcern | ForwardConcern | AnswerConcern,
+    OpenCase | LinkConcern | DismissConcern | ForwardConcern | AnswerConcern | CorrectReceipt,
     Field(discriminator="act"),
 ]
 CONCERN_ACT: TypeAdapter[ConcernAct] = TypeAdapter(ConcernAct)

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from services.cases.domain.acts.base import ActBase, FormAct, Words
+from services.cases.domain.acts.base import ActBase, Code, EmptyIsNone, FormAct, Words
 from services.cases.domain.forms import Rating
 
 
 class Verify(ActBase):
-    """Truth, safety and risk were checked."""
+    """Truth, safety and risk were checked; and what kind of matter it has proved to be, where that is known now."""
 
     act: Literal["verify"] = "verify"
     confirmed: bool
+    kind: Annotated[Code | None, EmptyIsNone] = None
     findings: Words
 
 

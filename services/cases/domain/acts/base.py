@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from services.cases.domain.model import ZONE
 from shared.contracts.errors import NUL_CHARACTER, Rejected, Violation, refuse_unstorable
+from shared.contracts.vocabulary import Moment
 
 Words = Annotated[str, Field(min_length=1, max_length=20_000)]
 MaybeWords = Annotated[
@@ -17,6 +19,18 @@ MaybeWords = Annotated[
 ]
 Code = Annotated[str, Field(min_length=1, max_length=60)]
 EmptyIsNone = BeforeValidator(lambda value: value or None)
+
+
+def _here(value: Any) -> Any:
+    """A date and hour without a zone, as a browser's field gives it, is meant where people live."""
+    try:
+        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+    return moment.replace(tzinfo=ZONE) if isinstance(moment, datetime) and moment.tzinfo is None else value
+
+
+HereMoment = Annotated[Moment, BeforeValidator(_here)]
 
 
 class Typed(BaseModel):

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field
 
-from services.cases.domain.acts.base import ActBase, Code, EmptyIsNone, MaybeWords, Words
-from services.cases.domain.model import COMMUNE, ZONE
-from shared.contracts.vocabulary import Day, Moment, Sector
+from services.cases.domain.acts.base import ActBase, Code, EmptyIsNone, HereMoment, MaybeWords, Words
+from services.cases.domain.model import COMMUNE
+from shared.contracts.vocabulary import Day, Sector
 
 MOST_DECISIONS = 12
 
@@ -87,15 +86,6 @@ def _ticked(value: Any) -> Any:
     return list(value) if isinstance(value, Mapping) else value
 
 
-def _here(value: Any) -> Any:
-    """A date and hour without a zone, as a browser's field gives it, is meant where people live."""
-    try:
-        moment = datetime.fromisoformat(value) if isinstance(value, str) else value
-    except ValueError:
-        return value
-    return moment.replace(tzinfo=ZONE) if isinstance(moment, datetime) and moment.tzinfo is None else value
-
-
 def _rows(value: Any) -> Any:
     """Rows filled in on a page come as `{"0.what": …, "0.due": …}`; the empty ones are None."""
     if not isinstance(value, Mapping):
@@ -128,7 +118,7 @@ class CallConference(ActBase):
     """Sectors are invited to meet about the child."""
 
     act: Literal["call-conference"] = "call-conference"
-    meets_at: Annotated[Moment, BeforeValidator(_here)]
+    meets_at: HereMoment
     place: Words
     sectors: Annotated[list[Sector], BeforeValidator(_ticked), Field(min_length=1, max_length=7)]
     purpose: Words

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from services.cases.domain.acts.base import ActBase, Code, Words
+from services.cases.domain.acts.base import ActBase, Code, HereMoment, Words
 
 
 class OpenCase(ActBase):
@@ -37,6 +37,14 @@ class ForwardConcern(ActBase):
 
     act: Literal["forward"] = "forward"
     to_unit: Code
+    reason: Words
+
+
+class CorrectReceipt(ActBase):
+    """The report was received at another time than was written down first: what runs from the receipt is moved."""
+
+    act: Literal["correct-receipt"] = "correct-receipt"
+    received_at: HereMoment
     reason: Words
 
 

@@ -27,3 +27,4 @@ CREATE TABLE conference (
 );
 CREATE INDEX conference_case ON conference (case_id);
 CREATE INDEX conference_called ON conference (meets_at) WHERE state = 'called';
+CREATE INDEX entry_task ON entry ((data->>'task_id'), id) WHERE data->>'task_id' IS NOT NULL;

@@ -27,4 +27,3 @@ CREATE TABLE import_record (
 CREATE INDEX import_record_child ON import_record (child_id);
 -- Records that were withdrawn: whoever says them again goes on counting where they stopped.
 CREATE TABLE withdrawn_record (record_id uuid PRIMARY KEY, sequence integer NOT NULL);
-CREATE INDEX identification_child ON identification (child_id) WHERE child_id IS NOT NULL;

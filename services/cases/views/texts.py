@@ -1,42 +1,24 @@
-"""What pages say: titles of the timeline, names of codes, as msgids; and the lines of a case ready to be shown.
+"""What pages say, as msgids by code: titles of the timeline, names of acts, states, grounds. Tables and nothing else.
 
-It holds no rule: what a code means is the domain's and the reference data's.
+Each text has its English in the catalogue; what a code means is the domain's and the reference data's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
-from typing import Any
+from collections.abc import Mapping
 
-from markupsafe import Markup
-
-from services.cases import answered
-from services.cases.desk.files import answers_in
-from services.cases.domain.acts import MOST_DECISIONS
-from services.cases.domain.forms import COARSE, RATINGS
-from services.cases.domain.model import COMMUNE, ZONE, Clock
-from services.cases.store import MOST_COUNTED, Line
-from shared.contracts.errors import Violation
-from shared.reference.deadlines import Deadlines
-from shared.reference.forms import Forms
-from shared.reference.terms import Terms
-from shared.web.i18n import format_date
-
-# `autofocus` where there are no scripts; the shell's script looks for the other.
-_FOCUS = Markup(" autofocus data-focus")
 # msgids: kind of entry -> what happened, tone of its mark.
 TITLES: Mapping[str, tuple[str, str]] = {
     "case.opened": ("Mở vụ việc", "brand"),
     "report.corrected": ("Bên báo tin sửa nội dung", "info"),
     "siblings.linked": ("Vụ việc của trẻ khác trong cùng báo tin", "info"),
     "report.linked": ("Thêm một báo tin về cùng vụ việc", "info"),
-    "child.described": ("Hỏi hệ thống trẻ em: trẻ là ai", "plain"),
+    "child.described": ("Tra cứu trẻ trong sổ", "plain"),
     "child.candidates": ("Có trẻ giống mô tả, chờ người chọn", "warning"),
     "child.none-of-these": ("Không phải trẻ nào được gợi ý; đề nghị lập hồ sơ mới", "info"),
     "child.not-found": ("Chưa đủ thông tin để xác định trẻ", "warning"),
     "child.linked": ("Đã xác định trẻ", "success"),
+    "child.parted": ("Hồ sơ của trẻ được tách làm hai trẻ: kiểm tra vụ việc gắn với đúng trẻ", "warning"),
     "child.unlinked": ("Gỡ trẻ gắn nhầm", "warning"),
     "sibling.linked": ("Liên kết vụ việc của anh chị em", "info"),
     "sibling.unlinked": ("Bỏ liên kết anh chị em", "plain"),
@@ -97,9 +79,12 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "deadline.cancelled": ("Thời hạn không còn áp dụng", "plain"),
     "deadline.lapsed": ("Thời hạn đã quá không còn áp dụng", "warning"),
     "deadline.paused": ("Tạm dừng tính thời hạn", "warning"),
+    "deadline.moved": ("Thời hạn tính lại theo thời điểm tiếp nhận", "warning"),
     "deadline.resumed": ("Tiếp tục tính thời hạn", "info"),
     "meeting.needs": ("Họp xác định nhu cầu của trẻ", "info"),
     "service.provided": ("Đã thực hiện dịch vụ", "success"),
+    "service.withdrawn": ("Sửa lại: dịch vụ chưa được thực hiện", "warning"),
+    "receipt.corrected": ("Sửa thời điểm tiếp nhận", "warning"),
     "note": ("Ghi chú", "plain"),
     "case.assigned": ("Người phụ trách vụ việc", "info"),
     "team.requested": ("Đề nghị tham gia nhóm vụ việc", "warning"),
@@ -137,6 +122,7 @@ WORDS: Mapping[str, str] = {
     "minutes": "Biên bản",
     "name": "Tên tệp",
     "caption": "Chú thích",
+    "number": "Số quyết định",
 }
 DOCUMENT_KINDS: Mapping[str, str] = {"photo": "Ảnh", "scan": "Bản quét", "audio": "Ghi âm"}
 SEXES: Mapping[str, str] = {"male": "Nam", "female": "Nữ", "unknown": "Chưa rõ"}
@@ -193,10 +179,6 @@ AWAITED: Mapping[str, tuple[str, str]] = {
     "commune": ("Chờ xã, phường", "warning"),
     "nobody": ("Không chờ ai", "plain"),
 }
-# How many decisions the form of a conference has room for.
-DECISION_ROWS = MOST_DECISIONS
-# Acts on one task that the case page offers beside it.
-TASK_ACTS = ("reply-task", "agree-date", "refuse-date", "remind-task", "reassign-task", "do-without", "cancel-task")
 CONCERN_STATES: Mapping[str, tuple[str, str]] = {
     "received": ("Chờ xử lý", "warning"),
     "opened": ("Đã mở vụ việc", "success"),
@@ -212,7 +194,6 @@ CHAPTERS: Mapping[str, str] = {
     "documents": "Tài liệu",
     "notes": "Ghi chú",
 }
-_WEEKDAYS = ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ nhật")
 ACTS: Mapping[str, str] = {
     "verify": "Ghi kết quả xác minh",
     "assess-initial": "Đánh giá ban đầu (Mẫu 02)",
@@ -265,6 +246,7 @@ ACTS: Mapping[str, str] = {
     "dismiss": "Không mở vụ việc",
     "forward": "Chuyển xã, phường khác",
     "answer": "Trả lời, không mở vụ việc",
+    "correct-receipt": "Sửa thời điểm tiếp nhận",
     "discard-draft": "Bỏ bản nháp",
     "request-access": "Đề nghị tham gia nhóm vụ việc",
     "admit-member": "Cho tham gia",
@@ -285,6 +267,7 @@ GROUNDS: Mapping[str, str] = {
     "assigned": "Được giao phụ trách",
     "glass": "Mở khẩn cấp",
     "task": "Theo nhiệm vụ được đề nghị",
+    "invited": "Được mời họp",
     "entered": "Người ghi báo tin",
     "forward": "Để chuyển đúng xã, phường",
 }
@@ -308,6 +291,7 @@ READ_FOR: Mapping[str, str] = {
     "documents": "Xem danh sách tệp",
     "form": "Điền biểu mẫu",
     "document": "Xem văn bản, tệp đính kèm",
+    "meeting": "Xem nơi họp",
 }
 VERDICTS: Mapping[str, tuple[str, str]] = {
     "justified": ("Có căn cứ", "success"),
@@ -321,272 +305,5 @@ ROLES: Mapping[str, str] = {
     "sector": "Cán bộ ngành",
     "hotline": "Nhân viên tổng đài",
 }
-
-
-def act_address(case_id: str, act: str | None = None) -> str:
-    """Where an act is done: its form's page, else the case's page with it open; without an act, that page."""
-    page = f"/cases/c/{case_id}"
-    if not act:
-        return page
-    return f"{page}/forms/{act}" if Forms.load().of_act(act) is not None else f"{page}?act={act}#act-{act}"
-
-
-def capped(n: int) -> str:
-    """A number of new lines, as far as it was counted."""
-    return f"{MOST_COUNTED - 1}+" if n >= MOST_COUNTED else str(n)
-
-
-def beside_no_field(violations: Sequence[Violation], fields: str) -> list[Violation]:
-    """What is wrong with a form and not said beside one of its rendered fields."""
-    return [known for known in violations if f'id="f-{known.field.replace(".", "-")}-error"' not in fields]
-
-
-def focus_first(fields: Markup) -> Markup:
-    """Rendered fields, the first wrong one focused when the page opens: of several choices, the first."""
-    before, wrong, after = fields.partition(' aria-invalid="true"')
-    if not wrong:
-        return fields
-    if before[before.rfind("<") :].startswith("<fieldset"):
-        between, choice, rest = after.partition("<input")
-        return before + wrong + between + choice + _FOCUS + rest
-    return before + wrong + _FOCUS + after
-
-
-def focus_start(fields: Markup) -> Markup:
-    """Rendered fields, the first of them focused when the page opens."""
-    before, found, after = fields.partition("<input ")
-    return before + found + _FOCUS[1:] + " " + after if found else fields
-
-
-@dataclass(frozen=True, slots=True)
-class Shown:
-    """A line of the timeline, in the reader's language.
-
-    Of a form: its code, which time it was filled in, and what changed against the time before (label, before, after).
-    `version`: the case's, after what the line tells.
-    """
-
-    when: datetime
-    title: str
-    tone: str
-    who: str
-    details: Sequence[str] = ()
-    kind: str = ""
-    task_id: str | None = None
-    words: Sequence[tuple[str, str]] = field(default_factory=list)
-    form: str = ""
-    edition: int = 0
-    changed: Sequence[tuple[str, str, str]] = ()
-    version: int = 0
-    id: int = 0
-    fresh: bool = False
-    cut: bool = False
-
-
-# Of each text of a line, on a page of many lines; the whole of it is one tap away.
-_LONGEST = 400
-
-
-def shortened(line: Shown) -> Shown:
-    """A line whose long texts are cut, saying so."""
-    if all(len(said) <= _LONGEST for _, said in line.words):
-        return line
-    words = [(name, said if len(said) <= _LONGEST else said[:_LONGEST].rsplit(" ", 1)[0]) for name, said in line.words]
-    return replace(line, words=words, cut=True)
-
-
-class Names:
-    """What codes are called in one language.
-
-    Args:
-        say: a msgid in the language. language: vi or en. unit_name: a commune's name.
-    """
-
-    def __init__(self, say: Callable[[str], str], language: str, unit_name: Callable[[str | None], str]) -> None:
-        self._say = say
-        self._language = language
-        self._unit_name = unit_name
-        self._deadlines = Deadlines.load()
-
-    def say(self, text: str) -> str:
-        """A msgid in the language."""
-        return self._say(text)
-
-    def of(self, names: Mapping[str, Any], code: str | None) -> str:
-        """The name of a code in one of this module's tables; the code itself where it is not there."""
-        found = names.get(code or "")
-        if found is None:
-            return code or ""
-        return self._say(found[0] if isinstance(found, tuple) else found)
-
-    def options(self, names: Mapping[str, Any]) -> list[tuple[str, str]]:
-        """Pairs for a choice."""
-        return [(code, self.of(names, code)) for code in names]
-
-    def term(self, name: str, code: str) -> str:
-        """The name of a code of the reference data."""
-        return Terms.load(name).label(code, self._language)
-
-    def sector(self, code: str) -> str:
-        """A sector's name; the commune's own, where a task is left to it."""
-        return self._say("Xã, phường chủ trì") if code == COMMUNE else self.term("sectors", code)
-
-    def terms(self, name: str) -> list[tuple[str, str]]:
-        """Pairs for a choice among the reference data's codes, without those that nobody chooses."""
-        terms = Terms.load(name)
-        return [(code, self.term(name, code)) for code in terms.codes() if terms.get(code, "offered") is not False]
-
-    def answers(self, name: str) -> list[tuple[str, str]]:
-        """Pairs for a choice in a form: what it may be answered with."""
-        return [(code, self.term(name, code)) for code in answers_in(name)]
-
-    def deadline(self, kind: str) -> str:
-        """What a clock of the law waits for."""
-        return self._deadlines.label(kind, self._language)
-
-    def law(self, clock: Clock) -> str:
-        """Where the law says so; as the clock remembers it, where its kind is in the data no more."""
-        if clock.kind not in self._deadlines.kinds():
-            return clock.legal_source
-        return self._deadlines.legal_source(clock.kind, clock.started_at, self._language, clock.set_by)
-
-    def pause_law(self, clock: Clock) -> str:
-        """By what law a clock may stand still."""
-        if clock.kind not in self._deadlines.kinds():
-            return ""
-        return self._deadlines.pause_source(clock.kind, clock.started_at, self._language)
-
-    def unit(self, code: str | None) -> str:
-        """A commune's name; words where it is not known."""
-        return self._say("Chưa rõ xã, phường") if code in (None, "unclassified") else self._unit_name(code)
-
-    def history(self, opened: Sequence[tuple[Line, Mapping[str, Any]]], when: Callable[[datetime], str]) -> list[Shown]:
-        """The timeline, newest first as given; each form with what changed since it was last filled in."""
-        last: dict[tuple[str, str], tuple[int, Line, Mapping[str, Any]]] = {}
-        shown: list[Shown] = []
-        for line, words in reversed(opened):
-            one = self.line(line, words, when)
-            form = answered.form_of(line.data)
-            if form is not None:
-                key = (line.case_id, form.code)
-                number, earlier, said = last.get(key, (0, line, words))
-                before = answered.form_of(earlier.data) or form
-                changes = answered.changed((before, earlier.data, said), (form, line.data, words), self._language)
-                one = replace(one, edition=number + 1, changed=changes)
-                last[key] = (number + 1, line, words)
-            shown.append(one)
-        return shown[::-1]
-
-    def day(self, day: date, today: date) -> str:
-        """A day as people say it: today, yesterday, else with its weekday."""
-        if day == today:
-            return self._say("Hôm nay")
-        if day == today - timedelta(days=1):
-            return self._say("Hôm qua")
-        return f"{self._say(_WEEKDAYS[day.weekday()])}, {format_date(day)}"
-
-    def hour(self, at: datetime) -> str:
-        """The time of a day, to the minute, where people live by it."""
-        return at.astimezone(ZONE).strftime("%H:%M")
-
-    def line(self, line: Line, words: Mapping[str, Any], when: Callable[[datetime], str]) -> Shown:
-        """A line of the timeline with its opened words."""
-        title, tone = TITLES.get(line.kind, (line.kind, "plain"))
-        form = answered.form_of(line.data)
-        return Shown(
-            when=line.at,
-            title=self._say(title),
-            tone=tone,
-            who=line.who_name or (self.sector(line.sector) if line.sector else ""),
-            kind=line.kind,
-            task_id=line.data.get("task_id"),
-            details=self._details(line, when),
-            words=answered.said(form, words, self._language) if form else self._words(words),
-            form=form.code if form else "",
-            version=line.version,
-            id=line.id,
-        )
-
-    def _details(self, line: Line, when: Callable[[datetime], str]) -> list[str]:
-        data = line.data
-        due = when(datetime.fromisoformat(data["due"])) if data.get("due") else ""
-        if line.kind.startswith("deadline."):
-            reason = [self.term("pause-reasons", data["reason"])] if data.get("reason") else []
-            return [self.deadline(data["kind"]), f"{self._say('Hạn')}: {due}", *reason]
-        if line.kind.startswith("task."):
-            sector = self.sector(line.sector) if line.sector else ""
-            then = self.of(TASK_CAUSES, data["cause"]) if data.get("cause") else f"{self._say('Hạn')}: {due}"
-            proposed = data.get("proposed")
-            asked = [f"{self._say('Đề xuất')}: {when(datetime.fromisoformat(proposed))}"] if proposed else []
-            return [f"{self.term('task-kinds', data['kind'])} · {sector}", then, *asked]
-        if line.kind.startswith("conference."):
-            invited = ", ".join(self.sector(code) for code in data["sectors"])
-            return [f"{self._say('Giờ họp')}: {when(datetime.fromisoformat(data['meets_at']))}", invited]
-        if data.get("form"):
-            return self._filled(data)
-        told: Callable[[], str] | None = {
-            "facts.verified": lambda: self.of(CONFIRMED, str(data["confirmed"])),
-            "separation.extended": lambda: f"{self._say('Hạn')}: {due}",
-            "service.provided": lambda: (
-                f"{self.term('service-kinds', data['service'])}"
-                f" · {format_date(date.fromisoformat(data['provided_on']))}"
-            ),
-            "case.closed": lambda: self.term("case-outcomes", data["outcome"]),
-            "case.transferred": lambda: f"{self.unit(data['from_unit'])} → {self.unit(data['to_unit'])}",
-            "case.merged": lambda: data["into"],
-            "case.took-over": lambda: data["code"],
-            "case.assigned": lambda: (
-                self.term("reassign-reasons", data["reason"]) if data.get("reason") else self.of(GROUNDS, data["how"])
-            ),
-            "team.requested": lambda: self.of(ROLES, data["role"]),
-            "team.joined": lambda: f"{self.of(ROLES, data['role'])} · {self.of(GROUNDS, data['how'])}",
-            "team.left": lambda: f"{self.of(ROLES, data['role'])} · {self.of(LEFT, data['cause'])}",
-            "access.broken-glass": lambda: (
-                f"{self.term('access-purposes', data['purpose'])} · {self._say('Mở đến')} "
-                f"{when(datetime.fromisoformat(data['until']))}"
-            ),
-            "access.reviewed": lambda: self.of(VERDICTS, data["verdict"]),
-            "case.unmerged": lambda: data["code"],
-            "case.gave-back": lambda: data["code"],
-            "sibling.linked": lambda: data["code"],
-            "sibling.unlinked": lambda: data["code"],
-            "ban.granted": lambda: f"{self._say('Đến')} {due}",
-            "care.decided": lambda: self.term("care-kinds", data["care"]),
-            "care.handed-over": lambda: self.term("care-kinds", data["care"]),
-            "care.moved": lambda: self.term("care-kinds", data["care"]),
-            "care.ended": lambda: self.term("care-kinds", data["care"]),
-            "handover.offered": lambda: self.unit(data["to_unit"]),
-            "handover.accepted": lambda: self.unit(data["to_unit"]),
-            "handover.declined": lambda: self.unit(data["to_unit"]),
-            "handover.withdrawn": lambda: self.unit(data["to_unit"]),
-            "report.linked": lambda: data["code"],
-            "siblings.linked": lambda: ", ".join(data["codes"]),
-            "report.corrected": lambda: self._say(NAMED_NO_MORE) if data.get("removed") else "",
-            "document.added": lambda: self.of(DOCUMENT_KINDS, data["document_kind"]),
-            "document.removed": lambda: self.of(DOCUMENT_KINDS, data["document_kind"]),
-            "case.reclassified": lambda: (
-                f"{self.term('case-kinds', data['from_kind'])}, {self.term('risk-levels', data['from_risk'])}"
-                f" → {self.term('case-kinds', data['kind'])}, {self.term('risk-levels', data['risk'])}"
-            ),
-        }.get(line.kind)
-        return [told()] if told else []
-
-    def _filled(self, data: Mapping[str, Any]) -> list[str]:
-        """A form's coarse answers with its own labels, and its totals."""
-        form = answered.form_of(data)
-        told = [
-            f"{asked.label(self._language)}: {answered.in_words(asked, data[asked.act], self._language)}"
-            for asked in (form.fields if form else ())
-            if asked.act in COARSE and data.get(asked.act)
-        ]
-        return [*told, self._totals(data)] if "harm" in data else told
-
-    def _totals(self, data: Mapping[str, Any]) -> str:
-        def half(name: str) -> str:
-            counted = data[name]
-            return ", ".join(f"{self.term('risk-levels', level).lower()} {counted[level]}" for level in RATINGS)
-
-        return f"{self._say('Tổn hại')}: {half('harm')} · {self._say('Khả năng tự bảo vệ')}: {half('protection')}"
-
-    def _words(self, words: Mapping[str, Any]) -> list[tuple[str, str]]:
-        return [(self.of(WORDS, name), str(value)) for name, value in words.items() if value]
+# By the day of the week, Monday is 0.
+WEEKDAYS = ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ nhật")

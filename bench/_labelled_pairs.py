@@ -1,0 +1,368 @@
+"""Two lists of made-up children, and which are the same child: what the matcher is measured on besides the samples.
+
+Everything that registers do to each other is in it: another clerk's keyboard (Telex and VNI keys left behind, tones
+forgotten or mistaken), another order, nicknames, dates swapped or known by the year only, carers missing, families that
+moved; and who only looks alike: twins, siblings, cousins, namesakes. The same seed makes the same lists.
+"""
+
+from __future__ import annotations
+
+import csv
+import unicodedata
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date, timedelta
+from pathlib import Path
+from random import Random
+
+COLUMNS = ("id", "name", "birth_date", "sex", "ethnicity", "number", "mother", "father", "unit", "hamlet")
+_FIRST_BIRTH = date(2011, 1, 1)
+_BIRTH_DAYS = 5_600
+_UNITS = 92
+_HAMLETS = ("Xóm Làng Mới", "Xóm Trung Tâm", "Xóm Đồng Tâm", "Bản Tèn", "Xóm Na Biểu", "Tổ 1", "Tổ 2", "Tổ 3", "Tổ 12")
+_ETHNICITIES = {"Kinh": 70, "Tày": 14, "Nùng": 7, "Dao": 4, "Sán Dìu": 3, "Mông": 2}
+# Shares in thousands, as telephone books and examination lists of the north have them; about a fifth is left to others.
+_FAMILY = {
+    "Nguyễn": 300, "Trần": 80, "Lê": 70, "Hoàng": 65, "Phạm": 55, "Vũ": 35, "Nông": 35, "Dương": 33, "Lý": 30, "Ma": 28,
+    "Bùi": 27, "Đặng": 26, "Đỗ": 25, "Hà": 22, "Triệu": 22, "Lương": 20, "Ngô": 18, "Đinh": 12, "Phan": 12,
+    "Trương": 10, "Phùng": 10, "Chu": 9, "Lưu": 8, "Tạ": 7, "Đào": 7, "Hứa": 6, "Giàng": 5, "Sùng": 4,
+    "Bàn": 4, "Vi": 4,
+}  # fmt: skip
+_MIDDLE = {
+    "male": (
+        "Văn Đức Minh Quang Anh Gia Tuấn Hữu Quốc Xuân Bảo Thành Công Ngọc Đình Hoàng Mạnh Thanh Trung Duy Việt Nhật "
+        "Thế Hải Tiến"
+    ),
+    "female": (
+        "Thị Ngọc Thu Bảo Phương Minh Khánh Hà Thanh Mai Diệu Kim Thùy Hồng Quỳnh Hoài Lan Như Hải Bích Ánh Yến Tường "
+        "Tú Cẩm"
+    ),
+}
+_GIVEN = {
+    "male": (
+        "Anh Huy Minh Nam Khôi Phong Khang Bảo Long Dũng Quân Tùng Sơn Hiếu Đạt Kiên Thắng Hải Hưng Trung Việt Nghĩa "
+        "Phúc Tài Lâm Toàn Vinh Hùng Cường Thành Đức Tuấn Hoàng Quang Duy Thịnh An Bình Khánh Khoa Nguyên Tú Trường "
+        "Thái Thiện Bách Hòa Quý Tiến Hậu"
+    ),
+    "female": (
+        "Anh Linh Trang Chi Hà Hương Ngọc Thảo My Ngân Vy Hân Nhi Trâm Yến Mai Lan Hoa Dung Quỳnh Thùy Hiền Huyền Oanh "
+        "Thơ Diệp Nga Hằng Thủy Thúy Phương Ánh Uyên Châu Như Giang Loan Nhung Tuyết Hạnh Vân Thư Trà Diễm Hậu Liên "
+        "Bích Xuân Tâm Hoài"
+    ),
+}
+_NICKNAMES = ["Bin", "Bon", "Na", "Tèo", "Tí", "Cún", "Nhím", "Sóc", "Bống", "Bi", "Bún", "Mít", "Ken", "Gấu", "Thỏ"]
+_TELEX = {"\u0300": "f", "\u0301": "s", "\u0303": "x", "\u0309": "r", "\u0323": "j"}
+_VNI = {"\u0301": "1", "\u0300": "2", "\u0309": "3", "\u0303": "4", "\u0323": "5"}
+_LETTER_TELEX = {"\u0302": "", "\u0306": "w", "\u031b": "w"}
+_LETTER_VNI = {"\u0302": "6", "\u031b": "7", "\u0306": "8"}
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A child as one list writes it; every field is text, as in a file."""
+
+    id: str
+    name: str
+    birth_date: str
+    sex: str
+    ethnicity: str
+    number: str
+    mother: str
+    father: str
+    unit: str
+    hamlet: str
+
+
+@dataclass(slots=True)
+class Lists:
+    """Two lists, and for each child of `b` that is in `a` which one."""
+
+    a: list[Child] = field(default_factory=list)
+    b: list[Child] = field(default_factory=list)
+    truth: set[tuple[str, str]] = field(default_factory=set)
+    # What kind of look-alike a child of `b` is, where it is one.
+    kinds: dict[str, str] = field(default_factory=dict)
+
+
+def make(children: int, seed: int = 1, units: Sequence[str] = ()) -> Lists:
+    """Lists with `children` in `a` and about half as many in `b`, of which two thirds are in `a`.
+
+    In: `units`: the communes they live in; without: numbers like those of the province.
+    """
+    random = Random(seed)
+    places = units or [f"{1_800 + 37 * at:05d}" for at in range(_UNITS)]
+    lists = Lists()
+    for number in range(children):
+        lists.a.append(born(random, f"a{number}", number, places))
+    chosen = random.sample(lists.a, children // 3)
+    b: list[tuple[Child, str | None, str]] = [(rewritten(random, child, places), child.id, "same") for child in chosen]
+    for kind, make_one in _LOOKALIKES.items():
+        for child in random.sample(lists.a, max(1, children // 40)):
+            b.append((rewritten(random, make_one(random, child), places), None, kind))
+    b += [(born(random, "", children + at, places), None, "new") for at in range(children // 20)]
+    random.shuffle(b)
+    for at, (child, same, kind) in enumerate(b):
+        lists.b.append(replace(child, id=f"b{at}"))
+        lists.kinds[f"b{at}"] = kind
+        if same is not None:
+            lists.truth.add((same, f"b{at}"))
+    return lists
+
+
+def write(path: Path, children: Iterable[Child]) -> None:
+    """A list as the samples write theirs."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(COLUMNS)
+        writer.writerows([getattr(child, column) for column in COLUMNS] for child in children)
+
+
+def _zipf(random: Random, words: str) -> str:
+    listed = words.split()
+    return random.choices(listed, [1 / (place + 3) for place in range(len(listed))])[0]
+
+
+def _full_name(random: Random, sex: str, family: str) -> str:
+    middles = [_zipf(random, _MIDDLE[sex])]
+    if random.random() < 0.25:
+        middles.append(_zipf(random, _MIDDLE[sex]))
+    return " ".join([family, *dict.fromkeys(middles), _zipf(random, _GIVEN[sex])])
+
+
+def _family(random: Random) -> str:
+    return random.choices(list(_FAMILY), list(_FAMILY.values()))[0]
+
+
+def born(random: Random, child_id: str, number: int, places: Sequence[str]) -> Child:
+    """A child as its first register has it; `number` is the order in which it was registered."""
+    sex = random.choice(("male", "female"))
+    born = _FIRST_BIRTH + timedelta(days=random.randrange(_BIRTH_DAYS))
+    family = _family(random)
+    return Child(
+        id=child_id,
+        name=_full_name(random, sex, family),
+        birth_date=born.isoformat(),
+        sex="Nam" if sex == "male" else "Nữ",
+        ethnicity=random.choices(list(_ETHNICITIES), list(_ETHNICITIES.values()))[0],
+        number=_number(random, sex, born, number) if random.random() < 0.7 else "",
+        mother=_full_name(random, "female", _family(random)) if random.random() < 0.93 else "",
+        father=_full_name(random, "male", family) if random.random() < 0.85 else "",
+        unit=random.choice(places),
+        hamlet=random.choice(_HAMLETS),
+    )
+
+
+def _number(random: Random, sex: str, born: date, at: int) -> str:
+    # Children registered one after the other have neighbouring numbers.
+    century = "2" if sex == "male" else "3"
+    return f"019{century}{born.year % 100:02d}{(at * 7 + random.randrange(7)) % 1_000_000:06d}"
+
+
+def _twin(random: Random, child: Child) -> Child:
+    sex = "male" if child.sex == "Nam" else "female"
+    *rest, given = child.name.split()
+    other = random.choice([name for name in _GIVEN[sex].split() if name != given])
+    return replace(child, name=" ".join([*rest, other]), number=_sibling_number(random, child))
+
+
+def _sibling(random: Random, child: Child) -> Child:
+    born = date.fromisoformat(child.birth_date) + timedelta(days=random.choice((-1, 1)) * random.randint(330, 2000))
+    twin = _twin(random, child)
+    return replace(twin, birth_date=born.isoformat())
+
+
+def _sibling_number(random: Random, child: Child) -> str:
+    if not child.number:
+        return ""
+    return child.number[:-1] + str((int(child.number[-1]) + random.randint(1, 9)) % 10)
+
+
+def _namesake(random: Random, child: Child) -> Child:
+    """Another child of the same name and year, of other parents."""
+    born = date(int(child.birth_date[:4]), 1, 1) + timedelta(days=random.randrange(365))
+    return _of_others(random, replace(child, birth_date=born.isoformat()))
+
+
+def _namesake_of_the_day(random: Random, child: Child) -> Child:
+    """Another child of the same name, born on the same day, of other parents."""
+    return _of_others(random, child)
+
+
+def _of_others(random: Random, child: Child) -> Child:
+    return replace(
+        child,
+        number="",
+        mother=_full_name(random, "female", _family(random)),
+        father=_full_name(random, "male", child.name.split()[0]),
+        hamlet=random.choice(_HAMLETS),
+        unit=child.unit if random.random() < 0.5 else f"{random.randrange(2000, 6000):05d}",
+    )
+
+
+def _cousin(random: Random, child: Child) -> Child:
+    """Of the same family and hamlet, with a name that differs in the middle, born within the year."""
+    family, *_, given = child.name.split()
+    sex = "male" if child.sex == "Nam" else "female"
+    middle = random.choice([word for word in _MIDDLE[sex].split() if word not in child.name.split()])
+    return replace(_namesake(random, child), name=f"{family} {middle} {given}", unit=child.unit, hamlet=child.hamlet)
+
+
+_LOOKALIKES: dict[str, Callable[[Random, Child], Child]] = {
+    "twin": _twin,
+    "sibling": _sibling,
+    "namesake": _namesake,
+    "namesake-of-the-day": _namesake_of_the_day,
+    "cousin": _cousin,
+}
+
+
+def rewritten(random: Random, child: Child, places: Sequence[str]) -> Child:
+    """The same child by another clerk, who knows less and slips now and then."""
+    hit = random.random
+    unit = random.choice(places) if hit() < 0.05 else "" if hit() < 0.02 else child.unit
+    return replace(
+        child,
+        name=_name_of_another_clerk(random, child.name),
+        birth_date=_date_of_another_clerk(random, date.fromisoformat(child.birth_date)),
+        sex="" if hit() < 0.02 else child.sex,
+        ethnicity="" if hit() < 0.1 else child.ethnicity,
+        number=child.number if hit() < 0.4 else "",
+        mother="" if hit() < 0.15 else _name_of_another_clerk(random, child.mother),
+        father="" if hit() < 0.25 else _name_of_another_clerk(random, child.father),
+        unit=unit,
+        hamlet="" if hit() < 0.05 else random.choice(_HAMLETS) if unit != child.unit or hit() < 0.08 else child.hamlet,
+    )
+
+
+def _name_of_another_clerk(random: Random, name: str) -> str:
+    if not name:
+        return name
+    how = random.choices([slip for slip, _ in _SLIPS], [share for _, share in _SLIPS])[0]
+    return how(random, name)
+
+
+def _date_of_another_clerk(random: Random, born: date) -> str:
+    at = random.random()
+    if at < 0.80:
+        return born.isoformat()
+    if at < 0.84 and born.day <= 12:
+        return born.replace(day=born.month, month=born.day).isoformat()
+    if at < 0.87:
+        year = born.year + random.choice((-1, 1))
+        return (born.replace(year=year) if (born.month, born.day) != (2, 29) else born).isoformat()
+    if at < 0.90:
+        return (born + timedelta(days=random.choice((-1, 1)))).isoformat()
+    if at < 0.92:
+        return (born + timedelta(days=random.choice((-10, 10)))).isoformat()
+    if at < 0.95:
+        return f"{born.year}-01-01"
+    if at < 0.97:
+        return str(born.year)
+    return "" if at < 0.98 else born.isoformat()
+
+
+def _bare(text: str) -> str:
+    split = unicodedata.normalize("NFD", text.replace("đ", "d").replace("Đ", "D"))
+    return "".join(letter for letter in split if not unicodedata.combining(letter))
+
+
+def _keys(name: str, tones: dict[str, str], letters: dict[str, str], *, vni: bool) -> str:
+    """A name as its keys were struck, with the keyboard's program switched off."""
+    words = []
+    for word in name.split():
+        out, tone = "", ""
+        for letter in unicodedata.normalize("NFD", word):
+            if letter in tones:
+                tone = tones[letter]
+            elif letter in letters:
+                out += letters[letter] if vni or letters[letter] else out[-1]
+            else:
+                out += {"đ": "d9" if vni else "dd", "Đ": "D9" if vni else "DD"}.get(letter, letter)
+        words.append(out + tone)
+    return " ".join(words)
+
+
+def _telex(_: Random, name: str) -> str:
+    return _keys(name, _TELEX, _LETTER_TELEX, vni=False)
+
+
+def _vni(_: Random, name: str) -> str:
+    return _keys(name, _VNI, _LETTER_VNI, vni=True)
+
+
+def _telex_key_left(random: Random, name: str) -> str:
+    words = name.split()
+    at = random.randrange(len(words))
+    words[at] += random.choice("sfrxj")
+    return " ".join(words)
+
+
+def _letter_twice(random: Random, name: str) -> str:
+    at = random.randrange(len(name))
+    return name[: at + 1] + name[at] + name[at + 1 :] if name[at].isalpha() else name
+
+
+def _y_for_i(_: Random, name: str) -> str:
+    return name.replace("y", "i") if "y" in name else name.replace("i", "y", 1)
+
+
+def _two_swapped(random: Random, name: str) -> str:
+    at = random.randrange(1, len(name) - 1)
+    return name[:at] + name[at + 1] + name[at] + name[at + 2 :] if name[at : at + 2].isalpha() else name
+
+
+def _without_middle(random: Random, name: str) -> str:
+    family, *middle, given = name.split()
+    if middle:
+        middle.pop(random.randrange(len(middle)))
+    return " ".join([family, *middle, given])
+
+
+def _tone_mistaken(random: Random, name: str) -> str:
+    words = name.split()
+    at = random.randrange(len(words))
+    split = unicodedata.normalize("NFD", words[at])
+    tones = [letter for letter in split if letter in _TELEX]
+    if tones:
+        other = random.choice([tone for tone in _TELEX if tone not in tones])
+        words[at] = unicodedata.normalize("NFC", split.replace(tones[0], other))
+    return " ".join(words)
+
+
+def _one_bare(random: Random, name: str) -> str:
+    words = name.split()
+    at = random.randrange(len(words))
+    words[at] = _bare(words[at])
+    return " ".join(words)
+
+
+def _given_first(_: Random, name: str) -> str:
+    *rest, given = name.split()
+    return " ".join([given, *rest])
+
+
+def _with_nickname(random: Random, name: str) -> str:
+    nickname = random.choice(_NICKNAMES)
+    return random.choice((f"{name} ({nickname})", f"Bé {name}", f"{name} - {nickname}"))
+
+
+# How another clerk writes a name, in thousands.
+_SLIPS: Sequence[tuple[Callable[[Random, str], str], int]] = (
+    (lambda _, name: name, 500),
+    (lambda _, name: name.upper(), 60),
+    (lambda _, name: name.lower(), 30),
+    (lambda _, name: name.replace(" ", "  ") + " ", 40),
+    (lambda _, name: unicodedata.normalize("NFD", name), 20),
+    (lambda _, name: _bare(name), 90),
+    (_y_for_i, 20),
+    (_telex, 25),
+    (_vni, 15),
+    (_telex_key_left, 30),
+    (_letter_twice, 40),
+    (_two_swapped, 20),
+    (_without_middle, 45),
+    (_tone_mistaken, 20),
+    (_one_bare, 20),
+    (_given_first, 10),
+    (_with_nickname, 15),
+)
