@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from fastapi import HTTPException, Request
@@ -63,13 +64,14 @@ class Filing:
             async with self.office.scope() as scope:
                 key = await self.desk.begin(scope, case_id, task_id, actor)
         except Rejected as rejected:
-            await let_finish(request, megabytes, too_large)
+            await let_finish(request, megabytes, too_large(megabytes))
             return None, {}, rejected.violations
         fields: Mapping[str, str] = {}
         try:
             async with self.desk.arriving:
                 with IncomingFile(key, new_id()) as content:
-                    upload = await read_upload(request, content, megabytes, too_large)
+                    upload = await read_upload(request, megabytes, content, too_large(megabytes))
+                    await asyncio.to_thread(content.end)
                     fields = upload.fields
                     if upload.problem is not None:
                         raise upload.problem

@@ -10,16 +10,19 @@ from fastapi import APIRouter
 
 from services.registry.api import build_api, operate
 from services.registry.bulk.sweeping import Sweeps
-from services.registry.desk import Desk
+from services.registry.desk import Desk, Lifecycle, Samples
 from services.registry.handlers import routes
 from services.registry.imports.counter import Counter
 from services.registry.imports.worker import Importing
+from services.registry.keeper import Keeper
 from services.registry.office import Office
 from services.registry.pages import Room, build_pages
 from services.registry.settings import RegistrySettings
 from services.registry.store import children
+from services.registry.ticker import ticker
 from shared.messaging.service import BackgroundLoop, ServiceApp, ServiceContext
 from shared.messaging.waiting import pause
+from shared.reference.keeping import Keeping
 from shared.reference.units import Units
 from shared.web.pages import Pages
 
@@ -31,7 +34,10 @@ def build(context: ServiceContext) -> ServiceApp:
     """The registry in the given context."""
     units = Units.load()
     desk = Desk(context.keys)
+    rules = Keeping.load()
+    lifecycle = Lifecycle(desk, context.keys, rules)
     office = Office(desk, context.database, context.clock)
+    keeper = Keeper(office, lifecycle, Samples(desk, lifecycle, rules), rules)
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
     router = APIRouter()
     sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
@@ -40,13 +46,18 @@ def build(context: ServiceContext) -> ServiceApp:
     folder = context.settings.data_dir / "imports"
     importing = Importing(context, folder)
     counter = Counter(office, context.keys, folder, units, RegistrySettings(), importing.wake.set)
-    router.include_router(build_pages(Room(office, pages, units), counter))
+    router.include_router(build_pages(Room(office, pages, units, keeper), counter))
     return ServiceApp(
         router=router,
         pages=pages,
         messaging=routes(desk, context.keys, units),
         migrations=Path(__file__).parent / "migrations",
-        background=[_forgetting(context, counter), sweeps.sweep_when_asked, importing.importing],
+        background=[
+            _forgetting(context, counter),
+            ticker(context.database, lifecycle, context.clock),
+            sweeps.sweep_when_asked,
+            importing.importing,
+        ],
         learns_keys=True,
     )
 

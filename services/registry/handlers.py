@@ -18,6 +18,7 @@ from services.registry.domain.children import (
 from services.registry.domain.matching import Identification, claim_keys, traits_of
 from services.registry.domain.names import fold
 from services.registry.domain.recorded import statement_of
+from services.registry.following import follow_cases
 from services.registry.merging import merge
 from services.registry.store import children as store
 from services.registry.store.children import Observation
@@ -96,6 +97,7 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
             return
         await settle_chosen(desk, scope, received.data, description)
 
+    follow_cases(router)
     return router
 
 

@@ -48,8 +48,8 @@ class SealedWriter:
         """The content's SHA-256."""
         return self._hash.digest()
 
-    def clear(self) -> None:
-        """Nothing of it is wanted."""
+    def drop(self) -> None:
+        """Forget all of them: the file is refused."""
         if self._file is not None:
             self._file.close()
             self._path.unlink(missing_ok=True)

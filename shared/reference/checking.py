@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from shared.reference.access import Access
 from shared.reference.calendar import WorkCalendar
 from shared.reference.deadlines import Deadlines
 from shared.reference.files import ReferenceDataError
 from shared.reference.forms import Forms
+from shared.reference.keeping import Keeping
 from shared.reference.terms import Terms
+from shared.reference.trust import TrustOrders
 from shared.reference.units import Units
 
 
@@ -35,5 +39,7 @@ def check() -> dict[str, int]:
         "deadlines": len(Deadlines.load().kinds()),
         "forms": len(Forms.load().codes()),
         "access": len(Access.load()),
+        "acts": len(Keeping.load().acts.on(date.max).roles),
+        "trust": len(TrustOrders.load()),
         **{name: len(Terms.load(name).codes()) for name in Terms.names()},
     }

@@ -140,7 +140,9 @@ async def test_made_up_rosters_with_twins_corrections_and_moves_come_out_the_sam
     dice = random.Random(seed)
     said = [made_up(dice, number) for number in range(300)]
     found = await same(two, said, dice.choice([7, 40, 300]))
-    assert found["history"]
+    assert found["revision"]
+    assert any('"arrived_from":"05' in line for line in found["child"])
+    assert any('"conflicts":[{' in line for line in found["child"])
     assert found["pair"]
 
 

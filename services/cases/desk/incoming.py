@@ -52,7 +52,7 @@ class IncomingFile:
             self._seal(bytes(self._rest), last=True)
             self._rest.clear()
 
-    def clear(self) -> None:
+    def drop(self) -> None:
         """Nothing of it is wanted."""
         self._kept.seek(0)
         self._kept.truncate()

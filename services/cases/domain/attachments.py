@@ -11,9 +11,9 @@ from datetime import datetime
 from unicodedata import category, normalize
 
 from services.cases.domain import team
-from services.cases.domain.contents import Content, Media, look
 from services.cases.domain.model import OPEN_TASKS, Actor, Case, Decision, Entry, Task, refuse
 from shared.contracts.errors import Rejected, refuse_unstorable
+from shared.files.contents import Content, Media, look
 from shared.privacy.sealing import PART
 
 NAME_LENGTH = 200

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date
 
 from services.registry.domain.children import Statement
+from services.registry.domain.warnings import coded
 from shared.contracts.agency import ChildRecorded
 from shared.contracts.vocabulary import ChildDescription, Sector
 from shared.messaging.outbox import stable_id
@@ -24,8 +25,8 @@ def statement_of(
 ) -> Statement:
     """In: the event's data with its personal fields opened (`description`, `place`), the sender's source and id.
 
-    A source that does not say when speaks of today; a place is the commune as it is today, and a code nobody knows is
-    kept as the text beside it.
+    An ethnic group of the list gets its code. A source that does not say when speaks of today; a place is the commune
+    as it is today, and a code nobody knows is kept as the text beside it.
     """
     known = units.current(data.unit) if data.unit else None
     return Statement(
@@ -33,7 +34,7 @@ def statement_of(
         register_kind=data.register_kind,
         sector=sector,
         as_of=data.as_of or today,
-        description=description,
+        description=coded(description),
         unit=known or (units.find(place) if place else None),
         unit_text=place,
         circumstances=tuple(dict.fromkeys(data.circumstances)),

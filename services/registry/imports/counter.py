@@ -86,14 +86,16 @@ class Counter:
         self.folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         writer = SealedWriter(self.folder / import_id, key, import_id)
         try:
-            upload = await read_upload(request, writer, self.settings.import_megabytes, _too_large)
+            megabytes = self.settings.import_megabytes
+            upload = await read_upload(request, megabytes, writer, _too_large(megabytes))
             if upload.problem is not None:
                 raise upload.problem
+            await asyncio.to_thread(writer.end)
             if writer.size == 0:
                 raise Rejected([_MISSING])
             digest = self.keys.digest(b"import", writer.digest()).hex()
         except BaseException:
-            writer.clear()
+            writer.drop()
             raise
         allowed = units_of(principal)
         unit = upload.fields.get("unit") or None
@@ -111,7 +113,7 @@ class Counter:
             if same is None:
                 await store.put(scope.connection, row)
         if same is not None:
-            writer.clear()
+            writer.drop()
             (self.folder / import_id).unlink(missing_ok=True)
         return (row, False) if same is None else (same, True)
 

@@ -22,6 +22,7 @@ from services.registry.domain.names import fold
 from services.registry.store import children as store
 from services.registry.store import imports
 from services.registry.store.imports import ImportRow
+from services.registry.store.packing import marks_of
 from shared.contracts.registry import ChildWithdrawn, RecordWithdrawn
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.router import Scope
@@ -114,4 +115,5 @@ def _restored(kept: dict[str, Any]) -> Statement:
         dropped_out=kept["dropped_out"],
         sequence=kept["s_sequence"],
         probability=kept["probability"],
+        marks=marks_of(orjson.loads(kept["marks"])),
     )

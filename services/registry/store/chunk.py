@@ -14,30 +14,27 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.children import Known, Statement
-from services.registry.domain.matching import SURE, Match, Traits, claim_keys, traits_of
+from services.registry.domain.lifecycle import Life
+from services.registry.domain.matching import SURE, Match, claim_keys, traits_of
 from services.registry.store import children as store
-from services.registry.store.children import CHILD_COLUMNS, ChildRow, child_of
-from services.registry.store.chunk_writing import Changes, write
+from services.registry.store.children import RECORD_COLUMNS, ChildRow, record_of
+from services.registry.store.chunk_writing import Changes, Version, write
 from services.registry.store.chunked import ManyRows
-from services.registry.store.nearby import Memory, Near, Neighbourhood, Tables, most_telling
+from services.registry.store.lifecycle import STANDING_COLUMNS, Standing, standing_of
+from services.registry.store.nearby import Candidate, Memory, Near, Neighbourhood, Tables, most_telling
 from shared.database.copying import driver
 
 _REHEARSED = Tables("rehearsed_child", "rehearsed_block")
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A child that may be meant: as much of it as a comparison needs."""
-
-    id: str
-    traits: Traits
-
-
 @dataclass(slots=True)
 class _Held:
-    """A child in memory: as it is now, what was said of it and when that was received, its circumstances."""
+    """A child in memory: as it is now and how it stands, what was said of it and when that was received, its
+    circumstances, how many revisions it has."""
 
     row: ChildRow
+    standing: Standing
+    revisions: int = 0
     said: dict[str, tuple[datetime, Statement]] = field(default_factory=dict)
     circumstances: dict[tuple[str, str], tuple[date, date | None]] = field(default_factory=dict)
 
@@ -107,8 +104,8 @@ class Chunk(ManyRows):
             version = await write(self.connection, changes, rows, self._now, rehearsed=_REHEARSED)
         else:
             version = await write(self.connection, changes, rows, self._now)
-        for child_id, row in rows.items():
-            self._memory.put(child_id, version, row.traits)
+        for row in rows.values():
+            self._memory.put(version, row)
 
     def kids(self) -> set[str]:
         """The children that may change: whose keys will be needed."""
@@ -135,9 +132,9 @@ class Chunk(ManyRows):
             if child_id in self._touched:
                 held = await self._one(child_id)
                 if held is not None and held.row.merged_into is None:
-                    found.append(Candidate(child_id, held.row.traits))
+                    found.append(Candidate(child_id, held.row.traits, held.row.status))
             elif child_id in likely:
-                found.append(Candidate(child_id, likely[child_id][0]))
+                found.append(likely[child_id][0])
         return found
 
     async def claim(self, keys: Sequence[int], now: datetime) -> bool:
@@ -171,7 +168,8 @@ class Chunk(ManyRows):
         self, child_id: str, known: Known, statement: Statement, keys: Iterable[int], now: datetime
     ) -> None:
         """As `children.insert_child`."""
-        self._held[child_id] = _Held(ChildRow(child_id, 1, known, None, now, now))
+        new = Standing(Life(known.state, known.status), None, None, None)
+        self._held[child_id] = _Held(ChildRow(child_id, 1, known, None, now, now), new)
         self._changes.new.append(child_id)
         self._touched.add(child_id)
         await self.put_statement(child_id, statement, keys, now)
@@ -220,6 +218,29 @@ class Chunk(ManyRows):
         if child_id not in self._changes.new:
             self._changes.changed[child_id] = None
 
+    async def put_revision(
+        self, child_id: str, now: datetime, actor: str, cause: str, reason: str | None = None
+    ) -> None:
+        """As `revisions.put`."""
+        held = await self._one(child_id)
+        if held is not None:
+            held.revisions += 1
+            self._changes.revisions.append(Version(held.revisions, held.row, now, actor, cause, reason))
+
+    async def standing(self, child_id: str) -> Standing:
+        """As `lifecycle.standing`; the 16th birthday of a child of this chunk is not known before it is written."""
+        held = await self._one(child_id)
+        if held is None:
+            raise LookupError("no such child")
+        return held.standing
+
+    async def arrive(self, child_id: str, life: Life, now: datetime, on: date, whence: str) -> None:
+        """As `lifecycle.arrive`."""
+        held = await self._one(child_id)
+        if held is not None:
+            held.standing = replace(held.standing, life=life, arrived_on=on, arrived_from=whence)
+            self._changes.arrived[child_id] = (life, now, on, whence)
+
     async def add_history(self, child_id: str, now: datetime, kind: str, actor: str, **detail: object) -> None:
         """As `children.add_history`."""
         self._changes.history.append((child_id, now, kind, actor, detail))
@@ -255,14 +276,14 @@ class Chunk(ManyRows):
             lock = "" if self._rehearsal else " FOR UPDATE"
             rows = await self.connection.execute(
                 text(
-                    f"""SELECT {CHILD_COLUMNS} FROM {place.child} WHERE id = ANY(CAST(:ids AS uuid[]))
-                        ORDER BY id{lock}"""
+                    f"""SELECT {RECORD_COLUMNS}, {STANDING_COLUMNS} FROM {place.child}
+                        WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id{lock}"""
                 ),
                 values,
             )
             for row in rows:
-                child = child_of(row)
-                self._held[child.id] = _Held(child)
+                child = record_of(row)
+                self._held[child.id] = _Held(child, standing_of(row))
         # Whoever changed one since it was compared has committed by now: it is compared anew.
         self._touched |= set(values["ids"])
         for row in await self.connection.execute(
@@ -270,6 +291,14 @@ class Chunk(ManyRows):
         ):
             said = store.statement_of(row)
             self._held[str(row.child_id)].said[said.record_id] = (row.received_at, said)
+        for row in await self.connection.execute(
+            text(
+                """SELECT child_id, max(number) AS last FROM revision
+                   WHERE child_id = ANY(CAST(:ids AS uuid[])) GROUP BY child_id"""
+            ),
+            values,
+        ):
+            self._held[str(row.child_id)].revisions = row.last
         for row in await self.connection.execute(
             text(
                 """SELECT record_id, code, child_id, since, until FROM circumstance

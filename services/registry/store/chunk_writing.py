@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 import orjson
@@ -12,20 +12,24 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.children import Statement
+from services.registry.domain.lifecycle import Life
 from services.registry.domain.matching import Match
-from services.registry.store import pairs
+from services.registry.store import lifecycle, pairs
 from services.registry.store.children import ChildRow, child_values, statement_values
 from services.registry.store.nearby import Tables
 from shared.database.copying import copy_rows
 
 _CHILD = (
     "id", "sequence", "unit", "birth_date", "birth_year", "name_folded", "carers_folded", "description",
-    "circumstances", "confirmed_on",
+    "circumstances", "confirmed_on", "sources", "conflicts",
 )  # fmt: skip
+# What a revision keeps of the child's columns.
+_KEPT = ("unit", "birth_year", "confirmed_on", "description", "circumstances", "sources")
+_REVISION = ("child_id", "number", "at", "actor", "cause", "reason", *_KEPT, "status", "state")
 _STATEMENT = {
     "record_id": "record_id", "register_kind": "register_kind", "sector": "sector", "as_of": "as_of", "unit": "s_unit",
     "unit_text": "unit_text", "description": "s_description", "circumstances": "s_circumstances",
-    "dropped_out": "dropped_out", "sequence": "s_sequence", "probability": "probability",
+    "dropped_out": "dropped_out", "sequence": "s_sequence", "probability": "probability", "marks": "marks",
 }  # fmt: skip
 _TOLD_ON_AGAIN = ", ".join(
     f"{name} = excluded.{name}"
@@ -34,12 +38,25 @@ _TOLD_ON_AGAIN = ", ".join(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Version:
+    """What was known of a child until a change: the revision's number, the child before it, when, by whom and why."""
+
+    number: int
+    before: ChildRow
+    at: datetime
+    actor: str
+    cause: str
+    reason: str | None
+
+
 @dataclass(slots=True)
 class Changes:
     """What is held back.
 
     `new`, `changed`: children. `said`: each record's last statement, its child and when it was received; `restated`:
-    the records that were there before. `since`: circumstances that statements told of.
+    the records that were there before. `since`: circumstances that statements told of. `arrived`: how a
+    record stands that has come from another commune, when, on which day and whence.
     """
 
     new: list[str] = field(default_factory=list)
@@ -49,6 +66,8 @@ class Changes:
     since: dict[tuple[str, str], tuple[str, Statement]] = field(default_factory=dict)
     blocks: dict[tuple[int, str], None] = field(default_factory=dict)
     history: list[tuple[str, datetime, str, str, Mapping[str, object]]] = field(default_factory=list)
+    revisions: list[Version] = field(default_factory=list)
+    arrived: dict[str, tuple[Life, datetime, date, str]] = field(default_factory=dict)
     pairs: list[tuple[str, tuple[Match, ...]]] = field(default_factory=list)
 
     def put(self, child_id: str, statement: Statement, now: datetime, *, restated: bool) -> None:
@@ -177,8 +196,20 @@ async def _rest(connection: AsyncConnection, changes: Changes, now: datetime) ->
         for child_id, at, kind, actor, detail in changes.history
     ]
     await copy_rows(connection, "history", ("child_id", "at", "kind", "actor", "detail"), history)
+    await copy_rows(connection, "revision", _REVISION, [_revision(version) for version in changes.revisions])
+    for child_id, (life, at, on, whence) in changes.arrived.items():
+        await lifecycle.arrive(connection, child_id, life, at, on, whence)
     for child_id, matches in changes.pairs:
         await pairs.put_pairs(connection, child_id, matches, now)
+
+
+def _revision(version: Version) -> tuple[Any, ...]:
+    row = version.before
+    values = child_values(row.id, row.sequence, row.known, version.at)
+    return (
+        row.id, version.number, version.at, version.actor, version.cause, version.reason,
+        *(values[name] for name in _KEPT), row.known.status, row.known.state,
+    )  # fmt: skip
 
 
 async def _stage(connection: AsyncConnection, table: str) -> None:

@@ -29,11 +29,19 @@ class ManyRows:
 
 def chunked(function: F) -> F:
     """Let a `ManyRows` answer a store function, which takes a connection first, by its method of the same name."""
+    return chunked_as(function.__name__)(function)
 
-    @wraps(function)
-    async def choose(connection: AsyncConnection, *args: Any, **kwargs: Any) -> Any:
-        if isinstance(connection, ManyRows):
-            return await getattr(connection, function.__name__)(*args, **kwargs)
-        return await function(connection, *args, **kwargs)
 
-    return cast("F", choose)
+def chunked_as(name: str) -> Callable[[F], F]:
+    """The same by a method of another name, where the function's own says too little without its module."""
+
+    def decorate(function: F) -> F:
+        @wraps(function)
+        async def choose(connection: AsyncConnection, *args: Any, **kwargs: Any) -> Any:
+            if isinstance(connection, ManyRows):
+                return await getattr(connection, name)(*args, **kwargs)
+            return await function(connection, *args, **kwargs)
+
+        return cast("F", choose)
+
+    return decorate

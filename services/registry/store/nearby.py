@@ -6,7 +6,7 @@ It must find whom `children.candidates` finds, less those whom the domain's comp
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -14,7 +14,8 @@ import asyncpg
 from sqlalchemy import Row
 
 from services.registry.domain.matching import POSSIBLE, Traits, compare, search_keys
-from services.registry.store.children import CHILD_COLUMNS, COMPARED, PER_KEY, child_of
+from services.registry.store.children import CHILD_COLUMNS, COMPARED, PER_KEY, ChildRow, child_of
+from shared.contracts.vocabulary import RecordStatus
 
 _REMEMBERED = 60_000
 
@@ -27,15 +28,24 @@ class Tables:
     block: str = "block"
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A child that may be meant: as much of it as a comparison needs."""
+
+    id: str
+    traits: Traits
+    status: RecordStatus
+
+
 class Memory:
     """What tells children apart, remembered from chunk to chunk of one import for as long as their rows stay as they
     were (`xmin` tells), and never more than a fixed number of them."""
 
     def __init__(self, most: int = _REMEMBERED) -> None:
         self._most = most
-        self._known: OrderedDict[str, tuple[int, Traits]] = OrderedDict()
+        self._known: OrderedDict[str, tuple[int, Candidate]] = OrderedDict()
 
-    def traits(self, child_id: str, version: int) -> Traits | None:
+    def find(self, child_id: str, version: int) -> Candidate | None:
         """What is remembered of this version of a child."""
         found = self._known.get(child_id)
         if found is None or found[0] != version:
@@ -43,12 +53,14 @@ class Memory:
         self._known.move_to_end(child_id)
         return found[1]
 
-    def put(self, child_id: str, version: int, traits: Traits) -> None:
+    def put(self, version: int, row: ChildRow) -> Candidate:
         """Remember a version of a child."""
-        self._known[child_id] = (version, traits)
-        self._known.move_to_end(child_id)
+        found = Candidate(row.id, row.traits, row.status)
+        self._known[row.id] = (version, found)
+        self._known.move_to_end(row.id)
         while len(self._known) > self._most:
             self._known.popitem(last=False)
+        return found
 
 
 @dataclass(slots=True)
@@ -56,12 +68,12 @@ class Near:
     """Who is near one description.
 
     `keys`: those it is looked for under. `ids`: all filed under any of them. `likely`: those of them that the
-    comparison leaves, with their traits and how sure it is.
+    comparison leaves, and how sure it is.
     """
 
     keys: frozenset[int]
     ids: set[str] = field(default_factory=set)
-    likely: dict[str, tuple[Traits, float]] = field(default_factory=dict)
+    likely: dict[str, tuple[Candidate, float]] = field(default_factory=dict)
 
 
 class Neighbourhood:
@@ -92,15 +104,15 @@ class Neighbourhood:
             for key, child_id in rows:
                 under.setdefault(key, []).append(str(child_id))
         self.under = under
-        traits = await self._traits(raw, {child_id for ids in under.values() for child_id in ids})
+        known = await self._candidates(raw, {child_id for ids in under.values() for child_id in ids})
         for near, one in zip(found, wanted, strict=True):
-            near.ids = {child_id for key in near.keys for child_id in under.get(key, ()) if child_id in traits}
-            near.likely = _likely(one, near.ids, traits.__getitem__)
+            near.ids = {child_id for key in near.keys for child_id in under.get(key, ()) if child_id in known}
+            near.likely = _likely(one, near.ids, known)
         return found
 
-    async def _traits(self, raw: asyncpg.Connection, ids: Collection[str]) -> dict[str, Traits]:
+    async def _candidates(self, raw: asyncpg.Connection, ids: Collection[str]) -> dict[str, Candidate]:
         """What tells the children apart, without those that were merged into another."""
-        known: dict[str, Traits] = {}
+        known: dict[str, Candidate] = {}
         for place in self._places:
             rows = await raw.fetch(
                 f"""SELECT c.id, c.xmin::text::bigint FROM unnest($1::uuid[]) AS w(id)
@@ -111,15 +123,14 @@ class Neighbourhood:
             versions = {str(child_id): version for child_id, version in rows}
             unread = []
             for child_id, version in versions.items():
-                remembered = self._memory.traits(child_id, version)
+                remembered = self._memory.find(child_id, version)
                 if remembered is None:
                     unread.append(child_id)
                 else:
                     known[child_id] = remembered
             for row in await raw.fetch(f"SELECT {CHILD_COLUMNS} FROM {place.child} WHERE id = ANY($1::uuid[])", unread):
                 child = child_of(cast("Row[Any]", _Record(row)))
-                known[child.id] = child.traits
-                self._memory.put(child.id, versions[child.id], known[child.id])
+                known[child.id] = self._memory.put(versions[child.id], child)
         return known
 
 
@@ -137,13 +148,12 @@ def most_telling(hits: Iterable[Sequence[str]], leave_out: str | None) -> Collec
     return sorted(worth, key=lambda child_id: (-round(worth[child_id], 12), child_id))[:COMPARED]
 
 
-def _likely(wanted: Traits, ids: Iterable[str], traits_of: Callable[[str], Traits]) -> dict[str, tuple[Traits, float]]:
-    found: dict[str, tuple[Traits, float]] = {}
+def _likely(wanted: Traits, ids: Iterable[str], known: Mapping[str, Candidate]) -> dict[str, tuple[Candidate, float]]:
+    found: dict[str, tuple[Candidate, float]] = {}
     for child_id in ids:
-        traits = traits_of(child_id)
-        probability = compare(wanted, traits).probability
+        probability = compare(wanted, known[child_id].traits).probability
         if probability >= POSSIBLE:
-            found[child_id] = (traits, probability)
+            found[child_id] = (known[child_id], probability)
     return found
 
 
