@@ -92,7 +92,7 @@ async def test_a_correction_moves_a_case_at_intake_and_never_makes_a_second(hous
     assert len(await house.rows("SELECT 1 FROM task")) == 2
 
 
-async def test_what_lies_in_the_future_is_refused_by_name(house: House) -> None:
+async def test_what_lies_in_the_future_or_too_long_ago_is_refused_by_name(house: House) -> None:
     tomorrow = START + timedelta(days=2)
     results = await house.send(
         ("concern.reported", "C-1", concern(received_at=tomorrow.isoformat())),
@@ -106,11 +106,13 @@ async def test_what_lies_in_the_future_is_refused_by_name(house: House) -> None:
             "I-2",
             {"kind": "burn", "occurred_on": "2026-11-01", "outcome": "minor", "unit": UNIT, "age": 200},
         ),
+        ("incident.recorded", "I-3", {"kind": "burn", "occurred_on": "1926-11-01", "outcome": "minor", "unit": UNIT}),
     )
     assert [[violation.rule for violation in result.violations] for result in results] == [
         ["received-at-in-future"],
         ["occurred-on-in-future"],
         ["data.age"],
+        ["occurred-on-too-old"],
     ]
     assert await house.said() == []
 

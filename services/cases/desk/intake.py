@@ -109,8 +109,11 @@ class IntakeDesk:
         return await self.files.save_concern(scope, file)
 
     async def record_incident(self, scope: Scope, incident: IncidentRecorded, origin: Origin) -> None:
-        """An agency's incident, first or corrected: counted, never a case. Raises `Rejected`."""
-        concerns.check_occurred(incident.occurred_on, scope.now)
+        """An agency's incident, first or corrected: counted, never a case.
+
+        Raises: `Rejected` (occurred-on-in-future, occurred-on-too-old).
+        """
+        concerns.check_occurred(incident.occurred_on, self.files.world(scope.now))
         child = None if incident.child is None else await self.files.open(scope, incident.child, ChildDescription)
         day = datetime.combine(incident.occurred_on, datetime.min.time(), LOCAL)
         row = store.Incident(

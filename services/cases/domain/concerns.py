@@ -41,14 +41,25 @@ def check_received(received_at: datetime, world: World, field: str = "data.recei
     return min(received_at, now)
 
 
-def check_occurred(occurred_on: date, now: datetime) -> None:
-    """Raises `Rejected` (occurred-on-in-future) for an incident of a day to come."""
-    if occurred_on > local_day(now):
+def check_occurred(occurred_on: date, world: World) -> None:
+    """An incident's day is neither to come nor before anything that is still entered.
+
+    Raises `Rejected` (occurred-on-in-future, occurred-on-too-old).
+    """
+    if occurred_on > local_day(world.now):
         raise refuse(
             "data.occurred_on",
             "occurred-on-in-future",
             "Ngày xảy ra ở tương lai; kiểm tra lại ngày tháng.",
             "The day of the incident lies in the future; check the date.",
+        )
+    if occurred_on < world.oldest_receipt:
+        oldest = f"{world.oldest_receipt:%d/%m/%Y}"
+        raise refuse(
+            "data.occurred_on",
+            "occurred-on-too-old",
+            f"Ngày xảy ra trước ngày {oldest} là quá xa; kiểm tra lại năm.",
+            f"The day of the incident lies before {oldest}, which is too long ago; check the year.",
         )
 
 
