@@ -49,7 +49,7 @@ class Intake:
             raise ReferenceDataError(f"intake.yaml: {error}") from None
 
     def oldest_receipt(self, now: datetime) -> date:
-        """The first day, where people live by it, on which may have been received, or have happened, what is entered now."""
+        """The first day, where people live by it, on which what is entered now may have been received or happened."""
         day = now.astimezone(LOCAL).date()
         known = next((known for known in reversed(self._limits) if known.effective_from <= day), self._limits[0])
         then = day.year - known.oldest_receipt_years
