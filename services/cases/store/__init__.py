@@ -108,6 +108,7 @@ from services.cases.store.tasks import (
     meetings_of_sector,
     place_of_task,
     sector_figures,
+    takes_part,
     task_lines,
     tasks_of_sector,
 )
@@ -239,6 +240,7 @@ __all__ = [
     "settle_reassigned",
     "skipped_of",
     "stuck_cases",
+    "takes_part",
     "task_lines",
     "tasks_of_sector",
     "tasks_waiting",
