@@ -603,6 +603,15 @@ def test_a_receipt_of_tomorrow_is_refused_and_one_of_later_today_counts_from_now
     assert rule_of(error) == "received-at-in-future"
 
 
+def test_danger_that_another_report_told_of_outlives_a_correction_of_the_first() -> None:
+    second = replace(concern(danger_now="yes"), id="concern-2")
+    endangered = opening.linked_report(opened("no").case, second, world()).case
+    later = opening.correct(endangered, concern(), concern(channel="web"), CHILD, world()).case
+    assert (later.danger_now, later.channel) == ("yes", "web")
+    unsure = opening.correct(opened("no").case, concern(), concern(danger_now="unknown"), CHILD, world()).case
+    assert unsure.danger_now == "unknown", "what nobody else said follows its sender"
+
+
 def test_an_incident_of_tomorrow_or_of_before_what_is_still_entered_is_refused() -> None:
     known = replace(world(), oldest_receipt=date(2021, 11, 24))
     concerns.check_occurred(date(2026, 11, 24), known)
