@@ -68,7 +68,7 @@ from services.cases.store.finding import (
     matters_by_code,
     rarity,
 )
-from services.cases.store.incidents import Incident, save_incident
+from services.cases.store.incidents import Incident, places_in_clear, save_incident, settle_place
 from services.cases.store.links import link_cases, linked_cases, unlink_cases
 from services.cases.store.lists import (
     ORDERS,
@@ -108,6 +108,7 @@ from services.cases.store.tasks import (
     meetings_of_sector,
     place_of_task,
     sector_figures,
+    takes_part,
     task_lines,
     tasks_of_sector,
 )
@@ -219,6 +220,7 @@ __all__ = [
     "part_id",
     "parts_of",
     "place_of_task",
+    "places_in_clear",
     "put_aside",
     "rarity",
     "reads_by",
@@ -236,9 +238,11 @@ __all__ = [
     "save_part",
     "sealed_part",
     "sector_figures",
+    "settle_place",
     "settle_reassigned",
     "skipped_of",
     "stuck_cases",
+    "takes_part",
     "task_lines",
     "tasks_of_sector",
     "tasks_waiting",
