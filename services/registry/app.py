@@ -15,6 +15,7 @@ from services.registry.handlers import routes
 from services.registry.keeper import Keeper
 from services.registry.office import Office
 from services.registry.pages import Room, build_pages
+from services.registry.rounds import Rounds
 from services.registry.store import children
 from services.registry.ticker import ticker
 from shared.messaging.service import BackgroundLoop, ServiceApp, ServiceContext
@@ -35,12 +36,13 @@ def build(context: ServiceContext) -> ServiceApp:
     lifecycle = Lifecycle(desk, context.keys, rules)
     office = Office(desk, context.database, context.clock)
     keeper = Keeper(office, lifecycle, Samples(desk, lifecycle, rules), rules)
+    rounds = Rounds(office, desk, lifecycle, context.keys, rules)
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
     router = APIRouter()
     sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
-    router.include_router(build_api(office))
+    router.include_router(build_api(office, rounds))
     router.include_router(operate.routes(sweeps))
-    router.include_router(build_pages(Room(office, pages, units, keeper)))
+    router.include_router(build_pages(Room(office, pages, units, keeper, rounds)))
     return ServiceApp(
         router=router,
         pages=pages,

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.registry.pages import child, lifecycle, matches, register, sampling, search
+from services.registry.pages import child, field, lifecycle, matches, register, sampling, search
 from services.registry.pages.room import Room
 
 __all__ = ["Room", "build_pages"]
@@ -16,6 +16,6 @@ __all__ = ["Room", "build_pages"]
 def build_pages(room: Room) -> APIRouter:
     """The service's pages, below /registry. Addresses with fixed words come before those with an id."""
     router = APIRouter()
-    for part in (search, register, matches, lifecycle, sampling, child):
+    for part in (search, register, matches, lifecycle, sampling, field, child):
         router.include_router(part.routes(room))
     return router
