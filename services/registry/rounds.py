@@ -152,6 +152,10 @@ class Rounds:
         self._keys = keys
         self._rules = rules
 
+    def now(self) -> datetime:
+        """The service's clock."""
+        return self._office.now()
+
     async def choices(self, principal: Principal, unit: str | None) -> Choices:
         """The hamlets of a commune of the person's, and their work lists."""
         async with self._office.scope() as scope:

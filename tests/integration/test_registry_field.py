@@ -275,8 +275,13 @@ async def test_an_answer_follows_a_child_whose_record_was_merged(house: Clocked)
     status, _ = await lan.json("POST", f"/registry/api/matches/{pair.id}", {"decision": "same"})
     assert status == 200
     kept, gone = sorted((one, two))
-    (said,) = await send(lan, answer(taken, gone, said={"hamlet": "right"}, seen={"hamlet": "Xóm Núi Tân"}))
-    assert (said["outcome"], said["child_id"]) == ("conflict" if said["clashes"] else "taken", kept)
+    mine = answer(taken, gone, said={"grade": "wrong"}, fixes={"grade": "7"})
+    (said,) = await send(lan, mine)
+    assert (said["outcome"], said["child_id"]) == ("taken", kept)
+    assert (await known(lan, kept))["child"]["grade"] == "7"
+    # The one that went on says another grade by now than was read of the one that is gone.
+    (said,) = await send(lan, {**mine, "id": new_id(), "fixes": {"grade": "8"}})
+    assert (said["outcome"], said["child_id"], said["clashes"][0]["now"]) == ("conflict", kept, "7")
 
 
 async def test_a_phone_is_given_the_lists_key_only_while_it_may_keep_the_list(house: Clocked) -> None:
@@ -323,3 +328,34 @@ async def test_the_page_kept_on_the_phone_holds_nothing_about_anybody(house: Clo
     for asset in orjson.loads(worker.text.split("\n")[0].removeprefix("const CONFIG = ").rstrip(";"))["assets"]:
         assert (await stranger.get(asset)).status == 200, asset
     assert (await stranger.json("GET", f"{API}/session"))[0] == 401
+
+
+async def test_a_plain_form_that_comes_too_late_shows_both_and_keeps_what_was_typed(house: Clocked) -> None:
+    lan = await house.browser("lan.worker")
+    (child_id,) = await hamlet(lan, 1)
+    list_id, taken = await walk(lan)
+    page = await lan.get(f"/registry/field/lists/{list_id}/1")
+    hidden = dict(re.findall(r'type="hidden" name="(version|answer_id)" value="([^"]+)"', page.text))
+    seen = orjson.dumps(taken["children"][0]["texts"]).decode()
+    said = {"said.school": "wrong"}
+    await send(lan, answer(taken, child_id, said={"school": "wrong"}, fixes={"school": "TH Tân Lập"}))
+    mine = {**said, **hidden, "seen": seen, "fix.school": "TH Quyết Thắng", "note": "Gặp mẹ", "result": "met"}
+    page = await lan.post(f"/registry/field/lists/{list_id}/1", **mine)
+    for shown in ("người khác thay đổi", "TH Tân Lập", 'value="TH Quyết Thắng"', "Gặp mẹ"):
+        assert shown in page.text
+    hidden = dict(re.findall(r'type="hidden" name="(version|answer_id)" value="([^"]+)"', page.text))
+    done = await lan.post(f"/registry/field/lists/{list_id}/1", **{**mine, **hidden})
+    assert done.status == 303
+    assert (await known(lan, child_id))["child"]["school"] == "TH Quyết Thắng"
+
+
+async def test_hundreds_of_answers_sent_in_parts_and_again_are_each_taken_once(house: Clocked) -> None:
+    lan = await house.browser("lan.worker")
+    (child_id,) = await hamlet(lan, 1)
+    _, taken = await walk(lan)
+    many = [answer(taken, child_id, result="not-met", said={}) for _ in range(600)]
+    for start in range(0, 600, 200):
+        for _ in range(2):
+            assert {said["outcome"] for said in await send(lan, *many[start : start + 200])} == {"taken"}
+    (row,) = await house.rows("SELECT count(*) AS n FROM field_answer")
+    assert row.n == 600

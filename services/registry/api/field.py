@@ -28,8 +28,9 @@ def routes(rounds: Rounds) -> APIRouter:
 
     @router.get("/session")
     async def session(request: Request, principal: Editor) -> dict[str, str]:
-        """Who is signed in, and the token with which this browser's phone page sends. 401 where nobody is."""
-        return {"person": principal.id, "form_token": identity_of(request).form_token(request)}
+        """Who is signed in, the token with which this browser's phone page sends, our clock. 401 where nobody is."""
+        token = identity_of(request).form_token(request)
+        return {"person": principal.id, "form_token": token, "now": rounds.now().isoformat()}
 
     @router.post("/lists/{list_id}/download")
     async def download(list_id: str, principal: Editor) -> dict[str, Any]:

@@ -83,11 +83,32 @@ export async function dropList(listId) {
   await within(LISTS, "readwrite", (store) => store.delete(listId));
 }
 
-// `state`: queued, conflict or refused. One answer a child and list: a later one takes the place of the earlier.
-export async function keepAnswer(answer, head, keys, outcome = null) {
+// `state`: queued, conflict or refused.
+async function rowOf(answer, owner, keys, outcome) {
   const box = await sealed(keys.answers, `answer:${answer.list_id}:${answer.id}`, { answer, outcome });
-  const clear = { id: answer.id, list_id: answer.list_id, child_id: answer.child_id, owner: head.owner, state: outcome?.outcome ?? "queued" };
-  await within(ANSWERS, "readwrite", (store) => store.put({ ...clear, ...box }));
+  return { id: answer.id, list_id: answer.list_id, child_id: answer.child_id, owner, state: outcome?.outcome ?? "queued", ...box };
+}
+
+// `instead`: the id of the earlier answer on the same child, which this one takes the place of.
+export async function keepAnswer(answer, owner, keys, instead) {
+  const row = await rowOf(answer, owner, keys, null);
+  await within(ANSWERS, "readwrite", (store) => {
+    if (instead && instead !== row.id) store.delete(instead);
+    return store.put(row);
+  });
+}
+
+// What became of an answer that was sent: gone where it was taken. One that was changed or dropped meanwhile is let be.
+export async function settle(sent, answer, keys, outcome) {
+  const row = outcome.outcome === "taken" ? null : await rowOf(answer, sent.owner, keys, outcome);
+  await within(ANSWERS, "readwrite", (store) => {
+    const asked = store.get(sent.id);
+    asked.onsuccess = () => {
+      if (String(asked.result?.nonce) !== String(sent.nonce)) return;
+      if (row) store.put(row);
+      else store.delete(sent.id);
+    };
+  });
 }
 
 export const answers = () => within(ANSWERS, "readonly", (store) => store.getAll());

@@ -10,7 +10,7 @@ const texts = Object.fromEntries([...document.getElementById("t-texts").content.
 const say = (key, values = {}) => Object.entries(values).reduce((text, [name, value]) => text.replace(`{${name}}`, value), texts[key] ?? key);
 const made = (id) => document.getElementById(id).content.cloneNode(true);
 const when = (text) => new Date(text).toLocaleString("vi-VN", { timeZone: "Asia/Ho_Chi_Minh", hour: "2-digit", minute: "2-digit", day: "2-digit", month: "2-digit", year: "numeric", hour12: false });
-const words = (name, text) => !text ? say("unclear") : name === "circumstances" ? text.split(",").map((code) => say(`circumstance-${code}`)).join("\n") : text;
+const words = (name, text) => !text ? say(name === "circumstances" ? "no-circumstances" : "unclear") : name === "circumstances" ? text.split(",").map((code) => say(`circumstance-${code}`)).join("\n") : text;
 const labelOf = (list) => list.hamlet ?? say(`list-${list.kind}`);
 
 // Everything on the device that this tab can open.
@@ -55,7 +55,7 @@ function row(list, child, item) {
   if (child.done || item) {
     const badge = document.createElement("span");
     badge.className = child.done ? "badge badge--success" : "badge badge--warning";
-    badge.textContent = child.done ? "✓" : say("waiting");
+    badge.textContent = child.done ? "✓" : say(item.kept.state === "queued" ? "waiting" : "look");
     link.append(badge);
   }
   line.append(link);
@@ -154,7 +154,7 @@ function problem({ kept, keys, answer, outcome }, all) {
     }
     // From here on it is an answer to the record as it was just shown.
     Object.assign(answer, { seen: outcome.now, version: outcome.version });
-    await device.keepAnswer(answer, kept, keys);
+    await device.keepAnswer(answer, kept.owner, keys);
     await show();
     await sync(true);
   });
@@ -191,14 +191,14 @@ async function one(listId, number) {
   fill(form, child, before);
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    const answer = read(form, event.submitter?.value ?? "met", child, listId, before);
+    const answer = read(form, event.submitter?.value ?? "met", child, listId);
     if (answer.result === "met" && !Object.values(answer.said).some((said) => said !== "unknown")) {
       notes.replaceChildren();
       note(notes, say("nothing-said"));
       notes.scrollIntoView();
       return;
     }
-    await device.keepAnswer(answer, kept, keys);
+    await device.keepAnswer(answer, kept.owner, keys, before?.id);
     const next = nextOf(list, new Set([...answered.keys(), child.child_id]), number);
     const goes = next ? `#/${listId}/${next}` : "#";
     if (location.hash === goes) await show();
@@ -230,7 +230,7 @@ function fill(form, child, before) {
   }
 }
 
-function read(form, result, child, listId, before) {
+function read(form, result, child, listId) {
   const values = new FormData(form);
   const said = {};
   const fixes = {};
@@ -240,7 +240,8 @@ function read(form, result, child, listId, before) {
     if (said[name] === "wrong") fixes[name] = name === "circumstances" ? values.getAll("fix.circumstances").sort().join(",") : values.get(`fix.${name}`);
   }
   return {
-    id: before?.id ?? crypto.randomUUID(),
+    // Its own id, also where it takes another's place: that one may be on its way already.
+    id: crypto.randomUUID(),
     list_id: listId,
     child_id: child.child_id,
     version: child.version,
@@ -274,6 +275,9 @@ async function sync(asked = false) {
   }
   try {
     const who = await session();
+    // The server's clock counts, whatever this one says; and nobody sees what another person left open in this tab.
+    await device.tidy(Date.parse(who.now));
+    for (const kept of [...(await device.lists()), ...(await device.answers())]) if (kept.owner !== who.person) device.forgetKeys(kept.list_id ?? kept.id);
     for (const kept of [...(await device.lists()), ...(await device.answers())]) if (kept.owner === who.person) await unlock(kept.list_id ?? kept.id, who);
     const foreign = (await device.answers()).filter((kept) => kept.owner !== who.person).length;
     const taken = await sendAll();
@@ -290,6 +294,12 @@ async function sync(asked = false) {
 
 addEventListener("hashchange", show);
 addEventListener("online", () => sync());
+addEventListener("storage", (event) => {
+  // Somebody signed out in another tab.
+  if (event.key !== "vongtay-signed-out") return;
+  sessionStorage.clear();
+  show();
+});
 addEventListener("offline", () => (line.textContent = say("offline")));
 document.addEventListener("submit", (event) => {
   if (event.target.getAttribute("action") === "/identity/sign-out" && !confirm(say("sign-out"))) {

@@ -17,7 +17,7 @@ async function ask(path, token, body) {
   return answer.json();
 }
 
-// Who is signed in, {person, form_token}. Throws with `status` 401 where nobody is, without one where there is no network.
+// Who is signed in, {person, form_token, now}. Throws with `status` 401 where nobody is, without one where there is no network.
 export const session = () => ask("/session");
 
 export async function takeKeys(listId, token) {
@@ -84,10 +84,8 @@ async function send(part, keys, who) {
     if (outcome.outcome === "taken") {
       taken += 1;
       await emptied(kept, keys);
-      await device.dropAnswer(kept.id);
-    } else {
-      await device.keepAnswer(answer, kept, keys, outcome);
     }
+    await device.settle(kept, answer, keys, outcome);
   }
   return taken;
 }
