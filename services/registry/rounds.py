@@ -53,9 +53,12 @@ _Text = Annotated[str, Field(max_length=2000)]
 
 
 class FieldAnswer(BaseModel):
-    """What was found at one child's home. `seen`: what the record said when it was read, field by field; `said`:
-    what the person says of it; `fixes`: what is right instead; `version`: of the record as it was read; `given_at`, `sent_at`:
-    by the phone's own clock; `moved_to`: a commune, `elsewhere` for another province, nothing where nobody knows."""
+    """What was found at one child's home.
+
+    `seen`: what the record said when it was read, field by field; `said`: what the person says of it; `fixes`: what is
+    right instead; `version`: of the record as it was read; `given_at`, `sent_at`: by the phone's own clock;
+    `moved_to`: a commune, `elsewhere` for another province, nothing where nobody knows.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
