@@ -6,9 +6,8 @@ An agency's statement that breaks a rule is told back to it with the field; a de
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Final
 
-from services.registry.desk import ZONE, Desk, sector_of, today
+from services.registry.desk import Desk, sector_of, today
 from services.registry.domain.children import (
     Known,
     Statement,
@@ -18,23 +17,13 @@ from services.registry.domain.children import (
 )
 from services.registry.domain.matching import Identification, claim_keys, traits_of
 from services.registry.domain.names import fold
+from services.registry.domain.warnings import coded
+from services.registry.following import follow_cases
 from services.registry.merging import merge
 from services.registry.store import children as store
-from services.registry.store import lifecycle as lives
 from services.registry.store.children import Observation
 from shared.contracts.agency import ChildRecorded, CircumstanceObserved
-from shared.contracts.cases import (
-    CaseClosed,
-    CaseEvent,
-    CaseMerged,
-    CaseOpened,
-    CaseReopened,
-    ChildChosen,
-    ChildDescribed,
-    ChildLinked,
-    ChildUnlinked,
-)
-from shared.contracts.envelope import Envelope
+from shared.contracts.cases import CaseEvent, ChildChosen, ChildDescribed
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.registry import Candidate, ChildIdentified
 from shared.contracts.vocabulary import ChildDescription
@@ -44,16 +33,6 @@ from shared.privacy import Erased, Keys
 from shared.reference.terms import Terms
 from shared.reference.units import Units
 
-# What changes whose a case is, or whether it is open.
-_CASE_TURNS: Final[tuple[type[CaseEvent], ...]] = (
-    CaseOpened,
-    ChildLinked,
-    ChildUnlinked,
-    CaseMerged,
-    CaseClosed,
-    CaseReopened,
-)
-
 
 def routes(desk: Desk, keys: Keys, units: Units) -> Router:
     """The registry's handlers."""
@@ -62,7 +41,7 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
     @router.handles(ChildRecorded)
     async def on_recorded(received: Received[ChildRecorded], scope: Scope) -> None:
         data = received.data
-        description = await keys.open(scope.connection, data.child, ChildDescription)
+        description = coded(await keys.open(scope.connection, data.child, ChildDescription))
         # A source that does not say when speaks of today.
         as_of = data.as_of or today(scope)
         if found := refusals(description, as_of, today(scope)):
@@ -103,15 +82,8 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
         )
         await desk.observe(scope, row, seen, sector)
 
-    async def on_case(received: Received[CaseEvent], scope: Scope) -> None:
-        await _hear(scope, received.data, received.event)
-
-    for model in _CASE_TURNS:
-        router.handles(model)(on_case)
-
     @router.handles(ChildDescribed)
     async def on_described(received: Received[ChildDescribed], scope: Scope) -> None:
-        await _hear(scope, received.data, received.event)
         try:
             description = await keys.open(scope.connection, received.data.child, ChildDescription)
         except Erased:  # the case was erased by law meanwhile: nobody is left to identify
@@ -120,7 +92,6 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
 
     @router.handles(ChildChosen)
     async def on_chosen(received: Received[ChildChosen], scope: Scope) -> None:
-        await _hear(scope, received.data, received.event)
         if received.data.child is None:
             return
         try:
@@ -129,17 +100,8 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
             return
         await settle_chosen(desk, scope, received.data, description)
 
+    follow_cases(router)
     return router
-
-
-async def _hear(scope: Scope, data: CaseEvent, event: Envelope) -> None:
-    """What a case tells of its child is kept: nobody is erased while one is open."""
-    facts, sequence = data.facts, event.sequence
-    if sequence is None or event.subject != data.case_id:
-        return
-    child_id = facts.child_id if facts.child_id and _is_id(facts.child_id) else None
-    on = event.time.astimezone(ZONE).date()
-    await lives.hear_case(scope.connection, data.case_id, child_id, facts.status, on, sequence)
 
 
 async def identify_described(

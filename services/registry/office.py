@@ -20,22 +20,31 @@ from services.registry.domain.matching import Comparison, Identification, Match,
 from services.registry.seeing import NotThereError as NotThereError  # noqa: PLC0414 - known from here, too
 from services.registry.seeing import is_id as is_id  # noqa: PLC0414
 from services.registry.seeing import seen, sees, visible
+from services.registry.store import cases, finding, pairs, photos, revisions
 from services.registry.store import children as store
-from services.registry.store import finding, pairs, revisions
 from services.registry.store import lifecycle as lives
+from services.registry.store.cases import CaseSeen
 from services.registry.store.children import ChildRow, Observation
 from services.registry.store.finding import Wanted
 from services.registry.store.lifecycle import Standing
 from services.registry.store.pairs import Merge, Pair, Split
+from services.registry.store.photos import Photo
 from shared.contracts.errors import Rejected, Violation, refuse_unstorable
 from shared.contracts.vocabulary import ChildDescription
 from shared.database import Database
+from shared.files.contents import Content
 from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, Role
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Clock, Scope
 from shared.reference.terms import Terms
 
 _REASON_LENGTH = 300
+_TAKEN_LATER = Violation(
+    "taken_on",
+    "taken-in-future",
+    "Ngày chụp không được sau ngày hôm nay.",
+    "The day it was taken must not be after today.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +62,30 @@ class ChildFile:
     waiting: int
     today: date
     standing: Standing
+    photo_added_at: datetime | None
+    cases: Sequence[CaseSeen]
 
     @property
     def changes(self) -> list[Change]:
         """What changed, the newest first."""
         return changes(self.revisions, self.row.known)
+
+    @property
+    def told(self) -> list[Any]:
+        """The same with what else was done to the record, the newest first."""
+        done = [event for event in self.history if event.kind != "registered"]
+        return sorted([*self.changes, *done], key=lambda event: event.at, reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A circumstance as a person records it: codes of the reference lists, and words on the evidence."""
+
+    code: str
+    since: date
+    subgroup: str | None = None
+    evidence_kind: str | None = None
+    evidence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,20 +239,28 @@ class Office:
             return row, None
         return row, change.before if change else row.known
 
-    async def begin(self, principal: Principal, child_id: str, code: str, since: date, evidence: str | None) -> None:
+    async def begin(self, principal: Principal, child_id: str, begun: Begun) -> None:
         """A circumstance begins. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
         async with self.scope() as scope:
             row = await self._seen(scope, principal, child_id, lock=True)
             _must_edit(principal, row.known.unit)
-            listed = any(code in Terms.load(name) for name in ("circumstances", "flags"))
-            if found := circumstance_refusals(since, None, today(scope), listed=listed):
+            listed = any(begun.code in Terms.load(name) for name in ("circumstances", "flags"))
+            if found := circumstance_refusals(begun.since, None, today(scope), listed=listed):
                 raise Rejected(found)
-            record_id = stable_id("circumstance", row.id, code, since.isoformat())
-            seen = Observation(record_id, code, since, None, "dolisa", evidence)
+            seen = Observation(
+                record_id=stable_id("circumstance", row.id, begun.code, begun.since.isoformat()),
+                code=begun.code,
+                since=begun.since,
+                until=None,
+                sector="dolisa",
+                evidence=begun.evidence,
+                subgroup=begun.subgroup,
+                evidence_kind=begun.evidence_kind,
+            )
             await self._desk.observe(scope, row, seen, _actor(principal))
 
-    async def end(self, principal: Principal, child_id: str, code: str, until: date) -> None:
-        """A circumstance ends. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
+    async def end(self, principal: Principal, child_id: str, code: str, until: date, reason: str) -> None:
+        """A circumstance ends, saying why. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
         async with self.scope() as scope:
             row = await self._seen(scope, principal, child_id, lock=True)
             _must_edit(principal, row.known.unit)
@@ -233,7 +269,41 @@ class Office:
             found = circumstance_refusals(first or until, until, today(scope), listed=first is not None)
             if found:
                 raise Rejected(found)
-            await self._desk.end(scope, row, code, until, _actor(principal))
+            await self._desk.end(scope, row, code, until, _actor(principal), reason=_reason(reason))
+
+    async def photo(self, principal: Principal, child_id: str) -> tuple[Photo, bytes]:
+        """A child's photograph; the look is logged. Raises `NotThereError`."""
+        async with self.scope() as scope:
+            row = await self._seen(scope, principal, child_id)
+            found = await self._desk.photos.open(scope, row.id)
+            if found is None:
+                raise NotThereError
+            await finding.log_access(scope.connection, scope.now, principal.id, "photo", row.id)
+        return found
+
+    async def add_photo(self, principal: Principal, child_id: str, content: Content, taken_on: date | None) -> None:
+        """Keep a child's photograph. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
+        async with self.scope() as scope:
+            row = await self._seen(scope, principal, child_id, lock=True)
+            _must_edit(principal, row.known.unit)
+            if taken_on is not None and taken_on > today(scope):
+                raise Rejected([_TAKEN_LATER])
+            await self._desk.photos.add(scope, row, content, taken_on, _actor(principal))
+
+    async def drop_photo(self, principal: Principal, child_id: str) -> None:
+        """Take a child's photograph away. Raises `NotThereError`, `NotAllowedError`."""
+        async with self.scope() as scope:
+            row = await self._seen(scope, principal, child_id, lock=True)
+            _must_edit(principal, row.known.unit)
+            await self._desk.photos.drop(scope, row, _actor(principal))
+
+    async def contradictions(self, principal: Principal, passed: int, limit: int) -> list[ChildRow]:
+        """Children in the person's communes whose sources contradict each other, from place `passed` (from 0) on."""
+        async with self.scope() as scope:
+            found = await store.contradicted(scope.connection, units_of(principal), passed, limit)
+            for row in found:
+                await finding.log_access(scope.connection, scope.now, principal.id, "match", row.id)
+        return found
 
     async def question(
         self, principal: Principal, passed: int, unit: str | None = None
@@ -338,6 +408,8 @@ class Office:
             waiting=len(await pairs.pairs_of(connection, row.id)),
             today=today(scope),
             standing=await lives.standing(connection, row.id),
+            photo_added_at=await photos.added_at(connection, row.id),
+            cases=await cases.of_child(connection, row.id),
         )
 
     async def _existing(self, scope: Scope, child_id: str) -> ChildRow:

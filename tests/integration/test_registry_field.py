@@ -210,8 +210,8 @@ async def test_what_cannot_be_taken_says_why_and_keeps_no_other_answer_back(hous
     one, two, three, four = await hamlet(lan, 4)
     list_id, taken = await walk(lan)
     for child_id, form in (
-        (one, {"act": "move", "unit": "02176"}),
-        (two, {"act": "die", "on": "20/11/2026", "source": "Giấy chứng tử"}),
+        (one, {"act": "move", "move_unit": "02176"}),
+        (two, {"act": "die", "die_on": "20/11/2026", "source": "Giấy chứng tử"}),
     ):
         await lan.get(f"/registry/children/{child_id}/life")
         assert (await lan.post(f"/registry/children/{child_id}/life", **form)).status == 303

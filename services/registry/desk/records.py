@@ -12,6 +12,7 @@ from datetime import date
 from typing import get_args
 
 from services.registry.desk.following import arrived, today
+from services.registry.desk.photos import Photos
 from services.registry.domain import lifecycle
 from services.registry.domain.children import (
     BUNDLES,
@@ -87,6 +88,7 @@ class Desk:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
         self._trust = TrustOrders.load()
+        self.photos = Photos(keys)
 
     async def record(self, scope: Scope, said: Statement, *, correction: bool, actor: str) -> Taken:
         """Take over what a source says of a child: on the child it surely means, else on a new one.
@@ -294,7 +296,7 @@ class Desk:
         self, scope: Scope, row: ChildRow, code: str, until: date, actor: str, *, reason: str | None = None
     ) -> None:
         """A circumstance ends, whoever told of it."""
-        await store.end_circumstance(scope.connection, row.id, code, until, reason)
+        await store.end_circumstance(scope.connection, row.id, code, until, reason, actor)
         await self.refresh(scope, row, actor, until, cause="circumstance", reason=reason)
 
     async def refresh(

@@ -14,6 +14,7 @@ from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from services.registry import views
+from services.registry.desk import ZONE
 from services.registry.domain.fieldwork import ASKED, Asked
 from services.registry.pages.room import Editor, Room, form_of
 from services.registry.rounds import HAMLET, Outcome, Place, Round
@@ -111,6 +112,7 @@ class FieldPages:
             request,
             "registry/field_phone.html",
             unit_options=self.room.unit_options(None),
+            methods=self._methods(),
             blank=dict.fromkeys(ASKED, ""),
         )
 
@@ -168,11 +170,16 @@ class FieldPages:
             said_of=filled.said,
             fixes={**texts, **filled.fixes},
             filled=asdict(filled),
+            methods=self._methods(),
             clashes={clash.field: clash.mine for clash in outcome.clashes} if outcome else {},
             violations=outcome.violations if outcome else (),
             unit_options=self.room.unit_options(None),
             following=found.after(place.number),
         )
+
+    def _methods(self) -> Sequence[str]:
+        """How a record can be verified today."""
+        return self.room.keeper.rules.periods.on(self.room.pages.clock().astimezone(ZONE).date()).methods
 
     def _sent(self, form: FormData, found: Round, place: Place, filled: _Filled) -> dict[str, Any]:
         now = self.room.pages.clock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, time
 from typing import Any, get_args
 
@@ -24,6 +25,8 @@ from shared.messaging.router import Scope
 Act = Callable[[Scope, ChildRow, str], Awaitable[Any]]
 _LISTS: Sequence[WorkList] = get_args(WorkList)
 _MOST_PASSED = 100_000
+# Fields that several forms of one page ask for: each form has its own, `<act>_on`.
+_OF_EACH_ACT = ("on", "unit", "note")
 
 
 class LifePages:
@@ -54,10 +57,11 @@ class LifePages:
         """Do one thing with a record."""
         values = await form_of(request)
         name = values.get("act", "")
+        said = {**values, **{field: values.get(f"{name}_{field}", "") for field in _OF_EACH_ACT}}
         if name == "origin":
-            return await self._origin(request, principal, child_id, values)
+            return await self._origin(request, principal, child_id, said)
         try:
-            does = await self._act(request, name, values)
+            does = await self._act(request, name, said)
             permission = "hold" if name == "lift" else name
             await self.room.keeper.act(principal, child_id, permission, does)
         except NotThereError:
@@ -165,6 +169,10 @@ class LifePages:
         except NotThereError:
             raise HTTPException(404) from None
         rules = self.room.keeper.rules
+        act = (values or {}).get("act", "")
+        violations = [
+            replace(said, field=f"{act}_{said.field}") if said.field in _OF_EACH_ACT else said for said in violations
+        ]
         return self.room.render(
             request,
             "registry/life.html",

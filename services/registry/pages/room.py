@@ -57,6 +57,7 @@ class Room:
             v=views,
             names=views.Names(say, language),
             wrong=wrong,
+            unit_name=self.pages.unit_name,
             said=request.query_params.get("said", ""),
             **context,
         )

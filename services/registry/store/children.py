@@ -5,7 +5,7 @@ It must never decide anything: who is who is the domain's to say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.registry.domain.children import Known, Statement
+from services.registry.domain.children import Known, Period, Statement
 from services.registry.domain.matching import Traits, traits_of
 from services.registry.domain.names import fold
 from services.registry.store.packing import (
@@ -102,6 +102,21 @@ async def current(connection: AsyncConnection, child_id: str, *, lock: bool = Fa
             return found
         child_id = found.merged_into
     return None
+
+
+async def contradicted(
+    connection: AsyncConnection, units: Collection[str] | None, passed: int, limit: int
+) -> list[ChildRow]:
+    """Children whose sources contradict each other, those waiting longest first. `units`: None for all."""
+    where = "" if units is None else "AND unit = ANY(CAST(:units AS text[]))"
+    rows = await connection.execute(
+        text(
+            f"""SELECT {RECORD_COLUMNS} FROM child WHERE conflicts <> '[]' AND merged_into IS NULL {where}
+                ORDER BY changed_at, id LIMIT :limit OFFSET :passed"""
+        ),
+        {"limit": limit, "passed": passed} | ({} if units is None else {"units": list(units)}),
+    )
+    return [record_of(row) for row in rows]
 
 
 # OFFSET 0 keeps the planner from reading the whole table where it has no statistics yet: one look-up a child, always.
@@ -333,6 +348,15 @@ class Observation:
     until: date | None
     sector: str
     evidence: str | None
+    subgroup: str | None = None
+    evidence_kind: str | None = None
+    end_reason: str | None = None
+    ended_by: str | None = None
+
+    @property
+    def period(self) -> Period:
+        """When it holds."""
+        return Period(self.code, self.since, self.until)
 
 
 async def put_circumstance(connection: AsyncConnection, child_id: str, seen: Observation) -> None:
@@ -343,10 +367,13 @@ async def put_circumstance(connection: AsyncConnection, child_id: str, seen: Obs
     )
     await connection.execute(
         text(
-            """INSERT INTO circumstance (record_id, code, child_id, since, until, sector, evidence)
-               VALUES (CAST(:record_id AS uuid), :code, CAST(:id AS uuid), :since, :until, :sector, :evidence)
+            """INSERT INTO circumstance (record_id, code, child_id, since, until, sector, evidence, subgroup,
+                                         evidence_kind)
+               VALUES (CAST(:record_id AS uuid), :code, CAST(:id AS uuid), :since, :until, :sector, :evidence,
+                       :subgroup, :evidence_kind)
                ON CONFLICT (record_id, code) DO UPDATE SET child_id = excluded.child_id, since = excluded.since,
-                   until = excluded.until, evidence = excluded.evidence"""
+                   until = excluded.until, evidence = excluded.evidence, subgroup = excluded.subgroup,
+                   evidence_kind = excluded.evidence_kind"""
         ),
         {
             "record_id": seen.record_id,
@@ -356,20 +383,22 @@ async def put_circumstance(connection: AsyncConnection, child_id: str, seen: Obs
             "until": seen.until,
             "sector": seen.sector,
             "evidence": seen.evidence,
+            "subgroup": seen.subgroup,
+            "evidence_kind": seen.evidence_kind,
         },
     )
 
 
 async def end_circumstance(
-    connection: AsyncConnection, child_id: str, code: str, until: date, reason: str | None = None
+    connection: AsyncConnection, child_id: str, code: str, until: date, reason: str | None = None, by: str | None = None
 ) -> None:
-    """End a circumstance, whoever told of it."""
+    """End a circumstance, whoever told of it, and remember why and through whom."""
     await connection.execute(
         text(
-            """UPDATE circumstance SET until = greatest(since, :until), end_reason = :reason
+            """UPDATE circumstance SET until = greatest(since, :until), end_reason = :reason, ended_by = :by
                WHERE child_id = CAST(:id AS uuid) AND code = :code AND (until IS NULL OR until > :until)"""
         ),
-        {"id": child_id, "code": code, "until": until, "reason": reason},
+        {"id": child_id, "code": code, "until": until, "reason": reason, "by": by},
     )
 
 
@@ -377,12 +406,13 @@ async def circumstances(connection: AsyncConnection, child_id: str) -> list[Obse
     """Every circumstance ever told of, the newest first."""
     rows = await connection.execute(
         text(
-            """SELECT record_id, code, since, until, sector, evidence FROM circumstance
-               WHERE child_id = CAST(:id AS uuid) ORDER BY since DESC, code"""
+            """SELECT CAST(record_id AS text) AS record_id, code, since, until, sector, evidence, subgroup,
+                      evidence_kind, end_reason, ended_by
+               FROM circumstance WHERE child_id = CAST(:id AS uuid) ORDER BY since DESC, code"""
         ),
         {"id": child_id},
     )
-    return [Observation(str(row.record_id), row.code, row.since, row.until, row.sector, row.evidence) for row in rows]
+    return [Observation(**row._mapping) for row in rows]
 
 
 async def add_history(
@@ -426,7 +456,7 @@ async def forget(connection: AsyncConnection, child_id: str) -> Sequence[str]:
         {"id": child_id},
     )
     ids = [str(row.id) for row in rows]
-    for table in ("revision", "photo", "finding", "circumstance", "block", "statement", "history"):
+    for table in ("revision", "photo", "finding", "child_case", "circumstance", "block", "statement", "history"):
         await connection.execute(text(f"DELETE FROM {table} WHERE child_id = ANY(CAST(:ids AS uuid[]))"), {"ids": ids})
     await connection.execute(
         text("DELETE FROM pair WHERE low = ANY(CAST(:ids AS uuid[])) OR high = ANY(CAST(:ids AS uuid[]))"), {"ids": ids}

@@ -267,23 +267,6 @@ async def ids_of(connection: AsyncConnection, child_id: str) -> list[str]:
     return [str(row.id) for row in rows]
 
 
-async def hear_case(
-    connection: AsyncConnection, case_id: str, child_id: str | None, status: str, on: date, sequence: int
-) -> None:
-    """Remember what a case tells of its child; what is older than what is known is passed over."""
-    await connection.execute(
-        text(
-            """INSERT INTO child_case AS c (case_id, child_id, status, changed_on, sequence)
-               VALUES (:case_id, CAST(:child_id AS uuid), :status, :on, :sequence)
-               ON CONFLICT (case_id) DO UPDATE SET child_id = excluded.child_id, status = excluded.status,
-                   sequence = excluded.sequence,
-                   changed_on = CASE WHEN c.status = excluded.status THEN c.changed_on ELSE excluded.changed_on END
-               WHERE c.sequence < excluded.sequence"""
-        ),
-        {"case_id": case_id, "child_id": child_id, "status": status, "on": on, "sequence": sequence},
-    )
-
-
 async def cases_since(connection: AsyncConnection, child_id: str, since: date) -> tuple[int, int]:
     """How many of a child's cases are open, and how many were closed on a day or later."""
     rows = await connection.execute(

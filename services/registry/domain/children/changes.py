@@ -51,7 +51,7 @@ def changes(revisions: Sequence[Revision], now: Known) -> list[Change]:
                 actor=revision.actor,
                 cause=revision.cause,
                 reason=revision.reason,
-                fields=tuple((name, before.value(name), after.value(name)) for name in changed_fields(before, after)),
+                fields=tuple((name, before.shown(name), after.shown(name)) for name in changed_fields(before, after)),
                 begun=tuple(sorted(set(after.circumstances) - set(before.circumstances))),
                 ended=tuple(sorted(set(before.circumstances) - set(after.circumstances))),
             )

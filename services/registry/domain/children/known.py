@@ -12,7 +12,15 @@ from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final
 
-from services.registry.domain.children.statements import BOUND_TO, BUNDLES, Mark, Statement, lead_of, writing
+from services.registry.domain.children.statements import (
+    BOUND_TO,
+    BUNDLES,
+    Mark,
+    Statement,
+    birth_text,
+    lead_of,
+    writing,
+)
 from services.registry.domain.names import Likeness, compare_names, name_of
 from shared.contracts.registry import ChildFacts
 from shared.contracts.vocabulary import ChildDescription, Person, RecordState, RecordStatus, Register
@@ -88,6 +96,10 @@ class Known:
     def value(self, name: str) -> Any:
         """What is known of a field of the description, or `unit`."""
         return self.unit if name == "unit" else getattr(self.description, name)
+
+    def shown(self, name: str) -> Any:
+        """The same for reading: a birth date as far as it is known."""
+        return birth_text(self.description) if name == "birth_date" else self.value(name)
 
     def verified(self, names: Iterable[str], on: date, by: str) -> Known:
         """The same with some fields confirmed on a day by a kind of act. What is not known cannot be confirmed."""
@@ -246,10 +258,8 @@ def _differ(name: str, one: _Told, other: _Told) -> bool:
 
 
 def _claim(name: str, told: _Told) -> Claim:
-    value = told.value
-    if name == "birth_date":
-        value = value.isoformat()[: {1: 4, 2: 7, 3: 10}[_precision(told)]]
     said = told.said
+    value = birth_text(said.description) if name == "birth_date" else told.value
     return Claim(str(value), said.record_id, said.register_kind, said.sector, told.on)
 
 
@@ -292,10 +302,10 @@ def _still_verified(before: Known, known: Known) -> Known:
 
 
 def others_of(statements: Sequence[Statement], name: str, known: Known) -> list[tuple[Statement, Any]]:
-    """Who else says a field than the one whose word stands, and what."""
+    """Who else says a field than the one whose word stands, and what, for reading."""
     standing = known.sources.get(name)
     return [
-        (said, value)
+        (said, birth_text(said.description) if name == "birth_date" else value)
         for said in statements
         if (value := said.says(name)) is not None and (standing is None or said.record_id != standing.record_id)
     ]

@@ -1,4 +1,4 @@
-"""What cannot be taken over of a statement on a child, and why. What is only odd is warned of (warnings), not refused."""
+"""What cannot be taken over of a statement, and why. What is only odd is warned of (warnings), not refused."""
 
 from __future__ import annotations
 

@@ -77,6 +77,27 @@ class Statement:
         return self.marks[name].on if name in self.marks else self.as_of
 
 
+@dataclass(frozen=True, slots=True)
+class Period:
+    """A circumstance for a time; without `until` it goes on. `until` is the first day on which it holds no more."""
+
+    code: str
+    since: date
+    until: date | None
+
+    def overlaps(self, other: Period) -> bool:
+        """Whether there is a day on which both hold."""
+        starts, ends = max(self.since, other.since), [end for end in (self.until, other.until) if end is not None]
+        return all(starts < end for end in ends)
+
+
+def birth_text(description: ChildDescription) -> str | None:
+    """A birth date as far as it is known: 2016-03-09, 2016-03 or 2016."""
+    if description.birth_date is None:
+        return None
+    return description.birth_date.isoformat()[: {"month": 7, "year": 4}.get(description.birth_precision or "day", 10)]
+
+
 def lead_of(name: str) -> str:
     """The field with which another one goes; itself where it stands alone."""
     return _LEADS.get(name, name)

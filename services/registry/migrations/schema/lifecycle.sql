@@ -62,11 +62,8 @@ CREATE TABLE adoption_reading (
     note text NOT NULL
 );
 CREATE INDEX adoption_reading_of ON adoption_reading (adoption_id, at);
--- What cases tell of their child: nobody is erased while one is open.
-CREATE TABLE child_case (
-    case_id text PRIMARY KEY, child_id uuid, status text NOT NULL, changed_on date NOT NULL, sequence integer NOT NULL
-);
-CREATE INDEX child_case_child ON child_case (child_id) WHERE child_id IS NOT NULL;
+-- Since when a case is open, or closed: nobody is erased while one is open, or soon after.
+ALTER TABLE child_case ADD COLUMN changed_on date NOT NULL;
 CREATE TABLE hold (
     id uuid PRIMARY KEY, child_id uuid NOT NULL, reason text NOT NULL, note text NOT NULL, at timestamptz NOT NULL,
     by text NOT NULL, lifted_at timestamptz, lifted_by text

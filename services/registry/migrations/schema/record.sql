@@ -30,3 +30,13 @@ CREATE TABLE photo (
     child_id uuid PRIMARY KEY REFERENCES child, media text NOT NULL, size integer NOT NULL, sealed bytea NOT NULL,
     taken_on date, added_at timestamptz NOT NULL, added_by text NOT NULL
 );
+-- Coarse facts of cases and services for the child's page; cases tells them, nobody is named.
+CREATE TABLE child_case (
+    case_id text PRIMARY KEY, sequence integer NOT NULL, child_id uuid, unit text NOT NULL, kind text NOT NULL,
+    status text NOT NULL, opened_on date NOT NULL
+);
+CREATE INDEX child_case_child ON child_case (child_id);
+CREATE TABLE child_service (
+    service_id text PRIMARY KEY, case_id text NOT NULL, kind text NOT NULL, provided_on date NOT NULL, sector text
+);
+CREATE INDEX child_service_case ON child_service (case_id);
