@@ -17,6 +17,7 @@ from services.registry.imports.worker import Importing
 from services.registry.keeper import Keeper
 from services.registry.office import Office
 from services.registry.pages import Room, build_pages
+from services.registry.rounds import Rounds
 from services.registry.settings import RegistrySettings
 from services.registry.store import children
 from services.registry.ticker import ticker
@@ -38,15 +39,16 @@ def build(context: ServiceContext) -> ServiceApp:
     lifecycle = Lifecycle(desk, context.keys, rules)
     office = Office(desk, context.database, context.clock)
     keeper = Keeper(office, lifecycle, Samples(desk, lifecycle, rules), rules)
+    rounds = Rounds(office, desk, lifecycle, context.keys, rules)
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
     router = APIRouter()
     sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
-    router.include_router(build_api(office))
+    router.include_router(build_api(office, rounds))
     router.include_router(operate.routes(sweeps))
     folder = context.settings.data_dir / "imports"
     importing = Importing(context, folder)
     counter = Counter(office, context.keys, folder, units, RegistrySettings(), importing.wake.set)
-    router.include_router(build_pages(Room(office, pages, units, keeper), counter))
+    router.include_router(build_pages(Room(office, pages, units, keeper, rounds), counter))
     return ServiceApp(
         router=router,
         pages=pages,

@@ -152,7 +152,12 @@ HISTORY: Final = {
     "photo-added": "Thêm ảnh",
     "photo-dropped": "Gỡ ảnh",
 }
-ACTS: Final = {"child-page": "Xem hồ sơ", "match": "Xem khi so sánh hồ sơ", "photo": "Xem ảnh"}
+ACTS: Final = {
+    "child-page": "Xem hồ sơ",
+    "match": "Xem khi so sánh hồ sơ",
+    "photo": "Xem ảnh",
+    "field-list": "Tải về máy để đi xác minh tại nhà",
+}
 
 
 STATES: Final = {
@@ -178,6 +183,13 @@ WORK_LISTS: Final = {
     "growing-up": "Đủ 16 tuổi trong tháng này",
     "closed": "Hồ sơ đã đóng",
 }
+FIELD_RESULTS: Final = {"met": "Đã xác minh", "not-met": "Không gặp", "moved": "Đã chuyển đi"}
+# What is asked at a child's home (domain/fieldwork.py).
+ASKED: Final = {
+    **{name: FIELDS[name] for name in ("name", "birth_date", "carers", "hamlet", "address", "school", "grade")},
+    "circumstances": "Hoàn cảnh",
+}
+SAID: Final = {"right": "Đúng", "wrong": "Sai", "unknown": "Chưa rõ"}
 WITHDRAWN: Final = {"not-a-child": "Không phải trẻ em", "made-up": "Không có người này"}
 
 IMPORT_STATES: Final = {
