@@ -8,12 +8,14 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from services.registry.api import build_api, operate
+from services.registry.api import build_api, operate, quality
+from services.registry.assessing import assessor
 from services.registry.bulk.sweeping import Sweeps
 from services.registry.desk import Desk, Lifecycle, Samples
 from services.registry.handlers import routes
 from services.registry.imports.counter import Counter
 from services.registry.imports.worker import Importing
+from services.registry.inspector import Inspector
 from services.registry.keeper import Keeper
 from services.registry.office import Office
 from services.registry.pages import Room, build_pages
@@ -41,14 +43,16 @@ def build(context: ServiceContext) -> ServiceApp:
     keeper = Keeper(office, lifecycle, Samples(desk, lifecycle, rules), rules)
     rounds = Rounds(office, desk, lifecycle, context.keys, rules)
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
+    inspector = Inspector(office)
     router = APIRouter()
     sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
     router.include_router(build_api(office, rounds))
+    router.include_router(quality.routes(inspector), prefix="/api")
     router.include_router(operate.routes(sweeps))
     folder = context.settings.data_dir / "imports"
     importing = Importing(context, folder)
     counter = Counter(office, context.keys, folder, units, RegistrySettings(), importing.wake.set)
-    router.include_router(build_pages(Room(office, pages, units, keeper, rounds), counter))
+    router.include_router(build_pages(Room(office, pages, units, keeper, rounds, inspector), counter))
     return ServiceApp(
         router=router,
         pages=pages,
@@ -57,6 +61,7 @@ def build(context: ServiceContext) -> ServiceApp:
         background=[
             _forgetting(context, counter),
             ticker(context.database, lifecycle, context.clock),
+            assessor(context.database, context.clock),
             sweeps.sweep_when_asked,
             importing.importing,
         ],

@@ -157,9 +157,24 @@ ACTS: Final = {
     "match": "Xem khi so sánh hồ sơ",
     "photo": "Xem ảnh",
     "field-list": "Tải về máy để đi xác minh tại nhà",
+    "quality-list": "Xem danh sách cần sửa",
 }
 
 
+# Of rules on records, of their severity, of what doubts are about.
+KINDS: Final = {
+    "impossible": "Không thể đúng",
+    "contradictory": "Mâu thuẫn",
+    "missing": "Còn thiếu",
+    "stale": "Để đã lâu",
+}
+SEVERITIES: Final = {"serious": "Nghiêm trọng", "medium": "Vừa", "slight": "Nhẹ"}
+MEASURES: Final = {
+    "special-share": "Hoàn cảnh đặc biệt",
+    "male-share": "Trẻ nam",
+    "first-of-january-share": "Sinh ngày 01/01",
+}
+NO_COMMUNE: Final = "Chưa rõ xã, phường"
 STATES: Final = {
     "collected": "Mới thu thập",
     "checked": "Đã kiểm tra",

@@ -10,6 +10,7 @@ from shared.reference.deadlines import Deadlines
 from shared.reference.files import ReferenceDataError
 from shared.reference.forms import Forms
 from shared.reference.keeping import Keeping
+from shared.reference.quality import Quality
 from shared.reference.terms import Terms
 from shared.reference.trust import TrustOrders
 from shared.reference.units import Units
@@ -41,5 +42,6 @@ def check() -> dict[str, int]:
         "access": len(Access.load()),
         "acts": len(Keeping.load().acts.on(date.max).roles),
         "trust": len(TrustOrders.load()),
+        "quality": len(Quality.load().rules),
         **{name: len(Terms.load(name).codes()) for name in Terms.names()},
     }
