@@ -110,12 +110,12 @@ class Desk:
     async def identify(self, scope: Scope, wanted: Traits, leave_out: str | None = None) -> Identification:
         """Who the described child is among those known."""
         rows = await store.candidates(scope.connection, search_keys(wanted), leave_out)
-        found = identify(wanted, ((row.id, [row.traits]) for row in rows if row.known.status not in HIDDEN))
+        found = identify(wanted, ((row.id, [row.traits]) for row in rows if row.status not in HIDDEN))
         if found.possible:
             return found
         # What is still told of an adopted child under its old name belongs to the closed record, or it would found
         # another; that there is one is shown to nobody.
-        closed = identify(wanted, ((row.id, [row.traits]) for row in rows if row.known.status == "adopted"))
+        closed = identify(wanted, ((row.id, [row.traits]) for row in rows if row.status == "adopted"))
         return Identification(closed.sure, ())
 
     async def open_record(
