@@ -18,7 +18,7 @@ from shared.messaging.router import Clock, Scope
 
 EVERY_SECONDS = 20.0
 # Whether communes have to be measured is asked of the whole province, so not every time.
-_MEASURED_EVERY = timedelta(minutes=10)
+_MEASURED_EVERY = timedelta(minutes=2)
 
 
 async def settle_all(database: Database, clock: Clock) -> int:
