@@ -176,7 +176,7 @@ async def _copy(dsn: str) -> float:
         for name in _TABLES:
             columns = await connection.fetch(
                 """SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0
-                   AND attidentity = '' AND NOT attisdropped ORDER BY attnum""",
+                   AND attidentity = '' AND attgenerated = '' AND NOT attisdropped ORDER BY attnum""",
                 name,
             )
             listed = ", ".join(column["attname"] for column in columns)

@@ -298,11 +298,16 @@ async def test_an_import_undone_leaves_what_was_there_before_and_what_others_add
     row = await house.act(lan, second, "take")
     assert (row.counts["new"], row.counts["known"]) == (2, 1)
     (hung,) = await house.rows("SELECT id, sequence FROM child WHERE name_folded = 'ma van hung'")
-    form = {"name": "Ma Văn Hùng", "birth_date": "05/02/2015", "sex": "male", "unit": HOME, "hamlet": "Xóm 3"}
+    form = {
+        "name": "Ma Văn Hùng",
+        "birth_date": "05/02/2015",
+        "sex": "male",
+        "unit": HOME,
+        "hamlet": "Xóm 3",
+        "reason": "papers",
+    }
     await lan.get(f"/registry/children/{hung.id}")
-    changed = await lan.post(
-        f"/registry/children/{hung.id}/correct", version=str(hung.sequence), reason="Ghi nhầm", **form
-    )
+    changed = await lan.post(f"/registry/children/{hung.id}/correct", version=str(hung.sequence), **form)
     assert changed.status == 303
     row = await house.act(lan, second, "undo")
     assert row.state == "undone"

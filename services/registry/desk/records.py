@@ -91,17 +91,20 @@ class Desk:
         self._trust = TrustOrders.load()
         self.photos = Photos(keys)
 
-    async def record(self, scope: Scope, said: Statement, *, correction: bool, actor: str) -> Taken:
+    async def record(
+        self, scope: Scope, said: Statement, *, correction: bool, actor: str, wanted: Traits | None = None
+    ) -> Taken:
         """Take over what a source says of a child: on the child it surely means, else on a new one.
 
         Args:
             correction: the source may have sent this record before. actor: a sector or `person:<id>`, for the history.
+            wanted: the statement's traits, where they were worked out before.
         """
         if correction:
             earlier = await store.statement(scope.connection, said.record_id)
             if earlier is not None:
                 return await self._corrected(scope, earlier, said, actor)
-        wanted = traits_of(said.description, said.unit, said.as_of)
+        wanted = wanted or traits_of(said.description, said.unit, said.as_of)
         found = await self.identify(scope, wanted)
         if found.sure is None and not await store.claim(scope.connection, claim_keys(wanted), scope.now):
             found = await self.identify(scope, wanted)
@@ -149,12 +152,22 @@ class Desk:
         return Taken(child_id, new=True, possible=others.possible)
 
     async def register(
-        self, scope: Scope, said: Statement, possible: Sequence[Match] = (), *, child_id: str | None = None
+        self,
+        scope: Scope,
+        said: Statement,
+        possible: Sequence[Match] = (),
+        *,
+        child_id: str | None = None,
+        wanted: Traits | None = None,
     ) -> str:
-        """A new child from a statement, whoever else it may be: those go to the queue. Out: the child's id."""
+        """A new child from a statement, whoever else it may be: those go to the queue. Out: the child's id.
+
+        Args:
+            wanted: the statement's traits, where they were worked out before.
+        """
         child_id = child_id or new_id()
         known = compose([said], said.groups, trust=self._trust.on(today(scope)))
-        keys = blocking_keys(traits_of(said.description, said.unit, said.as_of))
+        keys = blocking_keys(wanted or traits_of(said.description, said.unit, said.as_of))
         await store.insert_child(scope.connection, child_id, known, said, keys, scope.now)
         await pairs.put_pairs(scope.connection, child_id, possible, scope.now)
         await self._keys.make(scope.connection, f"child/{child_id}")
@@ -366,7 +379,7 @@ class Desk:
             if row is not None:
                 await self._take_over(scope, row, replace(said, probability=found.sure.probability), actor)
                 return Taken(row.id, new=False)
-        return Taken(await self.register(scope, said, found.possible), new=True, possible=found.possible)
+        return Taken(await self.register(scope, said, found.possible, wanted=wanted), new=True, possible=found.possible)
 
     async def _take_over(
         self,

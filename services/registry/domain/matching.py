@@ -22,7 +22,7 @@ from services.registry.domain.names import (
     compare_given,
     compare_names,
     compare_people,
-    name_of,
+    fold,
     person,
     plain,
 )
@@ -80,9 +80,9 @@ def traits_of(description: ChildDescription, unit: str | None, as_of: date) -> T
         number=number if len(number) == 12 else None,
         carers=tuple(person(carer.name)[0] for carer in carers),
         unit=unit,
-        hamlet=name_of(description.hamlet).folded,
-        ethnicity=name_of(description.ethnicity).folded,
-        roles=tuple(_ROLES.get(name_of(carer.relation).folded, "") for carer in carers),
+        hamlet=fold(description.hamlet),
+        ethnicity=fold(description.ethnicity),
+        roles=tuple(_ROLES.get(fold(carer.relation), "") for carer in carers),
         nicknames=nicknames,
         estimated=born is None,
     )

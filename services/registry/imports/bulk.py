@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.desk import Desk
 from services.registry.domain.children import Statement
+from services.registry.domain.matching import Traits
 from services.registry.store.chunk import Chunk
 from services.registry.store.nearby import Memory
 from shared.messaging.router import Scope
@@ -57,8 +58,7 @@ async def take_over(
     scope = Scope("registry", cast("AsyncConnection", chunk), now)  # it answers in the connection's place
     outcomes = []
     for place, one in enumerate(said):
-        chunk.turn(place)
-        outcomes.append(await _record(desk, scope, chunk, one, actor))
+        outcomes.append(await _record(desk, scope, chunk, one, actor, chunk.turn(place)))
     await chunk.flush()
     if not rehearsal:
         await many.write()
@@ -67,11 +67,11 @@ async def take_over(
     return outcomes
 
 
-async def _record(desk: Desk, scope: Scope, chunk: Chunk, said: Statement, actor: str) -> Outcome:
+async def _record(desk: Desk, scope: Scope, chunk: Chunk, said: Statement, actor: str, wanted: Traits) -> Outcome:
     earlier = await chunk.statement(said.record_id)
     if earlier is not None and same_content(earlier[1], said):
         return Outcome("unchanged", earlier[0], 0, None, earlier[1].sequence)
-    taken = await desk.record(scope, said, correction=True, actor=actor)
+    taken = await desk.record(scope, said, correction=True, actor=actor, wanted=wanted)
     what: What = "new" if taken.new else "known" if earlier is None else "corrected"
     before = earlier[1] if earlier else None
     return Outcome(what, taken.child_id, len(taken.possible), before, before.sequence + 1 if before else said.sequence)

@@ -20,7 +20,7 @@ from services.registry.domain.children import Statement
 from services.registry.domain.matching import blocking_keys, traits_of
 from services.registry.domain.names import fold
 from services.registry.store import children as store
-from services.registry.store import imports
+from services.registry.store import imports, revisions
 from services.registry.store.imports import ImportRow
 from services.registry.store.packing import marks_of
 from shared.contracts.registry import ChildWithdrawn, RecordWithdrawn
@@ -41,7 +41,7 @@ async def undo_some(scope: Scope, keys: Keys, row: ImportRow) -> Counter[str]:
     founded = sorted({str(record.child_id) for record in said if record.founded})
     busy = await imports.others_words(scope.connection, row.id, founded)
     alone = [child_id for child_id in founded if child_id not in busy]
-    gone = await _withdraw(scope, alone)
+    gone = await _withdraw(scope, alone, row.who)
     desk = Desk(keys)
     for record in said:
         if str(record.record_id) not in gone:
@@ -52,9 +52,11 @@ async def undo_some(scope: Scope, keys: Keys, row: ImportRow) -> Counter[str]:
     return counts
 
 
-async def _withdraw(scope: Scope, children: Sequence[str]) -> dict[str, int]:
+async def _withdraw(scope: Scope, children: Sequence[str], actor: str) -> dict[str, int]:
     """Children that only the import tells of. Out: the records that went with them."""
     rows = [await store.child(scope.connection, child_id, lock=True) for child_id in children]
+    for child_id in children:
+        await revisions.put(scope.connection, child_id, scope.now, actor, "withdrawn")
     taken_back = await imports.withdraw_children(scope.connection, children, scope.now)
     for record in taken_back:
         await _tell_withdrawn(scope, str(record.record_id), str(record.child_id), record.sequence + 1)

@@ -221,8 +221,7 @@ new_child AS (
 _PUT_STATEMENT = """
 put_statement AS (
     INSERT INTO statement (record_id, child_id, register_kind, sector, as_of, unit, unit_text, description,
-                           circumstances, dropped_out, sequence, probability, marks,
-                           received_at)
+                           circumstances, dropped_out, sequence, probability, marks, received_at)
     VALUES (CAST(:record_id AS uuid), CAST(:id AS uuid), :register_kind, :sector, :as_of, :s_unit, :unit_text,
             CAST(:s_description AS jsonb), CAST(:s_circumstances AS text[]), :dropped_out, :s_sequence, :probability,
             CAST(:marks AS jsonb), :now)
@@ -281,10 +280,7 @@ async def _drop_withdrawn(connection: AsyncConnection, statement: Statement) -> 
 @chunked
 async def file(connection: AsyncConnection, child_id: str, keys: Iterable[int]) -> None:
     """File a child under further keys."""
-    await connection.execute(
-        text(f"WITH {_PUT_BLOCKS} SELECT 1"),
-        {"id": child_id, "keys": list(keys)},
-    )
+    await connection.execute(text(f"WITH {_PUT_BLOCKS} SELECT 1"), {"id": child_id, "keys": list(keys)})
 
 
 @chunked

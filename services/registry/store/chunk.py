@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.children import Known, Statement
 from services.registry.domain.lifecycle import Life
-from services.registry.domain.matching import SURE, Match, claim_keys, traits_of
+from services.registry.domain.matching import SURE, Match, Traits, claim_keys, traits_of
 from services.registry.store import children as store
 from services.registry.store.children import RECORD_COLUMNS, ChildRow, record_of
 from services.registry.store.chunk_writing import Changes, Version, write
@@ -35,8 +35,15 @@ class _Held:
     row: ChildRow
     standing: Standing
     revisions: int = 0
+    traits: Traits | None = None  # worked out when they are asked for
     said: dict[str, tuple[datetime, Statement]] = field(default_factory=dict)
     circumstances: dict[tuple[str, str], tuple[date, date | None]] = field(default_factory=dict)
+
+    def candidate(self) -> Candidate:
+        """The child as it is now, for comparing."""
+        if self.traits is None:
+            self.traits = self.row.traits
+        return Candidate(self.row.id, self.traits, self.row.status)
 
 
 class Chunk(ManyRows):
@@ -54,6 +61,7 @@ class Chunk(ManyRows):
         self._rehearsal = rehearsal
         self._places = (Tables(), _REHEARSED) if rehearsal else (Tables(),)
         self._neighbourhood = Neighbourhood(memory, self._places)
+        self._wanted: list[Traits] = []
         self._near: list[Near] = []
         self._turn = 0
         self._held: dict[str, _Held] = {}
@@ -66,7 +74,7 @@ class Chunk(ManyRows):
 
     async def load(self, said: Sequence[Statement]) -> None:
         """Read what the rows will ask for, and claim what they may found."""
-        wanted = [traits_of(one.description, one.unit, one.as_of) for one in said]
+        wanted = self._wanted = [traits_of(one.description, one.unit, one.as_of) for one in said]
         if not self._rehearsal:
             # Before anything is looked up: another replica that founds one of these children now has committed then.
             claims = sorted({key for traits in wanted for key in claim_keys(traits)})
@@ -84,9 +92,10 @@ class Chunk(ManyRows):
         meant = {child_id for near in self._near for child_id, (_, sure) in near.likely.items() if sure >= SURE}
         await self._read(meant | {found[0] for found in self._records.values() if found})
 
-    def turn(self, place: int) -> None:
-        """The desk comes to the row at `place` of those that were loaded."""
+    def turn(self, place: int) -> Traits:
+        """The desk comes to the row at `place` of those that were loaded. Out: what tells the described child apart."""
         self._turn = place
+        return self._wanted[place]
 
     async def settle(self) -> AsyncConnection:
         """Write everything out; what was read is read again when it is asked for."""
@@ -104,8 +113,8 @@ class Chunk(ManyRows):
             version = await write(self.connection, changes, rows, self._now, rehearsed=_REHEARSED)
         else:
             version = await write(self.connection, changes, rows, self._now)
-        for row in rows.values():
-            self._memory.put(version, row)
+        for child_id in rows:
+            self._memory.put(version, self._held[child_id].candidate())
 
     def kids(self) -> set[str]:
         """The children that may change: whose keys will be needed."""
@@ -132,7 +141,7 @@ class Chunk(ManyRows):
             if child_id in self._touched:
                 held = await self._one(child_id)
                 if held is not None and held.row.merged_into is None:
-                    found.append(Candidate(child_id, held.row.traits, held.row.status))
+                    found.append(held.candidate())
             elif child_id in likely:
                 found.append(likely[child_id][0])
         return found
@@ -169,7 +178,13 @@ class Chunk(ManyRows):
     ) -> None:
         """As `children.insert_child`."""
         new = Standing(Life(known.state, known.status), None, None, None)
-        self._held[child_id] = _Held(ChildRow(child_id, 1, known, None, now, now), new)
+        held = self._held[child_id] = _Held(ChildRow(child_id, 1, known, None, now, now), new)
+        if (known.description, known.unit, known.confirmed_on) == (
+            statement.description,
+            statement.unit,
+            statement.as_of,
+        ):
+            held.traits = self._wanted[self._turn]
         self._changes.new.append(child_id)
         self._touched.add(child_id)
         await self.put_statement(child_id, statement, keys, now)
@@ -214,6 +229,8 @@ class Chunk(ManyRows):
         if held is None:
             return
         self._touched.add(child_id)
+        if known is not held.row.known:
+            held.traits = None
         held.row = replace(held.row, sequence=sequence, known=known, changed_at=now)
         if child_id not in self._changes.new:
             self._changes.changed[child_id] = None

@@ -14,7 +14,7 @@ import asyncpg
 from sqlalchemy import Row
 
 from services.registry.domain.matching import POSSIBLE, Traits, compare, search_keys
-from services.registry.store.children import CHILD_COLUMNS, COMPARED, PER_KEY, ChildRow, child_of
+from services.registry.store.children import CHILD_COLUMNS, COMPARED, PER_KEY, child_of
 from shared.contracts.vocabulary import RecordStatus
 
 _REMEMBERED = 60_000
@@ -53,14 +53,12 @@ class Memory:
         self._known.move_to_end(child_id)
         return found[1]
 
-    def put(self, version: int, row: ChildRow) -> Candidate:
+    def put(self, version: int, found: Candidate) -> None:
         """Remember a version of a child."""
-        found = Candidate(row.id, row.traits, row.status)
-        self._known[row.id] = (version, found)
-        self._known.move_to_end(row.id)
+        self._known[found.id] = (version, found)
+        self._known.move_to_end(found.id)
         while len(self._known) > self._most:
             self._known.popitem(last=False)
-        return found
 
 
 @dataclass(slots=True)
@@ -130,7 +128,8 @@ class Neighbourhood:
                     known[child_id] = remembered
             for row in await raw.fetch(f"SELECT {CHILD_COLUMNS} FROM {place.child} WHERE id = ANY($1::uuid[])", unread):
                 child = child_of(cast("Row[Any]", _Record(row)))
-                known[child.id] = self._memory.put(versions[child.id], child)
+                known[child.id] = Candidate(child.id, child.traits, child.status)
+                self._memory.put(versions[child.id], known[child.id])
         return known
 
 
