@@ -5,8 +5,10 @@ from __future__ import annotations
 from shared.reference.access import Access
 from shared.reference.calendar import WorkCalendar
 from shared.reference.deadlines import Deadlines
+from shared.reference.exchange import Dhis2Words, Exchange
 from shared.reference.files import ReferenceDataError
 from shared.reference.forms import Forms
+from shared.reference.registry_fields import RegistryFields
 from shared.reference.terms import Terms
 from shared.reference.units import Units
 
@@ -35,5 +37,8 @@ def check() -> dict[str, int]:
         "deadlines": len(Deadlines.load().kinds()),
         "forms": len(Forms.load().codes()),
         "access": len(Access.load()),
+        "registry-fields": len(RegistryFields.load()),
+        "fhir-relations": len(Exchange.load().fhir.relations),
+        "dhis2-attributes": len(Dhis2Words.load().attributes),
         **{name: len(Terms.load(name).codes()) for name in Terms.names()},
     }
