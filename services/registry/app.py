@@ -11,6 +11,8 @@ from fastapi import APIRouter
 from services.registry.api import build_api, operate
 from services.registry.bulk.sweeping import Sweeps
 from services.registry.desk import Desk
+from services.registry.exchange.exporting import Exports
+from services.registry.exchange.intake import Intake
 from services.registry.handlers import routes
 from services.registry.office import Office
 from services.registry.pages import Room, build_pages
@@ -32,9 +34,11 @@ def build(context: ServiceContext) -> ServiceApp:
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
     router = APIRouter()
     sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
-    router.include_router(build_api(office))
+    exports = Exports(context.database, context.clock, units.name)
+    intake = Intake(desk, context.database, context.clock, units)
+    router.include_router(build_api(office, exports, intake, units))
     router.include_router(operate.routes(sweeps))
-    router.include_router(build_pages(Room(office, pages, units)))
+    router.include_router(build_pages(Room(office, pages, units), exports))
     return ServiceApp(
         router=router,
         pages=pages,

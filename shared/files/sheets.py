@@ -25,6 +25,12 @@ ROWS_PER_SHEET: Final = 1_000_000
 _MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 _OFFICE = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
 _PACKAGE = "http://schemas.openxmlformats.org/package/2006"
+_RELATIONSHIPS = (
+    f'<Relationships xmlns="{_PACKAGE}/relationships">'
+    f'<Relationship Id="r1" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/>'
+    f'<Relationship Id="r2" Type="{_PACKAGE}/relationships/metadata/core-properties" '
+    'Target="docProps/core.xml"/></Relationships>'
+)
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _LONGEST_HEADER = 250  # Excel's own limit is 255 signs
@@ -144,31 +150,25 @@ class XlsxTable:
         title, author, at = (escape(_NOT_XML.sub("", value)) for value in self._properties)
         yield "xl/workbook.xml", f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{sheets}</sheets></workbook>'
         yield "xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{_PACKAGE}/relationships">{links}</Relationships>'
-        yield (
-            "docProps/core.xml",
+        core = (
             f'<cp:coreProperties xmlns:cp="{_PACKAGE}/metadata/core-properties" '
             'xmlns:dc="http://purl.org/dc/elements/1.1/" xmlns:dcterms="http://purl.org/dc/terms/" '
             'xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance">'
             f"<dc:title>{title}</dc:title><dc:creator>{author}</dc:creator>"
             f"<dc:description>{escape(_NOT_XML.sub('', self._mark))}</dc:description>"
-            f'<dcterms:created xsi:type="dcterms:W3CDTF">{at}</dcterms:created></cp:coreProperties>',
+            f'<dcterms:created xsi:type="dcterms:W3CDTF">{at}</dcterms:created></cp:coreProperties>'
         )
-        yield (
-            "_rels/.rels",
-            f'<Relationships xmlns="{_PACKAGE}/relationships">'
-            f'<Relationship Id="r1" Type="{_OFFICE}/officeDocument" Target="xl/workbook.xml"/>'
-            f'<Relationship Id="r2" Type="{_PACKAGE}/relationships/metadata/core-properties" '
-            'Target="docProps/core.xml"/></Relationships>',
-        )
-        yield (
-            "[Content_Types].xml",
+        yield "docProps/core.xml", core
+        yield "_rels/.rels", _RELATIONSHIPS
+        types = (
             f'<Types xmlns="{_PACKAGE}/content-types">'
             '<Default Extension="rels" ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
             '<Default Extension="xml" ContentType="application/xml"/>'
             f'<Override PartName="/xl/workbook.xml" ContentType="{kind}.sheet.main+xml"/>{overrides}'
             '<Override PartName="/docProps/core.xml" '
-            'ContentType="application/vnd.openxmlformats-package.core-properties+xml"/></Types>',
+            'ContentType="application/vnd.openxmlformats-package.core-properties+xml"/></Types>'
         )
+        yield "[Content_Types].xml", types
 
 
 class _Pipe(io.RawIOBase):

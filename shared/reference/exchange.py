@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from shared.contracts.vocabulary import Register
 from shared.reference.files import ReferenceDataError, kept, read_yaml
@@ -131,4 +131,4 @@ class Exchange:
 
     def register_of(self, sector: str | None) -> Register:
         """What a source of a sector is taken to send: a report where nothing is said of it."""
-        return cast(Register, self.registers.get(sector or "", "report"))
+        return self.registers.get(sector or "", "report")

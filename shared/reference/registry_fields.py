@@ -61,7 +61,7 @@ class RegistryFields:
             raise ReferenceDataError(f"{_FILE}: fields and limits are needed")
         for known in self._limits:
             where = f"{_FILE}: limits of {known.effective_from}"
-            quotas = [number for quota in known.roles.values() for number in (quota.exports_per_day, quota.children_per_day)]
+            quotas = [min(quota.exports_per_day, quota.children_per_day) for quota in known.roles.values()]
             if min((known.purpose_least, known.minutes, known.at_once, *quotas)) < 1:
                 raise ReferenceDataError(f"{where}: every number is at least 1")
             if not (known.legal_source_vi and known.legal_source_en):
@@ -87,6 +87,10 @@ class RegistryFields:
         except (KeyError, TypeError, AttributeError) as error:
             raise ReferenceDataError(f"{_FILE}: {error!r}") from None
         return cls(fields, limits)
+
+    def all(self) -> tuple[ExportField, ...]:
+        """Every field, in the order of the columns."""
+        return tuple(self._fields.values())
 
     def of(self, role: str) -> tuple[ExportField, ...]:
         """The fields that a role may take along, in the order of the columns."""

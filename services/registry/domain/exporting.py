@@ -168,7 +168,10 @@ _FIELD_NOT_ALLOWED = Violation(
 _NO_FIELD = Violation("fields", "no-field", "Chọn ít nhất một mục.", "Choose at least one field.")
 _PURPOSE_UNREADABLE = _unreadable("purpose")
 _YEARS_SWAPPED = Violation(
-    "born_to", "years-swapped", "Năm sinh sau phải từ năm sinh trước trở đi.", "The last year must not be before the first."
+    "born_to",
+    "years-swapped",
+    "Năm sinh sau phải từ năm sinh trước trở đi.",
+    "The last year must not be before the first.",
 )
 _STATUS_HIDDEN = Violation(
     "status",
@@ -176,6 +179,4 @@ _STATUS_HIDDEN = Violation(
     "Hồ sơ đã khép lại hoặc được bảo vệ không được xuất.",
     "Records that are closed for good or protected are never exported.",
 )
-_NOBODY = Violation(
-    "export", "nobody", "Không có trẻ nào phù hợp bộ lọc này.", "No child fits this filter."
-)
+_NOBODY = Violation("export", "nobody", "Không có trẻ nào phù hợp bộ lọc này.", "No child fits this filter.")

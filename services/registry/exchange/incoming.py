@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 
 from shared.contracts.errors import Violation
-from shared.contracts.vocabulary import ChildDescription
+from shared.contracts.vocabulary import ChildDescription, in_calendar
+from shared.reference.calendar import LOCAL
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,3 +41,15 @@ def left_out(field_name: str) -> Violation:
 def refused(field_name: str, rule: str, vi: str, en: str) -> Violation:
     """A broken rule of the format, said with the field as the sender calls it."""
     return Violation(field_name, rule, f"Mục «{field_name}» {vi}.", f"Element «{field_name}» {en}.")
+
+
+def day_of(moment: str) -> date | None:
+    """The day in the province of a moment as systems write it; a moment without a zone is the province's. None where
+    it is no moment, or outside the calendar."""
+    try:
+        found = datetime.fromisoformat(moment.replace("Z", "+00:00"))
+    except ValueError:
+        return None
+    if not in_calendar(found):
+        return None
+    return found.date() if found.tzinfo is None else found.astimezone(LOCAL).date()

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.registry.pages import child, matches, register, search
+from services.registry.exchange.exporting import Exports
+from services.registry.pages import child, exports, matches, register, search
 from services.registry.pages.room import Room
 
 __all__ = ["Room", "build_pages"]
 
 
-def build_pages(room: Room) -> APIRouter:
+def build_pages(room: Room, leaving: Exports) -> APIRouter:
     """The service's pages, below /registry. Addresses with fixed words come before those with an id."""
     router = APIRouter()
     for part in (search, register, matches, child):
         router.include_router(part.routes(room))
+    router.include_router(exports.routes(room, leaving))
     return router

@@ -5,7 +5,7 @@ Every query here leaves out records that are merged, protected or closed for goo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncGenerator, Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
@@ -78,11 +78,15 @@ async def count(connection: AsyncConnection, wanted: Filter, units: Collection[s
 
 
 async def children(
-    connection: AsyncConnection, wanted: Filter, units: Collection[str] | None
-) -> AsyncIterator[list[Leaving]]:
-    """The children that fit as they were at one moment, through a cursor, by commune, hamlet and name."""
+    connection: AsyncConnection, wanted: Filter, units: Collection[str] | None, minutes: int
+) -> AsyncGenerator[list[Leaving], None]:
+    """The children that fit as they were at one moment, through a cursor, by commune, hamlet and name.
+
+    `minutes`: when nobody has taken the next chunk for so long, the database lets go.
+    """
     where, values = where_of(wanted, units)
     await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    await connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{int(minutes)}min'"))
     rows = await connection.stream(
         text(
             f"""SELECT {_COLUMNS} FROM child WHERE {where}

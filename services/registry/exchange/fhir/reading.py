@@ -4,16 +4,16 @@ in silence."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from datetime import date, datetime
+from datetime import date
 from typing import Any, Final
 
+from fhir.resources.R4B.patient import Patient
 from pydantic import ValidationError
 
 from services.registry.exchange.fhir.names import BIRTH_PLACE, ROLES, TEXT_EXTENSIONS, code_system, extension
-from services.registry.exchange.incoming import Incoming, left_out, refused
+from services.registry.exchange.incoming import Incoming, day_of, left_out, refused
 from shared.contracts.errors import Rejected, Violation, refuse_unstorable
 from shared.contracts.vocabulary import ChildDescription
-from shared.reference.calendar import LOCAL
 from shared.reference.exchange import FhirWords
 
 Json = Mapping[str, Any]
@@ -41,7 +41,7 @@ _PATHS: Final = {
 
 def path_of(field: str) -> str:
     """Where in a Patient a field of the registry stands."""
-    return _PATHS.get(field.split(".")[0], "Patient.extension" if "." not in field else field)
+    return _PATHS.get(field.partition(".")[0], "Patient.extension" if "." not in field else field)
 
 
 def read_patient(document: object, words: FhirWords) -> Incoming:
@@ -58,9 +58,7 @@ def read_patient(document: object, words: FhirWords) -> Incoming:
 
 
 def _structure(document: Json) -> list[Violation]:
-    """What breaks FHIR's own rules. The library's models are loaded when first needed: they are large."""
-    from fhir.resources.R4B.patient import Patient
-
+    """What breaks FHIR's own rules."""
     found: dict[str, Violation] = {}
     if "implicitRules" in document:
         found["r"] = refused("Patient.implicitRules", "must-understand", "không hiểu được", "cannot be understood")
@@ -116,7 +114,12 @@ class _Reading:
                 self._left_out.append(left_out(f"Patient.{name}"))
         if document.get("active") is False:
             self._wrong.append(
-                refused("Patient.active", "inactive", "cho biết hồ sơ đã ngừng dùng", "says that the record is no longer in use")
+                refused(
+                    "Patient.active",
+                    "inactive",
+                    "cho biết hồ sơ đã ngừng dùng",
+                    "says that the record is no longer in use",
+                )
             )
         self._meta(document.get("meta") or {})
         self._identifiers(document.get("identifier") or [])
@@ -138,7 +141,9 @@ class _Reading:
         except ValidationError as error:
             for item in error.errors(include_input=False, include_url=False, include_context=False):
                 place = path_of(str(item["loc"][0]))
-                self._wrong.append(refused(place, "value-invalid", "quá dài hoặc không hợp lệ", "is too long or not valid"))
+                self._wrong.append(
+                    refused(place, "value-invalid", "quá dài hoặc không hợp lệ", "is too long or not valid")
+                )
         return Incoming(
             source_id=_source_id(self._document, self._words),
             description=description,
@@ -152,11 +157,13 @@ class _Reading:
 
     def _meta(self, meta: Json) -> None:
         if updated := meta.get("lastUpdated"):
-            moment = datetime.fromisoformat(str(updated).replace("Z", "+00:00"))
-            if not 1900 <= moment.year <= 2199:
-                self._wrong.append(refused("Patient.meta.lastUpdated", "out-of-calendar", "ngoài lịch", "is outside the calendar"))
-                return
-            self._as_of = moment.astimezone(LOCAL).date()
+            self._as_of = day_of(str(updated))
+            if self._as_of is None:
+                self._wrong.append(
+                    refused(
+                        "Patient.meta.lastUpdated", "out-of-calendar", "không phải thời điểm có thật", "is no real time"
+                    )
+                )
 
     def _identifiers(self, identifiers: Iterable[Json]) -> None:
         for place, identifier in enumerate(identifiers):
@@ -188,7 +195,9 @@ class _Reading:
         try:
             self._said["birth_date"] = date.fromisoformat(born + "-01-01"[len(born) - 4 :] if precision else born)
         except ValueError:
-            self._wrong.append(refused("Patient.birthDate", "date-invalid", "không phải ngày có thật", "is no real date"))
+            self._wrong.append(
+                refused("Patient.birthDate", "date-invalid", "không phải ngày có thật", "is no real date")
+            )
             return
         if precision:
             self._said["birth_precision"] = precision
@@ -229,7 +238,9 @@ class _Reading:
         concepts = contact.get("relationship") or []
         relation = next((concept["text"] for concept in concepts if concept.get("text")), None)
         if relation is None:
-            codes = [c.get("code") for concept in concepts for c in concept.get("coding") or [] if c.get("system") == ROLES]
+            codes = [
+                c.get("code") for concept in concepts for c in concept.get("coding") or [] if c.get("system") == ROLES
+            ]
             relation = next((said for code in codes if (said := self._words.relation_words(str(code)))), None)
         phones = [t.get("value") for t in contact.get("telecom") or [] if t.get("system") in {None, "phone", "sms"}]
         address = contact.get("address") or {}
