@@ -12,10 +12,10 @@ from urllib.parse import quote
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
 
-from services.cases.domain.attachments import PART
 from services.cases.office import Office
 from services.cases.store import AttachmentFile
 from shared.privacy import DataKey
+from shared.privacy.sealing import PART
 
 # A type that a browser would run is never sent; were one to, it may do nothing (CSP3, sandbox).
 _HARMLESS: Mapping[str, str] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 
 from fastapi import HTTPException, Request
@@ -10,18 +11,18 @@ from starlette.responses import Response
 from services.cases import store
 from services.cases.desk.attachments import Said
 from services.cases.desk.incoming import IncomingFile
-from services.cases.domain.attachments import Attachment
+from services.cases.domain.attachments import Attachment, too_large
 from services.cases.domain.model import Actor, Case, Task, refuse
 from services.cases.downloads import file_answer
 from services.cases.office import Office
 from services.cases.reading import find_seen_case, find_seen_task, may_read_identity, reads_task_files
 from services.cases.store import AttachmentFile
-from services.cases.uploads import let_finish, read_upload
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import NotAllowedError
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
 from shared.privacy import Erased, Unreadable
+from shared.web.uploads import let_finish, read_upload
 
 
 class Filing:
@@ -63,13 +64,14 @@ class Filing:
             async with self.office.scope() as scope:
                 key = await self.desk.begin(scope, case_id, task_id, actor)
         except Rejected as rejected:
-            await let_finish(request, megabytes)
+            await let_finish(request, megabytes, too_large(megabytes))
             return None, {}, rejected.violations
         fields: Mapping[str, str] = {}
         try:
             async with self.desk.arriving:
                 with IncomingFile(key, new_id()) as content:
-                    upload = await read_upload(request, content, megabytes)
+                    upload = await read_upload(request, megabytes, content, too_large(megabytes))
+                    await asyncio.to_thread(content.end)
                     fields = upload.fields
                     if upload.problem is not None:
                         raise upload.problem

@@ -10,15 +10,18 @@ from fastapi import APIRouter
 
 from services.registry.api import build_api, operate
 from services.registry.bulk.sweeping import Sweeps
-from services.registry.desk import Desk
+from services.registry.desk import Desk, Lifecycle, Samples
 from services.registry.exchange.exporting import Exports
 from services.registry.exchange.intake import Intake
 from services.registry.handlers import routes
+from services.registry.keeper import Keeper
 from services.registry.office import Office
 from services.registry.pages import Room, build_pages
 from services.registry.store import children
+from services.registry.ticker import ticker
 from shared.messaging.service import BackgroundLoop, ServiceApp, ServiceContext
 from shared.messaging.waiting import pause
+from shared.reference.keeping import Keeping
 from shared.reference.units import Units
 from shared.web.pages import Pages
 
@@ -30,7 +33,10 @@ def build(context: ServiceContext) -> ServiceApp:
     """The registry in the given context."""
     units = Units.load()
     desk = Desk(context.keys)
+    rules = Keeping.load()
+    lifecycle = Lifecycle(desk, context.keys, rules)
     office = Office(desk, context.database, context.clock)
+    keeper = Keeper(office, lifecycle, Samples(desk, lifecycle, rules), rules)
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
     router = APIRouter()
     sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
@@ -38,13 +44,17 @@ def build(context: ServiceContext) -> ServiceApp:
     intake = Intake(desk, context.database, context.clock, units)
     router.include_router(build_api(office, exports, intake, units))
     router.include_router(operate.routes(sweeps))
-    router.include_router(build_pages(Room(office, pages, units), exports))
+    router.include_router(build_pages(Room(office, pages, units, keeper), exports))
     return ServiceApp(
         router=router,
         pages=pages,
         messaging=routes(desk, context.keys, units),
         migrations=Path(__file__).parent / "migrations",
-        background=[_forgetting(context), sweeps.sweep_when_asked],
+        background=[
+            _forgetting(context),
+            ticker(context.database, lifecycle, context.clock),
+            sweeps.sweep_when_asked,
+        ],
         learns_keys=True,
     )
 

@@ -10,15 +10,34 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from services.registry.domain.warnings import coded
+from services.registry.office import Begun
 from services.registry.store.finding import Wanted
 from shared.contracts.errors import Rejected, Violation
-from shared.contracts.vocabulary import ChildDescription, Person
+from shared.contracts.vocabulary import BirthPrecision, ChildDescription, Person, Stay
+from shared.reference.terms import Terms
 from shared.web.i18n import format_date
 
-CARERS: Final = 3
+# A form shows a line for each carer and as many more as are asked for; a record holds no more.
+CARERS: Final = 20
+_CARER_PARTS: Final = ("name", "relation", "phone", "address")
 _DATE: Final = re.compile(r"(\d{1,2})[/.\- ](\d{1,2})[/.\- ](\d{4})")
+_MONTH: Final = re.compile(r"(\d{1,2})[/.\- ](\d{4})")
+_YEAR: Final = re.compile(r"(?:19|20)\d\d")
 _ISO: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
-_TEXTS: Final = ("name", "ethnicity", "number", "address", "hamlet", "school", "grade")
+_TEXTS: Final = (
+    "name",
+    "ethnicity",
+    "number",
+    "birth_place",
+    "birth_certificate",
+    "health_insurance",
+    "address",
+    "hamlet",
+    "household",
+    "school",
+    "grade",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +58,23 @@ def parse_date(value: str) -> date:
         day, month, year = map(int, match.groups())
         return date(year, month, day)
     raise ValueError("no date")
+
+
+def parse_birth(value: str) -> tuple[date, BirthPrecision | None]:
+    """A birth date as people know it: a day, a month (03/2016) or a year. Raises ValueError."""
+    value = value.strip()
+    if match := _MONTH.fullmatch(value):
+        month, year = map(int, match.groups())
+        return date(year, month, 1), "month"
+    if _YEAR.fullmatch(value):
+        return date(int(value), 1, 1), "year"
+    return parse_date(value), None
+
+
+def write_birth(description: ChildDescription) -> str:
+    """A birth date as `parse_birth` reads it."""
+    written = format_date(description.birth_date)
+    return written[{"month": 3, "year": 6}.get(description.birth_precision or "", 0) :]
 
 
 def bad_date(field: str) -> Violation:
@@ -64,11 +100,39 @@ def read_child(values: Mapping[str, str], unit: str | None) -> Filled:
     wrong: list[Violation] = []
     said: dict[str, Any] = {name: " ".join(values.get(name, "").split()) or None for name in _TEXTS}
     said["sex"] = values.get("sex") or "unknown"
+    said["number"] = "".join((said["number"] or "").split()) or None
+    said["health"] = values.get("health", "").strip() or None
+    said |= _born(values, wrong)
+    said["disability_kinds"] = [
+        code for code in Terms.load("disability-kinds").codes() if values.get(f"disability_{code}")
+    ]
+    said["disability_level"] = values.get("disability_level") or None
+    said["ethnicity_code"], said["ethnicity_list"] = None, None
+    said["carers"] = _carers(values)
+    try:
+        said["stay"] = _stay(values, wrong)
+        description = coded(ChildDescription.model_validate(said))
+    except ValidationError as error:
+        wrong += [_not_valid(str(item["loc"][0])) for item in error.errors(include_input=False)]
+    if wrong:
+        raise Rejected(wrong)
+    return Filled(values, description, unit)
+
+
+def _born(values: Mapping[str, str], wrong: list[Violation]) -> dict[str, Any]:
+    said: dict[str, Any] = {"birth_date": None, "birth_precision": None, "age": None}
     if values.get("birth_date", "").strip():
         try:
-            said["birth_date"] = parse_date(values["birth_date"])
+            said["birth_date"], said["birth_precision"] = parse_birth(values["birth_date"])
         except ValueError:
-            wrong.append(bad_date("birth_date"))
+            wrong.append(
+                Violation(
+                    "birth_date",
+                    "birth-date-invalid",
+                    "Ngày sinh không hợp lệ. Ghi ngày/tháng/năm, hoặc tháng/năm, hoặc chỉ năm sinh.",
+                    "This is no birth date. Write day/month/year, or month/year, or the year alone.",
+                )
+            )
     elif age := values.get("age", "").strip():
         if age.isdigit() and int(age) <= 25:
             said["age"] = int(age)
@@ -81,32 +145,36 @@ def read_child(values: Mapping[str, str], unit: str | None) -> Filled:
                     "The age must be a whole number of years, such as 7.",
                 )
             )
-    number = "".join((said["number"] or "").split())
-    if number and not re.fullmatch(r"\d{12}", number):
-        wrong.append(
-            Violation(
-                "number",
-                "number-invalid",
-                "Số định danh cá nhân gồm đúng 12 chữ số.",
-                "A personal number has exactly 12 digits.",
-            )
-        )
-    said["number"] = number or None
-    said["carers"] = _carers(values)
-    try:
-        description = ChildDescription.model_validate(said)
-    except ValidationError as error:
-        wrong += [_not_valid(str(item["loc"][0])) for item in error.errors(include_input=False)]
-    if wrong:
-        raise Rejected(wrong)
-    return Filled(values, description, unit)
+    return said
+
+
+def _stay(values: Mapping[str, str], wrong: list[Violation]) -> Stay | None:
+    said: dict[str, Any] = {
+        name: " ".join(values.get(f"stay_{name}", "").split()) or None for name in ("unit", "address", "hamlet")
+    }
+    if since := values.get("stay_since", "").strip():
+        try:
+            said["since"] = parse_date(since)
+        except ValueError:
+            wrong.append(bad_date("stay_since"))
+    return Stay(**said) if any(said.values()) else None
+
+
+def carer_lines(values: Mapping[str, str]) -> int:
+    """How many lines for carers a form shows: those that are filled, and what was asked for; at least two."""
+    asked = values.get("carers", "")
+    filled = max(
+        (place for place in range(1, CARERS + 1) if any(values.get(f"carer{place}_{part}") for part in _CARER_PARTS)),
+        default=0,
+    )
+    return min(CARERS, max(2, filled, int(asked) if asked.isdigit() and len(asked) < 3 else 0))
 
 
 def _carers(values: Mapping[str, str]) -> list[Person]:
     found = []
     for place in range(1, CARERS + 1):
-        said = {part: values.get(f"carer{place}_{part}", "").strip()[:300] for part in ("name", "relation", "phone")}
-        if said["name"]:
+        said = {part: values.get(f"carer{place}_{part}", "").strip()[:300] for part in _CARER_PARTS}
+        if any(said.values()):
             found.append(Person(**said))
     return found
 
@@ -117,32 +185,83 @@ def _not_valid(field: str) -> Violation:
 
 def values_of(description: ChildDescription) -> dict[str, str]:
     """A description as a form shows it."""
-    values = {name: getattr(description, name) or "" for name in _TEXTS}
+    values = {name: getattr(description, name) or "" for name in (*_TEXTS, "health", "disability_level")}
     values["sex"] = description.sex
-    values["birth_date"] = format_date(description.birth_date)
+    values["birth_date"] = write_birth(description)
     values["age"] = "" if description.age is None else str(description.age)
-    for place, carer in enumerate(description.carers[:CARERS], start=1):
-        for part in ("name", "relation", "phone"):
+    values |= {f"disability_{code}": "1" for code in description.disability_kinds}
+    if stay := description.stay:
+        values |= {f"stay_{name}": getattr(stay, name) or "" for name in ("unit", "address", "hamlet")}
+        values["stay_since"] = format_date(stay.since) if stay.since else ""
+    for place, carer in enumerate(description.carers, start=1):
+        for part in _CARER_PARTS:
             values[f"carer{place}_{part}"] = getattr(carer, part) or ""
     return values
 
 
-def keep_carers(known: ChildDescription, wanted: ChildDescription) -> ChildDescription:
-    """Carers beyond those the form has room for stay as they are."""
-    return wanted.model_copy(update={"carers": [*wanted.carers, *known.carers[CARERS:]]})
+def as_known(known: ChildDescription, wanted: ChildDescription) -> ChildDescription:
+    """What a form cannot say otherwise than it is known is as it is known: codes beside words, a day known as a day."""
+    same: dict[str, Any] = {}
+    if wanted.ethnicity == known.ethnicity:
+        same |= {"ethnicity_code": known.ethnicity_code, "ethnicity_list": known.ethnicity_list}
+    if wanted.birth_date == known.birth_date and {wanted.birth_precision, known.birth_precision} == {None, "day"}:
+        same["birth_precision"] = known.birth_precision
+    return wanted.model_copy(update=same)
+
+
+def read_reason(values: Mapping[str, str]) -> str:
+    """Why something is changed: a code of the list, and words where there are any. Raises `Rejected`."""
+    reasons = Terms.load("correction-reasons")
+    code, words = values.get("reason", ""), " ".join(values.get("reason_words", "").split())
+    if code not in reasons.codes():
+        raise Rejected([Violation("reason", "reason-missing", "Hãy chọn lý do sửa.", "Choose why this is corrected.")])
+    if reasons.get(code, "words") and not words:
+        raise Rejected(
+            [Violation("reason_words", "reason-words-missing", "Hãy ghi rõ lý do.", "Say what the reason is.")]
+        )
+    return f"{code}: {words}" if words else code
+
+
+def read_begun(values: Mapping[str, str]) -> Begun:
+    """A circumstance that begins; the choice is a group, a flag, or a sub-group of a group. Raises `Rejected`."""
+    since = read_date(values, "since")
+    chosen = values.get("circumstance", "")
+    subgroups = Terms.load("circumstance-subgroups")
+    subgroup = chosen if chosen in subgroups else None
+    kind = values.get("evidence_kind", "")
+    return Begun(
+        code=str(subgroups.get(chosen, "group")) if subgroup else chosen,
+        since=since,
+        subgroup=subgroup,
+        evidence_kind=kind if kind in Terms.load("evidence-kinds") else None,
+        evidence=" ".join(values.get("evidence", "").split())[:300] or None,
+    )
+
+
+def read_end(values: Mapping[str, str]) -> str:
+    """Why a circumstance ends. Raises `Rejected`."""
+    code = values.get("end_reason", "")
+    if code not in Terms.load("circumstance-ends").codes():
+        raise Rejected(
+            [Violation("end_reason", "end-reason-missing", "Hãy chọn vì sao kết thúc.", "Choose why it ends.")]
+        )
+    return code
 
 
 def not_clearable(known: ChildDescription, wanted: ChildDescription) -> list[Violation]:
-    """Fields that a person emptied: what a source says stays until somebody says what is right instead."""
-    names = [name for name in (*_TEXTS, "birth_date") if getattr(known, name) and not getattr(wanted, name)]
+    """What a record cannot be without: a name, and a birth date or an age."""
+    wrong = [] if wanted.name or not known.name else ["name"]
+    dated = known.birth_date is not None or known.age is not None
+    if dated and wanted.birth_date is None and wanted.age is None:
+        wrong.append("birth_date")
     return [
         Violation(
             name,
             "not-clearable",
-            "Không thể để trống mục mà một nguồn đã ghi. Hãy ghi thông tin đúng.",
-            "What a source has told cannot be emptied. Write what is right instead.",
+            "Không thể để trống mục này. Hãy ghi thông tin đúng.",
+            "This cannot be emptied. Write what is right instead.",
         )
-        for name in names
+        for name in wrong
     ]
 
 

@@ -17,6 +17,8 @@ from services.registry.domain.children import (
 )
 from services.registry.domain.matching import Identification, claim_keys, traits_of
 from services.registry.domain.names import fold
+from services.registry.domain.warnings import coded
+from services.registry.following import follow_cases
 from services.registry.merging import merge
 from services.registry.store import children as store
 from services.registry.store.children import Observation
@@ -39,7 +41,7 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
     @router.handles(ChildRecorded)
     async def on_recorded(received: Received[ChildRecorded], scope: Scope) -> None:
         data = received.data
-        description = await keys.open(scope.connection, data.child, ChildDescription)
+        description = coded(await keys.open(scope.connection, data.child, ChildDescription))
         # A source that does not say when speaks of today.
         as_of = data.as_of or today(scope)
         if found := refusals(description, as_of, today(scope)):
@@ -98,6 +100,7 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
             return
         await settle_chosen(desk, scope, received.data, description)
 
+    follow_cases(router)
     return router
 
 

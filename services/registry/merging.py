@@ -61,7 +61,7 @@ async def merge(scope: Scope, desk: Desk, one: str, other: str, by: str, *, pair
     await pairs.put_merge(
         connection, Merge(merge_id, kept.id, gone.id, tuple(records), pair_id, scope.now, by, undone_at=None)
     )
-    sequence = await desk.refresh(scope, kept, by, today(scope))
+    sequence = await desk.refresh(scope, kept, by, today(scope), cause="merged")
     after = await _live(scope, kept.id)
     event = ChildMerged(child_id=kept.id, facts=after.known.facts, merged_id=gone.id)
     await scope.emit(event, subject=kept.id, sequence=sequence + 1, unit=after.known.unit)
@@ -165,8 +165,8 @@ async def _part(
         keys = blocking_keys(traits_of(said.description, said.unit, said.as_of))
         await store.put_statement(connection, child_id, said, keys, scope.now)
         await emit_link(scope, child_id, said)
-    await desk.refresh(scope, await _live(scope, child_id), by, today(scope))
-    await desk.refresh(scope, kept, by, today(scope))
+    await desk.refresh(scope, await _live(scope, child_id), by, today(scope), cause="separated")
+    await desk.refresh(scope, kept, by, today(scope), cause="separated")
     for row_id in (kept.id, child_id):
         row = await _live(scope, row_id)
         await store.file(connection, row_id, blocking_keys(row.traits))

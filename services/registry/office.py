@@ -8,31 +8,43 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from sqlalchemy import Row
 
 from services.registry import merging
-from services.registry.desk import Desk, Taken, today
-from services.registry.domain.children import Statement, circumstance_refusals
+from services.registry.desk import ZONE, Desk, Taken, today
+from services.registry.domain.children import Change, Known, Revision, Statement, changes, circumstance_refusals
 from services.registry.domain.matching import Comparison, Identification, Match, compare, traits_of
+from services.registry.seeing import NotThereError as NotThereError  # noqa: PLC0414 - known from here, too
+from services.registry.seeing import is_id as is_id  # noqa: PLC0414
+from services.registry.seeing import seen, sees, visible
+from services.registry.store import cases, finding, pairs, photos, revisions
 from services.registry.store import children as store
-from services.registry.store import finding, pairs
+from services.registry.store import lifecycle as lives
+from services.registry.store.cases import CaseSeen
 from services.registry.store.children import ChildRow, Observation
 from services.registry.store.finding import Wanted
+from services.registry.store.lifecycle import Standing
 from services.registry.store.pairs import Merge, Pair, Split
-from shared.contracts.errors import Rejected, Violation
+from services.registry.store.photos import Photo
+from shared.contracts.errors import Rejected, Violation, refuse_unstorable
 from shared.contracts.vocabulary import ChildDescription
 from shared.database import Database
+from shared.files.contents import Content
 from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, Role
-from shared.messaging.outbox import new_id, stable_id
+from shared.messaging.outbox import stable_id
 from shared.messaging.router import Clock, Scope
 from shared.reference.terms import Terms
 
-
-class NotThereError(Exception):
-    """There is no such child, pair or merge, or it is not for this person: which of them is not told."""
+_REASON_LENGTH = 300
+_TAKEN_LATER = Violation(
+    "taken_on",
+    "taken-in-future",
+    "Ngày chụp không được sau ngày hôm nay.",
+    "The day it was taken must not be after today.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +55,37 @@ class ChildFile:
     statements: Sequence[Statement]
     circumstances: Sequence[Observation]
     history: Sequence[Row[Any]]
+    revisions: Sequence[Revision]
     merges: Sequence[Merge]
     splits: Sequence[Split]
     accesses: Sequence[Row[Any]]
     waiting: int
     today: date
+    standing: Standing
+    photo_added_at: datetime | None
+    cases: Sequence[CaseSeen]
+
+    @property
+    def changes(self) -> list[Change]:
+        """What changed, the newest first."""
+        return changes(self.revisions, self.row.known)
+
+    @property
+    def told(self) -> list[Any]:
+        """The same with what else was done to the record, the newest first."""
+        done = [event for event in self.history if event.kind != "registered"]
+        return sorted([*self.changes, *done], key=lambda event: event.at, reverse=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """A circumstance as a person records it: codes of the reference lists, and words on the evidence."""
+
+    code: str
+    since: date
+    subgroup: str | None = None
+    evidence_kind: str | None = None
+    evidence: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +140,7 @@ class Office:
             asked = allowed if wanted.units is None else [unit for unit in wanted.units if unit in allowed]
             wanted = replace(wanted, units=asked)
         async with self.scope() as scope:
-            found = await finding.search(scope.connection, wanted)
+            found = await visible(scope, principal, await finding.search(scope.connection, wanted))
             await finding.log_access(
                 scope.connection, scope.now, principal.id, "search", fields=wanted.fields, found=len(found)
             )
@@ -129,11 +167,14 @@ class Office:
     async def matches(self, principal: Principal, matches: Sequence[Match]) -> list[tuple[Match, ChildRow | None]]:
         """Rows of matches; None for a child of another commune."""
         async with self.scope() as scope:
-            rows = [(match, await store.current(scope.connection, match.child_id)) for match in matches]
-            for _, row in rows:
-                if row is not None and principal.may_see(row.known.unit):
-                    await finding.log_access(scope.connection, scope.now, principal.id, "match", row.id)
-        return [(match, row if row is not None and principal.may_see(row.known.unit) else None) for match, row in rows]
+            found: list[tuple[Match, ChildRow | None]] = []
+            for match in matches:
+                row = await store.current(scope.connection, match.child_id)
+                visible = row if row is not None and await sees(scope, principal, row) else None
+                if visible is not None:
+                    await finding.log_access(scope.connection, scope.now, principal.id, "match", visible.id)
+                found.append((match, visible))
+        return found
 
     async def register(
         self, principal: Principal, description: ChildDescription, unit: str | None, seen: Sequence[str]
@@ -144,28 +185,78 @@ class Office:
             return await self._desk.open_record(scope, description, unit, _actor(principal), seen=seen)
 
     async def correct(
-        self, principal: Principal, child_id: str, wanted: ChildDescription, unit: str | None, version: int
+        self,
+        principal: Principal,
+        child_id: str,
+        wanted: ChildDescription,
+        unit: str | None,
+        version: int,
+        reason: str,
     ) -> None:
-        """Correct or move a child. Raises `Rejected`, `VersionConflictError`, `NotThereError`, `NotAllowedError`."""
+        """Correct or move a child, saying why.
+
+        Raises: `Rejected`, `VersionConflictError`, `NotThereError`, `NotAllowedError`.
+        """
         async with self.scope() as scope:
             row = await self._seen(scope, principal, child_id)
             _must_edit(principal, row.known.unit)
-            await self._desk.correct(scope, row.id, wanted, unit, version=version, actor=_actor(principal))
+            said = _reason(reason)
+            await self._desk.correct(scope, row.id, wanted, unit, version=version, actor=_actor(principal), reason=said)
 
-    async def begin(self, principal: Principal, child_id: str, code: str, since: date, evidence: str | None) -> None:
+    async def settle(
+        self, principal: Principal, child_id: str, field: str, record_id: str, version: int, reason: str
+    ) -> None:
+        """Decide which source is right where several contradict each other, saying why.
+
+        Raises: `Rejected`, `VersionConflictError`, `NotThereError`, `NotAllowedError`.
+        """
+        async with self.scope() as scope:
+            row = await self._seen(scope, principal, child_id)
+            _must_edit(principal, row.known.unit)
+            said = _reason(reason)
+            try:
+                await self._desk.settle(
+                    scope, row.id, field, record_id, version=version, actor=_actor(principal), reason=said
+                )
+            except LookupError:
+                raise NotThereError from None
+
+    async def as_it_was(self, principal: Principal, child_id: str, day: date) -> tuple[ChildRow, Known | None]:
+        """What was known of a child at the end of a day; None: nothing, it was not recorded yet. The look is logged.
+
+        Raises: `NotThereError`.
+        """
+        async with self.scope() as scope:
+            row = await self._seen(scope, principal, child_id)
+            moment = datetime.combine(day + timedelta(days=1), time(), ZONE)
+            change = await revisions.following(scope.connection, row.id, moment)
+            await finding.log_access(scope.connection, scope.now, principal.id, "child-page", row.id)
+        if row.registered_at >= moment:
+            return row, None
+        return row, change.before if change else row.known
+
+    async def begin(self, principal: Principal, child_id: str, begun: Begun) -> None:
         """A circumstance begins. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
         async with self.scope() as scope:
             row = await self._seen(scope, principal, child_id, lock=True)
             _must_edit(principal, row.known.unit)
-            listed = any(code in Terms.load(name) for name in ("circumstances", "flags"))
-            if found := circumstance_refusals(since, None, today(scope), listed=listed):
+            listed = any(begun.code in Terms.load(name) for name in ("circumstances", "flags"))
+            if found := circumstance_refusals(begun.since, None, today(scope), listed=listed):
                 raise Rejected(found)
-            record_id = stable_id("circumstance", row.id, code, since.isoformat())
-            seen = Observation(record_id, code, since, None, "dolisa", evidence)
+            seen = Observation(
+                record_id=stable_id("circumstance", row.id, begun.code, begun.since.isoformat()),
+                code=begun.code,
+                since=begun.since,
+                until=None,
+                sector="dolisa",
+                evidence=begun.evidence,
+                subgroup=begun.subgroup,
+                evidence_kind=begun.evidence_kind,
+            )
             await self._desk.observe(scope, row, seen, _actor(principal))
 
-    async def end(self, principal: Principal, child_id: str, code: str, until: date) -> None:
-        """A circumstance ends. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
+    async def end(self, principal: Principal, child_id: str, code: str, until: date, reason: str) -> None:
+        """A circumstance ends, saying why. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
         async with self.scope() as scope:
             row = await self._seen(scope, principal, child_id, lock=True)
             _must_edit(principal, row.known.unit)
@@ -174,7 +265,41 @@ class Office:
             found = circumstance_refusals(first or until, until, today(scope), listed=first is not None)
             if found:
                 raise Rejected(found)
-            await self._desk.end(scope, row, code, until, _actor(principal))
+            await self._desk.end(scope, row, code, until, _actor(principal), reason=_reason(reason))
+
+    async def photo(self, principal: Principal, child_id: str) -> tuple[Photo, bytes]:
+        """A child's photograph; the look is logged. Raises `NotThereError`."""
+        async with self.scope() as scope:
+            row = await self._seen(scope, principal, child_id)
+            found = await self._desk.photos.open(scope, row.id)
+            if found is None:
+                raise NotThereError
+            await finding.log_access(scope.connection, scope.now, principal.id, "photo", row.id)
+        return found
+
+    async def add_photo(self, principal: Principal, child_id: str, content: Content, taken_on: date | None) -> None:
+        """Keep a child's photograph. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
+        async with self.scope() as scope:
+            row = await self._seen(scope, principal, child_id, lock=True)
+            _must_edit(principal, row.known.unit)
+            if taken_on is not None and taken_on > today(scope):
+                raise Rejected([_TAKEN_LATER])
+            await self._desk.photos.add(scope, row, content, taken_on, _actor(principal))
+
+    async def drop_photo(self, principal: Principal, child_id: str) -> None:
+        """Take a child's photograph away. Raises `NotThereError`, `NotAllowedError`."""
+        async with self.scope() as scope:
+            row = await self._seen(scope, principal, child_id, lock=True)
+            _must_edit(principal, row.known.unit)
+            await self._desk.photos.drop(scope, row, _actor(principal))
+
+    async def contradictions(self, principal: Principal, passed: int, limit: int) -> list[ChildRow]:
+        """Children in the person's communes whose sources contradict each other, from place `passed` (from 0) on."""
+        async with self.scope() as scope:
+            found = await store.contradicted(scope.connection, units_of(principal), passed, limit)
+            for row in found:
+                await finding.log_access(scope.connection, scope.now, principal.id, "match", row.id)
+        return found
 
     async def question(
         self, principal: Principal, passed: int, unit: str | None = None
@@ -272,11 +397,15 @@ class Office:
             statements=await store.statements(connection, row.id),
             circumstances=await store.circumstances(connection, row.id),
             history=await store.history(connection, row.id),
+            revisions=await revisions.of_child(connection, row.id),
             merges=await pairs.merges_into(connection, row.id),
             splits=await pairs.splits_of(connection, row.id),
             accesses=await finding.accesses(connection, row.id),
             waiting=len(await pairs.pairs_of(connection, row.id)),
             today=today(scope),
+            standing=await lives.standing(connection, row.id),
+            photo_added_at=await photos.added_at(connection, row.id),
+            cases=await cases.of_child(connection, row.id),
         )
 
     async def _existing(self, scope: Scope, child_id: str) -> ChildRow:
@@ -286,19 +415,11 @@ class Office:
         return row
 
     async def _seen(self, scope: Scope, principal: Principal, child_id: str, *, lock: bool = False) -> ChildRow:
-        row = await store.current(scope.connection, child_id, lock=lock) if is_id(child_id) else None
-        if row is None or not principal.may_see(row.known.unit):
-            raise NotThereError
-        return row
+        return await seen(scope, principal, child_id, lock=lock)
 
     async def _visible(self, scope: Scope, principal: Principal, match: Match) -> bool:
         row = await store.current(scope.connection, match.child_id)
-        return row is not None and principal.may_see(row.known.unit)
-
-
-def is_id(value: str) -> bool:
-    """Whether a text has the form of our ids."""
-    return len(value) == len(new_id()) and all(letter in "0123456789abcdef-" for letter in value)
+        return row is not None and await sees(scope, principal, row)
 
 
 def _actor(principal: Principal) -> str:
@@ -308,6 +429,24 @@ def _actor(principal: Principal) -> str:
 def _must_edit(principal: Principal, unit: str | None) -> None:
     if not principal.may(Permission.EDIT_CHILDREN) or not principal.may_see(unit):
         raise NotAllowedError("The role or the place does not allow this")
+
+
+def _reason(text: str) -> str:
+    """Why a record is corrected. Raises `Rejected`."""
+    refuse_unstorable(text, "reason")
+    said = " ".join(text.split())
+    if not said:
+        raise Rejected(
+            [
+                Violation(
+                    "reason",
+                    "reason-missing",
+                    "Hãy nêu lý do: căn cứ vào đâu, vì sao sửa.",
+                    "Say why: on what grounds, what for.",
+                )
+            ]
+        )
+    return said[:_REASON_LENGTH]
 
 
 _REASON_MISSING = Violation(

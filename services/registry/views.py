@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Final
 
-from services.registry.domain.children import Known
-from shared.contracts.vocabulary import ChildDescription, age_on
+from services.registry.domain.children import Known, Source, lead_of
+from shared.contracts.vocabulary import ChildDescription, Person, Stay, age_on
 from shared.reference.terms import Terms
 from shared.web.navigation import SECTOR_NAMES
 
@@ -24,15 +24,82 @@ FIELDS: Final = {
     "birth_date": "Ngày sinh",
     "age": "Tuổi ước chừng",
     "sex": "Giới tính",
+    "birth_place": "Nơi sinh",
+    "birth_certificate": "Giấy khai sinh",
     "ethnicity": "Dân tộc",
     "number": "Số định danh cá nhân",
-    "address": "Địa chỉ",
+    "unit": "Xã, phường nơi ở",
     "hamlet": "Thôn, xóm, tổ",
+    "address": "Địa chỉ",
+    "household": "Số hộ khẩu, mã hộ",
+    "stay": "Nơi tạm trú",
     "school": "Trường",
     "grade": "Lớp",
+    "health_insurance": "Thẻ bảo hiểm y tế",
+    "health": "Sức khỏe",
+    "disability_kinds": "Dạng khuyết tật",
+    "disability_level": "Mức độ khuyết tật",
     "carers": "Người chăm sóc",
-    "unit": "Xã, phường nơi ở",
 }
+# Shown though nobody said them; shown in short lists only where somebody did.
+ALWAYS: Final = frozenset({"name", "birth_date", "sex", "number", "ethnicity", "unit", "carers"})
+RARE: Final = (
+    "birth_place",
+    "birth_certificate",
+    "household",
+    "stay",
+    "health_insurance",
+    "health",
+    "disability_kinds",
+    "disability_level",
+)
+# What clerks write most; anything else may be typed.
+RELATIONS: Final = (
+    "mẹ",
+    "cha",
+    "ông nội",
+    "bà nội",
+    "ông ngoại",
+    "bà ngoại",
+    "anh",
+    "chị",
+    "cô",
+    "dì",
+    "chú",
+    "bác",
+    "cậu",
+    "mẹ kế",
+    "cha dượng",
+    "người giám hộ",
+    "cơ sở trợ giúp xã hội",
+)
+METHODS: Final = {
+    "home-visit": "đến nhà",
+    "papers": "đối chiếu giấy tờ",
+    "phone": "gọi điện",
+    "school-list": "đối chiếu danh sách trường",
+    "blind": "phúc tra độc lập",
+}
+CAUSES: Final = {
+    "told": "Nguồn gửi thông tin",
+    "corrected": "Sửa thông tin",
+    "moved": "Chuyển nơi ở",
+    "settled": "Chọn giữa các nguồn mâu thuẫn",
+    "verified": "Xác minh",
+    "circumstance": "Hoàn cảnh thay đổi",
+    "changed": "Thông tin thay đổi",
+    "merged": "Gộp hai hồ sơ",
+    "separated": "Tách lại hai hồ sơ",
+    "checked": "Đã kiểm tra",
+    "due": "Đến hạn xác minh lại",
+    "aged-out": "Đã đủ 16 tuổi",
+    "deceased": "Đã mất",
+    "moved-away": "Chuyển đi tỉnh khác",
+    "adopted": "Đã được nhận làm con nuôi",
+    "withdrawn": "Đã rút khỏi sổ",
+    "returned": "Mở lại hồ sơ",
+}
+CASE_STATUSES: Final = {"open": "đang xử lý", "closed": "đã kết thúc", "merged": "đã nhập vào vụ khác"}
 REASONS: Final = {
     "name-same": "cùng họ tên",
     "name-same-without-marks": "cùng họ tên, một bên không dấu",
@@ -81,8 +148,42 @@ HISTORY: Final = {
     "changed": "Thông tin thay đổi",
     "merged": "Gộp hai hồ sơ",
     "separated": "Tách lại hai hồ sơ",
+    "photo-added": "Thêm ảnh",
+    "photo-dropped": "Gỡ ảnh",
 }
-ACTS: Final = {"child-page": "Xem hồ sơ", "match": "Xem khi so sánh hồ sơ"}
+ACTS: Final = {
+    "child-page": "Xem hồ sơ",
+    "match": "Xem khi so sánh hồ sơ",
+    "photo": "Xem ảnh",
+    "export": "Xuất ra tệp",
+    "exchange": "Hệ thống khác đọc",
+}
+
+
+STATES: Final = {
+    "collected": "Mới thu thập",
+    "checked": "Đã kiểm tra",
+    "verified": "Đã xác minh",
+    "due": "Đến hạn xác minh lại",
+}
+STATUSES: Final = {
+    "active": "Đang theo dõi",
+    "aged-out": "Đã đủ 16 tuổi",
+    "deceased": "Đã mất",
+    "moved-away": "Chuyển đi tỉnh khác",
+    "adopted": "Đã được nhận làm con nuôi",
+    "withdrawn": "Đã rút khỏi sổ",
+    "erased": "Đã xóa theo luật",
+}
+WORK_LISTS: Final = {
+    "due": "Đến hạn xác minh lại",
+    "arrived": "Mới chuyển đến, chờ kiểm tra",
+    "collected": "Chưa xác minh lần nào",
+    "conflicts": "Các nguồn nói khác nhau",
+    "growing-up": "Đủ 16 tuổi trong tháng này",
+    "closed": "Hồ sơ đã đóng",
+}
+WITHDRAWN: Final = {"not-a-child": "Không phải trẻ em", "made-up": "Không có người này"}
 
 
 class Names:
@@ -107,12 +208,65 @@ class Names:
         return Terms.load("flags").label(code, self._language)
 
     def circumstances(self) -> list[tuple[str, str]]:
-        """All circumstances, for a choice."""
-        codes = (*Terms.load("circumstances").codes(), *Terms.load("flags").codes())
-        return [(code, self.circumstance(code)) for code in codes]
+        """All circumstances, for a choice; a group's sub-groups stand behind it."""
+        subgroups = Terms.load("circumstance-subgroups")
+        found: list[tuple[str, str]] = []
+        for code in (*Terms.load("circumstances").codes(), *Terms.load("flags").codes()):
+            found.append((code, self.circumstance(code)))
+            found += [
+                (sub, f"\u2003– {subgroups.label(sub, self._language)}")
+                for sub in subgroups.codes()
+                if subgroups.get(sub, "group") == code
+            ]
+        return found
+
+    def term(self, name: str, code: str | None) -> str:
+        """What a code of a reference list means; nothing for no code."""
+        return "" if code is None else Terms.load(name).label(code, self._language)
+
+    def terms(self, name: str) -> list[tuple[str, str]]:
+        """A reference list for a choice."""
+        return [(code, self.term(name, code)) for code in Terms.load(name).codes()]
+
+    def reason(self, text: str | None) -> str:
+        """Why something was changed or ended: a code of the lists, perhaps with words behind it, or words alone."""
+        code, _, words = (text or "").partition(": ")
+        listed = next((name for name in ("correction-reasons", "circumstance-ends") if code in Terms.load(name)), None)
+        if listed is None:
+            return text or ""
+        return f"{self.term(listed, code)}: {words}" if words else self.term(listed, code)
+
+    def value(self, name: str, value: object, unit: Callable[[str], str] = str) -> str:
+        """A field's value in words. `unit`: names a commune."""
+        if value in (None, [], ""):
+            return "–"
+        if name == "birth_date":
+            return "/".join(reversed(str(value).split("-")))
+        if name == "sex":
+            return self.of(SEXES, str(value))
+        if name == "unit":
+            return unit(str(value))
+        if name == "disability_level":
+            return self.term("disability-levels", str(value))
+        if isinstance(value, Stay):
+            place = [value.address, value.hamlet, unit(value.unit) if value.unit else None]
+            return ", ".join(part for part in place if part)
+        if isinstance(value, list):
+            return ", ".join(
+                (item.name or "–") if isinstance(item, Person) else self.term("disability-kinds", str(item))
+                for item in value
+            )
+        return str(value)
+
+    def source(self, known: Known, name: str) -> Source | None:
+        """Where a field comes from; of a birth date that nobody knows, the age."""
+        found = known.sources.get(lead_of(name))
+        return known.sources.get("age") if found is None and name == "birth_date" else found
 
     def actor(self, actor: str) -> str:
         """Who did something: a sector by its name, a person by the sign-in name."""
+        if actor == "time":
+            return self._say("tự động")
         if actor.startswith("person:"):
             return actor.removeprefix("person:")
         return self._say(SECTOR_NAMES[actor]) if actor in SECTOR_NAMES else actor
@@ -123,6 +277,16 @@ def age(description: ChildDescription, day: date) -> int | None:
     if description.birth_date is not None:
         return age_on(description.birth_date, day)
     return description.age
+
+
+def any_of(values: Mapping[str, str], names: Iterable[str]) -> bool:
+    """Whether a form has anything in some of its fields."""
+    return any(values.get(name) for name in names)
+
+
+def any_disability(values: Mapping[str, str]) -> bool:
+    """Whether a form has a kind of disability ticked."""
+    return any_of(values, (f"disability_{code}" for code in Terms.load("disability-kinds").codes()))
 
 
 def differing(one: Known, other: Known) -> dict[str, str]:

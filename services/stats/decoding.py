@@ -27,7 +27,17 @@ from shared.contracts import cases, registry
 from shared.contracts.base import CONTRACTS, Contract
 from shared.contracts.envelope import STRUCTURED_TYPE, Envelope, from_kafka
 from shared.contracts.errors import Rejected, Violation
-from shared.contracts.vocabulary import UNCLASSIFIED, AgeBand, DangerNow, Register, Request, RiskLevel, Sector, Sex
+from shared.contracts.vocabulary import (
+    UNCLASSIFIED,
+    AgeBand,
+    DangerNow,
+    RecordStatus,
+    Register,
+    Request,
+    RiskLevel,
+    Sector,
+    Sex,
+)
 from shared.messaging.processing import Record
 
 # Vietnam has had one offset since 1975 and no summer time: cheaper than a zone's rules for every event.
@@ -73,6 +83,7 @@ class ChildFacts(msgspec.Struct, frozen=True):
     birth_year: int | None = None
     birth_month: int | None = None
     circumstances: list[str] = []
+    status: RecordStatus = "active"
 
 
 class ConcernEvent(msgspec.Struct, frozen=True):
@@ -149,6 +160,19 @@ class MergedEvent(msgspec.Struct, frozen=True):
     child_id: str
     facts: ChildFacts
     merged_id: str
+
+
+class ErasedEvent(msgspec.Struct, frozen=True):
+    """A child was erased by law."""
+
+    child_id: str
+
+
+class RecordWithdrawnEvent(msgspec.Struct, frozen=True):
+    """A source's statement counts no more."""
+
+    record_id: str
+    child_id: str
 
 
 class LinkedEvent(msgspec.Struct, frozen=True):
@@ -309,6 +333,8 @@ def _incident(data: IncidentEvent, sequence: int, _subject: str) -> Said:
 
 
 def _child_fact(child_id: str, facts: ChildFacts, sequence: int) -> Fact:
+    if facts.status != "active":  # grown up, dead, gone, adopted, none at all: no child of the province any more
+        return Fact(Kind.CHILD, key_of(child_id), sequence, None)
     cell = Cell(
         Kind.CHILD,
         unit=facts.unit or UNCLASSIFIED,
@@ -330,6 +356,17 @@ def _merged(data: MergedEvent, sequence: int, subject: str) -> Said:
     stayed = (_child_fact(data.child_id, data.facts, sequence),) if subject == data.child_id else ()
     merges = (Merge(gone, stays),) if gone != stays else ()
     return Said((left, *stayed) if merges else stayed, merges=merges)
+
+
+def _erased(data: ErasedEvent, _sequence: int, _subject: str) -> Said:
+    return Said((Fact(Kind.CHILD, key_of(data.child_id), FINAL, None),))
+
+
+def _record_withdrawn(data: RecordWithdrawnEvent, sequence: int, _subject: str) -> Said:
+    record = key_of(data.record_id)
+    # In no register any more, as far as this record goes.
+    link = Link(record, key_of(data.child_id), "", sequence)
+    return Said((Fact(Kind.RECORD, record, sequence, None),), (link,))
 
 
 def _linked(data: LinkedEvent, sequence: int, _subject: str) -> Said:
@@ -366,6 +403,14 @@ _CHILD = (
     registry.CircumstanceStarted,
     registry.CircumstanceEnded,
     registry.ChildSplit,
+    registry.ChildChecked,
+    registry.ChildVerified,
+    registry.ChildVerificationDue,
+    registry.ChildAgedOut,
+    registry.ChildDeceased,
+    registry.ChildAdopted,
+    registry.ChildWithdrawn,
+    registry.ChildReturned,
 )
 _TASKS: Final[dict[type[cases.CaseEvent], cases.TaskState]] = {
     cases.TaskRequested: "requested",
@@ -397,6 +442,8 @@ READINGS: Final[dict[str, Reading]] = {
     **{model.TYPE: _reading(ChildEvent, _child) for model in _CHILD},
     cases.CaseIncidentRecorded.TYPE: _reading(IncidentEvent, _incident),
     registry.ChildMerged.TYPE: _reading(MergedEvent, _merged),
+    registry.ChildErased.TYPE: _reading(ErasedEvent, _erased),
+    registry.RecordWithdrawn.TYPE: _reading(RecordWithdrawnEvent, _record_withdrawn),
     registry.RecordLinked.TYPE: _reading(LinkedEvent, _linked),
 }
 _BY_BYTES: Final = {name.encode(): reading for name, reading in READINGS.items()}

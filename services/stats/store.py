@@ -199,7 +199,9 @@ WITH RECURSIVE down(root, child) AS (
     SELECT down.root, a.child FROM {schema}.alias a JOIN down ON a."into" = down.child
 ), known AS (
     SELECT root, string_agg(DISTINCT register, '+' ORDER BY register) AS registers
-    FROM down JOIN {schema}.link USING (child) GROUP BY root
+    FROM down JOIN {schema}.link USING (child)
+    WHERE register <> ''  -- a record that was withdrawn
+    GROUP BY root
 ), target AS (
     SELECT t.child AS key, word.cell
     FROM unnest($1::uuid[]) AS t(child)

@@ -175,6 +175,16 @@ class ReverificationCompleted(Contract):
     by_field: dict[str, tuple[int, int]] = Field(default_factory=dict, description="field: alike, compared")
 
 
+@contract("registry.verification.digest")
+class VerificationDigest(Contract):
+    """Once a day, where any fell due: how many of a commune's records must be verified again."""
+
+    unit: str
+    on: date
+    newly_due: Annotated[int, Field(ge=0)]
+    due: Annotated[int, Field(ge=0, description="in all, those of earlier days among them")]
+
+
 @contract("registry.quality.measured")
 class QualityMeasured(Contract):
     """How good a commune's records are on a day: how many break each rule, of how many children."""

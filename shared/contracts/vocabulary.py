@@ -37,9 +37,9 @@ RiskLevel = Literal["high", "medium", "low", "unassessed"]
 AgeBand = Literal["0-3", "4-5", "6-10", "11-15", "16+", "unknown"]
 # How a child's record stands: who has looked at it, and whether somebody must again (guide 3978/QĐ-BYT).
 RecordState = Literal["collected", "checked", "verified", "due"]
-# Whether the person is still one whose record is kept up: aged out at 16, died, adopted (identity protected), withdrawn
-# (recorded by mistake), erased by law.
-RecordStatus = Literal["active", "aged-out", "deceased", "adopted", "withdrawn", "erased"]
+# Whether the person is still one whose record is kept up: aged out at 16, died, lives in another province, adopted
+# (identity protected), withdrawn (recorded by mistake), erased by law.
+RecordStatus = Literal["active", "aged-out", "deceased", "moved-away", "adopted", "withdrawn", "erased"]
 BirthPrecision = Literal["day", "month", "year"]
 Register = Literal["commune-roster", "school-roster", "health-record", "registry-page", "report"]
 

@@ -103,6 +103,10 @@ class Scope:
         rows, self._rows = self._rows, []
         await put(self.connection, rows)
 
+    def drop(self) -> None:
+        """Forget what was emitted since the last flush: the savepoint it belonged to was rolled back."""
+        self._rows.clear()
+
 
 Handler = Callable[[Received[Any], Scope], Awaitable[None]]
 Finish = Callable[[Scope], Awaitable[None]]

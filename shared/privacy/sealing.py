@@ -20,6 +20,8 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from shared.contracts.base import SealedBox
 
 PLATFORM_KID = "platform/1"
+# What is too large for one box is sealed in parts of this size; each is opened by itself.
+PART = 256 * 1024
 _NONCE = 12
 _KEY = 32
 # How much longer a sealed part is than the plain one: its nonce before it, its tag behind it.

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from shared.reference.access import Access
 from shared.reference.calendar import WorkCalendar
 from shared.reference.deadlines import Deadlines
 from shared.reference.exchange import Dhis2Words, Exchange
 from shared.reference.files import ReferenceDataError
 from shared.reference.forms import Forms
+from shared.reference.keeping import Keeping
 from shared.reference.registry_fields import RegistryFields
 from shared.reference.terms import Terms
+from shared.reference.trust import TrustOrders
 from shared.reference.units import Units
 
 
@@ -40,5 +44,7 @@ def check() -> dict[str, int]:
         "registry-fields": len(RegistryFields.load()),
         "fhir-relations": len(Exchange.load().fhir.relations),
         "dhis2-attributes": len(Dhis2Words.load().attributes),
+        "acts": len(Keeping.load().acts.on(date.max).roles),
+        "trust": len(TrustOrders.load()),
         **{name: len(Terms.load(name).codes()) for name in Terms.names()},
     }

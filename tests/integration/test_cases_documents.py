@@ -9,7 +9,7 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from services.cases.domain.attachments import PART
+from shared.privacy.sealing import PART
 from tests.integration.cases_house import (
     CAPTION,
     NAME,

@@ -12,8 +12,8 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from services.cases.domain.attachments import PART
 from services.cases.reading import Reader
+from shared.privacy.sealing import PART
 from shared.reference.forms import Forms
 from tests.integration.cases_house import (
     CAPTION,

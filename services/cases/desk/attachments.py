@@ -13,14 +13,15 @@ from services.cases.desk.files import CaseFiles, Scopes, not_found
 from services.cases.desk.incoming import IncomingFile
 from services.cases.domain import attachments as rules
 from services.cases.domain import team
-from services.cases.domain.attachments import PART, Attachment
-from services.cases.domain.contents import Media
+from services.cases.domain.attachments import Attachment
 from services.cases.domain.model import Actor, Case, Task, refuse
 from services.cases.settings import CasesSettings
 from services.cases.store import AttachmentFile
 from shared.contracts.errors import Rejected
+from shared.files.contents import Media
 from shared.messaging.router import Scope
 from shared.privacy import DataKey, Erased, Unreadable
+from shared.privacy.sealing import PART
 
 
 @dataclass(frozen=True, slots=True)

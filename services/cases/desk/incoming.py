@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from tempfile import SpooledTemporaryFile
 from types import TracebackType
 
-from services.cases.domain.attachments import PART
 from shared.privacy import PART_OVERHEAD, DataKey
+from shared.privacy.sealing import PART
 
 # As much of a file stays in memory; what is longer goes, sealed, to the process's own temporary folder.
 _IN_MEMORY = 2 * PART
@@ -52,7 +52,7 @@ class IncomingFile:
             self._seal(bytes(self._rest), last=True)
             self._rest.clear()
 
-    def clear(self) -> None:
+    def drop(self) -> None:
         """Nothing of it is wanted."""
         self._kept.seek(0)
         self._kept.truncate()

@@ -11,13 +11,11 @@ from datetime import datetime
 from unicodedata import category, normalize
 
 from services.cases.domain import team
-from services.cases.domain.contents import Content, Media, look
 from services.cases.domain.model import OPEN_TASKS, Actor, Case, Decision, Entry, Task, refuse
 from shared.contracts.errors import Rejected, refuse_unstorable
+from shared.files.contents import Content, Media, look
+from shared.privacy.sealing import PART
 
-MEGABYTE = 1 << 20
-# A file is sealed in parts of this size; each is opened by itself.
-PART = 256 * 1024
 NAME_LENGTH = 200
 CAPTION_LENGTH = 300
 # Whoever speaks for a sector: its officers, the hotline, its own program.

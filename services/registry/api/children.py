@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, HTTPException
 from pydantic import BaseModel, Field
 
 from services.registry.desk import Taken, VersionConflictError
+from services.registry.domain.children import Change, Conflict, Source
 from services.registry.domain.matching import Identification
 from services.registry.merging import NotPossibleError
 from services.registry.office import NotThereError, Office
@@ -43,11 +45,23 @@ class Description(BaseModel):
 
 
 class Correction(BaseModel):
-    """The whole description as it should be; `version` as it was read."""
+    """The whole description as it should be; `version` as it was read; `reason`: why, a code or words.
+
+    A field that is not given stays; one that is null is emptied.
+    """
 
     child: ChildDescription
     unit: UnitCode | None = None
     version: int
+    reason: ShortText
+
+
+class Settlement(BaseModel):
+    """Which source is right in a field where sources contradict each other, and why."""
+
+    record_id: str
+    version: int
+    reason: ShortText
 
 
 class Decision(BaseModel):
@@ -71,6 +85,21 @@ class ChildView(BaseModel):
     child: ChildDescription
     facts: ChildFacts
     confirmed_on: date
+    sources: dict[str, Source] = Field(default_factory=dict)
+    conflicts: list[Conflict] = Field(default_factory=list)
+
+
+class ChangeView(BaseModel):
+    """One change of a record: `fields` holds the old and the new of each."""
+
+    number: int
+    at: datetime
+    actor: str
+    cause: str
+    reason: str | None
+    fields: dict[str, tuple[Any, Any]]
+    begun: list[str]
+    ended: list[str]
 
 
 class Who(BaseModel):
@@ -105,16 +134,35 @@ def routes(office: Office) -> APIRouter:
         return Who(result="registered", child_id=done.child_id) if isinstance(done, Taken) else _who(done)
 
     @router.get("/children/{child_id}")
-    async def child(child_id: str, principal: Reader) -> ChildView:
-        """A child; a merged id gives the child it stands for. The look is logged."""
+    async def child(child_id: str, principal: Reader, on: Day | None = None) -> ChildView:
+        """A child; a merged id gives the child it stands for. `on`: as it was known at the end of that day (404: not
+        recorded yet). The look is logged."""
         with _answers():
-            return _view((await office.child(principal, child_id)).row)
+            if on is None:
+                return _view((await office.child(principal, child_id)).row)
+            row, known = await office.as_it_was(principal, child_id, on)
+        if known is None:
+            raise HTTPException(404)
+        return _view(replace(row, known=known))
+
+    @router.get("/children/{child_id}/history")
+    async def history(child_id: str, principal: Reader) -> list[ChangeView]:
+        """What changed, the newest first: when, through whom, why, the old and the new. The look is logged."""
+        with _answers():
+            file = await office.child(principal, child_id)
+        return [_change(change) for change in file.changes]
+
+    @router.post("/children/{child_id}/conflicts/{field}", status_code=204)
+    async def settle(child_id: str, field: str, asked: Settlement, principal: Editor) -> None:
+        """Decide which source is right in a field. 404 where there is no such contradiction (any more)."""
+        with _answers():
+            await office.settle(principal, child_id, field, asked.record_id, asked.version, asked.reason)
 
     @router.put("/children/{child_id}", status_code=204)
     async def correct(child_id: str, asked: Correction, principal: Editor) -> None:
         """Correct or move a child. 409 where it changed since `version`."""
         with _answers():
-            await office.correct(principal, child_id, asked.child, asked.unit, asked.version)
+            await office.correct(principal, child_id, asked.child, asked.unit, asked.version, asked.reason)
 
     @router.get("/matches")
     async def match(
@@ -182,6 +230,21 @@ def _view(row: ChildRow) -> ChildView:
         child=known.description,
         facts=known.facts,
         confirmed_on=known.confirmed_on,
+        sources=dict(known.sources),
+        conflicts=list(known.conflicts),
+    )
+
+
+def _change(change: Change) -> ChangeView:
+    return ChangeView(
+        number=change.number,
+        at=change.at,
+        actor=change.actor,
+        cause=change.cause,
+        reason=change.reason,
+        fields={name: (old, new) for name, old, new in change.fields},
+        begun=list(change.begun),
+        ended=list(change.ended),
     )
 
 

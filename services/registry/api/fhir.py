@@ -24,7 +24,7 @@ from services.registry.exchange.fhir.reading import read_patient
 from services.registry.exchange.incoming import refused
 from services.registry.exchange.intake import Intake, Outcome, may_send
 from services.registry.exchange.readers import Criteria, Readers
-from services.registry.office import NotThereError
+from services.registry.seeing import NotThereError
 from shared.contracts.errors import Rejected, Violation
 from shared.database import is_passing
 from shared.identity import NotAllowedError, SignedIn

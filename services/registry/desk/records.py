@@ -10,17 +10,23 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import get_args
-from zoneinfo import ZoneInfo
 
+from services.registry.desk.following import arrived, today
+from services.registry.desk.photos import Photos
+from services.registry.domain import lifecycle
 from services.registry.domain.children import (
+    BUNDLES,
     Known,
+    Mark,
     Statement,
     changed_fields,
     compose,
+    marked,
     merge_corrections,
     only_changes,
     refusals,
 )
+from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.matching import (
     POSSIBLE,
     Identification,
@@ -34,7 +40,7 @@ from services.registry.domain.matching import (
     traits_of,
 )
 from services.registry.store import children as store
-from services.registry.store import pairs
+from services.registry.store import pairs, revisions
 from services.registry.store.children import ChildRow, Observation
 from shared.contracts.errors import Rejected
 from shared.contracts.registry import (
@@ -49,8 +55,8 @@ from shared.contracts.vocabulary import ChildDescription, Sector
 from shared.messaging.outbox import new_id, stable_id
 from shared.messaging.router import Scope
 from shared.privacy import Keys
+from shared.reference.trust import TrustOrders
 
-ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
 _LEAD: Sector = "dolisa"  # the child-protection authority: for whom a person corrects the registry
 
 
@@ -67,11 +73,6 @@ class VersionConflictError(Exception):
     """Somebody else changed the child's record since it was read. Nothing was saved."""
 
 
-def today(scope: Scope) -> date:
-    """The day in the province."""
-    return scope.now.astimezone(ZONE).date()
-
-
 def sector_of(value: str | None) -> Sector:
     """A sector by its code; the lead where it is none of the list."""
     return next((sector for sector in get_args(Sector) if sector == value), _LEAD)
@@ -86,6 +87,8 @@ class Desk:
 
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
+        self._trust = TrustOrders.load()
+        self.photos = Photos(keys)
 
     async def record(self, scope: Scope, said: Statement, *, correction: bool, actor: str) -> Taken:
         """Take over what a source says of a child: on the child it surely means, else on a new one.
@@ -106,7 +109,13 @@ class Desk:
     async def identify(self, scope: Scope, wanted: Traits, leave_out: str | None = None) -> Identification:
         """Who the described child is among those known."""
         rows = await store.candidates(scope.connection, search_keys(wanted), leave_out)
-        return identify(wanted, ((row.id, [row.traits]) for row in rows))
+        found = identify(wanted, ((row.id, [row.traits]) for row in rows if row.known.status not in HIDDEN))
+        if found.possible:
+            return found
+        # What is still told of an adopted child under its old name belongs to the closed record, or it would found
+        # another; that there is one is shown to nobody.
+        closed = identify(wanted, ((row.id, [row.traits]) for row in rows if row.known.status == "adopted"))
+        return Identification(closed.sure, ())
 
     async def open_record(
         self, scope: Scope, description: ChildDescription, unit: str | None, actor: str, *, seen: Sequence[str] = ()
@@ -143,7 +152,7 @@ class Desk:
     ) -> str:
         """A new child from a statement, whoever else it may be: those go to the queue. Out: the child's id."""
         child_id = child_id or new_id()
-        known = compose([said], said.groups)
+        known = compose([said], said.groups, trust=self._trust.on(today(scope)))
         keys = blocking_keys(traits_of(said.description, said.unit, said.as_of))
         await store.insert_child(scope.connection, child_id, known, said, keys, scope.now)
         await pairs.put_pairs(scope.connection, child_id, possible, scope.now)
@@ -173,66 +182,147 @@ class Desk:
         return row.id
 
     async def correct(
-        self, scope: Scope, child_id: str, wanted: ChildDescription, unit: str | None, *, version: int, actor: str
+        self,
+        scope: Scope,
+        child_id: str,
+        wanted: ChildDescription,
+        unit: str | None,
+        *,
+        version: int,
+        actor: str,
+        reason: str | None = None,
     ) -> None:
         """A person corrects what is known, or moves the child to another commune.
 
         Args:
-            unit: where the child lives. version: the record's sequence as the person saw it.
+            wanted: the description as it should be; a field it does not set stays, one set to nothing is emptied.
+            unit: where the child lives. version: the record's sequence as the person saw it. reason: why.
         Raises: `VersionConflictError`, `Rejected`, LookupError for a child that is not (any more) there.
         """
+        row = await self._to_change(scope, child_id, version)
+        day = today(scope)
+        if found := refusals(wanted, day, day):
+            raise Rejected(found)
+        moved = unit is not None and unit != row.known.unit
+        said = only_changes(row.known.description, wanted, moved=moved)
+        if not said.model_fields_set and not moved:
+            return
+        await self._say(
+            scope, row, said, unit if moved else None, Mark(day, actor, reason), "moved" if moved else "corrected"
+        )
+
+    async def settle(
+        self, scope: Scope, child_id: str, field: str, record_id: str, *, version: int, actor: str, reason: str
+    ) -> None:
+        """A person decides which of the sources that contradict each other in a field is right. It stands until a
+        newer statement contradicts it.
+
+        Args:
+            record_id: of the statement that is right.
+        Raises: `VersionConflictError`, LookupError where the child or the contradiction is not there (any more).
+        """
+        row = await self._to_change(scope, child_id, version)
+        claims = next((doubt.claims for doubt in row.known.conflicts if doubt.field == field), ())
+        right = next(
+            (
+                said
+                for said in await store.statements(scope.connection, child_id)
+                if said.record_id == record_id and any(claim.record_id == record_id for claim in claims)
+            ),
+            None,
+        )
+        if right is None:
+            raise LookupError("no such contradiction")
+        mark = Mark(today(scope), actor, reason)
+        if field == "unit":
+            await self._say(scope, row, ChildDescription(), right.unit, mark, "settled")
+            return
+        names = (field, *BUNDLES.get(field, ()))
+        said = ChildDescription(**{name: getattr(right.description, name) for name in names})
+        await self._say(scope, row, said, None, mark, "settled")
+
+    async def attest(
+        self, scope: Scope, row: ChildRow, fields: Sequence[str], *, on: date, by_act: str, actor: str
+    ) -> ChildRow:
+        """Some fields were confirmed on a day by a kind of act (a home visit, papers). `row` must be locked.
+
+        Out: the record with it. No event is told: that is for whoever verified.
+        """
+        known = row.known.verified(fields, on, by_act)
+        await revisions.put(scope.connection, row.id, scope.now, actor, "verified")
+        await store.save_child(scope.connection, row.id, row.sequence, known, scope.now)
+        return replace(row, known=known)
+
+    async def _to_change(self, scope: Scope, child_id: str, version: int) -> ChildRow:
         row = await store.child(scope.connection, child_id, lock=True)
         if row is None or row.merged_into is not None:
             raise LookupError("no such child")
         if row.sequence != version:
             raise VersionConflictError
-        day = today(scope)
-        if found := refusals(wanted, day, day):
-            raise Rejected(found)
-        record_id = stable_id("registry-page", child_id)
-        said = only_changes(row.known.description, wanted)
+        return row
+
+    async def _say(
+        self, scope: Scope, row: ChildRow, said: ChildDescription, unit: str | None, mark: Mark, cause: str
+    ) -> None:
+        """A person's word on a child goes on top of what people said before. `unit`: where it is said too."""
+        record_id = stable_id("registry-page", row.id)
         earlier = await store.statement(scope.connection, record_id)
-        if earlier is not None:
-            said = merge_corrections(earlier[1].description, said)
-        moved = unit if unit != row.known.unit else (earlier[1].unit if earlier else None)
+        before = earlier[1] if earlier else None
         statement = Statement(
             record_id=record_id,
             register_kind="registry-page",
             sector=_LEAD,
-            as_of=day,
-            description=said,
-            unit=moved,
-            circumstances=earlier[1].circumstances if earlier else (),
-            sequence=earlier[1].sequence + 1 if earlier else 1,
+            # What it said before keeps its day: each field that a person corrects has its own.
+            as_of=before.as_of if before else mark.on,
+            description=merge_corrections(before.description, said) if before else said,
+            unit=unit or (before.unit if before else None),
+            circumstances=before.circumstances if before else (),
+            sequence=before.sequence + 1 if before else 1,
+            marks=before.marks if before else {},
         )
-        await self._take_over(scope, row, statement, actor)
+        others = await store.statements(scope.connection, row.id)
+        names = [*said.model_fields_set, *(["unit"] if unit else [])]
+        marks = {**statement.marks, **marked(names, others, statement, mark)}
+        await self._take_over(
+            scope, row, replace(statement, marks=marks), mark.by, on=mark.on, cause=cause, reason=mark.reason
+        )
 
     async def observe(self, scope: Scope, row: ChildRow, seen: Observation, actor: str) -> None:
         """A circumstance begins, or ends, for a child that is known."""
         await store.put_circumstance(scope.connection, row.id, seen)
-        await self.refresh(scope, row, actor, seen.since)
+        await self.refresh(scope, row, actor, seen.since, cause="circumstance")
 
-    async def end(self, scope: Scope, row: ChildRow, code: str, until: date, actor: str) -> None:
+    async def end(
+        self, scope: Scope, row: ChildRow, code: str, until: date, actor: str, *, reason: str | None = None
+    ) -> None:
         """A circumstance ends, whoever told of it."""
-        await store.end_circumstance(scope.connection, row.id, code, until)
-        await self.refresh(scope, row, actor, until)
+        await store.end_circumstance(scope.connection, row.id, code, until, reason, actor)
+        await self.refresh(scope, row, actor, until, cause="circumstance", reason=reason)
 
-    async def refresh(self, scope: Scope, row: ChildRow, actor: str, on: date) -> int:
+    async def refresh(
+        self, scope: Scope, row: ChildRow, actor: str, on: date, *, cause: str = "changed", reason: str | None = None
+    ) -> int:
         """Work out again what is known of a child, save it and tell what changed. `row` must be locked.
 
+        Args:
+            on: the day of which the change tells. cause, reason: what for and why, for the record's history.
         Out: the child's sequence after it.
         """
         connection = scope.connection
         said = await store.statements(connection, row.id)
         holding = await store.holding(connection, row.id, today(scope))
-        known = compose(said, holding) if said else replace(row.known, circumstances=tuple(sorted(holding)))
+        known = replace(row.known, circumstances=tuple(sorted(holding)))
+        if said:
+            known = compose(said, holding, before=row.known, trust=self._trust.on(today(scope)))
+        known = lifecycle.follow(row.known, known)
         changed = changed_fields(row.known, known)
         begun = sorted(set(known.circumstances) - set(row.known.circumstances))
         ended = sorted(set(row.known.circumstances) - set(known.circumstances))
-        if not changed and not begun and not ended:
-            if known.confirmed_on != row.known.confirmed_on:
+        if not changed and not begun and not ended and known.conflicts == row.known.conflicts:
+            if known != row.known:
                 await store.save_child(connection, row.id, row.sequence, known, scope.now)
             return row.sequence
+        await revisions.put(connection, row.id, scope.now, actor, cause, reason)
         sequence = await self._tell(scope, row, known, changed, on)
         for code in begun:
             sequence += 1
@@ -245,10 +335,7 @@ class Desk:
             over = CircumstanceEnded(child_id=row.id, facts=known.facts, circumstance=code, until=on)
             await scope.emit(over, subject=row.id, sequence=sequence, unit=known.unit)
         await store.save_child(connection, row.id, sequence, known, scope.now)
-        detail = {"fields": changed, "begun": begun, "ended": ended}
-        if "unit" in changed:
-            detail |= {"from_unit": [row.known.unit or ""], "to_unit": [known.unit or ""]}
-        await store.add_history(connection, row.id, scope.now, "changed", actor, **detail)
+        await arrived(scope, row, known)
         return sequence
 
     async def _tell(self, scope: Scope, row: ChildRow, known: Known, changed: Sequence[str], on: date) -> int:
@@ -274,10 +361,20 @@ class Desk:
                 return Taken(row.id, new=False)
         return Taken(await self.register(scope, said, found.possible), new=True, possible=found.possible)
 
-    async def _take_over(self, scope: Scope, row: ChildRow, said: Statement, actor: str) -> None:
+    async def _take_over(
+        self,
+        scope: Scope,
+        row: ChildRow,
+        said: Statement,
+        actor: str,
+        *,
+        on: date | None = None,
+        cause: str = "told",
+        reason: str | None = None,
+    ) -> None:
         keys = blocking_keys(traits_of(said.description, said.unit or row.known.unit, said.as_of))
         await store.put_statement(scope.connection, row.id, said, keys, scope.now)
-        await self.refresh(scope, row, actor, said.as_of)
+        await self.refresh(scope, row, actor, on or said.as_of, cause=cause, reason=reason)
         await emit_link(scope, row.id, said)
         if said.register_kind == "registry-page":
             # A person's statement holds only what it changed; the child is filed under the whole.
@@ -294,6 +391,9 @@ class Desk:
         said = replace(said, sequence=before.sequence + 1, probability=before.probability)
         others = [s for s in await store.statements(scope.connection, row.id) if s.record_id != said.record_id]
         wanted = traits_of(said.description, said.unit, said.as_of)
+        if row.known.status == "withdrawn":
+            # Somebody said that the record was none; the source says again, otherwise, that there is a child.
+            return await self._place(scope, said, wanted, await self.identify(scope, wanted), actor)
         if others:
             rest = compose(others)
             sure = compare(wanted, traits_of(rest.description, rest.unit, rest.confirmed_on)).probability

@@ -10,14 +10,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Final, Literal, get_args
 
+from services.registry.domain.lifecycle import HIDDEN
 from shared.contracts.errors import Violation
 from shared.contracts.vocabulary import ChildDescription, RecordState, RecordStatus, Sex
 from shared.reference.registry_fields import ExportField, ExportLimits
 
 Kind = Literal["csv", "xlsx", "fhir", "dhis2"]
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-# Records that are closed for good, or whose child has another identity, leave in no file.
-HIDDEN: Final = frozenset({"adopted", "withdrawn", "erased"})
 _LONGEST_PURPOSE: Final = 300
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Final
 
 from services.registry import views
 from services.registry.domain.exporting import Leaving
@@ -12,18 +11,6 @@ from shared.reference.terms import Terms
 from shared.web.i18n import format_date
 
 UnitName = Callable[[str], str]
-STATES: Final = {
-    "collected": "Mới thu thập",
-    "checked": "Đã kiểm tra",
-    "verified": "Đã xác minh",
-    "due": "Đến hạn xác minh lại",
-}
-STATUSES: Final = {
-    "active": "Đang theo dõi",
-    "aged-out": "Đã đủ 16 tuổi",
-    "deceased": "Đã mất",
-    "moved-away": "Chuyển đi tỉnh khác",
-}
 
 
 def row_of(leaving: Leaving, fields: Sequence[str], unit_name: UnitName) -> list[str]:
@@ -49,9 +36,9 @@ def _cell(leaving: Leaving, field: str, unit_name: UnitName) -> str:
         case "carers":
             return "; ".join(filter(None, map(_carer, said.carers)))
         case "state":
-            return STATES.get(leaving.state, leaving.state)
+            return views.STATES.get(leaving.state, leaving.state)
         case "status":
-            return STATUSES.get(leaving.status, leaving.status)
+            return views.STATUSES.get(leaving.status, leaving.status)
         case "verified_on" | "due_on" | "confirmed_on":
             return format_date(getattr(leaving, field))
         case "ethnicity":

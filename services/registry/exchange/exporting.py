@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 import orjson
 from sqlalchemy import Row
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.exporting import (
     Filter,
@@ -30,6 +31,8 @@ from services.registry.exchange.cells import row_of
 from services.registry.exchange.fhir.names import NDJSON
 from services.registry.exchange.fhir.patients import patient_of
 from services.registry.store import exports as store
+from services.registry.store import samples
+from services.registry.store.exports import Within
 from shared.contracts.errors import Rejected, Violation
 from shared.database import Database
 from shared.files.sheets import CsvTable, XlsxTable
@@ -117,7 +120,7 @@ class Exports:
             raise NotAllowedError("The role does not export children")
         units = self._units(principal, wanted)
         async with self._database.transaction() as connection:
-            return await store.count(connection, wanted, units)
+            return await store.count(connection, wanted, await _within(connection, principal, units))
 
     async def listed(self, principal: Principal, limit: int, before: datetime | None = None) -> Sequence[Row[Any]]:
         """What was exported, the newest first: by everybody for the coordinator, else the person's own."""
@@ -152,14 +155,15 @@ class Exports:
             await store.wait_for_others(connection, f"export {principal.id}")
             given_up = now - timedelta(minutes=limits.minutes)
             used = await store.usage(connection, principal.id, midnight, given_up)
-            children = await store.count(connection, asked.filter, units)
+            within = await _within(connection, principal, units)
+            children = await store.count(connection, asked.filter, within)
             if wrong := quota_refusals(limits, principal.role.value, used, children):
                 raise Rejected(wrong)
             await store.begin(connection, mark, asked.kind, fields, asked.filter, children)
         writer = self._writer(asked.kind, mark, fields)
         suffix = {"fhir": "ndjson", "dhis2": "json"}.get(asked.kind, asked.kind)
         name = f"tre-em-{mark.at:%Y%m%d-%H%M}-{mark.export_id[-6:]}.{suffix}"
-        return Outgoing(name, writer.media, mark.export_id, self._pieces(writer, mark, asked.filter, units, limits))
+        return Outgoing(name, writer.media, mark.export_id, self._pieces(writer, mark, asked.filter, within, limits))
 
     def _units(self, principal: Principal, wanted: Filter) -> Collection[str] | None:
         """The communes of a filter. Raises `Rejected`."""
@@ -173,12 +177,12 @@ class Exports:
         return None if principal.units == ALL_UNITS else principal.units
 
     async def _pieces(
-        self, writer: Format, mark: Mark, wanted: Filter, units: Collection[str] | None, limits: ExportLimits
+        self, writer: Format, mark: Mark, wanted: Filter, within: Within, limits: ExportLimits
     ) -> AsyncIterator[bytes]:
         self._on_their_way += 1
         try:
             yield writer.start()
-            async with aclosing(self._logged(writer, mark, wanted, units, limits.minutes)) as pieces:
+            async with aclosing(self._logged(writer, mark, wanted, within, limits.minutes)) as pieces:
                 async for piece in pieces:
                     yield piece
             yield writer.end()
@@ -188,13 +192,13 @@ class Exports:
             self._on_their_way -= 1
 
     async def _logged(
-        self, writer: Format, mark: Mark, wanted: Filter, units: Collection[str] | None, minutes: int
+        self, writer: Format, mark: Mark, wanted: Filter, within: Within, minutes: int
     ) -> AsyncGenerator[bytes, None]:
         """Chunks of children, each logged before it leaves. Raises `TooSlowError`."""
         latest = self._clock() + timedelta(minutes=minutes)
         async with (
             self._database.engine.connect() as reading,
-            aclosing(store.children(reading, wanted, units, minutes)) as chunks,
+            aclosing(store.children(reading, wanted, within, minutes)) as chunks,
         ):
             async for chunk in chunks:
                 if self._clock() > latest:
@@ -218,6 +222,10 @@ class Exports:
             author = f"{mark.name} ({mark.account})"
             table = XlsxTable(mark.text(), columns, title="Trẻ em", author=author, at=mark.at)
         return _Table(table, fields, self._unit_name)
+
+
+async def _within(connection: AsyncConnection, principal: Principal, units: Collection[str] | None) -> Within:
+    return Within(units, await samples.asked_of(connection, principal.id))
 
 
 def may_export(principal: Principal, limits: ExportLimits) -> bool:

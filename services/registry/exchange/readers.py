@@ -13,8 +13,9 @@ from datetime import date
 from services.registry.domain.exporting import Leaving
 from services.registry.domain.matching import Match, search_keys, traits_of
 from services.registry.exchange.incoming import Incoming
-from services.registry.office import NotThereError, Office, is_id
-from services.registry.store import children, exports, finding
+from services.registry.office import Office
+from services.registry.seeing import NotThereError, is_id
+from services.registry.store import children, exports, finding, samples
 from services.registry.store.finding import Wanted
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import ChildDescription
@@ -95,7 +96,7 @@ class Readers:
             found = [
                 leaving
                 for leaving in await exports.those(scope.connection, ids)
-                if principal.may_see(leaving.unit) and _fits(leaving, wanted)
+                if _fits(leaving, wanted) and await self._may_see(scope, principal, leaving)
             ]
             for leaving in found:
                 await finding.log_access(scope.connection, scope.now, principal.id, "exchange", leaving.id)
@@ -142,7 +143,9 @@ class Readers:
 
     async def _may_see(self, scope: Scope, principal: Principal, leaving: Leaving) -> bool:
         if principal.may(Permission.SEE_CHILDREN):
-            return principal.may_see(leaving.unit)
+            # Whoever is to collect a child again does so without having seen what is known.
+            blind = await samples.asked_of(scope.connection, principal.id)
+            return principal.may_see(leaving.unit) and leaving.id not in blind
         return (
             principal.may(Permission.PUBLISH_EVENTS)
             and principal.sector is not None

@@ -8,7 +8,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from services.registry.exchange.exporting import Exports
-from services.registry.pages import child, exports, matches, register, search
+from services.registry.pages import child, exports, lifecycle, matches, register, sampling, search
 from services.registry.pages.room import Room
 
 __all__ = ["Room", "build_pages"]
@@ -17,7 +17,7 @@ __all__ = ["Room", "build_pages"]
 def build_pages(room: Room, leaving: Exports) -> APIRouter:
     """The service's pages, below /registry. Addresses with fixed words come before those with an id."""
     router = APIRouter()
-    for part in (search, register, matches, child):
+    for part in (search, register, matches, lifecycle, sampling, child):
         router.include_router(part.routes(room))
     router.include_router(exports.routes(room, leaving))
     return router

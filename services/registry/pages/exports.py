@@ -9,17 +9,18 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
 from services.registry.domain.exporting import KINDS, Filter, Kind
-from services.registry.exchange.cells import STATES, STATUSES
+from services.registry.domain.lifecycle import HIDDEN
 from services.registry.exchange.exporting import Asked, BusyError, Exports
 from services.registry.exchange.sending import sending
 from services.registry.pages.room import Reader, Room
-from services.registry.views import SEXES
+from services.registry.views import SEXES, STATES, STATUSES
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import RecordState, Sex
 from shared.identity import NotAllowedError, Principal, Role
 from shared.reference.terms import Terms
 
 _PER_PAGE = 30
+_LEAVING = {code: name for code, name in STATUSES.items() if code not in HIDDEN}
 _LONGEST = 300
 
 
@@ -87,8 +88,7 @@ class ExportPages:
             rows=await self._exports.listed(principal, _PER_PAGE),
             everybody=principal.role is Role.COORDINATOR,
             unit_options=self.room.unit_options(principal),
-            states=STATES,
-            statuses=STATUSES,
+            statuses=_LEAVING,
         )
 
 
@@ -126,7 +126,7 @@ def read_filter(values: Mapping[str, str], units: Sequence[str]) -> Filter:
         circumstance=one_of("circumstance", groups),
         school=values.get("school", "")[:_LONGEST] or None,
         state=cast(RecordState | None, one_of("state", STATES)),
-        status=one_of("status", STATUSES),
+        status=one_of("status", _LEAVING),
     )
     if wrong:
         raise Rejected(wrong)

@@ -1,19 +1,25 @@
-"""Registering a child and correcting what is known of it."""
+"""Registering a child and correcting what is known of it; what looks wrong is said while somebody types."""
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from services.registry import forms
 from services.registry.desk import Taken, VersionConflictError
+from services.registry.domain.warnings import warnings
 from services.registry.office import is_id
 from services.registry.pages.room import Editor, Room, form_of
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Principal
+from shared.reference.calendar import LOCAL
+from shared.web.pages import language_of
+
+_MORE = "more-carers"
 
 
 class RegisterPages:
@@ -34,6 +40,8 @@ class RegisterPages:
         """Save a new child, or show who it may be first."""
         values = await form_of(request)
         address = "/registry/register"
+        if values.get("act") == _MORE:
+            return self._form(request, principal, _one_more(values), address=address)
         try:
             filled = forms.read_child(values, self.room.unit(principal, values))
             seen = [value for value in values.get("seen", "").split(",") if is_id(value)]
@@ -56,15 +64,16 @@ class RegisterPages:
         """Save a correction or a move; what two people change at once is not lost but shown."""
         values = await form_of(request)
         file = await self.room.file(principal, child_id)
+        address = f"/registry/children/{file.row.id}/correct"
+        if values.get("act") == _MORE:
+            return self._form(request, principal, _one_more(values), address=address, file=file)
         known = file.row.known.description
         violations: Sequence[Violation] = ()
         try:
             unit = values["unit"] if values.get("unit") in self.room.units.codes() else file.row.known.unit
-            wanted = forms.keep_carers(known, forms.read_child(values, unit).description)
-            if found := forms.not_clearable(known, wanted):
-                raise Rejected(found)
+            wanted, reason = self._wanted(values, known)
             version = int(values["version"]) if values.get("version", "").isdigit() else 0
-            await self.room.office.correct(principal, file.row.id, wanted, unit, version)
+            await self.room.office.correct(principal, file.row.id, wanted, unit, version, reason)
         except Rejected as rejected:
             violations = rejected.violations
         except VersionConflictError:
@@ -73,10 +82,52 @@ class RegisterPages:
         else:
             # A child that moved away is no longer this commune's to see.
             gone = not principal.may_see(unit)
-            address = "/registry?said=moved" if gone else f"/registry/children/{file.row.id}?said=corrected"
-            return RedirectResponse(address, 303)
-        address = f"/registry/children/{file.row.id}/correct"
+            page = "/registry?said=moved" if gone else f"/registry/children/{file.row.id}?said=corrected"
+            return RedirectResponse(page, 303)
         return self._form(request, principal, values, address=address, file=file, violations=violations)
+
+    async def warn(self, request: Request, principal: Editor) -> Response:
+        """What is wrong, and what looks wrong, in a form that somebody is typing. Nothing is saved."""
+        values = await form_of(request)
+        language = language_of(request)
+        wrong: Sequence[Violation] = ()
+        try:
+            forms.read_child(values, None)
+        except Rejected as rejected:
+            wrong = rejected.violations
+        return JSONResponse(
+            {"errors": _said(wrong, language), "warnings": self._warned(values, language)},
+            headers={"Cache-Control": "no-store"},
+        )
+
+    def _wanted(self, values: Mapping[str, str], known: Any) -> tuple[Any, str]:
+        """The description a correction asks for, and why. Raises `Rejected` with everything that is missing."""
+        wrong: list[Violation] = []
+        reason, wanted = "", known
+        try:
+            wanted = forms.as_known(known, forms.read_child(values, None).description)
+            wrong += forms.not_clearable(known, wanted)
+        except Rejected as rejected:
+            wrong += rejected.violations
+        try:
+            reason = forms.read_reason(values)
+        except Rejected as rejected:
+            wrong += rejected.violations
+        if wrong:
+            raise Rejected(wrong)
+        return wanted, reason
+
+    def _warned(self, values: Mapping[str, str], language: str) -> defaultdict[str, str]:
+        try:
+            description = forms.read_child(values, None).description
+        except Rejected as rejected:
+            # What is wrong itself is said elsewhere; the rest is looked at without it.
+            without = {name: "" for name in values if any(name == found.field for found in rejected.violations)}
+            if not without:
+                return defaultdict(str)
+            return self._warned({**values, **without}, language)
+        today = self.room.pages.clock().astimezone(LOCAL).date()
+        return _said(warnings(description, today), language)
 
     def _form(
         self,
@@ -97,10 +148,26 @@ class RegisterPages:
             file=file,
             matches=matches,
             violations=violations,
-            carers=range(1, forms.CARERS + 1),
+            warned=self._warned(values, language_of(request)),
+            carers=range(1, forms.carer_lines(values) + 1),
+            more_carers=forms.carer_lines(values) < forms.CARERS,
             # A child may move anywhere; a new one is registered where the person works.
             unit_options=self.room.unit_options(None if file else principal),
+            all_units=self.room.unit_options(None),
         )
+
+
+def _one_more(values: Mapping[str, str]) -> dict[str, str]:
+    return {**values, "carers": str(forms.carer_lines(values) + 1)}
+
+
+def _said(violations: Sequence[Violation], language: str) -> defaultdict[str, str]:
+    """By field, in the reader's language; a field of which several are said has them one after the other."""
+    found: defaultdict[str, str] = defaultdict(str)
+    for violation in violations:
+        message = violation.message_en if language == "en" else violation.message_vi
+        found[violation.field] = f"{found[violation.field]} {message}".strip()
+    return found
 
 
 def routes(room: Room) -> APIRouter:
@@ -109,6 +176,7 @@ def routes(room: Room) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     router.add_api_route("/register", pages.register_form, methods=["GET"])
     router.add_api_route("/register", pages.register, methods=["POST"])
+    router.add_api_route("/warnings", pages.warn, methods=["POST"])
     router.add_api_route("/children/{child_id}/correct", pages.correct_form, methods=["GET"])
     router.add_api_route("/children/{child_id}/correct", pages.correct, methods=["POST"])
     return router

@@ -11,6 +11,7 @@ from fastapi import Depends, HTTPException, Request
 from starlette.responses import Response
 
 from services.registry import views
+from services.registry.keeper import Keeper
 from services.registry.office import ChildFile, NotThereError, Office, is_id
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Permission, Principal, permit
@@ -26,12 +27,14 @@ Editor = Annotated[Principal, Depends(permit(Permission.EDIT_CHILDREN))]
 class Room:
     """What every page stands on.
 
-    `office` does the work, `pages` turn templates into answers, `units` are the communes to choose from.
+    `office` does the work, `keeper` what concerns the life of records; `pages` turn templates into answers, `units`
+    are the communes to choose from.
     """
 
     office: Office
     pages: Pages
     units: Units
+    keeper: Keeper
 
     def render(self, request: Request, name: str, **context: Any) -> Response:
         """A page; `violations` in the context are said beside their fields and make it a 422."""
@@ -52,6 +55,7 @@ class Room:
             v=views,
             names=views.Names(say, language),
             wrong=wrong,
+            unit_name=self.pages.unit_name,
             said=request.query_params.get("said", ""),
             **context,
         )

@@ -5,8 +5,8 @@ It must never decide anything: who is who is the domain's to say.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
@@ -14,9 +14,17 @@ import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.registry.domain.children import Known, Statement
+from services.registry.domain.children import Known, Period, Statement
 from services.registry.domain.matching import Traits, traits_of
 from services.registry.domain.names import fold
+from services.registry.store.packing import (
+    conflicts_of,
+    marks_of,
+    packed_conflicts,
+    packed_marks,
+    packed_sources,
+    sources_of,
+)
 from shared.contracts.vocabulary import ChildDescription
 
 # A blocking key that many share (a common name in one year) costs no more than this many look-ups, and so many
@@ -24,8 +32,11 @@ from shared.contracts.vocabulary import ChildDescription
 _PER_KEY = 80
 _COMPARED = 60
 CHILD_COLUMNS = (
-    "id, sequence, unit, birth_year, description, circumstances, confirmed_on, merged_into, registered_at, changed_at"
+    "id, sequence, unit, birth_year, description, circumstances, confirmed_on, merged_into, registered_at, changed_at, "
+    "state, status"
 )
+# Comparing many takes the first; whoever looks at one record, or changes it, the second.
+RECORD_COLUMNS = f"{CHILD_COLUMNS}, sources, conflicts"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,19 +70,28 @@ def child_of(row: Row[Any]) -> ChildRow:
         birth_year=row.birth_year,
         confirmed_on=row.confirmed_on,
         circumstances=tuple(row.circumstances),
+        state=row.state,
+        status=row.status,
     )
     merged = str(row.merged_into) if row.merged_into else None
     return ChildRow(str(row.id), row.sequence, known, merged, row.registered_at, row.changed_at)
 
 
+def record_of(row: Row[Any]) -> ChildRow:
+    """A row with `RECORD_COLUMNS` as a child, with where everything comes from."""
+    found = child_of(row)
+    known = replace(found.known, sources=sources_of(row.sources), conflicts=conflicts_of(row.conflicts))
+    return replace(found, known=known)
+
+
 async def child(connection: AsyncConnection, child_id: str, *, lock: bool = False) -> ChildRow | None:
     """A child by id, also one that was merged; None where there is none. `lock`: until the transaction's end."""
     found = await connection.execute(
-        text(f"SELECT {CHILD_COLUMNS} FROM child WHERE id = CAST(:id AS uuid){' FOR UPDATE' if lock else ''}"),
+        text(f"SELECT {RECORD_COLUMNS} FROM child WHERE id = CAST(:id AS uuid){' FOR UPDATE' if lock else ''}"),
         {"id": child_id},
     )
     row = found.first()
-    return None if row is None else child_of(row)
+    return None if row is None else record_of(row)
 
 
 async def current(connection: AsyncConnection, child_id: str, *, lock: bool = False) -> ChildRow | None:
@@ -82,6 +102,21 @@ async def current(connection: AsyncConnection, child_id: str, *, lock: bool = Fa
             return found
         child_id = found.merged_into
     return None
+
+
+async def contradicted(
+    connection: AsyncConnection, units: Collection[str] | None, passed: int, limit: int
+) -> list[ChildRow]:
+    """Children whose sources contradict each other, those waiting longest first. `units`: None for all."""
+    where = "" if units is None else "AND unit = ANY(CAST(:units AS text[]))"
+    rows = await connection.execute(
+        text(
+            f"""SELECT {RECORD_COLUMNS} FROM child WHERE conflicts <> '[]' AND merged_into IS NULL {where}
+                ORDER BY changed_at, id LIMIT :limit OFFSET :passed"""
+        ),
+        {"limit": limit, "passed": passed} | ({} if units is None else {"units": list(units)}),
+    )
+    return [record_of(row) for row in rows]
 
 
 # OFFSET 0 keeps the planner from reading the whole table where it has no statistics yet: one look-up a child, always.
@@ -127,24 +162,29 @@ async def forget_claims(connection: AsyncConnection, before: datetime) -> None:
     await connection.execute(text("DELETE FROM claim WHERE at < :before"), {"before": before})
 
 
-def _child_values(child_id: str, sequence: int, known: Known, now: datetime) -> dict[str, Any]:
+def child_values(child_id: str, sequence: int, known: Known, now: datetime) -> dict[str, Any]:
+    """A child's columns; `now` is when it changed."""
     carers = " | ".join(fold(carer.name) for carer in known.description.carers if carer.name)
     return {
         "id": child_id,
         "sequence": sequence,
         "unit": known.unit,
-        "birth_date": known.description.birth_date,
+        # A day that nobody knows is no birth date to search or reckon by.
+        "birth_date": known.description.birth_date if known.description.birth_precision in {None, "day"} else None,
         "birth_year": known.birth_year,
         "name_folded": fold(known.description.name),
         "carers_folded": carers,
         "description": known.description.model_dump_json(exclude_none=True),
         "circumstances": list(known.circumstances),
         "confirmed_on": known.confirmed_on,
+        "sources": packed_sources(known.sources),
+        "conflicts": packed_conflicts(known.conflicts),
         "now": now,
     }
 
 
-def _statement_values(statement: Statement) -> dict[str, Any]:
+def statement_values(statement: Statement) -> dict[str, Any]:
+    """A statement's columns, those that a child has too under `s_`."""
     return {
         "record_id": statement.record_id,
         "register_kind": statement.register_kind,
@@ -158,27 +198,30 @@ def _statement_values(statement: Statement) -> dict[str, Any]:
         "s_sequence": statement.sequence,
         "probability": statement.probability,
         "groups": list(statement.groups),
+        "marks": packed_marks(statement.marks),
     }
 
 
 _INSERT_CHILD = """
 new_child AS (
     INSERT INTO child (id, sequence, unit, birth_date, birth_year, name_folded, carers_folded, description,
-                       circumstances, confirmed_on, registered_at, changed_at)
+                       circumstances, confirmed_on, sources, conflicts, registered_at, changed_at)
     VALUES (CAST(:id AS uuid), :sequence, :unit, :birth_date, :birth_year, :name_folded, :carers_folded,
-            CAST(:description AS jsonb), CAST(:circumstances AS text[]), :confirmed_on, :now, :now))"""
+            CAST(:description AS jsonb), CAST(:circumstances AS text[]), :confirmed_on,
+            CAST(:sources AS jsonb), CAST(:conflicts AS jsonb), :now, :now))"""
 _PUT_STATEMENT = """
 put_statement AS (
     INSERT INTO statement (record_id, child_id, register_kind, sector, as_of, unit, unit_text, description,
-                           circumstances, dropped_out, sequence, probability, received_at)
+                           circumstances, dropped_out, sequence, probability, marks,
+                           received_at)
     VALUES (CAST(:record_id AS uuid), CAST(:id AS uuid), :register_kind, :sector, :as_of, :s_unit, :unit_text,
             CAST(:s_description AS jsonb), CAST(:s_circumstances AS text[]), :dropped_out, :s_sequence, :probability,
-            :now)
+            CAST(:marks AS jsonb), :now)
     ON CONFLICT (record_id) DO UPDATE SET
         child_id = excluded.child_id, as_of = excluded.as_of, unit = excluded.unit, unit_text = excluded.unit_text,
         description = excluded.description, circumstances = excluded.circumstances,
         dropped_out = excluded.dropped_out, sequence = excluded.sequence, probability = excluded.probability,
-        received_at = excluded.received_at)"""
+        marks = excluded.marks, received_at = excluded.received_at)"""
 _PUT_BLOCKS = """
 put_blocks AS (
     INSERT INTO block (key, child_id) SELECT key, CAST(:id AS uuid) FROM unnest(CAST(:keys AS bigint[])) AS k(key)
@@ -197,7 +240,7 @@ async def insert_child(
     await _drop_withdrawn(connection, statement)
     await connection.execute(
         text(f"WITH {_INSERT_CHILD}, {_PUT_STATEMENT}, {_PUT_BLOCKS} {_PUT_CIRCUMSTANCES}"),
-        {**_child_values(child_id, 1, known, now), **_statement_values(statement), "keys": list(keys)},
+        {**child_values(child_id, 1, known, now), **statement_values(statement), "keys": list(keys)},
     )
 
 
@@ -208,7 +251,7 @@ async def put_statement(
     await _drop_withdrawn(connection, statement)
     await connection.execute(
         text(f"WITH {_PUT_STATEMENT}, {_PUT_BLOCKS} {_PUT_CIRCUMSTANCES}"),
-        {**_statement_values(statement), "id": child_id, "keys": list(keys), "now": now},
+        {**statement_values(statement), "id": child_id, "keys": list(keys), "now": now},
     )
 
 
@@ -239,14 +282,16 @@ async def save_child(connection: AsyncConnection, child_id: str, sequence: int, 
             """UPDATE child SET sequence = :sequence, unit = :unit, birth_date = :birth_date, birth_year = :birth_year,
                       name_folded = :name_folded, carers_folded = :carers_folded,
                       description = CAST(:description AS jsonb), circumstances = CAST(:circumstances AS text[]),
-                      confirmed_on = :confirmed_on, changed_at = :now
+                      confirmed_on = :confirmed_on, sources = CAST(:sources AS jsonb),
+                      conflicts = CAST(:conflicts AS jsonb), changed_at = :now
                WHERE id = CAST(:id AS uuid)"""
         ),
-        _child_values(child_id, sequence, known, now),
+        child_values(child_id, sequence, known, now),
     )
 
 
-def _statement(row: Row[Any]) -> Statement:
+def statement_of(row: Row[Any]) -> Statement:
+    """A row of all columns as a statement."""
     return Statement(
         record_id=str(row.record_id),
         register_kind=row.register_kind,
@@ -259,6 +304,7 @@ def _statement(row: Row[Any]) -> Statement:
         dropped_out=row.dropped_out,
         sequence=row.sequence,
         probability=row.probability,
+        marks=marks_of(row.marks),
     )
 
 
@@ -268,7 +314,7 @@ async def statements(connection: AsyncConnection, child_id: str) -> list[Stateme
         text("SELECT * FROM statement WHERE child_id = CAST(:id AS uuid) ORDER BY received_at DESC, record_id"),
         {"id": child_id},
     )
-    return [_statement(row) for row in rows]
+    return [statement_of(row) for row in rows]
 
 
 async def statement(connection: AsyncConnection, record_id: str) -> tuple[str, Statement] | None:
@@ -277,7 +323,7 @@ async def statement(connection: AsyncConnection, record_id: str) -> tuple[str, S
         text("SELECT * FROM statement WHERE record_id = CAST(:id AS uuid) FOR UPDATE"), {"id": record_id}
     )
     row = found.first()
-    return None if row is None else (str(row.child_id), _statement(row))
+    return None if row is None else (str(row.child_id), statement_of(row))
 
 
 async def holding(connection: AsyncConnection, child_id: str, today: date) -> dict[str, date]:
@@ -302,6 +348,15 @@ class Observation:
     until: date | None
     sector: str
     evidence: str | None
+    subgroup: str | None = None
+    evidence_kind: str | None = None
+    end_reason: str | None = None
+    ended_by: str | None = None
+
+    @property
+    def period(self) -> Period:
+        """When it holds."""
+        return Period(self.code, self.since, self.until)
 
 
 async def put_circumstance(connection: AsyncConnection, child_id: str, seen: Observation) -> None:
@@ -312,10 +367,13 @@ async def put_circumstance(connection: AsyncConnection, child_id: str, seen: Obs
     )
     await connection.execute(
         text(
-            """INSERT INTO circumstance (record_id, code, child_id, since, until, sector, evidence)
-               VALUES (CAST(:record_id AS uuid), :code, CAST(:id AS uuid), :since, :until, :sector, :evidence)
+            """INSERT INTO circumstance (record_id, code, child_id, since, until, sector, evidence, subgroup,
+                                         evidence_kind)
+               VALUES (CAST(:record_id AS uuid), :code, CAST(:id AS uuid), :since, :until, :sector, :evidence,
+                       :subgroup, :evidence_kind)
                ON CONFLICT (record_id, code) DO UPDATE SET child_id = excluded.child_id, since = excluded.since,
-                   until = excluded.until, evidence = excluded.evidence"""
+                   until = excluded.until, evidence = excluded.evidence, subgroup = excluded.subgroup,
+                   evidence_kind = excluded.evidence_kind"""
         ),
         {
             "record_id": seen.record_id,
@@ -325,18 +383,22 @@ async def put_circumstance(connection: AsyncConnection, child_id: str, seen: Obs
             "until": seen.until,
             "sector": seen.sector,
             "evidence": seen.evidence,
+            "subgroup": seen.subgroup,
+            "evidence_kind": seen.evidence_kind,
         },
     )
 
 
-async def end_circumstance(connection: AsyncConnection, child_id: str, code: str, until: date) -> None:
-    """End a circumstance, whoever told of it."""
+async def end_circumstance(
+    connection: AsyncConnection, child_id: str, code: str, until: date, reason: str | None = None, by: str | None = None
+) -> None:
+    """End a circumstance, whoever told of it, and remember why and through whom."""
     await connection.execute(
         text(
-            """UPDATE circumstance SET until = greatest(since, :until)
+            """UPDATE circumstance SET until = greatest(since, :until), end_reason = :reason, ended_by = :by
                WHERE child_id = CAST(:id AS uuid) AND code = :code AND (until IS NULL OR until > :until)"""
         ),
-        {"id": child_id, "code": code, "until": until},
+        {"id": child_id, "code": code, "until": until, "reason": reason, "by": by},
     )
 
 
@@ -344,12 +406,13 @@ async def circumstances(connection: AsyncConnection, child_id: str) -> list[Obse
     """Every circumstance ever told of, the newest first."""
     rows = await connection.execute(
         text(
-            """SELECT record_id, code, since, until, sector, evidence FROM circumstance
-               WHERE child_id = CAST(:id AS uuid) ORDER BY since DESC, code"""
+            """SELECT CAST(record_id AS text) AS record_id, code, since, until, sector, evidence, subgroup,
+                      evidence_kind, end_reason, ended_by
+               FROM circumstance WHERE child_id = CAST(:id AS uuid) ORDER BY since DESC, code"""
         ),
         {"id": child_id},
     )
-    return [Observation(str(row.record_id), row.code, row.since, row.until, row.sector, row.evidence) for row in rows]
+    return [Observation(**row._mapping) for row in rows]
 
 
 async def add_history(
@@ -375,6 +438,38 @@ async def history(connection: AsyncConnection, child_id: str, limit: int = 100) 
         {"id": child_id, "limit": limit},
     )
     return found.all()
+
+
+async def forget(connection: AsyncConnection, child_id: str) -> Sequence[str]:
+    """Erasure: everything that this database holds of who a child is, of the records merged into it too.
+
+    The empty rows of `child` stay, so that an id which others hold is never taken for an unknown one. Out: the ids of
+    all records emptied, whose keys are to be destroyed as well.
+    """
+    rows = await connection.execute(
+        text(
+            """WITH RECURSIVE one AS (
+                   SELECT id FROM child WHERE id = CAST(:id AS uuid)
+                   UNION SELECT child.id FROM child JOIN one ON child.merged_into = one.id)
+               SELECT id FROM one"""
+        ),
+        {"id": child_id},
+    )
+    ids = [str(row.id) for row in rows]
+    for table in ("revision", "photo", "finding", "child_case", "circumstance", "block", "statement", "history"):
+        await connection.execute(text(f"DELETE FROM {table} WHERE child_id = ANY(CAST(:ids AS uuid[]))"), {"ids": ids})
+    await connection.execute(
+        text("DELETE FROM pair WHERE low = ANY(CAST(:ids AS uuid[])) OR high = ANY(CAST(:ids AS uuid[]))"), {"ids": ids}
+    )
+    await connection.execute(
+        text(
+            """UPDATE child SET unit = NULL, birth_date = NULL, birth_year = NULL, name_folded = '', carers_folded = '',
+                      description = '{}', circumstances = '{}', sources = '[]', conflicts = '[]'
+               WHERE id = ANY(CAST(:ids AS uuid[]))"""
+        ),
+        {"ids": ids},
+    )
+    return ids
 
 
 async def put_identification(connection: AsyncConnection, case_id: str, child_id: str | None) -> int:

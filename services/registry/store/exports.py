@@ -6,7 +6,7 @@ Every query here leaves out records that are merged, protected or closed for goo
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Collection, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +14,8 @@ import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.registry.domain.exporting import HIDDEN, Filter, Kind, Leaving, Mark, Usage
+from services.registry.domain.exporting import Filter, Kind, Leaving, Mark, Usage
+from services.registry.domain.lifecycle import HIDDEN
 from shared.contracts.vocabulary import ChildDescription
 
 CHUNK = 1000
@@ -24,14 +25,26 @@ _HIDDEN = ", ".join(f"'{status}'" for status in sorted(HIDDEN))
 _MAY_LEAVE = f"merged_into IS NULL AND NOT protected AND status NOT IN ({_HIDDEN})"
 
 
-def where_of(wanted: Filter, units: Collection[str] | None) -> tuple[str, dict[str, Any]]:
-    """The condition of a filter and its values. `units`: the communes asked for; None: the whole province."""
+@dataclass(frozen=True, slots=True)
+class Within:
+    """What a person may take along at all. `units`: the communes asked for, None for the whole province; `blind`:
+    children that the person is to collect again without having seen what is known."""
+
+    units: Collection[str] | None
+    blind: frozenset[str] = frozenset()
+
+
+def where_of(wanted: Filter, within: Within) -> tuple[str, dict[str, Any]]:
+    """The condition of a filter and its values."""
     conditions, values = [_MAY_LEAVE], dict[str, Any]()
+    units = within.units
 
     def must(condition: str, **value: Any) -> None:
         conditions.append(condition)
         values.update(value)
 
+    if within.blind:
+        must("id <> ALL(CAST(:blind AS uuid[]))", blind=sorted(within.blind))
     if units is not None:
         must("unit = ANY(CAST(:units AS text[]))", units=sorted(units))
     if wanted.hamlet:
@@ -71,20 +84,20 @@ def leaving_of(row: Row[Any]) -> Leaving:
     )
 
 
-async def count(connection: AsyncConnection, wanted: Filter, units: Collection[str] | None) -> int:
+async def count(connection: AsyncConnection, wanted: Filter, within: Within) -> int:
     """How many children fit."""
-    where, values = where_of(wanted, units)
+    where, values = where_of(wanted, within)
     return int((await connection.execute(text(f"SELECT count(*) FROM child WHERE {where}"), values)).scalar_one())
 
 
 async def children(
-    connection: AsyncConnection, wanted: Filter, units: Collection[str] | None, minutes: int
+    connection: AsyncConnection, wanted: Filter, within: Within, minutes: int
 ) -> AsyncGenerator[list[Leaving], None]:
     """The children that fit as they were at one moment, through a cursor, by commune, hamlet and name.
 
     `minutes`: when nobody has taken the next chunk for so long, the database lets go.
     """
-    where, values = where_of(wanted, units)
+    where, values = where_of(wanted, within)
     await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
     await connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{int(minutes)}min'"))
     rows = await connection.stream(

@@ -41,7 +41,7 @@ def search_sql(wanted: Wanted) -> tuple[str, dict[str, Any]]:
     """The query and its values for what somebody looks for; every condition is in an index."""
     name, carer = fold(wanted.name), fold(wanted.carer)
     year = wanted.birth_date.year if wanted.birth_date else wanted.birth_year
-    conditions, order = ["merged_into IS NULL"], []
+    conditions, order = ["merged_into IS NULL", "status NOT IN ('withdrawn', 'erased')"], []
     values: dict[str, Any] = {}
     if name:
         conditions.append("name_folded % :name")

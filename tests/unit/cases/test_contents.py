@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.cases.desk.incoming import IncomingFile
-from services.cases.domain.attachments import PART, check_caption, check_content, check_name
-from services.cases.domain.contents import ALL, JPEG, PNG
+from services.cases.domain.attachments import check_caption, check_content, check_name
 from shared.contracts.errors import Rejected
+from shared.files.contents import ALL, JPEG, PNG
 from shared.privacy import DataKey, Unreadable
+from shared.privacy.sealing import PART
 from tests.support import media
 from tests.support.media import GOOD, Bytes
 
@@ -153,7 +154,7 @@ def test_a_file_on_its_way_in_is_nowhere_in_clear_and_gone_when_it_is_not_wanted
         incoming.add(b"clear" * PART)
         incoming._kept.seek(0)
         assert b"clear" not in incoming._kept.read()
-        incoming.clear()
+        incoming.drop()
         incoming.add(b"other")
         incoming.end()
         assert (incoming.size, incoming.read(0, 9), len(list(incoming.sealed()))) == (5, b"other", 1)

@@ -301,7 +301,14 @@ def test_a_text_that_reaches_for_more_is_refused(template: str) -> None:
 def test_every_event_of_the_other_services_has_words() -> None:
     heard = {model.TYPE for model in CONTRACTS.values() if model.PUBLISHER in {"cases", "registry", "stats"}}
     # Talk between services about one child, of which nobody is notified.
-    inner = {"cases.child.described", "registry.child.identified", "registry.record.linked"}
+    inner = {
+        "cases.child.described",
+        "registry.child.identified",
+        "registry.record.linked",
+        "registry.record.withdrawn",
+    }
+    # Of adoption and erasure nobody is to hear, nor to be able to subscribe to it.
+    inner |= {"registry.child.adopted", "registry.child.erased"}
     assert heard - {model.TYPE for model in notifiable(load_texts())} == {"vn.vongtay." + name for name in inner}
 
 

@@ -9,11 +9,14 @@ from services.registry import views
 from tests.support.texts import english, said_in_templates
 
 REGISTRY = Path(views.__file__).parent
+_MORE = (views.CAUSES, views.CASE_STATUSES, views.METHODS)
 
 
 def test_every_text_is_translated() -> None:
     used = said_in_templates("services.registry")
-    for table in (views.SEXES, views.REGISTERS, views.FIELDS, views.REASONS, views.HISTORY, views.ACTS):
+    for table in (views.SEXES, views.REGISTERS, views.FIELDS, views.REASONS, views.HISTORY, views.ACTS, *_MORE):
+        used |= set(table.values())
+    for table in (views.STATES, views.STATUSES, views.METHODS, views.WORK_LISTS, views.WITHDRAWN):
         used |= set(table.values())
     assert len(used) > 100
     assert used - english(("services.registry", "shared.web")).keys() == set()

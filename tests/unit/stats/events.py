@@ -149,6 +149,32 @@ def linked(name: str, of_child: str, sequence: int, register: str = "commune-ros
     return Event(data, name, sequence)
 
 
+def life(name: str, sequence: int, status: str, **changes: Any) -> Event:
+    """What became of a child's record, by the event that says so."""
+    facts = CHILD.model_copy(update={"status": status, **changes})
+    model, said = _LIFE[status]
+    return Event(model.model_validate({"child_id": name, "facts": facts, **said}), name, sequence)
+
+
+def erased(name: str, sequence: int) -> Event:
+    return Event(registry.ChildErased(child_id=name), name, sequence)
+
+
+def unlinked(name: str, of_child: str, sequence: int) -> Event:
+    return Event(registry.RecordWithdrawn(record_id=name, child_id=of_child), name, sequence)
+
+
+_DAY = date(2026, 10, 30)
+_LIFE: dict[str, tuple[type[Contract], dict[str, Any]]] = {
+    "active": (registry.ChildReturned, {"was": "withdrawn"}),
+    "aged-out": (registry.ChildAgedOut, {"on": _DAY}),
+    "deceased": (registry.ChildDeceased, {"died_on": _DAY}),
+    "moved-away": (registry.ChildMoved, {"moved_on": _DAY, "from_unit": "05443"}),
+    "adopted": (registry.ChildAdopted, {"on": _DAY}),
+    "withdrawn": (registry.ChildWithdrawn, {"reason": "made-up"}),
+}
+
+
 def _pick(*values: Any) -> st.SearchStrategy[Any]:
     return st.sampled_from(values)
 
@@ -180,7 +206,20 @@ _TASK = _pick(
     cases.TaskDateProposed,
     cases.TaskReminded,
 )
-_WHAT = ("concern", "case", "deadline", "task", "service", "incident", "child", "linked", "merge")
+_WHAT = (
+    "concern",
+    "case",
+    "deadline",
+    "task",
+    "service",
+    "incident",
+    "child",
+    "linked",
+    "merge",
+    "life",
+    "unlinked",
+    "erased",
+)
 _GROUPS = st.lists(_pick("01", "04", "09"), max_size=2)
 _REGISTER = _pick("commune-roster", "school-roster", "health-record")
 
@@ -220,6 +259,16 @@ def histories(draw: st.DrawFn) -> list[Event]:
                 events.append(task(f"task-of-{name}", name, number, draw(_TASK), unit=unit, status=status))
         elif what == "child":
             events.append(child("child" + which, following("child" + which), unit=unit, circumstances=draw(_GROUPS)))
+        elif what == "life":
+            facts = {"status": draw(_pick(*_LIFE)), "unit": unit, "circumstances": draw(_GROUPS)}
+            events.append(life("child" + which, following("child" + which), **facts))
+        elif what == "erased":
+            # Nothing is merged into a child that is gone, and it is erased in the end, for good.
+            events.append(erased("child" + which, following("child" + which)))
+            gone.add("child" + which)
+        elif what == "unlinked":
+            name = "record" + draw(_pick("1", "2", "3", "4"))
+            events.append(unlinked(name, "child" + which, following(name)))
         elif what == "linked":
             name = "record" + draw(_pick("1", "2", "3", "4"))
             events.append(

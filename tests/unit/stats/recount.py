@@ -22,11 +22,24 @@ _TASK_STATE = {
 }
 
 
+_CHILD_EVENTS = (
+    registry.ChildCorrected,
+    registry.ChildMerged,
+    registry.ChildMoved,
+    registry.ChildReturned,
+    registry.ChildAgedOut,
+    registry.ChildDeceased,
+    registry.ChildAdopted,
+    registry.ChildWithdrawn,
+)
+
+
 def recount(events: Sequence[Event]) -> Cube:
     """What every cell of the cube must hold once these events, in the order in which they were decided, are counted."""
     state: dict[tuple[str, str], tuple[str, ...]] = {}
     child_of: dict[str, tuple[str, str]] = {}
     into: dict[str, str] = {}
+    erased: set[str] = set()
     for event in events:
         data: Contract = event.data
         if isinstance(data, cases.ConcernReceived):
@@ -53,14 +66,21 @@ def recount(events: Sequence[Event]) -> Cube:
             dropped = "dropped-out" if data.dropped_out else ""
             state["record", data.record_id] = ("record", data.unit or "", data.register_kind, dropped, groups)
             child_of[data.record_id] = (data.child_id, data.register_kind)
+        elif isinstance(data, registry.RecordWithdrawn):
+            state.pop(("record", data.record_id), None)
+            child_of.pop(data.record_id, None)
+        elif isinstance(data, registry.ChildErased):
+            erased.add(data.child_id)
         else:
-            assert isinstance(data, registry.ChildCorrected | registry.ChildMerged)
+            assert isinstance(data, _CHILD_EVENTS)
             groups = "+".join(sorted(set(data.facts.circumstances)))
-            state["child", data.child_id] = ("child", data.facts.unit or "", groups)
+            state.pop(("child", data.child_id), None)
+            if data.facts.status == "active":
+                state["child", data.child_id] = ("child", data.facts.unit or "", groups)
             if isinstance(data, registry.ChildMerged):
                 into[data.merged_id] = data.child_id
-    for merged in into:
-        state.pop(("child", merged), None)
+    for gone in (*into, *erased):
+        state.pop(("child", gone), None)
     cube: Cube = Counter(state.values())
     registers: defaultdict[str, set[str]] = defaultdict(set)
     for child, register in child_of.values():

@@ -1,6 +1,7 @@
 """A file on its way in over HTTP: taken apart as it arrives and handed on piece by piece.
 
-The framework's own form parser would write a large file to a temporary one, in clear.
+The framework's own form parser would write a large file to a temporary one, in clear. Where the bytes go is the
+caller's: `Gathered` holds a small file in memory, others seal a large one as it comes.
 """
 
 from __future__ import annotations
@@ -8,17 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 from fastapi import HTTPException, Request
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from services.cases.desk.incoming import IncomingFile
-from services.cases.domain.attachments import MEGABYTE, too_large
-from services.cases.domain.model import refuse
-from shared.contracts.errors import Rejected
+from shared.contracts.errors import Rejected, Violation
 from shared.identity import FORM_FIELD, verify_upload
 
+MEGABYTE = 1 << 20
 _FIELD_BYTES = 16 * 1024
 _FIELDS = 12
 # A line may be slow, but not dead: after a first minute it has to bring so many bytes a second on average.
@@ -28,24 +28,62 @@ _SLOWEST = 4096
 _READ_ON = 4
 
 
+class Sink(Protocol):
+    """Where a file's bytes go as they arrive."""
+
+    size: int
+
+    def add(self, data: bytes) -> None:
+        """Bytes at the end."""
+
+    def drop(self) -> None:
+        """Forget all of them: the file is refused."""
+
+
+S = TypeVar("S", bound=Sink)
+
+
+class Gathered:
+    """A small file's bytes in memory, to be looked at wherever one likes."""
+
+    def __init__(self) -> None:
+        self._content = bytearray()
+        self.size = 0
+
+    def add(self, data: bytes) -> None:
+        """Bytes at the end."""
+        self._content += data
+        self.size = len(self._content)
+
+    def drop(self) -> None:
+        """Forget all of them."""
+        self._content.clear()
+        self.size = 0
+
+    def read(self, start: int, length: int) -> bytes:
+        """The bytes from `start`; fewer where the file ends."""
+        return bytes(self._content[start : start + length])
+
+
 @dataclass(slots=True)
-class Upload:
+class Upload(Generic[S]):
     """What a form with a file said. `name`: as the sender calls the file; `problem`: why the file was not kept."""
 
-    content: IncomingFile
+    content: S
     name: str = ""
     fields: dict[str, str] = field(default_factory=dict)
     problem: Rejected | None = None
 
 
-class _Reading:
+class _Reading(Generic[S]):
     """Takes a multipart body apart as it arrives."""
 
-    def __init__(self, request: Request, content: IncomingFile, limit: int) -> None:
+    def __init__(self, request: Request, limit: int, content: S, too_large: Rejected) -> None:
         self.upload = Upload(content)
         self.proved = False
         self._request = request
         self._limit = limit
+        self._too_large = too_large
         self._header = b""
         self._disposition = b""
         self._name = ""
@@ -106,12 +144,12 @@ class _Reading:
         if self._kept != self._seen:
             upload.problem = upload.problem or _one_at_a_time()
         elif upload.content.size + end - start > self._limit:
-            upload.problem = upload.problem or too_large(self._limit // MEGABYTE)
+            upload.problem = upload.problem or self._too_large
         if upload.problem is None:
             upload.name = self._file
             upload.content.add(data[start:end])
         else:
-            upload.content.clear()
+            upload.content.drop()
 
     def _end(self) -> None:
         if self._file is None:
@@ -120,9 +158,9 @@ class _Reading:
             self.upload.name = self._file  # an empty file has a name, and says so
 
 
-async def read_upload(request: Request, content: IncomingFile, megabytes: int) -> Upload:
-    """In: a multipart request, where its file goes, and how large that may be. Out: what the form said; the file's size
-    is 0 where there was none, or an empty one.
+async def read_upload(request: Request, megabytes: int, content: S, too_large: Rejected) -> Upload[S]:
+    """In: a multipart request, how large its file may be, where it goes, and what is said of a larger one. Out: what
+    the form said; the file's size is 0 where there was none, or an empty one.
 
     A file that is too large or not alone is the upload's problem: what stood beside it is read nevertheless.
 
@@ -131,30 +169,29 @@ async def read_upload(request: Request, content: IncomingFile, megabytes: int) -
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or b"boundary" not in options:
-        raise refuse(
+        raise _refused(
             "file",
             "not-multipart",
             "Tệp phải được gửi dưới dạng multipart/form-data.",
             "A file is sent as multipart/form-data.",
         )
     limit = megabytes * MEGABYTE
-    reading = _Reading(request, content, limit)
+    reading = _Reading(request, limit, content, too_large)
     parser = MultipartParser(options[b"boundary"], reading.callbacks())  # type: ignore[arg-type]
     try:
-        async for data in _bounded(_in_time(request.stream()), limit * _READ_ON):
-            await asyncio.to_thread(parser.write, data)  # it seals, and may write to a disk
+        async for data in _bounded(_in_time(request.stream()), limit * _READ_ON, too_large):
+            await asyncio.to_thread(parser.write, data)  # it may seal, and write to a disk
         parser.finalize()
     except MultipartParseError:
         raise _malformed() from None
     reading.prove()
-    await asyncio.to_thread(content.end)
     return reading.upload
 
 
-async def let_finish(request: Request, megabytes: int) -> None:
+async def let_finish(request: Request, megabytes: int, too_large: Rejected) -> None:
     """Read on and keep nothing: a browser reads no refusal before it has sent what it wanted to send."""
     try:
-        async for _ in _bounded(_in_time(request.stream()), megabytes * MEGABYTE * _READ_ON):
+        async for _ in _bounded(_in_time(request.stream()), megabytes * MEGABYTE * _READ_ON, too_large):
             pass
     except (Rejected, HTTPException):
         return
@@ -176,12 +213,12 @@ async def _in_time(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         yield data
 
 
-async def _bounded(stream: AsyncIterator[bytes], at_most: int) -> AsyncIterator[bytes]:
+async def _bounded(stream: AsyncIterator[bytes], at_most: int, too_large: Rejected) -> AsyncIterator[bytes]:
     read = 0
     async for data in stream:
         read += len(data)
         if read > at_most:
-            raise too_large(at_most // _READ_ON // MEGABYTE)
+            raise too_large
         yield data
 
 
@@ -194,10 +231,14 @@ def _text(value: bytes) -> str:
 
 
 def _malformed() -> Rejected:
-    return refuse(
+    return _refused(
         "file", "malformed", "Nội dung gửi lên không đúng định dạng.", "What was sent is not a well-formed form."
     )
 
 
 def _one_at_a_time() -> Rejected:
-    return refuse("file", "one-at-a-time", "Mỗi lần gửi một tệp.", "Send one file at a time.")
+    return _refused("file", "one-at-a-time", "Mỗi lần gửi một tệp.", "Send one file at a time.")
+
+
+def _refused(field_name: str, rule: str, vi: str, en: str) -> Rejected:
+    return Rejected([Violation(field_name, rule, vi, en)])

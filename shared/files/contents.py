@@ -1,4 +1,4 @@
-"""What a file is, told by its bytes alone: photographs, scans and recordings that a case may hold.
+"""What a file is, told by its bytes alone: photographs, scans and recordings that may be kept.
 
 Pure. It walks the container from end to end (what ends early was cut on its way) and looks at neither name nor header
 that came with it. It decodes nothing: whoever wants to harm us with a picture must not find a decoder here.

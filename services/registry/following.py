@@ -1,0 +1,59 @@
+"""What the registry hears of cases: coarse facts only, for the page of the child that they are about."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from services.registry.desk import ZONE
+from services.registry.store import cases
+from services.registry.store.cases import Service
+from shared.contracts.cases import (
+    CaseClosed,
+    CaseEvent,
+    CaseMerged,
+    CaseOpened,
+    CaseReclassified,
+    CaseReopened,
+    CaseServiceProvided,
+    CaseTransferred,
+    ChildLinked,
+    ChildUnlinked,
+)
+from shared.messaging.router import Received, Router, Scope
+
+_FOLLOWED: tuple[type[CaseEvent], ...] = (
+    CaseOpened,
+    ChildLinked,
+    ChildUnlinked,
+    CaseReclassified,
+    CaseTransferred,
+    CaseClosed,
+    CaseReopened,
+    CaseMerged,
+)
+
+
+def follow_cases(router: Router) -> None:
+    """Add the handlers of what happens to cases."""
+
+    async def on_case(received: Received[CaseEvent], scope: Scope) -> None:
+        data = received.data
+        await cases.follow(
+            scope.connection, data.case_id, received.event.sequence or 0, data.facts, _day(received.event.time)
+        )
+
+    for model in _FOLLOWED:
+        router.handles(model)(on_case)
+
+    @router.handles(CaseServiceProvided)
+    async def on_service(received: Received[CaseServiceProvided], scope: Scope) -> None:
+        data = received.data
+        await cases.follow(
+            scope.connection, data.case_id, received.event.sequence or 0, data.facts, _day(received.event.time)
+        )
+        given = Service(data.service, data.provided_on, data.service_sector)
+        await cases.put_service(scope.connection, data.service_id, data.case_id, given)
+
+
+def _day(moment: datetime) -> date:
+    return moment.astimezone(ZONE).date()

@@ -1,0 +1,216 @@
+"""The life of a record on screen: work lists, and the acts on one record, each asked with its consequence."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, time
+from typing import Any, get_args
+
+from fastapi import APIRouter, HTTPException, Request
+from starlette.responses import RedirectResponse, Response
+
+from services.registry import forms, views
+from services.registry.desk import ZONE, VersionConflictError
+from services.registry.keeper import PAGE
+from services.registry.pages.room import Reader, Room, form_of
+from services.registry.seeing import NotThereError, is_id
+from services.registry.store import lifecycle as lives
+from services.registry.store.children import ChildRow
+from services.registry.store.lifecycle import WorkList
+from shared.contracts.errors import Rejected, Violation
+from shared.identity import Principal
+from shared.messaging.router import Scope
+
+Act = Callable[[Scope, ChildRow, str], Awaitable[Any]]
+_LISTS: Sequence[WorkList] = get_args(WorkList)
+_MOST_PASSED = 100_000
+# Fields that several forms of one page ask for: each form has its own, `<act>_on`.
+_OF_EACH_ACT = ("on", "unit", "note")
+
+
+class LifePages:
+    """Work lists and one record's life.
+
+    Args:
+        room: what pages are made with.
+    """
+
+    def __init__(self, room: Room) -> None:
+        self.room = room
+
+    async def work(self, request: Request, principal: Reader, passed: int = 0) -> Response:
+        """One list, and how many records the others have."""
+        wanted = request.query_params.get("list", "")
+        name: WorkList = next((known for known in _LISTS if known == wanted), "due")
+        passed = max(0, min(passed, _MOST_PASSED))
+        work = await self.room.keeper.work(principal, name, passed)
+        return self.room.render(
+            request, "registry/life_lists.html", work=work, which=name, passed=passed, step=PAGE, lists=_LISTS
+        )
+
+    async def life(self, request: Request, principal: Reader, child_id: str) -> Response:
+        """How a record stands, and what can be done with it."""
+        return await self._life(request, principal, child_id)
+
+    async def act(self, request: Request, principal: Reader, child_id: str) -> Response:
+        """Do one thing with a record."""
+        values = await form_of(request)
+        name = values.get("act", "")
+        said = {**values, **{field: values.get(f"{name}_{field}", "") for field in _OF_EACH_ACT}}
+        if name == "origin":
+            return await self._origin(request, principal, child_id, said)
+        try:
+            does = await self._act(request, name, said)
+            permission = "hold" if name == "lift" else name
+            await self.room.keeper.act(principal, child_id, permission, does)
+        except NotThereError:
+            raise HTTPException(404) from None
+        except VersionConflictError:
+            raise HTTPException(409) from None
+        except Rejected as refused:
+            return await self._life(request, principal, child_id, values, refused.violations)
+        if name in {"adopt", "erase", "move"}:
+            return RedirectResponse(f"/registry/life?said={name}", 303)
+        return RedirectResponse(f"/registry/children/{child_id}/life?said={name}", 303)
+
+    async def _act(self, request: Request, name: str, values: Mapping[str, str]) -> Act:
+        """What an act does, with what its form says. Raises `Rejected`, HTTP 422 for an act that there is not."""
+        life = self.room.keeper.lifecycle
+        note = values.get("note", "").strip()
+        if name == "check":
+            return lambda scope, row, by: life.check(scope, row, by=by)
+        if name == "verify":
+            return await self._verify(request, values)
+        if name == "move":
+            unit = self._unit(values)
+            return lambda scope, row, by: life.move(scope, row, unit, by=by)
+        if name == "move-away":
+            gone = forms.read_date(values, "on")
+            return lambda scope, row, by: life.move_away(scope, row, gone, by=by)
+        if name == "die":
+            died = forms.read_date(values, "on")
+            return lambda scope, row, by: life.die(scope, row, died, values.get("source", ""), by=by)
+        if name == "withdraw" and values.get("reason") in views.WITHDRAWN:
+            made_up = values["reason"] == "made-up"
+            reason = "made-up" if made_up else "not-a-child"
+            return lambda scope, row, by: life.withdraw(scope, row, reason, by=by, note=note)  # type: ignore[arg-type]
+        if name == "return":
+            return lambda scope, row, by: life.come_back(scope, row, by=by, note=note)
+        if name == "adopt":
+            return await self._adopt(request, values)
+        if name == "erase":
+            return lambda scope, row, by: life.erase(scope, row, values.get("ground", ""), by=by)
+        if name == "hold":
+            return self._hold(values, note)
+        if name == "lift" and is_id(values.get("hold", "")):
+            return lambda scope, row, by: lives.lift_hold(scope.connection, row.id, values["hold"], scope.now, by)
+        raise HTTPException(422)
+
+    async def _verify(self, request: Request, values: Mapping[str, str]) -> Act:
+        on = forms.read_date(values, "on")
+        form = await request.form()
+        confirmed = sorted({str(name) for name in form.getlist("confirmed")} & set(views.FIELDS))
+        if not confirmed:
+            raise Rejected([_NOTHING_CONFIRMED])
+        now = self.room.pages.clock()
+        at = now if on == now.astimezone(ZONE).date() else datetime.combine(on, time(12), ZONE)
+        life = self.room.keeper.lifecycle
+        method = values.get("method", "")
+        return lambda scope, row, by: life.verify(scope, row, confirmed=confirmed, method=method, by=by, at=at)
+
+    async def _adopt(self, request: Request, values: Mapping[str, str]) -> Act:
+        on = forms.read_date(values, "on")
+        unit = self._unit(values)
+        new = forms.read_child(values, unit).description
+        carried = sorted({str(code) for code in (await request.form()).getlist("carried")})
+        life = self.room.keeper.lifecycle
+        return lambda scope, row, by: life.adopt(scope, row, on, new, unit, carried, by=by)
+
+    def _hold(self, values: Mapping[str, str], note: str) -> Act:
+        reason = values.get("reason", "")
+
+        async def put(scope: Scope, row: ChildRow, by: str) -> None:
+            if reason not in self.room.keeper.rules.erasure.on(scope.now.date()).hold_reasons or not note:
+                raise Rejected([_HOLD_WITHOUT_REASON])
+            await lives.put_hold(scope.connection, row.id, reason, note[:300], scope.now, by)
+
+        return put
+
+    def _unit(self, values: Mapping[str, str]) -> str:
+        if values.get("unit") not in self.room.units.codes():
+            raise Rejected([_UNIT_MISSING])
+        return values["unit"]
+
+    async def _origin(
+        self, request: Request, principal: Principal, child_id: str, values: Mapping[str, str]
+    ) -> Response:
+        try:
+            other = await self.room.keeper.origin(
+                principal, child_id, values.get("purpose", ""), values.get("note", "")
+            )
+        except NotThereError:
+            raise HTTPException(404) from None
+        except Rejected as refused:
+            return await self._life(request, principal, child_id, values, refused.violations)
+        return await self._life(request, principal, child_id, revealed=[other])
+
+    async def _life(
+        self,
+        request: Request,
+        principal: Principal,
+        child_id: str,
+        values: Mapping[str, str] | None = None,
+        violations: Sequence[Violation] = (),
+        revealed: Sequence[str | None] = (),
+    ) -> Response:
+        try:
+            file = await self.room.keeper.file(principal, child_id)
+        except NotThereError:
+            raise HTTPException(404) from None
+        rules = self.room.keeper.rules
+        act = (values or {}).get("act", "")
+        violations = [
+            replace(said, field=f"{act}_{said.field}") if said.field in _OF_EACH_ACT else said for said in violations
+        ]
+        return self.room.render(
+            request,
+            "registry/life.html",
+            file=file,
+            known=file.row.known,
+            age=views.age(file.row.known.description, file.today),
+            values=values or {},
+            violations=violations,
+            revealed=revealed,
+            periods=rules.periods.on(file.today),
+            adoption=rules.adoption.on(file.today),
+            erasure=rules.erasure.on(file.today),
+            unit_options=self.room.unit_options(None),
+            fields=[name for name in views.FIELDS if _is_known(file.row, name)],
+        )
+
+
+def _is_known(row: ChildRow, name: str) -> bool:
+    return row.known.value(name) not in (None, "", "unknown", [])
+
+
+def routes(room: Room) -> APIRouter:
+    """The routes of these pages."""
+    pages = LifePages(room)
+    router = APIRouter(include_in_schema=False)
+    router.add_api_route("/life", pages.work, methods=["GET"])
+    router.add_api_route("/children/{child_id}/life", pages.life, methods=["GET"])
+    router.add_api_route("/children/{child_id}/life", pages.act, methods=["POST"])
+    return router
+
+
+_NOTHING_CONFIRMED = Violation(
+    "confirmed",
+    "nothing-confirmed",
+    "Chọn ít nhất một mục đã đối chiếu.",
+    "Choose at least one field that was confirmed.",
+)
+_UNIT_MISSING = Violation("unit", "unit-missing", "Hãy chọn xã, phường.", "Choose the commune.")
+_HOLD_WITHOUT_REASON = Violation(
+    "note", "hold-reason-missing", "Chọn lý do giữ và ghi số văn bản.", "Choose the reason and write the document."
+)
