@@ -37,11 +37,13 @@ _PATHS: Final = {
     "stay": "Patient.address",
     "source_id": "Patient.identifier",
 }
+_EXTENDED: Final = frozenset({"circumstance", *ChildDescription.model_fields})
 
 
 def path_of(field: str) -> str:
     """Where in a Patient a field of the registry stands."""
-    return _PATHS.get(field.partition(".")[0], "Patient.extension" if "." not in field else field)
+    first = field.partition(".")[0]
+    return _PATHS.get(first, "Patient.extension" if first in _EXTENDED else field)
 
 
 def read_patient(document: object, words: FhirWords) -> Incoming:
