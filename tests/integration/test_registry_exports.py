@@ -1,4 +1,4 @@
-"""What leaves the registry: what a person may take along and no more, marked, logged by child, within the day's limit."""
+"""What leaves the registry: what a person may take along, marked, logged child by child, within the day's limit."""
 
 from __future__ import annotations
 
