@@ -11,6 +11,7 @@ from shared.reference.exchange import Dhis2Words, Exchange
 from shared.reference.files import ReferenceDataError
 from shared.reference.forms import Forms
 from shared.reference.keeping import Keeping
+from shared.reference.quality import Quality
 from shared.reference.registry_fields import RegistryFields
 from shared.reference.terms import Terms
 from shared.reference.trust import TrustOrders
@@ -46,5 +47,6 @@ def check() -> dict[str, int]:
         "dhis2-attributes": len(Dhis2Words.load().attributes),
         "acts": len(Keeping.load().acts.on(date.max).roles),
         "trust": len(TrustOrders.load()),
+        "quality": len(Quality.load().rules),
         **{name: len(Terms.load(name).codes()) for name in Terms.names()},
     }

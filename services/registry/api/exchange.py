@@ -79,7 +79,7 @@ class Listed(BaseModel):
 
 def routes(exports: Exports, intake: Intake, readers: Readers, units: Units) -> APIRouter:
     """The routes of this part."""
-    router = APIRouter()
+    router = APIRouter(tags=["registry"])
 
     @router.post("/exports")
     async def export(asked: FileOrder, principal: Reader) -> Response:

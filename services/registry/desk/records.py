@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import get_args
 
+from services.registry.desk import quality
 from services.registry.desk.following import arrived, today
 from services.registry.desk.photos import Photos
 from services.registry.domain import lifecycle
@@ -109,12 +110,12 @@ class Desk:
     async def identify(self, scope: Scope, wanted: Traits, leave_out: str | None = None) -> Identification:
         """Who the described child is among those known."""
         rows = await store.candidates(scope.connection, search_keys(wanted), leave_out)
-        found = identify(wanted, ((row.id, [row.traits]) for row in rows if row.known.status not in HIDDEN))
+        found = identify(wanted, ((row.id, [row.traits]) for row in rows if row.status not in HIDDEN))
         if found.possible:
             return found
         # What is still told of an adopted child under its old name belongs to the closed record, or it would found
         # another; that there is one is shown to nobody.
-        closed = identify(wanted, ((row.id, [row.traits]) for row in rows if row.known.status == "adopted"))
+        closed = identify(wanted, ((row.id, [row.traits]) for row in rows if row.status == "adopted"))
         return Identification(closed.sure, ())
 
     async def open_record(
@@ -167,6 +168,7 @@ class Desk:
             await scope.emit(started, subject=child_id, sequence=sequence, unit=known.unit)
         if sequence > 1:
             await store.save_child(scope.connection, child_id, sequence, known, scope.now)
+        await quality.settle(scope, child_id)
         await emit_link(scope, child_id, said)
         return child_id
 
@@ -308,6 +310,11 @@ class Desk:
             on: the day of which the change tells. cause, reason: what for and why, for the record's history.
         Out: the child's sequence after it.
         """
+        sequence = await self._refresh(scope, row, actor, on, cause, reason)
+        await quality.settle(scope, row.id)
+        return sequence
+
+    async def _refresh(self, scope: Scope, row: ChildRow, actor: str, on: date, cause: str, reason: str | None) -> int:
         connection = scope.connection
         said = await store.statements(connection, row.id)
         holding = await store.holding(connection, row.id, today(scope))

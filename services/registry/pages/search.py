@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from services.registry import forms, views
+from services.registry.imports.counter import may_import
 from services.registry.pages.room import Reader, Room, form_of
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import ALL_UNITS, Permission, Principal
@@ -59,6 +60,7 @@ class SearchPages:
             whole_province=principal.units == ALL_UNITS,
             unit_options=self.room.unit_options(principal),
             may_edit=principal.may(Permission.EDIT_CHILDREN),
+            may_import=may_import(principal),
         )
 
 
