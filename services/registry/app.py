@@ -8,10 +8,13 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from services.registry.api import build_api, operate, quality
+from services.registry.api import build_api, exchange, operate, quality
 from services.registry.assessing import assessor
 from services.registry.bulk.sweeping import Sweeps
 from services.registry.desk import Desk, Lifecycle, Samples
+from services.registry.exchange.exporting import Exports
+from services.registry.exchange.intake import Intake
+from services.registry.exchange.readers import Readers
 from services.registry.handlers import routes
 from services.registry.imports.counter import Counter
 from services.registry.imports.worker import Importing
@@ -48,11 +51,14 @@ def build(context: ServiceContext) -> ServiceApp:
     sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
     router.include_router(build_api(office, rounds))
     router.include_router(quality.routes(inspector), prefix="/api")
+    exports = Exports(context.database, context.clock, units.name)
+    intake = Intake(desk, context.database, context.clock, units)
+    router.include_router(exchange.routes(exports, intake, Readers(office, units), units), prefix="/api")
     router.include_router(operate.routes(sweeps))
     folder = context.settings.data_dir / "imports"
     importing = Importing(context, folder)
     counter = Counter(office, context.keys, folder, units, RegistrySettings(), importing.wake.set)
-    router.include_router(build_pages(Room(office, pages, units, keeper, rounds, inspector), counter))
+    router.include_router(build_pages(Room(office, pages, units, keeper, rounds, inspector), counter, exports))
     return ServiceApp(
         router=router,
         pages=pages,

@@ -158,6 +158,8 @@ ACTS: Final = {
     "photo": "Xem ảnh",
     "field-list": "Tải về máy để đi xác minh tại nhà",
     "quality-list": "Xem danh sách cần sửa",
+    "export": "Xuất ra tệp",
+    "exchange": "Hệ thống khác đọc",
 }
 
 
