@@ -23,7 +23,7 @@ def build_router(desk: Desk) -> Router:
 
     @router.handles(IncidentRecorded)
     async def on_incident(received: Received[IncidentRecorded], scope: Scope) -> None:
-        await desk.intake.record_incident(scope, received.data, _origin(received))
+        await desk.incidents.record(scope, received.data, _origin(received))
 
     @router.handles(TaskAnswered)
     async def on_answer(received: Received[TaskAnswered], scope: Scope) -> None:

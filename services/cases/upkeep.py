@@ -1,5 +1,5 @@
 """What has to be done now and then: cases are handed on that somebody asked for, old readings are forgotten, how a
-child is found once its file's key was erased, and drafts that nobody will send."""
+child is found once its file's key was erased, and drafts that nobody will send; places in clear are sealed."""
 
 from __future__ import annotations
 
@@ -51,6 +51,19 @@ async def drop_drafts(database: Database, desk: Desk, now: datetime) -> int:
             return gone
 
 
+async def seal_places(database: Database, desk: Desk, clock: Clock) -> int:
+    """Seal what an earlier version kept in clear of where incidents happened. Out: how many."""
+    done = 0
+    while True:
+        async with database.transaction() as connection:
+            scope = Scope("cases", connection, clock())
+            batch = await desk.incidents.seal_places(scope, _BATCH)
+            await scope.flush()
+        done += batch
+        if batch < _BATCH:
+            return done
+
+
 def months_before(now: datetime, months: int) -> datetime:
     """The same moment so many months earlier; the 28th for days that not every month has, so never too late."""
     year, month = divmod(now.year * 12 + now.month - 1 - months, 12)
@@ -78,6 +91,7 @@ def upkeep(database: Database, desk: Desk, clock: Clock) -> Callable[[asyncio.Ev
                 await _chore("forget", forget(database, desk, clock))
                 await _chore("forget-reads", forget_reads(database, desk, now))
                 await _chore("drop-drafts", drop_drafts(database, desk, now))
+                await _chore("seal-places", seal_places(database, desk, clock))
                 forgotten_at = now
             await pause(stop, _EVERY_SECONDS)
 

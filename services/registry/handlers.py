@@ -17,7 +17,7 @@ from services.registry.domain.children import (
 )
 from services.registry.domain.matching import Identification, claim_keys, traits_of
 from services.registry.domain.names import fold
-from services.registry.domain.warnings import coded
+from services.registry.domain.recorded import statement_of
 from services.registry.following import follow_cases
 from services.registry.merging import merge
 from services.registry.store import children as store
@@ -41,24 +41,21 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
     @router.handles(ChildRecorded)
     async def on_recorded(received: Received[ChildRecorded], scope: Scope) -> None:
         data = received.data
-        description = coded(await keys.open(scope.connection, data.child, ChildDescription))
-        # A source that does not say when speaks of today.
-        as_of = data.as_of or today(scope)
-        if found := refusals(description, as_of, today(scope)):
-            raise Rejected([_in_data(violation) for violation in found])
+        description = await keys.open(scope.connection, data.child, ChildDescription)
         place = None if data.unit_text is None else await keys.open(scope.connection, data.unit_text, str)
-        sector = sector_of(received.sector)
-        said = Statement(
-            record_id=stable_id("record", received.event.source, received.event.id),
-            register_kind=data.register_kind,
+        sector, event = sector_of(received.sector), received.event
+        said = statement_of(
+            data,
+            description,
+            place,
+            source=event.source,
+            event_id=event.id,
             sector=sector,
-            as_of=as_of,
-            description=description,
-            unit=_unit(units, data.unit, place),
-            unit_text=place,
-            circumstances=tuple(dict.fromkeys(data.circumstances)),
-            dropped_out=data.dropped_out,
+            today=today(scope),
+            units=units,
         )
+        if found := refusals(description, said.as_of, today(scope)):
+            raise Rejected([_in_data(violation) for violation in found])
         await desk.record(scope, said, correction=received.correction, actor=sector)
 
     @router.handles(CircumstanceObserved)
@@ -226,12 +223,6 @@ async def _answer(
     )
     sequence = await store.put_identification(scope.connection, case_id, event.child_id)
     await scope.emit(event, subject=case_id, sequence=sequence, unit=known.unit if known else None)
-
-
-def _unit(units: Units, code: str | None, place: str | None) -> str | None:
-    """The commune as it is today; a code nobody knows is kept as the text beside it."""
-    known = units.current(code) if code else None
-    return known or (units.find(place) if place else None)
 
 
 def _is_id(value: str) -> bool:

@@ -148,12 +148,35 @@ HISTORY: Final = {
     "changed": "Thông tin thay đổi",
     "merged": "Gộp hai hồ sơ",
     "separated": "Tách lại hai hồ sơ",
+    "withdrawn": "Rút hồ sơ, vì tệp danh sách lập ra nó được hoàn tác",
     "photo-added": "Thêm ảnh",
     "photo-dropped": "Gỡ ảnh",
 }
-ACTS: Final = {"child-page": "Xem hồ sơ", "match": "Xem khi so sánh hồ sơ", "photo": "Xem ảnh"}
+ACTS: Final = {
+    "child-page": "Xem hồ sơ",
+    "match": "Xem khi so sánh hồ sơ",
+    "photo": "Xem ảnh",
+    "field-list": "Tải về máy để đi xác minh tại nhà",
+    "quality-list": "Xem danh sách cần sửa",
+    "export": "Xuất ra tệp",
+    "exchange": "Hệ thống khác đọc",
+}
 
 
+# Of rules on records, of their severity, of what doubts are about.
+KINDS: Final = {
+    "impossible": "Không thể đúng",
+    "contradictory": "Mâu thuẫn",
+    "missing": "Còn thiếu",
+    "stale": "Để đã lâu",
+}
+SEVERITIES: Final = {"serious": "Nghiêm trọng", "medium": "Vừa", "slight": "Nhẹ"}
+MEASURES: Final = {
+    "special-share": "Hoàn cảnh đặc biệt",
+    "male-share": "Trẻ nam",
+    "first-of-january-share": "Sinh ngày 01/01",
+}
+NO_COMMUNE: Final = "Chưa rõ xã, phường"
 STATES: Final = {
     "collected": "Mới thu thập",
     "checked": "Đã kiểm tra",
@@ -177,7 +200,73 @@ WORK_LISTS: Final = {
     "growing-up": "Đủ 16 tuổi trong tháng này",
     "closed": "Hồ sơ đã đóng",
 }
+FIELD_RESULTS: Final = {"met": "Đã xác minh", "not-met": "Không gặp", "moved": "Đã chuyển đi"}
+# What is asked at a child's home (domain/fieldwork.py).
+ASKED: Final = {
+    **{name: FIELDS[name] for name in ("name", "birth_date", "carers", "hamlet", "address", "school", "grade")},
+    "circumstances": "Hoàn cảnh",
+}
+SAID: Final = {"right": "Đúng", "wrong": "Sai", "unknown": "Chưa rõ"}
 WITHDRAWN: Final = {"not-a-child": "Không phải trẻ em", "made-up": "Không có người này"}
+
+IMPORT_STATES: Final = {
+    "received": "Chờ chỉ rõ các cột",
+    "checking": "Đang đọc tệp",
+    "checked": "Đã xem xét, chưa nhận vào sổ",
+    "trying": "Đang nhận thử",
+    "taking": "Đang nhận vào sổ",
+    "finished": "Đã nhận vào sổ",
+    "stopped": "Đã dừng",
+    "refused": "Không đọc được",
+    "undoing": "Đang hoàn tác",
+    "undone": "Đã hoàn tác",
+}
+ROSTER_FIELDS: Final = {
+    "id": "Mã của nguồn (mỗi trẻ một mã)",
+    "child.name": "Họ và tên trẻ",
+    "child.birth_date": "Ngày sinh",
+    "child.sex": "Giới tính",
+    "child.number": "Số định danh cá nhân",
+    "child.ethnicity": "Dân tộc",
+    "child.hamlet": "Thôn, xóm, tổ",
+    "child.address": "Địa chỉ",
+    "child.household": "Số hộ",
+    "child.birth_place": "Nơi sinh",
+    "child.birth_certificate": "Số giấy khai sinh",
+    "child.health_insurance": "Số thẻ bảo hiểm y tế",
+    "child.school": "Trường",
+    "child.grade": "Lớp",
+    "child.carers.mẹ": "Họ tên mẹ",
+    "child.carers.bố": "Họ tên bố",
+    "child.carers.người chăm sóc": "Họ tên người chăm sóc",
+    "unit": "Xã, phường",
+    "circumstances": "Hoàn cảnh",
+    "dropped_out": "Trạng thái học (bỏ học)",
+}
+IMPORT_COUNTS: Final = {
+    "new": "Trẻ mới",
+    "known": "Trẻ đã có trong sổ",
+    "corrected": "Nguồn sửa lại dòng đã gửi trước",
+    "unchanged": "Không có gì mới",
+    "unsure": "Cặp chưa chắc, chờ người xem",
+    "rejected": "Dòng bị từ chối",
+    "children_withdrawn": "Hồ sơ trẻ đã rút",
+    "withdrawn": "Lời khai của nguồn đã rút",
+    "restored": "Trả về như trước",
+    "kept": "Giữ lại vì người khác đã ghi thêm",
+}
+UNDO_COUNTS: Final = ("children_withdrawn", "withdrawn", "restored", "kept")
+IMPORT_RULES: Final = {
+    "name-missing": "Thiếu họ và tên",
+    "birth-date-invalid": "Ngày sinh không có thật, như 31/02",
+    "birth-date-in-future": "Ngày sinh ở tương lai",
+    "not-a-child": "Từ đủ 16 tuổi",
+    "as-of-in-future": "Thời điểm của danh sách ở tương lai",
+    "unit-not-yours": "Xã, phường khác địa bàn của bạn",
+    "unit-missing": "Không nhận ra xã, phường",
+    "columns": "Thừa ô so với dòng tiêu đề",
+    "id-missing": "Thiếu mã của nguồn",
+}
 
 
 class Names:

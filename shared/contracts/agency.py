@@ -90,7 +90,11 @@ class IncidentRecorded(Contract):
     outcome: str = Field(min_length=1, max_length=40)
     unit: UnitCode | None = None
     unit_text: Sealed[ShortText] | None = None
+    # `place_code`, or in words `place_text`: those that are on no list are kept sealed. `place` is the older form of
+    # `place_text`, in clear: still understood, passed on to nobody.
     place: ShortText | None = None
+    place_code: ListCode | None = None
+    place_text: Sealed[ShortText] | None = None
     sex: Sex = "unknown"
     age: Annotated[int | None, Field(ge=0, le=25)] = None
     child: Sealed[ChildDescription] | None = None

@@ -6,17 +6,16 @@ import csv
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
-from pathlib import Path
 
 from shared.files.encodings import detect
 from shared.files.lines import read_lines
-from shared.files.problems import FileProblem, Row
+from shared.files.problems import FileProblem, Row, Source
 
 _SEPARATORS = (",", ";", "\t", "|")
 _LOOK_AT = 40
 
 
-def read_delimited(path: Path) -> Iterator[Row]:
+def read_delimited(path: Source) -> Iterator[Row]:
     """The rows of a CSV file, empty ones included; a row of several lines has its first line's number.
 
     Raises: `FileProblem` (those of `read_lines`, and quote-not-closed, csv).
@@ -37,7 +36,7 @@ def read_delimited(path: Path) -> Iterator[Row]:
             yield Row(number, tuple(cells))
 
 
-def _refusal(path: Path, reason: str, number: int) -> FileProblem:
+def _refusal(path: Source, reason: str, number: int) -> FileProblem:
     if "field larger" in reason or "unexpected end" in reason:
         return FileProblem(
             path, "quote-not-closed", "dấu ngoặc kép mở mà không đóng.", "a quotation mark is never closed.", number

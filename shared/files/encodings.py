@@ -11,10 +11,9 @@ import re
 import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from shared.files.legacy import from_tcvn3, from_vni
-from shared.files.problems import FileProblem
+from shared.files.problems import FileProblem, Source
 
 _SAMPLE = 1_000_000
 _CHUNK = 1 << 18
@@ -56,7 +55,7 @@ _LOOK_AT = 100_000
 _TOO_STRANGE = 0.3  # foreign names and abbreviations are in every file
 
 
-def detect(path: Path) -> Encoding:
+def detect(path: Source) -> Encoding:
     """The encoding of a text file. Raises `FileProblem` (empty, encoding)."""
     with path.open("rb") as file:
         sample = file.read(_SAMPLE)
@@ -94,7 +93,7 @@ def _without_mark(sample: bytes) -> str | None:
     return None
 
 
-def _is_utf8(path: Path) -> bool:
+def _is_utf8(path: Source) -> bool:
     decoder = codecs.getincrementaldecoder("utf-8")()
     with path.open("rb") as file:
         try:

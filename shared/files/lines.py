@@ -5,16 +5,15 @@ from __future__ import annotations
 import codecs
 import io
 from collections.abc import Iterator
-from pathlib import Path
 
 from shared.files.encodings import Encoding, detect
-from shared.files.problems import FileProblem
+from shared.files.problems import FileProblem, Source
 
 MAX_LINE = 1_000_000
 _CHUNK = 1 << 18
 
 
-def read_lines(path: Path, encoding: Encoding | None = None) -> Iterator[tuple[int, str]]:
+def read_lines(path: Source, encoding: Encoding | None = None) -> Iterator[tuple[int, str]]:
     """Line numbers (the first is 1) and texts, each with its line end, any kind of which becomes one `\\n`.
 
     Raises: `FileProblem` (empty, encoding, truncated, nul-byte, line-too-long).
@@ -43,7 +42,7 @@ def read_lines(path: Path, encoding: Encoding | None = None) -> Iterator[tuple[i
         yield number, _checked(path, known, waiting, number)
 
 
-def _undecodable(path: Path, encoding: Encoding, error: UnicodeDecodeError, number: int, ended: bool) -> FileProblem:
+def _undecodable(path: Source, encoding: Encoding, error: UnicodeDecodeError, number: int, ended: bool) -> FileProblem:
     if ended:
         return FileProblem(
             path, "truncated", "tệp bị cắt giữa chừng.", "the file ends in the middle of a character.", number
@@ -53,7 +52,7 @@ def _undecodable(path: Path, encoding: Encoding, error: UnicodeDecodeError, numb
     return FileProblem(path, "encoding", *words, at)
 
 
-def _checked(path: Path, encoding: Encoding, line: str, number: int) -> str:
+def _checked(path: Source, encoding: Encoding, line: str, number: int) -> str:
     if len(line) > MAX_LINE:
         raise FileProblem(
             path,

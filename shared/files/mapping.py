@@ -10,25 +10,26 @@ from collections.abc import Mapping as Map
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from shared.contracts.base import TYPE_PREFIX, contract_of, parse
+from shared.contracts.base import TYPE_PREFIX, Contract, contract_of, parse
 from shared.contracts.envelope import from_structured
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import Sector, age_on
 from shared.files import values
 from shared.files.forms import Column, Mapping, shipped
+from shared.files.headers import headers
 from shared.files.naming import RowNames
-from shared.files.tables import Cell, FileProblem, Row, is_json_lines, json_lines, tables
+from shared.files.tables import Cell, FileProblem, Row, Source, is_json_lines, json_lines, tables
 from shared.reference.calendar import LOCAL
 from shared.reference.text import fold
 from shared.reference.units import Units
 
-__all__ = ["Item", "Mapping", "Reading", "check", "read", "shipped"]
+__all__ = ["Item", "Mapping", "Reading", "check", "read", "read_table", "shipped"]
 
 Document = dict[str, Any]
 _HEADER_ROWS = 20
@@ -43,21 +44,27 @@ _FUTURE = ("«{}» ở tương lai.", "«{}» lies in the future.")
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One row on its way: the event it became, or why it became none. `row` as a person sees it in the file."""
+    """One row on its way: the event it became, or why it became none. `row` as a person sees it in the file.
+
+    `data`: the event's, checked; `cells`: as they stood there (both: of tables only).
+    """
 
     row: int
     event: Document | None
     violations: tuple[Violation, ...] = ()
+    data: Contract | None = None
+    cells: tuple[Cell, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A recognised file: whose it is and its rows, read as they are asked for."""
+    """A recognised file: whose it is and its rows, read as they are asked for. `head`: the rows down to the header."""
 
-    path: Path
+    path: Source
     sector: Sector
     form: str
     items: Iterator[Item]
+    head: tuple[Row, ...] = ()
 
 
 def read(path: Path, *, pepper: bytes, mapping: Mapping | None = None, now: datetime | None = None) -> Reading:
@@ -77,12 +84,20 @@ def read(path: Path, *, pepper: bytes, mapping: Mapping | None = None, now: date
     beside = path.with_suffix(".yaml")
     if mapping is None and beside.is_file():
         mapping = Mapping.load(beside)
-    candidates = [mapping] if mapping else shipped()
+    return read_table(path, [mapping] if mapping else shipped(), pepper=pepper, now=moment)
+
+
+def read_table(path: Source, candidates: Sequence[Mapping], *, pepper: bytes, now: datetime) -> Reading:
+    """Read the first table whose header one of the forms fits. Arguments and errors: those of `read`."""
     streams = tables(path)
     for stream in streams:
-        if converter := _converter(stream, candidates, pepper, moment):
+        head = list(islice(stream, _HEADER_ROWS))
+        if found := _converter(head, candidates, pepper, now):
+            converter, used = found
             form = converter.mapping
-            return Reading(path, form.sector, form.name, _items(path, converter, stream, streams, candidates))
+            rest = chain(head[used:], stream)
+            items = _items(path, converter, rest, streams, candidates)
+            return Reading(path, form.sector, form.name, items, tuple(head[:used]))
     raise FileProblem(
         path,
         "form-unknown",
@@ -91,20 +106,21 @@ def read(path: Path, *, pepper: bytes, mapping: Mapping | None = None, now: date
     )
 
 
-def _converter(stream: Iterator[Row], candidates: Sequence[Mapping], pepper: bytes, now: datetime) -> _Converter | None:
-    """The form whose header stands among the first rows; of two that fit, the one that knows more of its columns."""
-    titles: list[Row] = []
-    for row in islice(stream, _HEADER_ROWS):
-        fitting = [candidate for candidate in candidates if candidate.fits(row.cells)]
+def _converter(
+    head: Sequence[Row], candidates: Sequence[Mapping], pepper: bytes, now: datetime
+) -> tuple[_Converter, int] | None:
+    """The form whose header stands among the first rows, and how many rows that takes; of two that fit, the one that
+    knows more of its columns."""
+    for place, cells, used in headers(head):
+        fitting = [candidate for candidate in candidates if candidate.fits(cells)]
         if fitting:
-            best = max(fitting, key=lambda candidate: candidate.known(row.cells))
-            return _Converter(best, row.cells, titles, pepper, now)
-        titles.append(row)
+            best = max(fitting, key=lambda candidate: candidate.known(cells))
+            return _Converter(best, cells, head[:place], pepper, now), used
     return None
 
 
 def _items(
-    path: Path,
+    path: Source,
     converter: _Converter,
     stream: Iterator[Row],
     others: Iterator[Iterator[Row]],
@@ -113,7 +129,8 @@ def _items(
     with closing(converter):
         yield from map(converter.item, filter(converter.speaks, stream))
     for other in others:
-        if any(candidate.fits(row.cells) for row in islice(other, _HEADER_ROWS) for candidate in candidates):
+        rows = list(islice(other, _HEADER_ROWS))
+        if any(candidate.fits(cells) for _, cells, _ in headers(rows) for candidate in candidates):
             raise FileProblem(
                 path,
                 "sheets",
@@ -166,6 +183,7 @@ class _Converter:
     ) -> None:
         self.mapping = mapping
         self._width = len(header)
+        self._header = tuple(header)
         places = {fold(str(cell)): place for place, cell in enumerate(header) if cell is not None}
         wanted = {column.column for column in mapping.fields.values()}
         # By the mapping's own spelling: nothing of the header is folded again for each cell.
@@ -188,8 +206,11 @@ class _Converter:
         self._names.close()
 
     def speaks(self, row: Row) -> bool:
-        """Whether anything stands under the form's own columns: a bare running number is no record."""
-        return any(row.cells[place] is not None for place in self._own if place < len(row.cells))
+        """Whether anything stands under the form's own columns: a bare running number is no record, nor is the header
+        when it is printed again on every page."""
+        return row.cells != self._header and any(
+            row.cells[place] is not None for place in self._own if place < len(row.cells)
+        )
 
     def item(self, row: Row) -> Item:
         """In: a data row. Out: its event, or every rule it breaks."""
@@ -207,12 +228,12 @@ class _Converter:
         if identifier is None:
             broken.insert(0, _violation("id", "id", "missing", self.mapping.id.column or "", _MISSING))
         if broken or identifier is None:
-            return Item(row.number, None, tuple(broken))
+            return Item(row.number, None, tuple(broken), cells=row.cells)
         data = self._data(found)
         try:
-            parse(contract_of(TYPE_PREFIX + self.mapping.type), data)
+            checked = parse(contract_of(TYPE_PREFIX + self.mapping.type), data)
         except Rejected as rejected:
-            return Item(row.number, None, rejected.violations)
+            return Item(row.number, None, tuple(rejected.violations), cells=row.cells)
         document: Document = {
             "specversion": "1.0",
             "id": identifier,
@@ -227,7 +248,7 @@ class _Converter:
         }
         if "unit" in data:
             document["unit"] = data["unit"]
-        return Item(row.number, document)
+        return Item(row.number, document, data=checked, cells=row.cells)
 
     def _value(self, name: str, column: Column, row: Row, found: Map[str, Any]) -> Any:
         cell = self._cell(row, column.column)

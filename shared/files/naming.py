@@ -33,7 +33,7 @@ class RowNames:
             self._seen.execute("BEGIN")
         found = self._seen.execute(
             "INSERT INTO seen VALUES (?, 1) ON CONFLICT DO UPDATE SET times = times + 1 RETURNING times",
-            (hashlib.sha256(content).digest(),),
+            (hmac.digest(self._pepper, content, hashlib.sha256),),
         )
         return int(found.fetchone()[0])
 

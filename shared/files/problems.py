@@ -4,15 +4,26 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
+from typing import BinaryIO, Literal, Protocol
 
 Cell = str | int | float | datetime | None
+
+
+class Source(Protocol):
+    """Where a file's bytes come from: a path, or anything that has a name and can be opened more than once."""
+
+    @property
+    def name(self) -> str:
+        """As people call the file."""
+
+    def open(self, mode: Literal["rb"]) -> BinaryIO:
+        """The bytes, from any place."""
 
 
 class FileProblem(Exception):  # noqa: N818 - about the file, not about us
     """A file that cannot be read, or not further. `row` as a person sees it, None: the file as a whole."""
 
-    def __init__(self, path: Path, rule: str, message_vi: str, message_en: str, row: int | None = None) -> None:
+    def __init__(self, path: Source, rule: str, message_vi: str, message_en: str, row: int | None = None) -> None:
         where = f", row {row}" if row else ""
         super().__init__(f"{path.name}{where}: {message_en}")
         self.rule = rule

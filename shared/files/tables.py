@@ -10,15 +10,15 @@ import codecs
 import re
 import unicodedata
 from collections.abc import Iterator
-from pathlib import Path
 
 import orjson
 
 from shared.files.delimited import read_delimited
-from shared.files.problems import Cell, FileProblem, Row
+from shared.files.harmless import FORMULAS
+from shared.files.problems import Cell, FileProblem, Row, Source
 from shared.files.workbook import read_workbook
 
-__all__ = ["Cell", "FileProblem", "Row", "is_json_lines", "json_lines", "rows", "tables"]
+__all__ = ["Cell", "FileProblem", "Row", "Source", "is_json_lines", "json_lines", "rows", "tables"]
 
 _CHUNK_BYTES = 1024 * 1024
 MAX_LINE_BYTES = 1_000_000
@@ -26,13 +26,13 @@ _WORKBOOKS = (b"PK\x03\x04", b"PK\x05\x06", b"\xd0\xcf\x11\xe0")
 _CONTROLS = re.compile(r"[\x01-\x08\x0b\x0c\x0e-\x1f]")
 
 
-def is_json_lines(path: Path) -> bool:
+def is_json_lines(path: Source) -> bool:
     """Whether a file holds JSON Lines, by its first sign."""
     with path.open("rb") as file:
         return file.read(4096).removeprefix(codecs.BOM_UTF8).lstrip()[:1] in {b"{", b"["}
 
 
-def tables(path: Path) -> Iterator[Iterator[Row]]:
+def tables(path: Source) -> Iterator[Iterator[Row]]:
     """The tables of a file: one of a CSV, one for each visible sheet of a workbook, in order.
 
     Rows without any content are left out, text is composed (NFC) and trimmed. Each table is read before the next one
@@ -46,7 +46,7 @@ def tables(path: Path) -> Iterator[Iterator[Row]]:
         yield _speaking(read_delimited(path))
 
 
-def rows(path: Path) -> Iterator[Row]:
+def rows(path: Source) -> Iterator[Row]:
     """The rows of a file's first table. Raises `FileProblem`."""
     for table in tables(path):
         yield from table
@@ -60,7 +60,7 @@ def _speaking(table: Iterator[Row]) -> Iterator[Row]:
             yield Row(row.number, cells)
 
 
-def json_lines(path: Path) -> Iterator[tuple[int, object]]:
+def json_lines(path: Source) -> Iterator[tuple[int, object]]:
     """(line, decoded document) of every line that holds something; a `FileProblem` in place of an unreadable one."""
     number = 0
     with path.open("rb") as file:
@@ -84,5 +84,7 @@ def json_lines(path: Path) -> Iterator[tuple[int, object]]:
 def _clean(cell: Cell) -> Cell:
     if cell is None or not isinstance(cell, str):
         return cell
+    if cell[:1] == "'" and cell[1:2] in FORMULAS:  # the sign that keeps a text from being taken for a formula
+        cell = cell[1:]
     # Windows-1258 writes tones as marks of their own: only the composed form compares and displays everywhere.
     return " ".join(_CONTROLS.sub("", unicodedata.normalize("NFC", cell)).split()) or None

@@ -13,9 +13,8 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import isfinite
-from pathlib import Path
 
-from shared.files.problems import Cell, FileProblem, Row
+from shared.files.problems import Cell, FileProblem, Row, Source
 from shared.files.workbook_parts import (
     MAX_TEXT,
     SharedStrings,
@@ -34,15 +33,20 @@ MAX_PARTS = 2_000
 _REFERENCE = re.compile(r"^([A-Z]{1,3})(\d{1,7})$")
 
 
-def read_workbook(path: Path) -> Iterator[Iterator[Row]]:
+def read_workbook(path: Source) -> Iterator[Iterator[Row]]:
     """The visible sheets in order, each an iterator of its rows (to be read before the next one is asked for).
 
     Raises: `FileProblem` (xlsx, zip-bomb, xml-dtd, encrypted, formula-not-computed, cell-too-long…).
     """
-    try:
-        package = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, ValueError, OSError):
-        raise _not_a_package(path) from None
+    with closing(path.open("rb")) as file:
+        try:
+            package = zipfile.ZipFile(file)
+        except (zipfile.BadZipFile, ValueError, OSError):
+            raise _not_a_package(path) from None
+        yield from _sheets_of(path, package)
+
+
+def _sheets_of(path: Source, package: zipfile.ZipFile) -> Iterator[Iterator[Row]]:
     with package, closing(SharedStrings()) as strings:
         _guard(path, package)
         names, since_1904 = sheets(path, package)
@@ -58,7 +62,7 @@ def read_workbook(path: Path) -> Iterator[Iterator[Row]]:
             yield _Sheet(path, strings, styles, epoch).rows(package, name)
 
 
-def _not_a_package(path: Path) -> FileProblem:
+def _not_a_package(path: Source) -> FileProblem:
     with path.open("rb") as file:
         old = file.read(8) == b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
     if not old:
@@ -71,7 +75,7 @@ def _not_a_package(path: Path) -> FileProblem:
     )
 
 
-def _guard(path: Path, package: zipfile.ZipFile) -> None:
+def _guard(path: Source, package: zipfile.ZipFile) -> None:
     """Refuse packages that unpack to far more than they are. Python's zipfile never reads beyond the declared size."""
     parts = package.infolist()
     unpacked = sum(part.file_size for part in parts)
@@ -101,7 +105,7 @@ class _Pending:
 
 
 class _Sheet:
-    def __init__(self, path: Path, strings: SharedStrings, styles: frozenset[int], epoch: datetime) -> None:
+    def __init__(self, path: Source, strings: SharedStrings, styles: frozenset[int], epoch: datetime) -> None:
         self._path = path
         self._strings = strings
         self._styles = styles

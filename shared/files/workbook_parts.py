@@ -10,11 +10,11 @@ import tempfile
 import zipfile
 from array import array
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from posixpath import join, normpath
 from xml.parsers import expat
 
-from shared.files.problems import FileProblem
+from shared.files.problems import FileProblem, Source
+from shared.privacy.sealing import DataKey
 
 MAX_TEXT = 40_000  # Excel itself holds 32,767 characters in a cell
 _CHUNK = 1 << 17
@@ -23,7 +23,7 @@ _NOT_FORMAT = re.compile(r'"[^"]*"|\\.|\[[^\]]*\]|_.|\*.')
 Start = Callable[[str, dict[str, str]], None]
 
 
-def unreadable(path: Path, row: int | None = None) -> FileProblem:
+def unreadable(path: Source, row: int | None = None) -> FileProblem:
     """The package is damaged."""
     return FileProblem(
         path,
@@ -34,7 +34,7 @@ def unreadable(path: Path, row: int | None = None) -> FileProblem:
     )
 
 
-def parse(path: Path, package: zipfile.ZipFile, name: str, parser: expat.XMLParserType) -> Iterator[None]:
+def parse(path: Source, package: zipfile.ZipFile, name: str, parser: expat.XMLParserType) -> Iterator[None]:
     """Feed a part to the parser piece by piece, with a stop after each. Raises `FileProblem` (xlsx, xml-dtd)."""
 
     def refuse(*_about: object) -> None:
@@ -74,13 +74,14 @@ def plain(name: str) -> str:
 
 
 class SharedStrings:
-    """The workbook's shared texts on disk, with only their places in memory."""
+    """The workbook's shared texts on disk, with only their places in memory; sealed, for they are people's names."""
 
     def __init__(self) -> None:
+        self._key = DataKey.new("shared-strings")
         self._file = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._places = array("Q", [0])
 
-    def load(self, path: Path, package: zipfile.ZipFile, name: str) -> None:
+    def load(self, path: Source, package: zipfile.ZipFile, name: str) -> None:
         """Read the part. Raises `FileProblem`."""
         parser = new_parser()
         texts: list[str] = []
@@ -115,21 +116,24 @@ class SharedStrings:
             pass
 
     def _add(self, text: str) -> None:
-        self._places.append(self._places[-1] + self._file.write(text.encode()))
+        number = len(self._places) - 1
+        sealed = self._key.seal_part("shared-strings", number, text.encode(), last=False)
+        self._places.append(self._places[-1] + self._file.write(sealed))
 
     def __getitem__(self, place: int) -> str:
         if not 0 <= place < len(self._places) - 1:
             raise IndexError(place)
         begin, end = self._places[place], self._places[place + 1]
         self._file.seek(begin)
-        return self._file.read(end - begin).decode()
+        sealed = self._file.read(end - begin)
+        return self._key.open_part("shared-strings", place, sealed, last=False).decode()
 
     def close(self) -> None:
         """Drop the file."""
         self._file.close()
 
 
-def date_styles(path: Path, package: zipfile.ZipFile, name: str) -> frozenset[int]:
+def date_styles(path: Source, package: zipfile.ZipFile, name: str) -> frozenset[int]:
     """Places of the cell styles that show a date."""
     formats: dict[int, str] = {}
     styles: list[int] = []
@@ -158,7 +162,7 @@ def _is_date(number: int, code: str | None) -> bool:
     return any(sign in "dmyh" for sign in _NOT_FORMAT.sub("", code.split(";", maxsplit=1)[0]).lower())
 
 
-def sheets(path: Path, package: zipfile.ZipFile) -> tuple[list[str], bool]:
+def sheets(path: Source, package: zipfile.ZipFile) -> tuple[list[str], bool]:
     """Part names of the visible worksheets in order, and whether days count from 1904."""
     targets: dict[str, str] = {}
     listed: list[str] = []
@@ -185,7 +189,7 @@ def sheets(path: Path, package: zipfile.ZipFile) -> tuple[list[str], bool]:
 
 
 def read_small(
-    path: Path, package: zipfile.ZipFile, name: str, start: Start, end: Callable[[str], None] | None = None
+    path: Source, package: zipfile.ZipFile, name: str, start: Start, end: Callable[[str], None] | None = None
 ) -> None:
     """Parse a part that must be there. Raises `FileProblem`."""
     if name not in package.namelist():

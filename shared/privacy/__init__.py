@@ -1,6 +1,7 @@
 """Privacy: personal fields sealed under keys that can be destroyed."""
 
 from shared.privacy.keys import Erased, Keys, KeyUnknown, as_box
+from shared.privacy.many import ManyKeys
 from shared.privacy.sealing import PART_OVERHEAD, DataKey, PlatformKey, Unreadable, seal_to_platform
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "Erased",
     "KeyUnknown",
     "Keys",
+    "ManyKeys",
     "PlatformKey",
     "Unreadable",
     "as_box",

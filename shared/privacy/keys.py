@@ -83,7 +83,7 @@ class Keys:
     """
 
     def __init__(self, master: bytes, platform: PlatformKey) -> None:
-        self._master = master
+        self.master = master
         self.platform = platform
         self._cache: OrderedDict[str, DataKey] = OrderedDict()
         self._made: WeakKeyDictionary[AsyncConnection, dict[str, DataKey]] = WeakKeyDictionary()
@@ -111,7 +111,7 @@ class Keys:
             return await self.make(connection, kid)
         if row.wrapped is None:
             raise Erased(kid)
-        key = DataKey.unwrap(kid, row.wrapped, self._master)
+        key = DataKey.unwrap(kid, row.wrapped, self.master)
         if row.settled:  # else it may yet be rolled back: what was sealed under it could never be opened again
             self._remember(key)
         return key
@@ -178,9 +178,9 @@ class Keys:
         Whoever knows that there is none yet need not have `key_for` look for it. Raises `Erased`.
         """
         key = DataKey.new(kid)
-        wrapped = key.wrap(self._master)
+        wrapped = key.wrap(self.master)
         values = {"kid": kid, "wrapped": wrapped, "now": datetime.now(UTC), "id": new_id()}
-        made = await connection.execute(_MAKE, {**values, "payload": orjson.dumps(_published(wrapped))})
+        made = await connection.execute(_MAKE, {**values, "payload": orjson.dumps(published(wrapped))})
         if made.first() is None:  # another transaction was first, and has committed
             return await self.key_for(connection, kid)
         # Known to its own transaction alone: one that is rolled back takes its key with it. A savepoint may be rolled
@@ -200,11 +200,11 @@ class Keys:
     def make_private(self, kid: str) -> tuple[DataKey, bytes]:
         """A data key that nobody else ever hears of, and its wrapped form for whoever made it to keep and destroy."""
         key = DataKey.new(kid)
-        return key, key.wrap(self._master)
+        return key, key.wrap(self.master)
 
     def open_private(self, kid: str, wrapped: bytes) -> DataKey:
         """A key of `make_private`, from its wrapped form. Raises `Unreadable`."""
-        return DataKey.unwrap(kid, wrapped, self._master)
+        return DataKey.unwrap(kid, wrapped, self.master)
 
     @staticmethod
     def seal_private(key: DataKey, value: object) -> SealedBox:
@@ -247,7 +247,8 @@ def wrapped_of(value: bytes | None) -> bytes | None:
     return base64.b64decode(orjson.loads(value)["wrapped"], validate=True)
 
 
-def _published(wrapped: bytes) -> dict[str, Any]:
+def published(wrapped: bytes) -> dict[str, Any]:
+    """A key as a record of `privacy.keys.v1` holds it."""
     return {"wrapped": base64.b64encode(wrapped).decode()}
 
 

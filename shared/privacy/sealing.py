@@ -118,6 +118,11 @@ class PlatformKey:
         """What agencies are given: 32 bytes."""
         return self._private.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
 
+    @property
+    def private(self) -> bytes:
+        """For another process of the same service: 32 bytes."""
+        return self._private.private_bytes_raw()
+
     def open(self, box: SealedBox) -> bytes:
         """The plain bytes of a hybrid box. Raises `Unreadable`."""
         try:

@@ -24,6 +24,7 @@ class AccessLimits:
     legal_source_en: str
     glass_minutes: int
     reason_least: int
+    glass_barred_days: int
     unusual_children: int
     unusual_minutes: int
     log_months: int
@@ -39,7 +40,13 @@ class Access:
             raise ReferenceDataError("access.yaml: no limits are in force")
         for known in self._limits:
             where = f"access.yaml: {known.effective_from}"
-            counts = (known.glass_minutes, known.reason_least, known.unusual_children, known.unusual_minutes)
+            counts = (
+                known.glass_minutes,
+                known.reason_least,
+                known.glass_barred_days,
+                known.unusual_children,
+                known.unusual_minutes,
+            )
             if min(counts) < 1:
                 raise ReferenceDataError(f"{where}: every limit is at least 1")
             if known.log_months < known.log_months_least:

@@ -1,4 +1,4 @@
-"""How long ago a report may have been received that is entered today. Data with source and effective date."""
+"""How long ago what is entered today may have been received or happened. Data with source and effective date."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Intake:
             raise ReferenceDataError(f"intake.yaml: {error}") from None
 
     def oldest_receipt(self, now: datetime) -> date:
-        """The first day, where people live by it, on which a report may have been received that is entered now."""
+        """The first day, where people live by it, on which what is entered now may have been received or happened."""
         day = now.astimezone(LOCAL).date()
         known = next((known for known in reversed(self._limits) if known.effective_from <= day), self._limits[0])
         then = day.year - known.oldest_receipt_years

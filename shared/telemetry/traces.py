@@ -62,6 +62,8 @@ def continued_span(name: str, traceparent: str | None) -> AbstractContextManager
 
 def current_traceparent() -> str | None:
     """The running span in W3C form; None where nothing is traced."""
+    if not trace.get_current_span().get_span_context().is_valid:
+        return None
     carrier: dict[str, str] = {}
     inject(carrier)
     return carrier.get("traceparent")

@@ -247,7 +247,7 @@ async def _planned(company: Company, worker: Somebody, chair: Somebody, case: st
     form = worker.page.locator("form.answer")
     await worker.fill(form, {"answer": "done", "summary": "Đã thăm, nhà yên ổn."})
     await worker.send(form)
-    assert "Đã gửi câu trả lời" in await worker.text()
+    assert "Đã gửi kết quả thực hiện" in await worker.text()
 
 
 async def _ended(worker: Somebody, chair: Somebody, hotline: Somebody, case: str) -> None:

@@ -92,7 +92,7 @@ async def test_a_correction_moves_a_case_at_intake_and_never_makes_a_second(hous
     assert len(await house.rows("SELECT 1 FROM task")) == 2
 
 
-async def test_what_lies_in_the_future_is_refused_by_name(house: House) -> None:
+async def test_what_lies_in_the_future_or_too_long_ago_is_refused_by_name(house: House) -> None:
     tomorrow = START + timedelta(days=2)
     results = await house.send(
         ("concern.reported", "C-1", concern(received_at=tomorrow.isoformat())),
@@ -106,28 +106,15 @@ async def test_what_lies_in_the_future_is_refused_by_name(house: House) -> None:
             "I-2",
             {"kind": "burn", "occurred_on": "2026-11-01", "outcome": "minor", "unit": UNIT, "age": 200},
         ),
+        ("incident.recorded", "I-3", {"kind": "burn", "occurred_on": "1926-11-01", "outcome": "minor", "unit": UNIT}),
     )
     assert [[violation.rule for violation in result.violations] for result in results] == [
         ["received-at-in-future"],
         ["occurred-on-in-future"],
         ["data.age"],
+        ["occurred-on-too-old"],
     ]
     assert await house.said() == []
-
-
-async def test_an_incident_is_counted_corrected_and_never_a_case(house: House) -> None:
-    incident = {"kind": "burn", "occurred_on": "2026-11-01", "outcome": "minor", "unit": UNIT, "age": 4, "sex": "male"}
-    await house.send(("incident.recorded", "I-1", incident), sector="police")
-    await house.send(("incident.recorded", "I-1", {**incident, "outcome": "serious"}), sector="police")
-    first, second = await house.said("incident.recorded")
-    assert first["data"]["incident_id"] == second["data"]["incident_id"]
-    assert (first["sequence"], second["sequence"]) == (1, 2)
-    assert (second["data"]["outcome"], second["data"]["age_band"], second["data"]["sector"]) == (
-        "serious",
-        "4-5",
-        "police",
-    )
-    assert await house.rows("SELECT 1 FROM concern") == []
 
 
 async def test_answers_come_by_event_and_wrong_ones_are_refused(house: House) -> None:

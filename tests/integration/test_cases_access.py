@@ -222,6 +222,20 @@ async def test_glass_is_broken_for_a_reason_told_reviewed_and_closes_by_itself(h
     ]
 
 
+async def test_whoever_opened_it_without_cause_is_told_to_ask_and_until_when(house: House) -> None:
+    case = await matter(house)
+    await broke_without_cause("mai.hotline")(case)
+    again = await case.does("mai.hotline", "break-glass", purpose="new-report", reason=WHY)
+    assert (again.status, again.json()["violations"][0]["rule"]) == (422, "ask-first")
+    hotline = await house.as_person("mai.hotline")
+    page = (await hotline.get(f"/cases/c/{case.id}/access")).text
+    assert "Đến hết ngày 24/12/2026, muốn xem vụ việc thì đề nghị tham gia" in page
+    assert 'value="break-glass"' not in page
+    assert 'value="request-access"' in page
+    house.now += timedelta(days=LIMITS.glass_barred_days + 1)
+    assert 'value="break-glass"' in (await hotline.get(f"/cases/c/{case.id}/access")).text
+
+
 async def test_who_breaks_the_glass_can_close_it_early_and_not_break_it_twice(house: House) -> None:
     case = await matter(house)
     await breaks("ha.coordinator")(case)

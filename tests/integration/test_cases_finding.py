@@ -212,7 +212,8 @@ async def test_a_name_that_thousands_have_asks_for_more_of_it(house: House, monk
 async def test_who_looks_in_their_own_area_loses_nobody_to_the_many_elsewhere(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store.finding, "MOST", 1)
+    for place in (store, store.finding):
+        monkeypatch.setattr(place, "MOST", 1)
     elsewhere = min(code for code in Units.load().codes() if code > UNIT)
     for number, unit in enumerate((elsewhere, UNIT, elsewhere), start=1):
         await house.send(("concern.reported", f"C-{number}", concern(unit=unit)))

@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from shared.reference.files import lay_over
 from tests.integration.cases_house import NAME, START, Browser, House, act_on, concern, house, opened, token_of
+from tests.integration.cases_matter import matter
 from tests.support.rated import ROWS
 from tests.support.visitor import Answer
 
@@ -276,6 +277,9 @@ async def test_an_approved_plan_asks_the_sector_in_the_plans_words_and_its_event
             ("S-5", {"service": "legal"}),
         )
     ]
+    stranger = await house.send(("service.provided", "S-6", given), sector="education")
+    assert [violation.rule for violation in stranger[0].violations] == ["sector-not-involved"]
+    assert "education" not in str(await house.rows("SELECT services FROM cases"))
     assert [known.violations[0].rule if known.violations else known.outcome for known in told] == [
         "accepted",
         "case-unknown",
@@ -303,6 +307,39 @@ async def test_an_approved_plan_asks_the_sector_in_the_plans_words_and_its_event
     ]
 
 
+async def test_only_a_sector_that_has_to_do_with_the_case_says_that_a_service_was_given(house: House) -> None:
+    case = await matter(house)
+
+    async def said(sector: str, name: str) -> str:
+        given = {"case_id": case.id, "service": "legal", "provided_on": "2026-11-24"}
+        result = (await house.send(("service.provided", name, given), sector=sector))[0]
+        return result.violations[0].rule if result.violations else result.outcome
+
+    strangers = ("education", "justice", "unions", "hotline")
+    assert {await said(sector, "S-1") for sector in strangers} == {"sector-not-involved"}
+    assert await house.said("service.provided") == []
+    assert await said("police", "S-1") == "accepted", "it was asked"
+    await case.must("hoa.education", "request-access", reason="Cô giáo chủ nhiệm của trẻ")
+    assert await said("education", "S-2") == "sector-not-involved", "asking to join is not belonging"
+    await case.must("lan.worker", "admit-member", person="hoa.education")
+    assert await said("education", "S-3") == "accepted"
+    meeting = {
+        "call-conference.meets_at": "2026-11-26T08:00",
+        "call-conference.place": "Phòng họp",
+        "call-conference.purpose": "Bàn việc học",
+        "call-conference.sectors.justice": "true",
+    }
+    worker = await house.as_person("lan.worker")
+    assert (await act_on(worker, f"/cases/c/{case.id}", "call-conference", meeting)).status == 303
+    assert await said("justice", "S-4") == "accepted", "it was invited to meet about the child"
+    assert await said("unions", "S-5") == "sector-not-involved"
+    await house.send(("concern.reported", "C-2", concern(danger_now="yes")))
+    other = (await house.rows("SELECT code FROM cases WHERE id <> :id", id=case.id))[0].code
+    merge = {"merge.into": other, "merge.reason": "Cùng một trẻ"}
+    assert (await act_on(worker, f"/cases/c/{case.id}", "merge", merge)).status == 303
+    assert await said("education", "S-6") == "accepted", "what was merged is part of the case that goes on"
+
+
 async def test_a_service_given_for_a_closed_case_is_refused_and_for_a_merged_one_goes_on(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -314,12 +351,12 @@ async def test_a_service_given_for_a_closed_case_is_refused_and_for_a_merged_one
     merge = {"merge.into": (survivor := next(stays)).code, "merge.reason": "Cùng một trẻ"}
     assert (await act_on(worker, f"/cases/c/{next(gone).id}", "merge", merge)).status == 303
     given = {"case_id": case_id, "service": "legal", "provided_on": "2026-11-24"}
-    assert (await house.send(("service.provided", "S-1", given), sector="justice"))[0].outcome == "accepted"
+    assert (await house.send(("service.provided", "S-1", given), sector="health"))[0].outcome == "accepted"
     assert (await house.said("service.provided"))[0]["data"]["case_id"] == survivor.id
     path = f"/cases/c/{survivor.id}"
     await act_on(worker, path, "verify", {"verify.confirmed": "false", "verify.findings": "Không có"})
     assert (await act_on(chair, path, "close", {"close.outcome": "unfounded"})).status == 303
-    late = await house.send(("service.provided", "S-2", given), sector="justice")
+    late = await house.send(("service.provided", "S-2", given), sector="health")
     assert late[0].violations[0].rule == "case-closed"
 
 

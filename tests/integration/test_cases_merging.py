@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+
+from sqlalchemy import text
+
 from shared.reference.units import Units
 from tests.integration.cases_house import (
     NAME,
@@ -58,3 +62,20 @@ async def test_a_merge_hands_open_tasks_with_their_words_to_the_case_that_goes_o
     assert [(row.case_id, row.state) for row in states] == [(goes.id, "cancelled"), (stays.id, "requested")]
     officer = await house.as_person("duc.health")
     assert "Khám vết bầm" in (await officer.get(f"/cases/tasks/{states[1].id}")).text
+
+
+async def test_no_case_is_merged_into_one_that_moves_to_another_commune_meanwhile(house: House) -> None:
+    goes = await opened(house)
+    await house.send(("concern.reported", "C-2", concern(danger_now="yes")))
+    stays = (await house.rows("SELECT id, code FROM cases WHERE id <> :id", id=goes))[0]
+    worker = await house.as_person("lan.worker")
+    other = next(code for code in Units.load().codes() if code != UNIT)
+    merge = {"merge.into": stays.code, "merge.reason": "Cùng một trẻ"}
+    async with house.database.transaction() as connection:
+        await connection.execute(text("UPDATE cases SET unit = :unit WHERE id = :id"), {"unit": other, "id": stays.id})
+        merging = asyncio.create_task(act_on(worker, f"/cases/c/{goes}", "merge", merge))
+        async with asyncio.timeout(20):
+            while not await house.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
+                await asyncio.sleep(0.02)
+    assert (await merging).status == 422
+    assert await house.said("case.merged") == []

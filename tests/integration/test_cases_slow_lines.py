@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 import pytest
 import uvicorn
 
-from services.cases import uploads
+from shared.web import uploads
 from tests.integration.cases_house import Browser, House, house, opened, token_of
 from tests.support import media
 from tests.support.media import multipart

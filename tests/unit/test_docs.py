@@ -12,6 +12,7 @@ from click import Group
 from local.cli import app
 from services.cases.settings import CasesSettings
 from services.notify.settings import NotifySettings
+from services.registry.settings import RegistrySettings
 from shared.messaging.topics import TOPICS
 from shared.settings import Settings
 
@@ -37,8 +38,9 @@ def test_every_setting_is_documented_and_no_other() -> None:
     documented = re.findall(r"^\| `(VONGTAY_\w+)`", text, re.MULTILINE)
     settings = [f"VONGTAY_{name.upper()}" for name in Settings.model_fields]
     notify = [f"VONGTAY_NOTIFY_{name.upper()}" for name in NotifySettings.model_fields]
+    registry = [f"VONGTAY_REGISTRY_{name.upper()}" for name in RegistrySettings.model_fields]
     cases = [f"VONGTAY_CASES_{name.upper()}" for name in CasesSettings.model_fields]
-    assert documented == settings + notify + cases
+    assert documented == settings + notify + registry + cases
 
 
 def test_topics_are_those_of_the_code() -> None:

@@ -200,22 +200,26 @@ def case_json(case: Case, principal: Principal, now: datetime, siblings: list[st
             for service in case.services
         ],
         "worker": case.worker,
-        "team": [
-            {
-                "person": member.person,
-                "role": member.role,
-                "how": member.how,
-                "state": member.state,
-                "since": _iso(member.since),
-            }
-            for member in case.team
-            if member.state != "left"
-        ],
+        "team": _team_json(case),
         "glasses": glasses_json(case, actor),
         "reads_identity": team.basis_of(case, actor, now),
         "acts": open_acts(case, actor),
         "access_acts": team.open_team_acts(case, actor, now),
     }
+
+
+def _team_json(case: Case) -> list[dict[str, Any]]:
+    return [
+        {
+            "person": member.person,
+            "role": member.role,
+            "how": member.how,
+            "state": member.state,
+            "since": _iso(member.since),
+        }
+        for member in case.team
+        if member.state != "left"
+    ]
 
 
 def glasses_json(case: Case, actor: Actor) -> list[dict[str, Any]]:

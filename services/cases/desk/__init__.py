@@ -10,6 +10,7 @@ from services.cases.desk.attachments import AttachmentDesk
 from services.cases.desk.drafts import Draft, DraftDesk
 from services.cases.desk.files import CaseFiles
 from services.cases.desk.finding import FindingDesk
+from services.cases.desk.incidents import IncidentDesk
 from services.cases.desk.intake import IntakeDesk, Origin
 from services.cases.desk.pairs import PairDesk
 from services.cases.desk.providing import ServiceDesk
@@ -35,6 +36,7 @@ class Desk:
         self.drafts = DraftDesk(keys)
         self.finding = FindingDesk(keys)
         self.intake = IntakeDesk(self.files, self.finding)
+        self.incidents = IncidentDesk(self.files)
         self.cases = CaseDesk(self.files, PairDesk(self.files))
         self.tasks = TaskDesk(self.files)
         self.access = AccessDesk(self.files)

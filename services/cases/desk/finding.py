@@ -120,7 +120,7 @@ class FindingDesk:
         asked = tokens_of(self._keys, name, number, birth_date)
         if len(asked.words) < 2 and asked.number is None:
             return []
-        leading, _common = await self._leading(scope, asked)
+        leading, _common, _many = await self._leading(scope, asked)
         if not leading:
             return []
         rows = await store.files_like(
@@ -171,7 +171,7 @@ class FindingDesk:
         by: Literal["number", "name"] = "number" if number else "name"
         if not asked.kinds():
             return Found()
-        leading, too_common = await self._leading(scope, asked)
+        leading, too_common, many = await self._leading(scope, asked)
         if not leading:
             await self._remember(scope, actor, [])
             return Found(too_common=too_common, asked=by)
@@ -182,6 +182,7 @@ class FindingDesk:
             actor.units,
             actor.id,
             all_words=True,
+            many=many,
             entered_by=actor.id if actor.role == "hotline" else None,
             limit=_LISTED + 1,
         )
@@ -189,14 +190,16 @@ class FindingDesk:
         await self._remember(scope, actor, matches)
         return Found(matches, more=len(rows) > _LISTED, asked=by)
 
-    async def _leading(self, scope: Scope, asked: Tokens) -> tuple[list[bytes], bool]:
-        """The rare tokens to look up, the rarest first; and whether there is none because all are too common."""
+    async def _leading(self, scope: Scope, asked: Tokens) -> tuple[list[bytes], bool, bool]:
+        """The rare tokens to look up, the rarest first; whether there is none because all are too common; and whether
+        even the rarest is of more files than a search looks up."""
         held = await store.rarity(scope.connection, list(asked.kinds()))
         known = sorted((token for token, files in held.items() if files), key=lambda token: held[token])
         usable = [token for token in known if held[token] < store.COMMON]
         # Of the birth date alone nobody is looked up: it only says how well somebody fits.
         named = [token for token in usable if token != asked.birth] or usable
-        return [token for token in named if held[token] < store.RARE] or named[:1], bool(known) and not usable
+        leading = [token for token in named if held[token] < store.RARE] or named[:1]
+        return leading, bool(known) and not usable, any(held[token] > store.MOST for token in leading[:1])
 
     async def _remember(self, scope: Scope, actor: Actor, matches: Sequence[Match]) -> None:
         """That somebody looked, and whose files they were shown; never what they typed."""

@@ -1,10 +1,9 @@
-"""The desk's intake: reports and incidents as they arrive, and the triage of what waits."""
+"""The desk's intake: reports as they arrive, and the triage of what waits."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
 from services.cases import store
@@ -15,13 +14,11 @@ from services.cases.domain import acts, concerns, opening, team
 from services.cases.domain.model import SYSTEM, Actor, Concern, Decision, refuse
 from services.cases.domain.rules import require_concern
 from services.cases.store import ConcernFile
-from shared.contracts import cases as events
-from shared.contracts.agency import ConcernReported, IncidentRecorded
+from shared.contracts.agency import ConcernReported
 from shared.contracts.base import SealedBox
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Scope
-from shared.reference.calendar import LOCAL
 
 # The fields of a report that are kept sealed in its file as they came.
 _SAID = ("reporter", "relation", "what_happened", "unit_text", "measures_taken", "details")
@@ -107,37 +104,6 @@ class IntakeDesk:
         else:
             await self.finding.learn(scope, file.file_id, children)
         return await self.files.save_concern(scope, file)
-
-    async def record_incident(self, scope: Scope, incident: IncidentRecorded, origin: Origin) -> None:
-        """An agency's incident, first or corrected: counted, never a case. Raises `Rejected`."""
-        concerns.check_occurred(incident.occurred_on, scope.now)
-        child = None if incident.child is None else await self.files.open(scope, incident.child, ChildDescription)
-        day = datetime.combine(incident.occurred_on, datetime.min.time(), LOCAL)
-        row = store.Incident(
-            id=stable_id("incident", origin.source, origin.id),
-            kind=incident.kind,
-            outcome=incident.outcome,
-            place=incident.place,
-            unit=await self.files.unit_of(scope, incident.unit, incident.unit_text),
-            sex=concerns.described_sex(incident.sex, child),
-            age_band=concerns.described_band(incident.age, child, day),
-            sector=origin.sector,
-            occurred_on=incident.occurred_on,
-            sequence=1,
-        )
-        sequence = await store.save_incident(scope.connection, row)
-        event = events.CaseIncidentRecorded(
-            incident_id=row.id,
-            kind=row.kind,
-            outcome=row.outcome,
-            place=row.place,
-            unit=row.unit,
-            sex=concerns.described_sex(incident.sex, child),
-            age_band=concerns.described_band(incident.age, child, day),
-            sector=row.sector,
-            occurred_on=row.occurred_on,
-        )
-        await scope.emit(event, subject=row.id, sequence=sequence, unit=row.unit)
 
     async def act(self, scope: Scope, concern_id: str, act: acts.ConcernAct, actor: Actor, version: int) -> ConcernFile:
         """A decision of triage. Raises `Rejected` (version-changed, and the rules')."""

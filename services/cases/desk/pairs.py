@@ -10,6 +10,7 @@ from services.cases.desk.files import CaseFiles, not_found
 from services.cases.domain import acts, ending, siblings, team
 from services.cases.domain.model import Actor, Case, refuse
 from services.cases.store import ConcernFile
+from shared.contracts.errors import Rejected
 from shared.messaging.router import Scope
 
 _FAMILY = "family"
@@ -29,15 +30,12 @@ class PairDesk:
         """This case goes into another, with its reports. Out: the one that goes on. Raises `Rejected`."""
         found = await store.find_case(scope.connection, act.into.strip().upper())
         if found is None or not team.by_role(found, actor):
-            raise refuse(
-                "into",
-                "case-unknown",
-                "Không có vụ việc đang mở mang mã này ở địa bàn của anh chị.",
-                "There is no open case with this code in your area.",
-            )
+            raise _not_here()
         moving = await store.concerns_of(scope.connection, case_id, lock=True)
         linked = await store.linked_cases(scope.connection, case_id)
         case, target = await self._both(scope, case_id, found.id, version, {row.id for row in linked})
+        if not team.by_role(target, actor):  # it moved away, or they were excluded, while its lock was awaited
+            raise _not_here()
         asked = await self._asked(scope, case, {task.id for task in case.tasks if task.is_open})
         reports = [_id_of(file) for file in moving]
         world = self.files.world(scope.now)
@@ -84,8 +82,10 @@ class PairDesk:
         found = await store.find_case(scope.connection, act.other.strip().upper())
         # Who was excluded from it is told nothing of it, not even that it is there.
         if found is None or team.kept_out(found, actor):
-            raise refuse("other", "case-unknown", "Không có vụ việc mang mã này.", "There is no case with this code.")
+            raise _no_other()
         case, other = await self._both(scope, case_id, found.id, version)
+        if team.kept_out(other, actor):  # while its lock was awaited
+            raise _no_other()
         linked = any(row.id == other.id for row in await store.linked_cases(scope.connection, case.id))
         if isinstance(act, acts.LinkSibling):
             here, there = siblings.link(case, other, act, actor, linked=linked)
@@ -131,6 +131,19 @@ class PairDesk:
             if task_id in task_ids:
                 asked[task_id] = (await self.files.reader.words(scope.connection, line)).get("instructions", "")
         return asked
+
+
+def _not_here() -> Rejected:
+    return refuse(
+        "into",
+        "case-unknown",
+        "Không có vụ việc đang mở mang mã này ở địa bàn của anh chị.",
+        "There is no open case with this code in your area.",
+    )
+
+
+def _no_other() -> Rejected:
+    return refuse("other", "case-unknown", "Không có vụ việc mang mã này.", "There is no case with this code.")
 
 
 def _id_of(file: ConcernFile) -> str:

@@ -27,11 +27,12 @@ class ServiceDesk:
     async def provided(self, scope: Scope, data: ServiceProvided, origin: Origin) -> None:
         """A sector gave a service, first told or corrected.
 
-        Raises: `Rejected` (case-unknown, case-closed, service-kind, provided-on-in-future).
+        Raises: `Rejected` (case-unknown, sector-not-involved, case-closed, service-kind, provided-on-in-future).
         """
         provider = None if data.provider is None else await self.files.open(scope, data.provider, str)
         notes = None if data.notes is None else await self.files.open(scope, data.notes, str)
         case = await self._case(scope, data.case_id)
+        providing.require_part(await store.takes_part(scope.connection, case.id, origin.sector))
         said = providing.Given(
             kind=data.service,
             on=data.provided_on,

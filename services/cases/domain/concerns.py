@@ -7,7 +7,7 @@ anything that is still entered, and for codes that no list has.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 
 from services.cases.domain import acts
@@ -15,6 +15,7 @@ from services.cases.domain.model import Actor, Case, Concern, World, local_day, 
 from services.cases.domain.rules import require_concern
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import UNCLASSIFIED, AgeBand, ChildDescription, Person, Sex, age_band, age_on
+from shared.reference.terms import Terms
 
 
 def check_received(received_at: datetime, world: World, field: str = "data.received_at") -> datetime:
@@ -41,15 +42,48 @@ def check_received(received_at: datetime, world: World, field: str = "data.recei
     return min(received_at, now)
 
 
-def check_occurred(occurred_on: date, now: datetime) -> None:
-    """Raises `Rejected` (occurred-on-in-future) for an incident of a day to come."""
-    if occurred_on > local_day(now):
+def check_occurred(occurred_on: date, world: World) -> None:
+    """An incident's day is neither to come nor before anything that is still entered.
+
+    Raises `Rejected` (occurred-on-in-future, occurred-on-too-old).
+    """
+    if occurred_on > local_day(world.now):
         raise refuse(
             "data.occurred_on",
             "occurred-on-in-future",
             "Ngày xảy ra ở tương lai; kiểm tra lại ngày tháng.",
             "The day of the incident lies in the future; check the date.",
         )
+    if occurred_on < world.oldest_receipt:
+        oldest = f"{world.oldest_receipt:%d/%m/%Y}"
+        raise refuse(
+            "data.occurred_on",
+            "occurred-on-too-old",
+            f"Ngày xảy ra trước ngày {oldest} là quá xa; kiểm tra lại năm.",
+            f"The day of the incident lies before {oldest}, which is too long ago; check the year.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where an incident happened: a code of the list; None where nothing was said. `words`: to be kept sealed."""
+
+    code: str | None
+    words: str | None = None
+
+
+def place_of(code: str | None, words: str | None, places: Terms) -> Place:
+    """Where an incident happened, by the sender's code, else by its words where the list has them.
+
+    Words of no list may name a house or a family: they are kept, and what is told is that the place is unknown.
+    Raises: `Rejected` (place-unknown) for a code of no list.
+    """
+    if code is not None and code not in places:
+        raise Rejected([_unknown("data.place_code", "place", "Nơi xảy ra", "place")])
+    if words is None or not words.strip():
+        return Place(code)
+    found = places.find(words)
+    return Place(code or found or "unknown", None if found else words)
 
 
 def check_codes(kinds: Sequence[str], environment: str | None, harmer: str | None, world: World) -> None:

@@ -131,7 +131,8 @@ def correct(case: Case, before: Concern, after: Concern, child: ChildDescription
         environment=after.environment if case.environment == before.environment else case.environment,
         harmer=after.harmer if case.harmer == before.harmer else case.harmer,
         channel=after.channel,
-        danger_now=after.danger_now,
+        # Danger that another report told of is not this sender's to take back.
+        danger_now=after.danger_now if case.danger_now == before.danger_now else case.danger_now,
     )
     changed = (Happening(events.CaseReclassified),) if moved.facts() != case.facts() else ()
     decision = decision.then(moved, *changed)

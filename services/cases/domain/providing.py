@@ -44,6 +44,22 @@ def record(case: Case, act: acts.RecordService, world: World) -> Decision:
     return give(case, said, world, planned, field="service", day="provided_on")
 
 
+def require_part(takes_part: bool) -> None:
+    """A service is only said to be given by a sector that has to do with the case (Law on Children 2016, Art. 21).
+
+    Raises: `Rejected` (sector-not-involved).
+    """
+    if not takes_part:
+        raise refuse(
+            "data.case_id",
+            "sector-not-involved",
+            "Vụ việc này chưa từng nhờ ngành anh chị. Kiểm tra lại mã vụ việc; nếu mã đúng, đề nghị xã, phường giao "
+            "việc cho ngành.",
+            "This case has never asked anything of your sector. Check the identifier; if it is right, have the "
+            "commune ask you.",
+        )
+
+
 def report(case: Case, said: Given, world: World) -> Decision:
     """A sector's own event says so.
 

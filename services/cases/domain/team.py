@@ -23,6 +23,8 @@ from services.cases.domain.model import (
     LeftBecause,
     Member,
     World,
+    end_of_day,
+    local_day,
     refuse,
 )
 from services.cases.domain.rules import Law, closed
@@ -86,6 +88,13 @@ def glass_of(case: Case, actor: Actor, now: datetime) -> Glass | None:
     if actor.role not in GLASS:
         return None
     return next((glass for glass in case.judged.glasses if glass.person == actor.id and glass.is_open(now)), None)
+
+
+def barred_until(case: Case, actor: Actor, now: datetime) -> datetime | None:
+    """Until when the actor does not open the case from outside, because the chair found that they had no cause to; None
+    where they may."""
+    moments = (glass.barred_until for glass in case.glasses if glass.person == actor.id)
+    return max((moment for moment in moments if moment is not None and moment > now), default=None)
 
 
 def basis_of(case: Case, actor: Actor, now: datetime) -> Basis | None:
@@ -153,7 +162,7 @@ def decide(case: Case, act: acts.TeamAct, actor: Actor, world: World, limits: Ac
     if isinstance(act, acts.BreakGlass):
         return _break_glass(case, act, actor, world, limits)
     if isinstance(act, acts.ReviewAccess):
-        return _review(case, act, actor, world)
+        return _review(case, act, actor, world, limits)
     if isinstance(act, acts.CloseGlass):
         return _close_glass(case, actor, world)
     if isinstance(act, acts.AssignWorker):
@@ -221,9 +230,18 @@ def _outside(case: Case, act: str, actor: Actor, now: datetime) -> Violation | N
             "Anh chị không tham gia vụ việc này để tránh xung đột lợi ích",
             "You are kept out of this case because of a conflict of interest",
         )
+    barred = barred_until(case, actor, now)
     inside = standing(case, actor) is not None or (act == "break-glass" and glass_of(case, actor, now) is not None)
     if inside:
         return _said(act, "inside-already", "Vụ việc đang mở cho anh chị", "The case is open to you already")
+    if act == "break-glass" and barred is not None:
+        day = f"{local_day(barred):%d/%m/%Y}"
+        return _said(
+            act,
+            "ask-first",
+            f"Lần mở trước bị kết luận là không chính đáng. Đến hết ngày {day}, hãy đề nghị xã, phường cho tham gia",
+            f"An earlier opening was found unjustified. Until the end of {day}, ask the commune to let you in",
+        )
     if act == "request-access" and known is not None and known.state == "asked":
         return _said(act, "asked-already", "Đề nghị trước đang chờ trả lời", "An earlier request waits for an answer")
     return None
@@ -267,7 +285,7 @@ def _close_glass(case: Case, actor: Actor, world: World) -> Decision:
     return _put_glass(case, replace(glass, until=world.now), Entry("access.closed", {"glass_id": glass.id}))
 
 
-def _review(case: Case, act: acts.ReviewAccess, actor: Actor, world: World) -> Decision:
+def _review(case: Case, act: acts.ReviewAccess, actor: Actor, world: World, limits: AccessLimits) -> Decision:
     glass = next((known for known in case.glasses if known.id == act.glass and known.verdict is None), None)
     if glass is None:
         raise refuse(
@@ -277,9 +295,12 @@ def _review(case: Case, act: acts.ReviewAccess, actor: Actor, world: World) -> D
         raise refuse(
             "glass", "own-glass", "Không tự xem xét lần mở của chính mình.", "Nobody reviews an opening of their own."
         )
-    # One that was not justified is over at once.
-    until = min(glass.until, world.now) if act.verdict == "unjustified" else glass.until
-    seen = replace(glass, verdict=act.verdict, reviewed_by=actor.id, reviewed_at=world.now, until=until)
+    seen = replace(glass, verdict=act.verdict, reviewed_by=actor.id, reviewed_at=world.now)
+    if act.verdict == "unjustified":
+        # It is over at once, and so is any that they opened since; the next time they ask first.
+        barred = end_of_day(local_day(world.now) + timedelta(days=limits.glass_barred_days))
+        seen = replace(seen, until=min(glass.until, world.now), barred_until=barred)
+        case = _shut_glasses(case, glass.person, world.now)
     data = {"glass_id": glass.id, "verdict": act.verdict, "person": glass.person}
     return _put_glass(case, seen, Entry("access.reviewed", data, {"text": act.words}))
 
@@ -375,11 +396,15 @@ def _gone(decision: Decision, member: Member, cause: LeftBecause, now: datetime,
     if cause != "excluded":
         return decision
     # A way in from outside that is still open closes with it.
+    return decision.then(_shut_glasses(decision.case, member.person, now))
+
+
+def _shut_glasses(case: Case, person: str, now: datetime) -> Case:
+    """No way in of somebody's from outside stays open."""
     glasses = (
-        replace(glass, until=min(glass.until, now)) if glass.person == member.person else glass
-        for glass in decision.case.glasses
+        replace(glass, until=min(glass.until, now)) if glass.person == person else glass for glass in case.glasses
     )
-    return decision.then(glasses=tuple(glasses))
+    return replace(case, glasses=tuple(glasses))
 
 
 def _put(decision: Decision, member: Member, told: Happening, kind: str, words: dict[str, str]) -> Decision:

@@ -43,7 +43,8 @@ class Opening:
 
 @dataclass(frozen=True, slots=True)
 class Team:
-    """A case's team as one reader sees it. `mine`: the reader's own way in from outside that is open now.
+    """A case's team as one reader sees it. `mine`: the reader's own way in from outside that is open now;
+    `barred_until`: until when the reader cannot open one.
 
     `outsiders`: who never belonged and has to do with it: who broke the glass, who answers for a sector that is asked.
     """
@@ -60,6 +61,7 @@ class Team:
     basis: str | None
     asks: bool
     mine: Glass | None
+    barred_until: datetime | None
 
     @property
     def waiting(self) -> Sequence[Opening]:
@@ -143,4 +145,5 @@ def team_of(
         basis=team.basis_of(case, actor, now),
         asks=own is not None and own.state == "asked",
         mine=team.glass_of(case, actor, now),
+        barred_until=team.barred_until(case, actor, now),
     )

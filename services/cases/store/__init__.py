@@ -58,6 +58,7 @@ from services.cases.store.due import count_stuck, due_case, due_cases, due_ids, 
 from services.cases.store.files import find_case, lock_case, next_case_code, save_cases
 from services.cases.store.finding import (
     COMMON,
+    MOST,
     RARE,
     Tokens,
     drop_erased_tokens,
@@ -67,7 +68,7 @@ from services.cases.store.finding import (
     matters_by_code,
     rarity,
 )
-from services.cases.store.incidents import Incident, save_incident
+from services.cases.store.incidents import Incident, places_in_clear, save_incident, settle_place
 from services.cases.store.links import link_cases, linked_cases, unlink_cases
 from services.cases.store.lists import (
     ORDERS,
@@ -107,6 +108,7 @@ from services.cases.store.tasks import (
     meetings_of_sector,
     place_of_task,
     sector_figures,
+    takes_part,
     task_lines,
     tasks_of_sector,
 )
@@ -127,6 +129,7 @@ __all__ = [
     "CHAPTERS",
     "COMMON",
     "COUNTED",
+    "MOST",
     "MOST_COUNTED",
     "ORDERS",
     "RARE",
@@ -217,6 +220,7 @@ __all__ = [
     "part_id",
     "parts_of",
     "place_of_task",
+    "places_in_clear",
     "put_aside",
     "rarity",
     "reads_by",
@@ -234,9 +238,11 @@ __all__ = [
     "save_part",
     "sealed_part",
     "sector_figures",
+    "settle_place",
     "settle_reassigned",
     "skipped_of",
     "stuck_cases",
+    "takes_part",
     "task_lines",
     "tasks_of_sector",
     "tasks_waiting",

@@ -21,8 +21,8 @@ TokenKind = Literal["word", "number", "birth"]
 COMMON = 20_000
 # Words as rare as this each find candidates of their own, so that one misheard word does not hide a child.
 RARE = 300
-# So many of those whose words fit are looked up, the best first: who asks for a name that more have, has to say more.
-MOST = 2000
+# A search looks up so many of those whose words fit, the best first: who wants one of more has to say more of the name.
+MOST = 1000
 
 _RARITY = text(
     """SELECT token, (SELECT count(*) FROM (SELECT 1 FROM finding WHERE finding.token = asked.token
@@ -106,6 +106,7 @@ async def files_like(
     reader: str,
     *,
     all_words: bool = False,
+    many: bool = False,
     sector: str | None = None,
     entered_by: str | None = None,
     without: str = "",
@@ -114,6 +115,7 @@ async def files_like(
     """Reports and cases that share tokens with what is asked, those that share most first.
 
     In: `leading`: the rare tokens, one of which a file must hold; `all_words`: it must hold each word of the name.
+    `many`: more files than `MOST` may fit, and those of the reader's own area must not be lost among them.
     `reader`: who looks; a case from which they are kept out is not found. `sector`, `entered_by`: only such reports.
     `without`: a file that is not meant. Out: the concern's and the case's coarse columns, and `shared_words`, `words`,
     `same_number`, `same_birth`.
@@ -130,15 +132,17 @@ async def files_like(
         "without": without,
         "reader": reader,
         "limit": limit,
-        # Of a sector's reports none may fall behind those of others.
-        "most": MOST if sector is None else COMMON,
+        # A search shows some and says that there are more; who may be the same child is looked up to the last one.
+        "most": MOST if all_words else COMMON,
         **units_of(units),
     }
     for name, value in (("sector", sector), ("entered_by", entered_by)):
         if value is not None:
             narrowed += f" AND concern.{name} = :{name}"
             values[name] = value
-    area = _ENTERED if entered_by is not None else _AREA if units != "all" else ""
+    area = ""
+    if many:
+        area = _ENTERED if entered_by is not None else _AREA if units != "all" else ""
     statement = _LIKE.format(
         narrowed=narrowed, area=area, held_in_area="AND file_id IN (SELECT file_id FROM area)" if area else ""
     )

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cases.store.statements import Units, in_units, not_kept_out, units_of
+from services.cases.store.statements import MERGED, Units, in_units, not_kept_out, units_of
 from services.cases.store.timeline import Line, as_line
 
 # A list says how many there are up to here; beyond, nobody pages.
@@ -42,6 +42,26 @@ async def case_of_task(connection: AsyncConnection, task_id: str) -> str | None:
     found = await connection.execute(text("SELECT case_id FROM task WHERE id = :id"), {"id": task_id})
     case_id: str | None = found.scalar_one_or_none()
     return case_id
+
+
+async def takes_part(connection: AsyncConnection, case_id: str, sector: str) -> bool:
+    """Whether a sector has, or had, anything to do with a case or what was merged into it: it was asked, a service of
+    the plan is its own, it was invited to meet, or somebody of it was let into the team."""
+    found = await connection.execute(
+        text(
+            f"""{MERGED} SELECT EXISTS (SELECT FROM task JOIN file USING (case_id) WHERE sector = :sector)
+                OR EXISTS (SELECT FROM cases JOIN file ON file.case_id = cases.id
+                           WHERE services @> jsonb_build_array(jsonb_build_object('sector', CAST(:sector AS text))))
+                OR EXISTS (SELECT FROM conference JOIN file USING (case_id) WHERE :sector = ANY (sectors))
+                OR EXISTS (SELECT FROM entry AS asked JOIN file USING (case_id)
+                           JOIN entry AS joined ON joined.case_id = asked.case_id AND joined.kind = 'team.joined'
+                                                   AND joined.data->>'person' = asked.who
+                           WHERE asked.kind = 'team.requested' AND asked.sector = :sector)"""
+        ),
+        {"case_id": case_id, "sector": sector},
+    )
+    known: bool = found.scalar_one()
+    return known
 
 
 async def place_of_task(connection: AsyncConnection, task_id: str) -> tuple[str, str] | None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import get_args
 
+from services.registry.desk import quality
 from services.registry.desk.following import arrived, today
 from services.registry.desk.photos import Photos
 from services.registry.domain import lifecycle
@@ -90,17 +91,20 @@ class Desk:
         self._trust = TrustOrders.load()
         self.photos = Photos(keys)
 
-    async def record(self, scope: Scope, said: Statement, *, correction: bool, actor: str) -> Taken:
+    async def record(
+        self, scope: Scope, said: Statement, *, correction: bool, actor: str, wanted: Traits | None = None
+    ) -> Taken:
         """Take over what a source says of a child: on the child it surely means, else on a new one.
 
         Args:
             correction: the source may have sent this record before. actor: a sector or `person:<id>`, for the history.
+            wanted: the statement's traits, where they were worked out before.
         """
         if correction:
             earlier = await store.statement(scope.connection, said.record_id)
             if earlier is not None:
                 return await self._corrected(scope, earlier, said, actor)
-        wanted = traits_of(said.description, said.unit, said.as_of)
+        wanted = wanted or traits_of(said.description, said.unit, said.as_of)
         found = await self.identify(scope, wanted)
         if found.sure is None and not await store.claim(scope.connection, claim_keys(wanted), scope.now):
             found = await self.identify(scope, wanted)
@@ -109,12 +113,12 @@ class Desk:
     async def identify(self, scope: Scope, wanted: Traits, leave_out: str | None = None) -> Identification:
         """Who the described child is among those known."""
         rows = await store.candidates(scope.connection, search_keys(wanted), leave_out)
-        found = identify(wanted, ((row.id, [row.traits]) for row in rows if row.known.status not in HIDDEN))
+        found = identify(wanted, ((row.id, [row.traits]) for row in rows if row.status not in HIDDEN))
         if found.possible:
             return found
         # What is still told of an adopted child under its old name belongs to the closed record, or it would found
         # another; that there is one is shown to nobody.
-        closed = identify(wanted, ((row.id, [row.traits]) for row in rows if row.known.status == "adopted"))
+        closed = identify(wanted, ((row.id, [row.traits]) for row in rows if row.status == "adopted"))
         return Identification(closed.sure, ())
 
     async def open_record(
@@ -148,12 +152,22 @@ class Desk:
         return Taken(child_id, new=True, possible=others.possible)
 
     async def register(
-        self, scope: Scope, said: Statement, possible: Sequence[Match] = (), *, child_id: str | None = None
+        self,
+        scope: Scope,
+        said: Statement,
+        possible: Sequence[Match] = (),
+        *,
+        child_id: str | None = None,
+        wanted: Traits | None = None,
     ) -> str:
-        """A new child from a statement, whoever else it may be: those go to the queue. Out: the child's id."""
+        """A new child from a statement, whoever else it may be: those go to the queue. Out: the child's id.
+
+        Args:
+            wanted: the statement's traits, where they were worked out before.
+        """
         child_id = child_id or new_id()
         known = compose([said], said.groups, trust=self._trust.on(today(scope)))
-        keys = blocking_keys(traits_of(said.description, said.unit, said.as_of))
+        keys = blocking_keys(wanted or traits_of(said.description, said.unit, said.as_of))
         await store.insert_child(scope.connection, child_id, known, said, keys, scope.now)
         await pairs.put_pairs(scope.connection, child_id, possible, scope.now)
         await self._keys.make(scope.connection, f"child/{child_id}")
@@ -167,6 +181,7 @@ class Desk:
             await scope.emit(started, subject=child_id, sequence=sequence, unit=known.unit)
         if sequence > 1:
             await store.save_child(scope.connection, child_id, sequence, known, scope.now)
+        await quality.settle(scope, child_id)
         await emit_link(scope, child_id, said)
         return child_id
 
@@ -308,6 +323,11 @@ class Desk:
             on: the day of which the change tells. cause, reason: what for and why, for the record's history.
         Out: the child's sequence after it.
         """
+        sequence = await self._refresh(scope, row, actor, on, cause, reason)
+        await quality.settle(scope, row.id)
+        return sequence
+
+    async def _refresh(self, scope: Scope, row: ChildRow, actor: str, on: date, cause: str, reason: str | None) -> int:
         connection = scope.connection
         said = await store.statements(connection, row.id)
         holding = await store.holding(connection, row.id, today(scope))
@@ -359,7 +379,7 @@ class Desk:
             if row is not None:
                 await self._take_over(scope, row, replace(said, probability=found.sure.probability), actor)
                 return Taken(row.id, new=False)
-        return Taken(await self.register(scope, said, found.possible), new=True, possible=found.possible)
+        return Taken(await self.register(scope, said, found.possible, wanted=wanted), new=True, possible=found.possible)
 
     async def _take_over(
         self,

@@ -10,6 +10,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final
 
@@ -21,7 +22,7 @@ from services.registry.domain.names import (
     compare_given,
     compare_names,
     compare_people,
-    name_of,
+    fold,
     person,
     plain,
 )
@@ -79,9 +80,9 @@ def traits_of(description: ChildDescription, unit: str | None, as_of: date) -> T
         number=number if len(number) == 12 else None,
         carers=tuple(person(carer.name)[0] for carer in carers),
         unit=unit,
-        hamlet=name_of(description.hamlet).folded,
-        ethnicity=name_of(description.ethnicity).folded,
-        roles=tuple(_ROLES.get(name_of(carer.relation).folded, "") for carer in carers),
+        hamlet=fold(description.hamlet),
+        ethnicity=fold(description.ethnicity),
+        roles=tuple(_ROLES.get(fold(carer.relation), "") for carer in carers),
         nicknames=nicknames,
         estimated=born is None,
     )
@@ -344,11 +345,13 @@ def _guard(found: Comparison, seen: _Seen) -> None:
         found.at_most(0.9, "guard-birth-unknown")
 
 
+@lru_cache(4096)
 def blocking_keys(traits: Traits) -> frozenset[int]:
     """The keys under which a child is filed: two descriptions of one child share at least one, even with a slip."""
     return frozenset(map(_hashed, _file_parts(traits)))
 
 
+@lru_cache(4096)
 def search_keys(traits: Traits) -> frozenset[int]:
     """The keys under which a described child is looked for: those of filing, and those of a neighbouring year."""
     parts = _file_parts(traits)
@@ -362,6 +365,7 @@ def search_keys(traits: Traits) -> frozenset[int]:
     return frozenset(map(_hashed, parts))
 
 
+@lru_cache(4096)
 def claim_keys(traits: Traits) -> tuple[int, ...]:
     """What two replicas that register the same child in the same moment are bound to meet on, in a fixed order."""
     parts: list[str] = []
@@ -408,6 +412,7 @@ def _year_parts(traits: Traits, year: int) -> list[str]:
     return parts
 
 
+@lru_cache(50_000)
 def _whole(name: Name) -> str:
     return ".".join(sorted(map(plain, name.tokens)))
 

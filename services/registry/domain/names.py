@@ -72,6 +72,7 @@ class Name:
         return self.tokens[-1] if self.tokens else ""
 
 
+@lru_cache(maxsize=50_000)
 def fold(text: str | None) -> str:
     """Text for searching: lower case, without marks, đ as d, one space between words."""
     return name_of(text).folded

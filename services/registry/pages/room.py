@@ -12,8 +12,10 @@ from starlette.responses import Response
 
 from services.registry import views
 from services.registry.finder import Finder
+from services.registry.inspector import Inspector
 from services.registry.keeper import Keeper
 from services.registry.office import ChildFile, NotThereError, Office, is_id
+from services.registry.rounds import Rounds
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Permission, Principal, permit
 from shared.reference.units import Units
@@ -28,14 +30,17 @@ Editor = Annotated[Principal, Depends(permit(Permission.EDIT_CHILDREN))]
 class Room:
     """What every page stands on.
 
-    `office` does the work, `keeper` what concerns the life of records, `finder` finds them; `pages` turn templates into
-    answers, `units` are the communes to choose from.
+    `office` does the work, `keeper` what concerns the life of records, `rounds` what is done at children's homes,
+    `inspector` how good records are, `finder` finds them; `pages` turn templates into answers, `units` are the communes
+    to choose from.
     """
 
     office: Office
     pages: Pages
     units: Units
     keeper: Keeper
+    rounds: Rounds
+    inspector: Inspector
     finder: Finder
 
     def render(self, request: Request, name: str, **context: Any) -> Response:

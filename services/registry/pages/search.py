@@ -14,6 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from services.registry import search_form
 from services.registry.domain.searching import PAGE
 from services.registry.finder import SavedSearch
+from services.registry.imports.counter import may_import
 from services.registry.office import NotThereError
 from services.registry.pages.room import Reader, Room, form_of
 from services.registry.store.finding import MOST, REACH, Found
@@ -127,6 +128,7 @@ class SearchPages:
             several=len(options) > 1,
             unit_options=options,
             may_edit=principal.may(Permission.EDIT_CHILDREN),
+            may_import=may_import(principal),
         )
 
 

@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.registry.domain.children import Known, Period, Statement
 from services.registry.domain.matching import Traits, traits_of
 from services.registry.domain.names import fold
+from services.registry.store.chunked import chunked
 from services.registry.store.packing import (
     conflicts_of,
     marks_of,
@@ -25,12 +26,12 @@ from services.registry.store.packing import (
     packed_sources,
     sources_of,
 )
-from shared.contracts.vocabulary import ChildDescription
+from shared.contracts.vocabulary import ChildDescription, RecordStatus
 
 # A blocking key that many share (a common name in one year) costs no more than this many look-ups, and so many
 # children are compared: those who share the most and the rarest keys.
-_PER_KEY = 80
-_COMPARED = 60
+PER_KEY = 80
+COMPARED = 60
 CHILD_COLUMNS = (
     "id, sequence, unit, birth_year, description, circumstances, confirmed_on, merged_into, registered_at, changed_at, "
     "state, status"
@@ -49,6 +50,11 @@ class ChildRow:
     merged_into: str | None
     registered_at: datetime
     changed_at: datetime
+
+    @property
+    def status(self) -> RecordStatus:
+        """How the record stands."""
+        return self.known.status
 
     @property
     def traits(self) -> Traits:
@@ -84,6 +90,7 @@ def record_of(row: Row[Any]) -> ChildRow:
     return replace(found, known=known)
 
 
+@chunked
 async def child(connection: AsyncConnection, child_id: str, *, lock: bool = False) -> ChildRow | None:
     """A child by id, also one that was merged; None where there is none. `lock`: until the transaction's end."""
     found = await connection.execute(
@@ -123,17 +130,18 @@ async def contradicted(
 CANDIDATES = f"""
 WITH hit AS MATERIALIZED (
     SELECT k.key, b.child_id FROM unnest(CAST(:keys AS bigint[])) AS k(key)
-    CROSS JOIN LATERAL (SELECT child_id FROM block WHERE block.key = k.key LIMIT {_PER_KEY}) b
+    CROSS JOIN LATERAL (SELECT child_id FROM block WHERE block.key = k.key LIMIT {PER_KEY}) b
 ), rarity AS (
     SELECT key, 1.0 / count(*) AS worth FROM hit GROUP BY key
 ), found AS MATERIALIZED (
     SELECT child_id FROM hit JOIN rarity USING (key) WHERE child_id <> ALL(CAST(:leave_out AS uuid[]))
-    GROUP BY child_id ORDER BY sum(worth) DESC, child_id LIMIT {_COMPARED})
+    GROUP BY child_id ORDER BY sum(worth) DESC, child_id LIMIT {COMPARED})
 SELECT c.* FROM found CROSS JOIN LATERAL (
     SELECT {CHILD_COLUMNS} FROM child WHERE child.id = found.child_id AND merged_into IS NULL OFFSET 0) c
 """
 
 
+@chunked
 async def candidates(connection: AsyncConnection, keys: Iterable[int], leave_out: str | None = None) -> list[ChildRow]:
     """Children filed under any of the keys: one indexed look-up a key."""
     rows = await connection.execute(
@@ -142,6 +150,7 @@ async def candidates(connection: AsyncConnection, keys: Iterable[int], leave_out
     return [child_of(row) for row in rows]
 
 
+@chunked
 async def claim(connection: AsyncConnection, keys: Sequence[int], now: datetime) -> bool:
     """Claim what a new child is filed under. False: another transaction claimed some first, and has committed since.
 
@@ -212,8 +221,7 @@ new_child AS (
 _PUT_STATEMENT = """
 put_statement AS (
     INSERT INTO statement (record_id, child_id, register_kind, sector, as_of, unit, unit_text, description,
-                           circumstances, dropped_out, sequence, probability, marks,
-                           received_at)
+                           circumstances, dropped_out, sequence, probability, marks, received_at)
     VALUES (CAST(:record_id AS uuid), CAST(:id AS uuid), :register_kind, :sector, :as_of, :s_unit, :unit_text,
             CAST(:s_description AS jsonb), CAST(:s_circumstances AS text[]), :dropped_out, :s_sequence, :probability,
             CAST(:marks AS jsonb), :now)
@@ -233,6 +241,7 @@ FROM unnest(CAST(:groups AS text[])) AS g(code)
 ON CONFLICT (record_id, code) DO UPDATE SET child_id = excluded.child_id"""
 
 
+@chunked
 async def insert_child(
     connection: AsyncConnection, child_id: str, known: Known, statement: Statement, keys: Iterable[int], now: datetime
 ) -> None:
@@ -244,6 +253,7 @@ async def insert_child(
     )
 
 
+@chunked
 async def put_statement(
     connection: AsyncConnection, child_id: str, statement: Statement, keys: Iterable[int], now: datetime
 ) -> None:
@@ -267,14 +277,13 @@ async def _drop_withdrawn(connection: AsyncConnection, statement: Statement) -> 
         )
 
 
+@chunked
 async def file(connection: AsyncConnection, child_id: str, keys: Iterable[int]) -> None:
     """File a child under further keys."""
-    await connection.execute(
-        text(f"WITH {_PUT_BLOCKS} SELECT 1"),
-        {"id": child_id, "keys": list(keys)},
-    )
+    await connection.execute(text(f"WITH {_PUT_BLOCKS} SELECT 1"), {"id": child_id, "keys": list(keys)})
 
 
+@chunked
 async def save_child(connection: AsyncConnection, child_id: str, sequence: int, known: Known, now: datetime) -> None:
     """What is known now."""
     await connection.execute(
@@ -308,6 +317,7 @@ def statement_of(row: Row[Any]) -> Statement:
     )
 
 
+@chunked
 async def statements(connection: AsyncConnection, child_id: str) -> list[Statement]:
     """Everything that sources say of a child, the latest received first."""
     rows = await connection.execute(
@@ -317,6 +327,7 @@ async def statements(connection: AsyncConnection, child_id: str) -> list[Stateme
     return [statement_of(row) for row in rows]
 
 
+@chunked
 async def statement(connection: AsyncConnection, record_id: str) -> tuple[str, Statement] | None:
     """The child that a source's record is linked to, and the record."""
     found = await connection.execute(
@@ -326,6 +337,7 @@ async def statement(connection: AsyncConnection, record_id: str) -> tuple[str, S
     return None if row is None else (str(row.child_id), statement_of(row))
 
 
+@chunked
 async def holding(connection: AsyncConnection, child_id: str, today: date) -> dict[str, date]:
     """The circumstances that hold today, each with its first day."""
     rows = await connection.execute(
@@ -415,6 +427,7 @@ async def circumstances(connection: AsyncConnection, child_id: str) -> list[Obse
     return [Observation(**row._mapping) for row in rows]
 
 
+@chunked
 async def add_history(
     connection: AsyncConnection, child_id: str, now: datetime, kind: str, actor: str, **detail: object
 ) -> None:

@@ -15,10 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.lifecycle import Life
 from services.registry.store.children import CHILD_COLUMNS, ChildRow, child_of
+from services.registry.store.chunked import chunked
 from shared.messaging.outbox import new_id
 
 WorkList = Literal["due", "arrived", "collected", "conflicts", "growing-up", "closed"]
-_LIFE = "state, status, checked_on, verified_on, due_on, ages_out_on"
+# Beside `state` and `status`, which a child's own columns have too.
+STANDING_COLUMNS = "checked_on, verified_on, due_on, ages_out_on, verified_by, arrived_on, arrived_from"
 _LIVE = "merged_into IS NULL AND status = 'active'"
 # One condition a list, each met by an index that begins with the commune.
 _LISTS: dict[WorkList, tuple[str, str]] = {
@@ -44,15 +46,21 @@ class Standing:
     arrived_from: str | None
 
 
+@chunked
 async def standing(connection: AsyncConnection, child_id: str) -> Standing:
     """How a record stands. Raises LookupError."""
     rows = await connection.execute(
-        text(f"SELECT {_LIFE}, verified_by, arrived_on, arrived_from FROM child WHERE id = CAST(:id AS uuid)"),
+        text(f"SELECT state, status, {STANDING_COLUMNS} FROM child WHERE id = CAST(:id AS uuid)"),
         {"id": child_id},
     )
     row = rows.first()
     if row is None:
         raise LookupError("no such child")
+    return standing_of(row)
+
+
+def standing_of(row: Row[Any]) -> Standing:
+    """A row with `STANDING_COLUMNS`, `state` and `status`."""
     life = Life(row.state, row.status, row.checked_on, row.verified_on, row.due_on, row.ages_out_on)
     return Standing(life, row.verified_by, row.arrived_on, row.arrived_from)
 
@@ -81,6 +89,7 @@ async def save(connection: AsyncConnection, child_id: str, sequence: int, life: 
     )
 
 
+@chunked
 async def arrive(connection: AsyncConnection, child_id: str, life: Life, now: datetime, on: date, whence: str) -> None:
     """The record has come from another commune, which is told nothing more of it."""
     await connection.execute(
@@ -325,6 +334,7 @@ async def forget(
 
 
 _FORGET = (
+    "DELETE FROM finding WHERE child_id = ANY(CAST(:ids AS uuid[]))",
     "DELETE FROM verification WHERE child_id = ANY(CAST(:ids AS uuid[]))",
     """UPDATE sample_child SET answers = NULL, compared = NULL, open = 0
        WHERE child_id = ANY(CAST(:ids AS uuid[]))""",

@@ -11,6 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.matching import Match
+from services.registry.store.chunked import chunked
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ WHERE pair.state IN ('open', 'void')
 """
 
 
+@chunked
 async def put_pairs(connection: AsyncConnection, child_id: str, matches: Sequence[Match], now: datetime) -> None:
     """Queue pairs for a person. One that was decided stays decided, unless what is known now speaks for one child in
     another way than when it was.

@@ -9,6 +9,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.children import Known, Revision
+from services.registry.store.chunked import chunked_as
 from services.registry.store.packing import sources_of
 from shared.contracts.vocabulary import ChildDescription
 
@@ -23,6 +24,7 @@ _COLUMNS = """number, at, actor, cause, reason, unit, birth_year, confirmed_on, 
     status, state"""
 
 
+@chunked_as("put_revision")
 async def put(
     connection: AsyncConnection, child_id: str, now: datetime, actor: str, cause: str, reason: str | None = None
 ) -> None:

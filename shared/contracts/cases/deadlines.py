@@ -75,7 +75,9 @@ class CaseIncidentRecorded(Contract):
     incident_id: str
     kind: str
     outcome: str
+    # Once the sender's words, which may say too much: nothing is said in it any more.
     place: str | None = None
+    place_code: str | None = None
     unit: str
     sex: Sex
     age_band: AgeBand

@@ -603,11 +603,23 @@ def test_a_receipt_of_tomorrow_is_refused_and_one_of_later_today_counts_from_now
     assert rule_of(error) == "received-at-in-future"
 
 
-def test_an_incident_of_tomorrow_is_refused() -> None:
-    concerns.check_occurred(date(2026, 11, 24), NOW)
-    with pytest.raises(Rejected) as error:
-        concerns.check_occurred(date(2026, 11, 25), NOW)
-    assert rule_of(error) == "occurred-on-in-future"
+def test_danger_that_another_report_told_of_outlives_a_correction_of_the_first() -> None:
+    second = replace(concern(danger_now="yes"), id="concern-2")
+    endangered = opening.linked_report(opened("no").case, second, world()).case
+    later = opening.correct(endangered, concern(), concern(channel="web"), CHILD, world()).case
+    assert (later.danger_now, later.channel) == ("yes", "web")
+    unsure = opening.correct(opened("no").case, concern(), concern(danger_now="unknown"), CHILD, world()).case
+    assert unsure.danger_now == "unknown", "what nobody else said follows its sender"
+
+
+def test_an_incident_of_tomorrow_or_of_before_what_is_still_entered_is_refused() -> None:
+    known = replace(world(), oldest_receipt=date(2021, 11, 24))
+    concerns.check_occurred(date(2026, 11, 24), known)
+    concerns.check_occurred(date(2021, 11, 24), known)
+    for day, rule in ((date(2026, 11, 25), "occurred-on-in-future"), (date(2021, 11, 23), "occurred-on-too-old")):
+        with pytest.raises(Rejected) as error:
+            concerns.check_occurred(day, known)
+        assert rule_of(error) == rule
 
 
 def test_the_age_band_is_of_the_day_of_receipt() -> None:

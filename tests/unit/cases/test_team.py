@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from services.cases.domain import team
 from services.cases.domain.acts import team as acts
-from services.cases.domain.model import SYSTEM, Actor, Case, Decision, World
+from services.cases.domain.model import SYSTEM, Actor, Case, Decision, World, end_of_day, local_day
 from services.cases.reading import may_read_identity, may_see_case
 from services.cases.upkeep import months_before
 from services.cases.views import ACTS, GROUNDS, LEFT, TITLES
@@ -179,6 +179,33 @@ def test_only_the_leading_communes_chair_reviews_and_once() -> None:
     assert rule_of(seen, CHAIR, "review-access", **said) == "not-your-role"
 
 
+def test_whoever_opened_it_without_cause_asks_first_for_as_long_as_the_data_says() -> None:
+    opened = broken(case(), HOTLINE)
+    said = {"glass": opened.glasses[0].id, "words": "Không cần"}
+    end = end_of_day(local_day(NOW) + timedelta(days=LIMITS.glass_barred_days))
+    last = end - timedelta(microseconds=1)
+    seen = do(opened, CHAIR, "review-access", verdict="unjustified", **said)
+    for moment in (NOW, last):
+        with pytest.raises(Rejected) as error:
+            broken(seen, HOTLINE, moment)
+        assert error.value.violations[0].rule == "ask-first"
+        assert f"{local_day(end):%d/%m/%Y}" in error.value.violations[0].message_vi
+    assert may_read_identity(HOTLINE, broken(seen, HOTLINE, end), end)
+    assert may_read_identity(COORDINATOR, broken(seen, COORDINATOR), NOW), "nobody else is barred"
+    asked = do(seen, HOTLINE, "request-access", reason="Trẻ gọi lại tổng đài")
+    assert may_read_identity(HOTLINE, do(asked, CHAIR, "admit-member", person="hotline"), NOW)
+    justified = do(opened, CHAIR, "review-access", verdict="justified", **said)
+    later = NOW + timedelta(minutes=LIMITS.glass_minutes)
+    assert may_read_identity(HOTLINE, broken(justified, HOTLINE, later), later)
+
+
+def test_a_verdict_on_an_earlier_opening_closes_the_one_that_followed_it() -> None:
+    later = NOW + timedelta(minutes=LIMITS.glass_minutes)
+    again = broken(broken(case(), HOTLINE), HOTLINE, later)
+    seen = do(again, CHAIR, "review-access", later, glass=again.glasses[0].id, verdict="unjustified", words="Không cần")
+    assert not may_read_identity(HOTLINE, seen, later)
+
+
 def test_a_merged_case_takes_no_new_members() -> None:
     for act in team.LAWS:
         if act != "review-access":
@@ -244,7 +271,7 @@ def test_no_sequence_of_acts_lets_anybody_in_without_a_lead_or_a_glass(
 
 
 def test_the_log_is_never_kept_shorter_than_the_law_asks() -> None:
-    limits = AccessLimits(date(2026, 1, 1), "Luật", "Law", 60, 20, 15, 60, 5, 6)
+    limits = AccessLimits(date(2026, 1, 1), "Luật", "Law", 60, 20, 30, 15, 60, 5, 6)
     with pytest.raises(ReferenceDataError, match="at least 6 months"):
         Access([limits])
     assert Access([replace(limits, log_months=6)]).on(NOW).log_months == 6

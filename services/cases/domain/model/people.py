@@ -42,7 +42,8 @@ class Member:
 class Glass:
     """Identity opened from outside the team, for a while (break-glass). The reason is in the timeline, sealed.
 
-    `verdict`: what the chair said of it afterwards; None waits for review.
+    `verdict`: what the chair said of it afterwards; None waits for review. `barred_until`: until when its person does
+    not open the case so again, where it was not justified; no later change of the data moves it.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Glass:
     verdict: Verdict | None = None
     reviewed_by: str | None = None
     reviewed_at: datetime | None = None
+    barred_until: datetime | None = None
 
     def is_open(self, now: datetime) -> bool:
         """Whether identity is open through it at the moment; it closes by itself."""

@@ -183,7 +183,8 @@ def _told(name: str, group: TrustGroup, statements: Sequence[Statement], chosen:
         if (value := said.says(name)) is not None or name in said.marks
     ]
     anchor = BOUND_TO.get(name)
-    if anchor is not None and anchor in chosen:
+    # A single source without marks says everything of one place.
+    if anchor is not None and anchor in chosen and (len(statements) > 1 or statements[0].marks):
         found = _of_now(found, chosen[anchor], anchor, statements)
     if len(found) > 1:
         found.sort(key=lambda told: (told.rank, -told.on.toordinal()))

@@ -1,0 +1,213 @@
+"""A province's roster from a CSV file into the registry, beside COPY of the very rows that it becomes.
+
+The import runs as it does for people: in a process of its own, from the sealed file, chunk by chunk. COPY then writes
+the same rows of the same tables, with the same indexes and triggers, from memory: what no import can be quicker than.
+A third figure is COPY of the file's own rows into one bare table.
+"""
+
+from __future__ import annotations
+
+import csv
+import random
+import resource
+import time
+from collections.abc import AsyncIterator
+from datetime import UTC, date, datetime, timedelta
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import asyncpg
+from pydantic import SecretStr
+
+from bench import Result
+from local.postgres import EmbeddedPostgres
+from services.registry import imports
+from services.registry.imports.worker import work
+from services.registry.store import imports as store
+from shared.database import Database
+from shared.files.mapping import shipped
+from shared.files.sealed import SealedWriter
+from shared.messaging.outbox import new_id
+from shared.privacy import Keys, PlatformKey
+from shared.reference.units import Units
+
+_ROWS = 400_000
+_QUICK = 6_000
+_MASTER, _PLATFORM = b"m" * 32, b"p" * 32
+_NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
+_MIGRATIONS = Path(imports.__file__).parents[1] / "migrations"
+_TABLES = ("child", "statement", "block", "circumstance", "history", "privacy_key", "outbox", "import_record")
+_AIM = "≥ 0.25 × COPY of the rows written; constant memory"
+_FAMILIES = (
+    *("Nguyễn", "Nguyễn", "Nguyễn", "Trần", "Lê", "Phạm", "Hoàng", "Vũ", "Dương", "Bùi"),
+    *("Đặng", "Nông", "Lý", "Ma", "Triệu", "Hà", "Đỗ", "Lương", "Đinh", "Chu"),
+)
+_MIDDLES = (
+    *("Thị", "Thị", "Văn", "Ngọc", "Minh", "Thu", "Hoàng", "Đức", "Thanh", "Quang"),
+    *("Gia", "Bảo", "Hải", "Mai", "Kim", "Tuấn", "Hữu", "Khánh", "Anh", "Phương"),
+)
+_GIVEN = (
+    *("Anh", "Linh", "Hương", "Lan", "Hùng", "Dũng", "Nam", "Sơn", "Hà", "Thảo", "Trang", "Phương", "Mai", "Tuấn"),
+    *("Hiếu", "Huy", "Khánh", "Duy", "Long", "Minh", "Quân", "Nhi", "My", "Vy", "Ngân", "Châu", "Giang", "Yến"),
+    *("Thư", "Hân", "Trâm", "Phúc", "Bảo", "Khang", "Thịnh", "Đạt", "Kiên", "Tùng", "Việt", "Cường", "Ngọc"),
+    *("Quỳnh", "Chi", "Tâm", "Hoa", "Nga"),
+)
+
+
+async def run(quick: bool) -> list[Result]:
+    """Import, then COPY the same."""
+    rows = _QUICK if quick else _ROWS
+    with TemporaryDirectory(prefix="vongtay-bench-") as folder:
+        postgres = EmbeddedPostgres(Path(folder) / "postgres", services=("registry",), durable=False)
+        postgres.start()
+        try:
+            return await _measure(Path(folder), postgres.url("registry"), rows)
+        finally:
+            postgres.stop()
+
+
+async def _measure(folder: Path, url: str | SecretStr, rows: int) -> list[Result]:
+    plain = url.get_secret_value() if isinstance(url, SecretStr) else url
+    database = Database(plain)
+    await database.migrate(_MIGRATIONS)
+    source = folder / "roster.csv"
+    _write(source, rows)
+    import_id = await _receive(database, folder, source)
+    first = await _work(plain, folder, import_id)  # looked through: its seconds are the reading alone
+    async with database.transaction() as connection:
+        await store.change(connection, import_id, _NOW, state="taking", passed=0)
+    seconds, peak = await _work(plain, folder, import_id)
+    async with database.transaction() as connection:
+        row = await store.find(connection, import_id)
+    if row is None or row.state != "finished":
+        raise RuntimeError("the import did not finish")
+    await database.close()
+    dsn = plain.replace("postgresql+asyncpg://", "postgresql://", 1)
+    copied, bare = await _copy(dsn), await _bare(dsn, source)
+    ours, limit = rows / seconds, rows / copied
+    return [
+        Result(
+            "registry-import", f"{rows:,} rows from CSV, taken over", ours, "rows/s",
+            {"COPY of all rows written": limit, "COPY of the file": rows / bare, "reading alone": rows / first[0]},
+            {"COPY of all rows written": ours / limit, "COPY of the file": ours * bare / rows},
+            _AIM, met=ours / limit >= 0.25,
+        ),
+        Result("registry-import", "peak memory of the import", peak / 1024, "MiB", aim="≤ 400 MiB", met=peak < 409_600),
+    ]  # fmt: skip
+
+
+def _write(path: Path, rows: int) -> None:
+    dice = random.Random(5)
+    units = sorted(Units.load().codes())
+
+    def name() -> str:
+        parts = [dice.choice(_FAMILIES), dice.choice(_MIDDLES), dice.choice(_GIVEN)]
+        return " ".join(parts if dice.random() < 0.6 else [*parts[:2], dice.choice(_MIDDLES), parts[2]])
+
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(
+            ["Họ và tên", "Ngày sinh", "Giới tính", "Dân tộc", "Số định danh cá nhân", "Họ tên mẹ", "Họ tên cha",
+             "Thôn/Xóm", "Xã/Phường", "Hoàn cảnh"]
+        )  # fmt: skip
+        for number in range(rows):
+            born = date(2011, 1, 1) + timedelta(days=dice.randrange(5_700))
+            writer.writerow(
+                [name(), f"{born:%d/%m/%Y}", dice.choice(("Nam", "Nữ")), dice.choice(("Kinh", "Tày", "Nùng", "Dao")),
+                 f"019{dice.choice('23')}{born:%y}{dice.randrange(10**6):06d}" if dice.random() < 0.8 else "",
+                 name(), name() if dice.random() < 0.9 else "", f"Xóm {dice.randrange(14)}",
+                 units[number * len(units) // rows], "Khuyết tật" if dice.random() < 0.01 else ""]
+            )  # fmt: skip
+
+
+async def _receive(database: Database, folder: Path, source: Path) -> str:
+    keys, import_id = Keys(_MASTER, PlatformKey(_PLATFORM)), new_id()
+    key, wrapped = keys.make_private(f"import/{import_id}")
+    writer = SealedWriter(folder / import_id, key, import_id)
+    with source.open("rb") as file:
+        while piece := file.read(1 << 20):
+            writer.add(piece)
+    writer.end()
+    digest = writer.digest().hex()
+    form = next(form for form in shipped() if form.name == "commune-roster")
+    row = store.ImportRow(
+        id=import_id, who="person:bench", unit=None, allowed=None, kind="commune-roster", digest=digest,
+        file_name=source.name, size=writer.size, file_key=wrapped, mapping=None, state="checking", made_at=_NOW,
+        changed_at=_NOW, rows=0, passed=0, counts={}, trial=None, rules={}, problem=None,
+    )  # fmt: skip
+    async with database.transaction() as connection:
+        await store.put(connection, row)
+        await store.change(connection, import_id, _NOW, mapping=form.model_dump(by_alias=True, mode="json"))
+    return import_id
+
+
+async def _work(url: str, folder: Path, import_id: str) -> tuple[float, int]:
+    """Out: seconds and KiB at the highest."""
+    context = get_context("spawn")
+    answers = context.Queue()
+    process = context.Process(target=_child, args=(url, str(folder), import_id, answers))
+    process.start()
+    seconds, peak = answers.get()
+    process.join()
+    return seconds, peak
+
+
+def _child(url: str, folder: str, import_id: str, answers: Any) -> None:
+    import asyncio
+    from base64 import b64encode
+
+    orders = {"import_id": import_id, "url": url, "folder": folder, "reference": "",
+              "master": b64encode(_MASTER).decode(), "platform": b64encode(_PLATFORM).decode()}  # fmt: skip
+    began = time.perf_counter()
+    asyncio.run(work(orders, lambda: datetime.now(UTC)))
+    answers.put((time.perf_counter() - began, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss))
+
+
+async def _copy(dsn: str) -> float:
+    """COPY of all that the import wrote into the same tables, emptied. Out: seconds."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        for name in _TABLES:
+            await connection.execute(f"CREATE UNLOGGED TABLE kept_{name} AS TABLE {name}")
+        await connection.execute(f"TRUNCATE {', '.join(_TABLES)} CASCADE")
+        seconds = 0.0
+        for name in _TABLES:
+            columns = await connection.fetch(
+                """SELECT attname FROM pg_attribute WHERE attrelid = $1::regclass AND attnum > 0
+                   AND attidentity = '' AND attgenerated = '' AND NOT attisdropped ORDER BY attnum""",
+                name,
+            )
+            listed = ", ".join(column["attname"] for column in columns)
+            pieces: list[bytes] = []
+
+            async def keep(piece: bytes, pieces: list[bytes] = pieces) -> None:
+                pieces.append(piece)
+
+            await connection.copy_from_query(f"SELECT {listed} FROM kept_{name}", output=keep, format="binary")
+            began = time.perf_counter()
+            await connection.copy_to_table(
+                name, source=_again(pieces), columns=[column["attname"] for column in columns], format="binary"
+            )
+            seconds += time.perf_counter() - began
+        return seconds
+    finally:
+        await connection.close()
+
+
+async def _again(pieces: list[bytes]) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
+
+
+async def _bare(dsn: str, source: Path) -> float:
+    """COPY of the file as it is into one table of texts, with no index. Out: seconds."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        await connection.execute(f"CREATE TABLE bare ({', '.join(f'c{place} text' for place in range(10))})")
+        began = time.perf_counter()
+        await connection.copy_to_table("bare", source=source, format="csv", header=True)
+        return time.perf_counter() - began
+    finally:
+        await connection.close()

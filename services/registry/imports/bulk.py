@@ -1,0 +1,85 @@
+"""Many statements at once: the desk's own `record` for each, on a chunk that is read and written as a whole.
+
+What comes of it is what comes of the same rows one by one (docs/decisions/0022-bulk-import.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, cast
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.registry.desk import Desk
+from services.registry.domain.children import Statement
+from services.registry.domain.matching import Traits
+from services.registry.store.chunk import Chunk
+from services.registry.store.nearby import Memory
+from shared.messaging.router import Scope
+from shared.privacy import Keys, ManyKeys
+
+What = Literal["new", "known", "corrected", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a row: `what`, of which child; `unsure`: how many others it may be; `before`: what its record
+    said until then; `sequence`: the record's, after it."""
+
+    what: What
+    child_id: str
+    unsure: int
+    before: Statement | None
+    sequence: int
+
+
+async def take_over(
+    connection: AsyncConnection,
+    keys: Keys,
+    said: Sequence[Statement],
+    now: datetime,
+    *,
+    actor: str,
+    memory: Memory,
+    rehearsal: bool = False,
+) -> list[Outcome]:
+    """Record each of the statements, in their order, within the transaction.
+
+    Args:
+        actor: for the children's history. memory: of the whole import. rehearsal: only say what would become of them.
+    """
+    chunk = Chunk(connection, now, memory, rehearsal=rehearsal)
+    await chunk.load(said)
+    many = ManyKeys(keys, connection)
+    await many.find([f"child/{child_id}" for child_id in chunk.kids()])
+    desk = Desk(many)
+    scope = Scope("registry", cast("AsyncConnection", chunk), now)  # it answers in the connection's place
+    outcomes = []
+    for place, one in enumerate(said):
+        outcomes.append(await _record(desk, scope, chunk, one, actor, chunk.turn(place)))
+    await chunk.flush()
+    if not rehearsal:
+        await many.write()
+        scope.connection = connection
+        await scope.flush()
+    return outcomes
+
+
+async def _record(desk: Desk, scope: Scope, chunk: Chunk, said: Statement, actor: str, wanted: Traits) -> Outcome:
+    earlier = await chunk.statement(said.record_id)
+    if earlier is not None and same_content(earlier[1], said):
+        return Outcome("unchanged", earlier[0], 0, None, earlier[1].sequence)
+    taken = await desk.record(scope, said, correction=True, actor=actor, wanted=wanted)
+    what: What = "new" if taken.new else "known" if earlier is None else "corrected"
+    before = earlier[1] if earlier else None
+    return Outcome(what, taken.child_id, len(taken.possible), before, before.sequence + 1 if before else said.sequence)
+
+
+def same_content(one: Statement, other: Statement) -> bool:
+    """Whether a source says again what it said."""
+    return all(
+        getattr(one, name) == getattr(other, name)
+        for name in ("register_kind", "sector", "as_of", "description", "unit", "circumstances", "dropped_out")
+    )

@@ -1,0 +1,161 @@
+"""An import in a process of its own, so that the pages stay quick; and the loop that starts one when a file waits.
+
+The process is told what it needs through its standard input. It may be killed at any moment.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import gc
+import signal
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import asyncpg
+import orjson
+import structlog
+
+from services.registry.imports.jobs import Jobs
+from services.registry.store import imports as store
+from shared.database import Database
+from shared.messaging.router import Clock
+from shared.messaging.service import ServiceContext
+from shared.messaging.waiting import either
+from shared.privacy import Keys, PlatformKey
+from shared.reference.files import lay_over
+from shared.reference.units import Units
+
+_LOG = structlog.get_logger(__name__)
+_LOCKS = 7_316_005
+_LOOK_SECONDS = 2.0
+_ATTEMPTS = 3
+# A chunk makes hundreds of thousands of objects and next to no cycles: looking for them is a fifth of its time.
+_COLLECT = (50_000, 20, 20)
+_MODULE = "services.registry.imports.worker"
+
+
+@dataclass
+class Importing:
+    """Starts the machine's work on files that wait, one after the other.
+
+    Args:
+        context: the service's. folder: where its sealed files lie.
+    """
+
+    context: ServiceContext
+    folder: Path
+    wake: asyncio.Event = field(default_factory=asyncio.Event)
+    _failed: Counter[str] = field(default_factory=Counter)
+
+    async def importing(self, stop: asyncio.Event) -> None:
+        """The loop. Files that another replica holds are left to it."""
+        while not stop.is_set():
+            self.wake.clear()
+            async with self.context.database.transaction() as connection:
+                waiting = [row for row in await store.waiting(connection) if (self.folder / row.id).is_file()]
+            for row in waiting:
+                if stop.is_set():
+                    return
+                if await self._work(row.id, stop) == 0:
+                    self._failed.pop(row.id, None)
+                else:
+                    await self._broke(row.id, stop)
+            if not waiting:
+                await either(self.wake, stop, _LOOK_SECONDS)
+
+    async def _work(self, import_id: str, stop: asyncio.Event) -> int:
+        """Run the work in a process of its own, which ends with this one. Out: its exit code."""
+        process = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", _MODULE, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
+        )
+        if process.stdin is None:
+            return 1
+        try:
+            process.stdin.write(self._orders(import_id) + b"\n")
+            await process.stdin.drain()
+            ended = asyncio.ensure_future(process.wait())
+            stopped = asyncio.ensure_future(stop.wait())
+            await asyncio.wait([ended, stopped], return_when=asyncio.FIRST_COMPLETED)
+            stopped.cancel()
+        finally:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+        return 0 if stop.is_set() else process.returncode or 0
+
+    async def _broke(self, import_id: str, stop: asyncio.Event) -> None:
+        self._failed[import_id] += 1
+        _LOG.error("import.broke", attempt=self._failed[import_id])
+        if self._failed[import_id] < _ATTEMPTS:
+            await either(asyncio.Event(), stop, _LOOK_SECONDS)
+            return
+        async with self.context.database.transaction() as connection:
+            row = await store.find(connection, import_id, lock=True)
+            if row is not None and row.works:
+                state = "stopped" if row.state in {"taking", "undoing"} else "refused"
+                await store.change(connection, import_id, self.context.clock(), state=state, problem=_BROKE)
+        self._failed.pop(import_id, None)
+
+    def _orders(self, import_id: str) -> bytes:
+        url = self.context.database.engine.url.render_as_string(hide_password=False)
+        keys, settings = self.context.keys, self.context.settings
+        return orjson.dumps(
+            {
+                "import_id": import_id,
+                "url": url,
+                "master": base64.b64encode(keys.master).decode(),
+                "platform": base64.b64encode(keys.platform.private).decode(),
+                "folder": str(self.folder.resolve()),
+                "reference": str(settings.reference_dir.resolve()) if settings.reference_dir else None,
+            }
+        )
+
+
+async def work(orders: dict[str, str], clock: Clock) -> None:
+    """Do what one import waits for, unless another process is at it."""
+    gc.set_threshold(*_COLLECT)
+    if orders["reference"]:
+        lay_over(Path(orders["reference"]))
+    keys = Keys(base64.b64decode(orders["master"]), PlatformKey(base64.b64decode(orders["platform"])))
+    dsn = orders["url"].replace("postgresql+asyncpg://", "postgresql://", 1)
+    lock = await asyncpg.connect(dsn)
+    database = Database(orders["url"], pool_size=3)
+    try:
+        # Held for as long as this connection lives, and so never longer than this process.
+        if await lock.fetchval("SELECT pg_try_advisory_lock($1, hashtext($2))", _LOCKS, orders["import_id"]):
+            await Jobs(database, keys, Path(orders["folder"]), Units.load(), clock).run(orders["import_id"])
+        else:
+            await asyncio.sleep(_LOOK_SECONDS)
+    finally:
+        await database.close()
+        await lock.close()
+
+
+def _main(clock: Callable[[], datetime]) -> None:
+    orders = orjson.loads(sys.stdin.buffer.readline())
+    asyncio.run(_until_orphaned(orders, clock))
+
+
+async def _until_orphaned(orders: dict[str, str], clock: Clock) -> None:
+    """Whoever started this process holds its input open: when that ends, so does the work."""
+    doing = asyncio.ensure_future(work(orders, clock))
+    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), signal.raise_signal, signal.SIGTERM)
+    await doing
+
+
+_BROKE = {
+    "rule": "machine",
+    "vi": "Máy chủ gặp lỗi khi đọc tệp này. Phần đã nhận vẫn đúng; hãy thử tiếp tục, hoặc báo người quản trị.",
+    "en": "The server failed at this file. What was taken over is right; try to go on, or tell the operator.",
+    "row": None,
+}
+
+if __name__ == "__main__":
+    _main(lambda: datetime.now(UTC))
