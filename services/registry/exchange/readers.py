@@ -62,7 +62,7 @@ class Readers:
     """Reading for other systems.
 
     Args:
-        finder: finds by name and birth. office: searches and compares. units: the communes there are.
+        office: compares. finder: finds by name and birth. units: the communes there are.
     """
 
     def __init__(self, office: Office, finder: Finder, units: Units) -> None:
