@@ -153,7 +153,7 @@ async def test_a_search_is_kept_asked_again_by_one_press_and_deleted_by_its_owne
     child_id = await registered(lan)
     kept = await lan.post("/registry/searches", saved_name="Nhà Lan", name="ngoc anh", born="2016")
     assert "Đã lưu lượt tìm này" in kept.text
-    again = re.search(r'action="(/registry/searches/[0-9a-f-]+)/run"', kept.text)
+    again = re.search(r'action="(/registry/searches/[0-9a-f-]+)/run#found"', kept.text)
     assert again
     found = await lan.post(f"{again[1]}/run")
     assert f"/registry/children/{child_id}" in found.text
