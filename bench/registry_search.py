@@ -36,8 +36,9 @@ _AIM = 25.0
 _RECALL = 0.98
 _SHOWN = 10
 _WARMING = 10
-# ILIKE reads the whole table each time: so many questions tell how long that takes.
-_PATIENCE = 15
+# The others need a second and more for a question: so many tell how long that takes, and whom they find.
+_PATIENCE = 60
+_GREAT_PATIENCE = 15
 _TRGM = "CREATE INDEX plain_trgm ON child USING gin (name_folded gin_trgm_ops) WHERE merged_into IS NULL"
 
 
@@ -138,8 +139,8 @@ async def _measured(connection: AsyncConnection, count: int, times: int) -> list
     await connection.execute(text("ANALYZE child"))
     await connection.commit()
     for what, (asked, told) in ours.items():
-        trgm = await _told(connection, asked, _trgm)
-        ilike = await _told(connection, asked[:_PATIENCE], _ilike)
+        trgm = await _told(connection, asked[:_PATIENCE], _trgm)
+        ilike = await _told(connection, asked[:_GREAT_PATIENCE], _ilike)
         clear = [await _can_be_told(connection, one) for one in asked]
         results += _lines(f"slipped name and {what}, among {count:,}", told, trgm, ilike, clear)
     return results
@@ -209,7 +210,9 @@ async def _can_be_told(connection: AsyncConnection, asked: Asked) -> bool:
 
 
 def _lines(what: str, ours: Told, trgm: Told, ilike: Told, clear: Sequence[bool]) -> list[Result]:
-    beside = {"plain pg_trgm": trgm.p95, "ILIKE": ilike.p95}
+    # Fewer questions were put to the others: their figures are of the first of ours, and say of how many.
+    plain, like = (f"{name}, {len(told.waits)} asked" for name, told in (("plain pg_trgm", trgm), ("ILIKE", ilike)))
+    beside = {plain: trgm.p95, like: ilike.p95}
     recall = ours.recall(clear)
     share = sum(clear) / len(clear)
     return [
@@ -228,11 +231,11 @@ def _lines(what: str, ours: Told, trgm: Told, ilike: Told, clear: Sequence[bool]
             f"{what}, recall@10 of the {share:.0%} who can be told apart",
             recall,
             "",
-            {"plain pg_trgm": trgm.recall(clear), "ILIKE": ilike.recall(clear)},
+            {plain: trgm.recall(clear), like: ilike.recall(clear)},
             aim=f"≥ {_RECALL}",
             met=recall >= _RECALL,
         ),
-        Result(NAME, f"{what}, recall@10 of all", ours.recall(), "", {"plain pg_trgm": trgm.recall()}),
+        Result(NAME, f"{what}, recall@10 of all", ours.recall(), "", {plain: trgm.recall()}),
     ]
 
 
