@@ -95,7 +95,7 @@ async def children(
 ) -> AsyncGenerator[Sequence[Row[Any]], None]:
     """The children that fit as they were at one moment, through a cursor, by commune, hamlet and name.
 
-    Out: chunks of rows for `leaving_of`. `minutes`: when nobody has taken the next chunk for so long, the database lets go.
+    Out: chunks of rows for `leaving_of`. `minutes`: when nobody takes the next one for so long, the database lets go.
     """
     where, values = where_of(wanted, within)
     await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
