@@ -138,7 +138,7 @@ class Intake:
                 scope = Scope("registry", connection, self._clock())
                 # In one order, so that two senders of the same records never wait for each other.
                 for record_id in sorted({one.record_id for one in said}):
-                    pass
+                    await exports.wait_for_others(connection, record_id)
                 for one in said:
                     outcomes.append(await self._one(scope, principal, one))
                 if dry:
