@@ -73,6 +73,8 @@ async def test_the_same_patient_sent_five_times_at_once_is_one_child(house: Hous
     assert sorted(answer.status for answer in answers) == [200, 200, 200, 200, 201]
     assert [tuple(row) for row in await house.rows("SELECT count(*) FROM child")] == [(1,)]
     assert [tuple(row) for row in await house.rows("SELECT count(*), max(sequence) FROM statement")] == [(1, 1)]
+    told = await house.rows("SELECT 1 FROM outbox WHERE type LIKE '%record.linked'")
+    assert len(told) == 1
 
 
 BASE = "https://vongtay.vn/fhir/StructureDefinition"
