@@ -8,15 +8,21 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from services.registry.api import build_api, operate
+from services.registry.api import build_api, exchange, operate, quality
+from services.registry.assessing import assessor
 from services.registry.bulk.sweeping import Sweeps
 from services.registry.desk import Desk, Lifecycle, Samples
+from services.registry.exchange.exporting import Exports
+from services.registry.exchange.intake import Intake
+from services.registry.exchange.readers import Readers
 from services.registry.handlers import routes
 from services.registry.imports.counter import Counter
 from services.registry.imports.worker import Importing
+from services.registry.inspector import Inspector
 from services.registry.keeper import Keeper
 from services.registry.office import Office
 from services.registry.pages import Room, build_pages
+from services.registry.rounds import Rounds
 from services.registry.settings import RegistrySettings
 from services.registry.store import children
 from services.registry.ticker import ticker
@@ -38,15 +44,21 @@ def build(context: ServiceContext) -> ServiceApp:
     lifecycle = Lifecycle(desk, context.keys, rules)
     office = Office(desk, context.database, context.clock)
     keeper = Keeper(office, lifecycle, Samples(desk, lifecycle, rules), rules)
+    rounds = Rounds(office, desk, lifecycle, context.keys, rules)
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
+    inspector = Inspector(office)
     router = APIRouter()
     sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
-    router.include_router(build_api(office))
+    router.include_router(build_api(office, rounds))
+    router.include_router(quality.routes(inspector), prefix="/api")
+    exports = Exports(context.database, context.clock, units.name)
+    intake = Intake(desk, context.database, context.clock, units)
+    router.include_router(exchange.routes(exports, intake, Readers(office, units), units), prefix="/api")
     router.include_router(operate.routes(sweeps))
     folder = context.settings.data_dir / "imports"
     importing = Importing(context, folder)
     counter = Counter(office, context.keys, folder, units, RegistrySettings(), importing.wake.set)
-    router.include_router(build_pages(Room(office, pages, units, keeper), counter))
+    router.include_router(build_pages(Room(office, pages, units, keeper, rounds, inspector), counter, exports))
     return ServiceApp(
         router=router,
         pages=pages,
@@ -55,6 +67,7 @@ def build(context: ServiceContext) -> ServiceApp:
         background=[
             _forgetting(context, counter),
             ticker(context.database, lifecycle, context.clock),
+            assessor(context.database, context.clock),
             sweeps.sweep_when_asked,
             importing.importing,
         ],

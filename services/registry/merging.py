@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 
-from services.registry.desk import Desk, emit_link, today
+from services.registry.desk import Desk, emit_link, quality, today
 from services.registry.domain.children import Statement
 from services.registry.domain.matching import Match, blocking_keys, compare, traits_of
 from services.registry.domain.names import fold
@@ -41,6 +41,7 @@ async def decide(scope: Scope, desk: Desk, pair_id: int, *, same: bool, by: str)
         now_known = [Match(found.high, said.probability, tuple(said.reasons))]
         await pairs.put_pairs(scope.connection, found.low, now_known, scope.now)
         await pairs.decide_pair(scope.connection, pair_id, "different", scope.now, by)
+        await quality.settle(scope, found.low, found.high)
         return None
     return await merge(scope, desk, found.low, found.high, by, pair_id=pair_id)
 
@@ -71,6 +72,7 @@ async def merge(scope: Scope, desk: Desk, one: str, other: str, by: str, *, pair
         await store.put_statement(connection, kept.id, later, (), scope.now)
         await emit_link(scope, kept.id, later)
     await _settle_pairs(scope, kept.id, gone.id, by)
+    await quality.settle(scope, kept.id, gone.id)
     for child_id in (kept.id, gone.id):
         await store.add_history(connection, child_id, scope.now, "merged", by, kept=kept.id, gone=gone.id)
     return merge_id

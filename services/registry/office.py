@@ -125,6 +125,10 @@ class Office:
         self._database = database
         self._clock = clock
 
+    def now(self) -> datetime:
+        """The service's clock."""
+        return self._clock()
+
     @asynccontextmanager
     async def scope(self) -> AsyncIterator[Scope]:
         """One transaction; what was emitted in it leaves with it."""

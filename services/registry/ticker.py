@@ -49,18 +49,29 @@ async def tick(database: Database, lifecycle: Lifecycle, clock: Clock) -> int:
 
 def ticker(database: Database, lifecycle: Lifecycle, clock: Clock) -> Callable[[asyncio.Event], Awaitable[None]]:
     """The loop that tells what falls due, until it is stopped; a database that is away is waited for."""
+    return repeated(lambda: tick(database, lifecycle, clock), EVERY_SECONDS, "registry.life.waiting")
 
-    async def ticking(stop: asyncio.Event) -> None:
+
+def repeated(
+    act: Callable[[], Awaitable[object]], every_seconds: float, waiting: str
+) -> Callable[[asyncio.Event], Awaitable[None]]:
+    """A loop that does something again and again until it is stopped.
+
+    Args:
+        waiting: what the log calls it when the database is away, which is waited for. Any other error ends the loop.
+    """
+
+    async def repeating(stop: asyncio.Event) -> None:
         delay = _SHORTEST_SECONDS
         while not stop.is_set():
             try:
-                await tick(database, lifecycle, clock)
-                wait, delay = EVERY_SECONDS, _SHORTEST_SECONDS
+                await act()
+                wait, delay = every_seconds, _SHORTEST_SECONDS
             except Exception as error:
                 if not is_passing(error):
                     raise
-                _LOG.warning("registry.life.waiting", reason=type(error).__name__, seconds=delay)
+                _LOG.warning(waiting, reason=type(error).__name__, seconds=delay)
                 wait, delay = delay, min(delay * 2, _LONGEST_DELAY)
             await pause(stop, wait)
 
-    return ticking
+    return repeating

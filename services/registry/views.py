@@ -152,9 +152,31 @@ HISTORY: Final = {
     "photo-added": "Thêm ảnh",
     "photo-dropped": "Gỡ ảnh",
 }
-ACTS: Final = {"child-page": "Xem hồ sơ", "match": "Xem khi so sánh hồ sơ", "photo": "Xem ảnh"}
+ACTS: Final = {
+    "child-page": "Xem hồ sơ",
+    "match": "Xem khi so sánh hồ sơ",
+    "photo": "Xem ảnh",
+    "field-list": "Tải về máy để đi xác minh tại nhà",
+    "quality-list": "Xem danh sách cần sửa",
+    "export": "Xuất ra tệp",
+    "exchange": "Hệ thống khác đọc",
+}
 
 
+# Of rules on records, of their severity, of what doubts are about.
+KINDS: Final = {
+    "impossible": "Không thể đúng",
+    "contradictory": "Mâu thuẫn",
+    "missing": "Còn thiếu",
+    "stale": "Để đã lâu",
+}
+SEVERITIES: Final = {"serious": "Nghiêm trọng", "medium": "Vừa", "slight": "Nhẹ"}
+MEASURES: Final = {
+    "special-share": "Hoàn cảnh đặc biệt",
+    "male-share": "Trẻ nam",
+    "first-of-january-share": "Sinh ngày 01/01",
+}
+NO_COMMUNE: Final = "Chưa rõ xã, phường"
 STATES: Final = {
     "collected": "Mới thu thập",
     "checked": "Đã kiểm tra",
@@ -178,6 +200,13 @@ WORK_LISTS: Final = {
     "growing-up": "Đủ 16 tuổi trong tháng này",
     "closed": "Hồ sơ đã đóng",
 }
+FIELD_RESULTS: Final = {"met": "Đã xác minh", "not-met": "Không gặp", "moved": "Đã chuyển đi"}
+# What is asked at a child's home (domain/fieldwork.py).
+ASKED: Final = {
+    **{name: FIELDS[name] for name in ("name", "birth_date", "carers", "hamlet", "address", "school", "grade")},
+    "circumstances": "Hoàn cảnh",
+}
+SAID: Final = {"right": "Đúng", "wrong": "Sai", "unknown": "Chưa rõ"}
 WITHDRAWN: Final = {"not-a-child": "Không phải trẻ em", "made-up": "Không có người này"}
 
 IMPORT_STATES: Final = {

@@ -10,6 +10,7 @@ from fastapi.responses import JSONResponse, Response
 
 from services.stats.figures import MEASURES, Slice, ask, expected_figures
 from services.stats.progress import Progress, as_json
+from services.stats.quality import quality_of
 from services.stats.rebuild import Rebuild
 from shared.contracts.errors import Violation
 from shared.database import Database
@@ -75,6 +76,16 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
     async def measures(_principal: Reader) -> dict[str, list[str]]:
         """What may be asked: each measure's dimensions."""
         return {measure: list(columns) for measure, (_, columns) in MEASURES.items()}
+
+    @router.get("/api/quality")
+    async def quality(principal: Reader, unit: str | None = None) -> dict[str, Any]:
+        """How good the records of children behind the figures are; empty where that was never measured."""
+        units = None if principal.units == ALL_UNITS else frozenset(principal.units)
+        if unit is not None:
+            units = frozenset({unit}) if units is None else units & {unit}
+        async with database.transaction() as connection:
+            found = await quality_of(connection, units, clock().astimezone(ZONE).date())
+        return {} if found is None else found.as_json()
 
     @router.get("/api/expect")
     async def expect(_principal: ProvinceReader) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from fastapi import Request, Response
 
 from services.stats.counts import Counts, Group
 from services.stats.domain import Kind
+from services.stats.quality import Quality, quality_of
 from services.stats.store import CHANNEL
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.database import Database
@@ -235,6 +236,14 @@ class Board:
             if time.monotonic() - self._read_at > _QUERY_SECONDS:
                 await self._read()
         return self._figures_of(view)
+
+    async def quality(self, view: View) -> Quality | None:
+        """How good the records behind a view's figures are."""
+        units = view.units
+        if view.unit:
+            units = frozenset({view.unit}) if units is None else units & {view.unit}
+        async with self._database.transaction() as connection:
+            return await quality_of(connection, units, self._clock().astimezone(ZONE).date())
 
     def part(self, name: str, view: View, figures: BoardFigures) -> str:
         """A live part of a view (tiles or table) as HTML."""

@@ -20,6 +20,7 @@ from services.stats.domain import (
     Link,
     Merge,
     Said,
+    UnitQuality,
     born_word,
     key_of,
 )
@@ -173,6 +174,17 @@ class RecordWithdrawnEvent(msgspec.Struct, frozen=True):
 
     record_id: str
     child_id: str
+
+
+class QualityEvent(msgspec.Struct, frozen=True):
+    """How good a commune's records are on a day."""
+
+    unit: str
+    on: date
+    children: int
+    verified: int
+    due: int
+    score: float
 
 
 class LinkedEvent(msgspec.Struct, frozen=True):
@@ -385,6 +397,11 @@ def _linked(data: LinkedEvent, sequence: int, _subject: str) -> Said:
     return Said((Fact(Kind.RECORD, record, sequence, cell),), (link,), sector=data.sector)
 
 
+def _quality(data: QualityEvent, sequence: int, _subject: str) -> Said:
+    one = UnitQuality(data.unit, data.on, sequence, data.children, data.verified, data.due, data.score)
+    return Said((), qualities=(one,))
+
+
 def _groups(circumstances: list[str]) -> str:
     return "+".join(sorted(set(circumstances))) if circumstances else ""
 
@@ -445,6 +462,7 @@ READINGS: Final[dict[str, Reading]] = {
     registry.ChildErased.TYPE: _reading(ErasedEvent, _erased),
     registry.RecordWithdrawn.TYPE: _reading(RecordWithdrawnEvent, _record_withdrawn),
     registry.RecordLinked.TYPE: _reading(LinkedEvent, _linked),
+    registry.QualityMeasured.TYPE: _reading(QualityEvent, _quality),
 }
 _BY_BYTES: Final = {name.encode(): reading for name, reading in READINGS.items()}
 NOTHING: Final = Said(())

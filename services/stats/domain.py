@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
+from datetime import date
 from enum import IntEnum
 from hashlib import blake2b
 from itertools import combinations
@@ -97,6 +98,18 @@ class Merge(NamedTuple):
     into: str
 
 
+class UnitQuality(NamedTuple):
+    """How good a commune's records of children are on a day. A later `sequence` replaces an earlier one of the day."""
+
+    unit: str
+    day: date
+    sequence: int
+    children: int
+    verified: int
+    due: int
+    score: float
+
+
 class Said(NamedTuple):
     """Everything one event says."""
 
@@ -104,6 +117,7 @@ class Said(NamedTuple):
     links: tuple[Link, ...] = ()
     merges: tuple[Merge, ...] = ()
     sector: str = ""  # whose facts these are, for the freshness of each sector
+    qualities: tuple[UnitQuality, ...] = ()
 
 
 def key_of(identifier: str) -> str:
@@ -150,6 +164,16 @@ def settled_merges(merges: Iterable[Merge]) -> list[Merge]:
     for merge in merges:
         chosen[merge.child] = min(merge.into, chosen.get(merge.child, merge.into))
     return [Merge(child, chosen[child]) for child in sorted(chosen)]
+
+
+def latest_qualities(qualities: Iterable[UnitQuality]) -> list[UnitQuality]:
+    """The newest of each commune and day, in the order that every writer keeps."""
+    newest: dict[tuple[str, date], UnitQuality] = {}
+    for one in qualities:
+        known = newest.get((one.unit, one.day))
+        if known is None or known.sequence < one.sequence:
+            newest[one.unit, one.day] = one
+    return [newest[at] for at in sorted(newest)]
 
 
 def _order(fact: Fact) -> tuple[int, str]:

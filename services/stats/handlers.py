@@ -16,7 +16,19 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.decoding import moment, said_by
-from services.stats.domain import MEMBERSHIPS, Cell, Fact, Kind, Link, Merge, latest, latest_links, settled_merges
+from services.stats.domain import (
+    MEMBERSHIPS,
+    Cell,
+    Fact,
+    Kind,
+    Link,
+    Merge,
+    UnitQuality,
+    latest,
+    latest_links,
+    latest_qualities,
+    settled_merges,
+)
 from services.stats.store import LIVE, Cells, Columns, Ledger, Moved, Position, columns_of
 from shared.contracts.errors import Rejected, Violation
 from shared.database import Database, is_passing
@@ -59,6 +71,7 @@ class Batch:
         self.broken: list[Broken] = []
         self.links: list[Link] = []
         self.merges: list[Merge] = []
+        self.qualities: list[UnitQuality] = []
         self.ids: Mapping[Cell, int] = {}
         self.columns: Columns | None = None
         self._facts: list[Fact] = []
@@ -81,6 +94,7 @@ class Batch:
         needed = {fact.cell for fact in facts if fact.cell is not None}
         self.links = latest_links(self.links)
         self.merges = settled_merges(self.merges)
+        self.qualities = latest_qualities(self.qualities)
         if self.linking:
             # Stored before any fact is locked: all writers take cells, facts and counts in this order.
             needed.update(MEMBERSHIPS)
@@ -104,6 +118,8 @@ class Batch:
                 self.links += said.links
             if said.merges:
                 self.merges += said.merges
+            if said.qualities:
+                self.qualities += said.qualities
             if said.sector:
                 self._heard[record.topic, record.partition, said.sector] = time
         at = (record.topic, record.partition)
@@ -138,6 +154,8 @@ async def apply(
     if batch.linking:
         words = {cell.category: batch.ids[cell] for cell in MEMBERSHIPS}
         moved += await ledger.link(connection, batch.links, batch.merges, Kind.MEMBERSHIP, words)
+    if batch.qualities:
+        await ledger.measure(connection, batch.qualities)
     await ledger.advance(connection, batch.progress(), batch.times(), announce=announce and bool(moved))
     return Changed(moved, tuple(batch.broken), new_cells)
 

@@ -14,7 +14,9 @@ import orjson
 from sqlalchemy import (
     BigInteger,
     Column,
+    Date,
     DateTime,
+    Float,
     Integer,
     MetaData,
     PrimaryKeyConstraint,
@@ -25,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.domain import DIMENSIONS, Cell, Fact, Link, Merge, cell_id
+from services.stats.domain import DIMENSIONS, Cell, Fact, Link, Merge, UnitQuality, cell_id
 
 METADATA: Final = MetaData()
 LIVE: Final = "public"
@@ -89,6 +91,18 @@ HEARD: Final = Table(
     # By partition, so that two replicas never wait for each other's row.
     PrimaryKeyConstraint("topic", "partition", "sector"),
 )
+QUALITY: Final = Table(
+    "quality",
+    METADATA,
+    Column("unit", Text, nullable=False),
+    Column("day", Date, nullable=False, index=True),
+    Column("sequence", Integer, nullable=False),
+    Column("children", Integer, nullable=False),
+    Column("verified", Integer, nullable=False),
+    Column("due", Integer, nullable=False),
+    Column("score", Float, nullable=False),
+    PrimaryKeyConstraint("unit", "day"),
+)
 INDICATOR: Final = Table(
     "indicator",
     METADATA,
@@ -100,7 +114,7 @@ INDICATOR: Final = Table(
     PrimaryKeyConstraint("name", "unit"),
 )
 # What a rebuild makes anew. The dictionary of cells is shared: a cell's number is the same everywhere.
-COUNTED: Final = (FACT, CUBE, LINK, ALIAS, PROGRESS, HEARD)
+COUNTED: Final = (FACT, CUBE, LINK, ALIAS, PROGRESS, HEARD, QUALITY)
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,6 +239,20 @@ WITH RECURSIVE down(root, child) AS (
 SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM counted)
 """
 
+# Of so many days scores are kept: two years to compare with.
+_QUALITY_DAYS: Final = 800
+_MEASURE = f"""
+WITH measured AS (
+    INSERT INTO {{schema}}.quality AS q (unit, day, sequence, children, verified, due, score)
+    SELECT * FROM unnest($1::text[], $2::date[], $3::integer[], $4::integer[], $5::integer[], $6::integer[],
+                         $7::float8[])
+    ON CONFLICT (unit, day) DO UPDATE SET sequence = excluded.sequence, children = excluded.children,
+        verified = excluded.verified, due = excluded.due, score = excluded.score
+        WHERE q.sequence < excluded.sequence
+)
+DELETE FROM {{schema}}.quality WHERE day < (SELECT max(day) FROM {{schema}}.quality) - {_QUALITY_DAYS}
+"""
+
 _ADVANCE = """
 WITH advanced AS (
     INSERT INTO {schema}.progress AS p (topic, partition, "offset", time)
@@ -254,6 +282,7 @@ class Ledger:
         self._alias = _ALIAS.format(schema=schema)
         self._touched = _TOUCHED.format(schema=schema)
         self._recount = _RECOUNT_MEMBERSHIPS.format(schema=schema)
+        self._measure = _MEASURE.format(schema=schema)
         self._advance = _ADVANCE.format(schema=schema)
 
     async def move(self, connection: AsyncConnection, columns: Columns) -> Moved:
@@ -296,6 +325,11 @@ class Ledger:
         children = sorted(str(row[0]) for row in rows)
         arguments = (children, kind, list(words), list(words.values()))
         return _moved(await connection.exec_driver_sql(self._recount, arguments))
+
+    async def measure(self, connection: AsyncConnection, qualities: Sequence[UnitQuality]) -> None:
+        """Keep how good communes' records are on days; one a commune and day, in their order."""
+        columns = tuple(list(column) for column in zip(*qualities, strict=True))
+        await connection.exec_driver_sql(self._measure, columns)
 
     async def advance(
         self,

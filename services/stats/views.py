@@ -15,7 +15,7 @@ from services.stats.board import Board, BoardFigures, View, view_of
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.identity import Permission, Principal
 from shared.reference.terms import Terms
-from shared.web.charts import Chart, chart
+from shared.web.charts import Chart, chart, sparkline
 from shared.web.i18n import format_number
 from shared.web.pages import Pages, language_of
 
@@ -57,12 +57,16 @@ class BoardPages:
         """The board."""
         view = self._view(request, principal, unit, kind, sex, age)
         figures = await self._board.figures(view)
+        quality = await self._board.quality(view)
         query = {name: getattr(view, name) for name in ("unit", "kind", "sex", "age") if getattr(view, name)}
         return self._pages.render(
             request,
             "stats/board.html",
             board=figures,
             view=view,
+            quality=quality,
+            trend=sparkline(quality.scores, low=0, high=100) if quality and len(quality.scores) > 1 else None,
+            may_mend=principal.may(Permission.SEE_CHILDREN),
             filtered=bool(query),
             may_report=principal.may(Permission.REPORT_CONCERN),
             live_path="/stats/live" + (f"?{urlencode(query)}" if query else ""),

@@ -7,9 +7,12 @@ from datetime import date
 from shared.reference.access import Access
 from shared.reference.calendar import WorkCalendar
 from shared.reference.deadlines import Deadlines
+from shared.reference.exchange import Dhis2Words, Exchange
 from shared.reference.files import ReferenceDataError
 from shared.reference.forms import Forms
 from shared.reference.keeping import Keeping
+from shared.reference.quality import Quality
+from shared.reference.registry_fields import RegistryFields
 from shared.reference.terms import Terms
 from shared.reference.trust import TrustOrders
 from shared.reference.units import Units
@@ -39,7 +42,11 @@ def check() -> dict[str, int]:
         "deadlines": len(Deadlines.load().kinds()),
         "forms": len(Forms.load().codes()),
         "access": len(Access.load()),
+        "registry-fields": len(RegistryFields.load()),
+        "fhir-relations": len(Exchange.load().fhir.relations),
+        "dhis2-attributes": len(Dhis2Words.load().attributes),
         "acts": len(Keeping.load().acts.on(date.max).roles),
         "trust": len(TrustOrders.load()),
+        "quality": len(Quality.load().rules),
         **{name: len(Terms.load(name).codes()) for name in Terms.names()},
     }

@@ -80,6 +80,15 @@ class Erasure(_InForce):
     hold_reasons: Mapping[str, Mapping[str, str]]
 
 
+@dataclass(frozen=True, slots=True)
+class Rounds(_InForce):
+    """How long a phone may keep a list of children, how many one may hold, and which work lists can be taken."""
+
+    keep_hours: float
+    most_children: int
+    lists: Sequence[str]
+
+
 class Dated(Generic[R]):
     """The entries of one list, past and present. Raises `ReferenceDataError` where there is none."""
 
@@ -109,6 +118,7 @@ class Keeping:
             self.acts = Dated("acts", [Acts(**row) for row in document["acts"]])
             self.adoption = Dated("adoption", [Adoption(**row) for row in document["adoption"]])
             self.erasure = Dated("erasure", [Erasure(**row) for row in document["erasure"]])
+            self.rounds = Dated("rounds", [Rounds(**row) for row in document["rounds"]])
         except (KeyError, TypeError) as error:
             raise ReferenceDataError(f"{_FILE}: {error!r}") from None
         for periods in self.periods:
@@ -122,6 +132,9 @@ class Keeping:
         for adoption in self.adoption:
             if not 0 < adoption.least_hours < adoption.most_hours or not adoption.purposes:
                 raise ReferenceDataError(f"{_FILE}: adoption: a span of hours and a purpose are needed")
+        for rounds in self.rounds:
+            if rounds.keep_hours <= 0 or rounds.most_children < 1:
+                raise ReferenceDataError(f"{_FILE}: rounds: a time to keep a list and a size are needed")
 
     @classmethod
     @kept

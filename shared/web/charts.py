@@ -104,3 +104,22 @@ def _without_altairs_view(config: Mapping[str, Any]) -> dict[str, Any]:
 def _fixed_size(spec: Mapping[str, Any]) -> dict[str, Any]:
     """A picture has no container to fit into."""
     return {**spec, "width": 720} if spec.get("width") == "container" else dict(spec)
+
+
+def sparkline(values: Sequence[float], *, low: float | None = None, high: float | None = None) -> Markup:
+    """A line as small as a word, in the text's own colour: SVG in the page, no script. Who shows it says it in words.
+
+    Args:
+        values: at least two, in the order of time. low, high: the ends of the scale; without them, those of the values.
+    """
+    bottom, top = min(values) if low is None else low, max(values) if high is None else high
+    span = (top - bottom) or 1.0
+    step = 100 / (len(values) - 1)
+    places = [(round(at * step, 1), round(28 - 26 * (value - bottom) / span, 1)) for at, value in enumerate(values)]
+    points = " ".join(f"{x},{y}" for x, y in places)
+    # Numbers of ours alone.
+    return Markup(  # noqa: S704
+        '<svg viewBox="-2 0 104 30" preserveAspectRatio="none" aria-hidden="true" focusable="false">'
+        f'<polyline points="{points}" fill="none" stroke="currentColor" stroke-width="2" '
+        'vector-effect="non-scaling-stroke"/></svg>'
+    )

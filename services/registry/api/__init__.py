@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.registry.api import children
+from services.registry.api import children, field
 from services.registry.office import Office
+from services.registry.rounds import Rounds
 
 __all__ = ["build_api"]
 
 
-def build_api(office: Office) -> APIRouter:
+def build_api(office: Office, rounds: Rounds) -> APIRouter:
     """The JSON API below /registry/api."""
     router = APIRouter(prefix="/api", tags=["registry"])
     for part in (children,):
         router.include_router(part.routes(office))
+    router.include_router(field.routes(rounds))
     return router

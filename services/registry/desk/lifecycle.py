@@ -14,6 +14,7 @@ from typing import Literal
 
 import structlog
 
+from services.registry.desk import quality
 from services.registry.desk.adoption import Adoptions
 from services.registry.desk.following import midnight, today
 from services.registry.desk.records import Desk, emit_link
@@ -372,6 +373,7 @@ class Lifecycle:
             await revisions.put(scope.connection, row.id, scope.now, by, cause, reason)
         await scope.emit(told(known.facts), subject=row.id, sequence=sequence, unit=known.unit)
         await lives.save(scope.connection, row.id, sequence, life, scope.now)
+        await quality.settle(scope, row.id)
         return sequence
 
     async def _withdraw_records(self, scope: Scope, child_id: str) -> None:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import get_args
 
+from services.registry.desk import quality
 from services.registry.desk.following import arrived, today
 from services.registry.desk.photos import Photos
 from services.registry.domain import lifecycle
@@ -180,6 +181,7 @@ class Desk:
             await scope.emit(started, subject=child_id, sequence=sequence, unit=known.unit)
         if sequence > 1:
             await store.save_child(scope.connection, child_id, sequence, known, scope.now)
+        await quality.settle(scope, child_id)
         await emit_link(scope, child_id, said)
         return child_id
 
@@ -321,6 +323,11 @@ class Desk:
             on: the day of which the change tells. cause, reason: what for and why, for the record's history.
         Out: the child's sequence after it.
         """
+        sequence = await self._refresh(scope, row, actor, on, cause, reason)
+        await quality.settle(scope, row.id)
+        return sequence
+
+    async def _refresh(self, scope: Scope, row: ChildRow, actor: str, on: date, cause: str, reason: str | None) -> int:
         connection = scope.connection
         said = await store.statements(connection, row.id)
         holding = await store.holding(connection, row.id, today(scope))

@@ -11,8 +11,10 @@ from fastapi import Depends, HTTPException, Request
 from starlette.responses import Response
 
 from services.registry import views
+from services.registry.inspector import Inspector
 from services.registry.keeper import Keeper
 from services.registry.office import ChildFile, NotThereError, Office, is_id
+from services.registry.rounds import Rounds
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Permission, Principal, permit
 from shared.reference.units import Units
@@ -27,14 +29,16 @@ Editor = Annotated[Principal, Depends(permit(Permission.EDIT_CHILDREN))]
 class Room:
     """What every page stands on.
 
-    `office` does the work, `keeper` what concerns the life of records; `pages` turn templates into answers, `units`
-    are the communes to choose from.
+    `office` does the work, `keeper` what concerns the life of records, `rounds` what is done at children's homes,
+    `inspector` how good records are; `pages` turn templates into answers, `units` are the communes to choose from.
     """
 
     office: Office
     pages: Pages
     units: Units
     keeper: Keeper
+    rounds: Rounds
+    inspector: Inspector
 
     def render(self, request: Request, name: str, **context: Any) -> Response:
         """A page; `violations` in the context are said beside their fields and make it a 422."""

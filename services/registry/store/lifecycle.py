@@ -334,6 +334,7 @@ async def forget(
 
 
 _FORGET = (
+    "DELETE FROM finding WHERE child_id = ANY(CAST(:ids AS uuid[]))",
     "DELETE FROM verification WHERE child_id = ANY(CAST(:ids AS uuid[]))",
     """UPDATE sample_child SET answers = NULL, compared = NULL, open = 0
        WHERE child_id = ANY(CAST(:ids AS uuid[]))""",

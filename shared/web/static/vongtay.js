@@ -117,6 +117,12 @@ async function drawCharts(root) {
 }
 
 document.addEventListener("submit", (event) => {
+  // Lists of children that a page keeps on the device go with the session; answers not sent yet stay locked.
+  if (event.target.getAttribute("action") === "/identity/sign-out") {
+    sessionStorage.clear();
+    localStorage.setItem("vongtay-signed-out", String(Date.now()));
+    indexedDB.deleteDatabase("vongtay-field-lists");
+  }
   const question = event.submitter?.dataset.confirm;
   if (question && !confirm(question)) event.preventDefault();
 });

@@ -18,6 +18,8 @@ def test_every_text_is_translated() -> None:
         used |= set(table.values())
     for table in (views.STATES, views.STATUSES, views.METHODS, views.WORK_LISTS, views.WITHDRAWN):
         used |= set(table.values())
+    for table in (views.FIELD_RESULTS, views.ASKED, views.SAID):
+        used |= set(table.values())
     assert len(used) > 100
     assert used - english(("services.registry", "shared.web")).keys() == set()
 

@@ -15,7 +15,19 @@ import services.stats
 from shared.database import Database
 
 MIGRATIONS = Path(services.stats.__file__).parent / "migrations"
-_TABLES = ("cell", "fact", "cube", "link", "alias", "progress", "heard", "indicator", "outbox", "dead_letter")
+_TABLES = (
+    "cell",
+    "fact",
+    "cube",
+    "link",
+    "alias",
+    "progress",
+    "heard",
+    "quality",
+    "indicator",
+    "outbox",
+    "dead_letter",
+)
 
 
 @pytest.fixture(scope="session")

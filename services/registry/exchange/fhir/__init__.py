@@ -1,0 +1,1 @@
+"""A child as an HL7 FHIR R4 Patient (4.0.1), out and in."""

@@ -1,0 +1,72 @@
+"""How good the records behind the figures are, as the registry measured them: beside the figures, so that nobody takes
+a number for more than it is. Counts of records, never who they are of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_TREND_DAYS = 180
+# A day on which a commune was not measured (it is before dawn, or the registry was away) takes what it was before.
+_BY_DAY = """
+WITH known AS (SELECT * FROM quality WHERE (:all OR unit = ANY(CAST(:units AS text[]))) AND day >= :since),
+days AS (SELECT DISTINCT day FROM known)
+SELECT days.day, sum(q.score * q.children) / sum(q.children) AS score,
+       sum(q.verified)::float8 / sum(q.children) AS verified, sum(q.children)::integer AS children
+FROM days CROSS JOIN (SELECT DISTINCT unit FROM known) AS u CROSS JOIN LATERAL (
+    SELECT score, children, verified FROM quality WHERE unit = u.unit AND day <= days.day
+    ORDER BY day DESC LIMIT 1) AS q
+GROUP BY days.day HAVING sum(q.children) > 0 ORDER BY days.day
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """How good records are, the mean of all children, on each day that was measured."""
+
+    days: Sequence[date]
+    scores: Sequence[float]
+    verified: float
+    children: int
+
+    @property
+    def score(self) -> float:
+        """The last one."""
+        return self.scores[-1]
+
+    @property
+    def measured_on(self) -> date:
+        """The last day that was measured."""
+        return self.days[-1]
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs."""
+        return {
+            "measured_on": self.measured_on.isoformat(),
+            "children": self.children,
+            "score": round(self.score, 2),
+            "verified": round(self.verified, 4),
+            "trend": [
+                {"day": day.isoformat(), "score": round(score, 2)}
+                for day, score in zip(self.days, self.scores, strict=True)
+            ],
+        }
+
+
+async def quality_of(connection: AsyncConnection, units: frozenset[str] | None, today: date) -> Quality | None:
+    """Of some communes (None: all); None where nothing was measured in the last half-year."""
+    rows = await connection.execute(
+        text(_BY_DAY),
+        {"all": units is None, "units": sorted(units or ()), "since": today - timedelta(days=_TREND_DAYS)},
+    )
+    found = rows.all()
+    if not found:
+        return None
+    last = found[-1]
+    return Quality([row.day for row in found], [row.score for row in found], last.verified, last.children)
