@@ -17,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry import imports
 from services.registry.desk import Desk
+from services.registry.desk.quality import settle_waiting
 from services.registry.domain.children import Statement
 from services.registry.imports.bulk import same_content, take_over
 from services.registry.store import children as store
@@ -43,6 +44,8 @@ _TABLES = {
                FROM pair""",
     "history": "SELECT child_id, kind, actor, detail FROM history",
     "revision": "SELECT * FROM revision",
+    "finding": "SELECT * FROM finding",
+    "assessed": "SELECT * FROM assessed",
     "key": "SELECT kid FROM privacy_key",
     "outbox": "SELECT aggregatetype, aggregateid, type, payload, headers FROM outbox ORDER BY position",
 }
@@ -120,6 +123,10 @@ async def same(two: tuple[Database, Database], said: Sequence[Statement], size: 
     async with one.transaction() as connection:
         await one_by_one(connection, said)
     await all_at_once(other, said, size)
+    for database in two:
+        async with database.transaction() as connection:
+            while await settle_waiting(Scope("registry", connection, NOW)):
+                pass
     async with one.transaction() as connection, other.transaction() as beside:
         expected, found = await contents(connection), await contents(beside)
     for table, lines in expected.items():

@@ -73,6 +73,8 @@ async def test_the_same_patient_sent_five_times_at_once_is_one_child(house: Hous
     assert sorted(answer.status for answer in answers) == [200, 200, 200, 200, 201]
     assert [tuple(row) for row in await house.rows("SELECT count(*) FROM child")] == [(1,)]
     assert [tuple(row) for row in await house.rows("SELECT count(*), max(sequence) FROM statement")] == [(1, 1)]
+    told = await house.rows("SELECT 1 FROM outbox WHERE type LIKE '%record.linked'")
+    assert len(told) == 1
 
 
 BASE = "https://vongtay.vn/fhir/StructureDefinition"
@@ -259,6 +261,19 @@ async def test_an_agency_reads_only_children_of_whom_its_sector_has_told(house: 
 async def test_protected_and_closed_records_are_not_there_and_merged_ones_point_on(house: House) -> None:
     child = await created(machine(house, "agency.health"), patient())
     ha = machine(house, "ha.coordinator")
+    other = await created(
+        machine(house, "agency.health"),
+        patient(
+            "2",
+            name=[{"text": "Lê Văn Bình"}],
+            identifier=[{"system": "https://benhvien.example/sid/patient", "value": "2"}],
+        ),
+    )
+    async with house.database.transaction() as connection:
+        await connection.exec_driver_sql(f"UPDATE child SET merged_into = '{child}' WHERE id = '{other}'")
+    gone = Patient.model_validate((await ha.get(f"/fhir/Patient/{other}")).json())
+    assert (gone.active, gone.link[0].type, gone.link[0].other.reference) == (False, "replaced-by", f"Patient/{child}")
+    assert gone.name is None
     for change in ("protected = true", "protected = false, status = 'adopted'", "status = 'erased'"):
         async with house.database.transaction() as connection:
             await connection.exec_driver_sql(f"UPDATE child SET {change}")

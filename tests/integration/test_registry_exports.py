@@ -331,5 +331,5 @@ async def test_memory_stays_the_same_however_many_children_leave(house: House) -
         )
     outgoing = await exports_of(house).begin(LAN, Asked("csv", PURPOSE, Filter()))
     sizes = [len(piece) async for piece in outgoing.pieces]
-    assert len(sizes) == 1 + 5 + 1
-    assert max(sizes) < 300_000
+    assert len(sizes) == 1 + 10 + 1
+    assert max(sizes) < 150_000

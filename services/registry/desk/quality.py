@@ -14,6 +14,7 @@ import structlog
 from services.registry.desk.following import today
 from services.registry.domain.quality import Judged, judge
 from services.registry.store import quality as store
+from services.registry.store.chunked import ManyRows
 from services.registry.store.quality import Assessed, Costs, Measured
 from shared.contracts.registry import QualityMeasured
 from shared.messaging.router import Scope
@@ -30,7 +31,9 @@ MEASURED_AT_ONCE = 20
 
 
 async def settle(scope: Scope, *child_ids: str) -> None:
-    """Work out what some records break now. They must be locked, or new."""
+    """Work out what some records break now. They must be locked, or new. Those of a chunk wait for the pass instead."""
+    if isinstance(scope.connection, ManyRows):
+        return
     await _settle(scope, child_ids)
 
 

@@ -84,11 +84,17 @@ def name_of(text: str | None) -> Name:
     tokens: list[str] = []
     marked: list[str] = []
     for word in unicodedata.normalize("NFC", text or "").lower().split():
-        letters = _NOT_LETTERS.sub("", reference.fold(word))
+        letters, written = _word(word)
         if letters:
             tokens.append(letters)
-            marked.append(_marks(word))
+            marked.append(written)
     return Name(tuple(tokens), tuple(marked))
+
+
+@lru_cache(maxsize=50_000)
+def _word(word: str) -> tuple[str, str]:
+    """One word of a name, folded and marked. There are a few hundred of them in all names."""
+    return _NOT_LETTERS.sub("", reference.fold(word)), _marks(word)
 
 
 @lru_cache(maxsize=50_000)

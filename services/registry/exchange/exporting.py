@@ -204,8 +204,8 @@ class Exports:
                 if self._clock() > latest:
                     raise TooSlowError
                 # Packing is work for a thread: a page asked for meanwhile must not wait for it.
-                piece = await asyncio.to_thread(writer.children, chunk)
-                ids = [leaving.id for leaving in chunk]
+                piece = await asyncio.to_thread(_packed, writer, chunk)
+                ids = [str(row.id) for row in chunk]
                 async with self._database.transaction() as connection:
                     await store.log_readings(connection, mark.export_id, mark.account, self._clock(), ids)
                 yield piece
@@ -222,6 +222,10 @@ class Exports:
             author = f"{mark.name} ({mark.account})"
             table = XlsxTable(mark.text(), columns, title="Trẻ em", author=author, at=mark.at)
         return _Table(table, fields, self._unit_name)
+
+
+def _packed(writer: Format, rows: Sequence[Row[Any]]) -> bytes:
+    return writer.children([store.leaving_of(row) for row in rows])
 
 
 async def _within(connection: AsyncConnection, principal: Principal, units: Collection[str] | None) -> Within:

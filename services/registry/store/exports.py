@@ -18,7 +18,7 @@ from services.registry.domain.exporting import Filter, Kind, Leaving, Mark, Usag
 from services.registry.domain.lifecycle import HIDDEN
 from shared.contracts.vocabulary import ChildDescription
 
-CHUNK = 1000
+CHUNK = 500
 _COLUMNS = """id, sequence, unit, birth_year, description, circumstances, state, status, verified_on, due_on,
     confirmed_on, changed_at"""
 _HIDDEN = ", ".join(f"'{status}'" for status in sorted(HIDDEN))
@@ -92,10 +92,10 @@ async def count(connection: AsyncConnection, wanted: Filter, within: Within) -> 
 
 async def children(
     connection: AsyncConnection, wanted: Filter, within: Within, minutes: int
-) -> AsyncGenerator[list[Leaving], None]:
+) -> AsyncGenerator[Sequence[Row[Any]], None]:
     """The children that fit as they were at one moment, through a cursor, by commune, hamlet and name.
 
-    `minutes`: when nobody has taken the next chunk for so long, the database lets go.
+    Out: chunks of rows for `leaving_of`. `minutes`: when nobody takes the next one for so long, the database lets go.
     """
     where, values = where_of(wanted, within)
     await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
@@ -108,7 +108,7 @@ async def children(
         values,
     )
     async for part in rows.partitions(CHUNK):
-        yield [leaving_of(row) for row in part]
+        yield part
 
 
 async def child(connection: AsyncConnection, child_id: str) -> tuple[Leaving | None, str | None]:

@@ -177,14 +177,18 @@ def compose(
 
 def _told(name: str, group: TrustGroup, statements: Sequence[Statement], chosen: Mapping[str, _Told]) -> list[_Told]:
     """Who tells a field, the most trusted first; what a person overruled is left out."""
+    if len(statements) == 1 and not statements[0].marks:
+        # Most children have one source: it says everything, and of one place.
+        said = statements[0]
+        value = said.says(name)
+        return [] if value is None else [_Told(said, value, said.as_of, group.ranks[said.register_kind], None)]
     found = [
         _Told(said, value, said.said_on(name), group.ranks[said.register_kind], said.marks.get(name))
         for said in statements
         if (value := said.says(name)) is not None or name in said.marks
     ]
     anchor = BOUND_TO.get(name)
-    # A single source without marks says everything of one place.
-    if anchor is not None and anchor in chosen and (len(statements) > 1 or statements[0].marks):
+    if anchor is not None and anchor in chosen:
         found = _of_now(found, chosen[anchor], anchor, statements)
     if len(found) > 1:
         found.sort(key=lambda told: (told.rank, -told.on.toordinal()))
