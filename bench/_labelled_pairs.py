@@ -15,6 +15,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from random import Random
 
+from bench import _slips as slips
+
 COLUMNS = ("id", "name", "birth_date", "sex", "ethnicity", "number", "mother", "father", "unit", "hamlet")
 _FIRST_BIRTH = date(2011, 1, 1)
 _BIRTH_DAYS = 5_600
@@ -51,10 +53,6 @@ _GIVEN = {
     ),
 }
 _NICKNAMES = ["Bin", "Bon", "Na", "Tèo", "Tí", "Cún", "Nhím", "Sóc", "Bống", "Bi", "Bún", "Mít", "Ken", "Gấu", "Thỏ"]
-_TELEX = {"\u0300": "f", "\u0301": "s", "\u0303": "x", "\u0309": "r", "\u0323": "j"}
-_VNI = {"\u0301": "1", "\u0300": "2", "\u0309": "3", "\u0303": "4", "\u0323": "5"}
-_LETTER_TELEX = {"\u0302": "", "\u0306": "w", "\u031b": "w"}
-_LETTER_VNI = {"\u0302": "6", "\u031b": "7", "\u0306": "8"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -261,86 +259,6 @@ def _date_of_another_clerk(random: Random, born: date) -> str:
     return "" if at < 0.98 else born.isoformat()
 
 
-def _bare(text: str) -> str:
-    split = unicodedata.normalize("NFD", text.replace("đ", "d").replace("Đ", "D"))
-    return "".join(letter for letter in split if not unicodedata.combining(letter))
-
-
-def _keys(name: str, tones: dict[str, str], letters: dict[str, str], *, vni: bool) -> str:
-    """A name as its keys were struck, with the keyboard's program switched off."""
-    words = []
-    for word in name.split():
-        out, tone = "", ""
-        for letter in unicodedata.normalize("NFD", word):
-            if letter in tones:
-                tone = tones[letter]
-            elif letter in letters:
-                out += letters[letter] if vni or letters[letter] else out[-1]
-            else:
-                out += {"đ": "d9" if vni else "dd", "Đ": "D9" if vni else "DD"}.get(letter, letter)
-        words.append(out + tone)
-    return " ".join(words)
-
-
-def _telex(_: Random, name: str) -> str:
-    return _keys(name, _TELEX, _LETTER_TELEX, vni=False)
-
-
-def _vni(_: Random, name: str) -> str:
-    return _keys(name, _VNI, _LETTER_VNI, vni=True)
-
-
-def _telex_key_left(random: Random, name: str) -> str:
-    words = name.split()
-    at = random.randrange(len(words))
-    words[at] += random.choice("sfrxj")
-    return " ".join(words)
-
-
-def _letter_twice(random: Random, name: str) -> str:
-    at = random.randrange(len(name))
-    return name[: at + 1] + name[at] + name[at + 1 :] if name[at].isalpha() else name
-
-
-def _y_for_i(_: Random, name: str) -> str:
-    return name.replace("y", "i") if "y" in name else name.replace("i", "y", 1)
-
-
-def _two_swapped(random: Random, name: str) -> str:
-    at = random.randrange(1, len(name) - 1)
-    return name[:at] + name[at + 1] + name[at] + name[at + 2 :] if name[at : at + 2].isalpha() else name
-
-
-def _without_middle(random: Random, name: str) -> str:
-    family, *middle, given = name.split()
-    if middle:
-        middle.pop(random.randrange(len(middle)))
-    return " ".join([family, *middle, given])
-
-
-def _tone_mistaken(random: Random, name: str) -> str:
-    words = name.split()
-    at = random.randrange(len(words))
-    split = unicodedata.normalize("NFD", words[at])
-    tones = [letter for letter in split if letter in _TELEX]
-    if tones:
-        other = random.choice([tone for tone in _TELEX if tone not in tones])
-        words[at] = unicodedata.normalize("NFC", split.replace(tones[0], other))
-    return " ".join(words)
-
-
-def _one_bare(random: Random, name: str) -> str:
-    words = name.split()
-    at = random.randrange(len(words))
-    words[at] = _bare(words[at])
-    return " ".join(words)
-
-
-def _given_first(_: Random, name: str) -> str:
-    *rest, given = name.split()
-    return " ".join([given, *rest])
-
-
 def _with_nickname(random: Random, name: str) -> str:
     nickname = random.choice(_NICKNAMES)
     return random.choice((f"{name} ({nickname})", f"Bé {name}", f"{name} - {nickname}"))
@@ -353,16 +271,16 @@ _SLIPS: Sequence[tuple[Callable[[Random, str], str], int]] = (
     (lambda _, name: name.lower(), 30),
     (lambda _, name: name.replace(" ", "  ") + " ", 40),
     (lambda _, name: unicodedata.normalize("NFD", name), 20),
-    (lambda _, name: _bare(name), 90),
-    (_y_for_i, 20),
-    (_telex, 25),
-    (_vni, 15),
-    (_telex_key_left, 30),
-    (_letter_twice, 40),
-    (_two_swapped, 20),
-    (_without_middle, 45),
-    (_tone_mistaken, 20),
-    (_one_bare, 20),
-    (_given_first, 10),
+    (lambda _, name: slips.bare(name), 90),
+    (slips.y_for_i, 20),
+    (slips.telex, 25),
+    (slips.vni, 15),
+    (slips.telex_key_left, 30),
+    (slips.letter_twice, 40),
+    (slips.two_swapped, 20),
+    (slips.without_middle, 45),
+    (slips.tone_mistaken, 20),
+    (slips.one_bare, 20),
+    (slips.given_first, 10),
     (_with_nickname, 15),
 )

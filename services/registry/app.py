@@ -15,6 +15,7 @@ from services.registry.desk import Desk, Lifecycle, Samples
 from services.registry.exchange.exporting import Exports
 from services.registry.exchange.intake import Intake
 from services.registry.exchange.readers import Readers
+from services.registry.finder import Finder
 from services.registry.handlers import routes
 from services.registry.imports.counter import Counter
 from services.registry.imports.worker import Importing
@@ -49,16 +50,17 @@ def build(context: ServiceContext) -> ServiceApp:
     inspector = Inspector(office)
     router = APIRouter()
     sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
-    router.include_router(build_api(office, rounds))
+    finder = Finder(office, context.keys)
+    router.include_router(build_api(office, rounds, finder))
     router.include_router(quality.routes(inspector), prefix="/api")
     exports = Exports(context.database, context.clock, units.name)
     intake = Intake(desk, context.database, context.clock, units)
-    router.include_router(exchange.routes(exports, intake, Readers(office, units), units), prefix="/api")
+    router.include_router(exchange.routes(exports, intake, Readers(office, finder, units), units), prefix="/api")
     router.include_router(operate.routes(sweeps))
     folder = context.settings.data_dir / "imports"
     importing = Importing(context, folder)
     counter = Counter(office, context.keys, folder, units, RegistrySettings(), importing.wake.set)
-    router.include_router(build_pages(Room(office, pages, units, keeper, rounds, inspector), counter, exports))
+    router.include_router(build_pages(Room(office, pages, units, keeper, rounds, inspector, finder), counter, exports))
     return ServiceApp(
         router=router,
         pages=pages,

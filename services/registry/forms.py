@@ -12,7 +12,6 @@ from pydantic import ValidationError
 
 from services.registry.domain.warnings import coded
 from services.registry.office import Begun
-from services.registry.store.finding import Wanted
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import BirthPrecision, ChildDescription, Person, Stay
 from shared.reference.terms import Terms
@@ -263,31 +262,3 @@ def not_clearable(known: ChildDescription, wanted: ChildDescription) -> list[Vio
         )
         for name in wrong
     ]
-
-
-def read_search(values: Mapping[str, str], units: list[str] | None) -> Wanted:
-    """What somebody looks for. `born`: a date or a year. Raises `Rejected`."""
-    born = values.get("born", "").strip()
-    day: date | None = None
-    year: int | None = None
-    if re.fullmatch(r"(19|20)\d\d", born):
-        year = int(born)
-    elif born:
-        try:
-            day = parse_date(born)
-        except ValueError:
-            raise Rejected([bad_date("born")]) from None
-    name, carer = values.get("name", "")[:300], values.get("carer", "")[:300]
-    wanted = Wanted(name=name, carer=carer, birth_date=day, birth_year=year, units=units)
-    if not wanted.fields:
-        raise Rejected(
-            [
-                Violation(
-                    "name",
-                    "search-empty",
-                    "Hãy ghi ít nhất tên, ngày sinh hoặc người chăm sóc.",
-                    "Write at least a name, a birth date or a carer.",
-                )
-            ]
-        )
-    return wanted

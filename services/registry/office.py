@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
@@ -19,13 +19,12 @@ from services.registry.domain.children import Change, Known, Revision, Statement
 from services.registry.domain.matching import Comparison, Identification, Match, compare, traits_of
 from services.registry.seeing import NotThereError as NotThereError  # noqa: PLC0414 - known from here, too
 from services.registry.seeing import is_id as is_id  # noqa: PLC0414
-from services.registry.seeing import seen, sees, visible
+from services.registry.seeing import seen, sees
 from services.registry.store import cases, finding, pairs, photos, revisions
 from services.registry.store import children as store
 from services.registry.store import lifecycle as lives
 from services.registry.store.cases import CaseSeen
 from services.registry.store.children import ChildRow, Observation
-from services.registry.store.finding import Wanted
 from services.registry.store.lifecycle import Standing
 from services.registry.store.pairs import Merge, Pair, Split
 from services.registry.store.photos import Photo
@@ -136,19 +135,6 @@ class Office:
             scope = Scope("registry", connection, self._clock())
             yield scope
             await scope.flush()
-
-    async def search(self, principal: Principal, wanted: Wanted) -> list[ChildRow]:
-        """Children in the person's communes that are like the one looked for."""
-        allowed = units_of(principal)
-        if allowed is not None:
-            asked = allowed if wanted.units is None else [unit for unit in wanted.units if unit in allowed]
-            wanted = replace(wanted, units=asked)
-        async with self.scope() as scope:
-            found = await visible(scope, principal, await finding.search(scope.connection, wanted))
-            await finding.log_access(
-                scope.connection, scope.now, principal.id, "search", fields=wanted.fields, found=len(found)
-            )
-        return found
 
     async def identify(self, principal: Principal, description: ChildDescription, unit: str | None) -> Identification:
         """Who a described child is, among those the person may see."""

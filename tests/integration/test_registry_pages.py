@@ -233,12 +233,12 @@ async def test_the_api_does_what_the_pages_do(house: House) -> None:
     status, again = await lan.json("POST", "/registry/api/children", {"child": child, "unit": HOME})
     assert (again["result"], again.get("child_id")) == ("existing", done["child_id"])
     status, found = await lan.json("POST", "/registry/api/search", {"name": "ngoc anh", "birth_year": 2016})
-    assert [view["child_id"] for view in found] == [done["child_id"]]
+    assert [view["child_id"] for view in found["children"]] == [done["child_id"]]
     address = f"/registry/api/children/{done['child_id']}"
     correction = {
         "child": {**child, "ethnicity": "Tày"},
         "unit": HOME,
-        "version": found[0]["version"],
+        "version": found["children"][0]["version"],
         "reason": "papers",
     }
     assert (await lan.json("PUT", address, correction))[0] == 204

@@ -17,23 +17,12 @@ from services.registry.domain.matching import Identification
 from services.registry.merging import NotPossibleError
 from services.registry.office import NotThereError, Office
 from services.registry.store.children import ChildRow
-from services.registry.store.finding import Wanted
 from shared.contracts.registry import Candidate, ChildFacts
 from shared.contracts.vocabulary import ChildDescription, Day, ShortText, UnitCode
 from shared.identity import Permission, Principal, permit
 
 Reader = Annotated[Principal, Depends(permit(Permission.SEE_CHILDREN))]
 Editor = Annotated[Principal, Depends(permit(Permission.EDIT_CHILDREN))]
-
-
-class Search(BaseModel):
-    """What to look for; at least one of name, carer, birth date or year."""
-
-    name: ShortText = ""
-    carer: ShortText = ""
-    birth_date: Day | None = None
-    birth_year: Annotated[int | None, Field(ge=1990, le=2100)] = None
-    unit: UnitCode | None = None
 
 
 class Description(BaseModel):
@@ -114,13 +103,6 @@ def routes(office: Office) -> APIRouter:
     """The routes of this part."""
     router = APIRouter()
 
-    @router.post("/search")
-    async def search(asked: Search, principal: Reader) -> list[ChildView]:
-        """Children in the caller's communes like the one looked for, the likeliest first."""
-        units = [asked.unit] if asked.unit else None
-        wanted = Wanted(asked.name, asked.carer, asked.birth_date, asked.birth_year, units)
-        return [_view(row) for row in await office.search(principal, wanted)]
-
     @router.post("/identify")
     async def identify(asked: Description, principal: Reader) -> Who:
         """Who a described child is. Nothing is saved."""
@@ -139,11 +121,11 @@ def routes(office: Office) -> APIRouter:
         recorded yet). The look is logged."""
         with _answers():
             if on is None:
-                return _view((await office.child(principal, child_id)).row)
+                return view((await office.child(principal, child_id)).row)
             row, known = await office.as_it_was(principal, child_id, on)
         if known is None:
             raise HTTPException(404)
-        return _view(replace(row, known=known))
+        return view(replace(row, known=known))
 
     @router.get("/children/{child_id}/history")
     async def history(child_id: str, principal: Reader) -> list[ChangeView]:
@@ -177,7 +159,7 @@ def routes(office: Office) -> APIRouter:
             "pair": question.pair.id,
             "probability": question.pair.probability,
             "reasons": question.comparison.reasons,
-            "children": [_view(question.one.row), _view(question.other.row)],
+            "children": [view(question.one.row), view(question.other.row)],
             "more": more,
         }
 
@@ -222,7 +204,7 @@ def _answers() -> Iterator[None]:
         raise HTTPException(409) from None
 
 
-def _view(row: ChildRow) -> ChildView:
+def view(row: ChildRow) -> ChildView:
     known = row.known
     return ChildView(
         child_id=row.id,

@@ -130,12 +130,16 @@ def is_syllable(token: str) -> bool:
 
 
 @lru_cache(maxsize=50_000)
-def plain(token: str) -> str:
-    """A folded token without what clerks vary or slip on: y for i, a letter typed twice, a tone key left behind."""
+def cleaned(token: str) -> str:
+    """A folded token without what a keyboard leaves in it: a letter typed twice, tone keys left behind."""
     found = _DOUBLED.sub(r"\1", token)
-    if not is_syllable(found):
-        found = _without_keys(found)
-    return found.replace("y", "i")
+    return found if is_syllable(found) else _without_keys(found)
+
+
+@lru_cache(maxsize=50_000)
+def plain(token: str) -> str:
+    """A folded token without what clerks vary or slip on: cleaned, and y written as i."""
+    return cleaned(token).replace("y", "i")
 
 
 def _without_keys(token: str) -> str:

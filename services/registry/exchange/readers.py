@@ -12,11 +12,12 @@ from datetime import date
 
 from services.registry.domain.exporting import Leaving
 from services.registry.domain.matching import Match, search_keys, traits_of
+from services.registry.domain.searching import Wanted
 from services.registry.exchange.incoming import Incoming
+from services.registry.finder import Finder
 from services.registry.office import Office
 from services.registry.seeing import NotThereError, is_id
 from services.registry.store import children, exports, finding, samples
-from services.registry.store.finding import Wanted
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import ChildDescription
 from shared.identity import NotAllowedError, Permission, Principal
@@ -61,11 +62,12 @@ class Readers:
     """Reading for other systems.
 
     Args:
-        office: searches and compares. units: the communes there are.
+        office: compares. finder: finds by name and birth. units: the communes there are.
     """
 
-    def __init__(self, office: Office, units: Units) -> None:
+    def __init__(self, office: Office, finder: Finder, units: Units) -> None:
         self._office = office
+        self._finder = finder
         self._units = units
 
     async def child(self, principal: Principal, child_id: str, include: Collection[str]) -> Read:
@@ -139,7 +141,7 @@ class Readers:
                 rows = await children.candidates(scope.connection, keys)
                 return [row.id for row in rows if row.known.description.number == wanted.number]
         asked = Wanted(name=wanted.name, birth_date=wanted.birth_date, birth_year=wanted.birth_year)
-        return [row.id for row in await self._office.search(principal, asked)]
+        return [row.id for row in (await self._finder.search(principal, asked)).rows]
 
     async def _may_see(self, scope: Scope, principal: Principal, leaving: Leaving) -> bool:
         if principal.may(Permission.SEE_CHILDREN):

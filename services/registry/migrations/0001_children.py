@@ -9,17 +9,13 @@ down_revision = None
 
 _TABLES = """
 CREATE EXTENSION IF NOT EXISTS pg_trgm;
-CREATE EXTENSION IF NOT EXISTS btree_gin;
 CREATE TABLE child (
     id uuid PRIMARY KEY, sequence integer NOT NULL, unit text, birth_date date, birth_year integer,
     name_folded text NOT NULL, carers_folded text NOT NULL, description jsonb NOT NULL,
     circumstances text[] NOT NULL, confirmed_on date NOT NULL, merged_into uuid,
     registered_at timestamptz NOT NULL, changed_at timestamptz NOT NULL
 ) WITH (fillfactor = 85);
--- Within a commune its children of a year are few; in the whole province names, carers and years are searched together.
 CREATE INDEX child_commune ON child (unit, birth_year) WHERE merged_into IS NULL;
-CREATE INDEX child_search ON child
-    USING gin (name_folded gin_trgm_ops, carers_folded gin_trgm_ops, birth_year) WHERE merged_into IS NULL;
 CREATE INDEX child_merged ON child (merged_into) WHERE merged_into IS NOT NULL;
 CREATE TABLE block (key bigint NOT NULL, child_id uuid NOT NULL, PRIMARY KEY (key, child_id));
 CREATE INDEX block_child ON block (child_id);

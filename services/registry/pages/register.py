@@ -9,7 +9,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from services.registry import forms
+from services.registry import forms, search_form
 from services.registry.desk import Taken, VersionConflictError
 from services.registry.domain.warnings import warnings
 from services.registry.office import is_id
@@ -20,6 +20,8 @@ from shared.reference.calendar import LOCAL
 from shared.web.pages import language_of
 
 _MORE = "more-carers"
+# Sent by the search page: what was looked for in vain.
+_SEARCHED = "searched"
 
 
 class RegisterPages:
@@ -40,6 +42,8 @@ class RegisterPages:
         """Save a new child, or show who it may be first."""
         values = await form_of(request)
         address = "/registry/register"
+        if values.get("act") == _SEARCHED:
+            return self._form(request, principal, search_form.as_new_child(values), address=address)
         if values.get("act") == _MORE:
             return self._form(request, principal, _one_more(values), address=address)
         try:

@@ -11,6 +11,7 @@ from fastapi import Depends, HTTPException, Request
 from starlette.responses import Response
 
 from services.registry import views
+from services.registry.finder import Finder
 from services.registry.inspector import Inspector
 from services.registry.keeper import Keeper
 from services.registry.office import ChildFile, NotThereError, Office, is_id
@@ -30,7 +31,8 @@ class Room:
     """What every page stands on.
 
     `office` does the work, `keeper` what concerns the life of records, `rounds` what is done at children's homes,
-    `inspector` how good records are; `pages` turn templates into answers, `units` are the communes to choose from.
+    `inspector` how good records are, `finder` finds them; `pages` turn templates into answers, `units` are the communes
+    to choose from.
     """
 
     office: Office
@@ -39,6 +41,7 @@ class Room:
     keeper: Keeper
     rounds: Rounds
     inspector: Inspector
+    finder: Finder
 
     def render(self, request: Request, name: str, **context: Any) -> Response:
         """A page; `violations` in the context are said beside their fields and make it a 422."""

@@ -1,97 +1,195 @@
-"""Finding children for people: by name with slips, year, commune, carer; and the log of who looked."""
+"""Finding children for people: by words of names with slips, places, years, numbers; and the log of who looked.
+
+Each question goes by an index alone (`child_words`, `child_number`, `child_household` in schema/search.sql). It must
+never find a child outside the communes asked, nor one whose record is hidden from who asks.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Any
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
 
 import orjson
-from rapidfuzz import fuzz
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.names import fold
+from services.registry.domain.searching import NUMBER_DIGITS, PAGE, Group, Wanted, code_of, score, steps
 from services.registry.store.children import CHILD_COLUMNS, ChildRow, child_of
 
-# So many are fetched by index and then put in order; more than a screen needs, little enough to be quick.
-_FETCHED = 400
-_NEAR = 0.3
+# So many of the likeliest are put in order, which is what can be turned over; beyond it one has to say more.
+REACH: Final = 120
+# So many are counted. A name that more have tells nothing: the page says so.
+MOST: Final = 5_000
+WORDS: Final = (
+    "child_words(name_folded, carers_folded, unit, birth_year, birth_date, state, circumstances, description)"
+)
+_HOUSEHOLD: Final = "regexp_replace(folded(description->>'household'), '[^a-z0-9]+', '', 'g')"
+_HIT: Final = """
+WITH hit AS MATERIALIZED (
+    SELECT id, unit, birth_year, name_folded, carers_folded FROM child
+    WHERE merged_into IS NULL AND status <> ALL(CAST(:hidden AS text[])) AND id <> ALL(CAST(:without AS uuid[]))
+      AND {conditions} LIMIT :most)
+SELECT (SELECT json_agg(json_build_array(unit, birth_year, n))
+        FROM (SELECT unit, birth_year, count(*) AS n FROM hit GROUP BY unit, birth_year) AS counted) AS counts,
+       ARRAY(SELECT id FROM hit ORDER BY {order} LIMIT :reach) AS ids"""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What somebody looks for. `units`: only in these communes; None: everywhere."""
+class Sight:
+    """What somebody may not find: records of these statuses, and these children."""
 
-    name: str = ""
-    carer: str = ""
-    birth_date: date | None = None
-    birth_year: int | None = None
-    units: Collection[str] | None = None
+    hidden: Collection[str] = ("withdrawn", "erased", "adopted")
+    without: Collection[str] = ()
+
+
+@dataclass(slots=True)
+class Found:
+    """What was found.
+
+    `rows`: the page's, the likeliest first. `loose`: how many of all were not as they were typed. `total`: all, counted
+    up to `MOST`; `by_unit` and `by_year`: of these, None where the place or the year is not known.
+    """
+
+    rows: list[ChildRow] = field(default_factory=list)
+    total: int = 0
+    loose: int = 0
+    more: bool = False
+    by_unit: Counter[str | None] = field(default_factory=Counter)
+    by_year: Counter[int | None] = field(default_factory=Counter)
 
     @property
-    def fields(self) -> list[str]:
-        """Which fields were used, for the log: never what was in them."""
-        said = {"name": fold(self.name), "carer": fold(self.carer), "born": self.birth_date or self.birth_year}
-        return [name for name, value in said.items() if value]
+    def too_many(self) -> bool:
+        """Whether there are more than were counted."""
+        return self.total > MOST
 
 
-def search_sql(wanted: Wanted) -> tuple[str, dict[str, Any]]:
-    """The query and its values for what somebody looks for; every condition is in an index."""
-    name, carer = fold(wanted.name), fold(wanted.carer)
-    year = wanted.birth_date.year if wanted.birth_date else wanted.birth_year
-    conditions, order = ["merged_into IS NULL", "status NOT IN ('withdrawn', 'erased')"], []
-    values: dict[str, Any] = {}
-    if name:
-        conditions.append("name_folded % :name")
-        order.append("similarity(name_folded, :name)")
-        values["name"] = name
-    if carer:
-        conditions.append(":carer <% carers_folded")
-        order.append("word_similarity(:carer, carers_folded)")
-        values["carer"] = carer
-    if year:
-        conditions.append("birth_year = ANY(CAST(:years AS integer[]))")
-        # A year remembered wrong is a year beside.
-        values["years"] = [year - 1, year, year + 1]
+@dataclass(frozen=True, slots=True)
+class _Question:
+    conditions: str
+    values: dict[str, Any]
+    loose: bool = False
+    below: int = PAGE
+
+
+def questions(wanted: Wanted) -> list[tuple[str, dict[str, Any]]]:
+    """The statements of a search in their order, as `search` asks them of the database; for reading their plans."""
+    return [_statement(wanted, question, Sight()) for question in _questions(wanted)]
+
+
+def _questions(wanted: Wanted) -> list[_Question]:
+    found: list[_Question] = []
+    if len(wanted.number) >= NUMBER_DIGITS:
+        found.append(
+            _Question(
+                f"right(description->>'number', {NUMBER_DIGITS}) = :end"
+                " AND right(description->>'number', length(:number)) = :number",
+                {"end": wanted.number[-NUMBER_DIGITS:], "number": wanted.number},
+            )
+        )
+    if code_of(wanted.household):
+        found.append(_Question(f"{_HOUSEHOLD} = :household", {"household": code_of(wanted.household)}))
+    for step in steps(wanted):
+        conditions, values = _conditions(step.groups)
+        found.append(_Question(conditions, values, step.loose, step.below))
+    return found
+
+
+def _conditions(groups: Iterable[Group]) -> tuple[str, dict[str, Any]]:
+    """Of each group one word: those that are alone together, the others one by one."""
+    single = sorted(word for group in groups if len(group) == 1 for word in group)
+    several = [sorted(group) for group in groups if len(group) != 1]
+    conditions = [f"{WORDS} @> CAST(:words AS text[])"] if single else []
+    values: dict[str, Any] = {"words": single} if single else {}
+    for at, words in enumerate(several):
+        conditions.append(f"{WORDS} && CAST(:words{at} AS text[])")
+        values[f"words{at}"] = words
+    return " AND ".join(conditions), values
+
+
+def _statement(wanted: Wanted, question: _Question, sight: Sight) -> tuple[str, dict[str, Any]]:
+    conditions, order, values = [question.conditions], ["name_folded", "id"], dict(question.values)
     if wanted.units is not None:
         conditions.append("unit = ANY(CAST(:units AS text[]))")
         values["units"] = list(wanted.units)
-    ranked = f"ORDER BY {' + '.join(order)} DESC" if order else ""
-    return (
-        f"""SELECT {CHILD_COLUMNS}, name_folded, carers_folded FROM child
-            WHERE {" AND ".join(conditions)} {ranked} LIMIT {_FETCHED}""",
-        values,
-    )
+    for key, measure in (
+        ("carer", "word_similarity(:carer, carers_folded) DESC"),
+        ("name", "similarity(name_folded, :name) DESC"),
+    ):
+        if said := fold(getattr(wanted, key)):
+            order.insert(0, measure)
+            values[key] = said
+    values |= {"hidden": list(sight.hidden), "without": list(sight.without), "most": MOST + 1, "reach": REACH}
+    return _HIT.format(conditions=" AND ".join(conditions), order=", ".join(order)), values
 
 
-async def search(connection: AsyncConnection, wanted: Wanted, limit: int = 50) -> list[ChildRow]:
-    """Children like the one looked for, the likeliest first; empty where nothing but the place is given."""
+async def search(connection: AsyncConnection, wanted: Wanted, sight: Sight | None = None, *, after: int = 0) -> Found:
+    """Children like the one looked for, the likeliest first; none where nothing but the place is given.
+
+    Args:
+        sight: what whoever looks may not find. after: how many to pass over.
+    """
+    found = Found()
     if not wanted.fields:
-        return []
-    statement, values = search_sql(wanted)
-    await connection.execute(text(f"SET LOCAL pg_trgm.similarity_threshold = {_NEAR}"))
-    rows = await connection.execute(text(statement), values)
-    scored = [(_score(row, wanted), child_of(row)) for row in rows]
-    scored.sort(key=lambda pair: (-pair[0], pair[1].id))
-    return [found for _, found in scored[:limit]]
+        return found
+    sight = sight or Sight()
+    ranked: list[tuple[bool, float, Row[Any]]] = []
+    for question in _questions(wanted):
+        if found.total >= question.below:
+            continue
+        seen = Sight(sight.hidden, [*sight.without, *(str(row.id) for _, _, row in ranked)])
+        ids = await _ask(connection, *_statement(wanted, question, seen), found, loose=question.loose)
+        rows = await _rows(connection, ids)
+        ranked += [(question.loose, -score(wanted, row.description, row.birth_year), row) for row in rows]
+    # What is as it was typed comes first; the index's own order settles the rest.
+    ranked.sort(key=lambda one: one[:2])
+    found.rows = [child_of(row) for _, _, row in ranked[after : after + PAGE]]
+    found.more = len(ranked) > after + PAGE
+    return found
 
 
-def _score(row: Row[Any], wanted: Wanted) -> float:
-    """How near a row is, 0..400."""
-    name, carer, score = fold(wanted.name), fold(wanted.carer), 0.0
-    if name:
-        score += fuzz.token_sort_ratio(name, row.name_folded)
-        # People remember the given name: it counts more than what stands before it.
-        score += 40 if name.split()[-1:] == row.name_folded.split()[-1:] else 0
-    if carer:
-        score += fuzz.partial_ratio(carer, row.carers_folded)
-    if wanted.birth_date and row.description.get("birth_date") == wanted.birth_date.isoformat():
-        score += 140
-    elif row.birth_year == (wanted.birth_date.year if wanted.birth_date else wanted.birth_year):
-        score += 40
-    return score
+async def _ask(
+    connection: AsyncConnection, statement: str, values: dict[str, Any], found: Found, *, loose: bool
+) -> list[Any]:
+    """Ask one question. Out: the ids of the likeliest; the counts are added to `found`."""
+    row = (await connection.execute(text(statement), values)).one()
+    for unit, year, count in row.counts or ():
+        found.by_unit[unit] += count
+        found.by_year[year] += count
+        found.total += count
+        found.loose += count if loose else 0
+    return list(row.ids)
+
+
+async def _rows(connection: AsyncConnection, ids: Sequence[Any]) -> Sequence[Row[Any]]:
+    """The children's rows, in the order of the ids."""
+    if not ids:
+        return ()
+    rows = await connection.execute(
+        text(f"SELECT {CHILD_COLUMNS} FROM child WHERE id = ANY(CAST(:ids AS uuid[]))"), {"ids": list(ids)}
+    )
+    place = {child_id: at for at, child_id in enumerate(ids)}
+    return sorted(rows, key=lambda row: place[row.id])
+
+
+async def looked_at(connection: AsyncConnection, who: str, limit: int) -> list[ChildRow]:
+    """The children whose records somebody opened last, each once, the latest first."""
+    rows = await connection.execute(
+        text(
+            f"""WITH looked AS (
+                    SELECT child_id, max(at) AS at FROM (
+                        SELECT child_id, at FROM access WHERE who = :who AND child_id IS NOT NULL AND act = 'child-page'
+                        ORDER BY at DESC LIMIT :most) AS latest
+                    GROUP BY child_id ORDER BY at DESC LIMIT :limit)
+                SELECT {", ".join(f"child.{name}" for name in CHILD_COLUMNS.split(", "))} FROM looked
+                JOIN child ON child.id = looked.child_id WHERE merged_into IS NULL ORDER BY looked.at DESC"""
+        ),
+        {"who": who, "limit": limit, "most": 10 * limit},
+    )
+    return [child_of(row) for row in rows]
 
 
 async def log_access(
