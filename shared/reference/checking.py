@@ -7,6 +7,7 @@ from shared.reference.calendar import WorkCalendar
 from shared.reference.deadlines import Deadlines
 from shared.reference.files import ReferenceDataError
 from shared.reference.forms import Forms
+from shared.reference.intake import Intake
 from shared.reference.terms import Terms
 from shared.reference.units import Units
 
@@ -35,5 +36,6 @@ def check() -> dict[str, int]:
         "deadlines": len(Deadlines.load().kinds()),
         "forms": len(Forms.load().codes()),
         "access": len(Access.load()),
+        "intake": len(Intake.load()),
         **{name: len(Terms.load(name).codes()) for name in Terms.names()},
     }
