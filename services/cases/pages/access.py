@@ -17,6 +17,7 @@ from services.cases.domain.model import Actor, Case
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.pages.team import ASKED_KINDS, name_of, team_of
 from services.cases.reading import actor_of, may_find_case, may_see_case, people_of
+from services.cases.seeing import seen_case
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Directory, NotAllowedError, Principal, SignedIn, identity_of
 from shared.messaging.router import Scope
@@ -88,7 +89,7 @@ class AccessPages:
         actor, directory = actor_of(principal), identity_of(request).directory
         page = _page(request)
         async with self.room.office.scope() as scope:
-            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
+            case = await seen_case(scope.connection, key, actor, scope.now)
             if not team.oversees(case, actor):
                 raise NotAllowedError("The role does not oversee the case")
             rows, total = await store.reads_of_case(scope.connection, case.id, limit=_PAGE, offset=(page - 1) * _PAGE)

@@ -19,6 +19,7 @@ from services.cases.pages.papers import few_documents
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.pages.team import team_of
 from services.cases.reading import actor_of, as_offered, may_follow_case, may_see_case, sees_cases_of
+from services.cases.seeing import seen_case
 from services.cases.store import ConcernFile
 from services.cases.views import Names, Shown
 from shared.contracts.errors import Rejected, Violation
@@ -79,7 +80,7 @@ class CasePage:
         """A case: its clocks, the child, what can be done, and one timeline of all sectors."""
         actor = actor_of(principal)
         async with self.room.office.scope() as scope:
-            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
+            case = await seen_case(scope.connection, key, actor, scope.now)
             if case.code == key:
                 return RedirectResponse(f"/cases/c/{case.id}", 303)
             # The commune to which a case is offered sees what it is, not what was done in it.
@@ -157,7 +158,7 @@ class CasePage:
         actor = actor_of(principal)
         try:
             async with self.room.office.scope() as scope:
-                case = await self.room.seen_case(scope.connection, key, actor, scope.now)
+                case = await seen_case(scope.connection, key, actor, scope.now)
                 after = await self.room.office.desk.cases.act(
                     scope, case.id, forms.case_act(form, local_day(scope.now)), actor, forms.version_of(form)
                 )
