@@ -85,20 +85,21 @@ class CasePage:
                 return RedirectResponse(f"/cases/c/{case.id}", 303)
             # The commune to which a case is offered sees what it is, not what was done in it.
             led = may_follow_case(actor, case, scope.now)
-            reports, reports_in_all = await self._reports(scope, case) if led else ([], 0)
             reader = self.room.office.desk.files.reader
             reads = await reader.admit(scope.connection, case, actor, "case", scope.now) is not None
-            readings = [
-                (file, await reader.shown(scope.connection, file, actor) if reads else None) for file in reports
-            ]
             history = NOTHING
             owed: Mapping[str, Shown] = {}
             documents = None
+            reports: Sequence[ConcernFile] = ()
             if led:
                 asked, names = Asked.read(request.query_params), self.room.names(request)
                 history = await history_of(scope, case, actor, reader, names, asked, reads)
                 documents = await few_documents(self.room, request, scope, case, actor)
+                reports = await self._reports(scope, case, documents.reports)
                 owed = await self._owed(scope, case, names, reads)
+            readings = [
+                (file, await reader.shown(scope.connection, file, actor) if reads else None) for file in reports
+            ]
             team = team_of(case, actor, scope.now, identity_of(request).directory)
             begun = await self.room.office.desk.drafts.listed(scope, actor, f"case/{case.id}/")
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
@@ -110,7 +111,6 @@ class CasePage:
             readings=readings,
             reads=reads,
             history=history,
-            reports_in_all=reports_in_all,
             owed=owed,
             tasks=_tasks_shown(case),
             clocks=Clocks.of(case if led else as_offered(case)),
@@ -132,13 +132,13 @@ class CasePage:
             done=request.query_params.get("done"),
         )
 
-    async def _reports(self, scope: Scope, case: Case) -> tuple[list[ConcernFile], int]:
-        """The report for which the case was opened and the newest others, oldest first; and of how many."""
-        newest, total = await store.newest_concerns(scope.connection, case.id, limit=_REPORTS)
+    async def _reports(self, scope: Scope, case: Case, newest: Sequence[ConcernFile]) -> Sequence[ConcernFile]:
+        """The report for which the case was opened and the newest others, oldest first."""
+        newest = newest[:_REPORTS]
         if all((file.part or file.concern.id) != case.concern_id for file in newest):
             first = await store.find_concern(scope.connection, case.concern_id)
             newest = [*newest[: _REPORTS - 1], first] if first else newest
-        return newest[::-1], total
+        return newest[::-1]
 
     async def _owed(self, scope: Scope, case: Case, names: Names, reads: bool) -> dict[str, Shown]:
         """What a sector said to which the commune owes a word, by task, opened for who reads it."""

@@ -80,6 +80,12 @@ def several(form: FormData, without: Sequence[str] = ()) -> dict[str, list[str]]
     return texts
 
 
+def page_of(request: Request, digits: int = 4) -> int:
+    """Which page of a list an address asks for, from 1; the first where it says no number, or one of more digits."""
+    number = request.query_params.get("page", "")
+    return max(1, int(number)) if number.isascii() and number.isdecimal() and len(number) <= digits else 1
+
+
 def _text(value: str) -> str:
     """A text that can be kept: a body in a strange encoding may hold half a surrogate pair."""
     return value.encode(errors="replace").decode()

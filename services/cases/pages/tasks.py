@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from services.cases import forms, store
 from services.cases.domain.model import COMMUNE, Actor, Task
 from services.cases.domain.rules import open_acts
-from services.cases.pages.room import Room, form_of, typed
+from services.cases.pages.room import Room, form_of, page_of, typed
 from services.cases.reading import actor_of, may_answer, may_read_identity, may_see_case
 from services.cases.seeing import seen_task
 from services.cases.store import TaskFilter
@@ -54,7 +54,7 @@ class TaskPages:
         asked = request.query_params
         default = "" if actor.role == "coordinator" else "commune"
         wanted = replace(filter_of(asked, default), reader=actor.id)
-        page = _page_of(asked.get("page", "1"))
+        page = page_of(request)
         async with self.room.office.scope() as scope:
             rows, total = await store.list_tasks(
                 scope.connection, actor.units, wanted, scope.now, limit=_PAGE, offset=(page - 1) * _PAGE
@@ -237,10 +237,6 @@ def filter_of(asked: Mapping[str, str], default: str) -> TaskFilter:
         unit=asked.get("unit") or None,
         overdue=asked.get("overdue") == "1",
     )
-
-
-def _page_of(number: str) -> int:
-    return max(1, int(number)) if number.isdecimal() and len(number) < 5 else 1
 
 
 def _address(asked: Mapping[str, str], page: int) -> str:
