@@ -100,21 +100,7 @@ def pod(service: str) -> Manifest:
                 "labelSelector": {"matchLabels": {"app.kubernetes.io/name": service}},
             }
         ],
-        "initContainers": [
-            {
-                "name": "trust",
-                "image": "vongtay",
-                # The broker's own authority beside the public ones, which partners' webhooks are checked against.
-                "command": [
-                    "sh",
-                    "-c",
-                    "cat /etc/ssl/certs/ca-certificates.crt /run/kafka-ca/ca.crt > /run/trust/ca.pem",
-                ],
-                "securityContext": locked,
-                "resources": resources("50m", "32Mi", "64Mi"),
-                "volumeMounts": [mount("kafka-ca", "/run/kafka-ca"), {"name": "trust", "mountPath": "/run/trust"}],
-            }
-        ],
+        "initContainers": [trust(locked)],
         "containers": [
             {
                 "name": service,
@@ -151,6 +137,23 @@ def pod(service: str) -> Manifest:
             # Files on their way into cases lie here, sealed: `uploads_arriving` of `attachment_megabytes` each.
             {"name": "tmp", "emptyDir": {"sizeLimit": "1Gi" if service == "cases" else "64Mi"}},
         ],
+    }
+
+
+def trust(locked: Manifest) -> Manifest:
+    """Out: the container that puts the broker's own authority beside the public ones, which partners' webhooks are
+    checked against."""
+    return {
+        "name": "trust",
+        "image": "vongtay",
+        "command": [
+            "sh",
+            "-c",
+            "cat /etc/ssl/certs/ca-certificates.crt /run/kafka-ca/ca.crt > /run/trust/ca.pem",
+        ],
+        "securityContext": locked,
+        "resources": resources("50m", "32Mi", "64Mi"),
+        "volumeMounts": [mount("kafka-ca", "/run/kafka-ca"), {"name": "trust", "mountPath": "/run/trust"}],
     }
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -17,17 +19,38 @@ from tests.support.backends import Backend
 from tests.support.receivers import MailServer, WebhookServer
 
 
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """A folder of the session's own, gone with it.
+
+    Below pytest's common one the databases of a session that runs as root break as soon as another session begins: it
+    takes passage to that folder from everybody else, PostgreSQL's user too.
+    """
+    if config.option.basetemp is None:
+        folder = tempfile.mkdtemp(prefix="vongtay-tests-")
+        config.option.basetemp = folder
+        config.add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+
+
 @pytest.fixture(scope="session")
-def backend() -> Iterator[Backend]:
+def postgres_url() -> Iterator[str]:
+    """PostgreSQL for the whole session: SQLAlchemy URL of who may make databases."""
+    with ExitStack() as stack:
+        yield backends.start_postgres(stack)
+
+
+@pytest.fixture(scope="session")
+def backend(postgres_url: str) -> Iterator[Backend]:
     """Kafka and PostgreSQL for the whole session."""
     with ExitStack() as stack:
-        yield backends.start(stack)
+        kind = "containers" if backends.in_containers() else "embedded"
+        yield Backend(backends.start_kafka(stack), postgres_url, kind)
 
 
 @pytest.fixture
-async def fresh_database(backend: Backend) -> AsyncIterator[str]:
+async def fresh_database(postgres_url: str) -> AsyncIterator[str]:
     """SQLAlchemy URL of a new, empty database, dropped after the test."""
-    async with backends.database(backend.admin_url) as url:
+    async with backends.database(postgres_url) as url:
         yield url
 
 

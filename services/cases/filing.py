@@ -15,7 +15,8 @@ from services.cases.domain.attachments import Attachment, too_large
 from services.cases.domain.model import Actor, Case, Task, refuse
 from services.cases.downloads import file_answer
 from services.cases.office import Office
-from services.cases.reading import find_seen_case, find_seen_task, may_read_identity, reads_task_files
+from services.cases.reading import may_read_identity, reads_task_files
+from services.cases.seeing import seen_case, seen_task
 from services.cases.store import AttachmentFile
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import NotAllowedError
@@ -38,19 +39,14 @@ class Filing:
 
     async def case(self, scope: Scope, key: str, actor: Actor) -> Case:
         """The case, if the actor works on its child. Raises: 404, `NotAllowedError`."""
-        case = await find_seen_case(scope.connection, key, actor, scope.now)
-        if case is None:
-            raise HTTPException(404)
+        case = await seen_case(scope.connection, key, actor, scope.now)
         if not may_read_identity(actor, case, scope.now):
             raise NotAllowedError("The role works on no case")
         return case
 
     async def task(self, scope: Scope, task_id: str, actor: Actor) -> tuple[Case, Task]:
         """The task with its case, to the sector that was asked and to the commune. Raises: 404."""
-        found = await find_seen_task(scope.connection, task_id, actor, scope.now, with_words=True)
-        if found is None:
-            raise HTTPException(404)
-        return found
+        return await seen_task(scope.connection, task_id, actor, scope.now, with_words=True)
 
     async def take_in(
         self, request: Request, actor: Actor, case_id: str, task_id: str | None

@@ -79,6 +79,7 @@ def page_routes(shown: Shown, office: Office, live: LiveInbox) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     _inbox_pages(router, shown, live)
     _subscription_pages(router, shown, office)
+    _change_pages(router, shown, office)
     _log_pages(router, shown, office)
     return router
 
@@ -137,34 +138,6 @@ def _inbox_pages(router: APIRouter, shown: Shown, live: LiveInbox) -> None:
 
 
 def _subscription_pages(router: APIRouter, shown: Shown, office: Office) -> None:
-    def form(request: Request, principal: Principal, status: int = 200, **more: Any) -> Response:
-        language = language_of(request)
-        types = [(name, shown.texts.explanation(name, language)) for name in office.event_types(principal)]
-        groups = {
-            publisher: [pair for pair in types if pair[0].startswith(publisher + ".")]
-            for publisher in ("cases", "registry", "stats")
-        }
-        units = [(code, name) for code, name in shown.units.items() if principal.may_see(code)]
-        empty: dict[str, Any] = {
-            "channel": "webhook",
-            "name": "",
-            "target": "",
-            "event_types": [],
-            "units": None,
-            "language": language,
-        }
-        context = {"chosen": empty, "violations": (), **more}
-        return shown.pages.render(
-            request,
-            "subscription_new.html",
-            status=status,
-            channels=office.channels_for(principal),
-            groups={name: pairs for name, pairs in groups.items() if pairs},
-            units=sorted(units, key=lambda pair: pair[1]),
-            everywhere=principal.units == ALL_UNITS,
-            **context,
-        )
-
     @router.get("/subscriptions")
     async def show_subscriptions(request: Request, principal: SignedIn, deleted: UUID | None = None) -> Response:
         rows = await office.mine(principal)
@@ -178,7 +151,7 @@ def _subscription_pages(router: APIRouter, shown: Shown, office: Office) -> None
 
     @router.get("/subscriptions/new")
     async def show_form(request: Request, principal: SignedIn) -> Response:
-        return form(request, principal)
+        return _form(shown, office, request, principal)
 
     @router.post("/subscriptions")
     async def create(
@@ -202,15 +175,17 @@ def _subscription_pages(router: APIRouter, shown: Shown, office: Office) -> None
         try:
             created = await office.create(principal, Wanted.model_validate(chosen))
         except ValidationError as error:
-            return form(request, principal, 422, chosen=chosen, violations=violations_of(error, ""))
+            return _form(shown, office, request, principal, 422, chosen=chosen, violations=violations_of(error, ""))
         except Rejected as rejected:
-            return form(request, principal, 422, chosen=chosen, violations=rejected.violations)
+            return _form(shown, office, request, principal, 422, chosen=chosen, violations=rejected.violations)
         if created.secret is None:
             return RedirectResponse(f"{_NOTIFY}/subscriptions/{created.id}", 303)
         return shown.pages.render(
             request, "secret.html", headers=_ONCE, status=201, identifier=created.id, secret=created.secret, new=True
         )
 
+
+def _change_pages(router: APIRouter, shown: Shown, office: Office) -> None:
     @router.post("/subscriptions/{identifier}/rotate")
     async def rotate(request: Request, principal: SignedIn, identifier: str) -> Response:
         with found():
@@ -238,6 +213,37 @@ def _subscription_pages(router: APIRouter, shown: Shown, office: Office) -> None
             row = await office.change(principal, identifier, change)
         after = f"?deleted={row.id}" if change == "delete" else f"/{row.id}"
         return RedirectResponse(f"{_NOTIFY}/subscriptions{after}", 303)
+
+
+def _form(
+    shown: Shown, office: Office, request: Request, principal: Principal, status: int = 200, **more: Any
+) -> Response:
+    language = language_of(request)
+    types = [(name, shown.texts.explanation(name, language)) for name in office.event_types(principal)]
+    groups = {
+        publisher: [pair for pair in types if pair[0].startswith(publisher + ".")]
+        for publisher in ("cases", "registry", "stats")
+    }
+    units = [(code, name) for code, name in shown.units.items() if principal.may_see(code)]
+    empty: dict[str, Any] = {
+        "channel": "webhook",
+        "name": "",
+        "target": "",
+        "event_types": [],
+        "units": None,
+        "language": language,
+    }
+    context = {"chosen": empty, "violations": (), **more}
+    return shown.pages.render(
+        request,
+        "subscription_new.html",
+        status=status,
+        channels=office.channels_for(principal),
+        groups={name: pairs for name, pairs in groups.items() if pairs},
+        units=sorted(units, key=lambda pair: pair[1]),
+        everywhere=principal.units == ALL_UNITS,
+        **context,
+    )
 
 
 def _log_pages(router: APIRouter, shown: Shown, office: Office) -> None:

@@ -10,6 +10,7 @@ from shared.reference.deadlines import Deadlines
 from shared.reference.exchange import Dhis2Words, Exchange
 from shared.reference.files import ReferenceDataError
 from shared.reference.forms import Forms
+from shared.reference.intake import Intake
 from shared.reference.keeping import Keeping
 from shared.reference.quality import Quality
 from shared.reference.registry_fields import RegistryFields
@@ -48,5 +49,6 @@ def check() -> dict[str, int]:
         "acts": len(Keeping.load().acts.on(date.max).roles),
         "trust": len(TrustOrders.load()),
         "quality": len(Quality.load().rules),
+        "intake": len(Intake.load()),
         **{name: len(Terms.load(name).codes()) for name in Terms.names()},
     }

@@ -13,6 +13,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -53,19 +54,40 @@ def new_prefix() -> str:
     return f"test-{uuid4().hex[:12]}."
 
 
-def start(stack: ExitStack) -> Backend:
-    """Start both; `stack` ends them."""
-    if docker_has(KAFKA_IMAGE) and docker_has(POSTGRES_IMAGE):
-        return _containers(stack)
-    folder = Path(tempfile.mkdtemp(prefix="vongtay-test-"))
-    stack.callback(shutil.rmtree, folder, ignore_errors=True)
-    postgres = EmbeddedPostgres(folder / "postgres", services=(), durable=False)
+def start_postgres(stack: ExitStack) -> str:
+    """Start PostgreSQL; `stack` ends it. Out: the SQLAlchemy URL of who may make databases."""
+    if in_containers():
+        from testcontainers.postgres import PostgresContainer
+
+        return stack.enter_context(PostgresContainer(POSTGRES_IMAGE, driver="asyncpg")).get_connection_url()
+    postgres = EmbeddedPostgres(_folder(stack), services=(), durable=False)
     stack.callback(postgres.stop)
     postgres.start()
-    kafka = EmbeddedKafka(folder / "kafka", heap_mb=384)
+    return postgres.admin_url
+
+
+def start_kafka(stack: ExitStack) -> str:
+    """Start Kafka; `stack` ends it. Out: where clients begin."""
+    if in_containers():
+        from testcontainers.kafka import KafkaContainer
+
+        return str(stack.enter_context(KafkaContainer(KAFKA_IMAGE).with_kraft()).get_bootstrap_server())
+    kafka = EmbeddedKafka(_folder(stack), heap_mb=384)
     stack.callback(kafka.kill)
     kafka.start()
-    return Backend(kafka.bootstrap, postgres.admin_url, "embedded")
+    return kafka.bootstrap
+
+
+def _folder(stack: ExitStack) -> Path:
+    folder = Path(tempfile.mkdtemp(prefix="vongtay-test-"))
+    stack.callback(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+@cache
+def in_containers() -> bool:
+    """Whether both run in containers, which is asked once."""
+    return docker_has(KAFKA_IMAGE) and docker_has(POSTGRES_IMAGE)
 
 
 def docker_has(image: str) -> bool:
@@ -81,16 +103,6 @@ def _succeeds(command: list[str], seconds: float) -> bool:
         return subprocess.run(command, capture_output=True, timeout=seconds, check=False).returncode == 0
     except subprocess.TimeoutExpired:
         return False
-
-
-def _containers(stack: ExitStack) -> Backend:
-    from testcontainers.kafka import KafkaContainer
-    from testcontainers.postgres import PostgresContainer
-
-    postgres = stack.enter_context(PostgresContainer(POSTGRES_IMAGE, driver="asyncpg"))
-    kafka = KafkaContainer(KAFKA_IMAGE).with_kraft()
-    stack.enter_context(kafka)
-    return Backend(kafka.get_bootstrap_server(), postgres.get_connection_url(), "containers")
 
 
 @asynccontextmanager

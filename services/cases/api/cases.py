@@ -17,7 +17,8 @@ from services.cases.domain.acts import Act
 from services.cases.domain.model import BAN, BAN_DECISION, Actor, Case
 from services.cases.domain.rules import open_acts
 from services.cases.office import Office, coarse
-from services.cases.reading import actor_of, find_seen_case, may_follow_case
+from services.cases.reading import actor_of, may_follow_case
+from services.cases.seeing import seen_case
 from services.cases.store import CaseFilter, Place
 from shared.contracts.errors import Rejected
 from shared.identity import NotAllowedError, Permission, Principal, SignedIn
@@ -78,7 +79,7 @@ class CaseRoutes:
     async def case(self, key: str, principal: SignedIn) -> dict[str, Any]:
         """One case by id or code: coarse facts, clocks, tasks, and the acts open to the caller."""
         async with self.office.scope() as scope:
-            found = await seen_case(scope.connection, key, principal, scope.now)
+            found = await seen_case(scope.connection, key, actor_of(principal), scope.now)
             return case_json(found, principal, scope.now, await _siblings(scope.connection, found))
 
     async def identity(self, key: str, principal: SignedIn) -> Any:
@@ -88,7 +89,7 @@ class CaseRoutes:
         """
         actor, reader = actor_of(principal), self.office.desk.files.reader
         async with self.office.scope() as scope:
-            found = await seen_case(scope.connection, key, principal, scope.now)
+            found = await seen_case(scope.connection, key, actor, scope.now)
             basis = await reader.admit(scope.connection, found, actor, "api", scope.now)
             if basis is None:
                 return outside(found, actor, scope.now)
@@ -100,9 +101,9 @@ class CaseRoutes:
     async def act(self, case_id: str, request: ActRequest, principal: SignedIn) -> dict[str, Any]:
         """Do something to a case. 409 where somebody was faster, 422 with rule and law where it is not open."""
         async with self.office.scope() as scope:
-            await seen_case(scope.connection, case_id, principal, scope.now)
+            actor = actor_of(principal)
+            await seen_case(scope.connection, case_id, actor, scope.now)
             try:
-                actor = actor_of(principal)
                 after = await self.office.desk.cases.act(scope, case_id, request.act, actor, request.version)
             except Rejected as rejected:
                 raise conflict(rejected) from None
@@ -116,14 +117,6 @@ def add_routes(api: APIRouter, office: Office) -> None:
     api.get("/cases/{key}")(routes.case)
     api.get("/cases/{key}/identity")(routes.identity)
     api.post("/cases/{case_id}/acts")(routes.act)
-
-
-async def seen_case(connection: AsyncConnection, key: str, principal: Principal, now: datetime) -> Case:
-    """The case, if the caller sees it; otherwise it does not exist for them."""
-    found = await find_seen_case(connection, key, actor_of(principal), now)
-    if found is None:
-        raise HTTPException(404)
-    return found
 
 
 def outside(case: Case, actor: Actor, now: datetime) -> JSONResponse:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Query
+from fastapi import APIRouter, Depends, Query
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.cases import store
@@ -13,7 +13,8 @@ from services.cases.domain.acts import ConcernAct
 from services.cases.domain.model import Case
 from services.cases.domain.rules import open_concern_acts
 from services.cases.office import Office, coarse
-from services.cases.reading import actor_of, find_seen_concern, may_open
+from services.cases.reading import actor_of, may_open
+from services.cases.seeing import seen_concern
 from services.cases.store import ConcernFile
 from shared.contracts.agency import ConcernReported
 from shared.contracts.errors import Rejected, refuse_unstorable
@@ -80,12 +81,9 @@ class IntakeRoutes:
         """Decide on a report that waits: open, link, dismiss, forward, answer; and on any: when it was received."""
         actor = actor_of(principal)
         async with self.office.scope() as scope:
-            found = await find_seen_concern(scope.connection, concern_id, actor, scope.now)
-            if found is None:
-                raise HTTPException(404)
+            file, _ = await seen_concern(scope.connection, concern_id, actor, scope.now)
             try:
-                concern = found[0].concern
-                after = await self.office.desk.intake.act(scope, concern.id, request.act, actor, request.version)
+                after = await self.office.desk.intake.act(scope, file.concern.id, request.act, actor, request.version)
             except Rejected as rejected:
                 raise conflict(rejected) from None
             now_of = await store.find_case(scope.connection, after.concern.case_id) if after.concern.case_id else None

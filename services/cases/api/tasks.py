@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, HTTPException, Query
 from pydantic import Field
 from sqlalchemy import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases import store
 from services.cases.domain.acts import MaybeWords
 from services.cases.domain.acts.base import Typed
 from services.cases.domain.model import Case, Task
 from services.cases.office import Office
-from services.cases.reading import Reading, actor_of, find_seen_task, may_answer, may_read_identity
+from services.cases.reading import Reading, actor_of, may_answer, may_read_identity
+from services.cases.seeing import seen_task
 from services.cases.store import TaskFilter
 from shared.contracts.vocabulary import Moment, Sector
-from shared.identity import NotAllowedError, Principal, SignedIn
+from shared.identity import NotAllowedError, SignedIn
 
 _PAGE = 100
 _COARSE = (
@@ -110,7 +109,7 @@ class TaskRoutes:
         """
         actor = actor_of(principal)
         async with self.office.scope() as scope:
-            case, found = await _seen_task(scope.connection, task_id, principal, scope.now)
+            case, found = await seen_task(scope.connection, task_id, actor, scope.now)
             if may_answer(actor, found, case):
                 case = await self.office.desk.tasks.see(scope, case, task_id, actor)
                 found = case.task(task_id) or found
@@ -128,7 +127,7 @@ class TaskRoutes:
         """What the asked sector needs of the child for this task, while the task is open; remembered."""
         actor = actor_of(principal)
         async with self.office.scope() as scope:
-            case, found = await _seen_task(scope.connection, task_id, principal, scope.now)
+            case, found = await seen_task(scope.connection, task_id, actor, scope.now)
             if not may_answer(actor, found, case):
                 raise NotAllowedError("Only the asked sector needs this")
             await self.office.desk.files.reader.remember_task(scope.connection, case, actor, scope.now)
@@ -169,16 +168,6 @@ def add_routes(api: APIRouter, office: Office) -> None:
     api.get("/tasks/{task_id}")(routes.task)
     api.get("/tasks/{task_id}/child")(routes.child)
     api.post("/tasks/{task_id}/answers")(routes.answer)
-
-
-async def _seen_task(
-    connection: AsyncConnection, task_id: str, principal: Principal, now: datetime
-) -> tuple[Case, Task]:
-    """The task, if the caller may know of it; otherwise it does not exist for them."""
-    found = await find_seen_task(connection, task_id, actor_of(principal), now)
-    if found is None:
-        raise HTTPException(404)
-    return found
 
 
 def _row_json(row: RowMapping) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from starlette.responses import RedirectResponse, Response
 from services.cases import forms, store
 from services.cases.domain import team
 from services.cases.domain.model import Actor, Case
-from services.cases.pages.room import Room, form_of, typed
+from services.cases.pages.room import Room, form_of, page_of, typed
 from services.cases.pages.team import ASKED_KINDS, name_of, team_of
 from services.cases.reading import actor_of, may_find_case, may_see_case, people_of
+from services.cases.seeing import seen_case
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Directory, NotAllowedError, Principal, SignedIn, identity_of
 from shared.messaging.router import Scope
@@ -86,9 +87,9 @@ class AccessPages:
     async def reads(self, request: Request, key: str, principal: Principal) -> Response:
         """Who read one case's identity: for who leads it, and the coordinator."""
         actor, directory = actor_of(principal), identity_of(request).directory
-        page = _page(request)
+        page = page_of(request, digits=6)
         async with self.room.office.scope() as scope:
-            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
+            case = await seen_case(scope.connection, key, actor, scope.now)
             if not team.oversees(case, actor):
                 raise NotAllowedError("The role does not oversee the case")
             rows, total = await store.reads_of_case(scope.connection, case.id, limit=_PAGE, offset=(page - 1) * _PAGE)
@@ -107,7 +108,7 @@ class AccessPages:
 
     async def mine(self, request: Request, principal: Principal) -> Response:
         """What the reader opened themselves."""
-        page = _page(request)
+        page = page_of(request, digits=6)
         if principal.role.value not in team.ASKING:
             raise NotAllowedError("The role opens no case")
         async with self.room.office.scope() as scope:
@@ -183,11 +184,6 @@ class AccessPages:
 
 def _named(rows: Sequence[RowMapping], directory: Directory) -> list[dict[str, Any]]:
     return [{**row, "name": name_of(directory, row["who"])} for row in rows]
-
-
-def _page(request: Request) -> int:
-    number = request.query_params.get("page", "1")
-    return max(1, int(number)) if number.isdecimal() and len(number) < 7 else 1
 
 
 def routes(room: Room) -> APIRouter:

@@ -19,6 +19,7 @@ from services.cases.pages.papers import few_documents
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.pages.team import team_of
 from services.cases.reading import actor_of, as_offered, may_follow_case, may_see_case, sees_cases_of
+from services.cases.seeing import seen_case
 from services.cases.store import ConcernFile
 from services.cases.views import Names, Shown
 from shared.contracts.errors import Rejected, Violation
@@ -79,25 +80,26 @@ class CasePage:
         """A case: its clocks, the child, what can be done, and one timeline of all sectors."""
         actor = actor_of(principal)
         async with self.room.office.scope() as scope:
-            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
+            case = await seen_case(scope.connection, key, actor, scope.now)
             if case.code == key:
                 return RedirectResponse(f"/cases/c/{case.id}", 303)
             # The commune to which a case is offered sees what it is, not what was done in it.
             led = may_follow_case(actor, case, scope.now)
-            reports, reports_in_all = await self._reports(scope, case) if led else ([], 0)
             reader = self.room.office.desk.files.reader
             reads = await reader.admit(scope.connection, case, actor, "case", scope.now) is not None
-            readings = [
-                (file, await reader.shown(scope.connection, file, actor) if reads else None) for file in reports
-            ]
             history = NOTHING
             owed: Mapping[str, Shown] = {}
             documents = None
+            reports: Sequence[ConcernFile] = ()
             if led:
                 asked, names = Asked.read(request.query_params), self.room.names(request)
                 history = await history_of(scope, case, actor, reader, names, asked, reads)
                 documents = await few_documents(self.room, request, scope, case, actor)
+                reports = await self._reports(scope, case, documents.reports)
                 owed = await self._owed(scope, case, names, reads)
+            readings = [
+                (file, await reader.shown(scope.connection, file, actor) if reads else None) for file in reports
+            ]
             team = team_of(case, actor, scope.now, identity_of(request).directory)
             begun = await self.room.office.desk.drafts.listed(scope, actor, f"case/{case.id}/")
             target = await store.find_case(scope.connection, case.merged_into) if case.merged_into else None
@@ -109,7 +111,6 @@ class CasePage:
             readings=readings,
             reads=reads,
             history=history,
-            reports_in_all=reports_in_all,
             owed=owed,
             tasks=_tasks_shown(case),
             clocks=Clocks.of(case if led else as_offered(case)),
@@ -131,13 +132,13 @@ class CasePage:
             done=request.query_params.get("done"),
         )
 
-    async def _reports(self, scope: Scope, case: Case) -> tuple[list[ConcernFile], int]:
-        """The report for which the case was opened and the newest others, oldest first; and of how many."""
-        newest, total = await store.newest_concerns(scope.connection, case.id, limit=_REPORTS)
+    async def _reports(self, scope: Scope, case: Case, newest: Sequence[ConcernFile]) -> Sequence[ConcernFile]:
+        """The report for which the case was opened and the newest others, oldest first."""
+        newest = newest[:_REPORTS]
         if all((file.part or file.concern.id) != case.concern_id for file in newest):
             first = await store.find_concern(scope.connection, case.concern_id)
             newest = [*newest[: _REPORTS - 1], first] if first else newest
-        return newest[::-1], total
+        return newest[::-1]
 
     async def _owed(self, scope: Scope, case: Case, names: Names, reads: bool) -> dict[str, Shown]:
         """What a sector said to which the commune owes a word, by task, opened for who reads it."""
@@ -157,7 +158,7 @@ class CasePage:
         actor = actor_of(principal)
         try:
             async with self.room.office.scope() as scope:
-                case = await self.room.seen_case(scope.connection, key, actor, scope.now)
+                case = await seen_case(scope.connection, key, actor, scope.now)
                 after = await self.room.office.desk.cases.act(
                     scope, case.id, forms.case_act(form, local_day(scope.now)), actor, forms.version_of(form)
                 )

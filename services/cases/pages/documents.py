@@ -27,6 +27,7 @@ from services.cases.pages.papers import Documents, all_documents, documents_of_t
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.printing import Printing
 from services.cases.reading import actor_of, concern_basis, may_follow_case, reads_task_files
+from services.cases.seeing import seen_case, seen_concern
 from services.cases.views import Names
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import NotAllowedError, Principal, SignedIn, Uploading
@@ -62,7 +63,7 @@ class DocumentPages:
         """A case's papers and files on a page of their own."""
         actor = actor_of(principal)
         async with self.office.scope() as scope:
-            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
+            case = await seen_case(scope.connection, key, actor, scope.now)
             if not may_follow_case(actor, case, scope.now):
                 raise HTTPException(404)
             documents = await all_documents(self.room, request, scope, case, actor)
@@ -93,7 +94,7 @@ class DocumentPages:
         """Attach a file to a case."""
         actor = actor_of(principal)
         async with self.office.scope() as scope:
-            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
+            case = await seen_case(scope.connection, key, actor, scope.now)
         _, fields, violations = await self.filing.take_in(request, actor, case.id, None)
         if violations:
             return await self.documents(request, key, principal, fields, violations)
@@ -155,7 +156,7 @@ class DocumentPages:
         """A report as form 01."""
         actor = actor_of(principal)
         async with self.office.scope() as scope:
-            file, case = await self.room.seen_concern(scope.connection, key, actor, scope.now)
+            file, case = await seen_concern(scope.connection, key, actor, scope.now)
             reader = self.office.desk.files.reader
             reading = await reader.report_for(scope.connection, file, actor, "print", scope.now)
             if reading is None or concern_basis(actor, file, case, scope.now) is None:

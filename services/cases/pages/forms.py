@@ -20,6 +20,7 @@ from services.cases.domain.rules import refusal
 from services.cases.pages.history import opened_lines
 from services.cases.pages.room import Room, form_of, typed
 from services.cases.reading import actor_of, may_see_case
+from services.cases.seeing import seen_case
 from services.cases.store import Line, LineFilter
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import ChildDescription
@@ -75,7 +76,7 @@ class FormPages:
         actor = actor_of(principal)
         office = self.room.office
         async with office.scope() as scope:
-            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
+            case = await seen_case(scope.connection, key, actor, scope.now)
             draft = await office.desk.drafts.open(scope, actor, f"case/{case.id}/{act}")
             values: Mapping[str, str] = sent.values if sent else draft.first()
             form = filling.edition(act, values, local_day(scope.now))
@@ -101,7 +102,7 @@ class FormPages:
         actor = actor_of(principal)
         office = self.room.office
         async with office.scope() as scope:
-            case = await self.room.seen_case(scope.connection, key, actor, scope.now)
+            case = await seen_case(scope.connection, key, actor, scope.now)
             form = filling.edition(act, given, local_day(scope.now))
             if form is None:
                 raise HTTPException(404)

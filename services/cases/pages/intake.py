@@ -18,6 +18,7 @@ from services.cases.domain.team import glass_of
 from services.cases.pages.room import Room, form_of, several, typed
 from services.cases.reading import Reading, actor_of, may_see_case, may_see_concern
 from services.cases.report_form import Typed
+from services.cases.seeing import seen_concern
 from services.cases.store import ConcernFile
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import FORM_FIELD, Permission, Principal, SignedIn, permit
@@ -139,7 +140,7 @@ class IntakePages:
         """A report, with what the reader may read of it and do with it."""
         actor = actor_of(principal)
         async with self.room.office.scope() as scope:
-            file, case = await self.room.seen_concern(scope.connection, key, actor, scope.now)
+            file, case = await seen_concern(scope.connection, key, actor, scope.now)
             reading = await self.desk.files.reader.report_for(scope.connection, file, actor, "report", scope.now)
             glass = glass_of(case, actor, scope.now) if case is not None else None
             sees_case = case is not None and may_see_case(actor, case, scope.now)
@@ -171,7 +172,7 @@ class IntakePages:
         actor = actor_of(principal)
         try:
             async with self.room.office.scope() as scope:
-                file, _ = await self.room.seen_concern(scope.connection, key, actor, scope.now)
+                file, _ = await seen_concern(scope.connection, key, actor, scope.now)
                 after = await self.desk.intake.act(
                     scope, file.concern.id, forms.concern_act(form), actor, forms.version_of(form)
                 )

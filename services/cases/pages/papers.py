@@ -14,7 +14,7 @@ from services.cases.documents import FORM_KINDS, KIND_OF, form_code
 from services.cases.domain.attachments import require_may_attach
 from services.cases.domain.model import Actor, Case, Task
 from services.cases.downloads import may_be_shown
-from services.cases.pages.room import Room
+from services.cases.pages.room import Room, page_of
 from services.cases.reading import may_read_identity
 from services.cases.store import AttachmentFile, ConcernFile, Line
 from shared.contracts.errors import Rejected
@@ -92,7 +92,7 @@ async def few_documents(room: Room, request: Request, scope: Scope, case: Case, 
 
 async def all_documents(room: Room, request: Request, scope: Scope, case: Case, actor: Actor) -> Documents:
     """As the address asks: the newest of each form and a page of the files, or a page of one form's papers."""
-    page = _page_of(request.query_params.get("page", ""))
+    page = page_of(request)
     chosen = request.query_params.get("form", "")
     connection, place = scope.connection, {"limit": PAGE, "offset": (page - 1) * PAGE}
     papers: list[Paper] = []
@@ -203,7 +203,3 @@ def _address(case: Case) -> str:
 
 def _pages(total: int) -> int:
     return max(1, -(-total // PAGE))
-
-
-def _page_of(number: str) -> int:
-    return max(1, int(number)) if number.isascii() and number.isdecimal() and len(number) < 5 else 1

@@ -4,19 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
-from fastapi import HTTPException, Request
-from sqlalchemy.ext.asyncio import AsyncConnection
+from fastapi import Request
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
 from services.cases import views as v
-from services.cases.domain.model import Actor, Case
 from services.cases.office import Office
-from services.cases.reading import find_seen_case, find_seen_concern
-from services.cases.store import ConcernFile
 from shared.reference.units import Units
 from shared.web.i18n import place_key
 from shared.web.pages import Pages, language_of
@@ -60,22 +55,6 @@ class Room:
 
         return v.Names(say, language_of(request), self.pages.unit_name)
 
-    async def seen_case(self, connection: AsyncConnection, key: str, actor: Actor, now: datetime) -> Case:
-        """The case, if the actor sees it; otherwise it does not exist for them."""
-        found = await find_seen_case(connection, key, actor, now)
-        if found is None:
-            raise HTTPException(404)
-        return found
-
-    async def seen_concern(
-        self, connection: AsyncConnection, key: str, actor: Actor, now: datetime
-    ) -> tuple[ConcernFile, Case | None]:
-        """The report with its case, if the actor sees it; otherwise it does not exist for them."""
-        found = await find_seen_concern(connection, key, actor, now)
-        if found is None:
-            raise HTTPException(404)
-        return found
-
     def unit_options(self) -> list[tuple[str, str]]:
         """Today's communes, by code and name, in the order of their names."""
         return self._options
@@ -99,6 +78,12 @@ def several(form: FormData, without: Sequence[str] = ()) -> dict[str, list[str]]
         if isinstance(value, str) and name not in without:
             texts.setdefault(name, []).append(_text(value))
     return texts
+
+
+def page_of(request: Request, digits: int = 4) -> int:
+    """Which page of a list an address asks for, from 1; the first where it says no number, or one of more digits."""
+    number = request.query_params.get("page", "")
+    return max(1, int(number)) if number.isascii() and number.isdecimal() and len(number) <= digits else 1
 
 
 def _text(value: str) -> str:

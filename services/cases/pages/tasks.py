@@ -8,14 +8,15 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.cases import forms, store
-from services.cases.domain.model import COMMUNE, Actor, Case, Task
+from services.cases.domain.model import COMMUNE, Actor, Task
 from services.cases.domain.rules import open_acts
-from services.cases.pages.room import Room, form_of, typed
-from services.cases.reading import actor_of, find_seen_task, may_answer, may_read_identity, may_see_case
+from services.cases.pages.room import Room, form_of, page_of, typed
+from services.cases.reading import actor_of, may_answer, may_read_identity, may_see_case
+from services.cases.seeing import seen_task
 from services.cases.store import TaskFilter
 from services.cases.views import TASK_STATES
 from shared.contracts.errors import Rejected, Violation
@@ -53,7 +54,7 @@ class TaskPages:
         asked = request.query_params
         default = "" if actor.role == "coordinator" else "commune"
         wanted = replace(filter_of(asked, default), reader=actor.id)
-        page = _page_of(asked.get("page", "1"))
+        page = page_of(request)
         async with self.room.office.scope() as scope:
             rows, total = await store.list_tasks(
                 scope.connection, actor.units, wanted, scope.now, limit=_PAGE, offset=(page - 1) * _PAGE
@@ -86,7 +87,7 @@ class TaskPages:
         actor = actor_of(principal)
         desk = self.room.office.desk
         async with self.room.office.scope() as scope:
-            case, task = await self._case_of(scope, task_id, actor)
+            case, task = await seen_task(scope.connection, task_id, actor, scope.now)
             asked = may_answer(actor, task, case)
             if asked:
                 case = await desk.tasks.see(scope, case, task_id, actor)
@@ -131,7 +132,7 @@ class TaskPages:
         actor = actor_of(principal)
         try:
             async with self.room.office.scope() as scope:
-                case, task = await self._case_of(scope, task_id, actor)
+                case, task = await seen_task(scope.connection, task_id, actor, scope.now)
                 if not may_answer(actor, task, case) and not may_read_identity(actor, case, scope.now):
                     raise NotAllowedError("The role answers no tasks")
                 given = answer_of(form)
@@ -150,13 +151,6 @@ class TaskPages:
             ]
             return await self.task(request, task_id, principal, form, violations)
         return RedirectResponse(f"/cases/tasks/{taker}?done=answer", 303)
-
-    async def _case_of(self, scope: Scope, task_id: str, actor: Actor) -> tuple[Case, Task]:
-        """The task, if the actor's sector was asked or the actor sees its case; otherwise it is not there."""
-        found = await find_seen_task(scope.connection, task_id, actor, scope.now)
-        if found is None:
-            raise HTTPException(404)
-        return found
 
     async def _successor(self, scope: Scope, task: Task) -> str | None:
         """The task that took this one's place, where the same sector answers it."""
@@ -243,10 +237,6 @@ def filter_of(asked: Mapping[str, str], default: str) -> TaskFilter:
         unit=asked.get("unit") or None,
         overdue=asked.get("overdue") == "1",
     )
-
-
-def _page_of(number: str) -> int:
-    return max(1, int(number)) if number.isdecimal() and len(number) < 5 else 1
 
 
 def _address(asked: Mapping[str, str], page: int) -> str:

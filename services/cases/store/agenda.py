@@ -25,11 +25,12 @@ _REASONS: Final = {
 }
 REASONS: Final = tuple(_REASONS)
 _COLUMNS: Final = "id, code, unit, kind, risk, step, identity, verified, review, next_due, handover_to"
-_OF_CLOCKS: Final = (
-    "FROM deadline WHERE case_id = shown.id AND state IN ('running', 'nearing', 'missed') ORDER BY due, id"
-)
 # Its running clocks, the soonest first: of what kind, and until when.
-_CLOCKS: Final = f"ARRAY(SELECT kind {_OF_CLOCKS}) AS clocks, ARRAY(SELECT due {_OF_CLOCKS}) AS dues"
+_CLOCKS: Final = "coalesce(running.kinds, '{}') AS clocks, coalesce(running.dues, '{}') AS dues"
+_RUNNING: Final = """CROSS JOIN LATERAL (
+    SELECT array_agg(kind ORDER BY due, id) AS kinds, array_agg(due ORDER BY due, id) AS dues
+    FROM deadline WHERE case_id = shown.id AND state IN ('running', 'nearing', 'missed')
+) AS running"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,7 @@ async def cases_waiting(
         text(
             f"""WITH due AS (SELECT id, min(place) AS place FROM ({parts}) AS part GROUP BY id)
                 SELECT {", ".join(f"shown.{name.strip()}" for name in _COLUMNS.split(","))}, due.place, {_CLOCKS}
-                FROM due JOIN cases AS shown ON shown.id = due.id
+                FROM due JOIN cases AS shown ON shown.id = due.id {_RUNNING}
                 ORDER BY due.place, shown.next_due NULLS LAST, shown.id"""
         ),
         {"now": now, "limit": limit, **whose.values()},
@@ -76,7 +77,7 @@ async def handovers_to(connection: AsyncConnection, whose: Whose, limit: int) ->
     rows = await connection.execute(
         text(
             f"""SELECT {_COLUMNS}, {_CLOCKS}
-                FROM cases AS shown WHERE status = 'open' AND handover_to IS NOT NULL
+                FROM cases AS shown {_RUNNING} WHERE status = 'open' AND handover_to IS NOT NULL
                 {in_units(whose.units, "handover_to")} AND {not_kept_out("id")} ORDER BY next_due, id LIMIT :limit"""
         ),
         {"limit": limit, "reader": whose.reader, **units_of(whose.units)},

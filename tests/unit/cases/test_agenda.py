@@ -8,7 +8,7 @@ import pytest
 from services.cases.domain.agenda import AWAITED, STEPS, likely_act, next_acts
 from services.cases.domain.model import INITIAL, PLAN, Actor, Clock
 from services.cases.domain.rules import RULES, open_acts
-from tests.unit.cases.test_domain import CHAIR, COORDINATOR, NOW, WORKER, opened, planned
+from tests.support.made_up import CHAIR, COORDINATOR, NOW, WORKER, opened, planned
 
 
 def test_the_soonest_clock_says_what_comes_first() -> None:

@@ -26,8 +26,8 @@ from shared.contracts import cases as events
 from shared.contracts.errors import Rejected
 from shared.reference.calendar import LOCAL, WorkCalendar
 from shared.reference.deadlines import Deadline, DeadlineRule, Deadlines, LocalRule
-from tests.unit.cases.test_domain import CHAIR, CHILD, UNIT, WORKER, concern, rule_of, said
-from tests.unit.cases.test_domain import world as made_up
+from tests.support.made_up import CHAIR, CHILD, UNIT, WORKER, concern, rule_of, said
+from tests.support.made_up import world as made_up
 
 # Monday morning; with the holiday on the 24th the plan is due at the end of the Tuesday after.
 MONDAY = datetime(2026, 11, 23, 9, tzinfo=LOCAL)

@@ -1,20 +1,15 @@
 """The state machine of a case: what is open to whom, what each act says, how the law's clocks run."""
 
-import itertools
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from services.cases.domain import acts, cases, concerns, ending, identifying, opening, tasks
+from services.cases.domain import acts, cases, ending, identifying, tasks
 from services.cases.domain.forms import totals
 from services.cases.domain.model import (
     APPROVAL,
-    BAN,
-    BAN_DECISION,
-    CARE_HANDOVER,
-    CASE_HANDOVER,
     EMERGENCY,
     INITIAL,
     PLAN,
@@ -22,126 +17,29 @@ from services.cases.domain.model import (
     SYSTEM,
     Actor,
     Case,
-    Concern,
     Decision,
-    World,
 )
 from services.cases.domain.rules import CONCERN_RULES, RULES, concern_refusal, open_acts, refusal
 from shared.contracts import cases as events
 from shared.contracts.errors import Rejected
-from shared.contracts.vocabulary import ChildDescription
-from shared.reference.forms import Forms
-from shared.reference.terms import answers_in
+from tests.support.made_up import (
+    CHAIR,
+    CHILD,
+    COORDINATOR,
+    NOW,
+    UNIT,
+    WORKER,
+    concern,
+    do,
+    initial,
+    opened,
+    planned,
+    review,
+    rule_of,
+    said,
+    world,
+)
 from tests.support.rated import HARM_ROWS, RATED, ROWS
-
-NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
-UNIT = "05443"
-WORKER = Actor("lan.worker", "Lan", "worker", frozenset({UNIT}))
-CHAIR = Actor("binh.chair", "Bình", "chair", frozenset({UNIT}))
-COORDINATOR = Actor("ha.coordinator", "Hà", "coordinator", "all")
-NO_CASE = acts.DismissConcern(reason="hoax", words="Đã gọi lại")
-CHILD = ChildDescription(name="Trẻ thử", age=7)
-NUMBERS = itertools.count(1)
-LENGTHS = {
-    EMERGENCY: timedelta(hours=12),
-    PLAN: timedelta(days=7),
-    APPROVAL: timedelta(days=2),
-    SEPARATION: timedelta(days=15),
-    INITIAL: timedelta(hours=12),
-    BAN_DECISION: timedelta(hours=12),
-    BAN: timedelta(days=3),
-    CARE_HANDOVER: timedelta(days=21),
-    CASE_HANDOVER: timedelta(days=1),
-}
-
-
-@dataclass(frozen=True)
-class Due:
-    due: datetime
-    nearing_at: datetime
-    legal_source: str = "Nghị định 56/2017"
-    working_days: bool = False
-    pausable: tuple[str, ...] = ()
-    pause_days: int = 0
-    set_by: str | None = None
-
-
-def world(now: datetime = NOW) -> World:
-    return World(
-        now=now,
-        start=lambda kind, at, _unit="": Due(at + LENGTHS[kind], at + LENGTHS[kind] * 0.75),
-        new_id=lambda: f"{now.isoformat()}-{next(NUMBERS)}",
-        units=frozenset({UNIT, "05455"}),
-        task_kinds=frozenset({"verification", "medical-examination"}),
-        outcomes=frozenset({"safe", "unfounded"}),
-        measures=frozenset({"separation", "safe-place"}),
-        separating=frozenset({"separation"}),
-        dismissals=frozenset({"hoax"}),
-        forms=Forms.load(),
-        codes=answers_in,
-        service_tasks={"medical": "medical-examination", "legal": "verification"},
-        kinds=frozenset({"violence", "neglect", "domestic-violence"}),
-        environments=frozenset({"family", "school"}),
-        harmers=frozenset({"parent", "teacher"}),
-        cares=frozenset({"kinship", "facility"}),
-        closing={"unfounded": frozenset({"unfounded"})},
-    )
-
-
-def concern(**changes: object) -> Concern:
-    base = Concern(
-        id="concern-1",
-        code="BT-2026-000001",
-        unit=UNIT,
-        sex="female",
-        age_band="6-10",
-        kind="violence",
-        danger_now="no",
-        sector="hotline",
-        channel="hotline-111",
-        received_at=NOW,
-    )
-    return replace(base, **changes)  # type: ignore[arg-type]
-
-
-def opened(danger: str = "no", received_at: datetime = NOW) -> Decision:
-    return opening.open_case(
-        concern(danger_now=danger, received_at=received_at), "case-1", "TN-2026-000001", CHILD, world(), by_person=False
-    )
-
-
-def said(decision: Decision) -> list[str]:
-    return [happening.model.TYPE.removeprefix("vn.vongtay.cases.") for happening in decision.happenings]
-
-
-def rule_of(error: pytest.ExceptionInfo[Rejected]) -> str:
-    return error.value.violations[0].rule
-
-
-def initial(level: str, rating: str = "medium", conclusion: str = "Trẻ cần được theo dõi thêm tại nhà.") -> acts.Act:
-    return acts.ACT.validate_python(
-        {
-            "act": "assess-initial",
-            "ratings": dict.fromkeys(ROWS, rating),
-            "level": level,
-            "conclusion": conclusion,
-        }
-    )
-
-
-def do(case: Case, act: dict[str, object], actor: Actor = WORKER, now: datetime = NOW) -> Case:
-    return cases.decide(case, acts.ACT.validate_python(act), actor, world(now)).case
-
-
-def review(**changes: object) -> dict[str, object]:
-    """A review as form 06 needs it."""
-    rated = {"ratings": dict.fromkeys(ROWS, "low"), "level": "low"}
-    return {"act": "hold-review", "outcome": "close", "findings": "Trẻ ổn định", **rated, **changes}
-
-
-def planned() -> Case:
-    case = cases.decide(opened().case, initial("medium"), WORKER, world()).case
-    return do(case, {"act": "draft-plan", "goals": "An toàn", "activities": "Thăm mỗi tuần"})
 
 
 def test_danger_now_starts_the_twelve_hours_from_receipt_and_asks_police_and_health() -> None:
@@ -559,94 +457,6 @@ def test_nobody_to_choose_from_leaves_the_child_unidentified_until_more_is_known
     decision = identifying.identified(opened().case, None, [])
     assert (decision.case.identity, [entry.kind for entry in decision.entries]) == ("none", ["child.not-found"])
     assert "choose-child" not in open_acts(decision.case, WORKER)
-
-
-def test_a_correction_moves_a_case_at_intake_and_leaves_a_later_one_to_people() -> None:
-    before, after = concern(), concern(kind="neglect", unit="05455", danger_now="yes")
-    decision = opening.correct(replace(opened().case, identity="linked"), before, after, CHILD, world())
-    assert (decision.case.kind, decision.case.unit, decision.case.risk) == ("neglect", "05455", "high")
-    assert said(decision)[0] == "case.reclassified"
-    assert decision.case.clock(EMERGENCY) is not None
-    calmer = replace(after, danger_now="no")
-    assert (
-        opening.correct(replace(opened().case, worker="lan.worker"), before, calmer, CHILD, world()).case.unit == UNIT
-    )
-    for begun in (planned(), replace(opened().case, verified=True)):
-        later = opening.correct(begun, before, calmer, CHILD, world())
-        assert later.happenings == ()
-        assert (later.case.kind, later.case.unit) == ("violence", UNIT)
-        assert [entry.kind for entry in later.entries] == ["report.corrected"]
-
-
-def test_a_correction_that_tells_of_danger_is_heeded_at_any_time_from_when_it_is_said() -> None:
-    later = world(NOW + timedelta(days=3))
-    decision = opening.correct(planned(), concern(), concern(danger_now="yes", unit="05455"), CHILD, later)
-    clock = decision.case.clock(EMERGENCY)
-    assert clock is not None
-    assert (clock.started_at, decision.case.risk, decision.case.unit) == (later.now, "high", UNIT)
-    assert {task.sector for task in decision.case.tasks} == {"police", "health"}
-
-
-def test_a_second_report_of_danger_starts_the_clock_at_its_own_receipt() -> None:
-    second = concern(id="concern-2", danger_now="yes", received_at=NOW - timedelta(hours=1))
-    decision = opening.linked_report(opened("no", NOW - timedelta(days=9)).case, second, world())
-    clock = decision.case.clock(EMERGENCY)
-    assert clock is not None
-    assert clock.started_at == NOW - timedelta(hours=1)
-    assert decision.case.risk == "high"
-
-
-def test_a_receipt_of_tomorrow_is_refused_and_one_of_later_today_counts_from_now() -> None:
-    assert concerns.check_received(NOW + timedelta(hours=2), world()) == NOW
-    with pytest.raises(Rejected) as error:
-        concerns.check_received(NOW + timedelta(days=1), world())
-    assert rule_of(error) == "received-at-in-future"
-
-
-def test_danger_that_another_report_told_of_outlives_a_correction_of_the_first() -> None:
-    second = replace(concern(danger_now="yes"), id="concern-2")
-    endangered = opening.linked_report(opened("no").case, second, world()).case
-    later = opening.correct(endangered, concern(), concern(channel="web"), CHILD, world()).case
-    assert (later.danger_now, later.channel) == ("yes", "web")
-    unsure = opening.correct(opened("no").case, concern(), concern(danger_now="unknown"), CHILD, world()).case
-    assert unsure.danger_now == "unknown", "what nobody else said follows its sender"
-
-
-def test_an_incident_of_tomorrow_or_of_before_what_is_still_entered_is_refused() -> None:
-    known = replace(world(), oldest_receipt=date(2021, 11, 24))
-    concerns.check_occurred(date(2026, 11, 24), known)
-    concerns.check_occurred(date(2021, 11, 24), known)
-    for day, rule in ((date(2026, 11, 25), "occurred-on-in-future"), (date(2021, 11, 23), "occurred-on-too-old")):
-        with pytest.raises(Rejected) as error:
-            concerns.check_occurred(day, known)
-        assert rule_of(error) == rule
-
-
-def test_the_age_band_is_of_the_day_of_receipt() -> None:
-    child = ChildDescription(birth_date=date(2015, 11, 25))
-    assert concerns.described_band(None, child, NOW) == "6-10"
-    assert concerns.described_band(None, child, NOW + timedelta(days=1)) == "11-15"
-    assert concerns.described_band(4, None, NOW) == "4-5"
-    assert concerns.described_band(None, None, NOW) == "unknown"
-
-
-def test_triage_dismisses_forwards_and_refuses_what_is_decided() -> None:
-    dismissed = concerns.dismiss(concern(), NO_CASE, WORKER, world())
-    assert dismissed.status == "dismissed"
-    with pytest.raises(Rejected) as error:
-        concerns.dismiss(dismissed, NO_CASE, WORKER, world())
-    assert rule_of(error) == "not-at-this-step"
-    unplaced = concern(unit="unclassified")
-    moved = concerns.forward(unplaced, acts.ForwardConcern(to_unit=UNIT, reason="Theo địa chỉ"), COORDINATOR, world())
-    assert moved.unit == UNIT
-    with pytest.raises(Rejected):
-        concerns.dismiss(unplaced, NO_CASE, WORKER, world())
-
-
-def test_a_dismissed_concern_that_turns_out_to_be_danger_opens_after_all() -> None:
-    dismissed = replace(concern(), status="dismissed")
-    assert not concerns.opens_at_once(concerns.correct(dismissed, concern()))
-    assert concerns.opens_at_once(concerns.correct(dismissed, concern(danger_now="yes")))
 
 
 def test_facts_of_an_event_fit_its_contract() -> None:

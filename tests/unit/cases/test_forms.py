@@ -17,8 +17,8 @@ from services.cases.domain.model import EMERGENCY, SEPARATION, Case, Decision
 from services.cases.domain.rules import open_acts
 from shared.contracts.errors import Rejected, Violation
 from shared.reference.forms import Form, FormField, Forms
+from tests.support.made_up import CHAIR, NOW, WORKER, do, initial, opened, planned, review, said, world
 from tests.support.rated import ROWS
-from tests.unit.cases.test_domain import CHAIR, NOW, WORKER, do, initial, opened, planned, review, said, world
 
 TODAY = date(2026, 11, 24)
 COLUMNS = (FormField("name", "Tên", "Name"), FormField("on", "Ngày", "Day", "known", type="date"))

@@ -18,7 +18,7 @@ from services.cases.report_form import Typed, birth_date_of
 from shared.contracts.errors import Rejected
 from shared.contracts.vocabulary import ChildDescription
 from shared.reference.units import Units
-from tests.unit.cases.test_domain import CHILD, NOW, UNIT, WORKER, concern, said, world
+from tests.support.made_up import CHILD, NOW, UNIT, WORKER, concern, said, world
 
 UNITS = Units.load()
 HOTLINE = Actor("mai.hotline", "Mai", "hotline", "all", "hotline")

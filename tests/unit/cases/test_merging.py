@@ -8,10 +8,10 @@ from services.cases.domain.ending import Merged, remembered
 from services.cases.domain.model import PLAN, Case, Decision, PlannedService, World, local_day
 from shared.contracts import cases as events
 from tests.support.acted import way
+from tests.support.made_up import CHILD, NOW, WORKER, opened, said, world
 from tests.unit.cases.test_clocks import MONDAY, pause, plan_of
 from tests.unit.cases.test_clocks import opened as with_plan_clock
 from tests.unit.cases.test_clocks import world as by_law
-from tests.unit.cases.test_domain import CHILD, NOW, WORKER, opened, said, world
 
 TODAY = local_day(NOW)
 LATER = NOW + timedelta(days=1)

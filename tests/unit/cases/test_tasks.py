@@ -14,7 +14,7 @@ from shared.contracts import cases as events
 from shared.contracts.errors import Rejected
 from shared.contracts.vocabulary import SECTORS, ChildDescription
 from shared.reference.terms import Terms
-from tests.unit.cases.test_domain import CHAIR, COORDINATOR, NOW, WORKER, opened, rule_of, said, world
+from tests.support.made_up import CHAIR, COORDINATOR, NOW, WORKER, opened, rule_of, said, world
 
 HOUR = timedelta(hours=1)
 LATER = world(NOW + HOUR)

@@ -14,7 +14,7 @@ from services.cases.domain.model import Case, Decision, end_of_day
 from services.cases.domain.rules import RULES, refusal
 from shared.contracts.cases import TaskState
 from shared.contracts.errors import Rejected
-from tests.unit.cases.test_domain import CHAIR, NOW, WORKER, opened, world
+from tests.support.made_up import CHAIR, NOW, WORKER, opened, world
 
 SECTORS = ("police", "health", "unions")
 WORDS = st.sampled_from([None, "", "Nội dung"])

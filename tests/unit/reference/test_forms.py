@@ -137,6 +137,24 @@ def test_a_list_that_is_wrong_is_named(tmp_path: Path, content: str, says: str) 
         check()
 
 
+@pytest.mark.parametrize(
+    ("name", "row", "says"),
+    [
+        ("intake", "oldest_receipt_years: 0", "intake.yaml: 2030-01-01: oldest_receipt_years is between 1 and 100"),
+        ("intake", "years: 5", "intake.yaml: .*years"),
+        ("access", "log_months: 1", "access.yaml: .*missing"),
+    ],
+)
+def test_limits_that_are_wrong_are_named_before_a_process_starts(
+    tmp_path: Path, name: str, row: str, says: str
+) -> None:
+    check()
+    source = 'effective_from: 2030-01-01, legal_source_vi: "Nguồn", legal_source_en: "Source"'
+    over(tmp_path, **{name: f"- {{{source}, {row}}}\n"})
+    with pytest.raises(ReferenceDataError, match=says):
+        check()
+
+
 def test_a_folder_that_is_not_there_or_a_file_nobody_reads_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ReferenceDataError, match="no such folder"):
         lay_over(tmp_path / "nowhere")

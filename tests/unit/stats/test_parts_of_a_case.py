@@ -13,7 +13,7 @@ from services.cases.domain.model import Case, Decision, World
 from services.stats.handlers import Batch, apply
 from services.stats.store import Cells, Ledger
 from shared.database import Database
-from tests.unit.cases.test_domain import CHAIR, UNIT, WORKER, concern, initial, world
+from tests.support.made_up import CHAIR, UNIT, WORKER, concern, initial, world
 from tests.unit.stats.events import Event, records
 
 OTHER = "05455"
