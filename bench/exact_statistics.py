@@ -20,7 +20,7 @@ import services.stats
 from bench import Result
 from bench.peers import kafka_streams
 from services.stats.handlers import Batch, Counting
-from services.stats.store import Cells, Ledger
+from services.stats.store.cube import Cells, Ledger
 from shared.contracts.cases import CaseFacts, CaseReclassified
 from shared.contracts.envelope import Envelope
 from shared.database import Database

@@ -6,13 +6,13 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from services.stats.api import api_routes
-from services.stats.board import Board
+from services.stats.api.figures import api_routes
 from services.stats.handlers import TOPICS, Counting
 from services.stats.indicators import Indicators
+from services.stats.pages.board import BoardPages
 from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
-from services.stats.views import BoardPages
+from services.stats.watching import Board
 from shared.messaging.router import Router
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
 from shared.reference.units import Units

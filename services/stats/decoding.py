@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from services.stats.domain import (
+from services.stats.domain.cells import (
     DROPPED_OUT,
     FINAL,
     Cell,

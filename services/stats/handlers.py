@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.decoding import moment, said_by
-from services.stats.domain import (
+from services.stats.domain.cells import (
     MEMBERSHIPS,
     Cell,
     Fact,
@@ -29,7 +29,7 @@ from services.stats.domain import (
     latest_qualities,
     settled_merges,
 )
-from services.stats.store import LIVE, Cells, Columns, Ledger, Moved, Position, columns_of
+from services.stats.store.cube import LIVE, Cells, Columns, Ledger, Moved, Position, columns_of
 from shared.contracts.errors import Rejected, Violation
 from shared.database import Database, is_passing
 from shared.messaging.failures import Failures

@@ -13,8 +13,8 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.domain import Kind
-from services.stats.store import CHANNEL
+from services.stats.domain.cells import Kind
+from services.stats.store.cube import CHANNEL
 from shared.contracts.stats import IndicatorChanged
 from shared.database import Database
 from shared.messaging.listening import listen

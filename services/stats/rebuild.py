@@ -19,10 +19,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.domain import KINDS
+from services.stats.domain.cells import KINDS
 from services.stats.handlers import Counting
 from services.stats.progress import partitions_of
-from services.stats.store import CHANNEL, COUNTED, LIVE, Ledger
+from services.stats.store.cube import CHANNEL, COUNTED, LIVE, Ledger
 from shared.database import Database
 from shared.messaging.consumer import record_of
 from shared.messaging.kafka import client_options

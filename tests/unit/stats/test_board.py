@@ -13,10 +13,10 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from services.stats import views
 from services.stats.app import build
-from services.stats.board import Board, view_of
 from services.stats.handlers import Counting
+from services.stats.pages import board as views
+from services.stats.watching import Board, view_of
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal, Role, demo_directory
 from shared.messaging.service import ServiceApp, ServiceContext

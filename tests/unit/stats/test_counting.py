@@ -15,7 +15,7 @@ from sqlalchemy import text
 
 from services.stats.decoding import READINGS
 from services.stats.handlers import Batch, Counting, apply
-from services.stats.store import Cells, Ledger
+from services.stats.store.cube import Cells, Ledger
 from shared.contracts import cases
 from shared.contracts.base import CONTRACTS
 from shared.database import Database

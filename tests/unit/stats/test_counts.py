@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from services.stats.counts import Counts, Group
-from services.stats.store import LIVE
+from services.stats.store.counts import Counts, Group
+from services.stats.store.cube import LIVE
 from shared.database import Database
 from shared.web.i18n import ZONE
 from tests.unit.stats import events as make

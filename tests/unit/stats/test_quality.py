@@ -6,10 +6,10 @@ import random
 from collections.abc import Sequence
 from datetime import date, timedelta
 
-from services.stats.domain import UnitQuality, latest_qualities
+from services.stats.domain.cells import UnitQuality, latest_qualities
 from services.stats.handlers import Batch, apply
-from services.stats.quality import Quality, quality_of
-from services.stats.store import Cells, Ledger
+from services.stats.store.cube import Cells, Ledger
+from services.stats.store.quality import Quality, quality_of
 from shared.contracts.registry import QualityMeasured
 from shared.database import Database
 from shared.messaging.processing import Record

@@ -16,10 +16,10 @@ from typing import Final
 import structlog
 from fastapi import Request, Response
 
-from services.stats.counts import Counts, Group
-from services.stats.domain import Kind
-from services.stats.quality import Quality, quality_of
-from services.stats.store import CHANNEL
+from services.stats.domain.cells import Kind
+from services.stats.store.counts import Counts, Group
+from services.stats.store.cube import CHANNEL
+from services.stats.store.quality import Quality, quality_of
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal

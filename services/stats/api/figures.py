@@ -8,10 +8,10 @@ from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from services.stats.figures import MEASURES, Slice, ask, expected_figures
 from services.stats.progress import Progress, as_json
-from services.stats.quality import quality_of
 from services.stats.rebuild import Rebuild
+from services.stats.store.figures import MEASURES, Slice, ask, expected_figures
+from services.stats.store.quality import quality_of
 from shared.contracts.errors import Violation
 from shared.database import Database
 from shared.identity import ALL_UNITS, NotAllowedError, Operator, Permission, Principal, SignedIn

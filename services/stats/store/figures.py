@@ -14,7 +14,7 @@ from typing import Any, Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.domain import COMMUNE_ROSTER, DROPPED_OUT, SCHOOL_ROSTER, Kind
+from services.stats.domain.cells import COMMUNE_ROSTER, DROPPED_OUT, SCHOOL_ROSTER, Kind
 from shared.contracts.errors import Rejected, Violation
 
 _PLACE: Final = {"unit": "unit", "sex": "sex"}

@@ -10,8 +10,8 @@ import altair as alt
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from services.stats.api import Reader
-from services.stats.board import Board, BoardFigures, View, view_of
+from services.stats.api.figures import Reader
+from services.stats.watching import Board, BoardFigures, View, view_of
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.identity import Permission, Principal
 from shared.reference.terms import Terms

@@ -14,9 +14,9 @@ from typing import Final, NamedTuple
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.domain import Kind
-from services.stats.figures import AGE_BAND, month_number
-from services.stats.store import LIVE
+from services.stats.domain.cells import Kind
+from services.stats.store.cube import LIVE
+from services.stats.store.figures import AGE_BAND, month_number
 from shared.contracts.vocabulary import AgeBand
 
 _KINDS: Final = [int(kind) for kind in (Kind.CONCERN, Kind.CASE, Kind.DEADLINE, Kind.TASK, Kind.CHILD)]

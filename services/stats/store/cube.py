@@ -27,7 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.domain import DIMENSIONS, Cell, Fact, Link, Merge, UnitQuality, cell_id
+from services.stats.domain.cells import DIMENSIONS, Cell, Fact, Link, Merge, UnitQuality, cell_id
 
 METADATA: Final = MetaData()
 LIVE: Final = "public"

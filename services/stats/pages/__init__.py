@@ -1,0 +1,1 @@
+"""Pages for people: the live board. Nobody sees more than their communes."""
