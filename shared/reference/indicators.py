@@ -1,0 +1,240 @@
+"""The province's indicators as data: what is divided by what, over which time, by which law, and what was aimed at.
+
+It says which measure is asked and how; what a measure is and how it is counted is statistics' to say, which checks
+these rows against what it can answer. A province adds an indicator by data alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any, Final, Literal, Self, get_args
+
+from shared.reference.files import ReferenceDataError, first_day, kept, read_yaml
+
+_FILE: Final = "indicators.yaml"
+Shape = Literal["count", "ratio", "percentile", "reported"]
+Direction = Literal["lower", "higher", "neither"]
+Over = Literal["period", "state"]
+Level = Literal["province", "commune"]
+NumberUnit = Literal["number", "percent", "per-thousand", "per-100000", "hours", "days", "points"]
+_SCALES: Final[Mapping[NumberUnit, float]] = {
+    "number": 1,
+    "percent": 100,
+    "per-thousand": 1_000,
+    "per-100000": 100_000,
+    "hours": 1,
+    "days": 1,
+    "points": 1,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What is counted: a measure, and which values of which of its dimensions.
+
+    `over`: `period` counts what happened in the period (the measure has a day), `state` what stands at its end.
+    """
+
+    measure: str
+    over: Over
+    where: Mapping[str, tuple[str, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """What is aimed at by the end of a year, or yearly. `effective_to`: the first day it is no more in force."""
+
+    year: int
+    level: Level
+    value: float
+    legal_source_vi: str
+    legal_source_en: str
+    effective_to: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Indicator:
+    """One indicator.
+
+    `shape`: a `count`; a `ratio` of numerator and denominator; a `percentile` (`at` per cent) of the hours in the
+    numerator's `hours`; `reported`: handed in as a figure by whoever is named in `reported_by`. `scale` of a ratio is
+    its unit's. `by`: the dimensions it is broken down by, each one of all of its measures.
+    """
+
+    code: str
+    theme: str
+    shape: Shape
+    unit: NumberUnit
+    better: Direction
+    vi: str
+    en: str
+    legal_source_vi: str
+    legal_source_en: str
+    effective_from: date
+    numerator: Part | None = None
+    denominator: Part | None = None
+    at: int = 0
+    by: tuple[str, ...] = ()
+    reported_by: str | None = None
+    effective_to: date | None = None
+    targets: tuple[Target, ...] = ()
+    note_vi: str = ""
+    note_en: str = ""
+
+    @property
+    def scale(self) -> float:
+        """By what a ratio is multiplied to be in its unit."""
+        return _SCALES[self.unit]
+
+    def label(self, language: str = "vi") -> str:
+        """Its name."""
+        return self.vi if language == "vi" else self.en
+
+    def source(self, language: str = "vi") -> str:
+        """On what ground it is counted."""
+        return self.legal_source_vi if language == "vi" else self.legal_source_en
+
+    def in_force(self, day: date) -> bool:
+        """Whether it is asked on a day."""
+        return self.effective_from <= day and (self.effective_to is None or day < self.effective_to)
+
+    def target(self, year: int, level: Level = "province") -> Target | None:
+        """What is aimed at for a year: its own target, else the next one that lies ahead."""
+        ahead = [target for target in self.targets if target.level == level and target.year >= year]
+        return min(ahead, key=lambda target: target.year, default=None)
+
+    def met(self, value: float, target: Target) -> bool | None:
+        """Whether a value reaches a target; None where neither direction is better."""
+        if self.better == "neither":
+            return None
+        return value <= target.value if self.better == "lower" else value >= target.value
+
+
+class Indicators:
+    """All indicators, past and present, in the order of the file."""
+
+    def __init__(self, indicators: Sequence[Indicator], themes: Mapping[str, tuple[str, str]]) -> None:
+        self._by_code = {indicator.code: indicator for indicator in indicators}
+        self.themes = themes
+
+    @classmethod
+    @kept
+    def load(cls) -> Self:
+        """From the data file. Raises `ReferenceDataError`."""
+        data = read_yaml(_FILE)
+        themes = {code: (words["vi"], words["en"]) for code, words in data["themes"].items() if words}
+        source = data["source"]
+        rows = [_indicator(code, row, source) for code, row in data["indicators"].items() if row is not None]
+        for indicator in rows:
+            if indicator.theme not in themes:
+                raise _wrong(indicator.code, f"theme {indicator.theme} is none of {', '.join(themes)}")
+        return cls(rows, themes)
+
+    def __iter__(self) -> Iterator[Indicator]:
+        return iter(self._by_code.values())
+
+    def __len__(self) -> int:
+        return len(self._by_code)
+
+    def get(self, code: str) -> Indicator | None:
+        """By code."""
+        return self._by_code.get(code)
+
+    def on(self, day: date) -> tuple[Indicator, ...]:
+        """Those in force on a day."""
+        return tuple(indicator for indicator in self if indicator.in_force(day))
+
+
+_KEYS: Final = frozenset(
+    {
+        *("theme", "shape", "unit", "better", "vi", "en", "numerator", "denominator", "at", "by", "reported_by"),
+        *("legal_source_vi", "legal_source_en", "effective_from", "effective_to", "targets", "note_vi", "note_en"),
+    }
+)
+
+
+def _indicator(code: str, row: Mapping[str, Any], source: Mapping[str, str]) -> Indicator:
+    if unknown := set(row) - _KEYS:
+        raise _wrong(code, f"there is no {', '.join(sorted(unknown))}")
+    try:
+        found = Indicator(
+            code=code,
+            theme=row["theme"],
+            shape=_one_of(code, "shape", row["shape"], get_args(Shape)),
+            unit=_one_of(code, "unit", row["unit"], get_args(NumberUnit)),
+            better=_one_of(code, "better", row.get("better", "neither"), get_args(Direction)),
+            vi=row["vi"],
+            en=row["en"],
+            legal_source_vi=row.get("legal_source_vi", source["legal_source_vi"]),
+            legal_source_en=row.get("legal_source_en", source["legal_source_en"]),
+            effective_from=first_day(row.get("effective_from")),
+            effective_to=row.get("effective_to"),
+            numerator=_part(code, row.get("numerator")),
+            denominator=_part(code, row.get("denominator")),
+            at=row.get("at", 0),
+            by=tuple(row.get("by", ())),
+            reported_by=row.get("reported_by"),
+            targets=_targets(code, row, source),
+            note_vi=row.get("note_vi", ""),
+            note_en=row.get("note_en", ""),
+        )
+    except KeyError as missing:
+        raise _wrong(code, f"{missing.args[0]} is missing") from None
+    _check(found)
+    return found
+
+
+def _targets(code: str, row: Mapping[str, Any], source: Mapping[str, str]) -> tuple[Target, ...]:
+    found = tuple(
+        Target(
+            year=target["year"],
+            level=_one_of(code, "level", target.get("level", "province"), get_args(Level)),
+            value=float(target["value"]),
+            legal_source_vi=target.get("legal_source_vi", row.get("legal_source_vi", source["legal_source_vi"])),
+            legal_source_en=target.get("legal_source_en", row.get("legal_source_en", source["legal_source_en"])),
+            effective_to=target.get("effective_to"),
+        )
+        for target in row.get("targets", ())
+    )
+    at = [(target.year, target.level) for target in found if target.effective_to is None]
+    if len(set(at)) < len(at):
+        raise _wrong(code, "two targets of one year and level are in force")
+    return found
+
+
+def _part(code: str, row: Mapping[str, Any] | None) -> Part | None:
+    if row is None:
+        return None
+    where = {}
+    for dimension, values in row.get("where", {}).items():
+        listed = values if isinstance(values, list) else [values]
+        if not listed or not all(isinstance(value, str) for value in listed):
+            raise _wrong(code, f"the values of {dimension} must be words in quotes")
+        where[dimension] = tuple(listed)
+    return Part(row["measure"], _one_of(code, "over", row.get("over", "period"), get_args(Over)), where)
+
+
+def _check(indicator: Indicator) -> None:
+    shape, code = indicator.shape, indicator.code
+    if (shape == "reported") != (indicator.reported_by is not None):
+        raise _wrong(code, "`reported_by` belongs to reported figures, and to them only")
+    if (shape == "reported") == (indicator.numerator is not None):
+        raise _wrong(code, "a reported figure has no numerator, every other has one")
+    if (shape == "ratio") != (indicator.denominator is not None):
+        raise _wrong(code, "a ratio has a denominator, and nothing else has")
+    if (shape == "percentile") != (0 < indicator.at < 100):
+        raise _wrong(code, "a percentile says `at` which per cent, and nothing else does")
+    if indicator.effective_to is not None and indicator.effective_to <= indicator.effective_from:
+        raise _wrong(code, "it ends before it begins")
+
+
+def _one_of(code: str, field: str, value: Any, known: tuple[Any, ...]) -> Any:
+    if value not in known:
+        raise _wrong(code, f"{field} is none of {', '.join(known)}")
+    return value
+
+
+def _wrong(code: str, rule: str) -> ReferenceDataError:
+    return ReferenceDataError(f"{_FILE}: {code}: {rule}")
