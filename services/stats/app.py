@@ -12,6 +12,7 @@ from services.stats.indicators import Indicators
 from services.stats.pages.board import BoardPages
 from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
+from services.stats.recording import Recording
 from services.stats.watching import Board
 from shared.messaging.router import Router
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
@@ -27,6 +28,7 @@ def build(context: ServiceContext) -> ServiceApp:
         "services.stats", unit_names=units.names(), clock=clock, cache_dir=context.settings.data_dir / "cache"
     )
     counting = Counting(database, context.keys, clock)
+    recording = Recording(database, context.keys, clock)
     board = Board(database, pages, clock, units.codes())
     rebuild = Rebuild(database, context.keys, context.settings, clock)
     router = APIRouter()
@@ -38,5 +40,8 @@ def build(context: ServiceContext) -> ServiceApp:
         messaging=Router("stats"),
         migrations=Path(__file__).parent / "migrations",
         background=[board.live_board, Indicators(database, clock).say_indicators, rebuild.rebuild_when_asked],
-        batches=[BatchConsumer("stats", TOPICS, counting.read, counting.handle)],
+        batches=[
+            BatchConsumer("stats", TOPICS, counting.read, counting.handle),
+            BatchConsumer("stats-history", TOPICS, recording.read, recording.handle),
+        ],
     )

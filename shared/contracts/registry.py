@@ -23,6 +23,8 @@ class ChildFacts(BaseModel):
     circumstances: list[str] = Field(default_factory=list)
     state: RecordState = "collected"
     status: RecordStatus = "active"
+    # Whether a service was given in a case of the child within the last twelve months.
+    supported: bool = False
 
 
 class _ChildEvent(Contract):

@@ -23,6 +23,10 @@ _TABLES = (
     "heard",
     "quality",
     "indicator",
+    "version",
+    "movement",
+    "standing",
+    "history_progress",
     "outbox",
     "dead_letter",
 )

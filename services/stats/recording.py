@@ -1,0 +1,151 @@
+"""History's lane: the events that the board counts, kept as versions with the moment of each.
+
+It reads the same topics in a consumer group of its own, so that nothing here makes the board wait. Idempotent by
+sequence: duplicates, any order, rebalances and crashes between the commit and the offset change nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Final
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.stats.domain.measures import HistoryCell, Version, newest_said
+from services.stats.handlers import Broken
+from services.stats.store.chronicle import Chronicle, HistoryCells
+from services.stats.store.cube import Position
+from services.stats.versions import versions_of
+from shared.contracts.errors import Rejected, Violation
+from shared.database import Database, is_passing
+from shared.messaging.failures import Failures
+from shared.messaging.processing import Record
+from shared.messaging.router import Clock, Scope
+from shared.privacy import Keys
+
+_LOG = structlog.get_logger(__name__)
+_SLICE: Final = 100
+
+
+class HistoryBatch:
+    """A batch as read, before it takes effect. Made by `read`, from records in any order, with any duplicates."""
+
+    def __init__(self, records: Sequence[Record]) -> None:
+        self.records = records
+        self.broken: list[Broken] = []
+        self.versions: list[Version] = []
+        self.ids: Mapping[HistoryCell, int] = {}
+        self._positions: dict[tuple[str, int], tuple[int, datetime | None]] = {}
+
+    @classmethod
+    async def read(cls, records: Sequence[Record], cells: HistoryCells) -> HistoryBatch:
+        """Read in slices, so that no page waits for a batch."""
+        batch = cls(records)
+        for at in range(0, len(records), _SLICE):
+            for record in records[at : at + _SLICE]:
+                batch._read(record)
+            await asyncio.sleep(0)
+        batch.versions = newest_said(batch.versions)
+        batch.ids = cells.ids({count.cell for version in batch.versions for count in version.counts})
+        return batch
+
+    def _read(self, record: Record) -> None:
+        time = None
+        try:
+            versions, time = versions_of(record)
+        except Rejected as rejected:
+            self.broken.append(Broken(record, rejected.violations))
+        else:
+            self.versions += versions
+        at = (record.topic, record.partition)
+        known = self._positions.get(at)
+        if known is None or known[0] < record.offset:
+            self._positions[at] = (record.offset, time)
+
+    def progress(self) -> list[Position]:
+        """Where each partition stands after the batch, in their order."""
+        return [
+            Position(topic, partition, offset, time)
+            for (topic, partition), (offset, time) in sorted(self._positions.items())
+        ]
+
+
+async def record_batch(
+    connection: AsyncConnection, batch: HistoryBatch, cells: HistoryCells, chronicle: Chronicle
+) -> frozenset[int]:
+    """Let a batch take effect inside the caller's transaction. Out: cells to remember once it is committed."""
+    new_cells = await cells.store(connection, batch.ids)
+    if batch.versions:
+        await chronicle.record(connection, batch.versions, batch.ids)
+    await chronicle.advance(connection, batch.progress())
+    return new_cells
+
+
+class Recording:
+    """Applies batches to history, or to one being rebuilt: what a consumer calls.
+
+    Args:
+        database: statistics' own. keys: seal what is kept of broken records. clock: now, aware UTC.
+        chronicle: the tables that take it. buries: whether broken records become dead letters (once is enough).
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        keys: Keys,
+        clock: Clock,
+        *,
+        chronicle: Chronicle | None = None,
+        buries: bool = True,
+    ) -> None:
+        self._database = database
+        self._failures = Failures("stats", keys)
+        self._clock = clock
+        self._buries = buries
+        self.cells = HistoryCells()
+        self.chronicle = chronicle or Chronicle()
+
+    async def read(self, records: Sequence[Record]) -> HistoryBatch:
+        """Make a batch of records; never raises for what they hold."""
+        return await HistoryBatch.read(records, self.cells)
+
+    async def handle(self, batch: HistoryBatch) -> None:
+        """Record a batch. Raises only what says that the database is away or busy: nothing was then taken over."""
+        try:
+            await self._commit(batch, ())
+        except Exception as error:
+            if is_passing(error):
+                raise
+            await self._divide(batch.records, error)
+
+    async def count(self, records: Sequence[Record]) -> None:
+        """Read and handle."""
+        await self.handle(await self.read(records))
+
+    async def _divide(self, records: Sequence[Record], error: Exception) -> None:
+        """Find the record with which the database cannot live by halving, so that it costs the others nothing."""
+        if len(records) > 1:
+            middle = len(records) // 2
+            await self.count(records[:middle])
+            await self.count(records[middle:])
+            return
+        # The exception's type only: its text may quote what it was given.
+        _LOG.error("stats.version.lost", topic=records[0].topic, offset=records[0].offset, reason=type(error).__name__)
+        unstorable = Violation("data", "unstorable", "Không lưu được nội dung.", "The content cannot be stored.")
+        await self._commit(None, (Broken(records[0], (unstorable,)),))
+
+    async def _commit(self, batch: HistoryBatch | None, broken: Sequence[Broken]) -> None:
+        new_cells: frozenset[int] = frozenset()
+        async with self._database.transaction() as connection:
+            if batch is not None:
+                new_cells = await record_batch(connection, batch, self.cells, self.chronicle)
+                broken = (*broken, *batch.broken)
+            if broken and self._buries:
+                scope = Scope("stats", connection, self._clock())
+                for item in broken:
+                    await self._failures.bury(scope, item.record, item.violations)
+                await scope.flush()
+        self.cells.remember(new_cells)
