@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta, timezone
+from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -22,6 +23,7 @@ from shared.contracts.envelope import STRUCTURED_TYPE, from_kafka
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import UNCLASSIFIED, RecordState, in_calendar
 from shared.messaging.processing import Record
+from shared.reference.terms import Terms
 
 _LOCAL: Final = timezone(timedelta(hours=7))
 # Of an event that does not say when it was: known since ever, which at least is the same at every counting.
@@ -213,9 +215,16 @@ def _no_service(data: DatedService, told: Told) -> tuple[Version, ...]:
 
 
 def _incident(data: PlacedIncident, told: Told) -> tuple[Version, ...]:
-    values = (data.unit, data.sex, data.age_band, data.kind, data.outcome, data.place_code or "", data.sector)
+    kind, outcome = _coded("incident-causes", data.kind), _coded("incident-results", data.outcome)
+    values = (data.unit, data.sex, data.age_band, kind, outcome, data.place_code or "", data.sector)
     count = Count(HistoryCell(Measure.INCIDENTS, values), data.occurred_on)
     return (_version(Kind.INCIDENT, data.incident_id, told, count),)
+
+
+@lru_cache(1_000)
+def _coded(terms: str, word: str) -> str:
+    """The code of a sender's word; what is on no list is shown as not classified."""
+    return Terms.load(terms).find(word) or UNCLASSIFIED
 
 
 def _child_version(data: KnownChild, told: Told) -> Version:

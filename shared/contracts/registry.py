@@ -18,6 +18,7 @@ class ChildFacts(BaseModel):
     sex: Sex
     birth_year: int | None = None
     birth_month: int | None = None
+    # The code of the list of 1979 (121-TCTK/PPCĐ).
     ethnicity: str | None = None
     disability: bool = False
     circumstances: list[str] = Field(default_factory=list)

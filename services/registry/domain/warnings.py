@@ -82,14 +82,6 @@ def coded(description: ChildDescription) -> ChildDescription:
     return description.model_copy(update={"ethnicity_code": code, "ethnicity_list": "121-tctk"})
 
 
-def ethnic_code(code: str, of_list: str) -> str | None:
-    """A code of either list (`121-tctk`, `gso`) in the list of 1979; None where the list does not have it."""
-    groups = Terms.load("ethnic-groups")
-    if of_list == "121-tctk":
-        return code if code in groups else None
-    return next((known for known in groups.codes() if groups.get(known, "gso") == code), None)
-
-
 def _name(description: ChildDescription) -> list[Violation]:
     name = description.name
     if name is None:

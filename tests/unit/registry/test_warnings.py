@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from services.registry.domain.children import Period
-from services.registry.domain.warnings import circumstance_warnings, coded, ethnic_code, warnings
+from services.registry.domain.children.statements import ethnic_code
+from services.registry.domain.warnings import circumstance_warnings, coded, warnings
 from shared.contracts.vocabulary import ChildDescription, Person
 
 DAY = date(2026, 11, 24)
