@@ -6,16 +6,18 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
+from services.stats.agencies import routes
 from services.stats.api.figures import api_routes
 from services.stats.handlers import TOPICS, Counting
 from services.stats.indicators import Indicators
 from services.stats.pages.board import BoardPages
 from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
+from services.stats.recording import TOPICS as HISTORY_TOPICS
 from services.stats.recording import Recording
 from services.stats.watching import Board
-from shared.messaging.router import Router
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
+from shared.reference.indicators import Indicators as ReferenceIndicators
 from shared.reference.units import Units
 from shared.web.pages import Pages
 
@@ -37,11 +39,11 @@ def build(context: ServiceContext) -> ServiceApp:
     return ServiceApp(
         router=router,
         pages=pages,
-        messaging=Router("stats"),
+        messaging=routes(units, ReferenceIndicators.load()),
         migrations=Path(__file__).parent / "migrations",
         background=[board.live_board, Indicators(database, clock).say_indicators, rebuild.rebuild_when_asked],
         batches=[
             BatchConsumer("stats", TOPICS, counting.read, counting.handle),
-            BatchConsumer("stats-history", TOPICS, recording.read, recording.handle),
+            BatchConsumer("stats-history", HISTORY_TOPICS, recording.read, recording.handle),
         ],
     )

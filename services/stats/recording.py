@@ -14,7 +14,8 @@ from typing import Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.domain.measures import HistoryCell, Version, newest_said
+from services.stats import handlers
+from services.stats.domain.measures import Figure, HistoryCell, Version, reported_once, said_once
 from services.stats.handlers import Broken
 from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Position
@@ -23,11 +24,13 @@ from shared.contracts.errors import Rejected, Violation
 from shared.database import Database, is_passing
 from shared.messaging.failures import Failures
 from shared.messaging.processing import Record
-from shared.messaging.router import Clock, Scope
+from shared.messaging.router import OWN_TOPIC, Clock, Scope
 from shared.privacy import Keys
 
 _LOG = structlog.get_logger(__name__)
 _SLICE: Final = 100
+# Of statistics' own topic what agencies told: activities and figures.
+TOPICS: Final = (*handlers.TOPICS, OWN_TOPIC["stats"])
 
 
 class HistoryBatch:
@@ -37,6 +40,7 @@ class HistoryBatch:
         self.records = records
         self.broken: list[Broken] = []
         self.versions: list[Version] = []
+        self.figures: list[Figure] = []
         self.ids: Mapping[HistoryCell, int] = {}
         self._positions: dict[tuple[str, int], tuple[int, datetime | None]] = {}
 
@@ -48,18 +52,23 @@ class HistoryBatch:
             for record in records[at : at + _SLICE]:
                 batch._read(record)
             await asyncio.sleep(0)
-        batch.versions = newest_said(batch.versions)
+        batch.versions = said_once(batch.versions)
+        batch.figures = reported_once(batch.figures)
         batch.ids = cells.ids({count.cell for version in batch.versions for count in version.counts})
         return batch
 
     def _read(self, record: Record) -> None:
         time = None
         try:
-            versions, time = versions_of(record)
+            said, time = versions_of(record)
         except Rejected as rejected:
             self.broken.append(Broken(record, rejected.violations))
         else:
-            self.versions += versions
+            for one in said:
+                if isinstance(one, Version):
+                    self.versions.append(one)
+                else:
+                    self.figures.append(one)
         at = (record.topic, record.partition)
         known = self._positions.get(at)
         if known is None or known[0] < record.offset:
@@ -80,6 +89,8 @@ async def record_batch(
     new_cells = await cells.store(connection, batch.ids)
     if batch.versions:
         await chronicle.record(connection, batch.versions, batch.ids)
+    if batch.figures:
+        await chronicle.report(connection, batch.figures)
     await chronicle.advance(connection, batch.progress())
     return new_cells
 

@@ -14,10 +14,11 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from services.stats import decoding
-from services.stats.decoding import ConcernEvent, ErasedEvent, IncidentEvent, moment
+from services.stats.decoding import ConcernEvent, ErasedEvent, IncidentEvent, QualityEvent, moment
 from services.stats.domain.cells import FINAL, Kind, born_word, key_of
-from services.stats.domain.measures import Count, HistoryCell, Measure, Version
-from shared.contracts import cases, registry
+from services.stats.domain.measures import Count, Figure, HistoryCell, Measure, Version
+from services.stats.domain.periods import Period
+from shared.contracts import cases, registry, stats
 from shared.contracts.base import CONTRACTS, Contract
 from shared.contracts.envelope import STRUCTURED_TYPE, from_kafka
 from shared.contracts.errors import Rejected, Violation
@@ -29,6 +30,8 @@ _LOCAL: Final = timezone(timedelta(hours=7))
 # Of an event that does not say when it was: known since ever, which at least is the same at every counting.
 _UNDATED: Final = datetime(1900, 1, 1, tzinfo=UTC)
 _HOUR: Final = timedelta(hours=1)
+# The indicator under which the registry's scores stand.
+_QUALITY: Final = "record-quality"
 
 
 class CaseFacts(decoding.CaseFacts, frozen=True):
@@ -102,6 +105,29 @@ class KnownChild(msgspec.Struct, frozen=True):
     merged_id: str | None = None
 
 
+class Activity(msgspec.Struct, frozen=True):
+    """What a sector held for many."""
+
+    activity_id: str
+    activity: str
+    audience: str
+    unit: str
+    sector: str
+    held_on: date
+    participants: int
+
+
+class Reported(msgspec.Struct, frozen=True):
+    """A figure that a sector handed in."""
+
+    figure_id: str
+    indicator: str
+    unit: str
+    period: str
+    value: float
+    sector: str
+
+
 class Told(NamedTuple):
     """Whose event it is, which number it has among that subject's events, and its own time."""
 
@@ -119,7 +145,7 @@ def _version(kind: Kind, key: str, told: Told, *counts: Count) -> Version:
     return Version(kind, key_of(key), told.sequence, told.at, counts)
 
 
-def _concern(data: ConcernEvent, told: Told) -> tuple[Version, ...]:
+def _concern(data: ConcernEvent, told: Told) -> tuple[Version | Figure, ...]:
     facts = data.facts
     cell = HistoryCell(
         Measure.REPORTS,
@@ -170,27 +196,27 @@ def _hours(began: datetime, ended: datetime) -> str:
     return f"{max(timedelta(0), ended - began) / _HOUR:.1f}"
 
 
-def _with_case(part: Version | None, data: DatedCase, told: Told) -> tuple[Version, ...]:
+def _with_case(part: Version | None, data: DatedCase, told: Told) -> tuple[Version | Figure, ...]:
     # As in `decoding`: numbered by the part, an event says nothing about the case.
     whole = (_case_version(data, told),) if told.subject == data.case_id else ()
     return whole if part is None else (part, *whole)
 
 
-def _case(data: DatedCase, told: Told) -> tuple[Version, ...]:
+def _case(data: DatedCase, told: Told) -> tuple[Version | Figure, ...]:
     return (_case_version(data, told),)
 
 
-def _deadline(data: DatedDeadline, told: Told) -> tuple[Version, ...]:
+def _deadline(data: DatedDeadline, told: Told) -> tuple[Version | Figure, ...]:
     facts = data.facts
     values = (*_matter(facts), facts.sector, facts.channel, data.kind, data.state)
     count = Count(HistoryCell(Measure.CLOCKS, values), _day(data.due, told))
     return _with_case(_version(Kind.DEADLINE, data.deadline_id, told, count), data, told)
 
 
-def _task_in(state: cases.TaskState | None) -> Callable[[DatedTask, Told], tuple[Version, ...]]:
+def _task_in(state: cases.TaskState | None) -> Callable[[DatedTask, Told], tuple[Version | Figure, ...]]:
     """How an event is read that leaves a task in a state, where it does not say another itself; None: as it stood."""
 
-    def said(data: DatedTask, told: Told) -> tuple[Version, ...]:
+    def said(data: DatedTask, told: Told) -> tuple[Version | Figure, ...]:
         left_in = data.state or state
         if left_in is None:
             return _with_case(None, data, told)
@@ -204,17 +230,17 @@ def _task_in(state: cases.TaskState | None) -> Callable[[DatedTask, Told], tuple
     return said
 
 
-def _service(data: DatedService, told: Told) -> tuple[Version, ...]:
+def _service(data: DatedService, told: Told) -> tuple[Version | Figure, ...]:
     values = (*_matter(data.facts), data.service_sector or "", data.service)
     count = Count(HistoryCell(Measure.SERVICES, values), data.provided_on)
     return _with_case(_version(Kind.SERVICE, data.service_id, told, count), data, told)
 
 
-def _no_service(data: DatedService, told: Told) -> tuple[Version, ...]:
+def _no_service(data: DatedService, told: Told) -> tuple[Version | Figure, ...]:
     return _with_case(_version(Kind.SERVICE, data.service_id, told), data, told)
 
 
-def _incident(data: PlacedIncident, told: Told) -> tuple[Version, ...]:
+def _incident(data: PlacedIncident, told: Told) -> tuple[Version | Figure, ...]:
     kind, outcome = _coded("incident-causes", data.kind), _coded("incident-results", data.outcome)
     values = (data.unit, data.sex, data.age_band, kind, outcome, data.place_code or "", data.sector)
     count = Count(HistoryCell(Measure.INCIDENTS, values), data.occurred_on)
@@ -243,25 +269,47 @@ def _yes_no(value: bool) -> str:
     return "yes" if value else "no"
 
 
-def _child(data: KnownChild, told: Told) -> tuple[Version, ...]:
+def _child(data: KnownChild, told: Told) -> tuple[Version | Figure, ...]:
     return (_child_version(data, told),)
 
 
-def _merged(data: KnownChild, told: Told) -> tuple[Version, ...]:
+def _merged(data: KnownChild, told: Told) -> tuple[Version | Figure, ...]:
     stayed = (_child_version(data, told),) if told.subject == data.child_id else ()
     if data.merged_id is None or key_of(data.merged_id) == key_of(data.child_id):
         return stayed
     return Version(Kind.CHILD, key_of(data.merged_id), FINAL, told.at, ()), *stayed
 
 
-def _erased(data: ErasedEvent, told: Told) -> tuple[Version, ...]:
+def _erased(data: ErasedEvent, told: Told) -> tuple[Version | Figure, ...]:
     return (Version(Kind.CHILD, key_of(data.child_id), FINAL, told.at, ()),)
 
 
-Reading = tuple[msgspec.json.Decoder[Any], Callable[[Any, Told], tuple[Version, ...]]]
+def _activity(data: Activity, told: Told) -> tuple[Version | Figure, ...]:
+    values, day = (data.unit, data.sector, data.activity, data.audience), data.held_on
+    held = Count(HistoryCell(Measure.ACTIVITIES, values), day)
+    reached = Count(HistoryCell(Measure.PEOPLE_REACHED, values), day, data.participants)
+    return (_version(Kind.ACTIVITY, data.activity_id, told, held, reached),)
 
 
-def _reading(struct: type[msgspec.Struct], versions: Callable[[Any, Told], tuple[Version, ...]]) -> Reading:
+def _figure(data: Reported, told: Told) -> tuple[Version | Figure, ...]:
+    period = Period.parse(data.period)
+    days = (period.code, period.first, period.last)
+    key = key_of(data.figure_id)
+    return (Figure(key, told.sequence, told.at, data.indicator, data.unit, *days, data.value, 0, data.sector),)
+
+
+def _quality(data: QualityEvent, told: Told) -> tuple[Version | Figure, ...]:
+    """The registry's own figure: a commune's score on a day, of so many children."""
+    key, day = key_of(f"{_QUALITY}/{data.unit}/{data.on}"), data.on
+    days = (day.isoformat(), day, day)
+    score = (data.score, data.children, "registry")
+    return (Figure(key, told.sequence, told.at, _QUALITY, data.unit, *days, *score),)
+
+
+Reading = tuple[msgspec.json.Decoder[Any], Callable[[Any, Told], tuple[Version | Figure, ...]]]
+
+
+def _reading(struct: type[msgspec.Struct], versions: Callable[[Any, Told], tuple[Version | Figure, ...]]) -> Reading:
     return msgspec.json.Decoder(struct), versions
 
 
@@ -276,8 +324,8 @@ _TASKS: Final[Mapping[type[Contract], cases.TaskState]] = {
 _TALK: Final = frozenset(
     {cases.TaskQuestioned, cases.TaskReplied, cases.TaskDateProposed, cases.TaskReminded, cases.TaskFollowedCase}
 )
-# What `decoding` says of records alone, and of scores: no measure of history.
-_APART: Final = frozenset({registry.RecordLinked.TYPE, registry.RecordWithdrawn.TYPE, registry.QualityMeasured.TYPE})
+# What `decoding` says of records alone: no measure of history.
+_APART: Final = frozenset({registry.RecordLinked.TYPE, registry.RecordWithdrawn.TYPE})
 
 
 def _reading_of(event_type: str) -> Reading:
@@ -297,18 +345,24 @@ def _reading_of(event_type: str) -> Reading:
         return _reading(ConcernEvent, _concern)
     if model is cases.CaseIncidentRecorded:
         return _reading(PlacedIncident, _incident)
+    if model is registry.QualityMeasured:
+        return _reading(QualityEvent, _quality)
     if model is registry.ChildErased:
         return _reading(ErasedEvent, _erased)
     return _reading(KnownChild, _merged if model is registry.ChildMerged else _child)
 
 
-READINGS: Final[Mapping[str, Reading]] = {name: _reading_of(name) for name in decoding.READINGS if name not in _APART}
+READINGS: Final[Mapping[str, Reading]] = {
+    **{name: _reading_of(name) for name in decoding.READINGS if name not in _APART},
+    stats.ActivityRecorded.TYPE: _reading(Activity, _activity),
+    stats.FigureRecorded.TYPE: _reading(Reported, _figure),
+}
 _BY_BYTES: Final = {name.encode(): reading for name, reading in READINGS.items()}
 _STRUCTURED: Final = STRUCTURED_TYPE.encode()
 
 
-def versions_of(record: Record) -> tuple[tuple[Version, ...], datetime | None]:
-    """The versions that a record makes, and its event's time where it says one.
+def versions_of(record: Record) -> tuple[tuple[Version | Figure, ...], datetime | None]:
+    """The versions and figures that a record makes, and its event's time where it says one.
 
     Raises `Rejected` naming what breaks the contract.
     """
@@ -332,7 +386,7 @@ def versions_of(record: Record) -> tuple[tuple[Version, ...], datetime | None]:
     return _read(reading, record.value or b"", told), at
 
 
-def _read(reading: Reading, value: bytes, told: Told) -> tuple[Version, ...]:
+def _read(reading: Reading, value: bytes, told: Told) -> tuple[Version | Figure, ...]:
     decoder, versions = reading
     if not 0 < told.sequence < FINAL:
         raise Rejected([_broken("sequence")])

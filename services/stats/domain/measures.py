@@ -117,6 +117,23 @@ class Version(NamedTuple):
     counts: tuple[Count, ...]
 
 
+class Figure(NamedTuple):
+    """A figure that somebody hands in, as one event has it. `unit`: empty for the whole province. `weight`: of how many
+    it is a mean, 0 where nobody says."""
+
+    key: str
+    sequence: int
+    at: datetime
+    indicator: str
+    unit: str
+    period: str
+    first: date
+    last: date
+    value: float
+    weight: int
+    sector: str
+
+
 def history_cell_id(cell: HistoryCell) -> int:
     """A cell's number, the same in every process and every rebuild.
 
@@ -126,7 +143,7 @@ def history_cell_id(cell: HistoryCell) -> int:
     return cell.measure << MEASURE_BITS | int.from_bytes(digest, "big") >> (64 - MEASURE_BITS)
 
 
-def newest_said(versions: Sequence[Version]) -> list[Version]:
+def said_once(versions: Sequence[Version]) -> list[Version]:
     """One version a thing and sequence (said with two moments, as of the earlier), in the order of all writers."""
     found: dict[tuple[int, str, int], Version] = {}
     for version in versions:
@@ -134,4 +151,10 @@ def newest_said(versions: Sequence[Version]) -> list[Version]:
         known = found.get(at)
         if known is None or version.at < known.at:
             found[at] = version
+    return [found[at] for at in sorted(found)]
+
+
+def reported_once(figures: Sequence[Figure]) -> list[Figure]:
+    """One figure a key and sequence, in the order of all writers."""
+    found = {(figure.key, figure.sequence): figure for figure in figures}
     return [found[at] for at in sorted(found)]

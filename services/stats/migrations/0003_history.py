@@ -26,6 +26,13 @@ CREATE TABLE standing (
     measure smallint NOT NULL, months smallint NOT NULL, first date NOT NULL, cell bigint NOT NULL, n bigint NOT NULL,
     PRIMARY KEY (measure, months, first, cell)
 ) WITH (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.05);
+CREATE TABLE figure (
+    key uuid NOT NULL, sequence integer NOT NULL, at timestamptz NOT NULL, indicator text NOT NULL, unit text NOT NULL,
+    period text NOT NULL, first date NOT NULL, last date NOT NULL, value double precision NOT NULL,
+    weight integer NOT NULL, sector text NOT NULL, PRIMARY KEY (key, sequence)
+);
+CREATE INDEX figure_indicator ON figure (indicator, last);
+CREATE TABLE agency_record (id uuid PRIMARY KEY, sequence integer NOT NULL);
 CREATE TABLE history_progress (
     topic text NOT NULL, partition integer NOT NULL, "offset" bigint NOT NULL, time timestamptz,
     PRIMARY KEY (topic, partition)

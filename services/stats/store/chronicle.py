@@ -16,6 +16,7 @@ from sqlalchemy import (
     Column,
     Date,
     DateTime,
+    Float,
     Index,
     Integer,
     PrimaryKeyConstraint,
@@ -26,7 +27,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.domain.measures import COLUMNS, MEASURE_BITS, HistoryCell, Version, columns, history_cell_id
+from services.stats.domain.measures import (
+    COLUMNS,
+    MEASURE_BITS,
+    Figure,
+    HistoryCell,
+    Version,
+    columns,
+    history_cell_id,
+)
 from services.stats.store.cube import LIVE, METADATA, Position
 
 HISTORY_CELL: Final = Table(
@@ -68,6 +77,23 @@ STANDING: Final = Table(
     Column("n", BigInteger, nullable=False),
     PrimaryKeyConstraint("measure", "months", "first", "cell"),
 )
+FIGURE: Final = Table(
+    "figure",
+    METADATA,
+    Column("key", UUID(as_uuid=False), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("indicator", Text, nullable=False),
+    Column("unit", Text, nullable=False),  # empty: the whole province
+    Column("period", Text, nullable=False),
+    Column("first", Date, nullable=False),
+    Column("last", Date, nullable=False),
+    Column("value", Float, nullable=False),
+    Column("weight", Integer, nullable=False),
+    Column("sector", Text, nullable=False),
+    PrimaryKeyConstraint("key", "sequence"),
+    Index("figure_indicator", "indicator", "last"),
+)
 HISTORY_PROGRESS: Final = Table(
     "history_progress",
     METADATA,
@@ -78,7 +104,7 @@ HISTORY_PROGRESS: Final = Table(
     PrimaryKeyConstraint("topic", "partition"),
 )
 # What a rebuild makes anew; the dictionary of cells is shared, as the board's is.
-RECORDED: Final = (VERSION, MOVEMENT, STANDING, HISTORY_PROGRESS)
+RECORDED: Final = (VERSION, MOVEMENT, STANDING, FIGURE, HISTORY_PROGRESS)
 # Held by whoever writes history: what an event moves depends on its neighbours, so one writes at a time.
 _WRITE_LOCK: Final = 7_316_104
 
@@ -141,6 +167,13 @@ WITH said AS (
 SELECT count(*) FROM fresh
 """
 
+_REPORT: Final = """
+INSERT INTO {schema}.figure AS f
+SELECT * FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::date[],
+                     $8::date[], $9::float8[], $10::integer[], $11::text[])
+ON CONFLICT (key, sequence) DO UPDATE SET at = least(f.at, excluded.at)
+"""
+
 _ADVANCE: Final = """
 INSERT INTO {schema}.history_progress AS p (topic, partition, "offset", time)
 SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::timestamptz[])
@@ -195,6 +228,7 @@ class Chronicle:
     def __init__(self, schema: str = LIVE) -> None:
         self.schema = schema
         self._record = _RECORD.format(schema=schema)
+        self._report = _REPORT.format(schema=schema)
         self._advance = _ADVANCE.format(schema=schema)
 
     async def record(
@@ -208,6 +242,10 @@ class Chronicle:
         await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
         result = await connection.exec_driver_sql(self._record, _columns_of(versions, ids))
         return int(result.scalar_one())
+
+    async def report(self, connection: AsyncConnection, figures: Sequence[Figure]) -> None:
+        """Take handed-in figures over, one a key and sequence, in their order."""
+        await connection.exec_driver_sql(self._report, tuple(list(column) for column in zip(*figures, strict=True)))
 
     async def advance(self, connection: AsyncConnection, positions: Sequence[Position]) -> None:
         """Note how far partitions are recorded."""

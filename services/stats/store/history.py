@@ -202,6 +202,65 @@ def _by_circumstance(rows: Iterable[Any], part: Part, by: Sequence[str]) -> Iter
         yield number, Row(told, n)
 
 
+class Handed(NamedTuple):
+    """A figure as it was handed in. `unit`: empty for the whole province. `period`: the one it was handed in for, which
+    lies in the asked one. `weight`: of how many it is a mean, 0 where nobody says. `at`: when it was said."""
+
+    unit: str
+    period: str
+    value: float
+    weight: int
+    sector: str
+    at: datetime
+
+
+async def reported(
+    connection: AsyncConnection,
+    indicator: str,
+    periods: Sequence[Period],
+    *,
+    units: frozenset[str] | None = None,
+    as_of: datetime | None = None,
+) -> dict[Period, list[Handed]]:
+    """What was handed in for an indicator of shape `reported`: for each period one figure a unit, in their order.
+
+    It is the figure of the very period, else the last one of a period within it (of a year its last month's); of
+    several of one period the one that was said last. Args: as for `count_periods`.
+    """
+    rows = await connection.execute(
+        text(_REPORTED),
+        {
+            "indicator": indicator,
+            "known": _NEVER if as_of is None else as_of,
+            "all": units is None,
+            "units": sorted(units or ()),
+            "codes": [period.code for period in periods],
+            "firsts": [period.first for period in periods],
+            "lasts": [period.last for period in periods],
+        },
+    )
+    found: dict[Period, list[Handed]] = {period: [] for period in periods}
+    for number, *told in rows:
+        found[periods[number - 1]].append(Handed(*told))
+    return found
+
+
+# A figure is what its last event made of it; one that was corrected to be another indicator's is here no more.
+_REPORTED: Final = """
+WITH known AS (
+    SELECT DISTINCT ON (f.key) f.* FROM figure AS f
+    WHERE f.key IN (SELECT key FROM figure WHERE indicator = :indicator) AND f.at <= :known
+    ORDER BY f.key, f.sequence DESC
+)
+SELECT DISTINCT ON (p.number, k.unit) p.number, k.unit, k.period, k.value, k.weight, k.sector, k.at
+FROM unnest(CAST(:codes AS text[]), CAST(:firsts AS date[]), CAST(:lasts AS date[])) WITH ORDINALITY
+    AS p(code, first, last, number)
+JOIN known AS k ON k.indicator = :indicator AND k.first >= p.first AND k.last <= p.last
+WHERE :all OR k.unit = ANY(:units)
+ORDER BY p.number, k.unit, k.period = p.code DESC, k.last DESC, k.first, k.at DESC, k.key
+"""
+
+
 # Sums of months and movements are joined apart, so that each uses its own index.
 _QUESTION: Final = """
 WITH piece AS MATERIALIZED (

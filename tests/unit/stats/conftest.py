@@ -26,7 +26,10 @@ _TABLES = (
     "version",
     "movement",
     "standing",
+    "figure",
+    "agency_record",
     "history_progress",
+    "inbox",
     "outbox",
     "dead_letter",
 )
