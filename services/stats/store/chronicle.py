@@ -105,8 +105,10 @@ HISTORY_PROGRESS: Final = Table(
 )
 # What a rebuild makes anew; the dictionary of cells is shared, as the board's is.
 RECORDED: Final = (VERSION, MOVEMENT, STANDING, FIGURE, HISTORY_PROGRESS)
-# Held by whoever writes history: what an event moves depends on its neighbours, so one writes at a time.
+# Held by whoever writes history: what an event moves depends on its neighbours, so one writes at a time. A rebuild has
+# a lock of its own: at its swap it writes while the live tables stand still.
 _WRITE_LOCK: Final = 7_316_104
+_SHADOW_LOCK: Final = 7_316_106
 
 _REMEMBER_CELLS: Final = """
 INSERT INTO history_cell SELECT * FROM jsonb_populate_recordset(NULL::history_cell, $1::text::jsonb)
@@ -115,26 +117,8 @@ ON CONFLICT DO NOTHING
 
 # A version shows from its moment until that of the first later one. Times may contradict sequences (two servers' clocks
 # differ): a version said to be later than one that follows it was never seen, so `since` is the earliest of its own
-# and all later moments. What the touched things moved before and after is compared; only the difference is written.
-_RECORD: Final = f"""
-WITH said AS (
-    SELECT t.kind, t.key, t.sequence, t.at, t.cells::bigint[] AS cells, t.days::date[] AS days,
-           t.amounts::integer[] AS amounts
-    FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::integer[], $4::text::timestamptz[],
-                $5::text::text[], $6::text::text[], $7::text::text[])
-        AS t(kind, key, sequence, at, cells, days, amounts)
-), fresh AS (
-    SELECT said.* FROM said LEFT JOIN {{schema}}.version AS v USING (kind, key, sequence)
-    WHERE v.sequence IS NULL OR said.at < v.at
-), known AS (
-    SELECT v.* FROM {{schema}}.version AS v JOIN (SELECT DISTINCT kind, key FROM fresh) AS touched USING (kind, key)
-), side AS (
-    SELECT -1 AS side, known.* FROM known
-    UNION ALL
-    SELECT 1, fresh.* FROM fresh
-    UNION ALL
-    SELECT 1, known.* FROM known LEFT JOIN fresh USING (kind, key, sequence) WHERE fresh.sequence IS NULL
-), shown AS (
+# and all later moments. `side` holds versions with the sign by which what they move counts.
+_MOVED: Final = f"""shown AS (
     SELECT side, kind, key, sequence, cells, days, amounts,
            min(at) OVER (PARTITION BY side, kind, key ORDER BY sequence DESC) AS since
     FROM side
@@ -160,12 +144,35 @@ WITH said AS (
     FROM net, (VALUES (1, 'month'), (12, 'year')) AS span(months, unit)
     GROUP BY measure, months, unit, date_trunc(unit, day), cell HAVING sum(n) <> 0
     ON CONFLICT (measure, months, first, cell) DO UPDATE SET n = s.n + excluded.n
-), kept AS (
+)"""
+
+# What the touched things moved before and after is compared; only the difference is written.
+_RECORD: Final = f"""
+WITH said AS (
+    SELECT t.kind, t.key, t.sequence, t.at, t.cells::bigint[] AS cells, t.days::date[] AS days,
+           t.amounts::integer[] AS amounts
+    FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::integer[], $4::text::timestamptz[],
+                $5::text::text[], $6::text::text[], $7::text::text[])
+        AS t(kind, key, sequence, at, cells, days, amounts)
+), fresh AS (
+    SELECT said.* FROM said LEFT JOIN {{schema}}.version AS v USING (kind, key, sequence)
+    WHERE v.sequence IS NULL OR said.at < v.at
+), known AS (
+    SELECT v.* FROM {{schema}}.version AS v JOIN (SELECT DISTINCT kind, key FROM fresh) AS touched USING (kind, key)
+), side AS (
+    SELECT -1 AS side, known.* FROM known
+    UNION ALL
+    SELECT 1, fresh.* FROM fresh
+    UNION ALL
+    SELECT 1, known.* FROM known LEFT JOIN fresh USING (kind, key, sequence) WHERE fresh.sequence IS NULL
+), {_MOVED}, kept AS (
     INSERT INTO {{schema}}.version AS v SELECT * FROM fresh
     ON CONFLICT (kind, key, sequence) DO UPDATE SET at = excluded.at
 )
 SELECT count(*) FROM fresh
 """
+
+_DERIVE: Final = f"WITH side AS (SELECT 1 AS side, v.* FROM {{schema}}.version AS v), {_MOVED} SELECT count(*) FROM net"
 
 _REPORT: Final = """
 INSERT INTO {schema}.figure AS f
@@ -227,7 +234,9 @@ class Chronicle:
 
     def __init__(self, schema: str = LIVE) -> None:
         self.schema = schema
+        self._lock = _WRITE_LOCK if schema == LIVE else _SHADOW_LOCK
         self._record = _RECORD.format(schema=schema)
+        self._derive = _DERIVE.format(schema=schema)
         self._report = _REPORT.format(schema=schema)
         self._advance = _ADVANCE.format(schema=schema)
 
@@ -239,9 +248,13 @@ class Chronicle:
         In: the numbers of all their cells, which are stored. Holds the lock of whoever writes history from here to the
         end of the transaction.
         """
-        await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITE_LOCK})")
+        await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({self._lock})")
         result = await connection.exec_driver_sql(self._record, _columns_of(versions, ids))
         return int(result.scalar_one())
+
+    async def derive(self, connection: AsyncConnection) -> None:
+        """Work out from the versions alone what they moved; in tables that hold nothing else yet."""
+        await connection.exec_driver_sql(self._derive)
 
     async def report(self, connection: AsyncConnection, figures: Sequence[Figure]) -> None:
         """Take handed-in figures over, one a key and sequence, in their order."""

@@ -53,7 +53,8 @@ class Agencies:
         async with self.database.transaction() as connection:
             found = await connection.execute(
                 text(
-                    "DELETE FROM outbox WHERE aggregatetype = 'stats.indicators.v1' RETURNING aggregateid, payload, headers"
+                    """DELETE FROM outbox WHERE aggregatetype = 'stats.indicators.v1'
+                       RETURNING aggregateid, payload, headers"""
                 )
             )
             told = [
