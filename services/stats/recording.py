@@ -7,7 +7,8 @@ sequence: duplicates, any order, rebalances and crashes between the commit and t
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -16,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats import handlers
 from services.stats.domain.measures import Figure, HistoryCell, Version, reported_once, said_once
-from services.stats.handlers import Broken
+from services.stats.handlers import Batch, Broken
 from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Position
 from services.stats.versions import versions_of
@@ -29,8 +30,38 @@ from shared.privacy import Keys
 
 _LOG = structlog.get_logger(__name__)
 _SLICE: Final = 100
+# A batch of the board's that says that it is catching up, and for how long after it history waits.
+_MANY: Final = 500
+_BUSY_SECONDS: Final = 0.25
+_LONGEST_SECONDS: Final = 5.0
 # Of statistics' own topic what agencies told: activities and figures.
 TOPICS: Final = (*handlers.TOPICS, OWN_TOPIC["stats"])
+
+
+class Pace:
+    """Lets history wait while the board catches up, so that it never slows it: both share processors and disks."""
+
+    def __init__(self) -> None:
+        self._busy_until = float("-inf")
+
+    def watched(self, handle: Callable[[Batch], Awaitable[None]]) -> Callable[[Batch], Awaitable[None]]:
+        """The board's handling of a batch, of which is noted when it has much to do."""
+
+        async def handling(batch: Batch) -> None:
+            if len(batch.records) >= _MANY:
+                self._busy_until = time.monotonic() + _BUSY_SECONDS
+            await handle(batch)
+
+        return handling
+
+    async def give_way(self) -> None:
+        """Wait while the board has much to do; not for ever, for history may not stand still either."""
+        longest = time.monotonic() + _LONGEST_SECONDS
+        while True:
+            left = min(self._busy_until, longest) - time.monotonic()
+            if left <= 0:
+                return
+            await asyncio.sleep(left)
 
 
 class HistoryBatch:
@@ -58,9 +89,9 @@ class HistoryBatch:
         return batch
 
     def _read(self, record: Record) -> None:
-        time = None
+        moment = None
         try:
-            said, time = versions_of(record)
+            said, moment = versions_of(record)
         except Rejected as rejected:
             self.broken.append(Broken(record, rejected.violations))
         else:
@@ -72,13 +103,13 @@ class HistoryBatch:
         at = (record.topic, record.partition)
         known = self._positions.get(at)
         if known is None or known[0] < record.offset:
-            self._positions[at] = (record.offset, time)
+            self._positions[at] = (record.offset, moment)
 
     def progress(self) -> list[Position]:
         """Where each partition stands after the batch, in their order."""
         return [
-            Position(topic, partition, offset, time)
-            for (topic, partition), (offset, time) in sorted(self._positions.items())
+            Position(topic, partition, offset, moment)
+            for (topic, partition), (offset, moment) in sorted(self._positions.items())
         ]
 
 
@@ -101,6 +132,7 @@ class Recording:
     Args:
         database: statistics' own. keys: seal what is kept of broken records. clock: now, aware UTC.
         chronicle: the tables that take it. buries: whether broken records become dead letters (once is enough).
+        pace: says when to wait.
     """
 
     def __init__(
@@ -111,11 +143,13 @@ class Recording:
         *,
         chronicle: Chronicle | None = None,
         buries: bool = True,
+        pace: Pace | None = None,
     ) -> None:
         self._database = database
         self._failures = Failures("stats", keys)
         self._clock = clock
         self._buries = buries
+        self._pace = pace or Pace()
         self.cells = HistoryCells()
         self.chronicle = chronicle or Chronicle()
 
@@ -125,6 +159,7 @@ class Recording:
 
     async def handle(self, batch: HistoryBatch) -> None:
         """Record a batch. Raises only what says that the database is away or busy: nothing was then taken over."""
+        await self._pace.give_way()
         try:
             await self._commit(batch, ())
         except Exception as error:

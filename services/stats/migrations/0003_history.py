@@ -32,6 +32,9 @@ CREATE TABLE figure (
     weight integer NOT NULL, sector text NOT NULL, PRIMARY KEY (key, sequence)
 );
 CREATE INDEX figure_indicator ON figure (indicator, last);
+CREATE TABLE self_check (
+    id boolean PRIMARY KEY DEFAULT true CHECK (id), at timestamptz NOT NULL, found jsonb NOT NULL
+);
 CREATE TABLE agency_record (id uuid PRIMARY KEY, sequence integer NOT NULL);
 CREATE TABLE history_progress (
     topic text NOT NULL, partition integer NOT NULL, "offset" bigint NOT NULL, time timestamptz,

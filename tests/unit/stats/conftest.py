@@ -28,6 +28,7 @@ _TABLES = (
     "standing",
     "figure",
     "agency_record",
+    "self_check",
     "history_progress",
     "inbox",
     "outbox",

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import random
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from services.stats import recording
 from services.stats.domain.periods import Period
-from services.stats.recording import HistoryBatch, record_batch
+from services.stats.handlers import Batch
+from services.stats.recording import HistoryBatch, Pace, record_batch
 from services.stats.store.chronicle import Chronicle, HistoryCells
+from services.stats.store.cube import Cells
 from services.stats.store.history import count_periods
 from shared.database import Database
 from shared.messaging.processing import Record
 from shared.reference.indicators import Part
+from tests.unit.stats import events as make
 from tests.unit.stats.conftest import empty
 from tests.unit.stats.events import NOW, Event, histories
 from tests.unit.stats.recount_history import Happened, happened, stood
@@ -121,3 +127,29 @@ async def test_any_period_as_of_any_moment_is_what_a_recount_says_whatever_order
     await record(migrated, [batch for batch in batches if batch])
     for as_of in (None, chance.choice(happenings).at, NOW - timedelta(days=chance.randrange(400))):
         await check(migrated, happenings, as_of)
+
+
+async def test_history_waits_while_the_board_catches_up_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "_BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(recording, "_LONGEST_SECONDS", 0.25)
+    pace, cells = Pace(), Cells()
+    handled: list[int] = []
+
+    async def handle(batch: Batch) -> None:
+        handled.append(len(batch.records))
+
+    async def waited() -> float:
+        began = time.monotonic()
+        await pace.give_way()
+        return time.monotonic() - began
+
+    one = make.concern("c1", 1).record()
+    await pace.watched(handle)(await Batch.read([one], cells))
+    assert await waited() < 0.05
+    many = await Batch.read([one] * 500, cells)
+    await pace.watched(handle)(many)
+    assert 0.05 < await waited() < 0.2
+    monkeypatch.setattr(recording, "_BUSY_SECONDS", 60)
+    await pace.watched(handle)(many)
+    assert 0.2 < await waited() < 5
+    assert handled == [1, 500, 500]
