@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-
 from services.registry.desk import ZONE
+from services.registry.desk.support import settle_support
 from services.registry.store import cases
 from services.registry.store.cases import Service
 from shared.contracts.cases import (
@@ -15,10 +14,12 @@ from shared.contracts.cases import (
     CaseReclassified,
     CaseReopened,
     CaseServiceProvided,
+    CaseServiceWithdrawn,
     CaseTransferred,
     ChildLinked,
     ChildUnlinked,
 )
+from shared.contracts.envelope import Envelope
 from shared.messaging.router import Received, Router, Scope
 
 _FOLLOWED: tuple[type[CaseEvent], ...] = (
@@ -36,11 +37,12 @@ _FOLLOWED: tuple[type[CaseEvent], ...] = (
 def follow_cases(router: Router) -> None:
     """Add the handlers of what happens to cases."""
 
+    async def follow(data: CaseEvent, event: Envelope, scope: Scope) -> frozenset[str]:
+        day = event.time.astimezone(ZONE).date()
+        return await cases.follow(scope.connection, data.case_id, event.sequence or 0, data.facts, day)
+
     async def on_case(received: Received[CaseEvent], scope: Scope) -> None:
-        data = received.data
-        await cases.follow(
-            scope.connection, data.case_id, received.event.sequence or 0, data.facts, _day(received.event.time)
-        )
+        await settle_support(scope, *await follow(received.data, received.event, scope))
 
     for model in _FOLLOWED:
         router.handles(model)(on_case)
@@ -48,12 +50,18 @@ def follow_cases(router: Router) -> None:
     @router.handles(CaseServiceProvided)
     async def on_service(received: Received[CaseServiceProvided], scope: Scope) -> None:
         data = received.data
-        await cases.follow(
-            scope.connection, data.case_id, received.event.sequence or 0, data.facts, _day(received.event.time)
-        )
+        children = await follow(data, received.event, scope)
         given = Service(data.service, data.provided_on, data.service_sector)
         await cases.put_service(scope.connection, data.service_id, data.case_id, given)
+        await settle_support(scope, *children, *_child_of(data))
+
+    @router.handles(CaseServiceWithdrawn)
+    async def on_service_withdrawn(received: Received[CaseServiceWithdrawn], scope: Scope) -> None:
+        data = received.data
+        children = await follow(data, received.event, scope)
+        await cases.remove_service(scope.connection, data.service_id)
+        await settle_support(scope, *children, *_child_of(data))
 
 
-def _day(moment: datetime) -> date:
-    return moment.astimezone(ZONE).date()
+def _child_of(data: CaseEvent) -> tuple[str, ...]:
+    return () if data.facts.child_id is None else (data.facts.child_id,)

@@ -11,6 +11,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from services.registry.desk import Desk, emit_link, quality, today
+from services.registry.desk.support import settle_support
 from services.registry.domain.children import Statement
 from services.registry.domain.matching import Match, blocking_keys, compare, traits_of
 from services.registry.domain.names import fold
@@ -72,6 +73,7 @@ async def merge(scope: Scope, desk: Desk, one: str, other: str, by: str, *, pair
         await store.put_statement(connection, kept.id, later, (), scope.now)
         await emit_link(scope, kept.id, later)
     await _settle_pairs(scope, kept.id, gone.id, by)
+    await settle_support(scope, kept.id)
     await quality.settle(scope, kept.id, gone.id)
     for child_id in (kept.id, gone.id):
         await store.add_history(connection, child_id, scope.now, "merged", by, kept=kept.id, gone=gone.id)
@@ -93,6 +95,7 @@ async def undo(scope: Scope, desk: Desk, merge_id: str, by: str) -> str:
     child_id = await _part(scope, desk, kept, found.records, by, replaces=found.gone)
     await pairs.point(connection, found.gone, child_id, scope.now)
     await pairs.mark_undone(connection, merge_id, scope.now, by)
+    await settle_support(scope, found.kept, child_id)
     if found.pair_id is not None:
         await pairs.decide_pair(connection, found.pair_id, "different", scope.now, by)
     return child_id

@@ -74,6 +74,16 @@ class CircumstanceEnded(_ChildEvent):
     until: date
 
 
+@contract("registry.child.support.started")
+class SupportStarted(_ChildEvent):
+    """A service was given in a case of the child: it is supported from now."""
+
+
+@contract("registry.child.support.ended")
+class SupportEnded(_ChildEvent):
+    """The last service lies too long ago, or was not given after all: the child is supported no more."""
+
+
 @contract("registry.child.merged")
 class ChildMerged(_ChildEvent):
     """Two records were one child: `child_id` goes on, `merged_id` points to it from now."""

@@ -34,7 +34,7 @@ PER_KEY = 80
 COMPARED = 60
 CHILD_COLUMNS = (
     "id, sequence, unit, birth_year, description, circumstances, confirmed_on, merged_into, registered_at, changed_at, "
-    "state, status"
+    "state, status, supported"
 )
 # Comparing many takes the first; whoever looks at one record, or changes it, the second.
 RECORD_COLUMNS = f"{CHILD_COLUMNS}, sources, conflicts"
@@ -78,6 +78,7 @@ def child_of(row: Row[Any]) -> ChildRow:
         circumstances=tuple(row.circumstances),
         state=row.state,
         status=row.status,
+        supported=row.supported,
     )
     merged = str(row.merged_into) if row.merged_into else None
     return ChildRow(str(row.id), row.sequence, known, merged, row.registered_at, row.changed_at)

@@ -78,6 +78,8 @@ class Known:
     # How the record stands: not told by any source, but by what people and time did with it.
     state: RecordState = "collected"
     status: RecordStatus = "active"
+    # As it was told last: it begins and ends by events of its own.
+    supported: bool = False
 
     @property
     def facts(self) -> ChildFacts:
@@ -93,6 +95,7 @@ class Known:
             circumstances=list(self.circumstances),
             state=self.state,
             status=self.status,
+            supported=self.supported,
         )
 
     def value(self, name: str) -> Any:
