@@ -12,23 +12,21 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats import handlers
 from services.stats.domain.measures import Figure, HistoryCell, Version, reported_once, said_once
-from services.stats.handlers import Batch, Broken
+from services.stats.handlers import Batch, Broken, divide
 from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Position
 from services.stats.versions import versions_of
-from shared.contracts.errors import Rejected, Violation
+from shared.contracts.errors import Rejected
 from shared.database import Database, is_passing
 from shared.messaging.failures import Failures
 from shared.messaging.processing import Record
 from shared.messaging.router import OWN_TOPIC, Clock, Scope
 from shared.privacy import Keys
 
-_LOG = structlog.get_logger(__name__)
 _SLICE: Final = 100
 # A batch of the board's that says that it is catching up, and for how long after it history waits.
 _MANY: Final = 500
@@ -165,23 +163,11 @@ class Recording:
         except Exception as error:
             if is_passing(error):
                 raise
-            await self._divide(batch.records, error)
+            await divide(batch.records, error, self.count, lambda broken: self._commit(None, (broken,)))
 
     async def count(self, records: Sequence[Record]) -> None:
         """Read and handle."""
         await self.handle(await self.read(records))
-
-    async def _divide(self, records: Sequence[Record], error: Exception) -> None:
-        """Find the record with which the database cannot live by halving, so that it costs the others nothing."""
-        if len(records) > 1:
-            middle = len(records) // 2
-            await self.count(records[:middle])
-            await self.count(records[middle:])
-            return
-        # The exception's type only: its text may quote what it was given.
-        _LOG.error("stats.version.lost", topic=records[0].topic, offset=records[0].offset, reason=type(error).__name__)
-        unstorable = Violation("data", "unstorable", "Không lưu được nội dung.", "The content cannot be stored.")
-        await self._commit(None, (Broken(records[0], (unstorable,)),))
 
     async def _commit(self, batch: HistoryBatch | None, broken: Sequence[Broken]) -> None:
         new_cells: frozenset[int] = frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -13,15 +13,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from services.stats import recording
+from services.stats.domain.measures import MEASURES
 from services.stats.domain.periods import Period
 from services.stats.handlers import Batch
 from services.stats.recording import HistoryBatch, Pace, record_batch
 from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Cells
-from services.stats.store.history import count_periods
+from services.stats.store.history import MeasureError, checked, count, count_periods
 from shared.database import Database
 from shared.messaging.processing import Record
-from shared.reference.indicators import Part
+from shared.reference.indicators import Indicators, Part
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import empty
 from tests.unit.stats.events import NOW, Event, histories
@@ -125,7 +126,8 @@ async def test_any_period_as_of_any_moment_is_what_a_recount_says_whatever_order
             batches.append([])
         batches[-1].append(event.record(offset, time=at))
     await record(migrated, [batch for batch in batches if batch])
-    for as_of in (None, chance.choice(happenings).at, NOW - timedelta(days=chance.randrange(400))):
+    moments = [at for _, at in happenings] or [NOW]
+    for as_of in (None, chance.choice(moments), NOW - timedelta(days=chance.randrange(400))):
         await check(migrated, happenings, as_of)
 
 
@@ -153,3 +155,129 @@ async def test_history_waits_while_the_board_catches_up_but_not_for_ever(monkeyp
     await pace.watched(handle)(many)
     assert 0.2 < await waited() < 5
     assert handled == [1, 500, 500]
+
+
+async def rows_of(
+    database: Database, measure: str, period: str, by: Sequence[str] = (), as_of: datetime | None = None, **where: str
+) -> dict[tuple[str, ...], int]:
+    part = Part(measure, MEASURES[measure].over, {name: (value,) for name, value in where.items()})
+    async with database.transaction() as connection:
+        rows = await count(connection, part, period=Period.parse(period), by=by, as_of=as_of)
+    return {row.keys: row.n for row in rows}
+
+
+def on(day: int, month: int = 3) -> datetime:
+    return datetime(2026, month, day, 3, 0, tzinfo=UTC)
+
+
+async def told(database: Database, *happenings: tuple[datetime, Event]) -> None:
+    await record(database, [[event.record(offset, time=at) for offset, (at, event) in enumerate(happenings)]])
+
+
+async def test_a_case_transferred_and_closed_stood_elsewhere_before_and_is_counted_once(database: Database) -> None:
+    await told(
+        database,
+        (on(1), make.case("k1", 1, opened_at=on(1))),
+        (on(10), make.case("k1", 2, opened_at=on(1), unit="05455")),
+        (on(2, 4), make.case("k1", 3, opened_at=on(1), unit="05455", status="closed", closed_at=on(2, 4))),
+    )
+    assert await rows_of(database, "cases", "2026-03-05", ("unit",), status="open") == {("05443",): 1}
+    assert await rows_of(database, "cases", "2026-03", ("unit",), status="open") == {("05455",): 1}
+    assert await rows_of(database, "cases", "2026-04", ("unit",), status="open") == {}
+    # It was opened once, and lies in the commune that leads it now; as one knew in the first days, in the other.
+    assert await rows_of(database, "openings", "2026", ("unit",)) == {("05455",): 1}
+    assert await rows_of(database, "openings", "2026", ("unit",), on(5)) == {("05443",): 1}
+    assert await rows_of(database, "closings", "2026-04") == {(): 1}
+    assert await rows_of(database, "closings", "2026-03") == {}
+
+
+async def test_a_merged_case_was_opened_once_but_is_remembered_as_two_before(database: Database) -> None:
+    await told(
+        database,
+        (on(1), make.case("k1", 1, opened_at=on(1))),
+        (on(2), make.case("k2", 1, opened_at=on(2))),
+        (on(9), make.case("k2", 2, opened_at=on(2), status="merged", step="merged")),
+        (on(20), make.case("k2", 3, opened_at=on(2))),
+    )
+    assert await rows_of(database, "openings", "2026-03", as_of=on(5)) == {(): 2}
+    assert await rows_of(database, "openings", "2026-03", as_of=on(10)) == {(): 1}
+    assert await rows_of(database, "openings", "2026-03") == {(): 2}, "the merge was undone"
+
+
+async def test_a_late_event_changes_the_period_it_belongs_to_and_not_what_was_known_before(database: Database) -> None:
+    late = make.incident("i1", 1, occurred_on=date(2026, 3, 30))
+    await told(database, (on(9, 4), late))
+    assert await rows_of(database, "incidents", "2026-03") == {(): 1}
+    assert await rows_of(database, "incidents", "2026-03", as_of=on(1, 4)) == {}
+    await told(database, (on(12, 4), make.incident("i1", 2, occurred_on=date(2026, 4, 1))))
+    assert await rows_of(database, "incidents", "2026-03") == {}
+    assert await rows_of(database, "incidents", "2026-04") == {(): 1}
+    assert await rows_of(database, "incidents", "2026-03", as_of=on(10, 4)) == {(): 1}
+
+
+async def test_merged_split_and_erased_children_are_counted_as_they_were_known(database: Database) -> None:
+    await told(
+        database,
+        (on(1), make.child("ch1", 1)),
+        (on(1), make.child("ch2", 1)),
+        (on(5), make.merge("ch1", "ch2", 2)),
+        # What the merged record's partition still held comes after, and changes nothing.
+        (on(5), make.child("ch2", 2, unit="05455")),
+        (on(15), make.split("ch3", "ch1", 1)),
+        (on(2, 4), make.erased("ch1", 3)),
+    )
+    counted = [
+        await rows_of(database, "children", day, ("unit",))
+        for day in ("2026-03-02", "2026-03-06", "2026-03-16", "2026-04-03")
+    ]
+    assert counted == [{("05443",): 2}, {("05443",): 1}, {("05443",): 2}, {("05443",): 1}]
+    assert await rows_of(database, "children", "2026", ("unit",), on(3)) == {("05443",): 2}
+
+
+async def test_ages_of_children_are_those_at_the_end_of_the_period(database: Database) -> None:
+    await told(database, (on(1), make.child("ch1", 1, birth_year=2020, birth_month=4)))
+    assert await rows_of(database, "children", "2026-03", ("age",), on(9, 6)) == {("4-5",): 1}
+    assert await rows_of(database, "children", "2026-04", ("age",), on(9, 6)) == {("6-10",): 1}
+    # Of a year that goes on: as of the asked moment.
+    assert await rows_of(database, "children", "2026", ("age",), on(9)) == {("4-5",): 1}
+
+
+async def test_what_is_on_no_list_is_shown_as_not_classified_until_a_correction_says_better(database: Database) -> None:
+    await told(database, (on(1), make.incident("i1", 1, kind="mưa đá", unit="unclassified")))
+    assert await rows_of(database, "incidents", "2026", ("kind", "unit")) == {("unclassified", "unclassified"): 1}
+    await told(database, (on(2), make.incident("i1", 2, kind="Đuối nước", outcome="Tử vong")))
+    assert await rows_of(database, "incidents", "2026", ("kind", "outcome")) == {("drowning", "fatal"): 1}
+
+
+async def test_only_the_units_that_are_asked_for_count_whatever_else_is_asked(database: Database) -> None:
+    await told(database, *((on(1), make.case(f"k{at}", 1, opened_at=on(1), unit=make.UNITS[at])) for at in range(3)))
+    async with database.transaction() as connection:
+        part = Part("openings", "period", {})
+        rows = await count(connection, part, period=Period.parse("2026"), units=frozenset({"05443", "05455"}))
+        none = await count(connection, part, period=Period.parse("2026"), units=frozenset())
+    assert ([row.n for row in rows], none) == ([2], [])
+
+
+@pytest.mark.parametrize(
+    ("part", "by", "says"),
+    [
+        (Part("nothing", "period", {}), (), "there is no measure nothing"),
+        (Part("openings", "state", {}), (), "openings is asked over a period"),
+        (Part("openings", "period", {"outcome": ("x",)}), (), "openings has no outcome"),
+        (Part("openings", "period", {}), ("step",), "openings has no step"),
+        (Part("openings", "period", {}), ("unit", "unit"), "named twice"),
+    ],
+)
+def test_what_cannot_be_asked_is_said(part: Part, by: Sequence[str], says: str) -> None:
+    with pytest.raises(MeasureError, match=says):
+        checked(part, by)
+
+
+def test_every_part_of_every_indicator_can_be_asked_by_all_of_its_dimensions() -> None:
+    for indicator in Indicators.load():
+        for part in (indicator.numerator, indicator.denominator):
+            if part is not None:
+                more = ("hours",) if indicator.shape == "percentile" else ()
+                assert checked(part, ("unit", *more)).measure
+                for name in indicator.by:
+                    assert name in MEASURES[part.measure].dimensions, (indicator.code, name)
