@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from services.stats import recording
 from services.stats.domain.measures import MEASURES
@@ -19,7 +20,8 @@ from services.stats.handlers import Batch
 from services.stats.recording import HistoryBatch, Pace, record_batch
 from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Cells
-from services.stats.store.history import MeasureError, checked, count, count_periods
+from services.stats.store.figures import AGE_BAND, month_number
+from services.stats.store.history import MeasureError, age_in, checked, count, count_periods
 from shared.database import Database
 from shared.messaging.processing import Record
 from shared.reference.indicators import Indicators, Part
@@ -281,3 +283,26 @@ def test_every_part_of_every_indicator_can_be_asked_by_all_of_its_dimensions() -
                 assert checked(part, ("unit", *more)).measure
                 for name in indicator.by:
                     assert name in MEASURES[part.measure].dimensions, (indicator.code, name)
+
+
+@pytest.mark.parametrize(
+    ("born", "day", "band"),
+    [
+        ("2020-04", "2026-03-31", "4-5"),
+        ("2020-04", "2026-04-01", "6-10"),
+        ("2020", "2025-12-31", "4-5"),
+        ("2020", "2026-01-01", "6-10"),
+        ("2020", "2026-12-31", "6-10"),
+        ("2010-12", "2026-12-01", "16+"),
+        ("2027", "2026-05-01", "unknown"),
+        ("", "2026-05-01", "unknown"),
+    ],
+)
+async def test_both_ways_of_counting_give_a_birth_the_same_age(
+    database: Database, born: str, day: str, band: str
+) -> None:
+    month = month_number(date.fromisoformat(day))
+    async with database.transaction() as connection:
+        question = text(f"SELECT {AGE_BAND} FROM (VALUES (:born)) AS c(date)")
+        assert (await connection.execute(question, {"born": born, "month": month})).scalar() == band
+    assert age_in(born, month) == band
