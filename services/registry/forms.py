@@ -15,6 +15,7 @@ from services.registry.office import Begun
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import BirthPrecision, ChildDescription, Person, Stay
 from shared.reference.terms import Terms
+from shared.web.forms import number_in
 from shared.web.i18n import format_date
 
 # A form shows a line for each carer and as many more as are asked for; a record holds no more.
@@ -133,8 +134,8 @@ def _born(values: Mapping[str, str], wrong: list[Violation]) -> dict[str, Any]:
                 )
             )
     elif age := values.get("age", "").strip():
-        if age.isdigit() and int(age) <= 25:
-            said["age"] = int(age)
+        if (years := number_in(age, 2)) is not None and years <= 25:
+            said["age"] = years
         else:
             wrong.append(
                 Violation(
@@ -161,12 +162,12 @@ def _stay(values: Mapping[str, str], wrong: list[Violation]) -> Stay | None:
 
 def carer_lines(values: Mapping[str, str]) -> int:
     """How many lines for carers a form shows: those that are filled, and what was asked for; at least two."""
-    asked = values.get("carers", "")
+    asked = number_in(values.get("carers", ""), 2) or 0
     filled = max(
         (place for place in range(1, CARERS + 1) if any(values.get(f"carer{place}_{part}") for part in _CARER_PARTS)),
         default=0,
     )
-    return min(CARERS, max(2, filled, int(asked) if asked.isdigit() and len(asked) < 3 else 0))
+    return min(CARERS, max(2, filled, asked))
 
 
 def _carers(values: Mapping[str, str]) -> list[Person]:

@@ -14,10 +14,12 @@ from services.registry.desk import VersionConflictError
 from services.registry.desk.photos import MEGABYTES, too_large
 from services.registry.domain.children import others_of
 from services.registry.domain.warnings import circumstance_warnings, warnings
-from services.registry.office import ChildFile, NotThereError, may_decide
-from services.registry.pages.room import Editor, Reader, Room, form_of
+from services.registry.office import ChildFile, may_decide
+from services.registry.pages.room import Editor, Reader, Room
+from services.registry.seeing import NotThereError
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import NotAllowedError, Permission, Principal, Role, Uploading
+from shared.web.forms import form_of, number_in
 from shared.web.uploads import Gathered, read_upload
 
 # The case's own page decides in the end; who could not open it is not told of it here.
@@ -65,7 +67,7 @@ class ChildPages:
             if not values.get("record"):
                 raise Rejected([_CHOOSE])
             reason = forms.read_reason(values)
-            version = int(values["version"]) if values.get("version", "").isdigit() else 0
+            version = number_in(values.get("version", "")) or 0
             await self.room.office.settle(
                 principal, child_id, values.get("field", ""), values["record"], version, reason
             )
@@ -86,9 +88,7 @@ class ChildPages:
             try:
                 day = forms.parse_date(asked)
                 _, was = await self.room.office.as_it_was(principal, child_id, day)
-            except ValueError:
-                violations = [forms.bad_date("on")]
-            except OverflowError:
+            except (ValueError, OverflowError):
                 violations = [forms.bad_date("on")]
         return self.room.render(
             request,
@@ -103,15 +103,14 @@ class ChildPages:
 
     async def contradictions(self, request: Request, principal: Reader) -> Response:
         """Children whose sources contradict each other, those waiting longest first."""
-        asked = request.query_params.get("from", "")
-        passed = int(asked) if asked.isdigit() and len(asked) < 6 else 0
-        rows = await self.room.office.contradictions(principal, passed, _LISTED + 1)
+        passed = number_in(request.query_params.get("from", ""), 5) or 0
+        rows, more = await self.room.office.contradictions(principal, passed, _LISTED)
         return self.room.render(
             request,
             "registry/contradictions.html",
-            rows=rows[:_LISTED],
+            rows=rows,
             previous=f"?from={max(0, passed - _LISTED)}" if passed else None,
-            next=f"?from={passed + _LISTED}" if len(rows) > _LISTED else None,
+            next=f"?from={passed + _LISTED}" if more else None,
         )
 
     async def photo(self, principal: Reader, child_id: str) -> Response:

@@ -12,14 +12,16 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from services.registry.imports.counter import Counter, may_import, shown
 from services.registry.imports.rejects import rejected_rows
-from services.registry.office import NotThereError, units_of
-from services.registry.pages.room import Room, form_of
+from services.registry.office import units_of
+from services.registry.pages.room import Room
+from services.registry.seeing import NotThereError
 from services.registry.store.imports import ImportRow
 from shared.contracts.errors import Rejected, Violation
 from shared.files.making import FIELDS, KINDS
 from shared.files.tables import FileProblem
 from shared.files.writing import XLSX, as_csv, as_workbook
 from shared.identity import NotAllowedError, Principal, SignedIn, Uploading
+from shared.web.forms import form_of
 
 
 async def _importer(principal: SignedIn) -> Principal:
@@ -78,8 +80,7 @@ class ImportPages:
     async def choose(self, request: Request, principal: Importer, import_id: str) -> Response:
         """How the file is read."""
         row = await self._find(principal, import_id)
-        form = await request.form()
-        values = {name: value for name, value in form.items() if isinstance(value, str)}
+        values = await form_of(request)
         try:
             seen = await self.counter.look(row)
             forms = await self.counter.forms(principal, row, seen)

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from services.registry import forms, views
 from services.registry.desk import ZONE, VersionConflictError
 from services.registry.keeper import PAGE
-from services.registry.pages.room import Reader, Room, form_of
+from services.registry.pages.room import Reader, Room
 from services.registry.seeing import NotThereError, is_id
 from services.registry.store import lifecycle as lives
 from services.registry.store.children import ChildRow
@@ -21,6 +21,7 @@ from services.registry.store.lifecycle import WorkList
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Principal
 from shared.messaging.router import Scope
+from shared.web.forms import chosen_in, form_of
 
 Act = Callable[[Scope, ChildRow, str], Awaitable[Any]]
 _LISTS: Sequence[WorkList] = get_args(WorkList)
@@ -109,8 +110,7 @@ class LifePages:
 
     async def _verify(self, request: Request, values: Mapping[str, str]) -> Act:
         on = forms.read_date(values, "on")
-        form = await request.form()
-        confirmed = sorted({str(name) for name in form.getlist("confirmed")} & set(views.FIELDS))
+        confirmed = sorted({*await chosen_in(request, "confirmed")} & set(views.FIELDS))
         if not confirmed:
             raise Rejected([_NOTHING_CONFIRMED])
         now = self.room.pages.clock()
@@ -123,7 +123,7 @@ class LifePages:
         on = forms.read_date(values, "on")
         unit = self._unit(values)
         new = forms.read_child(values, unit).description
-        carried = sorted({str(code) for code in (await request.form()).getlist("carried")})
+        carried = sorted({*await chosen_in(request, "carried")})
         life = self.room.keeper.lifecycle
         return lambda scope, row, by: life.adopt(scope, row, on, new, unit, carried, by=by)
 

@@ -12,11 +12,12 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from services.registry import forms, search_form
 from services.registry.desk import Taken, VersionConflictError
 from services.registry.domain.warnings import warnings
-from services.registry.office import is_id
-from services.registry.pages.room import Editor, Room, form_of
+from services.registry.pages.room import Editor, Room
+from services.registry.seeing import is_id
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Principal
 from shared.reference.calendar import LOCAL
+from shared.web.forms import form_of, number_in
 from shared.web.pages import language_of
 
 _MORE = "more-carers"
@@ -76,7 +77,7 @@ class RegisterPages:
         try:
             unit = values["unit"] if values.get("unit") in self.room.units.codes() else file.row.known.unit
             wanted, reason = self._wanted(values, known)
-            version = int(values["version"]) if values.get("version", "").isdigit() else 0
+            version = number_in(values.get("version", "")) or 0
             await self.room.office.correct(principal, file.row.id, wanted, unit, version, reason)
         except Rejected as rejected:
             violations = rejected.violations

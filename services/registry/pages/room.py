@@ -14,8 +14,9 @@ from services.registry import views
 from services.registry.finder import Finder
 from services.registry.inspector import Inspector
 from services.registry.keeper import Keeper
-from services.registry.office import ChildFile, NotThereError, Office, is_id
+from services.registry.office import ChildFile, Office
 from services.registry.rounds import Rounds
+from services.registry.seeing import NotThereError, is_id
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Permission, Principal, permit
 from shared.reference.units import Units
@@ -89,11 +90,6 @@ class Room:
             return await self.office.child(principal, child_id)
         except NotThereError:
             raise HTTPException(404) from None
-
-
-async def form_of(request: Request) -> dict[str, str]:
-    """The text fields of a form that was sent."""
-    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
 
 
 def id_in(request: Request, name: str) -> str | None:
