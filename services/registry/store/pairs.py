@@ -94,25 +94,31 @@ def _pair(row: Row[Any]) -> Pair:
 
 
 # One walk along an index a commune and side, each no longer than the page: a queue that grows costs nothing more.
-_OPEN_OF_UNITS = """
+_ASKED = "state = 'open' AND low <> ALL(CAST(:without AS uuid[])) AND high <> ALL(CAST(:without AS uuid[]))"
+_OPEN_OF_UNITS = f"""
 SELECT DISTINCT p.* FROM unnest(CAST(:units AS text[])) AS u(unit) CROSS JOIN LATERAL (
-    (SELECT * FROM pair WHERE low_unit = u.unit AND state = 'open' ORDER BY probability DESC, id LIMIT :reach)
+    (SELECT * FROM pair WHERE low_unit = u.unit AND {_ASKED} ORDER BY probability DESC, id LIMIT :reach)
     UNION ALL
-    (SELECT * FROM pair WHERE high_unit = u.unit AND state = 'open' ORDER BY probability DESC, id LIMIT :reach)) AS p
+    (SELECT * FROM pair WHERE high_unit = u.unit AND {_ASKED} ORDER BY probability DESC, id LIMIT :reach)) AS p
 ORDER BY p.probability DESC, p.id LIMIT :limit OFFSET :after
 """
-_OPEN = "SELECT * FROM pair WHERE state = 'open' ORDER BY probability DESC, id LIMIT :limit OFFSET :after"
+_OPEN = f"SELECT * FROM pair WHERE {_ASKED} ORDER BY probability DESC, id LIMIT :limit OFFSET :after"
 
 
 async def open_pairs(
-    connection: AsyncConnection, units: Collection[str] | None, limit: int = 20, after: int = 0
+    connection: AsyncConnection,
+    units: Collection[str] | None,
+    limit: int = 20,
+    after: int = 0,
+    without: Collection[str] = (),
 ) -> list[Pair]:
     """Pairs that wait for a person, the likeliest first.
 
     Args:
         units: only where one of the two lives in them; None: everywhere. after: how many to pass over.
+        without: children of whom no pair is wanted.
     """
-    values = {"limit": limit, "after": after}
+    values = {"limit": limit, "after": after, "without": list(without)}
     if units is None:
         rows = await connection.execute(text(_OPEN), values)
     else:
