@@ -20,6 +20,7 @@ from services.registry.domain.names import fold
 from services.registry.domain.recorded import statement_of
 from services.registry.following import follow_cases
 from services.registry.merging import merge
+from services.registry.seeing import is_id
 from services.registry.store import children as store
 from services.registry.store.children import Observation
 from shared.contracts.agency import ChildRecorded, CircumstanceObserved
@@ -65,7 +66,7 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
         found = circumstance_refusals(data.since, data.until, today(scope), listed=listed)
         if found:
             raise Rejected([_in_data(violation) for violation in found])
-        row = await store.current(scope.connection, data.child_id, lock=True) if _is_id(data.child_id) else None
+        row = await store.current(scope.connection, data.child_id, lock=True) if is_id(data.child_id.lower()) else None
         if row is None:
             raise Rejected([_CHILD_UNKNOWN])
         sector = sector_of(received.sector)
@@ -163,7 +164,7 @@ async def _linked(
     desk: Desk, scope: Scope, said: Statement, chosen: str, before: str | None, *, alone: bool
 ) -> str | None:
     """The report is of the chosen child. Out: its id; None where there is no such child."""
-    wanted = await store.current(scope.connection, chosen) if _is_id(chosen) else None
+    wanted = await store.current(scope.connection, chosen) if is_id(chosen.lower()) else None
     if wanted is None:
         return None
     if before is None or before == wanted.id:
@@ -223,10 +224,6 @@ async def _answer(
     )
     sequence = await store.put_identification(scope.connection, case_id, event.child_id)
     await scope.emit(event, subject=case_id, sequence=sequence, unit=known.unit if known else None)
-
-
-def _is_id(value: str) -> bool:
-    return len(value) == 36 and all(letter in "0123456789abcdef-" for letter in value.lower())
 
 
 def _in_data(violation: Violation) -> Violation:

@@ -406,7 +406,7 @@ class Rounds:
         return dict(sorted(found.items(), key=lambda one: _natural(one[1][0][0])))
 
     async def _mine(self, scope: Scope, principal: Principal, list_id: str) -> FieldList:
-        found = await store.find_list(scope.connection, list_id) if _is_uuid(list_id) else None
+        found = await store.find_list(scope.connection, list_id) if is_id(list_id) else None
         if found is None or found.person != principal.id:
             raise NotThereError
         return found
@@ -433,13 +433,6 @@ def as_sent(outcome: Outcome) -> dict[str, Any]:
         "now": dict(outcome.now) if outcome.now is not None else None,
         "version": outcome.version,
     }
-
-
-def _is_uuid(value: str) -> bool:
-    try:
-        return is_id(value) and bool(UUID(value))
-    except ValueError:
-        return False
 
 
 def _natural(name: str) -> list[tuple[int, int | str]]:

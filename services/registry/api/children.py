@@ -15,7 +15,8 @@ from services.registry.desk import Taken, VersionConflictError
 from services.registry.domain.children import Change, Conflict, Source
 from services.registry.domain.matching import Identification
 from services.registry.merging import NotPossibleError
-from services.registry.office import NotThereError, Office
+from services.registry.office import Office
+from services.registry.seeing import NotThereError
 from services.registry.store.children import ChildRow
 from shared.contracts.registry import Candidate, ChildFacts
 from shared.contracts.vocabulary import ChildDescription, Day, ShortText, UnitCode

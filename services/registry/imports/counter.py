@@ -15,7 +15,8 @@ from typing import Any
 from fastapi import Request
 
 from services.registry.imports.reading import sealed_file
-from services.registry.office import NotThereError, Office, is_id, units_of
+from services.registry.office import Office, units_of
+from services.registry.seeing import NotThereError, is_id
 from services.registry.settings import RegistrySettings
 from services.registry.store import finding
 from services.registry.store import imports as store
