@@ -25,6 +25,7 @@ from services.registry.store.samples import Sample
 from shared.contracts.vocabulary import ChildDescription
 from shared.identity import NotAllowedError, Principal
 from shared.messaging.router import Scope
+from shared.reference.calendar import local_day
 from shared.reference.keeping import ACTS, Keeping, Sampling
 
 PAGE = 50
@@ -173,7 +174,7 @@ class Keeper:
         """
         async with self._office.scope() as scope:
             found = await self._sample(scope, principal, sample_id)
-            rules = self.rules.sampling.on(found.made_at.date())
+            rules = self.rules.sampling.on(local_day(found.made_at))
             places = [
                 await self._place(scope, principal, place, rules, mine=found.second == principal.id)
                 for place in await sample_store.places(scope.connection, sample_id)

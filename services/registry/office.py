@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import Row
 
 from services.registry import merging
-from services.registry.desk import ZONE, Desk, Taken, VersionConflictError, today
+from services.registry.desk import Desk, Taken, VersionConflictError, today
 from services.registry.domain.children import Change, Known, Revision, Statement, changes, circumstance_refusals
 from services.registry.domain.matching import Comparison, Identification, Match, compare, traits_of
 from services.registry.seeing import NotThereError, is_id, seen, sees, visible
@@ -33,6 +33,7 @@ from shared.files.contents import Content
 from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, Role
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Clock, Scope
+from shared.reference.calendar import LOCAL
 from shared.reference.terms import Terms
 
 _REASON_LENGTH = 300
@@ -221,7 +222,7 @@ class Office:
         """
         async with self.scope() as scope:
             row = await seen(scope, principal, child_id)
-            moment = datetime.combine(day + timedelta(days=1), time(), ZONE)
+            moment = datetime.combine(day + timedelta(days=1), time(), LOCAL)
             change = await revisions.following(scope.connection, row.id, moment)
             await finding.log_access(scope.connection, scope.now, principal.id, "child-page", row.id)
         if row.registered_at >= moment:

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.registry.desk import ZONE, Desk, Lifecycle, today
+from services.registry.desk import Desk, Lifecycle, today
 from services.registry.domain.fieldwork import (
     Asked,
     Clash,
@@ -43,6 +43,7 @@ from shared.identity import Principal
 from shared.messaging.outbox import new_id, stable_id
 from shared.messaging.router import Scope
 from shared.privacy import Keys
+from shared.reference.calendar import local_day
 from shared.reference.keeping import Keeping
 from shared.reference.units import Units
 
@@ -331,7 +332,7 @@ class Rounds:
         if "circumstances" not in reading.fixes:
             return row
         wanted_codes = circumstances_of(reading.fixes["circumstances"])
-        day = at.astimezone(ZONE).date()
+        day = local_day(at)
         holding = await children.holding(scope.connection, row.id, today(scope))
         for code in sorted(wanted_codes - holding.keys()):
             record_id = stable_id("circumstance", row.id, code, day.isoformat())
@@ -349,7 +350,7 @@ class Rounds:
         """The child lives elsewhere. Where nobody knows where, it is only remembered with the answer."""
         if given.moved_to == ELSEWHERE:
             self._must(scope, principal, "move-away")
-            await self._lifecycle.move_away(scope, row, at.astimezone(ZONE).date(), by=by)
+            await self._lifecycle.move_away(scope, row, local_day(at), by=by)
         elif given.moved_to is not None:
             self._must(scope, principal, "move")
             if given.moved_to not in Units.load().codes():

@@ -11,7 +11,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -68,7 +68,7 @@ class XlsxTable:
     """An XLSX workbook. The mark stands in the first row and the printed head of every sheet, and in the properties.
 
     Args:
-        mark: what the file says of itself. columns: the names. title, author, at: properties of the file.
+        mark: what the file says of itself. columns: the names. title, author, at (aware): properties of the file.
     """
 
     media = XLSX_MEDIA
@@ -85,7 +85,7 @@ class XlsxTable:
     ) -> None:
         self._mark = mark
         self._columns = columns
-        self._properties = (title, author, at.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        self._properties = (title, author, at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         self._rows_per_sheet = rows_per_sheet
         self._out = _Pipe()
         self._package = zipfile.ZipFile(self._out, "w", zipfile.ZIP_DEFLATED, compresslevel=5)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
@@ -252,7 +252,7 @@ async def test_cases_and_services_stand_on_the_page_of_whoever_may_open_them(hou
         step="plan",
         sector="hotline",
         channel="hotline-111",
-        opened_at=NOW,
+        opened_at=datetime(2026, 11, 23, 18, 30, tzinfo=UTC),
         child_id=child_id,
     )
     given: dict[str, Any] = {
@@ -284,6 +284,8 @@ async def test_cases_and_services_stand_on_the_page_of_whoever_may_open_them(hou
     assert f'href="/cases/c/{case_id}"' in page.text
     assert "Khám, chữa bệnh, phục hồi" in page.text
     assert "/cases/c/other" not in page.text, "led by another commune"
+    opened = await house.rows("SELECT DISTINCT opened_on FROM child_case")
+    assert [row.opened_on for row in opened] == [date(2026, 11, 24)], "half past one in the night, where people live"
     ha = await house.browser("ha.coordinator")
     assert "/cases/c/other" in (await ha.get(f"/registry/children/{child_id}")).text
 

@@ -8,10 +8,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, HTTPException, Request
 from pydantic import BaseModel, Field
 
-from services.registry.desk import ZONE
 from services.registry.rounds import MOST_ANSWERS, Place, Rounds, as_sent
 from services.registry.seeing import NotThereError
 from shared.identity import Permission, Principal, identity_of, permit
+from shared.reference.calendar import local_day
 
 Editor = Annotated[Principal, Depends(permit(Permission.EDIT_CHILDREN))]
 
@@ -86,7 +86,7 @@ def _child(place: Place) -> dict[str, Any]:
         "last": None
         if place.last is None
         else {
-            "on": place.last.given_at.astimezone(ZONE).date().isoformat(),
+            "on": local_day(place.last.given_at).isoformat(),
             "result": place.last.detail.get("result"),
             "note": place.last.detail.get("note", ""),
         },

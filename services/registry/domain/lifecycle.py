@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from services.registry.domain.children import ADULT_AGE, Known
-from shared.contracts.errors import Rejected, Violation
+from shared.contracts.errors import Rejected, refuse
 from shared.contracts.vocabulary import ChildDescription, RecordState, RecordStatus, age_on
 from shared.reference.keeping import Periods
 
@@ -36,11 +36,6 @@ class Life:
     def kept_up(self) -> bool:
         """Whether it is the record of a child of the province today."""
         return self.status == "active"
-
-
-def refuse(field: str, rule: str, vi: str, en: str) -> Rejected:
-    """A refusal of one rule, to be raised."""
-    return Rejected([Violation(field, rule, vi, en)])
 
 
 def check(life: Life, on: date) -> Life:

@@ -13,7 +13,6 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registry import views
-from services.registry.desk import ZONE
 from services.registry.domain.fieldwork import ASKED, Asked
 from services.registry.pages.room import Editor, Room
 from services.registry.rounds import HAMLET, Outcome, Place, Round
@@ -179,7 +178,7 @@ class FieldPages:
 
     def _methods(self) -> Sequence[str]:
         """How a record can be verified today."""
-        return self.room.keeper.rules.periods.on(self.room.pages.clock().astimezone(ZONE).date()).methods
+        return self.room.keeper.rules.periods.on(self.room.today()).methods
 
     def _sent(self, values: Mapping[str, str], found: Round, place: Place, filled: _Filled) -> dict[str, Any]:
         now = self.room.pages.clock()

@@ -11,7 +11,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registry import forms, views
-from services.registry.desk import ZONE, VersionConflictError
+from services.registry.desk import VersionConflictError, today
 from services.registry.keeper import PAGE
 from services.registry.pages.room import Reader, Room
 from services.registry.seeing import NotThereError, is_id
@@ -21,6 +21,7 @@ from services.registry.store.lifecycle import WorkList
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Principal
 from shared.messaging.router import Scope
+from shared.reference.calendar import LOCAL, local_day
 from shared.web.forms import chosen_in, form_of
 
 Act = Callable[[Scope, ChildRow, str], Awaitable[Any]]
@@ -114,7 +115,7 @@ class LifePages:
         if not confirmed:
             raise Rejected([_NOTHING_CONFIRMED])
         now = self.room.pages.clock()
-        at = now if on == now.astimezone(ZONE).date() else datetime.combine(on, time(12), ZONE)
+        at = now if on == local_day(now) else datetime.combine(on, time(12), LOCAL)
         life = self.room.keeper.lifecycle
         method = values.get("method", "")
         return lambda scope, row, by: life.verify(scope, row, confirmed=confirmed, method=method, by=by, at=at)
@@ -131,7 +132,7 @@ class LifePages:
         reason = values.get("reason", "")
 
         async def put(scope: Scope, row: ChildRow, by: str) -> None:
-            if reason not in self.room.keeper.rules.erasure.on(scope.now.date()).hold_reasons or not note:
+            if reason not in self.room.keeper.rules.erasure.on(today(scope)).hold_reasons or not note:
                 raise Rejected([_HOLD_WITHOUT_REASON])
             await lives.put_hold(scope.connection, row.id, reason, note[:300], scope.now, by)
 

@@ -16,7 +16,6 @@ from services.registry.pages.room import Editor, Room
 from services.registry.seeing import is_id
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Principal
-from shared.reference.calendar import LOCAL
 from shared.web.forms import form_of, number_in
 from shared.web.pages import language_of
 
@@ -131,7 +130,7 @@ class RegisterPages:
             if not without:
                 return defaultdict(str)
             return self._warned({**values, **without}, language)
-        today = self.room.pages.clock().astimezone(LOCAL).date()
+        today = self.room.today()
         return _said(warnings(description, today), language)
 
     def _form(

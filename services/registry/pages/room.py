@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
@@ -19,6 +20,7 @@ from services.registry.rounds import Rounds
 from services.registry.seeing import NotThereError, is_id
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Permission, Principal, permit
+from shared.reference.calendar import local_day
 from shared.reference.units import Units
 from shared.web.i18n import name_key
 from shared.web.pages import Pages, language_of
@@ -67,6 +69,10 @@ class Room:
             said=request.query_params.get("said", ""),
             **context,
         )
+
+    def today(self) -> date:
+        """The day in the province."""
+        return local_day(self.pages.clock())
 
     def unit(self, principal: Principal, values: Mapping[str, str]) -> str | None:
         """The commune a form names, among those of the person. Raises `Rejected`."""

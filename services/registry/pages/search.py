@@ -115,7 +115,7 @@ class SearchPages:
             after=after,
             page=PAGE,
             most=MOST,
-            today=self.room.pages.clock().date(),
+            today=self.room.today(),
             chips=_chips(found, values),
             further=any(values.get(name) for name in search_form.FURTHER),
             recent=[] if found else await self.room.finder.recent(principal),

@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.cases import CaseFacts
+from shared.reference.calendar import local_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,7 @@ async def follow(connection: AsyncConnection, case_id: str, sequence: int, facts
             "unit": facts.unit,
             "kind": facts.kind,
             "status": facts.status,
-            "opened_on": facts.opened_at.date(),
+            "opened_on": local_day(facts.opened_at),
             "on": on,
         },
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from datetime import UTC, datetime
+from datetime import datetime
 
 import openpyxl
 from hypothesis import given, settings
@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from shared.files.harmless import harmless
 from shared.files.sheets import XlsxTable
+from shared.reference.calendar import LOCAL
 
-AT = datetime(2026, 11, 24, tzinfo=UTC)
+AT = datetime(2026, 11, 24, 3, 5, tzinfo=LOCAL)
 
 
 def book_of(rows: list[list[str]], mark: str = "dấu", rows_per_sheet: int = 3) -> openpyxl.Workbook:
@@ -29,6 +30,10 @@ def test_what_does_not_fit_one_sheet_goes_on_in_the_next_with_the_mark_again() -
         ["3", "4", "5"],
         ["6"],
     ]
+
+
+def test_a_workbook_says_in_universal_time_when_it_was_made() -> None:
+    assert book_of([]).properties.created == datetime(2026, 11, 23, 20, 5)  # noqa: DTZ001 - read without its zone
 
 
 # A line ending is written as XML has it, and read as one.
