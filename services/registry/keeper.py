@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from sqlalchemy import Row
 
 from services.registry.desk import Lifecycle, Samples, today
-from services.registry.domain.lifecycle import add_months
+from services.registry.domain.lifecycle import HIDDEN, next_month
 from services.registry.office import Office, units_of
 from services.registry.seeing import NotThereError, is_id, reads_adoptions, seen, sees, visible
 from services.registry.store import adoption, children, finding
@@ -97,7 +97,7 @@ class Keeper:
         units = units_of(principal)
         async with self._office.scope() as scope:
             day = today(scope)
-            until = add_months(day.replace(day=1), 1)
+            until = next_month(day)
             counts = await lives.counts(scope.connection, units, day, until)
             found = await lives.listed(scope.connection, name, units, day, until, limit=PAGE + 1, after=passed)
             there = {row.id for row in await visible(scope, principal, [row for row, _ in found])}
@@ -218,7 +218,14 @@ class Keeper:
         self, scope: Scope, principal: Principal, place: Row[Any], rules: Sampling, *, mine: bool
     ) -> Place:
         row = await children.current(scope.connection, str(place.child_id))
-        waiting = mine and place.at is None and row is not None and principal.may_see(row.known.unit)
+        waiting = (
+            mine
+            and place.at is None
+            and row is not None
+            and principal.may_see(row.known.unit)
+            # Adopted, withdrawn or erased since it was drawn: nobody is to look for the child under that name.
+            and row.status not in HIDDEN
+        )
         shown = {field: getattr(row.known.description, field) or "" for field in rules.shown} if waiting and row else {}
         known = row if row is not None and await sees(scope, principal, row) else None
         return Place(

@@ -28,6 +28,7 @@ from services.registry.domain.fieldwork import (
     read,
     texts_of,
 )
+from services.registry.domain.lifecycle import next_month
 from services.registry.domain.names import fold
 from services.registry.office import Office, units_of
 from services.registry.seeing import NotThereError, is_id, seen, visible
@@ -164,8 +165,7 @@ class Rounds:
         """The hamlets of a commune of the person's, and their work lists."""
         async with self._office.scope() as scope:
             day = today(scope)
-            until = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-            counts = await lives.counts(scope.connection, units_of(principal), day, until)
+            counts = await lives.counts(scope.connection, units_of(principal), day, next_month(day))
             found = await self._hamlets(scope, unit) if unit is not None and principal.may_see(unit) else {}
             going_on = await store.lists_of(scope.connection, principal.id, scope.now)
         rules = self._rules.rounds.on(day)
@@ -394,7 +394,7 @@ class Rounds:
         day = today(scope)
         name: WorkList = kind  # type: ignore[assignment]  # the rules name lists that there are
         found = await lives.listed(
-            scope.connection, name, units_of(principal), day, day + timedelta(days=31), limit=most, after=0
+            scope.connection, name, units_of(principal), day, next_month(day), limit=most, after=0
         )
         return [row for row, _ in found]
 

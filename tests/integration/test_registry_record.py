@@ -60,6 +60,9 @@ async def test_a_record_is_shown_as_it_was_known_on_a_day(house: House) -> None:
         status, view = await lan.json("GET", f"{address}?on={day}")
         assert (status, view["child"]["name"]) == (200, name)
     assert (await lan.json("GET", f"{address}?on=2025-12-31"))[0] == 404
+    await house.rows("UPDATE revision SET state = 'verified', at = '2026-06-10T00:00:00+07' RETURNING 1")
+    _, view = await lan.json("GET", f"{address}?on=2026-06-09")
+    assert (view["child"]["name"], view["facts"]["state"]) == ("Nguyễn Thị Ngọc Anh", "verified")
 
 
 async def test_rosters_that_contradict_each_other_wait_for_a_person_who_says_why(house: House) -> None:
@@ -236,6 +239,10 @@ async def test_a_circumstance_has_evidence_and_ends_for_a_reason(house: House) -
     page = await lan.get(f"/registry/children/{child_id}")
     for text in ("Khuyết tật nặng", "Giấy xác nhận khuyết tật", "(Ghi nhầm)"):
         assert text in page.text
+    await lan.get(f"/registry/children/{child_id}")
+    assert (await lan.post(address, act="begin", **begun)).status == 303
+    (row,) = await house.rows("SELECT until, end_reason, ended_by FROM circumstance")
+    assert tuple(row) == (None, None, None), "it goes on: that it had ended was the mistake"
 
 
 async def test_cases_and_services_stand_on_the_page_of_whoever_may_open_them(house: House) -> None:

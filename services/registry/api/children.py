@@ -14,6 +14,7 @@ from pydantic import BaseModel, Field
 from services.registry.desk import Taken, VersionConflictError
 from services.registry.domain.children import Change, Conflict, Source
 from services.registry.domain.matching import Identification
+from services.registry.domain.warnings import coded
 from services.registry.merging import NotPossibleError
 from services.registry.office import Office
 from services.registry.seeing import NotThereError
@@ -113,7 +114,7 @@ def routes(office: Office) -> APIRouter:
     async def register(asked: Description, principal: Editor) -> Who:
         """Register a child; where another may be the same and is not in `seen`, nothing is saved (`candidates`)."""
         with _answers():
-            done = await office.register(principal, asked.child, asked.unit, asked.seen)
+            done = await office.register(principal, coded(asked.child), asked.unit, asked.seen)
         return Who(result="registered", child_id=done.child_id) if isinstance(done, Taken) else _who(done)
 
     @router.get("/children/{child_id}")

@@ -214,6 +214,11 @@ def add_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, last))
 
 
+def next_month(day: date) -> date:
+    """The first day of the month after."""
+    return add_months(day.replace(day=1), 1)
+
+
 def _closed(life: Life, status: RecordStatus) -> Life:
     return replace(life, status=status, due_on=None)
 

@@ -12,6 +12,7 @@ from typing import Literal
 
 from services.registry.desk import Desk, sector_of
 from services.registry.domain.children import Statement, circumstance_refusals, refusals
+from services.registry.domain.warnings import coded
 from services.registry.exchange.incoming import Incoming
 from services.registry.store import children as store
 from services.registry.store import exports
@@ -108,7 +109,7 @@ class Intake:
             register_kind=Exchange.load().register_of(sector_of(principal.sector)),
             sector=sector_of(principal.sector),
             as_of=as_of,
-            description=record.description,
+            description=coded(record.description),
             unit=unit,
             unit_text=record.place,
             circumstances=record.circumstances,

@@ -1,7 +1,4 @@
-"""Tables and queries of the registry. Identity lies in clear in this database only; every query goes by an index.
-
-It must never decide anything: who is who is the domain's to say.
-"""
+"""Children as they are stored, what sources say of them, under which keys they are found, and their erasure."""
 
 from __future__ import annotations
 
@@ -372,7 +369,7 @@ class Observation:
 
 
 async def put_circumstance(connection: AsyncConnection, child_id: str, seen: Observation) -> None:
-    """A circumstance, new or corrected by its source."""
+    """A circumstance, new or told anew: why it had ended before is said no more."""
     await connection.execute(
         text("DELETE FROM circumstance WHERE record_id = CAST(:record_id AS uuid) AND code <> :code"),
         {"record_id": seen.record_id, "code": seen.code},
@@ -385,7 +382,7 @@ async def put_circumstance(connection: AsyncConnection, child_id: str, seen: Obs
                        :subgroup, :evidence_kind)
                ON CONFLICT (record_id, code) DO UPDATE SET child_id = excluded.child_id, since = excluded.since,
                    until = excluded.until, evidence = excluded.evidence, subgroup = excluded.subgroup,
-                   evidence_kind = excluded.evidence_kind"""
+                   evidence_kind = excluded.evidence_kind, end_reason = NULL, ended_by = NULL"""
         ),
         {
             "record_id": seen.record_id,
@@ -469,7 +466,18 @@ async def forget(connection: AsyncConnection, child_id: str) -> Sequence[str]:
         {"id": child_id},
     )
     ids = [str(row.id) for row in rows]
-    for table in ("revision", "photo", "finding", "child_case", "circumstance", "block", "statement", "history"):
+    # `import_record` holds what a record said before a file said otherwise.
+    for table in (
+        "revision",
+        "photo",
+        "finding",
+        "child_case",
+        "circumstance",
+        "block",
+        "statement",
+        "import_record",
+        "history",
+    ):
         await connection.execute(text(f"DELETE FROM {table} WHERE child_id = ANY(CAST(:ids AS uuid[]))"), {"ids": ids})
     await connection.execute(
         text("DELETE FROM pair WHERE low = ANY(CAST(:ids AS uuid[])) OR high = ANY(CAST(:ids AS uuid[]))"), {"ids": ids}

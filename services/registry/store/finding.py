@@ -16,6 +16,7 @@ import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.names import fold
 from services.registry.domain.searching import NUMBER_DIGITS, PAGE, Group, Wanted, code_of, score, steps
 from services.registry.store.children import CHILD_COLUMNS, ChildRow, child_of
@@ -42,7 +43,7 @@ SELECT (SELECT json_agg(json_build_array(unit, birth_year, n))
 class Sight:
     """What somebody may not find: records of these statuses, and these children."""
 
-    hidden: Collection[str] = ("withdrawn", "erased", "adopted")
+    hidden: Collection[str] = HIDDEN
     without: Collection[str] = ()
 
 

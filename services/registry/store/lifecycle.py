@@ -71,7 +71,7 @@ async def save(connection: AsyncConnection, child_id: str, sequence: int, life: 
         text(
             """UPDATE child SET sequence = :sequence, state = :state, status = :status, checked_on = :checked_on,
                       verified_on = :verified_on, due_on = :due_on, state_at = :now, changed_at = :now,
-                      protected = protected OR :status = 'adopted',
+                      protected = :status = 'adopted' OR (protected AND status <> 'adopted'),
                       arrived_on = CASE WHEN :state = 'collected' AND :status = 'active' THEN arrived_on END,
                       arrived_from = CASE WHEN :state = 'collected' AND :status = 'active' THEN arrived_from END
                WHERE id = CAST(:id AS uuid)"""
@@ -235,24 +235,12 @@ async def listed(
     condition, order = _LISTS[name]
     rows = await connection.execute(
         text(
-            f"""SELECT {CHILD_COLUMNS}, checked_on, verified_on, due_on, ages_out_on, verified_by, arrived_on,
-                       arrived_from
-                FROM child WHERE {_in(units)} AND {condition} ORDER BY {order} LIMIT :limit OFFSET :after"""
+            f"""SELECT {CHILD_COLUMNS}, {STANDING_COLUMNS} FROM child WHERE {_in(units)} AND {condition}
+                ORDER BY {order} LIMIT :limit OFFSET :after"""
         ),
         {**_values(units, today, until), "limit": limit, "after": after},
     )
-    return [
-        (
-            child_of(row),
-            Standing(
-                Life(row.state, row.status, row.checked_on, row.verified_on, row.due_on, row.ages_out_on),
-                row.verified_by,
-                row.arrived_on,
-                row.arrived_from,
-            ),
-        )
-        for row in rows
-    ]
+    return [(child_of(row), standing_of(row)) for row in rows]
 
 
 def _in(units: Collection[str] | None) -> str:
@@ -334,10 +322,11 @@ async def forget(
 
 
 _FORGET = (
-    "DELETE FROM finding WHERE child_id = ANY(CAST(:ids AS uuid[]))",
     "DELETE FROM verification WHERE child_id = ANY(CAST(:ids AS uuid[]))",
     """UPDATE sample_child SET answers = NULL, compared = NULL, open = 0
        WHERE child_id = ANY(CAST(:ids AS uuid[]))""",
+    # Why somebody parted two records is told in their own words, as likely as not with a name.
+    "UPDATE split SET reason = '' WHERE kept = ANY(CAST(:ids AS uuid[])) OR parted = ANY(CAST(:ids AS uuid[]))",
     "DELETE FROM hold WHERE child_id = ANY(CAST(:ids AS uuid[]))",
     "DELETE FROM field_answer WHERE child_id = ANY(CAST(:ids AS uuid[]))",
     """DELETE FROM adoption_reading WHERE adoption_id IN (
