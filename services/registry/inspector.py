@@ -177,7 +177,8 @@ class Inspector:
         if rule is None:
             raise NotThereError
         async with self._office.scope() as scope:
-            known = {_key(folded): (folded, name, n) for folded, name, n in await _hamlets(scope, unit, code)}
+            listed = await store.hamlets(scope.connection, unit, code)
+            known = {_key(folded): (folded, name, n) for folded, name, n in listed}
             wanted = known[hamlet][0] if hamlet in known else None
             rows = await store.listed(
                 scope.connection,
@@ -237,10 +238,6 @@ def _by_kind(broken: Mapping[str, int]) -> Counter[Kind]:
 def _must_see(principal: Principal, unit: str | None) -> None:
     if not (principal.units == ALL_UNITS if unit is None else principal.may_see(unit)):
         raise NotThereError
-
-
-async def _hamlets(scope: Scope, unit: str | None, code: str) -> list[tuple[str, str, int]]:
-    return await store.hamlets(scope.connection, unit, code)
 
 
 async def _place_of(scope: Scope, after: str | None) -> tuple[str, str]:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Final
 
 from services.registry.domain.children import Known, Source, lead_of
-from shared.contracts.vocabulary import ChildDescription, Person, Stay, age_on
+from shared.contracts.vocabulary import Person, Stay, age_on
 from shared.reference.terms import Terms
 from shared.web.navigation import SECTOR_NAMES
 
@@ -355,11 +355,11 @@ class Names:
         return self._say(SECTOR_NAMES[actor]) if actor in SECTOR_NAMES else actor
 
 
-def age(description: ChildDescription, day: date) -> int | None:
-    """Completed years today, as far as the birth date is known; else the estimated age."""
-    if description.birth_date is not None:
-        return age_on(description.birth_date, day)
-    return description.age
+def age(known: Known, day: date) -> int | None:
+    """Completed years on a day, as far as the birth date is known; else about how many by an age that was told once."""
+    if known.description.birth_date is not None:
+        return age_on(known.description.birth_date, day)
+    return None if known.birth_year is None else day.year - known.birth_year
 
 
 def any_of(values: Mapping[str, str], names: Iterable[str]) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from fastapi import Request
 
+from services.registry.domain.dates import read_day
 from services.registry.imports.reading import sealed_file
 from services.registry.office import Office, units_of
 from services.registry.seeing import NotThereError, is_id
@@ -239,8 +240,7 @@ def _date(text: str) -> date | None:
     if not text.strip():
         return None
     try:
-        day, month, year = (int(part) for part in text.strip().split("/"))
-        return date(year, month, day)
+        return read_day(text)
     except ValueError:
         raise Rejected([_AS_OF]) from None
 

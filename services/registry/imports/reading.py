@@ -79,11 +79,6 @@ def _elsewhere(row: ImportRow, said: Statement) -> tuple[Violation, ...]:
     return (_NOT_YOURS if said.unit else _NO_UNIT,)
 
 
-def count(counts: dict[str, int], name: str, by: int = 1) -> None:
-    """Add to a count."""
-    counts[name] = counts.get(name, 0) + by
-
-
 _NOT_YOURS = Violation(
     "unit",
     "unit-not-yours",

@@ -13,6 +13,7 @@ from services.registry import forms, views
 from services.registry.desk import VersionConflictError
 from services.registry.desk.photos import MEGABYTES, too_large
 from services.registry.domain.children import others_of
+from services.registry.domain.dates import read_day
 from services.registry.domain.warnings import circumstance_warnings, warnings
 from services.registry.office import ChildFile, may_decide
 from services.registry.pages.room import Editor, Reader, Room
@@ -86,7 +87,7 @@ class ChildPages:
         day, was, violations = None, None, []
         if asked:
             try:
-                day = forms.parse_date(asked)
+                day = read_day(asked)
                 _, was = await self.room.office.as_it_was(principal, child_id, day)
             except (ValueError, OverflowError):
                 violations = [forms.bad_date("on")]
@@ -96,7 +97,7 @@ class ChildPages:
             file=file,
             day=day,
             was=was,
-            age=None if was is None or day is None else views.age(was.description, day),
+            age=None if was is None or day is None else views.age(was, day),
             values={"on": asked},
             violations=violations,
         )
@@ -178,7 +179,7 @@ class ChildPages:
             "registry/child.html",
             file=file,
             known=known,
-            age=views.age(known.description, file.today),
+            age=views.age(known, file.today),
             active=sorted({each.code for each in seen if _holds(each.until, file.today)}),
             others={name: others_of(file.statements, name, known) for name in views.FIELDS},
             odd=[*warnings(known.description, file.today), *circumstance_warnings([each.period for each in seen])],

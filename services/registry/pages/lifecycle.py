@@ -179,7 +179,7 @@ class LifePages:
             "registry/life.html",
             file=file,
             known=file.row.known,
-            age=views.age(file.row.known.description, file.today),
+            age=views.age(file.row.known, file.today),
             values=values or {},
             violations=violations,
             revealed=revealed,
