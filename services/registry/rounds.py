@@ -240,7 +240,7 @@ class Rounds:
             last = await store.last_visits(scope.connection, [place.child_id for place in found.places])
             rows = [place.row for place in found.places]
             ids = [row.id for row in rows if row is not None]
-            await store.log_children(scope.connection, scope.now, principal.id, "field-list", ids, listed.id)
+            await finding.log_children(scope.connection, scope.now, principal.id, "field-list", ids, list=listed.id)
             await store.mark_downloaded(scope.connection, listed.id, scope.now)
         return Round(listed, [replace(place, last=last.get(place.child_id)) for place in found.places])
 

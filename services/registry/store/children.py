@@ -33,6 +33,10 @@ CHILD_COLUMNS = (
     "id, sequence, unit, birth_year, description, circumstances, confirmed_on, merged_into, registered_at, changed_at, "
     "state, status"
 )
+# A record and those that were merged into it, as `one (id)`.
+ONE_CHILD = """WITH RECURSIVE one AS (
+    SELECT id FROM child WHERE id = CAST(:id AS uuid)
+    UNION SELECT child.id FROM child JOIN one ON child.merged_into = one.id)"""
 # Comparing many takes the first; whoever looks at one record, or changes it, the second.
 RECORD_COLUMNS = f"{CHILD_COLUMNS}, sources, conflicts"
 
@@ -450,34 +454,21 @@ async def history(connection: AsyncConnection, child_id: str, limit: int = 100) 
     return found.all()
 
 
+# `import_record` holds what a record said before a file said otherwise.
+_OF_A_CHILD = (
+    "revision", "photo", "finding", "child_case", "circumstance", "block", "statement", "import_record", "history",
+)  # fmt: skip
+
+
 async def forget(connection: AsyncConnection, child_id: str) -> Sequence[str]:
     """Erasure: everything that this database holds of who a child is, of the records merged into it too.
 
     The empty rows of `child` stay, so that an id which others hold is never taken for an unknown one. Out: the ids of
     all records emptied, whose keys are to be destroyed as well.
     """
-    rows = await connection.execute(
-        text(
-            """WITH RECURSIVE one AS (
-                   SELECT id FROM child WHERE id = CAST(:id AS uuid)
-                   UNION SELECT child.id FROM child JOIN one ON child.merged_into = one.id)
-               SELECT id FROM one"""
-        ),
-        {"id": child_id},
-    )
+    rows = await connection.execute(text(f"{ONE_CHILD} SELECT id FROM one"), {"id": child_id})
     ids = [str(row.id) for row in rows]
-    # `import_record` holds what a record said before a file said otherwise.
-    for table in (
-        "revision",
-        "photo",
-        "finding",
-        "child_case",
-        "circumstance",
-        "block",
-        "statement",
-        "import_record",
-        "history",
-    ):
+    for table in _OF_A_CHILD:
         await connection.execute(text(f"DELETE FROM {table} WHERE child_id = ANY(CAST(:ids AS uuid[]))"), {"ids": ids})
     await connection.execute(
         text("DELETE FROM pair WHERE low = ANY(CAST(:ids AS uuid[])) OR high = ANY(CAST(:ids AS uuid[]))"), {"ids": ids}

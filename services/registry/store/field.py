@@ -15,6 +15,7 @@ from services.registry.store.children import RECORD_COLUMNS, ChildRow, record_of
 
 _LIVE = "merged_into IS NULL AND status = 'active'"
 _LIST = "id, person, made_at, until, kind, unit, hamlet, children, downloaded_at"
+_ANSWER = "id, list_id, person, child_id, given_at, version, outcome, detail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,28 +190,6 @@ async def last_visits(connection: AsyncConnection, ids: Collection[str]) -> dict
         {"ids": list(ids)},
     )
     return {found.child_id: found for found in map(_given, rows)}
-
-
-async def log_children(
-    connection: AsyncConnection, now: datetime, who: str, act: str, child_ids: Collection[str], list_id: str
-) -> None:
-    """Log that somebody looked at many children at once."""
-    await connection.execute(
-        text(
-            """INSERT INTO access (at, who, act, child_id, detail)
-               SELECT :now, :who, :act, id, CAST(:detail AS jsonb) FROM unnest(CAST(:ids AS uuid[])) AS a(id)"""
-        ),
-        {
-            "now": now,
-            "who": who,
-            "act": act,
-            "ids": list(child_ids),
-            "detail": orjson.dumps({"list": list_id}).decode(),
-        },
-    )
-
-
-_ANSWER = "id, list_id, person, child_id, given_at, version, outcome, detail"
 
 
 def _list(row: Row[Any]) -> FieldList:

@@ -206,6 +206,19 @@ async def log_access(
     )
 
 
+async def log_children(
+    connection: AsyncConnection, now: datetime, who: str, act: str, child_ids: Collection[str], **detail: object
+) -> None:
+    """The same of many children at once, each by itself."""
+    await connection.execute(
+        text(
+            """INSERT INTO access (at, who, act, child_id, detail)
+               SELECT :now, :who, :act, id, CAST(:detail AS jsonb) FROM unnest(CAST(:ids AS uuid[])) AS t(id)"""
+        ),
+        {"now": now, "who": who, "act": act, "ids": list(child_ids), "detail": orjson.dumps(detail).decode()},
+    )
+
+
 async def accesses(connection: AsyncConnection, child_id: str, limit: int = 20) -> Sequence[Row[Any]]:
     """Rows (at, who, act): who looked at a child's record, the newest first."""
     found = await connection.execute(

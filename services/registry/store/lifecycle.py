@@ -14,7 +14,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.lifecycle import Life
-from services.registry.store.children import CHILD_COLUMNS, ChildRow, child_of
+from services.registry.store.children import CHILD_COLUMNS, ONE_CHILD, ChildRow, child_of
 from services.registry.store.chunked import chunked
 from shared.messaging.outbox import new_id
 
@@ -253,14 +253,10 @@ def _values(units: Collection[str] | None, today: date, until: date) -> dict[str
 
 # Holds, cases, erasure
 
-_ONE = """WITH RECURSIVE one AS (
-              SELECT id FROM child WHERE id = CAST(:id AS uuid)
-              UNION SELECT child.id FROM child JOIN one ON child.merged_into = one.id)"""
-
 
 async def ids_of(connection: AsyncConnection, child_id: str) -> list[str]:
     """A child's id and those that were merged into it."""
-    rows = await connection.execute(text(f"{_ONE} SELECT id FROM one"), {"id": child_id})
+    rows = await connection.execute(text(f"{ONE_CHILD} SELECT id FROM one"), {"id": child_id})
     return [str(row.id) for row in rows]
 
 
@@ -268,7 +264,7 @@ async def cases_since(connection: AsyncConnection, child_id: str, since: date) -
     """How many of a child's cases are open, and how many were closed on a day or later."""
     rows = await connection.execute(
         text(
-            f"""{_ONE} SELECT count(*) FILTER (WHERE status = 'open') AS open,
+            f"""{ONE_CHILD} SELECT count(*) FILTER (WHERE status = 'open') AS open,
                               count(*) FILTER (WHERE status <> 'open' AND changed_on >= :since) AS closed
                 FROM child_case JOIN one ON one.id = child_case.child_id"""
         ),
@@ -282,7 +278,7 @@ async def holds(connection: AsyncConnection, child_id: str) -> Sequence[Row[Any]
     """Rows (id, reason, note, at, by): what forbids for the time being to erase a child."""
     rows = await connection.execute(
         text(
-            f"""{_ONE} SELECT hold.id, reason, note, at, by FROM hold JOIN one ON one.id = hold.child_id
+            f"""{ONE_CHILD} SELECT hold.id, reason, note, at, by FROM hold JOIN one ON one.id = hold.child_id
                 WHERE lifted_at IS NULL ORDER BY at"""
         ),
         {"id": child_id},
