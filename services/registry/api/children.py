@@ -207,6 +207,7 @@ def _answers() -> Iterator[None]:
 
 
 def view(row: ChildRow) -> ChildView:
+    """A child's record as the API shows it."""
     known = row.known
     return ChildView(
         child_id=row.id,

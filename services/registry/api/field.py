@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, Field
 
+from services.registry.api.children import Editor
 from services.registry.rounds import MOST_ANSWERS, Place, Rounds, as_sent
 from services.registry.seeing import NotThereError
-from shared.identity import Permission, Principal, identity_of, permit
+from shared.identity import identity_of
 from shared.reference.calendar import local_day
-
-Editor = Annotated[Principal, Depends(permit(Permission.EDIT_CHILDREN))]
 
 
 class Answers(BaseModel):
