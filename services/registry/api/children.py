@@ -104,7 +104,12 @@ class Who(BaseModel):
 def routes(office: Office) -> APIRouter:
     """The routes of this part."""
     router = APIRouter()
+    _child_routes(router, office)
+    _pair_routes(router, office)
+    return router
 
+
+def _child_routes(router: APIRouter, office: Office) -> None:
     @router.post("/identify")
     async def identify(asked: Description, principal: Reader) -> Who:
         """Who a described child is. Nothing is saved."""
@@ -148,6 +153,8 @@ def routes(office: Office) -> APIRouter:
         with _answers():
             await office.correct(principal, child_id, asked.child, asked.unit, asked.version, asked.reason)
 
+
+def _pair_routes(router: APIRouter, office: Office) -> None:
     @router.get("/matches")
     async def match(
         principal: Reader, passed: Annotated[int, Field(ge=0, le=10_000)] = 0, unit: UnitCode | None = None
@@ -191,8 +198,6 @@ def routes(office: Office) -> APIRouter:
         """The two are one child after all."""
         with _answers():
             return {"child_id": await office.undo_split(principal, split_id)}
-
-    return router
 
 
 @contextmanager
