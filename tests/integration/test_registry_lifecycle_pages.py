@@ -20,7 +20,9 @@ async def act(browser: Any, child_id: str, what: str, /, **values: str) -> Any:
     page = await browser.get(f"/registry/children/{child_id}/life")
     ids = re.findall(r' id="([^"]+)"', page.text)
     assert len(ids) == len(set(ids)), "a label would lead to another form's field"
-    values = {f"{what}_{name}" if name in {"on", "unit", "note"} else name: said for name, said in values.items()}
+    values = {
+        f"{what}_{name}" if name in {"on", "unit", "note", "reason"} else name: said for name, said in values.items()
+    }
     return await browser.post(f"/registry/children/{child_id}/life", act=what, **values)
 
 
@@ -88,9 +90,13 @@ async def test_every_act_s_refusal_is_said_on_the_page_and_nothing_else_breaks(h
     assert (await act(lan, child_id, "die", on="", source="x")).status == 422
     assert (await act(lan, child_id, "die", on=TODAY, source=" ")).status == 422
     assert (await act(lan, child_id, "dance")).status == 422
-    assert (await act(lan, child_id, "withdraw", reason="tired")).status == 422
+    for reason in ("tired", "", "import-undone"):
+        refused = await act(lan, child_id, "withdraw", reason=reason)
+        assert refused.status == 422
+        assert "Chọn vì sao" in refused.text
     assert (await act(ha, child_id, "adopt", **{**OTHER, "name": ""})).status == 422
     assert (await act(ha, child_id, "hold", reason="court", note="")).status == 422
+    assert "Chọn lý do giữ" in (await act(ha, child_id, "hold", reason="", note="12/CV")).text
     assert (await act(ha, child_id, "erase", ground="")).status == 422
     assert (await act(ha, child_id, "hold", reason="court", note="12/CV")).status == 303
     refused = await act(ha, child_id, "erase", ground="request")

@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 import structlog
 
@@ -51,7 +51,7 @@ from shared.reference.keeping import Keeping
 from shared.reference.terms import Terms
 
 _LOG = structlog.get_logger(__name__)
-WithdrawnBecause = Literal["import-undone", "not-a-child", "made-up"]
+WithdrawnBecause = Literal["not-a-child", "made-up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +169,13 @@ class Lifecycle:
             reason=source.strip()[:300],
         )
 
-    async def withdraw(self, scope: Scope, row: ChildRow, reason: WithdrawnBecause, *, by: str, note: str = "") -> None:
+    async def withdraw(self, scope: Scope, row: ChildRow, reason: str, *, by: str, note: str = "") -> None:
         """The record was none of a child: it counts no more, nor does what sources said for it. Raises `Rejected`."""
+        why = next((known for known in get_args(WithdrawnBecause) if known == reason), None)
+        if why is None:
+            raise refuse(
+                "reason", "reason-missing", "Chọn vì sao không có trẻ này.", "Choose why there is no such child."
+            )
         life = lifecycle.withdraw(await self._life(scope, row))
         await lives.void_pairs(scope.connection, row.id, scope.now, by)
         await self._settle(
@@ -179,7 +184,7 @@ class Lifecycle:
             life,
             "withdrawn",
             by,
-            lambda facts: ChildWithdrawn(child_id=row.id, facts=facts, reason=reason),
+            lambda facts: ChildWithdrawn(child_id=row.id, facts=facts, reason=why),
             reason=note[:300] or None,
         )
         await self._withdraw_records(scope, row.id)
@@ -226,6 +231,15 @@ class Lifecycle:
         await self._settle(
             scope, row, life, "adopted", by, lambda facts: ChildAdopted(child_id=row.id, facts=facts, on=on)
         )
+
+    async def hold(self, scope: Scope, row: ChildRow, reason: str, note: str, *, by: str) -> None:
+        """Forbid for the time being to erase the record. `reason`: of the reference data. Raises `Rejected`."""
+        known = self.rules.erasure.on(today(scope)).hold_reasons
+        if reason not in known:
+            raise refuse("reason", "hold-reason-missing", "Chọn lý do giữ.", "Choose why it is to be kept.")
+        if not note.strip():
+            raise refuse("note", "note-missing", "Ghi số văn bản.", "Write the document's number.")
+        await lives.put_hold(scope.connection, row.id, reason, note.strip()[:300], scope.now, by)
 
     async def erase(self, scope: Scope, row: ChildRow, ground: str, *, by: str) -> None:
         """Erased by law: the key is destroyed here and by its tombstone everywhere; nothing says any more who it was.

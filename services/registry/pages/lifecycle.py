@@ -26,7 +26,7 @@ Act = Callable[[Scope, ChildRow, str], Awaitable[Any]]
 _LISTS: Sequence[WorkList] = get_args(WorkList)
 _MOST_PASSED = 100_000
 # Fields that several forms of one page ask for: each form has its own, `<act>_on`.
-_OF_EACH_ACT = ("on", "unit", "note")
+_OF_EACH_ACT = ("on", "unit", "note", "reason")
 
 
 class LifePages:
@@ -91,10 +91,9 @@ class LifePages:
         if name == "die":
             died = forms.read_date(values, "on")
             return lambda scope, row, by: life.die(scope, row, died, values.get("source", ""), by=by)
-        if name == "withdraw" and values.get("reason") in views.WITHDRAWN:
-            made_up = values["reason"] == "made-up"
-            reason = "made-up" if made_up else "not-a-child"
-            return lambda scope, row, by: life.withdraw(scope, row, reason, by=by, note=note)  # type: ignore[arg-type]
+        if name == "withdraw":
+            why = values.get("reason", "")
+            return lambda scope, row, by: life.withdraw(scope, row, why, by=by, note=note)
         if name == "return":
             return lambda scope, row, by: life.come_back(scope, row, by=by, note=note)
         if name == "adopt":
@@ -102,7 +101,7 @@ class LifePages:
         if name == "erase":
             return lambda scope, row, by: life.erase(scope, row, values.get("ground", ""), by=by)
         if name == "hold":
-            return self._hold(values, note)
+            return lambda scope, row, by: life.hold(scope, row, values.get("reason", ""), note, by=by)
         if name == "lift" and is_id(values.get("hold", "")):
             return lambda scope, row, by: lives.lift_hold(scope.connection, row.id, values["hold"], scope.now, by)
         raise HTTPException(422)
@@ -126,16 +125,6 @@ class LifePages:
         carried = sorted({str(code) for code in (await request.form()).getlist("carried")})
         life = self.room.keeper.lifecycle
         return lambda scope, row, by: life.adopt(scope, row, on, new, unit, carried, by=by)
-
-    def _hold(self, values: Mapping[str, str], note: str) -> Act:
-        reason = values.get("reason", "")
-
-        async def put(scope: Scope, row: ChildRow, by: str) -> None:
-            if reason not in self.room.keeper.rules.erasure.on(scope.now.date()).hold_reasons or not note:
-                raise Rejected([_HOLD_WITHOUT_REASON])
-            await lives.put_hold(scope.connection, row.id, reason, note[:300], scope.now, by)
-
-        return put
 
     def _unit(self, values: Mapping[str, str]) -> str:
         if values.get("unit") not in self.room.units.codes():
@@ -211,6 +200,3 @@ _NOTHING_CONFIRMED = Violation(
     "Choose at least one field that was confirmed.",
 )
 _UNIT_MISSING = Violation("unit", "unit-missing", "Hãy chọn xã, phường.", "Choose the commune.")
-_HOLD_WITHOUT_REASON = Violation(
-    "note", "hold-reason-missing", "Chọn lý do giữ và ghi số văn bản.", "Choose the reason and write the document."
-)
