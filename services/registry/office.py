@@ -15,11 +15,12 @@ from sqlalchemy import Row
 
 from services.registry import merging
 from services.registry.desk import ZONE, Desk, Taken, today
+from services.registry.domain import lifecycle
 from services.registry.domain.children import Change, Known, Revision, Statement, changes, circumstance_refusals
 from services.registry.domain.matching import Comparison, Identification, Match, compare, traits_of
 from services.registry.seeing import NotThereError as NotThereError  # noqa: PLC0414 - known from here, too
 from services.registry.seeing import is_id as is_id  # noqa: PLC0414
-from services.registry.seeing import seen, sees
+from services.registry.seeing import reads_adoptions, seen, sees
 from services.registry.store import cases, finding, pairs, photos, revisions
 from services.registry.store import children as store
 from services.registry.store import lifecycle as lives
@@ -89,12 +90,13 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Two records side by side."""
+    """Two records side by side. `obstacle`: why they cannot be merged as they stand."""
 
     pair: Pair
     one: ChildFile
     other: ChildFile
     comparison: Comparison
+    obstacle: Violation | None
 
 
 def units_of(principal: Principal) -> Collection[str] | None:
@@ -309,7 +311,8 @@ class Office:
             for file in files:
                 await finding.log_access(scope.connection, scope.now, principal.id, "match", file.row.id)
             comparison = compare(files[0].row.traits, files[1].row.traits)
-            return Question(found[0], files[0], files[1], comparison), len(found) > 1
+            obstacle = _obstacle(files[0].standing, files[1].standing)
+            return Question(found[0], files[0], files[1], comparison, obstacle), len(found) > 1
 
     async def waiting(self, principal: Principal, unit: str | None = None, most: int = 100) -> int:
         """How many pairs wait, counted up to `most`."""
@@ -319,7 +322,8 @@ class Office:
     async def decide(self, principal: Principal, pair_id: int, *, same: bool) -> tuple[str, str | None]:
         """Decide a pair. Out: the child that goes on, and the merge where there is one.
 
-        Raises `NotThereError`, `NotAllowedError`, `merging.NotPossibleError`.
+        Raises `NotThereError`, `NotAllowedError`, `merging.NotPossibleError`, `Rejected` where the records, as they
+        stand, cannot be one.
         """
         if not may_decide(principal):
             raise NotAllowedError("The role does not decide pairs")
@@ -328,7 +332,8 @@ class Office:
             if found is None:
                 raise NotThereError
             rows = [await self._existing(scope, child_id) for child_id in (found.low, found.high)]
-            if not any(principal.may_see(row.known.unit) for row in rows):
+            unseen = {"erased"} if reads_adoptions(scope, principal) else {"erased", "adopted"}
+            if not any(principal.may_see(row.known.unit) for row in rows) or any(row.status in unseen for row in rows):
                 raise NotThereError
             merge_id = await merging.decide(scope, self._desk, pair_id, same=same, by=_actor(principal))
             return min(found.low, found.high), merge_id
@@ -410,6 +415,14 @@ class Office:
     async def _visible(self, scope: Scope, principal: Principal, match: Match) -> bool:
         row = await store.current(scope.connection, match.child_id)
         return row is not None and await sees(scope, principal, row)
+
+
+def _obstacle(one: Standing, other: Standing) -> Violation | None:
+    try:
+        lifecycle.unite(one.life, other.life)
+    except Rejected as refused:
+        return refused.violations[0]
+    return None
 
 
 def _actor(principal: Principal) -> str:
