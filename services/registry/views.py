@@ -262,7 +262,7 @@ IMPORT_RULES: Final = {
     "birth-date-in-future": "Ngày sinh ở tương lai",
     "not-a-child": "Từ đủ 16 tuổi",
     "as-of-in-future": "Thời điểm của danh sách ở tương lai",
-    "unit-not-yours": "Xã, phường khác địa bàn của bạn",
+    "unit-not-yours": "Xã, phường khác địa bàn của anh chị",
     "unit-missing": "Không nhận ra xã, phường",
     "columns": "Thừa ô so với dòng tiêu đề",
     "id-missing": "Thiếu mã của nguồn",

@@ -189,6 +189,6 @@ def routes(room: Room) -> APIRouter:
 _CHANGED = Violation(
     "version",
     "changed-meanwhile",
-    "Hồ sơ vừa được người khác thay đổi. Kiểm tra lại các mục rồi lưu lần nữa; nội dung bạn gõ vẫn còn dưới đây.",
+    "Hồ sơ vừa được người khác thay đổi. Kiểm tra lại các mục rồi lưu lần nữa; nội dung anh chị gõ vẫn còn dưới đây.",
     "Somebody else has just changed the record. Check the fields and save again; what you typed is still below.",
 )
