@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -11,6 +12,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from services.registry import forms, search_form
 from services.registry.desk import Taken, VersionConflictError
+from services.registry.domain.children import refusals
 from services.registry.domain.warnings import warnings
 from services.registry.office import is_id
 from services.registry.pages.room import Editor, Room, form_of
@@ -47,7 +49,7 @@ class RegisterPages:
         if values.get("act") == _MORE:
             return self._form(request, principal, _one_more(values), address=address)
         try:
-            filled = forms.read_child(values, self.room.unit(principal, values))
+            filled = self._filled(principal, values)
             seen = [value for value in values.get("seen", "").split(",") if is_id(value)]
             done = await self.room.office.register(principal, filled.description, filled.unit, seen)
         except Rejected as rejected:
@@ -56,6 +58,23 @@ class RegisterPages:
             return RedirectResponse(f"/registry/children/{done.child_id}?said=registered", 303)
         matches = await self.room.office.matches(principal, done.possible)
         return self._form(request, principal, values, address=address, matches=matches)
+
+    async def alike(self, request: Request, principal: Editor) -> Response:
+        """Who the child that somebody is typing may be already, once there is enough to ask by. Nothing is saved."""
+        values = await form_of(request)
+        try:
+            filled = forms.read_child(values, values.get("unit") or None)
+        except Rejected:
+            return Response(status_code=204)
+        described = filled.description
+        dated = described.birth_date is not None or described.age is not None
+        if len((described.name or "").split()) < 2 or not (dated or described.number or described.carers):
+            return Response(status_code=204)
+        found = await self.room.office.identify(principal, described, filled.unit)
+        matches = await self.room.office.matches(principal, found.possible)
+        answer = self.room.render(request, "registry/_alike.html", matches=matches)
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
 
     async def correct_form(self, request: Request, principal: Editor, child_id: str) -> Response:
         """The form with what is known."""
@@ -104,6 +123,23 @@ class RegisterPages:
             headers={"Cache-Control": "no-store"},
         )
 
+    def _filled(self, principal: Principal, values: Mapping[str, str]) -> forms.Filled:
+        """A new child as the form has it. Raises `Rejected` with everything that is wrong at once."""
+        wrong: list[Violation] = []
+        unit = None
+        try:
+            unit = self.room.unit(principal, values)
+        except Rejected as rejected:
+            wrong += rejected.violations
+        try:
+            filled = forms.read_child(values, unit)
+        except Rejected as rejected:
+            raise Rejected([*rejected.violations, *wrong]) from None
+        today = self._today()
+        if wrong := [*refusals(filled.description, today, today), *wrong]:
+            raise Rejected(wrong)
+        return filled
+
     def _wanted(self, values: Mapping[str, str], known: Any) -> tuple[Any, str]:
         """The description a correction asks for, and why. Raises `Rejected` with everything that is missing."""
         wrong: list[Violation] = []
@@ -130,8 +166,10 @@ class RegisterPages:
             if not without:
                 return defaultdict(str)
             return self._warned({**values, **without}, language)
-        today = self.room.pages.clock().astimezone(LOCAL).date()
-        return _said(warnings(description, today), language)
+        return _said(warnings(description, self._today()), language)
+
+    def _today(self) -> date:
+        return self.room.pages.clock().astimezone(LOCAL).date()
 
     def _form(
         self,
@@ -180,6 +218,7 @@ def routes(room: Room) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     router.add_api_route("/register", pages.register_form, methods=["GET"])
     router.add_api_route("/register", pages.register, methods=["POST"])
+    router.add_api_route("/alike", pages.alike, methods=["POST"])
     router.add_api_route("/warnings", pages.warn, methods=["POST"])
     router.add_api_route("/children/{child_id}/correct", pages.correct_form, methods=["GET"])
     router.add_api_route("/children/{child_id}/correct", pages.correct, methods=["POST"])
