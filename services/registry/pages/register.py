@@ -17,6 +17,7 @@ from services.registry.domain.warnings import warnings
 from services.registry.office import is_id
 from services.registry.pages.room import Editor, Room, form_of
 from shared.contracts.errors import Rejected, Violation
+from shared.contracts.vocabulary import ChildDescription
 from shared.identity import Principal
 from shared.reference.calendar import LOCAL
 from shared.web.pages import language_of
@@ -125,20 +126,17 @@ class RegisterPages:
 
     def _filled(self, principal: Principal, values: Mapping[str, str]) -> forms.Filled:
         """A new child as the form has it. Raises `Rejected` with everything that is wrong at once."""
-        wrong: list[Violation] = []
+        description, wrong = _read(values)
+        if description is not None:
+            wrong += refusals(description, self._today(), self._today())
         unit = None
         try:
             unit = self.room.unit(principal, values)
         except Rejected as rejected:
             wrong += rejected.violations
-        try:
-            filled = forms.read_child(values, unit)
-        except Rejected as rejected:
-            raise Rejected([*rejected.violations, *wrong]) from None
-        today = self._today()
-        if wrong := [*refusals(filled.description, today, today), *wrong]:
+        if description is None or wrong:
             raise Rejected(wrong)
-        return filled
+        return forms.Filled(values, description, unit)
 
     def _wanted(self, values: Mapping[str, str], known: Any) -> tuple[Any, str]:
         """The description a correction asks for, and why. Raises `Rejected` with everything that is missing."""
@@ -158,14 +156,10 @@ class RegisterPages:
         return wanted, reason
 
     def _warned(self, values: Mapping[str, str], language: str) -> defaultdict[str, str]:
-        try:
-            description = forms.read_child(values, None).description
-        except Rejected as rejected:
-            # What is wrong itself is said elsewhere; the rest is looked at without it.
-            without = {name: "" for name in values if any(name == found.field for found in rejected.violations)}
-            if not without:
-                return defaultdict(str)
-            return self._warned({**values, **without}, language)
+        # What is wrong itself is said elsewhere; the rest is looked at without it.
+        description, _ = _read(values)
+        if description is None:
+            return defaultdict(str)
         return _said(warnings(description, self._today()), language)
 
     def _today(self) -> date:
@@ -201,6 +195,18 @@ class RegisterPages:
 
 def _one_more(values: Mapping[str, str]) -> dict[str, str]:
     return {**values, "carers": str(forms.carer_lines(values) + 1)}
+
+
+def _read(values: Mapping[str, str]) -> tuple[ChildDescription | None, list[Violation]]:
+    """What a form says without what is wrong in it, and what that is; nothing where it cannot be read at all."""
+    try:
+        return forms.read_child(values, None).description, []
+    except Rejected as rejected:
+        without = {found.field: "" for found in rejected.violations if values.get(found.field)}
+        if not without:
+            return None, list(rejected.violations)
+        description, more = _read({**values, **without})
+        return description, [*rejected.violations, *more]
 
 
 def _said(violations: Sequence[Violation], language: str) -> defaultdict[str, str]:
