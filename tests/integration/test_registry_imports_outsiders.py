@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from services.registry.desk import Desk, Lifecycle
 from services.registry.imports import jobs
@@ -126,7 +125,7 @@ async def test_an_undo_that_breaks_off_is_never_gone_on_with_as_if_rows_were_tak
     import asyncio
 
     for _ in range(3):
-        await importing._broke(import_id, asyncio.Event())  # noqa: SLF001
+        await importing._broke(import_id, asyncio.Event())
     left = await house.count("statement")
     assert left < 30
     page = await lan.get(f"/registry/imports/{import_id}")

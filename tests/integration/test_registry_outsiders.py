@@ -102,9 +102,9 @@ async def test_a_contradiction_in_an_adopted_child_s_record_is_listed_to_nobody_
     assert FORM["name"] not in (await lan.get("/registry/contradictions")).text
     listed = await lan.get("/registry/life?list=conflicts")
     assert FORM["name"] not in listed.text
-    assert await house.rows(
-        f"SELECT 1 FROM access WHERE who = 'lan.worker' AND child_id = '{child_id}'"
-    ), "the look before was logged"
+    assert await house.rows(f"SELECT 1 FROM access WHERE who = 'lan.worker' AND child_id = '{child_id}'"), (
+        "the look before was logged"
+    )
 
 
 async def test_a_pair_with_an_adopted_child_s_record_is_shown_to_nobody(house: House) -> None:
