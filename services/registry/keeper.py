@@ -34,7 +34,8 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class LifeFile:
-    """Everything the page of a record's life shows. `may`: the acts open to the person."""
+    """Everything the page of a record's life shows. `may`: the acts open to the person; `untold`: no source tells of
+    the child any more."""
 
     row: ChildRow
     standing: Standing
@@ -43,6 +44,7 @@ class LifeFile:
     readings: Sequence[Row[Any]]
     may: frozenset[str]
     reads_adoptions: bool
+    untold: bool
     today: date
 
 
@@ -120,6 +122,7 @@ class Keeper:
                 readings=await adoption.readings(connection, token) if link else (),
                 may=self.acts(scope, principal),
                 reads_adoptions=link,
+                untold=not await children.statements(connection, row.id),
                 today=today(scope),
             )
             await finding.log_access(connection, scope.now, principal.id, "child-page", row.id)
@@ -218,14 +221,8 @@ class Keeper:
         self, scope: Scope, principal: Principal, place: Row[Any], rules: Sampling, *, mine: bool
     ) -> Place:
         row = await children.current(scope.connection, str(place.child_id))
-        waiting = (
-            mine
-            and place.at is None
-            and row is not None
-            and principal.may_see(row.known.unit)
-            # Adopted, withdrawn or erased since it was drawn: nobody is to look for the child under that name.
-            and row.status not in HIDDEN
-        )
+        there = row is not None and row.status not in HIDDEN and principal.may_see(row.known.unit)
+        waiting = mine and place.at is None and there
         shown = {field: getattr(row.known.description, field) or "" for field in rules.shown} if waiting and row else {}
         known = row if row is not None and await sees(scope, principal, row) else None
         return Place(

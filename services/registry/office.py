@@ -15,9 +15,10 @@ from sqlalchemy import Row
 
 from services.registry import merging
 from services.registry.desk import Desk, Taken, VersionConflictError, today
+from services.registry.domain import lifecycle
 from services.registry.domain.children import Change, Known, Revision, Statement, changes, circumstance_refusals
 from services.registry.domain.matching import Comparison, Identification, Match, compare, traits_of
-from services.registry.seeing import NotThereError, is_id, seen, sees, visible
+from services.registry.seeing import NotThereError, is_id, seen, sees, unseen, visible
 from services.registry.store import cases, finding, pairs, photos, revisions, samples
 from services.registry.store import children as store
 from services.registry.store import lifecycle as lives
@@ -35,6 +36,7 @@ from shared.messaging.outbox import stable_id
 from shared.messaging.router import Clock, Scope
 from shared.reference.calendar import LOCAL
 from shared.reference.terms import Terms
+from shared.reference.units import Units
 
 _REASON_LENGTH = 300
 _TAKEN_LATER = Violation(
@@ -88,12 +90,13 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Two records side by side."""
+    """Two records side by side. `obstacle`: why they cannot be merged as they stand."""
 
     pair: Pair
     one: ChildFile
     other: ChildFile
     comparison: Comparison
+    obstacle: Violation | None
 
 
 def units_of(principal: Principal) -> Collection[str] | None:
@@ -104,6 +107,21 @@ def units_of(principal: Principal) -> Collection[str] | None:
 def _asked(principal: Principal, unit: str | None) -> Collection[str] | None:
     """The communes of a question: the one named where the person may see it, else all of the person's."""
     return [unit] if unit is not None and principal.may_see(unit) else units_of(principal)
+
+
+async def _open_pairs(
+    scope: Scope, principal: Principal, unit: str | None, *, limit: int, after: int = 0
+) -> list[Pair]:
+    """Pairs that wait for the person, of the commune named or of all of theirs."""
+    blind = await samples.asked_of(scope.connection, principal.id)
+    return await pairs.open_pairs(scope.connection, _asked(principal, unit), limit, after, without=blind)
+
+
+async def _closed_to(scope: Scope, principal: Principal, rows: Sequence[ChildRow]) -> bool:
+    """Whether one of two records is hidden from the person by its status, or because they are to collect it again."""
+    blind = await samples.asked_of(scope.connection, principal.id)
+    hidden = unseen(scope, principal)
+    return any(row.status in hidden or row.id in blind for row in rows)
 
 
 def may_decide(principal: Principal) -> bool:
@@ -190,6 +208,8 @@ class Office:
             row = await seen(scope, principal, child_id)
             _must_edit(principal, row.known.unit)
             said = _reason(reason)
+            if unit != row.known.unit:
+                _must_exist(unit)
             try:
                 await self._desk.correct(
                     scope, row.id, wanted, unit, version=version, actor=_actor(principal), reason=said
@@ -305,7 +325,7 @@ class Office:
         In: `unit`: only pairs of that commune, where it is the person's.
         """
         async with self.scope() as scope:
-            found = await self._open_pairs(scope, principal, unit, limit=2, after=passed)
+            found = await _open_pairs(scope, principal, unit, limit=2, after=passed)
             if not found:
                 return None, False
             files = [
@@ -315,17 +335,19 @@ class Office:
             for file in files:
                 await finding.log_access(scope.connection, scope.now, principal.id, "match", file.row.id)
             comparison = compare(files[0].row.traits, files[1].row.traits)
-            return Question(found[0], files[0], files[1], comparison), len(found) > 1
+            obstacle = _obstacle(files[0].standing, files[1].standing)
+            return Question(found[0], files[0], files[1], comparison, obstacle), len(found) > 1
 
     async def waiting(self, principal: Principal, unit: str | None = None, most: int = 100) -> int:
         """How many pairs wait, counted up to `most`."""
         async with self.scope() as scope:
-            return len(await self._open_pairs(scope, principal, unit, limit=most))
+            return len(await _open_pairs(scope, principal, unit, limit=most))
 
     async def decide(self, principal: Principal, pair_id: int, *, same: bool) -> tuple[str, str | None]:
         """Decide a pair. Out: the child that goes on, and the merge where there is one.
 
-        Raises `NotThereError`, `NotAllowedError`, `merging.NotPossibleError`.
+        Raises `NotThereError`, `NotAllowedError`, `merging.NotPossibleError`, `Rejected` where the records, as they
+        stand, cannot be one.
         """
         if not may_decide(principal):
             raise NotAllowedError("The role does not decide pairs")
@@ -334,7 +356,7 @@ class Office:
             if found is None:
                 raise NotThereError
             rows = [await self._existing(scope, child_id) for child_id in (found.low, found.high)]
-            if not any(principal.may_see(row.known.unit) for row in rows):
+            if not any(principal.may_see(row.known.unit) for row in rows) or await _closed_to(scope, principal, rows):
                 raise NotThereError
             merge_id = await merging.decide(scope, self._desk, pair_id, same=same, by=_actor(principal))
             return min(found.low, found.high), merge_id
@@ -386,13 +408,6 @@ class Office:
             await seen(scope, principal, found.kept)
             return await merging.undo_split(scope, self._desk, split_id, _actor(principal))
 
-    async def _open_pairs(
-        self, scope: Scope, principal: Principal, unit: str | None, *, limit: int, after: int = 0
-    ) -> list[Pair]:
-        # The other record lies in another commune as often as not; but none that is to be collected again is shown.
-        blind = await samples.asked_of(scope.connection, principal.id)
-        return await pairs.open_pairs(scope.connection, _asked(principal, unit), limit, after, blind)
-
     async def _file(self, scope: Scope, row: ChildRow) -> ChildFile:
         connection = scope.connection
         return ChildFile(
@@ -422,6 +437,14 @@ class Office:
         return row is not None and await sees(scope, principal, row)
 
 
+def _obstacle(one: Standing, other: Standing) -> Violation | None:
+    try:
+        lifecycle.unite(one.life, other.life)
+    except Rejected as refused:
+        return refused.violations[0]
+    return None
+
+
 def _actor(principal: Principal) -> str:
     return f"person:{principal.id}"
 
@@ -429,6 +452,12 @@ def _actor(principal: Principal) -> str:
 def _must_edit(principal: Principal, unit: str | None) -> None:
     if not principal.may(Permission.EDIT_CHILDREN) or not principal.may_see(unit):
         raise NotAllowedError("The role or the place does not allow this")
+
+
+def _must_exist(unit: str | None) -> None:
+    """A child in a commune that there is not would be in nobody's. Raises `Rejected`."""
+    if unit is not None and unit not in Units.load().codes():
+        raise Rejected([_UNIT_UNKNOWN])
 
 
 def _reason(text: str) -> str:
@@ -449,6 +478,7 @@ def _reason(text: str) -> str:
     return said[:_REASON_LENGTH]
 
 
+_UNIT_UNKNOWN = Violation("unit", "unit-unknown", "Không có xã, phường nào mang mã này.", "No commune has this code.")
 _REASON_MISSING = Violation(
     "reason", "reason-missing", "Hãy ghi vì sao đây là hai trẻ.", "Say why these are two children."
 )

@@ -47,6 +47,7 @@ from shared.privacy import Keys
 from shared.reference.calendar import local_day
 from shared.reference.keeping import Keeping
 from shared.reference.units import Units
+from shared.web.forms import number_in
 
 HAMLET: Final = "hamlet"
 MOST_ANSWERS: Final = 200
@@ -438,7 +439,8 @@ def as_sent(outcome: Outcome) -> dict[str, Any]:
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
     """Tổ 2 comes before Tổ 10."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in fold(name).split()]
+    parts = [(number_in(part), part) for part in fold(name).split()]
+    return [(1, part) if number is None else (0, number) for number, part in parts]
 
 
 _NOBODY = Violation(
@@ -447,7 +449,7 @@ _NOBODY = Violation(
 _FOREIGN_LIST = Violation(
     "list_id",
     "list-foreign",
-    "Danh sách này không phải của bạn. Người đã tải danh sách cần đăng nhập để gửi.",
+    "Danh sách này không phải của anh chị. Người đã tải danh sách cần đăng nhập để gửi.",
     "This list is not yours. Whoever took it signs in to send it.",
 )
 _NOT_IN_LIST = Violation(
@@ -459,10 +461,10 @@ _FOREIGN_ANSWER = Violation(
 _NOT_THERE = Violation(
     "child_id",
     "not-in-area",
-    "Hồ sơ của trẻ không còn ở địa bàn của bạn.",
+    "Hồ sơ của trẻ không còn ở địa bàn của anh chị.",
     "The child's record is no longer in your area.",
 )
 _NOT_ALLOWED = Violation(
-    "result", "not-allowed", "Vai trò của bạn không làm được việc này.", "Your role does not do this."
+    "result", "not-allowed", "Vai trò của anh chị không làm được việc này.", "Your role does not do this."
 )
 _NO_UNIT = Violation("moved_to", "unit-unknown", "Xã, phường không có trong danh mục.", "There is no such commune.")

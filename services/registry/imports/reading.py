@@ -82,7 +82,7 @@ def _elsewhere(row: ImportRow, said: Statement) -> tuple[Violation, ...]:
 _NOT_YOURS = Violation(
     "unit",
     "unit-not-yours",
-    "Dòng ghi xã, phường khác địa bàn của bạn.",
+    "Dòng ghi xã, phường khác địa bàn của anh chị.",
     "The row names a commune that is not yours.",
 )
 _NO_UNIT = Violation(
