@@ -23,6 +23,7 @@ from services.registry.following import follow_cases
 from services.registry.merging import merge
 from services.registry.seeing import is_id
 from services.registry.store import children as store
+from services.registry.store import identifications
 from services.registry.store.children import ChildRow, Observation
 from shared.contracts.agency import ChildRecorded, CircumstanceObserved
 from shared.contracts.cases import CaseEvent, ChildChosen, ChildDescribed
@@ -233,7 +234,7 @@ async def _answer(
             "facts": known.facts if known else None,
         }
     )
-    sequence = await store.put_identification(scope.connection, case_id, event.child_id)
+    sequence = await identifications.put(scope.connection, case_id, event.child_id)
     await scope.emit(event, subject=case_id, sequence=sequence, unit=known.unit if known else None)
 
 

@@ -17,7 +17,7 @@ from services.registry.domain.children import Statement
 from services.registry.domain.matching import Match, blocking_keys, compare, traits_of
 from services.registry.domain.names import fold
 from services.registry.store import children as store
-from services.registry.store import imports, pairs
+from services.registry.store import identifications, imports, pairs
 from services.registry.store import lifecycle as lives
 from services.registry.store.children import ChildRow
 from services.registry.store.pairs import Merge
@@ -247,9 +247,9 @@ async def _tell_split(scope: Scope, kept: str, child_id: str, moved: Sequence[St
     await scope.emit(event, subject=child_id, sequence=row.sequence + 1, unit=row.known.unit)
     await store.save_child(scope.connection, child_id, row.sequence + 1, row.known, scope.now)
     records = {said.record_id for said in moved}
-    for case_id, before in await pairs.cases_of(scope.connection, [kept, *([replaces] if replaces else [])]):
+    for case_id, before in await identifications.cases_of(scope.connection, [kept, *([replaces] if replaces else [])]):
         if before == replaces or stable_id("case", case_id) in records:
-            sequence = await store.put_identification(scope.connection, case_id, child_id)
+            sequence = await identifications.put(scope.connection, case_id, child_id)
             answer = ChildIdentified(case_id=case_id, result="existing", child_id=child_id, facts=row.known.facts)
             await scope.emit(answer, subject=case_id, sequence=sequence, unit=row.known.unit)
 

@@ -63,11 +63,7 @@ class ChildRow:
         """What tells this child apart."""
         # A stored birth year is absolute, so an age given years ago is not taken for today's.
         found = traits_of(self.known.description, self.known.unit, self.known.confirmed_on)
-        return found if found.birth_date else Traits(**{**_fields(found), "birth_year": self.known.birth_year})
-
-
-def _fields(traits: Traits) -> dict[str, Any]:
-    return {name: getattr(traits, name) for name in Traits.__dataclass_fields__}
+        return found if found.birth_date else replace(found, birth_year=self.known.birth_year)
 
 
 def child_of(row: Row[Any]) -> ChildRow:
@@ -498,17 +494,3 @@ async def forget(connection: AsyncConnection, child_id: str) -> Sequence[str]:
         {"ids": ids},
     )
     return ids
-
-
-async def put_identification(connection: AsyncConnection, case_id: str, child_id: str | None) -> int:
-    """Remember what a case was answered. Out: the number of the answer, from 1."""
-    row = await connection.execute(
-        text(
-            """INSERT INTO identification AS i (case_id, sequence, child_id)
-               VALUES (:case_id, 1, CAST(:child_id AS uuid))
-               ON CONFLICT (case_id) DO UPDATE SET sequence = i.sequence + 1, child_id = excluded.child_id
-               RETURNING sequence"""
-        ),
-        {"case_id": case_id, "child_id": child_id},
-    )
-    return int(row.scalar_one())
