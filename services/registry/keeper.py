@@ -5,7 +5,7 @@ It must never do an act for which the reference data does not name the person's 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, TypeVar
@@ -15,7 +15,7 @@ from sqlalchemy import Row
 from services.registry.desk import Lifecycle, Samples, today
 from services.registry.domain.lifecycle import HIDDEN, next_month
 from services.registry.office import Office, units_of
-from services.registry.seeing import NotThereError, is_id, reads_adoptions, seen, sees, visible
+from services.registry.seeing import NotThereError, is_id, reads_adoptions, seen, visible
 from services.registry.store import adoption, children, finding
 from services.registry.store import lifecycle as lives
 from services.registry.store import samples as sample_store
@@ -178,12 +178,17 @@ class Keeper:
         async with self._office.scope() as scope:
             found = await self._sample(scope, principal, sample_id)
             rules = self.rules.sampling.on(local_day(found.made_at))
+            drawn = await sample_store.places(scope.connection, sample_id)
+            current = await children.all_current(scope.connection, [str(place.child_id) for place in drawn])
+            there = {row.id for row in await visible(scope, principal, list(current.values()))}
             places = [
-                await self._place(scope, principal, place, rules, mine=found.second == principal.id)
-                for place in await sample_store.places(scope.connection, sample_id)
+                _place(
+                    principal, place, current.get(str(place.child_id)), there, rules, mine=found.second == principal.id
+                )
+                for place in drawn
             ]
             await finding.log_access(scope.connection, scope.now, principal.id, "sample", found=len(places))
-        return SampleFile(found, places, found.second == principal.id, rules)
+        return SampleFile(found, places, mine, rules)
 
     async def answer(
         self, principal: Principal, sample_id: str, child_id: str, answers: ChildDescription | None
@@ -217,24 +222,25 @@ class Keeper:
             raise NotThereError
         return found
 
-    async def _place(
-        self, scope: Scope, principal: Principal, place: Row[Any], rules: Sampling, *, mine: bool
-    ) -> Place:
-        row = await children.current(scope.connection, str(place.child_id))
-        there = row is not None and row.status not in HIDDEN and principal.may_see(row.known.unit)
-        waiting = mine and place.at is None and there
-        shown = {field: getattr(row.known.description, field) or "" for field in rules.shown} if waiting and row else {}
-        known = row if row is not None and await sees(scope, principal, row) else None
-        return Place(
-            str(place.child_id),
-            place.place,
-            place.at is not None,
-            place.found,
-            (place.compared or {}) if known is not None else {},
-            shown,
-            known,
-        )
-
     def _must(self, scope: Scope, principal: Principal, act: str) -> None:
         if act not in self.acts(scope, principal):
             raise NotAllowedError("The role does not do this")
+
+
+def _place(
+    principal: Principal, place: Row[Any], row: ChildRow | None, there: Collection[str], rules: Sampling, *, mine: bool
+) -> Place:
+    """A child of a sample as a person may see it. `there`: the records that are the person's to see by now."""
+    shown: dict[str, str] = {}
+    if row is not None and mine and place.at is None and row.status not in HIDDEN and principal.may_see(row.known.unit):
+        shown = {field: getattr(row.known.description, field) or "" for field in rules.shown}
+    known = row if row is not None and row.id in there else None
+    return Place(
+        str(place.child_id),
+        place.place,
+        place.at is not None,
+        place.found,
+        (place.compared or {}) if known is not None else {},
+        shown,
+        known,
+    )

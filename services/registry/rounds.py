@@ -377,14 +377,7 @@ class Rounds:
     async def _round(self, scope: Scope, principal: Principal, listed: FieldList) -> Round:
         taken = {given.child_id: given for given in await store.taken_of(scope.connection, listed.id)}
         places = []
-        rows = {row.id: row for row in await store.rows_of(scope.connection, listed.children)}
-        current: dict[str, ChildRow] = {}
-        for child_id in listed.children:
-            row = rows.get(child_id)
-            if row is not None and row.merged_into is not None:
-                row = await children.current(scope.connection, child_id)
-            if row is not None:
-                current[child_id] = row
+        current = await children.all_current(scope.connection, listed.children)
         there = {row.id for row in await visible(scope, principal, list(current.values()))}
         for number, child_id in enumerate(listed.children, start=1):
             row = current.get(child_id)

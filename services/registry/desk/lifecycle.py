@@ -21,7 +21,7 @@ from services.registry.desk.records import Desk, emit_link
 from services.registry.domain import lifecycle
 from services.registry.domain.lifecycle import Life, add_months
 from services.registry.store import children as store
-from services.registry.store import imports, revisions
+from services.registry.store import erasing, imports, revisions
 from services.registry.store import lifecycle as lives
 from services.registry.store.children import ChildRow
 from shared.contracts.base import Contract
@@ -296,8 +296,8 @@ class Lifecycle:
         for one in await lives.ids_of(connection, child_id):
             # Should a source say one again, it goes on counting where the record stopped.
             await imports.mark_withdrawn(connection, await self._withdraw_records(scope, one))
-        ids = await store.forget(connection, child_id)
-        await lives.forget(connection, ids, [self.adoptions.token(one) for one in ids], scope.now, ground, by)
+        ids = await erasing.empty(connection, child_id)
+        await erasing.forget(connection, ids, [self.adoptions.token(one) for one in ids], scope.now, ground, by)
         for one in ids:
             gone = await store.child(connection, one)
             if gone is None:

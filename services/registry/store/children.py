@@ -38,7 +38,7 @@ CHILD_COLUMNS = (
 ONE_CHILD = """WITH RECURSIVE one AS (
     SELECT id FROM child WHERE id = CAST(:id AS uuid)
     UNION SELECT child.id FROM child JOIN one ON child.merged_into = one.id)"""
-# Comparing many takes the first; whoever looks at one record, or changes it, the second.
+# For whoever looks at single records or changes them; comparing many takes the shorter list.
 RECORD_COLUMNS = f"{CHILD_COLUMNS}, sources, conflicts"
 
 
@@ -107,6 +107,16 @@ async def current(connection: AsyncConnection, child_id: str, *, lock: bool = Fa
             return found
         child_id = found.merged_into
     return None
+
+
+async def all_current(connection: AsyncConnection, child_ids: Collection[str]) -> dict[str, ChildRow]:
+    """The same of many, by the ids asked for; ids that nobody has are left out."""
+    rows = await connection.execute(
+        text(f"SELECT {RECORD_COLUMNS} FROM child WHERE id = ANY(CAST(:ids AS uuid[]))"), {"ids": list(child_ids)}
+    )
+    found = {str(row.id): record_of(row) for row in rows}
+    merged = {child_id: await current(connection, child_id) for child_id, row in found.items() if row.merged_into}
+    return found | {child_id: row for child_id, row in merged.items() if row is not None}
 
 
 async def contradicted(
@@ -464,33 +474,3 @@ async def history(connection: AsyncConnection, child_id: str, limit: int = 100) 
         {"id": child_id, "limit": limit},
     )
     return found.all()
-
-
-# `import_record` holds what a record said before a file said otherwise.
-_OF_A_CHILD = (
-    "revision", "photo", "finding", "child_case", "circumstance", "block", "statement", "import_record", "history",
-)  # fmt: skip
-
-
-async def forget(connection: AsyncConnection, child_id: str) -> Sequence[str]:
-    """Erasure: everything that this database holds of who a child is, of the records merged into it too.
-
-    The empty rows of `child` stay, so that an id which others hold is never taken for an unknown one. Out: the ids of
-    all records emptied, whose keys are to be destroyed as well.
-    """
-    rows = await connection.execute(text(f"{ONE_CHILD} SELECT id FROM one"), {"id": child_id})
-    ids = [str(row.id) for row in rows]
-    for table in _OF_A_CHILD:
-        await connection.execute(text(f"DELETE FROM {table} WHERE child_id = ANY(CAST(:ids AS uuid[]))"), {"ids": ids})
-    await connection.execute(
-        text("DELETE FROM pair WHERE low = ANY(CAST(:ids AS uuid[])) OR high = ANY(CAST(:ids AS uuid[]))"), {"ids": ids}
-    )
-    await connection.execute(
-        text(
-            """UPDATE child SET unit = NULL, birth_date = NULL, birth_year = NULL, name_folded = '', carers_folded = '',
-                      description = '{}', circumstances = '{}', sources = '[]', conflicts = '[]'
-               WHERE id = ANY(CAST(:ids AS uuid[]))"""
-        ),
-        {"ids": ids},
-    )
-    return ids

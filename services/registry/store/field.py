@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -119,15 +119,6 @@ async def mark_downloaded(connection: AsyncConnection, list_id: str, now: dateti
     await connection.execute(
         text("UPDATE field_list SET downloaded_at = :now WHERE id = CAST(:id AS uuid)"), {"id": list_id, "now": now}
     )
-
-
-async def rows_of(connection: AsyncConnection, ids: Sequence[str]) -> list[ChildRow]:
-    """Children by id, merged ones too, in the order of the ids; those that are gone are left out."""
-    rows = await connection.execute(
-        text(f"SELECT {RECORD_COLUMNS} FROM child WHERE id = ANY(CAST(:ids AS uuid[]))"), {"ids": list(ids)}
-    )
-    found = {str(row.id): record_of(row) for row in rows}
-    return [found[child_id] for child_id in ids if child_id in found]
 
 
 async def claim(connection: AsyncConnection, given: Given, now: datetime) -> bool:

@@ -309,37 +309,6 @@ async def lift_hold(connection: AsyncConnection, child_id: str, hold_id: str, no
     )
 
 
-async def forget(
-    connection: AsyncConnection, child_ids: Sequence[str], tokens: Sequence[bytes], now: datetime, ground: str, by: str
-) -> None:
-    """Erasure: what these tables hold of children. What stays says that it was done, on what ground, by whom."""
-    values = {"ids": list(child_ids), "tokens": list(tokens), "now": now, "ground": ground, "by": by}
-    for statement in _FORGET:
-        await connection.execute(text(statement), values)
-
-
-_FORGET = (
-    "DELETE FROM verification WHERE child_id = ANY(CAST(:ids AS uuid[]))",
-    """UPDATE sample_child SET answers = NULL, compared = NULL, open = 0
-       WHERE child_id = ANY(CAST(:ids AS uuid[]))""",
-    # Why somebody parted two records is told in their own words, as likely as not with a name.
-    "UPDATE split SET reason = '' WHERE kept = ANY(CAST(:ids AS uuid[])) OR parted = ANY(CAST(:ids AS uuid[]))",
-    "DELETE FROM hold WHERE child_id = ANY(CAST(:ids AS uuid[]))",
-    "DELETE FROM field_answer WHERE child_id = ANY(CAST(:ids AS uuid[]))",
-    """DELETE FROM adoption_reading WHERE adoption_id IN (
-           SELECT id FROM adoption WHERE old_token = ANY(CAST(:tokens AS bytea[]))
-           OR new_token = ANY(CAST(:tokens AS bytea[])))""",
-    """DELETE FROM adoption WHERE old_token = ANY(CAST(:tokens AS bytea[]))
-       OR new_token = ANY(CAST(:tokens AS bytea[]))""",
-    """UPDATE child SET status = 'erased', state = 'collected', checked_on = NULL, verified_on = NULL,
-              verified_by = NULL, due_on = NULL, arrived_on = NULL, arrived_from = NULL, state_at = :now,
-              changed_at = :now, sequence = sequence + 1
-       WHERE id = ANY(CAST(:ids AS uuid[]))""",
-    """INSERT INTO erasure (child_id, ground, at, by) SELECT id, :ground, :now, :by
-       FROM unnest(CAST(:ids AS uuid[])) AS e(id) ON CONFLICT DO NOTHING""",
-)
-
-
 async def withdraw_statements(connection: AsyncConnection, child_id: str) -> list[tuple[str, int]]:
     """The records of a child's sources count no more, or again. Out: each with the number of the event that says so."""
     rows = await connection.execute(
