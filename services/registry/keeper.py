@@ -181,11 +181,9 @@ class Keeper:
             drawn = await sample_store.places(scope.connection, sample_id)
             current = await children.all_current(scope.connection, [str(place.child_id) for place in drawn])
             there = {row.id for row in await visible(scope, principal, list(current.values()))}
+            mine = found.second == principal.id
             places = [
-                _place(
-                    principal, place, current.get(str(place.child_id)), there, rules, mine=found.second == principal.id
-                )
-                for place in drawn
+                _place(principal, place, current.get(str(place.child_id)), there, rules, mine=mine) for place in drawn
             ]
             await finding.log_access(scope.connection, scope.now, principal.id, "sample", found=len(places))
         return SampleFile(found, places, mine, rules)

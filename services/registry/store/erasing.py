@@ -1,4 +1,4 @@
-"""Erasure by law: what this database holds of who a child is goes; that it was done, on what ground and by whom stays."""
+"""Erasure by law: what this database holds of who a child is goes; that it was done, on what ground, by whom stays."""
 
 from __future__ import annotations
 
