@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Final
 
-from services.registry.domain.children import Known, Source, lead_of
+from services.registry.domain.children import Known, Source, is_said, lead_of
 from shared.contracts.vocabulary import Person, Stay, age_on
 from shared.reference.terms import Terms
 from shared.web.navigation import SECTOR_NAMES
@@ -382,9 +382,8 @@ def differing(one: Known, other: Known) -> dict[str, str]:
     """What two records say differently (`differs`), or only one of them says (`one`), by field of `FIELDS`."""
     found = {}
     for name in FIELDS:
-        mine, theirs = (known.unit if name == "unit" else getattr(known.description, name) for known in (one, other))
-        blank = {None, "", "unknown"}
-        said = [value not in blank if not isinstance(value, list) else bool(value) for value in (mine, theirs)]
+        mine, theirs = one.value(name), other.value(name)
+        said = [is_said(mine), is_said(theirs)]
         if all(said) and mine != theirs:
             found[name] = "differs"
         elif any(said) and not all(said):

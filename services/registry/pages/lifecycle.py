@@ -12,10 +12,10 @@ from starlette.responses import RedirectResponse, Response
 from services.registry import forms, views
 from services.registry.acts import Act, Acts
 from services.registry.desk import VersionConflictError
+from services.registry.domain.children import is_said
 from services.registry.keeper import PAGE
 from services.registry.pages.room import Reader, Room
 from services.registry.seeing import NotThereError
-from services.registry.store.children import ChildRow
 from services.registry.store.lifecycle import WorkList
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Principal
@@ -148,12 +148,8 @@ class LifePages:
             adoption=rules.adoption.on(file.today),
             erasure=rules.erasure.on(file.today),
             unit_options=self.room.unit_options(None),
-            fields=[name for name in views.FIELDS if _is_known(file.row, name)],
+            fields=[name for name in views.FIELDS if is_said(file.row.known.value(name))],
         )
-
-
-def _is_known(row: ChildRow, name: str) -> bool:
-    return row.known.value(name) not in (None, "", "unknown", [])
 
 
 def routes(room: Room) -> APIRouter:
