@@ -7,6 +7,7 @@ from datetime import date
 from typing import Final
 
 from services.registry.domain.children import Known, Source, lead_of
+from services.registry.domain.fieldwork import MAY_END as MAY_END  # noqa: PLC0414 - pages ask for it here
 from shared.contracts.vocabulary import ChildDescription, Person, Stay, age_on
 from shared.reference.terms import Terms
 from shared.web.navigation import SECTOR_NAMES
