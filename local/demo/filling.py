@@ -184,7 +184,7 @@ class _Filler:
         self._clock.go(due_long_ago(self._today))
         then = born_by(self._world.children, self._clock().astimezone(LOCAL).date())
         await self._record(then)
-        await self._records.settled(HOME_UNIT)
+        await self._records.settled(HOME_UNIT, sum(child.unit == HOME_UNIT for child in then))
         for unit in [HOME_UNIT, *random.sample(self._units, _VERIFYING_UNITS)]:
             most = round(_VERIFIED_SHARE * sum(child.unit == unit for child in then))
             await self._records.go_round(unit, "collected", most, self._clock(), random)

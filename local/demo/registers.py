@@ -18,7 +18,7 @@ _NOT_MET = 0.1
 _CORRECTED = 0.08
 _HEADINGS = ("Mã học sinh", "Họ và tên", "Ngày sinh", "Giới tính", "Họ tên mẹ", "Thôn, xóm", "Lớp")
 _COLUMNS = ("id", "child.name", "child.birth_date", "child.sex", "child.carers.mẹ", "child.hamlet", "child.grade")
-_TRIES, _PAUSE = 60, 0.5
+_TRIES, _PAUSE = 240, 0.5
 
 
 class Registers:
@@ -31,15 +31,13 @@ class Registers:
     def __init__(self, players: Players) -> None:
         self._players = players
 
-    async def settled(self, unit: str) -> None:
-        """Wait until the registry has taken in what the registers said of a commune's children."""
-        before = -1
+    async def settled(self, unit: str, expected: int) -> None:
+        """Wait until the registry has taken in most of what the registers said of a commune's children, or long enough."""
+        asked = {"unit": unit, "state": "collected"}
         for _ in range(_TRIES):
-            asked = {"unit": unit, "state": "collected"}
-            found = (await self._players.post("coordinator", "/registry/api/search", asked)).get("total", 0)
-            if found and found == before:
+            found = await self._players.post("coordinator", "/registry/api/search", asked)
+            if found.get("total", 0) >= 0.9 * expected:
                 return
-            before = found
             await asyncio.sleep(_PAUSE)
 
     async def go_round(self, unit: str, kind: str, most: int, now: datetime, random: Random) -> None:
@@ -82,6 +80,7 @@ class Registers:
         said |= {"form": "", "kind": "school-roster", "title": school, "as_of": ""}
         await self._players.submit("worker", f"{sent}/columns", said, unit)
         for _ in range(_TRIES):
+            # Where the file was refused there is nothing to wait for.
             if 'value="take"' in await self._players.look("worker", sent, unit):
                 await self._players.submit("worker", sent, {"act": "take"}, unit)
                 return
