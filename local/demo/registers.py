@@ -32,7 +32,7 @@ class Registers:
         self._players = players
 
     async def settled(self, unit: str, expected: int) -> None:
-        """Wait until the registry has taken in most of what the registers said of a commune's children, or long enough."""
+        """Wait until the registry knows most of a commune's children, but not for ever."""
         asked = {"unit": unit, "state": "collected"}
         for _ in range(_TRIES):
             found = await self._players.post("coordinator", "/registry/api/search", asked)
