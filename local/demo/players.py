@@ -43,8 +43,8 @@ class Players:
 
     async def look(self, role: str, path: str, where: str | None = None) -> str:
         """A page as that role sees it; empty where it does not answer: it is looked at another time."""
-        headers = {"Authorization": f"Bearer {await self._token(role, where)}", "Accept": "text/html"}
         with suppress(aiohttp.ClientError, TimeoutError):
+            headers = {"Authorization": f"Bearer {await self._token(role, where)}", "Accept": "text/html"}
             async with self._session.get(self._url + path, headers=headers, timeout=_TIMEOUT) as answer:
                 return await answer.text()
         return ""
@@ -60,8 +60,8 @@ class Players:
         return await self._send(role, path, form, where)
 
     async def _send(self, role: str, path: str, form: aiohttp.FormData, where: str | None) -> str:
-        headers = {"Authorization": f"Bearer {await self._token(role, where)}", "Accept": "text/html"}
         with suppress(aiohttp.ClientError, TimeoutError):
+            headers = {"Authorization": f"Bearer {await self._token(role, where)}", "Accept": "text/html"}
             async with self._session.post(
                 self._url + path, data=form, headers=headers, timeout=_TIMEOUT, allow_redirects=False
             ) as answer:
@@ -81,8 +81,8 @@ class Players:
 
     async def _call(self, method: str, role: str, where: str | None, path: str, body: object) -> Json:
         for _ in range(_ATTEMPTS):
-            headers = {"Authorization": f"Bearer {await self._token(role, where)}"}
             try:
+                headers = {"Authorization": f"Bearer {await self._token(role, where)}"}
                 async with self._session.request(
                     method, self._url + path, json=body, headers=headers, timeout=_TIMEOUT
                 ) as answer:
