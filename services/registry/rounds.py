@@ -29,6 +29,7 @@ from services.registry.domain.fieldwork import (
     texts_of,
 )
 from services.registry.domain.names import fold
+from services.registry.forms import whole_number
 from services.registry.office import Office, units_of
 from services.registry.seeing import NotThereError, is_id, seen, visible
 from services.registry.store import children, finding
@@ -444,7 +445,8 @@ def _is_uuid(value: str) -> bool:
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
     """Tổ 2 comes before Tổ 10."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in fold(name).split()]
+    parts = [(whole_number(part, otherwise=-1), part) for part in fold(name).split()]
+    return [(0, number) if number >= 0 else (1, part) for number, part in parts]
 
 
 _NOBODY = Violation(

@@ -96,7 +96,7 @@ class Fhir:
     async def search(self, request: Request, principal: SignedIn) -> Response:
         """Children by name, birthdate, identifier, gender."""
         length = request.headers.get("content-length", "")
-        if not length.isdigit() or int(length) > _LONGEST_FORM:
+        if not (length.isascii() and length.isdecimal() and len(length) < 10) or int(length) > _LONGEST_FORM:
             raise Rejected([refused("body", "too-large", "quá lớn hoặc thiếu độ dài", "is too large or has no length")])
         form = await request.form()
         given = {name: value for name, value in form.items() if isinstance(value, str)}

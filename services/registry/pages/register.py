@@ -96,7 +96,7 @@ class RegisterPages:
         try:
             unit = values["unit"] if values.get("unit") in self.room.units.codes() else file.row.known.unit
             wanted, reason = self._wanted(values, known)
-            version = int(values["version"]) if values.get("version", "").isdigit() else 0
+            version = forms.whole_number(values.get("version", ""))
             await self.room.office.correct(principal, file.row.id, wanted, unit, version, reason)
         except Rejected as rejected:
             violations = rejected.violations
