@@ -51,7 +51,7 @@ class QualityPages:
         except NotThereError:
             raise HTTPException(404) from None
         scores = [score for _, score in board.trend]
-        # Scores move by a point or two a week: drawn from 0 to 100 every line would be flat. The figures stand beside it.
+        # Scores move by a point or two a week: from 0 to 100 every line would be flat. The figures stand beside it.
         line = sparkline(scores, low=min(scores) - _AIR, high=max(scores) + _AIR) if len(scores) > 1 else None
         return self.room.render(
             request,
