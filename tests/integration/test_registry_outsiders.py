@@ -15,6 +15,7 @@ from shared.contracts.vocabulary import ChildDescription, Sector
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
 from shared.privacy import Keys, PlatformKey
+from tests.integration.test_registry import recorded
 from tests.integration.test_registry_lifecycle_pages import OTHER, TODAY
 from tests.integration.test_registry_pages import FORM, HOME, NOW, Browser, House, house, registered
 from tests.support.visitor import Answer
@@ -102,9 +103,9 @@ async def test_a_contradiction_in_an_adopted_child_s_record_is_listed_to_nobody_
     assert FORM["name"] not in (await lan.get("/registry/contradictions")).text
     listed = await lan.get("/registry/life?list=conflicts")
     assert FORM["name"] not in listed.text
-    assert await house.rows(
-        f"SELECT 1 FROM access WHERE who = 'lan.worker' AND child_id = '{child_id}'"
-    ), "the look before was logged"
+    assert await house.rows(f"SELECT 1 FROM access WHERE who = 'lan.worker' AND child_id = '{child_id}'"), (
+        "the look before was logged"
+    )
 
 
 async def test_a_pair_with_an_adopted_child_s_record_is_shown_to_nobody(house: House) -> None:
@@ -138,6 +139,28 @@ async def test_a_sample_names_no_child_that_was_adopted_meanwhile_and_keeps_no_a
     sent = await binh.post(f"{sample}/children/{child_id}", birth_date="03/09/2016", sex="female", found="yes")
     assert sent.status in {303, 404}
     assert not await house.rows("SELECT 1 FROM sample_child WHERE answers IS NOT NULL AND answers <> '{}'")
+
+
+async def test_a_source_that_goes_on_under_the_new_name_does_not_tie_an_adopted_child_s_records(house: House) -> None:
+    ha = await house.browser("ha.coordinator")
+    child = {"name": FORM["name"], "birth_date": "2016-03-09", "sex": "female"}
+    await house.intake.accept([recorded("HS-1", child, unit=HOME)], "dolisa")
+    (row,) = await house.rows("SELECT id FROM child")
+    old = str(row.id)
+    assert (await act(ha, old, "adopt", **OTHER)).status == 303
+    before = await house.rows("SELECT description, sequence FROM child")
+    named = {**child, "name": "Hoàng Ngọc Anh"}
+    for as_of in ("2026-11-20", "2026-11-21"):
+        (answer,) = await house.intake.accept([recorded("HS-1", named, unit="02176", as_of=as_of)], "dolisa")
+        assert answer.outcome == "corrected"
+    assert await house.rows(f"SELECT description, sequence FROM child WHERE id = '{old}'") == before
+    (new,) = await house.rows(f"SELECT id FROM child WHERE id <> '{old}'")
+    linked = await house.rows(
+        """SELECT count(DISTINCT convert_from(payload, 'UTF8')::json ->> 'child_id') AS n
+           FROM outbox WHERE type LIKE '%record.linked' GROUP BY headers ->> 'ce_subject'"""
+    )
+    assert sorted(row.n for row in linked) == [1, 1], "one record's events name one child"
+    assert str(new.id) not in (await ha.get(f"/registry/children/{old}")).text
 
 
 # Erased children

@@ -239,7 +239,8 @@ async def forget_records(connection: AsyncConnection, import_id: str, record_ids
 
 async def others_words(connection: AsyncConnection, import_id: str, children: Sequence[str]) -> set[str]:
     """Of these children, those to whom others than this import have added something: a statement, a circumstance, a
-    look at the papers, a photograph, a case, another record that was one with it."""
+    look at the papers, a photograph, a case, another record that was one with it; and those that somebody closed, or
+    that go on under another's id."""
     rows = await connection.execute(
         text(
             """SELECT id FROM unnest(CAST(:children AS uuid[])) AS c(id) WHERE
@@ -248,6 +249,8 @@ async def others_words(connection: AsyncConnection, import_id: str, children: Se
                    AND r.sequence = s.sequence AND r.before IS NULL))
                OR EXISTS (SELECT 1 FROM circumstance s WHERE s.child_id = c.id AND NOT EXISTS (
                    SELECT 1 FROM import_record r WHERE r.import_id = CAST(:id AS uuid) AND r.record_id = s.record_id))
+               OR EXISTS (SELECT 1 FROM child x WHERE x.id = c.id
+                          AND (x.merged_into IS NOT NULL OR x.status NOT IN ('active', 'aged-out')))
                OR EXISTS (SELECT 1 FROM verification v WHERE v.child_id = c.id)
                OR EXISTS (SELECT 1 FROM photo p WHERE p.child_id = c.id)
                OR EXISTS (SELECT 1 FROM merge m WHERE m.kept = c.id AND m.undone_at IS NULL)
@@ -256,6 +259,18 @@ async def others_words(connection: AsyncConnection, import_id: str, children: Se
         {"id": import_id, "children": list(children)},
     )
     return {str(row.id) for row in rows}
+
+
+async def wordless(connection: AsyncConnection, children: Sequence[str]) -> list[str]:
+    """Those of some kept-up children of whom nobody says anything any more."""
+    rows = await connection.execute(
+        text(
+            """SELECT id FROM child c WHERE id = ANY(CAST(:children AS uuid[])) AND status = 'active'
+               AND merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM statement s WHERE s.child_id = c.id)"""
+        ),
+        {"children": list(children)},
+    )
+    return [str(row.id) for row in rows]
 
 
 async def withdraw_children(connection: AsyncConnection, children: Sequence[str], now: datetime) -> Sequence[Row[Any]]:
