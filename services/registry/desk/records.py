@@ -442,9 +442,7 @@ class Desk:
         self, scope: Scope, row: ChildRow, before: Statement, said: Statement, wanted: Traits, actor: str
     ) -> Taken:
         """A source gave the record's id to another child: what it said of the first stays, under an id of its own."""
-        left_id = left_record(before.record_id, row.id)
-        earlier = await store.statement(scope.connection, left_id)
-        left = replace(before, record_id=left_id, sequence=earlier[1].sequence + 1 if earlier else 1)
+        left = replace(before, record_id=left_record(before.record_id, before.sequence), sequence=1)
         keys = blocking_keys(traits_of(left.description, left.unit, left.as_of))
         await store.put_statement(scope.connection, row.id, left, keys, scope.now)
         found = await self.identify(scope, wanted, leave_out=row.id)
@@ -459,9 +457,9 @@ def _is_called_like(one: Traits, other: Traits) -> bool:
     return compare_names(one.name, other.name) >= Likeness.SLIP
 
 
-def left_record(record_id: str, child_id: str) -> str:
-    """The id under which stays what a record said of a child before its source gave the record to another."""
-    return stable_id("left", record_id, child_id)
+def left_record(record_id: str, sequence: int) -> str:
+    """The id under which stays what a record said, at a number, before its source gave the record to another child."""
+    return stable_id("left", record_id, str(sequence))
 
 
 async def emit_link(scope: Scope, child_id: str, said: Statement) -> None:

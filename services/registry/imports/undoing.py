@@ -90,7 +90,8 @@ async def _take_back(scope: Scope, desk: Desk, record: Row[Any], row: ImportRow)
     if record.before is not None:
         before = replace(_restored(record.before), sequence=said.sequence + 1)
         if (first := await _given_away_by(scope, record.before, child)) is not None:
-            await _give_back(scope, desk, before, first, child, row.who)
+            left_id = left_record(record_id, record.before["s_sequence"])
+            await _give_back(scope, desk, before, left_id, first, child, row.who)
             return "restored"
         traits = traits_of(before.description, before.unit or child.known.unit, before.as_of)
         await store.put_statement(scope.connection, child.id, before, blocking_keys(traits), scope.now)
@@ -114,10 +115,9 @@ async def _given_away_by(scope: Scope, kept: dict[str, Any], child: ChildRow) ->
 
 
 async def _give_back(
-    scope: Scope, desk: Desk, before: Statement, first: ChildRow, second: ChildRow, actor: str
+    scope: Scope, desk: Desk, before: Statement, left_id: str, first: ChildRow, second: ChildRow, actor: str
 ) -> None:
     """A record tells of its first child again, in its own name instead of the one under which that had stayed."""
-    left_id = left_record(before.record_id, first.id)
     left = await store.statement(scope.connection, left_id)
     if left is not None:
         await imports.withdraw_statement(scope.connection, left_id)
