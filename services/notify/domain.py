@@ -62,6 +62,8 @@ def happening_of(event: Envelope, data: Contract, message_id: str) -> Happening:
     if danger is not None:
         codes["danger_now"] = danger
     event_type = short_type(event.type)
+    # Of records, `due` is how many are to be verified again: a number is no moment.
+    due = getattr(data, "due", None)
     if event_type.startswith(_DEADLINE):
         codes["deadline_kind"] = getattr(data, "kind", "")
     return Happening(
@@ -70,7 +72,6 @@ def happening_of(event: Envelope, data: Contract, message_id: str) -> Happening:
         time=event.time,
         unit=getattr(data, "unit", None) or getattr(facts, "unit", None),
         case_id=getattr(data, "case_id", None),
-        # The registry counts records that are due under the same name.
         due=due if isinstance(due, datetime) else None,
         sector=getattr(data, "task_sector", None),
         codes=codes,

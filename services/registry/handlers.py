@@ -15,6 +15,7 @@ from services.registry.domain.children import (
     is_adult,
     refusals,
 )
+from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.matching import Identification, claim_keys, traits_of
 from services.registry.domain.names import fold
 from services.registry.domain.recorded import statement_of
@@ -147,7 +148,7 @@ async def settle_chosen(desk: Desk, scope: Scope, chosen: ChildChosen, descripti
     before = earlier[0] if earlier else None
     if earlier is not None:
         said = replace(said, sequence=earlier[1].sequence + 1)
-    alone = before is not None and len(await store.statements(scope.connection, before)) == 1
+    alone = before is not None and await _is_only_the_report(scope, before)
     if chosen.child_id is not None:
         child_id = await _linked(desk, scope, said, chosen.child_id, before, alone=alone)
         await _answer(scope, chosen.case_id, "existing" if child_id else "candidates", child_id)
@@ -168,19 +169,25 @@ async def _linked(
 ) -> str | None:
     """The report is of the chosen child. Out: its id; None where there is no such child."""
     wanted = await store.current(scope.connection, chosen) if _is_id(chosen) else None
-    if wanted is None:
+    if wanted is None or wanted.status in HIDDEN:
         return None
     if before is None or before == wanted.id:
         return await desk.confirm(scope, wanted.id, said, said.sector)
     if alone:
         # A record founded on this report alone is the chosen child under another id.
-        await merge(scope, desk, before, wanted.id, said.sector)
+        await merge(scope, desk, before, wanted.id, said.sector, lead=wanted.id)
         return await desk.confirm(scope, wanted.id, said, said.sector)
     for both in sorted((before, wanted.id)):
         await store.child(scope.connection, both, lock=True)
     child_id = await desk.confirm(scope, wanted.id, said, said.sector)
     await _without(desk, scope, before, said)
     return child_id
+
+
+async def _is_only_the_report(scope: Scope, child_id: str) -> bool:
+    """Whether a record is one report and nothing else; that of an adopted child is its own, whatever is left of it."""
+    row = await store.child(scope.connection, child_id)
+    return row is not None and row.status != "adopted" and len(await store.statements(scope.connection, child_id)) == 1
 
 
 async def _without(desk: Desk, scope: Scope, before: str | None, said: Statement) -> None:

@@ -33,7 +33,8 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class LifeFile:
-    """Everything the page of a record's life shows. `may`: the acts open to the person."""
+    """Everything the page of a record's life shows. `may`: the acts open to the person; `untold`: no source tells of
+    the child any more."""
 
     row: ChildRow
     standing: Standing
@@ -42,6 +43,7 @@ class LifeFile:
     readings: Sequence[Row[Any]]
     may: frozenset[str]
     reads_adoptions: bool
+    untold: bool
     today: date
 
 
@@ -119,6 +121,7 @@ class Keeper:
                 readings=await adoption.readings(connection, token) if link else (),
                 may=self.acts(scope, principal),
                 reads_adoptions=link,
+                untold=not await children.statements(connection, row.id),
                 today=today(scope),
             )
             await finding.log_access(connection, scope.now, principal.id, "child-page", row.id)

@@ -15,12 +15,12 @@ from sqlalchemy import Row
 
 from services.registry import merging
 from services.registry.desk import ZONE, Desk, Taken, today
+from services.registry.domain import lifecycle
 from services.registry.domain.children import Change, Known, Revision, Statement, changes, circumstance_refusals
-from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.matching import Comparison, Identification, Match, compare, traits_of
 from services.registry.seeing import NotThereError as NotThereError  # noqa: PLC0414 - known from here, too
 from services.registry.seeing import is_id as is_id  # noqa: PLC0414
-from services.registry.seeing import seen, sees, visible
+from services.registry.seeing import seen, sees, unseen, visible
 from services.registry.store import cases, finding, pairs, photos, revisions, samples
 from services.registry.store import children as store
 from services.registry.store import lifecycle as lives
@@ -91,12 +91,13 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Two records side by side."""
+    """Two records side by side. `obstacle`: why they cannot be merged as they stand."""
 
     pair: Pair
     one: ChildFile
     other: ChildFile
     comparison: Comparison
+    obstacle: Violation | None
 
 
 def units_of(principal: Principal) -> Collection[str] | None:
@@ -118,9 +119,10 @@ async def _open_pairs(
 
 
 async def _closed_to(scope: Scope, principal: Principal, rows: Sequence[ChildRow]) -> bool:
-    """Whether one of two records is hidden from everybody, or from the person who is to collect it again."""
+    """Whether one of two records is hidden from the person by its status, or because they are to collect it again."""
     blind = await samples.asked_of(scope.connection, principal.id)
-    return any(row.status in HIDDEN or row.id in blind for row in rows)
+    hidden = unseen(scope, principal)
+    return any(row.status in hidden or row.id in blind for row in rows)
 
 
 def may_decide(principal: Principal) -> bool:
@@ -328,7 +330,8 @@ class Office:
             for file in files:
                 await finding.log_access(scope.connection, scope.now, principal.id, "match", file.row.id)
             comparison = compare(files[0].row.traits, files[1].row.traits)
-            return Question(found[0], files[0], files[1], comparison), len(found) > 1
+            obstacle = _obstacle(files[0].standing, files[1].standing)
+            return Question(found[0], files[0], files[1], comparison, obstacle), len(found) > 1
 
     async def waiting(self, principal: Principal, unit: str | None = None, most: int = 100) -> int:
         """How many pairs wait, counted up to `most`."""
@@ -338,7 +341,8 @@ class Office:
     async def decide(self, principal: Principal, pair_id: int, *, same: bool) -> tuple[str, str | None]:
         """Decide a pair. Out: the child that goes on, and the merge where there is one.
 
-        Raises `NotThereError`, `NotAllowedError`, `merging.NotPossibleError`.
+        Raises `NotThereError`, `NotAllowedError`, `merging.NotPossibleError`, `Rejected` where the records, as they
+        stand, cannot be one.
         """
         if not may_decide(principal):
             raise NotAllowedError("The role does not decide pairs")
@@ -429,6 +433,14 @@ class Office:
     async def _visible(self, scope: Scope, principal: Principal, match: Match) -> bool:
         row = await store.current(scope.connection, match.child_id)
         return row is not None and await sees(scope, principal, row)
+
+
+def _obstacle(one: Standing, other: Standing) -> Violation | None:
+    try:
+        lifecycle.unite(one.life, other.life)
+    except Rejected as refused:
+        return refused.violations[0]
+    return None
 
 
 def _actor(principal: Principal) -> str:

@@ -455,7 +455,7 @@ _NOBODY = Violation(
 _FOREIGN_LIST = Violation(
     "list_id",
     "list-foreign",
-    "Danh sách này không phải của bạn. Người đã tải danh sách cần đăng nhập để gửi.",
+    "Danh sách này không phải của anh chị. Người đã tải danh sách cần đăng nhập để gửi.",
     "This list is not yours. Whoever took it signs in to send it.",
 )
 _NOT_IN_LIST = Violation(
@@ -467,10 +467,10 @@ _FOREIGN_ANSWER = Violation(
 _NOT_THERE = Violation(
     "child_id",
     "not-in-area",
-    "Hồ sơ của trẻ không còn ở địa bàn của bạn.",
+    "Hồ sơ của trẻ không còn ở địa bàn của anh chị.",
     "The child's record is no longer in your area.",
 )
 _NOT_ALLOWED = Violation(
-    "result", "not-allowed", "Vai trò của bạn không làm được việc này.", "Your role does not do this."
+    "result", "not-allowed", "Vai trò của anh chị không làm được việc này.", "Your role does not do this."
 )
 _NO_UNIT = Violation("moved_to", "unit-unknown", "Xã, phường không có trong danh mục.", "There is no such commune.")

@@ -249,7 +249,9 @@ def routes(fhir: Fhir) -> APIRouter:
     return router
 
 
-_NOT_FOUND = refused("Patient.id", "not-found", "không có, hoặc không dành cho bạn", "is not there, or is not for you")
+_NOT_FOUND = refused(
+    "Patient.id", "not-found", "không có, hoặc không dành cho anh chị", "is not there, or is not for you"
+)
 _NOT_ALLOWED = refused("Authorization", "not-allowed", "không cho phép việc này", "does not allow this")
 _TRY_AGAIN = refused("server", "try-again", "tạm bận, hãy gửi lại", "is busy for a moment; send again")
 _POST_ONLY = refused(

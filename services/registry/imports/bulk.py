@@ -26,14 +26,14 @@ What = Literal["new", "known", "corrected", "unchanged"]
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a row: `what`, of which child; `unsure`: how many others it may be; `before`: what its record
-    said until then, and of which child (`before_of`); `sequence`: the record's, after it."""
+    said until then, and of which child (`was`); `sequence`: the record's, after it."""
 
     what: What
     child_id: str
     unsure: int
     before: Statement | None
     sequence: int
-    before_of: str | None = None
+    was: str | None = None
 
 
 async def take_over(

@@ -359,8 +359,15 @@ async def withdraw_statements(connection: AsyncConnection, child_id: str) -> lis
     """The records of a child's sources count no more, or again. Out: each with the number of the event that says so."""
     rows = await connection.execute(
         text(
-            """UPDATE statement SET sequence = sequence + 1 WHERE child_id = CAST(:id AS uuid)
-               RETURNING record_id, sequence"""
+            """WITH said AS (
+                   UPDATE statement SET sequence = sequence + 1 WHERE child_id = CAST(:id AS uuid)
+                   RETURNING record_id, sequence),
+               kept AS (
+                   -- Nothing that its source said: undoing an import finds the record as the import left it.
+                   UPDATE import_record r SET sequence = said.sequence FROM said
+                   WHERE r.child_id = CAST(:id AS uuid) AND r.record_id = said.record_id
+                     AND r.sequence = said.sequence - 1)
+               SELECT record_id, sequence FROM said"""
         ),
         {"id": child_id},
     )
