@@ -220,9 +220,9 @@ async def test_a_child_cannot_be_moved_to_a_commune_that_there_is_not(house: Hou
     lan = await house.browser("lan.worker")
     child_id = await registered(lan)
     (row,) = await house.rows("SELECT sequence FROM child")
-    body = {"child": {"hamlet": "Tổ 3"}, "unit": "99999", "version": row.sequence, "reason": "move"}
-    status, answer = await lan.json("PUT", f"/registry/api/children/{child_id}", body)
-    assert status == 422, answer
+    body = {"child": {"name": FORM["name"]}, "version": row.sequence, "reason": "papers"}
+    status, answer = await lan.json("PUT", f"/registry/api/children/{child_id}", {**body, "unit": "99999"})
+    assert (status, answer["violations"][0]["rule"]) == (422, "unit-unknown")
     assert (await house.rows("SELECT unit FROM child"))[0].unit == HOME
 
 

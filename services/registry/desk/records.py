@@ -401,7 +401,8 @@ class Desk:
     async def _place(self, scope: Scope, said: Statement, wanted: Traits, found: Identification, actor: str) -> Taken:
         if found.sure is not None:
             row = await store.current(scope.connection, found.sure.child_id, lock=True)
-            if row is not None:
+            # Whoever was found may have been erased before the record could be locked.
+            if row is not None and row.status not in {"erased", "withdrawn"}:
                 await self._take_over(scope, row, replace(said, probability=found.sure.probability), actor)
                 return Taken(row.id, new=False)
         return Taken(await self.register(scope, said, found.possible, wanted=wanted), new=True, possible=found.possible)
