@@ -199,6 +199,11 @@ class Counter:
         async with self.office.scope() as scope:
             return await store.rejects(scope.connection, row.id, after)
 
+    async def note_rejects(self, principal: Principal, row: ImportRow) -> None:
+        """The refused rows leave as a file: that is logged before they do."""
+        async with self.office.scope() as scope:
+            await finding.log_access(scope.connection, scope.now, principal.id, "import-rejects", None, file=row.id)
+
     async def forget_old(self) -> None:
         """Files that nobody needs any more go, with their keys."""
         async with self.office.scope() as scope:
