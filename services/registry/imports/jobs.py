@@ -238,11 +238,11 @@ def _add(counts: Counter[str], chunk: Sequence[Line], outcomes: Sequence[Outcome
 
 
 def _kept(outcome: Outcome) -> dict[str, Any] | None:
-    """What a record said before, so that it can say it again."""
+    """What a record said before, so that it can say it again, and of which child."""
     if outcome.before is None:
         return None
     values = statement_values(outcome.before)
-    return {**values, "as_of": outcome.before.as_of.isoformat()}
+    return {**values, "as_of": outcome.before.as_of.isoformat(), "child_id": outcome.was}
 
 
 async def _ahead(lines: Iterator[Line], size: int) -> AsyncIterator[list[Line]]:
