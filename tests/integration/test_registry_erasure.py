@@ -127,6 +127,23 @@ async def test_of_an_erased_child_no_column_holds_a_word_or_anything_that_a_key_
     assert list(house.folder.iterdir()) == []
 
 
+async def test_of_a_child_that_was_parted_nothing_stays_in_the_record_that_it_was_one_with(house: House) -> None:
+    child_id = await told_of_everywhere(house, await house.browser("lan.worker"))
+    words = ("Lý A Páo", "ly a pao", "Nà Phặc", "hai chị em họ")
+    assert ("revision", "description") in await found(house, words)
+    (row,) = await house.rows("SELECT id FROM child WHERE name_folded = 'ly a pao'")
+    ha = await house.browser("ha.coordinator")
+    await ha.get("/registry/")
+    assert (await ask(ha, str(row.id), "erase", ground="request")).status == 204
+    # What was told of the other child while they were one lies sealed under that child's key, which is not hers to take.
+    assert await found(house, words) == {("outbox", "payload")}
+    # The other child's record is as it was, its versions of that time are empty.
+    assert (await ha.get(f"/registry/children/{child_id}")).status == 200
+    assert (await ha.get(f"/registry/children/{child_id}/history")).status == 200
+    (kept,) = await house.rows(f"SELECT name_folded FROM child WHERE id = '{child_id}'")
+    assert kept.name_folded == "nguyen thi ngoc anh"
+
+
 async def test_nobody_is_erased_while_a_list_with_the_child_is_half_taken_over(house: House) -> None:
     lan, ha = await house.browser("lan.worker"), await house.browser("ha.coordinator")
     one = await house.looked_through(lan, "một.csv", roster(ROW, *OTHERS))
@@ -209,7 +226,7 @@ async def told_of_everywhere(house: House, lan: Browser) -> str:
             "school-roster",
             "education",
             NOW.date(),
-            ChildDescription(name="Lý A Páo", school="Ba Bể"),
+            ChildDescription(name="Lý A Páo", school="Nà Phặc"),
             unit=HOME,
         )
         assert await desk.confirm(scope, child_id, said, "education") == child_id
