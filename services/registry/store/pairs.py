@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.matching import Match
 from services.registry.store.chunked import chunked
 from shared.contracts.vocabulary import RecordStatus
@@ -97,26 +98,35 @@ def _pair(row: Row[Any]) -> Pair:
     return Pair(row.id, str(row.low), str(row.high), row.probability, tuple(row.reasons), row.state)
 
 
+# A pass may queue a pair after one of the two was closed to the eye: what is shown is looked at when it is shown.
+_SHOWN = """state = 'open' AND NOT (ARRAY[low, high] && CAST(:without AS uuid[])) AND NOT EXISTS (
+    SELECT 1 FROM child c WHERE c.id = ANY(ARRAY[pair.low, pair.high]) AND c.status = ANY(CAST(:hidden AS text[])))"""
 # One walk along an index a commune and side, each no longer than the page: a queue that grows costs nothing more.
-_OPEN_OF_UNITS = """
+_OPEN_OF_UNITS = f"""
 SELECT DISTINCT p.* FROM unnest(CAST(:units AS text[])) AS u(unit) CROSS JOIN LATERAL (
-    (SELECT * FROM pair WHERE low_unit = u.unit AND state = 'open' ORDER BY probability DESC, id LIMIT :reach)
+    (SELECT * FROM pair WHERE low_unit = u.unit AND {_SHOWN} ORDER BY probability DESC, id LIMIT :reach)
     UNION ALL
-    (SELECT * FROM pair WHERE high_unit = u.unit AND state = 'open' ORDER BY probability DESC, id LIMIT :reach)) AS p
+    (SELECT * FROM pair WHERE high_unit = u.unit AND {_SHOWN} ORDER BY probability DESC, id LIMIT :reach)) AS p
 ORDER BY p.probability DESC, p.id LIMIT :limit OFFSET :after
 """
-_OPEN = "SELECT * FROM pair WHERE state = 'open' ORDER BY probability DESC, id LIMIT :limit OFFSET :after"
+_OPEN = f"SELECT * FROM pair WHERE {_SHOWN} ORDER BY probability DESC, id LIMIT :limit OFFSET :after"
 
 
 async def open_pairs(
-    connection: AsyncConnection, units: Collection[str] | None, limit: int = 20, after: int = 0
+    connection: AsyncConnection,
+    units: Collection[str] | None,
+    limit: int = 20,
+    after: int = 0,
+    *,
+    without: Collection[str] = (),
 ) -> list[Pair]:
-    """Pairs that wait for a person, the likeliest first.
+    """Pairs that wait for a person, the likeliest first; none with a record that is hidden.
 
     Args:
         units: only where one of the two lives in them; None: everywhere. after: how many to pass over.
+        without: children whose record whoever asks must not see.
     """
-    values = {"limit": limit, "after": after}
+    values = {"limit": limit, "after": after, "without": list(without), "hidden": sorted(HIDDEN)}
     if units is None:
         rows = await connection.execute(text(_OPEN), values)
     else:
