@@ -135,7 +135,7 @@ async def test_of_a_child_that_was_parted_nothing_stays_in_the_record_that_it_wa
     ha = await house.browser("ha.coordinator")
     await ha.get("/registry/")
     assert (await ask(ha, str(row.id), "erase", ground="request")).status == 204
-    # What was told of the other child while they were one lies sealed under that child's key, which is not hers to take.
+    # What was told of the other child while they were one lies sealed under that child's key, which stays.
     assert await found(house, words) == {("outbox", "payload")}
     # The other child's record is as it was, its versions of that time are empty.
     assert (await ha.get(f"/registry/children/{child_id}")).status == 200

@@ -1,4 +1,4 @@
-"""Whom a child's id stands for changes by merges and by their undoing, which are heard in any order: when it was said."""
+"""Whom a child's id stands for changes by merges and their undoing, heard in any order: when each was said."""
 
 from alembic import op
 
