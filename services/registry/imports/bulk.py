@@ -74,9 +74,10 @@ async def _record(desk: Desk, scope: Scope, chunk: Chunk, said: Statement, actor
         return Outcome("unchanged", earlier[0], 0, None, earlier[1].sequence)
     taken = await desk.record(scope, said, correction=True, actor=actor, wanted=wanted)
     what: What = "new" if taken.new else "known" if earlier is None else "corrected"
-    before = earlier[1] if earlier else None
-    sequence = before.sequence + 1 if before else said.sequence
-    return Outcome(what, taken.child_id, len(taken.possible), before, sequence, earlier[0] if earlier else None)
+    if earlier is None:
+        return Outcome(what, taken.child_id, len(taken.possible), None, said.sequence)
+    was, before = earlier
+    return Outcome(what, taken.child_id, len(taken.possible), before, before.sequence + 1, was)
 
 
 def same_content(one: Statement, other: Statement) -> bool:

@@ -141,6 +141,15 @@ async def old(connection: AsyncConnection, before: datetime) -> list[str]:
     return [str(row.id) for row in rows]
 
 
+async def keyless(connection: AsyncConnection, import_ids: Collection[str]) -> list[str]:
+    """Of these files those that nobody can read any more."""
+    rows = await connection.execute(
+        text("SELECT id FROM import WHERE id = ANY(CAST(:ids AS uuid[])) AND file_key IS NULL"),
+        {"ids": list(import_ids)},
+    )
+    return [str(row.id) for row in rows]
+
+
 async def change(connection: AsyncConnection, import_id: str, now: datetime, **values: Any) -> None:
     """Set some columns; JSON ones as Python values."""
     plain = {
