@@ -42,6 +42,8 @@ _SOME: Final = 5
 _FEW_UNITS: Final = 3
 # Of two words one is too little to find anybody by.
 _FEW_WORDS: Final = 2
+# What stands before a word that is filed by itself.
+_ALONE: Final = ("n",)
 
 Group = frozenset[str]
 
@@ -133,12 +135,14 @@ def near(word: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One question to the index: of each group the child must have a word. `loose`: not all is as it was typed.
-    `below`: only where the questions before it found fewer than that."""
+    """One question to the index: in one of the ways the child must have a word of each group. `loose`: not all is as it
+    was typed. `below`: only where the questions before it found fewer than that; None: in any case. `unlike`: the folded name of those
+    whom the question before it has found already."""
 
-    groups: tuple[Group, ...]
+    ways: tuple[tuple[Group, ...], ...]
     loose: bool = True
-    below: int = PAGE
+    below: int | None = PAGE
+    unlike: str = ""
 
 
 def steps(wanted: Wanted) -> list[Step]:
@@ -148,20 +152,41 @@ def steps(wanted: Wanted) -> list[Step]:
     carers = _carers(carer, spelled)
     scopes = _scopes(wanted, carer)
     rest = [*carers, *_rest(wanted, scoped=bool(name and scopes))]
-    found = [Step((*_scoped(scopes, as_typed), *rest), loose=False)]
+
+    def step(words: Iterable[Collection[str]], *, loose: bool = True, below: int | None = PAGE, unlike: str = "") -> Step:
+        return Step(((*_scoped(scopes, words), *rest),), loose, below, unlike)
+
+    found: list[Step] = []
+    whole = person(wanted.name)[0]
+    if 0 < len(whole.tokens) <= _FEW_WORDS and not scopes and wanted.birth_date is None:
+        # More may have these words than are counted: those of the very name are not to be missed among them.
+        very = frozenset([f"e:{'.'.join(whole.tokens)}"])
+        found.append(Step(((very, *rest),), loose=False))
+    found.append(step(as_typed, loose=False, below=None, unlike=whole.folded if found else ""))
     if name:
-        found.append(Step((*_scoped(scopes, meant), *rest)))
-    found += [Step((*groups, *carers)) for groups in _other_births(wanted, carer, as_typed)]
+        found.append(Step(tuple((*_scoped(scopes, words), *rest) for words in _one_slip(as_typed, meant))))
+    found += [Step(((*groups, *carers),)) for groups in _other_births(wanted, carer, as_typed)]
+    if len(name) > 1:
+        words = _scoped(scopes or _ALONE, meant)
+        found.append(Step(((*words, *rest),), below=_SOME if scopes else 1))
     if scopes and len(name) > _FEW_WORDS:
         # Every word but one, in a scope that tells much: a middle name is another, or two words were heard wrong.
-        found += [Step((*_scoped(scopes, some), *rest), below=_SOME) for some in _but_one(as_typed)]
+        found += [step(some, below=_SOME) for some in _but_one(as_typed)]
     if (parted := [part for word in name for part in _parted(word)]) != list(name):
-        found.append(Step((*_scoped(scopes, map(spelled, parted)), *rest), below=1))
+        found.append(step(map(spelled, parted), below=1))
     if carer:
         wider = _scopes(wanted, ())
         narrow = _rest(wanted, scoped=bool(name and wider))
-        found.append(Step((*_scoped(wider, as_typed), *_carers(carer, near), *narrow), below=1))
-    return [step for step in found if step.groups]
+        found.append(Step(((*_scoped(wider, as_typed), *_carers(carer, near), *narrow),), below=1))
+    return [one for one in found if any(one.ways)]
+
+
+def _one_slip(
+    as_typed: Sequence[Collection[str]], meant: Sequence[Collection[str]]
+) -> Iterator[Sequence[Collection[str]]]:
+    """The words of a name, one of them as it may have been meant: whoever slips seldom slips twice."""
+    for at, words in enumerate(meant):
+        yield [*as_typed[:at], words, *as_typed[at + 1 :]]
 
 
 def _other_births(wanted: Wanted, carer: Sequence[str], name: Sequence[Collection[str]]) -> Iterator[Sequence[Group]]:
@@ -223,7 +248,17 @@ def _scopes(wanted: Wanted, carer: Sequence[str]) -> Sequence[str]:
 
 
 def _scoped(scopes: Sequence[str], name: Iterable[Collection[str]]) -> list[Group]:
-    return [frozenset(f"{scope}:{word}" for scope in scopes or ("n",) for word in words) for words in name]
+    """The words of a name as they are filed: with each of the scopes; without any in pairs, one of which all share."""
+    listed = list(name)
+    if scopes or len(listed) < _FEW_WORDS:
+        return [frozenset(f"{scope}:{word}" for scope in scopes or _ALONE for word in words) for words in listed]
+    # A given name stands last, and there are fewer of one given name than of one family.
+    shared = min(reversed(range(len(listed))), key=lambda at: len(listed[at]))
+    return [
+        frozenset(f"p:{'.'.join(sorted((one, other)))}" for one in listed[shared] for other in words)
+        for at, words in enumerate(listed)
+        if at != shared
+    ]
 
 
 def _carers(carer: Sequence[str], how: Callable[[str], Collection[str]]) -> list[Group]:
