@@ -135,26 +135,31 @@ def near(word: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One question to the index: in one of the ways the child must have a word of each group. `loose`: not all is as it
-    was typed. `below`: only where the questions before it found fewer than that; None: in any case. `unlike`: the folded name of those
-    whom the question before it has found already."""
+    """One question to the index: in one of the ways the child must have a word of each group.
+
+    `carers`: of each group a carer must bear a word, too; that is looked at in the row, as the ways leave few. `loose`:
+    not all is as it was typed. `below`: only where the questions before it found fewer than that; None: in any case.
+    `unlike`: the folded name of those whom the question before it has found already.
+    """
 
     ways: tuple[tuple[Group, ...], ...]
     loose: bool = True
     below: int | None = PAGE
     unlike: str = ""
+    carers: tuple[Group, ...] = ()
 
 
 def steps(wanted: Wanted) -> list[Step]:
     """The questions for what is looked for, the strictest first; whoever asks stops when enough were found."""
     name, carer = words_of(wanted.name), words_of(wanted.carer)
     as_typed, meant = [spelled(word) for word in name], [near(word) for word in name]
-    carers = _carers(carer, spelled)
     scopes = _scopes(wanted, carer)
+    # With a name there are few whose carers have to be looked at; without, the index tells.
+    carers = _carers(carer, spelled) if not name else []
     rest = [*carers, *_rest(wanted, scoped=bool(name and scopes))]
 
-    def step(words: Iterable[Collection[str]], *, loose: bool = True, below: int | None = PAGE, unlike: str = "") -> Step:
-        return Step(((*_scoped(scopes, words), *rest),), loose, below, unlike)
+    def way(words: Iterable[Collection[str]]) -> tuple[Group, ...]:
+        return (*_scoped(scopes, words), *rest)
 
     found: list[Step] = []
     whole = person(wanted.name)[0]
@@ -162,23 +167,32 @@ def steps(wanted: Wanted) -> list[Step]:
         # More may have these words than are counted: those of the very name are not to be missed among them.
         very = frozenset([f"e:{'.'.join(whole.tokens)}"])
         found.append(Step(((very, *rest),), loose=False))
-    found.append(step(as_typed, loose=False, below=None, unlike=whole.folded if found else ""))
+    found.append(Step((way(as_typed),), loose=False, below=None, unlike=whole.folded if found else ""))
     if name:
-        found.append(Step(tuple((*_scoped(scopes, words), *rest) for words in _one_slip(as_typed, meant))))
+        found.append(Step(tuple(map(way, _one_slip(as_typed, meant)))))
     found += [Step(((*groups, *carers),)) for groups in _other_births(wanted, carer, as_typed)]
     if len(name) > 1:
-        words = _scoped(scopes or _ALONE, meant)
-        found.append(Step(((*words, *rest),), below=_SOME if scopes else 1))
+        found.append(Step(((*_scoped(scopes or _ALONE, meant), *rest),), below=_SOME if scopes else 1))
     if scopes and len(name) > _FEW_WORDS:
         # Every word but one, in a scope that tells much: a middle name is another, or two words were heard wrong.
-        found += [step(some, below=_SOME) for some in _but_one(as_typed)]
+        found += [Step((way(some),), below=_SOME) for some in _but_one(as_typed)]
     if (parted := [part for word in name for part in _parted(word)]) != list(name):
-        found.append(step(map(spelled, parted), below=1))
-    if carer:
-        wider = _scopes(wanted, ())
-        narrow = _rest(wanted, scoped=bool(name and wider))
-        found.append(Step(((*_scoped(wider, as_typed), *_carers(carer, near), *narrow),), below=1))
-    return [one for one in found if any(one.ways)]
+        found.append(Step((way(map(spelled, parted)),), below=1))
+    if name:
+        found = [replace(step, carers=tuple(map(spelled, carer))) for step in found]
+    return [step for step in (*found, *_other_carer(wanted, carer, as_typed)) if any(step.ways)]
+
+
+def _other_carer(wanted: Wanted, carer: Sequence[str], name: Sequence[Collection[str]]) -> Iterator[Step]:
+    """A carer whose name was slipped on, too."""
+    if not carer:
+        return
+    scopes = _scopes(wanted, ())
+    narrow = (*_scoped(scopes, name), *_rest(wanted, scoped=bool(name and scopes)))
+    if scopes or len(name) > 1:
+        yield Step((narrow,), below=1, carers=tuple(map(near, carer)))
+    else:
+        yield Step(((*narrow, *_carers(carer, near)),), below=1)
 
 
 def _one_slip(

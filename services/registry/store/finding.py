@@ -27,6 +27,8 @@ MOST: Final = 5_000
 WORDS: Final = (
     "child_words(name_folded, carers_folded, unit, birth_year, birth_date, state, circumstances, description)"
 )
+_NUMBER: Final = f"""right(description->>'number', {NUMBER_DIGITS}) = :end
+    AND right(description->>'number', length(:number)) = :number"""
 _HOUSEHOLD: Final = "regexp_replace(folded(description->>'household'), '[^a-z0-9]+', '', 'g')"
 # Each way by itself: of several in one condition the planner looks up what they have in common, and reads the rest.
 _WAY: Final = """(SELECT id, unit, birth_year, name_folded, carers_folded FROM child
@@ -84,20 +86,15 @@ def questions(wanted: Wanted) -> list[tuple[str, dict[str, Any]]]:
 def _questions(wanted: Wanted) -> list[_Question]:
     found: list[_Question] = []
     if len(wanted.number) >= NUMBER_DIGITS:
-        found.append(
-            _Question(
-                [
-                    f"right(description->>'number', {NUMBER_DIGITS}) = :end"
-                    " AND right(description->>'number', length(:number)) = :number"
-                ],
-                {"end": wanted.number[-NUMBER_DIGITS:], "number": wanted.number},
-            )
-        )
+        found.append(_Question([_NUMBER], {"end": wanted.number[-NUMBER_DIGITS:], "number": wanted.number}))
     if code_of(wanted.household):
         found.append(_Question([f"{_HOUSEHOLD} = :household"], {"household": code_of(wanted.household)}))
     for step in steps(wanted):
         values: dict[str, Any] = {"unlike": step.unlike} if step.unlike else {}
         besides = ["name_folded <> :unlike"] if step.unlike else []
+        for at, words in enumerate(step.carers):
+            besides.append(f"string_to_array(carers_folded, ' ') && CAST(:carer{at} AS text[])")
+            values[f"carer{at}"] = sorted(words)
         ways = [" AND ".join([*_conditions(groups, values), *besides]) for groups in step.ways]
         found.append(_Question(ways, values, step.loose, step.below))
     return found
