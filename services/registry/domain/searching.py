@@ -15,10 +15,9 @@ from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
-from rapidfuzz import fuzz
-
 from services.registry.domain.matching import swapped
-from services.registry.domain.names import Name, cleaned, is_syllable, name_of, person, plain
+from services.registry.domain.names import Name, cleaned, is_syllable, name_of, person
+from services.registry.domain.slips import cost
 from shared.contracts.vocabulary import RecordState
 from shared.reference.text import fold
 
@@ -44,6 +43,10 @@ _FEW_UNITS: Final = 3
 _FEW_WORDS: Final = 2
 # What stands before a word that is filed by itself.
 _ALONE: Final = ("n",)
+
+# What the very name is worth, and how much less for each likely slip in it; a birth year that is right is worth 40.
+_SAME_NAME: Final = 130.0
+_A_SLIP: Final = 13.0
 
 Group = frozenset[str]
 
@@ -312,16 +315,10 @@ def score(wanted: Wanted, found: Mapping[str, Any], year: int | None) -> float:
 
 
 def _alike(meant: Name, found: Name) -> float:
-    """Letters in common, the given name and the marks above all: people remember what a child is called."""
+    """How near a name comes to what was typed, by how people slip."""
     if not meant.tokens or not found.tokens:
         return 0.0
-    typed, known = ([plain(token) for token in name.tokens] for name in (meant, found))
-    worth = float(fuzz.token_sort_ratio(" ".join(typed), " ".join(known)))
-    worth += 10 if typed == known else 0
-    worth += 15 if typed[-1] == known[-1] else 0
-    if not meant.unmarked:
-        worth += 5 * len(set(meant.marked) & set(found.marked)) / len(meant.marked)
-    return worth
+    return max(0.0, _SAME_NAME - _A_SLIP * cost(meant, found))
 
 
 def _same_day(wanted: date, found: str | None, year: int | None) -> float:
