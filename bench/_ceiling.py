@@ -1,6 +1,6 @@
-"""How well any ranking could do: of children who fit what was typed equally well none can be told from the other, and ten
-lines hold ten. The best ranking knows how people slip (`_slips`) and puts first whose name most likely became what was
-typed; between equals it draws lots. What it finds on the average is the ceiling for everybody else.
+"""How well any ranking could do: of children who fit what was typed equally well none can be told from the others, and
+ten lines hold ten. The best ranking knows how people slip (`_slips`) and puts first whose name most likely became what
+was typed; between equals it draws lots. What it finds on the average is the ceiling for everybody else.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ class _Path(Random):
         self.taken: list[tuple[int, int]] = []
         self.chance = 1.0
 
-    def randrange(self, start: int, stop: int | None = None, step: int = 1) -> int:  # noqa: ARG002
+    def randrange(self, start: int, stop: int | None = None, step: int = 1) -> int:
         first, end = (0, start) if stop is None else (start, stop)
         return first + self._pick(end - first)
 

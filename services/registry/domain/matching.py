@@ -356,7 +356,7 @@ def _fits_alone(found: Comparison, seen: _Seen) -> bool:
     if seen.birth == "same":
         return seen.together in {"hamlet", "maybe"}
     slipped = seen.birth == "near" and not _SLIPPED_DAY.isdisjoint(found.reasons)
-    return seen.together == "hamlet" and slipped
+    return slipped and seen.together == "hamlet" and seen.name >= Likeness.UNMARKED
 
 
 def _one_household(found: Comparison, seen: _Seen) -> bool:
