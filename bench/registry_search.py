@@ -1,8 +1,8 @@
 """Finding one child among a million by a name that was slipped on and one more fact, beside ILIKE and plain pg_trgm.
 
 Everybody asks the same: the names and slips of `_many_children`, as a coordinator who sees the whole province, and as a
-worker who sees one commune. Recall is told beside its ceiling (`_ceiling`): where more than ten children fit equally, no
-ten lines can hold them, and the page counts by commune and year.
+worker who sees one commune. Recall is told beside its ceiling (`_ceiling`): where more than ten children fit equally,
+no ten lines can hold them, and the page counts by commune and year.
 """
 
 from __future__ import annotations

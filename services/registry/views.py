@@ -7,6 +7,7 @@ from datetime import date
 from typing import Final
 
 from services.registry.domain.children import Known, Source, lead_of
+from services.registry.domain.fieldwork import MAY_END as MAY_END  # noqa: PLC0414 - pages ask for it here
 from shared.contracts.vocabulary import ChildDescription, Person, Stay, age_on
 from shared.reference.terms import Terms
 from shared.web.navigation import SECTOR_NAMES
@@ -262,7 +263,7 @@ IMPORT_RULES: Final = {
     "birth-date-in-future": "Ngày sinh ở tương lai",
     "not-a-child": "Từ đủ 16 tuổi",
     "as-of-in-future": "Thời điểm của danh sách ở tương lai",
-    "unit-not-yours": "Xã, phường khác địa bàn của bạn",
+    "unit-not-yours": "Xã, phường khác địa bàn của anh chị",
     "unit-missing": "Không nhận ra xã, phường",
     "columns": "Thừa ô so với dòng tiêu đề",
     "id-missing": "Thiếu mã của nguồn",
@@ -272,9 +273,11 @@ IMPORT_RULES: Final = {
 class Names:
     """Names of codes in the request's language."""
 
-    def __init__(self, say: Callable[[str], str], language: str) -> None:
+    def __init__(self, say: Callable[[str], str], language: str, person: Callable[[str], str] = str) -> None:
         self._say = say
         self._language = language
+        # A person's name by the account; the account where nobody is found.
+        self.person = person
 
     def of(self, table: dict[str, str], code: str | None) -> str:
         """A code's name; the code itself where the table does not have it."""
@@ -290,17 +293,18 @@ class Names:
             return f"{code}. {Terms.load('circumstances').label(code, self._language)}"
         return Terms.load("flags").label(code, self._language)
 
-    def circumstances(self) -> list[tuple[str, str]]:
-        """All circumstances, for a choice; a group's sub-groups stand behind it."""
-        subgroups = Terms.load("circumstance-subgroups")
+    def circumstances(self, *, subgroups: bool = False) -> list[tuple[str, str]]:
+        """All groups and flags, for a choice; with `subgroups`, a group's own stand behind it."""
+        below = Terms.load("circumstance-subgroups")
         found: list[tuple[str, str]] = []
         for code in (*Terms.load("circumstances").codes(), *Terms.load("flags").codes()):
             found.append((code, self.circumstance(code)))
-            found += [
-                (sub, f"\u2003– {subgroups.label(sub, self._language)}")
-                for sub in subgroups.codes()
-                if subgroups.get(sub, "group") == code
-            ]
+            if subgroups:
+                found += [
+                    (sub, f"\u2003– {below.label(sub, self._language)}")
+                    for sub in below.codes()
+                    if below.get(sub, "group") == code
+                ]
         return found
 
     def term(self, name: str, code: str | None) -> str:
@@ -346,12 +350,17 @@ class Names:
         found = known.sources.get(lead_of(name))
         return known.sources.get("age") if found is None and name == "birth_date" else found
 
+    def verified(self, known: Known) -> tuple[int, int]:
+        """How many fields of a record that are known were verified, and how many are known."""
+        found = [known.sources[name] for name in FIELDS if name in known.sources]
+        return sum(source.verified_on is not None for source in found), len(found)
+
     def actor(self, actor: str) -> str:
-        """Who did something: a sector by its name, a person by the sign-in name."""
+        """Who did something: a sector or a person by name."""
         if actor == "time":
             return self._say("tự động")
         if actor.startswith("person:"):
-            return actor.removeprefix("person:")
+            return self.person(actor.removeprefix("person:"))
         return self._say(SECTOR_NAMES[actor]) if actor in SECTOR_NAMES else actor
 
 

@@ -15,6 +15,8 @@ from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
+from pydantic import BaseModel
+
 from services.registry.domain.matching import swapped
 from services.registry.domain.names import Name, cleaned, is_syllable, name_of, person
 from services.registry.domain.slips import cost
@@ -49,6 +51,22 @@ _SAME_NAME: Final = 130.0
 _A_SLIP: Final = 13.0
 
 Group = frozenset[str]
+
+
+class KeptSearch(BaseModel):
+    """What lies sealed of a search that somebody keeps: what they called it, and what they had typed by field."""
+
+    name: str
+    values: dict[str, str]
+
+    def tells_of(self, names: Collection[str], numbers: Collection[str]) -> bool:
+        """Whether it looks for, or is called after, a child of one of these names (folded) or personal numbers."""
+        digits = "".join(letter for letter in self.values.get("number", "") if letter.isdigit())
+        return (
+            fold(self.values.get("name", "")) in names
+            or any(" " in name and f" {name} " in f" {fold(self.name)} " for name in names)
+            or any(digits and number.endswith(digits) for number in numbers)
+        )
 
 
 @dataclass(frozen=True, slots=True)

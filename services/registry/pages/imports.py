@@ -123,6 +123,7 @@ class ImportPages:
         }
         try:
             rows = await asyncio.to_thread(rejected_rows, row, counter.folder, counter.keys, counter.units)
+            await counter.note_rejects(principal, row)
             if ending == "csv":
                 return StreamingResponse(as_csv(rows), media_type="text/csv; charset=utf-8", headers=headers)
             return Response(await asyncio.to_thread(as_workbook, rows), media_type=XLSX, headers=headers)
