@@ -214,6 +214,10 @@ def _birth(found: Comparison, one: Traits, other: Traits) -> str:
     return "unknown" if apart == 1 else "other"
 
 
+# Slips in writing a day down that leave little doubt which day was meant.
+_SLIPPED_DAY: Final = frozenset({"birth-date-swapped", "birth-day-off", "birth-year-off"})
+
+
 def birth_likeness(one: date, other: date) -> str:
     """How two birth dates stand to each other: a key of `_BIRTHS`."""
     if one == other:
@@ -351,11 +355,28 @@ def _guard(found: Comparison, seen: _Seen) -> None:
         found.at_most(0.45 if seen.carers == "other" else 0.3, "guard-namesake")
     elif "carer-differs" in found.reasons and not seen.together:
         found.at_most(0.7, "guard-namesake")
-    elif seen.carers != "same" and (seen.together not in {"hamlet", "maybe"} or seen.birth != "same"):
+    elif seen.carers != "same" and not _fits_alone(found, seen):
         # In a province there are a hundred of one name, and now and then two of one day.
         found.at_most(0.9, "guard-nothing-else")
-    if seen.birth == "unknown" and not (family and "carers-both-same" in found.reasons):
+    if seen.birth == "unknown" and not (family and _one_household(found, seen)):
         found.at_most(0.9, "guard-birth-unknown")
+
+
+def _fits_alone(found: Comparison, seen: _Seen) -> bool:
+    """Whether name, birth and place are enough without any carer: the same day in one commune, or in one hamlet a day
+    with one slip in it. A hamlet has some hundreds of children, hardly ever two of one name so near to each other.
+    """
+    if seen.birth == "same":
+        return seen.together in {"hamlet", "maybe"}
+    slipped = seen.birth == "near" and not _SLIPPED_DAY.isdisjoint(found.reasons)
+    return slipped and seen.together == "hamlet" and seen.name >= Likeness.UNMARKED
+
+
+def _one_household(found: Comparison, seen: _Seen) -> bool:
+    """Whether a birth that is not known is made up for: both carers the same, or one of them in the same hamlet and
+    none against it. No family gives two living children one name."""
+    alone = seen.together == "hamlet" and "carer-differs" not in found.reasons
+    return "carers-both-same" in found.reasons or alone
 
 
 @lru_cache(4096)
