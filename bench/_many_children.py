@@ -22,7 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bench import _slips
 from services.registry.domain.children import lead_of
-from services.registry.domain.matching import blocking_keys, traits_of
+from services.registry.domain.traits import blocking_keys, traits_of
 from shared.contracts.vocabulary import ChildDescription, Sex
 from shared.database import Database
 from shared.messaging.outbox import stable_id

@@ -16,7 +16,8 @@ from sqlalchemy import Row
 from services.registry import merging
 from services.registry.desk import ZONE, Desk, Taken, today
 from services.registry.domain.children import Change, Known, Revision, Statement, changes, circumstance_refusals
-from services.registry.domain.matching import Comparison, Identification, Match, compare, traits_of
+from services.registry.domain.matching import Comparison, Identification, Match, compare
+from services.registry.domain.traits import traits_of
 from services.registry.seeing import NotThereError as NotThereError  # noqa: PLC0414 - known from here, too
 from services.registry.seeing import is_id as is_id  # noqa: PLC0414
 from services.registry.seeing import seen, sees

@@ -28,18 +28,8 @@ from services.registry.domain.children import (
     refusals,
 )
 from services.registry.domain.lifecycle import HIDDEN
-from services.registry.domain.matching import (
-    POSSIBLE,
-    Identification,
-    Match,
-    Traits,
-    blocking_keys,
-    claim_keys,
-    compare,
-    identify,
-    search_keys,
-    traits_of,
-)
+from services.registry.domain.matching import POSSIBLE, Identification, Match, compare, identify
+from services.registry.domain.traits import Traits, blocking_keys, claim_keys, search_keys, traits_of
 from services.registry.store import children as store
 from services.registry.store import pairs, revisions
 from services.registry.store.children import ChildRow, Observation

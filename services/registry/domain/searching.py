@@ -17,8 +17,8 @@ from typing import Any, Final
 
 from rapidfuzz import fuzz
 
-from services.registry.domain.matching import swapped
 from services.registry.domain.names import Name, cleaned, is_syllable, name_of, person, plain
+from services.registry.domain.traits import swapped
 from shared.contracts.vocabulary import RecordState
 from shared.reference.text import fold
 

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.desk import Desk
 from services.registry.domain.children import Statement
-from services.registry.domain.matching import Traits
+from services.registry.domain.traits import Traits
 from services.registry.store.chunk import Chunk
 from services.registry.store.nearby import Memory
 from shared.messaging.router import Scope

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.children import Known, Statement
 from services.registry.domain.lifecycle import Life
-from services.registry.domain.matching import SURE, Match, Traits, claim_keys, traits_of
+from services.registry.domain.matching import SURE, Match
+from services.registry.domain.traits import Traits, claim_keys, traits_of
 from services.registry.store import children as store
 from services.registry.store.children import RECORD_COLUMNS, ChildRow, record_of
 from services.registry.store.chunk_writing import Changes, Version, write
