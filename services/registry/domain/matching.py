@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Final
 
 from rapidfuzz.distance import DamerauLevenshtein
@@ -200,19 +200,25 @@ def birth_likeness(one: date, other: date) -> str:
     return "two-slips" if near <= 10 or (apart == 1 and days in {"day-off", "slip", "swapped"}) else "other"
 
 
+_LEAP_YEAR: Final = [date(2000, 1, 1) + timedelta(days=place) for place in range(366)]
+_PLACE_IN_YEAR: Final = {(day.month, day.day): place for place, day in enumerate(_LEAP_YEAR)}
+_WRITTEN: Final = {(day.month, day.day): day.strftime("%d%m") for day in _LEAP_YEAR}
+
+
 def _days_likeness(one: date, other: date) -> str:
     """The same of day and month alone."""
-    if (one.day, one.month) == (other.day, other.month):
+    mine, theirs = (one.month, one.day), (other.month, other.day)
+    if mine == theirs:
         return "same"
-    if (one.day, one.month) == (other.month, other.day):
+    if mine == theirs[::-1]:
         return "swapped"
-    apart = abs((one.replace(year=2000) - other.replace(year=2000)).days)
+    apart = abs(_PLACE_IN_YEAR[mine] - _PLACE_IN_YEAR[theirs])
     if apart == 1:
         return "day-off"
     # Registers write 1 January where only the year is known.
-    if (1, 1) in {(one.month, one.day), (other.month, other.day)}:
+    if (1, 1) in {mine, theirs}:
         return "year-only"
-    if _one_slip(one.strftime("%d%m"), other.strftime("%d%m")):
+    if _one_slip(_WRITTEN[mine], _WRITTEN[theirs]):
         return "slip"
     return "two-slips" if apart <= 10 else "other"
 
@@ -350,10 +356,9 @@ def identify(wanted: Traits, known: Iterable[tuple[str, Sequence[Traits]]]) -> I
     """Find the described child among known ones, each known by one or several descriptions."""
     matches: list[Match] = []
     for child_id, descriptions in known:
-        best = max(
-            (compare(wanted, description) for description in descriptions), key=lambda c: (c.probability, c.weight)
-        )
-        if best.probability >= POSSIBLE:
+        compared = [compare(wanted, description) for description in descriptions if may_be(wanted, description)]
+        best = max(compared, key=lambda c: (c.probability, c.weight), default=None)
+        if best is not None and best.probability >= POSSIBLE:
             matches.append(Match(child_id, best.probability, tuple(best.reasons), best.weight))
     matches.sort(key=lambda match: (-match.weight, match.child_id))
     sure = [match for match in matches if match.probability >= SURE]

@@ -245,6 +245,8 @@ def _turned(one: Name, other: Name) -> Name | None:
     """
     if len(one.tokens) != len(other.tokens) or len(one.tokens) < 2 or plain(one.tokens[0]) == plain(other.tokens[0]):
         return None
+    if plain(one.tokens[0]) not in {plain(other.tokens[1]), plain(other.tokens[-1])}:
+        return None  # in none of the orders
     count = len(one.tokens)
     for order in ((*range(1, count), 0), (count - 1, *range(count - 1)), tuple(reversed(range(count)))):
         if all(plain(one.tokens[place]) == plain(other.tokens[at]) for place, at in enumerate(order)):

@@ -183,17 +183,20 @@ def _of_one(said: Statement, order: Trust, circumstances: Iterable[str]) -> Know
     values = {name: value for name in order.group_of if (value := said.says(name)) is not None}
     if "birth_date" in values:
         values.pop("age", None)
-    source = Source(said.record_id, said.register_kind, said.sector, said.as_of)
-    sources = dict.fromkeys(values, source)
+    sources = dict.fromkeys(values, Source(said.record_id, said.register_kind, said.sector, said.as_of))
     for name in values.keys() & BUNDLES.keys():
         values |= {part: getattr(said.description, part) for part in BUNDLES[name]}
     if len(said.description.carers) > 1:
         values["carers"] = _people(said.description.carers)
     born, age = values.get("birth_date"), values.get("age")
+    unit = values.pop("unit", None)
+    whole = said.description
+    stands = all(name in values or said.says(name) is None for name in whole.model_fields_set)
+    if not stands or values.get("carers", []) != whole.carers:
+        whole = ChildDescription(**values)
     return Known(
-        unit=values.pop("unit", None),
-        # Every value was checked when it was said.
-        description=ChildDescription.model_construct(**values),
+        description=whole,
+        unit=unit,
         birth_year=born.year if born else said.as_of.year - age if age is not None else None,
         confirmed_on=said.as_of,
         circumstances=tuple(sorted(set(circumstances))),
