@@ -164,4 +164,7 @@ def _by_fields(made: Any) -> Callable[[Any], tuple[Any, tuple[Any, ...]]]:
     return lambda value: (made, fields(value))
 
 
-_BY_FIELDS = {**dispatch_table, **{made: _by_fields(made) for made in (Told, Statement, Traits, TraitKeys, Name)}}
+_BY_FIELDS: dict[type, Callable[[Any], Any]] = {
+    **dispatch_table,
+    **{made: _by_fields(made) for made in (Told, Statement, Traits, TraitKeys, Name)},
+}
