@@ -21,7 +21,7 @@ from services.registry.domain.children.statements import (
     lead_of,
     writing,
 )
-from services.registry.domain.names import Likeness, compare_names, name_of
+from services.registry.domain.names import Likeness, compare_names, may_be_alike, name_of
 from shared.contracts.registry import ChildFacts
 from shared.contracts.vocabulary import ChildDescription, Person, RecordState, RecordStatus, Register
 from shared.reference.trust import Trust, TrustGroup, TrustOrders
@@ -319,7 +319,8 @@ def _people(named: Iterable[Person]) -> list[Person]:
 
 
 def _same_person(one: Person, other: Person) -> bool:
-    return compare_names(name_of(one.name), name_of(other.name)) >= Likeness.SLIP
+    mine, theirs = name_of(one.name), name_of(other.name)
+    return may_be_alike(mine, theirs) and compare_names(mine, theirs) >= Likeness.SLIP
 
 
 def _still_verified(before: Known, known: Known) -> Known:
