@@ -48,6 +48,11 @@ class Filled:
     unit: str | None
 
 
+def whole_number(text: str, *, digits: int = 9, otherwise: int = 0) -> int:
+    """A number as forms and addresses carry it; `otherwise` for what is none, or has more digits."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) <= digits else otherwise
+
+
 def parse_date(value: str) -> date:
     """dd/mm/yyyy as people write it, or ISO. Raises ValueError."""
     value = value.strip()
@@ -133,8 +138,8 @@ def _born(values: Mapping[str, str], wrong: list[Violation]) -> dict[str, Any]:
                 )
             )
     elif age := values.get("age", "").strip():
-        if age.isdigit() and int(age) <= 25:
-            said["age"] = int(age)
+        if (years := whole_number(age, otherwise=99)) <= 25:
+            said["age"] = years
         else:
             wrong.append(
                 Violation(
@@ -166,7 +171,7 @@ def carer_lines(values: Mapping[str, str]) -> int:
         (place for place in range(1, CARERS + 1) if any(values.get(f"carer{place}_{part}") for part in _CARER_PARTS)),
         default=0,
     )
-    return min(CARERS, max(2, filled, int(asked) if asked.isdigit() and len(asked) < 3 else 0))
+    return min(CARERS, max(2, filled, whole_number(asked, digits=2)))
 
 
 def _carers(values: Mapping[str, str]) -> list[Person]:

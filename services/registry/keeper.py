@@ -13,7 +13,7 @@ from typing import Any, Literal, TypeVar
 from sqlalchemy import Row
 
 from services.registry.desk import Lifecycle, Samples, today
-from services.registry.domain.lifecycle import add_months
+from services.registry.domain.lifecycle import HIDDEN, add_months
 from services.registry.office import Office, units_of
 from services.registry.seeing import NotThereError, is_id, reads_adoptions, seen, sees, visible
 from services.registry.store import adoption, children, finding
@@ -33,7 +33,8 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class LifeFile:
-    """Everything the page of a record's life shows. `may`: the acts open to the person."""
+    """Everything the page of a record's life shows. `may`: the acts open to the person; `untold`: no source tells of
+    the child any more."""
 
     row: ChildRow
     standing: Standing
@@ -42,6 +43,7 @@ class LifeFile:
     readings: Sequence[Row[Any]]
     may: frozenset[str]
     reads_adoptions: bool
+    untold: bool
     today: date
 
 
@@ -119,6 +121,7 @@ class Keeper:
                 readings=await adoption.readings(connection, token) if link else (),
                 may=self.acts(scope, principal),
                 reads_adoptions=link,
+                untold=not await children.statements(connection, row.id),
                 today=today(scope),
             )
             await finding.log_access(connection, scope.now, principal.id, "child-page", row.id)
@@ -217,7 +220,8 @@ class Keeper:
         self, scope: Scope, principal: Principal, place: Row[Any], rules: Sampling, *, mine: bool
     ) -> Place:
         row = await children.current(scope.connection, str(place.child_id))
-        waiting = mine and place.at is None and row is not None and principal.may_see(row.known.unit)
+        there = row is not None and row.status not in HIDDEN and principal.may_see(row.known.unit)
+        waiting = mine and place.at is None and there
         shown = {field: getattr(row.known.description, field) or "" for field in rules.shown} if waiting and row else {}
         known = row if row is not None and await sees(scope, principal, row) else None
         return Place(

@@ -15,13 +15,14 @@ from sqlalchemy import Row
 
 from services.registry import merging
 from services.registry.desk import ZONE, Desk, Taken, today
+from services.registry.domain import lifecycle
 from services.registry.domain.children import Change, Known, Revision, Statement, changes, circumstance_refusals
 from services.registry.domain.matching import Comparison, Identification, Match, compare
 from services.registry.domain.traits import traits_of
 from services.registry.seeing import NotThereError as NotThereError  # noqa: PLC0414 - known from here, too
 from services.registry.seeing import is_id as is_id  # noqa: PLC0414
-from services.registry.seeing import seen, sees
-from services.registry.store import cases, finding, pairs, photos, revisions
+from services.registry.seeing import seen, sees, unseen, visible
+from services.registry.store import cases, finding, pairs, photos, revisions, samples
 from services.registry.store import children as store
 from services.registry.store import lifecycle as lives
 from services.registry.store.cases import CaseSeen
@@ -37,6 +38,7 @@ from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, R
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Clock, Scope
 from shared.reference.terms import Terms
+from shared.reference.units import Units
 
 _REASON_LENGTH = 300
 _TAKEN_LATER = Violation(
@@ -90,12 +92,13 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Two records side by side."""
+    """Two records side by side. `obstacle`: why they cannot be merged as they stand."""
 
     pair: Pair
     one: ChildFile
     other: ChildFile
     comparison: Comparison
+    obstacle: Violation | None
 
 
 def units_of(principal: Principal) -> Collection[str] | None:
@@ -106,6 +109,21 @@ def units_of(principal: Principal) -> Collection[str] | None:
 def _asked(principal: Principal, unit: str | None) -> Collection[str] | None:
     """The communes of a question: the one named where the person may see it, else all of the person's."""
     return [unit] if unit is not None and principal.may_see(unit) else units_of(principal)
+
+
+async def _open_pairs(
+    scope: Scope, principal: Principal, unit: str | None, *, limit: int, after: int = 0
+) -> list[Pair]:
+    """Pairs that wait for the person, of the commune named or of all of theirs."""
+    blind = await samples.asked_of(scope.connection, principal.id)
+    return await pairs.open_pairs(scope.connection, _asked(principal, unit), limit, after, without=blind)
+
+
+async def _closed_to(scope: Scope, principal: Principal, rows: Sequence[ChildRow]) -> bool:
+    """Whether one of two records is hidden from the person by its status, or because they are to collect it again."""
+    blind = await samples.asked_of(scope.connection, principal.id)
+    hidden = unseen(scope, principal)
+    return any(row.status in hidden or row.id in blind for row in rows)
 
 
 def may_decide(principal: Principal) -> bool:
@@ -192,6 +210,8 @@ class Office:
             row = await self._seen(scope, principal, child_id)
             _must_edit(principal, row.known.unit)
             said = _reason(reason)
+            if unit != row.known.unit:
+                _must_exist(unit)
             await self._desk.correct(scope, row.id, wanted, unit, version=version, actor=_actor(principal), reason=said)
 
     async def settle(
@@ -287,7 +307,8 @@ class Office:
     async def contradictions(self, principal: Principal, passed: int, limit: int) -> list[ChildRow]:
         """Children in the person's communes whose sources contradict each other, from place `passed` (from 0) on."""
         async with self.scope() as scope:
-            found = await store.contradicted(scope.connection, units_of(principal), passed, limit)
+            rows = await store.contradicted(scope.connection, units_of(principal), passed, limit)
+            found = await visible(scope, principal, rows)
             for row in found:
                 await finding.log_access(scope.connection, scope.now, principal.id, "match", row.id)
         return found
@@ -300,7 +321,7 @@ class Office:
         In: `unit`: only pairs of that commune, where it is the person's.
         """
         async with self.scope() as scope:
-            found = await pairs.open_pairs(scope.connection, _asked(principal, unit), limit=2, after=passed)
+            found = await _open_pairs(scope, principal, unit, limit=2, after=passed)
             if not found:
                 return None, False
             files = [
@@ -310,17 +331,19 @@ class Office:
             for file in files:
                 await finding.log_access(scope.connection, scope.now, principal.id, "match", file.row.id)
             comparison = compare(files[0].row.traits, files[1].row.traits)
-            return Question(found[0], files[0], files[1], comparison), len(found) > 1
+            obstacle = _obstacle(files[0].standing, files[1].standing)
+            return Question(found[0], files[0], files[1], comparison, obstacle), len(found) > 1
 
     async def waiting(self, principal: Principal, unit: str | None = None, most: int = 100) -> int:
         """How many pairs wait, counted up to `most`."""
         async with self.scope() as scope:
-            return len(await pairs.open_pairs(scope.connection, _asked(principal, unit), limit=most))
+            return len(await _open_pairs(scope, principal, unit, limit=most))
 
     async def decide(self, principal: Principal, pair_id: int, *, same: bool) -> tuple[str, str | None]:
         """Decide a pair. Out: the child that goes on, and the merge where there is one.
 
-        Raises `NotThereError`, `NotAllowedError`, `merging.NotPossibleError`.
+        Raises `NotThereError`, `NotAllowedError`, `merging.NotPossibleError`, `Rejected` where the records, as they
+        stand, cannot be one.
         """
         if not may_decide(principal):
             raise NotAllowedError("The role does not decide pairs")
@@ -329,7 +352,7 @@ class Office:
             if found is None:
                 raise NotThereError
             rows = [await self._existing(scope, child_id) for child_id in (found.low, found.high)]
-            if not any(principal.may_see(row.known.unit) for row in rows):
+            if not any(principal.may_see(row.known.unit) for row in rows) or await _closed_to(scope, principal, rows):
                 raise NotThereError
             merge_id = await merging.decide(scope, self._desk, pair_id, same=same, by=_actor(principal))
             return min(found.low, found.high), merge_id
@@ -413,6 +436,14 @@ class Office:
         return row is not None and await sees(scope, principal, row)
 
 
+def _obstacle(one: Standing, other: Standing) -> Violation | None:
+    try:
+        lifecycle.unite(one.life, other.life)
+    except Rejected as refused:
+        return refused.violations[0]
+    return None
+
+
 def _actor(principal: Principal) -> str:
     return f"person:{principal.id}"
 
@@ -420,6 +451,12 @@ def _actor(principal: Principal) -> str:
 def _must_edit(principal: Principal, unit: str | None) -> None:
     if not principal.may(Permission.EDIT_CHILDREN) or not principal.may_see(unit):
         raise NotAllowedError("The role or the place does not allow this")
+
+
+def _must_exist(unit: str | None) -> None:
+    """A child in a commune that there is not would be in nobody's. Raises `Rejected`."""
+    if unit is not None and unit not in Units.load().codes():
+        raise Rejected([_UNIT_UNKNOWN])
 
 
 def _reason(text: str) -> str:
@@ -440,6 +477,7 @@ def _reason(text: str) -> str:
     return said[:_REASON_LENGTH]
 
 
+_UNIT_UNKNOWN = Violation("unit", "unit-unknown", "Không có xã, phường nào mang mã này.", "No commune has this code.")
 _REASON_MISSING = Violation(
     "reason", "reason-missing", "Hãy ghi vì sao đây là hai trẻ.", "Say why these are two children."
 )

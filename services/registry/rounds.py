@@ -29,6 +29,7 @@ from services.registry.domain.fieldwork import (
     texts_of,
 )
 from services.registry.domain.names import fold
+from services.registry.forms import whole_number
 from services.registry.office import Office, units_of
 from services.registry.seeing import NotThereError, is_id, seen, visible
 from services.registry.store import children, finding
@@ -444,7 +445,8 @@ def _is_uuid(value: str) -> bool:
 
 def _natural(name: str) -> list[tuple[int, int | str]]:
     """Tổ 2 comes before Tổ 10."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in fold(name).split()]
+    parts = [(whole_number(part, otherwise=-1), part) for part in fold(name).split()]
+    return [(0, number) if number >= 0 else (1, part) for number, part in parts]
 
 
 _NOBODY = Violation(
@@ -453,7 +455,7 @@ _NOBODY = Violation(
 _FOREIGN_LIST = Violation(
     "list_id",
     "list-foreign",
-    "Danh sách này không phải của bạn. Người đã tải danh sách cần đăng nhập để gửi.",
+    "Danh sách này không phải của anh chị. Người đã tải danh sách cần đăng nhập để gửi.",
     "This list is not yours. Whoever took it signs in to send it.",
 )
 _NOT_IN_LIST = Violation(
@@ -465,10 +467,10 @@ _FOREIGN_ANSWER = Violation(
 _NOT_THERE = Violation(
     "child_id",
     "not-in-area",
-    "Hồ sơ của trẻ không còn ở địa bàn của bạn.",
+    "Hồ sơ của trẻ không còn ở địa bàn của anh chị.",
     "The child's record is no longer in your area.",
 )
 _NOT_ALLOWED = Violation(
-    "result", "not-allowed", "Vai trò của bạn không làm được việc này.", "Your role does not do this."
+    "result", "not-allowed", "Vai trò của anh chị không làm được việc này.", "Your role does not do this."
 )
 _NO_UNIT = Violation("moved_to", "unit-unknown", "Xã, phường không có trong danh mục.", "There is no such commune.")

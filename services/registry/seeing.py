@@ -11,6 +11,7 @@ from services.registry.desk import today
 from services.registry.store import children as store
 from services.registry.store import samples
 from services.registry.store.children import ChildRow
+from shared.contracts.vocabulary import RecordStatus
 from shared.identity import Principal
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
@@ -27,7 +28,7 @@ async def visible(scope: Scope, principal: Principal, rows: Sequence[ChildRow]) 
     An adopted child's old record is so only for whom the law names; one that the person is to collect again is not
     until they have answered.
     """
-    hidden = {"erased"} if reads_adoptions(scope, principal) else {"erased", "adopted"}
+    hidden = unseen(scope, principal)
     blind = await samples.asked_of(scope.connection, principal.id) if rows else ()
     return [
         row
@@ -52,6 +53,11 @@ async def seen(scope: Scope, principal: Principal, child_id: str, *, lock: bool 
 def reads_adoptions(scope: Scope, principal: Principal) -> bool:
     """Whether a person is one whom the law names for adopted children's records."""
     return principal.role.value in Keeping.load().adoption.on(today(scope)).link_roles
+
+
+def unseen(scope: Scope, principal: Principal) -> frozenset[RecordStatus]:
+    """Statuses of records that are not there for a person."""
+    return frozenset({"erased"}) if reads_adoptions(scope, principal) else frozenset({"erased", "adopted"})
 
 
 def is_id(value: str) -> bool:

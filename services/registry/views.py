@@ -262,7 +262,7 @@ IMPORT_RULES: Final = {
     "birth-date-in-future": "Ngày sinh ở tương lai",
     "not-a-child": "Từ đủ 16 tuổi",
     "as-of-in-future": "Thời điểm của danh sách ở tương lai",
-    "unit-not-yours": "Xã, phường khác địa bàn của bạn",
+    "unit-not-yours": "Xã, phường khác địa bàn của anh chị",
     "unit-missing": "Không nhận ra xã, phường",
     "columns": "Thừa ô so với dòng tiêu đề",
     "id-missing": "Thiếu mã của nguồn",
@@ -290,17 +290,18 @@ class Names:
             return f"{code}. {Terms.load('circumstances').label(code, self._language)}"
         return Terms.load("flags").label(code, self._language)
 
-    def circumstances(self) -> list[tuple[str, str]]:
-        """All circumstances, for a choice; a group's sub-groups stand behind it."""
-        subgroups = Terms.load("circumstance-subgroups")
+    def circumstances(self, *, subgroups: bool = False) -> list[tuple[str, str]]:
+        """All groups and flags, for a choice; with `subgroups`, a group's own stand behind it."""
+        below = Terms.load("circumstance-subgroups")
         found: list[tuple[str, str]] = []
         for code in (*Terms.load("circumstances").codes(), *Terms.load("flags").codes()):
             found.append((code, self.circumstance(code)))
-            found += [
-                (sub, f"\u2003– {subgroups.label(sub, self._language)}")
-                for sub in subgroups.codes()
-                if subgroups.get(sub, "group") == code
-            ]
+            if subgroups:
+                found += [
+                    (sub, f"\u2003– {below.label(sub, self._language)}")
+                    for sub in below.codes()
+                    if below.get(sub, "group") == code
+                ]
         return found
 
     def term(self, name: str, code: str | None) -> str:
@@ -345,6 +346,11 @@ class Names:
         """Where a field comes from; of a birth date that nobody knows, the age."""
         found = known.sources.get(lead_of(name))
         return known.sources.get("age") if found is None and name == "birth_date" else found
+
+    def verified(self, known: Known) -> tuple[int, int]:
+        """How many fields of a record that are known were verified, and how many are known."""
+        found = [known.sources[name] for name in FIELDS if name in known.sources]
+        return sum(source.verified_on is not None for source in found), len(found)
 
     def actor(self, actor: str) -> str:
         """Who did something: a sector by its name, a person by the sign-in name."""

@@ -61,8 +61,8 @@ PROBLEMS: dict[int, Problem] = {
     ),
     409: Problem(
         "Nội dung đã được người khác thay đổi",
-        "Trong lúc bạn làm việc, một người khác đã lưu thay đổi của họ.",
-        "Mở lại trang để xem bản mới nhất, rồi thực hiện lại thay đổi của bạn.",
+        "Trong lúc anh chị làm việc, một người khác đã lưu thay đổi của họ.",
+        "Mở lại trang để xem bản mới nhất, rồi thực hiện lại thay đổi của anh chị.",
     ),
     413: Problem(
         "Dữ liệu gửi lên quá lớn",

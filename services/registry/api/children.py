@@ -17,6 +17,7 @@ from services.registry.domain.matching import Identification
 from services.registry.merging import NotPossibleError
 from services.registry.office import NotThereError, Office
 from services.registry.store.children import ChildRow
+from shared.contracts.errors import Violation
 from shared.contracts.registry import Candidate, ChildFacts
 from shared.contracts.vocabulary import ChildDescription, Day, ShortText, UnitCode
 from shared.identity import Permission, Principal, permit
@@ -150,7 +151,8 @@ def routes(office: Office) -> APIRouter:
     async def match(
         principal: Reader, passed: Annotated[int, Field(ge=0, le=10_000)] = 0, unit: UnitCode | None = None
     ) -> dict[str, Any]:
-        """The pair that waits at place `passed` of the queue, or of one commune's part of it."""
+        """The pair that waits at place `passed` of the queue, or of one commune's part of it. `obstacle`: why the two
+        cannot be merged as they stand (how each stands is in its `facts.status`); null: they can."""
         with _answers():
             question, more = await office.question(principal, passed, unit)
         if question is None:
@@ -160,12 +162,14 @@ def routes(office: Office) -> APIRouter:
             "probability": question.pair.probability,
             "reasons": question.comparison.reasons,
             "children": [view(question.one.row), view(question.other.row)],
+            "obstacle": _obstacle(question.obstacle),
             "more": more,
         }
 
     @router.post("/matches/{pair_id}")
     async def decide(pair_id: int, asked: Decision, principal: Reader) -> dict[str, str | None]:
-        """The same child, or two. Out: the merge's id, by which it is undone."""
+        """The same child, or two. Out: the merge's id, by which it is undone. 422 where the two records, as they
+        stand, cannot be one (withdrawn, adopted, erased; or one of them alone deceased or moved away)."""
         with _answers():
             kept, merge_id = await office.decide(principal, pair_id, same=asked.decision == "same")
         return {"child_id": kept, "merge_id": merge_id}
@@ -228,6 +232,10 @@ def _change(change: Change) -> ChangeView:
         begun=list(change.begun),
         ended=list(change.ended),
     )
+
+
+def _obstacle(found: Violation | None) -> dict[str, str] | None:
+    return None if found is None else {"rule": found.rule, "vi": found.message_vi, "en": found.message_en}
 
 
 def _who(found: Identification) -> Who:

@@ -31,7 +31,7 @@ from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.matching import POSSIBLE, Identification, Match, compare, identify
 from services.registry.domain.traits import Traits, blocking_keys, claim_keys, search_keys, traits_of
 from services.registry.store import children as store
-from services.registry.store import pairs, revisions
+from services.registry.store import imports, pairs, revisions
 from services.registry.store.children import ChildRow, Observation
 from shared.contracts.errors import Rejected
 from shared.contracts.registry import (
@@ -156,6 +156,7 @@ class Desk:
             wanted: the statement's traits, where they were worked out before.
         """
         child_id = child_id or new_id()
+        said = await _counted(scope, said)
         known = compose([said], said.groups, trust=self._trust.on(today(scope)))
         keys = blocking_keys(wanted or traits_of(said.description, said.unit, said.as_of))
         await store.insert_child(scope.connection, child_id, known, said, keys, scope.now)
@@ -245,6 +246,24 @@ class Desk:
         names = (field, *BUNDLES.get(field, ()))
         said = ChildDescription(**{name: getattr(right.description, name) for name in names})
         await self._say(scope, row, said, None, mark, "settled")
+
+    async def vouch(self, scope: Scope, child_id: str, actor: str, reason: str) -> None:
+        """A person says that there is the child of a record of which no source tells any more: all that the record
+        holds is that person's word from now. It must be locked. Raises LookupError.
+        """
+        row = await store.child(scope.connection, child_id)
+        if row is None:
+            raise LookupError("no such child")
+        said = Statement(
+            record_id=stable_id("registry-page", row.id),
+            register_kind="registry-page",
+            sector=_LEAD,
+            # Not of today: an age grows from the day on which it was told.
+            as_of=row.known.confirmed_on,
+            description=row.known.description,
+            unit=row.known.unit,
+        )
+        await self._take_over(scope, row, said, actor, on=today(scope), cause="returned", reason=reason)
 
     async def attest(
         self, scope: Scope, row: ChildRow, fields: Sequence[str], *, on: date, by_act: str, actor: str
@@ -382,6 +401,7 @@ class Desk:
         cause: str = "told",
         reason: str | None = None,
     ) -> None:
+        said = await _counted(scope, said)
         keys = blocking_keys(traits_of(said.description, said.unit or row.known.unit, said.as_of))
         await store.put_statement(scope.connection, row.id, said, keys, scope.now)
         await self.refresh(scope, row, actor, on or said.as_of, cause=cause, reason=reason)
@@ -414,6 +434,14 @@ class Desk:
                 return taken
         await self._take_over(scope, row, said, actor)
         return Taken(row.id, new=False)
+
+
+async def _counted(scope: Scope, said: Statement) -> Statement:
+    """A statement that is new here, with its number: one that was withdrawn before goes on where it stopped, or every
+    consumer would take it for older than its withdrawal."""
+    if said.sequence > 1:
+        return said
+    return replace(said, sequence=await imports.counted(scope.connection, said.record_id) + 1)
 
 
 async def emit_link(scope: Scope, child_id: str, said: Statement) -> None:

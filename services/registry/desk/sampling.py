@@ -12,7 +12,7 @@ from services.registry.desk.following import today
 from services.registry.desk.lifecycle import Lifecycle
 from services.registry.desk.records import Desk
 from services.registry.domain import sampling
-from services.registry.domain.lifecycle import refuse
+from services.registry.domain.lifecycle import HIDDEN, refuse
 from services.registry.store import children, samples
 from services.registry.store.samples import Sample
 from shared.contracts.registry import ReverificationCompleted
@@ -82,6 +82,9 @@ class Samples:
         row = await children.current(connection, child_id, lock=True)
         if row is None:
             raise LookupError("no such child")
+        if row.status in HIDDEN:
+            # The record was closed to the eye meanwhile: nothing of the answer is kept, and the sample goes on.
+            answers = None
         rules = self._rules.sampling.on(made.made_at.date())
         known = row.known.description
         alike = sampling.compared(known, answers, rules.compared) if answers is not None else {}

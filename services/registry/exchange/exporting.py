@@ -306,6 +306,6 @@ class _Entities:
 _NOT_YOUR_COMMUNE = Violation(
     "unit",
     "not-your-commune",
-    "Chỉ xuất được trẻ thuộc địa bàn của bạn.",
+    "Chỉ xuất được trẻ thuộc địa bàn của anh chị.",
     "Only children of your own communes can be exported.",
 )

@@ -180,7 +180,7 @@ _UNIT_UNKNOWN = Violation("unit", "unit-unknown", "Không có xã, phường nà
 _NOT_YOUR_COMMUNE = Violation(
     "unit",
     "not-your-commune",
-    "Nơi ở của trẻ không thuộc địa bàn của bạn, hoặc chưa ghi.",
+    "Nơi ở của trẻ không thuộc địa bàn của anh chị, hoặc chưa ghi.",
     "The child's commune is not yours, or is not said.",
 )
 _SUPERSEDED = Violation(

@@ -187,6 +187,6 @@ _NAME_MISSING = Violation("name", "name-missing", "Phải có họ và tên củ
 _INCLUDE = Violation(
     "include",
     "not-allowed",
-    "Có mục trong «include» mà bạn không được xem.",
+    "Có mục trong «include» mà anh chị không được xem.",
     "«include» names a field that is not yours to see.",
 )

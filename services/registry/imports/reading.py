@@ -87,7 +87,7 @@ def count(counts: dict[str, int], name: str, by: int = 1) -> None:
 _NOT_YOURS = Violation(
     "unit",
     "unit-not-yours",
-    "Dòng ghi xã, phường khác địa bàn của bạn.",
+    "Dòng ghi xã, phường khác địa bàn của anh chị.",
     "The row names a commune that is not yours.",
 )
 _NO_UNIT = Violation(

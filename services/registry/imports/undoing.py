@@ -54,18 +54,19 @@ async def undo_some(scope: Scope, keys: Keys, row: ImportRow) -> Counter[str]:
 
 async def _withdraw(scope: Scope, children: Sequence[str], actor: str) -> dict[str, int]:
     """Children that only the import tells of. Out: the records that went with them."""
-    rows = [await store.child(scope.connection, child_id, lock=True) for child_id in children]
-    for child_id in children:
-        await revisions.put(scope.connection, child_id, scope.now, actor, "withdrawn")
+    found = [await store.child(scope.connection, child_id, lock=True) for child_id in children]
+    # Somebody may have withdrawn one before: then its sources alone are left to go.
+    rows = [row for row in found if row is not None and row.status != "withdrawn"]
+    for row in rows:
+        await revisions.put(scope.connection, row.id, scope.now, actor, "withdrawn")
     taken_back = await imports.withdraw_children(scope.connection, children, scope.now)
     for record in taken_back:
         await _tell_withdrawn(scope, str(record.record_id), str(record.child_id), record.sequence + 1)
     for row in rows:
-        if row is not None:
-            facts = row.known.facts.model_copy(update={"status": "withdrawn", "circumstances": [], "disability": False})
-            event = ChildWithdrawn(child_id=row.id, facts=facts, reason="import-undone")
-            await scope.emit(event, subject=row.id, sequence=row.sequence + 1, unit=row.known.unit)
-            await store.add_history(scope.connection, row.id, scope.now, "withdrawn", "import")
+        facts = row.known.facts.model_copy(update={"status": "withdrawn", "circumstances": [], "disability": False})
+        event = ChildWithdrawn(child_id=row.id, facts=facts, reason="import-undone")
+        await scope.emit(event, subject=row.id, sequence=row.sequence + 1, unit=row.known.unit)
+        await store.add_history(scope.connection, row.id, scope.now, "withdrawn", "import")
     gone = {str(record.record_id): record.sequence + 1 for record in taken_back}
     await imports.mark_withdrawn(scope.connection, list(gone.items()))
     return gone

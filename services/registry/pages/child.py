@@ -65,7 +65,7 @@ class ChildPages:
             if not values.get("record"):
                 raise Rejected([_CHOOSE])
             reason = forms.read_reason(values)
-            version = int(values["version"]) if values.get("version", "").isdigit() else 0
+            version = forms.whole_number(values.get("version", ""))
             await self.room.office.settle(
                 principal, child_id, values.get("field", ""), values["record"], version, reason
             )
@@ -104,7 +104,7 @@ class ChildPages:
     async def contradictions(self, request: Request, principal: Reader) -> Response:
         """Children whose sources contradict each other, those waiting longest first."""
         asked = request.query_params.get("from", "")
-        passed = int(asked) if asked.isdigit() and len(asked) < 6 else 0
+        passed = forms.whole_number(asked, digits=5)
         rows = await self.room.office.contradictions(principal, passed, _LISTED + 1)
         return self.room.render(
             request,

@@ -13,7 +13,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
-from services.registry import views
+from services.registry import forms, views
 from services.registry.desk import ZONE
 from services.registry.domain.fieldwork import ASKED, Asked
 from services.registry.pages.room import Editor, Room, form_of
@@ -196,7 +196,7 @@ class FieldPages:
             "id": values.get("answer_id", ""),
             "list_id": found.listed.id,
             "child_id": place.child_id,
-            "version": int(values["version"]) if values.get("version", "").isdecimal() else 0,
+            "version": forms.whole_number(values.get("version", "")),
             "result": result,
             "given_at": now.isoformat(),
             "sent_at": now.isoformat(),

@@ -27,6 +27,11 @@ class MatchPages:
 
     async def matches(self, request: Request, principal: Reader, passed: int = 0, unit: str = "") -> Response:
         """The next pair side by side, of all of the person's communes or of one."""
+        return await self._matches(request, principal, passed, unit)
+
+    async def _matches(
+        self, request: Request, principal: Principal, passed: int, unit: str, violations: Sequence[Violation] = ()
+    ) -> Response:
         passed = max(0, min(passed, 10_000))
         options = self.room.unit_options(principal)
         unit = unit if any(unit == code for code, _ in options) else ""
@@ -44,6 +49,7 @@ class MatchPages:
             may_decide=may_decide(principal),
             merge=id_in(request, "merge"),
             kept=id_in(request, "kept"),
+            violations=violations,
         )
 
     async def decide(self, request: Request, principal: Reader, pair_id: int) -> Response:
@@ -57,6 +63,8 @@ class MatchPages:
             raise HTTPException(404) from None
         except NotPossibleError:
             raise HTTPException(409) from None
+        except Rejected as refused:
+            return await self._matches(request, principal, 0, values.get("unit", ""), refused.violations)
         unit = values.get("unit", "")
         here = f"&unit={unit}" if unit.isdigit() else ""
         tail = f"&merge={merge_id}&kept={kept}" if merge_id else ""

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
-from services.registry import search_form
+from services.registry import forms, search_form
 from services.registry.domain.searching import PAGE
 from services.registry.finder import SavedSearch
 from services.registry.imports.counter import may_import
@@ -42,7 +42,7 @@ class SearchPages:
         """What was found, on the same page."""
         values = await form_of(request)
         after = values.get("after", "")
-        return await self._search(request, principal, search_form.typed(values), int(after) if after.isdigit() else 0)
+        return await self._search(request, principal, search_form.typed(values), forms.whole_number(after))
 
     async def save(self, request: Request, principal: Reader) -> Response:
         """Keep a search under a name."""

@@ -15,6 +15,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.children import Known, Period, Statement
+from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.names import fold
 from services.registry.domain.traits import Traits, traits_of
 from services.registry.store.chunked import chunked
@@ -114,14 +115,20 @@ async def current(connection: AsyncConnection, child_id: str, *, lock: bool = Fa
 async def contradicted(
     connection: AsyncConnection, units: Collection[str] | None, passed: int, limit: int
 ) -> list[ChildRow]:
-    """Children whose sources contradict each other, those waiting longest first. `units`: None for all."""
+    """Children whose sources contradict each other, those waiting longest first; none whose record is hidden.
+
+    Args:
+        units: None for all.
+    """
     where = "" if units is None else "AND unit = ANY(CAST(:units AS text[]))"
     rows = await connection.execute(
         text(
-            f"""SELECT {RECORD_COLUMNS} FROM child WHERE conflicts <> '[]' AND merged_into IS NULL {where}
+            f"""SELECT {RECORD_COLUMNS} FROM child WHERE conflicts <> '[]' AND merged_into IS NULL
+                AND status <> ALL(CAST(:hidden AS text[])) {where}
                 ORDER BY changed_at, id LIMIT :limit OFFSET :passed"""
         ),
-        {"limit": limit, "passed": passed} | ({} if units is None else {"units": list(units)}),
+        {"limit": limit, "passed": passed, "hidden": sorted(HIDDEN)}
+        | ({} if units is None else {"units": list(units)}),
     )
     return [record_of(row) for row in rows]
 
@@ -369,6 +376,15 @@ class Observation:
     def period(self) -> Period:
         """When it holds."""
         return Period(self.code, self.since, self.until)
+
+
+async def observed_child(connection: AsyncConnection, record_id: str) -> str | None:
+    """The child of whom a source's observation tells; None where there is no such observation."""
+    found = await connection.execute(
+        text("SELECT child_id FROM circumstance WHERE record_id = CAST(:id AS uuid) LIMIT 1"), {"id": record_id}
+    )
+    child_id = found.scalar_one_or_none()
+    return None if child_id is None else str(child_id)
 
 
 async def put_circumstance(connection: AsyncConnection, child_id: str, seen: Observation) -> None:

@@ -130,6 +130,10 @@ class Chunk(ManyRows):
             self._records[record_id] = await store.statement(self.connection, record_id)
         return self._records[record_id]
 
+    async def counted(self, record_id: str) -> int:
+        """The rows of a chunk come counted: what was withdrawn of them before was looked up for all at once."""
+        return 0
+
     async def candidates(self, keys: Iterable[int], leave_out: str | None = None) -> list[Candidate]:
         """As `children.candidates`, for the description of the row whose turn it is."""
         likely = self._near[self._turn].likely

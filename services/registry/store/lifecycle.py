@@ -13,7 +13,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.registry.domain.lifecycle import Life
+from services.registry.domain.lifecycle import HIDDEN, Life
 from services.registry.store.children import CHILD_COLUMNS, ChildRow, child_of
 from services.registry.store.chunked import chunked
 from shared.messaging.outbox import new_id
@@ -22,12 +22,13 @@ WorkList = Literal["due", "arrived", "collected", "conflicts", "growing-up", "cl
 # Beside `state` and `status`, which a child's own columns have too.
 STANDING_COLUMNS = "checked_on, verified_on, due_on, ages_out_on, verified_by, arrived_on, arrived_from"
 _LIVE = "merged_into IS NULL AND status = 'active'"
+_HIDDEN = ", ".join(f"'{status}'" for status in sorted(HIDDEN))
 # One condition a list, each met by an index that begins with the commune.
 _LISTS: dict[WorkList, tuple[str, str]] = {
     "due": (f"{_LIVE} AND state = 'due'", "due_on, id"),
     "arrived": ("merged_into IS NULL AND arrived_on IS NOT NULL", "arrived_on, id"),
     "collected": (f"{_LIVE} AND state IN ('collected', 'checked')", "state, id"),
-    "conflicts": ("merged_into IS NULL AND conflicts <> '[]'", "id"),
+    "conflicts": (f"merged_into IS NULL AND conflicts <> '[]' AND status NOT IN ({_HIDDEN})", "id"),
     "growing-up": (f"{_LIVE} AND ages_out_on >= :today AND ages_out_on < :until", "ages_out_on, id"),
     "closed": (
         "merged_into IS NULL AND status IN ('deceased', 'moved-away', 'withdrawn', 'aged-out')",
@@ -358,8 +359,15 @@ async def withdraw_statements(connection: AsyncConnection, child_id: str) -> lis
     """The records of a child's sources count no more, or again. Out: each with the number of the event that says so."""
     rows = await connection.execute(
         text(
-            """UPDATE statement SET sequence = sequence + 1 WHERE child_id = CAST(:id AS uuid)
-               RETURNING record_id, sequence"""
+            """WITH said AS (
+                   UPDATE statement SET sequence = sequence + 1 WHERE child_id = CAST(:id AS uuid)
+                   RETURNING record_id, sequence),
+               kept AS (
+                   -- Nothing that its source said: undoing an import finds the record as the import left it.
+                   UPDATE import_record r SET sequence = said.sequence FROM said
+                   WHERE r.child_id = CAST(:id AS uuid) AND r.record_id = said.record_id
+                     AND r.sequence = said.sequence - 1)
+               SELECT record_id, sequence FROM said"""
         ),
         {"id": child_id},
     )

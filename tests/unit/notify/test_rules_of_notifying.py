@@ -1,7 +1,7 @@
 """The pure rules: matching, whom the house tells, what may leave, when to try again."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -37,7 +37,7 @@ from shared.contracts.cases import (
     TeamRequested,
 )
 from shared.contracts.envelope import Envelope
-from shared.contracts.registry import ChildRegistered
+from shared.contracts.registry import ChildRegistered, QualityMeasured, VerificationDigest
 from shared.identity import ALL_UNITS, Principal, Role
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -72,6 +72,18 @@ BOX = SealedBox(sealed="A256GCM", kid="child/1", text="c2VhbGVk")
 def happening(data: Contract) -> domain.Happening:
     event = Envelope("e1", "/services/cases", data.TYPE, "s1", NOW, b"{}")
     return domain.happening_of(event, data, "m1")
+
+
+@pytest.mark.parametrize("due", [0, 7])
+def test_how_many_records_are_due_is_no_moment(due: int) -> None:
+    day = {"unit": "05443", "on": "2026-11-25", "due": due}
+    for data in (
+        VerificationDigest.model_validate({**day, "newly_due": due}),
+        QualityMeasured.model_validate({**day, "children": 9, "verified": 1, "score": 80.5}),
+    ):
+        told = happening(data)
+        assert told.due is None
+        assert b'"due"' not in domain.payload_of(told, "Phú Lương", "https://vongtay.example")
 
 
 def missed() -> DeadlineMissed:
@@ -236,6 +248,12 @@ def test_what_concerns_a_case_team_alone_is_nobodys_to_subscribe_to() -> None:
     for role in Role:
         principal = Principal("x", "X", role, ALL_UNITS, sector="health", org="org")
         assert not any(domain.may_subscribe(principal, domain.short_type(model.TYPE)) for model in internal)
+
+
+def test_how_many_records_are_due_is_never_taken_for_the_moment_by_which_something_is_due() -> None:
+    digest = VerificationDigest(unit="05443", on=date(2026, 11, 20), newly_due=0, due=12)
+    assert happening(digest).due is None
+    assert happening(missed()).due is not None
 
 
 def test_people_belong_to_the_audiences_that_rules_name() -> None:
