@@ -56,9 +56,8 @@ async def test_a_killed_import_is_taken_up_by_the_next_process(fresh_database: s
     loop = asyncio.create_task(importing.importing(stop))
     killed = 0
     readers: list[psutil.Process] = []
-    while (
-        True
-    ):  # as long as it takes: three processes start one after the other, on a machine that others may keep busy
+    # As long as it takes: processes start slowly on a busy machine.
+    while True:
         async with database.transaction() as connection:
             row = await store.find(connection, import_id)
         assert row is not None
