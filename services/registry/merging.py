@@ -248,8 +248,10 @@ async def _tell_split(scope: Scope, kept: str, child_id: str, moved: Sequence[St
     await scope.emit(event, subject=child_id, sequence=row.sequence + 1, unit=row.known.unit)
     await store.save_child(scope.connection, child_id, row.sequence + 1, row.known, scope.now)
     records = {said.record_id for said in moved}
-    for case_id, before in await pairs.cases_of(scope.connection, [kept, *([replaces] if replaces else [])]):
-        if before == replaces or stable_id("case", case_id) in records:
+    # Cases may know the child by an id that had been merged into the one that was taken out.
+    own = set(await lives.ids_of(scope.connection, replaces)) if replaces is not None else set()
+    for case_id, before in await pairs.cases_of(scope.connection, [kept, *own]):
+        if before in own or stable_id("case", case_id) in records:
             sequence = await store.put_identification(scope.connection, case_id, child_id)
             answer = ChildIdentified(case_id=case_id, result="existing", child_id=child_id, facts=row.known.facts)
             await scope.emit(answer, subject=case_id, sequence=sequence, unit=row.known.unit)

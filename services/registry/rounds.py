@@ -313,7 +313,7 @@ class Rounds:
         now = texts_of(row.known)
         if row.sequence != given.version and (found := clashes(now, given.seen, given.said, given.fixes)):
             raise _ClashError(Outcome(str(given.id), "conflict", row.id, clashes=found, now=now, version=row.sequence))
-        reading = read(now, given.said, given.fixes)
+        reading = read(now, given.said, given.fixes, given.seen)
         row = await self._correct(scope, row, reading, given, at, by)
         asked = [name for name in reading.confirmed if name != "circumstances"]
         changed = [name for name in reading.fixes if name != "circumstances"]

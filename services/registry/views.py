@@ -7,6 +7,7 @@ from datetime import date
 from typing import Final
 
 from services.registry.domain.children import Known, Source, lead_of
+from services.registry.domain.fieldwork import MAY_END as MAY_END  # noqa: PLC0414 - pages ask for it here
 from shared.contracts.vocabulary import ChildDescription, Person, Stay, age_on
 from shared.reference.terms import Terms
 from shared.web.navigation import SECTOR_NAMES
@@ -272,9 +273,11 @@ IMPORT_RULES: Final = {
 class Names:
     """Names of codes in the request's language."""
 
-    def __init__(self, say: Callable[[str], str], language: str) -> None:
+    def __init__(self, say: Callable[[str], str], language: str, person: Callable[[str], str] = str) -> None:
         self._say = say
         self._language = language
+        # A person's name by the account; the account where nobody is found.
+        self.person = person
 
     def of(self, table: dict[str, str], code: str | None) -> str:
         """A code's name; the code itself where the table does not have it."""
@@ -353,11 +356,11 @@ class Names:
         return sum(source.verified_on is not None for source in found), len(found)
 
     def actor(self, actor: str) -> str:
-        """Who did something: a sector by its name, a person by the sign-in name."""
+        """Who did something: a sector or a person by name."""
         if actor == "time":
             return self._say("tự động")
         if actor.startswith("person:"):
-            return actor.removeprefix("person:")
+            return self.person(actor.removeprefix("person:"))
         return self._say(SECTOR_NAMES[actor]) if actor in SECTOR_NAMES else actor
 
 

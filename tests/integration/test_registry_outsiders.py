@@ -15,6 +15,7 @@ from shared.contracts.vocabulary import ChildDescription, Sector
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
 from shared.privacy import Keys, PlatformKey
+from tests.integration.test_registry import recorded
 from tests.integration.test_registry_lifecycle_pages import OTHER, TODAY
 from tests.integration.test_registry_pages import FORM, HOME, NOW, Browser, House, house, registered
 from tests.support.visitor import Answer
@@ -140,6 +141,28 @@ async def test_a_sample_names_no_child_that_was_adopted_meanwhile_and_keeps_no_a
     assert not await house.rows("SELECT 1 FROM sample_child WHERE answers IS NOT NULL AND answers <> '{}'")
 
 
+async def test_a_source_that_goes_on_under_the_new_name_does_not_tie_an_adopted_child_s_records(house: House) -> None:
+    ha = await house.browser("ha.coordinator")
+    child = {"name": FORM["name"], "birth_date": "2016-03-09", "sex": "female"}
+    await house.intake.accept([recorded("HS-1", child, unit=HOME)], "dolisa")
+    (row,) = await house.rows("SELECT id FROM child")
+    old = str(row.id)
+    assert (await act(ha, old, "adopt", **OTHER)).status == 303
+    before = await house.rows("SELECT description, sequence FROM child")
+    named = {**child, "name": "Hoàng Ngọc Anh"}
+    for as_of in ("2026-11-20", "2026-11-21"):
+        (answer,) = await house.intake.accept([recorded("HS-1", named, unit="02176", as_of=as_of)], "dolisa")
+        assert answer.outcome == "corrected"
+    assert await house.rows(f"SELECT description, sequence FROM child WHERE id = '{old}'") == before
+    (new,) = await house.rows(f"SELECT id FROM child WHERE id <> '{old}'")
+    linked = await house.rows(
+        """SELECT count(DISTINCT convert_from(payload, 'UTF8')::json ->> 'child_id') AS n
+           FROM outbox WHERE type LIKE '%record.linked' GROUP BY headers ->> 'ce_subject'"""
+    )
+    assert sorted(row.n for row in linked) == [1, 1], "one record's events name one child"
+    assert str(new.id) not in (await ha.get(f"/registry/children/{old}")).text
+
+
 # Erased children
 
 
@@ -197,9 +220,9 @@ async def test_a_child_cannot_be_moved_to_a_commune_that_there_is_not(house: Hou
     lan = await house.browser("lan.worker")
     child_id = await registered(lan)
     (row,) = await house.rows("SELECT sequence FROM child")
-    body = {"child": {"hamlet": "Tổ 3"}, "unit": "99999", "version": row.sequence, "reason": "move"}
-    status, answer = await lan.json("PUT", f"/registry/api/children/{child_id}", body)
-    assert status == 422, answer
+    body = {"child": {"name": FORM["name"]}, "version": row.sequence, "reason": "papers"}
+    status, answer = await lan.json("PUT", f"/registry/api/children/{child_id}", {**body, "unit": "99999"})
+    assert (status, answer["violations"][0]["rule"]) == (422, "unit-unknown")
     assert (await house.rows("SELECT unit FROM child"))[0].unit == HOME
 
 

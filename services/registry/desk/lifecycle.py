@@ -14,15 +14,15 @@ from typing import Literal, get_args
 
 import structlog
 
-from services.registry.desk import quality
+from services.registry.desk import erasing, quality
 from services.registry.desk.adoption import Adoptions
 from services.registry.desk.following import midnight, today
 from services.registry.desk.records import Desk, emit_link
 from services.registry.domain import lifecycle
 from services.registry.domain.lifecycle import Life, add_months, refuse
 from services.registry.store import children as store
-from services.registry.store import imports, revisions
 from services.registry.store import lifecycle as lives
+from services.registry.store import revisions
 from services.registry.store.children import ChildRow
 from shared.contracts.base import Contract
 from shared.contracts.registry import (
@@ -30,7 +30,6 @@ from shared.contracts.registry import (
     ChildAgedOut,
     ChildChecked,
     ChildDeceased,
-    ChildErased,
     ChildFacts,
     ChildMoved,
     ChildReturned,
@@ -42,10 +41,8 @@ from shared.contracts.registry import (
 )
 from shared.contracts.vocabulary import ChildDescription
 from shared.database import is_passing
-from shared.messaging.outbox import OutboxRow, put
 from shared.messaging.router import Scope
 from shared.privacy import Keys
-from shared.privacy.keys import KEYS_TOPIC
 from shared.reference.calendar import LOCAL
 from shared.reference.keeping import Keeping
 from shared.reference.terms import Terms
@@ -288,24 +285,13 @@ class Lifecycle:
                 "Chưa xóa được: có yêu cầu giữ hồ sơ đang còn hiệu lực.",
                 "It cannot be erased: somebody asked to keep the record.",
             )
-        await self._erase(scope, row.id, ground, by)
-
-    async def _erase(self, scope: Scope, child_id: str, ground: str, by: str) -> None:
-        connection = scope.connection
-        for one in await lives.ids_of(connection, child_id):
-            # Should a source say one again, it goes on counting where the record stopped.
-            await imports.mark_withdrawn(connection, await self._withdraw_records(scope, one))
-        ids = await store.forget(connection, child_id)
-        await lives.forget(connection, ids, [self.adoptions.token(one) for one in ids], scope.now, ground, by)
-        for one in ids:
-            gone = await store.child(connection, one)
-            if gone is None:
-                raise LookupError("an erased child without a row")
-            await scope.emit(ChildErased(child_id=one), subject=one, sequence=gone.sequence)
-            await self._keys.erase(connection, f"child/{one}")
-        # After what was told under the key, so that no consumer learns of the erasure before the last event.
-        await scope.flush()
-        await put(connection, [OutboxRow(KEYS_TOPIC, f"child/{one}", "privacy.key", None, {}) for one in ids])
+        await erasing.refuse_where_in_use(scope, self.adoptions, row.id)
+        said = [
+            record
+            for one in await lives.ids_of(connection, row.id)
+            for record in await self._withdraw_records(scope, one)
+        ]
+        await erasing.erase(scope, self._keys, self.adoptions, row.id, said, ground, by)
 
     # What time does
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import get_args
+from uuid import UUID
 
 from services.registry.desk import quality
 from services.registry.desk.following import arrived, today
@@ -28,7 +29,8 @@ from services.registry.domain.children import (
     refusals,
 )
 from services.registry.domain.lifecycle import HIDDEN
-from services.registry.domain.matching import POSSIBLE, Identification, Match, compare, identify
+from services.registry.domain.matching import POSSIBLE, Identification, Match, compare, identify, is_another
+from services.registry.domain.names import Likeness, compare_names
 from services.registry.domain.traits import Traits, blocking_keys, claim_keys, search_keys, traits_of
 from services.registry.store import children as store
 from services.registry.store import imports, pairs, revisions
@@ -107,8 +109,11 @@ class Desk:
         if found.possible:
             return found
         # What is still told of an adopted child under its old name belongs to the closed record, or it would found
-        # another; that there is one is shown to nobody.
-        closed = identify(wanted, ((row.id, [row.traits]) for row in rows if row.status == "adopted"))
+        # another; that there is one is shown to nobody. Under the new name it is the new record's, begun or not.
+        closed = identify(
+            wanted,
+            ((row.id, [row.traits]) for row in rows if row.status == "adopted" and _is_called_like(wanted, row.traits)),
+        )
         return Identification(closed.sure, ())
 
     async def open_record(
@@ -385,7 +390,8 @@ class Desk:
     async def _place(self, scope: Scope, said: Statement, wanted: Traits, found: Identification, actor: str) -> Taken:
         if found.sure is not None:
             row = await store.current(scope.connection, found.sure.child_id, lock=True)
-            if row is not None:
+            # Whoever was found may have been erased before the record could be locked.
+            if row is not None and row.status not in {"erased", "withdrawn"}:
                 await self._take_over(scope, row, replace(said, probability=found.sure.probability), actor)
                 return Taken(row.id, new=False)
         return Taken(await self.register(scope, said, found.possible, wanted=wanted), new=True, possible=found.possible)
@@ -424,6 +430,11 @@ class Desk:
         if row.known.status == "withdrawn":
             # Somebody said that the record was none; the source says again, otherwise, that there is a child.
             return await self._place(scope, said, wanted, await self.identify(scope, wanted), actor)
+        if row.status == "adopted" and not _is_called_like(wanted, row.traits):
+            # The source knows the child by its new name. Under one id its record would tie the two records together.
+            told = self._keys.blind(b"adopted record", said.record_id.encode())
+            apart = replace(said, record_id=str(UUID(bytes=told)), sequence=1, probability=None)
+            return await self.record(scope, apart, correction=True, actor=actor, wanted=wanted)
         if others:
             rest = compose(others)
             sure = compare(wanted, traits_of(rest.description, rest.unit, rest.confirmed_on)).probability
@@ -432,8 +443,33 @@ class Desk:
                 taken = await self._place(scope, said, wanted, found, actor)
                 await self.refresh(scope, row, actor, said.as_of)
                 return taken
+        elif is_another(traits_of(before.description, before.unit, before.as_of), wanted):
+            return await self._part(scope, row, before, said, wanted, actor)
         await self._take_over(scope, row, said, actor)
         return Taken(row.id, new=False)
+
+    async def _part(
+        self, scope: Scope, row: ChildRow, before: Statement, said: Statement, wanted: Traits, actor: str
+    ) -> Taken:
+        """A source gave the record's id to another child: what it said of the first stays, under an id of its own."""
+        left = replace(before, record_id=left_record(before.record_id, before.sequence), sequence=1)
+        keys = blocking_keys(traits_of(left.description, left.unit, left.as_of))
+        await store.put_statement(scope.connection, row.id, left, keys, scope.now)
+        found = await self.identify(scope, wanted, leave_out=row.id)
+        taken = await self._place(scope, said, wanted, found, actor)
+        await self.refresh(scope, row, actor, said.as_of)
+        await emit_link(scope, row.id, left)
+        return taken
+
+
+def _is_called_like(one: Traits, other: Traits) -> bool:
+    """Whether two are known by one name, slips of the pen aside."""
+    return compare_names(one.name, other.name) >= Likeness.SLIP
+
+
+def left_record(record_id: str, sequence: int) -> str:
+    """The id under which stays what a record said, at a number, before its source gave the record to another child."""
+    return stable_id("left", record_id, str(sequence))
 
 
 async def _counted(scope: Scope, said: Statement) -> Statement:

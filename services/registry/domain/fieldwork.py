@@ -33,7 +33,7 @@ ASKED: Final[tuple[Asked, ...]] = (
     "circumstances",
 )
 # Where "wrong" without what is right says something: there is none any more.
-_MAY_END: Final = frozenset({"carers", "address", "school", "grade", "circumstances"})
+MAY_END: Final = frozenset({"carers", "address", "school", "grade", "circumstances"})
 _PARTS: Final = ("name", "relation", "phone")
 _DAY: Final = re.compile(r"(\d{1,2})[/.\- ](\d{1,2})[/.\- ](\d{4})")
 _MONTH: Final = re.compile(r"(\d{1,2})[/.\- ](\d{4})")
@@ -73,8 +73,14 @@ def texts_of(known: Known) -> dict[Asked, str]:
     return {name: found[name] for name in ASKED}
 
 
-def read(now: Mapping[Asked, str], said: Mapping[Asked, Said], fixes: Mapping[Asked, str]) -> Reading:
-    """What somebody says of what is known now. Raises `Rejected` where a correction is missing, or nothing is said."""
+def read(
+    now: Mapping[Asked, str], said: Mapping[Asked, Said], fixes: Mapping[Asked, str], seen: Mapping[Asked, str]
+) -> Reading:
+    """What somebody says of what is known now. Raises `Rejected` where a correction is missing, or nothing is said.
+
+    Args:
+        seen: the texts as the person read them: "wrong" beside the very same text contradicts itself.
+    """
     wrong: list[Violation] = []
     confirmed: list[str] = []
     changed: dict[Asked, str] = {}
@@ -84,8 +90,10 @@ def read(now: Mapping[Asked, str], said: Mapping[Asked, Said], fixes: Mapping[As
             # What is not known cannot be right.
             confirmed += [name] if now[name] else []
         elif said.get(name) == "wrong":
-            if not plain(fix) and name not in _MAY_END:
+            if not plain(fix) and name not in MAY_END:
                 wrong.append(_fix_missing(name))
+            elif name in seen and plain(fix) == plain(seen[name]):
+                wrong.append(_fix_unchanged(name))
             elif plain(fix) == plain(now[name]):
                 confirmed.append(name)
             else:
@@ -208,6 +216,15 @@ def _fix_missing(name: str) -> Violation:
         "fix-missing",
         "Ghi thông tin đúng, hoặc chọn «chưa rõ».",
         "Write what is right, or choose “not clear”.",
+    )
+
+
+def _fix_unchanged(name: str) -> Violation:
+    return Violation(
+        name,
+        "fix-unchanged",
+        "Đã chọn «sai» nhưng nội dung vẫn như cũ. Sửa lại cho đúng, hoặc chọn «chưa rõ».",
+        "“Wrong” was chosen, but it still says the same. Write what is right, or choose “not clear”.",
     )
 
 

@@ -32,6 +32,9 @@ _PRIOR: Final = math.log(1 / 300)
 _MOST_CANDIDATES: Final = 5
 # Of two that are both sure, the better one is taken where it is twenty times as likely.
 _CLEARLY: Final = 3.0
+# What one record says before and after is weighed without guards: -3 at the least where a birth date stayed, -10 for
+# two children of one class.
+_ANOTHER: Final = -5.0
 
 
 _PARENTS: Final = frozenset({MOTHER, FATHER})
@@ -127,6 +130,16 @@ def _rest(found: Comparison, one: Traits, other: Traits) -> None:
     if one.ethnicity and other.ethnicity:
         same = one.ethnicity == other.ethnicity
         found.says(0.4 if same else -0.8, "ethnicity-same" if same else "ethnicity-differs")
+
+
+def is_another(before: Traits, now: Traits) -> bool:
+    """Whether one and the same record of a source says so little alike by now that it was given to another child.
+
+    A source that corrects a name or a birth date, or names a newborn child, keeps something; a list that counts its
+    rows from 1 again keeps nothing.
+    """
+    named = bool(before.name.tokens and now.name.tokens)
+    return named and compare(before, now).weight < _ANOTHER
 
 
 def _name(found: Comparison, name: Likeness, one: Traits, other: Traits) -> Likeness:

@@ -15,6 +15,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
+from pydantic import BaseModel
 from rapidfuzz import fuzz
 
 from services.registry.domain.names import Name, cleaned, is_syllable, name_of, person, plain
@@ -44,6 +45,22 @@ _FEW_UNITS: Final = 3
 _FEW_WORDS: Final = 2
 
 Group = frozenset[str]
+
+
+class KeptSearch(BaseModel):
+    """What lies sealed of a search that somebody keeps: what they called it, and what they had typed by field."""
+
+    name: str
+    values: dict[str, str]
+
+    def tells_of(self, names: Collection[str], numbers: Collection[str]) -> bool:
+        """Whether it looks for, or is called after, a child of one of these names (folded) or personal numbers."""
+        digits = "".join(letter for letter in self.values.get("number", "") if letter.isdigit())
+        return (
+            fold(self.values.get("name", "")) in names
+            or any(" " in name and f" {name} " in f" {fold(self.name)} " for name in names)
+            or any(digits and number.endswith(digits) for number in numbers)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,13 +26,14 @@ What = Literal["new", "known", "corrected", "unchanged"]
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a row: `what`, of which child; `unsure`: how many others it may be; `before`: what its record
-    said until then; `sequence`: the record's, after it."""
+    said until then, and of which child (`was`); `sequence`: the record's, after it."""
 
     what: What
     child_id: str
     unsure: int
     before: Statement | None
     sequence: int
+    was: str | None = None
 
 
 async def take_over(
@@ -75,8 +76,10 @@ async def _record(desk: Desk, scope: Scope, chunk: Chunk, said: Statement, actor
         return Outcome("unchanged", earlier[0], 0, None, earlier[1].sequence)
     taken = await desk.record(scope, said, correction=True, actor=actor, wanted=wanted)
     what: What = "new" if taken.new else "known" if earlier is None else "corrected"
-    before = earlier[1] if earlier else None
-    return Outcome(what, taken.child_id, len(taken.possible), before, before.sequence + 1 if before else said.sequence)
+    if earlier is None:
+        return Outcome(what, taken.child_id, len(taken.possible), None, said.sequence)
+    was, before = earlier
+    return Outcome(what, taken.child_id, len(taken.possible), before, before.sequence + 1, was)
 
 
 def same_content(one: Statement, other: Statement) -> bool:

@@ -199,13 +199,20 @@ class Counter:
         async with self.office.scope() as scope:
             return await store.rejects(scope.connection, row.id, after)
 
+    async def note_rejects(self, principal: Principal, row: ImportRow) -> None:
+        """The refused rows leave as a file: that is logged before they do."""
+        async with self.office.scope() as scope:
+            await finding.log_access(scope.connection, scope.now, principal.id, "import-rejects", None, file=row.id)
+
     async def forget_old(self) -> None:
-        """Files that nobody needs any more go, with their keys."""
+        """Files that nobody needs any more go, with their keys; and those whose key went with an erased child."""
+        there = [one.name for one in self.folder.iterdir() if is_id(one.name)] if self.folder.is_dir() else []
         async with self.office.scope() as scope:
             old = await store.old(scope.connection, scope.now - timedelta(days=self.settings.import_days))
             for import_id in old:
                 await store.change(scope.connection, import_id, scope.now, file_key=None)
-        for import_id in old:
+            keyless = await store.keyless(scope.connection, there)
+        for import_id in {*old, *keyless}:
             (self.folder / import_id).unlink(missing_ok=True)
 
     async def _seen(self, connection: Any, principal: Principal, import_id: str, *, lock: bool = False) -> ImportRow:

@@ -198,7 +198,8 @@ class Jobs:
         async with self.database.transaction() as connection:
             found = await store.find(connection, row.id, lock=True)
             if found is not None and found.state == row.state:
-                state = "refused" if row.state in {"checking", "trying"} else "stopped"
+                # Half taken back, a file is not to be gone on with: only undone to its end.
+                state = {"taking": "stopped", "undoing": "finished"}.get(row.state, "refused")
                 await store.change(connection, row.id, self.clock(), state=state, problem=problem)
 
     @asynccontextmanager
@@ -245,11 +246,11 @@ def _add(counts: Counter[str], chunk: Sequence[Told | None], outcomes: Sequence[
 
 
 def _kept(outcome: Outcome) -> dict[str, Any] | None:
-    """What a record said before, so that it can say it again."""
+    """What a record said before, so that it can say it again, and of which child."""
     if outcome.before is None:
         return None
     values = statement_values(outcome.before)
-    return {**values, "as_of": outcome.before.as_of.isoformat()}
+    return {**values, "as_of": outcome.before.as_of.isoformat(), "child_id": outcome.was}
 
 
 _REHEARSED = "CREATE TEMPORARY TABLE rehearsed_child (LIKE child INCLUDING DEFAULTS INCLUDING INDEXES)"

@@ -98,8 +98,8 @@ class Importing:
         async with self.context.database.transaction() as connection:
             row = await store.find(connection, import_id, lock=True)
             if row is not None and row.works:
-                state = "stopped" if row.state in {"taking", "undoing"} else "refused"
-                await store.change(connection, import_id, self.context.clock(), state=state, problem=_BROKE)
+                state, problem = _AFTER_BREAKING.get(row.state, ("refused", _BROKE))
+                await store.change(connection, import_id, self.context.clock(), state=state, problem=problem)
         self._failed.pop(import_id, None)
 
     def _orders(self, import_id: str) -> bytes:
@@ -155,6 +155,15 @@ _BROKE = {
     "en": "The server failed at this file. What was taken over is right; try to go on, or tell the operator.",
     "row": None,
 }
+
+_UNDOING_BROKE = {
+    "rule": "machine",
+    "vi": "Máy chủ gặp lỗi khi hoàn tác. Phần đã rút lại vẫn đúng; hãy hoàn tác lần nữa, hoặc báo người quản trị.",
+    "en": "The server failed while undoing. What was taken back is right; undo once more, or tell the operator.",
+    "row": None,
+}
+# Half taken back, a file is not to be gone on with: only undone to its end.
+_AFTER_BREAKING = {"taking": ("stopped", _BROKE), "undoing": ("finished", _UNDOING_BROKE)}
 
 if __name__ == "__main__":
     _main(lambda: datetime.now(UTC))

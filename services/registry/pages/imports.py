@@ -125,6 +125,7 @@ class ImportPages:
         rows = rejected_rows(row, counter.folder, counter.keys, counter.units)
         try:
             first = await asyncio.to_thread(lambda: list(islice(rows, 1)))
+            await counter.note_rejects(principal, row)
         except (LookupError, FileProblem):
             raise HTTPException(410) from None
         table: CsvTable | XlsxTable = CsvTable()

@@ -18,7 +18,7 @@ from services.registry.seeing import NotThereError
 from services.registry.store.children import ChildRow
 from services.registry.store.lifecycle import WorkList
 from shared.contracts.errors import Rejected, Violation
-from shared.identity import Principal
+from shared.identity import Permission, Principal
 
 _LISTS: Sequence[WorkList] = get_args(WorkList)
 _MOST_PASSED = 100_000
@@ -44,7 +44,15 @@ class LifePages:
         passed = max(0, min(passed, _MOST_PASSED))
         work = await self.room.keeper.work(principal, name, passed)
         return self.room.render(
-            request, "registry/life_lists.html", work=work, which=name, passed=passed, step=PAGE, lists=_LISTS
+            request,
+            "registry/life_lists.html",
+            work=work,
+            which=name,
+            passed=passed,
+            step=PAGE,
+            lists=_LISTS,
+            visited=self.room.keeper.rules.rounds.on(work.today).lists,
+            may_edit=principal.may(Permission.EDIT_CHILDREN),
         )
 
     async def life(self, request: Request, principal: Reader, child_id: str) -> Response:

@@ -17,7 +17,7 @@ from services.registry.keeper import Keeper
 from services.registry.office import ChildFile, NotThereError, Office, is_id
 from services.registry.rounds import Rounds
 from shared.contracts.errors import Rejected, Violation
-from shared.identity import Permission, Principal, permit
+from shared.identity import Permission, Principal, identity_of, permit
 from shared.reference.units import Units
 from shared.web.i18n import name_key
 from shared.web.pages import Pages, language_of
@@ -49,6 +49,12 @@ class Room:
         def say(text: str) -> str:
             return self.pages.text(request, text)
 
+        people = identity_of(request).directory
+
+        def person(account: str) -> str:
+            found = people.person(account)
+            return found.name if found else account
+
         language = language_of(request)
         violations: Sequence[Violation] = context.setdefault("violations", ())
         wrong: defaultdict[str, str | None] = defaultdict(lambda: None)
@@ -60,7 +66,7 @@ class Room:
             name,
             status=422 if violations else 200,
             v=views,
-            names=views.Names(say, language),
+            names=views.Names(say, language, person),
             wrong=wrong,
             unit_name=self.pages.unit_name,
             said=request.query_params.get("said", ""),

@@ -141,6 +141,15 @@ async def old(connection: AsyncConnection, before: datetime) -> list[str]:
     return [str(row.id) for row in rows]
 
 
+async def keyless(connection: AsyncConnection, import_ids: Collection[str]) -> list[str]:
+    """Of these files those that nobody can read any more."""
+    rows = await connection.execute(
+        text("SELECT id FROM import WHERE id = ANY(CAST(:ids AS uuid[])) AND file_key IS NULL"),
+        {"ids": list(import_ids)},
+    )
+    return [str(row.id) for row in rows]
+
+
 async def change(connection: AsyncConnection, import_id: str, now: datetime, **values: Any) -> None:
     """Set some columns; JSON ones as Python values."""
     plain = {
@@ -241,7 +250,7 @@ async def forget_records(connection: AsyncConnection, import_id: str, record_ids
 async def others_words(connection: AsyncConnection, import_id: str, children: Sequence[str]) -> set[str]:
     """Of these children, those to whom others than this import have added something: a statement, a circumstance, a
     look through the record or at the papers, a death or another end, a hold, a photograph, a case, another record that
-    was one with it. What somebody withdrew already is nobody's word."""
+    was one with it; and those that go on under another's id. What somebody withdrew already is nobody's word."""
     rows = await connection.execute(
         text(
             """SELECT id FROM unnest(CAST(:children AS uuid[])) AS c(id) WHERE
@@ -251,7 +260,8 @@ async def others_words(connection: AsyncConnection, import_id: str, children: Se
                OR EXISTS (SELECT 1 FROM circumstance s WHERE s.child_id = c.id AND NOT EXISTS (
                    SELECT 1 FROM import_record r WHERE r.import_id = CAST(:id AS uuid) AND r.record_id = s.record_id))
                OR EXISTS (SELECT 1 FROM child k WHERE k.id = c.id AND k.status <> 'withdrawn'
-                          AND (k.status NOT IN ('active', 'aged-out') OR k.checked_on IS NOT NULL))
+                          AND (k.status NOT IN ('active', 'aged-out') OR k.checked_on IS NOT NULL
+                               OR k.merged_into IS NOT NULL))
                OR EXISTS (SELECT 1 FROM verification v WHERE v.child_id = c.id)
                OR EXISTS (SELECT 1 FROM hold h WHERE h.child_id = c.id AND h.lifted_at IS NULL)
                OR EXISTS (SELECT 1 FROM photo p WHERE p.child_id = c.id)
@@ -261,6 +271,18 @@ async def others_words(connection: AsyncConnection, import_id: str, children: Se
         {"id": import_id, "children": list(children)},
     )
     return {str(row.id) for row in rows}
+
+
+async def wordless(connection: AsyncConnection, children: Sequence[str]) -> list[str]:
+    """Those of some kept-up children of whom nobody says anything any more."""
+    rows = await connection.execute(
+        text(
+            """SELECT id FROM child c WHERE id = ANY(CAST(:children AS uuid[])) AND status = 'active'
+               AND merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM statement s WHERE s.child_id = c.id)"""
+        ),
+        {"children": list(children)},
+    )
+    return [str(row.id) for row in rows]
 
 
 async def withdraw_children(connection: AsyncConnection, children: Sequence[str], now: datetime) -> Sequence[Row[Any]]:

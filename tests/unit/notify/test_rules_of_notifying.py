@@ -1,7 +1,7 @@
 """The pure rules: matching, whom the house tells, what may leave, when to try again."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -248,12 +248,6 @@ def test_what_concerns_a_case_team_alone_is_nobodys_to_subscribe_to() -> None:
     for role in Role:
         principal = Principal("x", "X", role, ALL_UNITS, sector="health", org="org")
         assert not any(domain.may_subscribe(principal, domain.short_type(model.TYPE)) for model in internal)
-
-
-def test_how_many_records_are_due_is_never_taken_for_the_moment_by_which_something_is_due() -> None:
-    digest = VerificationDigest(unit="05443", on=date(2026, 11, 20), newly_due=0, due=12)
-    assert happening(digest).due is None
-    assert happening(missed()).due is not None
 
 
 def test_people_belong_to_the_audiences_that_rules_name() -> None:

@@ -25,5 +25,7 @@ CREATE TABLE import_record (
     sequence integer NOT NULL, before jsonb, PRIMARY KEY (import_id, record_id)
 );
 CREATE INDEX import_record_child ON import_record (child_id);
+-- Of which child the record was before: erasing that child reaches what it said then.
+CREATE INDEX import_record_before ON import_record (((before->>'child_id')::uuid)) WHERE before IS NOT NULL;
 -- Records that were withdrawn: whoever says them again goes on counting where they stopped.
 CREATE TABLE withdrawn_record (record_id uuid PRIMARY KEY, sequence integer NOT NULL);
