@@ -306,7 +306,7 @@ class Office:
     async def contradictions(self, principal: Principal, passed: int, limit: int) -> list[ChildRow]:
         """Children in the person's communes whose sources contradict each other, from place `passed` (from 0) on."""
         async with self.scope() as scope:
-            rows = await store.contradicted(scope.connection, units_of(principal), passed, limit)
+            rows = await finding.contradicted(scope.connection, units_of(principal), passed, limit)
             found = await visible(scope, principal, rows)
             for row in found:
                 await finding.log_access(scope.connection, scope.now, principal.id, "match", row.id)
