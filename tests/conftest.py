@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 # Under --import-mode=importlib the project's root is on the path only where pytest is run as a module.
@@ -17,6 +18,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.support import backends, receivers
 from tests.support.backends import Backend
 from tests.support.receivers import MailServer, WebhookServer
+
+# How long an example takes says how busy the machine is: timing is for bench/.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 
 @pytest.hookimpl(tryfirst=True)
