@@ -16,9 +16,10 @@ from services.registry.domain.children import (
     refusals,
 )
 from services.registry.domain.lifecycle import HIDDEN
-from services.registry.domain.matching import Identification, claim_keys, traits_of
+from services.registry.domain.matching import Identification
 from services.registry.domain.names import fold
 from services.registry.domain.recorded import statement_of
+from services.registry.domain.traits import claim_keys, traits_of
 from services.registry.following import follow_cases
 from services.registry.merging import merge
 from services.registry.seeing import is_id

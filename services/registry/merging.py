@@ -14,8 +14,9 @@ from typing import Final
 from services.registry.desk import Desk, emit_link, quality, today
 from services.registry.domain import lifecycle
 from services.registry.domain.children import Statement
-from services.registry.domain.matching import Match, blocking_keys, compare, traits_of
+from services.registry.domain.matching import Match, compare
 from services.registry.domain.names import fold
+from services.registry.domain.traits import blocking_keys, traits_of
 from services.registry.store import children as store
 from services.registry.store import identifications, imports, pairs
 from services.registry.store import lifecycle as lives

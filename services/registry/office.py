@@ -17,7 +17,8 @@ from services.registry import merging
 from services.registry.desk import Desk, Taken, VersionConflictError, today
 from services.registry.domain import lifecycle
 from services.registry.domain.children import Change, Known, Revision, Statement, changes, circumstance_refusals
-from services.registry.domain.matching import Comparison, Identification, Match, compare, traits_of
+from services.registry.domain.matching import Comparison, Identification, Match, compare
+from services.registry.domain.traits import traits_of
 from services.registry.seeing import NotThereError, is_id, seen, sees, unseen, visible
 from services.registry.store import cases, finding, pairs, photos, revisions, samples
 from services.registry.store import children as store

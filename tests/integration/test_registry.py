@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from services.registry import merging
 from services.registry.desk import Desk
-from services.registry.domain.matching import search_keys, traits_of
+from services.registry.domain.traits import search_keys, traits_of
 from services.registry.handlers import routes
 from services.registry.store import children as store
 from services.registry.store import finding, pairs

@@ -337,7 +337,7 @@ async def test_an_adopted_child_s_two_records_are_tied_by_nothing_that_anybody_s
     # What is told under the old name goes to the closed record, and nobody else is asked about.
     async with house.database.transaction() as connection:
         scope = Scope("registry", connection, house.now)
-        from services.registry.domain.matching import traits_of
+        from services.registry.domain.traits import traits_of
 
         old_name = ChildDescription(
             name="Nguyễn Thị Ngọc Anh", birth_date=date(2016, 3, 9), carers=[Person(name="Lý Thị Thu Lan")]

@@ -29,20 +29,9 @@ from services.registry.domain.children import (
     refusals,
 )
 from services.registry.domain.lifecycle import HIDDEN
-from services.registry.domain.matching import (
-    POSSIBLE,
-    Identification,
-    Match,
-    Traits,
-    blocking_keys,
-    claim_keys,
-    compare,
-    identify,
-    is_another,
-    search_keys,
-    traits_of,
-)
+from services.registry.domain.matching import POSSIBLE, Identification, Match, compare, identify, is_another
 from services.registry.domain.names import Likeness, compare_names
+from services.registry.domain.traits import Traits, blocking_keys, claim_keys, search_keys, traits_of
 from services.registry.store import children as store
 from services.registry.store import imports, pairs, revisions
 from services.registry.store.children import ChildRow, Observation

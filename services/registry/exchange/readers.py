@@ -12,8 +12,9 @@ from datetime import date
 
 from services.registry.desk import today
 from services.registry.domain.exporting import Leaving
-from services.registry.domain.matching import Match, search_keys, traits_of
+from services.registry.domain.matching import Match
 from services.registry.domain.searching import Wanted
+from services.registry.domain.traits import search_keys, traits_of
 from services.registry.exchange.incoming import Incoming
 from services.registry.finder import Finder
 from services.registry.office import Office

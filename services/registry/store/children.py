@@ -13,8 +13,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.children import Known, Period, Statement
 from services.registry.domain.lifecycle import HIDDEN
-from services.registry.domain.matching import Traits, traits_of
 from services.registry.domain.names import fold
+from services.registry.domain.traits import Traits, traits_of
 from services.registry.store.chunked import chunked
 from services.registry.store.packing import (
     conflicts_of,
