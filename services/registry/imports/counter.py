@@ -103,20 +103,25 @@ class Counter:
         unit = upload.fields.get("unit") or None
         if allowed is not None and unit not in allowed:
             unit = next(iter(allowed)) if len(allowed) == 1 else None
-        async with self.office.scope() as scope:
-            row = ImportRow(
-                id=import_id, who=f"person:{principal.id}", unit=unit if unit in self.units.codes() else None,
-                allowed=tuple(allowed) if allowed is not None else None, kind="", digest=digest,
-                file_name=upload.name.replace("\\", "/").rsplit("/", 1)[-1][:200], size=writer.size, file_key=wrapped,
-                mapping=None, state="received", made_at=scope.now, changed_at=scope.now, rows=0, passed=0, counts={},
-                trial=None, rules={}, problem=None,
-            )  # fmt: skip
-            same = await store.same_file(scope.connection, digest)
-            if same is None:
-                await store.put(scope.connection, row)
+        path = self.folder / import_id
+        try:
+            async with self.office.scope() as scope:
+                row = ImportRow(
+                    id=import_id, who=f"person:{principal.id}", unit=unit if unit in self.units.codes() else None,
+                    allowed=tuple(allowed) if allowed is not None else None, kind="", digest=digest,
+                    file_name=upload.name.replace("\\", "/").rsplit("/", 1)[-1][:200], size=writer.size,
+                    file_key=wrapped, mapping=None, state="received", made_at=scope.now, changed_at=scope.now, rows=0,
+                    passed=0, counts={}, trial=None, rules={}, problem=None,
+                )  # fmt: skip
+                same = await store.same_file(scope.connection, digest)
+                if same is None:
+                    await store.put(scope.connection, row)
+        except BaseException:
+            # Nobody would ever know of it: without its row there is no key to it.
+            path.unlink(missing_ok=True)
+            raise
         if same is not None:
-            writer.drop()
-            (self.folder / import_id).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         return (row, False) if same is None else (same, True)
 
     async def look(self, row: ImportRow) -> Look:

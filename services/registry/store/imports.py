@@ -370,8 +370,8 @@ async def save_mapping(
         text(
             """INSERT INTO import_mapping (name, owner, unit, mapping, saved_at)
                VALUES (:name, :owner, :unit, CAST(:mapping AS json), :now)
-               ON CONFLICT (name) DO UPDATE SET mapping = excluded.mapping, saved_at = excluded.saved_at
-               WHERE import_mapping.owner = excluded.owner"""
+               ON CONFLICT (owner, name) DO UPDATE
+               SET unit = excluded.unit, mapping = excluded.mapping, saved_at = excluded.saved_at"""
         ),
         {"name": name, "owner": owner, "unit": unit, "mapping": orjson.dumps(mapping).decode(), "now": now},
     )

@@ -1,6 +1,7 @@
 -- Files on their way in: what they are, how they are read, each record and what became of it.
 CREATE TABLE import_mapping (
-    name text PRIMARY KEY, owner text NOT NULL, unit text, mapping json NOT NULL, saved_at timestamptz NOT NULL
+    owner text NOT NULL, name text NOT NULL, unit text, mapping json NOT NULL, saved_at timestamptz NOT NULL,
+    PRIMARY KEY (owner, name)
 );
 -- The file itself lies sealed in the data folder; `file_key` (wrapped) goes when the file goes.
 -- `unit`: of rows that name none; `allowed`: the communes of whoever sent it, none: all.
