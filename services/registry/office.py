@@ -312,7 +312,7 @@ class Office:
         """Children in the person's communes whose sources contradict each other, from place `passed` (from 0) on, and
         whether others follow."""
         async with self.scope() as scope:
-            found = await store.contradicted(scope.connection, units_of(principal), passed, limit + 1)
+            found = await finding.contradicted(scope.connection, units_of(principal), passed, limit + 1)
             shown = await visible(scope, principal, found[:limit])
             for row in shown:
                 await finding.log_access(scope.connection, scope.now, principal.id, "match", row.id)

@@ -45,7 +45,7 @@ async def erase(
     await _forget_searches(scope, keys, await _descriptions(scope, ids))
     await erasing.forget_imports(connection, ids, await erasing.units_of(connection, ids))
     await erasing.forget_beside(connection, ids, said)
-    await erasing.empty(connection, child_id)
+    await erasing.empty(connection, ids)
     await erasing.forget(connection, ids, [adoptions.token(one) for one in ids], scope.now, ground, by)
     for one in ids:
         gone = await store.child(connection, one)

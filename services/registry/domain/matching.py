@@ -142,6 +142,11 @@ def is_another(before: Traits, now: Traits) -> bool:
     return named and compare(before, now).weight < _ANOTHER
 
 
+def is_called_like(one: Traits, other: Traits) -> bool:
+    """Whether two are known by one name, slips of the pen aside."""
+    return compare_names(one.name, other.name) >= Likeness.SLIP
+
+
 def _name(found: Comparison, name: Likeness, one: Traits, other: Traits) -> Likeness:
     if name is Likeness.OTHER and (_called(one, other) or _called(other, one)):
         found.says(0.5, "nickname-same")

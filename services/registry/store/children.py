@@ -12,7 +12,6 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.children import Known, Period, Statement
-from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.names import fold
 from services.registry.domain.traits import Traits, traits_of
 from services.registry.store.chunked import chunked
@@ -117,27 +116,6 @@ async def all_current(connection: AsyncConnection, child_ids: Collection[str]) -
     found = {str(row.id): record_of(row) for row in rows}
     merged = {child_id: await current(connection, child_id) for child_id, row in found.items() if row.merged_into}
     return found | {child_id: row for child_id, row in merged.items() if row is not None}
-
-
-async def contradicted(
-    connection: AsyncConnection, units: Collection[str] | None, passed: int, limit: int
-) -> list[ChildRow]:
-    """Children whose sources contradict each other, those waiting longest first; none whose record is hidden.
-
-    Args:
-        units: None for all.
-    """
-    where = "" if units is None else "AND unit = ANY(CAST(:units AS text[]))"
-    rows = await connection.execute(
-        text(
-            f"""SELECT {RECORD_COLUMNS} FROM child WHERE conflicts <> '[]' AND merged_into IS NULL
-                AND status <> ALL(CAST(:hidden AS text[])) {where}
-                ORDER BY changed_at, id LIMIT :limit OFFSET :passed"""
-        ),
-        {"limit": limit, "passed": passed, "hidden": sorted(HIDDEN)}
-        | ({} if units is None else {"units": list(units)}),
-    )
-    return [record_of(row) for row in rows]
 
 
 # OFFSET 0 keeps the planner from reading the whole table where it has no statistics yet: one look-up a child, always.

@@ -13,7 +13,6 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.registry.store.children import ONE_CHILD
 from services.registry.store.imports import WORKING
 from services.registry.store.packing import marks_of, packed_marks
 from services.registry.store.saved import Kept
@@ -42,18 +41,16 @@ _FORGET = (
 )
 
 
-async def empty(connection: AsyncConnection, child_id: str) -> Sequence[str]:
-    """Everything goes that says who a child is, of the records merged into it too.
+async def empty(connection: AsyncConnection, child_ids: Sequence[str]) -> None:
+    """Everything goes that says who a child is (`child_ids`: of the records merged into it too).
 
-    The empty rows of `child` stay, so that an id which others hold is never taken for an unknown one. Out: the ids of
-    all records emptied, whose keys are to be destroyed as well.
+    The empty rows of `child` stay, so that an id which others hold is never taken for an unknown one.
     """
-    rows = await connection.execute(text(f"{ONE_CHILD} SELECT id FROM one"), {"id": child_id})
-    ids = [str(row.id) for row in rows]
+    values = {"ids": list(child_ids)}
     for table in _OF_A_CHILD:
-        await connection.execute(text(f"DELETE FROM {table} WHERE child_id = ANY(CAST(:ids AS uuid[]))"), {"ids": ids})
+        await connection.execute(text(f"DELETE FROM {table} WHERE child_id = ANY(CAST(:ids AS uuid[]))"), values)
     await connection.execute(
-        text("DELETE FROM pair WHERE low = ANY(CAST(:ids AS uuid[])) OR high = ANY(CAST(:ids AS uuid[]))"), {"ids": ids}
+        text("DELETE FROM pair WHERE low = ANY(CAST(:ids AS uuid[])) OR high = ANY(CAST(:ids AS uuid[]))"), values
     )
     await connection.execute(
         text(
@@ -61,9 +58,8 @@ async def empty(connection: AsyncConnection, child_id: str) -> Sequence[str]:
                       description = '{}', circumstances = '{}', sources = '[]', conflicts = '[]'
                WHERE id = ANY(CAST(:ids AS uuid[]))"""
         ),
-        {"ids": ids},
+        values,
     )
-    return ids
 
 
 async def forget(

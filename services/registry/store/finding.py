@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.names import fold
 from services.registry.domain.searching import NUMBER_DIGITS, PAGE, Group, Wanted, code_of, score, steps
-from services.registry.store.children import CHILD_COLUMNS, ChildRow, child_of
+from services.registry.store.children import CHILD_COLUMNS, RECORD_COLUMNS, ChildRow, child_of, record_of
 
 # So many of the likeliest are put in order, which is what can be turned over; beyond it one has to say more.
 REACH: Final = 120
@@ -201,6 +201,27 @@ async def looked_at(connection: AsyncConnection, who: str, limit: int) -> list[C
         {"who": who, "limit": limit, "most": 10 * limit},
     )
     return [child_of(row) for row in rows]
+
+
+async def contradicted(
+    connection: AsyncConnection, units: Collection[str] | None, passed: int, limit: int
+) -> list[ChildRow]:
+    """Children whose sources contradict each other, those waiting longest first; none whose record is hidden.
+
+    Args:
+        units: None for all.
+    """
+    where = "" if units is None else "AND unit = ANY(CAST(:units AS text[]))"
+    rows = await connection.execute(
+        text(
+            f"""SELECT {RECORD_COLUMNS} FROM child WHERE conflicts <> '[]' AND merged_into IS NULL
+                AND status <> ALL(CAST(:hidden AS text[])) {where}
+                ORDER BY changed_at, id LIMIT :limit OFFSET :passed"""
+        ),
+        {"limit": limit, "passed": passed, "hidden": sorted(HIDDEN)}
+        | ({} if units is None else {"units": list(units)}),
+    )
+    return [record_of(row) for row in rows]
 
 
 async def log_access(
