@@ -214,7 +214,7 @@ class _Filler:
                 child for child in there if child.school is not None and child.school.startswith("Trường Tiểu học")
             ]
             if first:
-                await self._records.take_list_in(HOME_UNIT, first[0].school or "", first)
+                await self._records.take_list_in(HOME_UNIT, first[0].school or "", first, self._midnight.date())
 
     async def _subscribe(self) -> None:
         wanted = {"channel": "kafka", "name": "Mái ấm Hy Vọng", "event_types": ["cases.case.*", "cases.plan.*"]}
