@@ -34,7 +34,7 @@ from services.registry.bulk.comparing import compare_files
 from services.registry.bulk.lists import read_list, traits_of_row
 from services.registry.bulk.sweeping import URL
 from services.registry.desk import Desk
-from services.registry.domain.matching import Traits, blocking_keys, search_keys
+from services.registry.domain.traits import Traits, blocking_keys, search_keys
 from services.registry.store import sweeps
 from services.registry.store.children import ChildRow
 from shared.contracts.vocabulary import ChildDescription, Person

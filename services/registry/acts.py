@@ -12,15 +12,15 @@ from datetime import date, datetime, time
 from typing import Any
 
 from services.registry import views
-from services.registry.desk import ZONE, Lifecycle
-from services.registry.domain.lifecycle import refuse
+from services.registry.desk import Lifecycle, today
 from services.registry.domain.warnings import coded
 from services.registry.seeing import NotThereError, is_id
 from services.registry.store import lifecycle as lives
 from services.registry.store.children import ChildRow
-from shared.contracts.errors import refuse_unstorable
+from shared.contracts.errors import refuse, refuse_unstorable
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.router import Scope
+from shared.reference.calendar import LOCAL
 
 Act = Callable[[Scope, ChildRow, str], Awaitable[Any]]
 
@@ -52,8 +52,7 @@ class Acts:
             )
 
         async def verify(scope: Scope, row: ChildRow, by: str) -> Any:
-            today = scope.now.astimezone(ZONE).date()
-            at = scope.now if on == today else datetime.combine(on, time(12), ZONE)
+            at = scope.now if on == today(scope) else datetime.combine(on, time(12), LOCAL)
             return await self.life.verify(scope, row, confirmed=fields, method=method, by=by, at=at)
 
         return verify

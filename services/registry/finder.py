@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.searching import KeptSearch, Wanted
 from services.registry.office import Office, units_of
 from services.registry.seeing import NotThereError, is_id, reads_adoptions, visible
@@ -114,9 +115,7 @@ class Finder:
 
 
 async def _sight(scope: Scope, principal: Principal) -> Sight:
-    hidden = list(Sight().hidden)
-    if reads_adoptions(scope, principal):
-        hidden = [status for status in hidden if status != "adopted"]
+    hidden = HIDDEN - {"adopted"} if reads_adoptions(scope, principal) else HIDDEN
     return Sight(hidden, sorted(await samples.asked_of(scope.connection, principal.id)))
 
 

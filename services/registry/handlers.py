@@ -16,12 +16,15 @@ from services.registry.domain.children import (
     refusals,
 )
 from services.registry.domain.lifecycle import HIDDEN
-from services.registry.domain.matching import Identification, claim_keys, traits_of
+from services.registry.domain.matching import Identification
 from services.registry.domain.names import fold
 from services.registry.domain.recorded import statement_of
+from services.registry.domain.traits import claim_keys, traits_of
 from services.registry.following import follow_cases
 from services.registry.merging import merge
+from services.registry.seeing import is_id
 from services.registry.store import children as store
+from services.registry.store import identifications
 from services.registry.store.children import ChildRow, Observation
 from shared.contracts.agency import ChildRecorded, CircumstanceObserved
 from shared.contracts.cases import CaseEvent, ChildChosen, ChildDescribed
@@ -168,7 +171,7 @@ async def _linked(
     desk: Desk, scope: Scope, said: Statement, chosen: str, before: str | None, *, alone: bool
 ) -> str | None:
     """The report is of the chosen child. Out: its id; None where there is no such child."""
-    wanted = await store.current(scope.connection, chosen) if _is_id(chosen) else None
+    wanted = await store.current(scope.connection, chosen) if is_id(chosen.lower()) else None
     if wanted is None or wanted.status in HIDDEN:
         return None
     if before is None or before == wanted.id:
@@ -232,22 +235,18 @@ async def _answer(
             "facts": known.facts if known else None,
         }
     )
-    sequence = await store.put_identification(scope.connection, case_id, event.child_id)
+    sequence = await identifications.put(scope.connection, case_id, event.child_id)
     await scope.emit(event, subject=case_id, sequence=sequence, unit=known.unit if known else None)
 
 
 async def _both(scope: Scope, child_id: str, before: str | None) -> tuple[ChildRow | None, ChildRow | None]:
     """The child that is told of now, and the other one that was told of before, if any: both locked, in one order."""
     ids = {child_id, *([before] if before else [])}
-    rows = [await store.current(scope.connection, one, lock=True) for one in sorted(ids) if _is_id(one)]
+    rows = [await store.current(scope.connection, one, lock=True) for one in sorted(ids) if is_id(one.lower())]
     found = {row.id: row for row in rows if row is not None}
-    row = await store.current(scope.connection, child_id) if _is_id(child_id) else None
+    row = await store.current(scope.connection, child_id) if is_id(child_id.lower()) else None
     left = [other for other in found.values() if row is not None and other.id != row.id]
     return found.get(row.id) if row else None, left[0] if left else None
-
-
-def _is_id(value: str) -> bool:
-    return len(value) == 36 and all(letter in "0123456789abcdef-" for letter in value.lower())
 
 
 def _in_data(violation: Violation) -> Violation:

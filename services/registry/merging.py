@@ -14,10 +14,11 @@ from typing import Final
 from services.registry.desk import Desk, emit_link, quality, today
 from services.registry.domain import lifecycle
 from services.registry.domain.children import Statement
-from services.registry.domain.matching import Match, blocking_keys, compare, traits_of
+from services.registry.domain.matching import Match, compare
 from services.registry.domain.names import fold
+from services.registry.domain.traits import blocking_keys, traits_of
 from services.registry.store import children as store
-from services.registry.store import imports, pairs
+from services.registry.store import identifications, imports, pairs
 from services.registry.store import lifecycle as lives
 from services.registry.store.children import ChildRow
 from services.registry.store.pairs import Merge
@@ -249,9 +250,9 @@ async def _tell_split(scope: Scope, kept: str, child_id: str, moved: Sequence[St
     records = {said.record_id for said in moved}
     # Cases may know the child by an id that had been merged into the one that was taken out.
     own = set(await lives.ids_of(scope.connection, replaces)) if replaces is not None else set()
-    for case_id, before in await pairs.cases_of(scope.connection, [kept, *own]):
+    for case_id, before in await identifications.cases_of(scope.connection, [kept, *own]):
         if before in own or stable_id("case", case_id) in records:
-            sequence = await store.put_identification(scope.connection, case_id, child_id)
+            sequence = await identifications.put(scope.connection, case_id, child_id)
             answer = ChildIdentified(case_id=case_id, result="existing", child_id=child_id, facts=row.known.facts)
             await scope.emit(answer, subject=case_id, sequence=sequence, unit=row.known.unit)
 

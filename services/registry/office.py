@@ -14,13 +14,12 @@ from typing import Any
 from sqlalchemy import Row
 
 from services.registry import merging
-from services.registry.desk import ZONE, Desk, Taken, today
+from services.registry.desk import Desk, Taken, VersionConflictError, today
 from services.registry.domain import lifecycle
 from services.registry.domain.children import Change, Known, Revision, Statement, changes, circumstance_refusals
-from services.registry.domain.matching import Comparison, Identification, Match, compare, traits_of
-from services.registry.seeing import NotThereError as NotThereError  # noqa: PLC0414 - known from here, too
-from services.registry.seeing import is_id as is_id  # noqa: PLC0414
-from services.registry.seeing import seen, sees, unseen, visible
+from services.registry.domain.matching import Comparison, Identification, Match, compare
+from services.registry.domain.traits import traits_of
+from services.registry.seeing import NotThereError, is_id, seen, sees, unseen, visible
 from services.registry.store import cases, finding, pairs, photos, revisions, samples
 from services.registry.store import children as store
 from services.registry.store import lifecycle as lives
@@ -36,6 +35,7 @@ from shared.files.contents import Content
 from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, Role
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Clock, Scope
+from shared.reference.calendar import LOCAL
 from shared.reference.terms import Terms
 from shared.reference.units import Units
 
@@ -159,15 +159,15 @@ class Office:
         async with self.scope() as scope:
             wanted = traits_of(description, unit, today(scope))
             found = await self._desk.identify(scope, wanted)
-            seen = [match for match in found.possible if await self._visible(scope, principal, match)]
-            sure = found.sure if found.sure is not None and found.sure in seen else None
-            await finding.log_access(scope.connection, scope.now, principal.id, "identify", found=len(seen))
-        return Identification(sure, tuple(seen))
+            shown = [match for match in found.possible if await self._visible(scope, principal, match)]
+            sure = found.sure if found.sure is not None and found.sure in shown else None
+            await finding.log_access(scope.connection, scope.now, principal.id, "identify", found=len(shown))
+        return Identification(sure, tuple(shown))
 
     async def child(self, principal: Principal, child_id: str) -> ChildFile:
         """A child's file; the look is logged. An id that was merged gives the child it stands for."""
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id)
+            row = await seen(scope, principal, child_id)
             found = await self._file(scope, row)
             await finding.log_access(scope.connection, scope.now, principal.id, "child-page", row.id)
         return found
@@ -206,12 +206,17 @@ class Office:
         Raises: `Rejected`, `VersionConflictError`, `NotThereError`, `NotAllowedError`.
         """
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id)
+            row = await seen(scope, principal, child_id)
             _must_edit(principal, row.known.unit)
             said = _reason(reason)
             if unit != row.known.unit:
                 _must_exist(unit)
-            await self._desk.correct(scope, row.id, wanted, unit, version=version, actor=_actor(principal), reason=said)
+            try:
+                await self._desk.correct(
+                    scope, row.id, wanted, unit, version=version, actor=_actor(principal), reason=said
+                )
+            except LookupError:  # merged into another since it was looked up
+                raise VersionConflictError from None
 
     async def settle(
         self, principal: Principal, child_id: str, field: str, record_id: str, version: int, reason: str
@@ -221,7 +226,7 @@ class Office:
         Raises: `Rejected`, `VersionConflictError`, `NotThereError`, `NotAllowedError`.
         """
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id)
+            row = await seen(scope, principal, child_id)
             _must_edit(principal, row.known.unit)
             said = _reason(reason)
             try:
@@ -237,8 +242,8 @@ class Office:
         Raises: `NotThereError`.
         """
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id)
-            moment = datetime.combine(day + timedelta(days=1), time(), ZONE)
+            row = await seen(scope, principal, child_id)
+            moment = datetime.combine(day + timedelta(days=1), time(), LOCAL)
             change = await revisions.following(scope.connection, row.id, moment)
             await finding.log_access(scope.connection, scope.now, principal.id, "child-page", row.id)
         if row.registered_at >= moment:
@@ -248,12 +253,12 @@ class Office:
     async def begin(self, principal: Principal, child_id: str, begun: Begun) -> None:
         """A circumstance begins. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id, lock=True)
+            row = await seen(scope, principal, child_id, lock=True)
             _must_edit(principal, row.known.unit)
             listed = any(begun.code in Terms.load(name) for name in ("circumstances", "flags"))
             if found := circumstance_refusals(begun.since, None, today(scope), listed=listed):
                 raise Rejected(found)
-            seen = Observation(
+            begins = Observation(
                 record_id=stable_id("circumstance", row.id, begun.code, begun.since.isoformat()),
                 code=begun.code,
                 since=begun.since,
@@ -263,12 +268,12 @@ class Office:
                 subgroup=begun.subgroup,
                 evidence_kind=begun.evidence_kind,
             )
-            await self._desk.observe(scope, row, seen, _actor(principal))
+            await self._desk.observe(scope, row, begins, _actor(principal))
 
     async def end(self, principal: Principal, child_id: str, code: str, until: date, reason: str) -> None:
         """A circumstance ends, saying why. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id, lock=True)
+            row = await seen(scope, principal, child_id, lock=True)
             _must_edit(principal, row.known.unit)
             holding = await store.holding(scope.connection, row.id, today(scope))
             first = holding.get(code)
@@ -280,7 +285,7 @@ class Office:
     async def photo(self, principal: Principal, child_id: str) -> tuple[Photo, bytes]:
         """A child's photograph; the look is logged. Raises `NotThereError`."""
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id)
+            row = await seen(scope, principal, child_id)
             found = await self._desk.photos.open(scope, row.id)
             if found is None:
                 raise NotThereError
@@ -290,7 +295,7 @@ class Office:
     async def add_photo(self, principal: Principal, child_id: str, content: Content, taken_on: date | None) -> None:
         """Keep a child's photograph. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id, lock=True)
+            row = await seen(scope, principal, child_id, lock=True)
             _must_edit(principal, row.known.unit)
             if taken_on is not None and taken_on > today(scope):
                 raise Rejected([_TAKEN_LATER])
@@ -299,18 +304,19 @@ class Office:
     async def drop_photo(self, principal: Principal, child_id: str) -> None:
         """Take a child's photograph away. Raises `NotThereError`, `NotAllowedError`."""
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id, lock=True)
+            row = await seen(scope, principal, child_id, lock=True)
             _must_edit(principal, row.known.unit)
             await self._desk.photos.drop(scope, row, _actor(principal))
 
-    async def contradictions(self, principal: Principal, passed: int, limit: int) -> list[ChildRow]:
-        """Children in the person's communes whose sources contradict each other, from place `passed` (from 0) on."""
+    async def contradictions(self, principal: Principal, passed: int, limit: int) -> tuple[list[ChildRow], bool]:
+        """Children in the person's communes whose sources contradict each other, from place `passed` (from 0) on, and
+        whether others follow."""
         async with self.scope() as scope:
-            rows = await store.contradicted(scope.connection, units_of(principal), passed, limit)
-            found = await visible(scope, principal, rows)
-            for row in found:
+            found = await finding.contradicted(scope.connection, units_of(principal), passed, limit + 1)
+            shown = await visible(scope, principal, found[:limit])
+            for row in shown:
                 await finding.log_access(scope.connection, scope.now, principal.id, "match", row.id)
-        return found
+        return shown, len(found) > limit
 
     async def question(
         self, principal: Principal, passed: int, unit: str | None = None
@@ -367,7 +373,7 @@ class Office:
             found = await pairs.merge(scope.connection, merge_id) if is_id(merge_id) else None
             if found is None:
                 raise NotThereError
-            kept = await self._seen(scope, principal, found.kept)
+            kept = await seen(scope, principal, found.kept)
             return kept.id, await merging.undo(scope, self._desk, merge_id, _actor(principal))
 
     async def split(
@@ -380,7 +386,7 @@ class Office:
         if not may_decide(principal):
             raise NotAllowedError("The role does not part records")
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id, lock=True)
+            row = await seen(scope, principal, child_id, lock=True)
             if not reason.strip():
                 raise Rejected([_REASON_MISSING])
             chosen = sorted({record for record in records if is_id(record)})
@@ -400,7 +406,7 @@ class Office:
             found = await pairs.split(scope.connection, split_id) if is_id(split_id) else None
             if found is None:
                 raise NotThereError
-            await self._seen(scope, principal, found.kept)
+            await seen(scope, principal, found.kept)
             return await merging.undo_split(scope, self._desk, split_id, _actor(principal))
 
     async def _file(self, scope: Scope, row: ChildRow) -> ChildFile:
@@ -426,9 +432,6 @@ class Office:
         if row is None:
             raise NotThereError
         return row
-
-    async def _seen(self, scope: Scope, principal: Principal, child_id: str, *, lock: bool = False) -> ChildRow:
-        return await seen(scope, principal, child_id, lock=lock)
 
     async def _visible(self, scope: Scope, principal: Principal, match: Match) -> bool:
         row = await store.current(scope.connection, match.child_id)

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.registry.desk import ZONE, Desk, Lifecycle, today
+from services.registry.desk import Desk, Lifecycle, today
 from services.registry.domain.fieldwork import (
     Asked,
     Clash,
@@ -28,8 +28,8 @@ from services.registry.domain.fieldwork import (
     read,
     texts_of,
 )
+from services.registry.domain.lifecycle import next_month
 from services.registry.domain.names import fold
-from services.registry.forms import whole_number
 from services.registry.office import Office, units_of
 from services.registry.seeing import NotThereError, is_id, seen, visible
 from services.registry.store import children, finding
@@ -44,8 +44,10 @@ from shared.identity import Principal
 from shared.messaging.outbox import new_id, stable_id
 from shared.messaging.router import Scope
 from shared.privacy import Keys
+from shared.reference.calendar import local_day
 from shared.reference.keeping import Keeping
 from shared.reference.units import Units
+from shared.web.forms import number_in
 
 HAMLET: Final = "hamlet"
 MOST_ANSWERS: Final = 200
@@ -164,8 +166,7 @@ class Rounds:
         """The hamlets of a commune of the person's, and their work lists."""
         async with self._office.scope() as scope:
             day = today(scope)
-            until = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-            counts = await lives.counts(scope.connection, units_of(principal), day, until)
+            counts = await lives.counts(scope.connection, units_of(principal), day, next_month(day))
             found = await self._hamlets(scope, unit) if unit is not None and principal.may_see(unit) else {}
             going_on = await store.lists_of(scope.connection, principal.id, scope.now)
         rules = self._rules.rounds.on(day)
@@ -240,7 +241,7 @@ class Rounds:
             last = await store.last_visits(scope.connection, [place.child_id for place in found.places])
             rows = [place.row for place in found.places]
             ids = [row.id for row in rows if row is not None]
-            await store.log_children(scope.connection, scope.now, principal.id, "field-list", ids, listed.id)
+            await finding.log_children(scope.connection, scope.now, principal.id, "field-list", ids, list=listed.id)
             await store.mark_downloaded(scope.connection, listed.id, scope.now)
         return Round(listed, [replace(place, last=last.get(place.child_id)) for place in found.places])
 
@@ -332,7 +333,7 @@ class Rounds:
         if "circumstances" not in reading.fixes:
             return row
         wanted_codes = circumstances_of(reading.fixes["circumstances"])
-        day = at.astimezone(ZONE).date()
+        day = local_day(at)
         holding = await children.holding(scope.connection, row.id, today(scope))
         for code in sorted(wanted_codes - holding.keys()):
             record_id = stable_id("circumstance", row.id, code, day.isoformat())
@@ -350,7 +351,7 @@ class Rounds:
         """The child lives elsewhere. Where nobody knows where, it is only remembered with the answer."""
         if given.moved_to == ELSEWHERE:
             self._must(scope, principal, "move-away")
-            await self._lifecycle.move_away(scope, row, at.astimezone(ZONE).date(), by=by)
+            await self._lifecycle.move_away(scope, row, local_day(at), by=by)
         elif given.moved_to is not None:
             self._must(scope, principal, "move")
             if given.moved_to not in Units.load().codes():
@@ -376,14 +377,7 @@ class Rounds:
     async def _round(self, scope: Scope, principal: Principal, listed: FieldList) -> Round:
         taken = {given.child_id: given for given in await store.taken_of(scope.connection, listed.id)}
         places = []
-        rows = {row.id: row for row in await store.rows_of(scope.connection, listed.children)}
-        current: dict[str, ChildRow] = {}
-        for child_id in listed.children:
-            row = rows.get(child_id)
-            if row is not None and row.merged_into is not None:
-                row = await children.current(scope.connection, child_id)
-            if row is not None:
-                current[child_id] = row
+        current = await children.all_current(scope.connection, listed.children)
         there = {row.id for row in await visible(scope, principal, list(current.values()))}
         for number, child_id in enumerate(listed.children, start=1):
             row = current.get(child_id)
@@ -394,7 +388,7 @@ class Rounds:
         day = today(scope)
         name: WorkList = kind  # type: ignore[assignment]  # the rules name lists that there are
         found = await lives.listed(
-            scope.connection, name, units_of(principal), day, day + timedelta(days=31), limit=most, after=0
+            scope.connection, name, units_of(principal), day, next_month(day), limit=most, after=0
         )
         return [row for row, _ in found]
 
@@ -407,7 +401,7 @@ class Rounds:
         return dict(sorted(found.items(), key=lambda one: _natural(one[1][0][0])))
 
     async def _mine(self, scope: Scope, principal: Principal, list_id: str) -> FieldList:
-        found = await store.find_list(scope.connection, list_id) if _is_uuid(list_id) else None
+        found = await store.find_list(scope.connection, list_id) if is_id(list_id) else None
         if found is None or found.person != principal.id:
             raise NotThereError
         return found
@@ -436,17 +430,10 @@ def as_sent(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _is_uuid(value: str) -> bool:
-    try:
-        return is_id(value) and bool(UUID(value))
-    except ValueError:
-        return False
-
-
 def _natural(name: str) -> list[tuple[int, int | str]]:
     """Tổ 2 comes before Tổ 10."""
-    parts = [(whole_number(part, otherwise=-1), part) for part in fold(name).split()]
-    return [(0, number) if number >= 0 else (1, part) for number, part in parts]
+    parts = [(number_in(part), part) for part in fold(name).split()]
+    return [(1, part) if number is None else (0, number) for number, part in parts]
 
 
 _NOBODY = Violation(

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Final
 
-from services.registry.domain.children import Known, Source, lead_of
+from services.registry.domain.children import Known, Source, is_said, lead_of
 from services.registry.domain.fieldwork import MAY_END as MAY_END  # noqa: PLC0414 - pages ask for it here
-from shared.contracts.vocabulary import ChildDescription, Person, Stay, age_on
+from shared.contracts.vocabulary import Person, Stay, age_on
 from shared.reference.terms import Terms
 from shared.web.navigation import SECTOR_NAMES
 
@@ -364,11 +364,11 @@ class Names:
         return self._say(SECTOR_NAMES[actor]) if actor in SECTOR_NAMES else actor
 
 
-def age(description: ChildDescription, day: date) -> int | None:
-    """Completed years today, as far as the birth date is known; else the estimated age."""
-    if description.birth_date is not None:
-        return age_on(description.birth_date, day)
-    return description.age
+def age(known: Known, day: date) -> int | None:
+    """Completed years on a day, as far as the birth date is known; else about how many by an age that was told once."""
+    if known.description.birth_date is not None:
+        return age_on(known.description.birth_date, day)
+    return None if known.birth_year is None else day.year - known.birth_year
 
 
 def any_of(values: Mapping[str, str], names: Iterable[str]) -> bool:
@@ -385,9 +385,8 @@ def differing(one: Known, other: Known) -> dict[str, str]:
     """What two records say differently (`differs`), or only one of them says (`one`), by field of `FIELDS`."""
     found = {}
     for name in FIELDS:
-        mine, theirs = (known.unit if name == "unit" else getattr(known.description, name) for known in (one, other))
-        blank = {None, "", "unknown"}
-        said = [value not in blank if not isinstance(value, list) else bool(value) for value in (mine, theirs)]
+        mine, theirs = one.value(name), other.value(name)
+        said = [is_said(mine), is_said(theirs)]
         if all(said) and mine != theirs:
             found[name] = "differs"
         elif any(said) and not all(said):

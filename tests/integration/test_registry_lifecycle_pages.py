@@ -145,6 +145,12 @@ async def test_the_second_person_sees_no_record_before_answering(house: House) -
         assert (await binh.get(path)).status == 404
     await binh.get("/registry/")
     assert child_id not in (await binh.post("/registry/", name=FORM["name"])).text
+    await house.rows("""UPDATE child SET conflicts = '[{"field": "sex", "claims": []}]' RETURNING 1""")
+    other = await registered(lan, carer1_name="Lý Thị Lan", seen=child_id)
+    assert await house.rows(f"SELECT 1 FROM pair WHERE high = '{other}'") != []
+    for path in ("/registry/matches", "/registry/contradictions"):
+        assert child_id in (await lan.get(path)).text, path
+        assert child_id not in (await binh.get(path)).text, path
     form = await binh.get(f"{sample}/children/{child_id}")
     assert FORM["name"] in form.text
     assert FORM["birth_date"] not in form.text

@@ -156,6 +156,27 @@ async def test_mistakes_are_said_beside_their_fields_and_nothing_is_saved(house:
     assert (await lan.post("/registry/", name=" ")).status == 422
 
 
+async def test_what_only_looks_like_a_number_or_an_id_is_taken_for_none(house: House) -> None:
+    lan = await house.browser("lan.worker")
+    for age in ("²", "9" * 5000):
+        page = await lan.post("/registry/register", **{**FORM, "birth_date": "", "age": age, "carers": "²"})
+        assert page.status == 422
+        assert 'id="f-age-error"' in page.text
+    child_id = await registered(lan)
+    address = f"/registry/children/{child_id}"
+    for version in ("²", "9" * 5000):
+        page = await lan.post(
+            f"{address}/correct", **{**FORM, "hamlet": "Tổ 3", "reason": "papers", "version": version}
+        )
+        assert page.status == 422, "it was made from no version"
+    assert (await lan.get("/registry/contradictions?from=²")).status == 200
+    await lan.get("/registry/")
+    assert (await lan.post("/registry/", name=FORM["name"], after="²")).status == 200
+    for no_id in ("-" * 36, f"-{child_id[1:]}"):
+        for path in (f"/registry/children/{no_id}", f"/registry/samples/{no_id}", f"/registry/imports/{no_id}"):
+            assert (await lan.get(path)).status == 404
+
+
 async def test_a_look_alike_is_shown_before_a_second_record_is_made(house: House) -> None:
     lan = await house.browser("lan.worker")
     first = await registered(lan)

@@ -21,8 +21,7 @@ def build_api(office: Office, rounds: Rounds, finder: Finder, keeper: Keeper, ac
     """The JSON API below /registry/api."""
     router = APIRouter(prefix="/api", tags=["registry"])
     router.include_router(search.routes(finder))
-    for part in (children,):
-        router.include_router(part.routes(office))
+    router.include_router(children.routes(office))
     router.include_router(lifecycle.routes(keeper, acts))
     router.include_router(field.routes(rounds))
     return router

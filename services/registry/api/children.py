@@ -14,8 +14,10 @@ from pydantic import BaseModel, Field
 from services.registry.desk import Taken, VersionConflictError
 from services.registry.domain.children import Change, Conflict, Source
 from services.registry.domain.matching import Identification
+from services.registry.domain.warnings import coded
 from services.registry.merging import NotPossibleError
-from services.registry.office import NotThereError, Office
+from services.registry.office import Office
+from services.registry.seeing import NotThereError
 from services.registry.store.children import ChildRow
 from shared.contracts.errors import Violation
 from shared.contracts.registry import Candidate, ChildFacts
@@ -103,7 +105,12 @@ class Who(BaseModel):
 def routes(office: Office) -> APIRouter:
     """The routes of this part."""
     router = APIRouter()
+    _child_routes(router, office)
+    _pair_routes(router, office)
+    return router
 
+
+def _child_routes(router: APIRouter, office: Office) -> None:
     @router.post("/identify")
     async def identify(asked: Description, principal: Reader) -> Who:
         """Who a described child is. Nothing is saved."""
@@ -113,7 +120,7 @@ def routes(office: Office) -> APIRouter:
     async def register(asked: Description, principal: Editor) -> Who:
         """Register a child; where another may be the same and is not in `seen`, nothing is saved (`candidates`)."""
         with _answers():
-            done = await office.register(principal, asked.child, asked.unit, asked.seen)
+            done = await office.register(principal, coded(asked.child), asked.unit, asked.seen)
         return Who(result="registered", child_id=done.child_id) if isinstance(done, Taken) else _who(done)
 
     @router.get("/children/{child_id}")
@@ -147,6 +154,8 @@ def routes(office: Office) -> APIRouter:
         with _answers():
             await office.correct(principal, child_id, asked.child, asked.unit, asked.version, asked.reason)
 
+
+def _pair_routes(router: APIRouter, office: Office) -> None:
     @router.get("/matches")
     async def match(
         principal: Reader, passed: Annotated[int, Field(ge=0, le=10_000)] = 0, unit: UnitCode | None = None
@@ -194,8 +203,6 @@ def routes(office: Office) -> APIRouter:
         with _answers():
             return {"child_id": await office.undo_split(principal, split_id)}
 
-    return router
-
 
 @contextmanager
 def _answers() -> Iterator[None]:
@@ -209,6 +216,7 @@ def _answers() -> Iterator[None]:
 
 
 def view(row: ChildRow) -> ChildView:
+    """A child's record as the API shows it."""
     known = row.known
     return ChildView(
         child_id=row.id,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from datetime import date
 from typing import Annotated, Any
 
@@ -113,9 +114,21 @@ class LifeView(BaseModel):
     may: list[str]
 
 
+Do = Callable[[Principal, str, str, Asked, Act], Awaitable[Any]]
+
+
 def routes(keeper: Keeper, acts: Acts) -> APIRouter:
     """The routes below `children/{child_id}/life`."""
     router = APIRouter(prefix="/children/{child_id}/life")
+    do = _doing(keeper)
+    _standing_route(router, keeper)
+    _upkeep_routes(router, acts, do)
+    _closing_routes(router, acts, do)
+    return router
+
+
+def _doing(keeper: Keeper) -> Do:
+    """How an act is done for a caller, on the version of the record that it was meant for."""
 
     async def do(principal: Principal, child_id: str, name: str, asked: Asked, act: Act) -> Any:
         async def on_this_version(scope: Scope, row: ChildRow, by: str) -> Any:
@@ -130,6 +143,10 @@ def routes(keeper: Keeper, acts: Acts) -> APIRouter:
         except VersionConflictError:
             raise HTTPException(409) from None
 
+    return do
+
+
+def _standing_route(router: APIRouter, keeper: Keeper) -> None:
     @router.get("")
     async def life(child_id: str, principal: Reader) -> LifeView:
         """How a record stands. The look is logged."""
@@ -151,6 +168,8 @@ def routes(keeper: Keeper, acts: Acts) -> APIRouter:
             may=sorted(file.may),
         )
 
+
+def _upkeep_routes(router: APIRouter, acts: Acts, do: Do) -> None:
     @router.post("/check", status_code=204)
     async def check(child_id: str, asked: Asked, principal: Reader) -> None:
         """Somebody looked the record through for gaps and contradictions."""
@@ -173,6 +192,8 @@ def routes(keeper: Keeper, acts: Acts) -> APIRouter:
         """The child lives in another province."""
         await do(principal, child_id, "move-away", asked, acts.move_away(asked.on))
 
+
+def _closing_routes(router: APIRouter, acts: Acts, do: Do) -> None:
     @router.post("/die", status_code=204)
     async def die(child_id: str, asked: Death, principal: Reader) -> None:
         """The child died."""
@@ -211,5 +232,3 @@ def routes(keeper: Keeper, acts: Acts) -> APIRouter:
         except NotThereError:
             raise HTTPException(404) from None
         await do(principal, child_id, "hold", Asked(), act)
-
-    return router

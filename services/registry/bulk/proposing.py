@@ -20,8 +20,8 @@ from splink.blocking_rule_library import CustomRule
 from splink.comparison_level_library import CustomLevel, ElseLevel
 from splink.comparison_library import CustomComparison
 
-from services.registry.domain.matching import Traits, swapped
 from services.registry.domain.names import Name, plain
+from services.registry.domain.traits import Traits, swapped
 
 MEMORY: Final = "1500MB"
 _FOLDER: Final = "vongtay-pairs-"
@@ -247,7 +247,7 @@ def _both_ways(left: str, right: str, *same: str) -> list[Any]:
     return [CustomRule(f"l.{left} = r.{right}{also}"), CustomRule(f"l.{right} = r.{left}{also}")]
 
 
-# As `matching.search_keys`: two records of one child share at least one, even with a slip.
+# As `traits.search_keys`: two records of one child share at least one, even with a slip.
 _RULES: Final[list[Any]] = [
     block_on("number"),
     block_on("given", "born"),

@@ -19,8 +19,9 @@ from typing import Any, Final
 import structlog
 
 from services.registry.bulk.proposing import Workshop, sweep_away, workshop
-from services.registry.domain.matching import POSSIBLE, SURE, Match, Traits, compare
+from services.registry.domain.matching import POSSIBLE, SURE, Match, compare
 from services.registry.domain.names import Name
+from services.registry.domain.traits import Traits
 from services.registry.store import pairs, sweeps
 from services.registry.store.children import ChildRow
 from services.registry.store.sweeps import Sweep

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from services.registry.desk.adoption import Adoptions
-from services.registry.domain.lifecycle import refuse
 from services.registry.domain.names import fold
 from services.registry.domain.searching import KeptSearch
 from services.registry.store import adoption, erasing, imports, revisions, saved
 from services.registry.store import children as store
 from services.registry.store import lifecycle as lives
+from shared.contracts.errors import refuse
 from shared.contracts.registry import ChildErased
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.outbox import OutboxRow, put
@@ -45,8 +45,8 @@ async def erase(
     await _forget_searches(scope, keys, await _descriptions(scope, ids))
     await erasing.forget_imports(connection, ids, await erasing.units_of(connection, ids))
     await erasing.forget_beside(connection, ids, said)
-    await store.forget(connection, child_id)
-    await lives.forget(connection, ids, [adoptions.token(one) for one in ids], scope.now, ground, by)
+    await erasing.empty(connection, ids)
+    await erasing.forget(connection, ids, [adoptions.token(one) for one in ids], scope.now, ground, by)
     for one in ids:
         gone = await store.child(connection, one)
         if gone is None:

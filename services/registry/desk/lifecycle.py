@@ -19,12 +19,13 @@ from services.registry.desk.adoption import Adoptions
 from services.registry.desk.following import midnight, today
 from services.registry.desk.records import Desk, emit_link
 from services.registry.domain import lifecycle
-from services.registry.domain.lifecycle import Life, add_months, refuse
+from services.registry.domain.lifecycle import Life, add_months
 from services.registry.store import children as store
 from services.registry.store import lifecycle as lives
 from services.registry.store import revisions
 from services.registry.store.children import ChildRow
 from shared.contracts.base import Contract
+from shared.contracts.errors import refuse
 from shared.contracts.registry import (
     ChildAdopted,
     ChildAgedOut,
@@ -43,7 +44,7 @@ from shared.contracts.vocabulary import ChildDescription
 from shared.database import is_passing
 from shared.messaging.router import Scope
 from shared.privacy import Keys
-from shared.reference.calendar import LOCAL
+from shared.reference.calendar import local_day
 from shared.reference.keeping import Keeping
 from shared.reference.terms import Terms
 
@@ -100,7 +101,7 @@ class Lifecycle:
 
         Raises: `Rejected` where the record is closed, was verified on a later day, or the method is none of the list.
         """
-        on = at.astimezone(LOCAL).date()
+        on = local_day(at)
         periods = self.rules.periods.on(on)
         if sample_id is None and method not in periods.methods:
             raise refuse("method", "method-unknown", "Chọn cách xác minh.", "Choose how it was verified.")

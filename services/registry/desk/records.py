@@ -33,16 +33,13 @@ from services.registry.domain.matching import (
     POSSIBLE,
     Identification,
     Match,
-    Traits,
-    blocking_keys,
-    claim_keys,
     compare,
     identify,
     is_another,
-    search_keys,
-    traits_of,
+    is_called_like,
 )
-from services.registry.domain.names import Likeness, compare_names
+from services.registry.domain.recorded import left_record
+from services.registry.domain.traits import Traits, blocking_keys, claim_keys, search_keys, traits_of
 from services.registry.store import children as store
 from services.registry.store import imports, pairs, revisions
 from services.registry.store.children import ChildRow, Observation
@@ -123,7 +120,7 @@ class Desk:
         # another; that there is one is shown to nobody. Under the new name it is the new record's, begun or not.
         closed = identify(
             wanted,
-            ((row.id, [row.traits]) for row in rows if row.status == "adopted" and _is_called_like(wanted, row.traits)),
+            ((row.id, [row.traits]) for row in rows if row.status == "adopted" and is_called_like(wanted, row.traits)),
         )
         return Identification(closed.sure, ())
 
@@ -441,7 +438,7 @@ class Desk:
         if row.known.status == "withdrawn":
             # Somebody said that the record was none; the source says again, otherwise, that there is a child.
             return await self._place(scope, said, wanted, await self.identify(scope, wanted), actor)
-        if row.status == "adopted" and not _is_called_like(wanted, row.traits):
+        if row.status == "adopted" and not is_called_like(wanted, row.traits):
             # The source knows the child by its new name. Under one id its record would tie the two records together.
             told = self._keys.blind(b"adopted record", said.record_id.encode())
             apart = replace(said, record_id=str(UUID(bytes=told)), sequence=1, probability=None)
@@ -471,16 +468,6 @@ class Desk:
         await self.refresh(scope, row, actor, said.as_of)
         await emit_link(scope, row.id, left)
         return taken
-
-
-def _is_called_like(one: Traits, other: Traits) -> bool:
-    """Whether two are known by one name, slips of the pen aside."""
-    return compare_names(one.name, other.name) >= Likeness.SLIP
-
-
-def left_record(record_id: str, sequence: int) -> str:
-    """The id under which stays what a record said, at a number, before its source gave the record to another child."""
-    return stable_id("left", record_id, str(sequence))
 
 
 async def _counted(scope: Scope, said: Statement) -> Statement:

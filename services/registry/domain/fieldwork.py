@@ -10,12 +10,13 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
 from services.registry.domain.children import Known
+from services.registry.domain.dates import read_birth, written_birth
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import ChildDescription, Person
 from shared.reference.terms import Terms
@@ -35,9 +36,6 @@ ASKED: Final[tuple[Asked, ...]] = (
 # Where "wrong" without what is right says something: there is none any more.
 MAY_END: Final = frozenset({"carers", "address", "school", "grade", "circumstances"})
 _PARTS: Final = ("name", "relation", "phone")
-_DAY: Final = re.compile(r"(\d{1,2})[/.\- ](\d{1,2})[/.\- ](\d{4})")
-_MONTH: Final = re.compile(r"(\d{1,2})[/.\- ](\d{4})")
-_YEAR: Final = re.compile(r"\d{4}")
 # Clocks that are off by less are taken at their word.
 _CLOCK_SLACK: Final = timedelta(minutes=2)
 
@@ -65,7 +63,7 @@ def texts_of(known: Known) -> dict[Asked, str]:
     found: dict[Asked, str] = {
         name: getattr(child, name) or "" for name in ("name", "hamlet", "address", "school", "grade")
     }
-    found["birth_date"] = _born(child)
+    found["birth_date"] = written_birth(child)
     found["carers"] = "\n".join(
         ", ".join(part for part in (getattr(carer, name) for name in _PARTS) if part) for carer in child.carers
     )
@@ -130,7 +128,7 @@ def corrected(known: ChildDescription, fixes: Mapping[Asked, str]) -> ChildDescr
     for name, text in fixes.items():
         if name == "birth_date":
             try:
-                changes |= read_birth(text)
+                changes["birth_date"], changes["birth_precision"] = read_birth(text)
             except ValueError:
                 wrong.append(_BAD_BIRTH)
         elif name == "carers":
@@ -157,20 +155,6 @@ def circumstances_of(text: str) -> frozenset[str]:
     return codes
 
 
-def read_birth(text: str) -> dict[str, Any]:
-    """dd/mm/yyyy, mm/yyyy or yyyy. Raises ValueError."""
-    text = text.strip()
-    if match := _DAY.fullmatch(text):
-        day, month, year = map(int, match.groups())
-        return {"birth_date": date(year, month, day), "birth_precision": None}
-    if match := _MONTH.fullmatch(text):
-        month, year = map(int, match.groups())
-        return {"birth_date": date(year, month, 1), "birth_precision": "month"}
-    if _YEAR.fullmatch(text):
-        return {"birth_date": date(int(text), 1, 1), "birth_precision": "year"}
-    raise ValueError("no date")
-
-
 def moment(given_at: datetime, sent_at: datetime, listed_at: datetime, received_at: datetime) -> datetime:
     """When an answer was given, by our clock: the phone's own may be wrong by any amount.
 
@@ -186,15 +170,6 @@ def plain(text: str) -> str:
     """A text for comparing: one way to write each letter, no needless space."""
     lines = (" ".join(line.split()) for line in unicodedata.normalize("NFC", text).splitlines())
     return "\n".join(line for line in lines if line)
-
-
-def _born(child: ChildDescription) -> str:
-    born = child.birth_date
-    if born is None:
-        return ""
-    if child.birth_precision == "year":
-        return str(born.year)
-    return f"{born:%m/%Y}" if child.birth_precision == "month" else f"{born:%d/%m/%Y}"
 
 
 def _carers(text: str, known: list[Person]) -> list[Person]:

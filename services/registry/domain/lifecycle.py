@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from services.registry.domain.children import ADULT_AGE, Known
-from shared.contracts.errors import Rejected, Violation
+from shared.contracts.errors import Rejected, refuse
 from shared.contracts.vocabulary import ChildDescription, RecordState, RecordStatus, age_on
 from shared.reference.keeping import Periods
 
@@ -36,11 +36,6 @@ class Life:
     def kept_up(self) -> bool:
         """Whether it is the record of a child of the province today."""
         return self.status == "active"
-
-
-def refuse(field: str, rule: str, vi: str, en: str) -> Rejected:
-    """A refusal of one rule, to be raised."""
-    return Rejected([Violation(field, rule, vi, en)])
 
 
 def check(life: Life, on: date) -> Life:
@@ -243,6 +238,11 @@ def add_months(day: date, months: int) -> date:
     year = day.year + years
     last = (date(year + (month == 11), (month + 1) % 12 + 1, 1) - timedelta(days=1)).day
     return date(year, month + 1, min(day.day, last))
+
+
+def next_month(day: date) -> date:
+    """The first day of the month after."""
+    return add_months(day.replace(day=1), 1)
 
 
 def _closed(life: Life, status: RecordStatus) -> Life:

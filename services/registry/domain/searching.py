@@ -17,9 +17,9 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from services.registry.domain.matching import swapped
 from services.registry.domain.names import Name, cleaned, is_syllable, name_of, person
 from services.registry.domain.slips import cost
+from services.registry.domain.traits import swapped
 from shared.contracts.vocabulary import RecordState
 from shared.reference.text import fold
 

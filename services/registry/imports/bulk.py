@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.desk import Desk
 from services.registry.domain.children import Statement
-from services.registry.domain.matching import Traits
+from services.registry.domain.traits import Traits
 from services.registry.store.chunk import Chunk
 from services.registry.store.nearby import Memory
 from shared.messaging.router import Scope
@@ -45,14 +45,16 @@ async def take_over(
     actor: str,
     memory: Memory,
     rehearsal: bool = False,
+    wanted: Sequence[Traits] | None = None,
 ) -> list[Outcome]:
     """Record each of the statements, in their order, within the transaction.
 
     Args:
         actor: for the children's history. memory: of the whole import. rehearsal: only say what would become of them.
+        wanted: the statements' traits, where they were worked out before.
     """
     chunk = Chunk(connection, now, memory, rehearsal=rehearsal)
-    await chunk.load(said)
+    await chunk.load(said, wanted)
     many = ManyKeys(keys, connection)
     await many.find([f"child/{child_id}" for child_id in chunk.kids()])
     desk = Desk(many)

@@ -14,8 +14,10 @@ from typing import Any
 
 from fastapi import Request
 
+from services.registry.domain.dates import read_day
 from services.registry.imports.reading import sealed_file
-from services.registry.office import NotThereError, Office, is_id, units_of
+from services.registry.office import Office, units_of
+from services.registry.seeing import NotThereError, is_id
 from services.registry.settings import RegistrySettings
 from services.registry.store import finding
 from services.registry.store import imports as store
@@ -245,8 +247,7 @@ def _date(text: str) -> date | None:
     if not text.strip():
         return None
     try:
-        day, month, year = (int(part) for part in text.strip().split("/"))
-        return date(year, month, day)
+        return read_day(text)
     except ValueError:
         raise Rejected([_AS_OF]) from None
 

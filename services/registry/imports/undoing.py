@@ -16,10 +16,10 @@ import orjson
 from sqlalchemy import Row
 
 from services.registry.desk import Desk, emit_link, today
-from services.registry.desk.records import left_record
 from services.registry.domain.children import Statement
-from services.registry.domain.matching import blocking_keys, traits_of
 from services.registry.domain.names import fold
+from services.registry.domain.recorded import left_record
+from services.registry.domain.traits import blocking_keys, traits_of
 from services.registry.store import children as store
 from services.registry.store import imports, revisions
 from services.registry.store.children import ChildRow

@@ -21,6 +21,7 @@ import asyncpg
 import orjson
 import structlog
 
+from services.registry.imports.ahead import COLLECT
 from services.registry.imports.jobs import Jobs
 from services.registry.store import imports as store
 from shared.database import Database
@@ -35,8 +36,6 @@ _LOG = structlog.get_logger(__name__)
 _LOCKS = 7_316_005
 _LOOK_SECONDS = 2.0
 _ATTEMPTS = 3
-# A chunk makes hundreds of thousands of objects and next to no cycles: looking for them is a fifth of its time.
-_COLLECT = (50_000, 20, 20)
 _MODULE = "services.registry.imports.worker"
 
 
@@ -120,7 +119,7 @@ class Importing:
 
 async def work(orders: dict[str, str], clock: Clock) -> None:
     """Do what one import waits for, unless another process is at it."""
-    gc.set_threshold(*_COLLECT)
+    gc.set_threshold(*COLLECT)
     if orders["reference"]:
         lay_over(Path(orders["reference"]))
     keys = Keys(base64.b64decode(orders["master"]), PlatformKey(base64.b64decode(orders["platform"])))

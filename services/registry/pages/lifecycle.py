@@ -12,13 +12,14 @@ from starlette.responses import RedirectResponse, Response
 from services.registry import forms, views
 from services.registry.acts import Act, Acts
 from services.registry.desk import VersionConflictError
+from services.registry.domain.children import is_said
 from services.registry.keeper import PAGE
-from services.registry.pages.room import Reader, Room, form_of
+from services.registry.pages.room import Reader, Room
 from services.registry.seeing import NotThereError
-from services.registry.store.children import ChildRow
 from services.registry.store.lifecycle import WorkList
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Permission, Principal
+from shared.web.forms import chosen_in, form_of
 
 _LISTS: Sequence[WorkList] = get_args(WorkList)
 _MOST_PASSED = 100_000
@@ -87,7 +88,7 @@ class LifePages:
         if name == "check":
             return acts.check()
         if name == "verify":
-            confirmed = [str(field) for field in (await request.form()).getlist("confirmed")]
+            confirmed = await chosen_in(request, "confirmed")
             return acts.verify(forms.read_date(values, "on"), values.get("method", ""), confirmed)
         if name == "move":
             return acts.move(values.get("unit", ""))
@@ -100,7 +101,7 @@ class LifePages:
         if name == "return":
             return acts.come_back(note)
         if name == "adopt":
-            carried = sorted({str(code) for code in (await request.form()).getlist("carried")})
+            carried = sorted({*await chosen_in(request, "carried")})
             new = forms.read_child(values, values.get("unit")).description
             return acts.adopt(forms.read_date(values, "on"), new, values.get("unit", ""), carried)
         if name == "erase":
@@ -147,7 +148,7 @@ class LifePages:
             "registry/life.html",
             file=file,
             known=file.row.known,
-            age=views.age(file.row.known.description, file.today),
+            age=views.age(file.row.known, file.today),
             values=values or {},
             violations=violations,
             revealed=revealed,
@@ -155,12 +156,8 @@ class LifePages:
             adoption=rules.adoption.on(file.today),
             erasure=rules.erasure.on(file.today),
             unit_options=self.room.unit_options(None),
-            fields=[name for name in views.FIELDS if _is_known(file.row, name)],
+            fields=[name for name in views.FIELDS if is_said(file.row.known.value(name))],
         )
-
-
-def _is_known(row: ChildRow, name: str) -> bool:
-    return row.known.value(name) not in (None, "", "unknown", [])
 
 
 def routes(room: Room) -> APIRouter:

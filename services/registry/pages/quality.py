@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -15,7 +15,7 @@ from services.registry.inspector import NOWHERE, CommuneLine
 from services.registry.pages.room import Reader, Room
 from services.registry.seeing import NotThereError
 from shared.identity import Permission
-from shared.reference.quality import KINDS, Quality, Rule
+from shared.reference.quality import KINDS, Rule
 from shared.web.charts import sparkline
 from shared.web.i18n import name_key
 
@@ -62,7 +62,6 @@ class QualityPages:
             in_address=unit_in(wanted),
             kinds=KINDS,
             several=len(own) > 1,
-            points=Quality.load().points(date.max),
         )
 
     async def _province(self, request: Request, principal: Reader, sort: str) -> Response:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from datetime import date
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -14,12 +13,12 @@ from services.registry import forms, search_form
 from services.registry.desk import Taken, VersionConflictError
 from services.registry.domain.children import refusals
 from services.registry.domain.warnings import warnings
-from services.registry.office import is_id
-from services.registry.pages.room import Editor, Room, form_of
+from services.registry.pages.room import Editor, Room
+from services.registry.seeing import is_id
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import ChildDescription
 from shared.identity import Principal
-from shared.reference.calendar import LOCAL
+from shared.web.forms import form_of, number_in
 from shared.web.pages import language_of
 
 _MORE = "more-carers"
@@ -96,7 +95,7 @@ class RegisterPages:
         try:
             unit = values["unit"] if values.get("unit") in self.room.units.codes() else file.row.known.unit
             wanted, reason = self._wanted(values, known)
-            version = forms.whole_number(values.get("version", ""))
+            version = number_in(values.get("version", "")) or 0
             await self.room.office.correct(principal, file.row.id, wanted, unit, version, reason)
         except Rejected as rejected:
             violations = rejected.violations
@@ -128,7 +127,7 @@ class RegisterPages:
         """A new child as the form has it. Raises `Rejected` with everything that is wrong at once."""
         description, wrong = _read(values)
         if description is not None:
-            wrong += refusals(description, self._today(), self._today())
+            wrong += refusals(description, self.room.today(), self.room.today())
         unit = None
         try:
             unit = self.room.unit(principal, values)
@@ -160,10 +159,7 @@ class RegisterPages:
         description, _ = _read(values)
         if description is None:
             return defaultdict(str)
-        return _said(warnings(description, self._today()), language)
-
-    def _today(self) -> date:
-        return self.room.pages.clock().astimezone(LOCAL).date()
+        return _said(warnings(description, self.room.today()), language)
 
     def _form(
         self,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
@@ -14,10 +15,12 @@ from services.registry import views
 from services.registry.finder import Finder
 from services.registry.inspector import Inspector
 from services.registry.keeper import Keeper
-from services.registry.office import ChildFile, NotThereError, Office, is_id
+from services.registry.office import ChildFile, Office
 from services.registry.rounds import Rounds
+from services.registry.seeing import NotThereError, is_id
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Permission, Principal, identity_of, permit
+from shared.reference.calendar import local_day
 from shared.reference.units import Units
 from shared.web.i18n import name_key
 from shared.web.pages import Pages, language_of
@@ -73,6 +76,10 @@ class Room:
             **context,
         )
 
+    def today(self) -> date:
+        """The day in the province."""
+        return local_day(self.pages.clock())
+
     def unit(self, principal: Principal, values: Mapping[str, str]) -> str | None:
         """The commune a form names, among those of the person. Raises `Rejected`."""
         allowed = [code for code, _ in self.unit_options(principal)]
@@ -95,11 +102,6 @@ class Room:
             return await self.office.child(principal, child_id)
         except NotThereError:
             raise HTTPException(404) from None
-
-
-async def form_of(request: Request) -> dict[str, str]:
-    """The text fields of a form that was sent."""
-    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
 
 
 def id_in(request: Request, name: str) -> str | None:

@@ -16,9 +16,10 @@ import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.names import fold
 from services.registry.domain.searching import NUMBER_DIGITS, PAGE, Group, Wanted, code_of, score, steps
-from services.registry.store.children import CHILD_COLUMNS, ChildRow, child_of
+from services.registry.store.children import CHILD_COLUMNS, RECORD_COLUMNS, ChildRow, child_of, record_of
 
 # So many of the likeliest are put in order, which is what can be turned over; beyond it one has to say more.
 REACH: Final = 120
@@ -45,7 +46,7 @@ SELECT (SELECT json_agg(json_build_array(unit, birth_year, n))
 class Sight:
     """What somebody may not find: records of these statuses, and these children."""
 
-    hidden: Collection[str] = ("withdrawn", "erased", "adopted")
+    hidden: Collection[str] = HIDDEN
     without: Collection[str] = ()
 
 
@@ -202,6 +203,27 @@ async def looked_at(connection: AsyncConnection, who: str, limit: int) -> list[C
     return [child_of(row) for row in rows]
 
 
+async def contradicted(
+    connection: AsyncConnection, units: Collection[str] | None, passed: int, limit: int
+) -> list[ChildRow]:
+    """Children whose sources contradict each other, those waiting longest first; none whose record is hidden.
+
+    Args:
+        units: None for all.
+    """
+    where = "" if units is None else "AND unit = ANY(CAST(:units AS text[]))"
+    rows = await connection.execute(
+        text(
+            f"""SELECT {RECORD_COLUMNS} FROM child WHERE conflicts <> '[]' AND merged_into IS NULL
+                AND status <> ALL(CAST(:hidden AS text[])) {where}
+                ORDER BY changed_at, id LIMIT :limit OFFSET :passed"""
+        ),
+        {"limit": limit, "passed": passed, "hidden": sorted(HIDDEN)}
+        | ({} if units is None else {"units": list(units)}),
+    )
+    return [record_of(row) for row in rows]
+
+
 async def log_access(
     connection: AsyncConnection, now: datetime, who: str, act: str, child_id: str | None = None, **detail: object
 ) -> None:
@@ -212,6 +234,19 @@ async def log_access(
                VALUES (:now, :who, :act, CAST(:child_id AS uuid), CAST(:detail AS jsonb))"""
         ),
         {"now": now, "who": who, "act": act, "child_id": child_id, "detail": orjson.dumps(detail).decode()},
+    )
+
+
+async def log_children(
+    connection: AsyncConnection, now: datetime, who: str, act: str, child_ids: Collection[str], **detail: object
+) -> None:
+    """The same of many children at once, each by itself."""
+    await connection.execute(
+        text(
+            """INSERT INTO access (at, who, act, child_id, detail)
+               SELECT :now, :who, :act, id, CAST(:detail AS jsonb) FROM unnest(CAST(:ids AS uuid[])) AS t(id)"""
+        ),
+        {"now": now, "who": who, "act": act, "ids": list(child_ids), "detail": orjson.dumps(detail).decode()},
     )
 
 

@@ -353,14 +353,3 @@ async def mark_split_undone(connection: AsyncConnection, split_id: str, now: dat
         text("UPDATE split SET undone_at = :now, undone_by = :by WHERE id = CAST(:id AS uuid)"),
         {"now": now, "by": by, "id": split_id},
     )
-
-
-async def cases_of(connection: AsyncConnection, children: Sequence[str]) -> list[tuple[str, str]]:
-    """Cases that were answered by one of the children, each with which."""
-    rows = await connection.execute(
-        text(
-            "SELECT case_id, child_id FROM identification WHERE child_id = ANY(CAST(:ids AS uuid[])) ORDER BY case_id"
-        ),
-        {"ids": list(children)},
-    )
-    return [(row.case_id, str(row.child_id)) for row in rows]

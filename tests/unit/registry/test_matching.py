@@ -11,19 +11,9 @@ import pytest
 import rosters
 
 from services.registry.domain.children import refusals
-from services.registry.domain.matching import (
-    POSSIBLE,
-    SURE,
-    Identification,
-    Traits,
-    blocking_keys,
-    claim_keys,
-    compare,
-    identify,
-    search_keys,
-    traits_of,
-)
+from services.registry.domain.matching import POSSIBLE, SURE, Identification, compare, identify
 from services.registry.domain.names import Likeness, compare_given, compare_names, fold, name_of
+from services.registry.domain.traits import Traits, blocking_keys, claim_keys, search_keys, traits_of
 from shared.contracts.vocabulary import ChildDescription, Person
 
 DAY = date(2026, 10, 31)
