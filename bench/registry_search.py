@@ -216,12 +216,15 @@ async def _ceiling(connection: AsyncConnection, asked: Sequence[Asked]) -> float
     for one in asked:
         key = (one.condition, *one.values.values())
         if key not in scopes:
+            # A mother's children are looked up, a year's and a commune's are read.
+            mother = [f"m:{word}" for word in one.values.get("mother", "").split()]
+            looked_up = f"AND {finding.WORDS} @> CAST(:words AS text[])" if mother else ""
             names = await connection.execute(
                 text(
                     f"""SELECT description->>'name' AS name, count(*) AS count FROM child
-                        WHERE merged_into IS NULL AND {one.condition} GROUP BY 1"""
+                        WHERE merged_into IS NULL AND {one.condition} {looked_up} GROUP BY 1"""
                 ),
-                dict(one.values),
+                {**one.values, "words": mother} if mother else dict(one.values),
             )
             scopes[key] = Scope([(row.name, row.count) for row in names])
         reached += ceiling(one.typed.name, one.child.name, scopes[key], _SHOWN)
