@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
-
-from services.registry.desk import ZONE
 from services.registry.store import cases
 from services.registry.store.cases import Service
 from shared.contracts.cases import (
@@ -20,6 +17,7 @@ from shared.contracts.cases import (
     ChildUnlinked,
 )
 from shared.messaging.router import Received, Router, Scope
+from shared.reference.calendar import local_day
 
 _FOLLOWED: tuple[type[CaseEvent], ...] = (
     CaseOpened,
@@ -39,7 +37,7 @@ def follow_cases(router: Router) -> None:
     async def on_case(received: Received[CaseEvent], scope: Scope) -> None:
         data = received.data
         await cases.follow(
-            scope.connection, data.case_id, received.event.sequence or 0, data.facts, _day(received.event.time)
+            scope.connection, data.case_id, received.event.sequence or 0, data.facts, local_day(received.event.time)
         )
 
     for model in _FOLLOWED:
@@ -49,11 +47,7 @@ def follow_cases(router: Router) -> None:
     async def on_service(received: Received[CaseServiceProvided], scope: Scope) -> None:
         data = received.data
         await cases.follow(
-            scope.connection, data.case_id, received.event.sequence or 0, data.facts, _day(received.event.time)
+            scope.connection, data.case_id, received.event.sequence or 0, data.facts, local_day(received.event.time)
         )
         given = Service(data.service, data.provided_on, data.service_sector)
         await cases.put_service(scope.connection, data.service_id, data.case_id, given)
-
-
-def _day(moment: datetime) -> date:
-    return moment.astimezone(ZONE).date()

@@ -102,6 +102,11 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
             away = Violation("kafka", "try-again", "Kafka tạm thời không trả lời.", "Kafka does not answer.")
             return JSONResponse({"violations": [away.as_dict()]}, 503, {"Retry-After": "5"})
 
+    _rebuild_routes(router, rebuild)
+    return router
+
+
+def _rebuild_routes(router: APIRouter, rebuild: Rebuild) -> None:
     @router.post("/ops/rebuild")
     async def start_rebuild(_operator: Operator) -> dict[str, Any]:
         """Begin counting everything anew beside the live figures; the state of the one that runs where one does."""
@@ -111,5 +116,3 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
     async def rebuild_state(_operator: Operator) -> dict[str, Any]:
         """How far the rebuild is, or what the last one found."""
         return await rebuild.state()
-
-    return router

@@ -37,7 +37,7 @@ from shared.contracts.cases import (
     TeamRequested,
 )
 from shared.contracts.envelope import Envelope
-from shared.contracts.registry import ChildRegistered
+from shared.contracts.registry import ChildRegistered, QualityMeasured, VerificationDigest
 from shared.identity import ALL_UNITS, Principal, Role
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -72,6 +72,18 @@ BOX = SealedBox(sealed="A256GCM", kid="child/1", text="c2VhbGVk")
 def happening(data: Contract) -> domain.Happening:
     event = Envelope("e1", "/services/cases", data.TYPE, "s1", NOW, b"{}")
     return domain.happening_of(event, data, "m1")
+
+
+@pytest.mark.parametrize("due", [0, 7])
+def test_how_many_records_are_due_is_no_moment(due: int) -> None:
+    day = {"unit": "05443", "on": "2026-11-25", "due": due}
+    for data in (
+        VerificationDigest.model_validate({**day, "newly_due": due}),
+        QualityMeasured.model_validate({**day, "children": 9, "verified": 1, "score": 80.5}),
+    ):
+        told = happening(data)
+        assert told.due is None
+        assert b'"due"' not in domain.payload_of(told, "Phú Lương", "https://vongtay.example")
 
 
 def missed() -> DeadlineMissed:
