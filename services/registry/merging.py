@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final
 
 from services.registry.desk import Desk, emit_link, quality, today
+from services.registry.desk.support import settle_support
 from services.registry.domain import lifecycle
 from services.registry.domain.children import Statement
 from services.registry.domain.matching import Match, compare
@@ -101,6 +102,7 @@ async def merge(
         await emit_link(scope, kept.id, later)
     await imports.follow(connection, [said.record_id for said in moved], gone.id, kept.id)
     await _settle_pairs(scope, kept.id, gone.id, by)
+    await settle_support(scope, kept.id)
     await quality.settle(scope, kept.id, gone.id)
     for child_id in (kept.id, gone.id):
         await store.add_history(connection, child_id, scope.now, "merged", by, kept=kept.id, gone=gone.id)
@@ -123,6 +125,7 @@ async def undo(scope: Scope, desk: Desk, merge_id: str, by: str) -> str:
     await pairs.point(connection, found.gone, child_id, scope.now)
     await _return(scope, found)
     await pairs.mark_undone(connection, merge_id, scope.now, by)
+    await settle_support(scope, found.kept, child_id)
     if found.pair_id is not None:
         await pairs.decide_pair(connection, found.pair_id, "different", scope.now, by)
     return child_id

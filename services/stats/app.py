@@ -6,15 +6,19 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
+from services.stats.agencies import routes
 from services.stats.api.figures import api_routes
 from services.stats.handlers import TOPICS, Counting
 from services.stats.indicators import Indicators
 from services.stats.pages.board import BoardPages
 from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
+from services.stats.recording import TOPICS as HISTORY_TOPICS
+from services.stats.recording import Pace, Recording
+from services.stats.upkeep import Upkeep
 from services.stats.watching import Board
-from shared.messaging.router import Router
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
+from shared.reference.indicators import Indicators as ReferenceIndicators
 from shared.reference.units import Units
 from shared.web.pages import Pages
 
@@ -27,16 +31,27 @@ def build(context: ServiceContext) -> ServiceApp:
         "services.stats", unit_names=units.names(), clock=clock, cache_dir=context.settings.data_dir / "cache"
     )
     counting = Counting(database, context.keys, clock)
+    pace = Pace()
+    recording = Recording(database, context.keys, clock, pace=pace)
     board = Board(database, pages, clock, units.codes())
     rebuild = Rebuild(database, context.keys, context.settings, clock)
+    upkeep = Upkeep(database, clock)
     router = APIRouter()
-    router.include_router(api_routes(database, clock, Progress(database, context.settings), rebuild))
+    router.include_router(api_routes(database, clock, Progress(database, context.settings), rebuild, upkeep))
     router.include_router(BoardPages(board, pages, units.codes()).router)
     return ServiceApp(
         router=router,
         pages=pages,
-        messaging=Router("stats"),
+        messaging=routes(units, ReferenceIndicators.load()),
         migrations=Path(__file__).parent / "migrations",
-        background=[board.live_board, Indicators(database, clock).say_indicators, rebuild.rebuild_when_asked],
-        batches=[BatchConsumer("stats", TOPICS, counting.read, counting.handle)],
+        background=[
+            board.live_board,
+            Indicators(database, clock).say_indicators,
+            rebuild.rebuild_when_asked,
+            upkeep.look_after_figures,
+        ],
+        batches=[
+            BatchConsumer("stats", TOPICS, counting.read, pace.watched(counting.handle)),
+            BatchConsumer("stats-history", HISTORY_TOPICS, recording.read, recording.handle),
+        ],
     )

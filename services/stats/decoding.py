@@ -273,6 +273,8 @@ _CHILD = (
     registry.ChildMoved,
     registry.CircumstanceStarted,
     registry.CircumstanceEnded,
+    registry.SupportStarted,
+    registry.SupportEnded,
     registry.ChildSplit,
     registry.ChildChecked,
     registry.ChildVerified,

@@ -7,7 +7,7 @@ crashes between the commit and the offset change nothing. It must never skip a r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -160,6 +160,24 @@ async def apply(
     return Changed(moved, tuple(batch.broken), new_cells)
 
 
+async def divide(
+    records: Sequence[Record],
+    error: Exception,
+    count: Callable[[Sequence[Record]], Awaitable[None]],
+    bury: Callable[[Broken], Awaitable[None]],
+) -> None:
+    """Find the record with which the database cannot live by halving, so that it costs the others nothing."""
+    if len(records) > 1:
+        middle = len(records) // 2
+        await count(records[:middle])
+        await count(records[middle:])
+        return
+    # The exception's type only: its text may quote what it was given.
+    _LOG.error("stats.record.buried", topic=records[0].topic, offset=records[0].offset, reason=type(error).__name__)
+    unstorable = Violation("data", "unstorable", "Không lưu được nội dung.", "The content cannot be stored.")
+    await bury(Broken(records[0], (unstorable,)))
+
+
 class Counting:
     """Applies batches to the live statistics, or to those being rebuilt: what a consumer calls.
 
@@ -189,23 +207,11 @@ class Counting:
         except Exception as error:
             if is_passing(error):
                 raise
-            await self._divide(batch.records, error)
+            await divide(batch.records, error, self.count, lambda broken: self._commit(None, (broken,)))
 
     async def count(self, records: Sequence[Record]) -> None:
         """Read and handle."""
         await self.handle(await self.read(records))
-
-    async def _divide(self, records: Sequence[Record], error: Exception) -> None:
-        """Find the record with which the database cannot live by halving, so that it costs the others nothing."""
-        if len(records) > 1:
-            middle = len(records) // 2
-            await self.count(records[:middle])
-            await self.count(records[middle:])
-            return
-        # The exception's type only: its text may quote what it was given.
-        _LOG.error("stats.record.buried", topic=records[0].topic, offset=records[0].offset, reason=type(error).__name__)
-        unstorable = Violation("data", "unstorable", "Không lưu được nội dung.", "The content cannot be stored.")
-        await self._commit(None, (Broken(records[0], (unstorable,)),))
 
     async def _commit(self, batch: Batch | None, broken: Sequence[Broken]) -> None:
         async with self._database.transaction() as connection:

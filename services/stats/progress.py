@@ -6,7 +6,7 @@ It must never join a consumer group: asking does not move anybody's work.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -91,12 +91,12 @@ class Progress:
             return {(row.topic, row.partition): (row.offset, row.time) for row in rows}
 
 
-async def partitions_of(settings: Settings) -> list[TopicPartition]:
-    """All partitions of the topics that are counted, those that exist, in their order."""
+async def partitions_of(settings: Settings, topics: Sequence[str] = TOPICS) -> list[TopicPartition]:
+    """All partitions of topics (those that are counted), those that exist, in their order."""
     admin = AIOKafkaAdminClient(**client_options(settings))
     await admin.start()
     try:
-        described = await admin.describe_topics([settings.topic_prefix + topic for topic in TOPICS])
+        described = await admin.describe_topics([settings.topic_prefix + topic for topic in topics])
     finally:
         await admin.close()
     return sorted(

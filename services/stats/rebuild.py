@@ -1,15 +1,18 @@
-"""Counts everything anew from the topics' beginning, in tables beside the live ones, and swaps them in one transaction.
+"""Counts everything anew from the topics' beginning, in tables beside the live ones, and swaps them in one transaction:
+the board's figures and history, each as far as it is counted.
 
 Live figures are served and counted all the while. A rebuild that dies leaves them as they are: its tables are nobody's
-until the swap. It must never pass over a record that the live figures hold, nor swap before it holds them all.
+until the swap. It must never pass over a record that the live figures hold, nor swap before it holds them all. Where
+Kafka has let go of the first events it begins with the last snapshot, and counts what came since.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
-from typing import Any, Final
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 import asyncpg
 import orjson
@@ -20,12 +23,18 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.cells import KINDS
-from services.stats.handlers import Counting
+from services.stats.domain.measures import COLUMNS, MEASURE_BITS, Measure
+from services.stats.handlers import TOPICS, Counting
 from services.stats.progress import partitions_of
-from services.stats.store.cube import CHANNEL, COUNTED, LIVE, Ledger
+from services.stats.recording import TOPICS as HISTORY_TOPICS
+from services.stats.recording import Recording
+from services.stats.store import snapshots
+from services.stats.store.chronicle import HISTORY_PROGRESS, RECORDED, Chronicle
+from services.stats.store.cube import CHANNEL, COUNTED, LIVE, PROGRESS, Ledger
 from shared.database import Database
 from shared.messaging.consumer import record_of
 from shared.messaging.kafka import client_options
+from shared.messaging.processing import Record
 from shared.messaging.router import Clock
 from shared.messaging.waiting import either
 from shared.privacy import Keys
@@ -42,6 +51,7 @@ _STATE_SECONDS: Final = 0.5
 _SWAP_SECONDS: Final = 5.0
 _MAX_DIFFERENCES: Final = 500
 _KIND_WORDS: Final = {int(kind): word for word, kind in KINDS.items()}
+_TABLES: Final = (*COUNTED, *RECORDED)
 Position = tuple[str, int]
 
 
@@ -135,7 +145,22 @@ class Rebuild:
     async def _count_and_swap(self, stop: asyncio.Event) -> None:
         await self._say(state="running")
         await self._make_shadow()
-        counting = Counting(self._database, self._keys, self._clock, ledger=Ledger(_SHADOW), buries=False)
+        parts = (self._database, self._keys, self._clock)
+        counting = Counting(*parts, ledger=Ledger(_SHADOW), buries=False)
+        recording = Recording(*parts, chronicle=Chronicle(_SHADOW), buries=False)
+        async with AsyncExitStack() as stack:
+            lanes = _Lanes(
+                _Lane(await self._replay(stack, counting, TOPICS), PROGRESS.name),
+                _Lane(await self._replay(stack, recording, HISTORY_TOPICS), HISTORY_PROGRESS.name),
+            )
+            if not all([await lane.replay.begin() for lane in lanes]):
+                await self._begin_with_snapshot(lanes)
+            while True:
+                await self._catch_up(lanes, stop)
+                if await self._swap(lanes):
+                    return
+
+    async def _replay(self, stack: AsyncExitStack, counts: _Counts, topics: Sequence[str]) -> _Replay:
         consumer = AIOKafkaConsumer(
             **client_options(self._settings),
             enable_auto_commit=False,
@@ -143,56 +168,66 @@ class Rebuild:
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )
         await consumer.start()
-        try:
-            partitions = await partitions_of(self._settings)
-            consumer.assign(partitions)
-            replay = _Replay(consumer, partitions, counting, self._settings.topic_prefix, self.batch)
-            await replay.begin()
-            while True:
-                await self._catch_up(replay, stop)
-                if await self._swap(replay):
-                    return
-        finally:
-            await consumer.stop()
+        stack.push_async_callback(consumer.stop)
+        partitions = await partitions_of(self._settings, topics)
+        consumer.assign(partitions)
+        return _Replay(consumer, partitions, counts, self._settings.topic_prefix, self.batch)
 
-    async def _catch_up(self, replay: _Replay, stop: asyncio.Event) -> None:
+    async def _begin_with_snapshot(self, lanes: _Lanes) -> None:
+        """Raises `RebuildError` where there is none, or it ends before the first event that Kafka still has."""
+        async with self._database.transaction() as connection:
+            for lane in lanes:
+                if not lane.replay.go_on(await snapshots.positions(connection, lane.progress)):
+                    # What only the live figures still know would be lost.
+                    raise RebuildError("history-incomplete")
+            await snapshots.restore(connection, _SHADOW)
+
+    async def _catch_up(self, lanes: _Lanes, stop: asyncio.Event) -> None:
         """Count until nothing that the live figures hold is missing, following them as they go on."""
         said_at = float("-inf")
         loop = asyncio.get_running_loop()
         while True:
-            targets = await self._live_positions()
+            async with self._database.transaction() as connection:
+                targets = [await _positions(connection, lane.progress) for lane in lanes]
+            done, total = lanes.done, lanes.board.replay.total(targets[0])
             if loop.time() - said_at > _STATE_SECONDS:
                 said_at = loop.time()
-                await self._say(done=replay.done, total=replay.total(targets))
-            if replay.reached(targets):
-                await self._say(done=replay.done, total=replay.total(targets))
+                await self._say(done=min(done, total), total=total)
+            behind = [
+                (lane, wanted) for lane, wanted in zip(lanes, targets, strict=True) if not lane.replay.reached(wanted)
+            ]
+            if not behind:
+                await self._say(done=min(done, total), total=total)
                 return
             if stop.is_set():
                 raise RebuildError("stopped")
-            await replay.advance(targets)
+            for lane, wanted in behind:
+                await lane.replay.advance(wanted)
 
-    async def _swap(self, replay: _Replay) -> bool:
+    async def _swap(self, lanes: _Lanes) -> bool:
         """Stop live counting for a moment, count its last records, compare, swap. False: it took too long; go on."""
         try:
             async with asyncio.timeout(_SWAP_SECONDS), self._database.transaction() as connection:
                 await connection.execute(text("SET LOCAL lock_timeout = '2s'"))
-                names = ", ".join(f"{LIVE}.{table.name}" for table in COUNTED)
+                names = ", ".join(f"{LIVE}.{table.name}" for table in _TABLES)
                 await connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
-                targets = await _positions(connection)
-                while not replay.reached(targets):
-                    await replay.advance(targets)
+                for lane in lanes:
+                    targets = await _positions(connection, lane.progress)
+                    while not lane.replay.reached(targets):
+                        await lane.replay.advance(targets)
                 differing, differences = await _compare(connection)
-                for table in COUNTED:
+                differing_then, differences_then = await _compare_history(connection)
+                differing, differences = differing + differing_then, [*differences, *differences_then]
+                for table in _TABLES:
                     await connection.execute(text(f"DROP TABLE {LIVE}.{table.name}"))
                     await connection.execute(text(f"ALTER TABLE {_SHADOW}.{table.name} SET SCHEMA {LIVE}"))
                 await connection.execute(text(f"DROP SCHEMA {_SHADOW}"))
                 await connection.execute(
                     text(
-                        """UPDATE rebuild SET state = 'done', done = :done, total = :done, differing = :differing,
+                        """UPDATE rebuild SET state = 'done', done = total, differing = :differing,
                            differences = CAST(:differences AS jsonb), finished_at = :now"""
                     ),
                     {
-                        "done": replay.done,
                         "differing": differing,
                         "differences": orjson.dumps(differences).decode(),
                         "now": self._clock(),
@@ -203,14 +238,14 @@ class Rebuild:
             _LOG.warning("rebuild.swap.later", reason=type(error).__name__)
             await asyncio.sleep(0.2)
             return False
-        _LOG.info("rebuild.done", records=replay.done, differing=differing)
+        _LOG.info("rebuild.done", records=lanes.done, differing=differing)
         return True
 
     async def _make_shadow(self) -> None:
         async with self._database.transaction() as connection:
             await connection.execute(text(f"DROP SCHEMA IF EXISTS {_SHADOW} CASCADE"))
             await connection.execute(text(f"CREATE SCHEMA {_SHADOW}"))
-            for table in COUNTED:
+            for table in _TABLES:
                 name = f"{_SHADOW}.{table.name}"
                 await connection.execute(text(f"CREATE TABLE {name} (LIKE {LIVE}.{table.name} INCLUDING ALL)"))
                 # LIKE leaves out how full pages may be.
@@ -222,10 +257,6 @@ class Rebuild:
                 ).scalar()
                 if options:
                     await connection.execute(text(f"ALTER TABLE {name} SET ({', '.join(options)})"))
-
-    async def _live_positions(self) -> Mapping[Position, int]:
-        async with self._database.transaction() as connection:
-            return await _positions(connection)
 
     async def _is_asked(self) -> bool:
         async with self._database.transaction() as connection:
@@ -246,6 +277,37 @@ class Rebuild:
             await connection.close(timeout=5)
 
 
+class _Counts(Protocol):
+    """Whoever takes records: the board's counting, or history's."""
+
+    async def count(self, records: Sequence[Record]) -> None:
+        """Count records; one that was counted before changes nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Lane:
+    """One way of counting: what replays it, and the table that says how far the live one is."""
+
+    replay: _Replay
+    progress: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Lanes:
+    """Both ways of counting."""
+
+    board: _Lane
+    history: _Lane
+
+    def __iter__(self) -> Iterator[_Lane]:
+        yield from (self.board, self.history)
+
+    @property
+    def done(self) -> int:
+        """How many records both have counted."""
+        return min(lane.replay.done for lane in self)
+
+
 class _Replay:
     """Reads the topics from their beginning and counts each partition up to a target, never beyond it.
 
@@ -256,7 +318,7 @@ class _Replay:
         self,
         consumer: AIOKafkaConsumer,
         partitions: Sequence[TopicPartition],
-        counting: Counting,
+        counting: _Counts,
         prefix: str,
         batch: int,
     ) -> None:
@@ -270,15 +332,25 @@ class _Replay:
         self._begins: dict[Position, int] = {}
         self.done = 0
 
-    async def begin(self) -> None:
-        """Go to the beginning. Raises `RebuildError` where that is not the first record there ever was."""
+    async def begin(self) -> bool:
+        """Go to the beginning. Out: whether that is the first record there ever was."""
         begins = await self._consumer.beginning_offsets(self._partitions) if self._partitions else {}
         for partition, offset in begins.items():
             self._consumer.seek(partition, offset)
             self._begins[self._place(partition)] = self._next[self._place(partition)] = offset
-        if any(self._begins.values()):
-            # The first events are gone from Kafka: what only the live figures still know would be lost.
-            raise RebuildError("history-incomplete")
+        return not any(self._begins.values())
+
+    def go_on(self, positions: Mapping[Position, int]) -> bool:
+        """Go to where a snapshot ends. Out: whether Kafka has everything since; a partition that the snapshot does not
+        know had no record then."""
+        for partition in self._partitions:
+            place = self._place(partition)
+            first = positions.get(place, 0)
+            if first < self._begins[place]:
+                return False
+            self._consumer.seek(partition, first)
+            self._begins[place] = self._next[place] = first
+        return True
 
     def reached(self, targets: Mapping[Position, int]) -> bool:
         """Whether every record up to the targets (each the last offset that counts) is counted."""
@@ -330,8 +402,8 @@ async def _somebody_rebuilds(connection: AsyncConnection) -> bool:
     return bool((await connection.execute(held, {"lock": _LOCK})).scalar())
 
 
-async def _positions(connection: AsyncConnection) -> Mapping[Position, int]:
-    rows = await connection.execute(text(f'SELECT topic, partition, "offset" FROM {LIVE}.progress'))
+async def _positions(connection: AsyncConnection, progress: str) -> Mapping[Position, int]:
+    rows = await connection.execute(text(f'SELECT topic, partition, "offset" FROM {LIVE}.{progress}'))
     return {(row.topic, row.partition): row.offset for row in rows}
 
 
@@ -350,6 +422,28 @@ async def _compare(connection: AsyncConnection) -> tuple[int, list[dict[str, Any
     for row in found:
         words = [f"{name}={row[name]}" for name in row if name not in _NOT_SHOWN and row[name]]
         figure = " ".join([_KIND_WORDS.get(row["kind"], str(row["kind"])), *words])
+        differences.append({"figure": figure, "counted": row["counted"], "rebuilt": row["rebuilt"]})
+    return (found[0]["of"] if found else 0), differences
+
+
+async def _compare_history(connection: AsyncConnection) -> tuple[int, list[dict[str, Any]]]:
+    """The same of what history sums up for months."""
+    rows = await connection.execute(
+        text(
+            f"""SELECT c.*, first, coalesce(live.n, 0) AS counted, coalesce(anew.n, 0) AS rebuilt,
+                    count(*) OVER () AS of
+                FROM (SELECT * FROM {LIVE}.standing WHERE months = 1) AS live
+                FULL JOIN (SELECT * FROM {_SHADOW}.standing WHERE months = 1) AS anew USING (first, cell)
+                JOIN history_cell AS c ON c.id = cell
+                WHERE coalesce(live.n, 0) <> coalesce(anew.n, 0)
+                ORDER BY abs(coalesce(live.n, 0) - coalesce(anew.n, 0)) DESC, c.id, first LIMIT {_MAX_DIFFERENCES}"""
+        )
+    )
+    found = rows.mappings().all()
+    differences = []
+    for row in found:
+        words = [f"{name}={row[name]}" for name in COLUMNS if row[name]]
+        figure = " ".join([Measure(row["id"] >> MEASURE_BITS).word, f"month={row['first']:%Y-%m}", *words])
         differences.append({"figure": figure, "counted": row["counted"], "rebuilt": row["rebuilt"]})
     return (found[0]["of"] if found else 0), differences
 

@@ -123,6 +123,32 @@ class ServiceProvided(Contract):
     notes: Sealed[LongText] | None = None
 
 
+@contract("agency.activity.held", owner="stats")
+class ActivityHeld(Contract):
+    """Communication, legal education, training: what was held, for whom, and how many came. Without `unit`: for the
+    whole province. Nobody is named."""
+
+    activity: ListCode
+    audience: ListCode
+    held_on: Day
+    unit: UnitCode | None = None
+    participants: Annotated[int, Field(ge=0, le=1_000_000)]
+
+
+@contract("agency.figure.reported", owner="stats")
+class FigureReported(Contract):
+    """A figure that only a sector knows (births registered, swimmers, drop-outs): an indicator's value for a period.
+
+    `period`: `2026`, `2026-H1`, `2026-Q3`, `2026-09`, `2026-SY`. Without `unit`: of the whole province. Sent again with
+    the same source and id, it corrects what it said before.
+    """
+
+    indicator: ListCode
+    period: str = Field(max_length=12)
+    unit: UnitCode | None = None
+    value: float
+
+
 class RejectedRule(BaseModel):
     """One broken rule, in the words of both languages."""
 

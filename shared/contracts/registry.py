@@ -18,11 +18,14 @@ class ChildFacts(BaseModel):
     sex: Sex
     birth_year: int | None = None
     birth_month: int | None = None
+    # The code of the list of 1979 (121-TCTK/PPCĐ).
     ethnicity: str | None = None
     disability: bool = False
     circumstances: list[str] = Field(default_factory=list)
     state: RecordState = "collected"
     status: RecordStatus = "active"
+    # Whether a service was given in a case of the child within the last twelve months.
+    supported: bool = False
 
 
 class _ChildEvent(Contract):
@@ -69,6 +72,16 @@ class CircumstanceEnded(_ChildEvent):
 
     circumstance: str
     until: date
+
+
+@contract("registry.child.support.started")
+class SupportStarted(_ChildEvent):
+    """A service was given in a case of the child: it is supported from now."""
+
+
+@contract("registry.child.support.ended")
+class SupportEnded(_ChildEvent):
+    """The last service lies too long ago, or was not given after all: the child is supported no more."""
 
 
 @contract("registry.child.merged")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from pydantic import AwareDatetime
 
 from shared.contracts.base import Contract, contract
@@ -15,3 +17,28 @@ class IndicatorChanged(Contract):
     unit: str | None = None
     value: float
     as_of: AwareDatetime
+
+
+@contract("stats.activity.recorded")
+class ActivityRecorded(Contract):
+    """A sector's activity was taken over (first time or corrected). `unit` is empty for the whole province."""
+
+    activity_id: str
+    activity: str
+    audience: str
+    unit: str
+    sector: str
+    held_on: date
+    participants: int
+
+
+@contract("stats.figure.recorded")
+class FigureRecorded(Contract):
+    """A sector's figure was taken over (first time or corrected). `unit` is empty for the whole province."""
+
+    figure_id: str
+    indicator: str
+    unit: str
+    period: str
+    value: float
+    sector: str

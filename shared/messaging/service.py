@@ -214,7 +214,10 @@ class Service:
         topics = [OWN_TOPIC[publisher] for publisher in sorted(publishers - {"agency"})]
         if "agency" in publishers:
             topics += [f"agency.{sector}.v1" for sector in SECTORS]
-        wanted = [BatchConsumer(self.name, topics, _as_they_are, self._handle)] if topics else []
+        # Members of a group read the same topics: a service's own batches may have the plain name already.
+        taken = any(each.name == self.name for each in app.batches)
+        group = f"{self.name}-events" if taken else self.name
+        wanted = [BatchConsumer(group, topics, _as_they_are, self._handle)] if topics else []
         if app.learns_keys:
             wanted.append(BatchConsumer(f"{self.name}-keys", [KEYS_TOPIC], _as_they_are, self._learn))
         for each in (*wanted, *app.batches):

@@ -27,10 +27,12 @@ SERVICES = ("registry", "cases", "stats", "notify")
 _READS: Mapping[str, tuple[str, ...]] = {
     "registry": ("cases",),
     "cases": ("registry",),
-    "stats": ("cases", "registry"),
+    "stats": ("cases", "registry", "stats"),
     "notify": ("cases", "registry", "stats"),
 }
 _HANDLES_IDENTITY = ("registry", "cases")
+# Who answers for what agencies send: statistics take their activities and figures, and open nothing that is sealed.
+_HEARS_AGENCIES = (*_HANDLES_IDENTITY, "stats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +85,12 @@ USERS: tuple[str, ...] = (*map(service_user, SERVICES), *map(agency_user, SECTOR
 
 def _all_topics() -> Iterator[Topic]:
     identity = tuple(map(service_user, _HANDLES_IDENTITY))
+    hearing = tuple(map(service_user, _HEARS_AGENCIES))
     for sector in SECTORS:
         sender = (agency_user(sector),)
         # Inputs are kept for days only, so that nothing in them outlives an erasure.
-        yield Topic(f"agency.{sector}.v1", 3, 7, sender, identity)
-        yield Topic(f"replies.{sector}.v1", 1, 30, identity, sender)
+        yield Topic(f"agency.{sector}.v1", 3, 7, sender, hearing)
+        yield Topic(f"replies.{sector}.v1", 1, 30, hearing, sender)
     kept: Mapping[str, tuple[int, int | None]] = {"registry": (6, None), "cases": (6, None), "stats": (1, None)}
     for service in SERVICES:
         partitions, days = kept.get(service, (3, 30))

@@ -82,6 +82,13 @@ class Erasure(_InForce):
 
 
 @dataclass(frozen=True, slots=True)
+class Support(_InForce):
+    """For how many months after a service a child counts as supported."""
+
+    months: int
+
+
+@dataclass(frozen=True, slots=True)
 class Rounds(_InForce):
     """How long a phone may keep a list of children, how many one may hold, and which work lists can be taken."""
 
@@ -119,6 +126,7 @@ class Keeping:
             self.acts = Editions("acts", [Acts(**row) for row in document["acts"]])
             self.adoption = Editions("adoption", [Adoption(**row) for row in document["adoption"]])
             self.erasure = Editions("erasure", [Erasure(**row) for row in document["erasure"]])
+            self.support = Editions("support", [Support(**row) for row in document["support"]])
             self.rounds = Editions("rounds", [Rounds(**row) for row in document["rounds"]])
         except (KeyError, TypeError) as error:
             raise ReferenceDataError(f"{_FILE}: {error!r}") from None
@@ -133,6 +141,9 @@ class Keeping:
         for adoption in self.adoption:
             if not 0 < adoption.least_hours < adoption.most_hours or not adoption.purposes:
                 raise ReferenceDataError(f"{_FILE}: adoption: a span of hours and a purpose are needed")
+        for support in self.support:
+            if support.months < 1:
+                raise ReferenceDataError(f"{_FILE}: support: it lasts a month at least")
         for rounds in self.rounds:
             if rounds.keep_hours <= 0 or rounds.most_children < 1:
                 raise ReferenceDataError(f"{_FILE}: rounds: a time to keep a list and a size are needed")

@@ -4,11 +4,20 @@ No identity ever: log events carry ids, codes and exception types, and metric la
 """
 
 from shared.telemetry.logs import setup_logs
-from shared.telemetry.metrics import DEADLINE_DELAY, HANDLED, HANDLER_SECONDS, STUCK_CASES, metrics_page, show_status
+from shared.telemetry.metrics import (
+    DEADLINE_DELAY,
+    FIGURES_DIFFER,
+    HANDLED,
+    HANDLER_SECONDS,
+    STUCK_CASES,
+    metrics_page,
+    show_status,
+)
 from shared.telemetry.traces import TracedActs, continued_span, current_traceparent, setup_traces
 
 __all__ = [
     "DEADLINE_DELAY",
+    "FIGURES_DIFFER",
     "HANDLED",
     "HANDLER_SECONDS",
     "STUCK_CASES",

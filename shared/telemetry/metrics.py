@@ -20,6 +20,7 @@ DEADLINE_DELAY = Histogram(
     buckets=(0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2, 5, 30, 300, 3600),
 )
 STUCK_CASES = Gauge("vongtay_stuck_cases", "Cases whose time cannot be told; it is tried again later")
+FIGURES_DIFFER = Gauge("vongtay_figures_differ", "Figures that a comparison with what they are made of found wrong")
 STATUS = {
     "lag": Gauge("vongtay_consumer_lag", "Records published and not yet taken over", ["service"]),
     "outbox": Gauge("vongtay_outbox_rows", "Rows waiting for the relay", ["service"]),

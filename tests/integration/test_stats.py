@@ -17,6 +17,7 @@ from services.stats.app import build
 from services.stats.indicators import Indicators
 from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
+from services.stats.store import snapshots
 from shared.database import Database
 from shared.messaging.kafka import client_options, producer
 from shared.messaging.service import Service, ServiceContext
@@ -25,10 +26,13 @@ from shared.privacy import Keys, PlatformKey
 from shared.settings import Settings
 from shared.web.pages import utc_now
 from tests.support.backends import Backend
+from tests.support.backends import database as database_of
 from tests.unit.stats import events as make
+from tests.unit.stats.conftest import MIGRATIONS
 from tests.unit.stats.events import Event
 from tests.unit.stats.recount import recount
 from tests.unit.stats.test_counting import cube
+from tests.unit.stats.test_history import record
 
 KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
 
@@ -59,8 +63,25 @@ class Province:
 
     async def all_counted(self) -> None:
         async with asyncio.timeout(30):
-            while any(partition.behind for partition in await self.progress.partitions()):
+            while (
+                any(partition.behind for partition in await self.progress.partitions()) or await self._history_behind()
+            ):
                 await asyncio.sleep(0.05)
+
+    async def _history_behind(self) -> bool:
+        async with self.database.transaction() as connection:
+            behind = await connection.execute(
+                text(
+                    """SELECT EXISTS (SELECT FROM progress AS p LEFT JOIN history_progress AS h USING (topic, partition)
+                                      WHERE h."offset" IS NULL OR h."offset" < p."offset")"""
+                )
+            )
+            return bool(behind.scalar_one())
+
+    async def standing(self) -> dict[tuple[Any, ...], int]:
+        async with self.database.transaction() as connection:
+            rows = await connection.execute(text("SELECT months, first, cell, n FROM standing WHERE n <> 0"))
+            return {tuple(row[:3]): row.n for row in rows}
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[Service]:
@@ -138,7 +159,25 @@ async def test_two_replicas_and_a_restart_count_each_event_once(province: Provin
     assert await cube(province.database) == recount(events)
 
 
-async def test_a_rebuild_mends_what_was_damaged_reports_it_and_live_counting_goes_on(province: Province) -> None:
+async def expected_standing(url: str, events: Sequence[Event]) -> dict[tuple[Any, ...], int]:
+    """What history must hold of events, recorded in a database of its own in one go."""
+    province = Province(Settings(), Database(url))
+    await province.database.migrate(MIGRATIONS)
+    await record(province.database, [[event.record(offset) for offset, event in enumerate(events)]])
+    found = await province.standing()
+    await province.database.close()
+    return found
+
+
+@pytest.fixture
+async def fresh(postgres_url: str) -> AsyncIterator[str]:
+    async with database_of(postgres_url) as url:
+        yield url
+
+
+async def test_a_rebuild_mends_what_was_damaged_reports_it_and_live_counting_goes_on(
+    province: Province, fresh: str
+) -> None:
     before, during, after = history(0, 120), history(120, 40), history(160, 20)
     async with province.running():
         await province.publish(before)
@@ -148,6 +187,8 @@ async def test_a_rebuild_mends_what_was_damaged_reports_it_and_live_counting_goe
                 text("UPDATE cube SET n = n + 5 WHERE cell = (SELECT id FROM cell WHERE kind = 2 LIMIT 1)")
             )
             await connection.execute(text("DELETE FROM fact WHERE kind = 3"))
+            await connection.execute(text("UPDATE standing SET n = n + 7 WHERE measure = 2"))
+            await connection.execute(text("DELETE FROM version WHERE kind = 3"))
         assert await cube(province.database) != recount(before)
         rebuild = province.rebuild()
         assert (await rebuild.start())["state"] == "running"
@@ -159,9 +200,13 @@ async def test_a_rebuild_mends_what_was_damaged_reports_it_and_live_counting_goe
         # The damaged cell at the least.
         assert done["differing"] >= 1
         assert any(row["counted"] - row["rebuilt"] == 5 for row in done["differences"])
+        of_history = [row for row in done["differences"] if row["figure"].startswith("openings month=2026-10 ")]
+        assert of_history
+        assert all(row["counted"] - row["rebuilt"] == 7 for row in of_history)
         await province.publish(after)
         await province.all_counted()
     assert await cube(province.database) == recount([*before, *during, *after])
+    assert await province.standing() == await expected_standing(fresh, [*before, *during, *after])
 
 
 async def test_a_rebuild_of_sound_figures_finds_no_difference(province: Province) -> None:
@@ -225,6 +270,36 @@ async def test_a_rebuild_refuses_where_the_first_events_are_gone(province: Provi
     state = await rebuild.state()
     assert (state["state"], state["reason"]) == ("failed", "history-incomplete")
     assert await cube(province.database) == recount(events)
+
+
+async def test_where_the_first_events_are_gone_a_rebuild_begins_with_the_snapshot_and_counts_what_came_since(
+    province: Province, fresh: str
+) -> None:
+    old, new = history(0, 60), history(60, 30)
+    async with province.running():
+        await province.publish(old)
+        await province.all_counted()
+        async with province.database.transaction() as connection:
+            assert await snapshots.take(connection, utc_now())
+        ends = {(counted.topic, counted.partition): counted.end for counted in await province.progress.partitions()}
+        await province.publish(new)
+        await province.all_counted()
+        admin = AIOKafkaAdminClient(**client_options(province.settings))
+        await admin.start()
+        prefix = province.settings.topic_prefix
+        gone = {TopicPartition(prefix + topic, number): RecordsToDelete(end) for (topic, number), end in ends.items()}
+        await admin.delete_records(gone)
+        await admin.close()
+        async with province.database.transaction() as connection:
+            await connection.execute(text("UPDATE cube SET n = n + 5 WHERE cell = (SELECT min(cell) FROM cube)"))
+            await connection.execute(text("DELETE FROM movement"))
+        rebuild = province.rebuild()
+        await rebuild.start()
+        assert await rebuild.run(asyncio.Event()), await rebuild.state()
+        done = await rebuild.state()
+        assert (done["state"], done["differing"]) == ("done", 1)
+    assert await cube(province.database) == recount([*old, *new])
+    assert await province.standing() == await expected_standing(fresh, [*old, *new])
 
 
 async def test_an_indicator_is_said_once_a_second_at_most_and_only_when_it_changed(province: Province) -> None:

@@ -29,7 +29,14 @@ def _assess_initial(case: Case, act: acts.AssessInitial, world: World) -> Decisi
     form = filled(act, world)
     event = Happening(events.RiskAssessed, {"assessment": "initial", "level": act.level})
     entry = Entry("risk.initial", form.data(), form.words())
-    decision = Decision(case).then(None, event, entries=(entry,), risk=act.level, step="assessment")
+    decision = Decision(case).then(
+        None,
+        event,
+        entries=(entry,),
+        risk=act.level,
+        step="assessment",
+        assessed_at=case.assessed_at or world.now,
+    )
     return _clocks(clocks.meet(decision, world, INITIAL), world, act.level)
 
 
@@ -39,7 +46,9 @@ def _assess_detailed(case: Case, act: acts.AssessDetailed, world: World) -> Deci
     entry = Entry("risk.detailed", form.data(), form.words())
     # Once a plan is under way, what is learnt anew changes the risk and not the step.
     step = "plan" if case.step in _BEFORE_PLAN else case.step
-    return _clocks(Decision(case).then(None, event, entries=(entry,), risk=act.level, step=step), world, act.level)
+    assessed_at = case.assessed_at or world.now
+    decision = Decision(case).then(None, event, entries=(entry,), risk=act.level, step=step, assessed_at=assessed_at)
+    return _clocks(decision, world, act.level)
 
 
 def _clocks(decision: Decision, world: World, level: Rating) -> Decision:

@@ -119,7 +119,7 @@ def _close(case: Case, act: acts.Close, world: World) -> Decision:
         decision = care.over(decision, world)
     event = Happening(events.CaseClosed, {"outcome": act.outcome})
     return _nothing_waits(decision, world, "case-closed").then(
-        None, event, entries=(entry,), status="closed", step="closed", outcome=act.outcome
+        None, event, entries=(entry,), status="closed", step="closed", outcome=act.outcome, closed_at=world.now
     )
 
 
@@ -142,6 +142,7 @@ def _reopen(case: Case, act: acts.Reopen, world: World) -> Decision:
         status="open",
         step="assessment",
         outcome=None,
+        closed_at=None,
         review=None,
         emergency=None,
         verified=None,

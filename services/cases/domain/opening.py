@@ -155,7 +155,11 @@ def move_receipt(
     decision = decision.then(entries=(Entry("receipt.corrected", data, words or {}, after.sector),))
     if decision.case.concern_id == after.id:
         decision = decision.then(received_at=after.received_at)
-    return clocks.move(decision, world, before.received_at, after.received_at)
+    moved = clocks.move(decision, world, before.received_at, after.received_at)
+    if moved.happenings == decision.happenings and decision.case.concern_id == after.id:
+        # No clock of it tells any more, yet what is measured from its receipt changes.
+        return moved.then(None, Happening(events.CaseReclassified))
+    return moved
 
 
 def named_no_more(case: Case, sector: str) -> Decision:

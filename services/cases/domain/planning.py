@@ -87,7 +87,13 @@ def approve(case: Case, act: acts.ApprovePlan, world: World, said: Mapping[str, 
     """
     form = filled(act, world)
     entry = Entry("plan.approved", form.data(), form.words())
-    decision = Decision(case).then(None, Happening(events.PlanApproved), entries=(entry,), step="carrying-out")
+    decision = Decision(case).then(
+        None,
+        Happening(events.PlanApproved),
+        entries=(entry,),
+        step="carrying-out",
+        planned_at=case.planned_at or world.now,
+    )
     decision = clocks.meet(decision, world, APPROVAL)
     for service in case.services:
         if service.sector is not None and service.task_id is None and service.done_on is None:

@@ -18,6 +18,7 @@ from services.registry.desk import erasing, quality
 from services.registry.desk.adoption import Adoptions
 from services.registry.desk.following import midnight, today
 from services.registry.desk.records import Desk, emit_link
+from services.registry.desk.support import settle_row
 from services.registry.domain import lifecycle
 from services.registry.domain.lifecycle import Life, add_months
 from services.registry.store import children as store
@@ -308,6 +309,7 @@ class Lifecycle:
             (lives.DUE, self._fall_due),
             (lives.GROWN_UP, self._grow_up),
             (lives.GREW_YOUNGER, self._grow_up),
+            (lives.UNSUPPORTED, self._support_ends),
         ):
             for row in await lives.falling(scope.connection, query, day, limit, spoilt):
                 told += await self._alone(scope, row.id, partial(tell, scope, row, day), spoilt)
@@ -353,6 +355,9 @@ class Lifecycle:
         )
         if row.known.unit is not None:
             await lives.note_due(scope.connection, row.known.unit, day)
+
+    async def _support_ends(self, scope: Scope, row: ChildRow, _day: date) -> None:
+        await settle_row(scope, row)
 
     async def _grow_up(self, scope: Scope, row: ChildRow, day: date) -> None:
         before = await self._life(scope, row)

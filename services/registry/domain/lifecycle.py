@@ -80,7 +80,7 @@ def has_moved(before: Known, after: Known) -> bool:
 def follow(before: Known, after: Known) -> Known:
     """What is known now, with how the record stands after it: as it stood, unless the child has moved."""
     state: RecordState = "collected" if has_moved(before, after) else before.state
-    return replace(after, state=state, status=before.status)
+    return replace(after, state=state, status=before.status, supported=before.supported)
 
 
 def move_away(life: Life, on: date, today: date) -> Life:

@@ -38,16 +38,22 @@ class CaseSeen:
     services: tuple[Service, ...] = ()
 
 
-async def follow(connection: AsyncConnection, case_id: str, sequence: int, facts: CaseFacts, on: date) -> None:
-    """A case as its latest event, of a day, has it; an older event that comes late changes nothing."""
-    await connection.execute(
+async def follow(
+    connection: AsyncConnection, case_id: str, sequence: int, facts: CaseFacts, on: date
+) -> frozenset[str]:
+    """A case as its latest event, of a day, has it; an older event that comes late changes nothing.
+
+    Out: the children whom it is about from now or was until now, where those are not the same.
+    """
+    changed = await connection.execute(
         text(
             """INSERT INTO child_case AS c (case_id, sequence, child_id, unit, kind, status, opened_on, changed_on)
                VALUES (:case_id, :sequence, CAST(:child_id AS uuid), :unit, :kind, :status, :opened_on, :on)
                ON CONFLICT (case_id) DO UPDATE SET sequence = excluded.sequence, child_id = excluded.child_id,
                    unit = excluded.unit, kind = excluded.kind, status = excluded.status,
                    changed_on = CASE WHEN c.status = excluded.status THEN c.changed_on ELSE excluded.changed_on END
-               WHERE excluded.sequence > c.sequence"""
+               WHERE excluded.sequence > c.sequence
+               RETURNING old.child_id AS before, new.child_id AS after"""
         ),
         {
             "case_id": case_id,
@@ -60,6 +66,31 @@ async def follow(connection: AsyncConnection, case_id: str, sequence: int, facts
             "on": on,
         },
     )
+    row = changed.one_or_none()
+    if row is None or row.before == row.after:
+        return frozenset()
+    return frozenset(str(child_id) for child_id in row if child_id is not None)
+
+
+async def last_service(connection: AsyncConnection, child_id: str) -> date | None:
+    """The day of the last service in a case of a child, of those of records merged into it too."""
+    rows = await connection.execute(
+        text(
+            """WITH RECURSIVE one AS (
+                   SELECT CAST(:id AS uuid) AS id
+                   UNION SELECT child.id FROM child JOIN one ON child.merged_into = one.id)
+               SELECT max(s.provided_on) FROM one JOIN child_case c ON c.child_id = one.id
+               JOIN child_service s USING (case_id)"""
+        ),
+        {"id": child_id},
+    )
+    found: date | None = rows.scalar_one()
+    return found
+
+
+async def remove_service(connection: AsyncConnection, service_id: str) -> None:
+    """A service that was not given after all."""
+    await connection.execute(text("DELETE FROM child_service WHERE service_id = :id"), {"id": service_id})
 
 
 async def put_service(connection: AsyncConnection, service_id: str, case_id: str, service: Service) -> None:

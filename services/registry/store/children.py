@@ -31,7 +31,7 @@ PER_KEY = 80
 COMPARED = 60
 CHILD_COLUMNS = (
     "id, sequence, unit, birth_year, description, circumstances, confirmed_on, merged_into, registered_at, changed_at, "
-    "state, status"
+    "state, status, supported"
 )
 # A record and those that were merged into it, as `one (id)`.
 ONE_CHILD = """WITH RECURSIVE one AS (
@@ -75,6 +75,7 @@ def child_of(row: Row[Any]) -> ChildRow:
         circumstances=tuple(row.circumstances),
         state=row.state,
         status=row.status,
+        supported=row.supported,
     )
     merged = str(row.merged_into) if row.merged_into else None
     return ChildRow(str(row.id), row.sequence, known, merged, row.registered_at, row.changed_at)

@@ -166,16 +166,30 @@ GREW_YOUNGER = _FALLING.format(
 )
 
 
+UNSUPPORTED = _FALLING.format(condition="merged_into IS NULL AND supported_until <= :today", order="supported_until")
+
+
 async def falling(
     connection: AsyncConnection, query: str, today: date, limit: int, spoilt: Collection[str]
 ) -> list[ChildRow]:
     """Records about which something falls due, locked; those another replica holds are left to it.
 
     Args:
-        query: DUE, GROWN_UP or GREW_YOUNGER. spoilt: ids to pass over.
+        query: DUE, GROWN_UP, GREW_YOUNGER or UNSUPPORTED. spoilt: ids to pass over.
     """
     rows = await connection.execute(text(query), {"today": today, "limit": limit, "spoilt": list(spoilt)})
     return [child_of(row) for row in rows]
+
+
+async def save_support(connection: AsyncConnection, child_id: str, sequence: int, until: date | None) -> None:
+    """Until when a child counts as supported, and the number of its last event."""
+    await connection.execute(
+        text(
+            """UPDATE child SET supported_until = :until, supported = CAST(:until AS date) IS NOT NULL,
+                      sequence = :sequence WHERE id = CAST(:id AS uuid)"""
+        ),
+        {"id": child_id, "sequence": sequence, "until": until},
+    )
 
 
 async def note_due(connection: AsyncConnection, unit: str, day: date) -> None:

@@ -12,6 +12,7 @@ from services.stats.progress import Progress, as_json
 from services.stats.rebuild import Rebuild
 from services.stats.store.figures import MEASURES, Slice, ask, expected_figures
 from services.stats.store.quality import quality_of
+from services.stats.upkeep import Upkeep
 from shared.contracts.errors import Violation
 from shared.database import Database
 from shared.identity import ALL_UNITS, NotAllowedError, Operator, Permission, Principal, SignedIn
@@ -39,7 +40,7 @@ Reader = Annotated[Principal, Depends(reader)]
 ProvinceReader = Annotated[Principal, Depends(province_reader)]
 
 
-def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Rebuild) -> APIRouter:
+def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Rebuild, upkeep: Upkeep) -> APIRouter:
     """Routes below `/stats`: `api/…` and `ops/rebuild`."""
     router = APIRouter()
 
@@ -101,6 +102,14 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
         except (KafkaError, OSError, TimeoutError):
             away = Violation("kafka", "try-again", "Kafka tạm thời không trả lời.", "Kafka does not answer.")
             return JSONResponse({"violations": [away.as_dict()]}, 503, {"Retry-After": "5"})
+
+    @router.get("/api/check")
+    async def checked(_principal: Reader) -> dict[str, Any]:
+        """When all figures were last compared with what they are made of, and what differed; empty: not yet."""
+        known = await upkeep.last_check()
+        if known is None:
+            return {}
+        return {"checked_at": known[0].isoformat(), "agree": not any(known[1].values()), "differing": known[1]}
 
     _rebuild_routes(router, rebuild)
     return router

@@ -36,6 +36,7 @@ class Kind(IntEnum):
     MEMBERSHIP = 8  # a child and the registers that know it, derived from its records
     ARRIVAL = 9  # a concern on the day it was received; apart, so that concerns' cells stay few however long it lasts
     SERVICE = 10  # a service that was given to a child of a case
+    ACTIVITY = 11  # what a sector held for many; counted by history only
 
     @property
     def word(self) -> str:

@@ -32,6 +32,14 @@ class CaseFacts(BaseModel):
     harmer: str | None = None
     # What people call the case; it says nothing of the child.
     code: str | None = None
+    # When the report behind it was received, its risk first assessed, its plan first approved, a service first given,
+    # and, while it is closed, when and how it ended: statistics measure the time between them.
+    received_at: AwareDatetime | None = None
+    assessed_at: AwareDatetime | None = None
+    planned_at: AwareDatetime | None = None
+    first_service_at: AwareDatetime | None = None
+    closed_at: AwareDatetime | None = None
+    outcome: str | None = None
 
 
 class ConcernFacts(BaseModel):

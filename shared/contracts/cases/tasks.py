@@ -20,6 +20,9 @@ class _TaskEvent(CaseEvent):
     due: AwareDatetime
     # After the event: a task that is accepted when its date has passed is still overdue.
     state: TaskState | None = None
+    # When the sector was asked, and when it first answered (accepted, declined or done).
+    requested_at: AwareDatetime | None = None
+    answered_at: AwareDatetime | None = None
 
 
 @contract("cases.task.requested")

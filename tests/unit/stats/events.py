@@ -129,7 +129,7 @@ def service(name: str, of_case: str, sequence: int, kind: str = "medical", **cha
 def incident(name: str, sequence: int, **changes: Any) -> Event:
     facts: dict[str, Any] = {"kind": "drowning", "outcome": "fatal", "unit": "05443", "sector": "health"} | changes
     data = cases.CaseIncidentRecorded(
-        incident_id=name, place=None, sex="male", age_band="6-10", occurred_on=date(2026, 8, 1), **facts
+        incident_id=name, place=None, sex="male", age_band="6-10", **{"occurred_on": date(2026, 8, 1), **facts}
     )
     return Event(data, name, sequence)
 
@@ -141,6 +141,10 @@ def child(name: str, sequence: int, **changes: Any) -> Event:
 
 def merge(stays: str, gone: str, sequence: int) -> Event:
     return Event(registry.ChildMerged(child_id=stays, merged_id=gone, facts=CHILD), stays, sequence)
+
+
+def split(new: str, from_child: str, sequence: int) -> Event:
+    return Event(registry.ChildSplit(child_id=new, from_child_id=from_child, facts=CHILD), new, sequence)
 
 
 def linked(name: str, of_child: str, sequence: int, register: str = "commune-roster", **changes: Any) -> Event:

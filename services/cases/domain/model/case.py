@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Literal
+from datetime import datetime, time
+from typing import Any, Final, Literal
 
 from services.cases.domain.model.clock import Clock
 from services.cases.domain.model.people import Glass, Member
 from services.cases.domain.model.work import Conference, PlannedService, Task
 from shared.contracts.cases import CaseFacts, CaseStatus, CaseStep, ConcernFacts, ConcernStatus
 from shared.contracts.vocabulary import AgeBand, DangerNow, Request, RiskLevel, Sex
+from shared.reference.calendar import LOCAL
 
 Identity = Literal["none", "asked", "candidates", "linked"]
+_NOON: Final = time(12)
 RISK_ORDER: Mapping[RiskLevel, int] = {"unassessed": 0, "low": 1, "medium": 2, "high": 3}
 
 
@@ -54,6 +56,10 @@ class Case:
     meeting: str | None = None
     meets_at: datetime | None = None
     services: tuple[PlannedService, ...] = ()
+    # First assessed, first approved, and closed while it is.
+    assessed_at: datetime | None = None
+    planned_at: datetime | None = None
+    closed_at: datetime | None = None
     version: int = 0
     sequence: int = 0
     clocks: tuple[Clock, ...] = ()
@@ -86,7 +92,19 @@ class Case:
             environment=self.environment,
             harmer=self.harmer,
             code=self.code,
+            received_at=self.received_at,
+            assessed_at=self.assessed_at,
+            planned_at=self.planned_at,
+            first_service_at=self.first_service_at,
+            closed_at=self.closed_at,
+            outcome=self.outcome,
         )
+
+    @property
+    def first_service_at(self) -> datetime | None:
+        """When the first service was given: of its day noon is said, and never a moment before the report."""
+        day = min((service.done_on for service in self.services if service.done_on is not None), default=None)
+        return None if day is None else max(self.received_at, datetime.combine(day, _NOON, LOCAL))
 
     def clock(self, kind: str) -> Clock | None:
         """The running clock of a kind, if there is one."""

@@ -69,6 +69,8 @@ def task_event(model: type[events.CaseEvent], task: Task, **more: Any) -> Happen
         "task_sector": task.sector,
         "due": task.due,
         "state": task.state,
+        "requested_at": task.asked_at,
+        "answered_at": task.responded_at,
     }
     return Happening(model, {**told, **more})
 

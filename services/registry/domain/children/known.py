@@ -18,12 +18,14 @@ from services.registry.domain.children.statements import (
     Mark,
     Statement,
     birth_text,
+    ethnic_code,
     lead_of,
     writing,
 )
 from services.registry.domain.names import Likeness, compare_names, may_be_alike, name_of
 from shared.contracts.registry import ChildFacts
 from shared.contracts.vocabulary import ChildDescription, Person, RecordState, RecordStatus, Register
+from shared.reference.terms import Terms
 from shared.reference.trust import Trust, TrustGroup, TrustOrders
 
 DISABILITY: Final = "04"
@@ -76,6 +78,8 @@ class Known:
     # How the record stands: not told by any source, but by what people and time did with it.
     state: RecordState = "collected"
     status: RecordStatus = "active"
+    # As it was told last: it begins and ends by events of its own.
+    supported: bool = False
 
     @property
     def facts(self) -> ChildFacts:
@@ -86,11 +90,12 @@ class Known:
             sex=self.description.sex,
             birth_year=self.birth_year,
             birth_month=born.month if born and self.description.birth_precision != "year" else None,
-            ethnicity=self.description.ethnicity,
+            ethnicity=_ethnicity(self.description),
             disability=DISABILITY in self.circumstances,
             circumstances=list(self.circumstances),
             state=self.state,
             status=self.status,
+            supported=self.supported,
         )
 
     def value(self, name: str) -> Any:
@@ -107,6 +112,13 @@ class Known:
         for name in {lead_of(name) for name in names} & sources.keys():
             sources[name] = replace(sources[name], verified_on=on, verified_by=by)
         return replace(self, sources=sources)
+
+
+def _ethnicity(description: ChildDescription) -> str | None:
+    """The code of the child's ethnic group in the list of 1979: what somebody wrote instead does not leave in clear."""
+    if description.ethnicity_code is not None:
+        return ethnic_code(description.ethnicity_code, description.ethnicity_list or "121-tctk")
+    return Terms.load("ethnic-groups").find(description.ethnicity) if description.ethnicity else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from services.registry.domain.names import name_of
 from shared.contracts.vocabulary import ChildDescription, Register
+from shared.reference.terms import Terms
 
 DROPPED_OUT: Final = "dropped-out"
 # Fields that mean nothing without another one: they are told, taken over and corrected together with it.
@@ -155,3 +156,11 @@ def marked(names: Iterable[str], statements: Sequence[Statement], chosen: Statem
         }
         found[name] = Mark(mark.on, mark.by, mark.reason, against)
     return found
+
+
+def ethnic_code(code: str, of_list: str) -> str | None:
+    """A code of either list (`121-tctk`, `gso`) in the list of 1979; None where the list does not have it."""
+    groups = Terms.load("ethnic-groups")
+    if of_list == "121-tctk":
+        return code if code in groups else None
+    return next((known for known in groups.codes() if groups.get(known, "gso") == code), None)

@@ -1,0 +1,41 @@
+"""Whether a child is supported: a service was given in one of its cases lately. Told when it begins, and when it ends.
+
+It follows what cases tell, merges and splits included; it never says which service, or of which case.
+"""
+
+from __future__ import annotations
+
+from services.registry.desk.following import today
+from services.registry.domain.lifecycle import add_months
+from services.registry.store import cases
+from services.registry.store import children as store
+from services.registry.store import lifecycle as lives
+from services.registry.store.children import ChildRow
+from shared.contracts.registry import SupportEnded, SupportStarted
+from shared.messaging.router import Scope
+from shared.reference.keeping import Keeping
+
+
+async def settle_support(scope: Scope, *child_ids: str) -> None:
+    """Work out anew until when children (those whom the ids stand for today) are supported, and tell what changed."""
+    for child_id in sorted(set(child_ids)):
+        row = await store.current(scope.connection, child_id, lock=True)
+        if row is not None:
+            await settle_row(scope, row)
+
+
+async def settle_row(scope: Scope, row: ChildRow) -> None:
+    """The same of a record that is locked."""
+    day = today(scope)
+    last = await cases.last_service(scope.connection, row.id)
+    until = None if last is None else add_months(last, Keeping.load().support.on(day).months)
+    if until is not None and until <= day:
+        until = None
+    supported, sequence = until is not None, row.sequence
+    # Of a closed record nobody counts anything; it says so when it is opened again.
+    if supported != row.known.supported and row.status == "active":
+        sequence += 1
+        facts = row.known.facts.model_copy(update={"supported": supported})
+        event = SupportStarted if supported else SupportEnded
+        await scope.emit(event(child_id=row.id, facts=facts), subject=row.id, sequence=sequence, unit=row.known.unit)
+    await lives.save_support(scope.connection, row.id, sequence, until)

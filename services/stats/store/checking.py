@@ -1,0 +1,94 @@
+"""Whether everything that is counted agrees: the cube with its facts, history's sums with its versions, and both ways
+of counting with each other. One difference is one too many.
+
+Everything is compared as of one moment, while counting goes on: of a thing of which the two ways know different
+events nothing is said, unless both have read the same records.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.stats.domain.cells import Kind
+
+_CUBE: Final = """
+SELECT count(*) FROM (SELECT cell, n FROM cube WHERE n <> 0) AS counted
+FULL JOIN (SELECT cell, count(*) AS n FROM fact WHERE cell IS NOT NULL GROUP BY cell) AS facts USING (cell)
+WHERE counted.n IS DISTINCT FROM facts.n
+"""
+# What stands in the end is where the last versions count.
+_STANDING: Final = """
+WITH last AS (
+    SELECT DISTINCT ON (kind, key) cells, amounts FROM version ORDER BY kind, key, sequence DESC
+), wanted AS (
+    SELECT c.cell, sum(coalesce(c.amount, 1)) AS n FROM last, unnest(cells, amounts) AS c(cell, amount) GROUP BY c.cell
+), summed AS (
+    SELECT cell, sum(n) FILTER (WHERE months = 1) AS by_month, sum(n) FILTER (WHERE months = 12) AS by_year
+    FROM standing GROUP BY cell
+), moved AS (SELECT cell, sum(n) AS n FROM movement GROUP BY cell)
+SELECT count(*) FROM wanted FULL JOIN summed USING (cell) FULL JOIN moved USING (cell)
+WHERE coalesce(wanted.n, 0) <> coalesce(summed.by_month, 0) OR coalesce(wanted.n, 0) <> coalesce(summed.by_year, 0)
+    OR coalesce(wanted.n, 0) <> coalesce(moved.n, 0)
+"""
+# Of each kind that both keep: the same thing in the words of the board's cell, and of history's.
+_ALIKE: Final[Mapping[Kind, tuple[str, str]]] = {
+    Kind.CONCERN: (
+        "c.age_band, c.category, c.status, c.sector, c.channel, c.extra, c.groups",
+        "h.age, h.kind, h.status, h.sector, h.channel, h.danger_now, replace(h.request, 'protection', '')",
+    ),
+    Kind.CASE: (
+        "c.age_band, c.category, c.risk, c.status, c.extra, c.sector, c.channel, c.groups",
+        """h.age, h.kind, h.risk, h.status, h.step, h.sector, h.channel,
+           CASE WHEN h.environment || h.harmer = '' THEN '' ELSE h.environment || '/' || h.harmer END""",
+    ),
+    Kind.DEADLINE: (
+        "c.age_band, c.category, c.risk, c.status, c.sector, c.channel, c.extra",
+        "h.age, h.clock, h.risk, h.state, h.sector, h.channel, h.kind",
+    ),
+    Kind.TASK: (
+        "c.age_band, c.category, c.risk, c.status, c.sector, c.extra",
+        "h.age, h.task, h.risk, h.status, h.sector, h.kind",
+    ),
+    Kind.CHILD: ("c.date, c.groups", "h.born, h.circumstance"),
+    Kind.INCIDENT: ("c.age_band, c.date, c.sector", "h.age, left(v.days[1]::text, 7), h.sector"),
+    Kind.SERVICE: (
+        "c.age_band, c.date, c.category, c.risk, c.sector, c.extra",
+        "h.age, left(v.days[1]::text, 7), h.service, h.risk, h.sector, h.kind",
+    ),
+}
+_UNLIKE: Final = " OR ".join(
+    f"v.kind = {kind:d} AND (c.unit, c.sex, {live}) IS DISTINCT FROM (h.unit, h.sex, {kept})"
+    for kind, (live, kept) in _ALIKE.items()
+)
+_LANES: Final = f"""
+WITH caught_up AS (
+    SELECT NOT EXISTS (SELECT FROM progress AS p FULL JOIN history_progress AS h USING (topic, partition)
+                       WHERE p."offset" IS DISTINCT FROM h."offset" AND topic NOT LIKE 'stats.%') AS now
+), v AS (
+    SELECT DISTINCT ON (kind, key) kind, key, sequence, cells, days FROM version WHERE kind = ANY(:kinds)
+    ORDER BY kind, key, sequence DESC
+), f AS (SELECT kind, key, sequence, cell FROM fact WHERE kind = ANY(:kinds))
+SELECT count(*) FROM f FULL JOIN v USING (kind, key)
+    LEFT JOIN cell AS c ON c.id = f.cell LEFT JOIN history_cell AS h ON h.id = v.cells[1]
+WHERE CASE WHEN f.sequence = v.sequence THEN (f.cell IS NULL) <> (cardinality(v.cells) = 0) OR
+               f.cell IS NOT NULL AND ({_UNLIKE})
+           ELSE (SELECT now FROM caught_up) END
+"""
+
+
+async def differences(connection: AsyncConnection) -> dict[str, int]:
+    """How much does not agree, of each comparison: `cube`, `history`, `lanes`. The first thing in its transaction.
+
+    `cube`: cells whose count is not that of their facts. `history`: cells whose sums are not where the last versions
+    count. `lanes`: things that the board and history count differently.
+    """
+    await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+    found = {}
+    for name, question in (("cube", _CUBE), ("history", _STANDING), ("lanes", _LANES)):
+        values = {"kinds": [int(kind) for kind in _ALIKE]} if question is _LANES else {}
+        found[name] = int((await connection.execute(text(question), values)).scalar_one())
+    return found

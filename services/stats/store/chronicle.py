@@ -1,0 +1,298 @@
+"""History's tables, and the one statement that writes them: versions of facts, and what each moved on which day.
+
+Whatever order versions come in, what is stored afterwards is the same: an event that is late corrects what its
+neighbours moved. Everything changes in the transaction that took the versions over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final
+
+import orjson
+from sqlalchemy import (
+    ARRAY,
+    BigInteger,
+    Column,
+    Date,
+    DateTime,
+    Float,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    SmallInteger,
+    Table,
+    Text,
+)
+from sqlalchemy.dialects.postgresql import UUID
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.stats.domain.measures import (
+    COLUMNS,
+    MEASURE_BITS,
+    Figure,
+    HistoryCell,
+    Version,
+    columns,
+    history_cell_id,
+)
+from services.stats.store.cube import LIVE, METADATA, Position
+
+HISTORY_CELL: Final = Table(
+    "history_cell",
+    METADATA,
+    Column("id", BigInteger, primary_key=True, autoincrement=False),
+    *(Column(name, Text) for name in COLUMNS),
+)
+VERSION: Final = Table(
+    "version",
+    METADATA,
+    Column("kind", SmallInteger, nullable=False),
+    Column("key", UUID(as_uuid=False), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("cells", ARRAY(BigInteger), nullable=False),
+    Column("days", ARRAY(Date), nullable=False),
+    Column("amounts", ARRAY(Integer)),  # nothing: one of each
+    PrimaryKeyConstraint("kind", "key", "sequence"),
+)
+MOVEMENT: Final = Table(
+    "movement",
+    METADATA,
+    Column("measure", SmallInteger, nullable=False),
+    Column("cell", BigInteger, nullable=False),
+    Column("day", Date, nullable=False),  # on which it happened
+    Column("at", DateTime(timezone=True), nullable=False),  # from when it was known
+    Column("n", Integer, nullable=False),
+    Index("movement_day", "measure", "day"),
+    Index("movement_at", "measure", "at"),
+)
+STANDING: Final = Table(
+    "standing",
+    METADATA,
+    Column("measure", SmallInteger, nullable=False),
+    Column("months", SmallInteger, nullable=False),  # 1: of a month, 12: of a year
+    Column("first", Date, nullable=False),  # the month's or year's first day
+    Column("cell", BigInteger, nullable=False),
+    Column("n", BigInteger, nullable=False),
+    PrimaryKeyConstraint("measure", "months", "first", "cell"),
+)
+FIGURE: Final = Table(
+    "figure",
+    METADATA,
+    Column("key", UUID(as_uuid=False), nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("at", DateTime(timezone=True), nullable=False),
+    Column("indicator", Text, nullable=False),
+    Column("unit", Text, nullable=False),  # empty: the whole province
+    Column("period", Text, nullable=False),
+    Column("first", Date, nullable=False),
+    Column("last", Date, nullable=False),
+    Column("value", Float, nullable=False),
+    Column("weight", Integer, nullable=False),
+    Column("sector", Text, nullable=False),
+    PrimaryKeyConstraint("key", "sequence"),
+    Index("figure_indicator", "indicator", "last"),
+)
+HISTORY_PROGRESS: Final = Table(
+    "history_progress",
+    METADATA,
+    Column("topic", Text, nullable=False),
+    Column("partition", Integer, nullable=False),
+    Column("offset", BigInteger, nullable=False),
+    Column("time", DateTime(timezone=True)),
+    PrimaryKeyConstraint("topic", "partition"),
+)
+# What a rebuild makes anew; the dictionary of cells is shared, as the board's is.
+RECORDED: Final = (VERSION, MOVEMENT, STANDING, FIGURE, HISTORY_PROGRESS)
+# Held by whoever writes history: what an event moves depends on its neighbours, so one writes at a time. A rebuild has
+# a lock of its own: at its swap it writes while the live tables stand still.
+_WRITE_LOCK: Final = 7_316_104
+_SHADOW_LOCK: Final = 7_316_106
+
+_REMEMBER_CELLS: Final = """
+INSERT INTO history_cell SELECT * FROM jsonb_populate_recordset(NULL::history_cell, $1::text::jsonb)
+ON CONFLICT DO NOTHING
+"""
+
+# A version shows from its moment until that of the first later one. Times may contradict sequences (two servers' clocks
+# differ): a version said to be later than one that follows it was never seen, so `since` is the earliest of its own
+# and all later moments. `side` holds versions with the sign by which what they move counts.
+_MOVED: Final = f"""shown AS (
+    SELECT side, kind, key, sequence, cells, days, amounts,
+           min(at) OVER (PARTITION BY side, kind, key ORDER BY sequence DESC) AS since
+    FROM side
+), lasting AS (
+    SELECT *, lead(since) OVER (PARTITION BY side, kind, key ORDER BY sequence) AS until FROM shown
+), counted AS (
+    SELECT side * coalesce(c.amount, 1) AS n, c.cell, c.day, since, until
+    FROM lasting, unnest(cells, days, amounts) AS c(cell, day, amount)
+    WHERE until IS NULL OR since < until
+), change AS (
+    SELECT cell, coalesce(day, (since AT TIME ZONE 'Asia/Ho_Chi_Minh')::date) AS day, since AS at, n FROM counted
+    UNION ALL
+    SELECT cell, coalesce(day, (until AT TIME ZONE 'Asia/Ho_Chi_Minh')::date), until, -n
+    FROM counted WHERE until IS NOT NULL
+), net AS (
+    SELECT (cell >> {MEASURE_BITS})::smallint AS measure, cell, day, at, sum(n) AS n
+    FROM change GROUP BY cell, day, at HAVING sum(n) <> 0
+), moved AS (
+    INSERT INTO {{schema}}.movement (measure, cell, day, at, n) SELECT * FROM net
+), stood AS (
+    INSERT INTO {{schema}}.standing AS s (measure, months, first, cell, n)
+    SELECT measure, months, date_trunc(unit, day)::date, cell, sum(n)
+    FROM net, (VALUES (1, 'month'), (12, 'year')) AS span(months, unit)
+    GROUP BY measure, months, unit, date_trunc(unit, day), cell HAVING sum(n) <> 0
+    ON CONFLICT (measure, months, first, cell) DO UPDATE SET n = s.n + excluded.n
+)"""
+
+# What the touched things moved before and after is compared; only the difference is written.
+_RECORD: Final = f"""
+WITH said AS (
+    SELECT t.kind, t.key, t.sequence, t.at, t.cells::bigint[] AS cells, t.days::date[] AS days,
+           t.amounts::integer[] AS amounts
+    FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::integer[], $4::text::timestamptz[],
+                $5::text::text[], $6::text::text[], $7::text::text[])
+        AS t(kind, key, sequence, at, cells, days, amounts)
+), fresh AS (
+    SELECT said.* FROM said LEFT JOIN {{schema}}.version AS v USING (kind, key, sequence)
+    WHERE v.sequence IS NULL OR said.at < v.at
+), known AS (
+    SELECT v.* FROM {{schema}}.version AS v JOIN (SELECT DISTINCT kind, key FROM fresh) AS touched USING (kind, key)
+), side AS (
+    SELECT -1 AS side, known.* FROM known
+    UNION ALL
+    SELECT 1, fresh.* FROM fresh
+    UNION ALL
+    SELECT 1, known.* FROM known LEFT JOIN fresh USING (kind, key, sequence) WHERE fresh.sequence IS NULL
+), {_MOVED}, kept AS (
+    INSERT INTO {{schema}}.version AS v SELECT * FROM fresh
+    ON CONFLICT (kind, key, sequence) DO UPDATE SET at = excluded.at
+)
+SELECT count(*) FROM fresh
+"""
+
+_DERIVE: Final = f"WITH side AS (SELECT 1 AS side, v.* FROM {{schema}}.version AS v), {_MOVED} SELECT count(*) FROM net"
+
+_REPORT: Final = """
+INSERT INTO {schema}.figure AS f
+SELECT * FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::date[],
+                     $8::date[], $9::float8[], $10::integer[], $11::text[])
+ON CONFLICT (key, sequence) DO UPDATE SET at = least(f.at, excluded.at)
+"""
+
+_ADVANCE: Final = """
+INSERT INTO {schema}.history_progress AS p (topic, partition, "offset", time)
+SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::timestamptz[])
+ON CONFLICT (topic, partition) DO UPDATE SET "offset" = excluded."offset", time = excluded.time
+    WHERE p."offset" < excluded."offset"
+"""
+
+
+class HistoryCells:
+    """The numbers of history's cells, and which of them the database is known to hold. One a process.
+
+    Numbers are a function of the cell, so forgetting is harmless: a cell is then stored a second time, to no effect.
+    """
+
+    def __init__(self, remembered: int = 200_000) -> None:
+        self._remembered = remembered
+        self._ids: dict[HistoryCell, int] = {}
+        self._stored: set[int] = set()
+
+    def ids(self, cells: Iterable[HistoryCell]) -> dict[HistoryCell, int]:
+        """The numbers of these cells."""
+        if len(self._ids) > self._remembered:
+            self._ids.clear()
+            self._stored.clear()
+        known, found = self._ids, {}
+        for cell in cells:
+            number = known.get(cell)
+            if number is None:
+                number = known[cell] = history_cell_id(cell)
+            found[cell] = number
+        return found
+
+    async def store(self, connection: AsyncConnection, ids: Mapping[HistoryCell, int]) -> frozenset[int]:
+        """Store cells that are not known to be there. Out: their numbers, to `remember` once the transaction is in."""
+        fresh = {number: cell for cell, number in ids.items() if number not in self._stored}
+        if fresh:
+            rows = [
+                {"id": number, **dict(zip(columns(cell.measure), cell.values, strict=True))}
+                for number, cell in sorted(fresh.items())
+            ]
+            await connection.exec_driver_sql(_REMEMBER_CELLS, (orjson.dumps(rows).decode(),))
+        return frozenset(fresh)
+
+    def remember(self, numbers: frozenset[int]) -> None:
+        """These cells are committed."""
+        self._stored |= numbers
+
+
+class Chronicle:
+    """History's tables of one schema: the live one, or one being rebuilt beside it."""
+
+    def __init__(self, schema: str = LIVE) -> None:
+        self.schema = schema
+        self._lock = _WRITE_LOCK if schema == LIVE else _SHADOW_LOCK
+        self._record = _RECORD.format(schema=schema)
+        self._derive = _DERIVE.format(schema=schema)
+        self._report = _REPORT.format(schema=schema)
+        self._advance = _ADVANCE.format(schema=schema)
+
+    async def record(
+        self, connection: AsyncConnection, versions: Sequence[Version], ids: Mapping[HistoryCell, int]
+    ) -> int:
+        """Take versions over, one a thing and sequence. Out: how many were not known before.
+
+        In: the numbers of all their cells, which are stored. Holds the lock of whoever writes history from here to the
+        end of the transaction.
+        """
+        await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({self._lock})")
+        result = await connection.exec_driver_sql(self._record, _columns_of(versions, ids))
+        return int(result.scalar_one())
+
+    async def derive(self, connection: AsyncConnection) -> None:
+        """Work out from the versions alone what they moved; in tables that hold nothing else yet."""
+        await connection.exec_driver_sql(self._derive)
+
+    async def report(self, connection: AsyncConnection, figures: Sequence[Figure]) -> None:
+        """Take handed-in figures over, one a key and sequence, in their order."""
+        await connection.exec_driver_sql(self._report, tuple(list(column) for column in zip(*figures, strict=True)))
+
+    async def advance(self, connection: AsyncConnection, positions: Sequence[Position]) -> None:
+        """Note how far partitions are recorded."""
+        columns_ = (
+            [position.topic for position in positions],
+            [position.partition for position in positions],
+            [position.offset for position in positions],
+            [position.time for position in positions],
+        )
+        await connection.exec_driver_sql(self._advance, columns_)
+
+
+def _columns_of(versions: Sequence[Version], ids: Mapping[HistoryCell, int]) -> tuple[str, ...]:
+    """Versions as texts of arrays: the driver would look at every element of a list."""
+    return (
+        _array(int(version.kind) for version in versions),
+        _array(version.key for version in versions),
+        _array(version.sequence for version in versions),
+        _array(f'"{version.at.isoformat()}"' for version in versions),
+        _array(f'"{_array(ids[count.cell] for count in version.counts)}"' for version in versions),
+        _array(
+            f'"{_array("NULL" if count.day is None else count.day.isoformat() for count in version.counts)}"'
+            for version in versions
+        ),
+        _array(_amounts(version) for version in versions),
+    )
+
+
+def _amounts(version: Version) -> str:
+    if all(count.n == 1 for count in version.counts):
+        return "NULL"
+    return f'"{_array(count.n for count in version.counts)}"'
+
+
+def _array(values: Iterable[object]) -> str:
+    """An array's text. Only for what needs no quotes, or has them."""
+    return "{" + ",".join(map(str, values)) + "}"

@@ -1,0 +1,95 @@
+"""What statistics do for themselves beside counting: prove that their figures agree, and keep a snapshot for a rebuild.
+
+One replica at a time. It must never keep quiet about a difference: a difference of one is told to operators.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+from typing import Final
+
+import orjson
+import structlog
+from sqlalchemy import text
+
+from services.stats.store import snapshots
+from services.stats.store.checking import differences
+from shared.database import Database, is_passing
+from shared.messaging.router import Clock
+from shared.messaging.waiting import pause
+from shared.telemetry import FIGURES_DIFFER
+
+_LOG = structlog.get_logger(__name__)
+_LOOK_SECONDS: Final = 60.0
+CHECK_EVERY: Final = timedelta(hours=1)
+# A topic that lets go of events must keep them for longer than this.
+SNAPSHOT_EVERY: Final = timedelta(days=30)
+# Held while one replica checks.
+_LOCK: Final = 7_316_107
+
+
+class Upkeep:
+    """Checks and snapshots.
+
+    Args:
+        database: statistics' own. clock: now, aware UTC.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        self._database = database
+        self._clock = clock
+
+    async def look_after_figures(self, stop: asyncio.Event) -> None:
+        """Run until `stop`: check and take a snapshot where it is time for it."""
+        while not stop.is_set():
+            # First of all wait: who has just started has other things to do.
+            await pause(stop, _LOOK_SECONDS)
+            if stop.is_set():
+                return
+            try:
+                await self.look_after()
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+
+    async def look_after(self) -> None:
+        """Do once what is due. Raises what says that the database is away."""
+        known = await self.last_check()
+        if known is None or self._clock() - known[0] >= CHECK_EVERY:
+            await self.check()
+            known = await self.last_check()
+        if known is not None:
+            # What another replica found is shown by this one too.
+            FIGURES_DIFFER.set(sum(known[1].values()))
+        async with self._database.transaction() as connection:
+            taken_at = await snapshots.taken_at(connection)
+        if taken_at is None or self._clock() - taken_at >= SNAPSHOT_EVERY:
+            async with self._database.transaction() as connection:
+                await snapshots.take(connection, self._clock())
+
+    async def check(self) -> Mapping[str, int] | None:
+        """Compare everything now. Out: what differs, by comparison; None where another replica is at it."""
+        async with self._database.transaction() as turn:
+            mine = await turn.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})"))
+            if not mine.scalar():
+                return None
+            async with self._database.transaction() as connection:
+                found = await differences(connection)
+            await turn.execute(
+                text(
+                    """INSERT INTO self_check (id, at, found) VALUES (true, :now, CAST(:found AS jsonb))
+                       ON CONFLICT (id) DO UPDATE SET at = excluded.at, found = excluded.found"""
+                ),
+                {"now": self._clock(), "found": orjson.dumps(found).decode()},
+            )
+        if any(found.values()):
+            _LOG.error("stats.figures.differ", **found)
+        return found
+
+    async def last_check(self) -> tuple[datetime, Mapping[str, int]] | None:
+        """When figures were last compared, and what differed; None: never."""
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(text("SELECT at, found FROM self_check"))).one_or_none()
+        return None if row is None else (row.at, row.found)

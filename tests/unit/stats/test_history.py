@@ -1,0 +1,283 @@
+"""History is exact: any period, as of any moment, equals a plain recount, whatever order its events came in."""
+
+from __future__ import annotations
+
+import random
+import time
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.stats import recording
+from services.stats.domain.measures import MEASURES
+from services.stats.domain.periods import Period
+from services.stats.handlers import Batch
+from services.stats.recording import HistoryBatch, Pace, record_batch
+from services.stats.store.chronicle import Chronicle, HistoryCells
+from services.stats.store.cube import Cells
+from services.stats.store.history import MeasureError, checked, count, count_periods
+from shared.database import Database
+from shared.messaging.processing import Record
+from shared.reference.indicators import Indicators, Part
+from tests.unit.stats import events as make
+from tests.unit.stats.conftest import empty
+from tests.unit.stats.events import NOW, Event, histories
+from tests.unit.stats.recount_history import Happened, happened, stood
+
+_FLOWS = {
+    "reports": ("unit", "request", "danger_now"),
+    "incidents": ("unit", "outcome"),
+    "services": ("unit", "service"),
+    "clocks": ("unit", "state"),
+    "openings": ("unit", "environment"),
+    "closings": ("unit", "outcome"),
+    "spans": ("unit", "span", "hours"),
+}
+_STATES = {
+    "cases": ("unit", "status", "environment"),
+    "tasks": ("unit", "status"),
+    "children": ("unit", "age", "circumstance"),
+}
+_PERIODS = [
+    Period.parse(code) for code in ("2025", "2026-10", "2026", "2026-W44", "2026-10-31", "2026-SY", "2025..2027")
+]
+
+
+async def record(database: Database, batches: Sequence[Sequence[Record]]) -> None:
+    cells, chronicle = HistoryCells(), Chronicle()
+    for batch in batches:
+        async with database.transaction() as connection:
+            read = await HistoryBatch.read(batch, cells)
+            assert not read.broken
+            cells.remember(await record_batch(connection, read, cells, chronicle))
+
+
+def dated(history: Sequence[Event], chance: random.Random) -> list[Happened]:
+    """Each event at a moment of its own; now and then a subject's clock goes backwards, which nobody can rule out."""
+    at = datetime(2025, 8, 1, tzinfo=UTC)
+    found = []
+    for event in history:
+        at += timedelta(hours=chance.choice([0, 1, 30, 24 * 20, 24 * 40]))
+        found.append(Happened(event, at))
+    return found
+
+
+def spread(history: list[Event], chance: random.Random) -> list[Event]:
+    """The facts get moments of their own too, so that they lie in different periods."""
+
+    def some() -> datetime:
+        return NOW - timedelta(hours=chance.choice([0, 5, 11, 24 * 31, 24 * 300]))
+
+    found = []
+    for event in history:
+        data: Any = event.data
+        if data.PUBLISHER == "cases" and "facts" in type(data).model_fields:
+            if hasattr(data, "case_id") and hasattr(data.facts, "opened_at"):
+                began = some()
+                closing = {"closed_at": began + timedelta(hours=30), "outcome": "safe"}
+                facts = data.facts.model_copy(
+                    update={
+                        "opened_at": began,
+                        "received_at": began,
+                        "assessed_at": chance.choice([None, began + timedelta(minutes=chance.choice([0, 90, 3000]))]),
+                        **(closing if data.facts.status == "closed" else {}),
+                    }
+                )
+            else:
+                facts = data.facts.model_copy(update={"received_at": some()})
+            data = data.model_copy(update={"facts": facts, **({"due": some()} if hasattr(data, "due") else {})})
+        found.append(Event(data, event.subject, event.sequence))
+    return found
+
+
+async def check(database: Database, history: Sequence[Happened], as_of: datetime | None) -> None:
+    known = as_of or max(NOW, *(at for _, at in history))
+    async with database.transaction() as connection:
+        for measure, by in _FLOWS.items():
+            found = await count_periods(connection, Part(measure, "period", {}), _PERIODS, by, None, as_of)
+            for period, rows in found.items():
+                expected = happened(history, measure, period.first, period.last, known)
+                assert {row.keys: row.n for row in rows} == dict(expected), (measure, period.code)
+        for measure, by in _STATES.items():
+            # Of a period that goes on the ages are today's: asked as of a moment, so that the test knows which.
+            found = await count_periods(connection, Part(measure, "state", {}), _PERIODS, by, None, as_of or known)
+            for period, rows in found.items():
+                expected = stood(history, measure, period.last, known)
+                assert {row.keys: row.n for row in rows} == dict(expected), (measure, period.code)
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories(), seed=st.integers(0, 2**32 - 1))
+async def test_any_period_as_of_any_moment_is_what_a_recount_says_whatever_order_events_came_in(
+    migrated: Database, history: list[Event], seed: int
+) -> None:
+    await empty(migrated)
+    chance = random.Random(seed)
+    happenings = dated(spread(history, chance), chance)
+    delivered = [*happenings, *chance.choices(happenings, k=chance.randrange(len(happenings) + 1))]
+    chance.shuffle(delivered)
+    batches: list[list[Record]] = [[]]
+    for offset, (event, at) in enumerate(delivered):
+        if chance.random() < 0.3:
+            batches.append([])
+        batches[-1].append(event.record(offset, time=at))
+    await record(migrated, [batch for batch in batches if batch])
+    moments = [at for _, at in happenings] or [NOW]
+    for as_of in (None, chance.choice(moments), NOW - timedelta(days=chance.randrange(400))):
+        await check(migrated, happenings, as_of)
+
+
+async def test_history_waits_while_the_board_catches_up_but_not_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recording, "_BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(recording, "_LONGEST_SECONDS", 0.25)
+    pace, cells = Pace(), Cells()
+    handled: list[int] = []
+
+    async def handle(batch: Batch) -> None:
+        handled.append(len(batch.records))
+
+    async def waited() -> float:
+        began = time.monotonic()
+        await pace.give_way()
+        return time.monotonic() - began
+
+    one = make.concern("c1", 1).record()
+    await pace.watched(handle)(await Batch.read([one], cells))
+    assert await waited() < 0.05
+    many = await Batch.read([one] * 500, cells)
+    await pace.watched(handle)(many)
+    assert 0.05 < await waited() < 0.2
+    monkeypatch.setattr(recording, "_BUSY_SECONDS", 60)
+    await pace.watched(handle)(many)
+    assert 0.2 < await waited() < 5
+    assert handled == [1, 500, 500]
+
+
+async def rows_of(
+    database: Database, measure: str, period: str, by: Sequence[str] = (), as_of: datetime | None = None, **where: str
+) -> dict[tuple[str, ...], int]:
+    part = Part(measure, MEASURES[measure].over, {name: (value,) for name, value in where.items()})
+    async with database.transaction() as connection:
+        rows = await count(connection, part, period=Period.parse(period), by=by, as_of=as_of)
+    return {row.keys: row.n for row in rows}
+
+
+def on(day: int, month: int = 3) -> datetime:
+    return datetime(2026, month, day, 3, 0, tzinfo=UTC)
+
+
+async def told(database: Database, *happenings: tuple[datetime, Event]) -> None:
+    await record(database, [[event.record(offset, time=at) for offset, (at, event) in enumerate(happenings)]])
+
+
+async def test_a_case_transferred_and_closed_stood_elsewhere_before_and_is_counted_once(database: Database) -> None:
+    await told(
+        database,
+        (on(1), make.case("k1", 1, opened_at=on(1))),
+        (on(10), make.case("k1", 2, opened_at=on(1), unit="05455")),
+        (on(2, 4), make.case("k1", 3, opened_at=on(1), unit="05455", status="closed", closed_at=on(2, 4))),
+    )
+    assert await rows_of(database, "cases", "2026-03-05", ("unit",), status="open") == {("05443",): 1}
+    assert await rows_of(database, "cases", "2026-03", ("unit",), status="open") == {("05455",): 1}
+    assert await rows_of(database, "cases", "2026-04", ("unit",), status="open") == {}
+    # It was opened once, and lies in the commune that leads it now; as one knew in the first days, in the other.
+    assert await rows_of(database, "openings", "2026", ("unit",)) == {("05455",): 1}
+    assert await rows_of(database, "openings", "2026", ("unit",), on(5)) == {("05443",): 1}
+    assert await rows_of(database, "closings", "2026-04") == {(): 1}
+    assert await rows_of(database, "closings", "2026-03") == {}
+
+
+async def test_a_merged_case_was_opened_once_but_is_remembered_as_two_before(database: Database) -> None:
+    await told(
+        database,
+        (on(1), make.case("k1", 1, opened_at=on(1))),
+        (on(2), make.case("k2", 1, opened_at=on(2))),
+        (on(9), make.case("k2", 2, opened_at=on(2), status="merged", step="merged")),
+        (on(20), make.case("k2", 3, opened_at=on(2))),
+    )
+    assert await rows_of(database, "openings", "2026-03", as_of=on(5)) == {(): 2}
+    assert await rows_of(database, "openings", "2026-03", as_of=on(10)) == {(): 1}
+    assert await rows_of(database, "openings", "2026-03") == {(): 2}, "the merge was undone"
+
+
+async def test_a_late_event_changes_the_period_it_belongs_to_and_not_what_was_known_before(database: Database) -> None:
+    late = make.incident("i1", 1, occurred_on=date(2026, 3, 30))
+    await told(database, (on(9, 4), late))
+    assert await rows_of(database, "incidents", "2026-03") == {(): 1}
+    assert await rows_of(database, "incidents", "2026-03", as_of=on(1, 4)) == {}
+    await told(database, (on(12, 4), make.incident("i1", 2, occurred_on=date(2026, 4, 1))))
+    assert await rows_of(database, "incidents", "2026-03") == {}
+    assert await rows_of(database, "incidents", "2026-04") == {(): 1}
+    assert await rows_of(database, "incidents", "2026-03", as_of=on(10, 4)) == {(): 1}
+
+
+async def test_merged_split_and_erased_children_are_counted_as_they_were_known(database: Database) -> None:
+    await told(
+        database,
+        (on(1), make.child("ch1", 1)),
+        (on(1), make.child("ch2", 1)),
+        (on(5), make.merge("ch1", "ch2", 2)),
+        # What the merged record's partition still held comes after, and changes nothing.
+        (on(5), make.child("ch2", 2, unit="05455")),
+        (on(15), make.split("ch3", "ch1", 1)),
+        (on(2, 4), make.erased("ch1", 3)),
+    )
+    counted = [
+        await rows_of(database, "children", day, ("unit",))
+        for day in ("2026-03-02", "2026-03-06", "2026-03-16", "2026-04-03")
+    ]
+    assert counted == [{("05443",): 2}, {("05443",): 1}, {("05443",): 2}, {("05443",): 1}]
+    assert await rows_of(database, "children", "2026", ("unit",), on(3)) == {("05443",): 2}
+
+
+async def test_ages_of_children_are_those_at_the_end_of_the_period(database: Database) -> None:
+    await told(database, (on(1), make.child("ch1", 1, birth_year=2020, birth_month=4)))
+    assert await rows_of(database, "children", "2026-03", ("age",), on(9, 6)) == {("4-5",): 1}
+    assert await rows_of(database, "children", "2026-04", ("age",), on(9, 6)) == {("6-10",): 1}
+    # Of a year that goes on: as of the asked moment.
+    assert await rows_of(database, "children", "2026", ("age",), on(9)) == {("4-5",): 1}
+
+
+async def test_what_is_on_no_list_is_shown_as_not_classified_until_a_correction_says_better(database: Database) -> None:
+    await told(database, (on(1), make.incident("i1", 1, kind="mưa đá", unit="unclassified")))
+    assert await rows_of(database, "incidents", "2026", ("kind", "unit")) == {("unclassified", "unclassified"): 1}
+    await told(database, (on(2), make.incident("i1", 2, kind="Đuối nước", outcome="Tử vong")))
+    assert await rows_of(database, "incidents", "2026", ("kind", "outcome")) == {("drowning", "fatal"): 1}
+
+
+async def test_only_the_units_that_are_asked_for_count_whatever_else_is_asked(database: Database) -> None:
+    await told(database, *((on(1), make.case(f"k{at}", 1, opened_at=on(1), unit=make.UNITS[at])) for at in range(3)))
+    async with database.transaction() as connection:
+        part = Part("openings", "period", {})
+        rows = await count(connection, part, period=Period.parse("2026"), units=frozenset({"05443", "05455"}))
+        none = await count(connection, part, period=Period.parse("2026"), units=frozenset())
+    assert ([row.n for row in rows], none) == ([2], [])
+
+
+@pytest.mark.parametrize(
+    ("part", "by", "says"),
+    [
+        (Part("nothing", "period", {}), (), "there is no measure nothing"),
+        (Part("openings", "state", {}), (), "openings is asked over a period"),
+        (Part("openings", "period", {"outcome": ("x",)}), (), "openings has no outcome"),
+        (Part("openings", "period", {}), ("step",), "openings has no step"),
+        (Part("openings", "period", {}), ("unit", "unit"), "named twice"),
+    ],
+)
+def test_what_cannot_be_asked_is_said(part: Part, by: Sequence[str], says: str) -> None:
+    with pytest.raises(MeasureError, match=says):
+        checked(part, by)
+
+
+def test_every_part_of_every_indicator_can_be_asked_by_all_of_its_dimensions() -> None:
+    for indicator in Indicators.load():
+        for part in (indicator.numerator, indicator.denominator):
+            if part is not None:
+                more = ("hours",) if indicator.shape == "percentile" else ()
+                assert checked(part, ("unit", *more)).measure
+                for name in indicator.by:
+                    assert name in MEASURES[part.measure].dimensions, (indicator.code, name)
