@@ -38,7 +38,7 @@ from services.stats.domain.releases import (
     summed,
     total_of,
 )
-from shared.reference.disclosure import Rule
+from shared.reference.disclosure import Disclosure, Rule
 from shared.reference.indicators import Indicators, Part
 from shared.web.i18n import ZONE
 
@@ -72,24 +72,24 @@ class Count(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at what is released: by which rule, and up to which moment."""
+    """One look at what is released: by which rules, and up to which moment."""
 
     connection: AsyncConnection
     moment: datetime
-    rule: Rule
+    rules: Disclosure
+
+    def rule(self, period: Period) -> Rule:
+        """The rule of a period: that in force as it began, for ever."""
+        return self.rules.on(datetime.combine(period.first, time.min, ZONE))
+
+    def released_at(self, period: Period) -> datetime:
+        """When a period is released: some days after its end, as the day begins, our time."""
+        days = 1 + self.rule(period).settle_days
+        return datetime.combine(period.last + timedelta(days=days), time.min, ZONE)
 
     def sees(self, period: Period) -> bool:
         """Whether a period is released by then."""
-        return released_at(period, self.rule) <= self.moment
-
-    def base(self, universe: Universe) -> Span:
-        """For how long a time a universe's tables are released."""
-        return cast(Span, self.rule.base(universe.measure))
-
-
-def released_at(period: Period, rule: Rule) -> datetime:
-    """When a period is released: some days after its end, as the day begins, our time."""
-    return datetime.combine(period.last + timedelta(days=1 + rule.settle_days), time.min, ZONE)
+        return self.released_at(period) <= self.moment
 
 
 @dataclass(slots=True)
@@ -126,7 +126,8 @@ class Released:
 
         Raises KeyError for a part of no indicator.
         """
-        place = self._catalogue(look.rule).place(part)
+        rule = look.rule(period)
+        place = self._catalogue(rule).place(part)
         universe, filtered = place.universe, place.filtered
         if place.units is not None:
             if dimension != TOTAL:
@@ -138,12 +139,13 @@ class Released:
             return "not-offered"
         if universe.over == "state":
             return await self._standing(look, universe, filtered, period, dimension)
-        whole = bases_of(period, look.base(universe))
+        base = _base(rule, universe)
+        whole = bases_of(period, base)
         if whole is not None:
             if not all(map(look.sees, whole)):
                 return "not-released"
             return [await self._table(look, universe, filtered, one, dimension) for one in whole]
-        within = base_of(period, look.base(universe))
+        within = base_of(period, base)
         if within is None or dimension != TOTAL or filtered not in universe.monthly:
             return "not-offered"
         if not look.sees(period):
@@ -159,7 +161,7 @@ class Released:
         self, look: Look, universe: Universe, filtered: Filter, period: Period, dimension: str
     ) -> list[Cells] | Hidden:
         """What stands at a period's end: of a month's end the total, of a base's end its tables, too."""
-        end = Period.containing(period.last, look.base(universe))
+        end = Period.containing(period.last, _base(look.rule(period), universe))
         month = Period.containing(period.last, "month")
         if end.last != period.last:
             if dimension != TOTAL or filtered not in universe.monthly or month.last != period.last:
@@ -176,16 +178,17 @@ class Released:
         if dimension == TOTAL:
             return Cells.total(release.totals[filtered])
         if (filtered, dimension) not in release.tables:
-            if dimension in universe.hub:
+            if dimension in release.universe.hub:
                 await self._hub_tables(look, release, filtered.circumstances)
             else:
                 await self._spoke(look, release, filtered, dimension)
-        return release.tables[filtered, dimension]
+        return release.tables.get((filtered, dimension), Cells())
 
     async def _release(self, look: Look, universe: Universe, circumstances: tuple[str, ...], time_: Period) -> _Release:
         """What is released of a universe at a time, from memory where that was made before."""
+        universe = self._catalogue(look.rule(time_)).as_then(universe)
         months = [month for month in months_of(time_) if look.sees(month)]
-        at = (look.rule.effective_from, universe.measure, universe.over, circumstances, time_, len(months))
+        at = (universe.measure, universe.over, circumstances, time_, len(months))
         if at in self._kept:
             self._kept.move_to_end(at)
             return self._kept[at]
@@ -201,7 +204,7 @@ class Released:
     async def _make_of_state(
         self, look: Look, universe: Universe, circumstances: tuple[str, ...], at: Period
     ) -> _Release:
-        least = look.rule.threshold
+        least = look.rule(at).threshold
         counts = await self._counts(look, universe, circumstances, at, ())
         release = _Release(universe, at, Hub(by_cell(counts), least))
         filters = universe.with_(circumstances)
@@ -215,8 +218,8 @@ class Released:
 
     async def _balanced(self, look: Look, universe: Universe, at: Period) -> bool:
         """Whether all that came and went in the time is released, so that what stands tells nothing of either."""
-        for measure in look.rule.balance(universe.measure):
-            flow = self._catalogue(look.rule).whole(measure)
+        for measure in look.rule(at).balance(universe.measure):
+            flow = self._catalogue(look.rule(at)).whole(measure)
             if flow is None:
                 continue
             cells = await self.cells(look, asked_of(flow.universe), at, TOTAL)
@@ -232,7 +235,7 @@ class Released:
         base: Period,
         months: Sequence[Period],
     ) -> _Release:
-        least = look.rule.threshold
+        least = look.rule(base).threshold
         table: Counts = {}
         for month in months:
             rows = await self._counts(look, universe, circumstances, month, ())
@@ -240,6 +243,7 @@ class Released:
         release = _Release(universe, base, Hub(by_cell(table), least))
         filters = universe.with_(circumstances)
         monthly = [one for one in filters if one in universe.monthly]
+        whole = len(months) == len(months_of(base))
         spokes: dict[Filter, Spoke] = {}
         for one in monthly:
             first = connected(one, monthly)[0]
@@ -247,12 +251,10 @@ class Released:
                 spokes[first] = Spoke(Table(table, tuple(month.code for month in months), ordered=True), least)
             atom = release.atom(one)
             release.months[one] = Cells(spokes[first].add(atom), by_value(table, atom))
-            if spokes[first].open_values:
-                # The sum would tell of the months that wait; so might the sums of the filters that follow.
-                return release
-            if len(months) == len(months_of(base)):
+            # Where months wait, the sum would tell of them; so might the sums of the filters that follow.
+            if whole and not spokes[first].open_values:
                 self._release_total(release, one)
-        if len(months) == len(months_of(base)):
+        if whole and not any(spoke.open_values for spoke in spokes.values()):
             for one in filters:
                 if one not in universe.monthly:
                     self._release_total(release, one)
@@ -274,11 +276,12 @@ class Released:
 
     def _earlier(self, look: Look, universe: Universe, time_: Period) -> list[Period]:
         """The times at which a state was released before, the first one first."""
-        base = look.base(universe)
+        rule = look.rule(time_)
+        base = _base(rule, universe)
         span: Span = "month" if universe.monthly else base
         found: list[Period] = []
         at = Period.containing(time_.last, span).previous
-        while at.first.year >= look.rule.first_year:
+        while at.first.year >= rule.first_year:
             whole = Period.containing(at.last, base)
             found.append(whole if whole.last == at.last else at)
             at = at.previous
@@ -309,7 +312,7 @@ class Released:
         values = tuple(sorted({value for _, value in counts}, key=turn))
         known = frozenset(cell for cell, _ in counts)
         guarded = sound_for_insiders if dimension == UNIT else sound
-        spoke = Spoke(Table(counts, values, guarded), look.rule.threshold)
+        spoke = Spoke(Table(counts, values, guarded), look.rule(release.period).threshold)
         for one in universe.related(filtered, dimension):
             atom = one.cells(universe.hub, known)
             at = by_value(counts, atom)
@@ -333,7 +336,7 @@ class Released:
                     n = cells.sum_of(frozenset({value}))
                     if n is not None:
                         earlier.setdefault(value, []).append(n)
-        least = look.rule.threshold
+        least = look.rule(release.period).threshold
         return frozenset(value for value, n in counts.items() if near(n, earlier.get(value, ()), least))
 
     async def _summed(
@@ -349,7 +352,7 @@ class Released:
         self, look: Look, universe: Universe, circumstances: tuple[str, ...], period: Period, by: tuple[str, ...]
     ) -> Counts:
         """By the hub's cells and one dimension, as it was known when the period was released."""
-        as_of = released_at(period, look.rule)
+        as_of = look.released_at(period)
         dimensions = (*universe.hub, *by)
         width = len(universe.hub)
 
@@ -379,3 +382,8 @@ class Released:
             # With the rule, so that no other gets its id.
             self._catalogues[at] = rule, Catalogue(self._indicators, rule)
         return self._catalogues[at][1]
+
+
+def _base(rule: Rule, universe: Universe) -> Span:
+    """For how long a time a universe's tables are released."""
+    return cast(Span, rule.base(universe.measure))

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats.domain.disclosure import Figure, Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.releases import TOTAL, UNIT, Cells, total_of
-from services.stats.released import Count, Look, Released, released_at
+from services.stats.released import Count, Look, Released
 from shared.identity import ALL_UNITS, Permission, Principal
 from shared.reference.disclosure import Disclosure, Rule
 from shared.reference.indicators import Indicator, Indicators
@@ -93,11 +93,10 @@ class Releasing:
         """
         if principal.units != ALL_UNITS:
             units = principal.units if units is None else units & principal.units
-        rule = self._disclosure.on(now)
-        if sees_all(principal, rule):
+        if sees_all(principal, self._disclosure.on(now)):
             values = await self._evaluator.values(connection, indicator, periods, by=by, units=units, as_of=as_of)
             return [Shown.of(value) for value in values]
-        asked = _Asked(indicator, tuple(by), units, Look(connection, min(as_of or now, now), rule))
+        asked = _Asked(indicator, tuple(by), units, Look(connection, min(as_of or now, now), self._disclosure))
         async with self._turn:
             return [shown for period in periods for shown in await self._of(asked, period)]
 
@@ -106,7 +105,7 @@ class Releasing:
         if indicator.shape == "reported":
             return await self._handed_in(asked, period)
         parts = [part for part in (indicator.numerator, indicator.denominator) if part is not None]
-        if all(part.measure in asked.look.rule.open_measures for part in parts):
+        if all(part.measure in asked.look.rule(period).open_measures for part in parts):
             values = await self._evaluated(asked, period, asked.look.moment)
             return [Shown.of(value) for value in values]
         if len(by) > 1 or (asked.units is not None and by not in {(), (UNIT,)}):
@@ -133,25 +132,25 @@ class Releasing:
             return [Shown.without(period, (), "not-offered")]
         if not asked.look.sees(period):
             return [Shown.without(period, (), "not-released")]
-        least = asked.look.rule.threshold
+        least = asked.look.rule(period).threshold
         counts = asked.indicator.unit == "number"
         return [
             Shown.without(period, value.keys, "protected")
             if counts and value.value is not None and 0 < value.value < least
             else Shown.of(value)
-            for value in await self._evaluated(asked, period, released_at(period, asked.look.rule))
+            for value in await self._evaluated(asked, period, asked.look.released_at(period))
         ]
 
     async def _percentile(self, asked: _Asked, period: Period, cells: Sequence[Cells]) -> list[Shown]:
         """Shown of so many that as many lie beyond it, on either side, as a count needs to be shown; in whole units,
         for the exact one is that of one case."""
         share = min(asked.indicator.at, 100 - asked.indicator.at)
-        values = await self._evaluated(asked, period, released_at(period, asked.look.rule))
+        values = await self._evaluated(asked, period, asked.look.released_at(period))
         known = {value.keys: value.value for value in values}
         found = []
         for keys, wanted in _wanted(asked, [cells]):
             n, value = total_of(cells, wanted), known.get(keys)
-            if n is None or n * share < asked.look.rule.threshold * 100:
+            if n is None or n * share < asked.look.rule(period).threshold * 100:
                 found.append(Shown.without(period, keys, "protected"))
             else:
                 found.append(Shown(period, keys, None if value is None else float(round(value))))

@@ -33,6 +33,8 @@ class Rule(Limits):
         """What makes no sense."""
         if self.threshold < _LEAST:
             yield f"a threshold under {_LEAST} hides one figure and gives it back with the next"
+        if (self.effective_from.month, self.effective_from.day) != (1, 1):
+            yield "a rule begins with a year: within one, what it shows would be laid beside what another showed"
         if self.settle_days < 0:
             yield "nothing settles before its period is over"
         for measure, row in self.measures.items():

@@ -108,6 +108,10 @@ class Catalogue:
                 if part is not None and part.measure not in rule.open_measures:
                     self._add(part, indicator, rule)
 
+    def as_then(self, universe: Universe) -> Universe:
+        """A universe of another rule's catalogue as it is in this one."""
+        return self._universes.get((universe.measure, universe.over), universe)
+
     def whole(self, measure: str) -> Place | None:
         """All that happened of a measure, where that is released."""
         universe = self._universes.get((measure, "period"))
