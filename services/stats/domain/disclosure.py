@@ -97,11 +97,15 @@ def sound(members: Iterable[Member], least: int) -> bool:
     if many:
         # The others are known to be at least `least` each: they must not press the small ones under what they may be.
         return total >= most + least * many
-    return few + least - 2 <= total <= most - (least - 2)
+    # Two small ones can be hidden by each other only where they make `least` exactly: that would tell too much.
+    return few > _FEWEST and few + least - 2 <= total <= most - (least - 2)
 
 
 def sound_for_insiders(members: Iterable[Member], least: int) -> bool:
-    """The same where whoever knows any one of them exactly (a commune knows itself) must not learn another."""
+    """The same where whoever knows any one of them exactly (a commune knows itself) must not learn another.
+
+    It holds for their sums; how they were chosen may still tell such a one whether another is at the edge of the rule.
+    """
     present = [member for member in members if member.n]
     return sound(present, least) and all(
         sound([*present[:at], *present[at + 1 :]], least) for at in range(len(present))
