@@ -101,7 +101,10 @@ class Province:
         for period in periods:
             parts = [part for part in (indicator.numerator, indicator.denominator) if part]
             counts = [
-                {row.keys: row.n for row in await self.count(None, part, period=period, by=by, units=units, as_of=as_of)}
+                {
+                    row.keys: row.n
+                    for row in await self.count(None, part, period=period, by=by, units=units, as_of=as_of)
+                }
                 for part in parts
             ]
             for keys in sorted(set().union(*counts)) if by else [()]:

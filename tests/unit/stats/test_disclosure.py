@@ -1,4 +1,4 @@
-"""Which figures are hidden with which: held against somebody who knows the rule and tries every province there may be."""
+"""Which figures are hidden with which: held against one who knows the rule and tries every province there may be."""
 
 from __future__ import annotations
 

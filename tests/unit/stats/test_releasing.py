@@ -14,7 +14,7 @@ from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.releasing import Releasing
 from shared.identity.principal import Principal, Role
-from shared.reference.indicators import Indicator, Part
+from shared.reference.indicators import Indicator, Indicators, Part
 from shared.web.i18n import ZONE
 from tests.unit.stats import made_up_figures as made_up
 from tests.unit.stats.attacker import Attacker, Cell, naive
@@ -379,6 +379,23 @@ async def test_a_percentile_is_shown_of_many_and_in_whole_hours_only() -> None:
         hours = made_up.indicator("hours", OPENINGS, shape="percentile", at=90, by=("sex",))
         shown = await asked(door, hours, YEAR, "sex")
         assert [(one.value, one.numerator) for one in shown] == [(float(n) if told else None, None)]
+
+
+async def test_every_shipped_indicator_is_released_by_whatever_it_is_broken_down_by() -> None:
+    """Each is found in the catalogue: none fails, and none is answered in another way than the rule says."""
+    province = Province([])
+    door, shipped = Releasing(province.count, province), Indicators.load()
+    for indicator in shipped:
+        if indicator.shape == "reported":
+            continue
+        for by in ((), ("unit",), *((dimension,) for dimension in indicator.by)):
+            for period in (YEAR, Period.parse("2026-03")):
+                shown = await door.release(None, STATISTICIAN, indicator, [period], by=by, now=LATER)  # type: ignore[arg-type]
+                assert {one.hidden for one in shown} <= {None, "not-offered", "protected"}, indicator.code
+    children = shipped.get("children")
+    assert children is not None
+    shown = await door.release(None, STATISTICIAN, children, [YEAR], by=("circumstance",), now=LATER)  # type: ignore[arg-type]
+    assert [one.hidden for one in shown] == ["not-offered"]
 
 
 def _of(code: str) -> Indicator:
