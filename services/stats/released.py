@@ -44,6 +44,8 @@ from shared.web.i18n import ZONE
 
 # Releases kept in memory: each is the same for ever, and costs some queries to make again.
 _KEPT: Final = 512
+# Were one replica a moment behind, and asked then, its figures would differ from another's by few.
+_COUNTED: Final = timedelta(days=1)
 
 
 class Row(Protocol):
@@ -82,10 +84,14 @@ class Look:
         """The rule of a period: that in force as it began, for ever."""
         return self.rules.on(datetime.combine(period.first, time.min, ZONE))
 
-    def released_at(self, period: Period) -> datetime:
-        """When a period is released: some days after its end, as the day begins, our time."""
+    def known_at(self, period: Period) -> datetime:
+        """As of when a period's figures are released: some days after its end, as the day begins, our time."""
         days = 1 + self.rule(period).settle_days
         return datetime.combine(period.last + timedelta(days=days), time.min, ZONE)
+
+    def released_at(self, period: Period) -> datetime:
+        """When a period is released: once whatever was said until `known_at` has surely been counted, everywhere."""
+        return self.known_at(period) + _COUNTED
 
     def sees(self, period: Period) -> bool:
         """Whether a period is released by then."""
@@ -352,7 +358,7 @@ class Released:
         self, look: Look, universe: Universe, circumstances: tuple[str, ...], period: Period, by: tuple[str, ...]
     ) -> Counts:
         """By the hub's cells and one dimension, as it was known when the period was released."""
-        as_of = look.released_at(period)
+        as_of = look.known_at(period)
         dimensions = (*universe.hub, *by)
         width = len(universe.hub)
 

@@ -138,14 +138,14 @@ class Releasing:
             Shown.without(period, value.keys, "protected")
             if counts and value.value is not None and 0 < value.value < least
             else Shown.of(value)
-            for value in await self._evaluated(asked, period, asked.look.released_at(period))
+            for value in await self._evaluated(asked, period, asked.look.known_at(period))
         ]
 
     async def _percentile(self, asked: _Asked, period: Period, cells: Sequence[Cells]) -> list[Shown]:
         """Shown of so many that as many lie beyond it, on either side, as a count needs to be shown; in whole units,
         for the exact one is that of one case."""
         share = min(asked.indicator.at, 100 - asked.indicator.at)
-        values = await self._evaluated(asked, period, asked.look.released_at(period))
+        values = await self._evaluated(asked, period, asked.look.known_at(period))
         known = {value.keys: value.value for value in values}
         found = []
         for keys, wanted in _wanted(asked, [cells]):
