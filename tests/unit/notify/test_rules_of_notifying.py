@@ -391,5 +391,8 @@ def test_people_subscribe_to_what_their_pages_show_them() -> None:
     assert may(Role.SECTOR, "cases.task.requested", sector="health")
     assert not may(Role.SECTOR, "cases.case.opened", sector="health")
     assert not may(Role.STATISTICIAN, "registry.child.registered")
-    assert may(Role.STATISTICIAN, "stats.indicator.changed")
+    assert may(Role.STATISTICIAN, "stats.period.closed")
+    assert may(Role.COORDINATOR, "stats.indicator.changed")
+    for role in (Role.STATISTICIAN, Role.PARTNER, Role.OPERATOR):
+        assert not may(role, "stats.indicator.changed"), role
     assert may(Role.PARTNER, "cases.case.opened", org="o")
