@@ -2,7 +2,8 @@
 
 Everything that registers do to each other is in it: another clerk's keyboard (Telex and VNI keys left behind, tones
 forgotten or mistaken), another order, nicknames, dates swapped or known by the year only, carers missing, families that
-moved; and who only looks alike: twins, siblings, cousins, namesakes. The same seed makes the same lists.
+moved; and who only looks alike: twins, siblings, cousins, namesakes. `alike` leaves out what the samples' lists do not
+have and slips about as often as they do. The same seed makes the same lists.
 """
 
 from __future__ import annotations
@@ -82,21 +83,22 @@ class Lists:
     kinds: dict[str, str] = field(default_factory=dict)
 
 
-def make(children: int, seed: int = 1, units: Sequence[str] = ()) -> Lists:
+def make(children: int, seed: int = 1, units: Sequence[str] = (), *, alike: bool = False) -> Lists:
     """Lists with `children` in `a` and about half as many in `b`, of which two thirds are in `a`.
 
-    In: `units`: the communes they live in; without: numbers like those of the province.
+    In: `units`: the communes they live in; without: numbers like those of the province. `alike`: as the samples are.
     """
+    kinds, again = (_LIKE_SAMPLES, _as_in_samples) if alike else (_LOOKALIKES, rewritten)
     random = Random(seed)
     places = units or [f"{1_800 + 37 * at:05d}" for at in range(_UNITS)]
     lists = Lists()
     for number in range(children):
         lists.a.append(born(random, f"a{number}", number, places))
     chosen = random.sample(lists.a, children // 3)
-    b: list[tuple[Child, str | None, str]] = [(rewritten(random, child, places), child.id, "same") for child in chosen]
-    for kind, make_one in _LOOKALIKES.items():
-        for child in random.sample(lists.a, max(1, children // 40)):
-            b.append((rewritten(random, make_one(random, child), places), None, kind))
+    b: list[tuple[Child, str | None, str]] = [(again(random, child, places), child.id, "same") for child in chosen]
+    for kind, make_one in kinds.items():
+        for child in random.sample(lists.a, max(1, children // (27 if alike else 40))):
+            b.append((again(random, make_one(random, child), places), None, kind))
     b += [(born(random, "", children + at, places), None, "new") for at in range(children // 20)]
     random.shuffle(b)
     for at, (child, same, kind) in enumerate(b):
@@ -232,6 +234,35 @@ def rewritten(random: Random, child: Child, places: Sequence[str]) -> Child:
     )
 
 
+def _as_in_samples(random: Random, child: Child, places: Sequence[str]) -> Child:
+    """The same child as the samples' second list has it: shares and kinds of slips as counted in its true pairs."""
+    hit, number = random.random, child.number
+    if number and hit() < 0.33:
+        number = ""
+    elif number and hit() < 0.015:
+        number = number[:-1] + str((int(number[-1]) + 1) % 10)
+    return replace(
+        child,
+        name=random.choice(_SAMPLE_SLIPS)(random, child.name) if hit() < 0.75 else child.name,
+        birth_date=_date_as_in_samples(random, date.fromisoformat(child.birth_date)),
+        number=number,
+        mother=random.choice(_SAMPLE_SLIPS)(random, child.mother) if child.mother and hit() < 0.3 else child.mother,
+        unit=random.choice(places) if hit() < 0.105 else child.unit,
+    )
+
+
+def _date_as_in_samples(random: Random, born: date) -> str:
+    """One of eight births is a day, ten days or a year off, or has the day and the month in each other's place."""
+    at = random.random()
+    if at < 0.035 and born.day <= 12:
+        return born.replace(day=born.month, month=born.day).isoformat()
+    if at < 0.07:
+        return (born + timedelta(days=random.choice((-1, 1)))).isoformat()
+    if at < 0.105 and (born.month, born.day) != (2, 29):
+        return born.replace(year=born.year + random.choice((-1, 1))).isoformat()
+    return (born + timedelta(days=random.choice((-10, 10)))).isoformat() if at < 0.125 else born.isoformat()
+
+
 def _name_of_another_clerk(random: Random, name: str) -> str:
     if not name:
         return name
@@ -284,3 +315,15 @@ _SLIPS: Sequence[tuple[Callable[[Random, str], str], int]] = (
     (slips.given_first, 10),
     (_with_nickname, 15),
 )
+_SAMPLE_SLIPS: Sequence[Callable[[Random, str], str]] = (
+    lambda _, name: name.upper(),
+    lambda _, name: name.lower(),
+    lambda _, name: name.replace(" ", "  ", 1) + " ",
+    lambda _, name: unicodedata.normalize("NFD", name),
+    lambda _, name: slips.bare(name),
+    lambda random, name: " ".join([*name.split()[:-1], slips.bare(name.split()[-1])]) + random.choice("sfrxj"),
+    slips.letter_twice,
+    slips.y_for_i,
+    slips.without_middle,
+)
+_LIKE_SAMPLES = {"twin": _twin, "sibling": _sibling, "namesake": _namesake}

@@ -18,10 +18,14 @@ from uuid import UUID
 
 import orjson
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bench import _slips
+from services.registry.domain.children import lead_of
+from services.registry.domain.traits import blocking_keys, traits_of
 from shared.contracts.vocabulary import ChildDescription, Sex
 from shared.database import Database
+from shared.messaging.outbox import stable_id
 from shared.reference.text import fold
 from shared.reference.units import Units
 
@@ -30,10 +34,19 @@ _TODAY = NOW.date()
 _OLDEST = date(2010, 12, 1)
 _BIRTH_DAYS = (_TODAY - _OLDEST).days
 _BATCH = 20_000
-_COLUMNS = (
-    "id", "sequence", "unit", "birth_date", "birth_year", "name_folded", "carers_folded", "description",
-    "circumstances", "confirmed_on", "registered_at", "changed_at", "state",
-)  # fmt: skip
+_REGISTER, _SECTOR = "commune-roster", "dolisa"
+_COLUMNS = {
+    "child": (
+        "id", "sequence", "unit", "birth_date", "birth_year", "name_folded", "carers_folded", "description",
+        "circumstances", "confirmed_on", "registered_at", "changed_at", "state", "sources",
+    ),
+    "statement": (
+        "record_id", "child_id", "register_kind", "sector", "as_of", "unit", "description", "circumstances",
+        "dropped_out", "sequence", "received_at",
+    ),
+    "block": ("key", "child_id"),
+    "circumstance": ("record_id", "code", "child_id", "since", "sector"),
+}  # fmt: skip
 # In 100,000: circumstance groups and flags about as frequent as the province counts them.
 _CIRCUMSTANCES = {"01": 60, "02": 15, "03": 180, "04": 450, "05": 12, "09": 10, "11": 6, "13": 90, "poor": 4_000}
 _STATES = ("collected", "checked", "verified", "verified", "verified", "due")
@@ -268,41 +281,80 @@ def _circumstances(random: Random) -> tuple[str, ...]:
     return tuple(code for code, share in _CIRCUMSTANCES.items() if random.random() * 100_000 < share)
 
 
-def row_of(child: Child) -> tuple[Any, ...]:
-    """A child's row in the registry's table, in the order of `COLUMNS` there."""
+def rows_of(child: Child) -> dict[str, list[tuple[Any, ...]]]:
+    """The rows that a registration of the child leaves in the registry's tables, in the order of `_COLUMNS`."""
+    known, child_id, record_id = child.described, UUID(child.id), UUID(stable_id("bench", child.id))
+    traits = traits_of(ChildDescription.model_validate(known), child.unit, _TODAY)
+    born = None if child.birth_precision else child.birth_date
     carers = [fold(name) for name in (child.mother, child.father) if name is not None]
-    return (
-        UUID(child.id), 1, child.unit, None if child.birth_precision else child.birth_date, child.birth_date.year,
-        fold(child.name), " | ".join(carers), orjson.dumps(child.described).decode(), list(child.circumstances),
-        _TODAY, NOW, NOW, child.state,
-    )  # fmt: skip
+    said = orjson.dumps(known).decode()
+    groups = list(child.circumstances)
+    source = {"record_id": str(record_id), "register_kind": _REGISTER, "sector": _SECTOR, "as_of": _TODAY.isoformat()}
+    fields = dict.fromkeys(sorted({lead_of(name) for name in known} | {"unit"}))
+    return {
+        "child": [(
+            child_id, 1 + len(groups), child.unit, born, child.birth_date.year, fold(child.name), " | ".join(carers),
+            said, groups, _TODAY, NOW, NOW, child.state, orjson.dumps([{**source, "fields": fields}]).decode(),
+        )],
+        "statement": [(
+            record_id, child_id, _REGISTER, _SECTOR, _TODAY, child.unit, said, groups, False, 1, NOW,
+        )],
+        "block": [(key, child_id) for key in blocking_keys(traits)],
+        "circumstance": [(record_id, code, child_id, _TODAY, _SECTOR) for code in groups],
+    }  # fmt: skip
 
 
 async def fill(database: Database, count: int, seed: int = 1) -> None:
-    """Write `count` children into a registry's fresh database, whose other indexes are made again at the end."""
+    """Write `count` children into a registry's fresh database, as if each had been registered from a roster: with what
+    was said of it and the keys it is filed under. Indexes and constraints are made again at the end."""
     made = children(count, seed)
     async with database.transaction() as connection:
-        indexes = list(
-            await connection.scalars(
-                text("SELECT indexdef FROM pg_indexes WHERE tablename = 'child' AND indexname <> 'child_pkey'")
-            )
-        )
-        names = await connection.scalars(
-            text("SELECT indexname FROM pg_indexes WHERE tablename = 'child' AND indexname <> 'child_pkey'")
-        )
-        for name in list(names):
-            await connection.execute(text(f"DROP INDEX {name}"))
+        again = await _without_indexes(connection)
         raw = await connection.get_raw_connection()
         driver: Any = raw.driver_connection
-        while rows := [row_of(child) for child in islice(made, _BATCH)]:
-            await driver.copy_records_to_table("child", records=rows, columns=_COLUMNS)
+        while some := [rows_of(child) for child in islice(made, _BATCH)]:
+            for table, columns in _COLUMNS.items():
+                rows = [row for rows in some for row in rows[table]]
+                await driver.copy_records_to_table(table, records=rows, columns=columns)
         await connection.execute(text("SET LOCAL maintenance_work_mem = '512MB'"))
-        for definition in indexes:
+        for statement in again:
             # The colon of a cast is no parameter of ours.
-            await connection.execute(text(definition.replace(":", r"\:")))
+            await connection.execute(text(statement.replace(":", r"\:")))
+        # Whoever registers a child works out at once what its record breaks.
+        await connection.execute(text("TRUNCATE unsettled"))
     async with database.engine.connect() as connection:
         plain = await connection.execution_options(isolation_level="AUTOCOMMIT")
-        await plain.execute(text("VACUUM (ANALYZE, PARALLEL 0) child"))
+        await plain.execute(text(f"VACUUM (ANALYZE, PARALLEL 0) {', '.join(_COLUMNS)}"))
+
+
+async def _without_indexes(connection: AsyncConnection) -> list[str]:
+    """Drop the tables' indexes and constraints but the key of `child`. Out: the statements that make them again."""
+    tables = {"tables": list(_COLUMNS)}
+    constraints = await connection.execute(
+        text(
+            """SELECT conrelid::regclass AS of, conname AS name, pg_get_constraintdef(oid) AS said FROM pg_constraint
+               WHERE conrelid = ANY(CAST(CAST(:tables AS text[]) AS regclass[]))
+                     AND (contype = 'f' OR (contype = 'p' AND conrelid <> CAST('child' AS regclass)))
+               ORDER BY contype = 'f'"""  # a foreign key goes back last
+        ),
+        tables,
+    )
+    again = []
+    for row in constraints.all():
+        await connection.execute(text(f"ALTER TABLE {row.of} DROP CONSTRAINT {row.name}"))
+        again.append(f"ALTER TABLE {row.of} ADD CONSTRAINT {row.name} {row.said}")
+    indexes = await connection.execute(
+        text(
+            """SELECT indexname AS name, indexdef AS said FROM pg_indexes
+               WHERE tablename = ANY(CAST(:tables AS text[])) AND indexname <> 'child_pkey'"""
+        ),
+        tables,
+    )
+    made = []
+    for row in indexes.all():
+        await connection.execute(text(f"DROP INDEX {row.name}"))
+        made.append(row.said)
+    return [*made, *again]
 
 
 @dataclass(frozen=True, slots=True)

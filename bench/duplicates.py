@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
 from datetime import UTC, date, datetime
+from itertools import product
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -33,7 +34,7 @@ from services.registry.bulk.comparing import compare_files
 from services.registry.bulk.lists import read_list, traits_of_row
 from services.registry.bulk.sweeping import URL
 from services.registry.desk import Desk
-from services.registry.domain.matching import Traits, blocking_keys, search_keys
+from services.registry.domain.traits import Traits, blocking_keys, search_keys
 from services.registry.store import sweeps
 from services.registry.store.children import ChildRow
 from shared.contracts.vocabulary import ChildDescription, Person
@@ -48,6 +49,7 @@ _ROOT = Path(__file__).parents[1]
 _SAMPLES = _ROOT / "tests" / "samples"
 _MIGRATIONS = _ROOT / "services" / "registry" / "migrations"
 _SEED = 20_260
+_HELD_OUT = (20_262, 20_263)
 _TODAY = date(2026, 10, 31)
 _BATCH = 5_000
 _TWICE = 0.02
@@ -71,18 +73,20 @@ async def run(quick: bool) -> list[Result]:
 
 
 def lists(folder: Path, children: int) -> list[tuple[str, Path, Path, Pairs]]:
-    """The labelled lists: the samples, whose misses the rules were mended by, and two of our own. Of these no rule was
-    set, but rules were set by other seeds of the same generator: neither says how well a stranger's lists are matched.
+    """The labelled lists: the samples, whose misses the rules were mended by; two with slips of their kinds, and two
+    that know less and slip more, of our own. The rules were set by other seeds (1 and 2, 20,260 and 20,261) of the same
+    generators, whose misses were looked at one by one: none says how well a stranger's lists are matched.
     """
     with (_SAMPLES / "duplicates-truth.csv").open(encoding="utf-8") as file:
         truth = {(row["a"], row["b"]) for row in csv.DictReader(file)}
     found = [("samples", _SAMPLES / "duplicates-a.csv", _SAMPLES / "duplicates-b.csv", truth)]
-    for seed in (_SEED, _SEED + 1):
-        made = make(children, seed)
-        a, b = folder / f"a{seed}.csv", folder / f"b{seed}.csv"
+    for seed, alike in product(_HELD_OUT, (True, False)):
+        made = make(children, seed, alike=alike)
+        what = f"made lists {'as the samples' if alike else 'harder'}, {seed}"
+        a, b = folder / f"{what} a.csv", folder / f"{what} b.csv"
         write(a, made.a)
         write(b, made.b)
-        found.append((f"made lists {seed}", a, b, made.truth))
+        found.append((what, a, b, made.truth))
     return found
 
 
@@ -95,12 +99,10 @@ def labelled(what: str, a: Path, b: Path, truth: Pairs, out: Path) -> list[Resul
     shown = {(row["a"], row["b"]) for row in rows}
     precision, recall, f1 = figures(same, truth)
     beside = {"splink": _best(_splink(a, b), truth), "plain score": _best(_plain(a, b), truth)}
-    asked = what == "samples"
-    aims = ("≥ 0.995", "≥ 0.99") if asked else ("≥ 0.995", "")
     return [
-        Result(NAME, f"{what}: precision of `same`", precision, "", aim=aims[0], met=precision >= 0.995),
+        Result(NAME, f"{what}: precision of `same`", precision, "", aim="≥ 0.995", met=precision >= 0.995),
         Result(NAME, f"{what}: recall of `same`", recall, ""),
-        Result(NAME, f"{what}: F1 of `same`", f1, "", beside=beside, aim=aims[1], met=f1 >= 0.99 or not asked),
+        Result(NAME, f"{what}: F1 of `same`", f1, "", beside=beside, aim="≥ 0.99", met=f1 >= 0.99),
         Result(NAME, f"{what}: recall with what a person is asked", figures(shown, truth)[1], ""),
     ]
 

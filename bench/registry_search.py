@@ -1,8 +1,8 @@
 """Finding one child among a million by a name that was slipped on and one more fact, beside ILIKE and plain pg_trgm.
 
 Everybody asks the same: the names and slips of `_many_children`, as a coordinator who sees the whole province, and as a
-worker who sees one commune. Recall is told of all, and of those who can be told apart at all: where more than ten
-children bear the very name with the same fact, no ten lines can hold them, and the page counts by commune and year.
+worker who sees one commune. Recall is told beside its ceiling (`_ceiling`): where more than ten children fit equally,
+no ten lines can hold them, and the page counts by commune and year.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bench import Result
+from bench._ceiling import Scope, ceiling
 from bench._many_children import SLIPS, Child, Slipped, children, fill, slipped
 from local.postgres import EmbeddedPostgres
 from services.registry import app
@@ -32,10 +33,14 @@ from shared.database import Database
 
 NAME = "registry-search"
 _MIGRATIONS = Path(app.__file__).parent / "migrations"
-_AIM = 25.0
+_AIM = 30.0
 _RECALL = 0.98
+# The best ranking draws lots between equals; on so many searches ours may be so much less lucky.
+_LUCK = 0.015
 _SHOWN = 10
 _WARMING = 10
+# Of so many searches of each kind the plans are read: the planner chooses anew for each.
+_PLANS = 20
 # The others need a second and more for a question: so many tell how long that takes, and whom they find.
 _PATIENCE = 60
 _GREAT_PATIENCE = 15
@@ -65,10 +70,10 @@ class Told:
         """Of the answers after the first few."""
         return statistics.quantiles(self.waits[_WARMING if len(self.waits) > 2 * _WARMING else 0 :], n=20)[18]
 
-    def recall(self, among: Sequence[bool] | None = None) -> float:
-        """The share of children found, of all or of those marked."""
-        found = [hit for hit, counts in zip(self.found, among or [True] * len(self.found), strict=False) if counts]
-        return sum(found) / len(found) if found else 0.0
+    @property
+    def recall(self) -> float:
+        """The share of children found."""
+        return sum(self.found) / len(self.found) if self.found else 0.0
 
 
 def _by_year(child: Child, typed: Slipped) -> Asked:
@@ -100,12 +105,21 @@ def _at_home(child: Child, typed: Slipped) -> Asked:
     return Asked(child, typed, wanted, "unit = :unit AND birth_year = :year", {"unit": child.unit, "year": year})
 
 
+def _mother_at_home(child: Child, typed: Slipped) -> Asked | None:
+    if child.mother is None:
+        return None
+    said = {"mother": fold(child.mother), "unit": child.unit}
+    wanted = Wanted(name=typed.name, carer=child.mother, units=[child.unit])
+    return Asked(child, typed, wanted, "unit = :unit AND strpos(carers_folded, :mother) > 0", said)
+
+
 _FACTS: Mapping[str, Callable[[Child, Slipped], Asked | None]] = {
     "birth year": _by_year,
     "commune": _by_commune,
     "mother": _by_mother,
     "birth date": _by_date,
     "birth year, within one's commune": _at_home,
+    "mother, within one's commune": _mother_at_home,
 }
 
 
@@ -133,7 +147,9 @@ async def _measured(connection: AsyncConnection, count: int, times: int) -> list
     for what, said in _FACTS.items():
         asked = [one for one in (said(child, typed) for child, typed in _slips(random, among, what)) if one is not None]
         ours[what] = asked, await _told(connection, asked, _ours)
-    await _read_plans(connection, [asked[0].wanted for asked, _ in ours.values()])
+    several = [one.wanted for asked, _ in ours.values() for one in asked[:_PLANS]]
+    alone = [Wanted(name=" ".join(child.name.split()[-words:])) for child in among[:_PLANS] for words in (1, 2, 4)]
+    await _read_plans(connection, [*several, *alone])
     results = await _alone(connection, among, count)
     await connection.execute(text(_TRGM))
     await connection.execute(text("ANALYZE child"))
@@ -141,8 +157,8 @@ async def _measured(connection: AsyncConnection, count: int, times: int) -> list
     for what, (asked, told) in ours.items():
         trgm = await _told(connection, asked[:_PATIENCE], _trgm)
         ilike = await _told(connection, asked[:_GREAT_PATIENCE], _ilike)
-        clear = [await _can_be_told(connection, one) for one in asked]
-        results += _lines(f"slipped name and {what}, among {count:,}", told, trgm, ilike, clear)
+        best = await _ceiling(connection, asked)
+        results += _lines(f"slipped name and {what}, among {count:,}", told, trgm, ilike, best)
     return results
 
 
@@ -193,28 +209,34 @@ async def _ilike(connection: AsyncConnection, asked: Asked) -> list[str]:
     return [str(row.id) for row in rows]
 
 
-async def _can_be_told(connection: AsyncConnection, asked: Asked) -> bool:
-    """Whether no more than ten children fit what was meant: the name (of one with a word dropped: all who have the
-    other words) and the fact."""
-    dropped = asked.typed.kind == "middle name dropped"
-    meant = asked.typed.name if dropped else asked.child.name
-    words = [f"n:{word}" for word in fold(meant).split()]
-    counted = await connection.execute(
-        text(
-            f"""SELECT count(*) FROM (SELECT 1 FROM child WHERE merged_into IS NULL AND {finding.WORDS} @> :words
-                AND (:dropped OR name_folded = :name) AND {asked.condition} LIMIT {_SHOWN + 1}) AS fitting"""
-        ),
-        {**asked.values, "words": words, "dropped": dropped, "name": fold(meant)},
-    )
-    return int(counted.scalar_one()) <= _SHOWN
+async def _ceiling(connection: AsyncConnection, asked: Sequence[Asked]) -> float:
+    """The share of these that the best ranking would have among the first ten."""
+    scopes: dict[Any, Scope] = {}
+    reached = 0.0
+    for one in asked:
+        key = (one.condition, *one.values.values())
+        if key not in scopes:
+            # A mother's children are looked up, a year's and a commune's are read.
+            mother = [f"m:{word}" for word in one.values.get("mother", "").split()]
+            looked_up = f"AND {finding.WORDS} @> CAST(:words AS text[])" if mother else ""
+            names = await connection.execute(
+                text(
+                    f"""SELECT description->>'name' AS name, count(*) AS count FROM child
+                        WHERE merged_into IS NULL AND {one.condition} {looked_up} GROUP BY 1"""
+                ),
+                {**one.values, "words": mother} if mother else dict(one.values),
+            )
+            scopes[key] = Scope([(row.name, row.count) for row in names])
+        reached += ceiling(one.typed.name, one.child.name, scopes[key], _SHOWN)
+    return reached / len(asked)
 
 
-def _lines(what: str, ours: Told, trgm: Told, ilike: Told, clear: Sequence[bool]) -> list[Result]:
+def _lines(what: str, ours: Told, trgm: Told, ilike: Told, best: float) -> list[Result]:
     # Fewer questions were put to the others: their figures are of the first of ours, and say of how many.
     plain, like = (f"{name}, {len(told.waits)} asked" for name, told in (("plain pg_trgm", trgm), ("ILIKE", ilike)))
     beside = {plain: trgm.p95, like: ilike.p95}
-    recall = ours.recall(clear)
-    share = sum(clear) / len(clear)
+    recall = ours.recall
+    wanted = min(_RECALL, best - _LUCK)
     return [
         Result(
             NAME,
@@ -228,14 +250,13 @@ def _lines(what: str, ours: Told, trgm: Told, ilike: Told, clear: Sequence[bool]
         ),
         Result(
             NAME,
-            f"{what}, recall@10 of the {share:.0%} who can be told apart",
+            f"{what}, recall@10",
             recall,
             "",
-            {plain: trgm.recall(clear), like: ilike.recall(clear)},
-            aim=f"≥ {_RECALL}",
-            met=recall >= _RECALL,
+            {"the best ranking there can be": best, plain: trgm.recall, like: ilike.recall},
+            aim=f"≥ {_RECALL}, or the ceiling where that is lower",
+            met=recall >= wanted,
         ),
-        Result(NAME, f"{what}, recall@10 of all", ours.recall(), "", {plain: trgm.recall()}),
     ]
 
 
@@ -246,6 +267,8 @@ async def _alone(connection: AsyncConnection, among: Sequence[Child], count: int
         "household": [Wanted(household=child.household) for child in among],
         "bare name, within one's commune": [Wanted(name=child.name, units=[child.unit]) for child in among],
         "bare name, whole province": [Wanted(name=child.name) for child in among],
+        "bare name with a slip, whole province": [Wanted(name=typed.name) for _, typed in _slips(Random(8), among, "")],
+        "a word of a name alone, whole province": [Wanted(name=child.name.split()[-1]) for child in among],
     }
     results = []
     for what, wanted in searches.items():
@@ -254,7 +277,10 @@ async def _alone(connection: AsyncConnection, among: Sequence[Child], count: int
             began = time.perf_counter()
             await finding.search(connection, one)
             told.waits.append((time.perf_counter() - began) * 1000)
-        results.append(Result(NAME, f"{what}, among {count:,}, p95", told.p95, "ms"))
+        aimed = not what.startswith("a word")
+        aim = f"≤ {_AIM:.0f} ms" if aimed else ""
+        met = told.p95 <= _AIM or not aimed
+        results.append(Result(NAME, f"{what}, among {count:,}, p95", told.p95, "ms", aim=aim, met=met))
     return results
 
 
@@ -263,5 +289,5 @@ async def _read_plans(connection: AsyncConnection, searches: Sequence[Wanted]) -
     for wanted in searches:
         for statement, values in finding.questions(wanted):
             plan = "\n".join(await connection.scalars(text(f"EXPLAIN {statement}"), values))
-            if "Seq Scan on child" in plan:
-                raise AssertionError(f"a search reads the whole table:\n{plan}")
+            if "Seq Scan on child" in plan or " on child_commune" in plan:
+                raise AssertionError(f"a search reads the whole table, or a whole commune:\n{plan}")

@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 # Under --import-mode=importlib the project's root is on the path only where pytest is run as a module.
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -17,6 +18,10 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.support import backends, receivers
 from tests.support.backends import Backend
 from tests.support.receivers import MailServer, WebhookServer
+
+# How quick something is, bench/ says: a machine that is busy breaks no rule.
+settings.register_profile("vongtay", deadline=None)
+settings.load_profile("vongtay")
 
 
 @pytest.hookimpl(tryfirst=True)

@@ -130,7 +130,7 @@ def verify(
     """
     truth = _truth(expect)
     _wait_until_counted(timeout)
-    counted = Client("statistician").get("/stats/api/expect")
+    counted = Client("coordinator").get("/stats/api/expect")
     found = [
         difference
         for part in _COUNTED

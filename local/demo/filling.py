@@ -23,9 +23,10 @@ import structlog
 from local.demo import choices
 from local.demo.clock import TravellingClock
 from local.demo.players import Json, Players
+from local.demo.registers import Registers, born_by, due_long_ago
 from local.folder import write_private
 from local.simulation.traffic import concern_event, injury_event, records_of
-from local.simulation.world import World
+from local.simulation.world import Child, World
 from shared.contracts.vocabulary import Request
 from shared.identity.demo import HOME_UNIT
 from shared.reference.calendar import LOCAL
@@ -61,6 +62,11 @@ _SCHOOL_HOURS = (7, 17)
 # Somebody's next act comes after this share of what is left of the day, at most.
 _STRIDE = 0.03
 _LOOKED_DAYS = 30
+# Of records: how many communes verify theirs when the registers begin, and what share of a commune's children.
+_VERIFYING_UNITS, _VERIFIED_SHARE = 14, 0.75
+_ROUND_EVERY_DAYS, _ROUND = 4, 5
+# A school's list comes in, and children are written down twice, so shortly before today that pairs still wait.
+_LIST_DAYS_AGO, _TWICE = 9, (5, 3, 2, 1)
 
 
 async def fill(url: str, clock: TravellingClock, marker: Path, say: Say) -> None:
@@ -109,6 +115,7 @@ class _Reported:
 class _Filler:
     def __init__(self, players: Players, clock: TravellingClock, today: datetime) -> None:
         self._players = players
+        self._records = Registers(players)
         self._clock = clock
         self._today = today
         self._world = World(CHILDREN, _SEED, today, HOME_UNIT)
@@ -124,8 +131,7 @@ class _Filler:
         random = Random(_SEED + day)  # noqa: S311 - made-up chance
         if day < 0:
             if not replay:
-                self._clock.go(self._today - timedelta(days=DAYS + 1))
-                await self._registers()
+                await self._registers(random)
                 await self._subscribe()
             return
         moment = self._today - timedelta(days=DAYS - day)
@@ -146,6 +152,7 @@ class _Filler:
             await self._answers(random)
             await self._replies(random)
             await self._access(random)
+            await self._keep_records(Random(f"records {day}"))  # noqa: S311 - made-up chance
             if day == DAYS - 1:
                 await self._leave_work(random)
         await self._send([sent for sent in reported if sent.at >= opens and self._left])
@@ -172,14 +179,42 @@ class _Filler:
             self._be_at(sent.at)
             await self._players.publish(sent.sector, [sent.document])
 
-    async def _registers(self) -> None:
-        events = [sent for child in self._world.children for sent in records_of(child, self._clock())]
+    async def _registers(self, random: Random) -> None:
+        """The registers, and the first rounds of those who verify; a hundred days ago, who was born since."""
+        self._clock.go(due_long_ago(self._today))
+        then = born_by(self._world.children, self._clock().astimezone(LOCAL).date())
+        await self._record(then)
+        await self._records.settled(HOME_UNIT, sum(child.unit == HOME_UNIT for child in then))
+        for unit in [HOME_UNIT, *random.sample(self._units, _VERIFYING_UNITS)]:
+            most = round(_VERIFIED_SHARE * sum(child.unit == unit for child in then))
+            await self._records.go_round(unit, "collected", most, self._clock(), random)
+        self._clock.go(self._today - timedelta(days=DAYS + 1))
+        born = born_by(self._world.children, self._clock().astimezone(LOCAL).date())
+        await self._record([child for child in born if child not in then])
+
+    async def _record(self, children: Sequence[Child]) -> None:
+        events = [sent for child in children for sent in records_of(child, self._clock())]
         await asyncio.gather(
             *(
                 self._players.publish(sector, [sent.document for sent in events if sent.sector == sector])
                 for sector in sorted({sent.sector for sent in events})
             )
         )
+
+    async def _keep_records(self, random: Random) -> None:
+        """Workers go round now and then; some children are written down twice; a school sends its list."""
+        if self._left % _ROUND_EVERY_DAYS == 0 and self._left:
+            unit = HOME_UNIT if random.random() < 0.4 else random.choice(self._units)
+            await self._records.go_round(unit, "collected", _ROUND, self._clock(), random)
+        there = born_by(self._at_home, self._midnight.date() - timedelta(days=DAYS))
+        if self._left in _TWICE and there:
+            await self._records.write_down_again(random.choice(there), random)
+        if self._left == _LIST_DAYS_AGO:
+            first = [
+                child for child in there if child.school is not None and child.school.startswith("Trường Tiểu học")
+            ]
+            if first:
+                await self._records.take_list_in(HOME_UNIT, first[0].school or "", first, self._midnight.date())
 
     async def _subscribe(self) -> None:
         wanted = {"channel": "kafka", "name": "Mái ấm Hy Vọng", "event_types": ["cases.case.*", "cases.plan.*"]}

@@ -41,12 +41,34 @@ class Players:
         """What became of an act; empty where it was refused, as people are refused sometimes."""
         return await self._call("POST", role, where, path, body)
 
-    async def look(self, role: str, path: str, where: str | None = None) -> None:
-        """Open a page as that role does, and read nothing of it; one that does not answer is looked at another time."""
-        headers = {"Authorization": f"Bearer {await self._token(role, where)}", "Accept": "text/html"}
+    async def look(self, role: str, path: str, where: str | None = None) -> str:
+        """A page as that role sees it; empty where it does not answer: it is looked at another time."""
         with suppress(aiohttp.ClientError, TimeoutError):
+            headers = {"Authorization": f"Bearer {await self._token(role, where)}", "Accept": "text/html"}
             async with self._session.get(self._url + path, headers=headers, timeout=_TIMEOUT) as answer:
-                await answer.read()
+                return await answer.text()
+        return ""
+
+    async def submit(self, role: str, path: str, fields: dict[str, str], where: str | None = None) -> str:
+        """Send a page's form. Out: the page it leads to; empty where it was refused or did not answer."""
+        return await self._send(role, path, aiohttp.FormData(fields), where)
+
+    async def upload(self, role: str, path: str, name: str, content: bytes, where: str | None = None) -> str:
+        """Send a file by a page's form. Out: as `submit`."""
+        form = aiohttp.FormData()
+        form.add_field("file", content, filename=name, content_type="text/csv")
+        return await self._send(role, path, form, where)
+
+    async def _send(self, role: str, path: str, form: aiohttp.FormData, where: str | None) -> str:
+        with suppress(aiohttp.ClientError, TimeoutError):
+            headers = {"Authorization": f"Bearer {await self._token(role, where)}", "Accept": "text/html"}
+            async with self._session.post(
+                self._url + path, data=form, headers=headers, timeout=_TIMEOUT, allow_redirects=False
+            ) as answer:
+                if answer.status == 303:
+                    return answer.headers["Location"].partition("?")[0]
+                self.refused[f"form: {answer.status}"] += 1
+        return ""
 
     async def publish(self, sector: Sector, documents: Sequence[Json]) -> None:
         """An agency's events, in order."""
@@ -59,8 +81,8 @@ class Players:
 
     async def _call(self, method: str, role: str, where: str | None, path: str, body: object) -> Json:
         for _ in range(_ATTEMPTS):
-            headers = {"Authorization": f"Bearer {await self._token(role, where)}"}
             try:
+                headers = {"Authorization": f"Bearer {await self._token(role, where)}"}
                 async with self._session.request(
                     method, self._url + path, json=body, headers=headers, timeout=_TIMEOUT
                 ) as answer:

@@ -43,12 +43,12 @@ def build_router(desk: Desk) -> Router:
 
     @router.handles(ChildMerged)
     async def on_merged(received: Received[ChildMerged], scope: Scope) -> None:
-        await desk.cases.child_merged(scope, received.data.merged_id, received.data.child_id)
+        await desk.cases.child_merged(scope, received.data.merged_id, received.data.child_id, received.event.time)
 
     @router.handles(ChildSplit)
     async def on_split(received: Received[ChildSplit], scope: Scope) -> None:
         data = received.data
-        await desk.cases.child_split(scope, data.from_child_id, data.child_id, data.replaces_id)
+        await desk.cases.child_split(scope, data.from_child_id, data.child_id, data.replaces_id, received.event.time)
 
     return router
 

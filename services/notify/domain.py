@@ -56,11 +56,14 @@ class Happening:
 def happening_of(event: Envelope, data: Contract, message_id: str) -> Happening:
     """What an event says that may be passed on. `message_id` is the same whenever the event comes again."""
     facts = getattr(data, "facts", None)
+    due = getattr(data, "due", None)
     codes = {name: value for name in PUBLIC_CODES if isinstance(value := getattr(data, name, None), str | float)}
     danger = getattr(facts, "danger_now", None)
     if danger is not None:
         codes["danger_now"] = danger
     event_type = short_type(event.type)
+    # Of records, `due` is how many are to be verified again: a number is no moment.
+    due = getattr(data, "due", None)
     if event_type.startswith(_DEADLINE):
         codes["deadline_kind"] = getattr(data, "kind", "")
     return Happening(
@@ -69,7 +72,7 @@ def happening_of(event: Envelope, data: Contract, message_id: str) -> Happening:
         time=event.time,
         unit=getattr(data, "unit", None) or getattr(facts, "unit", None),
         case_id=getattr(data, "case_id", None),
-        due=getattr(data, "due", None),
+        due=due if isinstance(due, datetime) else None,
         sector=getattr(data, "task_sector", None),
         codes=codes,
         case_code=getattr(facts, "code", None) if getattr(data, "case_id", None) else None,
@@ -210,9 +213,12 @@ def may_subscribe(principal: Principal, event_type: str) -> bool:
     """Whether somebody's role lets them hear of an event type: the same doors as for the pages behind it."""
     if is_internal(event_type):
         return False
+    publisher = event_type.split(".", 1)[0]
+    if publisher == "stats" and not event_type.startswith("stats.period."):
+        # Figures as they change: one child is the difference of two. Others have what a period releases.
+        return principal.may(Permission.SEE_CASES)
     if principal.may(Permission.MANAGE_ENDPOINTS):
         return True
-    publisher = event_type.split(".", 1)[0]
     if publisher == "cases":
         asked = event_type.startswith("cases.task.") and principal.may(Permission.ANSWER_TASKS)
         return asked or principal.may(Permission.SEE_CASES)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
+from services.registry.acts import Acts
 from services.registry.api import build_api, exchange, operate, quality
 from services.registry.assessing import assessor
 from services.registry.bulk.sweeping import Sweeps
@@ -51,7 +52,7 @@ def build(context: ServiceContext) -> ServiceApp:
     router = APIRouter()
     sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
     finder = Finder(office, context.keys)
-    router.include_router(build_api(office, rounds, finder))
+    router.include_router(build_api(office, rounds, finder, keeper, Acts(lifecycle, units.codes())))
     router.include_router(quality.routes(inspector), prefix="/api")
     exports = Exports(context.database, context.clock, units.name)
     intake = Intake(desk, context.database, context.clock, units)

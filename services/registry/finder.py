@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from pydantic import BaseModel
-
-from services.registry.domain.searching import Wanted
+from services.registry.domain.lifecycle import HIDDEN
+from services.registry.domain.searching import KeptSearch, Wanted
 from services.registry.office import Office, units_of
 from services.registry.seeing import NotThereError, is_id, reads_adoptions, visible
 from services.registry.store import finding, samples, saved
@@ -34,11 +33,6 @@ class SavedSearch:
     id: str
     name: str
     values: Mapping[str, str]
-
-
-class _Sealed(BaseModel):
-    name: str
-    values: dict[str, str]
 
 
 class Finder:
@@ -86,8 +80,8 @@ class Finder:
             for search_id in same:
                 await saved.delete(scope.connection, principal.id, search_id)
             search_id = new_id()
-            key, wrapped = self._keys.make_private(_kid(search_id))
-            box = self._keys.seal_private(key, _Sealed(name=name, values=dict(values)))
+            key, wrapped = self._keys.make_private(saved.kid(search_id))
+            box = self._keys.seal_private(key, KeptSearch(name=name, values=dict(values)))
             await saved.put(scope.connection, search_id, principal.id, wrapped, box, scope.now)
         return search_id
 
@@ -114,21 +108,15 @@ class Finder:
     async def _saved(self, scope: Scope, principal: Principal) -> list[SavedSearch]:
         found = []
         for row in await saved.of(scope.connection, principal.id):
-            key = self._keys.open_private(_kid(row.id), row.wrapped)
-            kept = self._keys.read_private(key, row.sealed, _Sealed)
+            key = self._keys.open_private(saved.kid(row.id), row.wrapped)
+            kept = self._keys.read_private(key, row.sealed, KeptSearch)
             found.append(SavedSearch(row.id, kept.name, kept.values))
         return found
 
 
 async def _sight(scope: Scope, principal: Principal) -> Sight:
-    hidden = list(Sight().hidden)
-    if reads_adoptions(scope, principal):
-        hidden = [status for status in hidden if status != "adopted"]
+    hidden = HIDDEN - {"adopted"} if reads_adoptions(scope, principal) else HIDDEN
     return Sight(hidden, sorted(await samples.asked_of(scope.connection, principal.id)))
-
-
-def _kid(search_id: str) -> str:
-    return f"saved-search/{search_id}"
 
 
 _NAME_MISSING = Violation(

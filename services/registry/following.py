@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from services.registry.desk import ZONE
 from services.registry.desk.support import settle_support
 from services.registry.store import cases
 from services.registry.store.cases import Service
@@ -21,6 +20,7 @@ from shared.contracts.cases import (
 )
 from shared.contracts.envelope import Envelope
 from shared.messaging.router import Received, Router, Scope
+from shared.reference.calendar import local_day
 
 _FOLLOWED: tuple[type[CaseEvent], ...] = (
     CaseOpened,
@@ -38,7 +38,7 @@ def follow_cases(router: Router) -> None:
     """Add the handlers of what happens to cases."""
 
     async def follow(data: CaseEvent, event: Envelope, scope: Scope) -> frozenset[str]:
-        day = event.time.astimezone(ZONE).date()
+        day = local_day(event.time)
         return await cases.follow(scope.connection, data.case_id, event.sequence or 0, data.facts, day)
 
     async def on_case(received: Received[CaseEvent], scope: Scope) -> None:

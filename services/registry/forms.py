@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
@@ -10,20 +9,18 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
+from services.registry.domain.dates import read_birth, read_day, written_birth
 from services.registry.domain.warnings import coded
 from services.registry.office import Begun
 from shared.contracts.errors import Rejected, Violation
-from shared.contracts.vocabulary import BirthPrecision, ChildDescription, Person, Stay
+from shared.contracts.vocabulary import ChildDescription, Person, Stay
 from shared.reference.terms import Terms
+from shared.web.forms import number_in
 from shared.web.i18n import format_date
 
 # A form shows a line for each carer and as many more as are asked for; a record holds no more.
 CARERS: Final = 20
 _CARER_PARTS: Final = ("name", "relation", "phone", "address")
-_DATE: Final = re.compile(r"(\d{1,2})[/.\- ](\d{1,2})[/.\- ](\d{4})")
-_MONTH: Final = re.compile(r"(\d{1,2})[/.\- ](\d{4})")
-_YEAR: Final = re.compile(r"(?:19|20)\d\d")
-_ISO: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})")
 _TEXTS: Final = (
     "name",
     "ethnicity",
@@ -48,34 +45,6 @@ class Filled:
     unit: str | None
 
 
-def parse_date(value: str) -> date:
-    """dd/mm/yyyy as people write it, or ISO. Raises ValueError."""
-    value = value.strip()
-    if match := _ISO.fullmatch(value):
-        return date(*map(int, match.groups()))
-    if match := _DATE.fullmatch(value):
-        day, month, year = map(int, match.groups())
-        return date(year, month, day)
-    raise ValueError("no date")
-
-
-def parse_birth(value: str) -> tuple[date, BirthPrecision | None]:
-    """A birth date as people know it: a day, a month (03/2016) or a year. Raises ValueError."""
-    value = value.strip()
-    if match := _MONTH.fullmatch(value):
-        month, year = map(int, match.groups())
-        return date(year, month, 1), "month"
-    if _YEAR.fullmatch(value):
-        return date(int(value), 1, 1), "year"
-    return parse_date(value), None
-
-
-def write_birth(description: ChildDescription) -> str:
-    """A birth date as `parse_birth` reads it."""
-    written = format_date(description.birth_date)
-    return written[{"month": 3, "year": 6}.get(description.birth_precision or "", 0) :]
-
-
 def bad_date(field: str) -> Violation:
     """What is said of a date that is none."""
     return Violation(
@@ -89,7 +58,7 @@ def bad_date(field: str) -> Violation:
 def read_date(values: Mapping[str, str], field: str) -> date:
     """A date that must be there. Raises `Rejected`."""
     try:
-        return parse_date(values.get(field, ""))
+        return read_day(values.get(field, ""))
     except ValueError:
         raise Rejected([bad_date(field)]) from None
 
@@ -122,7 +91,7 @@ def _born(values: Mapping[str, str], wrong: list[Violation]) -> dict[str, Any]:
     said: dict[str, Any] = {"birth_date": None, "birth_precision": None, "age": None}
     if values.get("birth_date", "").strip():
         try:
-            said["birth_date"], said["birth_precision"] = parse_birth(values["birth_date"])
+            said["birth_date"], said["birth_precision"] = read_birth(values["birth_date"])
         except ValueError:
             wrong.append(
                 Violation(
@@ -133,8 +102,8 @@ def _born(values: Mapping[str, str], wrong: list[Violation]) -> dict[str, Any]:
                 )
             )
     elif age := values.get("age", "").strip():
-        if age.isdigit() and int(age) <= 25:
-            said["age"] = int(age)
+        if (years := number_in(age, 2)) is not None and years <= 25:
+            said["age"] = years
         else:
             wrong.append(
                 Violation(
@@ -153,7 +122,7 @@ def _stay(values: Mapping[str, str], wrong: list[Violation]) -> Stay | None:
     }
     if since := values.get("stay_since", "").strip():
         try:
-            said["since"] = parse_date(since)
+            said["since"] = read_day(since)
         except ValueError:
             wrong.append(bad_date("stay_since"))
     return Stay(**said) if any(said.values()) else None
@@ -161,12 +130,12 @@ def _stay(values: Mapping[str, str], wrong: list[Violation]) -> Stay | None:
 
 def carer_lines(values: Mapping[str, str]) -> int:
     """How many lines for carers a form shows: those that are filled, and what was asked for; at least two."""
-    asked = values.get("carers", "")
+    asked = number_in(values.get("carers", ""), 2) or 0
     filled = max(
         (place for place in range(1, CARERS + 1) if any(values.get(f"carer{place}_{part}") for part in _CARER_PARTS)),
         default=0,
     )
-    return min(CARERS, max(2, filled, int(asked) if asked.isdigit() and len(asked) < 3 else 0))
+    return min(CARERS, max(2, filled, asked))
 
 
 def _carers(values: Mapping[str, str]) -> list[Person]:
@@ -186,7 +155,7 @@ def values_of(description: ChildDescription) -> dict[str, str]:
     """A description as a form shows it."""
     values = {name: getattr(description, name) or "" for name in (*_TEXTS, "health", "disability_level")}
     values["sex"] = description.sex
-    values["birth_date"] = write_birth(description)
+    values["birth_date"] = written_birth(description)
     values["age"] = "" if description.age is None else str(description.age)
     values |= {f"disability_{code}": "1" for code in description.disability_kinds}
     if stay := description.stay:

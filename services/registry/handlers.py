@@ -15,13 +15,17 @@ from services.registry.domain.children import (
     is_adult,
     refusals,
 )
-from services.registry.domain.matching import Identification, claim_keys, traits_of
+from services.registry.domain.lifecycle import HIDDEN
+from services.registry.domain.matching import Identification
 from services.registry.domain.names import fold
 from services.registry.domain.recorded import statement_of
+from services.registry.domain.traits import claim_keys, traits_of
 from services.registry.following import follow_cases
 from services.registry.merging import merge
+from services.registry.seeing import is_id
 from services.registry.store import children as store
-from services.registry.store.children import Observation
+from services.registry.store import identifications
+from services.registry.store.children import ChildRow, Observation
 from shared.contracts.agency import ChildRecorded, CircumstanceObserved
 from shared.contracts.cases import CaseEvent, ChildChosen, ChildDescribed
 from shared.contracts.errors import Rejected, Violation
@@ -65,12 +69,14 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
         found = circumstance_refusals(data.since, data.until, today(scope), listed=listed)
         if found:
             raise Rejected([_in_data(violation) for violation in found])
-        row = await store.current(scope.connection, data.child_id, lock=True) if _is_id(data.child_id) else None
-        if row is None:
+        record_id = stable_id("record", received.event.source, received.event.id)
+        before = await store.observed_child(scope.connection, record_id) if received.correction else None
+        row, left = await _both(scope, data.child_id, before)
+        if row is None or row.status in _NO_CHILD:
             raise Rejected([_CHILD_UNKNOWN])
         sector = sector_of(received.sector)
         seen = Observation(
-            record_id=stable_id("record", received.event.source, received.event.id),
+            record_id=record_id,
             code=data.circumstance,
             since=data.since,
             until=data.until,
@@ -78,6 +84,8 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
             evidence=data.evidence,
         )
         await desk.observe(scope, row, seen, sector)
+        if left is not None:
+            await desk.refresh(scope, left, sector, data.since, cause="circumstance")
 
     @router.handles(ChildDescribed)
     async def on_described(received: Received[ChildDescribed], scope: Scope) -> None:
@@ -143,7 +151,7 @@ async def settle_chosen(desk: Desk, scope: Scope, chosen: ChildChosen, descripti
     before = earlier[0] if earlier else None
     if earlier is not None:
         said = replace(said, sequence=earlier[1].sequence + 1)
-    alone = before is not None and len(await store.statements(scope.connection, before)) == 1
+    alone = before is not None and await _is_only_the_report(scope, before)
     if chosen.child_id is not None:
         child_id = await _linked(desk, scope, said, chosen.child_id, before, alone=alone)
         await _answer(scope, chosen.case_id, "existing" if child_id else "candidates", child_id)
@@ -163,20 +171,26 @@ async def _linked(
     desk: Desk, scope: Scope, said: Statement, chosen: str, before: str | None, *, alone: bool
 ) -> str | None:
     """The report is of the chosen child. Out: its id; None where there is no such child."""
-    wanted = await store.current(scope.connection, chosen) if _is_id(chosen) else None
-    if wanted is None:
+    wanted = await store.current(scope.connection, chosen) if is_id(chosen.lower()) else None
+    if wanted is None or wanted.status in HIDDEN:
         return None
     if before is None or before == wanted.id:
         return await desk.confirm(scope, wanted.id, said, said.sector)
     if alone:
         # A record founded on this report alone is the chosen child under another id.
-        await merge(scope, desk, before, wanted.id, said.sector)
+        await merge(scope, desk, before, wanted.id, said.sector, lead=wanted.id)
         return await desk.confirm(scope, wanted.id, said, said.sector)
     for both in sorted((before, wanted.id)):
         await store.child(scope.connection, both, lock=True)
     child_id = await desk.confirm(scope, wanted.id, said, said.sector)
     await _without(desk, scope, before, said)
     return child_id
+
+
+async def _is_only_the_report(scope: Scope, child_id: str) -> bool:
+    """Whether a record is one report and nothing else; that of an adopted child is its own, whatever is left of it."""
+    row = await store.child(scope.connection, child_id)
+    return row is not None and row.status != "adopted" and len(await store.statements(scope.connection, child_id)) == 1
 
 
 async def _without(desk: Desk, scope: Scope, before: str | None, said: Statement) -> None:
@@ -221,12 +235,18 @@ async def _answer(
             "facts": known.facts if known else None,
         }
     )
-    sequence = await store.put_identification(scope.connection, case_id, event.child_id)
+    sequence = await identifications.put(scope.connection, case_id, event.child_id)
     await scope.emit(event, subject=case_id, sequence=sequence, unit=known.unit if known else None)
 
 
-def _is_id(value: str) -> bool:
-    return len(value) == 36 and all(letter in "0123456789abcdef-" for letter in value.lower())
+async def _both(scope: Scope, child_id: str, before: str | None) -> tuple[ChildRow | None, ChildRow | None]:
+    """The child that is told of now, and the other one that was told of before, if any: both locked, in one order."""
+    ids = {child_id, *([before] if before else [])}
+    rows = [await store.current(scope.connection, one, lock=True) for one in sorted(ids) if is_id(one.lower())]
+    found = {row.id: row for row in rows if row is not None}
+    row = await store.current(scope.connection, child_id) if is_id(child_id.lower()) else None
+    left = [other for other in found.values() if row is not None and other.id != row.id]
+    return found.get(row.id) if row else None, left[0] if left else None
 
 
 def _in_data(violation: Violation) -> Violation:
@@ -236,6 +256,8 @@ def _in_data(violation: Violation) -> Violation:
     return replace(violation, field=f"{field}.{violation.field}")
 
 
+# Of whom nothing more is taken down: the record was none of a child, or the child's is gone by law.
+_NO_CHILD = frozenset({"withdrawn", "erased"})
 _CHILD_UNKNOWN = Violation(
     "data.child_id",
     "child-unknown",

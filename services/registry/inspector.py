@@ -21,7 +21,7 @@ from services.registry.store import quality as store
 from services.registry.store.quality import Found, Measured
 from shared.identity import ALL_UNITS, Principal
 from shared.messaging.router import Scope
-from shared.reference.quality import KINDS, SEVERITIES, Doubt, Kind, Quality, Rule
+from shared.reference.quality import KINDS, SEVERITIES, Doubt, Kind, Points, Quality, Rule
 
 PAGE = 50
 _TREND_DAYS = 180
@@ -52,6 +52,12 @@ class CommuneBoard:
     lines: Sequence[Line]
     trend: Sequence[tuple[date, float]]
     doubts: Sequence[tuple[Doubt, float]]
+    today: date
+
+    @property
+    def points(self) -> Points:
+        """What a rule costs a record today, by severity."""
+        return Quality.load().points(self.today)
 
     @property
     def effort(self) -> timedelta:
@@ -61,7 +67,7 @@ class CommuneBoard:
     @property
     def foremost(self) -> Line | None:
         """What most is lost by."""
-        points = Quality.load().points(date.max)
+        points = self.points
         return max(self.lines, key=lambda line: points.of(line.rule.severity) * line.children, default=None)
 
 
@@ -143,10 +149,10 @@ class Inspector:
             day = today(scope)
             counts = await store.counts(scope.connection, unit)
             if unit is None:
-                return CommuneBoard(None, None, _lines(counts, day), (), ())
+                return CommuneBoard(None, None, _lines(counts, day), (), (), day)
             (now,) = await store.measure(scope.connection, [unit], costs_on(day))
             trend = await store.trend(scope.connection, unit, day - timedelta(days=_TREND_DAYS))
-        return CommuneBoard(unit, now, _lines(counts, day), trend, doubts_of(now, day))
+        return CommuneBoard(unit, now, _lines(counts, day), trend, doubts_of(now, day), day)
 
     async def province(self, principal: Principal) -> Province:
         """The communes of a person side by side, as they were measured last."""
@@ -177,7 +183,8 @@ class Inspector:
         if rule is None:
             raise NotThereError
         async with self._office.scope() as scope:
-            known = {_key(folded): (folded, name, n) for folded, name, n in await _hamlets(scope, unit, code)}
+            listed = await store.hamlets(scope.connection, unit, code)
+            known = {_key(folded): (folded, name, n) for folded, name, n in listed}
             wanted = known[hamlet][0] if hamlet in known else None
             rows = await store.listed(
                 scope.connection,
@@ -237,10 +244,6 @@ def _by_kind(broken: Mapping[str, int]) -> Counter[Kind]:
 def _must_see(principal: Principal, unit: str | None) -> None:
     if not (principal.units == ALL_UNITS if unit is None else principal.may_see(unit)):
         raise NotThereError
-
-
-async def _hamlets(scope: Scope, unit: str | None, code: str) -> list[tuple[str, str, int]]:
-    return await store.hamlets(scope.connection, unit, code)
 
 
 async def _place_of(scope: Scope, after: str | None) -> tuple[str, str]:

@@ -5,7 +5,7 @@ It must never do an act for which the reference data does not name the person's 
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Literal, TypeVar
@@ -13,9 +13,9 @@ from typing import Any, Literal, TypeVar
 from sqlalchemy import Row
 
 from services.registry.desk import Lifecycle, Samples, today
-from services.registry.domain.lifecycle import add_months
+from services.registry.domain.lifecycle import HIDDEN, next_month
 from services.registry.office import Office, units_of
-from services.registry.seeing import NotThereError, is_id, reads_adoptions, seen, sees, visible
+from services.registry.seeing import NotThereError, is_id, reads_adoptions, seen, visible
 from services.registry.store import adoption, children, finding
 from services.registry.store import lifecycle as lives
 from services.registry.store import samples as sample_store
@@ -25,6 +25,7 @@ from services.registry.store.samples import Sample
 from shared.contracts.vocabulary import ChildDescription
 from shared.identity import NotAllowedError, Principal
 from shared.messaging.router import Scope
+from shared.reference.calendar import local_day
 from shared.reference.keeping import ACTS, Keeping, Sampling
 
 PAGE = 50
@@ -33,7 +34,8 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class LifeFile:
-    """Everything the page of a record's life shows. `may`: the acts open to the person."""
+    """Everything the page of a record's life shows. `may`: the acts open to the person; `untold`: no source tells of
+    the child any more."""
 
     row: ChildRow
     standing: Standing
@@ -42,6 +44,7 @@ class LifeFile:
     readings: Sequence[Row[Any]]
     may: frozenset[str]
     reads_adoptions: bool
+    untold: bool
     today: date
 
 
@@ -96,7 +99,7 @@ class Keeper:
         units = units_of(principal)
         async with self._office.scope() as scope:
             day = today(scope)
-            until = add_months(day.replace(day=1), 1)
+            until = next_month(day)
             counts = await lives.counts(scope.connection, units, day, until)
             found = await lives.listed(scope.connection, name, units, day, until, limit=PAGE + 1, after=passed)
             there = {row.id for row in await visible(scope, principal, [row for row, _ in found])}
@@ -119,6 +122,7 @@ class Keeper:
                 readings=await adoption.readings(connection, token) if link else (),
                 may=self.acts(scope, principal),
                 reads_adoptions=link,
+                untold=not await children.statements(connection, row.id),
                 today=today(scope),
             )
             await finding.log_access(connection, scope.now, principal.id, "child-page", row.id)
@@ -173,13 +177,16 @@ class Keeper:
         """
         async with self._office.scope() as scope:
             found = await self._sample(scope, principal, sample_id)
-            rules = self.rules.sampling.on(found.made_at.date())
+            rules = self.rules.sampling.on(local_day(found.made_at))
+            drawn = await sample_store.places(scope.connection, sample_id)
+            current = await children.all_current(scope.connection, [str(place.child_id) for place in drawn])
+            there = {row.id for row in await visible(scope, principal, list(current.values()))}
+            mine = found.second == principal.id
             places = [
-                await self._place(scope, principal, place, rules, mine=found.second == principal.id)
-                for place in await sample_store.places(scope.connection, sample_id)
+                _place(principal, place, current.get(str(place.child_id)), there, rules, mine=mine) for place in drawn
             ]
             await finding.log_access(scope.connection, scope.now, principal.id, "sample", found=len(places))
-        return SampleFile(found, places, found.second == principal.id, rules)
+        return SampleFile(found, places, mine, rules)
 
     async def answer(
         self, principal: Principal, sample_id: str, child_id: str, answers: ChildDescription | None
@@ -213,23 +220,25 @@ class Keeper:
             raise NotThereError
         return found
 
-    async def _place(
-        self, scope: Scope, principal: Principal, place: Row[Any], rules: Sampling, *, mine: bool
-    ) -> Place:
-        row = await children.current(scope.connection, str(place.child_id))
-        waiting = mine and place.at is None and row is not None and principal.may_see(row.known.unit)
-        shown = {field: getattr(row.known.description, field) or "" for field in rules.shown} if waiting and row else {}
-        known = row if row is not None and await sees(scope, principal, row) else None
-        return Place(
-            str(place.child_id),
-            place.place,
-            place.at is not None,
-            place.found,
-            (place.compared or {}) if known is not None else {},
-            shown,
-            known,
-        )
-
     def _must(self, scope: Scope, principal: Principal, act: str) -> None:
         if act not in self.acts(scope, principal):
             raise NotAllowedError("The role does not do this")
+
+
+def _place(
+    principal: Principal, place: Row[Any], row: ChildRow | None, there: Collection[str], rules: Sampling, *, mine: bool
+) -> Place:
+    """A child of a sample as a person may see it. `there`: the records that are the person's to see by now."""
+    shown: dict[str, str] = {}
+    if row is not None and mine and place.at is None and row.status not in HIDDEN and principal.may_see(row.known.unit):
+        shown = {field: getattr(row.known.description, field) or "" for field in rules.shown}
+    known = row if row is not None and row.id in there else None
+    return Place(
+        str(place.child_id),
+        place.place,
+        place.at is not None,
+        place.found,
+        (place.compared or {}) if known is not None else {},
+        shown,
+        known,
+    )

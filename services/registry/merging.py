@@ -9,19 +9,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from typing import Final
 
 from services.registry.desk import Desk, emit_link, quality, today
 from services.registry.desk.support import settle_support
+from services.registry.domain import lifecycle
 from services.registry.domain.children import Statement
-from services.registry.domain.matching import Match, blocking_keys, compare, traits_of
+from services.registry.domain.matching import Match, compare
 from services.registry.domain.names import fold
+from services.registry.domain.traits import blocking_keys, traits_of
 from services.registry.store import children as store
-from services.registry.store import pairs
+from services.registry.store import identifications, imports, pairs
+from services.registry.store import lifecycle as lives
 from services.registry.store.children import ChildRow
 from services.registry.store.pairs import Merge
-from shared.contracts.registry import ChildIdentified, ChildMerged, ChildSplit
+from shared.contracts.registry import ChildIdentified, ChildMerged, ChildReturned, ChildSplit
+from shared.contracts.vocabulary import RecordStatus
 from shared.messaging.outbox import new_id, stable_id
 from shared.messaging.router import Scope
+
+_ENDED: Final = frozenset({"deceased", "moved-away", "aged-out"})
 
 
 class NotPossibleError(Exception):
@@ -47,23 +54,44 @@ async def decide(scope: Scope, desk: Desk, pair_id: int, *, same: bool, by: str)
     return await merge(scope, desk, found.low, found.high, by, pair_id=pair_id)
 
 
-async def merge(scope: Scope, desk: Desk, one: str, other: str, by: str, *, pair_id: int | None = None) -> str:
+async def merge(
+    scope: Scope, desk: Desk, one: str, other: str, by: str, *, pair_id: int | None = None, lead: str | None = None
+) -> str:
     """Two records are one child; the elder id goes on. Out: the merge's id, to undo it.
 
-    Raises `NotPossibleError`, LookupError.
+    Args:
+        lead: whose death, move or return stands, where the other record is nothing but a report that nobody has looked
+            at; None: both records must say the same of it.
+    Raises `NotPossibleError`, `Rejected` where the one or the other is closed so that they cannot be one, LookupError.
     """
     connection = scope.connection
     # Ids are made in the order of time, and locked in that order by everybody.
     kept, gone = [await _live(scope, child_id) for child_id in sorted({one, other})] if one != other else (None, None)
     if kept is None or gone is None:
         raise NotPossibleError
+    stood = [(await lives.standing(connection, row.id)).life for row in (kept, gone)]
+    status = lifecycle.unite(*stood).status if lead is None else stood[lead == gone.id].status
     moved = await store.statements(connection, gone.id)
     records = await pairs.unite(connection, gone.id, kept.id, scope.now)
     merge_id = new_id()
     await pairs.put_merge(
-        connection, Merge(merge_id, kept.id, gone.id, tuple(records), pair_id, scope.now, by, undone_at=None)
+        connection,
+        Merge(
+            merge_id,
+            kept.id,
+            gone.id,
+            tuple(records),
+            pair_id,
+            scope.now,
+            by,
+            undone_at=None,
+            kept_status=stood[0].status,
+        ),
     )
+    await pairs.protect_like(connection, kept.id, gone.id)
     sequence = await desk.refresh(scope, kept, by, today(scope), cause="merged")
+    if status != stood[0].status:
+        await _stand(scope, kept.id, sequence, status)
     after = await _live(scope, kept.id)
     event = ChildMerged(child_id=kept.id, facts=after.known.facts, merged_id=gone.id)
     await scope.emit(event, subject=kept.id, sequence=sequence + 1, unit=after.known.unit)
@@ -72,6 +100,7 @@ async def merge(scope: Scope, desk: Desk, one: str, other: str, by: str, *, pair
         later = replace(said, sequence=said.sequence + 1)
         await store.put_statement(connection, kept.id, later, (), scope.now)
         await emit_link(scope, kept.id, later)
+    await imports.follow(connection, [said.record_id for said in moved], gone.id, kept.id)
     await _settle_pairs(scope, kept.id, gone.id, by)
     await settle_support(scope, kept.id)
     await quality.settle(scope, kept.id, gone.id)
@@ -94,6 +123,7 @@ async def undo(scope: Scope, desk: Desk, merge_id: str, by: str) -> str:
     kept = await _live(scope, found.kept)
     child_id = await _part(scope, desk, kept, found.records, by, replaces=found.gone)
     await pairs.point(connection, found.gone, child_id, scope.now)
+    await _return(scope, found)
     await pairs.mark_undone(connection, merge_id, scope.now, by)
     await settle_support(scope, found.kept, child_id)
     if found.pair_id is not None:
@@ -158,6 +188,7 @@ async def _part(
 ) -> str:
     """What `records` say goes to a new child. Out: its id. Raises `NotPossibleError` where they say nothing."""
     connection = scope.connection
+    lifecycle.part((await lives.standing(connection, kept.id)).life)
     back = [said for said in await store.statements(connection, kept.id) if said.record_id in records]
     if not back:
         raise NotPossibleError
@@ -170,7 +201,14 @@ async def _part(
         keys = blocking_keys(traits_of(said.description, said.unit, said.as_of))
         await store.put_statement(connection, child_id, said, keys, scope.now)
         await emit_link(scope, child_id, said)
-    await desk.refresh(scope, await _live(scope, child_id), by, today(scope), cause="separated")
+    await imports.follow(connection, [said.record_id for said in back], kept.id, child_id)
+    sequence = await desk.refresh(scope, await _live(scope, child_id), by, today(scope), cause="separated")
+    before = await store.child(connection, replaces) if replaces is not None else None
+    if before is not None:
+        # Who was known to be dead or gone before the merge is so after it.
+        await pairs.protect_like(connection, child_id, before.id)
+        if before.status in _ENDED:
+            await _stand(scope, child_id, sequence, before.status)
     await desk.refresh(scope, kept, by, today(scope), cause="separated")
     for row_id in (kept.id, child_id):
         row = await _live(scope, row_id)
@@ -186,6 +224,26 @@ async def _part(
     return child_id
 
 
+async def _stand(scope: Scope, child_id: str, sequence: int, status: RecordStatus) -> None:
+    """A record stands otherwise by a merge or its undoing; the event that follows tells it."""
+    life = (await lives.standing(scope.connection, child_id)).life
+    if status == "active":  # whoever comes back is looked at anew
+        life = replace(life, state="collected", checked_on=None)
+    await lives.save(scope.connection, child_id, sequence, replace(life, status=status, due_on=None), scope.now)
+
+
+async def _return(scope: Scope, undone: Merge) -> None:
+    """The record that went on stands as it did before the merge, where that is what changed it."""
+    kept = await _live(scope, undone.kept)
+    gone = await store.child(scope.connection, undone.gone)
+    if gone is None or kept.status in {undone.kept_status, "withdrawn", "adopted"} or kept.status != gone.status:
+        return
+    await _stand(scope, kept.id, kept.sequence + 1, undone.kept_status)
+    after = await _live(scope, kept.id)
+    event = ChildReturned(child_id=kept.id, facts=after.known.facts, was=kept.status)
+    await scope.emit(event, subject=kept.id, sequence=after.sequence, unit=after.known.unit)
+
+
 async def _tell_split(scope: Scope, kept: str, child_id: str, moved: Sequence[Statement], replaces: str | None) -> None:
     """Tell everybody, and each case that was about the child that was taken out whom it is about now."""
     row = await _live(scope, child_id)
@@ -193,9 +251,11 @@ async def _tell_split(scope: Scope, kept: str, child_id: str, moved: Sequence[St
     await scope.emit(event, subject=child_id, sequence=row.sequence + 1, unit=row.known.unit)
     await store.save_child(scope.connection, child_id, row.sequence + 1, row.known, scope.now)
     records = {said.record_id for said in moved}
-    for case_id, before in await pairs.cases_of(scope.connection, [kept, *([replaces] if replaces else [])]):
-        if before == replaces or stable_id("case", case_id) in records:
-            sequence = await store.put_identification(scope.connection, case_id, child_id)
+    # Cases may know the child by an id that had been merged into the one that was taken out.
+    own = set(await lives.ids_of(scope.connection, replaces)) if replaces is not None else set()
+    for case_id, before in await identifications.cases_of(scope.connection, [kept, *own]):
+        if before in own or stable_id("case", case_id) in records:
+            sequence = await identifications.put(scope.connection, case_id, child_id)
             answer = ChildIdentified(case_id=case_id, result="existing", child_id=child_id, facts=row.known.facts)
             await scope.emit(answer, subject=case_id, sequence=sequence, unit=row.known.unit)
 

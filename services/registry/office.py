@@ -14,13 +14,13 @@ from typing import Any
 from sqlalchemy import Row
 
 from services.registry import merging
-from services.registry.desk import ZONE, Desk, Taken, today
+from services.registry.desk import Desk, Taken, VersionConflictError, today
+from services.registry.domain import lifecycle
 from services.registry.domain.children import Change, Known, Revision, Statement, changes, circumstance_refusals
-from services.registry.domain.matching import Comparison, Identification, Match, compare, traits_of
-from services.registry.seeing import NotThereError as NotThereError  # noqa: PLC0414 - known from here, too
-from services.registry.seeing import is_id as is_id  # noqa: PLC0414
-from services.registry.seeing import seen, sees
-from services.registry.store import cases, finding, pairs, photos, revisions
+from services.registry.domain.matching import Comparison, Identification, Match, compare
+from services.registry.domain.traits import traits_of
+from services.registry.seeing import NotThereError, is_id, seen, sees, unseen, visible
+from services.registry.store import cases, finding, pairs, photos, revisions, samples
 from services.registry.store import children as store
 from services.registry.store import lifecycle as lives
 from services.registry.store.cases import CaseSeen
@@ -35,7 +35,9 @@ from shared.files.contents import Content
 from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, Role
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Clock, Scope
+from shared.reference.calendar import LOCAL
 from shared.reference.terms import Terms
+from shared.reference.units import Units
 
 _REASON_LENGTH = 300
 _TAKEN_LATER = Violation(
@@ -89,12 +91,13 @@ class Begun:
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """Two records side by side."""
+    """Two records side by side. `obstacle`: why they cannot be merged as they stand."""
 
     pair: Pair
     one: ChildFile
     other: ChildFile
     comparison: Comparison
+    obstacle: Violation | None
 
 
 def units_of(principal: Principal) -> Collection[str] | None:
@@ -105,6 +108,21 @@ def units_of(principal: Principal) -> Collection[str] | None:
 def _asked(principal: Principal, unit: str | None) -> Collection[str] | None:
     """The communes of a question: the one named where the person may see it, else all of the person's."""
     return [unit] if unit is not None and principal.may_see(unit) else units_of(principal)
+
+
+async def _open_pairs(
+    scope: Scope, principal: Principal, unit: str | None, *, limit: int, after: int = 0
+) -> list[Pair]:
+    """Pairs that wait for the person, of the commune named or of all of theirs."""
+    blind = await samples.asked_of(scope.connection, principal.id)
+    return await pairs.open_pairs(scope.connection, _asked(principal, unit), limit, after, without=blind)
+
+
+async def _closed_to(scope: Scope, principal: Principal, rows: Sequence[ChildRow]) -> bool:
+    """Whether one of two records is hidden from the person by its status, or because they are to collect it again."""
+    blind = await samples.asked_of(scope.connection, principal.id)
+    hidden = unseen(scope, principal)
+    return any(row.status in hidden or row.id in blind for row in rows)
 
 
 def may_decide(principal: Principal) -> bool:
@@ -141,15 +159,15 @@ class Office:
         async with self.scope() as scope:
             wanted = traits_of(description, unit, today(scope))
             found = await self._desk.identify(scope, wanted)
-            seen = [match for match in found.possible if await self._visible(scope, principal, match)]
-            sure = found.sure if found.sure is not None and found.sure in seen else None
-            await finding.log_access(scope.connection, scope.now, principal.id, "identify", found=len(seen))
-        return Identification(sure, tuple(seen))
+            shown = [match for match in found.possible if await self._visible(scope, principal, match)]
+            sure = found.sure if found.sure is not None and found.sure in shown else None
+            await finding.log_access(scope.connection, scope.now, principal.id, "identify", found=len(shown))
+        return Identification(sure, tuple(shown))
 
     async def child(self, principal: Principal, child_id: str) -> ChildFile:
         """A child's file; the look is logged. An id that was merged gives the child it stands for."""
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id)
+            row = await seen(scope, principal, child_id)
             found = await self._file(scope, row)
             await finding.log_access(scope.connection, scope.now, principal.id, "child-page", row.id)
         return found
@@ -188,10 +206,17 @@ class Office:
         Raises: `Rejected`, `VersionConflictError`, `NotThereError`, `NotAllowedError`.
         """
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id)
+            row = await seen(scope, principal, child_id)
             _must_edit(principal, row.known.unit)
             said = _reason(reason)
-            await self._desk.correct(scope, row.id, wanted, unit, version=version, actor=_actor(principal), reason=said)
+            if unit != row.known.unit:
+                _must_exist(unit)
+            try:
+                await self._desk.correct(
+                    scope, row.id, wanted, unit, version=version, actor=_actor(principal), reason=said
+                )
+            except LookupError:  # merged into another since it was looked up
+                raise VersionConflictError from None
 
     async def settle(
         self, principal: Principal, child_id: str, field: str, record_id: str, version: int, reason: str
@@ -201,7 +226,7 @@ class Office:
         Raises: `Rejected`, `VersionConflictError`, `NotThereError`, `NotAllowedError`.
         """
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id)
+            row = await seen(scope, principal, child_id)
             _must_edit(principal, row.known.unit)
             said = _reason(reason)
             try:
@@ -217,8 +242,8 @@ class Office:
         Raises: `NotThereError`.
         """
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id)
-            moment = datetime.combine(day + timedelta(days=1), time(), ZONE)
+            row = await seen(scope, principal, child_id)
+            moment = datetime.combine(day + timedelta(days=1), time(), LOCAL)
             change = await revisions.following(scope.connection, row.id, moment)
             await finding.log_access(scope.connection, scope.now, principal.id, "child-page", row.id)
         if row.registered_at >= moment:
@@ -228,12 +253,12 @@ class Office:
     async def begin(self, principal: Principal, child_id: str, begun: Begun) -> None:
         """A circumstance begins. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id, lock=True)
+            row = await seen(scope, principal, child_id, lock=True)
             _must_edit(principal, row.known.unit)
             listed = any(begun.code in Terms.load(name) for name in ("circumstances", "flags"))
             if found := circumstance_refusals(begun.since, None, today(scope), listed=listed):
                 raise Rejected(found)
-            seen = Observation(
+            begins = Observation(
                 record_id=stable_id("circumstance", row.id, begun.code, begun.since.isoformat()),
                 code=begun.code,
                 since=begun.since,
@@ -243,12 +268,12 @@ class Office:
                 subgroup=begun.subgroup,
                 evidence_kind=begun.evidence_kind,
             )
-            await self._desk.observe(scope, row, seen, _actor(principal))
+            await self._desk.observe(scope, row, begins, _actor(principal))
 
     async def end(self, principal: Principal, child_id: str, code: str, until: date, reason: str) -> None:
         """A circumstance ends, saying why. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id, lock=True)
+            row = await seen(scope, principal, child_id, lock=True)
             _must_edit(principal, row.known.unit)
             holding = await store.holding(scope.connection, row.id, today(scope))
             first = holding.get(code)
@@ -260,7 +285,7 @@ class Office:
     async def photo(self, principal: Principal, child_id: str) -> tuple[Photo, bytes]:
         """A child's photograph; the look is logged. Raises `NotThereError`."""
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id)
+            row = await seen(scope, principal, child_id)
             found = await self._desk.photos.open(scope, row.id)
             if found is None:
                 raise NotThereError
@@ -270,7 +295,7 @@ class Office:
     async def add_photo(self, principal: Principal, child_id: str, content: Content, taken_on: date | None) -> None:
         """Keep a child's photograph. Raises `Rejected`, `NotThereError`, `NotAllowedError`."""
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id, lock=True)
+            row = await seen(scope, principal, child_id, lock=True)
             _must_edit(principal, row.known.unit)
             if taken_on is not None and taken_on > today(scope):
                 raise Rejected([_TAKEN_LATER])
@@ -279,17 +304,19 @@ class Office:
     async def drop_photo(self, principal: Principal, child_id: str) -> None:
         """Take a child's photograph away. Raises `NotThereError`, `NotAllowedError`."""
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id, lock=True)
+            row = await seen(scope, principal, child_id, lock=True)
             _must_edit(principal, row.known.unit)
             await self._desk.photos.drop(scope, row, _actor(principal))
 
-    async def contradictions(self, principal: Principal, passed: int, limit: int) -> list[ChildRow]:
-        """Children in the person's communes whose sources contradict each other, from place `passed` (from 0) on."""
+    async def contradictions(self, principal: Principal, passed: int, limit: int) -> tuple[list[ChildRow], bool]:
+        """Children in the person's communes whose sources contradict each other, from place `passed` (from 0) on, and
+        whether others follow."""
         async with self.scope() as scope:
-            found = await store.contradicted(scope.connection, units_of(principal), passed, limit)
-            for row in found:
+            found = await finding.contradicted(scope.connection, units_of(principal), passed, limit + 1)
+            shown = await visible(scope, principal, found[:limit])
+            for row in shown:
                 await finding.log_access(scope.connection, scope.now, principal.id, "match", row.id)
-        return found
+        return shown, len(found) > limit
 
     async def question(
         self, principal: Principal, passed: int, unit: str | None = None
@@ -299,7 +326,7 @@ class Office:
         In: `unit`: only pairs of that commune, where it is the person's.
         """
         async with self.scope() as scope:
-            found = await pairs.open_pairs(scope.connection, _asked(principal, unit), limit=2, after=passed)
+            found = await _open_pairs(scope, principal, unit, limit=2, after=passed)
             if not found:
                 return None, False
             files = [
@@ -309,17 +336,19 @@ class Office:
             for file in files:
                 await finding.log_access(scope.connection, scope.now, principal.id, "match", file.row.id)
             comparison = compare(files[0].row.traits, files[1].row.traits)
-            return Question(found[0], files[0], files[1], comparison), len(found) > 1
+            obstacle = _obstacle(files[0].standing, files[1].standing)
+            return Question(found[0], files[0], files[1], comparison, obstacle), len(found) > 1
 
     async def waiting(self, principal: Principal, unit: str | None = None, most: int = 100) -> int:
         """How many pairs wait, counted up to `most`."""
         async with self.scope() as scope:
-            return len(await pairs.open_pairs(scope.connection, _asked(principal, unit), limit=most))
+            return len(await _open_pairs(scope, principal, unit, limit=most))
 
     async def decide(self, principal: Principal, pair_id: int, *, same: bool) -> tuple[str, str | None]:
         """Decide a pair. Out: the child that goes on, and the merge where there is one.
 
-        Raises `NotThereError`, `NotAllowedError`, `merging.NotPossibleError`.
+        Raises `NotThereError`, `NotAllowedError`, `merging.NotPossibleError`, `Rejected` where the records, as they
+        stand, cannot be one.
         """
         if not may_decide(principal):
             raise NotAllowedError("The role does not decide pairs")
@@ -328,7 +357,7 @@ class Office:
             if found is None:
                 raise NotThereError
             rows = [await self._existing(scope, child_id) for child_id in (found.low, found.high)]
-            if not any(principal.may_see(row.known.unit) for row in rows):
+            if not any(principal.may_see(row.known.unit) for row in rows) or await _closed_to(scope, principal, rows):
                 raise NotThereError
             merge_id = await merging.decide(scope, self._desk, pair_id, same=same, by=_actor(principal))
             return min(found.low, found.high), merge_id
@@ -344,7 +373,7 @@ class Office:
             found = await pairs.merge(scope.connection, merge_id) if is_id(merge_id) else None
             if found is None:
                 raise NotThereError
-            kept = await self._seen(scope, principal, found.kept)
+            kept = await seen(scope, principal, found.kept)
             return kept.id, await merging.undo(scope, self._desk, merge_id, _actor(principal))
 
     async def split(
@@ -357,7 +386,7 @@ class Office:
         if not may_decide(principal):
             raise NotAllowedError("The role does not part records")
         async with self.scope() as scope:
-            row = await self._seen(scope, principal, child_id, lock=True)
+            row = await seen(scope, principal, child_id, lock=True)
             if not reason.strip():
                 raise Rejected([_REASON_MISSING])
             chosen = sorted({record for record in records if is_id(record)})
@@ -377,7 +406,7 @@ class Office:
             found = await pairs.split(scope.connection, split_id) if is_id(split_id) else None
             if found is None:
                 raise NotThereError
-            await self._seen(scope, principal, found.kept)
+            await seen(scope, principal, found.kept)
             return await merging.undo_split(scope, self._desk, split_id, _actor(principal))
 
     async def _file(self, scope: Scope, row: ChildRow) -> ChildFile:
@@ -404,12 +433,17 @@ class Office:
             raise NotThereError
         return row
 
-    async def _seen(self, scope: Scope, principal: Principal, child_id: str, *, lock: bool = False) -> ChildRow:
-        return await seen(scope, principal, child_id, lock=lock)
-
     async def _visible(self, scope: Scope, principal: Principal, match: Match) -> bool:
         row = await store.current(scope.connection, match.child_id)
         return row is not None and await sees(scope, principal, row)
+
+
+def _obstacle(one: Standing, other: Standing) -> Violation | None:
+    try:
+        lifecycle.unite(one.life, other.life)
+    except Rejected as refused:
+        return refused.violations[0]
+    return None
 
 
 def _actor(principal: Principal) -> str:
@@ -419,6 +453,12 @@ def _actor(principal: Principal) -> str:
 def _must_edit(principal: Principal, unit: str | None) -> None:
     if not principal.may(Permission.EDIT_CHILDREN) or not principal.may_see(unit):
         raise NotAllowedError("The role or the place does not allow this")
+
+
+def _must_exist(unit: str | None) -> None:
+    """A child in a commune that there is not would be in nobody's. Raises `Rejected`."""
+    if unit is not None and unit not in Units.load().codes():
+        raise Rejected([_UNIT_UNKNOWN])
 
 
 def _reason(text: str) -> str:
@@ -439,6 +479,7 @@ def _reason(text: str) -> str:
     return said[:_REASON_LENGTH]
 
 
+_UNIT_UNKNOWN = Violation("unit", "unit-unknown", "Không có xã, phường nào mang mã này.", "No commune has this code.")
 _REASON_MISSING = Violation(
     "reason", "reason-missing", "Hãy ghi vì sao đây là hai trẻ.", "Say why these are two children."
 )

@@ -15,7 +15,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from services.registry.desk import ZONE, Desk, Lifecycle, today
+from services.registry.desk import Desk, Lifecycle, today
 from services.registry.domain.fieldwork import (
     Asked,
     Clash,
@@ -28,6 +28,7 @@ from services.registry.domain.fieldwork import (
     read,
     texts_of,
 )
+from services.registry.domain.lifecycle import next_month
 from services.registry.domain.names import fold
 from services.registry.office import Office, units_of
 from services.registry.seeing import NotThereError, is_id, seen, visible
@@ -43,8 +44,10 @@ from shared.identity import Principal
 from shared.messaging.outbox import new_id, stable_id
 from shared.messaging.router import Scope
 from shared.privacy import Keys
+from shared.reference.calendar import local_day
 from shared.reference.keeping import Keeping
 from shared.reference.units import Units
+from shared.web.forms import number_in
 
 HAMLET: Final = "hamlet"
 MOST_ANSWERS: Final = 200
@@ -163,8 +166,7 @@ class Rounds:
         """The hamlets of a commune of the person's, and their work lists."""
         async with self._office.scope() as scope:
             day = today(scope)
-            until = (day.replace(day=1) + timedelta(days=32)).replace(day=1)
-            counts = await lives.counts(scope.connection, units_of(principal), day, until)
+            counts = await lives.counts(scope.connection, units_of(principal), day, next_month(day))
             found = await self._hamlets(scope, unit) if unit is not None and principal.may_see(unit) else {}
             going_on = await store.lists_of(scope.connection, principal.id, scope.now)
         rules = self._rules.rounds.on(day)
@@ -239,7 +241,7 @@ class Rounds:
             last = await store.last_visits(scope.connection, [place.child_id for place in found.places])
             rows = [place.row for place in found.places]
             ids = [row.id for row in rows if row is not None]
-            await store.log_children(scope.connection, scope.now, principal.id, "field-list", ids, listed.id)
+            await finding.log_children(scope.connection, scope.now, principal.id, "field-list", ids, list=listed.id)
             await store.mark_downloaded(scope.connection, listed.id, scope.now)
         return Round(listed, [replace(place, last=last.get(place.child_id)) for place in found.places])
 
@@ -312,7 +314,7 @@ class Rounds:
         now = texts_of(row.known)
         if row.sequence != given.version and (found := clashes(now, given.seen, given.said, given.fixes)):
             raise _ClashError(Outcome(str(given.id), "conflict", row.id, clashes=found, now=now, version=row.sequence))
-        reading = read(now, given.said, given.fixes)
+        reading = read(now, given.said, given.fixes, given.seen)
         row = await self._correct(scope, row, reading, given, at, by)
         asked = [name for name in reading.confirmed if name != "circumstances"]
         changed = [name for name in reading.fixes if name != "circumstances"]
@@ -331,7 +333,7 @@ class Rounds:
         if "circumstances" not in reading.fixes:
             return row
         wanted_codes = circumstances_of(reading.fixes["circumstances"])
-        day = at.astimezone(ZONE).date()
+        day = local_day(at)
         holding = await children.holding(scope.connection, row.id, today(scope))
         for code in sorted(wanted_codes - holding.keys()):
             record_id = stable_id("circumstance", row.id, code, day.isoformat())
@@ -349,7 +351,7 @@ class Rounds:
         """The child lives elsewhere. Where nobody knows where, it is only remembered with the answer."""
         if given.moved_to == ELSEWHERE:
             self._must(scope, principal, "move-away")
-            await self._lifecycle.move_away(scope, row, at.astimezone(ZONE).date(), by=by)
+            await self._lifecycle.move_away(scope, row, local_day(at), by=by)
         elif given.moved_to is not None:
             self._must(scope, principal, "move")
             if given.moved_to not in Units.load().codes():
@@ -375,14 +377,7 @@ class Rounds:
     async def _round(self, scope: Scope, principal: Principal, listed: FieldList) -> Round:
         taken = {given.child_id: given for given in await store.taken_of(scope.connection, listed.id)}
         places = []
-        rows = {row.id: row for row in await store.rows_of(scope.connection, listed.children)}
-        current: dict[str, ChildRow] = {}
-        for child_id in listed.children:
-            row = rows.get(child_id)
-            if row is not None and row.merged_into is not None:
-                row = await children.current(scope.connection, child_id)
-            if row is not None:
-                current[child_id] = row
+        current = await children.all_current(scope.connection, listed.children)
         there = {row.id for row in await visible(scope, principal, list(current.values()))}
         for number, child_id in enumerate(listed.children, start=1):
             row = current.get(child_id)
@@ -393,7 +388,7 @@ class Rounds:
         day = today(scope)
         name: WorkList = kind  # type: ignore[assignment]  # the rules name lists that there are
         found = await lives.listed(
-            scope.connection, name, units_of(principal), day, day + timedelta(days=31), limit=most, after=0
+            scope.connection, name, units_of(principal), day, next_month(day), limit=most, after=0
         )
         return [row for row, _ in found]
 
@@ -406,7 +401,7 @@ class Rounds:
         return dict(sorted(found.items(), key=lambda one: _natural(one[1][0][0])))
 
     async def _mine(self, scope: Scope, principal: Principal, list_id: str) -> FieldList:
-        found = await store.find_list(scope.connection, list_id) if _is_uuid(list_id) else None
+        found = await store.find_list(scope.connection, list_id) if is_id(list_id) else None
         if found is None or found.person != principal.id:
             raise NotThereError
         return found
@@ -435,16 +430,10 @@ def as_sent(outcome: Outcome) -> dict[str, Any]:
     }
 
 
-def _is_uuid(value: str) -> bool:
-    try:
-        return is_id(value) and bool(UUID(value))
-    except ValueError:
-        return False
-
-
 def _natural(name: str) -> list[tuple[int, int | str]]:
     """Tổ 2 comes before Tổ 10."""
-    return [(0, int(part)) if part.isdigit() else (1, part) for part in fold(name).split()]
+    parts = [(number_in(part), part) for part in fold(name).split()]
+    return [(1, part) if number is None else (0, number) for number, part in parts]
 
 
 _NOBODY = Violation(
@@ -453,7 +442,7 @@ _NOBODY = Violation(
 _FOREIGN_LIST = Violation(
     "list_id",
     "list-foreign",
-    "Danh sách này không phải của bạn. Người đã tải danh sách cần đăng nhập để gửi.",
+    "Danh sách này không phải của anh chị. Người đã tải danh sách cần đăng nhập để gửi.",
     "This list is not yours. Whoever took it signs in to send it.",
 )
 _NOT_IN_LIST = Violation(
@@ -465,10 +454,10 @@ _FOREIGN_ANSWER = Violation(
 _NOT_THERE = Violation(
     "child_id",
     "not-in-area",
-    "Hồ sơ của trẻ không còn ở địa bàn của bạn.",
+    "Hồ sơ của trẻ không còn ở địa bàn của anh chị.",
     "The child's record is no longer in your area.",
 )
 _NOT_ALLOWED = Violation(
-    "result", "not-allowed", "Vai trò của bạn không làm được việc này.", "Your role does not do this."
+    "result", "not-allowed", "Vai trò của anh chị không làm được việc này.", "Your role does not do this."
 )
 _NO_UNIT = Violation("moved_to", "unit-unknown", "Xã, phường không có trong danh mục.", "There is no such commune.")

@@ -7,8 +7,9 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Final, get_args
 
+from services.registry.domain.dates import read_day
 from services.registry.domain.searching import NUMBER_DIGITS, Wanted
-from services.registry.forms import bad_date, parse_date
+from services.registry.forms import bad_date
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import RecordState
 from shared.reference.terms import Terms
@@ -86,7 +87,7 @@ def _born(born: str, wrong: list[Violation]) -> tuple[date | None, int | None]:
         return None, int(born)
     if born:
         try:
-            return parse_date(born), None
+            return read_day(born), None
         except ValueError:
             wrong.append(bad_date("born"))
     return None, None

@@ -5,16 +5,19 @@ One place, so that no page, list or query is a way around it.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 from services.registry.desk import today
 from services.registry.store import children as store
 from services.registry.store import samples
 from services.registry.store.children import ChildRow
+from shared.contracts.vocabulary import RecordStatus
 from shared.identity import Principal
-from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
 from shared.reference.keeping import Keeping
+
+_ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 class NotThereError(Exception):
@@ -27,7 +30,7 @@ async def visible(scope: Scope, principal: Principal, rows: Sequence[ChildRow]) 
     An adopted child's old record is so only for whom the law names; one that the person is to collect again is not
     until they have answered.
     """
-    hidden = {"erased"} if reads_adoptions(scope, principal) else {"erased", "adopted"}
+    hidden = unseen(scope, principal)
     blind = await samples.asked_of(scope.connection, principal.id) if rows else ()
     return [
         row
@@ -54,6 +57,11 @@ def reads_adoptions(scope: Scope, principal: Principal) -> bool:
     return principal.role.value in Keeping.load().adoption.on(today(scope)).link_roles
 
 
+def unseen(scope: Scope, principal: Principal) -> frozenset[RecordStatus]:
+    """Statuses of records that are not there for a person."""
+    return frozenset({"erased"}) if reads_adoptions(scope, principal) else frozenset({"erased", "adopted"})
+
+
 def is_id(value: str) -> bool:
-    """Whether a text has the form of our ids."""
-    return len(value) == len(new_id()) and all(letter in "0123456789abcdef-" for letter in value)
+    """Whether a text has the form of our ids: what has not, the database refuses to look for."""
+    return _ID.fullmatch(value) is not None

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Final
 
-from services.registry.domain.children import Known, Source, lead_of
-from shared.contracts.vocabulary import ChildDescription, Person, Stay, age_on
+from services.registry.domain.children import Known, Source, is_said, lead_of
+from services.registry.domain.fieldwork import MAY_END as MAY_END  # noqa: PLC0414 - pages ask for it here
+from shared.contracts.vocabulary import Person, Stay, age_on
 from shared.reference.terms import Terms
 from shared.web.navigation import SECTOR_NAMES
 
@@ -262,7 +263,7 @@ IMPORT_RULES: Final = {
     "birth-date-in-future": "Ngày sinh ở tương lai",
     "not-a-child": "Từ đủ 16 tuổi",
     "as-of-in-future": "Thời điểm của danh sách ở tương lai",
-    "unit-not-yours": "Xã, phường khác địa bàn của bạn",
+    "unit-not-yours": "Xã, phường khác địa bàn của anh chị",
     "unit-missing": "Không nhận ra xã, phường",
     "columns": "Thừa ô so với dòng tiêu đề",
     "id-missing": "Thiếu mã của nguồn",
@@ -272,9 +273,11 @@ IMPORT_RULES: Final = {
 class Names:
     """Names of codes in the request's language."""
 
-    def __init__(self, say: Callable[[str], str], language: str) -> None:
+    def __init__(self, say: Callable[[str], str], language: str, person: Callable[[str], str] = str) -> None:
         self._say = say
         self._language = language
+        # A person's name by the account; the account where nobody is found.
+        self.person = person
 
     def of(self, table: dict[str, str], code: str | None) -> str:
         """A code's name; the code itself where the table does not have it."""
@@ -290,17 +293,18 @@ class Names:
             return f"{code}. {Terms.load('circumstances').label(code, self._language)}"
         return Terms.load("flags").label(code, self._language)
 
-    def circumstances(self) -> list[tuple[str, str]]:
-        """All circumstances, for a choice; a group's sub-groups stand behind it."""
-        subgroups = Terms.load("circumstance-subgroups")
+    def circumstances(self, *, subgroups: bool = False) -> list[tuple[str, str]]:
+        """All groups and flags, for a choice; with `subgroups`, a group's own stand behind it."""
+        below = Terms.load("circumstance-subgroups")
         found: list[tuple[str, str]] = []
         for code in (*Terms.load("circumstances").codes(), *Terms.load("flags").codes()):
             found.append((code, self.circumstance(code)))
-            found += [
-                (sub, f"\u2003– {subgroups.label(sub, self._language)}")
-                for sub in subgroups.codes()
-                if subgroups.get(sub, "group") == code
-            ]
+            if subgroups:
+                found += [
+                    (sub, f"\u2003– {below.label(sub, self._language)}")
+                    for sub in below.codes()
+                    if below.get(sub, "group") == code
+                ]
         return found
 
     def term(self, name: str, code: str | None) -> str:
@@ -346,20 +350,25 @@ class Names:
         found = known.sources.get(lead_of(name))
         return known.sources.get("age") if found is None and name == "birth_date" else found
 
+    def verified(self, known: Known) -> tuple[int, int]:
+        """How many fields of a record that are known were verified, and how many are known."""
+        found = [known.sources[name] for name in FIELDS if name in known.sources]
+        return sum(source.verified_on is not None for source in found), len(found)
+
     def actor(self, actor: str) -> str:
-        """Who did something: a sector by its name, a person by the sign-in name."""
+        """Who did something: a sector or a person by name."""
         if actor == "time":
             return self._say("tự động")
         if actor.startswith("person:"):
-            return actor.removeprefix("person:")
+            return self.person(actor.removeprefix("person:"))
         return self._say(SECTOR_NAMES[actor]) if actor in SECTOR_NAMES else actor
 
 
-def age(description: ChildDescription, day: date) -> int | None:
-    """Completed years today, as far as the birth date is known; else the estimated age."""
-    if description.birth_date is not None:
-        return age_on(description.birth_date, day)
-    return description.age
+def age(known: Known, day: date) -> int | None:
+    """Completed years on a day, as far as the birth date is known; else about how many by an age that was told once."""
+    if known.description.birth_date is not None:
+        return age_on(known.description.birth_date, day)
+    return None if known.birth_year is None else day.year - known.birth_year
 
 
 def any_of(values: Mapping[str, str], names: Iterable[str]) -> bool:
@@ -376,9 +385,8 @@ def differing(one: Known, other: Known) -> dict[str, str]:
     """What two records say differently (`differs`), or only one of them says (`one`), by field of `FIELDS`."""
     found = {}
     for name in FIELDS:
-        mine, theirs = (known.unit if name == "unit" else getattr(known.description, name) for known in (one, other))
-        blank = {None, "", "unknown"}
-        said = [value not in blank if not isinstance(value, list) else bool(value) for value in (mine, theirs)]
+        mine, theirs = one.value(name), other.value(name)
+        said = [is_said(mine), is_said(theirs)]
         if all(said) and mine != theirs:
             found[name] = "differs"
         elif any(said) and not all(said):

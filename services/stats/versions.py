@@ -13,11 +13,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from services.stats import decoding
-from services.stats.decoding import ConcernEvent, ErasedEvent, IncidentEvent, QualityEvent, moment
+from services.stats import decoding, events
+from services.stats.decoding import moment
 from services.stats.domain.cells import FINAL, Kind, born_word, key_of
 from services.stats.domain.measures import Count, Figure, HistoryCell, Measure, Version
 from services.stats.domain.periods import Period
+from services.stats.events import ConcernEvent, ErasedEvent, IncidentEvent, QualityEvent
 from shared.contracts import cases, registry, stats
 from shared.contracts.base import CONTRACTS, Contract
 from shared.contracts.envelope import STRUCTURED_TYPE, from_kafka
@@ -34,7 +35,7 @@ _HOUR: Final = timedelta(hours=1)
 _QUALITY: Final = "record-quality"
 
 
-class CaseFacts(decoding.CaseFacts, frozen=True):
+class CaseFacts(events.CaseFacts, frozen=True):
     """The coarse state of a case, with its moments."""
 
     opened_at: datetime | None = None
@@ -46,7 +47,7 @@ class CaseFacts(decoding.CaseFacts, frozen=True):
     outcome: str | None = None
 
 
-class ChildFacts(decoding.ChildFacts, frozen=True):
+class ChildFacts(events.ChildFacts, frozen=True):
     """The coarse state of a child, with what indicators break it down by."""
 
     ethnicity: str | None = None
@@ -157,7 +158,7 @@ def _concern(data: ConcernEvent, told: Told) -> tuple[Version | Figure, ...]:
     return (_version(Kind.CONCERN, data.concern_id, told, Count(cell, _day(facts.received_at, told))),)
 
 
-def _matter(facts: decoding.CaseFacts) -> tuple[str, ...]:
+def _matter(facts: events.CaseFacts) -> tuple[str, ...]:
     return facts.unit, facts.sex, facts.age_band, facts.kind, facts.risk
 
 

@@ -49,13 +49,15 @@ class Envelope:
 
     def headers(self) -> list[tuple[str, bytes]]:
         """Kafka headers of the binary mode."""
-        pairs: list[tuple[str, bytes]] = [("content-type", JSON_TYPE.encode())]
-        for name, value in self._attributes():
-            pairs.append((f"ce_{name}", value.encode()))
+        return [(name, value.encode()) for name, value in self.texts().items()]
+
+    def texts(self) -> dict[str, str]:
+        """The same, as they lie in the outbox."""
+        found = {"content-type": JSON_TYPE, **{f"ce_{name}": value for name, value in self._attributes()}}
         if self.traceparent:
             # W3C Trace Context's own header beside the CloudEvents extension: instrumentations look for it.
-            pairs.append(("traceparent", self.traceparent.encode()))
-        return pairs
+            found["traceparent"] = self.traceparent
+        return found
 
     def structured(self) -> dict[str, Any]:
         """The structured-mode JSON object."""

@@ -80,6 +80,11 @@ _WORDS: dict[str, tuple[str, str]] = {
 }
 
 
+def refuse(field: str, rule: str, vi: str, en: str) -> Rejected:
+    """A refusal of one rule, to be raised."""
+    return Rejected([Violation(field, rule, vi, en)])
+
+
 # How Pydantic names a member of a union in an error's place; models are known by their capital letter.
 _MEMBERS = frozenset({"str", "int", "constrained-str", "constrained-int"})
 _BOX = "SealedBox"

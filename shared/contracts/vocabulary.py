@@ -103,7 +103,7 @@ class ChildDescription(BaseModel):
     """A child as much as a sender knows (form 01: nearly all "if known"). Identity, only ever inside a sealed field.
 
     `birth_precision`: how much of `birth_date` is known; nothing means the day. `ethnicity` as written;
-    `ethnicity_code` by the list of 121-TCTK/PPCĐ, `ethnicity_list` the list from which the sender's code came.
+    `ethnicity_code` of the list `ethnicity_list`: the registry keeps that of 121-TCTK/PPCĐ.
     """
 
     model_config = ConfigDict(extra="ignore", frozen=True)

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from shared.files.problems import Cell
 
-FORMULAS = frozenset("=+-@\t\r")
+FORMULAS = frozenset("=+-@\t\r\n＝＋－＠")
 
 
 def harmless(cell: Cell) -> str:

@@ -1,4 +1,4 @@
-"""Long tables written for a spreadsheet piece by piece: CSV that Excel knows, and XLSX with a mark on every sheet.
+"""Tables written for a spreadsheet piece by piece: CSV that Excel knows, and XLSX, with a mark on every sheet or none.
 
 Memory stays the same however many rows there are, and nothing is laid on a disk: the usual libraries keep a sheet in a
 temporary file, in clear. Every cell is text, none is run (`harmless`).
@@ -11,7 +11,8 @@ import io
 import re
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
+from itertools import islice
 from typing import Final
 from xml.sax.saxutils import escape
 
@@ -33,21 +34,23 @@ _RELATIONSHIPS = (
 )
 _XML = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _NOT_XML = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
+_AT_ONCE = 200
 _LONGEST_HEADER = 250  # Excel's own limit is 255 signs
 _LONGEST_CELL = 32_767  # Excel's own limit
 
 
 class CsvTable:
-    """UTF-8 with the mark by which Excel knows it; the first row is a comment.
+    """UTF-8 with the mark by which Excel knows it.
 
     Args:
-        mark: what the file says of itself. columns: the names.
+        mark: what the file says of itself, a comment in the first row. columns: the names; none: they are the first of
+            the rows.
     """
 
     media = CSV_MEDIA
 
-    def __init__(self, mark: str, columns: Sequence[str]) -> None:
-        self._head: list[Sequence[Cell]] = [[f"# {mark}"], columns]
+    def __init__(self, mark: str = "", columns: Sequence[str] = ()) -> None:
+        self._head: list[Sequence[Cell]] = [*([[f"# {mark}"]] if mark else ()), *([columns] if columns else ())]
 
     def start(self) -> bytes:
         """What comes before the first row."""
@@ -68,15 +71,16 @@ class XlsxTable:
     """An XLSX workbook. The mark stands in the first row and the printed head of every sheet, and in the properties.
 
     Args:
-        mark: what the file says of itself. columns: the names. title, author, at: properties of the file.
+        mark, columns: as of `CsvTable`. title, author, at (aware): properties of the file; its sheets are
+            named by the title.
     """
 
     media = XLSX_MEDIA
 
     def __init__(
         self,
-        mark: str,
-        columns: Sequence[str],
+        mark: str = "",
+        columns: Sequence[str] = (),
         *,
         title: str,
         author: str,
@@ -84,8 +88,8 @@ class XlsxTable:
         rows_per_sheet: int = ROWS_PER_SHEET,
     ) -> None:
         self._mark = mark
-        self._columns = columns
-        self._properties = (title, author, at.strftime("%Y-%m-%dT%H:%M:%SZ"))
+        self._head: list[Sequence[Cell]] = [*([[mark]] if mark else ()), *([columns] if columns else ())]
+        self._properties = (title, author, at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"))
         self._rows_per_sheet = rows_per_sheet
         self._out = _Pipe()
         self._package = zipfile.ZipFile(self._out, "w", zipfile.ZIP_DEFLATED, compresslevel=5)
@@ -101,7 +105,7 @@ class XlsxTable:
     def rows(self, rows: Iterable[Sequence[Cell]]) -> bytes:
         """The next rows; as much of the package as is ready."""
         for row in rows:
-            if self._row > self._rows_per_sheet + 1:
+            if self._row >= self._rows_per_sheet + len(self._head):
                 self._close()
                 self._open()
             self._write(_row(row))
@@ -120,15 +124,14 @@ class XlsxTable:
         self._row = 0
         self._sheet = self._package.open(f"xl/worksheets/sheet{self._sheets}.xml", "w", force_zip64=True)  # type: ignore[assignment]
         self._write(f'{_XML}<worksheet xmlns="{_MAIN}"><sheetData>', counts=False)
-        self._write(_row([self._mark]))
-        self._write(_row(self._columns))
+        for row in self._head:
+            self._write(_row(row))
 
     def _close(self) -> None:
         # In a printed head an ampersand begins a command.
         head = escape(_NOT_XML.sub("", self._mark[:_LONGEST_HEADER]).replace("&", "&&"))
-        self._write(
-            f"</sheetData><headerFooter><oddHeader>&amp;L{head}</oddHeader></headerFooter></worksheet>", counts=False
-        )
+        printed = f"<headerFooter><oddHeader>&amp;L{head}</oddHeader></headerFooter>" if head else ""
+        self._write(f"</sheetData>{printed}</worksheet>", counts=False)
         if self._sheet is not None:
             self._sheet.close()
 
@@ -140,7 +143,6 @@ class XlsxTable:
     def _parts(self) -> Iterator[tuple[str, str]]:
         numbers = range(1, self._sheets + 1)
         kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
-        sheets = "".join(f'<sheet name="Trẻ em {n}" sheetId="{n}" r:id="r{n}"/>' for n in numbers)
         links = "".join(
             f'<Relationship Id="r{n}" Type="{_OFFICE}/worksheet" Target="worksheets/sheet{n}.xml"/>' for n in numbers
         )
@@ -148,6 +150,7 @@ class XlsxTable:
             f'<Override PartName="/xl/worksheets/sheet{n}.xml" ContentType="{kind}.worksheet+xml"/>' for n in numbers
         )
         title, author, at = (escape(_NOT_XML.sub("", value)) for value in self._properties)
+        sheets = "".join(f'<sheet name="{title} {n}" sheetId="{n}" r:id="r{n}"/>' for n in numbers)
         yield "xl/workbook.xml", f'<workbook xmlns="{_MAIN}" xmlns:r="{_OFFICE}"><sheets>{sheets}</sheets></workbook>'
         yield "xl/_rels/workbook.xml.rels", f'<Relationships xmlns="{_PACKAGE}/relationships">{links}</Relationships>'
         core = (
@@ -169,6 +172,15 @@ class XlsxTable:
             'ContentType="application/vnd.openxmlformats-package.core-properties+xml"/></Types>'
         )
         yield "[Content_Types].xml", types
+
+
+def pieces(table: CsvTable | XlsxTable, rows: Iterable[Sequence[Cell]]) -> Iterator[bytes]:
+    """A whole table, a few rows at a time."""
+    yield table.start()
+    waiting = iter(rows)
+    while some := list(islice(waiting, _AT_ONCE)):
+        yield table.rows(some)
+    yield table.end()
 
 
 class _Pipe(io.RawIOBase):

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import Contract, Service
 from shared.contracts.envelope import Envelope
-from shared.messaging.outbox import OutboxRow, put
+from shared.messaging.outbox import OutboxRow, new_id, put
 from shared.telemetry import current_traceparent
 
 C = TypeVar("C", bound=Contract)
@@ -75,28 +75,20 @@ class Scope:
         plain = [name for name in data.sealed_fields() if _is_plain(getattr(data, name))]
         if plain:
             raise ValueError(f"{data.TYPE} would leave with unsealed fields: {', '.join(plain)}")
-        envelope_id = {"id": event_id} if event_id else {}
-        row = OutboxRow(
-            topic=topic or OWN_TOPIC[self.service],
-            key=key or subject,
-            type=data.TYPE,
-            value=data.model_dump_json(exclude_none=True).encode(),
-            headers={},
-            **envelope_id,
-        )
         event = Envelope(
-            id=row.id,
+            id=event_id or new_id(),
             source=f"/services/{self.service}",
             type=data.TYPE,
             subject=subject,
             time=self.now,
-            data=b"",
+            data=data.model_dump_json(exclude_none=True).encode(),
             sequence=sequence,
             unit=unit,
             traceparent=traceparent or current_traceparent(),
         )
-        headers = {name: value.decode() for name, value in event.headers()}
-        self._rows.append(OutboxRow(row.topic, row.key, row.type, row.value, headers, row.id))
+        self._rows.append(
+            OutboxRow(topic or OWN_TOPIC[self.service], key or subject, event.type, event.data, event.texts(), event.id)
+        )
 
     async def flush(self) -> None:
         """Write what was emitted; whoever opened the transaction calls it before the commit."""

@@ -19,6 +19,11 @@ LOCAL = ZoneInfo("Asia/Ho_Chi_Minh")
 _YEARS = range(2015, 2041)
 
 
+def local_day(moment: datetime) -> date:
+    """The day in Việt Nam on which a moment (aware) falls."""
+    return moment.astimezone(LOCAL).date()
+
+
 class WorkCalendar:
     """Which days state offices work (Labour Code 45/2019, Art. 111(3), 112; Decision of each year on swapped days).
 
@@ -56,7 +61,7 @@ class WorkCalendar:
         """
         if days < 0:
             raise ValueError("days must not be negative")
-        day = start.astimezone(LOCAL).date()
+        day = local_day(start)
         while days > 0:
             day += timedelta(days=1)
             days -= self.is_working_day(day)
@@ -71,9 +76,7 @@ class WorkCalendar:
         last day was left, that day's rest is left: the end of the day on which it runs again, or of the next working
         day. A pause within one day changes nothing, and no pause makes a clock due earlier.
         """
-        stood, runs, last = (
-            moment.astimezone(LOCAL).date() for moment in (paused_at, resumed_at, due - timedelta(microseconds=1))
-        )
+        stood, runs, last = (local_day(moment) for moment in (paused_at, resumed_at, due - timedelta(microseconds=1)))
         if runs <= stood:
             return due
         left = sum(self.is_working_day(stood + timedelta(days=day)) for day in range(1, (last - stood).days + 1))

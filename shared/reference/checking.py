@@ -7,6 +7,7 @@ from datetime import date
 from shared.reference.access import Access
 from shared.reference.calendar import WorkCalendar
 from shared.reference.deadlines import Deadlines
+from shared.reference.disclosure import Disclosure
 from shared.reference.exchange import Dhis2Words, Exchange
 from shared.reference.files import ReferenceDataError
 from shared.reference.forms import Forms
@@ -43,6 +44,7 @@ def check() -> dict[str, int]:
         "deadlines": len(Deadlines.load().kinds()),
         "forms": len(Forms.load().codes()),
         "access": len(Access.load()),
+        "disclosure": len(Disclosure.load()),
         "registry-fields": len(RegistryFields.load()),
         "fhir-relations": len(Exchange.load().fhir.relations),
         "dhis2-attributes": len(Dhis2Words.load().attributes),

@@ -76,6 +76,11 @@ def lay_over(folder: Path | None) -> None:
         _OVER[file.name] = file
 
 
+def laid_over() -> Path | None:
+    """The folder laid over the shipped files, for another process that must read the same."""
+    return _FOLDER[0] if _FOLDER else None
+
+
 def kept(load: L) -> L:
     """A loader whose result is kept for the life of the process, or until other files are laid over."""
     cached = cache(load)

@@ -5,12 +5,13 @@ Data with source and effective date; it never says what an act does: that is the
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any, Generic, Self, TypeVar
 
 from shared.contracts.vocabulary import ChildDescription
+from shared.reference.dated import in_force, in_order
 from shared.reference.files import ReferenceDataError, kept, read_yaml
 
 _FILE = "registry.yaml"
@@ -96,7 +97,7 @@ class Rounds(_InForce):
     lists: Sequence[str]
 
 
-class Dated(Generic[R]):
+class Editions(Generic[R]):
     """The entries of one list, past and present. Raises `ReferenceDataError` where there is none."""
 
     def __init__(self, name: str, entries: Sequence[R]) -> None:
@@ -105,13 +106,13 @@ class Dated(Generic[R]):
         for entry in entries:
             if not (entry.legal_source_vi and entry.legal_source_en):
                 raise ReferenceDataError(f"{_FILE}: {name}: the source is needed in both languages")
-        self._entries = sorted(entries, key=lambda entry: entry.effective_from)
+        self._entries = in_order(entries)
 
     def on(self, day: date) -> R:
         """What is in force on a day; before the first, the first."""
-        return next((entry for entry in reversed(self._entries) if entry.effective_from <= day), self._entries[0])
+        return in_force(self._entries, day)
 
-    def __iter__(self) -> Any:
+    def __iter__(self) -> Iterator[R]:
         return iter(self._entries)
 
 
@@ -120,13 +121,13 @@ class Keeping:
 
     def __init__(self, document: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
         try:
-            self.periods = Dated("verification", [Periods(**row) for row in document["verification"]])
-            self.sampling = Dated("sampling", [Sampling(**row) for row in document["sampling"]])
-            self.acts = Dated("acts", [Acts(**row) for row in document["acts"]])
-            self.adoption = Dated("adoption", [Adoption(**row) for row in document["adoption"]])
-            self.erasure = Dated("erasure", [Erasure(**row) for row in document["erasure"]])
-            self.support = Dated("support", [Support(**row) for row in document["support"]])
-            self.rounds = Dated("rounds", [Rounds(**row) for row in document["rounds"]])
+            self.periods = Editions("verification", [Periods(**row) for row in document["verification"]])
+            self.sampling = Editions("sampling", [Sampling(**row) for row in document["sampling"]])
+            self.acts = Editions("acts", [Acts(**row) for row in document["acts"]])
+            self.adoption = Editions("adoption", [Adoption(**row) for row in document["adoption"]])
+            self.erasure = Editions("erasure", [Erasure(**row) for row in document["erasure"]])
+            self.support = Editions("support", [Support(**row) for row in document["support"]])
+            self.rounds = Editions("rounds", [Rounds(**row) for row in document["rounds"]])
         except (KeyError, TypeError) as error:
             raise ReferenceDataError(f"{_FILE}: {error!r}") from None
         for periods in self.periods:

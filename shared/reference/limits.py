@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Generic, TypeVar
 
-from shared.reference.calendar import LOCAL
+from shared.reference.calendar import local_day
+from shared.reference.dated import in_force, in_order
 from shared.reference.files import ReferenceDataError, read_yaml
 
 
@@ -35,7 +36,7 @@ class LimitsByDay(Generic[L]):
     """
 
     def __init__(self, file: str, limits: Sequence[L]) -> None:
-        self._limits = sorted(limits, key=lambda known: known.effective_from)
+        self._limits = in_order(limits)
         if not self._limits:
             raise ReferenceDataError(f"{file}: no limits are in force")
         for known in self._limits:
@@ -47,8 +48,7 @@ class LimitsByDay(Generic[L]):
 
     def on(self, now: datetime) -> L:
         """The limits in force at a moment; before the first, the first."""
-        day = now.astimezone(LOCAL).date()
-        return next((known for known in reversed(self._limits) if known.effective_from <= day), self._limits[0])
+        return in_force(self._limits, local_day(now))
 
     def __len__(self) -> int:
         return len(self._limits)

@@ -13,6 +13,7 @@ from datetime import date
 from typing import Any, Final, Literal, Self, get_args
 
 from shared.contracts.vocabulary import ChildDescription, Register
+from shared.reference.dated import in_force, in_order
 from shared.reference.files import ReferenceDataError, kept, read_yaml
 
 _FILE = "quality.yaml"
@@ -29,8 +30,20 @@ PRECISIONS: Final = frozenset({"year", "month", "age"})
 _FIELDS: Final = frozenset({*ChildDescription.model_fields, "unit"})
 
 
+class _Lasting:
+    """What is asked from a day on, and maybe only until another."""
+
+    __slots__ = ()
+    effective_from: date
+    effective_to: date | None
+
+    def in_force(self, day: date) -> bool:
+        """Whether it is asked on a day."""
+        return self.effective_from <= day and (self.effective_to is None or day < self.effective_to)
+
+
 @dataclass(frozen=True, slots=True)
-class Rule:
+class Rule(_Lasting):
     """One rule on records; what each part means is said in the data file."""
 
     code: str
@@ -67,13 +80,9 @@ class Rule:
         """On what ground it is asked."""
         return self.legal_source_vi if language == "vi" else self.legal_source_en
 
-    def in_force(self, day: date) -> bool:
-        """Whether it is asked on a day."""
-        return self.effective_from <= day and (self.effective_to is None or day < self.effective_to)
-
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class Doubt(_Lasting):
     """What looks wrong in a commune's figures as a whole."""
 
     code: str
@@ -98,10 +107,6 @@ class Doubt:
     def say(self, share: str, expected: str, language: str = "vi") -> str:
         """It in words."""
         return (self.vi if language == "vi" else self.en).format(share=share, expected=expected)
-
-    def in_force(self, day: date) -> bool:
-        """Whether it is asked on a day."""
-        return self.effective_from <= day and (self.effective_to is None or day < self.effective_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,7 @@ class Quality:
             raise ReferenceDataError(f"{_FILE}: {error!r}") from None
         if not points or not self.rules:
             raise ReferenceDataError(f"{_FILE}: rules and points are needed")
-        self._points = sorted(points, key=lambda row: row.effective_from)
+        self._points = in_order(points)
         self._by_code = {rule.code: rule for rule in self.rules}
         asked = {repr(one): one for rule in self.rules for one in rule.when.items()}
         # Every condition that any rule asks for, once.
@@ -166,7 +171,7 @@ class Quality:
 
     def points(self, day: date) -> Points:
         """The points in force on a day; before the first, the first."""
-        return next((row for row in reversed(self._points) if row.effective_from <= day), self._points[0])
+        return in_force(self._points, day)
 
     def fingerprint(self) -> str:
         """The same for the same rules, another for others: records are looked at anew when it changes."""

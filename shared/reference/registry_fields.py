@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any, Self
 
+from shared.reference.dated import in_force, in_order
 from shared.reference.files import ReferenceDataError, kept, read_yaml
 
 _FILE = "registry-fields.yaml"
@@ -56,7 +57,7 @@ class RegistryFields:
 
     def __init__(self, fields: Sequence[ExportField], limits: Sequence[ExportLimits]) -> None:
         self._fields = {field.code: field for field in fields}
-        self._limits = sorted(limits, key=lambda known: known.effective_from)
+        self._limits = in_order(limits)
         if not self._fields or not self._limits:
             raise ReferenceDataError(f"{_FILE}: fields and limits are needed")
         for known in self._limits:
@@ -98,7 +99,7 @@ class RegistryFields:
 
     def on(self, day: date) -> ExportLimits:
         """The limits in force on a day; before the first, the first."""
-        return next((known for known in reversed(self._limits) if known.effective_from <= day), self._limits[0])
+        return in_force(self._limits, day)
 
     def __len__(self) -> int:
         return len(self._fields)

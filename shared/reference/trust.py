@@ -11,6 +11,7 @@ from datetime import date
 from typing import Any, Self, get_args
 
 from shared.contracts.vocabulary import ChildDescription, Register
+from shared.reference.dated import in_force, in_order
 from shared.reference.files import ReferenceDataError, kept, read_yaml
 
 _FILE = "registry.yaml: trust"
@@ -54,7 +55,7 @@ class TrustOrders:
     """All orders, past and present. Raises `ReferenceDataError` where there is none."""
 
     def __init__(self, orders: Sequence[Trust]) -> None:
-        self._orders = sorted(orders, key=lambda known: known.effective_from)
+        self._orders = in_order(orders)
         if not self._orders:
             raise ReferenceDataError(f"{_FILE}: no order is in force")
 
@@ -69,7 +70,7 @@ class TrustOrders:
 
     def on(self, day: date) -> Trust:
         """The order in force on a day; before the first, the first."""
-        return next((known for known in reversed(self._orders) if known.effective_from <= day), self._orders[0])
+        return in_force(self._orders, day)
 
     @property
     def latest(self) -> Trust:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from shared.contracts.errors import UNSTORABLE, Rejected, Violation
-from shared.database import is_unstorable
+from shared.database import is_conflict, is_unstorable
 from shared.identity import ForgedFormError, TooManyTriesError, sign_in_url
 from shared.web.pages import Pages
 
@@ -61,8 +61,8 @@ PROBLEMS: dict[int, Problem] = {
     ),
     409: Problem(
         "Nội dung đã được người khác thay đổi",
-        "Trong lúc bạn làm việc, một người khác đã lưu thay đổi của họ.",
-        "Mở lại trang để xem bản mới nhất, rồi thực hiện lại thay đổi của bạn.",
+        "Trong lúc anh chị làm việc, một người khác đã lưu thay đổi của họ.",
+        "Mở lại trang để xem bản mới nhất, rồi thực hiện lại thay đổi của anh chị.",
     ),
     413: Problem(
         "Dữ liệu gửi lên quá lớn",
@@ -141,7 +141,12 @@ class ErrorAnswers:
         return self.answer(request, 403, problem=FORGED_FORM if isinstance(error, ForgedFormError) else None)
 
     def crashed(self, request: Request, error: Exception) -> Response:
-        """For everything nobody expected: a reference that ties the page to the log line."""
+        """For everything nobody expected: a reference that ties the page to the log line.
+
+        Two people's acts that met on one record are no fault: nothing of this one was saved, and it may be done again.
+        """
+        if is_conflict(error):
+            return self.answer(request, 409)
         reference = secrets.token_hex(4)
         # Only the places and the type: an exception's message may carry what a person typed.
         places = " < ".join(

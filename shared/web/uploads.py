@@ -15,7 +15,7 @@ from fastapi import HTTPException, Request
 from python_multipart.exceptions import MultipartParseError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from shared.contracts.errors import Rejected, Violation
+from shared.contracts.errors import Rejected, refuse
 from shared.identity import FORM_FIELD, verify_upload
 
 MEGABYTE = 1 << 20
@@ -169,7 +169,7 @@ async def read_upload(request: Request, megabytes: int, content: S, too_large: R
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind != b"multipart/form-data" or b"boundary" not in options:
-        raise _refused(
+        raise refuse(
             "file",
             "not-multipart",
             "Tệp phải được gửi dưới dạng multipart/form-data.",
@@ -231,14 +231,10 @@ def _text(value: bytes) -> str:
 
 
 def _malformed() -> Rejected:
-    return _refused(
+    return refuse(
         "file", "malformed", "Nội dung gửi lên không đúng định dạng.", "What was sent is not a well-formed form."
     )
 
 
 def _one_at_a_time() -> Rejected:
-    return _refused("file", "one-at-a-time", "Mỗi lần gửi một tệp.", "Send one file at a time.")
-
-
-def _refused(field_name: str, rule: str, vi: str, en: str) -> Rejected:
-    return Rejected([Violation(field_name, rule, vi, en)])
+    return refuse("file", "one-at-a-time", "Mỗi lần gửi một tệp.", "Send one file at a time.")

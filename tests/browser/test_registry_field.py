@@ -183,6 +183,10 @@ async def test_a_hamlet_is_gone_through_without_a_network(company: Company, vill
     await worker.page.get_by_text("1/6").wait_for()
     await say(worker, name="Đúng", birth_date="Đúng", school="Sai", grade="Sai")
     await worker.page.locator('[name="fix.school"]').fill("TH Quyết Thắng")
+    # What the server would refuse is said at the family's door: "wrong", and yet the same.
+    await worker.page.get_by_role("button", name="Ghi, sang trẻ tiếp theo").last.click()
+    await worker.page.locator('[data-asked="grade"]').get_by_text("vẫn như cũ").wait_for()
+    assert await worker.page.evaluate("document.activeElement.name") == "fix.grade"
     await worker.page.locator('[name="fix.grade"]').fill("5")
     await worker.fits()
     await worker.shot("correcting")

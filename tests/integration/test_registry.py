@@ -16,7 +16,7 @@ from sqlalchemy import text
 
 from services.registry import merging
 from services.registry.desk import Desk
-from services.registry.domain.matching import search_keys, traits_of
+from services.registry.domain.traits import search_keys, traits_of
 from services.registry.handlers import routes
 from services.registry.store import children as store
 from services.registry.store import finding, pairs
@@ -237,6 +237,8 @@ async def test_a_circumstance_begins_and_ends_for_a_child_that_is_known(registry
     assert ended["facts"]["circumstances"] == []
     wrong = await registry.send({**seen(child_id=new_id()), "id": "c2"}, {**seen(circumstance="99"), "id": "c3"})
     assert [answer.violations[0].rule for answer in wrong] == ["child-unknown", "circumstance-unknown"]
+    (no_id,) = await registry.send({**seen(child_id="-" * 36), "id": "c4"})
+    assert no_id.violations[0].rule == "child-unknown"
 
 
 async def test_a_case_is_told_who_its_child_is(registry: Registry) -> None:

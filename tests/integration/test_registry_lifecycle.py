@@ -337,7 +337,7 @@ async def test_an_adopted_child_s_two_records_are_tied_by_nothing_that_anybody_s
     # What is told under the old name goes to the closed record, and nobody else is asked about.
     async with house.database.transaction() as connection:
         scope = Scope("registry", connection, house.now)
-        from services.registry.domain.matching import traits_of
+        from services.registry.domain.traits import traits_of
 
         old_name = ChildDescription(
             name="Nguyễn Thị Ngọc Anh", birth_date=date(2016, 3, 9), carers=[Person(name="Lý Thị Thu Lan")]
@@ -388,6 +388,20 @@ def case(child_id: str, status: str, case_id: str) -> dict[str, Any]:
 async def test_nobody_is_erased_while_a_case_or_a_hold_forbids_it_and_then_nothing_is_left(house: House) -> None:
     child_id = await house.register(child={"address": "Số 7 phố Bến Oánh", "number": "019316000123"})
     await house.verify(child_id)
+    kept = f"'{new_id()}', '{child_id}'"
+    await house.rows(
+        """INSERT INTO import (id, who, kind, digest, file_name, size, state, made_at, changed_at)
+           VALUES (gen_random_uuid(), 'person:lan', 'commune-roster', '', 'x', 1, 'finished', now(), now())
+           RETURNING 1"""
+    )
+    await house.rows(
+        f"""INSERT INTO import_record (import_id, record_id, child_id, founded, sequence, before)
+            SELECT id, {kept}, false, 2, '{{"s_description": "Ngọc Anh"}}' FROM import RETURNING 1"""
+    )
+    await house.rows(
+        f"""INSERT INTO split (id, kept, parted, records, at, by, reason)
+            VALUES (gen_random_uuid(), {kept}, '{{}}', now(), 'person:lan', 'Ngọc Anh là trẻ khác') RETURNING 1"""
+    )
 
     async def erase() -> None:
         await house.on(child_id, lambda s, row: house.life.erase(s, row, "request", by="person:ha.coordinator"))

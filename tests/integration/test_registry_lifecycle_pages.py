@@ -20,7 +20,9 @@ async def act(browser: Any, child_id: str, what: str, /, **values: str) -> Any:
     page = await browser.get(f"/registry/children/{child_id}/life")
     ids = re.findall(r' id="([^"]+)"', page.text)
     assert len(ids) == len(set(ids)), "a label would lead to another form's field"
-    values = {f"{what}_{name}" if name in {"on", "unit", "note"} else name: said for name, said in values.items()}
+    values = {
+        f"{what}_{name}" if name in {"on", "unit", "note", "reason"} else name: said for name, said in values.items()
+    }
     return await browser.post(f"/registry/children/{child_id}/life", act=what, **values)
 
 
@@ -88,9 +90,13 @@ async def test_every_act_s_refusal_is_said_on_the_page_and_nothing_else_breaks(h
     assert (await act(lan, child_id, "die", on="", source="x")).status == 422
     assert (await act(lan, child_id, "die", on=TODAY, source=" ")).status == 422
     assert (await act(lan, child_id, "dance")).status == 422
-    assert (await act(lan, child_id, "withdraw", reason="tired")).status == 422
+    for reason in ("tired", "", "import-undone"):
+        refused = await act(lan, child_id, "withdraw", reason=reason)
+        assert refused.status == 422
+        assert "Chọn vì sao" in refused.text
     assert (await act(ha, child_id, "adopt", **{**OTHER, "name": ""})).status == 422
     assert (await act(ha, child_id, "hold", reason="court", note="")).status == 422
+    assert "Chọn lý do giữ" in (await act(ha, child_id, "hold", reason="", note="12/CV")).text
     assert (await act(ha, child_id, "erase", ground="")).status == 422
     assert (await act(ha, child_id, "hold", reason="court", note="12/CV")).status == 303
     refused = await act(ha, child_id, "erase", ground="request")
@@ -139,6 +145,12 @@ async def test_the_second_person_sees_no_record_before_answering(house: House) -
         assert (await binh.get(path)).status == 404
     await binh.get("/registry/")
     assert child_id not in (await binh.post("/registry/", name=FORM["name"])).text
+    await house.rows("""UPDATE child SET conflicts = '[{"field": "sex", "claims": []}]' RETURNING 1""")
+    other = await registered(lan, carer1_name="Lý Thị Lan", seen=child_id)
+    assert await house.rows(f"SELECT 1 FROM pair WHERE high = '{other}'") != []
+    for path in ("/registry/matches", "/registry/contradictions"):
+        assert child_id in (await lan.get(path)).text, path
+        assert child_id not in (await binh.get(path)).text, path
     form = await binh.get(f"{sample}/children/{child_id}")
     assert FORM["name"] in form.text
     assert FORM["birth_date"] not in form.text
@@ -172,3 +184,80 @@ async def test_a_list_goes_on_page_by_page(house: House, monkeypatch: pytest.Mon
     second = await lan.get("/registry/life?list=collected&passed=2")
     names = [f"Trần Thị Thứ {letter}" for letter in "ABC"]
     assert sorted([*(n for n in names if n in first.text), *(n for n in names if n in second.text)]) == names
+
+
+async def test_a_machine_does_the_same_acts_and_is_refused_for_the_same_reasons(house: House) -> None:
+    lan, ha = await house.browser("lan.worker"), await house.browser("ha.coordinator")
+    child_id = await registered(lan)
+    await ha.get("/registry/")
+    life = f"/registry/api/children/{child_id}/life"
+    day = "2026-11-24"
+
+    async def rule(browser: Any, act: str, **asked: Any) -> Any:
+        status, said = await browser.json("POST", f"{life}/{act}", asked)
+        return said["violations"][0]["rule"] if status == 422 else status
+
+    assert await rule(lan, "check") == 204
+    assert await rule(lan, "check") == "checked-already"
+    assert await rule(lan, "verify", on=day, method="papers", confirmed=[]) == "nothing-confirmed"
+    assert await rule(lan, "verify", on=day, method="guess", confirmed=["name"]) == "method-unknown"
+    assert await rule(lan, "verify", on="2026-11-25", method="papers", confirmed=["name"]) == "on-in-future"
+    assert await rule(lan, "verify", on=day, method="papers", confirmed=["name"], version=1) == 409
+    version = (await lan.json("GET", life))[1]["version"]
+    status, done = await lan.json(
+        "POST", f"{life}/verify", {"on": day, "method": "papers", "confirmed": ["name"], "version": version}
+    )
+    assert (status, done["due_on"], done["version"]) == (200, "2027-11-24", version + 1)
+    assert await rule(lan, "move", unit=HOME) == "same-unit"
+    assert await rule(lan, "move", unit="99999") == "unit-missing"
+    assert await rule(lan, "die", on=day, source=" ") == "source-missing"
+    assert await rule(lan, "die", on="2010-01-01", source="Trạm y tế") == "died-before-birth"
+    assert await rule(lan, "die", on=day, source="Trạm \x00") == "nul-character"
+    assert await rule(lan, "withdraw", reason="import-undone") == "reason-missing"
+    assert await rule(lan, "return") == "not-returnable"
+    assert await rule(lan, "erase", ground="request") == 403
+    assert await rule(ha, "adopt", on=day, unit=HOME, child={"name": "Hoàng\x00"}) == "nul-character"
+    assert await rule(ha, "adopt", on=day, unit=HOME, child={"name": "Hoàng Lan"}, carried=["02"]) == "not-of-the-child"
+    assert await rule(ha, "erase", ground="whim") == "ground-unknown"
+    assert await rule(ha, "hold", reason="court", note=" ") == "note-missing"
+    assert await rule(ha, "hold", reason="court", note="12/CV") == 204
+    (hold,) = (await ha.json("GET", life))[1]["holds"]
+    assert await rule(ha, "erase", ground="request") == "is-held"
+    assert (await ha.json("DELETE", f"{life}/holds/{hold['hold_id']}"))[0] == 204
+    assert (await ha.json("DELETE", f"{life}/holds/nonsense"))[0] == 404
+    assert await rule(lan, "withdraw", reason="made-up", note="Ghi nhầm") == 204
+    assert await rule(lan, "check") == "is-withdrawn"
+    assert await rule(lan, "return", note="Có trẻ này") == 204
+    assert await rule(lan, "move-away", on=day) == 204
+    assert await rule(lan, "die", on=day, source="Gia đình") == 204
+    stands = (await lan.json("GET", life))[1]
+    assert (stands["status"], stands["holds"], "erase" in stands["may"]) == ("deceased", [], False)
+    assert await rule(ha, "erase", ground="decision") == 204
+    assert (await ha.json("GET", life))[0] == 404
+    assert await rule(ha, "erase", ground="decision") == 404
+    assert (await lan.json("POST", "/registry/api/children/x/life/check", {}))[0] == 404
+
+
+async def test_a_pair_of_which_one_died_is_shown_with_what_keeps_it_from_being_merged(house: House) -> None:
+    lan = await house.browser("lan.worker")
+    one = await registered(lan)
+    other = await registered(lan, name="Nguyễn Thị Ngọc Ánh", seen=one)
+    await act(lan, one, "die", on=TODAY, source="Trạm y tế")
+    page = await lan.get("/registry/matches")
+    assert "Một hồ sơ ghi trẻ đã mất" in page.text
+    assert 'value="same"' not in page.text
+    assert 'value="different"' in page.text
+    assert f"/registry/children/{one}/life" in page.text
+    status, asked = await lan.json("GET", "/registry/api/matches")
+    assert (status, asked["obstacle"]["rule"]) == (200, "one-is-deceased")
+    refused = await lan.post(f"/registry/matches/{asked['pair']}", decision="same")
+    assert refused.status == 422
+    assert "Một hồ sơ ghi trẻ đã mất" in refused.text
+    status, said = await lan.json("POST", f"/registry/api/matches/{asked['pair']}", {"decision": "same"})
+    assert (status, said["violations"][0]["rule"]) == (422, "one-is-deceased")
+    await act(lan, one, "return", note="Nhầm trẻ khác")
+    assert 'value="same"' in (await lan.get("/registry/matches")).text
+    await act(lan, other, "die", on=TODAY, source="Trạm y tế")
+    await act(lan, one, "die", on=TODAY, source="Trạm y tế")
+    assert (await lan.json("GET", "/registry/api/matches"))[1]["obstacle"] is None
+    assert (await lan.json("POST", f"/registry/api/matches/{asked['pair']}", {"decision": "same"}))[0] == 200

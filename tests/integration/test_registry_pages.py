@@ -156,6 +156,27 @@ async def test_mistakes_are_said_beside_their_fields_and_nothing_is_saved(house:
     assert (await lan.post("/registry/", name=" ")).status == 422
 
 
+async def test_what_only_looks_like_a_number_or_an_id_is_taken_for_none(house: House) -> None:
+    lan = await house.browser("lan.worker")
+    for age in ("²", "9" * 5000):
+        page = await lan.post("/registry/register", **{**FORM, "birth_date": "", "age": age, "carers": "²"})
+        assert page.status == 422
+        assert 'id="f-age-error"' in page.text
+    child_id = await registered(lan)
+    address = f"/registry/children/{child_id}"
+    for version in ("²", "9" * 5000):
+        page = await lan.post(
+            f"{address}/correct", **{**FORM, "hamlet": "Tổ 3", "reason": "papers", "version": version}
+        )
+        assert page.status == 422, "it was made from no version"
+    assert (await lan.get("/registry/contradictions?from=²")).status == 200
+    await lan.get("/registry/")
+    assert (await lan.post("/registry/", name=FORM["name"], after="²")).status == 200
+    for no_id in ("-" * 36, f"-{child_id[1:]}"):
+        for path in (f"/registry/children/{no_id}", f"/registry/samples/{no_id}", f"/registry/imports/{no_id}"):
+            assert (await lan.get(path)).status == 404
+
+
 async def test_a_look_alike_is_shown_before_a_second_record_is_made(house: House) -> None:
     lan = await house.browser("lan.worker")
     first = await registered(lan)
@@ -179,6 +200,36 @@ async def test_a_look_alike_is_shown_before_a_second_record_is_made(house: House
     assert (await lan.get(apart.headers["location"])).status == 200
     assert (await lan.post(undo.group(1))).status == 409
     assert (await lan.post(pair.group(1), decision="same")).status == 409
+
+
+async def test_while_a_child_is_typed_the_page_says_who_it_may_be_and_saves_nothing(house: House) -> None:
+    lan = await house.browser("lan.worker")
+    child_id = await registered(lan)
+    await lan.get("/registry/register")
+    told = await lan.post("/registry/alike", name="nguyen thi ngoc anh", birth_date=FORM["birth_date"])
+    assert told.status == 200
+    assert f"/registry/children/{child_id}" in told.text
+    assert (await lan.post("/registry/alike", name="nguyen thi ngoc anh")).status == 204
+    assert (await lan.post("/registry/alike", name="Lò Thị Chi", birth_date="31/02/2016")).status == 204
+    assert len(await house.rows("SELECT id FROM child")) == 1
+
+
+async def test_all_that_is_wrong_with_a_new_child_is_said_at_once(house: House) -> None:
+    lan = await house.browser("lan.worker")
+    await lan.get("/registry/register")
+    page = await lan.post("/registry/register", birth_date="31/02/2016", stay_since="hôm qua")
+    for field in ("name", "birth_date", "stay_since"):
+        assert f'href="#f-{field}"' in page.text
+
+
+async def test_sub_groups_are_offered_where_they_are_recorded_and_nowhere_else(house: House) -> None:
+    lan = await house.browser("lan.worker")
+    child_id = await registered(lan)
+    assert 'value="03-both-missing"' in (await lan.get(f"/registry/children/{child_id}")).text
+    for page in ("/registry/", "/registry/exports", "/registry/field/phone"):
+        answer = await lan.get(page)
+        assert answer.status == 200
+        assert "03-both-missing" not in answer.text
 
 
 async def test_nobody_sees_another_commune_s_child(house: House) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any
 
 import orjson
 
-from services.registry.store import children as store
+from services.registry.store import erasing
 from shared.contracts.cases import CaseFacts, CaseOpened, CaseServiceProvided
 from shared.contracts.envelope import Envelope
 from shared.messaging.outbox import new_id
@@ -60,6 +60,9 @@ async def test_a_record_is_shown_as_it_was_known_on_a_day(house: House) -> None:
         status, view = await lan.json("GET", f"{address}?on={day}")
         assert (status, view["child"]["name"]) == (200, name)
     assert (await lan.json("GET", f"{address}?on=2025-12-31"))[0] == 404
+    await house.rows("UPDATE revision SET state = 'verified', at = '2026-06-10T00:00:00+07' RETURNING 1")
+    _, view = await lan.json("GET", f"{address}?on=2026-06-09")
+    assert (view["child"]["name"], view["facts"]["state"]) == ("Nguyễn Thị Ngọc Anh", "verified")
 
 
 async def test_rosters_that_contradict_each_other_wait_for_a_person_who_says_why(house: House) -> None:
@@ -91,7 +94,7 @@ async def test_erasure_leaves_no_word_of_the_child(house: House) -> None:
     child_id = await registered(lan)
     await corrected(lan, child_id, name="Nguyễn Thị Ngọc Ánh")
     async with house.database.transaction() as connection:
-        assert await store.forget(connection, child_id) == [child_id]
+        assert await erasing.empty(connection, child_id) == [child_id]
     for table in ("child", "statement", "revision", "history", "circumstance", "pair"):
         assert not any("Ngọc" in str(row) for row in await house.rows(f"SELECT t::text FROM {table} t"))
     assert len(await house.rows("SELECT 1 FROM child")) == 1
@@ -236,6 +239,10 @@ async def test_a_circumstance_has_evidence_and_ends_for_a_reason(house: House) -
     page = await lan.get(f"/registry/children/{child_id}")
     for text in ("Khuyết tật nặng", "Giấy xác nhận khuyết tật", "(Ghi nhầm)"):
         assert text in page.text
+    await lan.get(f"/registry/children/{child_id}")
+    assert (await lan.post(address, act="begin", **begun)).status == 303
+    (row,) = await house.rows("SELECT until, end_reason, ended_by FROM circumstance")
+    assert tuple(row) == (None, None, None), "it goes on: that it had ended was the mistake"
 
 
 async def test_cases_and_services_stand_on_the_page_of_whoever_may_open_them(house: House) -> None:
@@ -252,7 +259,7 @@ async def test_cases_and_services_stand_on_the_page_of_whoever_may_open_them(hou
         step="plan",
         sector="hotline",
         channel="hotline-111",
-        opened_at=NOW,
+        opened_at=datetime(2026, 11, 23, 18, 30, tzinfo=UTC),
         child_id=child_id,
     )
     given: dict[str, Any] = {
@@ -284,6 +291,8 @@ async def test_cases_and_services_stand_on_the_page_of_whoever_may_open_them(hou
     assert f'href="/cases/c/{case_id}"' in page.text
     assert "Khám, chữa bệnh, phục hồi" in page.text
     assert "/cases/c/other" not in page.text, "led by another commune"
+    opened = await house.rows("SELECT DISTINCT opened_on FROM child_case")
+    assert [row.opened_on for row in opened] == [date(2026, 11, 24)], "half past one in the night, where people live"
     ha = await house.browser("ha.coordinator")
     assert "/cases/c/other" in (await ha.get(f"/registry/children/{child_id}")).text
 

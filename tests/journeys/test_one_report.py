@@ -74,7 +74,7 @@ class Story:
 
     async def figure(self, measure: str, **filters: str) -> int:
         query = "&".join(f"{name}={value}" for name, value in ({"measure": measure} | filters).items())
-        return int((await self.platform.get(f"/stats/api/figures?{query}", "statistician"))["total"])
+        return int((await self.platform.get(f"/stats/api/figures?{query}", "coordinator"))["total"])
 
     def heard(self, name: str) -> list[dict[str, Any]]:
         """Webhooks of an event type."""
@@ -264,14 +264,14 @@ async def _everybody_was_told_without_a_name(story: Story, secret: str, inbox: s
 
 
 class _board:  # noqa: N801 - reads like a function where it is used
-    """The statistician's open board: what its stream sends, as long as it is open."""
+    """The coordinator's open board: what its stream sends, as long as it is open."""
 
     def __init__(self, platform: Whole) -> None:
         self._platform = platform
         self._sent = bytearray()
 
     async def __aenter__(self) -> bytearray:
-        token = await self._platform.token("statistician")
+        token = await self._platform.token("coordinator")
         self._session = aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"})
         answer = await self._session.get(f"{self._platform.url}/stats/live")
         assert answer.status == 200

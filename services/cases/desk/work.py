@@ -71,20 +71,21 @@ class CaseDesk:
                 found = identifying.identified(case, child_id, ())
                 await self.files.save(scope, case, found, SYSTEM, seen=False)
 
-    async def child_merged(self, scope: Scope, merged_id: str, child_id: str) -> None:
-        """Two children were one: their cases follow."""
-        await store.add_alias(scope.connection, merged_id, child_id)
+    async def child_merged(self, scope: Scope, merged_id: str, child_id: str, said_at: datetime) -> None:
+        """Two children were one: their cases follow, to whom the id stands for by all that was said since."""
+        await store.add_alias(scope.connection, merged_id, child_id, said_at)
+        child_id = await store.resolved(scope.connection, merged_id)
         for case_id in await store.cases_of_child(scope.connection, merged_id):
             case = await store.lock_case(scope.connection, case_id)
             if case is not None:
                 await self.files.save(scope, case, identifying.identified(case, child_id, ()), SYSTEM, seen=False)
 
-    async def child_split(self, scope: Scope, kept: str, parted: str, replaced: str | None) -> None:
+    async def child_split(self, scope: Scope, kept: str, parted: str, replaced: str | None, said_at: datetime) -> None:
         """One child's record was two children. Which case goes along the registry answers case by case; those that stay
         are told, so that a person looks whether they are about the right one.
         """
         if replaced is not None:
-            await store.add_alias(scope.connection, replaced, parted)
+            await store.add_alias(scope.connection, replaced, parted, said_at)
         for case_id in await store.cases_of_child(scope.connection, kept):
             case = await store.lock_case(scope.connection, case_id)
             if case is not None:

@@ -14,13 +14,14 @@ from starlette.responses import RedirectResponse, Response
 from services.cases import forms, store
 from services.cases.domain import team
 from services.cases.domain.model import Actor, Case
-from services.cases.pages.room import Room, form_of, page_of, typed
+from services.cases.pages.room import Room, page_of, typed
 from services.cases.pages.team import ASKED_KINDS, name_of, team_of
 from services.cases.reading import actor_of, may_find_case, may_see_case, people_of
 from services.cases.seeing import seen_case
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Directory, NotAllowedError, Principal, SignedIn, identity_of
 from shared.messaging.router import Scope
+from shared.web.forms import form_of
 
 _PAGE = 50
 _LISTED = 100

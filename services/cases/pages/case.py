@@ -16,7 +16,7 @@ from services.cases.domain.rules import open_acts
 from services.cases.pages.forms import FormPages
 from services.cases.pages.history import NOTHING, Asked, history_of
 from services.cases.pages.papers import few_documents
-from services.cases.pages.room import Room, form_of, typed
+from services.cases.pages.room import Room, typed
 from services.cases.pages.team import team_of
 from services.cases.reading import actor_of, as_offered, may_follow_case, may_see_case, sees_cases_of
 from services.cases.seeing import seen_case
@@ -27,6 +27,7 @@ from shared.contracts.vocabulary import SECTORS
 from shared.identity import Principal, SignedIn, identity_of
 from shared.messaging.router import Scope
 from shared.reference.forms import Forms
+from shared.web.forms import form_of
 from shared.web.i18n import format_datetime
 
 # How many reports are shown beside a case, and how many tasks and clocks of those that are over.

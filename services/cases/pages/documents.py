@@ -24,7 +24,7 @@ from services.cases.downloads import (
 )
 from services.cases.filing import Filing
 from services.cases.pages.papers import Documents, all_documents, documents_of_task
-from services.cases.pages.room import Room, form_of, typed
+from services.cases.pages.room import Room, typed
 from services.cases.printing import Printing
 from services.cases.reading import actor_of, concern_basis, may_follow_case, reads_task_files
 from services.cases.seeing import seen_case, seen_concern
@@ -32,6 +32,7 @@ from services.cases.views import Names
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import NotAllowedError, Principal, SignedIn, Uploading
 from shared.reference.forms import Forms
+from shared.web.forms import form_of
 
 Ending = Annotated[Literal["pdf", "docx"], Path()]
 LineId = Annotated[int, Path(ge=1, le=2**63 - 1)]

@@ -6,10 +6,11 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from services.cases.desk.drafts import form_of_key
-from services.cases.pages.room import Room, form_of, several
+from services.cases.pages.room import Room, several
 from services.cases.reading import actor_of
 from shared.contracts.errors import Rejected
 from shared.identity import FORM_FIELD, Principal, SignedIn
+from shared.web.forms import form_of
 from shared.web.i18n import format_datetime
 
 # Longer than any honest form: what no draft may be is not even read.

@@ -18,7 +18,7 @@ from services.cases.domain.forms import COARSE, RATINGS, answers_of, totals
 from services.cases.domain.model import Actor, Case, local_day
 from services.cases.domain.rules import refusal
 from services.cases.pages.history import opened_lines
-from services.cases.pages.room import Room, form_of, typed
+from services.cases.pages.room import Room, typed
 from services.cases.reading import actor_of, may_see_case
 from services.cases.seeing import seen_case
 from services.cases.store import Line, LineFilter
@@ -27,6 +27,7 @@ from shared.contracts.vocabulary import ChildDescription
 from shared.identity import FORM_FIELD, Principal, SignedIn
 from shared.messaging.router import Scope
 from shared.reference.forms import Form, FormField
+from shared.web.forms import form_of
 from shared.web.i18n import format_date, format_datetime
 from shared.web.pages import language_of
 

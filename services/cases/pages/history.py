@@ -16,6 +16,7 @@ from services.cases.store import CHAPTERS, Line, LineFilter
 from services.cases.views import Names, Shown, length, shortened
 from shared.contracts.vocabulary import SECTORS
 from shared.messaging.router import Scope
+from shared.web.forms import number_in
 from shared.web.i18n import format_datetime
 
 _LINES: Final = 100
@@ -72,9 +73,9 @@ class Asked:
             LineFilter(
                 chapter if chapter in (*CHAPTERS, _ACTS) else "",
                 sector if sector in SECTORS else "",
-                _number(asked.get("before", "")),
+                number_in(asked.get("before", ""), 18),
             ),
-            _number(asked.get("line", "")),
+            number_in(asked.get("line", ""), 18),
         )
 
 
@@ -171,7 +172,3 @@ def _address(wanted: LineFilter) -> str:
     query = urlencode({name: value for name, value in asked.items() if value})
     # The empty query, too, replaces that of the page.
     return f"?{query}#history"
-
-
-def _number(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None

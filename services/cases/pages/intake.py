@@ -15,7 +15,7 @@ from services.cases.desk.finding import Match
 from services.cases.domain.model import Actor
 from services.cases.domain.rules import open_concern_acts
 from services.cases.domain.team import glass_of
-from services.cases.pages.room import Room, form_of, several, typed
+from services.cases.pages.room import Room, several, typed
 from services.cases.reading import Reading, actor_of, may_see_case, may_see_concern
 from services.cases.report_form import Typed
 from services.cases.seeing import seen_concern
@@ -25,6 +25,7 @@ from shared.identity import FORM_FIELD, Permission, Principal, SignedIn, permit
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
 from shared.reference.terms import Terms
+from shared.web.forms import form_of
 from shared.web.i18n import format_datetime
 
 Reporter = Annotated[Principal, Depends(permit(Permission.REPORT_CONCERN))]

@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 
 from services.cases import store
 from services.cases.domain.model import Actor, refuse
-from services.cases.pages.room import Room, form_of, typed
+from services.cases.pages.room import Room, typed
 from services.cases.pages.team import name_of, workers_at
 from services.cases.reading import actor_of
 from services.cases.store import Reassignment
@@ -19,6 +19,7 @@ from shared.contracts.errors import Rejected, Violation
 from shared.identity import Directory, NotAllowedError, Principal, SignedIn, identity_of
 from shared.messaging.outbox import new_id
 from shared.reference.terms import Terms
+from shared.web.forms import form_of
 
 # As many are looked at and handed on at once; what is left is asked for again.
 _MOST = 500

@@ -13,6 +13,7 @@ from starlette.responses import Response
 from services.cases import views as v
 from services.cases.office import Office
 from shared.reference.units import Units
+from shared.web.forms import number_in, text_of
 from shared.web.i18n import place_key
 from shared.web.pages import Pages, language_of
 
@@ -65,27 +66,15 @@ def typed(values: Mapping[str, str] | None) -> Mapping[str, str]:
     return defaultdict(str, values or {})
 
 
-async def form_of(request: Request) -> dict[str, str]:
-    """A submitted form's texts by name."""
-    form = await request.form()
-    return {name: _text(value) for name, value in form.items() if isinstance(value, str)}
-
-
 def several(form: FormData, without: Sequence[str] = ()) -> dict[str, list[str]]:
     """A submitted form's texts by name, all of one name in their order."""
     texts: dict[str, list[str]] = {}
     for name, value in form.multi_items():
         if isinstance(value, str) and name not in without:
-            texts.setdefault(name, []).append(_text(value))
+            texts.setdefault(name, []).append(text_of(value))
     return texts
 
 
 def page_of(request: Request, digits: int = 4) -> int:
     """Which page of a list an address asks for, from 1; the first where it says no number, or one of more digits."""
-    number = request.query_params.get("page", "")
-    return max(1, int(number)) if number.isascii() and number.isdecimal() and len(number) <= digits else 1
-
-
-def _text(value: str) -> str:
-    """A text that can be kept: a body in a strange encoding may hold half a surrogate pair."""
-    return value.encode(errors="replace").decode()
+    return max(1, number_in(request.query_params.get("page", ""), digits) or 1)

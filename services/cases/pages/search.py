@@ -8,9 +8,10 @@ from fastapi import APIRouter, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.cases.desk.finding import Found
-from services.cases.pages.room import Room, form_of
+from services.cases.pages.room import Room
 from services.cases.reading import actor_of, may_open
 from shared.identity import NotAllowedError, Principal, SignedIn
+from shared.web.forms import form_of
 
 _ROLES = ("worker", "chair", "coordinator", "hotline")
 _LONGEST = 300

@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from services.cases import forms, store
 from services.cases.domain.model import COMMUNE, Actor, Task
 from services.cases.domain.rules import open_acts
-from services.cases.pages.room import Room, form_of, page_of, typed
+from services.cases.pages.room import Room, page_of, typed
 from services.cases.reading import actor_of, may_answer, may_read_identity, may_see_case
 from services.cases.seeing import seen_task
 from services.cases.store import TaskFilter
@@ -23,6 +23,7 @@ from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
 from shared.identity import NotAllowedError, Principal, SignedIn
 from shared.messaging.router import Scope
+from shared.web.forms import form_of
 from shared.web.i18n import format_datetime
 
 _PAGE = 40

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -14,23 +16,28 @@ async def cases_of_child(connection: AsyncConnection, child_id: str) -> list[str
     return [row.id for row in rows]
 
 
-async def add_alias(connection: AsyncConnection, merged_id: str, child_id: str) -> None:
-    """Two children were one: follow it from now on, also through earlier merges."""
-    await connection.execute(
-        text("UPDATE child_alias SET child_id = :child_id WHERE child_id = :merged_id"),
-        {"child_id": child_id, "merged_id": merged_id},
-    )
+async def add_alias(connection: AsyncConnection, merged_id: str, child_id: str, said_at: datetime) -> None:
+    """The registry said at a moment whom an id stands for from now on. What was said later and heard before stays."""
     await connection.execute(
         text(
-            """INSERT INTO child_alias (merged_id, child_id) VALUES (:merged_id, :child_id)
-               ON CONFLICT (merged_id) DO UPDATE SET child_id = excluded.child_id"""
+            """INSERT INTO child_alias AS known (merged_id, child_id, said_at) VALUES (:merged_id, :child_id, :said_at)
+               ON CONFLICT (merged_id) DO UPDATE SET child_id = excluded.child_id, said_at = excluded.said_at
+               WHERE known.said_at <= excluded.said_at"""
         ),
-        {"child_id": child_id, "merged_id": merged_id},
+        {"child_id": child_id, "merged_id": merged_id, "said_at": said_at},
     )
 
 
 async def resolved(connection: AsyncConnection, child_id: str) -> str:
-    """The child's id after all merges heard of."""
-    found = await connection.execute(text("SELECT child_id FROM child_alias WHERE merged_id = :id"), {"id": child_id})
-    alias: str | None = found.scalar_one_or_none()
-    return alias or child_id
+    """The child's id after all merges heard of, and the undoing of some: step by step, as either changes one."""
+    found = await connection.execute(
+        text(
+            """WITH RECURSIVE one AS (
+                   SELECT CAST(:id AS text) AS id, 0 AS step
+                   UNION ALL SELECT a.child_id, step + 1 FROM child_alias a JOIN one ON one.id = a.merged_id
+                   WHERE step < 20)
+               SELECT id FROM one ORDER BY step DESC LIMIT 1"""
+        ),
+        {"id": child_id},
+    )
+    return str(found.scalar_one())

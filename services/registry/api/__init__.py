@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.registry.api import children, field, search
+from services.registry.acts import Acts
+from services.registry.api import children, field, lifecycle, search
 from services.registry.finder import Finder
+from services.registry.keeper import Keeper
 from services.registry.office import Office
 from services.registry.rounds import Rounds
 
 __all__ = ["build_api"]
 
 
-def build_api(office: Office, rounds: Rounds, finder: Finder) -> APIRouter:
+def build_api(office: Office, rounds: Rounds, finder: Finder, keeper: Keeper, acts: Acts) -> APIRouter:
     """The JSON API below /registry/api."""
     router = APIRouter(prefix="/api", tags=["registry"])
     router.include_router(search.routes(finder))
-    for part in (children,):
-        router.include_router(part.routes(office))
+    router.include_router(children.routes(office))
+    router.include_router(lifecycle.routes(keeper, acts))
     router.include_router(field.routes(rounds))
     return router

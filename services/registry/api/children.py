@@ -14,9 +14,12 @@ from pydantic import BaseModel, Field
 from services.registry.desk import Taken, VersionConflictError
 from services.registry.domain.children import Change, Conflict, Source
 from services.registry.domain.matching import Identification
+from services.registry.domain.warnings import coded
 from services.registry.merging import NotPossibleError
-from services.registry.office import NotThereError, Office
+from services.registry.office import Office
+from services.registry.seeing import NotThereError
 from services.registry.store.children import ChildRow
+from shared.contracts.errors import Violation
 from shared.contracts.registry import Candidate, ChildFacts
 from shared.contracts.vocabulary import ChildDescription, Day, ShortText, UnitCode
 from shared.identity import Permission, Principal, permit
@@ -102,7 +105,12 @@ class Who(BaseModel):
 def routes(office: Office) -> APIRouter:
     """The routes of this part."""
     router = APIRouter()
+    _child_routes(router, office)
+    _pair_routes(router, office)
+    return router
 
+
+def _child_routes(router: APIRouter, office: Office) -> None:
     @router.post("/identify")
     async def identify(asked: Description, principal: Reader) -> Who:
         """Who a described child is. Nothing is saved."""
@@ -112,7 +120,7 @@ def routes(office: Office) -> APIRouter:
     async def register(asked: Description, principal: Editor) -> Who:
         """Register a child; where another may be the same and is not in `seen`, nothing is saved (`candidates`)."""
         with _answers():
-            done = await office.register(principal, asked.child, asked.unit, asked.seen)
+            done = await office.register(principal, coded(asked.child), asked.unit, asked.seen)
         return Who(result="registered", child_id=done.child_id) if isinstance(done, Taken) else _who(done)
 
     @router.get("/children/{child_id}")
@@ -146,11 +154,14 @@ def routes(office: Office) -> APIRouter:
         with _answers():
             await office.correct(principal, child_id, asked.child, asked.unit, asked.version, asked.reason)
 
+
+def _pair_routes(router: APIRouter, office: Office) -> None:
     @router.get("/matches")
     async def match(
         principal: Reader, passed: Annotated[int, Field(ge=0, le=10_000)] = 0, unit: UnitCode | None = None
     ) -> dict[str, Any]:
-        """The pair that waits at place `passed` of the queue, or of one commune's part of it."""
+        """The pair that waits at place `passed` of the queue, or of one commune's part of it. `obstacle`: why the two
+        cannot be merged as they stand (how each stands is in its `facts.status`); null: they can."""
         with _answers():
             question, more = await office.question(principal, passed, unit)
         if question is None:
@@ -160,12 +171,14 @@ def routes(office: Office) -> APIRouter:
             "probability": question.pair.probability,
             "reasons": question.comparison.reasons,
             "children": [view(question.one.row), view(question.other.row)],
+            "obstacle": _obstacle(question.obstacle),
             "more": more,
         }
 
     @router.post("/matches/{pair_id}")
     async def decide(pair_id: int, asked: Decision, principal: Reader) -> dict[str, str | None]:
-        """The same child, or two. Out: the merge's id, by which it is undone."""
+        """The same child, or two. Out: the merge's id, by which it is undone. 422 where the two records, as they
+        stand, cannot be one (withdrawn, adopted, erased; or one of them alone deceased or moved away)."""
         with _answers():
             kept, merge_id = await office.decide(principal, pair_id, same=asked.decision == "same")
         return {"child_id": kept, "merge_id": merge_id}
@@ -190,8 +203,6 @@ def routes(office: Office) -> APIRouter:
         with _answers():
             return {"child_id": await office.undo_split(principal, split_id)}
 
-    return router
-
 
 @contextmanager
 def _answers() -> Iterator[None]:
@@ -205,6 +216,7 @@ def _answers() -> Iterator[None]:
 
 
 def view(row: ChildRow) -> ChildView:
+    """A child's record as the API shows it."""
     known = row.known
     return ChildView(
         child_id=row.id,
@@ -228,6 +240,10 @@ def _change(change: Change) -> ChangeView:
         begun=list(change.begun),
         ended=list(change.ended),
     )
+
+
+def _obstacle(found: Violation | None) -> dict[str, str] | None:
+    return None if found is None else {"rule": found.rule, "vi": found.message_vi, "en": found.message_en}
 
 
 def _who(found: Identification) -> Who:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.responses import Response
 
 from services.registry.api import fhir
 from services.registry.api.bodies import read_json, status_of
+from services.registry.api.children import Reader
 from services.registry.domain.exporting import Filter, Kind
 from services.registry.exchange import dhis2
 from services.registry.exchange.exporting import Asked, BusyError, Exports
@@ -20,11 +21,10 @@ from services.registry.exchange.readers import Readers
 from services.registry.exchange.sending import sending
 from shared.contracts.errors import Rejected
 from shared.contracts.vocabulary import ListCode, Moment, RecordState, Sex, ShortText, UnitCode
-from shared.identity import NotAllowedError, Permission, Principal, SignedIn, permit
+from shared.identity import NotAllowedError, Principal, SignedIn
 from shared.reference.exchange import Dhis2Words, Exchange
 from shared.reference.units import Units
 
-Reader = Annotated[Principal, Depends(permit(Permission.SEE_CHILDREN))]
 _Year = Annotated[int | None, Field(ge=1990, le=2100)]
 
 

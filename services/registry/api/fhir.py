@@ -96,7 +96,7 @@ class Fhir:
     async def search(self, request: Request, principal: SignedIn) -> Response:
         """Children by name, birthdate, identifier, gender."""
         length = request.headers.get("content-length", "")
-        if not length.isdigit() or int(length) > _LONGEST_FORM:
+        if not (length.isascii() and length.isdecimal() and len(length) < 10) or int(length) > _LONGEST_FORM:
             raise Rejected([refused("body", "too-large", "quá lớn hoặc thiếu độ dài", "is too large or has no length")])
         form = await request.form()
         given = {name: value for name, value in form.items() if isinstance(value, str)}
@@ -249,7 +249,9 @@ def routes(fhir: Fhir) -> APIRouter:
     return router
 
 
-_NOT_FOUND = refused("Patient.id", "not-found", "không có, hoặc không dành cho bạn", "is not there, or is not for you")
+_NOT_FOUND = refused(
+    "Patient.id", "not-found", "không có, hoặc không dành cho anh chị", "is not there, or is not for you"
+)
 _NOT_ALLOWED = refused("Authorization", "not-allowed", "không cho phép việc này", "does not allow this")
 _TRY_AGAIN = refused("server", "try-again", "tạm bận, hãy gửi lại", "is busy for a moment; send again")
 _POST_ONLY = refused(

@@ -5,15 +5,14 @@ from __future__ import annotations
 import base64
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, HTTPException, Request
+from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, Field
 
-from services.registry.desk import ZONE
+from services.registry.api.children import Editor
 from services.registry.rounds import MOST_ANSWERS, Place, Rounds, as_sent
 from services.registry.seeing import NotThereError
-from shared.identity import Permission, Principal, identity_of, permit
-
-Editor = Annotated[Principal, Depends(permit(Permission.EDIT_CHILDREN))]
+from shared.identity import identity_of
+from shared.reference.calendar import local_day
 
 
 class Answers(BaseModel):
@@ -86,7 +85,7 @@ def _child(place: Place) -> dict[str, Any]:
         "last": None
         if place.last is None
         else {
-            "on": place.last.given_at.astimezone(ZONE).date().isoformat(),
+            "on": local_day(place.last.given_at).isoformat(),
             "result": place.last.detail.get("result"),
             "note": place.last.detail.get("note", ""),
         },

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
-from services.registry.api.children import ChildView, view
+from services.registry.api.children import ChildView, Reader, view
 from services.registry.domain.searching import Wanted
 from services.registry.finder import Finder
-from services.registry.office import NotThereError
 from services.registry.search_form import FIELDS, FURTHER, read, typed
+from services.registry.seeing import NotThereError
 from services.registry.store.finding import MOST
 from shared.contracts.vocabulary import Day, ListCode, RecordState, ShortText, UnitCode
-from shared.identity import Permission, Principal, permit
-
-Reader = Annotated[Principal, Depends(permit(Permission.SEE_CHILDREN))]
 
 
 class Search(BaseModel):

@@ -13,7 +13,8 @@ import orjson
 
 from services.registry.bulk.lists import read_list, traits_of_row
 from services.registry.bulk.proposing import Workshop, workshop
-from services.registry.domain.matching import SURE, Traits, identify
+from services.registry.domain.matching import SURE, identify
+from services.registry.domain.traits import Traits
 from shared.files.tables import Cell
 from shared.reference.units import Units
 

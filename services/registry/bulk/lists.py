@@ -10,8 +10,8 @@ from datetime import date, datetime
 from pathlib import Path
 from typing import Final
 
-from services.registry.domain.matching import Traits, traits_of
 from services.registry.domain.names import fold
+from services.registry.domain.traits import Traits, traits_of
 from shared.contracts.vocabulary import ChildDescription, Person, Sex
 from shared.files.problems import FileProblem
 from shared.files.tables import Cell, rows

@@ -20,8 +20,8 @@ from splink.blocking_rule_library import CustomRule
 from splink.comparison_level_library import CustomLevel, ElseLevel
 from splink.comparison_library import CustomComparison
 
-from services.registry.domain.matching import Traits, swapped
 from services.registry.domain.names import Name, plain
+from services.registry.domain.traits import Traits, swapped
 
 MEMORY: Final = "1500MB"
 _FOLDER: Final = "vongtay-pairs-"
@@ -38,6 +38,7 @@ _SCHEMA: Final = pa.schema(
         ("born", pa.int32()),
         ("swapped", pa.int32()),
         ("year", pa.int32()),
+        ("day", pa.int32()),
         ("unit", pa.string()),
         ("number", pa.string()),
         ("carers", pa.list_(pa.string())),
@@ -45,8 +46,8 @@ _SCHEMA: Final = pa.schema(
 )
 
 _COLUMNS: Final = (
-    "unique_id BIGINT, whole VARCHAR, given VARCHAR, born INTEGER, swapped INTEGER, year INTEGER, unit VARCHAR, "
-    "number VARCHAR, carers VARCHAR[]"
+    "unique_id BIGINT, whole VARCHAR, given VARCHAR, born INTEGER, swapped INTEGER, year INTEGER, day INTEGER, "
+    "unit VARCHAR, number VARCHAR, carers VARCHAR[]"
 )
 
 
@@ -63,6 +64,8 @@ def _row(at: int, traits: Traits) -> dict[str, Any]:
         "born": _day(traits.birth_date),
         "swapped": _day(swapped(traits.birth_date)),
         "year": traits.birth_year,
+        # Of any year, for those whose year is one off.
+        "day": born.month * 100 + born.day if (born := traits.birth_date) else None,
         "unit": traits.unit,
         "number": traits.number,
         "carers": [whole(carer) for carer in traits.carers] or None,
@@ -244,7 +247,7 @@ def _both_ways(left: str, right: str, *same: str) -> list[Any]:
     return [CustomRule(f"l.{left} = r.{right}{also}"), CustomRule(f"l.{right} = r.{left}{also}")]
 
 
-# As `matching.search_keys`: two records of one child share at least one, even with a slip.
+# As `traits.search_keys`: two records of one child share at least one, even with a slip.
 _RULES: Final[list[Any]] = [
     block_on("number"),
     block_on("given", "born"),
@@ -252,6 +255,7 @@ _RULES: Final[list[Any]] = [
     block_on("whole", "year"),
     block_on("whole", "unit"),
     block_on("given", "unit", "year"),
+    block_on("given", "unit", "day"),
     *_both_ways("born", "swapped", "given"),
     *_both_ways("born", "swapped", "unit"),
     CustomRule("l.whole = r.whole AND l.year = r.year + 1"),

@@ -7,11 +7,11 @@ database, so that a pass that was killed goes on where it was.
 from __future__ import annotations
 
 import asyncio
+import marshal
 import os
-import pickle
 import sys
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,9 @@ from typing import Any, Final
 import structlog
 
 from services.registry.bulk.proposing import Workshop, sweep_away, workshop
-from services.registry.domain.matching import POSSIBLE, SURE, Match, Traits, compare
+from services.registry.domain.matching import POSSIBLE, SURE, Match, compare
+from services.registry.domain.names import Name
+from services.registry.domain.traits import Traits
 from services.registry.store import pairs, sweeps
 from services.registry.store.children import ChildRow
 from services.registry.store.sweeps import Sweep
@@ -77,7 +79,7 @@ async def _propose(database: Database, clock: Clock, found: Sweep, folder: Path)
         children = 0
         async with database.transaction() as connection:
             async for batch in sweeps.everybody(connection):
-                children = shop.load("children", ((row.id, row.traits, pickle.dumps(row.traits)) for row in batch))
+                children = shop.load("children", map(_record, batch))
         async with database.transaction() as connection:
             await sweeps.say(connection, found.id, clock(), children=children)
         # All or nothing: a half of the proposals would look like all of them.
@@ -91,6 +93,30 @@ async def _propose(database: Database, clock: Clock, found: Sweep, folder: Path)
             await sweeps.say(connection, found.id, clock(), state="judging", proposed=proposed, judged=0)
 
 
+def _record(row: ChildRow) -> tuple[str, Traits, bytes]:
+    traits = row.traits
+    return row.id, traits, packed(traits)
+
+
+def packed(traits: Traits) -> bytes:
+    """Traits to be kept by. Plain values: classes with slots pack and unpack many times slower."""
+    values = {name: getattr(traits, name) for name in Traits.__dataclass_fields__}
+    values["name"] = (traits.name.tokens, traits.name.marked)
+    for several in ("carers", "nicknames"):
+        values[several] = [(name.tokens, name.marked) for name in values[several]]
+    return marshal.dumps({**values, "birth_date": traits.birth_date and traits.birth_date.toordinal()})
+
+
+def unpacked(kept: bytes) -> Traits:
+    """What `packed` has packed."""
+    # From this pass's own file, which nobody else can write.
+    values = marshal.loads(kept)  # noqa: S302
+    values["name"] = Name(*values["name"])
+    for several in ("carers", "nicknames"):
+        values[several] = tuple(Name(*name) for name in values[several])
+    return Traits(**{**values, "birth_date": values["birth_date"] and date.fromordinal(values["birth_date"])})
+
+
 def _likely(shop: Workshop) -> Iterator[tuple[str, str]]:
     """What the matcher does not throw out of what was proposed, from the traits as they were read: the lower id first.
 
@@ -99,9 +125,8 @@ def _likely(shop: Workshop) -> Iterator[tuple[str, str]]:
     for _, proposals in groupby(shop.propose(), key=lambda proposal: proposal.other_number):
         other: Traits | None = None
         for proposal in proposals:
-            # From this pass's own file, which nobody else can write.
-            other = other or pickle.loads(proposal.other_kept)  # noqa: S301
-            if compare(pickle.loads(proposal.one_kept), other).probability >= POSSIBLE:  # noqa: S301
+            other = other or unpacked(proposal.other_kept)
+            if compare(unpacked(proposal.one_kept), other).probability >= POSSIBLE:
                 yield min(proposal.one, proposal.other), max(proposal.one, proposal.other)
 
 

@@ -17,11 +17,10 @@ from sqlalchemy import Row
 from services.registry.desk.following import today
 from services.registry.desk.records import Desk
 from services.registry.domain.children import Statement, refusals
-from services.registry.domain.lifecycle import refuse
-from services.registry.domain.matching import traits_of
+from services.registry.domain.traits import traits_of
 from services.registry.store import adoption as store
 from services.registry.store.children import ChildRow
-from shared.contracts.errors import Rejected
+from shared.contracts.errors import Rejected, refuse
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope

@@ -9,14 +9,12 @@ from services.registry.domain.children import Known
 from services.registry.store import lifecycle as lives
 from services.registry.store.children import ChildRow
 from shared.messaging.router import Scope
-from shared.reference.calendar import LOCAL
-
-ZONE = LOCAL
+from shared.reference.calendar import LOCAL, local_day
 
 
 def today(scope: Scope) -> date:
     """The day in the province."""
-    return scope.now.astimezone(LOCAL).date()
+    return local_day(scope.now)
 
 
 def midnight(scope: Scope) -> datetime:

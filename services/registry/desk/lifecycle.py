@@ -10,28 +10,28 @@ from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from functools import partial
-from typing import Literal
+from typing import Literal, get_args
 
 import structlog
 
-from services.registry.desk import quality
+from services.registry.desk import erasing, quality
 from services.registry.desk.adoption import Adoptions
 from services.registry.desk.following import midnight, today
 from services.registry.desk.records import Desk, emit_link
 from services.registry.desk.support import settle_row
 from services.registry.domain import lifecycle
-from services.registry.domain.lifecycle import Life, add_months, refuse
+from services.registry.domain.lifecycle import Life, add_months
 from services.registry.store import children as store
 from services.registry.store import lifecycle as lives
 from services.registry.store import revisions
 from services.registry.store.children import ChildRow
 from shared.contracts.base import Contract
+from shared.contracts.errors import refuse
 from shared.contracts.registry import (
     ChildAdopted,
     ChildAgedOut,
     ChildChecked,
     ChildDeceased,
-    ChildErased,
     ChildFacts,
     ChildMoved,
     ChildReturned,
@@ -43,16 +43,14 @@ from shared.contracts.registry import (
 )
 from shared.contracts.vocabulary import ChildDescription
 from shared.database import is_passing
-from shared.messaging.outbox import OutboxRow, put
 from shared.messaging.router import Scope
 from shared.privacy import Keys
-from shared.privacy.keys import KEYS_TOPIC
-from shared.reference.calendar import LOCAL
+from shared.reference.calendar import local_day
 from shared.reference.keeping import Keeping
 from shared.reference.terms import Terms
 
 _LOG = structlog.get_logger(__name__)
-WithdrawnBecause = Literal["import-undone", "not-a-child", "made-up"]
+WithdrawnBecause = Literal["not-a-child", "made-up"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +102,7 @@ class Lifecycle:
 
         Raises: `Rejected` where the record is closed, was verified on a later day, or the method is none of the list.
         """
-        on = at.astimezone(LOCAL).date()
+        on = local_day(at)
         periods = self.rules.periods.on(on)
         if sample_id is None and method not in periods.methods:
             raise refuse("method", "method-unknown", "Chọn cách xác minh.", "Choose how it was verified.")
@@ -170,8 +168,13 @@ class Lifecycle:
             reason=source.strip()[:300],
         )
 
-    async def withdraw(self, scope: Scope, row: ChildRow, reason: WithdrawnBecause, *, by: str, note: str = "") -> None:
+    async def withdraw(self, scope: Scope, row: ChildRow, reason: str, *, by: str, note: str = "") -> None:
         """The record was none of a child: it counts no more, nor does what sources said for it. Raises `Rejected`."""
+        why = next((known for known in get_args(WithdrawnBecause) if known == reason), None)
+        if why is None:
+            raise refuse(
+                "reason", "reason-missing", "Chọn vì sao không có trẻ này.", "Choose why there is no such child."
+            )
         life = lifecycle.withdraw(await self._life(scope, row))
         await lives.void_pairs(scope.connection, row.id, scope.now, by)
         await self._settle(
@@ -180,14 +183,26 @@ class Lifecycle:
             life,
             "withdrawn",
             by,
-            lambda facts: ChildWithdrawn(child_id=row.id, facts=facts, reason=reason),
+            lambda facts: ChildWithdrawn(child_id=row.id, facts=facts, reason=why),
             reason=note[:300] or None,
         )
         await self._withdraw_records(scope, row.id)
 
     async def come_back(self, scope: Scope, row: ChildRow, *, by: str, note: str = "") -> None:
-        """A closed record is kept up again, to be checked anew. Raises `Rejected`."""
+        """A closed record is kept up again, to be checked anew. Raises `Rejected`.
+
+        Of whom no source tells any more (the import that did was undone), the person who opens the record does: on what
+        grounds must be said in `note`.
+        """
         before = await self._life(scope, row)
+        said = await store.statements(scope.connection, row.id)
+        if not said and not note.strip():
+            raise refuse(
+                "note",
+                "grounds-missing",
+                "Không còn nguồn nào ghi về trẻ này. Hãy ghi căn cứ: giấy khai sinh, đến thăm nhà…",
+                "No source tells of this child any more. Write on what grounds you do: birth certificate, home visit…",
+            )
         renewed = before.status == "adopted" and not await self.adoptions.take_back(scope, row.id)
         life = lifecycle.come_back(before, today(scope), renewed=renewed)
         await self._settle(
@@ -199,10 +214,12 @@ class Lifecycle:
             lambda facts: ChildReturned(child_id=row.id, facts=facts, was=before.status),
             reason=note[:300] or None,
         )
-        if before.status == "withdrawn":
+        if not said:
+            await self._desk.vouch(scope, row.id, by, note.strip()[:300])
+        elif before.status == "withdrawn":
             await lives.withdraw_statements(scope.connection, row.id)
-            for said in await store.statements(scope.connection, row.id):
-                await emit_link(scope, row.id, said)
+            for again in await store.statements(scope.connection, row.id):
+                await emit_link(scope, row.id, again)
 
     async def adopt(
         self,
@@ -227,6 +244,15 @@ class Lifecycle:
         await self._settle(
             scope, row, life, "adopted", by, lambda facts: ChildAdopted(child_id=row.id, facts=facts, on=on)
         )
+
+    async def hold(self, scope: Scope, row: ChildRow, reason: str, note: str, *, by: str) -> None:
+        """Forbid for the time being to erase the record. `reason`: of the reference data. Raises `Rejected`."""
+        known = self.rules.erasure.on(today(scope)).hold_reasons
+        if reason not in known:
+            raise refuse("reason", "hold-reason-missing", "Chọn lý do giữ.", "Choose why it is to be kept.")
+        if not note.strip():
+            raise refuse("note", "note-missing", "Ghi số văn bản.", "Write the document's number.")
+        await lives.put_hold(scope.connection, row.id, reason, note.strip()[:300], scope.now, by)
 
     async def erase(self, scope: Scope, row: ChildRow, ground: str, *, by: str) -> None:
         """Erased by law: the key is destroyed here and by its tombstone everywhere; nothing says any more who it was.
@@ -261,23 +287,13 @@ class Lifecycle:
                 "Chưa xóa được: có yêu cầu giữ hồ sơ đang còn hiệu lực.",
                 "It cannot be erased: somebody asked to keep the record.",
             )
-        await self._erase(scope, row.id, ground, by)
-
-    async def _erase(self, scope: Scope, child_id: str, ground: str, by: str) -> None:
-        connection = scope.connection
-        for one in await lives.ids_of(connection, child_id):
-            await self._withdraw_records(scope, one)
-        ids = await store.forget(connection, child_id)
-        await lives.forget(connection, ids, [self.adoptions.token(one) for one in ids], scope.now, ground, by)
-        for one in ids:
-            gone = await store.child(connection, one)
-            if gone is None:
-                raise LookupError("an erased child without a row")
-            await scope.emit(ChildErased(child_id=one), subject=one, sequence=gone.sequence)
-            await self._keys.erase(connection, f"child/{one}")
-        # After what was told under the key, so that no consumer learns of the erasure before the last event.
-        await scope.flush()
-        await put(connection, [OutboxRow(KEYS_TOPIC, f"child/{one}", "privacy.key", None, {}) for one in ids])
+        await erasing.refuse_where_in_use(scope, self.adoptions, row.id)
+        said = [
+            record
+            for one in await lives.ids_of(connection, row.id)
+            for record in await self._withdraw_records(scope, one)
+        ]
+        await erasing.erase(scope, self._keys, self.adoptions, row.id, said, ground, by)
 
     # What time does
 
@@ -381,10 +397,12 @@ class Lifecycle:
         await quality.settle(scope, row.id)
         return sequence
 
-    async def _withdraw_records(self, scope: Scope, child_id: str) -> None:
-        for record_id, sequence in await lives.withdraw_statements(scope.connection, child_id):
+    async def _withdraw_records(self, scope: Scope, child_id: str) -> list[tuple[str, int]]:
+        withdrawn = await lives.withdraw_statements(scope.connection, child_id)
+        for record_id, sequence in withdrawn:
             gone = RecordWithdrawn(record_id=record_id, child_id=child_id)
             await scope.emit(gone, subject=record_id, sequence=sequence)
+        return withdrawn
 
     async def _life(self, scope: Scope, row: ChildRow) -> Life:
         return (await lives.standing(scope.connection, row.id)).life

@@ -8,7 +8,7 @@ from services.registry.store import children as store
 from services.registry.store import photos
 from services.registry.store.children import ChildRow
 from services.registry.store.photos import Photo
-from shared.contracts.errors import Rejected, Violation
+from shared.contracts.errors import Rejected, refuse
 from shared.files.contents import JPEG, PNG, WEBP, Content, Media, look
 from shared.messaging.router import Scope
 from shared.privacy import Erased, Keys, Unreadable
@@ -85,4 +85,4 @@ def too_large() -> Rejected:
 
 
 def _refused(rule: str, vi: str, en: str) -> Rejected:
-    return Rejected([Violation("file", rule, vi, en)])
+    return refuse("file", rule, vi, en)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import get_args
+from uuid import UUID
 
 from services.registry.desk import quality
 from services.registry.desk.following import arrived, today
@@ -32,16 +33,15 @@ from services.registry.domain.matching import (
     POSSIBLE,
     Identification,
     Match,
-    Traits,
-    blocking_keys,
-    claim_keys,
     compare,
     identify,
-    search_keys,
-    traits_of,
+    is_another,
+    is_called_like,
 )
+from services.registry.domain.recorded import left_record
+from services.registry.domain.traits import Traits, blocking_keys, claim_keys, search_keys, traits_of
 from services.registry.store import children as store
-from services.registry.store import pairs, revisions
+from services.registry.store import imports, pairs, revisions
 from services.registry.store.children import ChildRow, Observation
 from shared.contracts.errors import Rejected
 from shared.contracts.registry import (
@@ -117,8 +117,11 @@ class Desk:
         if found.possible:
             return found
         # What is still told of an adopted child under its old name belongs to the closed record, or it would found
-        # another; that there is one is shown to nobody.
-        closed = identify(wanted, ((row.id, [row.traits]) for row in rows if row.status == "adopted"))
+        # another; that there is one is shown to nobody. Under the new name it is the new record's, begun or not.
+        closed = identify(
+            wanted,
+            ((row.id, [row.traits]) for row in rows if row.status == "adopted" and is_called_like(wanted, row.traits)),
+        )
         return Identification(closed.sure, ())
 
     async def open_record(
@@ -166,6 +169,7 @@ class Desk:
             wanted: the statement's traits, where they were worked out before.
         """
         child_id = child_id or new_id()
+        said = await _counted(scope, said)
         known = compose([said], said.groups, trust=self._trust.on(today(scope)))
         keys = blocking_keys(wanted or traits_of(said.description, said.unit, said.as_of))
         await store.insert_child(scope.connection, child_id, known, said, keys, scope.now)
@@ -255,6 +259,24 @@ class Desk:
         names = (field, *BUNDLES.get(field, ()))
         said = ChildDescription(**{name: getattr(right.description, name) for name in names})
         await self._say(scope, row, said, None, mark, "settled")
+
+    async def vouch(self, scope: Scope, child_id: str, actor: str, reason: str) -> None:
+        """A person says that there is the child of a record of which no source tells any more: all that the record
+        holds is that person's word from now. It must be locked. Raises LookupError.
+        """
+        row = await store.child(scope.connection, child_id)
+        if row is None:
+            raise LookupError("no such child")
+        said = Statement(
+            record_id=stable_id("registry-page", row.id),
+            register_kind="registry-page",
+            sector=_LEAD,
+            # Not of today: an age grows from the day on which it was told.
+            as_of=row.known.confirmed_on,
+            description=row.known.description,
+            unit=row.known.unit,
+        )
+        await self._take_over(scope, row, said, actor, on=today(scope), cause="returned", reason=reason)
 
     async def attest(
         self, scope: Scope, row: ChildRow, fields: Sequence[str], *, on: date, by_act: str, actor: str
@@ -376,7 +398,8 @@ class Desk:
     async def _place(self, scope: Scope, said: Statement, wanted: Traits, found: Identification, actor: str) -> Taken:
         if found.sure is not None:
             row = await store.current(scope.connection, found.sure.child_id, lock=True)
-            if row is not None:
+            # Whoever was found may have been erased before the record could be locked.
+            if row is not None and row.status not in {"erased", "withdrawn"}:
                 await self._take_over(scope, row, replace(said, probability=found.sure.probability), actor)
                 return Taken(row.id, new=False)
         return Taken(await self.register(scope, said, found.possible, wanted=wanted), new=True, possible=found.possible)
@@ -392,6 +415,7 @@ class Desk:
         cause: str = "told",
         reason: str | None = None,
     ) -> None:
+        said = await _counted(scope, said)
         keys = blocking_keys(traits_of(said.description, said.unit or row.known.unit, said.as_of))
         await store.put_statement(scope.connection, row.id, said, keys, scope.now)
         await self.refresh(scope, row, actor, on or said.as_of, cause=cause, reason=reason)
@@ -414,6 +438,11 @@ class Desk:
         if row.known.status == "withdrawn":
             # Somebody said that the record was none; the source says again, otherwise, that there is a child.
             return await self._place(scope, said, wanted, await self.identify(scope, wanted), actor)
+        if row.status == "adopted" and not is_called_like(wanted, row.traits):
+            # The source knows the child by its new name. Under one id its record would tie the two records together.
+            told = self._keys.blind(b"adopted record", said.record_id.encode())
+            apart = replace(said, record_id=str(UUID(bytes=told)), sequence=1, probability=None)
+            return await self.record(scope, apart, correction=True, actor=actor, wanted=wanted)
         if others:
             rest = compose(others)
             sure = compare(wanted, traits_of(rest.description, rest.unit, rest.confirmed_on)).probability
@@ -422,8 +451,31 @@ class Desk:
                 taken = await self._place(scope, said, wanted, found, actor)
                 await self.refresh(scope, row, actor, said.as_of)
                 return taken
+        elif is_another(traits_of(before.description, before.unit, before.as_of), wanted):
+            return await self._part(scope, row, before, said, wanted, actor)
         await self._take_over(scope, row, said, actor)
         return Taken(row.id, new=False)
+
+    async def _part(
+        self, scope: Scope, row: ChildRow, before: Statement, said: Statement, wanted: Traits, actor: str
+    ) -> Taken:
+        """A source gave the record's id to another child: what it said of the first stays, under an id of its own."""
+        left = replace(before, record_id=left_record(before.record_id, before.sequence), sequence=1)
+        keys = blocking_keys(traits_of(left.description, left.unit, left.as_of))
+        await store.put_statement(scope.connection, row.id, left, keys, scope.now)
+        found = await self.identify(scope, wanted, leave_out=row.id)
+        taken = await self._place(scope, said, wanted, found, actor)
+        await self.refresh(scope, row, actor, said.as_of)
+        await emit_link(scope, row.id, left)
+        return taken
+
+
+async def _counted(scope: Scope, said: Statement) -> Statement:
+    """A statement that is new here, with its number: one that was withdrawn before goes on where it stopped, or every
+    consumer would take it for older than its withdrawal."""
+    if said.sequence > 1:
+        return said
+    return replace(said, sequence=await imports.counted(scope.connection, said.record_id) + 1)
 
 
 async def emit_link(scope: Scope, child_id: str, said: Statement) -> None:

@@ -12,13 +12,15 @@ from services.registry.desk.following import today
 from services.registry.desk.lifecycle import Lifecycle
 from services.registry.desk.records import Desk
 from services.registry.domain import sampling
-from services.registry.domain.lifecycle import refuse
+from services.registry.domain.lifecycle import HIDDEN
 from services.registry.store import children, samples
 from services.registry.store.samples import Sample
+from shared.contracts.errors import refuse
 from shared.contracts.registry import ReverificationCompleted
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
+from shared.reference.calendar import local_day
 from shared.reference.keeping import Keeping
 
 
@@ -82,7 +84,10 @@ class Samples:
         row = await children.current(connection, child_id, lock=True)
         if row is None:
             raise LookupError("no such child")
-        rules = self._rules.sampling.on(made.made_at.date())
+        if row.status in HIDDEN:
+            # The record was closed to the eye meanwhile: nothing of the answer is kept, and the sample goes on.
+            answers = None
+        rules = self._rules.sampling.on(local_day(made.made_at))
         known = row.known.description
         alike = sampling.compared(known, answers, rules.compared) if answers is not None else {}
         said = {

@@ -161,7 +161,7 @@ def _unreadable(field: str) -> Violation:
 _FIELD_NOT_ALLOWED = Violation(
     "fields",
     "field-not-allowed",
-    "Có mục mà vai trò của bạn không được xuất, hoặc không có trong danh mục.",
+    "Có mục mà vai trò của anh chị không được xuất, hoặc không có trong danh mục.",
     "It names a field that your role may not export, or that is not in the list.",
 )
 _NO_FIELD = Violation("fields", "no-field", "Chọn ít nhất một mục.", "Choose at least one field.")

@@ -10,12 +10,13 @@ import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from pydantic import ValidationError
 
 from services.registry.domain.children import Known
+from services.registry.domain.dates import read_birth, written_birth
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import ChildDescription, Person
 from shared.reference.terms import Terms
@@ -33,11 +34,8 @@ ASKED: Final[tuple[Asked, ...]] = (
     "circumstances",
 )
 # Where "wrong" without what is right says something: there is none any more.
-_MAY_END: Final = frozenset({"carers", "address", "school", "grade", "circumstances"})
+MAY_END: Final = frozenset({"carers", "address", "school", "grade", "circumstances"})
 _PARTS: Final = ("name", "relation", "phone")
-_DAY: Final = re.compile(r"(\d{1,2})[/.\- ](\d{1,2})[/.\- ](\d{4})")
-_MONTH: Final = re.compile(r"(\d{1,2})[/.\- ](\d{4})")
-_YEAR: Final = re.compile(r"\d{4}")
 # Clocks that are off by less are taken at their word.
 _CLOCK_SLACK: Final = timedelta(minutes=2)
 
@@ -65,7 +63,7 @@ def texts_of(known: Known) -> dict[Asked, str]:
     found: dict[Asked, str] = {
         name: getattr(child, name) or "" for name in ("name", "hamlet", "address", "school", "grade")
     }
-    found["birth_date"] = _born(child)
+    found["birth_date"] = written_birth(child)
     found["carers"] = "\n".join(
         ", ".join(part for part in (getattr(carer, name) for name in _PARTS) if part) for carer in child.carers
     )
@@ -73,8 +71,14 @@ def texts_of(known: Known) -> dict[Asked, str]:
     return {name: found[name] for name in ASKED}
 
 
-def read(now: Mapping[Asked, str], said: Mapping[Asked, Said], fixes: Mapping[Asked, str]) -> Reading:
-    """What somebody says of what is known now. Raises `Rejected` where a correction is missing, or nothing is said."""
+def read(
+    now: Mapping[Asked, str], said: Mapping[Asked, Said], fixes: Mapping[Asked, str], seen: Mapping[Asked, str]
+) -> Reading:
+    """What somebody says of what is known now. Raises `Rejected` where a correction is missing, or nothing is said.
+
+    Args:
+        seen: the texts as the person read them: "wrong" beside the very same text contradicts itself.
+    """
     wrong: list[Violation] = []
     confirmed: list[str] = []
     changed: dict[Asked, str] = {}
@@ -84,8 +88,10 @@ def read(now: Mapping[Asked, str], said: Mapping[Asked, Said], fixes: Mapping[As
             # What is not known cannot be right.
             confirmed += [name] if now[name] else []
         elif said.get(name) == "wrong":
-            if not plain(fix) and name not in _MAY_END:
+            if not plain(fix) and name not in MAY_END:
                 wrong.append(_fix_missing(name))
+            elif name in seen and plain(fix) == plain(seen[name]):
+                wrong.append(_fix_unchanged(name))
             elif plain(fix) == plain(now[name]):
                 confirmed.append(name)
             else:
@@ -122,7 +128,7 @@ def corrected(known: ChildDescription, fixes: Mapping[Asked, str]) -> ChildDescr
     for name, text in fixes.items():
         if name == "birth_date":
             try:
-                changes |= read_birth(text)
+                changes["birth_date"], changes["birth_precision"] = read_birth(text)
             except ValueError:
                 wrong.append(_BAD_BIRTH)
         elif name == "carers":
@@ -149,20 +155,6 @@ def circumstances_of(text: str) -> frozenset[str]:
     return codes
 
 
-def read_birth(text: str) -> dict[str, Any]:
-    """dd/mm/yyyy, mm/yyyy or yyyy. Raises ValueError."""
-    text = text.strip()
-    if match := _DAY.fullmatch(text):
-        day, month, year = map(int, match.groups())
-        return {"birth_date": date(year, month, day), "birth_precision": None}
-    if match := _MONTH.fullmatch(text):
-        month, year = map(int, match.groups())
-        return {"birth_date": date(year, month, 1), "birth_precision": "month"}
-    if _YEAR.fullmatch(text):
-        return {"birth_date": date(int(text), 1, 1), "birth_precision": "year"}
-    raise ValueError("no date")
-
-
 def moment(given_at: datetime, sent_at: datetime, listed_at: datetime, received_at: datetime) -> datetime:
     """When an answer was given, by our clock: the phone's own may be wrong by any amount.
 
@@ -178,15 +170,6 @@ def plain(text: str) -> str:
     """A text for comparing: one way to write each letter, no needless space."""
     lines = (" ".join(line.split()) for line in unicodedata.normalize("NFC", text).splitlines())
     return "\n".join(line for line in lines if line)
-
-
-def _born(child: ChildDescription) -> str:
-    born = child.birth_date
-    if born is None:
-        return ""
-    if child.birth_precision == "year":
-        return str(born.year)
-    return f"{born:%m/%Y}" if child.birth_precision == "month" else f"{born:%d/%m/%Y}"
 
 
 def _carers(text: str, known: list[Person]) -> list[Person]:
@@ -208,6 +191,15 @@ def _fix_missing(name: str) -> Violation:
         "fix-missing",
         "Ghi thông tin đúng, hoặc chọn «chưa rõ».",
         "Write what is right, or choose “not clear”.",
+    )
+
+
+def _fix_unchanged(name: str) -> Violation:
+    return Violation(
+        name,
+        "fix-unchanged",
+        "Đã chọn «sai» nhưng nội dung vẫn như cũ. Sửa lại cho đúng, hoặc chọn «chưa rõ».",
+        "“Wrong” was chosen, but it still says the same. Write what is right, or choose “not clear”.",
     )
 
 

@@ -11,7 +11,7 @@ from datetime import date, timedelta
 from typing import Final
 
 from services.registry.domain.children import ADULT_AGE, Known
-from shared.contracts.errors import Rejected, Violation
+from shared.contracts.errors import Rejected, refuse
 from shared.contracts.vocabulary import ChildDescription, RecordState, RecordStatus, age_on
 from shared.reference.keeping import Periods
 
@@ -36,11 +36,6 @@ class Life:
     def kept_up(self) -> bool:
         """Whether it is the record of a child of the province today."""
         return self.status == "active"
-
-
-def refuse(field: str, rule: str, vi: str, en: str) -> Rejected:
-    """A refusal of one rule, to be raised."""
-    return Rejected([Violation(field, rule, vi, en)])
 
 
 def check(life: Life, on: date) -> Life:
@@ -153,6 +148,32 @@ def come_back(life: Life, today: date, *, renewed: bool = False) -> Life:
     return replace(life, status="active", state="collected", checked_on=None, due_on=None)
 
 
+def unite(kept: Life, gone: Life) -> Life:
+    """How the record stands that goes on once a person said that two are one child's. Raises `Rejected`.
+
+    Nobody is declared dead, alive, gone or back by a merge: where the two say different things of that, people put it
+    right on the record that is wrong first. Who is 16 follows from the birth date by itself.
+    """
+    closed = next((life.status for life in (kept, gone) if life.status in HIDDEN), None)
+    if closed is not None:
+        raise refuse("decision", f"is-{closed}", *_NOT_TO_UNITE[closed])
+    for status, words in _FIRST_PUT_RIGHT.items():
+        if (kept.status == status) != (gone.status == status):
+            raise refuse("decision", f"one-is-{status}", *words)
+    return kept
+
+
+def part(life: Life) -> None:
+    """Whether some of a record's sources can be made another child's. Raises `Rejected`."""
+    if life.status in {"withdrawn", "erased"}:
+        raise refuse(
+            "records",
+            f"is-{life.status}",
+            "Hồ sơ đã rút khỏi sổ: các nguồn của hồ sơ không được tính. Hãy mở lại hồ sơ rồi tách.",
+            "The record was withdrawn, and its sources do not count. Open it again first, then part it.",
+        )
+
+
 def erase(life: Life) -> Life:
     """Nothing is left of it. Raises `Rejected` where that was done before."""
     if life.status == "erased":
@@ -219,6 +240,11 @@ def add_months(day: date, months: int) -> date:
     return date(year, month + 1, min(day.day, last))
 
 
+def next_month(day: date) -> date:
+    """The first day of the month after."""
+    return add_months(day.replace(day=1), 1)
+
+
 def _closed(life: Life, status: RecordStatus) -> Life:
     return replace(life, status=status, due_on=None)
 
@@ -239,6 +265,29 @@ _CLOSED: Final[dict[RecordStatus, tuple[str, str]]] = {
     "deceased": ("Trẻ đã mất; hồ sơ đã đóng.", "The child died; the record is closed."),
     "moved-away": ("Trẻ đã chuyển đi tỉnh khác; hồ sơ đã đóng.", "The child lives in another province."),
     "withdrawn": ("Hồ sơ này đã được rút khỏi sổ.", "This record was withdrawn."),
+}
+
+
+_NOT_TO_UNITE: Final[dict[RecordStatus, tuple[str, str]]] = {
+    "withdrawn": (
+        "Một hồ sơ đã rút khỏi sổ. Nếu có trẻ này, hãy mở lại hồ sơ ấy rồi gộp.",
+        "One record was withdrawn. If there is such a child, open that record again first, then merge.",
+    ),
+    "adopted": (
+        "Một hồ sơ đã đóng vì trẻ được nhận làm con nuôi; hồ sơ ấy không gộp với hồ sơ nào, để giữ kín danh tính.",
+        "One record was closed by an adoption; it is merged with no other, so that the identity stays protected.",
+    ),
+    "erased": ("Một hồ sơ đã được xóa theo luật.", "One record was erased by law."),
+}
+_FIRST_PUT_RIGHT: Final[dict[RecordStatus, tuple[str, str]]] = {
+    "deceased": (
+        "Một hồ sơ ghi trẻ đã mất, hồ sơ kia thì không. Hãy tìm hiểu xem điều nào đúng, sửa ở hồ sơ ghi sai, rồi gộp.",
+        "One record says that the child died, the other does not. Find out which is true, put it right, then merge.",
+    ),
+    "moved-away": (
+        "Một hồ sơ ghi trẻ đã chuyển đi tỉnh khác, hồ sơ kia thì không. Hãy sửa một trong hai rồi gộp.",
+        "One record says that the child left the province, the other does not. Put one of them right, then merge.",
+    ),
 }
 
 

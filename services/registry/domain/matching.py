@@ -9,9 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import date
-from functools import lru_cache
-from hashlib import blake2b
+from datetime import date, timedelta
 from typing import Final
 
 from rapidfuzz.distance import DamerauLevenshtein
@@ -22,11 +20,9 @@ from services.registry.domain.names import (
     compare_given,
     compare_names,
     compare_people,
-    fold,
-    person,
-    plain,
+    may_be_alike,
 )
-from shared.contracts.vocabulary import ChildDescription, Sex
+from services.registry.domain.traits import FATHER, MOTHER, Traits
 
 # Above it two descriptions are taken for one child without asking anybody; below the other they are two.
 SURE: Final = 0.99
@@ -36,56 +32,12 @@ _PRIOR: Final = math.log(1 / 300)
 _MOST_CANDIDATES: Final = 5
 # Of two that are both sure, the better one is taken where it is twenty times as likely.
 _CLEARLY: Final = 3.0
+# What one record says before and after is weighed without guards: -3 at the least where a birth date stayed, -10 for
+# two children of one class.
+_ANOTHER: Final = -5.0
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
-    """What a description says that tells children apart."""
-
-    name: Name
-    birth_date: date | None = None
-    birth_year: int | None = None
-    sex: Sex = "unknown"
-    number: str | None = None
-    carers: tuple[Name, ...] = ()
-    unit: str | None = None
-    hamlet: str = ""
-    ethnicity: str = ""
-    roles: tuple[str, ...] = ()  # of the carers, in their order; nothing where it is not said
-    nicknames: tuple[Name, ...] = ()
-    estimated: bool = False  # the birth year, from an age
-
-
-_MOTHER: Final = "mother"
-_FATHER: Final = "father"
-_PARENTS: Final = frozenset({_MOTHER, _FATHER})
-_ROLES: Final = {"me": _MOTHER, "bo": _FATHER, "cha": _FATHER, "mother": _MOTHER, "father": _FATHER}
-
-
-def traits_of(description: ChildDescription, unit: str | None, as_of: date) -> Traits:
-    """The traits of a description made on `as_of` in commune `unit`."""
-    born = description.birth_date
-    year = born.year if born else None
-    if year is None and description.age is not None:
-        year = as_of.year - description.age
-    number = "".join(letter for letter in description.number or "" if letter.isdigit())
-    name, nicknames = person(description.name)
-    carers = [carer for carer in description.carers if carer.name]
-    return Traits(
-        name=name,
-        # A date of which only the year is known is written as its first day.
-        birth_date=None if description.birth_precision == "year" else born,
-        birth_year=year,
-        sex=description.sex,
-        number=number if len(number) == 12 else None,
-        carers=tuple(person(carer.name)[0] for carer in carers),
-        unit=unit,
-        hamlet=fold(description.hamlet),
-        ethnicity=fold(description.ethnicity),
-        roles=tuple(_ROLES.get(fold(carer.relation), "") for carer in carers),
-        nicknames=nicknames,
-        estimated=born is None,
-    )
+_PARENTS: Final = frozenset({MOTHER, FATHER})
 
 
 @dataclass(slots=True)
@@ -137,13 +89,62 @@ def compare(one: Traits, other: Traits) -> Comparison:
         carers=_carers(found, one, other),
         together=_place(found, one, other),
     )
+    _rest(found, one, other)
+    _guard(found, seen)
+    return found
+
+
+# What carers and a name can add at most, and a name that is another one.
+_MOST_CARERS: Final = 6.0
+_MOST_NAME: Final = 5.5
+_MOST_OTHER_NAME: Final = 0.5
+_LEAST_WEIGHT: Final = math.log(POSSIBLE / (1 - POSSIBLE))
+
+
+def may_be(one: Traits, other: Traits) -> bool:
+    """Whether `compare` may find them possibly one child. False only where it surely does not, at a part of its cost:
+    names are weighed by their first and last words, carers by whether any of them can be the same person.
+    """
+    if one.number is not None and one.number == other.number:
+        return True
+    nicknamed = one.nicknames or other.nicknames or len(one.name.tokens) < 2 or len(other.name.tokens) < 2
+    if not nicknamed and compare_given(one.name, other.name) is Likeness.OTHER:
+        return False  # twins and siblings
+    found = Comparison()
+    _birth(found, one, other)
+    _number(found, one, other)
+    _place(found, one, other)
+    _rest(found, one, other)
+    found.weight += _MOST_NAME if may_be_alike(one.name, other.name) else _MOST_OTHER_NAME
+    if found.weight < _LEAST_WEIGHT - _MOST_CARERS:
+        return False
+    if any(may_be_alike(mine, theirs) for mine in one.carers for theirs in other.carers):
+        found.weight += _MOST_CARERS
+    # A hair's breadth, for the order in which parts are added up.
+    return found.weight > _LEAST_WEIGHT - 0.01
+
+
+def _rest(found: Comparison, one: Traits, other: Traits) -> None:
     if one.sex != "unknown" and other.sex != "unknown":
         found.says(0.6 if one.sex == other.sex else -3.0, "sex-same" if one.sex == other.sex else "sex-differs")
     if one.ethnicity and other.ethnicity:
         same = one.ethnicity == other.ethnicity
         found.says(0.4 if same else -0.8, "ethnicity-same" if same else "ethnicity-differs")
-    _guard(found, seen)
-    return found
+
+
+def is_another(before: Traits, now: Traits) -> bool:
+    """Whether one and the same record of a source says so little alike by now that it was given to another child.
+
+    A source that corrects a name or a birth date, or names a newborn child, keeps something; a list that counts its
+    rows from 1 again keeps nothing.
+    """
+    named = bool(before.name.tokens and now.name.tokens)
+    return named and compare(before, now).weight < _ANOTHER
+
+
+def is_called_like(one: Traits, other: Traits) -> bool:
+    """Whether two are known by one name, slips of the pen aside."""
+    return compare_names(one.name, other.name) >= Likeness.SLIP
 
 
 def _name(found: Comparison, name: Likeness, one: Traits, other: Traits) -> Likeness:
@@ -201,6 +202,10 @@ def _birth(found: Comparison, one: Traits, other: Traits) -> str:
     return "unknown" if apart == 1 else "other"
 
 
+# Slips in writing a day down that leave little doubt which day was meant.
+_SLIPPED_DAY: Final = frozenset({"birth-date-swapped", "birth-day-off", "birth-year-off"})
+
+
 def birth_likeness(one: date, other: date) -> str:
     """How two birth dates stand to each other: a key of `_BIRTHS`."""
     if one == other:
@@ -217,19 +222,25 @@ def birth_likeness(one: date, other: date) -> str:
     return "two-slips" if near <= 10 or (apart == 1 and days in {"day-off", "slip", "swapped"}) else "other"
 
 
+_LEAP_YEAR: Final = [date(2000, 1, 1) + timedelta(days=place) for place in range(366)]
+_PLACE_IN_YEAR: Final = {(day.month, day.day): place for place, day in enumerate(_LEAP_YEAR)}
+_WRITTEN: Final = {(day.month, day.day): day.strftime("%d%m") for day in _LEAP_YEAR}
+
+
 def _days_likeness(one: date, other: date) -> str:
     """The same of day and month alone."""
-    if (one.day, one.month) == (other.day, other.month):
+    mine, theirs = (one.month, one.day), (other.month, other.day)
+    if mine == theirs:
         return "same"
-    if (one.day, one.month) == (other.month, other.day):
+    if mine == theirs[::-1]:
         return "swapped"
-    apart = abs((one.replace(year=2000) - other.replace(year=2000)).days)
+    apart = abs(_PLACE_IN_YEAR[mine] - _PLACE_IN_YEAR[theirs])
     if apart == 1:
         return "day-off"
     # Registers write 1 January where only the year is known.
-    if (1, 1) in {(one.month, one.day), (other.month, other.day)}:
+    if (1, 1) in {mine, theirs}:
         return "year-only"
-    if _one_slip(one.strftime("%d%m"), other.strftime("%d%m")):
+    if _one_slip(_WRITTEN[mine], _WRITTEN[theirs]):
         return "slip"
     return "two-slips" if apart <= 10 else "other"
 
@@ -338,88 +349,28 @@ def _guard(found: Comparison, seen: _Seen) -> None:
         found.at_most(0.45 if seen.carers == "other" else 0.3, "guard-namesake")
     elif "carer-differs" in found.reasons and not seen.together:
         found.at_most(0.7, "guard-namesake")
-    elif seen.carers != "same" and (seen.together not in {"hamlet", "maybe"} or seen.birth != "same"):
+    elif seen.carers != "same" and not _fits_alone(found, seen):
         # In a province there are a hundred of one name, and now and then two of one day.
         found.at_most(0.9, "guard-nothing-else")
-    if seen.birth == "unknown" and not (family and "carers-both-same" in found.reasons):
+    if seen.birth == "unknown" and not (family and _one_household(found, seen)):
         found.at_most(0.9, "guard-birth-unknown")
 
 
-@lru_cache(4096)
-def blocking_keys(traits: Traits) -> frozenset[int]:
-    """The keys under which a child is filed: two descriptions of one child share at least one, even with a slip."""
-    return frozenset(map(_hashed, _file_parts(traits)))
+def _fits_alone(found: Comparison, seen: _Seen) -> bool:
+    """Whether name, birth and place are enough without any carer: the same day in one commune, or in one hamlet a day
+    with one slip in it. A hamlet has some hundreds of children, hardly ever two of one name so near to each other.
+    """
+    if seen.birth == "same":
+        return seen.together in {"hamlet", "maybe"}
+    slipped = seen.birth == "near" and not _SLIPPED_DAY.isdisjoint(found.reasons)
+    return slipped and seen.together == "hamlet" and seen.name >= Likeness.UNMARKED
 
 
-@lru_cache(4096)
-def search_keys(traits: Traits) -> frozenset[int]:
-    """The keys under which a described child is looked for: those of filing, and those of a neighbouring year."""
-    parts = _file_parts(traits)
-    turned = swapped(traits.birth_date)
-    if turned is not None:
-        parts += _day_parts(traits, turned)
-    if traits.birth_year is not None:
-        spread = (1,) if traits.birth_date else (1, 2)
-        for off in (sign * step for step in spread for sign in (-1, 1)):
-            parts += _year_parts(traits, traits.birth_year + off)
-    return frozenset(map(_hashed, parts))
-
-
-@lru_cache(4096)
-def claim_keys(traits: Traits) -> tuple[int, ...]:
-    """What two replicas that register the same child in the same moment are bound to meet on, in a fixed order."""
-    parts: list[str] = []
-    if traits.number:
-        parts.append(f"claim|n|{traits.number}")
-    born = traits.birth_date.isoformat() if traits.birth_date else f"{traits.birth_year or ''}|{traits.unit or ''}"
-    parts.append(f"claim|b|{'.'.join(sorted(map(plain, traits.name.tokens)))}|{born}")
-    if traits.birth_date and traits.unit:
-        parts.append(f"claim|u|{born}|{traits.unit}")
-    return tuple(sorted(map(_hashed, parts)))
-
-
-def _file_parts(traits: Traits) -> list[str]:
-    parts: list[str] = []
-    if traits.number:
-        parts.append(f"n|{traits.number}")
-    if traits.birth_date:
-        parts += _day_parts(traits, traits.birth_date)
-    if traits.unit:
-        parts += [f"cu|{_whole(carer)}|{traits.unit}" for carer in traits.carers]
-        parts.append(f"fu|{_whole(traits.name)}|{traits.unit}")
-    if traits.birth_year is not None:
-        parts += _year_parts(traits, traits.birth_year)
-    return parts
-
-
-def _day_parts(traits: Traits, day: date) -> list[str]:
-    born = day.isoformat()
-    parts = [f"gd|{plain(traits.name.given)}|{born}", *(f"cd|{_whole(carer)}|{born}" for carer in traits.carers)]
-    if traits.unit:
-        parts.append(f"ud|{traits.unit}|{born}")
-    return parts
-
-
-def swapped(day: date | None) -> date | None:
-    """The date with day and month changed, where that is a date; else None."""
-    return day.replace(month=day.day, day=day.month) if day is not None and day.day <= 12 else None
-
-
-def _year_parts(traits: Traits, year: int) -> list[str]:
-    parts = [f"fy|{_whole(traits.name)}|{year}"]
-    if traits.unit:
-        parts.append(f"gyu|{plain(traits.name.given)}|{year}|{traits.unit}")
-    return parts
-
-
-@lru_cache(50_000)
-def _whole(name: Name) -> str:
-    return ".".join(sorted(map(plain, name.tokens)))
-
-
-def _hashed(part: str) -> int:
-    """A key as a signed 64-bit number: small in the index, and no name in it."""
-    return int.from_bytes(blake2b(part.encode(), digest_size=8).digest(), "big", signed=True)
+def _one_household(found: Comparison, seen: _Seen) -> bool:
+    """Whether a birth that is not known is made up for: both carers the same, or one of them in the same hamlet and
+    none against it. No family gives two living children one name."""
+    alone = seen.together == "hamlet" and "carer-differs" not in found.reasons
+    return "carers-both-same" in found.reasons or alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -444,10 +395,9 @@ def identify(wanted: Traits, known: Iterable[tuple[str, Sequence[Traits]]]) -> I
     """Find the described child among known ones, each known by one or several descriptions."""
     matches: list[Match] = []
     for child_id, descriptions in known:
-        best = max(
-            (compare(wanted, description) for description in descriptions), key=lambda c: (c.probability, c.weight)
-        )
-        if best.probability >= POSSIBLE:
+        compared = [compare(wanted, description) for description in descriptions if may_be(wanted, description)]
+        best = max(compared, key=lambda c: (c.probability, c.weight), default=None)
+        if best is not None and best.probability >= POSSIBLE:
             matches.append(Match(child_id, best.probability, tuple(best.reasons), best.weight))
     matches.sort(key=lambda match: (-match.weight, match.child_id))
     sure = [match for match in matches if match.probability >= SURE]

@@ -12,6 +12,7 @@ from datetime import date
 from functools import cached_property
 from typing import Any, Final
 
+from services.registry.domain.children import is_said
 from services.registry.domain.lifecycle import add_months
 from services.registry.domain.warnings import warnings
 from shared.contracts.vocabulary import ChildDescription, age_on
@@ -20,7 +21,6 @@ from shared.reference.terms import Terms
 
 # Nothing changes by time alone.
 NEVER: Final = date(9999, 12, 31)
-_NOTHING: Final[tuple[object, ...]] = (None, [], "unknown", "")
 _GRADE: Final = re.compile(r"\d{1,2}")
 # Law on Education 43/2019, Art. 28: twelve grades.
 _GRADES: Final = range(1, 13)
@@ -57,7 +57,7 @@ class Facts:
     def value(self, name: str) -> Any:
         """A field of the description, or `unit`; None where nothing is known."""
         value = self.unit if name == "unit" else getattr(self.description, name)
-        return None if value in _NOTHING else value
+        return value if is_said(value) else None
 
     @property
     def born(self) -> date | None:

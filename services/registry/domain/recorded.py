@@ -40,3 +40,8 @@ def statement_of(
         circumstances=tuple(dict.fromkeys(data.circumstances)),
         dropped_out=data.dropped_out,
     )
+
+
+def left_record(record_id: str, sequence: int) -> str:
+    """The id under which stays what a record said, at a number, before its source gave the record to another child."""
+    return stable_id("left", record_id, str(sequence))

@@ -11,6 +11,7 @@ from hashlib import sha256
 from math import ceil
 from typing import Any
 
+from services.registry.domain.children import is_said
 from services.registry.domain.names import Likeness, compare_names, fold, name_of
 from shared.contracts.vocabulary import ChildDescription
 from shared.reference.keeping import Sampling
@@ -32,13 +33,8 @@ def compared(record: ChildDescription, answers: ChildDescription, fields: Iterab
     return {
         field: alike(field, getattr(record, field), getattr(answers, field))
         for field in fields
-        if known(getattr(record, field)) and known(getattr(answers, field))
+        if is_said(getattr(record, field)) and is_said(getattr(answers, field))
     }
-
-
-def known(value: Any) -> bool:
-    """Whether a field says anything."""
-    return value not in (None, "", "unknown", [], ())
 
 
 def alike(field: str, one: Any, other: Any) -> bool:

@@ -15,10 +15,11 @@ from datetime import date
 from functools import lru_cache
 from typing import Any, Final
 
-from rapidfuzz import fuzz
+from pydantic import BaseModel
 
-from services.registry.domain.matching import swapped
-from services.registry.domain.names import Name, cleaned, is_syllable, name_of, person, plain
+from services.registry.domain.names import Name, cleaned, is_syllable, name_of, person
+from services.registry.domain.slips import cost
+from services.registry.domain.traits import swapped
 from shared.contracts.vocabulary import RecordState
 from shared.reference.text import fold
 
@@ -42,8 +43,30 @@ _SOME: Final = 5
 _FEW_UNITS: Final = 3
 # Of two words one is too little to find anybody by.
 _FEW_WORDS: Final = 2
+# What stands before a word that is filed by itself.
+_ALONE: Final = ("n",)
+
+# What the very name is worth, and how much less for each likely slip in it; a birth year that is right is worth 40.
+_SAME_NAME: Final = 130.0
+_A_SLIP: Final = 13.0
 
 Group = frozenset[str]
+
+
+class KeptSearch(BaseModel):
+    """What lies sealed of a search that somebody keeps: what they called it, and what they had typed by field."""
+
+    name: str
+    values: dict[str, str]
+
+    def tells_of(self, names: Collection[str], numbers: Collection[str]) -> bool:
+        """Whether it looks for, or is called after, a child of one of these names (folded) or personal numbers."""
+        digits = "".join(letter for letter in self.values.get("number", "") if letter.isdigit())
+        return (
+            fold(self.values.get("name", "")) in names
+            or any(" " in name and f" {name} " in f" {fold(self.name)} " for name in names)
+            or any(digits and number.endswith(digits) for number in numbers)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,35 +156,72 @@ def near(word: str) -> frozenset[str]:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One question to the index: of each group the child must have a word. `loose`: not all is as it was typed.
-    `below`: only where the questions before it found fewer than that."""
+    """One question to the index: in one of the ways the child must have a word of each group.
 
-    groups: tuple[Group, ...]
+    `carers`: of each group a carer must bear a word, too; that is looked at in the row, as the ways leave few. `loose`:
+    not all is as it was typed. `below`: only where the questions before it found fewer than that; None: in any case.
+    `unlike`: the folded name of those whom the question before it has found already.
+    """
+
+    ways: tuple[tuple[Group, ...], ...]
     loose: bool = True
-    below: int = PAGE
+    below: int | None = PAGE
+    unlike: str = ""
+    carers: tuple[Group, ...] = ()
 
 
 def steps(wanted: Wanted) -> list[Step]:
     """The questions for what is looked for, the strictest first; whoever asks stops when enough were found."""
     name, carer = words_of(wanted.name), words_of(wanted.carer)
     as_typed, meant = [spelled(word) for word in name], [near(word) for word in name]
-    carers = _carers(carer, spelled)
     scopes = _scopes(wanted, carer)
+    # With a name there are few whose carers have to be looked at; without, the index tells.
+    carers = _carers(carer, spelled) if not name else []
     rest = [*carers, *_rest(wanted, scoped=bool(name and scopes))]
-    found = [Step((*_scoped(scopes, as_typed), *rest), loose=False)]
+
+    def way(words: Iterable[Collection[str]]) -> tuple[Group, ...]:
+        return (*_scoped(scopes, words), *rest)
+
+    found: list[Step] = []
+    whole = person(wanted.name)[0]
+    if 0 < len(whole.tokens) <= _FEW_WORDS and not scopes and wanted.birth_date is None:
+        # More may have these words than are counted: those of the very name are not to be missed among them.
+        very = frozenset([f"e:{'.'.join(whole.tokens)}"])
+        found.append(Step(((very, *rest),), loose=False))
+    found.append(Step((way(as_typed),), loose=False, below=None, unlike=whole.folded if found else ""))
     if name:
-        found.append(Step((*_scoped(scopes, meant), *rest)))
-    found += [Step((*groups, *carers)) for groups in _other_births(wanted, carer, as_typed)]
+        found.append(Step(tuple(map(way, _one_slip(as_typed, meant)))))
+    found += [Step(((*groups, *carers),)) for groups in _other_births(wanted, carer, as_typed)]
+    if len(name) > 1:
+        found.append(Step(((*_scoped(scopes or _ALONE, meant), *rest),), below=_SOME if scopes else 1))
     if scopes and len(name) > _FEW_WORDS:
         # Every word but one, in a scope that tells much: a middle name is another, or two words were heard wrong.
-        found += [Step((*_scoped(scopes, some), *rest), below=_SOME) for some in _but_one(as_typed)]
+        found += [Step((way(some),), below=_SOME) for some in _but_one(as_typed)]
     if (parted := [part for word in name for part in _parted(word)]) != list(name):
-        found.append(Step((*_scoped(scopes, map(spelled, parted)), *rest), below=1))
-    if carer:
-        wider = _scopes(wanted, ())
-        narrow = _rest(wanted, scoped=bool(name and wider))
-        found.append(Step((*_scoped(wider, as_typed), *_carers(carer, near), *narrow), below=1))
-    return [step for step in found if step.groups]
+        found.append(Step((way(map(spelled, parted)),), below=1))
+    if name:
+        found = [replace(step, carers=tuple(map(spelled, carer))) for step in found]
+    return [step for step in (*found, *_other_carer(wanted, carer, as_typed)) if any(step.ways)]
+
+
+def _other_carer(wanted: Wanted, carer: Sequence[str], name: Sequence[Collection[str]]) -> Iterator[Step]:
+    """A carer whose name was slipped on, too."""
+    if not carer:
+        return
+    scopes = _scopes(wanted, ())
+    narrow = (*_scoped(scopes, name), *_rest(wanted, scoped=bool(name and scopes)))
+    if scopes or len(name) > 1:
+        yield Step((narrow,), below=1, carers=tuple(map(near, carer)))
+    else:
+        yield Step(((*narrow, *_carers(carer, near)),), below=1)
+
+
+def _one_slip(
+    as_typed: Sequence[Collection[str]], meant: Sequence[Collection[str]]
+) -> Iterator[Sequence[Collection[str]]]:
+    """The words of a name, one of them as it may have been meant: whoever slips seldom slips twice."""
+    for at, words in enumerate(meant):
+        yield [*as_typed[:at], words, *as_typed[at + 1 :]]
 
 
 def _other_births(wanted: Wanted, carer: Sequence[str], name: Sequence[Collection[str]]) -> Iterator[Sequence[Group]]:
@@ -223,7 +283,17 @@ def _scopes(wanted: Wanted, carer: Sequence[str]) -> Sequence[str]:
 
 
 def _scoped(scopes: Sequence[str], name: Iterable[Collection[str]]) -> list[Group]:
-    return [frozenset(f"{scope}:{word}" for scope in scopes or ("n",) for word in words) for words in name]
+    """The words of a name as they are filed: with each of the scopes; without any in pairs, one of which all share."""
+    listed = list(name)
+    if scopes or len(listed) < _FEW_WORDS:
+        return [frozenset(f"{scope}:{word}" for scope in scopes or _ALONE for word in words) for words in listed]
+    # A given name stands last, and there are fewer of one given name than of one family.
+    shared = min(reversed(range(len(listed))), key=lambda at: len(listed[at]))
+    return [
+        frozenset(f"p:{'.'.join(sorted((one, other)))}" for one in listed[shared] for other in words)
+        for at, words in enumerate(listed)
+        if at != shared
+    ]
 
 
 def _carers(carer: Sequence[str], how: Callable[[str], Collection[str]]) -> list[Group]:
@@ -263,16 +333,10 @@ def score(wanted: Wanted, found: Mapping[str, Any], year: int | None) -> float:
 
 
 def _alike(meant: Name, found: Name) -> float:
-    """Letters in common, the given name and the marks above all: people remember what a child is called."""
+    """How near a name comes to what was typed, by how people slip."""
     if not meant.tokens or not found.tokens:
         return 0.0
-    typed, known = ([plain(token) for token in name.tokens] for name in (meant, found))
-    worth = float(fuzz.token_sort_ratio(" ".join(typed), " ".join(known)))
-    worth += 10 if typed == known else 0
-    worth += 15 if typed[-1] == known[-1] else 0
-    if not meant.unmarked:
-        worth += 5 * len(set(meant.marked) & set(found.marked)) / len(meant.marked)
-    return worth
+    return max(0.0, _SAME_NAME - _A_SLIP * cost(meant, found))
 
 
 def _same_day(wanted: date, found: str | None, year: int | None) -> float:

@@ -72,11 +72,16 @@ def circumstance_warnings(periods: Sequence[Period]) -> list[Violation]:
 
 
 def coded(description: ChildDescription) -> ChildDescription:
-    """The description with the code of its ethnic group, where what is written is in the list and has none."""
+    """The description with the code of its ethnic group by the list of 1979, as what is written says where no code is
+    given, or as a code of the census's list says; unchanged where neither is listed."""
     groups = Terms.load("ethnic-groups")
-    if description.ethnicity_code is not None or not description.ethnicity:
+    code = description.ethnicity_code
+    if code is None:
+        code = groups.find(description.ethnicity) if description.ethnicity else None
+    elif description.ethnicity_list == "gso":
+        code = next((known for known in groups.codes() if groups.get(known, "gso") == code), None)
+    else:
         return description
-    code = groups.find(description.ethnicity)
     if code is None:
         return description
     return description.model_copy(update={"ethnicity_code": code, "ethnicity_list": "121-tctk"})

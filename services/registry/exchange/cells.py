@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from services.registry import views
+from services.registry.domain.dates import written_birth
 from services.registry.domain.exporting import Leaving
 from shared.contracts.vocabulary import ChildDescription, Person
 from shared.reference.terms import Terms
@@ -53,10 +54,7 @@ def _cell(leaving: Leaving, field: str, unit_name: UnitName) -> str:
 
 def _born(said: ChildDescription, year: int | None) -> str:
     """As far as it is known: dd/mm/yyyy, mm/yyyy, the year, or about which year."""
-    if said.birth_date is not None:
-        written = format_date(said.birth_date)
-        return {"month": written[3:], "year": written[6:]}.get(said.birth_precision or "day", written)
-    return f"khoảng {year}" if year else ""
+    return written_birth(said) or (f"khoảng {year}" if year else "")
 
 
 def _carer(carer: Person) -> str:

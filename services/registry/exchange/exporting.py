@@ -39,7 +39,7 @@ from shared.files.sheets import CsvTable, XlsxTable
 from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, Role
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Clock
-from shared.reference.calendar import LOCAL
+from shared.reference.calendar import LOCAL, local_day
 from shared.reference.exchange import Dhis2Words, Exchange
 from shared.reference.registry_fields import ExportField, ExportLimits, RegistryFields
 
@@ -112,7 +112,7 @@ class Exports:
 
     def limits(self) -> ExportLimits:
         """The numbers in force today."""
-        return RegistryFields.load().on(self._clock().astimezone(LOCAL).date())
+        return RegistryFields.load().on(local_day(self._clock()))
 
     async def count(self, principal: Principal, wanted: Filter) -> int:
         """How many children a filter has, in the person's communes. Raises `Rejected`, `NotAllowedError`."""
@@ -306,6 +306,6 @@ class _Entities:
 _NOT_YOUR_COMMUNE = Violation(
     "unit",
     "not-your-commune",
-    "Chỉ xuất được trẻ thuộc địa bàn của bạn.",
+    "Chỉ xuất được trẻ thuộc địa bàn của anh chị.",
     "Only children of your own communes can be exported.",
 )

@@ -7,7 +7,7 @@ from datetime import date, datetime
 
 from shared.contracts.errors import Violation
 from shared.contracts.vocabulary import ChildDescription, in_calendar
-from shared.reference.calendar import LOCAL
+from shared.reference.calendar import local_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,4 +52,4 @@ def day_of(moment: str) -> date | None:
         return None
     if not in_calendar(found):
         return None
-    return found.date() if found.tzinfo is None else found.astimezone(LOCAL).date()
+    return found.date() if found.tzinfo is None else local_day(found)

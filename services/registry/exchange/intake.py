@@ -12,6 +12,7 @@ from typing import Literal
 
 from services.registry.desk import Desk, sector_of
 from services.registry.domain.children import Statement, circumstance_refusals, refusals
+from services.registry.domain.warnings import coded
 from services.registry.exchange.incoming import Incoming
 from services.registry.store import children as store
 from services.registry.store import exports
@@ -20,7 +21,7 @@ from shared.database import Database, is_conflict, is_unstorable
 from shared.identity import Permission, Principal
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Clock, Scope
-from shared.reference.calendar import LOCAL
+from shared.reference.calendar import local_day
 from shared.reference.exchange import Exchange
 from shared.reference.terms import Terms
 from shared.reference.units import Units
@@ -86,7 +87,7 @@ class Intake:
 
     def _read(self, principal: Principal, system: System, record: Incoming) -> Statement | Outcome:
         """A record as a statement of its sender, or why it cannot be one."""
-        now = self._clock().astimezone(LOCAL).date()
+        now = local_day(self._clock())
         # A source that does not say when speaks of today.
         as_of = record.as_of or now
         unit = self._unit(record)
@@ -108,7 +109,7 @@ class Intake:
             register_kind=Exchange.load().register_of(sector_of(principal.sector)),
             sector=sector_of(principal.sector),
             as_of=as_of,
-            description=record.description,
+            description=coded(record.description),
             unit=unit,
             unit_text=record.place,
             circumstances=record.circumstances,
@@ -180,7 +181,7 @@ _UNIT_UNKNOWN = Violation("unit", "unit-unknown", "Không có xã, phường nà
 _NOT_YOUR_COMMUNE = Violation(
     "unit",
     "not-your-commune",
-    "Nơi ở của trẻ không thuộc địa bàn của bạn, hoặc chưa ghi.",
+    "Nơi ở của trẻ không thuộc địa bàn của anh chị, hoặc chưa ghi.",
     "The child's commune is not yours, or is not said.",
 )
 _SUPERSEDED = Violation(

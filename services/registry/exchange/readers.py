@@ -10,9 +10,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from services.registry.desk import today
 from services.registry.domain.exporting import Leaving
-from services.registry.domain.matching import Match, search_keys, traits_of
+from services.registry.domain.matching import Match
 from services.registry.domain.searching import Wanted
+from services.registry.domain.traits import search_keys, traits_of
 from services.registry.exchange.incoming import Incoming
 from services.registry.finder import Finder
 from services.registry.office import Office
@@ -137,7 +139,7 @@ class Readers:
             return [wanted.child_id] if is_id(wanted.child_id) else []
         if wanted.number is not None:
             async with self._office.scope() as scope:
-                keys = search_keys(traits_of(ChildDescription(number=wanted.number), None, scope.now.date()))
+                keys = search_keys(traits_of(ChildDescription(number=wanted.number), None, today(scope)))
                 rows = await children.candidates(scope.connection, keys)
                 return [row.id for row in rows if row.known.description.number == wanted.number]
         asked = Wanted(name=wanted.name, birth_date=wanted.birth_date, birth_year=wanted.birth_year)
@@ -186,6 +188,6 @@ _NAME_MISSING = Violation("name", "name-missing", "Phải có họ và tên củ
 _INCLUDE = Violation(
     "include",
     "not-allowed",
-    "Có mục trong «include» mà bạn không được xem.",
+    "Có mục trong «include» mà anh chị không được xem.",
     "«include» names a field that is not yours to see.",
 )

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.desk import Desk
 from services.registry.domain.children import Statement
-from services.registry.domain.matching import Traits
+from services.registry.domain.traits import Traits
 from services.registry.store.chunk import Chunk
 from services.registry.store.nearby import Memory
 from shared.messaging.router import Scope
@@ -26,13 +26,14 @@ What = Literal["new", "known", "corrected", "unchanged"]
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What became of a row: `what`, of which child; `unsure`: how many others it may be; `before`: what its record
-    said until then; `sequence`: the record's, after it."""
+    said until then, and of which child (`was`); `sequence`: the record's, after it."""
 
     what: What
     child_id: str
     unsure: int
     before: Statement | None
     sequence: int
+    was: str | None = None
 
 
 async def take_over(
@@ -44,14 +45,16 @@ async def take_over(
     actor: str,
     memory: Memory,
     rehearsal: bool = False,
+    wanted: Sequence[Traits] | None = None,
 ) -> list[Outcome]:
     """Record each of the statements, in their order, within the transaction.
 
     Args:
         actor: for the children's history. memory: of the whole import. rehearsal: only say what would become of them.
+        wanted: the statements' traits, where they were worked out before.
     """
     chunk = Chunk(connection, now, memory, rehearsal=rehearsal)
-    await chunk.load(said)
+    await chunk.load(said, wanted)
     many = ManyKeys(keys, connection)
     await many.find([f"child/{child_id}" for child_id in chunk.kids()])
     desk = Desk(many)
@@ -73,8 +76,10 @@ async def _record(desk: Desk, scope: Scope, chunk: Chunk, said: Statement, actor
         return Outcome("unchanged", earlier[0], 0, None, earlier[1].sequence)
     taken = await desk.record(scope, said, correction=True, actor=actor, wanted=wanted)
     what: What = "new" if taken.new else "known" if earlier is None else "corrected"
-    before = earlier[1] if earlier else None
-    return Outcome(what, taken.child_id, len(taken.possible), before, before.sequence + 1 if before else said.sequence)
+    if earlier is None:
+        return Outcome(what, taken.child_id, len(taken.possible), None, said.sequence)
+    was, before = earlier
+    return Outcome(what, taken.child_id, len(taken.possible), before, before.sequence + 1, was)
 
 
 def same_content(one: Statement, other: Statement) -> bool:

@@ -14,8 +14,10 @@ from typing import Any
 
 from fastapi import Request
 
+from services.registry.domain.dates import read_day
 from services.registry.imports.reading import sealed_file
-from services.registry.office import NotThereError, Office, is_id, units_of
+from services.registry.office import Office, units_of
+from services.registry.seeing import NotThereError, is_id
 from services.registry.settings import RegistrySettings
 from services.registry.store import finding
 from services.registry.store import imports as store
@@ -101,20 +103,25 @@ class Counter:
         unit = upload.fields.get("unit") or None
         if allowed is not None and unit not in allowed:
             unit = next(iter(allowed)) if len(allowed) == 1 else None
-        async with self.office.scope() as scope:
-            row = ImportRow(
-                id=import_id, who=f"person:{principal.id}", unit=unit if unit in self.units.codes() else None,
-                allowed=tuple(allowed) if allowed is not None else None, kind="", digest=digest,
-                file_name=upload.name.replace("\\", "/").rsplit("/", 1)[-1][:200], size=writer.size, file_key=wrapped,
-                mapping=None, state="received", made_at=scope.now, changed_at=scope.now, rows=0, passed=0, counts={},
-                trial=None, rules={}, problem=None,
-            )  # fmt: skip
-            same = await store.same_file(scope.connection, digest)
-            if same is None:
-                await store.put(scope.connection, row)
+        path = self.folder / import_id
+        try:
+            async with self.office.scope() as scope:
+                row = ImportRow(
+                    id=import_id, who=f"person:{principal.id}", unit=unit if unit in self.units.codes() else None,
+                    allowed=tuple(allowed) if allowed is not None else None, kind="", digest=digest,
+                    file_name=upload.name.replace("\\", "/").rsplit("/", 1)[-1][:200], size=writer.size,
+                    file_key=wrapped, mapping=None, state="received", made_at=scope.now, changed_at=scope.now, rows=0,
+                    passed=0, counts={}, trial=None, rules={}, problem=None,
+                )  # fmt: skip
+                same = await store.same_file(scope.connection, digest)
+                if same is None:
+                    await store.put(scope.connection, row)
+        except BaseException:
+            # Nobody would ever know of it: without its row there is no key to it.
+            path.unlink(missing_ok=True)
+            raise
         if same is not None:
-            writer.drop()
-            (self.folder / import_id).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
         return (row, False) if same is None else (same, True)
 
     async def look(self, row: ImportRow) -> Look:
@@ -199,13 +206,20 @@ class Counter:
         async with self.office.scope() as scope:
             return await store.rejects(scope.connection, row.id, after)
 
+    async def note_rejects(self, principal: Principal, row: ImportRow) -> None:
+        """The refused rows leave as a file: that is logged before they do."""
+        async with self.office.scope() as scope:
+            await finding.log_access(scope.connection, scope.now, principal.id, "import-rejects", None, file=row.id)
+
     async def forget_old(self) -> None:
-        """Files that nobody needs any more go, with their keys."""
+        """Files that nobody needs any more go, with their keys; and those whose key went with an erased child."""
+        there = [one.name for one in self.folder.iterdir() if is_id(one.name)] if self.folder.is_dir() else []
         async with self.office.scope() as scope:
             old = await store.old(scope.connection, scope.now - timedelta(days=self.settings.import_days))
             for import_id in old:
                 await store.change(scope.connection, import_id, scope.now, file_key=None)
-        for import_id in old:
+            keyless = await store.keyless(scope.connection, there)
+        for import_id in {*old, *keyless}:
             (self.folder / import_id).unlink(missing_ok=True)
 
     async def _seen(self, connection: Any, principal: Principal, import_id: str, *, lock: bool = False) -> ImportRow:
@@ -238,8 +252,7 @@ def _date(text: str) -> date | None:
     if not text.strip():
         return None
     try:
-        day, month, year = (int(part) for part in text.strip().split("/"))
-        return date(year, month, day)
+        return read_day(text)
     except ValueError:
         raise Rejected([_AS_OF]) from None
 

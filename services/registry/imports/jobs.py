@@ -8,19 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.registry.imports.ahead import LONG, Reader, Told
 from services.registry.imports.bulk import Outcome, take_over
-from services.registry.imports.reading import Line, open_lines
 from services.registry.imports.undoing import undo_some
 from services.registry.store import imports as store
 from services.registry.store.children import statement_values
@@ -50,7 +49,7 @@ class Jobs:
 
     Args:
         database, keys, clock: the service's. folder: where sealed files lie. units: the communes.
-        told: called after each chunk, for whoever watches.
+        told: called after each chunk, for whoever watches. long: see `Reader`.
     """
 
     database: Database
@@ -60,6 +59,12 @@ class Jobs:
     clock: Clock
     told: Callable[[ImportRow], None] = lambda _: None
     memory: Memory = field(default_factory=Memory)
+    long: int = LONG
+
+    @property
+    def reader(self) -> Reader:
+        """Of the files."""
+        return Reader(self.folder, self.keys, self.units, self.long)
 
     async def run(self, import_id: str) -> None:
         """Do what the import waits for, to its end or until it is stopped."""
@@ -86,8 +91,7 @@ class Jobs:
         done = 0
         async with self._step(row, None) as connection:
             await store.forget_rejects(connection, row.id)
-        _, lines = await asyncio.to_thread(open_lines, row, self.folder, self.keys, self.units)
-        async for chunk in _ahead(lines, CHUNK * 5):
+        async for chunk in self.reader.lines(row, CHUNK * 5):
             refused = [(line.row, line.violations) for line in chunk if line.said is None]
             rules.update(violation.rule for _, violations in refused for violation in violations)
             room = max(0, MOST_REJECTS - counts["rejected"])
@@ -112,12 +116,12 @@ class Jobs:
             await rehearsing.execute(text(_REHEARSED_BLOCK))
             await rehearsing.execute(text("CREATE INDEX ON rehearsed_block (key)"))
             await rehearsing.commit()
-            _, lines = await asyncio.to_thread(open_lines, row, self.folder, self.keys, self.units)
-            async for chunk in _ahead(lines, CHUNK):
-                said = [line.said for line in chunk if line.said is not None]
+            async for chunk in self.reader.told(row, CHUNK):
+                told = [one for one in chunk if one is not None]
                 outcomes = await take_over(
-                    rehearsing, self.keys, said, self.clock(), actor=row.who, memory=self.memory, rehearsal=True
-                )
+                    rehearsing, self.keys, [one.said for one in told], self.clock(), actor=row.who,
+                    memory=self.memory, rehearsal=True, wanted=[one.wanted for one in told],
+                )  # fmt: skip
                 await rehearsing.commit()
                 done += len(chunk)
                 _add(counts, chunk, outcomes)
@@ -129,30 +133,33 @@ class Jobs:
             await store.change(connection, row.id, self.clock(), state="checked", passed=0, trial=dict(counts))
 
     async def _take(self, row: ImportRow) -> None:
-        _, lines = await asyncio.to_thread(open_lines, row, self.folder, self.keys, self.units)
         passed = row.passed
         counts = Counter(row.counts) if passed else Counter()
-        await asyncio.to_thread(_skip, lines, passed)
-        async for chunk in _ahead(lines, CHUNK):
-            outcomes = await self._chunk(row, chunk, passed, counts)
-            _add(counts, chunk, outcomes)
-            passed += len(chunk)
+        async with aclosing(self.reader.told(row, CHUNK, passed)) as chunks:
+            async for chunk in chunks:
+                outcomes = await self._chunk(row, chunk, passed, counts)
+                _add(counts, chunk, outcomes)
+                passed += len(chunk)
         async with self._step(row, passed) as connection:
             now = self.clock()
             await store.change(connection, row.id, now, state="finished", counts=dict(counts))
             await _tell(connection, row, counts, now)
 
-    async def _chunk(self, row: ImportRow, chunk: Sequence[Line], passed: int, counts: Counter[str]) -> list[Outcome]:
+    async def _chunk(
+        self, row: ImportRow, chunk: Sequence[Told | None], passed: int, counts: Counter[str]
+    ) -> list[Outcome]:
         """One chunk, exactly once. A conflict with somebody else's transaction only means that it runs again."""
         for attempt in range(_ATTEMPTS):
             try:
                 async with self._step(row, passed) as connection:
-                    said = [line.said for line in chunk if line.said is not None]
+                    told = [one for one in chunk if one is not None]
+                    said = [one.said for one in told]
                     before = await store.withdrawn(connection, [one.record_id for one in said])
                     said = [replace(one, sequence=before.get(one.record_id, 0) + 1) for one in said]
                     outcomes = await take_over(
-                        connection, self.keys, said, self.clock(), actor=row.who, memory=self.memory
-                    )
+                        connection, self.keys, said, self.clock(), actor=row.who, memory=self.memory,
+                        wanted=[one.wanted for one in told],
+                    )  # fmt: skip
                     records = [
                         (one.record_id, outcome.child_id, outcome.what == "new", outcome.sequence, _kept(outcome))
                         for one, outcome in zip(said, outcomes, strict=True)
@@ -191,7 +198,8 @@ class Jobs:
         async with self.database.transaction() as connection:
             found = await store.find(connection, row.id, lock=True)
             if found is not None and found.state == row.state:
-                state = "refused" if row.state in {"checking", "trying"} else "stopped"
+                # Half taken back, a file is not to be gone on with: only undone to its end.
+                state = {"taking": "stopped", "undoing": "finished"}.get(row.state, "refused")
                 await store.change(connection, row.id, self.clock(), state=state, problem=problem)
 
     @asynccontextmanager
@@ -230,40 +238,19 @@ async def _tell(
     await scope.flush()
 
 
-def _add(counts: Counter[str], chunk: Sequence[Line], outcomes: Sequence[Outcome]) -> None:
-    counts["rejected"] += sum(line.said is None for line in chunk)
+def _add(counts: Counter[str], chunk: Sequence[Told | None], outcomes: Sequence[Outcome]) -> None:
+    counts["rejected"] += sum(one is None for one in chunk)
     for outcome in outcomes:
         counts[outcome.what] += 1
         counts["unsure"] += outcome.unsure
 
 
 def _kept(outcome: Outcome) -> dict[str, Any] | None:
-    """What a record said before, so that it can say it again."""
+    """What a record said before, so that it can say it again, and of which child."""
     if outcome.before is None:
         return None
     values = statement_values(outcome.before)
-    return {**values, "as_of": outcome.before.as_of.isoformat()}
-
-
-async def _ahead(lines: Iterator[Line], size: int) -> AsyncIterator[list[Line]]:
-    """The lines in chunks; the next chunk is read while the database is at the one before."""
-
-    def read() -> list[Line]:
-        return list(islice(lines, size))
-
-    upcoming = asyncio.ensure_future(asyncio.to_thread(read))
-    try:
-        while chunk := await upcoming:
-            upcoming = asyncio.ensure_future(asyncio.to_thread(read))
-            yield chunk
-    finally:
-        # Whoever stops early is told nothing of what is wrong further down.
-        upcoming.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-
-def _skip(lines: Iterator[Line], passed: int) -> None:
-    for _ in islice(lines, passed):
-        pass
+    return {**values, "as_of": outcome.before.as_of.isoformat(), "child_id": outcome.was}
 
 
 _REHEARSED = "CREATE TEMPORARY TABLE rehearsed_child (LIKE child INCLUDING DEFAULTS INCLUDING INDEXES)"

@@ -21,7 +21,7 @@ from shared.files.mapping import Reading, read_table
 from shared.files.sealed import SealedFile
 from shared.files.tables import Cell, Row
 from shared.privacy import Keys
-from shared.reference.calendar import LOCAL
+from shared.reference.calendar import local_day
 from shared.reference.units import Units
 
 
@@ -51,7 +51,7 @@ def open_lines(row: ImportRow, folder: Path, keys: Keys, units: Units) -> tuple[
 
 
 def _lines(row: ImportRow, reading: Reading, mapping: Mapping, units: Units) -> Iterator[Line]:
-    today = row.made_at.astimezone(LOCAL).date()
+    today = local_day(row.made_at)
     for item in reading.items:
         if item.event is None:
             yield Line(item.row, None, item.violations, item.cells)
@@ -79,15 +79,10 @@ def _elsewhere(row: ImportRow, said: Statement) -> tuple[Violation, ...]:
     return (_NOT_YOURS if said.unit else _NO_UNIT,)
 
 
-def count(counts: dict[str, int], name: str, by: int = 1) -> None:
-    """Add to a count."""
-    counts[name] = counts.get(name, 0) + by
-
-
 _NOT_YOURS = Violation(
     "unit",
     "unit-not-yours",
-    "Dòng ghi xã, phường khác địa bàn của bạn.",
+    "Dòng ghi xã, phường khác địa bàn của anh chị.",
     "The row names a commune that is not yours.",
 )
 _NO_UNIT = Violation(

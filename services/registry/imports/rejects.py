@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from services.registry.imports.reading import Line, open_lines
 from services.registry.store.imports import ImportRow
-from shared.files.tables import Cell
+from shared.files.tables import Cell, FileProblem
 from shared.privacy import Keys
 from shared.reference.units import Units
 
@@ -26,10 +27,12 @@ def rejected_rows(row: ImportRow, folder: Path, keys: Keys, units: Units) -> Ite
     if head:
         yield (*_filled(head[-1].cells, width), *(() if _has_reasons(head[-1].cells) else _REASON))
     has = bool(head) and _has_reasons(head[-1].cells)
-    for line in lines:
-        if line.said is None:
-            cells = line.cells[: width - len(_REASON)] if has else line.cells
-            yield (*_filled(cells, width - len(_REASON) if has else width), *_reasons(line))
+    # Where the file cannot be read further the list ends; the import's page says why and in which row.
+    with contextlib.suppress(FileProblem):
+        for line in lines:
+            if line.said is None:
+                cells = line.cells[: width - len(_REASON)] if has else line.cells
+                yield (*_filled(cells, width - len(_REASON) if has else width), *_reasons(line))
 
 
 def _has_reasons(header: Sequence[Cell]) -> bool:

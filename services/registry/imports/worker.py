@@ -21,6 +21,7 @@ import asyncpg
 import orjson
 import structlog
 
+from services.registry.imports.ahead import COLLECT
 from services.registry.imports.jobs import Jobs
 from services.registry.store import imports as store
 from shared.database import Database
@@ -35,8 +36,6 @@ _LOG = structlog.get_logger(__name__)
 _LOCKS = 7_316_005
 _LOOK_SECONDS = 2.0
 _ATTEMPTS = 3
-# A chunk makes hundreds of thousands of objects and next to no cycles: looking for them is a fifth of its time.
-_COLLECT = (50_000, 20, 20)
 _MODULE = "services.registry.imports.worker"
 
 
@@ -99,8 +98,8 @@ class Importing:
         async with self.context.database.transaction() as connection:
             row = await store.find(connection, import_id, lock=True)
             if row is not None and row.works:
-                state = "stopped" if row.state in {"taking", "undoing"} else "refused"
-                await store.change(connection, import_id, self.context.clock(), state=state, problem=_BROKE)
+                state, problem = _AFTER_BREAKING.get(row.state, ("refused", _BROKE))
+                await store.change(connection, import_id, self.context.clock(), state=state, problem=problem)
         self._failed.pop(import_id, None)
 
     def _orders(self, import_id: str) -> bytes:
@@ -120,7 +119,7 @@ class Importing:
 
 async def work(orders: dict[str, str], clock: Clock) -> None:
     """Do what one import waits for, unless another process is at it."""
-    gc.set_threshold(*_COLLECT)
+    gc.set_threshold(*COLLECT)
     if orders["reference"]:
         lay_over(Path(orders["reference"]))
     keys = Keys(base64.b64decode(orders["master"]), PlatformKey(base64.b64decode(orders["platform"])))
@@ -156,6 +155,15 @@ _BROKE = {
     "en": "The server failed at this file. What was taken over is right; try to go on, or tell the operator.",
     "row": None,
 }
+
+_UNDOING_BROKE = {
+    "rule": "machine",
+    "vi": "Máy chủ gặp lỗi khi hoàn tác. Phần đã rút lại vẫn đúng; hãy hoàn tác lần nữa, hoặc báo người quản trị.",
+    "en": "The server failed while undoing. What was taken back is right; undo once more, or tell the operator.",
+    "row": None,
+}
+# Half taken back, a file is not to be gone on with: only undone to its end.
+_AFTER_BREAKING = {"taking": ("stopped", _BROKE), "undoing": ("finished", _UNDOING_BROKE)}
 
 if __name__ == "__main__":
     _main(lambda: datetime.now(UTC))

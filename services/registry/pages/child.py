@@ -13,11 +13,14 @@ from services.registry import forms, views
 from services.registry.desk import VersionConflictError
 from services.registry.desk.photos import MEGABYTES, too_large
 from services.registry.domain.children import others_of
+from services.registry.domain.dates import read_day
 from services.registry.domain.warnings import circumstance_warnings, warnings
-from services.registry.office import ChildFile, NotThereError, may_decide
-from services.registry.pages.room import Editor, Reader, Room, form_of
+from services.registry.office import ChildFile, may_decide
+from services.registry.pages.room import Editor, Reader, Room
+from services.registry.seeing import NotThereError
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import NotAllowedError, Permission, Principal, Role, Uploading
+from shared.web.forms import form_of, number_in
 from shared.web.uploads import Gathered, read_upload
 
 # The case's own page decides in the end; who could not open it is not told of it here.
@@ -65,7 +68,7 @@ class ChildPages:
             if not values.get("record"):
                 raise Rejected([_CHOOSE])
             reason = forms.read_reason(values)
-            version = int(values["version"]) if values.get("version", "").isdigit() else 0
+            version = number_in(values.get("version", "")) or 0
             await self.room.office.settle(
                 principal, child_id, values.get("field", ""), values["record"], version, reason
             )
@@ -84,11 +87,9 @@ class ChildPages:
         day, was, violations = None, None, []
         if asked:
             try:
-                day = forms.parse_date(asked)
+                day = read_day(asked)
                 _, was = await self.room.office.as_it_was(principal, child_id, day)
-            except ValueError:
-                violations = [forms.bad_date("on")]
-            except OverflowError:
+            except (ValueError, OverflowError):
                 violations = [forms.bad_date("on")]
         return self.room.render(
             request,
@@ -96,22 +97,21 @@ class ChildPages:
             file=file,
             day=day,
             was=was,
-            age=None if was is None or day is None else views.age(was.description, day),
+            age=None if was is None or day is None else views.age(was, day),
             values={"on": asked},
             violations=violations,
         )
 
     async def contradictions(self, request: Request, principal: Reader) -> Response:
         """Children whose sources contradict each other, those waiting longest first."""
-        asked = request.query_params.get("from", "")
-        passed = int(asked) if asked.isdigit() and len(asked) < 6 else 0
-        rows = await self.room.office.contradictions(principal, passed, _LISTED + 1)
+        passed = number_in(request.query_params.get("from", ""), 5) or 0
+        rows, more = await self.room.office.contradictions(principal, passed, _LISTED)
         return self.room.render(
             request,
             "registry/contradictions.html",
-            rows=rows[:_LISTED],
+            rows=rows,
             previous=f"?from={max(0, passed - _LISTED)}" if passed else None,
-            next=f"?from={passed + _LISTED}" if len(rows) > _LISTED else None,
+            next=f"?from={passed + _LISTED}" if more else None,
         )
 
     async def photo(self, principal: Reader, child_id: str) -> Response:
@@ -179,7 +179,7 @@ class ChildPages:
             "registry/child.html",
             file=file,
             known=known,
-            age=views.age(known.description, file.today),
+            age=views.age(known, file.today),
             active=sorted({each.code for each in seen if _holds(each.until, file.today)}),
             others={name: others_of(file.statements, name, known) for name in views.FIELDS},
             odd=[*warnings(known.description, file.today), *circumstance_warnings([each.period for each in seen])],

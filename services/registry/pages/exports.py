@@ -18,10 +18,13 @@ from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import RecordState, Sex
 from shared.identity import NotAllowedError, Principal, Role
 from shared.reference.terms import Terms
+from shared.web.forms import chosen_in, form_of
 
 _PER_PAGE = 30
 _LEAVING = {code: name for code, name in STATUSES.items() if code not in HIDDEN}
 _LONGEST = 300
+# What nearly every list needs; anything more is chosen by whoever takes it along.
+_FIRST = frozenset({"id", "name", "birth_date", "sex", "unit", "hamlet"})
 
 
 class ExportPages:
@@ -37,16 +40,14 @@ class ExportPages:
 
     async def form(self, request: Request, principal: Reader) -> Response:
         """Choose, and see what was exported."""
-        chosen = [field.code for field in self._exports.fields(principal) if not field.sensitive]
+        chosen = [field.code for field in self._exports.fields(principal) if field.code in _FIRST]
         return await self._page(request, principal, {"status": "active", "kind": "xlsx"}, chosen)
 
     async def act(self, request: Request, principal: Reader) -> Response:
         """Count the children of a filter, or take the file along."""
-        form = await request.form()
-        values = {name: value.strip() for name, value in form.items() if isinstance(value, str)}
-        chosen = [value for value in form.getlist("fields") if isinstance(value, str)]
-        chosen += [value for value in form.getlist("sensitive") if isinstance(value, str)]
-        units = [value for value in form.getlist("unit") if isinstance(value, str) and value]
+        values = {name: value.strip() for name, value in (await form_of(request)).items()}
+        chosen = [*await chosen_in(request, "fields"), *await chosen_in(request, "sensitive")]
+        units = [unit for unit in await chosen_in(request, "unit") if unit]
         try:
             wanted = read_filter(values, units)
             if values.get("act") == "count":

@@ -10,18 +10,17 @@ from typing import Any, Final
 
 import orjson
 from fastapi import APIRouter, HTTPException, Request
-from starlette.datastructures import FormData
 from starlette.responses import RedirectResponse, Response
 
 from services.registry import views
-from services.registry.desk import ZONE
 from services.registry.domain.fieldwork import ASKED, Asked
-from services.registry.pages.room import Editor, Room, form_of
+from services.registry.pages.room import Editor, Room
 from services.registry.rounds import HAMLET, Outcome, Place, Round
 from services.registry.seeing import NotThereError
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Principal
 from shared.messaging.outbox import new_id
+from shared.web.forms import chosen_in, form_of, number_in
 from shared.web.pages import language_of
 
 SCOPE: Final = "/registry/field"
@@ -91,9 +90,9 @@ class FieldPages:
     async def answer(self, request: Request, principal: Editor, list_id: str, number: int) -> Response:
         """What was found at one child's home; then the next child."""
         found, place = await self._place(principal, list_id, number)
-        form = await request.form()
-        filled = _filled(form)
-        outcome = await self.room.rounds.answer(principal, self._sent(form, found, place, filled))
+        values = await form_of(request)
+        filled = _filled(values, await chosen_in(request, "fix.circumstances"))
+        outcome = await self.room.rounds.answer(principal, self._sent(values, found, place, filled))
         if outcome.outcome == "taken":
             following = found.after(number)
             if following is None or following == number:
@@ -179,11 +178,10 @@ class FieldPages:
 
     def _methods(self) -> Sequence[str]:
         """How a record can be verified today."""
-        return self.room.keeper.rules.periods.on(self.room.pages.clock().astimezone(ZONE).date()).methods
+        return self.room.keeper.rules.periods.on(self.room.today()).methods
 
-    def _sent(self, form: FormData, found: Round, place: Place, filled: _Filled) -> dict[str, Any]:
+    def _sent(self, values: Mapping[str, str], found: Round, place: Place, filled: _Filled) -> dict[str, Any]:
         now = self.room.pages.clock()
-        values = {name: value for name, value in form.items() if isinstance(value, str)}
         result = values.get("result", "met")
         said, fixes = dict(filled.said), filled.fixes
         if result == "all":
@@ -196,7 +194,7 @@ class FieldPages:
             "id": values.get("answer_id", ""),
             "list_id": found.listed.id,
             "child_id": place.child_id,
-            "version": int(values["version"]) if values.get("version", "").isdecimal() else 0,
+            "version": number_in(values.get("version", "")) or 0,
             "result": result,
             "given_at": now.isoformat(),
             "sent_at": now.isoformat(),
@@ -209,9 +207,8 @@ class FieldPages:
         }
 
 
-def _filled(form: FormData) -> _Filled:
-    """What a form says. Boxes of one name are one text of codes."""
-    values = {name: value for name, value in form.items() if isinstance(value, str)}
+def _filled(values: Mapping[str, str], circumstances: Sequence[str]) -> _Filled:
+    """What a form says. The boxes of circumstances are one text of codes."""
     said: dict[str, str] = {}
     fixes: dict[str, str] = {}
     asked: tuple[Asked, ...] = ASKED
@@ -219,7 +216,7 @@ def _filled(form: FormData) -> _Filled:
         if values.get(f"said.{name}") in views.SAID:
             said[name] = values[f"said.{name}"]
         if name == "circumstances":
-            fixes[name] = ",".join(sorted(str(code) for code in form.getlist("fix.circumstances")))
+            fixes[name] = ",".join(sorted(circumstances))
         else:
             fixes[name] = values.get(f"fix.{name}", "")
     return _Filled(

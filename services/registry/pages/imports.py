@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, HTTPException, Request
@@ -12,14 +13,16 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from services.registry.imports.counter import Counter, may_import, shown
 from services.registry.imports.rejects import rejected_rows
-from services.registry.office import NotThereError, units_of
-from services.registry.pages.room import Room, form_of
+from services.registry.office import units_of
+from services.registry.pages.room import Room
+from services.registry.seeing import NotThereError
 from services.registry.store.imports import ImportRow
 from shared.contracts.errors import Rejected, Violation
 from shared.files.making import FIELDS, KINDS
+from shared.files.sheets import CsvTable, XlsxTable, pieces
 from shared.files.tables import FileProblem
-from shared.files.writing import XLSX, as_csv, as_workbook
 from shared.identity import NotAllowedError, Principal, SignedIn, Uploading
+from shared.web.forms import form_of
 
 
 async def _importer(principal: SignedIn) -> Principal:
@@ -78,8 +81,7 @@ class ImportPages:
     async def choose(self, request: Request, principal: Importer, import_id: str) -> Response:
         """How the file is read."""
         row = await self._find(principal, import_id)
-        form = await request.form()
-        values = {name: value for name, value in form.items() if isinstance(value, str)}
+        values = await form_of(request)
         try:
             seen = await self.counter.look(row)
             forms = await self.counter.forms(principal, row, seen)
@@ -121,13 +123,16 @@ class ImportPages:
             "content-disposition": f'attachment; filename="tu-choi-{row.made_at:%Y%m%d-%H%M}.{ending}"',
             "cache-control": "no-store",
         }
+        rows = rejected_rows(row, counter.folder, counter.keys, counter.units)
         try:
-            rows = await asyncio.to_thread(rejected_rows, row, counter.folder, counter.keys, counter.units)
-            if ending == "csv":
-                return StreamingResponse(as_csv(rows), media_type="text/csv; charset=utf-8", headers=headers)
-            return Response(await asyncio.to_thread(as_workbook, rows), media_type=XLSX, headers=headers)
+            first = await asyncio.to_thread(lambda: list(islice(rows, 1)))
+            await counter.note_rejects(principal, row)
         except (LookupError, FileProblem):
             raise HTTPException(410) from None
+        table: CsvTable | XlsxTable = CsvTable()
+        if ending == "xlsx":
+            table = XlsxTable(title="Dòng bị từ chối", author="", at=row.made_at)
+        return StreamingResponse(pieces(table, chain(first, rows)), media_type=table.media, headers=headers)
 
     async def _find(self, principal: Principal, import_id: str) -> ImportRow:
         try:

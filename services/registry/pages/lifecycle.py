@@ -2,31 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime, time
-from typing import Any, get_args
+from typing import get_args
 
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registry import forms, views
-from services.registry.desk import ZONE, VersionConflictError
+from services.registry.acts import Act, Acts
+from services.registry.desk import VersionConflictError
+from services.registry.domain.children import is_said
 from services.registry.keeper import PAGE
-from services.registry.pages.room import Reader, Room, form_of
-from services.registry.seeing import NotThereError, is_id
-from services.registry.store import lifecycle as lives
-from services.registry.store.children import ChildRow
+from services.registry.pages.room import Reader, Room
+from services.registry.seeing import NotThereError
 from services.registry.store.lifecycle import WorkList
 from shared.contracts.errors import Rejected, Violation
-from shared.identity import Principal
-from shared.messaging.router import Scope
+from shared.identity import Permission, Principal
+from shared.web.forms import chosen_in, form_of
 
-Act = Callable[[Scope, ChildRow, str], Awaitable[Any]]
 _LISTS: Sequence[WorkList] = get_args(WorkList)
 _MOST_PASSED = 100_000
 # Fields that several forms of one page ask for: each form has its own, `<act>_on`.
-_OF_EACH_ACT = ("on", "unit", "note")
+_OF_EACH_ACT = ("on", "unit", "note", "reason")
 
 
 class LifePages:
@@ -38,6 +36,7 @@ class LifePages:
 
     def __init__(self, room: Room) -> None:
         self.room = room
+        self._acts = Acts(room.keeper.lifecycle, room.units.codes())
 
     async def work(self, request: Request, principal: Reader, passed: int = 0) -> Response:
         """One list, and how many records the others have."""
@@ -46,7 +45,15 @@ class LifePages:
         passed = max(0, min(passed, _MOST_PASSED))
         work = await self.room.keeper.work(principal, name, passed)
         return self.room.render(
-            request, "registry/life_lists.html", work=work, which=name, passed=passed, step=PAGE, lists=_LISTS
+            request,
+            "registry/life_lists.html",
+            work=work,
+            which=name,
+            passed=passed,
+            step=PAGE,
+            lists=_LISTS,
+            visited=self.room.keeper.rules.rounds.on(work.today).lists,
+            may_edit=principal.may(Permission.EDIT_CHILDREN),
         )
 
     async def life(self, request: Request, principal: Reader, child_id: str) -> Response:
@@ -76,71 +83,34 @@ class LifePages:
 
     async def _act(self, request: Request, name: str, values: Mapping[str, str]) -> Act:
         """What an act does, with what its form says. Raises `Rejected`, HTTP 422 for an act that there is not."""
-        life = self.room.keeper.lifecycle
+        acts = self._acts
         note = values.get("note", "").strip()
         if name == "check":
-            return lambda scope, row, by: life.check(scope, row, by=by)
+            return acts.check()
         if name == "verify":
-            return await self._verify(request, values)
+            confirmed = await chosen_in(request, "confirmed")
+            return acts.verify(forms.read_date(values, "on"), values.get("method", ""), confirmed)
         if name == "move":
-            unit = self._unit(values)
-            return lambda scope, row, by: life.move(scope, row, unit, by=by)
+            return acts.move(values.get("unit", ""))
         if name == "move-away":
-            gone = forms.read_date(values, "on")
-            return lambda scope, row, by: life.move_away(scope, row, gone, by=by)
+            return acts.move_away(forms.read_date(values, "on"))
         if name == "die":
-            died = forms.read_date(values, "on")
-            return lambda scope, row, by: life.die(scope, row, died, values.get("source", ""), by=by)
-        if name == "withdraw" and values.get("reason") in views.WITHDRAWN:
-            made_up = values["reason"] == "made-up"
-            reason = "made-up" if made_up else "not-a-child"
-            return lambda scope, row, by: life.withdraw(scope, row, reason, by=by, note=note)  # type: ignore[arg-type]
+            return acts.die(forms.read_date(values, "on"), values.get("source", ""))
+        if name == "withdraw":
+            return acts.withdraw(values.get("reason", ""), note)
         if name == "return":
-            return lambda scope, row, by: life.come_back(scope, row, by=by, note=note)
+            return acts.come_back(note)
         if name == "adopt":
-            return await self._adopt(request, values)
+            carried = sorted({*await chosen_in(request, "carried")})
+            new = forms.read_child(values, values.get("unit")).description
+            return acts.adopt(forms.read_date(values, "on"), new, values.get("unit", ""), carried)
         if name == "erase":
-            return lambda scope, row, by: life.erase(scope, row, values.get("ground", ""), by=by)
+            return acts.erase(values.get("ground", ""))
         if name == "hold":
-            return self._hold(values, note)
-        if name == "lift" and is_id(values.get("hold", "")):
-            return lambda scope, row, by: lives.lift_hold(scope.connection, row.id, values["hold"], scope.now, by)
+            return acts.hold(values.get("reason", ""), note)
+        if name == "lift":
+            return acts.lift(values.get("hold", ""))
         raise HTTPException(422)
-
-    async def _verify(self, request: Request, values: Mapping[str, str]) -> Act:
-        on = forms.read_date(values, "on")
-        form = await request.form()
-        confirmed = sorted({str(name) for name in form.getlist("confirmed")} & set(views.FIELDS))
-        if not confirmed:
-            raise Rejected([_NOTHING_CONFIRMED])
-        now = self.room.pages.clock()
-        at = now if on == now.astimezone(ZONE).date() else datetime.combine(on, time(12), ZONE)
-        life = self.room.keeper.lifecycle
-        method = values.get("method", "")
-        return lambda scope, row, by: life.verify(scope, row, confirmed=confirmed, method=method, by=by, at=at)
-
-    async def _adopt(self, request: Request, values: Mapping[str, str]) -> Act:
-        on = forms.read_date(values, "on")
-        unit = self._unit(values)
-        new = forms.read_child(values, unit).description
-        carried = sorted({str(code) for code in (await request.form()).getlist("carried")})
-        life = self.room.keeper.lifecycle
-        return lambda scope, row, by: life.adopt(scope, row, on, new, unit, carried, by=by)
-
-    def _hold(self, values: Mapping[str, str], note: str) -> Act:
-        reason = values.get("reason", "")
-
-        async def put(scope: Scope, row: ChildRow, by: str) -> None:
-            if reason not in self.room.keeper.rules.erasure.on(scope.now.date()).hold_reasons or not note:
-                raise Rejected([_HOLD_WITHOUT_REASON])
-            await lives.put_hold(scope.connection, row.id, reason, note[:300], scope.now, by)
-
-        return put
-
-    def _unit(self, values: Mapping[str, str]) -> str:
-        if values.get("unit") not in self.room.units.codes():
-            raise Rejected([_UNIT_MISSING])
-        return values["unit"]
 
     async def _origin(
         self, request: Request, principal: Principal, child_id: str, values: Mapping[str, str]
@@ -178,7 +148,7 @@ class LifePages:
             "registry/life.html",
             file=file,
             known=file.row.known,
-            age=views.age(file.row.known.description, file.today),
+            age=views.age(file.row.known, file.today),
             values=values or {},
             violations=violations,
             revealed=revealed,
@@ -186,12 +156,8 @@ class LifePages:
             adoption=rules.adoption.on(file.today),
             erasure=rules.erasure.on(file.today),
             unit_options=self.room.unit_options(None),
-            fields=[name for name in views.FIELDS if _is_known(file.row, name)],
+            fields=[name for name in views.FIELDS if is_said(file.row.known.value(name))],
         )
-
-
-def _is_known(row: ChildRow, name: str) -> bool:
-    return row.known.value(name) not in (None, "", "unknown", [])
 
 
 def routes(room: Room) -> APIRouter:
@@ -202,15 +168,3 @@ def routes(room: Room) -> APIRouter:
     router.add_api_route("/children/{child_id}/life", pages.life, methods=["GET"])
     router.add_api_route("/children/{child_id}/life", pages.act, methods=["POST"])
     return router
-
-
-_NOTHING_CONFIRMED = Violation(
-    "confirmed",
-    "nothing-confirmed",
-    "Chọn ít nhất một mục đã đối chiếu.",
-    "Choose at least one field that was confirmed.",
-)
-_UNIT_MISSING = Violation("unit", "unit-missing", "Hãy chọn xã, phường.", "Choose the commune.")
-_HOLD_WITHOUT_REASON = Violation(
-    "note", "hold-reason-missing", "Chọn lý do giữ và ghi số văn bản.", "Choose the reason and write the document."
-)

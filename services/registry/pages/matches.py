@@ -9,10 +9,12 @@ from starlette.responses import RedirectResponse, Response
 
 from services.registry import views
 from services.registry.merging import NotPossibleError, own_correction
-from services.registry.office import ChildFile, NotThereError, may_decide
-from services.registry.pages.room import Reader, Room, form_of, id_in
+from services.registry.office import ChildFile, may_decide
+from services.registry.pages.room import Reader, Room, id_in
+from services.registry.seeing import NotThereError
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Principal
+from shared.web.forms import chosen_in, form_of, number_in
 
 
 class MatchPages:
@@ -27,6 +29,11 @@ class MatchPages:
 
     async def matches(self, request: Request, principal: Reader, passed: int = 0, unit: str = "") -> Response:
         """The next pair side by side, of all of the person's communes or of one."""
+        return await self._matches(request, principal, passed, unit)
+
+    async def _matches(
+        self, request: Request, principal: Principal, passed: int, unit: str, violations: Sequence[Violation] = ()
+    ) -> Response:
         passed = max(0, min(passed, 10_000))
         options = self.room.unit_options(principal)
         unit = unit if any(unit == code for code, _ in options) else ""
@@ -44,6 +51,7 @@ class MatchPages:
             may_decide=may_decide(principal),
             merge=id_in(request, "merge"),
             kept=id_in(request, "kept"),
+            violations=violations,
         )
 
     async def decide(self, request: Request, principal: Reader, pair_id: int) -> Response:
@@ -57,8 +65,10 @@ class MatchPages:
             raise HTTPException(404) from None
         except NotPossibleError:
             raise HTTPException(409) from None
+        except Rejected as refused:
+            return await self._matches(request, principal, 0, values.get("unit", ""), refused.violations)
         unit = values.get("unit", "")
-        here = f"&unit={unit}" if unit.isdigit() else ""
+        here = f"&unit={unit}" if number_in(unit) is not None else ""
         tail = f"&merge={merge_id}&kept={kept}" if merge_id else ""
         return RedirectResponse(f"/registry/matches?said={values['decision']}{here}{tail}", 303)
 
@@ -79,8 +89,7 @@ class MatchPages:
 
     async def part(self, request: Request, principal: Reader, child_id: str) -> Response:
         """A person parts a record."""
-        form = await request.form()
-        chosen = [value for value in form.getlist("records") if isinstance(value, str)]
+        chosen = await chosen_in(request, "records")
         values = await form_of(request)
         try:
             split_id, new = await self.room.office.split(principal, child_id, chosen, values.get("reason", ""))
@@ -95,7 +104,6 @@ class MatchPages:
 
     async def put_together(self, request: Request, principal: Reader, split_id: str) -> Response:
         """The two are one child after all."""
-        await form_of(request)
         try:
             child_id = await self.room.office.undo_split(principal, split_id)
         except NotThereError:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import timedelta
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -15,10 +15,11 @@ from services.registry.inspector import NOWHERE, CommuneLine
 from services.registry.pages.room import Reader, Room
 from services.registry.seeing import NotThereError
 from shared.identity import Permission
-from shared.reference.quality import KINDS, Quality, Rule
+from shared.reference.quality import KINDS, Rule
 from shared.web.charts import sparkline
 from shared.web.i18n import name_key
 
+_AIR: Final = 2.0
 _SORTS: Final[dict[str, Callable[[CommuneLine], Any]]] = {
     "score": lambda line: line.measured.score,
     "change": lambda line: line.change if line.change is not None else 0.0,
@@ -49,7 +50,9 @@ class QualityPages:
             board = await self.room.inspector.board(principal, wanted)
         except NotThereError:
             raise HTTPException(404) from None
-        line = sparkline([score for _, score in board.trend], low=0, high=100) if len(board.trend) > 1 else None
+        scores = [score for _, score in board.trend]
+        # Scores move by a point or two a week: from 0 to 100 every line would be flat. The figures stand beside it.
+        line = sparkline(scores, low=min(scores) - _AIR, high=max(scores) + _AIR) if len(scores) > 1 else None
         return self.room.render(
             request,
             "registry/quality_commune.html",
@@ -59,7 +62,6 @@ class QualityPages:
             in_address=unit_in(wanted),
             kinds=KINDS,
             several=len(own) > 1,
-            points=Quality.load().points(date.max),
         )
 
     async def _province(self, request: Request, principal: Reader, sort: str) -> Response:

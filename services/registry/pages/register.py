@@ -11,12 +11,14 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 
 from services.registry import forms, search_form
 from services.registry.desk import Taken, VersionConflictError
+from services.registry.domain.children import refusals
 from services.registry.domain.warnings import warnings
-from services.registry.office import is_id
-from services.registry.pages.room import Editor, Room, form_of
+from services.registry.pages.room import Editor, Room
+from services.registry.seeing import is_id
 from shared.contracts.errors import Rejected, Violation
+from shared.contracts.vocabulary import ChildDescription
 from shared.identity import Principal
-from shared.reference.calendar import LOCAL
+from shared.web.forms import form_of, number_in
 from shared.web.pages import language_of
 
 _MORE = "more-carers"
@@ -47,7 +49,7 @@ class RegisterPages:
         if values.get("act") == _MORE:
             return self._form(request, principal, _one_more(values), address=address)
         try:
-            filled = forms.read_child(values, self.room.unit(principal, values))
+            filled = self._filled(principal, values)
             seen = [value for value in values.get("seen", "").split(",") if is_id(value)]
             done = await self.room.office.register(principal, filled.description, filled.unit, seen)
         except Rejected as rejected:
@@ -56,6 +58,23 @@ class RegisterPages:
             return RedirectResponse(f"/registry/children/{done.child_id}?said=registered", 303)
         matches = await self.room.office.matches(principal, done.possible)
         return self._form(request, principal, values, address=address, matches=matches)
+
+    async def alike(self, request: Request, principal: Editor) -> Response:
+        """Who the child that somebody is typing may be already, once there is enough to ask by. Nothing is saved."""
+        values = await form_of(request)
+        try:
+            filled = forms.read_child(values, values.get("unit") or None)
+        except Rejected:
+            return Response(status_code=204)
+        described = filled.description
+        dated = described.birth_date is not None or described.age is not None
+        if len((described.name or "").split()) < 2 or not (dated or described.number or described.carers):
+            return Response(status_code=204)
+        found = await self.room.office.identify(principal, described, filled.unit)
+        matches = await self.room.office.matches(principal, found.possible)
+        answer = self.room.render(request, "registry/_alike.html", matches=matches)
+        answer.headers["Cache-Control"] = "no-store"
+        return answer
 
     async def correct_form(self, request: Request, principal: Editor, child_id: str) -> Response:
         """The form with what is known."""
@@ -76,7 +95,7 @@ class RegisterPages:
         try:
             unit = values["unit"] if values.get("unit") in self.room.units.codes() else file.row.known.unit
             wanted, reason = self._wanted(values, known)
-            version = int(values["version"]) if values.get("version", "").isdigit() else 0
+            version = number_in(values.get("version", "")) or 0
             await self.room.office.correct(principal, file.row.id, wanted, unit, version, reason)
         except Rejected as rejected:
             violations = rejected.violations
@@ -104,6 +123,20 @@ class RegisterPages:
             headers={"Cache-Control": "no-store"},
         )
 
+    def _filled(self, principal: Principal, values: Mapping[str, str]) -> forms.Filled:
+        """A new child as the form has it. Raises `Rejected` with everything that is wrong at once."""
+        description, wrong = _read(values)
+        if description is not None:
+            wrong += refusals(description, self.room.today(), self.room.today())
+        unit = None
+        try:
+            unit = self.room.unit(principal, values)
+        except Rejected as rejected:
+            wrong += rejected.violations
+        if description is None or wrong:
+            raise Rejected(wrong)
+        return forms.Filled(values, description, unit)
+
     def _wanted(self, values: Mapping[str, str], known: Any) -> tuple[Any, str]:
         """The description a correction asks for, and why. Raises `Rejected` with everything that is missing."""
         wrong: list[Violation] = []
@@ -122,16 +155,11 @@ class RegisterPages:
         return wanted, reason
 
     def _warned(self, values: Mapping[str, str], language: str) -> defaultdict[str, str]:
-        try:
-            description = forms.read_child(values, None).description
-        except Rejected as rejected:
-            # What is wrong itself is said elsewhere; the rest is looked at without it.
-            without = {name: "" for name in values if any(name == found.field for found in rejected.violations)}
-            if not without:
-                return defaultdict(str)
-            return self._warned({**values, **without}, language)
-        today = self.room.pages.clock().astimezone(LOCAL).date()
-        return _said(warnings(description, today), language)
+        # What is wrong itself is said elsewhere; the rest is looked at without it.
+        description, _ = _read(values)
+        if description is None:
+            return defaultdict(str)
+        return _said(warnings(description, self.room.today()), language)
 
     def _form(
         self,
@@ -165,6 +193,18 @@ def _one_more(values: Mapping[str, str]) -> dict[str, str]:
     return {**values, "carers": str(forms.carer_lines(values) + 1)}
 
 
+def _read(values: Mapping[str, str]) -> tuple[ChildDescription | None, list[Violation]]:
+    """What a form says without what is wrong in it, and what that is; nothing where it cannot be read at all."""
+    try:
+        return forms.read_child(values, None).description, []
+    except Rejected as rejected:
+        without = {found.field: "" for found in rejected.violations if values.get(found.field)}
+        if not without:
+            return None, list(rejected.violations)
+        description, more = _read({**values, **without})
+        return description, [*rejected.violations, *more]
+
+
 def _said(violations: Sequence[Violation], language: str) -> defaultdict[str, str]:
     """By field, in the reader's language; a field of which several are said has them one after the other."""
     found: defaultdict[str, str] = defaultdict(str)
@@ -180,6 +220,7 @@ def routes(room: Room) -> APIRouter:
     router = APIRouter(include_in_schema=False)
     router.add_api_route("/register", pages.register_form, methods=["GET"])
     router.add_api_route("/register", pages.register, methods=["POST"])
+    router.add_api_route("/alike", pages.alike, methods=["POST"])
     router.add_api_route("/warnings", pages.warn, methods=["POST"])
     router.add_api_route("/children/{child_id}/correct", pages.correct_form, methods=["GET"])
     router.add_api_route("/children/{child_id}/correct", pages.correct, methods=["POST"])
@@ -189,6 +230,6 @@ def routes(room: Room) -> APIRouter:
 _CHANGED = Violation(
     "version",
     "changed-meanwhile",
-    "Hồ sơ vừa được người khác thay đổi. Kiểm tra lại các mục rồi lưu lần nữa; nội dung bạn gõ vẫn còn dưới đây.",
+    "Hồ sơ vừa được người khác thay đổi. Kiểm tra lại các mục rồi lưu lần nữa; nội dung anh chị gõ vẫn còn dưới đây.",
     "Somebody else has just changed the record. Check the fields and save again; what you typed is still below.",
 )

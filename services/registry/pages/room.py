@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Annotated, Any
 
 from fastapi import Depends, HTTPException, Request
@@ -14,10 +15,12 @@ from services.registry import views
 from services.registry.finder import Finder
 from services.registry.inspector import Inspector
 from services.registry.keeper import Keeper
-from services.registry.office import ChildFile, NotThereError, Office, is_id
+from services.registry.office import ChildFile, Office
 from services.registry.rounds import Rounds
+from services.registry.seeing import NotThereError, is_id
 from shared.contracts.errors import Rejected, Violation
-from shared.identity import Permission, Principal, permit
+from shared.identity import Permission, Principal, identity_of, permit
+from shared.reference.calendar import local_day
 from shared.reference.units import Units
 from shared.web.i18n import name_key
 from shared.web.pages import Pages, language_of
@@ -49,6 +52,12 @@ class Room:
         def say(text: str) -> str:
             return self.pages.text(request, text)
 
+        people = identity_of(request).directory
+
+        def person(account: str) -> str:
+            found = people.person(account)
+            return found.name if found else account
+
         language = language_of(request)
         violations: Sequence[Violation] = context.setdefault("violations", ())
         wrong: defaultdict[str, str | None] = defaultdict(lambda: None)
@@ -60,12 +69,16 @@ class Room:
             name,
             status=422 if violations else 200,
             v=views,
-            names=views.Names(say, language),
+            names=views.Names(say, language, person),
             wrong=wrong,
             unit_name=self.pages.unit_name,
             said=request.query_params.get("said", ""),
             **context,
         )
+
+    def today(self) -> date:
+        """The day in the province."""
+        return local_day(self.pages.clock())
 
     def unit(self, principal: Principal, values: Mapping[str, str]) -> str | None:
         """The commune a form names, among those of the person. Raises `Rejected`."""
@@ -89,11 +102,6 @@ class Room:
             return await self.office.child(principal, child_id)
         except NotThereError:
             raise HTTPException(404) from None
-
-
-async def form_of(request: Request) -> dict[str, str]:
-    """The text fields of a form that was sent."""
-    return {name: value for name, value in (await request.form()).items() if isinstance(value, str)}
 
 
 def id_in(request: Request, name: str) -> str | None:

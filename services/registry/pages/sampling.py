@@ -8,10 +8,11 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registry import forms
-from services.registry.pages.room import Reader, Room, form_of
+from services.registry.pages.room import Reader, Room
 from services.registry.seeing import NotThereError
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Principal
+from shared.web.forms import form_of
 
 
 class SamplePages:
@@ -90,7 +91,7 @@ class SamplePages:
             may_draw=may_draw,
             values=values or {},
             violations=violations,
-            rules=self.room.keeper.rules.sampling.on(self.room.pages.clock().date()),
+            rules=self.room.keeper.rules.sampling.on(self.room.today()),
             unit_options=self.room.unit_options(principal),
         )
 
@@ -101,7 +102,7 @@ class SamplePages:
             file = await self.room.keeper.sample(principal, sample_id)
         except NotThereError:
             raise HTTPException(404) from None
-        may_decide = self.room.keeper.rules.acts.on(self.room.pages.clock().date()).may(principal.role.value, "decide")
+        may_decide = self.room.keeper.rules.acts.on(self.room.today()).may(principal.role.value, "decide")
         return self.room.render(
             request, "registry/sample.html", file=file, violations=violations, may_decide=may_decide
         )

@@ -15,11 +15,12 @@ from services.registry import search_form
 from services.registry.domain.searching import PAGE
 from services.registry.finder import SavedSearch
 from services.registry.imports.counter import may_import
-from services.registry.office import NotThereError
-from services.registry.pages.room import Reader, Room, form_of
+from services.registry.pages.room import Reader, Room
+from services.registry.seeing import NotThereError
 from services.registry.store.finding import MOST, REACH, Found
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Permission, Principal
+from shared.web.forms import form_of, number_in
 
 _CHIPS = 12
 
@@ -42,7 +43,7 @@ class SearchPages:
         """What was found, on the same page."""
         values = await form_of(request)
         after = values.get("after", "")
-        return await self._search(request, principal, search_form.typed(values), int(after) if after.isdigit() else 0)
+        return await self._search(request, principal, search_form.typed(values), number_in(after) or 0)
 
     async def save(self, request: Request, principal: Reader) -> Response:
         """Keep a search under a name."""
@@ -57,7 +58,6 @@ class SearchPages:
 
     async def again(self, request: Request, principal: Reader, search_id: str) -> Response:
         """A search that was kept, asked again."""
-        await form_of(request)
         try:
             kept = await self.room.finder.again(principal, search_id)
         except NotThereError:
@@ -66,7 +66,6 @@ class SearchPages:
 
     async def forget(self, request: Request, principal: Reader, search_id: str) -> Response:
         """Keep a search no more."""
-        await form_of(request)
         try:
             await self.room.finder.forget(principal, search_id)
         except NotThereError:
@@ -116,7 +115,7 @@ class SearchPages:
             after=after,
             page=PAGE,
             most=MOST,
-            today=self.room.pages.clock().date(),
+            today=self.room.today(),
             chips=_chips(found, values),
             further=any(values.get(name) for name in search_form.FURTHER),
             recent=[] if found else await self.room.finder.recent(principal),

@@ -5,7 +5,7 @@ const acts = {
   2: document.querySelector('button[name=decision][value=different]'),
   3: document.querySelector('a[href*="passed="]'),
 };
-if (acts[1]) {
+if (acts[2]) {
   document.getElementById("keys")?.removeAttribute("hidden");
   document.addEventListener("keydown", (event) => {
     if (event.repeat || event.ctrlKey || event.altKey || event.metaKey) return;

@@ -1,5 +1,5 @@
-// While a child's form is typed: what is wrong and what looks wrong, beside each field, and one line more for a carer
-// without leaving the page. The server decides the same; every form works without it. Nothing is kept on the device.
+// While a child's form is typed: what is wrong and what looks wrong, beside each field, who the child may be already, and
+// one line more for a carer without leaving the page. The server decides the same; every form works without it. Nothing is kept on the device.
 
 const PAUSE_MS = 600;
 const form = document.querySelector("form[data-warnings]");
@@ -43,6 +43,26 @@ async function ask() {
   }
 }
 
+// Who the child may be already, as soon as what tells children apart is filled in: before anything else is typed.
+const TELLING = new Set(["name", "birth_date", "age", "sex", "number", "unit", "carer1_name", "carer2_name"]);
+let looked = 0;
+let last = "";
+
+async function look() {
+  const place = form.querySelector("[data-alike-place]");
+  const data = new FormData(form);
+  const telling = [...TELLING].map((name) => data.get(name) ?? "").join("|");
+  if (!place || telling === last) return;
+  last = telling;
+  const mine = ++looked;
+  try {
+    const answer = await fetch(form.dataset.alike, { method: "POST", body: new URLSearchParams([...data].filter(([, value]) => typeof value === "string")) });
+    if (mine === looked && answer.ok) place.innerHTML = answer.status === 204 ? "" : await answer.text();
+  } catch {
+    // Without a network it is said when the form is saved.
+  }
+}
+
 function addCarer(button) {
   const rows = form.querySelectorAll("[data-row]");
   const last = rows[rows.length - 1];
@@ -72,6 +92,10 @@ if (form) {
       clearTimeout(timer);
       timer = setTimeout(ask, PAUSE_MS);
     });
+  }
+  if (form.dataset.alike) {
+    form.addEventListener("change", (event) => { if (TELLING.has(event.target.name)) look(); });
+    if (form.elements.name.value) look();
   }
   form.addEventListener("click", (event) => {
     const button = event.target.closest("button[value=more-carers]");

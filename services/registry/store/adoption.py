@@ -34,6 +34,18 @@ async def take_back(connection: AsyncConnection, old: bytes) -> bool:
     return row.first() is not None
 
 
+async def waits(connection: AsyncConnection, old: Collection[bytes]) -> bool:
+    """Whether the new record of one of these has not begun."""
+    rows = await connection.execute(
+        text(
+            """SELECT EXISTS (SELECT FROM adoption
+                              WHERE old_token = ANY(CAST(:old AS bytea[])) AND opens_at IS NOT NULL)"""
+        ),
+        {"old": list(old)},
+    )
+    return bool(rows.scalar_one())
+
+
 async def opening(connection: AsyncConnection, now: datetime, limit: int, spoilt: Collection[str]) -> Sequence[str]:
     """Ids of links whose moment has come, locked; those another replica holds are left to it."""
     rows = await connection.execute(

@@ -12,7 +12,9 @@ from datetime import date
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.registry.store.children import ONE_CHILD
 from shared.contracts.cases import CaseFacts
+from shared.reference.calendar import local_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ async def follow(
             "unit": facts.unit,
             "kind": facts.kind,
             "status": facts.status,
-            "opened_on": facts.opened_at.date(),
+            "opened_on": local_day(facts.opened_at),
             "on": on,
         },
     )
@@ -114,9 +116,7 @@ async def of_child(connection: AsyncConnection, child_id: str) -> Sequence[CaseS
     """A child's cases with their services, the newest first; those of records merged into it too."""
     rows = await connection.execute(
         text(
-            """WITH RECURSIVE one AS (
-                   SELECT CAST(:id AS uuid) AS id
-                   UNION SELECT child.id FROM child JOIN one ON child.merged_into = one.id)
+            f"""{ONE_CHILD}
                SELECT c.case_id, c.unit, c.kind, c.status, c.opened_on,
                       coalesce((SELECT jsonb_agg(jsonb_build_array(s.kind, s.provided_on, s.sector)
                                                  ORDER BY s.provided_on DESC)

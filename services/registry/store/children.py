@@ -1,7 +1,4 @@
-"""Tables and queries of the registry. Identity lies in clear in this database only; every query goes by an index.
-
-It must never decide anything: who is who is the domain's to say.
-"""
+"""Children as they are stored, what sources say of them, under which keys they are found, and their erasure."""
 
 from __future__ import annotations
 
@@ -15,8 +12,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.children import Known, Period, Statement
-from services.registry.domain.matching import Traits, traits_of
 from services.registry.domain.names import fold
+from services.registry.domain.traits import Traits, traits_of
 from services.registry.store.chunked import chunked
 from services.registry.store.packing import (
     conflicts_of,
@@ -36,7 +33,11 @@ CHILD_COLUMNS = (
     "id, sequence, unit, birth_year, description, circumstances, confirmed_on, merged_into, registered_at, changed_at, "
     "state, status, supported"
 )
-# Comparing many takes the first; whoever looks at one record, or changes it, the second.
+# A record and those that were merged into it, as `one (id)`.
+ONE_CHILD = """WITH RECURSIVE one AS (
+    SELECT id FROM child WHERE id = CAST(:id AS uuid)
+    UNION SELECT child.id FROM child JOIN one ON child.merged_into = one.id)"""
+# For whoever looks at single records or changes them; comparing many takes the shorter list.
 RECORD_COLUMNS = f"{CHILD_COLUMNS}, sources, conflicts"
 
 
@@ -61,11 +62,7 @@ class ChildRow:
         """What tells this child apart."""
         # A stored birth year is absolute, so an age given years ago is not taken for today's.
         found = traits_of(self.known.description, self.known.unit, self.known.confirmed_on)
-        return found if found.birth_date else Traits(**{**_fields(found), "birth_year": self.known.birth_year})
-
-
-def _fields(traits: Traits) -> dict[str, Any]:
-    return {name: getattr(traits, name) for name in Traits.__dataclass_fields__}
+        return found if found.birth_date else replace(found, birth_year=self.known.birth_year)
 
 
 def child_of(row: Row[Any]) -> ChildRow:
@@ -112,19 +109,14 @@ async def current(connection: AsyncConnection, child_id: str, *, lock: bool = Fa
     return None
 
 
-async def contradicted(
-    connection: AsyncConnection, units: Collection[str] | None, passed: int, limit: int
-) -> list[ChildRow]:
-    """Children whose sources contradict each other, those waiting longest first. `units`: None for all."""
-    where = "" if units is None else "AND unit = ANY(CAST(:units AS text[]))"
+async def all_current(connection: AsyncConnection, child_ids: Collection[str]) -> dict[str, ChildRow]:
+    """The same of many, by the ids asked for; ids that nobody has are left out."""
     rows = await connection.execute(
-        text(
-            f"""SELECT {RECORD_COLUMNS} FROM child WHERE conflicts <> '[]' AND merged_into IS NULL {where}
-                ORDER BY changed_at, id LIMIT :limit OFFSET :passed"""
-        ),
-        {"limit": limit, "passed": passed} | ({} if units is None else {"units": list(units)}),
+        text(f"SELECT {RECORD_COLUMNS} FROM child WHERE id = ANY(CAST(:ids AS uuid[]))"), {"ids": list(child_ids)}
     )
-    return [record_of(row) for row in rows]
+    found = {str(row.id): record_of(row) for row in rows}
+    merged = {child_id: await current(connection, child_id) for child_id, row in found.items() if row.merged_into}
+    return found | {child_id: row for child_id, row in merged.items() if row is not None}
 
 
 # OFFSET 0 keeps the planner from reading the whole table where it has no statistics yet: one look-up a child, always.
@@ -372,8 +364,17 @@ class Observation:
         return Period(self.code, self.since, self.until)
 
 
+async def observed_child(connection: AsyncConnection, record_id: str) -> str | None:
+    """The child of whom a source's observation tells; None where there is no such observation."""
+    found = await connection.execute(
+        text("SELECT child_id FROM circumstance WHERE record_id = CAST(:id AS uuid) LIMIT 1"), {"id": record_id}
+    )
+    child_id = found.scalar_one_or_none()
+    return None if child_id is None else str(child_id)
+
+
 async def put_circumstance(connection: AsyncConnection, child_id: str, seen: Observation) -> None:
-    """A circumstance, new or corrected by its source."""
+    """A circumstance, new or told anew: why it had ended before is said no more."""
     await connection.execute(
         text("DELETE FROM circumstance WHERE record_id = CAST(:record_id AS uuid) AND code <> :code"),
         {"record_id": seen.record_id, "code": seen.code},
@@ -386,7 +387,7 @@ async def put_circumstance(connection: AsyncConnection, child_id: str, seen: Obs
                        :subgroup, :evidence_kind)
                ON CONFLICT (record_id, code) DO UPDATE SET child_id = excluded.child_id, since = excluded.since,
                    until = excluded.until, evidence = excluded.evidence, subgroup = excluded.subgroup,
-                   evidence_kind = excluded.evidence_kind"""
+                   evidence_kind = excluded.evidence_kind, end_reason = NULL, ended_by = NULL"""
         ),
         {
             "record_id": seen.record_id,
@@ -452,49 +453,3 @@ async def history(connection: AsyncConnection, child_id: str, limit: int = 100) 
         {"id": child_id, "limit": limit},
     )
     return found.all()
-
-
-async def forget(connection: AsyncConnection, child_id: str) -> Sequence[str]:
-    """Erasure: everything that this database holds of who a child is, of the records merged into it too.
-
-    The empty rows of `child` stay, so that an id which others hold is never taken for an unknown one. Out: the ids of
-    all records emptied, whose keys are to be destroyed as well.
-    """
-    rows = await connection.execute(
-        text(
-            """WITH RECURSIVE one AS (
-                   SELECT id FROM child WHERE id = CAST(:id AS uuid)
-                   UNION SELECT child.id FROM child JOIN one ON child.merged_into = one.id)
-               SELECT id FROM one"""
-        ),
-        {"id": child_id},
-    )
-    ids = [str(row.id) for row in rows]
-    for table in ("revision", "photo", "finding", "child_case", "circumstance", "block", "statement", "history"):
-        await connection.execute(text(f"DELETE FROM {table} WHERE child_id = ANY(CAST(:ids AS uuid[]))"), {"ids": ids})
-    await connection.execute(
-        text("DELETE FROM pair WHERE low = ANY(CAST(:ids AS uuid[])) OR high = ANY(CAST(:ids AS uuid[]))"), {"ids": ids}
-    )
-    await connection.execute(
-        text(
-            """UPDATE child SET unit = NULL, birth_date = NULL, birth_year = NULL, name_folded = '', carers_folded = '',
-                      description = '{}', circumstances = '{}', sources = '[]', conflicts = '[]'
-               WHERE id = ANY(CAST(:ids AS uuid[]))"""
-        ),
-        {"ids": ids},
-    )
-    return ids
-
-
-async def put_identification(connection: AsyncConnection, case_id: str, child_id: str | None) -> int:
-    """Remember what a case was answered. Out: the number of the answer, from 1."""
-    row = await connection.execute(
-        text(
-            """INSERT INTO identification AS i (case_id, sequence, child_id)
-               VALUES (:case_id, 1, CAST(:child_id AS uuid))
-               ON CONFLICT (case_id) DO UPDATE SET sequence = i.sequence + 1, child_id = excluded.child_id
-               RETURNING sequence"""
-        ),
-        {"case_id": case_id, "child_id": child_id},
-    )
-    return int(row.scalar_one())

@@ -15,7 +15,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.children import Known, Statement
 from services.registry.domain.lifecycle import Life
-from services.registry.domain.matching import SURE, Match, Traits, claim_keys, traits_of
+from services.registry.domain.matching import SURE, Match
+from services.registry.domain.traits import Traits, claim_keys, traits_of, with_keys
 from services.registry.store import children as store
 from services.registry.store.children import RECORD_COLUMNS, ChildRow, record_of
 from services.registry.store.chunk_writing import Changes, Version, write
@@ -61,7 +62,7 @@ class Chunk(ManyRows):
         self._rehearsal = rehearsal
         self._places = (Tables(), _REHEARSED) if rehearsal else (Tables(),)
         self._neighbourhood = Neighbourhood(memory, self._places)
-        self._wanted: list[Traits] = []
+        self._wanted: Sequence[Traits] = []
         self._near: list[Near] = []
         self._turn = 0
         self._held: dict[str, _Held] = {}
@@ -72,9 +73,10 @@ class Chunk(ManyRows):
         self._changes = Changes()
         self._paired: set[str] = set()
 
-    async def load(self, said: Sequence[Statement]) -> None:
-        """Read what the rows will ask for, and claim what they may found."""
-        wanted = self._wanted = [traits_of(one.description, one.unit, one.as_of) for one in said]
+    async def load(self, said: Sequence[Statement], traits: Sequence[Traits] | None = None) -> None:
+        """Read what the rows will ask for, and claim what they may found. `traits`: theirs, where they are known."""
+        wanted = traits or [with_keys(traits_of(one.description, one.unit, one.as_of)) for one in said]
+        self._wanted = wanted
         if not self._rehearsal:
             # Before anything is looked up: another replica that founds one of these children now has committed then.
             claims = sorted({key for traits in wanted for key in claim_keys(traits)})
@@ -127,6 +129,10 @@ class Chunk(ManyRows):
         if record_id not in self._records:
             self._records[record_id] = await store.statement(self.connection, record_id)
         return self._records[record_id]
+
+    async def counted(self, record_id: str) -> int:
+        """The rows of a chunk come counted: what was withdrawn of them before was looked up for all at once."""
+        return 0
 
     async def candidates(self, keys: Iterable[int], leave_out: str | None = None) -> list[Candidate]:
         """As `children.candidates`, for the description of the row whose turn it is."""

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.exporting import Filter, Kind, Leaving, Mark, Usage
 from services.registry.domain.lifecycle import HIDDEN
+from services.registry.store.finding import log_children
 from shared.contracts.vocabulary import ChildDescription
 
 CHUNK = 500
@@ -192,14 +193,7 @@ async def log_readings(
     connection: AsyncConnection, export_id: str, who: str, now: datetime, ids: Sequence[str]
 ) -> None:
     """Each child of a chunk was read, and the chunk leaves now."""
-    await connection.execute(
-        text(
-            """INSERT INTO access (at, who, act, child_id, detail)
-               SELECT :now, :who, 'export', id, jsonb_build_object('export', CAST(:export AS text))
-               FROM unnest(CAST(:ids AS uuid[])) AS t(id)"""
-        ),
-        {"now": now, "who": who, "export": export_id, "ids": list(ids)},
-    )
+    await log_children(connection, now, who, "export", ids, export=export_id)
     await connection.execute(
         text("UPDATE export SET sent = sent + :more WHERE id = CAST(:id AS uuid)"), {"more": len(ids), "id": export_id}
     )

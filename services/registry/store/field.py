@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -15,6 +15,7 @@ from services.registry.store.children import RECORD_COLUMNS, ChildRow, record_of
 
 _LIVE = "merged_into IS NULL AND status = 'active'"
 _LIST = "id, person, made_at, until, kind, unit, hamlet, children, downloaded_at"
+_ANSWER = "id, list_id, person, child_id, given_at, version, outcome, detail"
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,15 +121,6 @@ async def mark_downloaded(connection: AsyncConnection, list_id: str, now: dateti
     )
 
 
-async def rows_of(connection: AsyncConnection, ids: Sequence[str]) -> list[ChildRow]:
-    """Children by id, merged ones too, in the order of the ids; those that are gone are left out."""
-    rows = await connection.execute(
-        text(f"SELECT {RECORD_COLUMNS} FROM child WHERE id = ANY(CAST(:ids AS uuid[]))"), {"ids": list(ids)}
-    )
-    found = {str(row.id): record_of(row) for row in rows}
-    return [found[child_id] for child_id in ids if child_id in found]
-
-
 async def claim(connection: AsyncConnection, given: Given, now: datetime) -> bool:
     """Take an answer, once: a second copy waits here for the first. False: it was taken before, or is another's."""
     rows = await connection.execute(
@@ -189,28 +181,6 @@ async def last_visits(connection: AsyncConnection, ids: Collection[str]) -> dict
         {"ids": list(ids)},
     )
     return {found.child_id: found for found in map(_given, rows)}
-
-
-async def log_children(
-    connection: AsyncConnection, now: datetime, who: str, act: str, child_ids: Collection[str], list_id: str
-) -> None:
-    """Log that somebody looked at many children at once."""
-    await connection.execute(
-        text(
-            """INSERT INTO access (at, who, act, child_id, detail)
-               SELECT :now, :who, :act, id, CAST(:detail AS jsonb) FROM unnest(CAST(:ids AS uuid[])) AS a(id)"""
-        ),
-        {
-            "now": now,
-            "who": who,
-            "act": act,
-            "ids": list(child_ids),
-            "detail": orjson.dumps({"list": list_id}).decode(),
-        },
-    )
-
-
-_ANSWER = "id, list_id, person, child_id, given_at, version, outcome, detail"
 
 
 def _list(row: Row[Any]) -> FieldList:

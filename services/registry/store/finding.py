@@ -16,9 +16,10 @@ import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.names import fold
 from services.registry.domain.searching import NUMBER_DIGITS, PAGE, Group, Wanted, code_of, score, steps
-from services.registry.store.children import CHILD_COLUMNS, ChildRow, child_of
+from services.registry.store.children import CHILD_COLUMNS, RECORD_COLUMNS, ChildRow, child_of, record_of
 
 # So many of the likeliest are put in order, which is what can be turned over; beyond it one has to say more.
 REACH: Final = 120
@@ -27,12 +28,15 @@ MOST: Final = 5_000
 WORDS: Final = (
     "child_words(name_folded, carers_folded, unit, birth_year, birth_date, state, circumstances, description)"
 )
+_NUMBER: Final = f"""right(description->>'number', {NUMBER_DIGITS}) = :end
+    AND right(description->>'number', length(:number)) = :number"""
 _HOUSEHOLD: Final = "regexp_replace(folded(description->>'household'), '[^a-z0-9]+', '', 'g')"
-_HIT: Final = """
-WITH hit AS MATERIALIZED (
-    SELECT id, unit, birth_year, name_folded, carers_folded FROM child
+# Each way by itself: of several in one condition the planner looks up what they have in common, and reads the rest.
+_WAY: Final = """(SELECT id, unit, birth_year, name_folded, carers_folded FROM child
     WHERE merged_into IS NULL AND status <> ALL(CAST(:hidden AS text[])) AND id <> ALL(CAST(:without AS uuid[]))
-      AND {conditions} LIMIT :most)
+      AND {conditions} LIMIT :most)"""
+_HIT: Final = """
+WITH hit AS MATERIALIZED (SELECT * FROM ({ways}) AS found LIMIT :most)
 SELECT (SELECT json_agg(json_build_array(unit, birth_year, n))
         FROM (SELECT unit, birth_year, count(*) AS n FROM hit GROUP BY unit, birth_year) AS counted) AS counts,
        ARRAY(SELECT id FROM hit ORDER BY {order} LIMIT :reach) AS ids"""
@@ -42,7 +46,7 @@ SELECT (SELECT json_agg(json_build_array(unit, birth_year, n))
 class Sight:
     """What somebody may not find: records of these statuses, and these children."""
 
-    hidden: Collection[str] = ("withdrawn", "erased", "adopted")
+    hidden: Collection[str] = HIDDEN
     without: Collection[str] = ()
 
 
@@ -69,10 +73,10 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    conditions: str
+    ways: Sequence[str]
     values: dict[str, Any]
     loose: bool = False
-    below: int = PAGE
+    below: int | None = PAGE
 
 
 def questions(wanted: Wanted) -> list[tuple[str, dict[str, Any]]]:
@@ -83,47 +87,51 @@ def questions(wanted: Wanted) -> list[tuple[str, dict[str, Any]]]:
 def _questions(wanted: Wanted) -> list[_Question]:
     found: list[_Question] = []
     if len(wanted.number) >= NUMBER_DIGITS:
-        found.append(
-            _Question(
-                f"right(description->>'number', {NUMBER_DIGITS}) = :end"
-                " AND right(description->>'number', length(:number)) = :number",
-                {"end": wanted.number[-NUMBER_DIGITS:], "number": wanted.number},
-            )
-        )
+        found.append(_Question([_NUMBER], {"end": wanted.number[-NUMBER_DIGITS:], "number": wanted.number}))
     if code_of(wanted.household):
-        found.append(_Question(f"{_HOUSEHOLD} = :household", {"household": code_of(wanted.household)}))
+        found.append(_Question([f"{_HOUSEHOLD} = :household"], {"household": code_of(wanted.household)}))
     for step in steps(wanted):
-        conditions, values = _conditions(step.groups)
-        found.append(_Question(conditions, values, step.loose, step.below))
+        values: dict[str, Any] = {"unlike": step.unlike} if step.unlike else {}
+        besides = ["name_folded <> :unlike"] if step.unlike else []
+        for at, words in enumerate(step.carers):
+            besides.append(f"string_to_array(carers_folded, ' ') && CAST(:carer{at} AS text[])")
+            values[f"carer{at}"] = sorted(words)
+        ways = [" AND ".join([*_conditions(groups, values), *besides]) for groups in step.ways]
+        found.append(_Question(ways, values, step.loose, step.below))
     return found
 
 
-def _conditions(groups: Iterable[Group]) -> tuple[str, dict[str, Any]]:
-    """Of each group one word: those that are alone together, the others one by one."""
+def _conditions(groups: Iterable[Group], values: dict[str, Any]) -> list[str]:
+    """Of each group one word: those that are alone together, the others one by one. Adds the words to `values`."""
     single = sorted(word for group in groups if len(group) == 1 for word in group)
-    several = [sorted(group) for group in groups if len(group) != 1]
-    conditions = [f"{WORDS} @> CAST(:words AS text[])"] if single else []
-    values: dict[str, Any] = {"words": single} if single else {}
-    for at, words in enumerate(several):
-        conditions.append(f"{WORDS} && CAST(:words{at} AS text[])")
-        values[f"words{at}"] = words
-    return " AND ".join(conditions), values
+    asked = [("@>", single)] if single else []
+    asked += [("&&", sorted(group)) for group in groups if len(group) != 1]
+    conditions = []
+    for operator, words in asked:
+        name = f"words{len(values)}"
+        values[name] = words
+        conditions.append(f"{WORDS} {operator} CAST(:{name} AS text[])")
+    return conditions
 
 
 def _statement(wanted: Wanted, question: _Question, sight: Sight) -> tuple[str, dict[str, Any]]:
-    conditions, order, values = [question.conditions], ["name_folded", "id"], dict(question.values)
+    # Of those who have every word as it was typed the nearest are those who have few others: that is told by length.
+    order, values = ["length(name_folded)", "name_folded", "id"], dict(question.values)
+    within = ""
     if wanted.units is not None:
-        conditions.append("unit = ANY(CAST(:units AS text[]))")
+        # The words say where already; this makes sure, and must not lead the planner to read a whole commune.
+        within = " AND unit || '' = ANY(CAST(:units AS text[]))"
         values["units"] = list(wanted.units)
-    for key, measure in (
-        ("carer", "word_similarity(:carer, carers_folded) DESC"),
-        ("name", "similarity(name_folded, :name) DESC"),
-    ):
+    measures = [("carer", "word_similarity(:carer, carers_folded) DESC")]
+    if question.loose:
+        measures.append(("name", "similarity(name_folded, :name) DESC"))
+    for key, measure in measures:
         if said := fold(getattr(wanted, key)):
             order.insert(0, measure)
             values[key] = said
     values |= {"hidden": list(sight.hidden), "without": list(sight.without), "most": MOST + 1, "reach": REACH}
-    return _HIT.format(conditions=" AND ".join(conditions), order=", ".join(order)), values
+    ways = " UNION ".join(_WAY.format(conditions=conditions + within) for conditions in question.ways)
+    return _HIT.format(ways=ways, order=", ".join(order)), values
 
 
 async def search(connection: AsyncConnection, wanted: Wanted, sight: Sight | None = None, *, after: int = 0) -> Found:
@@ -135,13 +143,16 @@ async def search(connection: AsyncConnection, wanted: Wanted, sight: Sight | Non
     found = Found()
     if not wanted.fields:
         return found
+    # A word that a quarter of all children have fits whole in memory: else each of their rows is looked at again.
+    await connection.execute(text("SELECT set_config('work_mem', '32MB', true)"))
     sight = sight or Sight()
     ranked: list[tuple[bool, float, Row[Any]]] = []
     for question in _questions(wanted):
-        if found.total >= question.below:
+        if found.total > MOST or (question.below is not None and found.total >= question.below):
             continue
         seen = Sight(sight.hidden, [*sight.without, *(str(row.id) for _, _, row in ranked)])
-        ids = await _ask(connection, *_statement(wanted, question, seen), found, loose=question.loose)
+        statement, values = _statement(wanted, question, seen)
+        ids = await _ask(connection, statement, values | {"most": MOST + 1 - found.total}, found, loose=question.loose)
         rows = await _rows(connection, ids)
         ranked += [(question.loose, -score(wanted, row.description, row.birth_year), row) for row in rows]
     # What is as it was typed comes first; the index's own order settles the rest.
@@ -192,6 +203,27 @@ async def looked_at(connection: AsyncConnection, who: str, limit: int) -> list[C
     return [child_of(row) for row in rows]
 
 
+async def contradicted(
+    connection: AsyncConnection, units: Collection[str] | None, passed: int, limit: int
+) -> list[ChildRow]:
+    """Children whose sources contradict each other, those waiting longest first; none whose record is hidden.
+
+    Args:
+        units: None for all.
+    """
+    where = "" if units is None else "AND unit = ANY(CAST(:units AS text[]))"
+    rows = await connection.execute(
+        text(
+            f"""SELECT {RECORD_COLUMNS} FROM child WHERE conflicts <> '[]' AND merged_into IS NULL
+                AND status <> ALL(CAST(:hidden AS text[])) {where}
+                ORDER BY changed_at, id LIMIT :limit OFFSET :passed"""
+        ),
+        {"limit": limit, "passed": passed, "hidden": sorted(HIDDEN)}
+        | ({} if units is None else {"units": list(units)}),
+    )
+    return [record_of(row) for row in rows]
+
+
 async def log_access(
     connection: AsyncConnection, now: datetime, who: str, act: str, child_id: str | None = None, **detail: object
 ) -> None:
@@ -202,6 +234,19 @@ async def log_access(
                VALUES (:now, :who, :act, CAST(:child_id AS uuid), CAST(:detail AS jsonb))"""
         ),
         {"now": now, "who": who, "act": act, "child_id": child_id, "detail": orjson.dumps(detail).decode()},
+    )
+
+
+async def log_children(
+    connection: AsyncConnection, now: datetime, who: str, act: str, child_ids: Collection[str], **detail: object
+) -> None:
+    """The same of many children at once, each by itself."""
+    await connection.execute(
+        text(
+            """INSERT INTO access (at, who, act, child_id, detail)
+               SELECT :now, :who, :act, id, CAST(:detail AS jsonb) FROM unnest(CAST(:ids AS uuid[])) AS t(id)"""
+        ),
+        {"now": now, "who": who, "act": act, "ids": list(child_ids), "detail": orjson.dumps(detail).decode()},
     )
 
 

@@ -11,6 +11,7 @@ import orjson
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.registry.store.chunked import chunked
 from shared.contracts.errors import Violation
 from shared.database.copying import copy_rows
 
@@ -140,6 +141,15 @@ async def old(connection: AsyncConnection, before: datetime) -> list[str]:
     return [str(row.id) for row in rows]
 
 
+async def keyless(connection: AsyncConnection, import_ids: Collection[str]) -> list[str]:
+    """Of these files those that nobody can read any more."""
+    rows = await connection.execute(
+        text("SELECT id FROM import WHERE id = ANY(CAST(:ids AS uuid[])) AND file_key IS NULL"),
+        {"ids": list(import_ids)},
+    )
+    return [str(row.id) for row in rows]
+
+
 async def change(connection: AsyncConnection, import_id: str, now: datetime, **values: Any) -> None:
     """Set some columns; JSON ones as Python values."""
     plain = {
@@ -239,7 +249,8 @@ async def forget_records(connection: AsyncConnection, import_id: str, record_ids
 
 async def others_words(connection: AsyncConnection, import_id: str, children: Sequence[str]) -> set[str]:
     """Of these children, those to whom others than this import have added something: a statement, a circumstance, a
-    look at the papers, a photograph, a case, another record that was one with it."""
+    look through the record or at the papers, a death or another end, a hold, a photograph, a case, another record that
+    was one with it; and those that go on under another's id. What somebody withdrew already is nobody's word."""
     rows = await connection.execute(
         text(
             """SELECT id FROM unnest(CAST(:children AS uuid[])) AS c(id) WHERE
@@ -248,7 +259,11 @@ async def others_words(connection: AsyncConnection, import_id: str, children: Se
                    AND r.sequence = s.sequence AND r.before IS NULL))
                OR EXISTS (SELECT 1 FROM circumstance s WHERE s.child_id = c.id AND NOT EXISTS (
                    SELECT 1 FROM import_record r WHERE r.import_id = CAST(:id AS uuid) AND r.record_id = s.record_id))
+               OR EXISTS (SELECT 1 FROM child k WHERE k.id = c.id AND k.status <> 'withdrawn'
+                          AND (k.status NOT IN ('active', 'aged-out') OR k.checked_on IS NOT NULL
+                               OR k.merged_into IS NOT NULL))
                OR EXISTS (SELECT 1 FROM verification v WHERE v.child_id = c.id)
+               OR EXISTS (SELECT 1 FROM hold h WHERE h.child_id = c.id AND h.lifted_at IS NULL)
                OR EXISTS (SELECT 1 FROM photo p WHERE p.child_id = c.id)
                OR EXISTS (SELECT 1 FROM merge m WHERE m.kept = c.id AND m.undone_at IS NULL)
                OR EXISTS (SELECT 1 FROM identification i WHERE i.child_id = c.id)"""
@@ -256,6 +271,18 @@ async def others_words(connection: AsyncConnection, import_id: str, children: Se
         {"id": import_id, "children": list(children)},
     )
     return {str(row.id) for row in rows}
+
+
+async def wordless(connection: AsyncConnection, children: Sequence[str]) -> list[str]:
+    """Those of some kept-up children of whom nobody says anything any more."""
+    rows = await connection.execute(
+        text(
+            """SELECT id FROM child c WHERE id = ANY(CAST(:children AS uuid[])) AND status = 'active'
+               AND merged_into IS NULL AND NOT EXISTS (SELECT 1 FROM statement s WHERE s.child_id = c.id)"""
+        ),
+        {"children": list(children)},
+    )
+    return [str(row.id) for row in rows]
 
 
 async def withdraw_children(connection: AsyncConnection, children: Sequence[str], now: datetime) -> Sequence[Row[Any]]:
@@ -277,7 +304,7 @@ async def withdraw_children(connection: AsyncConnection, children: Sequence[str]
         """UPDATE pair SET state = 'void', decided_at = :now, decided_by = 'import-undone' WHERE state = 'open'
            AND (low = ANY(CAST(:children AS uuid[])) OR high = ANY(CAST(:children AS uuid[])))""",
         """UPDATE child SET status = 'withdrawn', circumstances = '{}', sequence = sequence + 1, changed_at = :now
-           WHERE id = ANY(CAST(:children AS uuid[]))""",
+           WHERE id = ANY(CAST(:children AS uuid[])) AND status <> 'withdrawn'""",
     ):
         await connection.execute(text(statement), values)
     return gone.all()
@@ -312,6 +339,29 @@ async def withdrawn(connection: AsyncConnection, record_ids: Sequence[str]) -> d
     return {str(row.record_id): row.sequence for row in rows}
 
 
+@chunked
+async def counted(connection: AsyncConnection, record_id: str) -> int:
+    """How far a source's record had counted when it was withdrawn; 0 for one that never was."""
+    found = await connection.execute(
+        text("SELECT sequence FROM withdrawn_record WHERE record_id = CAST(:id AS uuid)"), {"id": record_id}
+    )
+    return found.scalar_one_or_none() or 0
+
+
+async def follow(connection: AsyncConnection, records: Sequence[str], before: str, child_id: str) -> None:
+    """People moved records from one child to another, which their sources did not: what an import remembers of having
+    said them follows, so that undoing it finds them as it left them."""
+    await connection.execute(
+        text(
+            """UPDATE import_record r SET child_id = CAST(:child_id AS uuid),
+                      sequence = CASE WHEN r.sequence = s.sequence - 1 THEN s.sequence ELSE r.sequence END
+               FROM statement s WHERE r.child_id = CAST(:before AS uuid) AND s.record_id = r.record_id
+                 AND r.record_id = ANY(CAST(:records AS uuid[]))"""
+        ),
+        {"records": list(records), "before": before, "child_id": child_id},
+    )
+
+
 async def save_mapping(
     connection: AsyncConnection, name: str, owner: str, unit: str | None, mapping: Mapping[str, Any], now: datetime
 ) -> None:
@@ -320,8 +370,8 @@ async def save_mapping(
         text(
             """INSERT INTO import_mapping (name, owner, unit, mapping, saved_at)
                VALUES (:name, :owner, :unit, CAST(:mapping AS json), :now)
-               ON CONFLICT (name) DO UPDATE SET mapping = excluded.mapping, saved_at = excluded.saved_at
-               WHERE import_mapping.owner = excluded.owner"""
+               ON CONFLICT (owner, name) DO UPDATE
+               SET unit = excluded.unit, mapping = excluded.mapping, saved_at = excluded.saved_at"""
         ),
         {"name": name, "owner": owner, "unit": unit, "mapping": orjson.dumps(mapping).decode(), "now": now},
     )

@@ -13,8 +13,8 @@ from typing import Any, Literal
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.registry.domain.lifecycle import Life
-from services.registry.store.children import CHILD_COLUMNS, ChildRow, child_of
+from services.registry.domain.lifecycle import HIDDEN, Life
+from services.registry.store.children import CHILD_COLUMNS, ONE_CHILD, ChildRow, child_of
 from services.registry.store.chunked import chunked
 from shared.messaging.outbox import new_id
 
@@ -22,12 +22,13 @@ WorkList = Literal["due", "arrived", "collected", "conflicts", "growing-up", "cl
 # Beside `state` and `status`, which a child's own columns have too.
 STANDING_COLUMNS = "checked_on, verified_on, due_on, ages_out_on, verified_by, arrived_on, arrived_from"
 _LIVE = "merged_into IS NULL AND status = 'active'"
+_HIDDEN = ", ".join(f"'{status}'" for status in sorted(HIDDEN))
 # One condition a list, each met by an index that begins with the commune.
 _LISTS: dict[WorkList, tuple[str, str]] = {
     "due": (f"{_LIVE} AND state = 'due'", "due_on, id"),
     "arrived": ("merged_into IS NULL AND arrived_on IS NOT NULL", "arrived_on, id"),
     "collected": (f"{_LIVE} AND state IN ('collected', 'checked')", "state, id"),
-    "conflicts": ("merged_into IS NULL AND conflicts <> '[]'", "id"),
+    "conflicts": (f"merged_into IS NULL AND conflicts <> '[]' AND status NOT IN ({_HIDDEN})", "id"),
     "growing-up": (f"{_LIVE} AND ages_out_on >= :today AND ages_out_on < :until", "ages_out_on, id"),
     "closed": (
         "merged_into IS NULL AND status IN ('deceased', 'moved-away', 'withdrawn', 'aged-out')",
@@ -249,24 +250,12 @@ async def listed(
     condition, order = _LISTS[name]
     rows = await connection.execute(
         text(
-            f"""SELECT {CHILD_COLUMNS}, checked_on, verified_on, due_on, ages_out_on, verified_by, arrived_on,
-                       arrived_from
-                FROM child WHERE {_in(units)} AND {condition} ORDER BY {order} LIMIT :limit OFFSET :after"""
+            f"""SELECT {CHILD_COLUMNS}, {STANDING_COLUMNS} FROM child WHERE {_in(units)} AND {condition}
+                ORDER BY {order} LIMIT :limit OFFSET :after"""
         ),
         {**_values(units, today, until), "limit": limit, "after": after},
     )
-    return [
-        (
-            child_of(row),
-            Standing(
-                Life(row.state, row.status, row.checked_on, row.verified_on, row.due_on, row.ages_out_on),
-                row.verified_by,
-                row.arrived_on,
-                row.arrived_from,
-            ),
-        )
-        for row in rows
-    ]
+    return [(child_of(row), standing_of(row)) for row in rows]
 
 
 def _in(units: Collection[str] | None) -> str:
@@ -279,14 +268,10 @@ def _values(units: Collection[str] | None, today: date, until: date) -> dict[str
 
 # Holds, cases, erasure
 
-_ONE = """WITH RECURSIVE one AS (
-              SELECT id FROM child WHERE id = CAST(:id AS uuid)
-              UNION SELECT child.id FROM child JOIN one ON child.merged_into = one.id)"""
-
 
 async def ids_of(connection: AsyncConnection, child_id: str) -> list[str]:
     """A child's id and those that were merged into it."""
-    rows = await connection.execute(text(f"{_ONE} SELECT id FROM one"), {"id": child_id})
+    rows = await connection.execute(text(f"{ONE_CHILD} SELECT id FROM one"), {"id": child_id})
     return [str(row.id) for row in rows]
 
 
@@ -294,7 +279,7 @@ async def cases_since(connection: AsyncConnection, child_id: str, since: date) -
     """How many of a child's cases are open, and how many were closed on a day or later."""
     rows = await connection.execute(
         text(
-            f"""{_ONE} SELECT count(*) FILTER (WHERE status = 'open') AS open,
+            f"""{ONE_CHILD} SELECT count(*) FILTER (WHERE status = 'open') AS open,
                               count(*) FILTER (WHERE status <> 'open' AND changed_on >= :since) AS closed
                 FROM child_case JOIN one ON one.id = child_case.child_id"""
         ),
@@ -308,7 +293,7 @@ async def holds(connection: AsyncConnection, child_id: str) -> Sequence[Row[Any]
     """Rows (id, reason, note, at, by): what forbids for the time being to erase a child."""
     rows = await connection.execute(
         text(
-            f"""{_ONE} SELECT hold.id, reason, note, at, by FROM hold JOIN one ON one.id = hold.child_id
+            f"""{ONE_CHILD} SELECT hold.id, reason, note, at, by FROM hold JOIN one ON one.id = hold.child_id
                 WHERE lifted_at IS NULL ORDER BY at"""
         ),
         {"id": child_id},
@@ -338,42 +323,19 @@ async def lift_hold(connection: AsyncConnection, child_id: str, hold_id: str, no
     )
 
 
-async def forget(
-    connection: AsyncConnection, child_ids: Sequence[str], tokens: Sequence[bytes], now: datetime, ground: str, by: str
-) -> None:
-    """Erasure: what these tables hold of children. What stays says that it was done, on what ground, by whom."""
-    values = {"ids": list(child_ids), "tokens": list(tokens), "now": now, "ground": ground, "by": by}
-    for statement in _FORGET:
-        await connection.execute(text(statement), values)
-
-
-_FORGET = (
-    "DELETE FROM finding WHERE child_id = ANY(CAST(:ids AS uuid[]))",
-    "DELETE FROM verification WHERE child_id = ANY(CAST(:ids AS uuid[]))",
-    """UPDATE sample_child SET answers = NULL, compared = NULL, open = 0
-       WHERE child_id = ANY(CAST(:ids AS uuid[]))""",
-    "DELETE FROM hold WHERE child_id = ANY(CAST(:ids AS uuid[]))",
-    "DELETE FROM field_answer WHERE child_id = ANY(CAST(:ids AS uuid[]))",
-    """DELETE FROM adoption_reading WHERE adoption_id IN (
-           SELECT id FROM adoption WHERE old_token = ANY(CAST(:tokens AS bytea[]))
-           OR new_token = ANY(CAST(:tokens AS bytea[])))""",
-    """DELETE FROM adoption WHERE old_token = ANY(CAST(:tokens AS bytea[]))
-       OR new_token = ANY(CAST(:tokens AS bytea[]))""",
-    """UPDATE child SET status = 'erased', state = 'collected', checked_on = NULL, verified_on = NULL,
-              verified_by = NULL, due_on = NULL, arrived_on = NULL, arrived_from = NULL, state_at = :now,
-              changed_at = :now, sequence = sequence + 1
-       WHERE id = ANY(CAST(:ids AS uuid[]))""",
-    """INSERT INTO erasure (child_id, ground, at, by) SELECT id, :ground, :now, :by
-       FROM unnest(CAST(:ids AS uuid[])) AS e(id) ON CONFLICT DO NOTHING""",
-)
-
-
 async def withdraw_statements(connection: AsyncConnection, child_id: str) -> list[tuple[str, int]]:
     """The records of a child's sources count no more, or again. Out: each with the number of the event that says so."""
     rows = await connection.execute(
         text(
-            """UPDATE statement SET sequence = sequence + 1 WHERE child_id = CAST(:id AS uuid)
-               RETURNING record_id, sequence"""
+            """WITH said AS (
+                   UPDATE statement SET sequence = sequence + 1 WHERE child_id = CAST(:id AS uuid)
+                   RETURNING record_id, sequence),
+               kept AS (
+                   -- Nothing that its source said: undoing an import finds the record as the import left it.
+                   UPDATE import_record r SET sequence = said.sequence FROM said
+                   WHERE r.child_id = CAST(:id AS uuid) AND r.record_id = said.record_id
+                     AND r.sequence = said.sequence - 1)
+               SELECT record_id, sequence FROM said"""
         ),
         {"id": child_id},
     )

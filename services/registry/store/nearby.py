@@ -13,7 +13,8 @@ from typing import Any, cast
 import asyncpg
 from sqlalchemy import Row
 
-from services.registry.domain.matching import POSSIBLE, Traits, compare, search_keys
+from services.registry.domain.matching import POSSIBLE, compare, may_be
+from services.registry.domain.traits import Traits, search_keys
 from services.registry.store.children import CHILD_COLUMNS, COMPARED, PER_KEY, child_of
 from shared.contracts.vocabulary import RecordStatus
 
@@ -150,8 +151,8 @@ def most_telling(hits: Iterable[Sequence[str]], leave_out: str | None) -> Collec
 def _likely(wanted: Traits, ids: Iterable[str], known: Mapping[str, Candidate]) -> dict[str, tuple[Candidate, float]]:
     found: dict[str, tuple[Candidate, float]] = {}
     for child_id in ids:
-        probability = compare(wanted, known[child_id].traits).probability
-        if probability >= POSSIBLE:
+        traits = known[child_id].traits
+        if may_be(wanted, traits) and (probability := compare(wanted, traits).probability) >= POSSIBLE:
             found[child_id] = (known[child_id], probability)
     return found
 

@@ -10,8 +10,10 @@ from typing import Any
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.matching import Match
 from services.registry.store.chunked import chunked
+from shared.contracts.vocabulary import RecordStatus
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Merge:
     at: datetime
     by: str
     undone_at: datetime | None
+    # How the record that goes on stood before.
+    kept_status: RecordStatus = "active"
 
 
 _PUT_PAIR = """
@@ -59,6 +63,7 @@ SELECT a.id, b.id, :probability, CAST(:reasons AS text[]), :now, a.unit, b.unit
 FROM child a, child b
 WHERE a.id = least(CAST(:one AS uuid), CAST(:other AS uuid))
   AND b.id = greatest(CAST(:one AS uuid), CAST(:other AS uuid))
+  AND a.status NOT IN ('adopted', 'withdrawn', 'erased') AND b.status NOT IN ('adopted', 'withdrawn', 'erased')
 ON CONFLICT (low, high) DO UPDATE SET probability = excluded.probability, reasons = excluded.reasons,
     low_unit = excluded.low_unit, high_unit = excluded.high_unit, state = 'open', decided_at = NULL, decided_by = NULL
 WHERE pair.state IN ('open', 'void')
@@ -70,7 +75,7 @@ WHERE pair.state IN ('open', 'void')
 @chunked
 async def put_pairs(connection: AsyncConnection, child_id: str, matches: Sequence[Match], now: datetime) -> None:
     """Queue pairs for a person. One that was decided stays decided, unless what is known now speaks for one child in
-    another way than when it was.
+    another way than when it was. Of a record that nobody finds by looking for the child, nobody is asked.
     """
     if not matches:
         return
@@ -93,26 +98,35 @@ def _pair(row: Row[Any]) -> Pair:
     return Pair(row.id, str(row.low), str(row.high), row.probability, tuple(row.reasons), row.state)
 
 
+# A pass may queue a pair after one of the two was closed to the eye: what is shown is looked at when it is shown.
+_SHOWN = """state = 'open' AND NOT (ARRAY[low, high] && CAST(:without AS uuid[])) AND NOT EXISTS (
+    SELECT 1 FROM child c WHERE c.id = ANY(ARRAY[pair.low, pair.high]) AND c.status = ANY(CAST(:hidden AS text[])))"""
 # One walk along an index a commune and side, each no longer than the page: a queue that grows costs nothing more.
-_OPEN_OF_UNITS = """
+_OPEN_OF_UNITS = f"""
 SELECT DISTINCT p.* FROM unnest(CAST(:units AS text[])) AS u(unit) CROSS JOIN LATERAL (
-    (SELECT * FROM pair WHERE low_unit = u.unit AND state = 'open' ORDER BY probability DESC, id LIMIT :reach)
+    (SELECT * FROM pair WHERE low_unit = u.unit AND {_SHOWN} ORDER BY probability DESC, id LIMIT :reach)
     UNION ALL
-    (SELECT * FROM pair WHERE high_unit = u.unit AND state = 'open' ORDER BY probability DESC, id LIMIT :reach)) AS p
+    (SELECT * FROM pair WHERE high_unit = u.unit AND {_SHOWN} ORDER BY probability DESC, id LIMIT :reach)) AS p
 ORDER BY p.probability DESC, p.id LIMIT :limit OFFSET :after
 """
-_OPEN = "SELECT * FROM pair WHERE state = 'open' ORDER BY probability DESC, id LIMIT :limit OFFSET :after"
+_OPEN = f"SELECT * FROM pair WHERE {_SHOWN} ORDER BY probability DESC, id LIMIT :limit OFFSET :after"
 
 
 async def open_pairs(
-    connection: AsyncConnection, units: Collection[str] | None, limit: int = 20, after: int = 0
+    connection: AsyncConnection,
+    units: Collection[str] | None,
+    limit: int = 20,
+    after: int = 0,
+    *,
+    without: Collection[str] = (),
 ) -> list[Pair]:
-    """Pairs that wait for a person, the likeliest first.
+    """Pairs that wait for a person, the likeliest first; none with a record that is hidden.
 
     Args:
         units: only where one of the two lives in them; None: everywhere. after: how many to pass over.
+        without: children whose record whoever asks must not see.
     """
-    values = {"limit": limit, "after": after}
+    values = {"limit": limit, "after": after, "without": list(without), "hidden": sorted(HIDDEN)}
     if units is None:
         rows = await connection.execute(text(_OPEN), values)
     else:
@@ -175,6 +189,17 @@ async def unite(connection: AsyncConnection, gone: str, kept: str, now: datetime
     return records
 
 
+async def protect_like(connection: AsyncConnection, child_id: str, other: str) -> None:
+    """What protects one record's identity protects from now the record that its sources have gone to, too."""
+    await connection.execute(
+        text(
+            """UPDATE child SET protected = true FROM child other WHERE child.id = CAST(:id AS uuid)
+               AND other.id = CAST(:other AS uuid) AND other.protected AND NOT child.protected"""
+        ),
+        {"id": child_id, "other": other},
+    )
+
+
 async def point(connection: AsyncConnection, gone: str, to: str, now: datetime) -> None:
     """From now the id `gone` stands for `to`."""
     await connection.execute(
@@ -201,9 +226,9 @@ async def put_merge(connection: AsyncConnection, merge: Merge) -> None:
     """Remember a merge, so that it can be undone."""
     await connection.execute(
         text(
-            """INSERT INTO merge (id, kept, gone, records, pair_id, at, by)
+            """INSERT INTO merge (id, kept, gone, records, pair_id, at, by, kept_status)
                VALUES (CAST(:id AS uuid), CAST(:kept AS uuid), CAST(:gone AS uuid), CAST(:records AS uuid[]),
-                       :pair_id, :at, :by)"""
+                       :pair_id, :at, :by, :kept_status)"""
         ),
         {
             "id": merge.id,
@@ -213,13 +238,16 @@ async def put_merge(connection: AsyncConnection, merge: Merge) -> None:
             "pair_id": merge.pair_id,
             "at": merge.at,
             "by": merge.by,
+            "kept_status": merge.kept_status,
         },
     )
 
 
 def _merge(row: Row[Any]) -> Merge:
     records = tuple(str(record) for record in row.records)
-    return Merge(str(row.id), str(row.kept), str(row.gone), records, row.pair_id, row.at, row.by, row.undone_at)
+    return Merge(
+        str(row.id), str(row.kept), str(row.gone), records, row.pair_id, row.at, row.by, row.undone_at, row.kept_status
+    )
 
 
 async def merge(connection: AsyncConnection, merge_id: str) -> Merge | None:
@@ -325,14 +353,3 @@ async def mark_split_undone(connection: AsyncConnection, split_id: str, now: dat
         text("UPDATE split SET undone_at = :now, undone_by = :by WHERE id = CAST(:id AS uuid)"),
         {"now": now, "by": by, "id": split_id},
     )
-
-
-async def cases_of(connection: AsyncConnection, children: Sequence[str]) -> list[tuple[str, str]]:
-    """Cases that were answered by one of the children, each with which."""
-    rows = await connection.execute(
-        text(
-            "SELECT case_id, child_id FROM identification WHERE child_id = ANY(CAST(:ids AS uuid[])) ORDER BY case_id"
-        ),
-        {"ids": list(children)},
-    )
-    return [(row.case_id, str(row.child_id)) for row in rows]

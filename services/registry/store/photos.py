@@ -8,6 +8,8 @@ from datetime import date, datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.registry.store.children import ONE_CHILD
+
 
 @dataclass(frozen=True, slots=True)
 class Photo:
@@ -36,11 +38,8 @@ async def put(connection: AsyncConnection, photo: Photo) -> None:
     )
 
 
-_OF_CHILD = """
-WITH RECURSIVE one AS (
-    SELECT CAST(:id AS uuid) AS id
-    UNION SELECT child.id FROM child JOIN one ON child.merged_into = one.id)
-SELECT {columns} FROM one JOIN photo ON photo.child_id = one.id ORDER BY added_at DESC LIMIT 1"""
+_OF_CHILD = f"""{ONE_CHILD}
+SELECT {{columns}} FROM one JOIN photo ON photo.child_id = one.id ORDER BY added_at DESC LIMIT 1"""
 
 
 async def find(connection: AsyncConnection, child_id: str) -> Photo | None:
@@ -59,11 +58,5 @@ async def added_at(connection: AsyncConnection, child_id: str) -> datetime | Non
 async def drop(connection: AsyncConnection, child_id: str) -> None:
     """Take all of a child's photographs away."""
     await connection.execute(
-        text(
-            """WITH RECURSIVE one AS (
-                   SELECT CAST(:id AS uuid) AS id
-                   UNION SELECT child.id FROM child JOIN one ON child.merged_into = one.id)
-               DELETE FROM photo USING one WHERE photo.child_id = one.id"""
-        ),
-        {"id": child_id},
+        text(f"{ONE_CHILD} DELETE FROM photo USING one WHERE photo.child_id = one.id"), {"id": child_id}
     )

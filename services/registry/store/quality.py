@@ -18,7 +18,7 @@ from services.registry.domain.names import fold
 from services.registry.domain.quality import Facts, Judged
 from services.registry.store.children import CHILD_COLUMNS, ChildRow, child_of
 from shared.contracts.vocabulary import ChildDescription
-from shared.reference.calendar import LOCAL
+from shared.reference.calendar import local_day
 
 _LIVE = "merged_into IS NULL AND status = 'active'"
 
@@ -39,7 +39,7 @@ class Assessed:
         said_on = {name: date.fromisoformat(source["as_of"]) for source in row.sources for name in source["fields"]}
         return Facts(
             description=ChildDescription.model_validate(row.description),
-            recorded_on=row.registered_at.astimezone(LOCAL).date(),
+            recorded_on=local_day(row.registered_at),
             told_on=row.confirmed_on,
             unit=row.unit,
             birth_year=row.birth_year,

@@ -45,10 +45,10 @@ async def of_child(connection: AsyncConnection, child_id: str, limit: int = 200)
 
 
 async def following(connection: AsyncConnection, child_id: str, moment: datetime) -> Revision | None:
-    """The first change after a moment: what was known then is what it has as `before`. None: nothing changed since."""
+    """The first change at a moment or later: what was known until then is its `before`. None: nothing changed since."""
     rows = await connection.execute(
         text(
-            f"""SELECT {_COLUMNS} FROM revision WHERE child_id = CAST(:id AS uuid) AND at > :moment
+            f"""SELECT {_COLUMNS} FROM revision WHERE child_id = CAST(:id AS uuid) AND at >= :moment
                 ORDER BY at, number LIMIT 1"""
         ),
         {"id": child_id, "moment": moment},
@@ -65,5 +65,7 @@ def _revision(row: Row[Any]) -> Revision:
         confirmed_on=row.confirmed_on,
         circumstances=tuple(row.circumstances),
         sources=sources_of(row.sources),
+        state=row.state,
+        status=row.status,
     )
-    return Revision(row.number, row.at, row.actor, row.cause, row.reason, known, row.status, row.state)
+    return Revision(row.number, row.at, row.actor, row.cause, row.reason, known)

@@ -20,6 +20,11 @@ class Kept:
     sealed: SealedBox
 
 
+def kid(search_id: str) -> str:
+    """The name of the key under which a search is sealed."""
+    return f"saved-search/{search_id}"
+
+
 async def put(
     connection: AsyncConnection, search_id: str, person: str, wrapped: bytes, box: SealedBox, now: datetime
 ) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.store.children import CHILD_COLUMNS, ChildRow, child_of
 from shared.database import Database
+from shared.database.copying import copy_rows
 
 State = Literal["asked", "blocking", "judging", "done", "failed"]
 # Held by whoever sweeps, over its own connection: it is let go when that process dies, however it dies.
@@ -107,13 +108,8 @@ async def everybody(connection: AsyncConnection) -> AsyncIterator[Sequence[Child
 
 async def put_proposals(connection: AsyncConnection, first: int, pairs: Sequence[tuple[str, str]]) -> None:
     """Remember pairs to be judged, numbered from `first`."""
-    raw = await connection.get_raw_connection()
-    driver: Any = raw.driver_connection
-    await driver.copy_records_to_table(
-        "proposal",
-        records=[(first + at, low, high) for at, (low, high) in enumerate(pairs)],
-        columns=["number", "low", "high"],
-    )
+    rows = [(first + at, low, high) for at, (low, high) in enumerate(pairs)]
+    await copy_rows(connection, "proposal", ("number", "low", "high"), rows)
 
 
 async def forget_proposals(connection: AsyncConnection) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from aiokafka.errors import KafkaError
@@ -10,6 +11,7 @@ from fastapi.responses import JSONResponse, Response
 
 from services.stats.progress import Progress, as_json
 from services.stats.rebuild import Rebuild
+from services.stats.releasing import sees_all
 from services.stats.store.figures import MEASURES, Slice, ask, expected_figures
 from services.stats.store.quality import quality_of
 from services.stats.upkeep import Upkeep
@@ -17,26 +19,38 @@ from shared.contracts.errors import Violation
 from shared.database import Database
 from shared.identity import ALL_UNITS, NotAllowedError, Operator, Permission, Principal, SignedIn
 from shared.messaging.router import Clock
+from shared.reference.disclosure import Disclosure
 from shared.web.i18n import ZONE
 
 _OWN_QUERY = {"measure", "by", "lang"}
 
 
 async def reader(principal: SignedIn) -> Principal:
-    """FastAPI dependency: whoever may see figures; operators too, since figures name nobody. Raises NotAllowedError."""
+    """FastAPI dependency: whoever may see figures, if only those released. Raises NotAllowedError."""
     if not (principal.may(Permission.SEE_STATISTICS) or principal.may(Permission.OPERATE)):
         raise NotAllowedError("The role does not see statistics")
     return principal
 
 
-async def province_reader(principal: Annotated[Principal, Depends(reader)]) -> Principal:
-    """FastAPI dependency: whoever may see the whole province's figures. Raises NotAllowedError."""
+async def live_reader(principal: Annotated[Principal, Depends(reader)]) -> Principal:
+    """FastAPI dependency: whoever may see figures as they are at this moment. Raises NotAllowedError.
+
+    Two looks at a live figure differ by one case: who may not open cases has what `releasing` releases.
+    """
+    if not sees_all(principal, Disclosure.load().on(datetime.now(UTC))):
+        raise NotAllowedError("The role has released figures only")
+    return principal
+
+
+async def province_reader(principal: Annotated[Principal, Depends(live_reader)]) -> Principal:
+    """FastAPI dependency: whoever may see the whole province's figures as they are. Raises NotAllowedError."""
     if principal.units != ALL_UNITS:
         raise NotAllowedError("Only the whole province has these figures")
     return principal
 
 
 Reader = Annotated[Principal, Depends(reader)]
+LiveReader = Annotated[Principal, Depends(live_reader)]
 ProvinceReader = Annotated[Principal, Depends(province_reader)]
 
 
@@ -47,7 +61,7 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
     @router.get("/api/figures")
     async def figures(
         request: Request,
-        principal: Reader,
+        principal: LiveReader,
         measure: str,
         by: Annotated[list[str] | None, Query()] = None,
     ) -> dict[str, Any]:
@@ -79,7 +93,7 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
         return {measure: list(columns) for measure, (_, columns) in MEASURES.items()}
 
     @router.get("/api/quality")
-    async def quality(principal: Reader, unit: str | None = None) -> dict[str, Any]:
+    async def quality(principal: LiveReader, unit: str | None = None) -> dict[str, Any]:
         """How good the records of children behind the figures are; empty where that was never measured."""
         units = None if principal.units == ALL_UNITS else frozenset(principal.units)
         if unit is not None:
@@ -111,6 +125,11 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
             return {}
         return {"checked_at": known[0].isoformat(), "agree": not any(known[1].values()), "differing": known[1]}
 
+    _rebuild_routes(router, rebuild)
+    return router
+
+
+def _rebuild_routes(router: APIRouter, rebuild: Rebuild) -> None:
     @router.post("/ops/rebuild")
     async def start_rebuild(_operator: Operator) -> dict[str, Any]:
         """Begin counting everything anew beside the live figures; the state of the one that runs where one does."""
@@ -120,5 +139,3 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
     async def rebuild_state(_operator: Operator) -> dict[str, Any]:
         """How far the rebuild is, or what the last one found."""
         return await rebuild.state()
-
-    return router

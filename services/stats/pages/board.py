@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from urllib.parse import urlencode
 
@@ -10,10 +11,12 @@ import altair as alt
 from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
-from services.stats.api.figures import Reader
+from services.stats.api.figures import LiveReader, Reader
+from services.stats.releasing import sees_all
 from services.stats.watching import Board, BoardFigures, View, view_of
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.identity import Permission, Principal
+from shared.reference.disclosure import Disclosure
 from shared.reference.terms import Terms
 from shared.web.charts import Chart, chart, sparkline
 from shared.web.i18n import format_number
@@ -54,7 +57,9 @@ class BoardPages:
         sex: Filter = "",
         age: Filter = "",
     ) -> Response:
-        """The board."""
+        """The board; to whoever has released figures only, where those are."""
+        if not sees_all(principal, Disclosure.load().on(datetime.now(UTC))):
+            return self._pages.render(request, "stats/released.html")
         view = self._view(request, principal, unit, kind, sex, age)
         figures = await self._board.figures(view)
         quality = await self._board.quality(view)
@@ -81,7 +86,7 @@ class BoardPages:
     async def live(
         self,
         request: Request,
-        principal: Reader,
+        principal: LiveReader,
         unit: Filter = "",
         kind: Filter = "",
         sex: Filter = "",

@@ -37,7 +37,7 @@ from shared.contracts.cases import (
     TeamRequested,
 )
 from shared.contracts.envelope import Envelope
-from shared.contracts.registry import ChildRegistered
+from shared.contracts.registry import ChildRegistered, QualityMeasured, VerificationDigest
 from shared.identity import ALL_UNITS, Principal, Role
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -72,6 +72,18 @@ BOX = SealedBox(sealed="A256GCM", kid="child/1", text="c2VhbGVk")
 def happening(data: Contract) -> domain.Happening:
     event = Envelope("e1", "/services/cases", data.TYPE, "s1", NOW, b"{}")
     return domain.happening_of(event, data, "m1")
+
+
+@pytest.mark.parametrize("due", [0, 7])
+def test_how_many_records_are_due_is_no_moment(due: int) -> None:
+    day = {"unit": "05443", "on": "2026-11-25", "due": due}
+    for data in (
+        VerificationDigest.model_validate({**day, "newly_due": due}),
+        QualityMeasured.model_validate({**day, "children": 9, "verified": 1, "score": 80.5}),
+    ):
+        told = happening(data)
+        assert told.due is None
+        assert b'"due"' not in domain.payload_of(told, "Phú Lương", "https://vongtay.example")
 
 
 def missed() -> DeadlineMissed:
@@ -379,5 +391,8 @@ def test_people_subscribe_to_what_their_pages_show_them() -> None:
     assert may(Role.SECTOR, "cases.task.requested", sector="health")
     assert not may(Role.SECTOR, "cases.case.opened", sector="health")
     assert not may(Role.STATISTICIAN, "registry.child.registered")
-    assert may(Role.STATISTICIAN, "stats.indicator.changed")
+    assert may(Role.STATISTICIAN, "stats.period.closed")
+    assert may(Role.COORDINATOR, "stats.indicator.changed")
+    for role in (Role.STATISTICIAN, Role.PARTNER, Role.OPERATOR):
+        assert not may(role, "stats.indicator.changed"), role
     assert may(Role.PARTNER, "cases.case.opened", org="o")

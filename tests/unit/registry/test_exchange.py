@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 
 from services.registry.domain.exporting import Leaving
 from services.registry.exchange.dhis2 import entity_of, read_entity, uid_of
+from services.registry.exchange.fhir.bundles import read_bundle
 from services.registry.exchange.fhir.patients import patient_of
 from services.registry.exchange.fhir.reading import read_patient
+from shared.contracts.errors import Rejected
 from shared.contracts.vocabulary import ChildDescription, Person, Stay
 from shared.reference.exchange import Dhis2Words, Exchange
 from shared.reference.registry_fields import RegistryFields
@@ -215,3 +217,12 @@ def test_identifiers_for_dhis2_have_its_form_and_stay_the_same(child_id: object)
     assert uid.isascii()
     assert uid.isalnum()
     assert uid == uid_of(str(child_id))
+
+
+@pytest.mark.parametrize("wrong", [[], {}, [[]], None, 7])
+def test_a_bundle_of_another_make_is_refused_by_its_field(wrong: Any) -> None:
+    entry = {"resource": {}, "request": {"method": wrong}}
+    for bundle in ({"type": wrong, "entry": [{}]}, {"type": "batch", "entry": [entry]}):
+        with pytest.raises(Rejected) as refused:
+            read_bundle({"resourceType": "Bundle", **bundle}, 10)
+        assert refused.value.violations[0].field.startswith("Bundle.")

@@ -14,7 +14,7 @@ from services.registry.domain import lifecycle
 from services.registry.domain.lifecycle import Life, add_months, ages_out_on, due_on
 from services.registry.domain.sampling import agreement, alike, compared, draw, sample_size
 from shared.contracts.errors import Rejected
-from shared.contracts.vocabulary import ChildDescription, Person, age_on
+from shared.contracts.vocabulary import ChildDescription, Person, RecordStatus, age_on
 from shared.identity import Role
 from shared.reference.keeping import Keeping
 
@@ -225,3 +225,35 @@ def test_every_role_that_the_data_names_is_one() -> None:
         assert {name for names in acts.roles.values() for name in names} <= roles
     for adoption in RULES.adoption:
         assert set(adoption.link_roles) <= roles
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "rule"),
+    [
+        ("active", "active", None),
+        ("active", "aged-out", None),
+        ("aged-out", "active", None),
+        ("aged-out", "aged-out", None),
+        ("deceased", "deceased", None),
+        ("moved-away", "moved-away", None),
+        ("deceased", "active", "one-is-deceased"),
+        ("aged-out", "deceased", "one-is-deceased"),
+        ("moved-away", "deceased", "one-is-deceased"),
+        ("active", "moved-away", "one-is-moved-away"),
+        ("moved-away", "aged-out", "one-is-moved-away"),
+        ("withdrawn", "active", "is-withdrawn"),
+        ("withdrawn", "withdrawn", "is-withdrawn"),
+        ("deceased", "adopted", "is-adopted"),
+        ("active", "erased", "is-erased"),
+    ],
+)
+def test_two_records_are_one_child_s_only_where_both_say_the_same_of_its_life(
+    one: RecordStatus, other: RecordStatus, rule: str | None
+) -> None:
+    kept, gone = Life(status=one), Life(status=other)
+    if rule is None:
+        assert lifecycle.unite(kept, gone) == kept
+        return
+    with pytest.raises(Rejected) as refused:
+        lifecycle.unite(kept, gone)
+    assert refused.value.violations[0].rule == rule

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.registry.domain.quality import NEVER, Facts, Judged, judge
+from services.registry.inspector import CommuneBoard
 from shared.contracts.vocabulary import ChildDescription
 from shared.reference.files import ReferenceDataError, lay_over, read_yaml
 from shared.reference.quality import KINDS, Quality
@@ -217,3 +218,12 @@ def test_a_doubt_is_said_only_of_many_children_and_beyond_its_bound() -> None:
     assert few.holds(0.01, 4_000)
     assert not few.holds(0.01, 50)
     assert not few.holds(0.06, 4_000)
+
+
+def test_a_board_reckons_with_the_points_in_force_on_its_day(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = read_yaml("quality.yaml")
+    today = document["points"][0]
+    quality = Quality({**document, "points": [today, {**today, "effective_from": date(2100, 1, 1), "serious": 99}]})
+    monkeypatch.setattr(Quality, "load", lambda: quality)
+    boards = [CommuneBoard("05443", None, (), (), (), day) for day in (date(2026, 11, 24), date(2100, 1, 1))]
+    assert [board.points.serious for board in boards] == [today["serious"], 99]

@@ -85,7 +85,7 @@ async def figures(visitor: Visitor, query: str) -> dict[str, Any]:
 
 
 async def test_any_measure_is_broken_down_by_any_of_its_dimensions(visitor: Visitor, counted: Counting) -> None:
-    await visitor.enter("tuan.statistician")
+    await visitor.enter("ha.coordinator")
     by_unit = await figures(visitor, "measure=concerns&by=unit&by=danger_now")
     assert by_unit["total"] == 3
     assert {(row["unit"], row["danger_now"]): row["n"] for row in by_unit["rows"]} == {
@@ -105,7 +105,7 @@ async def test_any_measure_is_broken_down_by_any_of_its_dimensions(visitor: Visi
 async def test_a_child_in_two_circumstances_is_in_both_rows_and_once_in_the_total(
     visitor: Visitor, counted: Counting
 ) -> None:
-    await visitor.enter("tuan.statistician")
+    await visitor.enter("ha.coordinator")
     answer = await figures(visitor, "measure=children&by=circumstance")
     assert answer["rows"] == [{"circumstance": "01", "n": 1}, {"circumstance": "04", "n": 1}]
     assert answer["total"] == 1
@@ -122,8 +122,23 @@ async def test_a_worker_gets_the_own_communes_figures_only(visitor: Visitor, cou
     assert Units.load().name("05455") not in page.text
 
 
+@pytest.mark.parametrize("person", ["tuan.statistician", "duc.health", "son.operator"])
+async def test_who_may_not_see_cases_sees_no_figure_change_from_one_to_the_next(
+    visitor: Visitor, counted: Counting, person: str
+) -> None:
+    """Live figures are of those who may open the cases behind them: each change of one is one child."""
+    await visitor.enter(person)
+    for path in ("figures?measure=concerns", "figures?measure=cases&by=unit", "quality", "expect"):
+        assert (await visitor.ask(f"/stats/api/{path}", headers={"accept": "application/json"})).status == 403
+    assert (await visitor.ask("/stats/live")).status == 403
+    page = await visitor.ask("/stats/")
+    assert page.status == 200
+    assert "đã công bố" in page.text
+    assert not tile_values(page.text)
+
+
 async def test_a_measure_or_dimension_that_there_is_not_is_refused_by_name(visitor: Visitor, counted: Counting) -> None:
-    await visitor.enter("tuan.statistician")
+    await visitor.enter("ha.coordinator")
     for query, rule in (("measure=names", "measure-unknown"), ("measure=cases&by=name", "by-unknown")):
         answer = await visitor.ask(f"/stats/api/figures?{query}", headers={"accept": "application/json"})
         assert answer.status == 422
@@ -133,7 +148,7 @@ async def test_a_measure_or_dimension_that_there_is_not_is_refused_by_name(visit
 
 
 async def test_expected_figures_have_the_shape_of_a_truth_file(visitor: Visitor, counted: Counting) -> None:
-    await visitor.enter("tuan.statistician")
+    await visitor.enter("ha.coordinator")
     assert json.loads((await visitor.ask("/stats/api/expect")).body) == {
         "children": {
             "from_commune_roster": 2,
@@ -157,7 +172,7 @@ async def test_expected_figures_have_the_shape_of_a_truth_file(visitor: Visitor,
 
 async def test_a_merge_makes_two_children_one_in_the_expected_figures(visitor: Visitor, counted: Counting) -> None:
     await counted.count(records([make.merge("ch2", "ch3", 1)], 50))
-    await visitor.enter("tuan.statistician")
+    await visitor.enter("ha.coordinator")
     children = json.loads((await visitor.ask("/stats/api/expect")).body)["children"]
     assert (children["in_both"], children["only_school"], children["distinct"]) == (2, 0, 2)
 
@@ -227,7 +242,7 @@ async def test_cases_are_broken_down_by_where_it_happened_and_who_did_it(visitor
     await counted.count(
         records([make.case("k1", 5, environment="family", harmer="parent"), make.case("k2", 5, harmer="stranger")], 70)
     )
-    await visitor.enter("tuan.statistician")
+    await visitor.enter("ha.coordinator")
     rows = (await figures(visitor, "measure=cases&by=environment&by=harmer"))["rows"]
     assert rows == [
         {"environment": "", "harmer": "", "n": 1},
@@ -241,7 +256,7 @@ async def test_services_given_to_children_are_counted_by_month_and_sector(visito
     await counted.count(
         records([make.service("s1", "k1", 5), make.service("s2", "k1", 6, "legal"), make.service("s1", "k1", 7)], 70)
     )
-    await visitor.enter("tuan.statistician")
+    await visitor.enter("ha.coordinator")
     rows = (await figures(visitor, "measure=services&by=service&by=sector&by=month"))["rows"]
     assert rows == [
         {"service": "legal", "sector": "health", "month": "2026-10", "n": 1},
@@ -312,7 +327,7 @@ async def test_a_partner_has_no_board(visitor: Visitor) -> None:
 
 
 async def test_only_an_operator_rebuilds(visitor: Visitor) -> None:
-    await visitor.enter("tuan.statistician")
+    await visitor.enter("ha.coordinator")
     assert (await visitor.ask("/stats/ops/rebuild")).status == 403
     await visitor.enter("son.operator")
     assert json.loads((await visitor.ask("/stats/ops/rebuild")).body)["state"] == "idle"

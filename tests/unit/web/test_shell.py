@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 from jinja2 import DictLoader
+from sqlalchemy.exc import DBAPIError
 
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import SignedIn, demo_directory
@@ -17,6 +18,12 @@ from shared.web.pages import Pages
 UNITS = {"05443": "Phường Phan Đình Phùng", "05455": "Phường Quyết Thắng"}
 EVIL = """<script>alert(1)</script>" onmouseover='x'"""
 MAX_PAGE = 100_000
+
+
+class DeadlockError(Exception):
+    """What the driver raises when two transactions wait for each other and this one was ended."""
+
+    sqlstate = "40P01"
 
 
 def build(*, profile: Any = None, base_url: str = "http://test") -> FastAPI:
@@ -48,6 +55,10 @@ def build(*, profile: Any = None, base_url: str = "http://test") -> FastAPI:
     @router.get("/broken")
     def broken() -> Response:
         raise RuntimeError("Nguyễn Văn Bí Mật")
+
+    @router.get("/deadlock")
+    def deadlock() -> Response:
+        raise DBAPIError("UPDATE …", {}, DeadlockError())
 
     @router.get("/rejected")
     def rejected() -> Response:
@@ -189,6 +200,13 @@ async def test_an_unexpected_error_shows_a_reference_and_no_content(visitor: Any
     assert reference.group(1) in caplog.text
     assert "RuntimeError at " in caplog.text
     assert "Bí Mật" not in page.text + caplog.text
+
+
+async def test_two_acts_that_met_on_one_record_ask_to_look_again(visitor: Any, caplog: Any) -> None:
+    page = await visitor.ask("/deadlock")
+    assert page.status == 409
+    assert "người khác đã lưu thay đổi" in page.text
+    assert "unexpected error" not in caplog.text
 
 
 async def test_programs_get_errors_as_problem_json(visitor: Any) -> None:

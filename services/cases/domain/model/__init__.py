@@ -60,9 +60,9 @@ from services.cases.domain.model.world import (
     World,
     elapsed,
     end_of_day,
-    local_day,
-    refuse,
 )
+from shared.contracts.errors import refuse
+from shared.reference.calendar import local_day
 
 __all__ = [
     "AFTER",

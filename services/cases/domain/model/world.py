@@ -8,7 +8,6 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal, Protocol
 from zoneinfo import ZoneInfo
 
-from shared.contracts.errors import Rejected, Violation
 from shared.reference.forms import Forms
 
 ZONE = ZoneInfo("Asia/Ho_Chi_Minh")
@@ -100,13 +99,3 @@ SYSTEM = Actor("system", "", "system", "all")
 def end_of_day(day: date) -> datetime:
     """The last second of a day where people live by it, in UTC."""
     return datetime.combine(day + timedelta(days=1), time(0), ZONE).astimezone(UTC) - timedelta(seconds=1)
-
-
-def local_day(moment: datetime) -> date:
-    """The day on which a moment falls where people live by it."""
-    return moment.astimezone(ZONE).date()
-
-
-def refuse(field_name: str, rule: str, vi: str, en: str) -> Rejected:
-    """A refusal of one rule, to be raised."""
-    return Rejected([Violation(field_name, rule, vi, en)])

@@ -12,7 +12,7 @@ from services.registry.domain.children.known import Known, changed_fields
 
 @dataclass(frozen=True, slots=True)
 class Revision:
-    """A change: its number from 1, and what was known before it (with the record's `status` and `state`)."""
+    """A change: its number from 1, and what was known before it."""
 
     number: int
     at: datetime
@@ -20,8 +20,6 @@ class Revision:
     cause: str
     reason: str | None
     before: Known
-    status: str
-    state: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from services.registry.domain.children.statements import (
     lead_of,
     writing,
 )
-from services.registry.domain.names import Likeness, compare_names, name_of
+from services.registry.domain.names import Likeness, compare_names, may_be_alike, name_of
 from shared.contracts.registry import ChildFacts
 from shared.contracts.vocabulary import ChildDescription, Person, RecordState, RecordStatus, Register
 from shared.reference.terms import Terms
@@ -90,7 +90,7 @@ class Known:
             sex=self.description.sex,
             birth_year=self.birth_year,
             birth_month=born.month if born and self.description.birth_precision != "year" else None,
-            ethnicity=_people(self.description),
+            ethnicity=_ethnicity(self.description),
             disability=DISABILITY in self.circumstances,
             circumstances=list(self.circumstances),
             state=self.state,
@@ -114,7 +114,7 @@ class Known:
         return replace(self, sources=sources)
 
 
-def _people(description: ChildDescription) -> str | None:
+def _ethnicity(description: ChildDescription) -> str | None:
     """The code of the child's ethnic group in the list of 1979: what somebody wrote instead does not leave in clear."""
     if description.ethnicity_code is not None:
         return ethnic_code(description.ethnicity_code, description.ethnicity_list or "121-tctk")
@@ -153,6 +153,9 @@ def compose(
         trust: the order of trust; the latest one where none is given.
     """
     order = trust or TrustOrders.load().latest
+    if len(statements) == 1 and not statements[0].marks:
+        known = _of_one(statements[0], order, circumstances)
+        return known if before is None else _still_verified(before, known)
     values: dict[str, Any] = {}
     chosen: dict[str, _Told] = {}
     conflicts: list[Conflict] = []
@@ -187,13 +190,34 @@ def compose(
     return known if before is None else _still_verified(before, known)
 
 
+def _of_one(said: Statement, order: Trust, circumstances: Iterable[str]) -> Known:
+    """What is known from one source, as of most children: it says everything, and of one place."""
+    values = {name: value for name in order.group_of if (value := said.says(name)) is not None}
+    if "birth_date" in values:
+        values.pop("age", None)
+    sources = dict.fromkeys(values, Source(said.record_id, said.register_kind, said.sector, said.as_of))
+    for name in values.keys() & BUNDLES.keys():
+        values |= {part: getattr(said.description, part) for part in BUNDLES[name]}
+    if len(said.description.carers) > 1:
+        values["carers"] = _people(said.description.carers)
+    born, age = values.get("birth_date"), values.get("age")
+    unit = values.pop("unit", None)
+    whole = said.description
+    stands = all(name in values or said.says(name) is None for name in whole.model_fields_set)
+    if not stands or values.get("carers", []) != whole.carers:
+        whole = ChildDescription(**values)
+    return Known(
+        description=whole,
+        unit=unit,
+        birth_year=born.year if born else said.as_of.year - age if age is not None else None,
+        confirmed_on=said.as_of,
+        circumstances=tuple(sorted(set(circumstances))),
+        sources=sources,
+    )
+
+
 def _told(name: str, group: TrustGroup, statements: Sequence[Statement], chosen: Mapping[str, _Told]) -> list[_Told]:
     """Who tells a field, the most trusted first; what a person overruled is left out."""
-    if len(statements) == 1 and not statements[0].marks:
-        # Most children have one source: it says everything, and of one place.
-        said = statements[0]
-        value = said.says(name)
-        return [] if value is None else [_Told(said, value, said.as_of, group.ranks[said.register_kind], None)]
     found = [
         _Told(said, value, said.said_on(name), group.ranks[said.register_kind], said.marks.get(name))
         for said in statements
@@ -291,8 +315,12 @@ def _birth_year(chosen: Mapping[str, _Told]) -> int | None:
 
 def _carers(told: Sequence[_Told]) -> list[Person]:
     """Everybody any source names, once: the better source's writing stays, what it leaves out is filled."""
+    return _people(carer for each in told for carer in each.value or ())
+
+
+def _people(named: Iterable[Person]) -> list[Person]:
     found: list[Person] = []
-    for carer in (carer for each in told for carer in each.value or ()):
+    for carer in named:
         place = next((place for place, known in enumerate(found) if _same_person(known, carer)), None)
         if place is None:
             found.append(carer)
@@ -303,7 +331,8 @@ def _carers(told: Sequence[_Told]) -> list[Person]:
 
 
 def _same_person(one: Person, other: Person) -> bool:
-    return compare_names(name_of(one.name), name_of(other.name)) >= Likeness.SLIP
+    mine, theirs = name_of(one.name), name_of(other.name)
+    return may_be_alike(mine, theirs) and compare_names(mine, theirs) >= Likeness.SLIP
 
 
 def _still_verified(before: Known, known: Known) -> Known:

@@ -24,7 +24,7 @@ BUNDLES: Final[Mapping[str, tuple[str, ...]]] = {
 # What means nothing beside another commune or school than the one it was said with.
 BOUND_TO: Final = {"address": "unit", "hamlet": "unit", "household": "unit", "grade": "school"}
 _LEADS: Final = {follower: lead for lead, followers in BUNDLES.items() for follower in followers}
-_NOTHING: Final[tuple[object, ...]] = (None, [], "unknown")
+_NOTHING: Final[tuple[object, ...]] = (None, "", [], "unknown")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ class Statement:
     def says(self, name: str) -> Any:
         """What it says of a field or of `unit`; None where it says nothing."""
         value = self.unit if name == "unit" else getattr(self.description, name)
-        return None if value in _NOTHING else value
+        return value if is_said(value) else None
 
     def said_on(self, name: str) -> date:
         """The day of which it says a field."""
@@ -90,6 +90,11 @@ class Period:
         """Whether there is a day on which both hold."""
         starts, ends = max(self.since, other.since), [end for end in (self.until, other.until) if end is not None]
         return all(starts < end for end in ends)
+
+
+def is_said(value: object) -> bool:
+    """Whether a field's value says anything."""
+    return value not in _NOTHING
 
 
 def birth_text(description: ChildDescription) -> str | None:

@@ -33,7 +33,7 @@ def read_bundle(document: object, most: int) -> tuple[list[Any], bool]:
     if not isinstance(document, dict) or document.get("resourceType") != "Bundle":
         raise Rejected([refused("resourceType", "no-bundle", "phải là «Bundle»", "must be «Bundle»")])
     kind = document.get("type")
-    if kind not in _TYPES:
+    if not isinstance(kind, str) or kind not in _TYPES:
         raise Rejected(
             [refused("Bundle.type", "bundle-type", "phải là batch hoặc transaction", "must be batch or transaction")]
         )
@@ -45,7 +45,7 @@ def read_bundle(document: object, most: int) -> tuple[list[Any], bool]:
     wrong: list[Violation] = []
     for place, entry in enumerate(entries):
         request = entry.get("request") if isinstance(entry, dict) else None
-        if isinstance(request, dict) and request.get("method", "POST") not in {"POST", "PUT"}:
+        if isinstance(request, dict) and request.get("method", "POST") not in ("POST", "PUT"):
             path = f"Bundle.entry[{place}].request.method"
             wrong.append(refused(path, "method", "chỉ nhận POST hoặc PUT", "must be POST or PUT"))
     if wrong:

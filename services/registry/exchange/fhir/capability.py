@@ -43,7 +43,7 @@ def capability(url: str, since: datetime) -> dict[str, Any]:
                         "versioning": "versioned",
                         "conditionalRead": "not-match",
                         "searchParam": [{"name": name, "type": kind} for name, kind in _PARAMETERS.items()],
-                        "operation": [{"name": name, "definition": url} for name, url in _OPERATIONS.items()],
+                        "operation": [{"name": name, "definition": where} for name, where in _OPERATIONS.items()],
                     }
                 ],
                 "interaction": [{"code": "transaction"}, {"code": "batch"}],

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from typing import Any
 
+from services.registry.domain.children import birth_text
 from services.registry.domain.exporting import Leaving
 from services.registry.exchange.fhir.names import (
     ABSENT,
@@ -21,7 +22,6 @@ from shared.contracts.vocabulary import ChildDescription, Person, Stay
 from shared.reference.exchange import FhirWords
 
 Json = dict[str, Any]
-_PRECISION = {"month": 7, "year": 4}
 
 
 def patient_of(
@@ -49,8 +49,8 @@ def patient_of(
         found["name"] = [_name(said.name)]
     if "sex" in fields:
         found["gender"] = said.sex
-    if "birth_date" in fields and said.birth_date:
-        found["birthDate"] = said.birth_date.isoformat()[: _PRECISION.get(said.birth_precision or "day", 10)]
+    if "birth_date" in fields and (born := birth_text(said)):
+        found["birthDate"] = born
     if "status" in fields and leaving.status == "deceased":
         found["deceasedBoolean"] = True
     found["address"] = _addresses(leaving, fields, words, unit_name)

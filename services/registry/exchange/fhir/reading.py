@@ -62,9 +62,7 @@ def read_patient(document: object, words: FhirWords) -> Incoming:
 def _structure(document: Json) -> list[Violation]:
     """What breaks FHIR's own rules."""
     found: dict[str, Violation] = {}
-    if "implicitRules" in document:
-        found["r"] = refused("Patient.implicitRules", "must-understand", "không hiểu được", "cannot be understood")
-    for name in ("modifierExtension",):
+    for name in ("implicitRules", "modifierExtension"):
         if name in document:
             found[name] = refused(f"Patient.{name}", "must-understand", "không hiểu được", "cannot be understood")
     try:

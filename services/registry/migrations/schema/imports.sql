@@ -1,6 +1,7 @@
 -- Files on their way in: what they are, how they are read, each record and what became of it.
 CREATE TABLE import_mapping (
-    name text PRIMARY KEY, owner text NOT NULL, unit text, mapping json NOT NULL, saved_at timestamptz NOT NULL
+    owner text NOT NULL, name text NOT NULL, unit text, mapping json NOT NULL, saved_at timestamptz NOT NULL,
+    PRIMARY KEY (owner, name)
 );
 -- The file itself lies sealed in the data folder; `file_key` (wrapped) goes when the file goes.
 -- `unit`: of rows that name none; `allowed`: the communes of whoever sent it, none: all.
@@ -25,5 +26,7 @@ CREATE TABLE import_record (
     sequence integer NOT NULL, before jsonb, PRIMARY KEY (import_id, record_id)
 );
 CREATE INDEX import_record_child ON import_record (child_id);
+-- Of which child the record was before: erasing that child reaches what it said then.
+CREATE INDEX import_record_before ON import_record (((before->>'child_id')::uuid)) WHERE before IS NOT NULL;
 -- Records that were withdrawn: whoever says them again goes on counting where they stopped.
 CREATE TABLE withdrawn_record (record_id uuid PRIMARY KEY, sequence integer NOT NULL);

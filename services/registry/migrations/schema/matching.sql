@@ -20,6 +20,8 @@ CREATE TABLE split (
     id uuid PRIMARY KEY, kept uuid NOT NULL, parted uuid NOT NULL, records uuid[] NOT NULL, at timestamptz NOT NULL,
     by text NOT NULL, reason text NOT NULL, undone_at timestamptz, undone_by text
 );
+-- How the record that went on stood before a merge, so that undoing it puts that right, too.
+ALTER TABLE merge ADD COLUMN kept_status text NOT NULL DEFAULT 'active';
 CREATE INDEX split_kept ON split (kept);
 CREATE INDEX split_parted ON split (parted);
 CREATE INDEX identification_child ON identification (child_id);

@@ -198,6 +198,7 @@ async function one(listId, number) {
       notes.scrollIntoView();
       return;
     }
+    if (answer.result === "met" && unclear(form, answer, child)) return;
     await device.keepAnswer(answer, kept.owner, keys, before?.id);
     const next = nextOf(list, new Set([...answered.keys(), child.child_id]), number);
     const goes = next ? `#/${listId}/${next}` : "#";
@@ -254,6 +255,40 @@ function read(form, result, child, listId) {
     moved_to: result === "moved" ? values.get("moved_to") || null : null,
     note: values.get("note").trim(),
   };
+}
+
+const plain = (text) => text.normalize("NFC").split("\n").map((line) => line.trim().replace(/\s+/g, " ")).filter(Boolean).join("\n");
+
+// Whether a text is a birth date as the server reads it: a day there is, a month of a year, or a year.
+function isBirth(text) {
+  const [year, month = 1, day = 1] = text.trim().split(/[/.\- ]/).map(Number).reverse();
+  const made = new Date(Date.UTC(year, month - 1, day));
+  return year > 1900 && year <= new Date().getFullYear() && made.getUTCMonth() === month - 1 && made.getUTCDate() === day;
+}
+
+// What the server would refuse is said while the family is still there: beside the field, and that is where one goes on.
+function unclear(form, answer, child) {
+  let first = null;
+  for (const field of form.querySelectorAll("[data-asked]")) {
+    const name = field.dataset.asked;
+    const fix = plain(answer.fixes[name] ?? "");
+    const key = answer.said[name] !== "wrong" ? null
+      : !fix && field.dataset.mayEnd === undefined ? "fix-missing"
+      : fix === plain(child.texts[name]) ? "fix-unchanged"
+      : name === "birth_date" && !isBirth(fix) ? "no-date" : null;
+    field.querySelector("[data-wrong]")?.remove();
+    field.classList.toggle("field--wrong", Boolean(key));
+    if (!key) continue;
+    const said = document.createElement("p");
+    said.className = "field__error";
+    said.dataset.wrong = "";
+    said.setAttribute("role", "alert");
+    said.textContent = `✕ ${say(key)}`;
+    field.querySelector(".asked__fix").before(said);
+    first ??= field.querySelector(".asked__fix input, .asked__fix textarea");
+  }
+  first?.focus();
+  return first !== null;
 }
 
 async function show() {
