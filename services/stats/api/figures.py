@@ -120,7 +120,7 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
     async def counted(_principal: Reader) -> Response:
         """How far each partition is counted, and its end."""
         try:
-            return JSONResponse(as_json(await progress.partitions()))
+            return JSONResponse(as_json(await progress.partitions()) | {"history": await progress.history()})
         except (KafkaError, OSError, TimeoutError):
             away = Violation("kafka", "try-again", "Kafka tạm thời không trả lời.", "Kafka does not answer.")
             return JSONResponse({"violations": [away.as_dict()]}, 503, {"Retry-After": "5"})

@@ -285,6 +285,28 @@ def age_in(born: str, month: int) -> AgeBand:
     return age_band((month - int(year) * 12 - int(of_year)) // 12)
 
 
+class Standing(NamedTuple):
+    """How far history is. `behind`: records that the board has counted and history has not; `time`: of the last event
+    up to which all is known, None before the first."""
+
+    behind: int
+    time: datetime | None
+
+
+async def standing(connection: AsyncConnection) -> Standing:
+    """How far history is behind the board."""
+    row = (await connection.execute(text(_STANDING))).one()
+    return Standing(row.behind, row.time)
+
+
+# Of partitions that are behind, the one whose last event is the oldest says until when all is known.
+_STANDING: Final = """
+SELECT coalesce(sum(greatest(p."offset" - coalesce(h."offset", -1), 0)), 0)::bigint AS behind,
+       coalesce(min(h.time) FILTER (WHERE h."offset" < p."offset"), max(h.time)) AS time
+FROM progress AS p LEFT JOIN history_progress AS h USING (topic, partition)
+"""
+
+
 class Handed(NamedTuple):
     """A figure as it was handed in. `unit`: empty for the whole province. `period`: the one it was handed in for, which
     lies in the asked one. `weight`: of how many it is a mean, 0 where nobody says. `at`: when it was said."""
