@@ -313,16 +313,14 @@ async def test_both_ways_of_counting_give_a_birth_the_same_age(
 
 async def test_two_replicas_that_record_the_same_events_in_opposite_order_move_each_once(database: Database) -> None:
     chance = random.Random(11)
-    ended = {"status": "closed", "closed_at": on(1), "outcome": "safe"}
+    ended = {"status": "closed", "opened_at": on(1), "closed_at": on(9), "outcome": "safe"}
     happenings = [
         Happened(event, on(1) + timedelta(hours=7 * number))
         for number in range(60)
         for event in (
-            make.case(f"k{number}", 1, unit=chance.choice(make.UNITS)),
-            make.deadline(f"d{number}", f"k{number}", 2, "running", unit=chance.choice(make.UNITS)),
-            make.case(
-                f"k{number}", 3, unit=chance.choice(make.UNITS), status="closed", closed_at=on(1), outcome="safe"
-            ),
+            make.case(f"k{number}", 1, unit=chance.choice(make.UNITS), opened_at=on(1)),
+            make.deadline(f"d{number}", f"k{number}", 2, "running", unit=chance.choice(make.UNITS), opened_at=on(1)),
+            make.case(f"k{number}", 3, unit=chance.choice(make.UNITS), **ended),
             make.child(f"ch{number % 20}", number // 20 + 1, unit=chance.choice(make.UNITS)),
         )
     ]
