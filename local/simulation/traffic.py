@@ -135,7 +135,7 @@ def records_of(child: Child, now: datetime) -> Iterator[Sent]:
         "circumstances": list(child.circumstances),
         "dropped_out": False,
     }
-    yield _event("dolisa", "agency.child.recorded", f"TE-{child.number}", data, now)
+    yield agency_event("dolisa", "agency.child.recorded", f"TE-{child.number}", data, now)
     if child.school is not None:
         at_school = described | {"carers": carers[:1], "school": child.school}
         enrolled = data | {
@@ -144,7 +144,7 @@ def records_of(child: Child, now: datetime) -> Iterator[Sent]:
             "circumstances": [],
             "dropped_out": child.dropped_out,
         }
-        yield _event("education", "agency.child.recorded", f"HS-{child.number}", enrolled, now)
+        yield agency_event("education", "agency.child.recorded", f"HS-{child.number}", enrolled, now)
 
 
 def concern_event(concern: Concern) -> Sent:
@@ -171,7 +171,7 @@ def concern_event(concern: Concern) -> Sent:
         "request": concern.request,
         "more_children": [_described(sibling, day) for sibling in concern.siblings] or None,
     }
-    return _event(concern.sector, "agency.concern.reported", f"BC-{concern.number}", data, concern.received_at)
+    return agency_event(concern.sector, "agency.concern.reported", f"BC-{concern.number}", data, concern.received_at)
 
 
 def _described(child: Child, day: date) -> Document:
@@ -195,10 +195,10 @@ def injury_event(injury: Injury) -> Sent:
         "age": age_on(injury.child.birth, injury.occurred_on),
     }
     moment = datetime.combine(injury.occurred_on, datetime.min.time()).astimezone()
-    return _event("health", "agency.incident.recorded", f"TN-{injury.number}", data, moment)
+    return agency_event("health", "agency.incident.recorded", f"TN-{injury.number}", data, moment)
 
 
-def _event(sector: Sector, name: str, identifier: str, data: Document, moment: datetime) -> Sent:
+def agency_event(sector: Sector, name: str, identifier: str, data: Document, moment: datetime) -> Sent:
     document = {
         "specversion": "1.0",
         "id": identifier,
