@@ -147,7 +147,8 @@ class Rebuild:
         await self._make_shadow()
         parts = (self._database, self._keys, self._clock)
         counting = Counting(*parts, ledger=Ledger(_SHADOW), buries=False)
-        recording = Recording(*parts, chronicle=Chronicle(_SHADOW), buries=False)
+        chronicle = Chronicle(_SHADOW, collecting=True)
+        recording = Recording(*parts, chronicle=chronicle, buries=False)
         async with AsyncExitStack() as stack:
             lanes = _Lanes(
                 _Lane(await self._replay(stack, counting, TOPICS), PROGRESS.name),
@@ -155,6 +156,9 @@ class Rebuild:
             )
             if not all([await lane.replay.begin() for lane in lanes]):
                 await self._begin_with_snapshot(lanes)
+            await self._catch_up(lanes, stop)
+            async with self._database.transaction() as connection:
+                await chronicle.derive(connection)
             while True:
                 await self._catch_up(lanes, stop)
                 if await self._swap(lanes):

@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.store.chronicle import FIGURE, HISTORY_PROGRESS, VERSION, Chronicle
+from services.stats.store.chronicle import FIGURE, HISTORY_PROGRESS, VERSION
 from services.stats.store.cube import ALIAS, FACT, HEARD, LINK, LIVE, PROGRESS, QUALITY
 
 SCHEMA: Final = "snapshot"
@@ -54,7 +54,8 @@ async def positions(connection: AsyncConnection, progress: str) -> Mapping[tuple
 
 
 async def restore(connection: AsyncConnection, schema: str) -> None:
-    """Fill the empty tables of a schema from the last one, and work out their sums."""
+    """Fill the empty tables of a schema from the last one, and work out the cube; history's sums are still to be
+    derived."""
     for table in _KEPT:
         await connection.execute(text(f"INSERT INTO {schema}.{table.name} SELECT * FROM {SCHEMA}.{table.name}"))
     await connection.execute(
@@ -63,4 +64,3 @@ async def restore(connection: AsyncConnection, schema: str) -> None:
                 SELECT cell, count(*) FROM {schema}.fact WHERE cell IS NOT NULL GROUP BY cell"""
         )
     )
-    await Chronicle(schema).derive(connection)
