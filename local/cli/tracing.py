@@ -25,7 +25,9 @@ def register(app: typer.Typer) -> None:
 
 def trace(
     identifier: Annotated[str | None, typer.Argument(metavar="TRACE", help="Its id, or the beginning of it.")] = None,
-    data: Annotated[Path, typer.Option("--data", help="The data folder of `vongtay up`.")] = Path("data"),
+    data: Annotated[
+        Path, typer.Option("--data", envvar="VONGTAY_DATA_DIR", help="The data folder of `vongtay up`.")
+    ] = Path("data"),
     json: Json = False,
 ) -> None:
     """Show one trace as a tree, or those of the latest that went through most steps, the latest first.
@@ -36,7 +38,7 @@ def trace(
     for span in _spans(data):
         by_trace[span["trace"]].append(span)
     if identifier is None:
-        _list(by_trace, json)
+        _list(by_trace, data, json)
         return
     found = [key for key in by_trace if key.startswith(identifier)]
     if len(found) != 1:
@@ -48,7 +50,7 @@ def trace(
         console.print(_tree(found[0], spans))
 
 
-def _list(by_trace: dict[str, list[Span]], json: bool) -> None:
+def _list(by_trace: dict[str, list[Span]], data: Path, json: bool) -> None:
     latest = sorted(by_trace.items(), key=lambda item: max(span["end"] for span in item[1]))[-500:]
     longest = sorted(latest, key=lambda item: len(item[1]), reverse=True)[:20]
     began = {key: min(span["start"] for span in spans) for key, spans in longest}
@@ -66,7 +68,7 @@ def _list(by_trace: dict[str, list[Span]], json: bool) -> None:
         print_json(rows)
     else:
         cells = ([row["trace"], row["began"], row["first"], row["spans"], row["ms"]] for row in rows)
-        print_table("Traces", ["trace", "began", "first step", "steps", "ms"], cells, "No traces yet.")
+        print_table(f"Traces in {data}", ["trace", "began", "first step", "steps", "ms"], cells, "No traces yet.")
 
 
 def _tree(identifier: str, spans: list[Span]) -> Tree:

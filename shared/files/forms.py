@@ -30,17 +30,18 @@ class Column(_Strict):
     """How one field is filled.
 
     Args:
-        column: the header. as: how its cells are read. rule: prefixes the rules a bad cell breaks: `name` gives
-            `name-missing`. required: an empty cell breaks one. lenient: a bad cell counts as unknown instead.
+        column: the header. as: how its cells are read; `birth`: as much of a date as is known, `birth-precision`: how
+            much that is. rule: prefixes the rules a bad cell breaks: `name` gives `name-missing`. required: an empty
+            cell breaks one. lenient: a bad cell counts as unknown instead.
         under: completed years on the register's date from which somebody is no child (`not-a-child`).
         day_of: for ages, the field that says on which day. values: what each wording means; otherwise: all others.
         list: the field holds several values, in the cell separated by `;`, `+`, `/` or `|`.
     """
 
     column: str
-    kind: Literal["text", "date", "moment", "age", "age-on", "integer", "sex", "unit", "choice"] = Field(
-        default="text", alias="as"
-    )
+    kind: Literal[
+        "text", "date", "birth", "birth-precision", "moment", "age", "age-on", "integer", "sex", "unit", "choice"
+    ] = Field(default="text", alias="as")
     rule: str | None = None
     required: bool = False
     lenient: bool = False

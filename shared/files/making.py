@@ -67,6 +67,8 @@ def make(name: str, title: str, kind: str, columns: Map[str, str], as_of: str | 
             fields["unit_text"] = {"column": label}
         elif field != "id":
             fields[field] = {"column": label, **_how(field)}
+            if field == "child.birth_date":
+                fields["child.birth_precision"] = {"column": label, "as": "birth-precision"}
     own = label_of.get("id")
     constants = {"register_kind": kind} | ({"as_of": as_of} if as_of else {})
     return Mapping.model_validate(
@@ -89,7 +91,7 @@ def _how(field: str) -> dict[str, Any]:
     if field == "child.name":
         return {"rule": "name", "required": True}
     if field == "child.birth_date":
-        return {"as": "date", "rule": "birth-date", "under": 16}
+        return {"as": "birth", "rule": "birth-date", "under": 16}
     if field == "child.sex":
         return {"as": "sex"}
     if field in {"circumstances", "dropped_out"}:

@@ -35,6 +35,17 @@ Document = dict[str, Any]
 _HEADER_ROWS = 20
 _MISSING = ("Thiếu «{}».", "«{}» is missing.")
 _INVALID = ("«{}» không hợp lệ.", "«{}» is not valid.")
+_WORDS = {
+    "date": (
+        "«{}» không hợp lệ: phải là một ngày có thật, như 05/03/2018.",
+        "«{}» is not valid: a day that there is, as 05/03/2018.",
+    ),
+    "birth": (
+        "«{}» không hợp lệ: phải là một ngày có thật, như 05/03/2018; hoặc chỉ tháng, năm: 03/2018, 2018.",
+        "«{}» is not valid: a day that there is, as 05/03/2018, or only a month or year: 03/2018, 2018.",
+    ),
+}
+_TOTAL = ("Dòng cộng, không phải một trẻ.", "A line of totals, not a child.")
 _SHIFTED = (
     "Dòng có nhiều ô hơn dòng tiêu đề: có thể thừa dấu ngăn cách.",
     "The row has more cells than the header: perhaps a separator too many.",
@@ -260,12 +271,15 @@ class _Converter:
         except values.BadCell:
             if column.lenient:
                 return None
-            raise _Broken(_violation(name, rule, "invalid", column.column, _INVALID)) from None
+            words = _WORDS.get(column.kind, _INVALID)
+            raise _Broken(_violation(name, rule, "invalid", column.column, words)) from None
         if isinstance(value, datetime | date) and self._lies_ahead(value):
             if column.lenient:
                 return None
             raise _Broken(_violation(name, rule, "in-future", column.column, _FUTURE))
-        if column.under is not None and isinstance(value, date) and age_on(value, self._day()) >= column.under:
+        if column.rule == "name" and values.is_total(cell):
+            raise _Broken(Violation(name, "total-row", *_TOTAL))
+        if column.under is not None and isinstance(value, date) and self._age(value, cell) >= column.under:
             words = (
                 f"Từ đủ {column.under} tuổi, không phải trẻ em.",
                 f"A person of {column.under} or more is not a child.",
@@ -279,6 +293,12 @@ class _Converter:
                 return values.as_text(cell)
             case "date":
                 return values.as_date(cell)
+            case "birth":
+                born = values.as_birth(cell)
+                return born[0] if born else None
+            case "birth-precision":
+                partly = values.part_of_birth(str(cell or ""))
+                return partly[1] if partly else None
             case "moment":
                 return values.as_moment(cell)
             case "age":
@@ -294,6 +314,10 @@ class _Converter:
             case "choice":
                 several = values.some_of if column.list else values.one_of
                 return several(cell, self._choices[name], column.otherwise)
+
+    def _age(self, born: date, cell: Cell) -> int:
+        """Completed years of who was born on a day, or as late as a month or a year allows."""
+        return age_on(values.latest_birth(born, cell), self._day())
 
     def _age_on(self, cell: Cell, moment: datetime | None) -> int | None:
         """An age, or the one that a birth date gives on a day; implausible ones are not known ones."""

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import unicodedata
+from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from typing import Any
 
+from shared.contracts.vocabulary import BirthPrecision
 from shared.files.tables import Cell
 from shared.reference.calendar import LOCAL
 from shared.reference.text import fold as fold_text
@@ -14,7 +17,10 @@ from shared.reference.units import Units
 
 _DATE = re.compile(r"^(\d{1,2})[/.\-](\d{1,2})[/.\-](\d{4})$")
 _ISO_DATE = re.compile(r"^(\d{4})-(\d{1,2})-(\d{1,2})")
+_MONTH = re.compile(r"^(\d{1,2})[/.\- ](\d{4})$", re.ASCII)
+_YEAR = re.compile(r"^(?:19|20)\d\d$", re.ASCII)
 _MOMENT = re.compile(r"^(\S+?)[ T]+(\d{1,2})[:hg](\d{2})(?::(\d{2})(?:\.\d+)?)?$")
+_TOTAL = re.compile(r"(tổng cộng|tổng số|tổng|cộng)\b[\s:]*(\d[\d.,\s]*)?(trẻ em|trẻ|em|cháu|học sinh)?[.\s]*$")
 _SEVERAL = re.compile(r"[;+|/]")
 _AGE = re.compile(r"^(\d{1,2})\s*(?:t|tuoi)?$")
 # A column of codes, sexes or communes says the same few things over and over; the bound keeps memory the same.
@@ -53,6 +59,39 @@ def as_date(cell: Cell) -> date | None:
     except ValueError:
         pass
     raise BadCell("date")
+
+
+def as_birth(cell: Cell) -> tuple[date, BirthPrecision | None] | None:
+    """A birth as much as is known of it: a date, a month ("09/2016") or a year ("2016"), each by its first day. Raises
+    `BadCell`."""
+    if cell is None:
+        return None
+    if partly := part_of_birth(str(cell)):
+        return partly
+    day = as_date(cell)
+    return None if day is None else (day, None)
+
+
+def part_of_birth(text: str) -> tuple[date, BirthPrecision] | None:
+    """A month (03/2016) or a year of birth; None for anything else, a month that there is not among it."""
+    text = text.strip()
+    if match := _MONTH.match(text):
+        month, year = map(int, match.groups())
+        return (date(year, month, 1), "month") if 1 <= month <= 12 and year > 0 else None
+    return (date(int(text), 1, 1), "year") if _YEAR.match(text) else None
+
+
+def latest_birth(born: date, cell: Cell) -> date:
+    """The last day that a birth may be of, of which the cell says a day, a month or a year."""
+    partly = part_of_birth(str(cell))
+    if partly is None:
+        return born
+    return date(born.year, 12, 31) if partly[1] == "year" else born.replace(day=monthrange(born.year, born.month)[1])
+
+
+def is_total(cell: Cell) -> bool:
+    """Whether it is the foot of a list ("Tổng cộng: 8"). Told by its marks: Tống Công is a person's name."""
+    return _TOTAL.match(unicodedata.normalize("NFC", str(cell)).lower().strip()) is not None
 
 
 def as_moment(cell: Cell) -> datetime | None:

@@ -94,7 +94,7 @@ async def test_erasure_leaves_no_word_of_the_child(house: House) -> None:
     child_id = await registered(lan)
     await corrected(lan, child_id, name="Nguyễn Thị Ngọc Ánh")
     async with house.database.transaction() as connection:
-        assert await erasing.empty(connection, child_id) == [child_id]
+        await erasing.empty(connection, [child_id])
     for table in ("child", "statement", "revision", "history", "circumstance", "pair"):
         assert not any("Ngọc" in str(row) for row in await house.rows(f"SELECT t::text FROM {table} t"))
     assert len(await house.rows("SELECT 1 FROM child")) == 1

@@ -7,10 +7,9 @@ from datetime import date
 from typing import Final
 
 from shared.contracts.vocabulary import BirthPrecision, ChildDescription
+from shared.files.values import part_of_birth
 
 _DAY: Final = re.compile(r"(\d{1,2})[/.\- ](\d{1,2})[/.\- ](\d{4})", re.ASCII)
-_MONTH: Final = re.compile(r"(\d{1,2})[/.\- ](\d{4})", re.ASCII)
-_YEAR: Final = re.compile(r"(?:19|20)\d\d", re.ASCII)
 _ISO: Final = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
 
 
@@ -27,13 +26,7 @@ def read_day(text: str) -> date:
 
 def read_birth(text: str) -> tuple[date, BirthPrecision | None]:
     """A birth date as people know it: a day, a month (03/2016) or a year. Raises ValueError."""
-    text = text.strip()
-    if match := _MONTH.fullmatch(text):
-        month, year = map(int, match.groups())
-        return date(year, month, 1), "month"
-    if _YEAR.fullmatch(text):
-        return date(int(text), 1, 1), "year"
-    return read_day(text), None
+    return part_of_birth(text) or (read_day(text), None)
 
 
 def written_birth(child: ChildDescription) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from shared.files.mapping import Mapping, read
+from shared.files.mapping import Item, Mapping, read
 from shared.files.tables import FileProblem, rows
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -87,6 +87,54 @@ def test_any_usual_encoding_and_separator(tmp_path: Path, encoding: str, separat
     assert (data["age"], data["sex"], data["kinds"], data["danger_now"]) == (7, "male", ["violence"], "yes")
     assert data["received_at"] == "2026-09-24T04:45:00+00:00"
     assert "unit_text" not in data
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("05/03/2018", ("2018-03-05", None)),
+        ("03/2018", ("2018-03-01", "month")),
+        ("2018", ("2018-01-01", "year")),
+        # By the register's day still fifteen, for all that is known.
+        ("2010", ("2010-01-01", "year")),
+        ("31/02/2018", "birth-date-invalid"),
+        ("13/2018", "birth-date-invalid"),
+        ("2009", "not-a-child"),
+        ("12/2026", "birth-date-in-future"),
+    ],
+)
+def test_of_a_birth_as_much_is_taken_as_is_known(tmp_path: Path, written: str, said: object) -> None:
+    item = roster(tmp_path, "Lý Gia Đạt", written)
+    if isinstance(said, str):
+        assert [violation.rule for violation in item.violations] == [said]
+    else:
+        assert item.event is not None
+        child = item.event["data"]["child"]
+        assert (child["birth_date"], child.get("birth_precision")) == said
+
+
+@pytest.mark.parametrize(
+    ("name", "is_total"),
+    [
+        ("Tổng cộng: 8", True),
+        ("TỔNG SỐ 1.208 trẻ em", True),
+        ("Cộng", True),
+        ("Tống Công", False),
+        ("Tổng Thị Cộng", False),
+        ("Cộng Văn Nam", False),
+    ],
+)
+def test_the_foot_of_a_list_is_no_child(tmp_path: Path, name: str, *, is_total: bool) -> None:
+    rules = [violation.rule for violation in roster(tmp_path, name, "05/03/2018").violations]
+    assert rules == (["total-row"] if is_total else [])
+
+
+def roster(folder: Path, name: str, birth: str) -> Item:
+    """The row of a list that has one."""
+    file = folder / "list.csv"
+    file.write_text(f"id,name,birth_date,mother,father,unit\n1,{name},{birth},,,05443\n", "utf-8")
+    (item,) = read(file, pepper=PEPPER, now=NOW).items
+    return item
 
 
 def test_a_form_nobody_knows_is_named_not_guessed(tmp_path: Path) -> None:
