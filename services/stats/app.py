@@ -8,6 +8,9 @@ from fastapi import APIRouter
 
 from services.stats.agencies import routes
 from services.stats.api.figures import api_routes
+from services.stats.api.indicators import IndicatorApi
+from services.stats.comparing import Comparing
+from services.stats.evaluating import Evaluator
 from services.stats.handlers import TOPICS, Counting
 from services.stats.indicators import Indicators
 from services.stats.pages.board import BoardPages
@@ -15,10 +18,10 @@ from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
 from services.stats.recording import TOPICS as HISTORY_TOPICS
 from services.stats.recording import Pace, Recording
+from services.stats.releasing import Releasing
 from services.stats.upkeep import Upkeep
 from services.stats.watching import Board
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
-from shared.reference.indicators import Indicators as ReferenceIndicators
 from shared.reference.units import Units
 from shared.web.pages import Pages
 
@@ -36,13 +39,16 @@ def build(context: ServiceContext) -> ServiceApp:
     board = Board(database, pages, clock, units.codes())
     rebuild = Rebuild(database, context.keys, context.settings, clock)
     upkeep = Upkeep(database, clock)
+    evaluator = Evaluator(units=units)
+    comparing = Comparing(Releasing(evaluator.count, evaluator, evaluator.indicators))
     router = APIRouter()
     router.include_router(api_routes(database, clock, Progress(database, context.settings), rebuild, upkeep))
+    router.include_router(IndicatorApi(database, clock, evaluator, comparing).router)
     router.include_router(BoardPages(board, pages, units.codes()).router)
     return ServiceApp(
         router=router,
         pages=pages,
-        messaging=routes(units, ReferenceIndicators.load()),
+        messaging=routes(units, evaluator.indicators),
         migrations=Path(__file__).parent / "migrations",
         background=[
             board.live_board,

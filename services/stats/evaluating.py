@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.stats.catalogue import load_indicators
 from services.stats.domain.periods import Period
 from services.stats.store.history import Handed, MeasureError, Row, checked, count_periods, reported
 from shared.reference.indicators import Indicator, Indicators, Part
@@ -65,7 +66,7 @@ class Evaluator:
     """
 
     def __init__(self, indicators: Indicators | None = None, units: Units | None = None) -> None:
-        self.indicators = Indicators.load() if indicators is None else indicators
+        self.indicators = load_indicators() if indicators is None else indicators
         self.units = Units.load() if units is None else units
 
     async def values(
@@ -166,8 +167,8 @@ class Evaluator:
         found = []
         for period, counted in (await self._counted(by_hours, part)).items():
             times: dict[Keys, Counter[float]] = {}
-            for (*keys, hours), n in counted.items():
-                times.setdefault(tuple(keys), Counter())[float(hours)] += n
+            for told, n in counted.items():
+                times.setdefault(told[:-1], Counter())[float(told[-1])] += n
             if not question.by:
                 times.setdefault((), Counter())
             for keys in sorted(times):

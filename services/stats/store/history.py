@@ -97,7 +97,7 @@ async def count_periods(
         **{field: [getattr(piece, field) for piece in pieces] for field in _Piece.__dataclass_fields__},
     }
     question = _QUESTION.format(
-        where=" AND ".join(["TRUE", *_conditions(measured, part, units, values)]),
+        where=" AND ".join(["TRUE", *conditions(measured, part, units, values)]),
         asked="".join(f", {_expression(measured, name)} AS d{at}" for at, name in enumerate(by)),
         grouping=", ".join(["c.number", *(f"d{at}" for at in range(len(by)))]),
     )
@@ -170,7 +170,8 @@ def _next(day: date, months: int) -> date:
     return _begins_month(day) + months * timedelta(days=31)
 
 
-def _conditions(measured: Measured, part: Part, units: frozenset[str] | None, values: dict[str, Any]) -> Iterator[str]:
+def conditions(measured: Measured, part: Part, units: frozenset[str] | None, values: dict[str, Any]) -> Iterator[str]:
+    """SQL for a cell `c` (with the `month` for which ages are asked) that a part counts; its `values` are added."""
     if units is not None:
         values["units"] = sorted(units)
         yield "c.unit = ANY(:units)"
