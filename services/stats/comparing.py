@@ -21,21 +21,17 @@ from shared.web.i18n import ZONE
 
 
 @dataclass(frozen=True, slots=True)
-class Goal:
-    """What is aimed at. `value`: None where it is set against a year of which nothing is known, or shown."""
-
-    target: Target
-    value: float | None
-
-
-@dataclass(frozen=True, slots=True)
 class Compared:
-    """A figure with what it is compared with; what there is not is None. `met`: whether it reaches the goal."""
+    """A figure with what it is compared with; what there is not is None.
+
+    `goal`: what is aimed at, without a value where it is set against a year of which nothing is known, or shown.
+    `met`: whether the figure reaches it.
+    """
 
     shown: Shown
     before: Shown | None
     year_before: Shown | None
-    goal: Goal | None
+    goal: Target | None
     met: bool | None
 
     @property
@@ -113,7 +109,7 @@ class Comparing:
             goal = None
             if target is not None:
                 known = None if base is None else found[base].get(keys)
-                goal = Goal(target, target.aim(_base_value(indicator, target, base, known)))
+                goal = target.against_base(_base_value(indicator, target, base, known))
             met = _met(indicator, shown, goal, asking.now)
             compared.append(Compared(shown, found[before].get(keys), found[year_before].get(keys), goal, met))
         return compared
@@ -141,12 +137,12 @@ def _base_value(indicator: Indicator, target: Target, base: Period | None, known
     return known.value or None if known is not None else None
 
 
-def _met(indicator: Indicator, shown: Shown, goal: Goal | None, now: datetime) -> bool | None:
+def _met(indicator: Indicator, shown: Shown, goal: Target | None, now: datetime) -> bool | None:
     """Whether a figure reaches its goal; None where that cannot be said: of what adds up, a part of a year is no year,
     and while a year goes on it may still be missed or reached."""
-    if goal is None or goal.value is None or shown.value is None:
+    if goal is None or shown.value is None:
         return None
-    met = indicator.met(shown.value, goal.value)
+    met = indicator.met(shown.value, goal)
     if not indicator.adds_up:
         return met
     if shown.period.span != "year":

@@ -7,7 +7,7 @@ these rows against what it can answer. A province adds an indicator by data alon
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final, Literal, Self, get_args
 
@@ -65,11 +65,12 @@ class Target:
         """Whose value must be known to say what is aimed at in a year; None: nobody's."""
         return year - 1 if self.against == "year-before" else self.against
 
-    def aim(self, base: float | None = None) -> float | None:
-        """The value that is aimed at. In: the value of the base year. None where that is needed and not known."""
-        if self.change is None:
-            return self.value
-        return None if base is None else base * (1 + self.change / 100)
+    def against_base(self, base: float | None) -> Target:
+        """The same with the value that it comes to. In: what was in the base year, None where nobody knows: then nobody
+        knows what is aimed at, either."""
+        if self.change is None or base is None:
+            return self
+        return replace(self, value=base * (1 + self.change / 100))
 
     def due(self, year: int) -> bool:
         """Whether it must be reached in a year: a target that lies ahead is not missed yet."""
@@ -147,11 +148,11 @@ class Indicator:
         ]
         return min(ahead, key=lambda target: target.year, default=None)
 
-    def met(self, value: float, aim: float) -> bool | None:
-        """Whether a value reaches what is aimed at; None where neither direction is better."""
-        if self.better == "neither":
+    def met(self, value: float, target: Target) -> bool | None:
+        """Whether a value reaches a target; None where neither direction is better, or the aim is not known."""
+        if self.better == "neither" or target.value is None:
             return None
-        return value <= aim if self.better == "lower" else value >= aim
+        return value <= target.value if self.better == "lower" else value >= target.value
 
 
 class Indicators:

@@ -256,12 +256,11 @@ def _shown(shown: Shown, by: tuple[str, ...]) -> dict[str, Any]:
 
 def _compared(one: Compared, by: tuple[str, ...]) -> dict[str, Any]:
     beside: Mapping[str, Shown | None] = {"before": one.before, "year_before": one.year_before}
-    goal = one.goal
     return {
         **_shown(one.shown, by),
         **{name: None if shown is None else _shown(shown, by) for name, shown in beside.items()},
         "change": one.change,
         "change_in_a_year": one.change_in_a_year,
-        "target": None if goal is None else {**_target(goal.target), "aim": goal.value},
+        "target": None if one.goal is None else _target(one.goal),
         "met": one.met,
     }

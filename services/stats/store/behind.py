@@ -14,10 +14,10 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.cells import Kind
-from services.stats.domain.measures import MEASURE_BITS, Measure
+from services.stats.domain.measures import BORN, MEASURE_BITS, Measure, Measured, columns
 from services.stats.domain.periods import Period
 from services.stats.store.figures import month_number
-from services.stats.store.history import checked, conditions
+from services.stats.store.history import age_in, checked
 from shared.reference.indicators import Part
 from shared.web.i18n import ZONE
 
@@ -30,6 +30,7 @@ _OPENED: Final[Mapping[Measure, tuple[Kind, str]]] = {
     Measure.TASKS: (Kind.TASK, "/cases/tasks/"),
     Measure.CHILDREN: (Kind.CHILD, "/registry/children/"),
 }
+_FIRST: Final = "00000000-0000-0000-0000-000000000000"
 _TASK_ANSWER: Final = ("task-answer",)
 
 
@@ -78,34 +79,47 @@ async def behind(
     last = datetime.combine(period.last + timedelta(days=1), time.min, ZONE).astimezone(UTC)
     # Of a state what was known at the period's end: an event of the next day's first moment is not.
     known = as_of if measured.over == "period" else min(as_of, last - timedelta(microseconds=1))
-    first_cell = measured.measure << MEASURE_BITS
-    values: dict[str, Any] = {
+    month = month_number(min(period.last, as_of.astimezone(ZONE).date()))
+    values = {
+        "cells": await _cells(connection, measured, part, units, month),
         "kind": int(kind),
         "known": known,
         "first": period.first,
         "last": period.last,
-        "low": first_cell,
-        "high": first_cell + (1 << MEASURE_BITS),
-        "month": month_number(min(period.last, as_of.astimezone(ZONE).date())),
-        "after": after or "00000000-0000-0000-0000-000000000000",
+        "after": after or _FIRST,
         "limit": limit,
     }
-    where = " AND ".join(["TRUE", *conditions(measured, part, units, values)])
-    rows = (await connection.execute(text(_BEHIND.format(where=where)), values)).all()
+    rows = (await connection.execute(text(_BEHIND), values)).all()
     return Opened(tuple(str(row.key) for row in rows if row.key is not None), rows[0].total, path)
 
 
+async def _cells(
+    connection: AsyncConnection, measured: Measured, part: Part, units: frozenset[str] | None, month: int
+) -> list[int]:
+    """The numbers of the cells that a part counts; ages are those of a month."""
+    first = measured.measure << MEASURE_BITS
+    values: dict[str, Any] = {"low": first, "high": first + (1 << MEASURE_BITS)}
+    where = ["id >= :low", "id < :high"]
+    if units is not None:
+        where.append("unit = ANY(:units)")
+        values["units"] = sorted(units)
+    ages = part.where.get("age") if BORN in columns(measured.measure) else None
+    for at, (name, wanted) in enumerate(part.where.items()):
+        if name != "age" or ages is None:
+            column = "string_to_array(circumstance, '+') &&" if name == "circumstance" else f"{name} = ANY"
+            where.append(f"{column} (:w{at})")
+            values[f"w{at}"] = list(wanted)
+    rows = await connection.execute(text(f"SELECT id, born FROM history_cell WHERE {' AND '.join(where)}"), values)
+    return [row.id for row in rows if ages is None or age_in(row.born, month) in ages]
+
+
 _BEHIND: Final = """
-WITH wanted AS MATERIALIZED (
-    SELECT c.id FROM (
-        SELECT h.*, CAST(:month AS integer) AS month FROM history_cell AS h WHERE h.id >= :low AND h.id < :high
-    ) AS c WHERE {where}
-), last AS (
+WITH last AS (
     SELECT DISTINCT ON (key) key, cells, days FROM version WHERE kind = :kind AND at <= :known
     ORDER BY key, sequence DESC
 ), counted AS (
-    SELECT DISTINCT last.key FROM last, unnest(last.cells, last.days) AS c(cell, day) JOIN wanted ON wanted.id = c.cell
-    WHERE c.day IS NULL OR c.day BETWEEN :first AND :last
+    SELECT DISTINCT last.key FROM last, unnest(last.cells, last.days) AS c(cell, day)
+    WHERE c.cell = ANY(:cells) AND (c.day IS NULL OR c.day BETWEEN :first AND :last)
 ), page AS (
     SELECT key FROM counted WHERE key > CAST(:after AS uuid) ORDER BY key LIMIT :limit
 )
