@@ -7,18 +7,19 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from services.stats.agencies import routes
+from services.stats.announcing import Announcing
 from services.stats.api.figures import api_routes
 from services.stats.api.indicators import IndicatorApi
 from services.stats.comparing import Comparing
 from services.stats.evaluating import Evaluator
 from services.stats.handlers import TOPICS, Counting
-from services.stats.indicators import Indicators
 from services.stats.pages.board import BoardPages
 from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
 from services.stats.recording import TOPICS as HISTORY_TOPICS
 from services.stats.recording import Pace, Recording
 from services.stats.releasing import Releasing
+from services.stats.thresholds import Watching
 from services.stats.upkeep import Upkeep
 from services.stats.watching import Board
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
@@ -52,7 +53,8 @@ def build(context: ServiceContext) -> ServiceApp:
         migrations=Path(__file__).parent / "migrations",
         background=[
             board.live_board,
-            Indicators(database, clock).say_indicators,
+            Announcing(database, clock, evaluator).announce,
+            Watching(database, clock, evaluator).watch_thresholds,
             rebuild.rebuild_when_asked,
             upkeep.look_after_figures,
         ],

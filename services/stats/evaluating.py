@@ -121,9 +121,20 @@ class Evaluator:
         as_of: datetime | None = None,
     ) -> list[Row]:
         """The rows of a part as `history.count` has them, of today's communes. Raises `MeasureError`."""
-        question = _Question(connection, [period], tuple(by), units, as_of)
-        counted = await self._counted(question, part)
-        return [Row(keys, n) for keys, n in sorted(counted[period].items()) if n]
+        return (await self.count_periods(connection, part, [period], by, units, as_of))[period]
+
+    async def count_periods(
+        self,
+        connection: AsyncConnection,
+        part: Part,
+        periods: Sequence[Period],
+        by: Sequence[str] = (),
+        units: frozenset[str] | None = None,
+        as_of: datetime | None = None,
+    ) -> dict[Period, list[Row]]:
+        """The same in each of several periods. Raises `MeasureError`."""
+        counted = await self._counted(_Question(connection, periods, tuple(by), units, as_of), part)
+        return {period: [Row(keys, n) for keys, n in sorted(sums.items()) if n] for period, sums in counted.items()}
 
     async def _counted(self, question: _Question, part: Part) -> dict[Period, Counter[Keys]]:
         """How many of each combination; what old codes name is folded into today's communes."""

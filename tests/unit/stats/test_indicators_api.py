@@ -1,4 +1,4 @@
-"""Indicators over JSON: beside what they are compared with, as known then, of one's own communes, with their records."""
+"""Indicators over JSON: beside what they are compared with, as known then, of one's own communes, with the records."""
 
 from __future__ import annotations
 
