@@ -8,13 +8,20 @@ from fastapi import APIRouter
 
 from services.stats.agencies import routes
 from services.stats.api.figures import api_routes
+from services.stats.evaluating import Evaluator
 from services.stats.handlers import TOPICS, Counting
 from services.stats.indicators import Indicators
 from services.stats.pages.board import BoardPages
+from services.stats.pages.communes import CommunePages
+from services.stats.pages.indicator import IndicatorPages
+from services.stats.pages.looking import Looking
+from services.stats.pages.province import ProvincePages
+from services.stats.pages.quality import QualityPages
 from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
 from services.stats.recording import TOPICS as HISTORY_TOPICS
 from services.stats.recording import Pace, Recording
+from services.stats.releasing import Releasing
 from services.stats.upkeep import Upkeep
 from services.stats.watching import Board
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
@@ -39,6 +46,16 @@ def build(context: ServiceContext) -> ServiceApp:
     router = APIRouter()
     router.include_router(api_routes(database, clock, Progress(database, context.settings), rebuild, upkeep))
     router.include_router(BoardPages(board, pages, units.codes()).router)
+    evaluator = Evaluator()
+    looking = Looking(database, Releasing(evaluator.count, evaluator), pages, clock)
+    province = ProvincePages(looking, pages)
+    for of_pages in (
+        province,
+        IndicatorPages(looking, pages),
+        CommunePages(looking, pages, province),
+        QualityPages(looking, pages, upkeep),
+    ):
+        router.include_router(of_pages.router)
     return ServiceApp(
         router=router,
         pages=pages,

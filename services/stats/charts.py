@@ -1,7 +1,7 @@
-"""The charts of statistics: one Altair specification each, drawn on the server as SVG for the page, the report, the mail.
+"""The charts of statistics: one Altair specification each, drawn on the server as SVG for page, report and mail.
 
-A chart shows only what it is handed, which has passed `services.stats.releasing`; what is hidden is a gap in it and a word
-in its table. It must never tell two lines apart by colour alone.
+A chart shows only what it is handed, which has passed `services.stats.releasing`; what is hidden is a gap in it and a
+word in its table. It must never tell two lines apart by colour alone.
 """
 
 from __future__ import annotations
@@ -106,7 +106,8 @@ def _svg(spec: bytes, language: Language) -> str:
 
 
 def _address(svg: str) -> str:
-    return "data:image/svg+xml," + quote(svg, safe=" =:/,;()'-.!~*@?[]{}$&+")
+    # Without spaces, as `srcset` asks; shorter, and better to compress, than in base64.
+    return "data:image/svg+xml," + quote(svg, safe="=:/,;()'-.!~*@?$&+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +128,9 @@ def trend(
 ) -> Drawing:
     """One figure over time, and its target where it can be compared with each period."""
     values = [
-        {"at": words.short(one.period), "value": one.value, "said": words.number(indicator, one.value)}
-        for one in shown
+        {"at": words.short(one.period), "value": one.value, "said": words.number(indicator, one.value)} for one in shown
     ]
-    order = [value["at"] for value in values]
+    order = [str(value["at"]) for value in values]
     aim = goal.value if goal is not None else None
 
     def make(width: int) -> alt.TopLevelMixin:
@@ -142,11 +142,11 @@ def trend(
             base.mark_point(color=_VALUE, filled=True, size=40),
         ]
         last = [value for value in values if value["value"] is not None][-1:]
-        layers.append(
-            alt.Chart(alt.InlineData(values=last))
-            .mark_text(dy=-12, fontSize=13, fontWeight="bold", color=_INK, align="right", dx=6)
-            .encode(x=x, y=y, text="said:N")
-        )
+        ending = alt.Chart(alt.InlineData(values=last)).encode(x=x, y=y, text="said:N")
+        written: dict[str, Any] = {"dy": -14, "dx": 8, "fontSize": 13, "fontWeight": "bold", "align": "right"}
+        # White around it, so that it can be read where the line runs through.
+        layers.append(ending.mark_text(**written, color="#ffffff", stroke="#ffffff", strokeWidth=4))
+        layers.append(ending.mark_text(**written, color=_INK))
         if aim is not None:
             layers += _goal_line(words, indicator, aim, y)
         return alt.layer(*layers).properties(width=width - 70, height=240)
@@ -164,14 +164,12 @@ def trend(
 
 def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Sequence[Target]) -> Drawing:
     """Years against what is aimed at by which year: how far there is to go."""
-    values = [
-        {"at": one.period.code, "value": one.value, "said": words.number(indicator, one.value)} for one in years
-    ]
+    values = [{"at": one.period.code, "value": one.value, "said": words.number(indicator, one.value)} for one in years]
     aims = [
         {"at": str(target.year), "value": target.value, "said": words.number(indicator, target.value)}
         for target in targets
     ]
-    order = sorted({str(value["at"]) for value in (*values, *aims)})
+    order = sorted({*(one.period.code for one in years), *(str(target.year) for target in targets)})
 
     def make(width: int) -> alt.TopLevelMixin:
         x = alt.X("at:O", title=None, sort=order, axis=alt.Axis(labelAngle=0), scale=alt.Scale(domain=order))
@@ -180,7 +178,9 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
         goals = alt.Chart(alt.InlineData(values=aims)).encode(x=x, y=y)
         return alt.layer(
             bars.mark_bar(color=_VALUE, size=min(44, width // (2 * len(order)))),
-            bars.mark_text(dy=-8, fontSize=12, fontWeight="bold", color=_INK).encode(text="said:N"),
+            bars.mark_text(dy=-10, fontSize=12, fontWeight="bold", color="#ffffff").encode(
+                y=alt.datum(0), text="said:N"
+            ),
             goals.mark_line(color=_GOAL, strokeDash=[5, 4], strokeWidth=2),
             goals.mark_point(color=_GOAL, shape="diamond", filled=True, size=110),
             goals.mark_text(dy=-13, fontSize=12, color=_GOAL).encode(text="said:N"),
@@ -229,7 +229,7 @@ def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequenc
         for one in ranked
         if one.value is not None
     ]
-    names = [value["name"] for value in values]
+    names = [str(value["name"]) for value in values]
 
     def make(width: int) -> alt.TopLevelMixin:
         room = 130 if width < _WIDE else 220
@@ -261,9 +261,7 @@ def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequenc
 def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: Target | None = None) -> Drawing:
     """One small line a commune, all on one scale, so that their heights compare."""
     values = [
-        {"line": line.name, "at": number, "value": one.value}
-        for line in lines
-        for number, one in enumerate(line.shown)
+        {"line": line.name, "at": number, "value": one.value} for line in lines for number, one in enumerate(line.shown)
     ]
     names = [line.name for line in lines]
     aim = goal.value if goal is not None else None
@@ -280,12 +278,19 @@ def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: T
         if aim is not None:
             layers.append(alt.Chart().mark_rule(color=_GOAL, strokeDash=[4, 3]).encode(y=alt.datum(aim)))
         each = (width - 30) // columns - 34
-        return alt.layer(*layers, data=alt.InlineData(values=values)).properties(width=each, height=64).facet(
-            facet=alt.Facet(
-                "line:N", title=None, sort=names, header=alt.Header(labelFontSize=11, labelLimit=each + 26, labelPadding=2)
-            ),
-            columns=columns,
-            spacing={"row": 14, "column": 12},
+        return (
+            alt.layer(*layers, data=alt.InlineData(values=values))
+            .properties(width=each, height=64)
+            .facet(
+                facet=alt.Facet(
+                    "line:N",
+                    title=None,
+                    sort=names,
+                    header=alt.Header(labelFontSize=11, labelLimit=each + 26, labelPadding=2),
+                ),
+                columns=columns,
+                spacing={"row": 14, "column": 12},
+            )
         )
 
     return Drawing(
@@ -319,7 +324,9 @@ def comparison(words: Words, indicator: Indicator, lines: Sequence[Line], goal: 
             color=alt.Color("line:N", sort=names, scale=alt.Scale(domain=names, range=list(PALETTE)), legend=legend),
         )
         lines_of = base.mark_line(strokeWidth=2.5, point=False).encode(
-            strokeDash=alt.StrokeDash("line:N", sort=names, scale=alt.Scale(domain=names, range=_dashes(len(names))), legend=legend)
+            strokeDash=alt.StrokeDash(
+                "line:N", sort=names, scale=alt.Scale(domain=names, range=_dashes(len(names))), legend=legend
+            )
         )
         points = base.mark_point(filled=True, size=55).encode(
             shape=alt.Shape("line:N", sort=names, scale=alt.Scale(domain=names, range=list(SHAPES)), legend=legend)
@@ -343,15 +350,11 @@ def _dashes(count: int) -> list[list[int]]:
     return [list(_DASHES[at % len(_DASHES)]) for at in range(count)]
 
 
-def _table_of_lines(
-    words: Words, indicator: Indicator, lines: Sequence[Line]
-) -> tuple[list[Column], list[list[Cell]]]:
+def _table_of_lines(words: Words, indicator: Indicator, lines: Sequence[Line]) -> tuple[list[Column], list[list[Cell]]]:
     """A row a line, a column a period."""
     periods = [one.period for one in lines[0].shown] if lines else []
     columns: list[Column] = [words("Xã, phường"), *((words.short(period), "number") for period in periods)]
-    rows: list[list[Cell]] = [
-        [line.name, *(_short(words, indicator, one) for one in line.shown)] for line in lines
-    ]
+    rows: list[list[Cell]] = [[line.name, *(_short(words, indicator, one) for one in line.shown)] for line in lines]
     return columns, rows
 
 

@@ -1,4 +1,4 @@
-"""What statistics' pages say: words of dimensions, values, periods and verdicts. It decides nothing and loads no figure."""
+"""What statistics' pages say: words of dimensions, values, periods, verdicts. It decides nothing, loads no figure."""
 
 from __future__ import annotations
 
@@ -184,11 +184,15 @@ class Words:
         """The unit of an indicator's values; empty for plain numbers."""
         return (_UNITS if self.language == "vi" else _UNITS_EN)[indicator.unit]
 
+    def shown_hidden(self, reason: Hidden) -> str:
+        """Why a figure is not shown."""
+        return self(HIDDEN[reason])
+
     def shown(self, indicator: Indicator, shown: Shown | None) -> str:
         """A figure as one may see it: its value, or why it is not there."""
         if shown is None:
             return "–"
-        return self(HIDDEN[shown.hidden]) if shown.hidden else self.amount(indicator, shown.value)
+        return self.shown_hidden(shown.hidden) if shown.hidden else self.amount(indicator, shown.value)
 
     def period(self, period: Period) -> str:
         """A period in full: "Quý IV/2026"."""

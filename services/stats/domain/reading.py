@@ -1,4 +1,4 @@
-"""How a figure is read: against its target, the period before and the year before. Pure; the words are the pages' to say.
+"""How a figure is read: against its target, the period before, the year before. Pure; the words are the pages'.
 
 It must never judge what is not comparable: a month's count against a year's target, a hidden figure against anything.
 """
@@ -106,7 +106,16 @@ def course_of(period: Period, today: date) -> list[Period]:
     return [one for one in found if one.first <= today]
 
 
-def of_unit(shown: Iterable[Shown], unit: str) -> Shown | None:
-    """A commune's figure among those of all; where all are hidden as one, that one."""
-    found = {one.keys: one for one in shown}
-    return found.get((unit,)) or found.get(())
+def by_unit(indicator: Indicator, period: Period, shown: Iterable[Shown], units: Iterable[str]) -> dict[str, Shown]:
+    """Each unit's figure of a period among those by unit. Where a count has none of a unit, nothing was counted there;
+    where all are hidden as one, each is; of any other, nothing is known and the unit is left out."""
+    of_period = {one.keys: one for one in shown if one.period == period}
+    whole = of_period.get(())
+    found = {}
+    for unit in units:
+        one = of_period.get((unit,)) or whole
+        if one is None and indicator.shape == "count":
+            one = Shown(period, (unit,), 0.0, 0)
+        if one is not None:
+            found[unit] = one
+    return found
