@@ -25,7 +25,9 @@ from shared.reference.indicators import Indicator, Target
 from shared.web.charts import PALETTE, SHAPES, Cell, Chart, Column, chart
 from shared.web.i18n import Language
 
-_WIDE: Final = 760
+_WIDE: Final = 560
+# Of what has the page's whole width.
+_WHOLE: Final = 1080
 _NARROW: Final = 340
 _INK: Final = "#2b3b42"
 _VALUE: Final = "#0b5d62"
@@ -67,21 +69,22 @@ class Drawing:
     rows: Sequence[Sequence[Cell]]
     language: Language
     note: str | None = None
+    width: int = _WIDE
 
-    def chart(self, width: int = _WIDE) -> Chart:
+    def chart(self, width: int | None = None) -> Chart:
         """The specification and the table of the same figures; of it come a report's SVG and a mail's PNG."""
-        return chart(self.id, self.title, self.make(width).to_dict(), self.columns, self.rows, self.note)
+        return chart(self.id, self.title, self.make(width or self.width).to_dict(), self.columns, self.rows, self.note)
 
-    def svg(self, width: int = _WIDE) -> str:
+    def svg(self, width: int | None = None) -> str:
         """It as SVG of about that width in pixels. About 20 ms; not on the event loop."""
         return _svg(orjson.dumps(dict(self.chart(width).spec)), self.language)
 
     async def picture(self) -> Picture:
         """It for a page, wide and narrow."""
-        wide = await asyncio.to_thread(self.svg, _WIDE)
+        wide = await asyncio.to_thread(self.svg, self.width)
         narrow = await asyncio.to_thread(self.svg, _NARROW)
         size = _SIZE.search(wide)
-        width, height = (round(float(one)) for one in size.groups()) if size else (_WIDE, 0)
+        width, height = (round(float(one)) for one in size.groups()) if size else (self.width, 0)
         return Picture(
             self.id,
             self.title,
@@ -267,13 +270,13 @@ def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: T
     aim = goal.value if goal is not None else None
 
     def make(width: int) -> alt.TopLevelMixin:
-        columns = 2 if width < _WIDE else 6
+        columns = 2 if width < _WIDE else 4 if width < _WHOLE else 6
         x = alt.X("at:Q", title=None, axis=None)
-        y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=2, grid=True, labelFontSize=10, format="~g"))
+        y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=2, grid=True, labelFontSize=10, format=",~f"))
         base = alt.Chart().encode(x=x, y=y)
         layers = [
-            base.mark_area(color=_VALUE, opacity=0.15),
             base.mark_line(color=_VALUE, strokeWidth=2, point=False),
+            base.mark_point(color=_VALUE, filled=True, size=14),
         ]
         if aim is not None:
             layers.append(alt.Chart().mark_rule(color=_GOAL, strokeDash=[4, 3]).encode(y=alt.datum(aim)))
@@ -302,6 +305,7 @@ def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: T
         words.language,
         words("Mọi ô dùng chung một thang đo, nên so được với nhau.")
         + (" " + words("Nét đứt: chỉ tiêu.") if aim is not None else ""),
+        _WHOLE,
     )
 
 
@@ -343,6 +347,7 @@ def comparison(words: Words, indicator: Indicator, lines: Sequence[Line], goal: 
         columns,
         rows,
         words.language,
+        width=_WHOLE,
     )
 
 

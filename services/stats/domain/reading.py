@@ -6,7 +6,7 @@ It must never judge what is not comparable: a month's count against a year's tar
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Literal
 
@@ -47,8 +47,8 @@ class Reading:
         met = self.indicator.met(self.value, self.goal)
         if met is None:
             return "untold"
-        # A count only grows: what has reached its aim has, what has passed its limit has; the rest is open.
-        if not self.over and self.indicator.shape == "count" and met == (self.indicator.better == "lower"):
+        # What only grows: what has reached its aim has, what has passed its limit has; the rest is open.
+        if not self.over and grows(self.indicator) and met == (self.indicator.better == "lower"):
             return "running"
         return "met" if met else "missed"
 
@@ -82,16 +82,27 @@ class Reading:
 
 
 def goal_of(indicator: Indicator, period: Period, level: Level) -> Target | None:
-    """The target that a period can be compared with: a year's count with a year's, a share or a time with any."""
-    if indicator.shape == "count" and period.span != "year":
+    """The target that a period can be compared with: what adds up over a year with a year's, anything else with any."""
+    if grows(indicator) and period.span != "year":
         return None
     return indicator.target(period.last.year, level)
 
 
-def comparable(period: Period, today: date) -> list[Period]:
-    """A period, the one before it and the same one of the year before, each once, those that began."""
-    wanted = dict.fromkeys((period, period.previous, period.year_before))
-    return [one for one in wanted if one.first <= today]
+def grows(indicator: Indicator) -> bool:
+    """Whether its figure adds up while its period goes on: what happens, counted or related to what stands."""
+    return (
+        indicator.numerator is not None
+        and indicator.numerator.over == "period"
+        and indicator.shape in {"count", "ratio"}
+        and (indicator.denominator is None or indicator.denominator.over == "state")
+    )
+
+
+def as_far(before: Period, now: Period, today: date) -> Period:
+    """An earlier period up to the day that a later one has reached: what adds up is compared with as many days."""
+    if now.last < today:
+        return before
+    return replace(before, last=min(before.last, before.first + (today - now.first)))
 
 
 def course_of(period: Period, today: date) -> list[Period]:

@@ -28,26 +28,29 @@ Several = Annotated[list[str] | None, Query(max_length=8)]
 
 @dataclass(frozen=True, slots=True)
 class Commune:
-    """One commune's line in a table. `rank`: 1 is the highest figure; None: no figure. `met`: None: no target."""
+    """One commune's line in a table. `met`: whether its figure reaches the target; None: there is none."""
 
     code: str
     name: str
     shown: Shown
-    rank: int | None
     met: bool | None
 
 
 def communes_of(sight: Sight, indicator: Indicator, figures: Mapping[str, Shown], goal: Target | None) -> list[Commune]:
-    """Communes with the highest figure first; those of which nothing is known last, by name."""
-    ranks: dict[float, int] = {}
-    for at, value in enumerate(sorted((one.value for one in figures.values() if one.value is not None), reverse=True)):
-        ranks.setdefault(value, at + 1)
+    """Communes in the order in which they need to be looked at: the worst figure first, what is not known last."""
     found = []
     for code, one in figures.items():
         met = indicator.met(one.value, goal) if goal is not None and one.value is not None else None
-        rank = None if one.value is None else ranks[one.value]
-        found.append(Commune(code, sight.words.unit(code), one, rank, met))
-    return sorted(found, key=lambda commune: (commune.rank is None, commune.rank or 0))
+        found.append(Commune(code, sight.words.unit(code), one, met))
+    return sorted(found, key=lambda commune: needy(indicator, commune.shown))
+
+
+def needy(indicator: Indicator, shown: Shown) -> tuple[bool, float]:
+    """A key that puts the worst figure first: the lowest where higher is better, else the highest."""
+    value = shown.value
+    if value is None:
+        return True, 0.0
+    return False, value if indicator.better == "higher" else -value
 
 
 class CommunePages:

@@ -15,7 +15,7 @@ from services.stats.charts import Drawing, pictures
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Reading, by_unit, goal_of
-from services.stats.pages.communes import communes_of
+from services.stats.pages.communes import communes_of, needy
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight
 from shared.identity import NotAllowedError
@@ -114,10 +114,9 @@ class IndicatorPages:
     async def _small(
         self, connection: AsyncConnection, sight: Sight, indicator: Indicator, figures: dict[str, Shown]
     ) -> Drawing | None:
-        """The communes with the highest figures over time; of nothing there is no picture."""
-        ranked = sorted(
-            (code for code, one in figures.items() if one.value), key=lambda code: -(figures[code].value or 0)
-        )[:_SMALL]
+        """The communes that need it most over time; of nothing there is no picture."""
+        known = (code for code, one in figures.items() if one.value is not None)
+        ranked = sorted(known, key=lambda code: needy(indicator, figures[code]))[:_SMALL]
         if len(ranked) < 2:
             return None
         course = self._looking.of_communes(sight, indicator)

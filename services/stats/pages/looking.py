@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period, Span
-from services.stats.domain.reading import Reading, comparable, course_of, goal_of
+from services.stats.domain.reading import Reading, as_far, course_of, goal_of, grows
 from services.stats.releasing import Releasing, sees_all
 from services.stats.store.history import MeasureError
 from services.stats.views import SPANS, Words
@@ -161,13 +161,13 @@ class Looking:
             return []
 
     async def readings(
-        self, connection: AsyncConnection, sight: Sight, indicators: Iterable[Indicator]
+        self, connection: AsyncConnection, sight: Sight, indicators: Iterable[Indicator], *, courses: bool = True
     ) -> list[tuple[Reading, list[Shown]]]:
-        """Each indicator's figure with what it is compared with, and its course in time."""
+        """Each indicator's figure with what it is compared with, and its course in time where that is wanted."""
         found = []
         for indicator in indicators:
-            course = self.course(sight, indicator)
-            wanted = dict.fromkeys((*comparable(sight.period, sight.today), *course))
+            course = self.course(sight, indicator) if courses else []
+            wanted = dict.fromkeys((sight.period, *self.compared(sight, indicator), *course))
             by_period = {one.period: one for one in await self.figures(connection, sight, indicator, list(wanted))}
             found.append(
                 (self.reading(sight, indicator, by_period), [by_period[one] for one in course if one in by_period])
@@ -176,16 +176,25 @@ class Looking:
 
     def reading(self, sight: Sight, indicator: Indicator, figures: dict[Period, Shown]) -> Reading:
         """A figure among those of several periods, with what it is compared with."""
-        period = sight.period
+        before, year_before = self.compared(sight, indicator)
         return Reading(
             indicator,
-            period,
-            figures.get(period),
-            figures.get(period.previous),
-            figures.get(period.year_before),
-            goal_of(indicator, period, sight.level),
+            sight.period,
+            figures.get(sight.period),
+            figures.get(before),
+            figures.get(year_before),
+            goal_of(indicator, sight.period, sight.level),
             sight.over,
         )
+
+    @staticmethod
+    def compared(sight: Sight, indicator: Indicator) -> tuple[Period, Period]:
+        """The period before and the same one of the year before; of what adds up, as far as this one has come."""
+        period = sight.period
+        both = period.previous, period.year_before
+        if not (sight.exact and grows(indicator)):
+            return both
+        return as_far(both[0], period, sight.today), as_far(both[1], period, sight.today)
 
     def course(self, sight: Sight, indicator: Indicator) -> list[Period]:
         """The periods of an indicator's line: months and the like; of what is released by longer times only, those."""

@@ -57,13 +57,12 @@ class ProvincePages:
         of_tiles = of_tiles or next(one for one in known if one.code == _OF_COMMUNES[0])
         async with self._looking.database.transaction() as connection:
             wanted = [one for one in known if one.targets or one.code in _FOREMOST]
-            lines = [line_of(sight, *found) for found in await self._looking.readings(connection, sight, wanted)]
+            found = await self._looking.readings(connection, sight, wanted, courses=False)
+            urgent = sorted((one for one, _ in found if one.verdict == "missed"), key=lambda one: one.urgency)
+            shown = await self._looking.readings(connection, sight, [one.indicator for one in urgent[:_URGENT]])
             grid = await self.grid(connection, sight, of_tiles)
-        aimed = [line for line in lines if line.reading.goal is not None]
-        missed = sorted(
-            (line for line in aimed if line.reading.verdict == "missed"), key=lambda line: line.reading.urgency
-        )
-        foremost = {line.reading.indicator.code: line for line in lines}
+        aimed = [one for one, _ in found if one.goal is not None]
+        foremost = {one.indicator.code: one for one, _ in found}
         return self._pages.render(
             request,
             "stats/province.html",
@@ -72,10 +71,10 @@ class ProvincePages:
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),
-            counts={one: sum(line.reading.verdict == one for line in aimed) for one in _COUNTED},
+            counts={one: sum(reading.verdict == one for reading in aimed) for one in _COUNTED},
             aimed=len(aimed),
-            missed=missed[:_URGENT],
-            more_missed=len(missed) - _URGENT,
+            missed=[line_of(sight, *one) for one in shown],
+            more_missed=len(urgent) - _URGENT,
             foremost=[foremost[code] for code in _FOREMOST if code in foremost],
             grid=grid,
             of_tiles=of_tiles,
