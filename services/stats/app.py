@@ -7,25 +7,24 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from services.stats.agencies import routes
+from services.stats.announcing import Announcing
 from services.stats.api.figures import api_routes
+from services.stats.api.indicators import IndicatorApi
+from services.stats.comparing import Comparing
 from services.stats.evaluating import Evaluator
 from services.stats.handlers import TOPICS, Counting
-from services.stats.indicators import Indicators
 from services.stats.pages.board import BoardPages
-from services.stats.pages.communes import CommunePages
-from services.stats.pages.indicator import IndicatorPages
 from services.stats.pages.looking import Looking
-from services.stats.pages.province import ProvincePages
-from services.stats.pages.quality import QualityPages
+from services.stats.pages.routes import indicator_pages
 from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
 from services.stats.recording import TOPICS as HISTORY_TOPICS
 from services.stats.recording import Pace, Recording
 from services.stats.releasing import Releasing
+from services.stats.thresholds import Watching
 from services.stats.upkeep import Upkeep
 from services.stats.watching import Board
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
-from shared.reference.indicators import Indicators as ReferenceIndicators
 from shared.reference.units import Units
 from shared.web.pages import Pages
 
@@ -43,27 +42,23 @@ def build(context: ServiceContext) -> ServiceApp:
     board = Board(database, pages, clock, units.codes())
     rebuild = Rebuild(database, context.keys, context.settings, clock)
     upkeep = Upkeep(database, clock)
+    evaluator = Evaluator(units=units)
+    releasing = Releasing(evaluator.count, evaluator, evaluator.indicators)
+    comparing = Comparing(releasing)
     router = APIRouter()
     router.include_router(api_routes(database, clock, Progress(database, context.settings), rebuild, upkeep))
+    router.include_router(IndicatorApi(database, clock, evaluator, comparing).router)
     router.include_router(BoardPages(board, pages, units.codes()).router)
-    evaluator = Evaluator()
-    looking = Looking(database, Releasing(evaluator.count, evaluator), pages, clock)
-    province = ProvincePages(looking, pages)
-    for of_pages in (
-        province,
-        IndicatorPages(looking, pages),
-        CommunePages(looking, pages, province),
-        QualityPages(looking, pages, upkeep),
-    ):
-        router.include_router(of_pages.router)
+    router.include_router(indicator_pages(Looking(database, releasing, evaluator, pages, clock), pages, upkeep))
     return ServiceApp(
         router=router,
         pages=pages,
-        messaging=routes(units, ReferenceIndicators.load()),
+        messaging=routes(units, evaluator.indicators),
         migrations=Path(__file__).parent / "migrations",
         background=[
             board.live_board,
-            Indicators(database, clock).say_indicators,
+            Announcing(database, clock, evaluator).announce,
+            Watching(database, clock, evaluator).watch_thresholds,
             rebuild.rebuild_when_asked,
             upkeep.look_after_figures,
         ],

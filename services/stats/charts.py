@@ -171,6 +171,7 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
     aims = [
         {"at": str(target.year), "value": target.value, "said": words.number(indicator, target.value)}
         for target in targets
+        if target.value is not None
     ]
     order = sorted({*(one.period.code for one in years), *(str(target.year) for target in targets)})
 
@@ -195,14 +196,13 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
         [
             str(year),
             words.shown(indicator, known.get(year)),
-            words.amount(indicator, aimed[year].value) if year in aimed else "–",
+            words.goal(indicator, aimed[year]) if year in aimed else "–",
         ]
         for year in sorted({*known, *aimed})
     ]
     columns: list[Column] = [words("Năm"), (words("Giá trị"), "number"), (words("Chỉ tiêu"), "number")]
     said = "; ".join(
-        words("năm %(year)s: %(value)s", year=target.year, value=words.amount(indicator, target.value))
-        for target in targets
+        words("năm %(year)s: %(value)s", year=target.year, value=words.goal(indicator, target)) for target in targets
     )
     return Drawing(
         make,

@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from sqlalchemy import text
 
 from services.stats.handlers import TOPICS
+from services.stats.store.history import standing
 from shared.database import Database
 from shared.messaging.kafka import client_options
 from shared.settings import Settings
@@ -70,6 +71,12 @@ class Progress:
             offset, time = positions.get((topic, partition.partition), (-1, None))
             found.append(Counted(topic, partition.partition, max(begin, offset + 1), end, time))
         return found
+
+    async def history(self) -> dict[str, Any]:
+        """How far history is behind these figures, and until when it is whole."""
+        async with self._database.transaction() as connection:
+            behind, time = await standing(connection)
+        return {"behind": behind, "time": time and time.isoformat()}
 
     async def _bounds(self) -> Mapping[TopicPartition, tuple[int, int]]:
         partitions = await partitions_of(self._settings)

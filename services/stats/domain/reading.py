@@ -39,26 +39,33 @@ class Reading:
 
     @property
     def verdict(self) -> Verdict:
-        """How it stands to its target; `running`: the year goes on, and neither is sure yet."""
+        """How it stands to its target; `running`: the target lies ahead, or the year goes on and neither is sure."""
         if self.goal is None:
             return "untold"
-        if self.value is None:
-            return "unknown"
-        met = self.indicator.met(self.value, self.goal)
+        met = None if self.value is None else self.indicator.met(self.value, self.goal)
         if met is None:
-            return "untold"
+            return "unknown"
         # What only grows: what has reached its aim has, what has passed its limit has; the rest is open.
-        if not self.over and grows(self.indicator) and met == (self.indicator.better == "lower"):
+        if not self.over and self.indicator.adds_up and met == (self.indicator.better == "lower"):
             return "running"
-        return "met" if met else "missed"
+        if met:
+            return "met"
+        return "missed" if self.goal.due(self.period.last.year) else "running"
 
     @property
     def distance(self) -> float | None:
         """How far it is from its target as a share of that; positive: on the good side."""
-        if self.goal is None or self.value is None or not self.goal.value:
+        if self.goal is None or self.value is None or not self.goal.value or self.indicator.better == "neither":
             return None
         gap = (self.value - self.goal.value) / abs(self.goal.value)
         return -gap if self.indicator.better == "lower" else gap
+
+    @property
+    def pressing(self) -> bool:
+        """Whether somebody has to look at it: its target is missed, or lies ahead while it moves away from it."""
+        return self.verdict == "missed" or (
+            self.verdict == "running" and not self.indicator.adds_up and self.course(self.before) == "worse"
+        )
 
     @property
     def urgency(self) -> tuple[int, float]:
@@ -83,19 +90,9 @@ class Reading:
 
 def goal_of(indicator: Indicator, period: Period, level: Level) -> Target | None:
     """The target that a period can be compared with: what adds up over a year with a year's, anything else with any."""
-    if grows(indicator) and period.span != "year":
+    if indicator.adds_up and period.span != "year":
         return None
-    return indicator.target(period.last.year, level)
-
-
-def grows(indicator: Indicator) -> bool:
-    """Whether its figure adds up while its period goes on: what happens, counted or related to what stands."""
-    return (
-        indicator.numerator is not None
-        and indicator.numerator.over == "period"
-        and indicator.shape in {"count", "ratio"}
-        and (indicator.denominator is None or indicator.denominator.over == "state")
-    )
+    return indicator.target(period.last.year, level, period.last)
 
 
 def as_far(before: Period, now: Period, today: date) -> Period:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from fastapi import APIRouter, Request
@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats import charts
 from services.stats.api.figures import Reader
 from services.stats.charts import Drawing, pictures
+from services.stats.comparing import base_of, value_of_base
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Reading, by_unit, goal_of
@@ -19,7 +20,7 @@ from services.stats.pages.communes import communes_of, needy
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight
 from shared.identity import NotAllowedError
-from shared.reference.indicators import Indicator
+from shared.reference.indicators import Indicator, Target
 from shared.web.pages import Pages
 
 _YEARS: Final = 5
@@ -103,7 +104,8 @@ class IndicatorPages:
                 if one.first <= sight.today
             ]
             by_year = await self._looking.figures(connection, sight, indicator, years)
-            found.append(charts.path(words, indicator, by_year, targets))
+            known = {one.period: one for one in by_year}
+            found.append(charts.path(words, indicator, by_year, [_set(indicator, one, known) for one in targets]))
         return found
 
     async def _parts(
@@ -133,3 +135,11 @@ class IndicatorPages:
             return None
         goal = goal_of(indicator, course[-1], "commune")
         return charts.multiples(sight.words, indicator, lines, goal)
+
+
+def _set(indicator: Indicator, target: Target, years: Mapping[Period, Shown]) -> Target:
+    """A target with the value that it comes to, where what it is set against is among the years."""
+    base = base_of(target, Period.parse(f"{target.year:04d}"))
+    if base is None:
+        return target
+    return target.against_base(value_of_base(indicator, target, base, years.get(base)))

@@ -13,9 +13,11 @@ from typing import Annotated, Final
 from fastapi import Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.stats.comparing import base_of, value_of_base
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period, Span
-from services.stats.domain.reading import Reading, as_far, course_of, goal_of, grows
+from services.stats.domain.reading import Reading, as_far, course_of, goal_of
+from services.stats.evaluating import Evaluator
 from services.stats.releasing import Releasing, sees_all
 from services.stats.store.history import MeasureError
 from services.stats.views import SPANS, Words
@@ -24,8 +26,7 @@ from shared.database import Database
 from shared.identity import ALL_UNITS, Principal
 from shared.messaging.router import Clock
 from shared.reference.disclosure import Disclosure, Rule
-from shared.reference.indicators import Indicator, Indicators, Level
-from shared.reference.units import Units
+from shared.reference.indicators import Indicator, Level
 from shared.web.i18n import ZONE, place_key
 from shared.web.pages import Pages, language_of
 
@@ -102,14 +103,16 @@ class Looking:
     """Makes looks, and asks for the figures of them.
 
     Args:
-        database: statistics' own. releasing: the one door. pages: knows the language. clock: now, aware UTC.
+        database: statistics' own. releasing: the one door. evaluator: knows indicators and units. pages: knows the language. clock: now, aware UTC.
     """
 
-    def __init__(self, database: Database, releasing: Releasing, pages: Pages, clock: Clock) -> None:
+    def __init__(
+        self, database: Database, releasing: Releasing, evaluator: Evaluator, pages: Pages, clock: Clock
+    ) -> None:
         self.database = database
         self.pages = pages
-        self.indicators = Indicators.load()
-        self.units = Units.load()
+        self.indicators = evaluator.indicators
+        self.units = evaluator.units
         self._releasing = releasing
         self._clock = clock
 
@@ -168,14 +171,25 @@ class Looking:
         for indicator in indicators:
             course = self.course(sight, indicator) if courses else []
             wanted = dict.fromkeys((sight.period, *self.compared(sight, indicator), *course))
+            target = goal_of(indicator, sight.period, sight.level)
+            base = base_of(target, sight.period) if target else None
+            if base is not None:
+                wanted[base] = None
             by_period = {one.period: one for one in await self.figures(connection, sight, indicator, list(wanted))}
             found.append(
-                (self.reading(sight, indicator, by_period), [by_period[one] for one in course if one in by_period])
+                (
+                    self.reading(sight, indicator, by_period, base),
+                    [by_period[one] for one in course if one in by_period],
+                )
             )
         return found
 
-    def reading(self, sight: Sight, indicator: Indicator, figures: dict[Period, Shown]) -> Reading:
-        """A figure among those of several periods, with what it is compared with."""
+    def reading(self, sight: Sight, indicator: Indicator, figures: dict[Period, Shown], base: Period | None) -> Reading:
+        """A figure among those of several periods, with what it is compared with. `base`: the year that its target is
+        set against, if any."""
+        target = goal_of(indicator, sight.period, sight.level)
+        if target is not None and base is not None:
+            target = target.against_base(value_of_base(indicator, target, base, figures.get(base)))
         before, year_before = self.compared(sight, indicator)
         return Reading(
             indicator,
@@ -183,7 +197,7 @@ class Looking:
             figures.get(sight.period),
             figures.get(before),
             figures.get(year_before),
-            goal_of(indicator, sight.period, sight.level),
+            target,
             sight.over,
         )
 
@@ -192,7 +206,7 @@ class Looking:
         """The period before and the same one of the year before; of what adds up, as far as this one has come."""
         period = sight.period
         both = period.previous, period.year_before
-        if not (sight.exact and grows(indicator)):
+        if not (sight.exact and indicator.adds_up):
             return both
         return as_far(both[0], period, sight.today), as_far(both[1], period, sight.today)
 

@@ -58,7 +58,7 @@ class ProvincePages:
         async with self._looking.database.transaction() as connection:
             wanted = [one for one in known if one.targets or one.code in _FOREMOST]
             found = await self._looking.readings(connection, sight, wanted, courses=False)
-            urgent = sorted((one for one, _ in found if one.verdict == "missed"), key=lambda one: one.urgency)
+            urgent = sorted((one for one, _ in found if one.pressing), key=lambda one: one.urgency)
             shown = await self._looking.readings(connection, sight, [one.indicator for one in urgent[:_URGENT]])
             grid = await self.grid(connection, sight, of_tiles)
         aimed = [one for one, _ in found if one.goal is not None]
