@@ -14,6 +14,8 @@ from services.stats.comparing import Comparing
 from services.stats.evaluating import Evaluator
 from services.stats.handlers import TOPICS, Counting
 from services.stats.pages.board import BoardPages
+from services.stats.pages.looking import Looking
+from services.stats.pages.routes import indicator_pages
 from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
 from services.stats.recording import TOPICS as HISTORY_TOPICS
@@ -41,11 +43,13 @@ def build(context: ServiceContext) -> ServiceApp:
     rebuild = Rebuild(database, context.keys, context.settings, clock)
     upkeep = Upkeep(database, clock)
     evaluator = Evaluator(units=units)
-    comparing = Comparing(Releasing(evaluator.count, evaluator, evaluator.indicators))
+    releasing = Releasing(evaluator.count, evaluator, evaluator.indicators)
+    comparing = Comparing(releasing)
     router = APIRouter()
     router.include_router(api_routes(database, clock, Progress(database, context.settings), rebuild, upkeep))
     router.include_router(IndicatorApi(database, clock, evaluator, comparing).router)
     router.include_router(BoardPages(board, pages, units.codes()).router)
+    router.include_router(indicator_pages(Looking(database, releasing, evaluator, pages, clock), pages, upkeep))
     return ServiceApp(
         router=router,
         pages=pages,

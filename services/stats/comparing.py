@@ -98,7 +98,7 @@ class Comparing:
         """The figures of a period with what they are compared with, in the order of their keys."""
         before, year_before = period.previous, period.year_before
         target = self._target(asking, indicator, period)
-        base = None if target is None else _base(target, period)
+        base = None if target is None else base_of(target, period)
         wanted = list(dict.fromkeys([period, before, year_before, *([base] if base else [])]))
         found: dict[Period, dict[tuple[str, ...], Shown]] = {one: {} for one in wanted}
         for shown in await self.released(connection, asking, indicator, wanted):
@@ -109,7 +109,7 @@ class Comparing:
             goal = None
             if target is not None:
                 known = None if base is None else found[base].get(keys)
-                goal = target.against_base(_base_value(indicator, target, base, known))
+                goal = target.against_base(value_of_base(indicator, target, base, known))
             met = _met(indicator, shown, goal, asking.now)
             compared.append(Compared(shown, found[before].get(keys), found[year_before].get(keys), goal, met))
         return compared
@@ -121,13 +121,14 @@ class Comparing:
         return indicator.target(period.last.year, asking.level, period.last)
 
 
-def _base(target: Target, period: Period) -> Period | None:
+def base_of(target: Target, period: Period) -> Period | None:
     """The year whose value a target is set against."""
     year = target.base_year(period.last.year)
     return None if year is None else Period.parse(f"{year:04d}")
 
 
-def _base_value(indicator: Indicator, target: Target, base: Period | None, known: Shown | None) -> float | None:
+def value_of_base(indicator: Indicator, target: Target, base: Period | None, known: Shown | None) -> float | None:
+    """What was in the year that a target is set against. In: that year, and its figure as one may see it."""
     if base is None:
         return None
     # A baseline is the province's: what a commune had before the platform nobody wrote down.
