@@ -381,10 +381,15 @@ def _part_columns(words: Words, indicator: Indicator) -> list[Column]:
 
 def _goal_line(words: Words, indicator: Indicator, aim: float, y: alt.Y) -> list[alt.Chart]:
     said = words("Chỉ tiêu %(value)s", value=words.amount(indicator, aim))
+    written: dict[str, Any] = {"align": "left", "dy": -8, "fontSize": 12}
     base = alt.Chart(alt.InlineData(values=[{"value": aim, "said": said}])).encode(y=y)
+    said_at = base.encode(x=alt.value(4), text="said:N")
     return [
         base.mark_rule(color=_GOAL, strokeDash=[6, 4], strokeWidth=2),
-        base.mark_text(align="left", dy=-7, fontSize=12, color=_GOAL).encode(x=alt.value(4), text="said:N"),
+        base.mark_text(**written, color="#ffffff", stroke="#ffffff", strokeWidth=4).encode(
+            x=alt.value(4), text="said:N"
+        ),
+        said_at.mark_text(**written, color=_GOAL),
     ]
 
 
@@ -399,6 +404,7 @@ def _axis_of_time(count: int, width: int) -> alt.Axis:
         labelAngle=0,
         labelExpr=f"indexof(domain('x'), datum.value) % {every} == {(count - 1) % every} ? datum.label : ''",
         labelOverlap=False,
+        labelPadding=8,
         ticks=False,
     )
 

@@ -188,10 +188,12 @@ class Words:
             return self.amount(indicator, target.value)
         share = format_number(self.language, abs(target.change))
         if target.against == "year-before":
-            said = "giảm %(share)s%% mỗi năm" if target.change < 0 else "tăng %(share)s%% mỗi năm"
-            return self(said, share=share)
-        said = "giảm %(share)s%% so với năm %(year)s" if target.change < 0 else "tăng %(share)s%% so với năm %(year)s"
-        return self(said, share=share, year=target.against)
+            if target.change < 0:
+                return self("giảm %(share)s%% mỗi năm", share=share)
+            return self("tăng %(share)s%% mỗi năm", share=share)
+        if target.change < 0:
+            return self("giảm %(share)s%% so với năm %(year)s", share=share, year=target.against)
+        return self("tăng %(share)s%% so với năm %(year)s", share=share, year=target.against)
 
     def measured_in(self, indicator: Indicator) -> str:
         """The unit of an indicator's values; empty for plain numbers."""
@@ -225,6 +227,12 @@ class Words:
             "plan": lambda: self("Giai đoạn %(years)s", years=f"{year}–{period.last.year}"),
         }
         return said[period.span]()
+
+    def so_far(self, period: Period, whole: Period) -> str:
+        """A period that was cut where another one has come to: "Năm 2025, đến 26/11"."""
+        if period == whole:
+            return self.period(whole)
+        return self("%(period)s, đến %(day)s", period=self.period(whole), day=period.last.strftime("%d/%m"))
 
     def short(self, period: Period) -> str:
         """A period on an axis: "10/26"."""

@@ -38,6 +38,11 @@ class Reading:
         return None if self.now is None else self.now.value
 
     @property
+    def known(self) -> bool:
+        """Whether there is a figure, if a hidden one."""
+        return self.value is not None or (self.now is not None and self.now.hidden is not None)
+
+    @property
     def verdict(self) -> Verdict:
         """How it stands to its target; `running`: the target lies ahead, or the year goes on and neither is sure."""
         if self.goal is None:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query, Request
@@ -13,44 +11,18 @@ from services.stats import charts
 from services.stats.api.figures import Reader
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import by_unit, goal_of
+from services.stats.pages.commune_lines import communes_of
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight
 from services.stats.pages.province import ProvincePages, line_of
 from shared.identity import NotAllowedError
-from shared.reference.indicators import Indicator, Target
+from shared.reference.indicators import Indicator
 from shared.web.pages import Pages
 
 _USUAL: Final = "cases-opened"
 # More lines than these nobody tells apart.
 _MOST: Final = 4
 Several = Annotated[list[str] | None, Query(max_length=8)]
-
-
-@dataclass(frozen=True, slots=True)
-class Commune:
-    """One commune's line in a table. `met`: whether its figure reaches the target; None: there is none."""
-
-    code: str
-    name: str
-    shown: Shown
-    met: bool | None
-
-
-def communes_of(sight: Sight, indicator: Indicator, figures: Mapping[str, Shown], goal: Target | None) -> list[Commune]:
-    """Communes in the order in which they need to be looked at: the worst figure first, what is not known last."""
-    found = []
-    for code, one in figures.items():
-        met = indicator.met(one.value, goal) if goal is not None and one.value is not None else None
-        found.append(Commune(code, sight.words.unit(code), one, met))
-    return sorted(found, key=lambda commune: needy(indicator, commune.shown))
-
-
-def needy(indicator: Indicator, shown: Shown) -> tuple[bool, float]:
-    """A key that puts the worst figure first: the lowest where higher is better, else the highest."""
-    value = shown.value
-    if value is None:
-        return True, 0.0
-    return False, value if indicator.better == "higher" else -value
 
 
 class CommunePages:
@@ -116,7 +88,8 @@ class CommunePages:
             district=next((area.name for area in units.areas() if area.code == district), ""),
             predecessors=[unit.name for unit in units.predecessors(code)],
             periods=self._looking.periods(sight),
-            themes=self._province.by_theme(sight, lines),
+            themes=self._province.by_theme(sight, [line for line in lines if line.reading.known]),
+            unknown=[line.reading.indicator for line in lines if not line.reading.known],
             whole=whole,
         )
 

@@ -103,7 +103,8 @@ class Looking:
     """Makes looks, and asks for the figures of them.
 
     Args:
-        database: statistics' own. releasing: the one door. evaluator: knows indicators and units. pages: knows the language. clock: now, aware UTC.
+        database: statistics' own. releasing: the one door. evaluator: knows indicators and units.
+        pages: knows the language. clock: now, aware UTC.
     """
 
     def __init__(

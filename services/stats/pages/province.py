@@ -9,14 +9,13 @@ from typing import Final
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 from markupsafe import Markup
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.api.figures import Reader
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import Reading, Verdict, by_unit, goal_of
-from services.stats.pages.grid import Grid, grid_of
+from services.stats.pages.commune_lines import communes_of
+from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight
-from shared.reference.indicators import Indicator
 from shared.web.charts import sparkline
 from shared.web.pages import Pages
 
@@ -25,6 +24,7 @@ _FOREMOST: Final = ("reports-received", "cases-open", "cases-high-risk", "emerge
 _OF_COMMUNES: Final = ("cases-opened", "reports-received", "cases-open", "deadlines-in-time", "special-circumstances")
 # As many as one takes in at a glance.
 _URGENT: Final = 6
+_COMMUNES: Final = 12
 _COUNTED: Final[tuple[Verdict, ...]] = ("met", "missed", "running", "unknown")
 
 
@@ -60,8 +60,10 @@ class ProvincePages:
             found = await self._looking.readings(connection, sight, wanted, courses=False)
             urgent = sorted((one for one, _ in found if one.pressing), key=lambda one: one.urgency)
             shown = await self._looking.readings(connection, sight, [one.indicator for one in urgent[:_URGENT]])
-            grid = await self.grid(connection, sight, of_tiles)
+            by_commune = await self._looking.figures(connection, sight, of_tiles, [sight.period], by=("unit",))
         aimed = [one for one, _ in found if one.goal is not None]
+        figures = by_unit(of_tiles, sight.period, by_commune, self._looking.own(sight))
+        goal = goal_of(of_tiles, sight.period, "commune")
         foremost = {one.indicator.code: one for one, _ in found}
         return self._pages.render(
             request,
@@ -76,7 +78,8 @@ class ProvincePages:
             missed=[line_of(sight, *one) for one in shown],
             more_missed=len(urgent) - _URGENT,
             foremost=[foremost[code] for code in _FOREMOST if code in foremost],
-            grid=grid,
+            grid=grid_of(sight.words, of_tiles, figures, goal, sight.today),
+            foremost_communes=communes_of(sight, of_tiles, figures, goal)[:_COMMUNES] if len(figures) > 1 else [],
             of_tiles=of_tiles,
             tile_choices=[(one.code, one.label(sight.words.language)) for one in known if one.code in _OF_COMMUNES],
         )
@@ -107,13 +110,6 @@ class ProvincePages:
             if of_theme:
                 found.append((code, names[at], of_theme))
         return found
-
-    async def grid(self, connection: AsyncConnection, sight: Sight, indicator: Indicator) -> Grid:
-        """The tiles of an indicator."""
-        shown = await self._looking.figures(connection, sight, indicator, [sight.period], by=("unit",))
-        own = self._looking.own(sight)
-        goal = goal_of(indicator, sight.period, "commune")
-        return grid_of(sight.words, indicator, by_unit(indicator, sight.period, shown, own), goal, sight.today)
 
 
 def line_of(sight: Sight, reading: Reading, course: Sequence[Shown]) -> Line:
