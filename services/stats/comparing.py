@@ -7,42 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
+from services.stats.domain.reading import Reading, as_far, goal_of
 from services.stats.evaluating import UNIT
-from services.stats.releasing import Releasing
+from services.stats.releasing import Releasing, sees_all
 from shared.identity import Principal
+from shared.reference.calendar import local_day
+from shared.reference.disclosure import Disclosure
 from shared.reference.indicators import Indicator, Level, Target
-from shared.web.i18n import ZONE
-
-
-@dataclass(frozen=True, slots=True)
-class Compared:
-    """A figure with what it is compared with; what there is not is None.
-
-    `goal`: what is aimed at, without a value where it is set against a year of which nothing is known, or shown.
-    `met`: whether the figure reaches it.
-    """
-
-    shown: Shown
-    before: Shown | None
-    year_before: Shown | None
-    goal: Target | None
-    met: bool | None
-
-    @property
-    def change(self) -> float | None:
-        """By how much it differs from the period before."""
-        return _difference(self.shown, self.before)
-
-    @property
-    def change_in_a_year(self) -> float | None:
-        """By how much it differs from the year before."""
-        return _difference(self.shown, self.year_before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +42,16 @@ class Asking:
         if self.units is None:
             return "province"
         return "commune" if len(self.units) == 1 else None
+
+    @property
+    def today(self) -> date:
+        """The day here."""
+        return local_day(self.now)
+
+    @property
+    def exact(self) -> bool:
+        """Whether figures are seen as they are."""
+        return sees_all(self.principal, Disclosure.load().on(self.now))
 
 
 class Comparing:
@@ -94,31 +81,33 @@ class Comparing:
 
     async def compared(
         self, connection: AsyncConnection, asking: Asking, indicator: Indicator, period: Period
-    ) -> list[Compared]:
+    ) -> list[Reading]:
         """The figures of a period with what they are compared with, in the order of their keys."""
-        before, year_before = period.previous, period.year_before
-        target = self._target(asking, indicator, period)
+        before, year_before = compared_with(indicator, period, asking.today, exact=asking.exact)
+        target = None if asking.level is None else goal_of(indicator, period, asking.level)
         base = None if target is None else base_of(target, period)
         wanted = list(dict.fromkeys([period, before, year_before, *([base] if base else [])]))
         found: dict[Period, dict[tuple[str, ...], Shown]] = {one: {} for one in wanted}
         for shown in await self.released(connection, asking, indicator, wanted):
             found[shown.period][shown.keys] = shown
-        compared = []
-        for keys in sorted(found[period]):
-            shown = found[period][keys]
-            goal = None
-            if target is not None:
-                known = None if base is None else found[base].get(keys)
-                goal = target.against_base(value_of_base(indicator, target, base, known))
-            met = _met(indicator, shown, goal, asking.now)
-            compared.append(Compared(shown, found[before].get(keys), found[year_before].get(keys), goal, met))
-        return compared
+        readings = []
+        for keys, shown in sorted(found[period].items()):
+            goal = target
+            if target is not None and base is not None:
+                goal = target.against_base(value_of_base(indicator, target, base, found[base].get(keys)))
+            over = period.last < asking.today
+            beside = found[before].get(keys), found[year_before].get(keys)
+            readings.append(Reading(indicator, period, shown, *beside, goal, over))
+        return readings
 
-    @staticmethod
-    def _target(asking: Asking, indicator: Indicator, period: Period) -> Target | None:
-        if asking.level is None:
-            return None
-        return indicator.target(period.last.year, asking.level, period.last)
+
+def compared_with(indicator: Indicator, period: Period, today: date, *, exact: bool) -> tuple[Period, Period]:
+    """The period before and the same one of the year before; of what is counted and adds up, as far as this one has
+    come. Where only whole periods are released (not `exact`), they are whole."""
+    both = period.previous, period.year_before
+    if not (exact and indicator.adds_up and indicator.shape != "reported"):
+        return both
+    return as_far(both[0], period, today), as_far(both[1], period, today)
 
 
 def base_of(target: Target, period: Period) -> Period | None:
@@ -136,21 +125,3 @@ def value_of_base(indicator: Indicator, target: Target, base: Period | None, kno
         return indicator.baselines[base.first.year]
     # Of a year before there was anything to count nothing is known: that is no level to fall from.
     return known.value or None if known is not None else None
-
-
-def _met(indicator: Indicator, shown: Shown, goal: Target | None, now: datetime) -> bool | None:
-    """Whether a figure reaches its goal; None where that cannot be said: of what adds up, a part of a year is no year,
-    and while a year goes on it may still be missed or reached."""
-    if goal is None or shown.value is None:
-        return None
-    met = indicator.met(shown.value, goal)
-    if not indicator.adds_up:
-        return met
-    if shown.period.span != "year":
-        return None
-    goes_on = shown.period.last >= now.astimezone(ZONE).date()
-    return None if goes_on and met == (indicator.better == "lower") else met
-
-
-def _difference(one: Shown, other: Shown | None) -> float | None:
-    return None if other is None or one.value is None or other.value is None else one.value - other.value

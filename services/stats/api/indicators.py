@@ -15,9 +15,10 @@ from fastapi import APIRouter, HTTPException, Query, Request
 
 from services.stats.api.figures import Reader
 from services.stats.catalogue import dimensions
-from services.stats.comparing import Asking, Compared, Comparing
+from services.stats.comparing import Asking, Comparing
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
+from services.stats.domain.reading import Reading
 from services.stats.evaluating import Evaluator
 from services.stats.releasing import sees_all
 from services.stats.store.behind import behind
@@ -91,7 +92,7 @@ class IndicatorApi:
             "period": asked.code,
             "by": list(asking.by),
             "as_of": (asking.as_of or asking.now).isoformat(timespec="seconds"),
-            "values": [_compared(one, asking.by) for one in compared],
+            "values": [_read(one, asking.by) for one in compared],
             "trend": [_shown(one, asking.by) for one in shown],
         }
 
@@ -246,6 +247,8 @@ def _target(target: Target) -> dict[str, Any]:
 def _shown(shown: Shown, by: tuple[str, ...]) -> dict[str, Any]:
     return {
         "period": shown.period.code,
+        # Of what a period is compared with, as far as that has come.
+        "last": shown.period.last.isoformat(),
         "keys": dict(zip(by, shown.keys, strict=False)),
         "value": shown.value,
         "numerator": shown.numerator,
@@ -254,13 +257,13 @@ def _shown(shown: Shown, by: tuple[str, ...]) -> dict[str, Any]:
     }
 
 
-def _compared(one: Compared, by: tuple[str, ...]) -> dict[str, Any]:
-    beside: Mapping[str, Shown | None] = {"before": one.before, "year_before": one.year_before}
+def _read(reading: Reading, by: tuple[str, ...]) -> dict[str, Any]:
+    beside: Mapping[str, Shown | None] = {"before": reading.before, "year_before": reading.year_before}
     return {
-        **_shown(one.shown, by),
+        **({} if reading.now is None else _shown(reading.now, by)),
         **{name: None if shown is None else _shown(shown, by) for name, shown in beside.items()},
-        "change": one.change,
-        "change_in_a_year": one.change_in_a_year,
-        "target": None if one.goal is None else _target(one.goal),
-        "met": one.met,
+        "change": reading.moved(reading.before),
+        "change_in_a_year": reading.moved(reading.year_before),
+        "target": None if reading.goal is None else _target(reading.goal),
+        "verdict": reading.verdict,
     }

@@ -113,13 +113,17 @@ async def _cells(
     return [row.id for row in rows if ages is None or age_in(row.born, month) in ages]
 
 
+# Of the versions that are counted, those after which nothing was known.
 _BEHIND: Final = """
-WITH last AS (
-    SELECT DISTINCT ON (key) key, cells, days FROM version WHERE kind = :kind AND at <= :known
-    ORDER BY key, sequence DESC
-), counted AS (
-    SELECT DISTINCT last.key FROM last, unnest(last.cells, last.days) AS c(cell, day)
-    WHERE c.cell = ANY(:cells) AND (c.day IS NULL OR c.day BETWEEN :first AND :last)
+WITH candidate AS (
+    SELECT v.key, v.sequence FROM version AS v CROSS JOIN LATERAL unnest(v.cells, v.days) AS c(cell, day)
+    JOIN unnest(CAST(:cells AS bigint[])) AS wanted(cell) ON wanted.cell = c.cell
+    WHERE v.kind = :kind AND v.at <= :known AND (c.day IS NULL OR c.day BETWEEN :first AND :last)
+), counted AS MATERIALIZED (
+    SELECT DISTINCT key FROM candidate AS c WHERE NOT EXISTS (
+        SELECT FROM version AS later
+        WHERE later.kind = :kind AND later.key = c.key AND later.sequence > c.sequence AND later.at <= :known
+    )
 ), page AS (
     SELECT key FROM counted WHERE key > CAST(:after AS uuid) ORDER BY key LIMIT :limit
 )
