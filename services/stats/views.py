@@ -115,6 +115,8 @@ _TERMS: Final = {
 }
 _OF_INCIDENTS: Final = {"kind": "incident-causes", "outcome": "incident-results"}
 _OF_CASES: Final = {"kind": "case-kinds", "outcome": "case-outcomes"}
+# From here on a tenth says nothing.
+_LARGE: Final = 1_000
 _QUARTERS: Final = ("I", "II", "III", "IV")
 
 
@@ -275,9 +277,7 @@ class Words:
 
     @staticmethod
     def _digits(indicator: Indicator, value: float) -> int:
-        if indicator.unit == "number" or value == int(value):
-            return 0
-        return 1
+        return 0 if indicator.unit == "number" or value == int(value) or abs(value) >= _LARGE else 1
 
     @staticmethod
     def _terms(indicator: Indicator, dimension: str) -> Terms | None:

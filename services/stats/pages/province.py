@@ -24,7 +24,7 @@ _FOREMOST: Final = ("reports-received", "cases-open", "cases-high-risk", "emerge
 _OF_COMMUNES: Final = ("cases-opened", "reports-received", "cases-open", "deadlines-in-time", "special-circumstances")
 # As many as one takes in at a glance.
 _URGENT: Final = 6
-_COMMUNES: Final = 12
+_COMMUNES: Final = 8
 _COUNTED: Final[tuple[Verdict, ...]] = ("met", "missed", "running", "unknown")
 
 
