@@ -49,8 +49,7 @@ def build(context: ServiceContext) -> ServiceApp:
     router.include_router(api_routes(database, clock, Progress(database, context.settings), rebuild, upkeep))
     router.include_router(IndicatorApi(database, clock, evaluator, comparing).router)
     router.include_router(BoardPages(board, pages, units.codes()).router)
-    looking = Looking(database, releasing, evaluator, pages, clock)
-    router.include_router(indicator_pages(looking, pages, upkeep, evaluator))
+    router.include_router(indicator_pages(Looking(database, releasing, evaluator, pages, clock), pages, upkeep))
     return ServiceApp(
         router=router,
         pages=pages,

@@ -19,13 +19,6 @@ AGES: Final = ("0-3", "4-5", "6-10", "11-15", "16+", "unknown")
 # msgids
 SEXES: Final = {"female": "Nữ", "male": "Nam", "unknown": "Chưa rõ"}
 YES_NO: Final = {"yes": "Có", "no": "Không", "unknown": "Chưa rõ"}
-# What a list holds, by where it is opened.
-RECORDS: Final = {
-    "/cases/concerns/": "Tin báo",
-    "/cases/c/": "Vụ việc",
-    "/cases/tasks/": "Nhiệm vụ",
-    "/registry/children/": "Hồ sơ trẻ",
-}
 NOT_KNOWN: Final = "Chưa rõ"
 NOT_CLASSIFIED: Final = "Chưa phân loại"
 DIMENSIONS: Final = {

@@ -6,6 +6,7 @@ Every figure passes `releasing`. Nobody gets more by asking in another way.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Any, Final
 from uuid import UUID
@@ -19,16 +20,19 @@ from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Reading
 from services.stats.evaluating import Evaluator
-from services.stats.opening import PAGE, may_open, narrowed, open_records
+from services.stats.releasing import sees_all
+from services.stats.store.behind import behind
 from shared.contracts.errors import Rejected, Violation
 from shared.database import Database
-from shared.identity import NotAllowedError
+from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal
 from shared.messaging.router import Clock
-from shared.reference.indicators import Indicator, Target
+from shared.reference.disclosure import Disclosure
+from shared.reference.indicators import Indicator, Part, Target
 from shared.web.i18n import ZONE
 
 _MOST_PERIODS: Final = 60
 _MOST_DIMENSIONS: Final = 3
+_PAGE: Final = 100
 _OWN_QUERY: Final = frozenset({"period", "unit", "district", "as_of", "part", "after", "lang"})
 Code = Annotated[str, Query(max_length=40)]
 Codes = Annotated[list[str] | None, Query(max_length=100)]
@@ -109,24 +113,26 @@ class IndicatorApi:
         indicator = self._indicator(code)
         counted = indicator.numerator if part == "numerator" else indicator.denominator
         now = self._clock()
-        if not may_open(principal, counted, now):
-            raise NotAllowedError("The role sees no records behind figures")
+        _permit(principal, counted, now)
         if counted is None:
             raise HTTPException(404)
+        narrowed = self._narrowed(indicator, counted, request.query_params.multi_items())
+        units = self._units(unit or [], district)
+        if principal.units != ALL_UNITS:
+            units = principal.units if units is None else units & principal.units
         async with self._database.transaction() as connection:
-            found = await open_records(
+            found = await behind(
                 connection,
-                self._evaluator,
-                principal,
-                narrowed(counted, self._wanted(indicator, request.query_params.multi_items())),
+                narrowed,
                 self._period(period),
-                units=self._units(unit or [], district),
+                units=None if units is None else self._evaluator.units.named_as(units),
                 as_of=min(self._moment(as_of) or now, now),
                 after=str(after or ""),
+                limit=_PAGE,
             )
         if found is None:
             raise HTTPException(404)
-        following = found.ids[-1] if len(found.ids) == PAGE else None
+        following = found.ids[-1] if len(found.ids) == _PAGE else None
         return {
             "total": found.total,
             "records": [{"id": one, "link": found.path + one} for one in found.ids],
@@ -182,15 +188,26 @@ class IndicatorApi:
         return moment if moment.tzinfo else moment.replace(tzinfo=ZONE)
 
     @staticmethod
-    def _wanted(indicator: Indicator, query: Iterable[tuple[str, str]]) -> dict[str, set[str]]:
-        """Which values of which dimensions are asked for."""
+    def _narrowed(indicator: Indicator, part: Part, query: Iterable[tuple[str, str]]) -> Part:
+        """A part of which only some values of its dimensions count."""
         wanted: dict[str, set[str]] = {}
         for name, value in query:
             if name not in _OWN_QUERY:
                 wanted.setdefault(name, set()).add(value)
         if any(name not in indicator.by for name in wanted):
             raise _refused("by", indicator.by)
-        return wanted
+        where = dict(part.where)
+        for name, values in wanted.items():
+            known = where.get(name)
+            where[name] = tuple(sorted(values if known is None else values & set(known)))
+        return replace(part, where=where)
+
+
+def _permit(principal: Principal, part: Part | None, now: datetime) -> None:
+    """Raises NotAllowedError for who may not open the records themselves."""
+    needed = Permission.SEE_CHILDREN if part is not None and part.measure == "children" else Permission.SEE_CASES
+    if not (sees_all(principal, Disclosure.load().on(now)) and principal.may(needed)):
+        raise NotAllowedError("The role sees no records behind figures")
 
 
 def _refused(field: str, known: Iterable[str]) -> Rejected:

@@ -16,7 +16,6 @@ from services.stats.comparing import base_of, value_of_base
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Reading, by_unit, goal_of
-from services.stats.opening import listed
 from services.stats.pages.commune_lines import communes_of, needy
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight
@@ -84,7 +83,6 @@ class IndicatorPages:
             grid=grid_of(sight.words, indicator, figures, goal, sight.today) if several else None,
             communes=communes_of(sight, indicator, figures, goal) if several else [],
             source=indicator.source(sight.words.language),
-            listed=listed(principal, indicator, sight.now),
             note=indicator.note_vi if sight.words.language == "vi" else indicator.note_en,
         )
 

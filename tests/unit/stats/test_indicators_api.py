@@ -154,20 +154,3 @@ async def test_what_may_be_asked_is_listed_with_its_ground_in_law(visitor: Visit
     assert listed["drowning-deaths"]["targets"][0]["change"] == -10
     assert listed["special-share"]["legal_source"]["vi"].startswith("Quyết định 23/QĐ-TTg")
     assert {"unit", "district", "sex"} <= set(listed["cases-opened"]["by"])
-
-
-async def test_people_open_the_list_behind_a_figure_from_its_page(visitor: Visitor) -> None:
-    await visitor.enter("ha.coordinator")
-    page = await visitor.ask("/stats/indicators/cases-opened?period=2026-10")
-    assert "/stats/indicators/cases-opened/records?period=2026-10" in page.text
-    page = await visitor.ask("/stats/indicators/cases-opened/records?period=2026-10")
-    assert [f"/cases/c/{one}" in page.text for one in IDS] == [True, True, True, False]
-    page = await visitor.ask("/stats/indicators/cases-opened/records?period=2026-10&by=sex&value=male&after=x")
-    assert [f"/cases/c/{one}" in page.text for one in IDS] == [False, True, False, False]
-    page = await visitor.ask("/stats/indicators/domestic-violence/records?period=2026-10")
-    assert "Không có hồ sơ nào" in page.text
-    assert (await visitor.ask("/stats/indicators/deadlines-in-time/records")).status == 403
-    assert (await visitor.ask("/stats/indicators/nothing/records")).status == 403
-    await visitor.enter("tuan.statistician")
-    assert (await visitor.ask("/stats/indicators/cases-opened/records?period=2026-10")).status == 403
-    assert "/records" not in (await visitor.ask("/stats/indicators/cases-opened?period=2026-10")).text
