@@ -100,7 +100,7 @@ def _spot(
 def _steps(values: Sequence[float]) -> Mapping[float, int]:
     """Each value's shade: zero its own, the others in five of about as many communes each."""
     ranked = sorted(value for value in values if value)
-    found: dict[float, int] = {0.0: 0}
+    found: dict[float, int] = {value: 0 for value in values if not value}
     for at, value in enumerate(ranked):
         # Equal values have one shade, the first one's.
         found.setdefault(value, at * STEPS // len(ranked) + 1)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Final
 
-from fastapi import Query, Request
+from fastapi import HTTPException, Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.comparing import base_of, value_of_base
@@ -116,6 +116,13 @@ class Looking:
         self.units = evaluator.units
         self._releasing = releasing
         self._clock = clock
+
+    def indicator(self, code: str) -> Indicator:
+        """By its code. Raises HTTPException 404."""
+        found = self.indicators.get(code)
+        if found is None:
+            raise HTTPException(404)
+        return found
 
     def sight(
         self, request: Request, principal: Principal, period: str = "", place: str = "", known: str = ""
