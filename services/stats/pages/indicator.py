@@ -59,7 +59,7 @@ class IndicatorPages:
             drawings = await self._drawings(connection, sight, reading, course)
             parts = await self._parts(connection, sight, indicator, dimension) if dimension else []
             shown = await self._looking.figures(connection, sight, indicator, [sight.period], by=("unit",))
-            figures = by_unit(indicator, sight.period, shown, self._looking.own(sight))
+            figures = self._looking.by_unit(sight, indicator, shown)
             small = await self._small(connection, sight, indicator, figures)
         goal = goal_of(indicator, sight.period, "commune")
         known_parts = [one for one in parts if one.value is not None]
