@@ -47,9 +47,12 @@ def build(context: ServiceContext) -> ServiceApp:
     comparing = Comparing(releasing)
     router = APIRouter()
     router.include_router(api_routes(database, clock, Progress(database, context.settings), rebuild, upkeep))
-    router.include_router(IndicatorApi(database, clock, evaluator, comparing).router)
+    indicator_api = IndicatorApi(database, clock, evaluator, comparing)
+    router.include_router(indicator_api.router)
     router.include_router(BoardPages(board, pages, units.codes()).router)
-    router.include_router(indicator_pages(Looking(database, releasing, evaluator, pages, clock), pages, upkeep))
+    router.include_router(
+        indicator_pages(Looking(database, releasing, evaluator, pages, clock), indicator_api, pages, upkeep)
+    )
     return ServiceApp(
         router=router,
         pages=pages,

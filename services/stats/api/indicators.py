@@ -203,10 +203,15 @@ class IndicatorApi:
         return replace(part, where=where)
 
 
+def may_open(principal: Principal, part: Part | None, now: datetime) -> bool:
+    """Whether somebody may open the records that a part counts."""
+    needed = Permission.SEE_CHILDREN if part is not None and part.measure == "children" else Permission.SEE_CASES
+    return sees_all(principal, Disclosure.load().on(now)) and principal.may(needed)
+
+
 def _permit(principal: Principal, part: Part | None, now: datetime) -> None:
     """Raises NotAllowedError for who may not open the records themselves."""
-    needed = Permission.SEE_CHILDREN if part is not None and part.measure == "children" else Permission.SEE_CASES
-    if not (sees_all(principal, Disclosure.load().on(now)) and principal.may(needed)):
+    if not may_open(principal, part, now):
         raise NotAllowedError("The role sees no records behind figures")
 
 

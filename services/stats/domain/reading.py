@@ -93,9 +93,9 @@ class Reading:
         return "better" if (moved > 0) == (self.indicator.better == "higher") else "worse"
 
 
-def goal_of(indicator: Indicator, period: Period, level: Level) -> Target | None:
+def goal_of(indicator: Indicator, period: Period, level: Level | None) -> Target | None:
     """The target that a period can be compared with: what adds up over a year with a year's, anything else with any."""
-    if indicator.adds_up and period.span != "year":
+    if level is None or (indicator.adds_up and period.span != "year"):
         return None
     return indicator.target(period.last.year, level, period.last)
 

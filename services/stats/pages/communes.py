@@ -45,7 +45,7 @@ class CommunePages:
         chosen = self._chosen(indicator)
         async with self._looking.database.transaction() as connection:
             shown = await self._looking.figures(connection, sight, chosen, [sight.period], by=("unit",))
-        figures = by_unit(chosen, sight.period, shown, self._looking.own(sight))
+        figures = self._looking.by_unit(sight, chosen, shown)
         goal = goal_of(chosen, sight.period, "commune")
         return self._pages.render(
             request,

@@ -54,7 +54,7 @@ class Grid:
 def grid_of(words: Words, indicator: Indicator, figures: Mapping[str, Shown], goal: Target | None, today: date) -> Grid:
     """In: figures by commune (those that are not the reader's are not among them), the communes' target."""
     tiles = load_tiles()
-    steps = _steps([one.value for one in figures.values() if one.value is not None])
+    steps = _steps([one.value for code, one in figures.items() if code in tiles and one.value is not None])
     spots = [_spot(words, indicator, unit, figures.get(unit.code), goal, steps) for unit in _placed(tiles, today)]
     return Grid(
         spots,
@@ -100,7 +100,7 @@ def _spot(
 def _steps(values: Sequence[float]) -> Mapping[float, int]:
     """Each value's shade: zero its own, the others in five of about as many communes each."""
     ranked = sorted(value for value in values if value)
-    found: dict[float, int] = {0.0: 0}
+    found: dict[float, int] = {value: 0 for value in values if not value}
     for at, value in enumerate(ranked):
         # Equal values have one shade, the first one's.
         found.setdefault(value, at * STEPS // len(ranked) + 1)

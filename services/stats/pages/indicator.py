@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Final
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
@@ -11,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats import charts
 from services.stats.api.figures import Reader
+from services.stats.api.indicators import may_open
 from services.stats.charts import Drawing, pictures
 from services.stats.comparing import base_of, value_of_base
 from services.stats.domain.disclosure import Shown
@@ -19,12 +21,14 @@ from services.stats.domain.reading import Reading, by_unit, goal_of
 from services.stats.pages.commune_lines import communes_of, needy
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight
-from shared.identity import NotAllowedError
+from services.stats.store.behind import opened
 from shared.reference.indicators import Indicator, Target
 from shared.web.pages import Pages
 
 _YEARS: Final = 5
 _SMALL: Final = 12
+# Digits of a commune's code; an old district's has fewer.
+_UNIT: Final = 5
 
 
 class IndicatorPages:
@@ -46,10 +50,8 @@ class IndicatorPages:
         known: Asked = "",
         by: Asked = "",
     ) -> Response:
-        """The indicator; one that there is not is refused as if it were not the reader's."""
-        indicator = self._looking.indicators.get(code)
-        if indicator is None:
-            raise NotAllowedError("There is no such indicator")
+        """The indicator. Raises HTTPException 404 where there is none of that code."""
+        indicator = self._looking.indicator(code)
         sight = self._looking.sight(request, principal, period, place, known)
         dimension = by if by in indicator.by else next(iter(indicator.by), "")
         async with self._looking.database.transaction() as connection:
@@ -57,7 +59,7 @@ class IndicatorPages:
             drawings = await self._drawings(connection, sight, reading, course)
             parts = await self._parts(connection, sight, indicator, dimension) if dimension else []
             shown = await self._looking.figures(connection, sight, indicator, [sight.period], by=("unit",))
-            figures = by_unit(indicator, sight.period, shown, self._looking.own(sight))
+            figures = self._looking.by_unit(sight, indicator, shown)
             small = await self._small(connection, sight, indicator, figures)
         goal = goal_of(indicator, sight.period, "commune")
         known_parts = [one for one in parts if one.value is not None]
@@ -69,6 +71,7 @@ class IndicatorPages:
             words=sight.words,
             indicator=indicator,
             reading=reading,
+            records=_records(sight, indicator),
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),
@@ -135,6 +138,20 @@ class IndicatorPages:
             return None
         goal = goal_of(indicator, course[-1], "commune")
         return charts.multiples(sight.words, indicator, lines, goal)
+
+
+def _records(sight: Sight, indicator: Indicator) -> str:
+    """The address of the records behind the figure; empty where there are none that the reader may open."""
+    part = indicator.numerator
+    if part is None or not may_open(sight.principal, part, sight.now) or opened(part) is None:
+        return ""
+    kept = {
+        "period": sight.period.code,
+        ("unit" if len(sight.place) == _UNIT else "district"): sight.place,
+        "as_of": sight.known.isoformat() if sight.known else "",
+    }
+    said = urlencode({name: value for name, value in kept.items() if value})
+    return f"/stats/indicators/{indicator.code}/records?{said}"
 
 
 def _set(indicator: Indicator, target: Target, years: Mapping[Period, Shown]) -> Target:

@@ -8,20 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
-from typing import Annotated, Final
+from typing import Annotated, Final, cast
 
-from fastapi import Query, Request
+from fastapi import HTTPException, Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.comparing import base_of, value_of_base
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period, Span
-from services.stats.domain.reading import Reading, as_far, course_of, goal_of
+from services.stats.domain.reading import Reading, as_far, by_unit, course_of, goal_of
 from services.stats.evaluating import Evaluator
 from services.stats.releasing import Releasing, sees_all
 from services.stats.store.history import MeasureError
 from services.stats.views import SPANS, Words
 from shared.contracts.errors import Rejected
+from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal
 from shared.messaging.router import Clock
@@ -71,9 +72,11 @@ class Sight:
         return self.period.last < self.today
 
     @property
-    def level(self) -> Level:
-        """Whose targets apply."""
-        return "commune" if self.units is not None and len(self.units) == 1 else "province"
+    def level(self) -> Level | None:
+        """Whose targets apply; None: nobody's, of several communes."""
+        if self.units is None:
+            return "province"
+        return "commune" if len(self.units) == 1 else None
 
     @property
     def wide(self) -> bool:
@@ -116,6 +119,13 @@ class Looking:
         self.units = evaluator.units
         self._releasing = releasing
         self._clock = clock
+
+    def indicator(self, code: str) -> Indicator:
+        """By its code. Raises HTTPException 404."""
+        found = self.indicators.get(code)
+        if found is None:
+            raise HTTPException(404)
+        return found
 
     def sight(
         self, request: Request, principal: Principal, period: str = "", place: str = "", known: str = ""
@@ -213,10 +223,8 @@ class Looking:
 
     def course(self, sight: Sight, indicator: Indicator) -> list[Period]:
         """The periods of an indicator's line: months and the like; of what is released by longer times only, those."""
-        if sight.exact or indicator.shape == "reported" or indicator.code in self._rule(sight).monthly:
-            found = course_of(sight.period, sight.today)
-            if indicator.shape != "reported":
-                return found
+        if indicator.shape != "reported" and (sight.exact or indicator.code in self._rule(sight).monthly):
+            return course_of(sight.period, sight.today)
         return sight.period.before(5) if sight.period.span == "year" else self.bases(sight, indicator, 5)
 
     def of_communes(self, sight: Sight, indicator: Indicator) -> list[Period]:
@@ -228,9 +236,9 @@ class Looking:
     def bases(self, sight: Sight, indicator: Indicator, count: int) -> list[Period]:
         """The last times by which an indicator's tables are released."""
         part = indicator.numerator
-        base = self._rule(sight).base(part.measure) if part else "year"
+        base = cast(Span, self._rule(sight).base(part.measure)) if part else "year"
         last = min(sight.period.last, sight.today)
-        return Period.containing(last, base).before(count)  # type: ignore[arg-type]
+        return Period.containing(last, base).before(count)
 
     def in_force(self, sight: Sight) -> list[Indicator]:
         """The indicators that are asked in the period."""
@@ -283,6 +291,15 @@ class Looking:
         """The communes that are looked at, by name."""
         codes = [code for code in self.units.codes() if sight.units is None or code in sight.units]
         return sorted(codes, key=lambda code: place_key(sight.words.unit(code)))
+
+    def by_unit(self, sight: Sight, indicator: Indicator, shown: Iterable[Shown]) -> dict[str, Shown]:
+        """The period's figure of each commune that is looked at; of the province, what lies in none, too."""
+        listed = list(shown)
+        found = by_unit(indicator, sight.period, listed, self.own(sight))
+        if sight.units is None:
+            nowhere = [one for one in listed if one.keys == (UNCLASSIFIED,) and one.period == sight.period]
+            found |= {one.keys[0]: one for one in nowhere}
+        return found
 
     def _units(self, principal: Principal, place: str) -> frozenset[str] | None:
         own = None if principal.units == ALL_UNITS else frozenset(principal.units)

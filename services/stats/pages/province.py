@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from services.stats.api.figures import Reader
 from services.stats.domain.disclosure import Shown
-from services.stats.domain.reading import Reading, Verdict, by_unit, goal_of
+from services.stats.domain.reading import Reading, Verdict, goal_of
 from services.stats.pages.commune_lines import communes_of
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight
@@ -62,7 +62,7 @@ class ProvincePages:
             shown = await self._looking.readings(connection, sight, [one.indicator for one in urgent[:_URGENT]])
             by_commune = await self._looking.figures(connection, sight, of_tiles, [sight.period], by=("unit",))
         aimed = [one for one, _ in found if one.goal is not None]
-        figures = by_unit(of_tiles, sight.period, by_commune, self._looking.own(sight))
+        figures = self._looking.by_unit(sight, of_tiles, by_commune)
         goal = goal_of(of_tiles, sight.period, "commune")
         foremost = {one.indicator.code: one for one, _ in found}
         return self._pages.render(
