@@ -7,18 +7,24 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from services.stats.agencies import routes
+from services.stats.announcing import Announcing
 from services.stats.api.figures import api_routes
+from services.stats.api.indicators import IndicatorApi
+from services.stats.comparing import Comparing
+from services.stats.evaluating import Evaluator
 from services.stats.handlers import TOPICS, Counting
-from services.stats.indicators import Indicators
 from services.stats.pages.board import BoardPages
+from services.stats.pages.looking import Looking
+from services.stats.pages.routes import indicator_pages
 from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
 from services.stats.recording import TOPICS as HISTORY_TOPICS
 from services.stats.recording import Pace, Recording
+from services.stats.releasing import Releasing
+from services.stats.thresholds import Watching
 from services.stats.upkeep import Upkeep
 from services.stats.watching import Board
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
-from shared.reference.indicators import Indicators as ReferenceIndicators
 from shared.reference.units import Units
 from shared.web.pages import Pages
 
@@ -36,17 +42,26 @@ def build(context: ServiceContext) -> ServiceApp:
     board = Board(database, pages, clock, units.codes())
     rebuild = Rebuild(database, context.keys, context.settings, clock)
     upkeep = Upkeep(database, clock)
+    evaluator = Evaluator(units=units)
+    releasing = Releasing(evaluator.count, evaluator, evaluator.indicators)
+    comparing = Comparing(releasing)
     router = APIRouter()
     router.include_router(api_routes(database, clock, Progress(database, context.settings), rebuild, upkeep))
+    indicator_api = IndicatorApi(database, clock, evaluator, comparing)
+    router.include_router(indicator_api.router)
     router.include_router(BoardPages(board, pages, units.codes()).router)
+    router.include_router(
+        indicator_pages(Looking(database, releasing, evaluator, pages, clock), indicator_api, pages, upkeep)
+    )
     return ServiceApp(
         router=router,
         pages=pages,
-        messaging=routes(units, ReferenceIndicators.load()),
+        messaging=routes(units, evaluator.indicators),
         migrations=Path(__file__).parent / "migrations",
         background=[
             board.live_board,
-            Indicators(database, clock).say_indicators,
+            Announcing(database, clock, evaluator).announce,
+            Watching(database, clock, evaluator).watch_thresholds,
             rebuild.rebuild_when_asked,
             upkeep.look_after_figures,
         ],

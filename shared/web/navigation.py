@@ -34,7 +34,7 @@ NAVIGATION: tuple[Entry, ...] = (
 )
 
 HOME: dict[Role, str] = {
-    Role.STATISTICIAN: "/stats",
+    Role.STATISTICIAN: "/stats/province",
     Role.COORDINATOR: "/stats",
     Role.PARTNER: "/notify",
     Role.OPERATOR: "/ops",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Iterable
 from importlib import resources
 from io import BytesIO
@@ -36,3 +37,22 @@ def english(packages: Iterable[str]) -> dict[str, tuple[str, ...]]:
             if text and all(words):
                 known[text] = words
     return known
+
+
+def said_in_code(package: str, *callers: str) -> set[str]:
+    """Every text that the package's code asks a translation of by calling one of these names (`words`, `self`, …)."""
+    said: set[str] = set()
+    with resources.as_file(resources.files(package)) as folder:
+        for module in Path(folder).rglob("*.py"):
+            for call in ast.walk(ast.parse(module.read_text("utf-8"))):
+                if isinstance(call, ast.Call) and call.args and _name_of(call.func) in callers:
+                    first = call.args[0]
+                    if isinstance(first, ast.Constant) and isinstance(first.value, str):
+                        said.add(first.value)
+    return said
+
+
+def _name_of(function: ast.expr) -> str:
+    if isinstance(function, ast.Name):
+        return function.id
+    return function.attr if isinstance(function, ast.Attribute) else ""

@@ -1,0 +1,37 @@
+"""Communes in a table, those that need attention first."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from services.stats.domain.disclosure import Shown
+from services.stats.pages.looking import Sight
+from shared.reference.indicators import Indicator, Target
+
+
+@dataclass(frozen=True, slots=True)
+class Commune:
+    """One commune's line in a table. `met`: whether its figure reaches the target; None: there is none."""
+
+    code: str
+    name: str
+    shown: Shown
+    met: bool | None
+
+
+def communes_of(sight: Sight, indicator: Indicator, figures: Mapping[str, Shown], goal: Target | None) -> list[Commune]:
+    """Communes in the order in which they need to be looked at: the worst figure first, what is not known last."""
+    found = []
+    for code, one in figures.items():
+        met = indicator.met(one.value, goal) if goal is not None and one.value is not None else None
+        found.append(Commune(code, sight.words.unit(code), one, met))
+    return sorted(found, key=lambda commune: needy(indicator, commune.shown))
+
+
+def needy(indicator: Indicator, shown: Shown) -> tuple[bool, float]:
+    """A key that puts the worst figure first: the lowest where higher is better, else the highest."""
+    value = shown.value
+    if value is None:
+        return True, 0.0
+    return False, value if indicator.better == "higher" else -value

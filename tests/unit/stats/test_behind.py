@@ -1,0 +1,54 @@
+"""The records behind a figure are as many as it says, whatever happened in whatever order."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from services.stats.domain.periods import Period
+from services.stats.store.behind import behind
+from services.stats.store.history import count
+from shared.database import Database
+from shared.messaging.processing import Record
+from shared.reference.indicators import Part
+from tests.unit.stats.conftest import empty
+from tests.unit.stats.events import NOW, Event, histories
+from tests.unit.stats.test_history import dated, record, spread
+
+_PARTS = (
+    Part("reports", "period", {}),
+    Part("openings", "period", {"risk": ("high", "unassessed")}),
+    Part("closings", "period", {}),
+    Part("spans", "period", {"span": ("report-assessment",)}),
+    Part("cases", "state", {"status": ("open",)}),
+    Part("tasks", "state", {}),
+    Part("children", "state", {"age": ("6-10", "11-15"), "circumstance": ("01", "04")}),
+)
+_PERIODS = [Period.parse(code) for code in ("2026", "2026-10", "2025..2027")]
+
+
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories(), seed=st.integers(0, 2**32 - 1))
+async def test_as_many_records_lie_behind_a_figure_as_it_counts(
+    migrated: Database, history: list[Event], seed: int
+) -> None:
+    await empty(migrated)
+    chance = random.Random(seed)
+    happenings = dated(spread(history, chance), chance)
+    chance.shuffle(happenings)
+    batch: list[Record] = [event.record(offset, time=at) for offset, (event, at) in enumerate(happenings)]
+    if batch:
+        await record(migrated, [batch])
+    moments = [at for _, at in happenings] or [NOW]
+    async with migrated.transaction() as connection:
+        for as_of in (max(moments), chance.choice(moments), NOW - timedelta(days=chance.randrange(400))):
+            for part in _PARTS:
+                for period in _PERIODS:
+                    rows = await count(connection, part, period=period, as_of=as_of)
+                    found = await behind(connection, part, period, units=None, as_of=as_of, limit=1)
+                    assert found is not None
+                    assert found.total == sum(row.n for row in rows), (part.measure, period.code)
+                    assert len(found.ids) == min(1, found.total)

@@ -1,0 +1,148 @@
+"""Charts show what they are handed and no more: hidden figures are gaps, and every picture has its table."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from urllib.parse import unquote
+
+import pytest
+
+from services.stats import charts
+from services.stats.charts import Drawing, Line
+from services.stats.domain.disclosure import Shown
+from services.stats.domain.periods import Period
+from services.stats.pages.grid import grid_of
+from services.stats.views import Words
+from shared.reference.indicators import Indicator, Indicators
+from shared.reference.tiles import load_tiles
+from shared.reference.units import Units
+from shared.web.i18n import Texts
+
+VI = Words(Texts(("services.stats", "shared.web")), "vi")
+EN = Words(VI.texts, "en")
+MONTHS = Period.parse("2026-10").before(6)
+
+
+def indicator(code: str) -> Indicator:
+    found = Indicators.load().get(code)
+    assert found is not None
+    return found
+
+
+SHARE, CASES = indicator("emergency-in-time"), indicator("cases-opened")
+HIDDEN = 3
+
+
+def course(values: Sequence[float]) -> list[Shown]:
+    found = [Shown(month, (), value, 8, 10) for month, value in zip(MONTHS, values, strict=True)]
+    found[HIDDEN] = Shown.without(MONTHS[HIDDEN], (), "protected")
+    return found
+
+
+def drawings(words: Words) -> list[Drawing]:
+    shown = course([90, 85.5, 80, 77.7, 95, 96])
+    lines = [Line(words.unit(code), shown) for code in Units.load().codes()[:4]]
+    goal = SHARE.target(2026)
+    kinds = [Shown(MONTHS[0], (kind,), n) for kind, n in (("violence", 3.0), ("neglect", 7.0))]
+    return [
+        charts.trend(words, SHARE, shown, goal=goal, unfinished=MONTHS[-1]),
+        charts.path(words, SHARE, [Shown(Period.parse("2025"), (), 91.0)], SHARE.targets[:1]),
+        charts.breakdown(words, CASES, "kind", [*kinds, Shown.without(MONTHS[0], ("trafficking",), "protected")]),
+        charts.multiples(words, SHARE, lines, goal),
+        charts.comparison(words, SHARE, lines, goal),
+    ]
+
+
+def test_what_is_hidden_is_in_no_specification_and_no_picture() -> None:
+    for drawing in drawings(VI):
+        assert "77.7" not in str(drawing.chart().spec), drawing.id
+        assert "77,7" not in drawing.svg(), drawing.id
+        assert "77,7" not in str(drawing.rows), drawing.id
+
+
+def test_every_drawing_has_its_table_and_a_sentence() -> None:
+    for drawing in drawings(VI):
+        assert drawing.rows, drawing.id
+        assert all(len(row) == len(drawing.columns) for row in drawing.rows), drawing.id
+        assert drawing.said, drawing.id
+
+
+def test_a_hidden_figure_says_in_the_table_why_it_is_not_there() -> None:
+    trend, _, breakdown, multiples, _ = drawings(VI)
+    assert trend.rows[HIDDEN][1] == "Ẩn để bảo vệ trẻ em"
+    assert trend.rows[-1][0] == "Tháng 10/2026 (chưa hết kỳ)"
+    assert ["Mua bán", "Ẩn để bảo vệ trẻ em"] in breakdown.rows
+    assert multiples.rows[0][1 + HIDDEN] == "ẩn"
+
+
+@pytest.mark.parametrize("words", [VI, EN])
+async def test_a_picture_fits_both_screens_and_its_address_can_stand_in_a_page(words: Words) -> None:
+    for drawing in drawings(words):
+        picture = await drawing.picture()
+        for address in (picture.wide, picture.narrow):
+            assert not re.search(r'[\s"<>]', address), drawing.id
+            assert unquote(address).startswith("data:image/svg+xml,<svg"), drawing.id
+            assert "href" not in unquote(address).replace("xmlns:xlink", ""), drawing.id
+        narrow = re.search(r'width="(\d+)', unquote(picture.narrow))
+        assert narrow is not None
+        assert int(narrow[1]) <= 360, drawing.id
+        assert picture.size[0] > int(narrow[1]), drawing.id
+
+
+def test_numbers_are_written_in_the_readers_way() -> None:
+    assert VI.number(SHARE, 85.5) == "85,5"
+    assert EN.amount(SHARE, 85.5) == "85.5%"
+    rate = indicator("injury-rate")
+    assert VI.amount(rate, 3122.17) == "3.122 trên 100.000"
+    assert VI.amount(rate, None) == "–"
+
+
+@pytest.mark.parametrize(
+    ("code", "vi", "en"),
+    [
+        ("2026-10", "Tháng 10/2026", "10/2026"),
+        ("2026-Q4", "Quý IV/2026", "Quarter IV/2026"),
+        ("2026-H2", "6 tháng cuối năm 2026", "Second half of 2026"),
+        ("2026", "Năm 2026", "2026"),
+        ("2026-SY", "Năm học 2026–2027", "School year 2026–2027"),
+        ("2026..2030", "Giai đoạn 2026–2030", "Plan period 2026–2030"),
+        ("2026-W48", "Tuần 48/2026", "Week 48/2026"),
+        ("2026-11-26", "26/11/2026", "26/11/2026"),
+    ],
+)
+def test_periods_have_names(code: str, vi: str, en: str) -> None:
+    assert (VI.period(Period.parse(code)), EN.period(Period.parse(code))) == (vi, en)
+
+
+def test_every_value_of_every_dimension_has_a_name() -> None:
+    for one in Indicators.load():
+        for dimension in one.by:
+            assert VI.dimension(dimension) != dimension, (one.code, dimension)
+            for code in VI.values(one, dimension):
+                assert VI.value(one, dimension, code) != code, (one.code, dimension, code)
+            assert VI.value(one, dimension, "unclassified") == "Chưa phân loại"
+
+
+def test_tiles_say_in_words_what_their_shade_says() -> None:
+    codes = Units.load().codes()
+    figures = {code: Shown(MONTHS[0], (code,), float(at)) for at, code in enumerate(codes[:20])}
+    figures[codes[20]] = Shown.without(MONTHS[0], (codes[20],), "protected")
+    grid = grid_of(VI, CASES, figures, None, MONTHS[0].last)
+    spots = {spot.code: spot for spot in grid.spots}
+    assert set(spots) == set(load_tiles())
+    assert spots[codes[0]].step == 0
+    assert spots[codes[19]].step == 5
+    assert spots[codes[19]].said.endswith(": 19")
+    assert spots[codes[20]].step is None
+    assert spots[codes[20]].value == ""
+    assert spots[codes[20]].said.endswith("Ẩn để bảo vệ trẻ em")
+    assert spots[codes[30]].said.endswith("chưa có số liệu")
+    assert [step for step, _ in grid.legend] == [0, 1, 2, 3, 4, 5]
+    assert grid.any_hidden
+
+
+def test_equal_figures_have_one_shade() -> None:
+    codes = Units.load().codes()
+    figures = {code: Shown(MONTHS[0], (code,), 4.0) for code in codes}
+    assert len({spot.step for spot in grid_of(VI, CASES, figures, None, MONTHS[0].last).spots}) == 1

@@ -1,0 +1,216 @@
+"""The pages of indicators as people see them: their own communes, nothing small, in both languages, no script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from html import unescape
+from urllib.parse import quote
+
+import pytest
+from fastapi import APIRouter
+
+from services.stats import views
+from services.stats.app import build
+from shared.database import Database
+from shared.identity import demo_directory
+from shared.messaging.service import ServiceContext
+from shared.privacy import Keys, PlatformKey
+from shared.reference.indicators import Indicators
+from shared.reference.units import Units
+from shared.settings import Settings
+from shared.web.app import create_app
+from tests.support.texts import english, said_in_code, said_in_templates
+from tests.support.visitor import Answer, Visitor
+from tests.unit.stats import events as make
+from tests.unit.stats.conftest import empty
+from tests.unit.stats.test_history import record
+
+NOW = datetime(2026, 11, 26, 2, 0, tzinfo=UTC)
+KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
+HERE, THERE, SMALL = "05443", "05455", "05467"
+PATHS = (
+    "/stats/province",
+    "/stats/indicators",
+    "/stats/indicators/cases-opened",
+    "/stats/indicators/abused-share",
+    "/stats/indicators/emergency-in-time",
+    "/stats/indicators/births-registered",
+    "/stats/communes",
+    f"/stats/communes/{HERE}",
+    f"/stats/compare?unit={HERE}&unit={THERE}",
+    "/stats/quality",
+)
+
+
+def opened(number: int, unit: str, year: int) -> tuple[datetime, make.Event]:
+    at = datetime(year, 3, 1, tzinfo=UTC) + timedelta(days=number)
+    return at, make.case(f"case-{unit}-{year}-{number}", 1, unit=unit, opened_at=at, received_at=at)
+
+
+# In the year that is released: 40, 27 and 3 cases; in the one that goes on 12 and 7.
+HISTORY = [
+    *(opened(number, unit, 2025) for unit, n in ((HERE, 40), (THERE, 27), (SMALL, 3)) for number in range(n)),
+    *(opened(number, unit, 2026) for unit, n in ((HERE, 12), (THERE, 7)) for number in range(n)),
+]
+
+
+@pytest.fixture(scope="module")
+async def counted(migrated: Database) -> AsyncIterator[Database]:
+    await empty(migrated)
+    events = sorted(HISTORY, key=lambda told: told[0])
+    await record(migrated, [[event.record(offset, 0, at) for offset, (at, event) in enumerate(events)]])
+    yield migrated
+    await empty(migrated)
+
+
+@pytest.fixture
+def visitor(counted: Database) -> Visitor:
+    settings = Settings(environment="test", demo_users=True)
+    service = build(ServiceContext(settings, counted, KEYS, lambda: NOW))
+    router = APIRouter(prefix="/stats")
+    router.include_router(service.router)
+    directory = demo_directory(Units.load().names())
+    return Visitor(create_app("stats", [router], service.pages, directory, settings, prefix="/stats"))
+
+
+def content(answer: Answer) -> str:
+    """What a page says, in words; the places to choose from and what is drawn left out."""
+    main = re.sub(r"<select.*?</select>|<text.*?</text>", "", answer.text.split("<main")[1], flags=re.DOTALL)
+    return unescape(re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", main)))
+
+
+@pytest.mark.parametrize("person", ["ha.coordinator", "lan.worker", "tuan.statistician", "duc.health"])
+async def test_every_page_opens_for_everybody_who_sees_figures_and_breaks_no_rule_of_ours(
+    visitor: Visitor, person: str
+) -> None:
+    await visitor.enter(person)
+    for path in PATHS:
+        answer = await visitor.ask(path)
+        assert answer.status == 200, (path, content(answer))
+        page = answer.text
+        assert not re.search(r"<style|\sstyle=|<[^>]*\son\w+=\"", page), path
+        assert not re.search(r"<script(?![^>]*src=)", page), path
+        ids = re.findall(r'\sid="([^"]+)"', page)
+        assert len(ids) == len(set(ids)), path
+        for image in re.findall(r"<img[^>]*>", page):
+            assert re.search(r'alt="[^"]{10,}"', image), path
+
+
+async def test_a_coordinator_reads_the_figure_the_change_and_each_commune(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    said = content(await visitor.ask("/stats/indicators/cases-opened?period=2026"))
+    assert "chưa hết kỳ" in said
+    assert re.search(r" 19 .*Năm 2025, đến 26/11 70 ", said)
+    assert re.search(r"Phường Phan Đình Phùng 12 Phường Quyết Thắng 7 ", said)
+    # Of which nothing was counted is zero, not missing.
+    assert "Phường Gia Sàng: 0" in said
+
+
+async def test_as_of_an_earlier_day_only_what_was_known_then_is_counted(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    said = content(await visitor.ask("/stats/indicators/cases-opened?period=2026&known=2026-03-05"))
+    assert "như đã biết đến hết ngày 05/03/2026" in said
+    assert re.search(r"Phường Phan Đình Phùng 5 Phường Quyết Thắng 5 ", said)
+
+
+async def test_a_worker_sees_no_other_commune_whatever_the_address_asks(visitor: Visitor) -> None:
+    await visitor.enter("lan.worker")
+    for path in (
+        f"/stats/indicators/cases-opened?period=2025&place={THERE}",
+        f"/stats/communes?indicator=cases-opened&period=2025&place={THERE}",
+        f"/stats/compare?indicator=cases-opened&period=2025&unit={THERE}",
+        "/stats/province?period=2025",
+    ):
+        said = content(await visitor.ask(path))
+        assert " 27 " not in said, path
+        assert " 70 " not in said, path
+    assert (await visitor.ask(f"/stats/communes/{THERE}")).status == 403
+
+
+async def test_who_sees_aggregates_only_never_reads_a_small_figure(visitor: Visitor) -> None:
+    await visitor.enter("tuan.statistician")
+    said = content(await visitor.ask("/stats/indicators/cases-opened?period=2025"))
+    assert " 70 " in said
+    assert "Phường Gia Sàng: Ẩn để bảo vệ trẻ em" in said
+    for path in (
+        f"/stats/communes/{SMALL}?period=2025",
+        f"/stats/compare?indicator=cases-opened&period=2025&unit={SMALL}&unit={HERE}",
+        f"/stats/indicators/cases-opened?period=2025&place={SMALL}",
+    ):
+        answer = await visitor.ask(path)
+        assert "Ẩn để bảo vệ trẻ em" in content(answer), path
+        figures = re.findall(r'class="is-number">\s*(?:<span>)?3(?:</span>)?\s*</td>', answer.text)
+        assert not figures, path
+
+
+async def test_who_sees_aggregates_only_gets_nothing_of_a_year_that_goes_on(visitor: Visitor) -> None:
+    await visitor.enter("tuan.statistician")
+    said = content(await visitor.ask("/stats/indicators/cases-opened?period=2026"))
+    assert "Chưa đến ngày công bố" in said
+    # Of the province months are released one by one; of communes nothing before the year is over.
+    assert not re.search(r"Phường Phan Đình Phùng:? 12|Phường Quyết Thắng:? 7", said)
+
+
+async def test_the_records_behind_a_figure_open_for_who_may_open_them_only(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    page = await visitor.ask("/stats/indicators/cases-opened?period=2026")
+    address = re.search(r'href="(/stats/indicators/cases-opened/records[^"]*)"', page.text)
+    assert address is not None
+    found = await visitor.ask(unescape(address[1]))
+    assert "19 hồ sơ" in content(found)
+    assert found.text.count('href="/cases/c/') == 19
+    await visitor.enter("tuan.statistician")
+    assert "/records" not in (await visitor.ask("/stats/indicators/cases-opened?period=2026")).text
+    assert (await visitor.ask(unescape(address[1]))).status == 403
+
+
+async def test_an_address_that_makes_no_sense_is_as_if_nothing_was_asked(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    names = ("period", "place", "known", "by", "unit", "indicator", "tiles")
+    bad = ["2026-13", "9999", "2026..2020", "'; DROP TABLE", "<b>", "2099", "２０２６", "0", "%00", "-1"]
+    for path, word in zip(PATHS, bad, strict=True):
+        query = "&".join(f"{name}={quote(word)}" for name in names)
+        answer = await visitor.ask(path + ("&" if "?" in path else "?") + query)
+        assert answer.status == 200, (path, word)
+        assert "<b>&" not in answer.text
+
+
+async def test_an_indicator_that_there_is_not_is_not_found(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    assert (await visitor.ask("/stats/indicators/nothing")).status == 404
+    assert (await visitor.ask("/stats/communes/00000")).status == 403
+
+
+async def test_the_pages_speak_english(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    names = {*Units.load().names().values(), *(area.name for area in Units.load().areas())}
+    letters = re.compile(r"[ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ]", re.IGNORECASE)
+    for path in PATHS:
+        said = content(await visitor.ask(path + ("&" if "?" in path else "?") + "lang=en"))
+        for name in sorted((*names, *(name.split(" ", 1)[1] for name in names)), key=len, reverse=True):
+            said = said.replace(name, "")
+        found = letters.search(said)
+        assert found is None, (path, said[max(0, found.start() - 80) : found.start() + 80])
+
+
+async def test_a_page_is_light_and_its_pictures_need_no_network(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    for path in PATHS:
+        page = (await visitor.ask(path)).text
+        assert not re.search(r"(src|href|srcset)=\"(https?:)?//", page), path
+        without_charts = re.sub(r'"data:image/svg[^"]*"', "", page)
+        assert len(without_charts.encode()) < 120_000, path
+
+
+def test_every_text_has_its_english() -> None:
+    said = {*said_in_templates("services.stats"), *said_in_code("services.stats", "words", "said", "self")}
+    for texts in (views.SEXES, views.YES_NO, views.DIMENSIONS, views.VERDICTS, views.HIDDEN, views.SPANS):
+        said |= {*texts.values()}
+    assert len(said) > 150
+    assert {*said, views.NOT_KNOWN, views.NOT_CLASSIFIED} - english(("services.stats", "shared.web")).keys() == set()
+
+
+def test_every_dimension_has_a_name() -> None:
+    assert {name for indicator in Indicators.load() for name in indicator.by} <= set(views.DIMENSIONS)
