@@ -13,10 +13,10 @@ from typing import Annotated, Final, cast
 from fastapi import HTTPException, Query, Request
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.comparing import base_of, value_of_base
+from services.stats.comparing import base_of, compared_with, value_of_base
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period, Span
-from services.stats.domain.reading import Reading, as_far, by_unit, course_of, goal_of
+from services.stats.domain.reading import Reading, by_unit, course_of, goal_of
 from services.stats.evaluating import Evaluator
 from services.stats.releasing import Releasing, sees_all
 from services.stats.store.history import MeasureError
@@ -215,11 +215,7 @@ class Looking:
     @staticmethod
     def compared(sight: Sight, indicator: Indicator) -> tuple[Period, Period]:
         """The period before and the same one of the year before; of what adds up, as far as this one has come."""
-        period = sight.period
-        both = period.previous, period.year_before
-        if not (sight.exact and indicator.adds_up):
-            return both
-        return as_far(both[0], period, sight.today), as_far(both[1], period, sight.today)
+        return compared_with(indicator, sight.period, sight.today, exact=sight.exact)
 
     def course(self, sight: Sight, indicator: Indicator) -> list[Period]:
         """The periods of an indicator's line: months and the like; of what is released by longer times only, those."""
