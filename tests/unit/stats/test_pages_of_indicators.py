@@ -185,7 +185,9 @@ async def test_an_indicator_that_there_is_not_is_not_found(visitor: Visitor) -> 
 
 async def test_the_pages_speak_english(visitor: Visitor) -> None:
     await visitor.enter("ha.coordinator")
-    names = {*Units.load().names().values(), *(area.name for area in Units.load().areas())}
+    units = Units.load()
+    names = {*units.names().values(), *(area.name for area in units.areas())}
+    names |= {f"- {unit.short}" for code in units.codes() for unit in units.predecessors(code)}
     letters = re.compile(r"[ăâđêôơưạảấầẩẫậắằẳẵặẹẻẽếềểễệỉịọỏốồổỗộớờởỡợụủứừửữựỳỵỷỹ]", re.IGNORECASE)
     for path in PATHS:
         said = content(await visitor.ask(path + ("&" if "?" in path else "?") + "lang=en"))

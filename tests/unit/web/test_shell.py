@@ -123,7 +123,7 @@ async def test_a_visitor_reads_what_this_is_and_finds_the_way_in(visitor: Any) -
     ("person", "home"),
     [
         ("lan.worker", "/cases"),
-        ("tuan.statistician", "/stats"),
+        ("tuan.statistician", "/stats/province"),
         ("yen.partner", "/notify"),
         ("ha.coordinator", "/stats"),
     ],
