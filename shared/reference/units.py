@@ -158,6 +158,27 @@ class Units:
         found = self.successors(code, day)
         return found[0] if len(found) == 1 else None
 
+    def folded(self, code: str) -> str:
+        """Today's unit of a code that a record names, whenever it was written: a code that was given anew in a reform
+        went to a unit that holds the old one's land. `UNCLASSIFIED` where it is unknown, or the land was divided."""
+        return self.current(code) or UNCLASSIFIED
+
+    def named_as(self, codes: Iterable[str]) -> frozenset[str]:
+        """All codes by which records may name today's units: their own, and those of what became them."""
+        wanted = frozenset(codes)
+        former = {unit.code for unit in self._all if self.folded(unit.code) in wanted}
+        return wanted | former
+
+    def district(self, code: str) -> str | None:
+        """The old district in which today's unit is counted: that of the unit whose code it bears, so that each lies in
+        one, though some took in land of two. None where it bears nobody's."""
+        borne = [unit.district for unit in self.predecessors(code) if unit.code == code]
+        return borne[0] if borne else None
+
+    def in_district(self, area: str) -> frozenset[str]:
+        """Today's units that are counted in an old district."""
+        return frozenset(code for code in self._today if self.district(code) == area)
+
     def find(self, text: str) -> str | None:
         """The unit that somebody means; None when unknown, or when two fit equally."""
         return self._remembered(text) if len(text) <= _NAME_LENGTH else self._find(text)
