@@ -16,6 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from sqlalchemy import text
 
 from services.stats.handlers import TOPICS
+from services.stats.recording import TOPICS as HISTORY_TOPICS
 from shared.database import Database
 from shared.messaging.kafka import client_options
 from shared.settings import Settings
@@ -71,8 +72,18 @@ class Progress:
             found.append(Counted(topic, partition.partition, max(begin, offset + 1), end, time))
         return found
 
-    async def _bounds(self) -> Mapping[TopicPartition, tuple[int, int]]:
-        partitions = await partitions_of(self._settings)
+    async def history_behind(self) -> int:
+        """Records that are published and not yet in history. Raises `KafkaError` where the broker is away."""
+        bounds = await asyncio.wait_for(self._bounds(HISTORY_TOPICS), 10)
+        positions = await self._positions("history_progress")
+        prefix = self._settings.topic_prefix
+        return sum(
+            max(0, end - max(begin, positions.get((at.topic.removeprefix(prefix), at.partition), (-1, None))[0] + 1))
+            for at, (begin, end) in bounds.items()
+        )
+
+    async def _bounds(self, topics: Sequence[str] = TOPICS) -> Mapping[TopicPartition, tuple[int, int]]:
+        partitions = await partitions_of(self._settings, topics)
         if not partitions:
             return {}
         consumer = AIOKafkaConsumer(**client_options(self._settings), enable_auto_commit=False)
@@ -85,9 +96,9 @@ class Progress:
             await consumer.stop()
         return {partition: (begins[partition], ends[partition]) for partition in partitions}
 
-    async def _positions(self) -> dict[tuple[str, int], tuple[int, datetime | None]]:
+    async def _positions(self, table: str = "progress") -> dict[tuple[str, int], tuple[int, datetime | None]]:
         async with self._database.transaction() as connection:
-            rows = await connection.execute(text('SELECT topic, partition, "offset", time FROM progress'))
+            rows = await connection.execute(text(f'SELECT topic, partition, "offset", time FROM {table}'))
             return {(row.topic, row.partition): (row.offset, row.time) for row in rows}
 
 

@@ -59,7 +59,7 @@ class PeriodClosed(Contract):
 
 @contract("stats.period.revised")
 class PeriodRevised(Contract):
-    """A correction of a closed period: a further edition, with its reason. `reference`: the official letter's number."""
+    """A correction of a closed period: a further edition, with its reason. `reference`: an official letter's number."""
 
     period: str
     number: str

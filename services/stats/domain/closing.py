@@ -97,7 +97,7 @@ class Edition:
     """One edition of a closed period.
 
     `edition`: 0 is the closing, then its revisions. `number`: of all editions of a year, `07/2026`. `as_of`: what was
-    known then. `before`: digest of the edition that it revises, in hexadecimal. `by`: account id, empty where published.
+    known then. `before`: digest of the edition that it revises, in hexadecimal. `by`: account id, empty if published.
     """
 
     period: Period

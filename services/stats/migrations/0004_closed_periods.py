@@ -43,8 +43,8 @@ CREATE TRIGGER published_figure_frozen BEFORE UPDATE OR DELETE ON published_figu
     FOR EACH ROW EXECUTE FUNCTION frozen();
 CREATE SCHEMA published;
 CREATE VIEW published.figures AS
-    SELECT f.period, f.indicator, f.name_vi, f.name_en, f.unit_of_measure, f.dimension, f.category, f.value, f.numerator,
-           f.denominator, f.hidden, p.as_of AS known_at, p.at AS published_at, encode(p.digest, 'hex') AS digest
+    SELECT f.period, f.indicator, f.name_vi, f.name_en, f.unit_of_measure, f.dimension, f.category, f.value,
+           f.numerator, f.denominator, f.hidden, p.as_of AS known_at, p.at AS published_at, encode(p.digest, 'hex') AS digest
     FROM published_figure AS f JOIN published_period AS p USING (period);
 COMMENT ON VIEW published.figures IS
     'Figures of closed periods that are safe for everybody; dimension empty: the whole province.';
