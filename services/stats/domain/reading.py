@@ -1,0 +1,112 @@
+"""How a figure is read: against its target, the period before and the year before. Pure; the words are the pages' to say.
+
+It must never judge what is not comparable: a month's count against a year's target, a hidden figure against anything.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+from typing import Final, Literal
+
+from services.stats.domain.disclosure import Shown
+from services.stats.domain.periods import Period
+from shared.reference.indicators import Indicator, Level, Target
+
+Verdict = Literal["met", "missed", "running", "unknown", "untold"]
+Course = Literal["better", "worse", "same", "neither"]
+# What a leader has to look at first.
+_URGENCY: Final[dict[Verdict, int]] = {"missed": 0, "running": 1, "unknown": 3, "met": 2, "untold": 4}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A figure and what it is compared with. `goal`: what is aimed at, where it can be compared with this period."""
+
+    indicator: Indicator
+    period: Period
+    now: Shown | None
+    before: Shown | None = None
+    year_before: Shown | None = None
+    goal: Target | None = None
+    over: bool = True
+
+    @property
+    def value(self) -> float | None:
+        """The figure, where one may see it."""
+        return None if self.now is None else self.now.value
+
+    @property
+    def verdict(self) -> Verdict:
+        """How it stands to its target; `running`: the year goes on, and neither is sure yet."""
+        if self.goal is None:
+            return "untold"
+        if self.value is None:
+            return "unknown"
+        met = self.indicator.met(self.value, self.goal)
+        if met is None:
+            return "untold"
+        # A count only grows: what has reached its aim has, what has passed its limit has; the rest is open.
+        if not self.over and self.indicator.shape == "count" and met == (self.indicator.better == "lower"):
+            return "running"
+        return "met" if met else "missed"
+
+    @property
+    def distance(self) -> float | None:
+        """How far it is from its target as a share of that; positive: on the good side."""
+        if self.goal is None or self.value is None or not self.goal.value:
+            return None
+        gap = (self.value - self.goal.value) / abs(self.goal.value)
+        return -gap if self.indicator.better == "lower" else gap
+
+    @property
+    def urgency(self) -> tuple[int, float]:
+        """What puts it higher on a board: missed ones first, the furthest from its target before the others."""
+        return _URGENCY[self.verdict], self.distance if self.distance is not None else 0.0
+
+    def moved(self, before: Shown | None) -> float | None:
+        """By how much it moved since another figure; None where either is not known."""
+        if self.value is None or before is None or before.value is None:
+            return None
+        return self.value - before.value
+
+    def course(self, before: Shown | None) -> Course:
+        """Whether that is for the better."""
+        moved = self.moved(before)
+        if moved is None or self.indicator.better == "neither":
+            return "neither"
+        if moved == 0:
+            return "same"
+        return "better" if (moved > 0) == (self.indicator.better == "higher") else "worse"
+
+
+def goal_of(indicator: Indicator, period: Period, level: Level) -> Target | None:
+    """The target that a period can be compared with: a year's count with a year's, a share or a time with any."""
+    if indicator.shape == "count" and period.span != "year":
+        return None
+    return indicator.target(period.last.year, level)
+
+
+def comparable(period: Period, today: date) -> list[Period]:
+    """A period, the one before it and the same one of the year before, each once, those that began."""
+    wanted = dict.fromkeys((period, period.previous, period.year_before))
+    return [one for one in wanted if one.first <= today]
+
+
+def course_of(period: Period, today: date) -> list[Period]:
+    """The periods whose line shows how a figure came to be what it is: never one that has not begun."""
+    if period.span == "plan":
+        found = list(period.parts("year"))
+    elif period.span in {"year", "school-year", "half-year"}:
+        last = Period.containing(min(period.last, today), "month")
+        found = last.before(24)
+    else:
+        found = period.before({"day": 31, "week": 26, "month": 13, "quarter": 9}[period.span])
+    return [one for one in found if one.first <= today]
+
+
+def of_unit(shown: Iterable[Shown], unit: str) -> Shown | None:
+    """A commune's figure among those of all; where all are hidden as one, that one."""
+    found = {one.keys: one for one in shown}
+    return found.get((unit,)) or found.get(())

@@ -1,0 +1,255 @@
+"""What statistics' pages say: words of dimensions, values, periods and verdicts. It decides nothing and loads no figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from services.stats.domain.disclosure import Hidden, Shown
+from services.stats.domain.periods import Period, Span
+from services.stats.domain.reading import Reading, Verdict
+from shared.contracts.vocabulary import UNCLASSIFIED
+from shared.reference.deadlines import Deadlines
+from shared.reference.indicators import Indicator, NumberUnit
+from shared.reference.terms import Terms
+from shared.reference.units import Units
+from shared.web.i18n import Language, Texts, format_date, format_number
+
+AGES: Final = ("0-3", "4-5", "6-10", "11-15", "16+", "unknown")
+# msgids
+SEXES: Final = {"female": "Nữ", "male": "Nam", "unknown": "Chưa rõ"}
+YES_NO: Final = {"yes": "Có", "no": "Không", "unknown": "Chưa rõ"}
+NOT_KNOWN: Final = "Chưa rõ"
+NOT_CLASSIFIED: Final = "Chưa phân loại"
+DIMENSIONS: Final = {
+    "unit": "Xã, phường",
+    "sex": "Giới tính",
+    "age": "Tuổi",
+    "kind": "Hình thức",
+    "risk": "Nguy cơ",
+    "step": "Bước",
+    "status": "Tình trạng",
+    "sector": "Ngành",
+    "channel": "Kênh tiếp nhận",
+    "environment": "Môi trường xảy ra",
+    "harmer": "Người gây ra",
+    "outcome": "Kết quả",
+    "place": "Nơi xảy ra",
+    "request": "Yêu cầu",
+    "danger_now": "Đang gặp nguy hiểm",
+    "clock": "Thời hạn của luật",
+    "state": "Tình trạng",
+    "service": "Dịch vụ",
+    "task": "Nhiệm vụ",
+    "circumstance": "Hoàn cảnh",
+    "ethnicity": "Dân tộc",
+    "disability": "Khuyết tật",
+    "supported": "Được trợ giúp",
+    "activity": "Hoạt động",
+    "audience": "Đối tượng",
+}
+VERDICTS: Final[dict[Verdict, str]] = {
+    "met": "Đạt",
+    "missed": "Chưa đạt",
+    "running": "Đang thực hiện",
+    "unknown": "Chưa có số liệu",
+    "untold": "Không đặt chỉ tiêu",
+}
+HIDDEN: Final[dict[Hidden, str]] = {
+    "protected": "Ẩn để bảo vệ trẻ em",
+    "not-released": "Chưa đến ngày công bố",
+    "not-offered": "Không công bố theo cách chia này",
+}
+SPANS: Final[dict[Span, str]] = {
+    "day": "Ngày",
+    "week": "Tuần",
+    "month": "Tháng",
+    "quarter": "Quý",
+    "half-year": "Nửa năm",
+    "year": "Năm",
+    "school-year": "Năm học",
+    "plan": "Giai đoạn kế hoạch",
+}
+_UNITS: Final[dict[NumberUnit, str]] = {
+    "number": "",
+    "percent": "%",
+    "per-thousand": "trên 1.000",
+    "per-100000": "trên 100.000",
+    "hours": "giờ",
+    "days": "ngày",
+    "points": "điểm",
+}
+_UNITS_EN: Final[dict[NumberUnit, str]] = {
+    "number": "",
+    "percent": "%",
+    "per-thousand": "per 1,000",
+    "per-100000": "per 100,000",
+    "hours": "hours",
+    "days": "days",
+    "points": "points",
+}
+_TERMS: Final = {
+    "risk": "risk-levels",
+    "step": "case-steps",
+    "status": "case-statuses",
+    "sector": "sectors",
+    "channel": "channels",
+    "environment": "environments",
+    "harmer": "harmers",
+    "place": "incident-places",
+    "request": "requests",
+    "state": "deadline-states",
+    "service": "service-kinds",
+    "task": "task-kinds",
+    "circumstance": "circumstances",
+    "ethnicity": "ethnic-groups",
+    "activity": "activities",
+    "audience": "audiences",
+}
+_OF_INCIDENTS: Final = {"kind": "incident-causes", "outcome": "incident-results"}
+_OF_CASES: Final = {"kind": "case-kinds", "outcome": "case-outcomes"}
+_QUARTERS: Final = ("I", "II", "III", "IV")
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """What is said in one language. `texts`: the catalogues of statistics' pages."""
+
+    texts: Texts
+    language: Language
+
+    def __call__(self, text: str, **values: object) -> str:
+        """In: a msgid. Out: it in the language."""
+        return self.texts.gettext(self.language, text, **values)
+
+    def dimension(self, name: str) -> str:
+        """A dimension's name."""
+        return self(DIMENSIONS.get(name, name))
+
+    def values(self, indicator: Indicator, dimension: str) -> tuple[str, ...]:
+        """A dimension's codes in the order in which people read them; none where any order is as good."""
+        if dimension == "sex":
+            return tuple(SEXES)
+        if dimension == "age":
+            return AGES
+        if dimension in {"danger_now", "disability", "supported"}:
+            return tuple(YES_NO)
+        if dimension == "clock":
+            return Deadlines.load().kinds()
+        terms = self._terms(indicator, dimension)
+        return () if terms is None else tuple(terms.codes())
+
+    def value(self, indicator: Indicator, dimension: str, code: str) -> str:
+        """What a dimension's code is called."""
+        if dimension == "unit":
+            return self.unit(code)
+        if code in {"", "unknown"}:
+            return self(NOT_KNOWN)
+        if code == UNCLASSIFIED:
+            return self(NOT_CLASSIFIED)
+        if dimension == "sex":
+            return self(SEXES.get(code, code))
+        if dimension == "age":
+            return self("%(ages)s tuổi", ages=code.replace("-", "–"))
+        if dimension in {"danger_now", "disability", "supported"}:
+            return self(YES_NO.get(code, code))
+        if dimension == "clock":
+            return Deadlines.load().label(code, self.language)
+        terms = self._terms(indicator, dimension)
+        return code if terms is None else terms.label(code, self.language)
+
+    def unit(self, code: str) -> str:
+        """A commune's name."""
+        return Units.load().name(code or UNCLASSIFIED, self.language)
+
+    def number(self, indicator: Indicator, value: float | None) -> str:
+        """A value without its unit, as exact as it is worth reading; a dash for none."""
+        if value is None:
+            return "–"
+        return format_number(self.language, value, self._digits(indicator, value))
+
+    def whole(self, n: int) -> str:
+        """A count of a part."""
+        return format_number(self.language, n)
+
+    def amount(self, indicator: Indicator, value: float | None) -> str:
+        """A value with its unit."""
+        said = self.number(indicator, value)
+        unit = self.measured_in(indicator)
+        if value is None or not unit:
+            return said
+        return f"{said}{unit}" if unit == "%" else f"{said} {unit}"
+
+    def measured_in(self, indicator: Indicator) -> str:
+        """The unit of an indicator's values; empty for plain numbers."""
+        return (_UNITS if self.language == "vi" else _UNITS_EN)[indicator.unit]
+
+    def shown(self, indicator: Indicator, shown: Shown | None) -> str:
+        """A figure as one may see it: its value, or why it is not there."""
+        if shown is None:
+            return "–"
+        return self(HIDDEN[shown.hidden]) if shown.hidden else self.amount(indicator, shown.value)
+
+    def period(self, period: Period) -> str:
+        """A period in full: "Quý IV/2026"."""
+        year = period.first.year
+        said = {
+            "day": lambda: format_date(period.first),
+            "week": lambda: self("Tuần %(number)s", number=f"{period.code[-2:]}/{period.code[:4]}"),
+            "month": lambda: self("Tháng %(number)s", number=f"{period.first.month}/{year}"),
+            "quarter": lambda: self("Quý %(number)s", number=f"{_QUARTERS[int(period.code[-1]) - 1]}/{year}"),
+            "half-year": lambda: (
+                self("6 tháng đầu năm %(year)s", year=year)
+                if period.first.month == 1
+                else self("6 tháng cuối năm %(year)s", year=year)
+            ),
+            "year": lambda: self("Năm %(year)s", year=year),
+            "school-year": lambda: self("Năm học %(years)s", years=f"{year}–{year + 1}"),
+            "plan": lambda: self("Giai đoạn %(years)s", years=f"{year}–{period.last.year}"),
+        }
+        return said[period.span]()
+
+    def short(self, period: Period) -> str:
+        """A period on an axis: "10/26"."""
+        year = f"{period.first.year % 100:02d}"
+        if period.span == "day":
+            return period.first.strftime("%d/%m")
+        if period.span == "month":
+            return f"{period.first.month:02d}/{year}"
+        if period.span == "quarter":
+            return f"{_QUARTERS[int(period.code[-1]) - 1]}/{year}"
+        if period.span == "year":
+            return period.code
+        return self.period(period)
+
+    def verdict(self, verdict: Verdict) -> str:
+        """How a figure stands to its target."""
+        return self(VERDICTS[verdict])
+
+    def change(self, reading: Reading, before: Shown | None) -> str:
+        """How much a figure moved since another: in points of a share, else as a share of it. Empty: not known."""
+        moved = reading.moved(before)
+        if moved is None:
+            return ""
+        if moved == 0:
+            return self("không đổi")
+        sign = "+" if moved > 0 else "−"
+        known = before.value if before else None
+        if reading.indicator.unit != "percent" and known:
+            share = abs(moved) / abs(known) * 100
+            return f"{sign}{format_number(self.language, share, 0 if share >= 10 else 1)}%"
+        said = self.number(reading.indicator, abs(moved))
+        return sign + (self("%(n)s điểm %%", n=said) if reading.indicator.unit == "percent" else said)
+
+    @staticmethod
+    def _digits(indicator: Indicator, value: float) -> int:
+        if indicator.unit == "number" or value == int(value):
+            return 0
+        return 1
+
+    @staticmethod
+    def _terms(indicator: Indicator, dimension: str) -> Terms | None:
+        measure = indicator.numerator.measure if indicator.numerator else ""
+        own = _OF_INCIDENTS if measure == "incidents" else _OF_CASES
+        name = own.get(dimension) or _TERMS.get(dimension)
+        return None if name is None else Terms.load(name)
