@@ -8,16 +8,24 @@ from fastapi import APIRouter
 
 from services.stats.agencies import routes
 from services.stats.api.figures import api_routes
+from services.stats.api.periods import period_routes
+from services.stats.desk.periods import PURPOSE, Periods
+from services.stats.evaluating import Evaluator
+from services.stats.freezing import Freezing
 from services.stats.handlers import TOPICS, Counting
 from services.stats.indicators import Indicators
 from services.stats.pages.board import BoardPages
+from services.stats.pages.periods import PeriodPages
 from services.stats.progress import Progress
+from services.stats.reading_periods import Reading
 from services.stats.rebuild import Rebuild
 from services.stats.recording import TOPICS as HISTORY_TOPICS
 from services.stats.recording import Pace, Recording
+from services.stats.releasing import Releasing
 from services.stats.upkeep import Upkeep
 from services.stats.watching import Board
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
+from shared.privacy.signing import SigningKey
 from shared.reference.indicators import Indicators as ReferenceIndicators
 from shared.reference.units import Units
 from shared.web.pages import Pages
@@ -36,9 +44,23 @@ def build(context: ServiceContext) -> ServiceApp:
     board = Board(database, pages, clock, units.codes())
     rebuild = Rebuild(database, context.keys, context.settings, clock)
     upkeep = Upkeep(database, clock)
+    progress = Progress(database, context.settings)
+    evaluator = Evaluator()
+    releasing = Releasing(evaluator.count, evaluator)
+    periods = Periods(
+        database,
+        clock,
+        Freezing(database, evaluator, releasing),
+        upkeep,
+        progress.history_behind,
+        SigningKey(context.keys.master, PURPOSE),
+    )
+    reading = Reading(periods, pages.texts)
     router = APIRouter()
-    router.include_router(api_routes(database, clock, Progress(database, context.settings), rebuild, upkeep))
+    router.include_router(api_routes(database, clock, progress, rebuild, upkeep))
+    router.include_router(period_routes(periods, reading))
     router.include_router(BoardPages(board, pages, units.codes()).router)
+    router.include_router(PeriodPages(periods, reading, pages, clock).router)
     return ServiceApp(
         router=router,
         pages=pages,
@@ -49,6 +71,7 @@ def build(context: ServiceContext) -> ServiceApp:
             Indicators(database, clock).say_indicators,
             rebuild.rebuild_when_asked,
             upkeep.look_after_figures,
+            periods.look_after_periods,
         ],
         batches=[
             BatchConsumer("stats", TOPICS, counting.read, pace.watched(counting.handle)),

@@ -127,8 +127,7 @@ def trend(
 ) -> Drawing:
     """One figure over time, and its target where it can be compared with each period."""
     values = [
-        {"at": words.short(one.period), "value": one.value, "said": words.number(indicator, one.value)}
-        for one in shown
+        {"at": words.short(one.period), "value": one.value, "said": words.number(indicator, one.value)} for one in shown
     ]
     order = [value["at"] for value in values]
     aim = goal.value if goal is not None else None
@@ -164,9 +163,7 @@ def trend(
 
 def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Sequence[Target]) -> Drawing:
     """Years against what is aimed at by which year: how far there is to go."""
-    values = [
-        {"at": one.period.code, "value": one.value, "said": words.number(indicator, one.value)} for one in years
-    ]
+    values = [{"at": one.period.code, "value": one.value, "said": words.number(indicator, one.value)} for one in years]
     aims = [
         {"at": str(target.year), "value": target.value, "said": words.number(indicator, target.value)}
         for target in targets
@@ -261,9 +258,7 @@ def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequenc
 def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: Target | None = None) -> Drawing:
     """One small line a commune, all on one scale, so that their heights compare."""
     values = [
-        {"line": line.name, "at": number, "value": one.value}
-        for line in lines
-        for number, one in enumerate(line.shown)
+        {"line": line.name, "at": number, "value": one.value} for line in lines for number, one in enumerate(line.shown)
     ]
     names = [line.name for line in lines]
     aim = goal.value if goal is not None else None
@@ -280,12 +275,19 @@ def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: T
         if aim is not None:
             layers.append(alt.Chart().mark_rule(color=_GOAL, strokeDash=[4, 3]).encode(y=alt.datum(aim)))
         each = (width - 30) // columns - 34
-        return alt.layer(*layers, data=alt.InlineData(values=values)).properties(width=each, height=64).facet(
-            facet=alt.Facet(
-                "line:N", title=None, sort=names, header=alt.Header(labelFontSize=11, labelLimit=each + 26, labelPadding=2)
-            ),
-            columns=columns,
-            spacing={"row": 14, "column": 12},
+        return (
+            alt.layer(*layers, data=alt.InlineData(values=values))
+            .properties(width=each, height=64)
+            .facet(
+                facet=alt.Facet(
+                    "line:N",
+                    title=None,
+                    sort=names,
+                    header=alt.Header(labelFontSize=11, labelLimit=each + 26, labelPadding=2),
+                ),
+                columns=columns,
+                spacing={"row": 14, "column": 12},
+            )
         )
 
     return Drawing(
@@ -319,7 +321,9 @@ def comparison(words: Words, indicator: Indicator, lines: Sequence[Line], goal: 
             color=alt.Color("line:N", sort=names, scale=alt.Scale(domain=names, range=list(PALETTE)), legend=legend),
         )
         lines_of = base.mark_line(strokeWidth=2.5, point=False).encode(
-            strokeDash=alt.StrokeDash("line:N", sort=names, scale=alt.Scale(domain=names, range=_dashes(len(names))), legend=legend)
+            strokeDash=alt.StrokeDash(
+                "line:N", sort=names, scale=alt.Scale(domain=names, range=_dashes(len(names))), legend=legend
+            )
         )
         points = base.mark_point(filled=True, size=55).encode(
             shape=alt.Shape("line:N", sort=names, scale=alt.Scale(domain=names, range=list(SHAPES)), legend=legend)
@@ -343,15 +347,11 @@ def _dashes(count: int) -> list[list[int]]:
     return [list(_DASHES[at % len(_DASHES)]) for at in range(count)]
 
 
-def _table_of_lines(
-    words: Words, indicator: Indicator, lines: Sequence[Line]
-) -> tuple[list[Column], list[list[Cell]]]:
+def _table_of_lines(words: Words, indicator: Indicator, lines: Sequence[Line]) -> tuple[list[Column], list[list[Cell]]]:
     """A row a line, a column a period."""
     periods = [one.period for one in lines[0].shown] if lines else []
     columns: list[Column] = [words("Xã, phường"), *((words.short(period), "number") for period in periods)]
-    rows: list[list[Cell]] = [
-        [line.name, *(_short(words, indicator, one) for one in line.shown)] for line in lines
-    ]
+    rows: list[list[Cell]] = [[line.name, *(_short(words, indicator, one) for one in line.shown)] for line in lines]
     return columns, rows
 
 

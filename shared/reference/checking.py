@@ -13,6 +13,7 @@ from shared.reference.files import ReferenceDataError
 from shared.reference.forms import Forms
 from shared.reference.intake import Intake
 from shared.reference.keeping import Keeping
+from shared.reference.plan_report import PlanForms
 from shared.reference.quality import Quality
 from shared.reference.registry_fields import RegistryFields
 from shared.reference.terms import Terms
@@ -45,6 +46,7 @@ def check() -> dict[str, int]:
         "forms": len(Forms.load().codes()),
         "access": len(Access.load()),
         "disclosure": len(Disclosure.load()),
+        "plan-reports": len(PlanForms.load()),
         "registry-fields": len(RegistryFields.load()),
         "fhir-relations": len(Exchange.load().fhir.relations),
         "dhis2-attributes": len(Dhis2Words.load().attributes),

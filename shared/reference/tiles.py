@@ -35,7 +35,9 @@ def load_tiles() -> Mapping[str, Tile]:
 
 def _check(tiles: Mapping[str, Tile], codes: Collection[str]) -> None:
     if missing := set(codes) ^ set(tiles):
-        raise ReferenceDataError(f"{_FILE}: {', '.join(sorted(missing))}: each unit of today has one tile, nothing else")
+        raise ReferenceDataError(
+            f"{_FILE}: {', '.join(sorted(missing))}: each unit of today has one tile, nothing else"
+        )
     if len(set(tiles.values())) < len(tiles):
         raise ReferenceDataError(f"{_FILE}: two units share a tile")
     if min(min(tile) for tile in tiles.values()) < 1:

@@ -35,6 +35,9 @@ CREATE FUNCTION frozen() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'what is frozen is never changed: a correction is a revision';
 END $$;
+CREATE TRIGGER closed_period_kept BEFORE TRUNCATE ON closed_period EXECUTE FUNCTION frozen();
+CREATE TRIGGER published_period_kept BEFORE TRUNCATE ON published_period EXECUTE FUNCTION frozen();
+CREATE TRIGGER published_figure_kept BEFORE TRUNCATE ON published_figure EXECUTE FUNCTION frozen();
 CREATE TRIGGER closed_period_frozen BEFORE UPDATE OR DELETE ON closed_period
     FOR EACH ROW EXECUTE FUNCTION frozen();
 CREATE TRIGGER published_period_frozen BEFORE UPDATE OR DELETE ON published_period
@@ -44,7 +47,8 @@ CREATE TRIGGER published_figure_frozen BEFORE UPDATE OR DELETE ON published_figu
 CREATE SCHEMA published;
 CREATE VIEW published.figures AS
     SELECT f.period, f.indicator, f.name_vi, f.name_en, f.unit_of_measure, f.dimension, f.category, f.value,
-           f.numerator, f.denominator, f.hidden, p.as_of AS known_at, p.at AS published_at, encode(p.digest, 'hex') AS digest
+           f.numerator, f.denominator, f.hidden, p.as_of AS known_at, p.at AS published_at,
+           encode(p.digest, 'hex') AS digest
     FROM published_figure AS f JOIN published_period AS p USING (period);
 COMMENT ON VIEW published.figures IS
     'Figures of closed periods that are safe for everybody; dimension empty: the whole province.';
