@@ -252,7 +252,8 @@ class Words:
     def _digits(indicator: InUnit, value: float) -> int:
         if indicator.unit == "number" or value == int(value):
             return 0
-        return 1
+        # Of a share of some hundredths the first digit would say nothing: drop-out is aimed at 0,05 %.
+        return 2 if abs(value) < 1 else 1
 
     @staticmethod
     def _terms(indicator: Indicator, dimension: str) -> Terms | None:

@@ -10,7 +10,9 @@ from typing import Final
 from services.stats.domain.closing import TOTAL, UNIT, Edition, Frozen, Named
 from services.stats.domain.periods import Period
 from services.stats.views import Words
+from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.reference.indicators import Indicators
+from shared.web.i18n import place_key
 
 # What stands for a figure that is hidden: as statistical yearbooks write what is there and not told.
 HIDDEN: Final = "…"
@@ -50,7 +52,11 @@ class Labels:
     def units(self) -> list[tuple[str, str]]:
         """The communes that have a figure, with their names, in the names' order."""
         codes = {figure.category for figure in self.own() if figure.dimension == UNIT}
-        return sorted(((code, self.words.unit(code)) for code in codes), key=lambda pair: (pair[1], pair[0]))
+        # What lies in no commune that is known comes last.
+        return sorted(
+            ((code, self.words.unit(code)) for code in codes),
+            key=lambda pair: (pair[0] in {"", UNCLASSIFIED}, place_key(pair[1]), pair[0]),
+        )
 
     def category(self, code: str, dimension: str, category: str) -> str:
         """What a category is called."""

@@ -17,6 +17,7 @@ INTERNAL: Final = "LƯU HÀNH NỘI BỘ: có số nhỏ, không công bố"
 _OTHERS: Final = "Chỉ tiêu khác"
 _MET: Final = {True: "Đạt", False: "Chưa đạt", None: ""}
 _MOST_CHANGES: Final = 200
+_NO_BREAK: Final = "\u00a0"
 
 
 def sections(labels: Labels, form: PlanForm) -> list[Section]:
@@ -77,7 +78,7 @@ def report(labels: Labels, form: PlanForm, digest: bytes, at: date) -> Document:
         blocks += _annex(labels, form)
     return Document(
         title=form.title,
-        subtitle=f"{form.subtitle} – {labels.words.period(edition.period)}",
+        subtitle=f"{form.subtitle} – {labels.words.period(edition.period).replace(' ', _NO_BREAK)}",
         issuer=form.issuer,
         blocks=blocks,
         number=edition.number,

@@ -24,10 +24,7 @@ from shared.web.i18n import iso
 
 AGENCY: Final = "VONGTAY"
 STRUCTURE: Final = f"{AGENCY}:CHILDREN(1.0.0)"
-_SCHEMA: Final = (
-    "https://raw.githubusercontent.com/sdmx-twg/sdmx-json/master/data-message/tools/schemas/2.0.0/"
-    "sdmx-json-data-schema.json"
-)
+_SCHEMA: Final = "https://json.sdmx.org/2.0.0/sdmx-json-data-schema.json"
 _URN: Final = f"urn:sdmx:org.sdmx.infomodel.datastructure.Dataflow={STRUCTURE}"
 DIMENSIONS: Final = ("FREQ", "INDICATOR", "REF_AREA", "BREAKDOWN", "CATEGORY", "TIME_PERIOD")
 MEASURES: Final = ("OBS_VALUE", "NUMERATOR", "DENOMINATOR")
