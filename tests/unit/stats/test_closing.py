@@ -1,4 +1,4 @@
-"""Official periods: frozen, numbered and signed once; corrected only by revisions with their reason; safe when published."""
+"""Official periods: frozen, numbered and signed once; corrected by revisions with their reason; safe when published."""
 
 from __future__ import annotations
 

@@ -156,7 +156,7 @@ def test_the_workbook_has_numbers_as_numbers_and_signs_for_what_is_hidden() -> N
             figure = PUBLISHED.at_place().get((code, OCTOBER.code, UNIT, str(row[0])))
             assert figure is not None
             assert cell == ("…" if figure.hidden else "–" if figure.value is None else figure.value)
-    assert list(book["Phân tổ"].values)[0][:4] == ("Chỉ tiêu", "Phân tổ", "Giá trị", "Kết quả")
+    assert next(iter(book["Phân tổ"].values))[:4] == ("Chỉ tiêu", "Phân tổ", "Giá trị", "Kết quả")
 
 
 def test_the_workbook_of_a_revision_names_every_change() -> None:
