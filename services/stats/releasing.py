@@ -150,7 +150,7 @@ class Releasing:
         found = []
         for keys, wanted in _wanted(asked, [cells]):
             n, value = total_of(cells, wanted), known.get(keys)
-            if n is None or n * share < asked.look.rule(period).threshold * 100:
+            if n is None or 0 < n * share < asked.look.rule(period).threshold * 100:
                 found.append(Shown.without(period, keys, "protected"))
             else:
                 found.append(Shown(period, keys, None if value is None else float(round(value))))

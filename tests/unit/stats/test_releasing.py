@@ -13,6 +13,8 @@ import pytest
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.releasing import Releasing
+from services.stats.store import history
+from shared.database import Database
 from shared.identity.principal import Principal, Role
 from shared.reference.indicators import Indicator, Indicators, Part
 from shared.web.i18n import ZONE
@@ -379,6 +381,7 @@ async def test_a_percentile_is_shown_of_many_and_in_whole_hours_only() -> None:
         hours = made_up.indicator("hours", OPENINGS, shape="percentile", at=90, by=("sex",))
         shown = await asked(door, hours, YEAR, "sex")
         assert [(one.value, one.numerator) for one in shown] == [(float(n) if told else None, None)]
+        assert [one.hidden for one in shown] == [None if told else "protected"]
 
 
 async def test_every_shipped_indicator_is_released_by_whatever_it_is_broken_down_by() -> None:
@@ -396,6 +399,18 @@ async def test_every_shipped_indicator_is_released_by_whatever_it_is_broken_down
     assert children is not None
     shown = await door.release(None, STATISTICIAN, children, [YEAR], by=("circumstance",), now=LATER)  # type: ignore[arg-type]
     assert [one.hidden for one in shown] == ["not-offered"]
+
+
+async def test_history_answers_whatever_the_release_of_a_shipped_indicator_asks(database: Database) -> None:
+    """Each dimension that tells indicators apart is one of the measure's, as history keeps it."""
+    door = Releasing(history.count, Province([]))
+    async with database.transaction() as connection:
+        for indicator in Indicators.load():
+            if indicator.shape == "reported":
+                continue
+            for by in ((), ("unit",), *((dimension,) for dimension in indicator.by)):
+                shown = await door.release(connection, STATISTICIAN, indicator, [YEAR], by=by, now=LATER)
+                assert {one.hidden for one in shown} <= {None, "not-offered"}, indicator.code
 
 
 def _of(code: str) -> Indicator:
