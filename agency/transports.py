@@ -25,6 +25,7 @@ from shared.contracts.base import CONTRACTS
 from shared.contracts.envelope import Envelope, from_structured
 from shared.contracts.errors import Rejected
 from shared.messaging.kafka import producer
+from shared.messaging.router import agency_topic
 from shared.settings import Settings
 
 _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=10)
@@ -118,15 +119,15 @@ class HttpTransport:
 
 
 class KafkaTransport:
-    """Binary CloudEvents onto the sector's own topic; rejections come back on `vongtay.replies.<sector>.v1`.
+    """Binary CloudEvents onto the sector's own topics; rejections come back on `vongtay.replies.<sector>.v1`.
 
     Args:
-        settings: broker, the sector's user and password, topic prefix. sector: whose topic.
+        settings: broker, the sector's user and password, topic prefix. sector: whose topics.
     """
 
     def __init__(self, settings: Settings, sector: str) -> None:
         self._settings = settings
-        self._topic = f"{settings.topic_prefix}agency.{sector}.v1"
+        self._sector = sector
         self._producer: AIOKafkaProducer | None = None
 
     async def __aenter__(self) -> Self:
@@ -154,7 +155,9 @@ class KafkaTransport:
         return [event if isinstance(event, Outcome) else Outcome("sent") for event in events]
 
     async def _produce(self, to: AIOKafkaProducer, event: Envelope) -> Any:
-        return await to.send(self._topic, value=event.data, key=event.subject.encode(), headers=list(event.headers()))
+        model = CONTRACTS.get(event.type)
+        topic = self._settings.topic_prefix + agency_topic(self._sector, None if model is None else model.OWNER)
+        return await to.send(topic, value=event.data, key=event.subject.encode(), headers=list(event.headers()))
 
     async def _stop(self) -> None:
         if self._producer is not None:

@@ -124,7 +124,8 @@ def verify(
     timeout: Annotated[float, typer.Option("--timeout", help="Seconds to wait until all is counted.")] = 120,
     json: Json = False,
 ) -> None:
-    """Wait until everything published is counted, then compare every figure with the truth. Exits 1 on any difference.
+    """Wait until everything published is counted, then compare every figure with the truth, and with what it is made
+    of: facts, versions, and the other way of counting. Exits 1 on any difference.
 
     Example: `vongtay verify --expect expect.json`
     """
@@ -137,6 +138,8 @@ def verify(
         if part in truth
         for difference in differences(truth[part], counted.get(part), part)
     ]
+    checked = Client("operator").post("/stats/ops/check")["differing"]
+    found += differences(dict.fromkeys(checked, 0), checked, "check")
     if json:
         print_json({"differences": [difference.as_dict() for difference in found]})
     else:

@@ -24,6 +24,7 @@ from local.demo import choices
 from local.demo.clock import TravellingClock
 from local.demo.players import Json, Players
 from local.demo.registers import Registers, born_by, due_long_ago
+from local.demo.reporting import activity, figures
 from local.folder import write_private
 from local.simulation.traffic import concern_event, injury_event, records_of
 from local.simulation.world import Child, World
@@ -191,6 +192,8 @@ class _Filler:
         self._clock.go(self._today - timedelta(days=DAYS + 1))
         born = born_by(self._world.children, self._clock().astimezone(LOCAL).date())
         await self._record([child for child in born if child not in then])
+        for sent in figures(self._clock()):
+            await self._players.publish(sent.sector, [sent.document])
 
     async def _record(self, children: Sequence[Child]) -> None:
         events = [sent for child in children for sent in records_of(child, self._clock())]
@@ -247,6 +250,12 @@ class _Filler:
             day = self._midnight.date() - timedelta(days=1)
             sent = injury_event(self._world.injury(self._numbers["injury"], day))
             found.append(_Reported(self._midnight + timedelta(hours=7), sent.sector, sent.document))
+        self._numbers["activity"] += 1
+        # Told in the morning of the next day: it was held before today's offices closed.
+        held = self._midnight - timedelta(hours=8)
+        if (sent_of_day := activity(self._numbers["activity"], held, self._units, random)) is not None:
+            at = self._midnight + timedelta(hours=7, minutes=5)
+            found.append(_Reported(at, sent_of_day.sector, sent_of_day.document))
         return found
 
     async def _triage(self, random: Random, *, last: bool) -> None:

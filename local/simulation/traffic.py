@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from random import Random
@@ -15,6 +15,16 @@ from shared.contracts.vocabulary import Sector, age_on
 
 Document = dict[str, Any]
 _PAST_DAYS = 90
+# About as in the province; and where what happens.
+_PEOPLES = {"Kinh": 62, "Tày": 17, "Nùng": 8, "Sán Dìu": 4, "Sán Chay": 3, "Dao": 3, "Mông": 2, "Hoa": 1}
+_ANYWHERE = {"home": 5, "school": 3, "road": 1, "public-place": 1}
+_PLACES = {
+    "Tai nạn giao thông": {"road": 1},
+    "Đuối nước": {"water": 1},
+    "Bạo lực học đường": {"school": 1},
+    "Bạo lực gia đình": {"home": 1},
+    "Tai nạn lao động": {"work": 1},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,12 +140,12 @@ def records_of(child: Child, now: datetime) -> Iterator[Sent]:
     data = {
         "register_kind": "commune-roster",
         "as_of": now.date().isoformat(),
-        "child": described,
+        "child": described | {"ethnicity": _by_number(_PEOPLES, child.number)},
         "unit": child.unit,
         "circumstances": list(child.circumstances),
         "dropped_out": False,
     }
-    yield _event("dolisa", "agency.child.recorded", f"TE-{child.number}", data, now)
+    yield agency_event("dolisa", "agency.child.recorded", f"TE-{child.number}", data, now)
     if child.school is not None:
         at_school = described | {"carers": carers[:1], "school": child.school}
         enrolled = data | {
@@ -144,7 +154,7 @@ def records_of(child: Child, now: datetime) -> Iterator[Sent]:
             "circumstances": [],
             "dropped_out": child.dropped_out,
         }
-        yield _event("education", "agency.child.recorded", f"HS-{child.number}", enrolled, now)
+        yield agency_event("education", "agency.child.recorded", f"HS-{child.number}", enrolled, now)
 
 
 def concern_event(concern: Concern) -> Sent:
@@ -171,7 +181,7 @@ def concern_event(concern: Concern) -> Sent:
         "request": concern.request,
         "more_children": [_described(sibling, day) for sibling in concern.siblings] or None,
     }
-    return _event(concern.sector, "agency.concern.reported", f"BC-{concern.number}", data, concern.received_at)
+    return agency_event(concern.sector, "agency.concern.reported", f"BC-{concern.number}", data, concern.received_at)
 
 
 def _described(child: Child, day: date) -> Document:
@@ -190,15 +200,21 @@ def injury_event(injury: Injury) -> Sent:
         "kind": injury.cause,
         "occurred_on": injury.occurred_on.isoformat(),
         "outcome": injury.result,
+        "place_code": _by_number(_PLACES.get(injury.cause, _ANYWHERE), injury.number),
         "unit": injury.child.unit,
         "sex": injury.child.sex,
         "age": age_on(injury.child.birth, injury.occurred_on),
     }
     moment = datetime.combine(injury.occurred_on, datetime.min.time()).astimezone()
-    return _event("health", "agency.incident.recorded", f"TN-{injury.number}", data, moment)
+    return agency_event("health", "agency.incident.recorded", f"TN-{injury.number}", data, moment)
 
 
-def _event(sector: Sector, name: str, identifier: str, data: Document, moment: datetime) -> Sent:
+def _by_number(shares: Mapping[str, int], number: int) -> str:
+    """One of several by its share, and the same for the same number: what is drawn elsewhere does not change by it."""
+    return Random(number).choices(list(shares), list(shares.values()))[0]  # noqa: S311 - made-up chance
+
+
+def agency_event(sector: Sector, name: str, identifier: str, data: Document, moment: datetime) -> Sent:
     document = {
         "specversion": "1.0",
         "id": identifier,

@@ -52,7 +52,7 @@ def build(context: ServiceContext) -> ServiceApp:
         clock,
         Freezing(database, evaluator, releasing),
         upkeep,
-        progress.history_behind,
+        progress.history_holds_all,
         SigningKey(context.keys.master, PURPOSE),
     )
     reading = Reading(periods, pages.texts)

@@ -4,6 +4,7 @@ edition breaks nobody. Generated into docs/contracts/, never written by hand.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,9 +36,12 @@ def asyncapi() -> dict[str, Any]:
     channels: dict[str, Any] = {}
     operations: dict[str, Any] = {}
     for sector in SECTORS:
-        channels[f"agency-{sector}"] = _channel(f"vongtay.agency.{sector}.v1", _published_by("agency", owned=True))
+        of_children, of_figures = _published_to(("cases", "registry")), _published_to(("stats",))
+        channels[f"agency-{sector}"] = _channel(f"vongtay.agency.{sector}.v1", of_children)
+        channels[f"figures-{sector}"] = _channel(f"vongtay.agency.{sector}.figures.v1", of_figures)
         channels[f"replies-{sector}"] = _channel(f"vongtay.replies.{sector}.v1", ["agency.report.rejected"])
         operations[f"publish-{sector}"] = _operation("send", f"agency-{sector}")
+        operations[f"report-{sector}"] = _operation("send", f"figures-{sector}")
         operations[f"hear-{sector}"] = _operation("receive", f"replies-{sector}")
     for service, topic in _TOPICS.items():
         channels[service] = _channel(topic, _published_by(service))
@@ -117,12 +121,13 @@ def _short(name: str) -> str:
     return name.removeprefix(TYPE_PREFIX)
 
 
-def _published_by(publisher: str, *, owned: bool = False) -> list[str]:
-    return sorted(
-        _short(name)
-        for name, model in CONTRACTS.items()
-        if publisher == model.PUBLISHER and (model.OWNER is not None or not owned)
-    )
+def _published_by(publisher: str) -> list[str]:
+    return sorted(_short(name) for name, model in CONTRACTS.items() if publisher == model.PUBLISHER)
+
+
+def _published_to(owners: Sequence[str]) -> list[str]:
+    """What agencies publish for services to answer."""
+    return sorted(_short(name) for name, model in CONTRACTS.items() if model.OWNER in owners)
 
 
 def _channel(address: str, messages: list[str]) -> dict[str, Any]:

@@ -26,7 +26,7 @@ from shared.contracts.vocabulary import SECTORS
 from shared.database import Database, is_conflict, is_passing, is_unstorable
 from shared.messaging.failures import FailureGuard, Failures, TooManyFailures
 from shared.messaging.inbox import content_of
-from shared.messaging.router import Clock, Received, Router, Scope
+from shared.messaging.router import Clock, Received, Router, Scope, agency_topic
 from shared.privacy import Keys, KeyUnknown
 from shared.telemetry import continued_span
 
@@ -195,11 +195,13 @@ class Processor:
                 raise Rejected([Violation("event", "too-large", "Sự kiện quá lớn.", "The event is too large.")])
             event = from_kafka(record.value, record.headers)
             model = contract_of(event.type) if from_agency else _known(event.type)
+            if from_agency and model is not None and not record.posted:
+                _check_topic(record.topic, model)
             if model is None or not self._is_ours(model, from_agency):
                 return Result(record, "skipped")
             return self._received(record, event, model, from_agency)
         except Rejected as rejected:
-            if from_agency and not self._answers_for(event):
+            if from_agency and not self._answers_for(event, record):
                 return Result(record, "skipped")
             return Result(record, "rejected", rejected.violations)
 
@@ -220,12 +222,17 @@ class Processor:
             raise Rejected([_not_an_agencys()])
         return model.TYPE in self._router.handlers
 
-    def _answers_for(self, event: Envelope | None) -> bool:
-        """Whether this service is the one that tells the sender: the type's owner, else the default."""
-        owner: Service | None = None
-        if event is not None:
-            model = _known(event.type)
-            owner = model.OWNER if model is not None else None
+    def _answers_for(self, event: Envelope | None, record: Record) -> bool:
+        """Whether this service is the one that tells the sender: the type's owner where it reads that topic, else the
+        topic's own: one of those who read it."""
+        model = None if event is None else _known(event.type)
+        owner = None if model is None else model.OWNER
+        if not record.posted:
+            sector = record.topic.split(".")[1]
+            if record.topic == agency_topic(sector, "stats"):
+                owner = "stats"
+            elif owner == "stats":
+                owner = DEFAULT_OWNER
         return (owner or DEFAULT_OWNER) == self._router.service
 
     async def _parked_keys(
@@ -331,3 +338,19 @@ def _not_an_agencys() -> Violation:
 
 def _span(event: Envelope, service: str) -> AbstractContextManager[object]:
     return continued_span(f"{service} {event.type.removeprefix(TYPE_PREFIX)}", event.traceparent)
+
+
+def _check_topic(topic: str, model: type[Contract]) -> None:
+    """Raises `Rejected` (wrong-topic): who answers for the event does not read it here, and it must not be lost."""
+    right = agency_topic(topic.split(".")[1], model.OWNER)
+    if topic != right:
+        raise Rejected(
+            [
+                Violation(
+                    "type",
+                    "wrong-topic",
+                    f"Loại sự kiện này gửi vào chủ đề «{right}».",
+                    f"This event type belongs on the topic «{right}».",
+                )
+            ]
+        )

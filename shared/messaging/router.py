@@ -24,6 +24,11 @@ OWN_TOPIC: dict[str, str] = {
 }
 
 
+def agency_topic(sector: str, owner: Service | None = None) -> str:
+    """The topic, without prefix, onto which a sector publishes the events that a service answers for."""
+    return f"agency.{sector}.figures.v1" if owner == "stats" else f"agency.{sector}.v1"
+
+
 @dataclass(frozen=True, slots=True)
 class Received(Generic[C]):
     """An event as it reaches its handler: never twice, its contract checked, personal fields still sealed.

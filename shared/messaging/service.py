@@ -32,7 +32,7 @@ from shared.messaging.operations import ListStuck, Operations, StuckWork
 from shared.messaging.processing import Processor, Record
 from shared.messaging.relay import Relay
 from shared.messaging.repair import Repair
-from shared.messaging.router import OWN_TOPIC, Clock, Router
+from shared.messaging.router import OWN_TOPIC, Clock, Router, agency_topic
 from shared.messaging.waiting import pause
 from shared.privacy import Keys
 from shared.privacy.keys import KEYS_TOPIC, wrapped_of
@@ -213,7 +213,7 @@ class Service:
         publishers = app.messaging.publishers()
         topics = [OWN_TOPIC[publisher] for publisher in sorted(publishers - {"agency"})]
         if "agency" in publishers:
-            topics += [f"agency.{sector}.v1" for sector in SECTORS]
+            topics += [agency_topic(sector, self.name) for sector in SECTORS]
         # Members of a group read the same topics: a service's own batches may have the plain name already.
         taken = any(each.name == self.name for each in app.batches)
         group = f"{self.name}-events" if taken else self.name

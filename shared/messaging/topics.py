@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.contracts.vocabulary import SECTORS
 from shared.messaging.kafka import client_options
-from shared.messaging.router import OWN_TOPIC
+from shared.messaging.router import OWN_TOPIC, agency_topic
 from shared.settings import Settings
 
 _DAY_MS = 86_400_000
@@ -31,8 +31,6 @@ _READS: Mapping[str, tuple[str, ...]] = {
     "notify": ("cases", "registry", "stats"),
 }
 _HANDLES_IDENTITY = ("registry", "cases")
-# Who answers for what agencies send: statistics take their activities and figures, and open nothing that is sealed.
-_HEARS_AGENCIES = (*_HANDLES_IDENTITY, "stats")
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,12 +83,14 @@ USERS: tuple[str, ...] = (*map(service_user, SERVICES), *map(agency_user, SECTOR
 
 def _all_topics() -> Iterator[Topic]:
     identity = tuple(map(service_user, _HANDLES_IDENTITY))
-    hearing = tuple(map(service_user, _HEARS_AGENCIES))
+    stats = service_user("stats")
     for sector in SECTORS:
         sender = (agency_user(sector),)
         # Inputs are kept for days only, so that nothing in them outlives an erasure.
-        yield Topic(f"agency.{sector}.v1", 3, 7, sender, hearing)
-        yield Topic(f"replies.{sector}.v1", 1, 30, hearing, sender)
+        yield Topic(agency_topic(sector), 3, 7, sender, identity)
+        # What is counted only is apart from what tells of children, so that statistics never see the other.
+        yield Topic(agency_topic(sector, "stats"), 1, 7, sender, (stats,))
+        yield Topic(f"replies.{sector}.v1", 1, 30, (*identity, stats), sender)
     kept: Mapping[str, tuple[int, int | None]] = {"registry": (6, None), "cases": (6, None), "stats": (1, None)}
     for service in SERVICES:
         partitions, days = kept.get(service, (3, 30))

@@ -54,6 +54,14 @@ LiveReader = Annotated[Principal, Depends(live_reader)]
 ProvinceReader = Annotated[Principal, Depends(province_reader)]
 
 
+async def checked_figures(upkeep: Upkeep) -> dict[str, Any]:
+    """The last comparison of all figures, for programs."""
+    known = await upkeep.last_check()
+    if known is None:
+        return {}
+    return {"checked_at": known[0].isoformat(), "agree": not any(known[1].values()), "differing": known[1]}
+
+
 def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Rebuild, upkeep: Upkeep) -> APIRouter:
     """Routes below `/stats`: `api/…` and `ops/rebuild`."""
     router = APIRouter()
@@ -112,7 +120,7 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
     async def counted(_principal: Reader) -> Response:
         """How far each partition is counted, and its end."""
         try:
-            return JSONResponse(as_json(await progress.partitions()))
+            return JSONResponse(as_json(await progress.partitions()) | {"history": await progress.history()})
         except (KafkaError, OSError, TimeoutError):
             away = Violation("kafka", "try-again", "Kafka tạm thời không trả lời.", "Kafka does not answer.")
             return JSONResponse({"violations": [away.as_dict()]}, 503, {"Retry-After": "5"})
@@ -120,16 +128,19 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
     @router.get("/api/check")
     async def checked(_principal: Reader) -> dict[str, Any]:
         """When all figures were last compared with what they are made of, and what differed; empty: not yet."""
-        known = await upkeep.last_check()
-        if known is None:
-            return {}
-        return {"checked_at": known[0].isoformat(), "agree": not any(known[1].values()), "differing": known[1]}
+        return await checked_figures(upkeep)
 
-    _rebuild_routes(router, rebuild)
+    _operator_routes(router, rebuild, upkeep)
     return router
 
 
-def _rebuild_routes(router: APIRouter, rebuild: Rebuild) -> None:
+def _operator_routes(router: APIRouter, rebuild: Rebuild, upkeep: Upkeep) -> None:
+    @router.post("/ops/check")
+    async def check(_operator: Operator) -> dict[str, Any]:
+        """Compare all figures with what they are made of, now; what another replica finds where one is at it."""
+        await upkeep.check()
+        return await checked_figures(upkeep)
+
     @router.post("/ops/rebuild")
     async def start_rebuild(_operator: Operator) -> dict[str, Any]:
         """Begin counting everything anew beside the live figures; the state of the one that runs where one does."""

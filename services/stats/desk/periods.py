@@ -73,7 +73,7 @@ class Periods:
 
     Args:
         database: statistics' own. clock: now, aware UTC. freezing: an edition's figures. upkeep: whether figures agree.
-        behind: how many records history has not counted yet. key: signs. indicators, disclosure: as data.
+        counted: whether history holds all that was published. key: signs. indicators, disclosure: as data.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class Periods:
         clock: Clock,
         freezing: Freezing,
         upkeep: Upkeep,
-        behind: Callable[[], Awaitable[int]],
+        counted: Callable[[], Awaitable[bool]],
         key: SigningKey,
         indicators: Indicators | None = None,
         disclosure: Disclosure | None = None,
@@ -91,7 +91,7 @@ class Periods:
         self._clock = clock
         self._freezing = freezing
         self._upkeep = upkeep
-        self._behind = behind
+        self._counted = counted
         self.key = key
         self._indicators = Indicators.load() if indicators is None else indicators
         self._disclosure = Disclosure.load() if disclosure is None else disclosure
@@ -217,7 +217,7 @@ class Periods:
                 return
             async with self._database.transaction() as connection:
                 asked = await closings.asked(connection)
-            if asked and await self._behind() == 0:
+            if asked and await self._counted():
                 for work in asked:
                     await self._freeze(work)
             await self._publish()

@@ -146,7 +146,9 @@ _MOVED: Final = f"""shown AS (
     ON CONFLICT (measure, months, first, cell) DO UPDATE SET n = s.n + excluded.n
 )"""
 
-# What the touched things moved before and after is compared; only the difference is written.
+# What the touched things moved before and after is compared, and only the difference is written. Looked at are the
+# versions from the last one on that is before all that is new, by its number and by its moment: what came earlier shows
+# as it did. Of an event that comes in its order that is one version, however long the thing's life.
 _RECORD: Final = f"""
 WITH said AS (
     SELECT t.kind, t.key, t.sequence, t.at, t.cells::bigint[] AS cells, t.days::date[] AS days,
@@ -157,8 +159,15 @@ WITH said AS (
 ), fresh AS (
     SELECT said.* FROM said LEFT JOIN {{schema}}.version AS v USING (kind, key, sequence)
     WHERE v.sequence IS NULL OR said.at < v.at
+), touched AS (
+    SELECT kind, key, min(sequence) AS sequence, min(at) AS at FROM fresh GROUP BY kind, key
 ), known AS (
-    SELECT v.* FROM {{schema}}.version AS v JOIN (SELECT DISTINCT kind, key FROM fresh) AS touched USING (kind, key)
+    SELECT v.* FROM touched AS t LEFT JOIN LATERAL (
+        SELECT sequence FROM {{schema}}.version AS v
+        WHERE v.kind = t.kind AND v.key = t.key AND v.sequence < t.sequence AND v.at <= t.at
+        ORDER BY v.sequence DESC LIMIT 1
+    ) AS before ON true
+    JOIN {{schema}}.version AS v ON v.kind = t.kind AND v.key = t.key AND v.sequence >= coalesce(before.sequence, 0)
 ), side AS (
     SELECT -1 AS side, known.* FROM known
     UNION ALL

@@ -97,20 +97,13 @@ _ONLY: Final[Mapping[str, str]] = {
 }
 _MAX_ROWS: Final = 100_000
 _GROUPS: Final = "groups"
-
-
-def age_band_of(born: str, month: str) -> str:
-    """SQL for the age band of who was born in the month (or year) that one expression gives, in the month of another:
-    by month, since a child's day of birth is not counted with."""
-    years = f"""CASE length({born})
-        WHEN 7 THEN ({month} - left({born}, 4)::integer * 12 - right({born}, 2)::integer) / 12
-        WHEN 4 THEN {month} / 12 - {born}::integer END"""
-    return f"""CASE WHEN ({years}) IS NULL OR ({years}) < 0 THEN 'unknown'
-    WHEN ({years}) <= 3 THEN '0-3' WHEN ({years}) <= 5 THEN '4-5' WHEN ({years}) <= 10 THEN '6-10'
-    WHEN ({years}) <= 15 THEN '11-15' ELSE '16+' END"""
-
-
-AGE_BAND: Final = age_band_of("c.date", ":month")
+# Completed years of who was born in the month (or year) of `date`, by the month in which somebody asks.
+_YEARS: Final = """CASE length(c.date)
+        WHEN 7 THEN (:month - left(c.date, 4)::integer * 12 - right(c.date, 2)::integer) / 12
+        WHEN 4 THEN (:month - 1) / 12 - c.date::integer END"""
+AGE_BAND: Final = f"""CASE WHEN ({_YEARS}) IS NULL OR ({_YEARS}) < 0 THEN 'unknown'
+    WHEN ({_YEARS}) <= 3 THEN '0-3' WHEN ({_YEARS}) <= 5 THEN '4-5' WHEN ({_YEARS}) <= 10 THEN '6-10'
+    WHEN ({_YEARS}) <= 15 THEN '11-15' ELSE '16+' END"""
 # Dimensions that are no column of the cell as it is.
 _WORKED_OUT: Final[Mapping[str, str]] = {
     "age": AGE_BAND,

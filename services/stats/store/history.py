@@ -7,9 +7,11 @@ the asked moment, come from the movements. So an answer costs what it shows, how
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, timezone
+from functools import lru_cache
+from itertools import pairwise
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import text
@@ -17,7 +19,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.measures import BORN, MEASURES, Measured, columns
 from services.stats.domain.periods import Period
-from services.stats.store.figures import age_band_of, month_number
+from services.stats.store.figures import month_number
+from shared.contracts.vocabulary import AgeBand, age_band
 from shared.reference.indicators import Part
 
 _LOCAL: Final = timezone(timedelta(hours=7))
@@ -43,8 +46,8 @@ class MeasureError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class _Piece:
-    """A sum that a period is made of: of whole months or years (`months` 1, 12) or of movements (0), between days
-    and moments, the last excluded; added, or taken off."""
+    """A part of a sum: of whole months or years (`months` 1, 12) or of movements (0), between days and moments, the
+    last excluded; added, or taken off. `number` says of which sum."""
 
     number: int
     sign: int
@@ -89,22 +92,21 @@ async def count_periods(
     once. Rows of nothing are left out. Raises `MeasureError`.
     """
     measured = checked(part, by)
-    now = as_of or datetime.now(UTC)
-    pieces = [piece for number, period in enumerate(periods) for piece in _pieces(measured, number, period, as_of)]
-    values: dict[str, Any] = {
-        "measure": int(measured.measure),
-        "months_of": [month_number(min(period.last, now.astimezone(_LOCAL).date())) for period in periods],
-        **{field: [getattr(piece, field) for piece in pieces] for field in _Piece.__dataclass_fields__},
-    }
-    question = _QUESTION.format(
-        where=" AND ".join(["TRUE", *_conditions(measured, part, units, values)]),
-        asked="".join(f", {_expression(measured, name)} AS d{at}" for at, name in enumerate(by)),
-        grouping=", ".join(["c.number", *(f"d{at}" for at in range(len(by)))]),
-    )
-    found: dict[Period, list[Row]] = {period: [] for period in periods}
-    for number, row in _by_circumstance(await connection.execute(text(question), values), part, by):
-        found[periods[number]].append(row)
-    return {period: sorted(rows) for period, rows in found.items()}
+    if not periods:
+        return {}
+    sums = _flows(periods, as_of) if measured.over == "period" else _states(periods, as_of)
+    found = await _summed(connection, measured, part, by, units, sums.pieces)
+    if measured.over == "state":
+        # Each is what stood at the end before it, and what has changed since.
+        for number in range(1, len(found)):
+            found[number].update(found[number - 1])
+    today = (as_of or datetime.now(UTC)).astimezone(_LOCAL).date()
+    answer = {}
+    for period, number in zip(periods, sums.numbers, strict=True):
+        month = month_number(min(period.last, today))
+        counted = _shown(found[number], _asked(measured, part, by), part, by, month)
+        answer[period] = sorted(Row(keys, n) for keys, n in counted.items() if n)
+    return answer
 
 
 def checked(part: Part, by: Sequence[str] = ()) -> Measured:
@@ -123,24 +125,53 @@ def checked(part: Part, by: Sequence[str] = ()) -> Measured:
     return measured
 
 
-def _pieces(measured: Measured, number: int, period: Period, as_of: datetime | None) -> Iterator[_Piece]:
-    after = None if as_of is None else as_of + _MOMENT
-    until = period.last + _DAY
-    if measured.over == "period":
-        for months, first, last in _divided(period.first, until):
-            yield _Piece(number, 1, months, first, last, _EVER, _NEVER)
-        if after is not None:
-            # What was learnt later is taken off: little, of a moment that is not long past.
-            yield _Piece(number, -1, 0, period.first, until, after, _NEVER)
-        return
-    end = datetime.combine(until, time(), _LOCAL)
-    if after is not None:
-        end = min(end, after)
-    day = end.astimezone(_LOCAL).date()
-    year, month = day.replace(month=1, day=1), day.replace(day=1)
-    yield _Piece(number, 1, 12, date.min, year, _EVER, _NEVER)
-    yield _Piece(number, 1, 1, year, month, _EVER, _NEVER)
-    yield _Piece(number, 1, 0, month, day + _DAY, _EVER, end)
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """What is summed, and in which sum each period finds itself."""
+
+    pieces: Sequence[_Piece]
+    numbers: Sequence[int]
+
+
+def _flows(periods: Sequence[Period], as_of: datetime | None) -> _Sums:
+    """A sum a period: its days, without what was learnt after the asked moment."""
+    pieces = []
+    for number, period in enumerate(periods):
+        until = period.last + _DAY
+        pieces += [_Piece(number, 1, *whole, _EVER, _NEVER) for whole in _divided(period.first, until)]
+        if as_of is not None:
+            # Taken off rather than added up: of a moment that is not long past it is little.
+            pieces.append(_Piece(number, -1, 0, period.first, until, as_of + _MOMENT, _NEVER))
+    return _Sums(pieces, range(len(periods)))
+
+
+def _states(periods: Sequence[Period], as_of: datetime | None) -> _Sums:
+    """A sum an end of a period (or the asked moment, where that was before): what changed since the end before it."""
+    ends = [datetime.combine(period.last + _DAY, time(), _LOCAL) for period in periods]
+    if as_of is not None:
+        ends = [min(end, as_of + _MOMENT) for end in ends]
+    marks = sorted(set(ends))
+    pieces: list[_Piece] = []
+    for number, (since, until) in enumerate(pairwise([None, *marks])):
+        assert until is not None
+        pieces += _between(number, since, until)
+    return _Sums(pieces, [marks.index(end) for end in ends])
+
+
+def _between(number: int, since: datetime | None, until: datetime) -> Iterator[_Piece]:
+    """What became known from a moment (None: ever) until another."""
+    last = until.astimezone(_LOCAL).date()
+    if since is None:
+        first = date.min
+    else:
+        first = since.astimezone(_LOCAL).date()
+        if first == last or since.astimezone(_LOCAL).time() != time():
+            yield _Piece(number, 1, 0, first, first + _DAY, since, until)
+            first += _DAY
+    for whole in _divided(first, last):
+        yield _Piece(number, 1, *whole, _EVER, _NEVER)
+    if first <= last and until.astimezone(_LOCAL).time() != time():
+        yield _Piece(number, 1, 0, last, last + _DAY, _EVER, until)
 
 
 def _divided(first: date, until: date) -> Iterator[tuple[int, date, date]]:
@@ -170,36 +201,110 @@ def _next(day: date, months: int) -> date:
     return _begins_month(day) + months * timedelta(days=31)
 
 
-def _conditions(measured: Measured, part: Part, units: frozenset[str] | None, values: dict[str, Any]) -> Iterator[str]:
+def _asked(measured: Measured, part: Part, by: Sequence[str]) -> tuple[str, ...]:
+    """The columns by which cells are summed: of an age the birth, from which it is worked out for each period."""
+    if BORN not in columns(measured.measure):
+        return tuple(by)
+    names = (*by, "age") if "age" in part.where and "age" not in by else by
+    return tuple(BORN if name == "age" else name for name in names)
+
+
+async def _summed(
+    connection: AsyncConnection,
+    measured: Measured,
+    part: Part,
+    by: Sequence[str],
+    units: frozenset[str] | None,
+    pieces: Sequence[_Piece],
+) -> list[Counter[tuple[str, ...]]]:
+    """The sums, by the asked columns."""
+    asked = _asked(measured, part, by)
+    values: dict[str, Any] = {
+        "measure": int(measured.measure),
+        **{field: [getattr(piece, field) for piece in pieces] for field in _Piece.__dataclass_fields__},
+    }
+    question = _QUESTION.format(
+        where=" AND ".join(["TRUE", *_conditions(part, asked, units, values)]),
+        asked="".join(f", c.{name} AS d{at}" for at, name in enumerate(asked)),
+        grouping=", ".join(["s.number", *(f"d{at}" for at in range(len(asked)))]),
+    )
+    found: list[Counter[tuple[str, ...]]] = [Counter() for _ in range(1 + max(piece.number for piece in pieces))]
+    for number, n, *keys in await connection.execute(text(question), values):
+        found[number][tuple(keys)] = n
+    return found
+
+
+def _conditions(
+    part: Part, asked: Sequence[str], units: frozenset[str] | None, values: dict[str, Any]
+) -> Iterator[str]:
     if units is not None:
         values["units"] = sorted(units)
         yield "c.unit = ANY(:units)"
     for at, (name, wanted) in enumerate(part.where.items()):
+        if name == "age" and BORN in asked:
+            continue
         values[f"w{at}"] = list(wanted)
-        if name == _CIRCUMSTANCE:
-            yield f"string_to_array(c.circumstance, '+') && :w{at}"
-        else:
-            yield f"{_expression(measured, name)} = ANY(:w{at})"
+        column = "string_to_array(c.circumstance, '+') &&" if name == _CIRCUMSTANCE else f"c.{name} = ANY"
+        yield f"{column} (:w{at})"
 
 
-def _expression(measured: Measured, name: str) -> str:
-    return _AGE if name == "age" and BORN in columns(measured.measure) else f"c.{name}"
+def _shown(
+    counted: Counter[tuple[str, ...]], asked: Sequence[str], part: Part, by: Sequence[str], month: int
+) -> Counter[tuple[str, ...]]:
+    """Sums by the asked dimensions: births as ages in a month, and a child in several circumstances in each of them."""
+    born = asked.index(BORN) if BORN in asked else None
+    groups = by.index(_CIRCUMSTANCE) if _CIRCUMSTANCE in by else None
+    if born is None and groups is None:
+        return counted
+    ages, circumstances = part.where.get("age"), part.where.get(_CIRCUMSTANCE)
+    found: Counter[tuple[str, ...]] = Counter()
+    for told, n in counted.items():
+        keys = told
+        if born is not None:
+            age = age_in(told[born], month)
+            if ages is not None and age not in ages:
+                continue
+            keys = (*told[:born], age, *told[born + 1 :])[: len(by)]
+        if groups is None:
+            found[keys] += n
+            continue
+        for one in keys[groups].split("+"):
+            if circumstances is None or one in circumstances:
+                found[(*keys[:groups], one, *keys[groups + 1 :])] += n
+    return found
 
 
-def _by_circumstance(rows: Iterable[Any], part: Part, by: Sequence[str]) -> Iterator[tuple[int, Row]]:
-    """Rows with their period's number; a child in several circumstances in the row of each that is asked for."""
-    if _CIRCUMSTANCE not in by:
-        for number, n, *keys in rows:
-            yield number, Row(tuple(keys), n)
-        return
-    wanted, at = part.where.get(_CIRCUMSTANCE), by.index(_CIRCUMSTANCE)
-    sums: Counter[tuple[int, tuple[str, ...]]] = Counter()
-    for number, n, *keys in rows:
-        for one in keys[at].split("+"):
-            if wanted is None or one in wanted:
-                sums[number, (*keys[:at], one, *keys[at + 1 :])] += n
-    for (number, told), n in sums.items():
-        yield number, Row(told, n)
+@lru_cache(10_000)
+def age_in(born: str, month: int) -> AgeBand:
+    """The age band, in a month, of who was born in the month (or year) of `born`."""
+    if not born:
+        return "unknown"
+    year, _, of_year = born.partition("-")
+    if not of_year:
+        return age_band((month - 1) // 12 - int(year))
+    return age_band((month - int(year) * 12 - int(of_year)) // 12)
+
+
+class Standing(NamedTuple):
+    """How far history is. `behind`: records that the board has counted and history has not; `time`: of the last event
+    up to which all is known, None before the first."""
+
+    behind: int
+    time: datetime | None
+
+
+async def standing(connection: AsyncConnection) -> Standing:
+    """How far history is behind the board."""
+    row = (await connection.execute(text(_STANDING))).one()
+    return Standing(row.behind, row.time)
+
+
+# Of partitions that are behind, the one whose last event is the oldest says until when all is known.
+_STANDING: Final = """
+SELECT coalesce(sum(greatest(p."offset" - coalesce(h."offset", -1), 0)), 0)::bigint AS behind,
+       coalesce(min(h.time) FILTER (WHERE h."offset" < p."offset"), max(h.time)) AS time
+FROM progress AS p LEFT JOIN history_progress AS h USING (topic, partition)
+"""
 
 
 class Handed(NamedTuple):
@@ -281,11 +386,7 @@ WITH piece AS MATERIALIZED (
             AND m.at >= p.known_from AND m.at < p.known_until
         WHERE p.months = 0
     ) AS everything GROUP BY number, cell HAVING sum(n) <> 0
-), shown AS (
-    SELECT summed.number, summed.n, c.*, (CAST(:months_of AS integer[]))[summed.number + 1] AS month
-    FROM summed JOIN history_cell AS c ON c.id = summed.cell
 )
-SELECT c.number, sum(c.n)::bigint AS n{asked} FROM shown AS c WHERE {where}
-GROUP BY {grouping} HAVING sum(c.n) <> 0
+SELECT s.number, sum(s.n)::bigint AS n{asked} FROM summed AS s JOIN history_cell AS c ON c.id = s.cell WHERE {where}
+GROUP BY {grouping} HAVING sum(s.n) <> 0
 """
-_AGE: Final = age_band_of("c.born", "c.month")

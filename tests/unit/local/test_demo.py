@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from random import Random
 
 from local.demo.clock import TravellingClock
 from local.demo.filling import progress_of
+from local.demo.reporting import activity, figures
 from local.simulation.world import World
+from services.stats.domain.reported import check_activity, check_figure
+from shared.contracts.agency import ActivityHeld, FigureReported
+from shared.contracts.vocabulary import SECTORS
 from shared.identity import Role, demo_directory
 from shared.identity.demo import demo_person
+from shared.reference.indicators import Indicators
+from shared.reference.terms import Terms
 from shared.reference.units import Units
 
 
@@ -50,3 +57,19 @@ def testprogress_of_is_remembered(tmp_path: Path) -> None:
     assert progress_of(marker, now) == (-2, now)
     marker.write_text('{"days": 12, "today": "2026-11-20T00:00:00+00:00"}')
     assert progress_of(marker, datetime.now(UTC)) == (12, now)
+
+
+def test_what_made_up_agencies_report_is_taken_by_statistics() -> None:
+    at = datetime(2026, 8, 10, 2, 0, tzinfo=UTC)
+    told = figures(at)
+    assert {sent.document["data"]["indicator"] for sent in told} == {
+        indicator.code for indicator in Indicators.load() if indicator.reported_by in SECTORS
+    }
+    for sent in told:
+        figure = FigureReported.model_validate(sent.document["data"])
+        check_figure(figure, Indicators.load().get(figure.indicator), sent.sector, at.date())
+    held = [activity(number, at, Units.load().codes(), Random(number)) for number in range(50)]
+    assert 10 < sum(sent is not None for sent in held) < 40
+    for sent in filter(None, held):
+        said = ActivityHeld.model_validate(sent.document["data"])
+        check_activity(said, Terms.load("activities").codes(), Terms.load("audiences").codes(), at.date())

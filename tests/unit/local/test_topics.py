@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shared.contracts.vocabulary import SECTORS
-from shared.messaging.router import OWN_TOPIC
+from shared.messaging.router import OWN_TOPIC, agency_topic
 from shared.messaging.topics import SERVICES, TOPICS, USERS, agency_user, partner_topic, rules, service_user
 from shared.privacy.keys import KEYS_TOPIC
 
@@ -21,13 +21,13 @@ def test_every_topic_of_a_service_and_a_sector_is_there_once() -> None:
     assert len(_BY_NAME) == len(TOPICS)
     assert {OWN_TOPIC[service] for service in SERVICES} <= set(_BY_NAME)
     for sector in SECTORS:
-        assert {f"agency.{sector}.v1", f"replies.{sector}.v1"} <= set(_BY_NAME)
+        assert {f"agency.{sector}.v1", f"agency.{sector}.figures.v1", f"replies.{sector}.v1"} <= set(_BY_NAME)
 
 
-def test_a_sector_writes_its_own_topic_and_reads_its_own_replies_only() -> None:
+def test_a_sector_writes_its_own_topics_and_reads_its_own_replies_only() -> None:
     for sector in SECTORS:
         user = agency_user(sector)
-        assert _may(user, "write") == {f"vongtay.agency.{sector}.v1"}
+        assert _may(user, "write") == {f"vongtay.agency.{sector}.v1", f"vongtay.agency.{sector}.figures.v1"}
         assert _may(user, "read") == {f"vongtay.replies.{sector}.v1"}
         groups = [rule for rule in _RULES if rule.user == user and rule.resource == "group"]
         assert [(rule.name, rule.prefixed) for rule in groups] == [(f"vongtay.agency.{sector}.", True)]
@@ -35,8 +35,10 @@ def test_a_sector_writes_its_own_topic_and_reads_its_own_replies_only() -> None:
 
 def test_only_services_that_handle_identity_read_agencies_and_keys() -> None:
     for service in SERVICES:
-        sensitive = {name for name in _may(service_user(service), "read") if "agency." in name or KEYS_TOPIC in name}
+        may = _may(service_user(service), "read")
+        sensitive = {name for name in may if ("agency." in name and ".figures." not in name) or KEYS_TOPIC in name}
         assert bool(sensitive) == (service in {"registry", "cases"})
+        assert any(".figures." in name for name in may) == (service == "stats")
 
 
 def test_a_service_writes_no_other_service_s_topic() -> None:
@@ -52,7 +54,8 @@ def test_rules_name_known_users_only() -> None:
 def test_what_agencies_send_is_kept_for_days_and_facts_for_ever() -> None:
     day = 86_400_000
     for sector in SECTORS:
-        assert 0 < int(_BY_NAME[f"agency.{sector}.v1"].config()["retention.ms"]) <= 14 * day
+        for topic in (agency_topic(sector), agency_topic(sector, "stats")):
+            assert 0 < int(_BY_NAME[topic].config()["retention.ms"]) <= 14 * day
     for service in ("registry", "cases"):
         assert _BY_NAME[OWN_TOPIC[service]].config() == {"cleanup.policy": "delete", "retention.ms": "-1"}
 

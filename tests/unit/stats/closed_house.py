@@ -42,7 +42,7 @@ class House:
     def __init__(self, database: Database, records: list[Record]) -> None:
         self.database = database
         self.now = at(date(2026, 11, 3))
-        self.behind = 0
+        self.counted = True
         self.province = Province(records)
         self.upkeep = Upkeep(database, lambda: self.now)
         self.periods = self.replica()
@@ -51,15 +51,15 @@ class House:
         """Another process over the same database."""
         freezing = Freezing(self.database, self.province, made_up.releasing(self.province))
 
-        async def behind() -> int:
-            return self.behind
+        async def counted() -> bool:
+            return self.counted
 
         return Periods(
             self.database,
             lambda: self.now,
             freezing,
             self.upkeep,
-            behind,
+            counted,
             KEY,
             INDICATORS,
             made_up.disclosure(),

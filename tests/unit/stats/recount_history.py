@@ -121,7 +121,7 @@ def happened(history: Sequence[Happened], measure: str, first: date, last: date,
             closed = facts.closed_at if facts.status == "closed" else None
             for span, ended in (("report-assessment", facts.assessed_at), ("report-closure", closed)):
                 if ended is not None and facts.status != "merged":
-                    hours = round((ended - facts.received_at).total_seconds() / 3600, 1)
+                    hours = round((ended - (facts.received_at or facts.opened_at)).total_seconds() / 3600, 1)
                     note(day_of(ended), facts.unit, span, f"{hours:.1f}")
     return found
 

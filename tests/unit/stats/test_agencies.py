@@ -11,17 +11,19 @@ from sqlalchemy import text
 from services.stats.agencies import routes
 from services.stats.domain.periods import Period
 from services.stats.store.history import count, reported
-from shared.contracts.agency import ActivityHeld, FigureReported
+from shared.contracts.agency import ActivityHeld, ConcernReported, FigureReported
 from shared.contracts.base import Contract
 from shared.contracts.envelope import Envelope
 from shared.database import Database
 from shared.messaging.processing import Processor, Record, Result
+from shared.messaging.router import Router
 from shared.privacy import Keys, PlatformKey
 from shared.reference.indicators import Indicators, Part
 from shared.reference.units import Units
 from tests.unit.stats.events import NOW
 from tests.unit.stats.test_history import record
 
+KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
 YEAR = Period.parse("2026")
 TALK: dict[str, Any] = {"activity": "talk", "audience": "parents", "held_on": date(2026, 10, 3), "participants": 120}
 
@@ -32,20 +34,27 @@ class Agencies:
     def __init__(self, database: Database) -> None:
         self.database = database
         self.now = NOW
-        keys = Keys(bytes(32), PlatformKey(bytes(range(32))))
         router = routes(Units.load(), Indicators.load())
-        self._processor = Processor(router, database, keys, lambda: self.now)
+        self._processor = Processor(router, database, KEYS, lambda: self.now)
         self._offset = 0
 
-    async def send(self, data: Contract, sector: str = "education", event_id: str = "e1") -> Result:
+    async def send(
+        self,
+        data: Contract,
+        sector: str = "education",
+        event_id: str = "e1",
+        topic: str = "agency.{}.figures.v1",
+        value: bytes | None = None,
+        by: Processor | None = None,
+    ) -> Result:
         self._offset += 1
         self.now += timedelta(minutes=1)
         envelope = Envelope(
             id=event_id, source=f"/agency/{sector}/x", type=data.TYPE, subject=event_id, time=self.now, data=b""
         )
-        value = data.model_dump_json(exclude_none=True).encode()
-        sent = Record(f"agency.{sector}.v1", 0, self._offset, event_id, value, tuple(envelope.headers()))
-        (result,) = await self._processor.handle([sent])
+        value = value or data.model_dump_json(exclude_none=True).encode()
+        sent = Record(topic.format(sector), 0, self._offset, event_id, value, tuple(envelope.headers()))
+        (result,) = await (by or self._processor).handle([sent])
         await self._count()
         return result
 
@@ -148,3 +157,19 @@ async def test_a_figure_stands_for_its_period_until_it_is_corrected_even_to_anot
         "2026": [("", "2026-H1", 40.5)],
     }
     assert [row.value for row in own[YEAR]] == [61.0]
+
+
+async def test_what_is_sent_to_the_wrong_topic_is_refused_by_who_reads_it_and_never_lost(agencies: Agencies) -> None:
+    worry = ConcernReported(received_at=NOW)
+    refused = await agencies.send(worry)
+    assert (refused.outcome, [violation.rule for violation in refused.violations]) == ("rejected", ["wrong-topic"])
+    assert "agency.education.v1" in refused.violations[0].message_en
+    rubbish = await agencies.send(worry, event_id="e2", value=b"{")
+    assert rubbish.outcome == "rejected"
+    # On the topic that tells of children others answer; they say so of an activity too.
+    for data, value in ((worry, None), (worry, b"{"), (ActivityHeld(**TALK), None)):
+        elsewhere = await agencies.send(data, event_id="e3", topic="agency.{}.v1", value=value)
+        assert (elsewhere.outcome, elsewhere.violations) == ("skipped", ())
+    cases = Processor(Router("cases"), agencies.database, KEYS, lambda: NOW)
+    told = await agencies.send(ActivityHeld(**TALK), event_id="e4", topic="agency.{}.v1", by=cases)
+    assert [violation.rule for violation in told.violations] == ["wrong-topic"]

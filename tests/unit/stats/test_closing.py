@@ -130,11 +130,11 @@ async def test_nothing_is_closed_while_the_two_ways_of_counting_differ(desk: Hou
 
 
 async def test_nothing_is_frozen_before_all_that_was_said_is_counted(desk: House) -> None:
-    desk.behind = 3
+    desk.counted = False
     await desk.periods.close(COORDINATOR, MONTH)
     await desk.periods.look_after()
     assert await desk.periods.exact(MONTH) is None
-    desk.behind = 0
+    desk.counted = True
     await desk.periods.look_after()
     assert await desk.periods.exact(MONTH) is not None
 

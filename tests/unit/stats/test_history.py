@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from collections.abc import Sequence
@@ -11,22 +12,26 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 
 from services.stats import recording
 from services.stats.domain.measures import MEASURES
 from services.stats.domain.periods import Period
 from services.stats.handlers import Batch
-from services.stats.recording import HistoryBatch, Pace, record_batch
+from services.stats.recording import HistoryBatch, Pace, Recording, record_batch
 from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Cells
-from services.stats.store.history import MeasureError, checked, count, count_periods
+from services.stats.store.figures import AGE_BAND, month_number
+from services.stats.store.history import MeasureError, Standing, age_in, checked, count, count_periods, standing
 from shared.database import Database
 from shared.messaging.processing import Record
+from shared.privacy import Keys, PlatformKey
 from shared.reference.indicators import Indicators, Part
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import empty
 from tests.unit.stats.events import NOW, Event, histories
 from tests.unit.stats.recount_history import Happened, happened, stood
+from tests.unit.stats.test_counting import count as count_live
 
 _FLOWS = {
     "reports": ("unit", "request", "danger_now"),
@@ -281,3 +286,94 @@ def test_every_part_of_every_indicator_can_be_asked_by_all_of_its_dimensions() -
                 assert checked(part, ("unit", *more)).measure
                 for name in indicator.by:
                     assert name in MEASURES[part.measure].dimensions, (indicator.code, name)
+
+
+@pytest.mark.parametrize(
+    ("born", "day", "band"),
+    [
+        ("2020-04", "2026-03-31", "4-5"),
+        ("2020-04", "2026-04-01", "6-10"),
+        ("2020", "2025-12-31", "4-5"),
+        ("2020", "2026-01-01", "6-10"),
+        ("2020", "2026-12-31", "6-10"),
+        ("2010-12", "2026-12-01", "16+"),
+        ("2027", "2026-05-01", "unknown"),
+        ("", "2026-05-01", "unknown"),
+    ],
+)
+async def test_both_ways_of_counting_give_a_birth_the_same_age(
+    database: Database, born: str, day: str, band: str
+) -> None:
+    month = month_number(date.fromisoformat(day))
+    async with database.transaction() as connection:
+        question = text(f"SELECT {AGE_BAND} FROM (VALUES (:born)) AS c(date)")
+        assert (await connection.execute(question, {"born": born, "month": month})).scalar() == band
+    assert age_in(born, month) == band
+
+
+async def test_two_replicas_that_record_the_same_events_in_opposite_order_move_each_once(database: Database) -> None:
+    chance = random.Random(11)
+    ended = {"status": "closed", "opened_at": on(1), "closed_at": on(9), "outcome": "safe"}
+    happenings = [
+        Happened(event, on(1) + timedelta(hours=7 * number))
+        for number in range(60)
+        for event in (
+            make.case(f"k{number}", 1, unit=chance.choice(make.UNITS), opened_at=on(1)),
+            make.deadline(f"d{number}", f"k{number}", 2, "running", unit=chance.choice(make.UNITS), opened_at=on(1)),
+            make.case(f"k{number}", 3, unit=chance.choice(make.UNITS), **ended),
+            make.child(f"ch{number % 20}", number // 20 + 1, unit=chance.choice(make.UNITS)),
+        )
+    ]
+    happenings += [Happened(make.merge(f"ch{number}", f"ch{number + 10}", 9), on(1, 6)) for number in range(10)]
+    forward = [event.record(offset, time=at) for offset, (event, at) in enumerate(happenings)]
+    sides = (forward, forward[::-1], forward[100:] + forward[:100])
+    await asyncio.gather(*(record(database, [side[at : at + 17] for at in range(0, len(side), 17)]) for side in sides))
+    await check(database, happenings, None)
+    await check(database, happenings, on(20, 3))
+
+
+async def test_a_batch_whose_transaction_is_lost_is_recorded_when_it_comes_again(database: Database) -> None:
+    cells, chronicle = HistoryCells(), Chronicle()
+    batch = [make.case("k1", 1).record(0), make.child("ch1", 1).record(1)]
+
+    async def crash() -> None:
+        async with database.transaction() as connection:
+            await record_batch(connection, await HistoryBatch.read(batch, cells), cells, chronicle)
+            raise ConnectionError
+
+    with pytest.raises(ConnectionError):
+        await crash()
+    assert await rows_of(database, "openings", "2026") == {}
+    async with database.transaction() as connection:
+        await record_batch(connection, await HistoryBatch.read(batch, cells), cells, chronicle)
+    assert await rows_of(database, "openings", "2026") == {(): 1}
+
+
+async def test_a_record_that_cannot_be_kept_is_buried_and_the_rest_is_recorded(database: Database) -> None:
+    good, last = make.case("k1", 1).record(0), make.case("k3", 1).record(2)
+    value = make.case("k2", 1).record(1).value or b""
+    unstorable = make.case("k2", 1).record(1)
+    unstorable = Record(
+        unstorable.topic, 0, 1, "k2", value.replace(b'"unit":"05443"', b'"unit":"\\u0000"'), unstorable.headers
+    )
+    broken = Record(good.topic, 0, 3, "k4", value.replace(b'"open"', b'"ajar"'), good.headers)
+    keys = Keys(bytes(32), PlatformKey(bytes(range(32))))
+    await Recording(database, keys, lambda: NOW).count([good, unstorable, last, broken])
+    assert await rows_of(database, "openings", "2026") == {(): 2}
+    async with database.transaction() as connection:
+        rows = await connection.execute(text('SELECT "offset", violations FROM dead_letter ORDER BY "offset"'))
+        found = {row.offset: [violation["rule"] for violation in row.violations] for row in rows}
+    assert found == {1: ["unstorable"], 3: ["data.facts.status"]}
+
+
+async def test_history_says_how_far_it_is_behind_the_board_and_until_when_it_is_whole(database: Database) -> None:
+    async with database.transaction() as connection:
+        assert await standing(connection) == Standing(0, None)
+    first, second = make.case("k1", 1).record(4, time=on(1)), make.case("k1", 2).record(5, time=on(2))
+    await count_live(database, [[first, second]])
+    await record(database, [[first]])
+    async with database.transaction() as connection:
+        assert await standing(connection) == Standing(1, on(1))
+    await record(database, [[second]])
+    async with database.transaction() as connection:
+        assert await standing(connection) == Standing(0, on(2))

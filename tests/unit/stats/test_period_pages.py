@@ -223,15 +223,15 @@ async def test_what_is_closed_of_real_history_is_what_a_recount_gives_and_a_corr
         evaluator = Evaluator()
         releasing = Releasing(evaluator.count, evaluator)
 
-        async def none_behind() -> int:
-            return 0
+        async def counted() -> bool:
+            return True
 
         periods = Periods(
             made.database,
             lambda: now.now,
             Freezing(made.database, evaluator, releasing),
             Upkeep(made.database, lambda: now.now),
-            none_behind,
+            counted,
             KEY,
         )
         opened = {"opened_at": datetime(2026, 10, 5, 3, tzinfo=ZONE)}

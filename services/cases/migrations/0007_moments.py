@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "cases0006"
-down_revision = "cases0005"
+revision = "cases0007"
+down_revision = "cases0006"
 
 # What the timeline remembers of the cases that are there already.
 _FIRST = "(SELECT min(at) FROM entry WHERE case_id = cases.id AND kind = ANY('{%s}'))"
