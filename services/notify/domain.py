@@ -101,6 +101,9 @@ def path_of(happening: Happening) -> str:
         # The door is there also for who asked and was not let in.
         door = "/access" if happening.event_type.startswith(("cases.team.", "cases.access.")) else ""
         return f"/cases/c/{happening.case_id}{door}"
+    indicator = happening.codes.get("indicator")
+    if indicator and happening.event_type.startswith("stats."):
+        return f"/stats/indicators/{indicator}"
     return f"/{happening.event_type.split('.', 1)[0]}"
 
 
@@ -178,7 +181,7 @@ def _audiences(tell: Tell, happening: Happening, data: Contract) -> list[str]:
     if tell.scope == "province":
         return [tell.role]
     if tell.scope == "sectors":
-        return [f"sector/{sector}" for sector in getattr(data, "sectors", ())]
+        return [f"sector/{sector}" for sector in getattr(data, "sectors", None) or [_field(data, "sector")] if sector]
     within, place = {
         "account": ("person", _field(data, tell.role)),
         "task-sector": ("sector", happening.sector),

@@ -7,26 +7,30 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from services.stats.agencies import routes
+from services.stats.announcing import Announcing
 from services.stats.api.figures import api_routes
+from services.stats.api.indicators import IndicatorApi
 from services.stats.api.periods import period_routes
+from services.stats.comparing import Comparing
 from services.stats.desk.periods import PURPOSE, Periods
 from services.stats.evaluating import Evaluator
 from services.stats.freezing import Freezing
 from services.stats.handlers import TOPICS, Counting
-from services.stats.indicators import Indicators
 from services.stats.pages.board import BoardPages
+from services.stats.pages.looking import Looking
 from services.stats.pages.periods import PeriodPages
+from services.stats.pages.routes import indicator_pages
 from services.stats.progress import Progress
 from services.stats.reading_periods import Reading
 from services.stats.rebuild import Rebuild
 from services.stats.recording import TOPICS as HISTORY_TOPICS
 from services.stats.recording import Pace, Recording
 from services.stats.releasing import Releasing
+from services.stats.thresholds import Watching
 from services.stats.upkeep import Upkeep
 from services.stats.watching import Board
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
 from shared.privacy.signing import SigningKey
-from shared.reference.indicators import Indicators as ReferenceIndicators
 from shared.reference.units import Units
 from shared.web.pages import Pages
 
@@ -45,8 +49,9 @@ def build(context: ServiceContext) -> ServiceApp:
     rebuild = Rebuild(database, context.keys, context.settings, clock)
     upkeep = Upkeep(database, clock)
     progress = Progress(database, context.settings)
-    evaluator = Evaluator()
-    releasing = Releasing(evaluator.count, evaluator)
+    evaluator = Evaluator(units=units)
+    releasing = Releasing(evaluator.count, evaluator, evaluator.indicators)
+    comparing = Comparing(releasing)
     periods = Periods(
         database,
         clock,
@@ -54,21 +59,25 @@ def build(context: ServiceContext) -> ServiceApp:
         upkeep,
         progress.history_holds_all,
         SigningKey(context.keys.master, PURPOSE),
+        evaluator.indicators,
     )
     reading = Reading(periods, pages.texts)
     router = APIRouter()
     router.include_router(api_routes(database, clock, progress, rebuild, upkeep))
+    router.include_router(IndicatorApi(database, clock, evaluator, comparing).router)
     router.include_router(period_routes(periods, reading))
     router.include_router(BoardPages(board, pages, units.codes()).router)
     router.include_router(PeriodPages(periods, reading, pages, clock).router)
+    router.include_router(indicator_pages(Looking(database, releasing, evaluator, pages, clock), pages, upkeep))
     return ServiceApp(
         router=router,
         pages=pages,
-        messaging=routes(units, ReferenceIndicators.load()),
+        messaging=routes(units, evaluator.indicators),
         migrations=Path(__file__).parent / "migrations",
         background=[
             board.live_board,
-            Indicators(database, clock).say_indicators,
+            Announcing(database, clock, evaluator).announce,
+            Watching(database, clock, evaluator).watch_thresholds,
             rebuild.rebuild_when_asked,
             upkeep.look_after_figures,
             periods.look_after_periods,

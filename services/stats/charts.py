@@ -1,7 +1,7 @@
-"""The charts of statistics: one Altair specification each, drawn on the server as SVG for the page, the report, the mail.
+"""The charts of statistics: one Altair specification each, drawn on the server as SVG for page, report and mail.
 
-A chart shows only what it is handed, which has passed `services.stats.releasing`; what is hidden is a gap in it and a word
-in its table. It must never tell two lines apart by colour alone.
+A chart shows only what it is handed, which has passed `services.stats.releasing`; what is hidden is a gap in it and a
+word in its table. It must never tell two lines apart by colour alone.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ from shared.reference.indicators import Indicator, Target
 from shared.web.charts import PALETTE, SHAPES, Cell, Chart, Column, chart
 from shared.web.i18n import Language
 
-_WIDE: Final = 760
+_WIDE: Final = 560
+# Of what has the page's whole width.
+_WHOLE: Final = 1080
 _NARROW: Final = 340
 _INK: Final = "#2b3b42"
 _VALUE: Final = "#0b5d62"
@@ -67,21 +69,22 @@ class Drawing:
     rows: Sequence[Sequence[Cell]]
     language: Language
     note: str | None = None
+    width: int = _WIDE
 
-    def chart(self, width: int = _WIDE) -> Chart:
+    def chart(self, width: int | None = None) -> Chart:
         """The specification and the table of the same figures; of it come a report's SVG and a mail's PNG."""
-        return chart(self.id, self.title, self.make(width).to_dict(), self.columns, self.rows, self.note)
+        return chart(self.id, self.title, self.make(width or self.width).to_dict(), self.columns, self.rows, self.note)
 
-    def svg(self, width: int = _WIDE) -> str:
+    def svg(self, width: int | None = None) -> str:
         """It as SVG of about that width in pixels. About 20 ms; not on the event loop."""
         return _svg(orjson.dumps(dict(self.chart(width).spec)), self.language)
 
     async def picture(self) -> Picture:
         """It for a page, wide and narrow."""
-        wide = await asyncio.to_thread(self.svg, _WIDE)
+        wide = await asyncio.to_thread(self.svg, self.width)
         narrow = await asyncio.to_thread(self.svg, _NARROW)
         size = _SIZE.search(wide)
-        width, height = (round(float(one)) for one in size.groups()) if size else (_WIDE, 0)
+        width, height = (round(float(one)) for one in size.groups()) if size else (self.width, 0)
         return Picture(
             self.id,
             self.title,
@@ -106,7 +109,8 @@ def _svg(spec: bytes, language: Language) -> str:
 
 
 def _address(svg: str) -> str:
-    return "data:image/svg+xml," + quote(svg, safe=" =:/,;()'-.!~*@?[]{}$&+")
+    # Without spaces, as `srcset` asks; shorter, and better to compress, than in base64.
+    return "data:image/svg+xml," + quote(svg, safe="=:/,;()'-.!~*@?$&+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +133,7 @@ def trend(
     values = [
         {"at": words.short(one.period), "value": one.value, "said": words.number(indicator, one.value)} for one in shown
     ]
-    order = [value["at"] for value in values]
+    order = [str(value["at"]) for value in values]
     aim = goal.value if goal is not None else None
 
     def make(width: int) -> alt.TopLevelMixin:
@@ -141,11 +145,11 @@ def trend(
             base.mark_point(color=_VALUE, filled=True, size=40),
         ]
         last = [value for value in values if value["value"] is not None][-1:]
-        layers.append(
-            alt.Chart(alt.InlineData(values=last))
-            .mark_text(dy=-12, fontSize=13, fontWeight="bold", color=_INK, align="right", dx=6)
-            .encode(x=x, y=y, text="said:N")
-        )
+        ending = alt.Chart(alt.InlineData(values=last)).encode(x=x, y=y, text="said:N")
+        written: dict[str, Any] = {"dy": -14, "dx": 8, "fontSize": 13, "fontWeight": "bold", "align": "right"}
+        # White around it, so that it can be read where the line runs through.
+        layers.append(ending.mark_text(**written, color="#ffffff", stroke="#ffffff", strokeWidth=4))
+        layers.append(ending.mark_text(**written, color=_INK))
         if aim is not None:
             layers += _goal_line(words, indicator, aim, y)
         return alt.layer(*layers).properties(width=width - 70, height=240)
@@ -167,8 +171,9 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
     aims = [
         {"at": str(target.year), "value": target.value, "said": words.number(indicator, target.value)}
         for target in targets
+        if target.value is not None
     ]
-    order = sorted({str(value["at"]) for value in (*values, *aims)})
+    order = sorted({*(one.period.code for one in years), *(str(target.year) for target in targets)})
 
     def make(width: int) -> alt.TopLevelMixin:
         x = alt.X("at:O", title=None, sort=order, axis=alt.Axis(labelAngle=0), scale=alt.Scale(domain=order))
@@ -177,7 +182,9 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
         goals = alt.Chart(alt.InlineData(values=aims)).encode(x=x, y=y)
         return alt.layer(
             bars.mark_bar(color=_VALUE, size=min(44, width // (2 * len(order)))),
-            bars.mark_text(dy=-8, fontSize=12, fontWeight="bold", color=_INK).encode(text="said:N"),
+            bars.mark_text(dy=-10, fontSize=12, fontWeight="bold", color="#ffffff").encode(
+                y=alt.datum(0), text="said:N"
+            ),
             goals.mark_line(color=_GOAL, strokeDash=[5, 4], strokeWidth=2),
             goals.mark_point(color=_GOAL, shape="diamond", filled=True, size=110),
             goals.mark_text(dy=-13, fontSize=12, color=_GOAL).encode(text="said:N"),
@@ -189,14 +196,13 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
         [
             str(year),
             words.shown(indicator, known.get(year)),
-            words.amount(indicator, aimed[year].value) if year in aimed else "–",
+            words.goal(indicator, aimed[year]) if year in aimed else "–",
         ]
         for year in sorted({*known, *aimed})
     ]
     columns: list[Column] = [words("Năm"), (words("Giá trị"), "number"), (words("Chỉ tiêu"), "number")]
     said = "; ".join(
-        words("năm %(year)s: %(value)s", year=target.year, value=words.amount(indicator, target.value))
-        for target in targets
+        words("năm %(year)s: %(value)s", year=target.year, value=words.goal(indicator, target)) for target in targets
     )
     return Drawing(
         make,
@@ -226,7 +232,7 @@ def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequenc
         for one in ranked
         if one.value is not None
     ]
-    names = [value["name"] for value in values]
+    names = [str(value["name"]) for value in values]
 
     def make(width: int) -> alt.TopLevelMixin:
         room = 130 if width < _WIDE else 220
@@ -264,13 +270,13 @@ def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: T
     aim = goal.value if goal is not None else None
 
     def make(width: int) -> alt.TopLevelMixin:
-        columns = 2 if width < _WIDE else 6
+        columns = 2 if width < _WIDE else 4 if width < _WHOLE else 6
         x = alt.X("at:Q", title=None, axis=None)
-        y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=2, grid=True, labelFontSize=10, format="~g"))
+        y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=2, grid=True, labelFontSize=10, format=",~f"))
         base = alt.Chart().encode(x=x, y=y)
         layers = [
-            base.mark_area(color=_VALUE, opacity=0.15),
             base.mark_line(color=_VALUE, strokeWidth=2, point=False),
+            base.mark_point(color=_VALUE, filled=True, size=14),
         ]
         if aim is not None:
             layers.append(alt.Chart().mark_rule(color=_GOAL, strokeDash=[4, 3]).encode(y=alt.datum(aim)))
@@ -299,6 +305,7 @@ def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: T
         words.language,
         words("Mọi ô dùng chung một thang đo, nên so được với nhau.")
         + (" " + words("Nét đứt: chỉ tiêu.") if aim is not None else ""),
+        _WHOLE,
     )
 
 
@@ -340,6 +347,7 @@ def comparison(words: Words, indicator: Indicator, lines: Sequence[Line], goal: 
         columns,
         rows,
         words.language,
+        width=_WHOLE,
     )
 
 

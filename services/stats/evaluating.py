@@ -16,6 +16,7 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.stats.catalogue import load_indicators
 from services.stats.domain.periods import Period
 from services.stats.store.history import Handed, MeasureError, Row, checked, count_periods, reported
 from shared.reference.indicators import Indicator, Indicators, Part
@@ -65,7 +66,7 @@ class Evaluator:
     """
 
     def __init__(self, indicators: Indicators | None = None, units: Units | None = None) -> None:
-        self.indicators = Indicators.load() if indicators is None else indicators
+        self.indicators = load_indicators() if indicators is None else indicators
         self.units = Units.load() if units is None else units
 
     async def values(
@@ -120,9 +121,20 @@ class Evaluator:
         as_of: datetime | None = None,
     ) -> list[Row]:
         """The rows of a part as `history.count` has them, of today's communes. Raises `MeasureError`."""
-        question = _Question(connection, [period], tuple(by), units, as_of)
-        counted = await self._counted(question, part)
-        return [Row(keys, n) for keys, n in sorted(counted[period].items()) if n]
+        return (await self.count_periods(connection, part, [period], by, units, as_of))[period]
+
+    async def count_periods(
+        self,
+        connection: AsyncConnection,
+        part: Part,
+        periods: Sequence[Period],
+        by: Sequence[str] = (),
+        units: frozenset[str] | None = None,
+        as_of: datetime | None = None,
+    ) -> dict[Period, list[Row]]:
+        """The same in each of several periods. Raises `MeasureError`."""
+        counted = await self._counted(_Question(connection, periods, tuple(by), units, as_of), part)
+        return {period: [Row(keys, n) for keys, n in sorted(sums.items()) if n] for period, sums in counted.items()}
 
     async def _counted(self, question: _Question, part: Part) -> dict[Period, Counter[Keys]]:
         """How many of each combination; what old codes name is folded into today's communes."""
@@ -166,8 +178,8 @@ class Evaluator:
         found = []
         for period, counted in (await self._counted(by_hours, part)).items():
             times: dict[Keys, Counter[float]] = {}
-            for (*keys, hours), n in counted.items():
-                times.setdefault(tuple(keys), Counter())[float(hours)] += n
+            for told, n in counted.items():
+                times.setdefault(told[:-1], Counter())[float(told[-1])] += n
             if not question.by:
                 times.setdefault((), Counter())
             for keys in sorted(times):

@@ -1,4 +1,4 @@
-"""What statistics' pages say: words of dimensions, values, periods and verdicts. It decides nothing and loads no figure."""
+"""What statistics' pages say: words of dimensions, values, periods, verdicts. It decides nothing, loads no figure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from services.stats.domain.periods import Period, Span
 from services.stats.domain.reading import Reading, Verdict
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.reference.deadlines import Deadlines
-from shared.reference.indicators import Indicator, NumberUnit
+from shared.reference.indicators import Indicator, NumberUnit, Target
 from shared.reference.terms import Terms
 from shared.reference.units import Units
 from shared.web.i18n import Language, Texts, format_date, format_number
@@ -50,8 +50,8 @@ DIMENSIONS: Final = {
 }
 VERDICTS: Final[dict[Verdict, str]] = {
     "met": "Đạt",
-    "missed": "Chưa đạt",
-    "running": "Đang thực hiện",
+    "missed": "Không đạt",
+    "running": "Chưa đến hạn",
     "unknown": "Chưa có số liệu",
     "untold": "Không đặt chỉ tiêu",
 }
@@ -162,6 +162,8 @@ class Words:
             return self(YES_NO.get(code, code))
         if dimension == "clock":
             return Deadlines.load().label(code, self.language)
+        if dimension == "circumstance" and code not in Terms.load("circumstances"):
+            return Terms.load("flags").label(code, self.language)
         terms = self._terms(indicator, dimension)
         return code if terms is None else terms.label(code, self.language)
 
@@ -187,15 +189,30 @@ class Words:
             return said
         return f"{said}{unit}" if unit == "%" else f"{said} {unit}"
 
+    def goal(self, indicator: Indicator, target: Target) -> str:
+        """What is aimed at: a value, or a change where what it is set against is not known."""
+        if target.value is not None or target.change is None:
+            return self.amount(indicator, target.value)
+        share = format_number(self.language, abs(target.change))
+        if target.against == "year-before":
+            said = "giảm %(share)s%% mỗi năm" if target.change < 0 else "tăng %(share)s%% mỗi năm"
+            return self(said, share=share)
+        said = "giảm %(share)s%% so với năm %(year)s" if target.change < 0 else "tăng %(share)s%% so với năm %(year)s"
+        return self(said, share=share, year=target.against)
+
     def measured_in(self, indicator: InUnit) -> str:
         """The unit of an indicator's values; empty for plain numbers."""
         return (_UNITS if self.language == "vi" else _UNITS_EN)[indicator.unit]
+
+    def shown_hidden(self, reason: Hidden) -> str:
+        """Why a figure is not shown."""
+        return self(HIDDEN[reason])
 
     def shown(self, indicator: Indicator, shown: Shown | None) -> str:
         """A figure as one may see it: its value, or why it is not there."""
         if shown is None:
             return "–"
-        return self(HIDDEN[shown.hidden]) if shown.hidden else self.amount(indicator, shown.value)
+        return self.shown_hidden(shown.hidden) if shown.hidden else self.amount(indicator, shown.value)
 
     def period(self, period: Period) -> str:
         """A period in full: "Quý IV/2026"."""

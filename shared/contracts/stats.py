@@ -11,11 +11,51 @@ from shared.contracts.base import Contract, contract
 
 @contract("stats.indicator.changed")
 class IndicatorChanged(Contract):
-    """The shown value of a figure changed (at most one a second an indicator)."""
+    """The value of an indicator changed (at most one a second an indicator). `period`: of what time it is, the year so
+    far; of what stands, its end is now."""
 
     indicator: str
     unit: str | None = None
     value: float
+    as_of: AwareDatetime
+    period: str | None = None
+
+
+@contract("stats.target.missed")
+class TargetMissed(Contract):
+    """A target was not reached, or can be no more. Told once for each period. `unit` is empty for the province."""
+
+    indicator: str
+    unit: str | None = None
+    period: str
+    value: float
+    target: float
+    as_of: AwareDatetime
+
+
+@contract("stats.surge.detected")
+class SurgeDetected(Contract):
+    """In the seven days up to `until` more happened in a commune than is usual there. Told once for each surge.
+
+    `value`: how much. `usual`: how much seven days have. `level`: the most that comes by chance.
+    """
+
+    indicator: str
+    unit: str
+    until: date
+    value: int
+    usual: float
+    level: float
+    as_of: AwareDatetime
+
+
+@contract("stats.sector.silent")
+class SectorSilent(Contract):
+    """A sector has not been heard of for much longer than usual. Told once for each silence."""
+
+    sector: str
+    last_heard: AwareDatetime
+    usual_days: float
     as_of: AwareDatetime
 
 

@@ -11,12 +11,14 @@ from shared.reference.disclosure import Disclosure
 from shared.reference.exchange import Dhis2Words, Exchange
 from shared.reference.files import ReferenceDataError
 from shared.reference.forms import Forms
+from shared.reference.indicators import Indicators
 from shared.reference.intake import Intake
 from shared.reference.keeping import Keeping
 from shared.reference.plan_report import PlanForms
 from shared.reference.quality import Quality
 from shared.reference.registry_fields import RegistryFields
 from shared.reference.terms import Terms
+from shared.reference.thresholds import Thresholds
 from shared.reference.trust import TrustOrders
 from shared.reference.units import Units
 
@@ -47,6 +49,8 @@ def check() -> dict[str, int]:
         "access": len(Access.load()),
         "disclosure": len(Disclosure.load()),
         "plan-reports": len(PlanForms.load()),
+        "indicators": len(Indicators.load()),
+        "thresholds": len(Thresholds.load()),
         "registry-fields": len(RegistryFields.load()),
         "fhir-relations": len(Exchange.load().fhir.relations),
         "dhis2-attributes": len(Dhis2Words.load().attributes),

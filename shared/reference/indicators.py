@@ -7,7 +7,7 @@ these rows against what it can answer. A province adds an indicator by data alon
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from typing import Any, Final, Literal, Self, get_args
 
@@ -18,6 +18,7 @@ Shape = Literal["count", "ratio", "percentile", "reported"]
 Direction = Literal["lower", "higher", "neither"]
 Over = Literal["period", "state"]
 Level = Literal["province", "commune"]
+Against = int | Literal["year-before"]
 NumberUnit = Literal["number", "percent", "per-thousand", "per-100000", "hours", "days", "points"]
 _SCALES: Final[Mapping[NumberUnit, float]] = {
     "number": 1,
@@ -44,14 +45,36 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """What is aimed at by the end of a year, or yearly. `effective_to`: the first day it is no more in force."""
+    """What is aimed at by the end of a year; `yearly`: in each year up to it, too.
+
+    Either a `value`, or a `change` in per cent `against` what was in another year (`"year-before"`: in the one before).
+    `effective_to`: the first day it is no more in force.
+    """
 
     year: int
     level: Level
-    value: float
+    value: float | None
     legal_source_vi: str
     legal_source_en: str
     effective_to: date | None = None
+    change: float | None = None
+    against: Against | None = None
+    yearly: bool = False
+
+    def base_year(self, year: int) -> int | None:
+        """Whose value must be known to say what is aimed at in a year; None: nobody's."""
+        return year - 1 if self.against == "year-before" else self.against
+
+    def against_base(self, base: float | None) -> Target:
+        """The same with the value that it comes to. In: what was in the base year, None where nobody knows: then nobody
+        knows what is aimed at, either."""
+        if self.change is None or base is None:
+            return self
+        return replace(self, value=base * (1 + self.change / 100))
+
+    def due(self, year: int) -> bool:
+        """Whether it must be reached in a year: a target that lies ahead is not missed yet."""
+        return year == self.year or (self.yearly and year < self.year)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +83,8 @@ class Indicator:
 
     `shape`: a `count`; a `ratio` of numerator and denominator; a `percentile` (`at` per cent) of the hours in the
     numerator's `hours`; `reported`: handed in as a figure by whoever is named in `reported_by`. `scale` of a ratio is
-    its unit's. `by`: the dimensions it is broken down by, each one of all of its measures.
+    its unit's. `by`: the dimensions it is broken down by, each one of all of its measures. `announced`: told as an
+    event whenever it changes. `baselines`: values of years before the platform, that targets are set against.
     """
 
     code: str
@@ -82,6 +106,8 @@ class Indicator:
     targets: tuple[Target, ...] = ()
     note_vi: str = ""
     note_en: str = ""
+    announced: bool = False
+    baselines: Mapping[int, float] = field(default_factory=dict)
 
     @property
     def scale(self) -> float:
@@ -100,14 +126,31 @@ class Indicator:
         """Whether it is asked on a day."""
         return self.effective_from <= day and (self.effective_to is None or day < self.effective_to)
 
-    def target(self, year: int, level: Level = "province") -> Target | None:
-        """What is aimed at for a year: its own target, else the next one that lies ahead."""
-        ahead = [target for target in self.targets if target.level == level and target.year >= year]
+    @property
+    def adds_up(self) -> bool:
+        """Whether it grows as its period goes on: what happened, counted, or by how many there are. A share of what
+        happened, a state, a percentile do not: of them a part of a year is as good as the whole."""
+        if self.numerator is None:
+            return self.unit not in {"percent", "points"}
+        if self.numerator.over == "state" or self.shape == "percentile":
+            return False
+        return self.denominator is None or self.denominator.over == "state"
+
+    def target(self, year: int, level: Level = "province", on: date | None = None) -> Target | None:
+        """What is aimed at for a year: its own target, else the next one that lies ahead. `on`: of those in force on a
+        day (without a day: of those that did not end)."""
+        ahead = [
+            target
+            for target in self.targets
+            if target.level == level
+            and target.year >= year
+            and (target.effective_to is None or (on is not None and on < target.effective_to))
+        ]
         return min(ahead, key=lambda target: target.year, default=None)
 
     def met(self, value: float, target: Target) -> bool | None:
-        """Whether a value reaches a target; None where neither direction is better."""
-        if self.better == "neither":
+        """Whether a value reaches a target; None where neither direction is better, or the aim is not known."""
+        if self.better == "neither" or target.value is None:
             return None
         return value <= target.value if self.better == "lower" else value >= target.value
 
@@ -151,6 +194,7 @@ _KEYS: Final = frozenset(
     {
         *("theme", "shape", "unit", "better", "vi", "en", "numerator", "denominator", "at", "by", "reported_by"),
         *("legal_source_vi", "legal_source_en", "effective_from", "effective_to", "targets", "note_vi", "note_en"),
+        *("announced", "baselines"),
     }
 )
 
@@ -179,6 +223,8 @@ def _indicator(code: str, row: Mapping[str, Any], source: Mapping[str, str]) -> 
             targets=_targets(code, row, source),
             note_vi=row.get("note_vi", ""),
             note_en=row.get("note_en", ""),
+            announced=row.get("announced", False),
+            baselines={int(year): float(value) for year, value in row.get("baselines", {}).items()},
         )
     except KeyError as missing:
         raise _wrong(code, f"{missing.args[0]} is missing") from None
@@ -186,22 +232,38 @@ def _indicator(code: str, row: Mapping[str, Any], source: Mapping[str, str]) -> 
     return found
 
 
+_TARGET_KEYS: Final = frozenset(
+    {"year", "level", "value", "change", "against", "yearly", "legal_source_vi", "legal_source_en", "effective_to"}
+)
+
+
 def _targets(code: str, row: Mapping[str, Any], source: Mapping[str, str]) -> tuple[Target, ...]:
-    found = tuple(
-        Target(
-            year=target["year"],
-            level=_one_of(code, "level", target.get("level", "province"), get_args(Level)),
-            value=float(target["value"]),
-            legal_source_vi=target.get("legal_source_vi", row.get("legal_source_vi", source["legal_source_vi"])),
-            legal_source_en=target.get("legal_source_en", row.get("legal_source_en", source["legal_source_en"])),
-            effective_to=target.get("effective_to"),
-        )
-        for target in row.get("targets", ())
-    )
+    found = tuple(_target(code, target, {**source, **row}) for target in row.get("targets", ()))
     at = [(target.year, target.level) for target in found if target.effective_to is None]
     if len(set(at)) < len(at):
         raise _wrong(code, "two targets of one year and level are in force")
     return found
+
+
+def _target(code: str, row: Mapping[str, Any], source: Mapping[str, Any]) -> Target:
+    if unknown := set(row) - _TARGET_KEYS:
+        raise _wrong(code, f"a target has no {', '.join(sorted(unknown))}")
+    if ("value" in row) == ("change" in row) or ("change" in row) != ("against" in row):
+        raise _wrong(code, "a target has a value, or a change against the value of a year")
+    against = row.get("against")
+    if against is not None and against != "year-before" and not (isinstance(against, int) and against < row["year"]):
+        raise _wrong(code, "a target is set against an earlier year, or the year-before")
+    return Target(
+        year=row["year"],
+        level=_one_of(code, "level", row.get("level", "province"), get_args(Level)),
+        value=float(row["value"]) if "value" in row else None,
+        legal_source_vi=row.get("legal_source_vi", source["legal_source_vi"]),
+        legal_source_en=row.get("legal_source_en", source["legal_source_en"]),
+        effective_to=row.get("effective_to"),
+        change=float(row["change"]) if "change" in row else None,
+        against=against,
+        yearly=row.get("yearly", False),
+    )
 
 
 def _part(code: str, row: Mapping[str, Any] | None) -> Part | None:

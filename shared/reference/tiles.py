@@ -1,7 +1,7 @@
-"""Where each of today's units lies in a grid of equal tiles: a picture of the province that gives each unit the same room.
+"""Where each of today's units lies in a grid of equal tiles: the province with the same room for each of them.
 
-Positions are approximate: set by hand from where communes lie to each other, north above, so that neighbours mostly stay
-neighbours. It is no map: no border, distance or area can be read from it, and pages that show it say so.
+Positions are approximate: set by hand from where communes lie to each other, north above, so that neighbours mostly
+stay neighbours. It is no map: no border, distance or area can be read from it, and pages that show it say so.
 """
 
 from __future__ import annotations

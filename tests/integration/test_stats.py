@@ -14,7 +14,6 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from sqlalchemy import text
 
 from services.stats.app import build
-from services.stats.indicators import Indicators
 from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
 from services.stats.store import snapshots
@@ -139,7 +138,7 @@ async def test_what_is_published_is_counted_and_said_as_indicators(province: Pro
         assert await cube(province.database) == recount(events)
         topic = province.settings.topic_prefix + "stats.indicators.v1"
         consumer = AIOKafkaConsumer(topic, **client_options(province.settings), auto_offset_reset="earliest")
-        wanted = {"concerns": 60, "cases-open": 45, "cases-closed": 15, "deadlines-missed": 60}
+        wanted = {"cases-open": 45, "cases-high-risk": 45}
         said: dict[str, float] = {}
         async with consumer, asyncio.timeout(20):
             while {name: said.get(name) for name in wanted} != wanted:
@@ -300,28 +299,3 @@ async def test_where_the_first_events_are_gone_a_rebuild_begins_with_the_snapsho
         assert (done["state"], done["differing"]) == ("done", 1)
     assert await cube(province.database) == recount([*old, *new])
     assert await province.standing() == await expected_standing(fresh, [*old, *new])
-
-
-async def test_an_indicator_is_said_once_a_second_at_most_and_only_when_it_changed(province: Province) -> None:
-    moment = utc_now()
-    indicators = Indicators(province.database, lambda: moment)
-    async with province.running():
-        pass
-    async with province.database.transaction() as connection:
-        await connection.execute(text("DELETE FROM indicator"))
-    first = await indicators.say()
-    assert first == len(await said(province.database))
-    assert await indicators.say() == 0
-    async with province.database.transaction() as connection:
-        await connection.execute(text("UPDATE indicator SET value = 7 WHERE name = 'concerns'"))
-    # Its value differs, but it was said this second.
-    assert await indicators.say() == 0
-    moment = utc_now().replace(year=utc_now().year + 1)
-    assert await indicators.say() == 1
-    assert (await said(province.database))["concerns"] == (0, 2)
-
-
-async def said(database: Database) -> dict[str, tuple[int, int]]:
-    async with database.transaction() as connection:
-        rows = await connection.execute(text("SELECT name, value, sequence FROM indicator"))
-        return {row.name: (row.value, row.sequence) for row in rows}

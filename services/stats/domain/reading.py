@@ -1,4 +1,4 @@
-"""How a figure is read: against its target, the period before and the year before. Pure; the words are the pages' to say.
+"""How a figure is read: against its target, the period before, the year before. Pure; the words are the pages'.
 
 It must never judge what is not comparable: a month's count against a year's target, a hidden figure against anything.
 """
@@ -6,7 +6,7 @@ It must never judge what is not comparable: a month's count against a year's tar
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Literal
 
@@ -39,26 +39,33 @@ class Reading:
 
     @property
     def verdict(self) -> Verdict:
-        """How it stands to its target; `running`: the year goes on, and neither is sure yet."""
+        """How it stands to its target; `running`: the target lies ahead, or the year goes on and neither is sure."""
         if self.goal is None:
             return "untold"
-        if self.value is None:
-            return "unknown"
-        met = self.indicator.met(self.value, self.goal)
+        met = None if self.value is None else self.indicator.met(self.value, self.goal)
         if met is None:
-            return "untold"
-        # A count only grows: what has reached its aim has, what has passed its limit has; the rest is open.
-        if not self.over and self.indicator.shape == "count" and met == (self.indicator.better == "lower"):
+            return "unknown"
+        # What only grows: what has reached its aim has, what has passed its limit has; the rest is open.
+        if not self.over and self.indicator.adds_up and met == (self.indicator.better == "lower"):
             return "running"
-        return "met" if met else "missed"
+        if met:
+            return "met"
+        return "missed" if self.goal.due(self.period.last.year) else "running"
 
     @property
     def distance(self) -> float | None:
         """How far it is from its target as a share of that; positive: on the good side."""
-        if self.goal is None or self.value is None or not self.goal.value:
+        if self.goal is None or self.value is None or not self.goal.value or self.indicator.better == "neither":
             return None
         gap = (self.value - self.goal.value) / abs(self.goal.value)
         return -gap if self.indicator.better == "lower" else gap
+
+    @property
+    def pressing(self) -> bool:
+        """Whether somebody has to look at it: its target is missed, or lies ahead while it moves away from it."""
+        return self.verdict == "missed" or (
+            self.verdict == "running" and not self.indicator.adds_up and self.course(self.before) == "worse"
+        )
 
     @property
     def urgency(self) -> tuple[int, float]:
@@ -82,16 +89,17 @@ class Reading:
 
 
 def goal_of(indicator: Indicator, period: Period, level: Level) -> Target | None:
-    """The target that a period can be compared with: a year's count with a year's, a share or a time with any."""
-    if indicator.shape == "count" and period.span != "year":
+    """The target that a period can be compared with: what adds up over a year with a year's, anything else with any."""
+    if indicator.adds_up and period.span != "year":
         return None
-    return indicator.target(period.last.year, level)
+    return indicator.target(period.last.year, level, period.last)
 
 
-def comparable(period: Period, today: date) -> list[Period]:
-    """A period, the one before it and the same one of the year before, each once, those that began."""
-    wanted = dict.fromkeys((period, period.previous, period.year_before))
-    return [one for one in wanted if one.first <= today]
+def as_far(before: Period, now: Period, today: date) -> Period:
+    """An earlier period up to the day that a later one has reached: what adds up is compared with as many days."""
+    if now.last < today:
+        return before
+    return replace(before, last=min(before.last, before.first + (today - now.first)))
 
 
 def course_of(period: Period, today: date) -> list[Period]:
@@ -106,7 +114,16 @@ def course_of(period: Period, today: date) -> list[Period]:
     return [one for one in found if one.first <= today]
 
 
-def of_unit(shown: Iterable[Shown], unit: str) -> Shown | None:
-    """A commune's figure among those of all; where all are hidden as one, that one."""
-    found = {one.keys: one for one in shown}
-    return found.get((unit,)) or found.get(())
+def by_unit(indicator: Indicator, period: Period, shown: Iterable[Shown], units: Iterable[str]) -> dict[str, Shown]:
+    """Each unit's figure of a period among those by unit. Where a count has none of a unit, nothing was counted there;
+    where all are hidden as one, each is; of any other, nothing is known and the unit is left out."""
+    of_period = {one.keys: one for one in shown if one.period == period}
+    whole = of_period.get(())
+    found = {}
+    for unit in units:
+        one = of_period.get((unit,)) or whole
+        if one is None and indicator.shape == "count":
+            one = Shown(period, (unit,), 0.0, 0)
+        if one is not None:
+            found[unit] = one
+    return found

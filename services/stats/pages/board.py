@@ -13,6 +13,7 @@ from fastapi.responses import Response
 
 from services.stats.api.figures import LiveReader, Reader
 from services.stats.releasing import sees_all
+from services.stats.views import AGES, SEXES
 from services.stats.watching import Board, BoardFigures, View, view_of
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.identity import Permission, Principal
@@ -22,9 +23,6 @@ from shared.web.charts import Chart, chart, sparkline
 from shared.web.i18n import format_number
 from shared.web.pages import Pages, language_of
 
-AGES = ("0-3", "4-5", "6-10", "11-15", "16+", "unknown")
-# msgids
-SEXES = {"female": "Nữ", "male": "Nam", "unknown": "Chưa rõ"}
 RISKS = ("high", "medium", "low", "unassessed")
 _BAR = 24  # pixels
 _FEW = 5

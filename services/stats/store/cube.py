@@ -108,10 +108,20 @@ INDICATOR: Final = Table(
     METADATA,
     Column("name", Text, nullable=False),
     Column("unit", Text, nullable=False),  # empty: the whole province
-    Column("value", BigInteger, nullable=False),
+    Column("value", Float, nullable=False),
     Column("sequence", Integer, nullable=False),
     Column("published_at", DateTime(timezone=True), nullable=False),
     PrimaryKeyConstraint("name", "unit"),
+)
+CROSSING: Final = Table(
+    "crossing",
+    METADATA,
+    Column("watch", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("sequence", Integer, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),
+    Column("seen_at", DateTime(timezone=True), nullable=False),
+    PrimaryKeyConstraint("watch", "subject"),
 )
 # What a rebuild makes anew. The dictionary of cells is shared: a cell's number is the same everywhere.
 COUNTED: Final = (FACT, CUBE, LINK, ALIAS, PROGRESS, HEARD, QUALITY)

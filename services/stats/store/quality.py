@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -23,6 +23,11 @@ FROM days CROSS JOIN (SELECT DISTINCT unit FROM known) AS u CROSS JOIN LATERAL (
     SELECT score, children, verified FROM quality WHERE unit = u.unit AND day <= days.day
     ORDER BY day DESC LIMIT 1) AS q
 GROUP BY days.day HAVING sum(q.children) > 0 ORDER BY days.day
+"""
+
+_BY_UNIT = """
+SELECT DISTINCT ON (unit) unit, score, children, verified FROM quality
+WHERE (:all OR unit = ANY(CAST(:units AS text[]))) AND day >= :since ORDER BY unit, day DESC
 """
 
 
@@ -70,3 +75,29 @@ async def quality_of(connection: AsyncConnection, units: frozenset[str] | None, 
         return None
     last = found[-1]
     return Quality([row.day for row in found], [row.score for row in found], last.verified, last.children)
+
+
+@dataclass(frozen=True, slots=True)
+class UnitQuality:
+    """A commune's records as they were last measured. `verified`: how many of its children's."""
+
+    unit: str
+    score: float
+    children: int
+    verified: int
+
+
+async def quality_by_unit(connection: AsyncConnection, units: frozenset[str] | None, today: date) -> list[UnitQuality]:
+    """Of each commune (None: all) that has children and was measured in the last half-year, the worst first."""
+    rows = await connection.execute(
+        text(_BY_UNIT),
+        {"all": units is None, "units": sorted(units or ()), "since": today - timedelta(days=_TREND_DAYS)},
+    )
+    found = [UnitQuality(row.unit, row.score, row.children, row.verified) for row in rows if row.children]
+    return sorted(found, key=lambda one: (one.score, one.unit))
+
+
+async def last_heard(connection: AsyncConnection) -> dict[str, datetime]:
+    """When each sector that ever said anything last did."""
+    rows = await connection.execute(text("SELECT sector, max(time) AS time FROM heard GROUP BY sector"))
+    return {row.sector: row.time for row in rows}

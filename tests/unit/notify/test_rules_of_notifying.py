@@ -38,6 +38,7 @@ from shared.contracts.cases import (
 )
 from shared.contracts.envelope import Envelope
 from shared.contracts.registry import ChildRegistered, QualityMeasured, VerificationDigest
+from shared.contracts.stats import SectorSilent, SurgeDetected, TargetMissed
 from shared.identity import ALL_UNITS, Principal, Role
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -212,6 +213,23 @@ def test_a_sector_is_led_to_its_task_and_never_to_a_case_it_may_not_see() -> Non
     assert domain.path_for("sector/police", called, path) == "/cases/"
     ours = replace(asked, case_id=None, codes={})
     assert domain.path_for("sector/police", ours, "/notify/subscriptions/s1") == "/notify/subscriptions/s1"
+
+
+def test_whoever_must_act_hears_of_a_surge_a_missed_target_and_a_silent_sector() -> None:
+    surge = SurgeDetected(
+        indicator="reports-received", unit="05443", until=NOW.date(), value=9, usual=1, level=5, as_of=NOW
+    )
+    assert domain.addressees(load_rules(), happening(surge), surge) == {
+        "worker/05443": True,
+        "chair/05443": True,
+        "coordinator": True,
+    }
+    assert domain.path_of(happening(surge)) == "/stats/indicators/reports-received"
+    missed_target = TargetMissed(indicator="emergency-in-time", period="2026-09", value=50, target=100, as_of=NOW)
+    assert domain.addressees(load_rules(), happening(missed_target), missed_target) == {"coordinator": False}
+    silent = SectorSilent(sector="health", last_heard=NOW, usual_days=1, as_of=NOW)
+    assert domain.addressees(load_rules(), happening(silent), silent) == {"sector/health": False, "coordinator": False}
+    assert domain.path_of(happening(silent)) == "/stats"
 
 
 def about_team(model: type[Contract], **more: str) -> Contract:

@@ -187,3 +187,15 @@ def test_units_that_contradict_themselves_are_not_loaded(units: list[Unit], says
 
 def test_good_units_are_loaded() -> None:
     assert Units([OLD, NEW], AREAS).find("Xã Cũ, huyện Kia") == "00002"
+
+
+def test_each_commune_of_today_lies_in_one_old_district_and_bears_the_codes_of_what_became_it() -> None:
+    units = Units.load()
+    districts = [area.code for area in units.areas() if area.kind == "district"]
+    placed = [code for district in districts for code in units.in_district(district)]
+    assert sorted(placed) == sorted(units.codes())
+    assert units.folded("01834") == "01840"
+    assert units.named_as(["01840"]) >= {"01840", "01834", "01846"}
+    assert units.folded("99999") == "unclassified"
+    named = [name for code in units.codes() for name in units.named_as([code])]
+    assert len(named) == len(set(named)), "no code counts twice"

@@ -23,6 +23,7 @@ _TABLES = (
     "heard",
     "quality",
     "indicator",
+    "crossing",
     "version",
     "movement",
     "standing",

@@ -1,0 +1,120 @@
+"""The indicators that are announced, as events: each said when its value changed, at most once a second.
+
+Which they are is data. It must never say a value that is not committed, nor one value twice because there are two
+replicas.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.stats.domain.periods import Period
+from services.stats.evaluating import Evaluator
+from shared.contracts.stats import IndicatorChanged
+from shared.database import Database, is_passing
+from shared.messaging.router import Clock, Scope
+from shared.messaging.waiting import pause
+from shared.reference.calendar import local_day
+from shared.reference.indicators import Indicator
+
+AT_MOST_EVERY: Final = timedelta(seconds=1)
+# Rests the time that evaluating took so many times over, however much there is to count: others work here, too.
+_RESTS: Final = 9
+# Held to the end of the transaction: replicas take turns, so each value is said once.
+_TURN: Final = 7_316_102
+# What stands may change with the day, though nothing happens.
+_RECORDED: Final = text("""SELECT coalesce(sum("offset"), 0)::bigint FROM history_progress""")
+
+
+class Announcing:
+    """Publishes `stats.indicator.changed`.
+
+    Args:
+        database: statistics' own. clock: now, aware UTC. evaluator: of the indicators.
+    """
+
+    def __init__(self, database: Database, clock: Clock, evaluator: Evaluator) -> None:
+        self._database = database
+        self._clock = clock
+        self._evaluator = evaluator
+
+    async def announce(self, stop: asyncio.Event) -> None:
+        """Run until `stop`: once more is recorded, or a day has begun, say what is different."""
+        said: object = None
+        while not stop.is_set():
+            began = time.monotonic()
+            try:
+                state = await self._state()
+                if state != said and await self.say() is not None:
+                    said = state
+            except Exception as error:
+                if not is_passing(error):
+                    raise
+            rest = max(AT_MOST_EVERY.total_seconds(), (time.monotonic() - began) * _RESTS)
+            await pause(stop, rest)
+
+    async def _state(self) -> object:
+        async with self._database.transaction() as connection:
+            recorded = (await connection.execute(_RECORDED)).scalar_one()
+        return recorded, local_day(self._clock())
+
+    async def say(self) -> int | None:
+        """Publish each indicator whose value is not the one last said. Out: how many were published; None where some
+        are left for the next turn, because they were said less than a second ago or another replica is at it."""
+        async with self._database.transaction() as connection:
+            # All values are of one moment, a share's parts among them.
+            await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            if not await _my_turn(connection):
+                return None
+            scope = Scope("stats", connection, self._clock())
+            year = Period.containing(local_day(scope.now), "year")
+            said = {
+                row.name: row
+                for row in await connection.execute(
+                    text("SELECT name, value, sequence, published_at FROM indicator WHERE unit = ''")
+                )
+            }
+            count, left = 0, False
+            for indicator in self._announced(scope.now):
+                value = await self._value(connection, indicator, year)
+                known = said.get(indicator.code)
+                if value is None or (known is not None and known.value == value):
+                    continue
+                if known is not None and scope.now - known.published_at < AT_MOST_EVERY:
+                    left = True
+                    continue
+                await self._say_one(scope, indicator, year, value, 1 if known is None else known.sequence + 1)
+                count += 1
+            await scope.flush()
+        return None if left else count
+
+    def _announced(self, now: datetime) -> list[Indicator]:
+        return [indicator for indicator in self._evaluator.indicators.on(local_day(now)) if indicator.announced]
+
+    async def _value(self, connection: AsyncConnection, indicator: Indicator, year: Period) -> float | None:
+        (found,) = await self._evaluator.values(connection, indicator, [year])
+        return found.value
+
+    @staticmethod
+    async def _say_one(scope: Scope, indicator: Indicator, year: Period, value: float, sequence: int) -> None:
+        await scope.connection.execute(
+            text(
+                """INSERT INTO indicator AS i (name, unit, value, sequence, published_at)
+                   VALUES (:name, '', :value, :sequence, :now)
+                   ON CONFLICT (name, unit) DO UPDATE
+                   SET value = excluded.value, sequence = excluded.sequence, published_at = excluded.published_at"""
+            ),
+            {"name": indicator.code, "value": value, "sequence": sequence, "now": scope.now},
+        )
+        event = IndicatorChanged(indicator=indicator.code, value=value, as_of=scope.now, period=year.code)
+        await scope.emit(event, subject=indicator.code, sequence=sequence)
+
+
+async def _my_turn(connection: AsyncConnection) -> bool:
+    return bool((await connection.execute(text("SELECT pg_try_advisory_xact_lock(:turn)"), {"turn": _TURN})).scalar())

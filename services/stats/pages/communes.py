@@ -1,0 +1,174 @@
+"""Communes: one indicator in all of them, all indicators of one, and a few beside each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Final
+
+from fastapi import APIRouter, Query, Request
+from fastapi.responses import Response
+
+from services.stats import charts
+from services.stats.api.figures import Reader
+from services.stats.domain.disclosure import Shown
+from services.stats.domain.reading import by_unit, goal_of
+from services.stats.pages.grid import grid_of
+from services.stats.pages.looking import Asked, Looking, Sight
+from services.stats.pages.province import ProvincePages, line_of
+from shared.identity import NotAllowedError
+from shared.reference.indicators import Indicator, Target
+from shared.web.pages import Pages
+
+_USUAL: Final = "cases-opened"
+# More lines than these nobody tells apart.
+_MOST: Final = 4
+Several = Annotated[list[str] | None, Query(max_length=8)]
+
+
+@dataclass(frozen=True, slots=True)
+class Commune:
+    """One commune's line in a table. `met`: whether its figure reaches the target; None: there is none."""
+
+    code: str
+    name: str
+    shown: Shown
+    met: bool | None
+
+
+def communes_of(sight: Sight, indicator: Indicator, figures: Mapping[str, Shown], goal: Target | None) -> list[Commune]:
+    """Communes in the order in which they need to be looked at: the worst figure first, what is not known last."""
+    found = []
+    for code, one in figures.items():
+        met = indicator.met(one.value, goal) if goal is not None and one.value is not None else None
+        found.append(Commune(code, sight.words.unit(code), one, met))
+    return sorted(found, key=lambda commune: needy(indicator, commune.shown))
+
+
+def needy(indicator: Indicator, shown: Shown) -> tuple[bool, float]:
+    """A key that puts the worst figure first: the lowest where higher is better, else the highest."""
+    value = shown.value
+    if value is None:
+        return True, 0.0
+    return False, value if indicator.better == "higher" else -value
+
+
+class CommunePages:
+    """Routes `/stats/communes`, `/stats/communes/{code}` and `/stats/compare`."""
+
+    def __init__(self, looking: Looking, pages: Pages, province: ProvincePages) -> None:
+        self._looking = looking
+        self._pages = pages
+        self._province = province
+        self.router = APIRouter(include_in_schema=False)
+        self.router.add_api_route("/communes", self.all, methods=["GET"])
+        self.router.add_api_route("/communes/{code}", self.show, methods=["GET"])
+        self.router.add_api_route("/compare", self.compare, methods=["GET"])
+
+    async def all(
+        self, request: Request, principal: Reader, indicator: Asked = "", period: Asked = "", place: Asked = ""
+    ) -> Response:
+        """One indicator in all communes: as tiles and as a table."""
+        sight = self._looking.sight(request, principal, period, place)
+        chosen = self._chosen(indicator)
+        async with self._looking.database.transaction() as connection:
+            shown = await self._looking.figures(connection, sight, chosen, [sight.period], by=("unit",))
+        figures = by_unit(chosen, sight.period, shown, self._looking.own(sight))
+        goal = goal_of(chosen, sight.period, "commune")
+        return self._pages.render(
+            request,
+            "stats/communes.html",
+            sight=sight,
+            words=sight.words,
+            indicator=chosen,
+            goal=goal,
+            place=self._looking.place_name(sight),
+            periods=self._looking.periods(sight),
+            places=self._looking.places(sight),
+            choices=self._choices(sight),
+            grid=grid_of(sight.words, chosen, figures, goal, sight.today),
+            communes=communes_of(sight, chosen, figures, goal),
+        )
+
+    async def show(self, request: Request, principal: Reader, code: str, period: Asked = "") -> Response:
+        """A commune's profile."""
+        if code not in self._looking.units.codes() or not principal.may_see(code):
+            raise NotAllowedError("The commune is not the reader's")
+        sight = self._looking.sight(request, principal, period, code)
+        known = self._looking.in_force(sight)
+        async with self._looking.database.transaction() as connection:
+            lines = [line_of(sight, *found) for found in await self._looking.readings(connection, sight, known)]
+            whole: dict[str, Shown] = {}
+            if sight.wide:
+                everywhere = self._looking.sight(request, principal, sight.period.code)
+                for one in known:
+                    for shown in await self._looking.figures(connection, everywhere, one, [sight.period]):
+                        whole[one.code] = shown
+        units = self._looking.units
+        district = units.district(code)
+        return self._pages.render(
+            request,
+            "stats/commune.html",
+            sight=sight,
+            words=sight.words,
+            code=code,
+            name=sight.words.unit(code),
+            district=next((area.name for area in units.areas() if area.code == district), ""),
+            predecessors=[unit.name for unit in units.predecessors(code)],
+            periods=self._looking.periods(sight),
+            themes=self._province.by_theme(sight, lines),
+            whole=whole,
+        )
+
+    async def compare(
+        self, request: Request, principal: Reader, indicator: Asked = "", period: Asked = "", unit: Several = None
+    ) -> Response:
+        """A few communes beside each other, in time and in figures."""
+        sight = self._looking.sight(request, principal, period)
+        chosen = self._chosen(indicator)
+        codes = self._looking.own(sight)
+        wanted = [code for code in dict.fromkeys(unit or ()) if code in codes][:_MOST]
+        picture, figures = None, {}
+        if wanted:
+            course = self._looking.of_communes(sight, chosen)
+            periods = list(dict.fromkeys((*course, sight.period)))
+            async with self._looking.database.transaction() as connection:
+                shown = await self._looking.figures(connection, sight, chosen, periods, by=("unit",))
+            by_period = {one: by_unit(chosen, one, shown, wanted) for one in periods}
+            figures = by_period[sight.period]
+            lines = [
+                charts.Line(sight.words.unit(code), [by_period[one].get(code, Shown(one, (code,))) for one in course])
+                for code in wanted
+            ]
+            goal = goal_of(chosen, course[-1], "commune")
+            if any(one.value is not None for line in lines for one in line.shown):
+                picture = await charts.comparison(sight.words, chosen, lines, goal).picture()
+        return self._pages.render(
+            request,
+            "stats/compare.html",
+            sight=sight,
+            words=sight.words,
+            indicator=chosen,
+            periods=self._looking.periods(sight),
+            choices=self._choices(sight),
+            units=[(code, sight.words.unit(code)) for code in codes],
+            wanted=[*wanted, *[""] * (_MOST - len(wanted))],
+            communes=communes_of(sight, chosen, figures, goal_of(chosen, sight.period, "commune")),
+            picture=picture,
+        )
+
+    def _chosen(self, code: str) -> Indicator:
+        found = self._looking.indicators.get(code) or self._looking.indicators.get(_USUAL)
+        return found or next(iter(self._looking.indicators))
+
+    def _choices(self, sight: Sight) -> list[tuple[str, list[tuple[str, str]]]]:
+        """Indicators to choose from, by theme."""
+        language = sight.words.language
+        known = self._looking.in_force(sight)
+        return [
+            (
+                names[0 if language == "vi" else 1],
+                [(one.code, one.label(language)) for one in known if one.theme == theme],
+            )
+            for theme, names in self._looking.indicators.themes.items()
+        ]

@@ -1,0 +1,145 @@
+"""One indicator: its figure against its target, its course, its parts, each commune; what it is and by which law."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.stats import charts
+from services.stats.api.figures import Reader
+from services.stats.charts import Drawing, pictures
+from services.stats.comparing import base_of, value_of_base
+from services.stats.domain.disclosure import Shown
+from services.stats.domain.periods import Period
+from services.stats.domain.reading import Reading, by_unit, goal_of
+from services.stats.pages.communes import communes_of, needy
+from services.stats.pages.grid import grid_of
+from services.stats.pages.looking import Asked, Looking, Sight
+from shared.identity import NotAllowedError
+from shared.reference.indicators import Indicator, Target
+from shared.web.pages import Pages
+
+_YEARS: Final = 5
+_SMALL: Final = 12
+
+
+class IndicatorPages:
+    """Route `/stats/indicators/{code}`."""
+
+    def __init__(self, looking: Looking, pages: Pages) -> None:
+        self._looking = looking
+        self._pages = pages
+        self.router = APIRouter(include_in_schema=False)
+        self.router.add_api_route("/indicators/{code}", self.show, methods=["GET"])
+
+    async def show(
+        self,
+        request: Request,
+        principal: Reader,
+        code: str,
+        period: Asked = "",
+        place: Asked = "",
+        known: Asked = "",
+        by: Asked = "",
+    ) -> Response:
+        """The indicator; one that there is not is refused as if it were not the reader's."""
+        indicator = self._looking.indicators.get(code)
+        if indicator is None:
+            raise NotAllowedError("There is no such indicator")
+        sight = self._looking.sight(request, principal, period, place, known)
+        dimension = by if by in indicator.by else next(iter(indicator.by), "")
+        async with self._looking.database.transaction() as connection:
+            [(reading, course)] = await self._looking.readings(connection, sight, [indicator])
+            drawings = await self._drawings(connection, sight, reading, course)
+            parts = await self._parts(connection, sight, indicator, dimension) if dimension else []
+            shown = await self._looking.figures(connection, sight, indicator, [sight.period], by=("unit",))
+            figures = by_unit(indicator, sight.period, shown, self._looking.own(sight))
+            small = await self._small(connection, sight, indicator, figures)
+        goal = goal_of(indicator, sight.period, "commune")
+        known_parts = [one for one in parts if one.value is not None]
+        several = len(figures) > 1
+        return self._pages.render(
+            request,
+            "stats/indicator.html",
+            sight=sight,
+            words=sight.words,
+            indicator=indicator,
+            reading=reading,
+            place=self._looking.place_name(sight),
+            periods=self._looking.periods(sight),
+            places=self._looking.places(sight),
+            dimensions=[(name, sight.words.dimension(name)) for name in indicator.by],
+            dimension=dimension,
+            parts_hidden=next((one.hidden for one in parts if one.hidden), None),
+            charts=await pictures(drawings),
+            breakdown=await charts.breakdown(sight.words, indicator, dimension, parts).picture()
+            if known_parts
+            else None,
+            small=await small.picture() if small else None,
+            grid=grid_of(sight.words, indicator, figures, goal, sight.today) if several else None,
+            communes=communes_of(sight, indicator, figures, goal) if several else [],
+            source=indicator.source(sight.words.language),
+            note=indicator.note_vi if sight.words.language == "vi" else indicator.note_en,
+        )
+
+    async def _drawings(
+        self, connection: AsyncConnection, sight: Sight, reading: Reading, course: Sequence[Shown]
+    ) -> list[Drawing]:
+        indicator, words = reading.indicator, sight.words
+        found = []
+        if sum(one.value is not None for one in course) > 1:
+            span = course[-1].period
+            goal = goal_of(indicator, span, sight.level)
+            unfinished = span if span.last >= sight.today else None
+            found.append(charts.trend(words, indicator, course, goal=goal, unfinished=unfinished))
+        targets = [one for one in indicator.targets if one.level == sight.level and one.effective_to is None]
+        if targets:
+            years = [
+                one
+                for one in Period.containing(min(sight.period.last, sight.today), "year").before(_YEARS)
+                if one.first <= sight.today
+            ]
+            by_year = await self._looking.figures(connection, sight, indicator, years)
+            known = {one.period: one for one in by_year}
+            found.append(charts.path(words, indicator, by_year, [_set(indicator, one, known) for one in targets]))
+        return found
+
+    async def _parts(
+        self, connection: AsyncConnection, sight: Sight, indicator: Indicator, dimension: str
+    ) -> list[Shown]:
+        return await self._looking.figures(connection, sight, indicator, [sight.period], by=(dimension,))
+
+    async def _small(
+        self, connection: AsyncConnection, sight: Sight, indicator: Indicator, figures: dict[str, Shown]
+    ) -> Drawing | None:
+        """The communes that need it most over time; of nothing there is no picture."""
+        known = (code for code, one in figures.items() if one.value is not None)
+        ranked = sorted(known, key=lambda code: needy(indicator, figures[code]))[:_SMALL]
+        if len(ranked) < 2:
+            return None
+        course = self._looking.of_communes(sight, indicator)
+        shown = await self._looking.figures(connection, sight, indicator, course, by=("unit",))
+        by_period = [by_unit(indicator, one, shown, ranked) for one in course]
+        lines = [
+            charts.Line(
+                sight.words.unit(code),
+                [found.get(code, Shown(one, (code,))) for one, found in zip(course, by_period, strict=True)],
+            )
+            for code in ranked
+        ]
+        if not any(one.value for line in lines for one in line.shown[:-1]):
+            return None
+        goal = goal_of(indicator, course[-1], "commune")
+        return charts.multiples(sight.words, indicator, lines, goal)
+
+
+def _set(indicator: Indicator, target: Target, years: Mapping[Period, Shown]) -> Target:
+    """A target with the value that it comes to, where what it is set against is among the years."""
+    base = base_of(target, Period.parse(f"{target.year:04d}"))
+    if base is None:
+        return target
+    return target.against_base(value_of_base(indicator, target, base, years.get(base)))

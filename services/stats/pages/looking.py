@@ -1,0 +1,329 @@
+"""What every page of indicators asks for: who looks, at which period and place, as known when; and the figures of it.
+
+Every figure comes through `services.stats.releasing`. It must never be asked for a place that is not the reader's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Annotated, Final
+
+from fastapi import Query, Request
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.stats.comparing import base_of, value_of_base
+from services.stats.domain.disclosure import Shown
+from services.stats.domain.periods import Period, Span
+from services.stats.domain.reading import Reading, as_far, course_of, goal_of
+from services.stats.evaluating import Evaluator
+from services.stats.releasing import Releasing, sees_all
+from services.stats.store.history import MeasureError
+from services.stats.views import SPANS, Words
+from shared.contracts.errors import Rejected
+from shared.database import Database
+from shared.identity import ALL_UNITS, Principal
+from shared.messaging.router import Clock
+from shared.reference.disclosure import Disclosure, Rule
+from shared.reference.indicators import Indicator, Level
+from shared.web.i18n import ZONE, place_key
+from shared.web.pages import Pages, language_of
+
+Asked = Annotated[str, Query(max_length=40)]
+Choice = tuple[str, str]
+Group = tuple[str, list[Choice]]
+_DAY: Final = timedelta(days=1)
+# How many of each span one may choose from, the newest first.
+_CHOICES: Final[tuple[tuple[Span, int], ...]] = (
+    ("year", 5),
+    ("quarter", 6),
+    ("month", 13),
+    ("half-year", 4),
+    ("school-year", 3),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """One reader's look: who, in which language, at which period and place, as it was known when (None: now).
+
+    `units`: the communes that are asked for; None: the whole province. `place`: the code of what was chosen.
+    """
+
+    principal: Principal
+    words: Words
+    now: datetime
+    period: Period
+    exact: bool
+    units: frozenset[str] | None
+    place: str
+    known: date | None
+
+    @property
+    def today(self) -> date:
+        """The day here."""
+        return self.now.astimezone(ZONE).date()
+
+    @property
+    def over(self) -> bool:
+        """Whether the period is."""
+        return self.period.last < self.today
+
+    @property
+    def level(self) -> Level:
+        """Whose targets apply."""
+        return "commune" if self.units is not None and len(self.units) == 1 else "province"
+
+    @property
+    def wide(self) -> bool:
+        """Whether the reader sees the whole province."""
+        return self.principal.units == ALL_UNITS
+
+    @property
+    def as_of(self) -> datetime | None:
+        """The last moment of the day as of which figures are asked for."""
+        if self.known is None:
+            return None
+        return datetime.combine(self.known + _DAY, time.min, ZONE) - timedelta(microseconds=1)
+
+    def query(self, **changed: str) -> str:
+        """The address's part that keeps the look, some of it changed; beginning with `?` where there is any."""
+        kept = {
+            "period": self.period.code,
+            "place": self.place,
+            "known": self.known.isoformat() if self.known else "",
+            **changed,
+        }
+        said = "&".join(f"{name}={value}" for name, value in kept.items() if value)
+        return f"?{said}" if said else ""
+
+
+class Looking:
+    """Makes looks, and asks for the figures of them.
+
+    Args:
+        database: statistics' own. releasing: the one door. evaluator: knows indicators and units. pages: knows the language. clock: now, aware UTC.
+    """
+
+    def __init__(
+        self, database: Database, releasing: Releasing, evaluator: Evaluator, pages: Pages, clock: Clock
+    ) -> None:
+        self.database = database
+        self.pages = pages
+        self.indicators = evaluator.indicators
+        self.units = evaluator.units
+        self._releasing = releasing
+        self._clock = clock
+
+    def sight(
+        self, request: Request, principal: Principal, period: str = "", place: str = "", known: str = ""
+    ) -> Sight:
+        """A look from what stands in an address. What is no period, no place of the reader's, or no past day is as if
+        it were not there."""
+        now = self._clock()
+        today = now.astimezone(ZONE).date()
+        rule = Disclosure.load().on(now)
+        exact = sees_all(principal, rule)
+        units = self._units(principal, place)
+        day = _day(known)
+        return Sight(
+            principal,
+            Words(self.pages.texts, language_of(request)),
+            now,
+            _period(period, today) or (self._usual(today) if exact else self._released(today, rule)),
+            exact,
+            units,
+            place if units is not None and units != principal.units else "",
+            day if day is not None and day < today else None,
+        )
+
+    async def figures(
+        self,
+        connection: AsyncConnection,
+        sight: Sight,
+        indicator: Indicator,
+        periods: Sequence[Period],
+        *,
+        by: Sequence[str] = (),
+        units: frozenset[str] | None = None,
+    ) -> list[Shown]:
+        """What one may see of an indicator. An indicator that is not counted by a dimension has no figures by it."""
+        try:
+            return await self._releasing.release(
+                connection,
+                sight.principal,
+                indicator,
+                periods,
+                by=by,
+                units=sight.units if units is None else units,
+                as_of=sight.as_of,
+                now=sight.now,
+            )
+        except MeasureError:
+            return []
+
+    async def readings(
+        self, connection: AsyncConnection, sight: Sight, indicators: Iterable[Indicator], *, courses: bool = True
+    ) -> list[tuple[Reading, list[Shown]]]:
+        """Each indicator's figure with what it is compared with, and its course in time where that is wanted."""
+        found = []
+        for indicator in indicators:
+            course = self.course(sight, indicator) if courses else []
+            wanted = dict.fromkeys((sight.period, *self.compared(sight, indicator), *course))
+            target = goal_of(indicator, sight.period, sight.level)
+            base = base_of(target, sight.period) if target else None
+            if base is not None:
+                wanted[base] = None
+            by_period = {one.period: one for one in await self.figures(connection, sight, indicator, list(wanted))}
+            found.append(
+                (
+                    self.reading(sight, indicator, by_period, base),
+                    [by_period[one] for one in course if one in by_period],
+                )
+            )
+        return found
+
+    def reading(self, sight: Sight, indicator: Indicator, figures: dict[Period, Shown], base: Period | None) -> Reading:
+        """A figure among those of several periods, with what it is compared with. `base`: the year that its target is
+        set against, if any."""
+        target = goal_of(indicator, sight.period, sight.level)
+        if target is not None and base is not None:
+            target = target.against_base(value_of_base(indicator, target, base, figures.get(base)))
+        before, year_before = self.compared(sight, indicator)
+        return Reading(
+            indicator,
+            sight.period,
+            figures.get(sight.period),
+            figures.get(before),
+            figures.get(year_before),
+            target,
+            sight.over,
+        )
+
+    @staticmethod
+    def compared(sight: Sight, indicator: Indicator) -> tuple[Period, Period]:
+        """The period before and the same one of the year before; of what adds up, as far as this one has come."""
+        period = sight.period
+        both = period.previous, period.year_before
+        if not (sight.exact and indicator.adds_up):
+            return both
+        return as_far(both[0], period, sight.today), as_far(both[1], period, sight.today)
+
+    def course(self, sight: Sight, indicator: Indicator) -> list[Period]:
+        """The periods of an indicator's line: months and the like; of what is released by longer times only, those."""
+        if sight.exact or indicator.shape == "reported" or indicator.code in self._rule(sight).monthly:
+            found = course_of(sight.period, sight.today)
+            if indicator.shape != "reported":
+                return found
+        return sight.period.before(5) if sight.period.span == "year" else self.bases(sight, indicator, 5)
+
+    def of_communes(self, sight: Sight, indicator: Indicator) -> list[Period]:
+        """The periods of a commune's line: a year of months, or the times by which tables are released."""
+        if sight.exact and indicator.shape != "reported":
+            return self.course(sight, indicator)[-13:]
+        return self.bases(sight, indicator, 5)
+
+    def bases(self, sight: Sight, indicator: Indicator, count: int) -> list[Period]:
+        """The last times by which an indicator's tables are released."""
+        part = indicator.numerator
+        base = self._rule(sight).base(part.measure) if part else "year"
+        last = min(sight.period.last, sight.today)
+        return Period.containing(last, base).before(count)  # type: ignore[arg-type]
+
+    def in_force(self, sight: Sight) -> list[Indicator]:
+        """The indicators that are asked in the period."""
+        return list(self.indicators.on(min(sight.period.last, sight.today)))
+
+    def periods(self, sight: Sight) -> list[Group]:
+        """The periods to choose from, by span; the chosen one among them."""
+        said = sight.words
+        groups: list[Group] = []
+        for span, count in _CHOICES:
+            periods = Period.containing(sight.today, span).before(count)[::-1]
+            if sight.period.span == span and sight.period not in periods:
+                periods.append(sight.period)
+            groups.append((said(SPANS[span]), [(one.code, said.period(one)) for one in periods]))
+        plan = sight.period if sight.period.span == "plan" else Period.parse(_plan(sight.today))
+        rest = [plan] if sight.period.span not in {"day", "week"} else [plan, sight.period]
+        groups.append((said("Khác"), [(one.code, said.period(one)) for one in rest]))
+        return groups
+
+    def places(self, sight: Sight) -> list[Group]:
+        """The places to choose from: the old districts and communes that are the reader's; none where there is one."""
+        said = sight.words
+        own = [code for code in self.units.codes() if sight.principal.may_see(code)]
+        if len(own) < 2:
+            return []
+        communes = sorted(((code, said.unit(code)) for code in own), key=lambda one: place_key(one[1]))
+        if not sight.wide:
+            return [(said("Xã, phường"), communes)]
+        districts = sorted(
+            (
+                (area.code, area.name)
+                for area in self.units.areas()
+                if area.kind == "district" and self.units.in_district(area.code)
+            ),
+            key=lambda one: place_key(one[1]),
+        )
+        return [(said("Huyện, thành phố cũ"), districts), (said("Xã, phường"), communes)]
+
+    def place_name(self, sight: Sight) -> str:
+        """What is looked at, in words."""
+        if sight.place:
+            area = next((area for area in self.units.areas() if area.code == sight.place), None)
+            return area.name if area else sight.words.unit(sight.place)
+        if sight.wide:
+            return sight.words("Toàn tỉnh")
+        names = [sight.words.unit(code) for code in sorted(sight.units or ())]
+        return ", ".join(names)
+
+    def own(self, sight: Sight) -> list[str]:
+        """The communes that are looked at, by name."""
+        codes = [code for code in self.units.codes() if sight.units is None or code in sight.units]
+        return sorted(codes, key=lambda code: place_key(sight.words.unit(code)))
+
+    def _units(self, principal: Principal, place: str) -> frozenset[str] | None:
+        own = None if principal.units == ALL_UNITS else frozenset(principal.units)
+        wanted: frozenset[str] = frozenset()
+        if place in self.units.codes():
+            wanted = frozenset({place})
+        elif any(area.code == place and area.kind == "district" for area in self.units.areas()):
+            wanted = self.units.in_district(place)
+        if own is None:
+            return wanted or None
+        return wanted & own or own
+
+    @staticmethod
+    def _rule(sight: Sight) -> Rule:
+        return Disclosure.load().on(datetime.combine(sight.period.first, time.min, ZONE))
+
+    @staticmethod
+    def _usual(today: date) -> Period:
+        return Period.containing(today, "year")
+
+    @staticmethod
+    def _released(today: date, rule: Rule) -> Period:
+        """The last year that is released: some days after its end, and one more."""
+        return Period.containing(today - (rule.settle_days + 2) * _DAY, "year").previous
+
+
+def _period(code: str, today: date) -> Period | None:
+    try:
+        found = Period.parse(code)
+    except Rejected:
+        return None
+    return found if found.first <= today else None
+
+
+def _day(text: str) -> date | None:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def _plan(today: date) -> str:
+    # Five years, as plans of the state run: 2021-2025, 2026-2030.
+    first = today.year - (today.year - 1) % 5
+    return f"{first}..{first + 4}"

@@ -1,0 +1,24 @@
+"""All pages of indicators as one router."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from services.stats.pages.communes import CommunePages
+from services.stats.pages.indicator import IndicatorPages
+from services.stats.pages.looking import Looking
+from services.stats.pages.province import ProvincePages
+from services.stats.pages.quality import QualityPages
+from services.stats.upkeep import Upkeep
+from shared.web.pages import Pages
+
+
+def indicator_pages(looking: Looking, pages: Pages, upkeep: Upkeep) -> APIRouter:
+    """Routes below `/stats` for people: province, indicators, communes, comparison, quality."""
+    province = ProvincePages(looking, pages)
+    router = APIRouter()
+    router.include_router(province.router)
+    router.include_router(IndicatorPages(looking, pages).router)
+    router.include_router(CommunePages(looking, pages, province).router)
+    router.include_router(QualityPages(looking, pages, upkeep).router)
+    return router
