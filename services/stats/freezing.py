@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from services.stats.domain.closing import TOTAL, UNIT, Frozen
+from services.stats.comparing import base_of, value_of_base
+from services.stats.domain.closing import TOTAL, UNIT, Audience, Frozen, Named, named
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
+from services.stats.domain.reading import goal_of
 from services.stats.releasing import Evaluator, Releasing
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal, Role
@@ -31,6 +33,30 @@ class Freezing:
         self._database = database
         self._evaluator = evaluator
         self._releasing = releasing
+
+    async def goals(
+        self, indicators: Sequence[Indicator], period: Period, as_of: datetime, audience: Audience
+    ) -> tuple[Named, ...]:
+        """The indicators with what each is aimed at. A target that is set against another year's figure is told only to
+        those who may see that figure."""
+        found = []
+        for indicator in indicators:
+            goal = goal_of(indicator, period, "province")
+            base = base_of(goal, period) if goal else None
+            if goal is not None and base is not None:
+                known = await self._whole(indicator, base, as_of, audience)
+                goal = goal.against_base(value_of_base(indicator, goal, base, known))
+            found.append(named(indicator, period, goal))
+        return tuple(found)
+
+    async def _whole(self, indicator: Indicator, period: Period, at: datetime, audience: Audience) -> Shown | None:
+        async with self._database.transaction() as connection:
+            if audience == "published":
+                shown = await self._releasing.release(connection, _EVERYBODY, indicator, [period], now=at)
+            else:
+                values = await self._evaluator.values(connection, indicator, [period], as_of=at)
+                shown = [Shown.of(value) for value in values]
+        return next(iter(shown), None)
 
     async def exact(self, indicators: Sequence[Indicator], period: Period, as_of: datetime) -> list[Frozen]:
         """As they are, as it was known then."""

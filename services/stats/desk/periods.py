@@ -20,10 +20,10 @@ from services.stats.domain.closing import (
     Change,
     Edition,
     Frozen,
+    Named,
     changes,
     check_closing,
     check_reason,
-    named,
 )
 from services.stats.domain.periods import Period
 from services.stats.freezing import Freezing
@@ -229,6 +229,7 @@ class Periods:
             before = await closings.edition(connection, work.period) if work.edition else None
         old = before.read() if before else None
         figures = await self._figures(period, as_of, old)
+        names = old.indicators if old else await self._named(period, as_of)
         found = tuple(changes(old.figures, figures)) if old else ()
         async with self._database.transaction() as connection:
             await closings.done(connection, work.period)
@@ -245,9 +246,7 @@ class Periods:
                 as_of=as_of,
                 at=now,
                 by=work.asked_by,
-                indicators=old.indicators
-                if old
-                else tuple(named(indicator, period) for indicator in self._asked_of(period)),
+                indicators=names,
                 figures=tuple(figures),
                 reason=work.reason,
                 reference=work.reference,
@@ -291,7 +290,8 @@ class Periods:
             if closing is None:
                 continue
             old = closing.read()
-            figures = await self._freezing.published(self._those(old), period, now)
+            there = self._those(old)
+            figures = await self._freezing.published(there, period, now)
             made = Edition(
                 period=period,
                 edition=0,
@@ -300,7 +300,7 @@ class Periods:
                 as_of=known_at(self._disclosure, period),
                 at=now,
                 by="",
-                indicators=old.indicators,
+                indicators=await self._freezing.goals(there, period, now, "published"),
                 figures=tuple(figures),
             )
             async with self._database.transaction() as connection:
@@ -346,9 +346,12 @@ class Periods:
         gone = [figure for figure in old.figures if figure.indicator not in codes]
         return sorted([*await self._freezing.exact(there, period, as_of), *gone], key=lambda figure: figure.place)
 
+    async def _named(self, period: Period, as_of: datetime) -> tuple[Named, ...]:
+        return await self._freezing.goals(self._asked_of(period), period, as_of, "exact")
+
     def _those(self, old: Edition) -> list[Indicator]:
         """The indicators of an edition that there still are: a new one does not make an old period differ."""
-        found = (self._indicators.get(named_.code) for named_ in old.indicators)
+        found = (self._indicators.get(one.code) for one in old.indicators)
         return [indicator for indicator in found if indicator is not None]
 
     def _asked_of(self, period: Period) -> Sequence[Indicator]:

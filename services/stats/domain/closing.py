@@ -17,12 +17,14 @@ import orjson
 
 from services.stats.domain.periods import Period, Span
 from shared.contracts.errors import Rejected, Violation, refuse
-from shared.reference.indicators import Indicator, NumberUnit
+from shared.reference.indicators import Indicator, NumberUnit, Target
 
 CLOSABLE: Final[tuple[Span, ...]] = ("month", "quarter", "half-year", "year")
 FORMAT: Final = "vongtay.closed-period/1"
 # Of whom an edition is: those who see figures as they are, or everybody.
 Audience = Literal["exact", "published"]
+# How a figure stands to its target; `running`: the target lies ahead.
+Verdict = Literal["met", "missed", "running", ""]
 TOTAL: Final = ""
 UNIT: Final = "unit"
 # Of an official letter: 12/BC-SYT, 345/UBND-VX. Nothing in it can be a name.
@@ -66,7 +68,10 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An indicator as it was when the period was closed: later data may name it otherwise."""
+    """An indicator as it was when the period was closed: later data may name it otherwise.
+
+    `target`: what it can be compared with; `due`: whether that must be reached in the period's year.
+    """
 
     code: str
     theme: str
@@ -80,16 +85,19 @@ class Named:
     note_en: str = ""
     target: float | None = None
     target_year: int | None = None
+    due: bool = False
 
     def label(self, language: str = "vi") -> str:
         """Its name."""
         return self.vi if language == "vi" else self.en
 
-    def met(self, value: float | None) -> bool | None:
-        """Whether a value reaches the target; None where nothing is aimed at, or nothing can be said."""
+    def verdict(self, value: float | None) -> Verdict:
+        """How a figure of a period that is over stands to the target; empty where nothing can be said."""
         if value is None or self.target is None or self.better == "neither":
-            return None
-        return value <= self.target if self.better == "lower" else value >= self.target
+            return ""
+        if value <= self.target if self.better == "lower" else value >= self.target:
+            return "met"
+        return "missed" if self.due else "running"
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,9 +175,9 @@ def digest(content: bytes) -> bytes:
     return sha256(content).digest()
 
 
-def named(indicator: Indicator, period: Period) -> Named:
-    """An indicator as a period's edition keeps it, with the target of the period's year."""
-    target = indicator.target(period.last.year)
+def named(indicator: Indicator, period: Period, goal: Target | None) -> Named:
+    """An indicator as a period's edition keeps it, with what it is compared with."""
+    told = goal is not None and goal.value is not None
     return Named(
         code=indicator.code,
         theme=indicator.theme,
@@ -181,8 +189,9 @@ def named(indicator: Indicator, period: Period) -> Named:
         source_en=indicator.legal_source_en,
         note_vi=indicator.note_vi,
         note_en=indicator.note_en,
-        target=None if target is None else target.value,
-        target_year=None if target is None else target.year,
+        target=goal.value if goal else None,
+        target_year=goal.year if goal and told else None,
+        due=goal is not None and told and goal.due(period.last.year),
     )
 
 

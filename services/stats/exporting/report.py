@@ -15,7 +15,7 @@ from shared.web.i18n import format_date, format_datetime, format_number
 
 INTERNAL: Final = "LƯU HÀNH NỘI BỘ: có số nhỏ, không công bố"
 _OTHERS: Final = "Chỉ tiêu khác"
-_MET: Final = {True: "Đạt", False: "Chưa đạt", None: ""}
+_VERDICTS: Final = {"met": "Đạt", "missed": "Chưa đạt", "running": "Đang thực hiện", "": ""}
 _MOST_CHANGES: Final = 200
 _NO_BREAK: Final = "\u00a0"
 
@@ -41,8 +41,8 @@ def cells(labels: Labels, named: Named) -> list[str]:
     """An indicator's line after number and name."""
     own = labels.total(named.code)
     before = [labels.amount(labels.total(named.code, period)) for period in labels.compared()]
-    met = named.met(own.value if own else None)
-    return [labels.measured_in(named), labels.amount(own), *before, target(labels, named), _MET[met]]
+    verdict = named.verdict(own.value if own else None)
+    return [labels.measured_in(named), labels.amount(own), *before, target(labels, named), _VERDICTS[verdict]]
 
 
 def target(labels: Labels, named: Named) -> str:
@@ -51,7 +51,7 @@ def target(labels: Labels, named: Named) -> str:
         return ""
     said = labels.words.number(named, named.target)
     ahead = named.target_year is not None and named.target_year != labels.edition.period.last.year
-    return f"{said} (năm {named.target_year})" if ahead else said
+    return f"{said} ({named.target_year})" if ahead else said
 
 
 def notes(labels: Labels) -> list[str]:

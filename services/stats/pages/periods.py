@@ -16,6 +16,7 @@ from services.stats.domain.closing import CLOSABLE, TOTAL, UNIT, Change, Edition
 from services.stats.domain.periods import Period, Span
 from services.stats.exporting import FILES
 from services.stats.exporting.labels import HIDDEN, Labels
+from services.stats.exporting.report import target
 from services.stats.reading_periods import Reading, Seen
 from services.stats.views import Words
 from shared.contracts.errors import Rejected, Violation
@@ -198,7 +199,7 @@ def _offered(today: date) -> Iterator[Period]:
 
 
 def _tables(labels: Labels) -> Iterator[tuple[str, list[list[Any]]]]:
-    """Indicators by theme: code, name, unit, own figure, what it is compared with, target, whether it is met."""
+    """Indicators by theme: code, name, own figure with its unit, what it is compared with, target, verdict."""
     themes = Indicators.load().themes
     language = labels.words.language
     for theme in dict.fromkeys(one.theme for one in labels.edition.indicators):
@@ -211,11 +212,10 @@ def _tables(labels: Labels) -> Iterator[tuple[str, list[list[Any]]]]:
                 [
                     named.code,
                     named.label(language),
-                    labels.measured_in(named),
-                    labels.amount(own),
+                    labels.amount(own) if own is None or own.value is None else labels.words.amount(named, own.value),
                     [labels.amount(labels.total(named.code, period)) for period in labels.compared()],
-                    "" if named.target is None else labels.words.number(named, named.target),
-                    named.met(own.value if own else None),
+                    target(labels, named),
+                    named.verdict(own.value if own else None),
                 ]
             )
         vi, en = themes.get(theme, (theme, theme))

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 from services.stats.domain.closing import Audience, Change, Edition, Frozen, named
 from services.stats.domain.periods import Period
+from services.stats.domain.reading import goal_of
 from services.stats.views import Words
 from shared.reference.indicators import Indicator, Indicators
 from shared.reference.units import Units
@@ -44,7 +45,9 @@ def made_up(audience: Audience = "published", seed: int = 1, revision: int = 0) 
         as_of=datetime(2026, 11, 16, tzinfo=ZONE),
         at=datetime(2026, 11, 17, 2, tzinfo=UTC),
         by="ha.coordinator" if audience == "exact" else "",
-        indicators=tuple(named(indicator, OCTOBER) for indicator in Indicators.load()),
+        indicators=tuple(
+            named(indicator, OCTOBER, goal_of(indicator, OCTOBER, "province")) for indicator in Indicators.load()
+        ),
         figures=tuple(sorted(figures, key=lambda figure: figure.place)),
         reason="late" if revision else "",
         reference="12/BC-SYT" if revision else "",
