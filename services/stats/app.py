@@ -21,7 +21,7 @@ from services.stats.pages.looking import Looking
 from services.stats.pages.periods import PeriodPages
 from services.stats.pages.routes import indicator_pages
 from services.stats.progress import Progress
-from services.stats.reading_periods import Reading
+from services.stats.period_reader import PeriodReader
 from services.stats.rebuild import Rebuild
 from services.stats.recording import TOPICS as HISTORY_TOPICS
 from services.stats.recording import Pace, Recording
@@ -61,13 +61,13 @@ def build(context: ServiceContext) -> ServiceApp:
         SigningKey(context.keys.master, PURPOSE),
         evaluator.indicators,
     )
-    reading = Reading(periods, pages.texts)
+    reader = PeriodReader(periods, pages.texts)
     router = APIRouter()
     router.include_router(api_routes(database, clock, progress, rebuild, upkeep))
     router.include_router(IndicatorApi(database, clock, evaluator, comparing).router)
-    router.include_router(period_routes(periods, reading))
+    router.include_router(period_routes(periods, reader))
     router.include_router(BoardPages(board, pages, units.codes()).router)
-    router.include_router(PeriodPages(periods, reading, pages, clock).router)
+    router.include_router(PeriodPages(periods, reader, pages, clock).router)
     router.include_router(indicator_pages(Looking(database, releasing, evaluator, pages, clock), pages, upkeep))
     return ServiceApp(
         router=router,

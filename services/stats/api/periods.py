@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from services.stats.api.figures import Reader
 from services.stats.desk.periods import Periods, Standing
 from services.stats.exporting import FILES
-from services.stats.reading_periods import Reading, Wanted
+from services.stats.period_reader import PeriodReader, Wanted
 from services.stats.store.closings import Listed
 from shared.identity import SignedIn
 from shared.privacy.signing import as_pem
@@ -31,7 +31,7 @@ class Revising(BaseModel):
     reference: str = Field("", max_length=60)
 
 
-def period_routes(periods: Periods, reading: Reading) -> APIRouter:
+def period_routes(periods: Periods, reader: PeriodReader) -> APIRouter:
     """Routes below `/stats/api/periods`."""
     router = APIRouter(prefix="/api/periods")
 
@@ -60,7 +60,7 @@ def period_routes(periods: Periods, reading: Reading) -> APIRouter:
         principal: SignedIn, code: Code, edition: EditionName = "", revision: Revision = None
     ) -> dict[str, str]:
         """The Ed25519 signature of `signed.json`, byte by byte, and the key that checks it."""
-        signed, _ = await reading.signed(principal, code, edition, revision)
+        signed, _ = await reader.signed(principal, code, edition, revision)
         return {
             "algorithm": "Ed25519",
             "sha256": signed.digest.hex(),
@@ -81,7 +81,7 @@ def period_routes(periods: Periods, reading: Reading) -> APIRouter:
         kind = FILES.get(file)
         if kind is None:
             raise HTTPException(404)
-        body = await reading.file(principal, code, file, edition, revision, language_of(request))
+        body = await reader.file(principal, code, file, edition, revision, language_of(request))
         name = f"vongtay-{code}-{'exact-' if edition == 'exact' else ''}{file}"
         return Response(body, headers=headers_for(name, name), media_type=kind.media)
 

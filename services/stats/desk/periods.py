@@ -144,8 +144,7 @@ class Periods:
                 "Số liệu kỳ này vừa được chốt hôm nay; đính chính được từ ngày mai.",
                 "The figures of this period were frozen today; they can be revised from tomorrow.",
             )
-        found = await self._changes(period, self._known_until())
-        if not found:
+        if not await self._differs(period):
             raise refuse(
                 "period",
                 "nothing-changed",
@@ -332,6 +331,14 @@ class Periods:
             return []
         old = known.read()
         return changes(old.figures, await self._figures(period, as_of, old))
+
+    async def _differs(self, period: Period) -> bool:
+        """Whether there is something to revise: as was found today, or else is found now."""
+        async with self._database.transaction() as connection:
+            drift = (await closings.drifts(connection)).get(period.code)
+        if drift is not None and drift.at >= self._known_until():
+            return drift.changed > 0
+        return bool(await self.changes_now(period))
 
     async def changes_now(self, period: Period) -> list[Change]:
         """What a revision today would say anew."""

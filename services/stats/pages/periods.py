@@ -17,7 +17,7 @@ from services.stats.domain.periods import Period, Span
 from services.stats.exporting import FILES
 from services.stats.exporting.labels import HIDDEN, Labels
 from services.stats.exporting.report import target
-from services.stats.reading_periods import Reading, Seen
+from services.stats.period_reader import PeriodReader, Seen
 from services.stats.views import Words
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Permission, Principal, SignedIn
@@ -39,12 +39,12 @@ class PeriodPages:
     """Routes below `/stats/periods`.
 
     Args:
-        periods: the desk. reading: what somebody may see. pages: renders. clock: now.
+        periods: the desk. reader: what somebody may see. pages: renders. clock: now.
     """
 
-    def __init__(self, periods: Periods, reading: Reading, pages: Pages, clock: Clock) -> None:
+    def __init__(self, periods: Periods, reader: PeriodReader, pages: Pages, clock: Clock) -> None:
         self._periods = periods
-        self._reading = reading
+        self._reading = reader
         self._pages = pages
         self._clock = clock
         self.router = APIRouter(prefix="/periods", include_in_schema=False)
@@ -169,6 +169,7 @@ class PeriodPages:
             edition=seen.edition,
             signed=signed,
             sound=signed is not None and is_signed(signed.content, signed.signature, signed.public_key),
+            ours=signed is not None and signed.public_key == self._periods.key.public,
             tables=[] if labels is None else list(_tables(labels)),
             columns=[] if labels is None else [labels.words.period(one) for one in labels.compared()],
             own=[] if own is None else _own(own),

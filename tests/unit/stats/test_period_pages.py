@@ -19,7 +19,7 @@ from services.stats.evaluating import Evaluator
 from services.stats.exporting import FILES
 from services.stats.freezing import Freezing
 from services.stats.pages.periods import PeriodPages
-from services.stats.reading_periods import Reading
+from services.stats.period_reader import PeriodReader
 from services.stats.recording import HistoryBatch, record_batch
 from services.stats.releasing import Releasing
 from services.stats.store.chronicle import Chronicle, HistoryCells
@@ -43,10 +43,10 @@ OCTOBER = date(2026, 10, 10)
 
 def _visitor(periods: Periods, now: House | SimpleNamespace) -> Visitor:
     pages = Pages("services.stats", unit_names=Units.load().names(), clock=lambda: now.now)
-    reading = Reading(periods, pages.texts)
+    reader = PeriodReader(periods, pages.texts)
     router = APIRouter(prefix="/stats")
-    router.include_router(period_routes(periods, reading))
-    router.include_router(PeriodPages(periods, reading, pages, lambda: now.now).router)
+    router.include_router(period_routes(periods, reader))
+    router.include_router(PeriodPages(periods, reader, pages, lambda: now.now).router)
     directory = demo_directory(Units.load().names())
     return Visitor(
         create_app("stats", [router], pages, directory, Settings(environment="test", demo_users=True), prefix="/stats")

@@ -29,7 +29,7 @@ class Seen:
     own: Edition | None
 
 
-class Reading:
+class PeriodReader:
     """Looks at closed periods for somebody.
 
     Args:
