@@ -20,8 +20,8 @@ from services.stats.pages.board import BoardPages
 from services.stats.pages.looking import Looking
 from services.stats.pages.periods import PeriodPages
 from services.stats.pages.routes import indicator_pages
-from services.stats.progress import Progress
 from services.stats.period_reader import PeriodReader
+from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
 from services.stats.recording import TOPICS as HISTORY_TOPICS
 from services.stats.recording import Pace, Recording

@@ -71,6 +71,12 @@ class Labels:
             return NONE
         return HIDDEN if figure.hidden else self.words.number(self.names[figure.indicator], figure.value)
 
+    def told(self, figure: Frozen | None) -> str:
+        """The same with its unit."""
+        if figure is None or figure.value is None:
+            return self.amount(figure)
+        return self.words.amount(self.names[figure.indicator], figure.value)
+
     def measured_in(self, named: Named) -> str:
         """The unit of an indicator's values, in a table's column."""
         return self.words.measured_in(named) or self.words("Số lượng")

@@ -109,7 +109,10 @@ class PeriodPages:
         dimensions = dict.fromkeys(
             one.dimension for one in labels.own() if one.indicator == indicator and one.dimension != TOTAL
         )
-        tables = [(labels.words.dimension(name), _rows(labels, indicator, name)) for name in dimensions]
+        divided = any(one.denominator is not None for one in labels.own() if one.indicator == indicator)
+        tables = [
+            (labels.words.dimension(name), _rows(labels, indicator, name, divided=divided)) for name in dimensions
+        ]
         return self._pages.render(
             request,
             "stats/period_indicator.html",
@@ -117,8 +120,9 @@ class PeriodPages:
             words=labels.words,
             edition=seen.edition,
             named=named,
-            total=labels.amount(labels.total(indicator)),
+            total=labels.told(labels.total(indicator)),
             measured_in=labels.measured_in(named),
+            divided=divided,
             tables=tables,
             query=_query(seen.edition),
             HIDDEN=HIDDEN,
@@ -213,7 +217,7 @@ def _tables(labels: Labels) -> Iterator[tuple[str, list[list[Any]]]]:
                 [
                     named.code,
                     named.label(language),
-                    labels.amount(own) if own is None or own.value is None else labels.words.amount(named, own.value),
+                    labels.told(own),
                     [labels.amount(labels.total(named.code, period)) for period in labels.compared()],
                     target(labels, named),
                     named.verdict(own.value if own else None),
@@ -235,14 +239,23 @@ def _own(labels: Labels) -> list[list[str]]:
     return rows
 
 
-def _rows(labels: Labels, indicator: str, dimension: str) -> list[tuple[str, str, str]]:
-    """A breakdown's lines: what, the figure, and of how many it is made."""
+def _rows(labels: Labels, indicator: str, dimension: str, *, divided: bool) -> list[list[str]]:
+    """A breakdown's lines: what, the figure, and of what is `divided` by what it is."""
+    if dimension == UNIT:
+        at = {figure.category: figure for figure in labels.of(indicator, UNIT)}
+        figures = [(name, at[code]) for code, name in labels.units() if code in at]
+    else:
+        figures = [
+            (labels.category(indicator, dimension, one.category), one) for one in labels.of(indicator, dimension)
+        ]
     rows = []
-    for figure in labels.of(indicator, dimension):
-        parts = [figure.numerator, figure.denominator]
-        made_of = " / ".join(labels.words.whole(part) for part in parts if part is not None)
-        rows.append((labels.category(indicator, dimension, figure.category), labels.amount(figure), made_of))
-    return sorted(rows) if dimension == UNIT else rows
+    for name, figure in figures:
+        row = [name, labels.amount(figure)]
+        if divided:
+            parts = (figure.numerator, figure.denominator)
+            row.append(" / ".join(labels.words.whole(part) for part in parts if part is not None))
+        rows.append(row)
+    return rows
 
 
 def _changed(labels: Labels, changes: Sequence[Change]) -> Changed:
