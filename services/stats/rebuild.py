@@ -1,5 +1,5 @@
-"""Counts everything anew from the topics' beginning, in tables beside the live ones, and swaps them in one transaction:
-the board's figures and history, each as far as it is counted.
+"""Counts everything anew from the topics' beginning, in tables beside the live ones, and swaps them: the board's
+figures in one transaction, and then history's.
 
 Live figures are served and counted all the while. A rebuild that dies leaves them as they are: its tables are nobody's
 until the swap. It must never pass over a record that the live figures hold, nor swap before it holds them all. Where
@@ -9,8 +9,8 @@ Kafka has let go of the first events it begins with the last snapshot, and count
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -18,7 +18,7 @@ import asyncpg
 import orjson
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
-from sqlalchemy import text
+from sqlalchemy import Table, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -51,7 +51,6 @@ _STATE_SECONDS: Final = 0.5
 _SWAP_SECONDS: Final = 5.0
 _MAX_DIFFERENCES: Final = 500
 _KIND_WORDS: Final = {int(kind): word for word, kind in KINDS.items()}
-_TABLES: Final = (*COUNTED, *RECORDED)
 Position = tuple[str, int]
 
 
@@ -96,7 +95,8 @@ class Rebuild:
         return await self.state()
 
     async def state(self) -> dict[str, Any]:
-        """`state` (idle, running, done, failed), `done` of `total` events, `differences` that the last one found."""
+        """`state` (idle, running, done, failed), `done` of `total` records (each is counted both ways), `differences`
+        that the last one found."""
         async with self._database.transaction() as connection:
             row = (await connection.execute(text("SELECT * FROM rebuild"))).one_or_none()
             alive = await _somebody_rebuilds(connection)
@@ -143,24 +143,34 @@ class Rebuild:
             return True
 
     async def _count_and_swap(self, stop: asyncio.Event) -> None:
+        """The board's figures first, for which somebody waits; then history's."""
         await self._say(state="running")
-        await self._make_shadow()
         parts = (self._database, self._keys, self._clock)
         counting = Counting(*parts, ledger=Ledger(_SHADOW), buries=False)
-        recording = Recording(*parts, chronicle=Chronicle(_SHADOW), buries=False)
-        async with AsyncExitStack() as stack:
-            lanes = _Lanes(
-                _Lane(await self._replay(stack, counting, TOPICS), PROGRESS.name),
-                _Lane(await self._replay(stack, recording, HISTORY_TOPICS), HISTORY_PROGRESS.name),
-            )
-            if not all([await lane.replay.begin() for lane in lanes]):
-                await self._begin_with_snapshot(lanes)
-            while True:
-                await self._catch_up(lanes, stop)
-                if await self._swap(lanes):
-                    return
+        done = await self._count_lane(_BOARD, counting, stop, before=0, lanes=2)
+        chronicle = Chronicle(_SHADOW, collecting=True)
+        recording = Recording(*parts, chronicle=chronicle, buries=False)
+        done += await self._count_lane(_HISTORY, recording, stop, before=done, lanes=1, finish=chronicle.derive)
+        await self._say(state="done", done=done, total=done, finished_at=self._clock())
+        _LOG.info("rebuild.done", records=done)
 
-    async def _replay(self, stack: AsyncExitStack, counts: _Counts, topics: Sequence[str]) -> _Replay:
+    async def _count_lane(
+        self,
+        lane: _Lane,
+        counts: _Counts,
+        stop: asyncio.Event,
+        *,
+        before: int,
+        lanes: int,
+        finish: Callable[[AsyncConnection], Awaitable[None]] | None = None,
+    ) -> int:
+        """Count one way anew, and swap its tables. Out: of how many records.
+
+        Args:
+            before: records counted before it, and `lanes`: ways still to count, for whoever asks how far it is.
+            finish: what is worked out once nearly all is counted.
+        """
+        await self._make_shadow(lane)
         consumer = AIOKafkaConsumer(
             **client_options(self._settings),
             enable_auto_commit=False,
@@ -168,84 +178,88 @@ class Rebuild:
             max_partition_fetch_bytes=4 * 1024 * 1024,
         )
         await consumer.start()
-        stack.push_async_callback(consumer.stop)
-        partitions = await partitions_of(self._settings, topics)
-        consumer.assign(partitions)
-        return _Replay(consumer, partitions, counts, self._settings.topic_prefix, self.batch)
+        try:
+            partitions = await partitions_of(self._settings, lane.topics)
+            consumer.assign(partitions)
+            replay = _Replay(consumer, partitions, counts, self._settings.topic_prefix, self.batch)
+            if not await replay.begin():
+                await self._begin_with_snapshot(replay, lane)
 
-    async def _begin_with_snapshot(self, lanes: _Lanes) -> None:
+            async def tell(total: int) -> None:
+                await self._say(done=before + replay.done, total=before + total * lanes)
+
+            await self._catch_up(replay, lane, stop, tell)
+            if finish is not None:
+                async with self._database.transaction() as connection:
+                    await finish(connection)
+                await self._catch_up(replay, lane, stop, tell)
+            while not await self._swap(replay, lane):
+                await self._catch_up(replay, lane, stop, tell)
+            return replay.done
+        finally:
+            await consumer.stop()
+
+    async def _begin_with_snapshot(self, replay: _Replay, lane: _Lane) -> None:
         """Raises `RebuildError` where there is none, or it ends before the first event that Kafka still has."""
         async with self._database.transaction() as connection:
-            for lane in lanes:
-                if not lane.replay.go_on(await snapshots.positions(connection, lane.progress)):
-                    # What only the live figures still know would be lost.
-                    raise RebuildError("history-incomplete")
-            await snapshots.restore(connection, _SHADOW)
+            if not replay.go_on(await snapshots.positions(connection, lane.progress)):
+                # What only the live figures still know would be lost.
+                raise RebuildError("history-incomplete")
+            await snapshots.restore(connection, _SHADOW, lane.tables)
 
-    async def _catch_up(self, lanes: _Lanes, stop: asyncio.Event) -> None:
+    async def _catch_up(
+        self, replay: _Replay, lane: _Lane, stop: asyncio.Event, tell: Callable[[int], Awaitable[None]]
+    ) -> None:
         """Count until nothing that the live figures hold is missing, following them as they go on."""
         said_at = float("-inf")
         loop = asyncio.get_running_loop()
         while True:
             async with self._database.transaction() as connection:
-                targets = [await _positions(connection, lane.progress) for lane in lanes]
-            done, total = lanes.done, lanes.board.replay.total(targets[0])
-            if loop.time() - said_at > _STATE_SECONDS:
+                targets = await _positions(connection, lane.progress)
+            reached = replay.reached(targets)
+            if reached or loop.time() - said_at > _STATE_SECONDS:
                 said_at = loop.time()
-                await self._say(done=min(done, total), total=total)
-            behind = [
-                (lane, wanted) for lane, wanted in zip(lanes, targets, strict=True) if not lane.replay.reached(wanted)
-            ]
-            if not behind:
-                await self._say(done=min(done, total), total=total)
+                await tell(replay.total(targets))
+            if reached:
                 return
             if stop.is_set():
                 raise RebuildError("stopped")
-            for lane, wanted in behind:
-                await lane.replay.advance(wanted)
+            await replay.advance(targets)
 
-    async def _swap(self, lanes: _Lanes) -> bool:
+    async def _swap(self, replay: _Replay, lane: _Lane) -> bool:
         """Stop live counting for a moment, count its last records, compare, swap. False: it took too long; go on."""
         try:
             async with asyncio.timeout(_SWAP_SECONDS), self._database.transaction() as connection:
                 await connection.execute(text("SET LOCAL lock_timeout = '2s'"))
-                names = ", ".join(f"{LIVE}.{table.name}" for table in _TABLES)
+                names = ", ".join(f"{LIVE}.{table.name}" for table in lane.tables)
                 await connection.execute(text(f"LOCK TABLE {names} IN ACCESS EXCLUSIVE MODE"))
-                for lane in lanes:
-                    targets = await _positions(connection, lane.progress)
-                    while not lane.replay.reached(targets):
-                        await lane.replay.advance(targets)
-                differing, differences = await _compare(connection)
-                differing_then, differences_then = await _compare_history(connection)
-                differing, differences = differing + differing_then, [*differences, *differences_then]
-                for table in _TABLES:
+                targets = await _positions(connection, lane.progress)
+                while not replay.reached(targets):
+                    await replay.advance(targets)
+                differing, differences = await (_compare if lane is _BOARD else _compare_history)(connection)
+                for table in lane.tables:
                     await connection.execute(text(f"DROP TABLE {LIVE}.{table.name}"))
                     await connection.execute(text(f"ALTER TABLE {_SHADOW}.{table.name} SET SCHEMA {LIVE}"))
                 await connection.execute(text(f"DROP SCHEMA {_SHADOW}"))
                 await connection.execute(
                     text(
-                        """UPDATE rebuild SET state = 'done', done = total, differing = :differing,
-                           differences = CAST(:differences AS jsonb), finished_at = :now"""
+                        """UPDATE rebuild SET differing = differing + :differing,
+                           differences = differences || CAST(:differences AS jsonb)"""
                     ),
-                    {
-                        "differing": differing,
-                        "differences": orjson.dumps(differences).decode(),
-                        "now": self._clock(),
-                    },
+                    {"differing": differing, "differences": orjson.dumps(differences).decode()},
                 )
                 await connection.execute(text(f"SELECT pg_notify('{CHANNEL}', '')"))
         except (TimeoutError, DBAPIError) as error:
             _LOG.warning("rebuild.swap.later", reason=type(error).__name__)
             await asyncio.sleep(0.2)
             return False
-        _LOG.info("rebuild.done", records=lanes.done, differing=differing)
         return True
 
-    async def _make_shadow(self) -> None:
+    async def _make_shadow(self, lane: _Lane) -> None:
         async with self._database.transaction() as connection:
             await connection.execute(text(f"DROP SCHEMA IF EXISTS {_SHADOW} CASCADE"))
             await connection.execute(text(f"CREATE SCHEMA {_SHADOW}"))
-            for table in _TABLES:
+            for table in lane.tables:
                 name = f"{_SHADOW}.{table.name}"
                 await connection.execute(text(f"CREATE TABLE {name} (LIKE {LIVE}.{table.name} INCLUDING ALL)"))
                 # LIKE leaves out how full pages may be.
@@ -286,26 +300,15 @@ class _Counts(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class _Lane:
-    """One way of counting: what replays it, and the table that says how far the live one is."""
+    """One way of counting: what it reads, its tables, and the one of them that says how far it is."""
 
-    replay: _Replay
+    topics: Sequence[str]
+    tables: Sequence[Table]
     progress: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Lanes:
-    """Both ways of counting."""
-
-    board: _Lane
-    history: _Lane
-
-    def __iter__(self) -> Iterator[_Lane]:
-        yield from (self.board, self.history)
-
-    @property
-    def done(self) -> int:
-        """How many records both have counted."""
-        return min(lane.replay.done for lane in self)
+_BOARD: Final = _Lane(TOPICS, COUNTED, PROGRESS.name)
+_HISTORY: Final = _Lane(HISTORY_TOPICS, RECORDED, HISTORY_PROGRESS.name)
 
 
 class _Replay:

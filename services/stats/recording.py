@@ -31,7 +31,7 @@ _SLICE: Final = 100
 # A batch of the board's that says that it is catching up, and for how long after it history waits.
 _MANY: Final = 500
 _BUSY_SECONDS: Final = 0.25
-_LONGEST_SECONDS: Final = 5.0
+_LONGEST_SECONDS: Final = 20.0
 # Of statistics' own topic what agencies told: activities and figures.
 TOPICS: Final = (*handlers.TOPICS, OWN_TOPIC["stats"])
 

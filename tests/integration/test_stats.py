@@ -216,7 +216,9 @@ async def test_a_rebuild_of_sound_figures_finds_no_difference(province: Province
         await rebuild.start()
         assert await rebuild.run(asyncio.Event())
         done = await rebuild.state()
-        assert (done["state"], done["differing"], done["done"], done["total"]) == ("done", 0, 250, 250)
+        assert (done["state"], done["differing"]) == ("done", 0)
+        # Both ways of counting, and what statistics said of themselves.
+        assert done["done"] == done["total"] >= 500
 
 
 async def test_a_rebuild_killed_midway_leaves_the_live_figures_and_another_one_succeeds(province: Province) -> None:

@@ -181,6 +181,20 @@ WITH said AS (
 SELECT count(*) FROM fresh
 """
 
+# Versions only: for whoever takes over very many, and works out at their end what all of them moved.
+_COLLECT: Final = """
+WITH collected AS (
+    INSERT INTO {schema}.version AS v
+    SELECT t.kind, t.key, t.sequence, t.at, t.cells::bigint[], t.days::date[], t.amounts::integer[]
+    FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::integer[], $4::text::timestamptz[],
+                $5::text::text[], $6::text::text[], $7::text::text[])
+        AS t(kind, key, sequence, at, cells, days, amounts)
+    ON CONFLICT (kind, key, sequence) DO UPDATE SET at = excluded.at WHERE excluded.at < v.at
+    RETURNING 1
+)
+SELECT count(*) FROM collected
+"""
+
 _DERIVE: Final = f"WITH side AS (SELECT 1 AS side, v.* FROM {{schema}}.version AS v), {_MOVED} SELECT count(*) FROM net"
 
 _REPORT: Final = """
@@ -239,10 +253,15 @@ class HistoryCells:
 
 
 class Chronicle:
-    """History's tables of one schema: the live one, or one being rebuilt beside it."""
+    """History's tables of one schema: the live one, or one being rebuilt beside it.
 
-    def __init__(self, schema: str = LIVE) -> None:
+    `collecting`: versions are only kept, until `derive` works out what they moved.
+    """
+
+    def __init__(self, schema: str = LIVE, *, collecting: bool = False) -> None:
         self.schema = schema
+        self.collecting = collecting
+        self._collect = _COLLECT.format(schema=schema)
         self._lock = _WRITE_LOCK if schema == LIVE else _SHADOW_LOCK
         self._record = _RECORD.format(schema=schema)
         self._derive = _DERIVE.format(schema=schema)
@@ -258,12 +277,15 @@ class Chronicle:
         end of the transaction.
         """
         await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({self._lock})")
-        result = await connection.exec_driver_sql(self._record, _columns_of(versions, ids))
+        statement = self._collect if self.collecting else self._record
+        result = await connection.exec_driver_sql(statement, _columns_of(versions, ids))
         return int(result.scalar_one())
 
     async def derive(self, connection: AsyncConnection) -> None:
-        """Work out from the versions alone what they moved; in tables that hold nothing else yet."""
+        """Work out from the versions alone what they moved, where nothing is worked out yet; from then on, as they
+        come, once the caller's transaction is in."""
         await connection.exec_driver_sql(self._derive)
+        self.collecting = False
 
     async def report(self, connection: AsyncConnection, figures: Sequence[Figure]) -> None:
         """Take handed-in figures over, one a key and sequence, in their order."""

@@ -6,15 +6,15 @@ anew. It is taken in one transaction, while counting goes on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.store.chronicle import FIGURE, HISTORY_PROGRESS, VERSION, Chronicle
-from services.stats.store.cube import ALIAS, FACT, HEARD, LINK, LIVE, PROGRESS, QUALITY
+from services.stats.store.chronicle import FIGURE, HISTORY_PROGRESS, VERSION
+from services.stats.store.cube import ALIAS, CUBE, FACT, HEARD, LINK, LIVE, PROGRESS, QUALITY
 
 SCHEMA: Final = "snapshot"
 _KEPT: Final = (FACT, LINK, ALIAS, PROGRESS, HEARD, QUALITY, VERSION, FIGURE, HISTORY_PROGRESS)
@@ -53,14 +53,16 @@ async def positions(connection: AsyncConnection, progress: str) -> Mapping[tuple
     return {(row.topic, row.partition): row.offset + 1 for row in rows}
 
 
-async def restore(connection: AsyncConnection, schema: str) -> None:
-    """Fill the empty tables of a schema from the last one, and work out their sums."""
-    for table in _KEPT:
-        await connection.execute(text(f"INSERT INTO {schema}.{table.name} SELECT * FROM {SCHEMA}.{table.name}"))
-    await connection.execute(
-        text(
-            f"""INSERT INTO {schema}.cube (cell, n)
-                SELECT cell, count(*) FROM {schema}.fact WHERE cell IS NOT NULL GROUP BY cell"""
+async def restore(connection: AsyncConnection, schema: str, tables: Sequence[Table]) -> None:
+    """Fill those of some empty tables of a schema that the last one holds, and work out the cube if it is one of them;
+    history's sums are still to be derived."""
+    for table in tables:
+        if table in _KEPT:
+            await connection.execute(text(f"INSERT INTO {schema}.{table.name} SELECT * FROM {SCHEMA}.{table.name}"))
+    if CUBE in tables:
+        await connection.execute(
+            text(
+                f"""INSERT INTO {schema}.cube (cell, n)
+                    SELECT cell, count(*) FROM {schema}.fact WHERE cell IS NOT NULL GROUP BY cell"""
+            )
         )
-    )
-    await Chronicle(schema).derive(connection)

@@ -20,10 +20,12 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from agency import transports
 from agency.profile import Profile, Refused
 from agency.publisher import HttpTransport, Outcome, Publisher, publish_file
 from agency.spool import Entry, Spool, SpoolFull, Waiting, new_run
 from shared.privacy.sealing import PlatformKey
+from shared.settings import Settings
 
 KEY = PlatformKey(bytes(range(32)))
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -351,3 +353,45 @@ def test_a_spool_of_the_first_edition_goes_on_working(tmp_path: Path) -> None:
     spool = Spool(path)
     spool.put("hotline", [Entry(event(2), digest=b"2")])
     assert [waiting.document["id"] for waiting in spool.first("hotline", 9)] == ["C1", "C2"]
+
+
+@pytest.mark.parametrize(
+    ("name", "topic"),
+    [
+        ("agency.concern.reported", "t.agency.health.v1"),
+        ("agency.child.recorded", "t.agency.health.v1"),
+        ("agency.figure.reported", "t.agency.health.figures.v1"),
+        ("agency.activity.held", "t.agency.health.figures.v1"),
+        ("agency.unheard.of", "t.agency.health.v1"),
+    ],
+)
+async def test_what_is_counted_only_goes_to_the_topic_that_statistics_read(
+    monkeypatch: pytest.MonkeyPatch, name: str, topic: str
+) -> None:
+    sent: list[str] = []
+
+    class Broker:
+        async def start(self) -> None:
+            """There at once."""
+
+        async def stop(self) -> None:
+            """Gone at once."""
+
+        async def send(self, to: str, **_message: object) -> asyncio.Future[None]:
+            sent.append(to)
+            done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+            done.set_result(None)
+            return done
+
+    monkeypatch.setattr(transports, "producer", lambda _settings: Broker())
+    document = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "/agency/health/x",
+        "type": f"vn.vongtay.{name}",
+        "time": "2026-11-23T01:00:00Z",
+        "data": {},
+    }
+    async with transports.KafkaTransport(Settings(topic_prefix="t."), "health") as transport:
+        (outcome,) = await transport.send([document])
+    assert (outcome.outcome, sent) == ("sent", [topic])

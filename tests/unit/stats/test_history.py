@@ -9,12 +9,15 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 from sqlalchemy import text
 
 from services.stats import recording
+from services.stats.decoding import READINGS as BOARD_READINGS
 from services.stats.domain.measures import MEASURES
 from services.stats.domain.periods import Period
 from services.stats.handlers import Batch
@@ -23,6 +26,9 @@ from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Cells
 from services.stats.store.figures import AGE_BAND, month_number
 from services.stats.store.history import MeasureError, Standing, age_in, checked, count, count_periods, standing
+from services.stats.versions import READINGS
+from shared.contracts.base import CONTRACTS
+from shared.contracts.registry import ChildMerged, RecordLinked, RecordWithdrawn
 from shared.database import Database
 from shared.messaging.processing import Record
 from shared.privacy import Keys, PlatformKey
@@ -377,3 +383,27 @@ async def test_history_says_how_far_it_is_behind_the_board_and_until_when_it_is_
     await record(database, [[second]])
     async with database.transaction() as connection:
         assert await standing(connection) == Standing(0, on(2))
+
+
+def _known(model: type[BaseModel], name: str) -> bool:
+    return name in model.model_fields
+
+
+def test_what_history_reads_stands_in_the_contracts_under_the_same_names() -> None:
+    for event_type, (decoder, _) in READINGS.items():
+        contract = CONTRACTS[event_type]
+        for field in msgspec.structs.fields(decoder.type):
+            # Read of every event about a child, and told by merges only.
+            if field.name == "merged_id" and contract is not ChildMerged:
+                continue
+            assert _known(contract, field.name), (event_type, field.name)
+            if field.name == "facts":
+                told = contract.model_fields["facts"].annotation
+                assert isinstance(told, type)
+                for fact in msgspec.structs.fields(field.type):
+                    assert _known(told, fact.name), (event_type, fact.name)
+
+
+def test_history_reads_every_event_that_the_board_counts() -> None:
+    apart = {RecordLinked.TYPE, RecordWithdrawn.TYPE}
+    assert set(BOARD_READINGS) - apart <= set(READINGS)
