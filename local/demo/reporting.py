@@ -50,7 +50,8 @@ def figures(at: datetime) -> list[Sent]:
 
 def _value(indicator: Indicator, year: int) -> float:
     aimed = indicator.target(date.max.year) or next(iter(indicator.targets), None)
-    aim = 40.0 if aimed is None else aimed.value
+    # Of a target that is set against another year nobody knows the value: any will do.
+    aim = 40.0 if aimed is None or aimed.value is None else aimed.value
     chance = Random(f"{indicator.code} {year}")  # noqa: S311 - made-up chance
     way = (year - _FIRST_YEAR) / 9 + chance.uniform(-0.03, 0.03)
     reached = aim * (0.8 + 0.2 * way) if indicator.better == "higher" else aim * (1.3 - 0.3 * way)

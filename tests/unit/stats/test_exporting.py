@@ -55,7 +55,7 @@ def test_what_no_section_of_the_report_names_is_printed_last() -> None:
     short = replace(form, sections=form.sections[1:])
     told = [code for part in sections(labels, short) for code in part.indicators]
     assert sorted(told) == sorted(labels.names)
-    assert sections(labels, short)[-1].indicators[0] == "children"
+    assert "children" in sections(labels, short)[-1].indicators
 
 
 def test_csv_holds_every_figure_and_no_value_of_a_hidden_one() -> None:
