@@ -50,6 +50,7 @@ def figures(at: datetime) -> list[Sent]:
 
 def _value(indicator: Indicator, year: int) -> float:
     aimed = indicator.target(date.max.year) or next(iter(indicator.targets), None)
+    # Of a target that is set against another year nobody knows the value: any will do.
     aim = 40.0 if aimed is None or aimed.value is None else aimed.value
     chance = Random(f"{indicator.code} {year}")  # noqa: S311 - made-up chance
     way = (year - _FIRST_YEAR) / 9 + chance.uniform(-0.03, 0.03)

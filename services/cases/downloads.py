@@ -6,8 +6,7 @@ Nothing here may be kept by a cache, guessed at by a browser, or run in our name
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping
-from urllib.parse import quote
+from collections.abc import AsyncIterator
 
 from fastapi import Request
 from starlette.responses import Response, StreamingResponse
@@ -16,27 +15,10 @@ from services.cases.office import Office
 from services.cases.store import AttachmentFile
 from shared.privacy import DataKey
 from shared.privacy.sealing import PART
+from shared.web.downloads import headers_for
 
-# A type that a browser would run is never sent; were one to, it may do nothing (CSP3, sandbox).
-_HARMLESS: Mapping[str, str] = {
-    "Content-Security-Policy": "sandbox; default-src 'none'; style-src 'unsafe-inline'",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
 _SHOWN = frozenset({"image/jpeg", "image/png", "image/webp"})
 _RANGE = re.compile(r"^bytes=(\d{1,15})?-(\d{1,15})?$")
-PDF_TYPE = "application/pdf"
-DOCX_TYPE = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
-ZIP_TYPE = "application/zip"
-
-
-def headers_for(name: str, plain: str, *, inline: bool = False) -> dict[str, str]:
-    """In: the name to save under, and one in plain letters for old programs. Out: headers (RFC 6266, RFC 8187)."""
-    kind = "inline" if inline else "attachment"
-    return {
-        **_HARMLESS,
-        "Content-Disposition": f"{kind}; filename=\"{plain}\"; filename*=UTF-8''{quote(name, safe='')}",
-    }
 
 
 def paper_answer(body: bytes, name: str, media: str) -> Response:

@@ -34,6 +34,7 @@ PUBLIC_CODES = (
     "danger_now",
     "indicator",
     "value",
+    "period",
 )
 _DEADLINE = "cases.deadline."
 
@@ -104,6 +105,9 @@ def path_of(happening: Happening) -> str:
     indicator = happening.codes.get("indicator")
     if indicator and happening.event_type.startswith("stats."):
         return f"/stats/indicators/{indicator}"
+    period = happening.codes.get("period")
+    if period and happening.event_type.startswith("stats.period."):
+        return f"/stats/periods/{period}"
     return f"/{happening.event_type.split('.', 1)[0]}"
 
 

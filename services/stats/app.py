@@ -10,12 +10,17 @@ from services.stats.agencies import routes
 from services.stats.announcing import Announcing
 from services.stats.api.figures import api_routes
 from services.stats.api.indicators import IndicatorApi
+from services.stats.api.periods import period_routes
 from services.stats.comparing import Comparing
+from services.stats.desk.periods import PURPOSE, Periods
 from services.stats.evaluating import Evaluator
+from services.stats.freezing import Freezing
 from services.stats.handlers import TOPICS, Counting
 from services.stats.pages.board import BoardPages
 from services.stats.pages.looking import Looking
+from services.stats.pages.periods import PeriodPages
 from services.stats.pages.routes import indicator_pages
+from services.stats.period_reader import PeriodReader
 from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
 from services.stats.recording import TOPICS as HISTORY_TOPICS
@@ -25,6 +30,7 @@ from services.stats.thresholds import Watching
 from services.stats.upkeep import Upkeep
 from services.stats.watching import Board
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
+from shared.privacy.signing import SigningKey
 from shared.reference.units import Units
 from shared.web.pages import Pages
 
@@ -42,14 +48,27 @@ def build(context: ServiceContext) -> ServiceApp:
     board = Board(database, pages, clock, units.codes())
     rebuild = Rebuild(database, context.keys, context.settings, clock)
     upkeep = Upkeep(database, clock)
+    progress = Progress(database, context.settings)
     evaluator = Evaluator(units=units)
     releasing = Releasing(evaluator.count, evaluator, evaluator.indicators)
     comparing = Comparing(releasing)
+    periods = Periods(
+        database,
+        clock,
+        Freezing(database, evaluator, releasing),
+        upkeep,
+        progress.history_holds_all,
+        SigningKey(context.keys.master, PURPOSE),
+        evaluator.indicators,
+    )
+    reader = PeriodReader(periods, pages.texts)
     router = APIRouter()
-    router.include_router(api_routes(database, clock, Progress(database, context.settings), rebuild, upkeep))
     indicator_api = IndicatorApi(database, clock, evaluator, comparing)
+    router.include_router(api_routes(database, clock, progress, rebuild, upkeep))
     router.include_router(indicator_api.router)
+    router.include_router(period_routes(periods, reader))
     router.include_router(BoardPages(board, pages, units.codes()).router)
+    router.include_router(PeriodPages(periods, reader, pages, clock).router)
     router.include_router(
         indicator_pages(Looking(database, releasing, evaluator, pages, clock), indicator_api, pages, upkeep)
     )
@@ -64,6 +83,7 @@ def build(context: ServiceContext) -> ServiceApp:
             Watching(database, clock, evaluator).watch_thresholds,
             rebuild.rebuild_when_asked,
             upkeep.look_after_figures,
+            periods.look_after_periods,
         ],
         batches=[
             BatchConsumer("stats", TOPICS, counting.read, pace.watched(counting.handle)),

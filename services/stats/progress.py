@@ -9,17 +9,21 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from sqlalchemy import text
 
 from services.stats.handlers import TOPICS
+from services.stats.recording import TOPICS as HISTORY_TOPICS
 from services.stats.store.history import standing
 from shared.database import Database
 from shared.messaging.kafka import client_options
 from shared.settings import Settings
+
+_TRIES: Final = 40
+_PAUSE_SECONDS: Final = 0.25
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,14 +76,31 @@ class Progress:
             found.append(Counted(topic, partition.partition, max(begin, offset + 1), end, time))
         return found
 
+    async def history_holds_all(self) -> bool:
+        """Whether history holds whatever was published when it was asked; it is given some time to get there.
+
+        Raises `KafkaError` where the broker is away.
+        """
+        bounds = await asyncio.wait_for(self._bounds(HISTORY_TOPICS), 10)
+        prefix = self._settings.topic_prefix
+        wanted = {
+            (at.topic.removeprefix(prefix), at.partition): end for at, (begin, end) in bounds.items() if end > begin
+        }
+        for _ in range(_TRIES):
+            positions = await self._positions("history_progress")
+            if all(positions.get(at, (-1, None))[0] + 1 >= end for at, end in wanted.items()):
+                return True
+            await asyncio.sleep(_PAUSE_SECONDS)
+        return False
+
     async def history(self) -> dict[str, Any]:
         """How far history is behind these figures, and until when it is whole."""
         async with self._database.transaction() as connection:
             behind, time = await standing(connection)
         return {"behind": behind, "time": time and time.isoformat()}
 
-    async def _bounds(self) -> Mapping[TopicPartition, tuple[int, int]]:
-        partitions = await partitions_of(self._settings)
+    async def _bounds(self, topics: Sequence[str] = TOPICS) -> Mapping[TopicPartition, tuple[int, int]]:
+        partitions = await partitions_of(self._settings, topics)
         if not partitions:
             return {}
         consumer = AIOKafkaConsumer(**client_options(self._settings), enable_auto_commit=False)
@@ -92,9 +113,9 @@ class Progress:
             await consumer.stop()
         return {partition: (begins[partition], ends[partition]) for partition in partitions}
 
-    async def _positions(self) -> dict[tuple[str, int], tuple[int, datetime | None]]:
+    async def _positions(self, table: str = "progress") -> dict[tuple[str, int], tuple[int, datetime | None]]:
         async with self._database.transaction() as connection:
-            rows = await connection.execute(text('SELECT topic, partition, "offset", time FROM progress'))
+            rows = await connection.execute(text(f'SELECT topic, partition, "offset", time FROM {table}'))
             return {(row.topic, row.partition): (row.offset, row.time) for row in rows}
 
 

@@ -72,6 +72,21 @@ class Count(Protocol):
     ) -> Sequence[Row]: ...
 
 
+def known_at(rules: Disclosure, period: Period) -> datetime:
+    """As of when a period's figures are released: some days after its end, as the day begins, our time."""
+    days = 1 + _rule_of(rules, period).settle_days
+    return datetime.combine(period.last + timedelta(days=days), time.min, ZONE)
+
+
+def released_at(rules: Disclosure, period: Period) -> datetime:
+    """When a period is released: once whatever was said until `known_at` has surely been counted, everywhere."""
+    return known_at(rules, period) + _COUNTED
+
+
+def _rule_of(rules: Disclosure, period: Period) -> Rule:
+    return rules.on(datetime.combine(period.first, time.min, ZONE))
+
+
 @dataclass(frozen=True, slots=True)
 class Look:
     """One look at what is released: by which rules, and up to which moment."""
@@ -82,16 +97,15 @@ class Look:
 
     def rule(self, period: Period) -> Rule:
         """The rule of a period: that in force as it began, for ever."""
-        return self.rules.on(datetime.combine(period.first, time.min, ZONE))
+        return _rule_of(self.rules, period)
 
     def known_at(self, period: Period) -> datetime:
-        """As of when a period's figures are released: some days after its end, as the day begins, our time."""
-        days = 1 + self.rule(period).settle_days
-        return datetime.combine(period.last + timedelta(days=days), time.min, ZONE)
+        """As of when a period's figures are released."""
+        return known_at(self.rules, period)
 
     def released_at(self, period: Period) -> datetime:
-        """When a period is released: once whatever was said until `known_at` has surely been counted, everywhere."""
-        return self.known_at(period) + _COUNTED
+        """When a period is released."""
+        return released_at(self.rules, period)
 
     def sees(self, period: Period) -> bool:
         """Whether a period is released by then."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 from services.stats.domain.disclosure import Hidden, Shown
 from services.stats.domain.periods import Period, Span
@@ -113,6 +113,13 @@ _LARGE: Final = 1_000
 _QUARTERS: Final = ("I", "II", "III", "IV")
 
 
+class InUnit(Protocol):
+    """What has values in a unit: an indicator, or one as a closed period named it."""
+
+    @property
+    def unit(self) -> NumberUnit: ...
+
+
 @dataclass(frozen=True, slots=True)
 class Words:
     """What is said in one language. `texts`: the catalogues of statistics' pages."""
@@ -166,7 +173,7 @@ class Words:
         """A commune's name."""
         return Units.load().name(code or UNCLASSIFIED, self.language)
 
-    def number(self, indicator: Indicator, value: float | None) -> str:
+    def number(self, indicator: InUnit, value: float | None) -> str:
         """A value without its unit, as exact as it is worth reading; a dash for none."""
         if value is None:
             return "–"
@@ -176,7 +183,7 @@ class Words:
         """A count of a part."""
         return format_number(self.language, n)
 
-    def amount(self, indicator: Indicator, value: float | None) -> str:
+    def amount(self, indicator: InUnit, value: float | None) -> str:
         """A value with its unit."""
         said = self.number(indicator, value)
         unit = self.measured_in(indicator)
@@ -197,7 +204,7 @@ class Words:
             return self("giảm %(share)s%% so với năm %(year)s", share=share, year=target.against)
         return self("tăng %(share)s%% so với năm %(year)s", share=share, year=target.against)
 
-    def measured_in(self, indicator: Indicator) -> str:
+    def measured_in(self, indicator: InUnit) -> str:
         """The unit of an indicator's values; empty for plain numbers."""
         return (_UNITS if self.language == "vi" else _UNITS_EN)[indicator.unit]
 
@@ -269,8 +276,11 @@ class Words:
         return sign + (self("%(n)s điểm %%", n=said) if reading.indicator.unit == "percent" else said)
 
     @staticmethod
-    def _digits(indicator: Indicator, value: float) -> int:
-        return 0 if indicator.unit == "number" or value == int(value) or abs(value) >= _LARGE else 1
+    def _digits(indicator: InUnit, value: float) -> int:
+        if indicator.unit == "number" or value == int(value) or abs(value) >= _LARGE:
+            return 0
+        # Of a share of some hundredths the first digit would say nothing: drop-out is aimed at 0,05 %.
+        return 2 if abs(value) < 1 else 1
 
     @staticmethod
     def _terms(indicator: Indicator, dimension: str) -> Terms | None:

@@ -82,3 +82,29 @@ class FigureRecorded(Contract):
     period: str
     value: float
     sector: str
+
+
+@contract("stats.period.closed")
+class PeriodClosed(Contract):
+    """A period's figures were frozen, numbered and signed. `digest`: SHA-256 of what was signed, in hexadecimal.
+
+    It says nothing of the figures: partners hear it.
+    """
+
+    period: str
+    number: str
+    as_of: AwareDatetime
+    digest: str
+
+
+@contract("stats.period.revised")
+class PeriodRevised(Contract):
+    """A correction of a closed period: a further edition, with its reason. `reference`: an official letter's number."""
+
+    period: str
+    number: str
+    revision: int
+    reason: str
+    reference: str = ""
+    as_of: AwareDatetime
+    digest: str

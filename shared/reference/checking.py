@@ -14,6 +14,7 @@ from shared.reference.forms import Forms
 from shared.reference.indicators import Indicators
 from shared.reference.intake import Intake
 from shared.reference.keeping import Keeping
+from shared.reference.plan_report import PlanForms
 from shared.reference.quality import Quality
 from shared.reference.registry_fields import RegistryFields
 from shared.reference.terms import Terms
@@ -47,6 +48,7 @@ def check() -> dict[str, int]:
         "forms": len(Forms.load().codes()),
         "access": len(Access.load()),
         "disclosure": len(Disclosure.load()),
+        "plan-reports": len(PlanForms.load()),
         "indicators": len(Indicators.load()),
         "thresholds": len(Thresholds.load()),
         "registry-fields": len(RegistryFields.load()),

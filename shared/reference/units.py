@@ -136,6 +136,18 @@ class Units:
         """Provinces and districts, those that ended too."""
         return tuple(self._areas.values())
 
+    def province(self) -> str:
+        """Today's province: its code, two digits."""
+        return self._province().code
+
+    def province_name(self, language: str = "vi") -> str:
+        """Its name."""
+        area = self._province()
+        return area.name if language == "vi" else f"{area.short} Province"
+
+    def _province(self) -> Area:
+        return next(area for area in self._areas.values() if area.kind == "province" and area.effective_to is None)
+
     def on(self, code: str, day: date) -> Unit | None:
         """What a code meant on `day`: codes were given anew in 2025. None when it meant nothing."""
         return next((unit for unit in self._all if unit.code == code and unit.in_force(day)), None)

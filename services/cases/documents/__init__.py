@@ -5,10 +5,8 @@ database and decides nothing about who may read. Papers are official: they speak
 """
 
 from services.cases.documents.answers import FORM_KINDS, KIND_OF, Filled, filled_of, form_code
-from services.cases.documents.docx import write_docx
-from services.cases.documents.model import Answer, Block, Document, Event, Part, Row, Table
 from services.cases.documents.papers import Heading, about, blank, paper, report, sheet
-from services.cases.documents.pdf import write_pdf
+from shared.documents import Answer, Block, Document, Event, Part, Row, Table, write_docx, write_pdf
 
 __all__ = [
     "FORM_KINDS",

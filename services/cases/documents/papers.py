@@ -9,8 +9,8 @@ from datetime import date, datetime
 from typing import Any
 
 from services.cases.documents.answers import RATINGS, Filled
-from services.cases.documents.model import Answer, Block, Document, Part, Row, Signature, Table
 from shared.contracts.vocabulary import ChildDescription
+from shared.documents import Answer, Block, Document, Part, Row, Signature, Table
 from shared.reference.calendar import LOCAL
 from shared.reference.forms import Form, FormField, RatedRow
 from shared.reference.terms import Terms

@@ -15,13 +15,7 @@ from services.cases import store
 from services.cases.archive import archive, gather
 from services.cases.documents import Document, blank
 from services.cases.domain.model import Case, Task
-from services.cases.downloads import (
-    DOCX_TYPE,
-    PDF_TYPE,
-    ZIP_TYPE,
-    headers_for,
-    paper_answer,
-)
+from services.cases.downloads import paper_answer
 from services.cases.filing import Filing
 from services.cases.pages.papers import Documents, all_documents, documents_of_task
 from services.cases.pages.room import Room, typed
@@ -32,6 +26,7 @@ from services.cases.views import Names
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import NotAllowedError, Principal, SignedIn, Uploading
 from shared.reference.forms import Forms
+from shared.web.downloads import DOCX_TYPE, PDF_TYPE, ZIP_TYPE, headers_for
 from shared.web.forms import form_of
 
 Ending = Annotated[Literal["pdf", "docx"], Path()]

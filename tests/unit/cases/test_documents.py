@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from services.cases.documents import Document, Heading, blank, filled_of, paper, write_docx, write_pdf
-from services.cases.documents.model import Answer, Part, Table, printable
 from services.cases.store import Line
 from shared.contracts.vocabulary import ChildDescription
+from shared.documents import Answer, Part, Table, printable
 from shared.reference.forms import Forms
 
 FORMS = Forms.load()

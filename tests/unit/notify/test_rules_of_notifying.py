@@ -38,7 +38,7 @@ from shared.contracts.cases import (
 )
 from shared.contracts.envelope import Envelope
 from shared.contracts.registry import ChildRegistered, QualityMeasured, VerificationDigest
-from shared.contracts.stats import SectorSilent, SurgeDetected, TargetMissed
+from shared.contracts.stats import PeriodClosed, SectorSilent, SurgeDetected, TargetMissed
 from shared.identity import ALL_UNITS, Principal, Role
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
@@ -230,6 +230,12 @@ def test_whoever_must_act_hears_of_a_surge_a_missed_target_and_a_silent_sector()
     silent = SectorSilent(sector="health", last_heard=NOW, usual_days=1, as_of=NOW)
     assert domain.addressees(load_rules(), happening(silent), silent) == {"sector/health": False, "coordinator": False}
     assert domain.path_of(happening(silent)) == "/stats"
+
+
+def test_coordinators_hear_of_a_closed_period_and_are_led_to_it() -> None:
+    closed = PeriodClosed(period="2026-10", number="07/2026", as_of=NOW, digest="ab")
+    assert domain.addressees(load_rules(), happening(closed), closed) == {"coordinator": False}
+    assert domain.path_of(happening(closed)) == "/stats/periods/2026-10"
 
 
 def about_team(model: type[Contract], **more: str) -> Contract:

@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 import typst
 
-from services.cases.documents.model import Document, printable
+from shared.documents.model import Document, printable
 
-_TEMPLATE = resources.files("services.cases.documents").joinpath("form.typ").read_bytes()
+_TEMPLATE = resources.files("shared.documents").joinpath("form.typ").read_bytes()
 
 
 def write_pdf(papers: Sequence[Document]) -> bytes:

@@ -75,7 +75,15 @@ class Event:
     kind: str = "event"
 
 
-Block = Part | Answer | Table | Event
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A paragraph."""
+
+    text: str
+    kind: str = "text"
+
+
+Block = Part | Answer | Table | Event | Text
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from docx.styles.style import ParagraphStyle
 from docx.table import _Cell
 from docx.text.paragraph import Paragraph
 
-from services.cases.documents.model import Answer, Document, Event, Part, Signature, Table, printable
+from shared.documents.model import Answer, Document, Event, Part, Signature, Table, Text, printable
 
 _FONT = "Times New Roman"
 # Decree 30/2020/ND-CP, appendix I: A4, 20-25 mm above and below, 30-35 mm left, 15-20 mm right.
@@ -50,6 +50,8 @@ def write_docx(papers: Sequence[Document]) -> bytes:
                 _table(word, block)
             elif isinstance(block, Event):
                 _event(word, block)
+            elif isinstance(block, Text):
+                _written(word.add_paragraph(), block.text)
             else:
                 _part(word, block)
         _signatures(word, paper.signatures)

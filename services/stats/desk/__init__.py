@@ -1,0 +1,1 @@
+"""Acts of people on statistics: each in one transaction, with its event."""
