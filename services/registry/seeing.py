@@ -7,17 +7,23 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import Annotated
+
+from fastapi import Depends
 
 from services.registry.desk import today
 from services.registry.store import children as store
 from services.registry.store import samples
 from services.registry.store.children import ChildRow
 from shared.contracts.vocabulary import RecordStatus
-from shared.identity import Principal
+from shared.identity import Permission, Principal, permit
 from shared.messaging.router import Scope
 from shared.reference.keeping import Keeping
 
 _ID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+Reader = Annotated[Principal, Depends(permit(Permission.SEE_CHILDREN))]
+Editor = Annotated[Principal, Depends(permit(Permission.EDIT_CHILDREN))]
 
 
 class NotThereError(Exception):

@@ -72,6 +72,7 @@ def as_birth(cell: Cell) -> tuple[date, BirthPrecision | None] | None:
     return None if day is None else (day, None)
 
 
+@lru_cache(20_000)
 def part_of_birth(text: str) -> tuple[date, BirthPrecision] | None:
     """A month (03/2016) or a year of birth; None for anything else, a month that there is not among it."""
     text = text.strip()

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import date, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, HTTPException
+from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
 from services.registry.desk import Taken, VersionConflictError
@@ -17,15 +17,11 @@ from services.registry.domain.matching import Identification
 from services.registry.domain.warnings import coded
 from services.registry.merging import NotPossibleError
 from services.registry.office import Office
-from services.registry.seeing import NotThereError
+from services.registry.seeing import Editor, NotThereError, Reader
 from services.registry.store.children import ChildRow
 from shared.contracts.errors import Violation
 from shared.contracts.registry import Candidate, ChildFacts
 from shared.contracts.vocabulary import ChildDescription, Day, ShortText, UnitCode
-from shared.identity import Permission, Principal, permit
-
-Reader = Annotated[Principal, Depends(permit(Permission.SEE_CHILDREN))]
-Editor = Annotated[Principal, Depends(permit(Permission.EDIT_CHILDREN))]
 
 
 class Description(BaseModel):

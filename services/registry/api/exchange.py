@@ -12,13 +12,13 @@ from starlette.responses import Response
 
 from services.registry.api import fhir
 from services.registry.api.bodies import read_json, status_of
-from services.registry.api.children import Reader
 from services.registry.domain.exporting import Filter, Kind
 from services.registry.exchange import dhis2
 from services.registry.exchange.exporting import Asked, BusyError, Exports
 from services.registry.exchange.intake import Intake, may_send
 from services.registry.exchange.readers import Readers
 from services.registry.exchange.sending import sending
+from services.registry.seeing import Reader
 from shared.contracts.errors import Rejected
 from shared.contracts.vocabulary import ListCode, Moment, RecordState, Sex, ShortText, UnitCode
 from shared.identity import NotAllowedError, Principal, SignedIn

@@ -8,9 +8,8 @@ from typing import Annotated, Any
 from fastapi import APIRouter, HTTPException, Request
 from pydantic import BaseModel, Field
 
-from services.registry.api.children import Editor
 from services.registry.rounds import MOST_ANSWERS, Place, Rounds, as_sent
-from services.registry.seeing import NotThereError
+from services.registry.seeing import Editor, NotThereError
 from shared.identity import identity_of
 from shared.reference.calendar import local_day
 

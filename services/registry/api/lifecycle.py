@@ -10,10 +10,9 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
 from services.registry.acts import Act, Acts
-from services.registry.api.children import Reader
 from services.registry.desk import VersionConflictError
 from services.registry.keeper import Keeper
-from services.registry.seeing import NotThereError
+from services.registry.seeing import NotThereError, Reader
 from services.registry.store.children import ChildRow
 from shared.contracts.vocabulary import ChildDescription, Day, RecordState, RecordStatus
 from shared.identity import Principal

@@ -6,9 +6,8 @@ from typing import Any
 
 from fastapi import APIRouter, HTTPException
 
-from services.registry.api.children import Reader
 from services.registry.inspector import NOWHERE, CommuneBoard, Inspector, Province
-from services.registry.seeing import NotThereError
+from services.registry.seeing import NotThereError, Reader
 from services.registry.store.quality import Measured
 
 

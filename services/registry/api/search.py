@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
-from services.registry.api.children import ChildView, Reader, view
+from services.registry.api.children import ChildView, view
 from services.registry.domain.searching import Wanted
 from services.registry.finder import Finder
 from services.registry.search_form import FIELDS, FURTHER, read, typed
-from services.registry.seeing import NotThereError
+from services.registry.seeing import NotThereError, Reader
 from services.registry.store.finding import MOST
 from shared.contracts.vocabulary import Day, ListCode, RecordState, ShortText, UnitCode
 

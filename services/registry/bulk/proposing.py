@@ -20,8 +20,8 @@ from splink.blocking_rule_library import CustomRule
 from splink.comparison_level_library import CustomLevel, ElseLevel
 from splink.comparison_library import CustomComparison
 
-from services.registry.domain.names import Name, plain
-from services.registry.domain.traits import Traits, swapped
+from services.registry.domain.names import plain
+from services.registry.domain.traits import Traits, swapped, whole
 
 MEMORY: Final = "1500MB"
 _FOLDER: Final = "vongtay-pairs-"
@@ -49,11 +49,6 @@ _COLUMNS: Final = (
     "unique_id BIGINT, whole VARCHAR, given VARCHAR, born INTEGER, swapped INTEGER, year INTEGER, day INTEGER, "
     "unit VARCHAR, number VARCHAR, carers VARCHAR[]"
 )
-
-
-def whole(name: Name) -> str:
-    """A name without what clerks vary, in one order."""
-    return ".".join(sorted(map(plain, name.tokens)))
 
 
 def _row(at: int, traits: Traits) -> dict[str, Any]:

@@ -118,8 +118,8 @@ def _file_parts(traits: Traits) -> list[str]:
     if traits.birth_date:
         parts += _day_parts(traits, traits.birth_date)
     if traits.unit:
-        parts += [f"cu|{_whole(carer)}|{traits.unit}" for carer in traits.carers]
-        parts.append(f"fu|{_whole(traits.name)}|{traits.unit}")
+        parts += [f"cu|{whole(carer)}|{traits.unit}" for carer in traits.carers]
+        parts.append(f"fu|{whole(traits.name)}|{traits.unit}")
     if traits.birth_year is not None:
         parts += _year_parts(traits, traits.birth_year)
     return parts
@@ -127,7 +127,7 @@ def _file_parts(traits: Traits) -> list[str]:
 
 def _day_parts(traits: Traits, day: date) -> list[str]:
     born = day.isoformat()
-    parts = [f"gd|{plain(traits.name.given)}|{born}", *(f"cd|{_whole(carer)}|{born}" for carer in traits.carers)]
+    parts = [f"gd|{plain(traits.name.given)}|{born}", *(f"cd|{whole(carer)}|{born}" for carer in traits.carers)]
     if traits.unit:
         parts.append(f"ud|{traits.unit}|{born}")
     return parts
@@ -139,14 +139,15 @@ def swapped(day: date | None) -> date | None:
 
 
 def _year_parts(traits: Traits, year: int) -> list[str]:
-    parts = [f"fy|{_whole(traits.name)}|{year}"]
+    parts = [f"fy|{whole(traits.name)}|{year}"]
     if traits.unit:
         parts.append(f"gyu|{plain(traits.name.given)}|{year}|{traits.unit}")
     return parts
 
 
 @lru_cache(50_000)
-def _whole(name: Name) -> str:
+def whole(name: Name) -> str:
+    """A name without what clerks vary, its words in one order."""
     return ".".join(sorted(map(plain, name.tokens)))
 
 

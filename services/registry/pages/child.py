@@ -16,8 +16,8 @@ from services.registry.domain.children import others_of
 from services.registry.domain.dates import read_day
 from services.registry.domain.warnings import circumstance_warnings, warnings
 from services.registry.office import ChildFile, may_decide
-from services.registry.pages.room import Editor, Reader, Room
-from services.registry.seeing import NotThereError
+from services.registry.pages.room import Room
+from services.registry.seeing import Editor, NotThereError, Reader
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import NotAllowedError, Permission, Principal, Role, Uploading
 from shared.web.forms import form_of, number_in

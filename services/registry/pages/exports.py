@@ -12,7 +12,8 @@ from services.registry.domain.exporting import KINDS, Filter, Kind
 from services.registry.domain.lifecycle import HIDDEN
 from services.registry.exchange.exporting import Asked, BusyError, Exports
 from services.registry.exchange.sending import sending
-from services.registry.pages.room import Reader, Room
+from services.registry.pages.room import Room
+from services.registry.seeing import Reader
 from services.registry.views import SEXES, STATES, STATUSES
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import RecordState, Sex

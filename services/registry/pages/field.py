@@ -14,9 +14,9 @@ from starlette.responses import RedirectResponse, Response
 
 from services.registry import views
 from services.registry.domain.fieldwork import ASKED, Asked
-from services.registry.pages.room import Editor, Room
+from services.registry.pages.room import Room
 from services.registry.rounds import HAMLET, Outcome, Place, Round
-from services.registry.seeing import NotThereError
+from services.registry.seeing import Editor, NotThereError
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Principal
 from shared.messaging.outbox import new_id

@@ -14,8 +14,8 @@ from services.registry.acts import Act, Acts
 from services.registry.desk import VersionConflictError
 from services.registry.domain.children import is_said
 from services.registry.keeper import PAGE
-from services.registry.pages.room import Reader, Room
-from services.registry.seeing import NotThereError
+from services.registry.pages.room import Room
+from services.registry.seeing import NotThereError, Reader
 from services.registry.store.lifecycle import WorkList
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Permission, Principal

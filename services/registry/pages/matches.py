@@ -10,8 +10,8 @@ from starlette.responses import RedirectResponse, Response
 from services.registry import views
 from services.registry.merging import NotPossibleError, own_correction
 from services.registry.office import ChildFile, may_decide
-from services.registry.pages.room import Reader, Room, id_in
-from services.registry.seeing import NotThereError
+from services.registry.pages.room import Room, id_in
+from services.registry.seeing import NotThereError, Reader
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Principal
 from shared.web.forms import chosen_in, form_of, number_in

@@ -12,8 +12,8 @@ from starlette.responses import Response
 
 from services.registry import views
 from services.registry.inspector import NOWHERE, CommuneLine
-from services.registry.pages.room import Reader, Room
-from services.registry.seeing import NotThereError
+from services.registry.pages.room import Room
+from services.registry.seeing import NotThereError, Reader
 from shared.identity import Permission
 from shared.reference.quality import KINDS, Rule
 from shared.web.charts import sparkline

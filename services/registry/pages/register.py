@@ -13,8 +13,8 @@ from services.registry import forms, search_form
 from services.registry.desk import Taken, VersionConflictError
 from services.registry.domain.children import refusals
 from services.registry.domain.warnings import warnings
-from services.registry.pages.room import Editor, Room
-from services.registry.seeing import is_id
+from services.registry.pages.room import Room
+from services.registry.seeing import Editor, is_id
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import ChildDescription
 from shared.identity import Principal

@@ -6,9 +6,9 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Any
+from typing import Any
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import HTTPException, Request
 from starlette.responses import Response
 
 from services.registry import views
@@ -19,14 +19,11 @@ from services.registry.office import ChildFile, Office
 from services.registry.rounds import Rounds
 from services.registry.seeing import NotThereError, is_id
 from shared.contracts.errors import Rejected, Violation
-from shared.identity import Permission, Principal, identity_of, permit
+from shared.identity import Principal, identity_of
 from shared.reference.calendar import local_day
 from shared.reference.units import Units
 from shared.web.i18n import name_key
 from shared.web.pages import Pages, language_of
-
-Reader = Annotated[Principal, Depends(permit(Permission.SEE_CHILDREN))]
-Editor = Annotated[Principal, Depends(permit(Permission.EDIT_CHILDREN))]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registry import forms
-from services.registry.pages.room import Reader, Room
-from services.registry.seeing import NotThereError
+from services.registry.pages.room import Room
+from services.registry.seeing import NotThereError, Reader
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Principal
 from shared.web.forms import form_of

@@ -15,8 +15,8 @@ from services.registry import search_form
 from services.registry.domain.searching import PAGE
 from services.registry.finder import SavedSearch
 from services.registry.imports.counter import may_import
-from services.registry.pages.room import Reader, Room
-from services.registry.seeing import NotThereError
+from services.registry.pages.room import Room
+from services.registry.seeing import NotThereError, Reader
 from services.registry.store.finding import MOST, REACH, Found
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Permission, Principal
