@@ -9,19 +9,21 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from services.notify.acts import Office
-from services.notify.api import api_routes
+from services.notify.api import build_api
 from services.notify.channels.base import Channel
 from services.notify.channels.email import EmailChannel
 from services.notify.channels.kafka import KafkaChannel, make_topic
 from services.notify.channels.webhook import WebhookChannel
-from services.notify.delivery import Deliveries
+from services.notify.delivery.settling import Settler
+from services.notify.delivery.worker import Deliveries
+from services.notify.desk.telling import Desk
 from services.notify.domain import ChannelName
-from services.notify.handlers import Desk, routed
-from services.notify.live import LiveInbox
-from services.notify.pages import Shown, page_routes
+from services.notify.handlers import routed
+from services.notify.office import Office
+from services.notify.pages import build_pages
+from services.notify.pages.live import LiveInbox
+from services.notify.pages.room import Room
 from services.notify.settings import NotifySettings
-from services.notify.settling import Settler
 from services.notify.signing import Vault
 from services.notify.texts import Texts, load_rules, load_texts
 from services.notify.upkeep import Upkeep
@@ -50,10 +52,10 @@ def build(context: ServiceContext) -> ServiceApp:
         allow_private=settings.private_allowed(context.settings.environment),
         make_topic=partial(make_topic, context.settings, settings.replicas(context.settings.environment)),
     )
-    shown = Shown(pages, texts, database, names)
-    live = LiveInbox(database, shown.live, tuple(names))
-    router = page_routes(shown, office, live)
-    router.include_router(api_routes(office, database, clock, tuple(names)))
+    room = Room(office, pages, texts, database, names)
+    live = LiveInbox(database, room.live, tuple(names))
+    router = build_pages(room, live)
+    router.include_router(build_api(office, database, clock, tuple(names)))
     return ServiceApp(
         router=router,
         pages=pages,

@@ -9,7 +9,7 @@ import asyncio
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
-from services.notify import store
+from services.notify.store import retention
 from shared.contracts.notify import DeliveryFailed
 from shared.database import Database
 from shared.messaging.router import Scope
@@ -44,7 +44,7 @@ class Upkeep:
         now = self._clock()
         async with self._database.transaction() as connection:
             scope = Scope("notify", connection, now)
-            for row in await store.give_up(connection, now - UNDO, now - self._keep, now):
+            for row in await retention.give_up(connection, now - UNDO, now - self._keep, now):
                 failed = DeliveryFailed(
                     delivery_id=row.id,
                     subscription_id=row.subscription_id,
@@ -57,5 +57,5 @@ class Upkeep:
             await scope.flush()
         while not stop.is_set():
             async with self._database.transaction() as connection:
-                if await store.forget(connection, now - self._keep, _PORTION) < _PORTION:
+                if await retention.forget(connection, now - self._keep, _PORTION) < _PORTION:
                     return

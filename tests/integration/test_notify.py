@@ -13,8 +13,8 @@ import pytest
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
-from services.notify import store
 from services.notify.settings import NotifySettings
+from services.notify.store import deliveries
 from services.notify.upkeep import Upkeep
 from shared.contracts.envelope import Envelope
 from shared.messaging.service import Service
@@ -204,10 +204,10 @@ async def test_a_worker_that_dies_loses_nothing_and_what_it_held_is_not_sent_bef
         await house.hear(("e1", missed()), ("e2", missed()))
         now = house.context.clock()
         async with house.database.transaction() as connection:
-            held = await store.lease(connection, {created["id"]: 10}, 10, now, now + timedelta(seconds=60))
+            held = await deliveries.lease(connection, {created["id"]: 10}, 10, now, now + timedelta(seconds=60))
             assert len(held) == 2
         async with house.database.transaction() as connection:
-            assert not await store.lease(connection, {created["id"]: 10}, 10, now, now + timedelta(seconds=60))
+            assert not await deliveries.lease(connection, {created["id"]: 10}, 10, now, now + timedelta(seconds=60))
         house.start()
         await asyncio.sleep(0.8)
         assert not webhook_server.requests

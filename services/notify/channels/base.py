@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Protocol
 
 from services.notify.domain import Sent
-from services.notify.store import Leased, Target
+from services.notify.store.deliveries import Leased, Target
 from shared.messaging.outbox import OutboxRow
 
 RESPONSE_CHARACTERS = 500

@@ -18,7 +18,7 @@ from aiosmtplib.errors import SMTPException, SMTPRecipientsRefused, SMTPResponse
 
 from services.notify.channels.base import RESPONSE_CHARACTERS
 from services.notify.domain import Sent
-from services.notify.store import Leased, Target
+from services.notify.store.deliveries import Leased, Target
 from services.notify.texts import Fields, Texts
 from shared.messaging.outbox import OutboxRow
 

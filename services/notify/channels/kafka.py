@@ -12,7 +12,7 @@ import orjson
 from aiokafka.errors import KafkaError
 
 from services.notify.domain import Sent
-from services.notify.store import Leased, Target
+from services.notify.store.deliveries import Leased, Target
 from shared.contracts.base import TYPE_PREFIX
 from shared.contracts.envelope import Envelope
 from shared.messaging.outbox import OutboxRow

@@ -16,7 +16,7 @@ from services.notify.channels.base import RESPONSE_CHARACTERS
 from services.notify.channels.guard import ForbiddenAddressError, GuardedResolver, guarded_socket, url_violations
 from services.notify.domain import Outcome, Sent, retry_after
 from services.notify.signing import headers_of
-from services.notify.store import Leased, Target
+from services.notify.store.deliveries import Leased, Target
 from shared.messaging.outbox import OutboxRow
 from shared.telemetry import current_traceparent
 

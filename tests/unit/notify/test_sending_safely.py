@@ -13,10 +13,10 @@ from services.notify.channels.guard import (
     is_public,
     url_violations,
 )
-from services.notify.lanes import Lane
+from services.notify.delivery.lanes import Lane
 from services.notify.settings import NotifySettings
 from services.notify.signing import headers_of, key_of, new_secret
-from services.notify.store import Leased, Target
+from services.notify.store.deliveries import Leased, Target
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 

@@ -12,7 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import DeliveryState
-from services.notify.store import WAKE, wake
+from services.notify.store.waking import WAKE, wake
 
 
 @dataclass(frozen=True, slots=True)

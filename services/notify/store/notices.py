@@ -9,8 +9,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.notify.domain import path_for
+from services.notify.store.deliveries import Message
+from shared.messaging.outbox import stable_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,3 +114,52 @@ async def path_of(connection: AsyncConnection, audiences: Sequence[str], identif
     )
     row = rows.first()
     return str(row.path) if row else None
+
+
+@dataclass(frozen=True, slots=True)
+class Noticed:
+    """A notice that has become durable, and of what."""
+
+    id: str
+    message: Message
+
+
+_NOTICE = text(
+    """
+    INSERT INTO notice (id, audience, event_type, unit, case_id, due, path, urgent, created_at, case_code)
+    SELECT id, audience, event_type, unit, case_id, due, path, urgent, :now, case_code
+    FROM jsonb_to_recordset(CAST(:notices AS jsonb)) AS wanted (
+        id uuid, audience text, event_type text, unit text, case_id text, due timestamptz, path text, urgent boolean,
+        case_code text)
+    ON CONFLICT (id) DO NOTHING RETURNING id::text AS id
+    """
+)
+
+
+async def put_notices(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> list[Noticed]:
+    """In-app notices, one an audience; the row is the delivery. Out: the new ones, in the messages' order."""
+    wanted: dict[str, Message] = {}
+    rows = []
+    for message in messages:
+        happening = message.happening
+        for audience, urgent in message.told.items():
+            notice_id = stable_id("notice", happening.id, audience)
+            wanted[notice_id] = message
+            rows.append(
+                {
+                    "id": notice_id,
+                    "audience": audience,
+                    "event_type": happening.event_type,
+                    "unit": happening.unit,
+                    "case_id": happening.case_id,
+                    "due": happening.due,
+                    "path": path_for(audience, happening, message.path),
+                    "urgent": urgent,
+                    "case_code": happening.case_code,
+                }
+            )
+    if not rows:
+        return []
+    kept = await connection.execute(_NOTICE, {"notices": orjson.dumps(rows).decode(), "now": now})
+    fresh = {row.id for row in kept}
+    return [Noticed(notice_id, message) for notice_id, message in wanted.items() if notice_id in fresh]

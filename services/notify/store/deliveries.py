@@ -1,4 +1,4 @@
-"""Deliveries, notices and the statements on them, each whole and named; what comes in numbers is one statement.
+"""Deliveries and the statements on them, each whole and named; what comes in numbers is one statement.
 
 A delivery is leased by moving its due time: a worker that dies gives it back by doing nothing. Nothing personal is here
 in clear: addresses and secrets lie sealed.
@@ -9,20 +9,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain import ChannelName, Happening, Sent, Verdict, candidates, is_internal, path_for
-from shared.messaging.outbox import stable_id
+from services.notify.domain import ChannelName, Happening, Sent, Verdict, candidates, is_internal
 from shared.web.i18n import Language
-
-# Channels of NOTIFY: due deliveries, changed subscriptions, new notices (payload: the audience).
-WAKE: Final = "notify_due"
-CHANGED: Final = "notify_changed"
-NOTICED: Final = "notify_noticed"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,14 +38,6 @@ class Queued:
     message_id: str
     subscription_id: str
     channel: ChannelName
-
-
-@dataclass(frozen=True, slots=True)
-class Noticed:
-    """A notice that has become durable, and of what."""
-
-    id: str
-    message: Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,52 +170,6 @@ def _as_row(message: Message) -> dict[str, Any]:
     }
 
 
-_NOTICE = text(
-    """
-    INSERT INTO notice (id, audience, event_type, unit, case_id, due, path, urgent, created_at, case_code)
-    SELECT id, audience, event_type, unit, case_id, due, path, urgent, :now, case_code
-    FROM jsonb_to_recordset(CAST(:notices AS jsonb)) AS wanted (
-        id uuid, audience text, event_type text, unit text, case_id text, due timestamptz, path text, urgent boolean,
-        case_code text)
-    ON CONFLICT (id) DO NOTHING RETURNING id::text AS id
-    """
-)
-
-
-async def put_notices(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> list[Noticed]:
-    """In-app notices, one an audience; the row is the delivery. Out: the new ones, in the messages' order."""
-    wanted: dict[str, Message] = {}
-    rows = []
-    for message in messages:
-        happening = message.happening
-        for audience, urgent in message.told.items():
-            notice_id = stable_id("notice", happening.id, audience)
-            wanted[notice_id] = message
-            rows.append(
-                {
-                    "id": notice_id,
-                    "audience": audience,
-                    "event_type": happening.event_type,
-                    "unit": happening.unit,
-                    "case_id": happening.case_id,
-                    "due": happening.due,
-                    "path": path_for(audience, happening, message.path),
-                    "urgent": urgent,
-                    "case_code": happening.case_code,
-                }
-            )
-    if not rows:
-        return []
-    kept = await connection.execute(_NOTICE, {"notices": orjson.dumps(rows).decode(), "now": now})
-    fresh = {row.id for row in kept}
-    return [Noticed(notice_id, message) for notice_id, message in wanted.items() if notice_id in fresh]
-
-
-async def wake(connection: AsyncConnection, channel: str) -> None:
-    """Tell listening replicas at commit. New deliveries and notices do so by themselves, by trigger."""
-    await connection.execute(text("SELECT pg_notify(:channel, '')"), {"channel": channel})
-
-
 # One index probe a subscription: a backlog of one endpoint is never waded through to find the others' deliveries.
 _LEASE = text(
     """
@@ -324,50 +264,3 @@ async def settle(connection: AsyncConnection, results: Sequence[Result], now: da
         },
     )
     return {row.id: Settled(*row) for row in rows}
-
-
-async def forget(connection: AsyncConnection, before: datetime, limit: int = 5000) -> int:
-    """Remove what was settled, logged or noticed before a time, a portion at once. Out: how many deliveries."""
-    rows = await connection.execute(
-        text(
-            """
-            WITH old AS (
-                SELECT id FROM delivery WHERE settled_at < :before ORDER BY settled_at LIMIT :limit
-            ), log AS (DELETE FROM attempt USING old WHERE attempt.delivery_id = old.id)
-            DELETE FROM delivery USING old WHERE delivery.id = old.id RETURNING 1
-            """
-        ),
-        {"before": before, "limit": limit},
-    )
-    count = len(rows.all())
-    for statement in (
-        """DELETE FROM message WHERE id IN (
-               SELECT id FROM message WHERE created_at < :before
-               AND NOT EXISTS (SELECT FROM delivery WHERE delivery.message_id = message.id) LIMIT :limit)""",
-        "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE created_at < :before LIMIT :limit)",
-    ):
-        await connection.execute(text(statement), {"before": before, "limit": limit})
-    return count
-
-
-_GIVE_UP = text(
-    """
-    UPDATE delivery SET state = 'failed', settled_at = :now, reason = 'endpoint-gone', sequence = delivery.sequence + 1
-    FROM subscription AS s
-    WHERE s.id = delivery.subscription_id AND delivery.state = 'pending'
-      AND ((s.state = 'deleted' AND s.changed_at < :deleted_before)
-        OR (s.state = 'disabled' AND s.changed_at < :disabled_before))
-    RETURNING delivery.id::text AS id, s.id::text AS subscription_id, s.channel, delivery.attempts, delivery.sequence,
-              (SELECT event_type FROM message WHERE message.id = delivery.message_id) AS event_type
-    """
-)
-
-
-async def give_up(
-    connection: AsyncConnection, deleted_before: datetime, disabled_before: datetime, now: datetime
-) -> list[Any]:
-    """Fail what waits for endpoints that are deleted or disabled since before a time. Out: the rows."""
-    rows = await connection.execute(
-        _GIVE_UP, {"deleted_before": deleted_before, "disabled_before": disabled_before, "now": now}
-    )
-    return list(rows.all())

@@ -8,12 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
-from services.notify import store, subscriptions
 from services.notify.channels.base import Channel
+from services.notify.desk.telling import Desk
 from services.notify.domain import ChannelName, Happening
-from services.notify.handlers import Desk
-from services.notify.store import Result, Settled
-from services.notify.subscriptions import Health, Subscription
+from services.notify.store import deliveries, subscriptions
+from services.notify.store.deliveries import Result, Settled
+from services.notify.store.subscriptions import Health, Subscription
 from shared.contracts import notify as said
 from shared.contracts.base import Contract
 from shared.database import Database
@@ -53,7 +53,7 @@ class Settler:
             # One delivery may be in a batch twice when its lease ended meanwhile: then its success is what counts.
             by_success = sorted(results, key=lambda result: result.sent.outcome == "taken")
             results = list({result.job.id: result for result in by_success}.values())
-            settled = await store.settle(connection, results, now)
+            settled = await deliveries.settle(connection, results, now)
             counted = [result for result in results if result.job.id in settled]
             await put(connection, self._effects(counted, now))
             for result in counted:

@@ -9,7 +9,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from services.notify.domain import ChannelName
-from services.notify.store import Leased, Target
+from services.notify.store.deliveries import Leased, Target
 
 # Held in memory: what the endpoint takes in about this time, so that a lease is never outlived while waiting.
 _AHEAD_SECONDS = 2.0

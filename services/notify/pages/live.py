@@ -11,8 +11,8 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import Request, Response
 
-from services.notify import store
 from services.notify.domain import audiences_of
+from services.notify.store import waking
 from shared.database import Database
 from shared.identity import Principal
 from shared.messaging.listening import listen
@@ -61,7 +61,7 @@ class LiveInbox:
             self._told.add(audience)
             self._wake.set()
 
-        listening = asyncio.create_task(listen(self._database, [store.NOTICED], heard, stop))
+        listening = asyncio.create_task(listen(self._database, [waking.NOTICED], heard, stop))
         try:
             while not stop.is_set():
                 await either(self._wake, stop, _IDLE_SECONDS)

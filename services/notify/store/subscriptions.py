@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import ChannelName
-from services.notify.store import CHANGED, WAKE, wake
+from services.notify.store.waking import CHANGED, WAKE, wake
 from shared.web.i18n import Language
 
 _COLUMNS = """id::text AS id, channel, name, org, person, language, patterns, units, sector, target, secret, old_secret,

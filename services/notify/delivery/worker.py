@@ -14,15 +14,15 @@ from typing import Any
 
 import structlog
 
-from services.notify import store, subscriptions
 from services.notify.channels.base import Channel
+from services.notify.delivery.lanes import Lane
+from services.notify.delivery.settling import Settler
 from services.notify.domain import ChannelName, Sent, verdict
-from services.notify.lanes import Lane
 from services.notify.settings import NotifySettings
-from services.notify.settling import Settler
 from services.notify.signing import Vault, key_of
-from services.notify.store import Leased, Result, Target
-from services.notify.subscriptions import Subscription
+from services.notify.store import deliveries, subscriptions, waking
+from services.notify.store.deliveries import Leased, Result, Target
+from services.notify.store.subscriptions import Subscription
 from shared.database import Database, is_passing
 from shared.messaging.listening import listen
 from shared.messaging.waiting import either, pause
@@ -110,7 +110,7 @@ class Deliveries:
         until = now + timedelta(seconds=self._settings.lease_seconds)
         async with self._database.transaction() as connection:
             most = min(self._settings.leased_at_most - self._held, _LEASE_BATCH)
-            jobs = await store.lease(connection, rooms, most, now, until)
+            jobs = await deliveries.lease(connection, rooms, most, now, until)
         for job in jobs:
             self._lanes[job.subscription_id].waiting.append(job)
         self._held += len(jobs)
@@ -239,7 +239,7 @@ class Deliveries:
         if unsent:
             try:
                 async with self._database.transaction() as connection:
-                    await store.give_back(connection, unsent, self._clock())
+                    await deliveries.give_back(connection, unsent, self._clock())
             except Exception as error:
                 _LOG.warning("deliveries.kept", reason=type(error).__name__, count=len(unsent))
 
@@ -247,7 +247,7 @@ class Deliveries:
         """Hear of new deliveries and changed subscriptions; polling covers what is missed while this is away."""
 
         def heard(channel: str, _said: str | None) -> None:
-            self._changed = self._changed or channel == store.CHANGED
+            self._changed = self._changed or channel == waking.CHANGED
             self._wake.set()
 
-        await listen(self._database, [store.WAKE, store.CHANGED], heard, stop)
+        await listen(self._database, [waking.WAKE, waking.CHANGED], heard, stop)

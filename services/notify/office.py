@@ -16,12 +16,12 @@ from email_validator import EmailNotValidError, validate_email
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify import log, subscriptions
 from services.notify.channels.guard import url_violations
+from services.notify.desk.telling import Desk
 from services.notify.domain import TEST_TYPE, ChannelName, DeliveryState, Happening, is_internal, matches, may_subscribe
-from services.notify.handlers import Desk
 from services.notify.signing import Vault, new_secret
-from services.notify.subscriptions import Subscription
+from services.notify.store import log, subscriptions
+from services.notify.store.subscriptions import Subscription
 from services.notify.texts import Texts
 from shared.contracts.errors import Rejected, Violation
 from shared.database import Database

@@ -1,0 +1,74 @@
+"""Rows as the API answers them, and what is not there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from fastapi import HTTPException, Query
+
+from services.notify.office import NotFoundError, Office
+from services.notify.store.log import Entry
+from services.notify.store.notices import Notice
+from services.notify.store.subscriptions import Subscription
+from shared.identity import Principal
+
+PAGE = 50
+Limit = Annotated[int, Query(ge=1, le=200)]
+
+
+def as_subscription(office: Office, principal: Principal, row: Subscription) -> dict[str, Any]:
+    """One subscription; its address only for its owner."""
+    return {
+        "id": row.id,
+        "channel": row.channel,
+        "name": row.name,
+        "target": office.address(principal, row),
+        "event_types": row.patterns,
+        "units": row.units,
+        "language": row.language,
+        "state": row.state,
+        "failing_since": row.failing_since,
+        "created_at": row.created_at,
+    }
+
+
+def as_delivery(row: Entry) -> dict[str, Any]:
+    """One line of the delivery log."""
+    return {
+        "id": row.id,
+        "event_type": row.event_type,
+        "unit": row.unit,
+        "case_id": row.case_id,
+        "state": row.state,
+        "attempts": row.attempts,
+        "reason": row.reason,
+        "created_at": row.created_at,
+        "next_attempt_at": row.due_at if row.state == "pending" else None,
+        "settled_at": row.settled_at,
+    }
+
+
+def as_notice(row: Notice) -> dict[str, Any]:
+    """One notice of the inbox."""
+    return {
+        "id": row.id,
+        "event_type": row.event_type,
+        "unit": row.unit,
+        "case_id": row.case_id,
+        "due": row.due,
+        "path": row.path,
+        "urgent": row.urgent,
+        "created_at": row.created_at,
+        "read_at": row.read_at,
+    }
+
+
+@contextmanager
+def found() -> Iterator[None]:
+    """What is not there, or is somebody else's, answers 404."""
+    try:
+        yield
+    except NotFoundError:
+        raise HTTPException(404) from None

@@ -1,0 +1,71 @@
+"""Subscriptions over HTTP: add, look, rotate, test, replay, pause, delete."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+
+from services.notify.api.answers import as_subscription, found
+from services.notify.office import Change, Office, Wanted
+from shared.contracts.vocabulary import Moment
+from shared.identity import SignedIn
+
+
+class ReplayFailed(BaseModel):
+    """Send again what failed since a time."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: Moment
+
+
+def add_routes(router: APIRouter, office: Office) -> None:
+    """Routes below `/notify/api/subscriptions`, and the types that there are."""
+
+    @router.get("/event-types")
+    async def event_types(principal: SignedIn) -> list[str]:
+        """What may be subscribed to; `publisher.*` and `*` cover several."""
+        return office.event_types(principal)
+
+    @router.post("/subscriptions", status_code=201)
+    async def create(principal: SignedIn, wanted: Wanted) -> dict[str, str | None]:
+        """Add a subscription. The secret is in this answer only."""
+        created = await office.create(principal, wanted)
+        return {"id": created.id, "secret": created.secret}
+
+    @router.get("/subscriptions")
+    async def subscriptions(principal: SignedIn) -> list[dict[str, Any]]:
+        """The principal's own and their organisation's."""
+        return [as_subscription(office, principal, row) for row in await office.mine(principal)]
+
+    @router.get("/subscriptions/{identifier}")
+    async def subscription(principal: SignedIn, identifier: str) -> dict[str, Any]:
+        """One of them."""
+        with found():
+            return as_subscription(office, principal, await office.find(principal, identifier))
+
+    @router.post("/subscriptions/{identifier}/rotate")
+    async def rotate(principal: SignedIn, identifier: str) -> dict[str, str]:
+        """A new secret, in this answer only; for 24 hours the old one signs too."""
+        with found():
+            return {"secret": await office.rotate(principal, identifier)}
+
+    @router.post("/subscriptions/{identifier}/test", status_code=202)
+    async def send_test(principal: SignedIn, identifier: str) -> dict[str, str]:
+        """Queue a test message."""
+        with found():
+            return {"message_id": await office.send_test(principal, identifier)}
+
+    @router.post("/subscriptions/{identifier}/replay", status_code=202)
+    async def replay_failed(principal: SignedIn, identifier: str, wanted: ReplayFailed) -> dict[str, int]:
+        """Send again what failed since a time."""
+        with found():
+            return {"replayed": await office.replay_failed(principal, identifier, wanted.since)}
+
+    @router.post("/subscriptions/{identifier}/{change}")
+    async def change(principal: SignedIn, identifier: str, change: Change) -> dict[str, Any]:
+        """Pause, resume, delete, restore."""
+        with found():
+            return as_subscription(office, principal, await office.change(principal, identifier, change))

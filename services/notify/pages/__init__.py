@@ -1,0 +1,21 @@
+"""The pages of notify: inbox, subscriptions with their delivery log, and the operators' view.
+
+They show what the office gives out and decide nothing; every one works without JavaScript.
+"""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+
+from services.notify.pages import deliveries, inbox, subscriptions
+from services.notify.pages.live import LiveInbox
+from services.notify.pages.room import Room
+
+
+def build_pages(room: Room, live: LiveInbox) -> APIRouter:
+    """The routes of the pages, below `/notify`."""
+    router = APIRouter(include_in_schema=False)
+    router.include_router(inbox.routes(room, live))
+    for part in (subscriptions, deliveries):
+        router.include_router(part.routes(room))
+    return router

@@ -1,0 +1,137 @@
+"""Subscriptions: those that one has, a new one, and changing one."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Form, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
+
+from services.notify.api.answers import found
+from services.notify.office import Change, Wanted
+from services.notify.pages.room import NOTIFY, Room
+from shared.contracts.errors import Rejected, violations_of
+from shared.identity import ALL_UNITS, Principal, SignedIn
+from shared.web.pages import language_of
+
+_DAYS = {"1": timedelta(days=1), "7": timedelta(days=7), "30": timedelta(days=30)}
+# What leaves no trace on disk: pages that show a secret.
+_ONCE = {"Cache-Control": "no-store"}
+
+
+def routes(room: Room) -> APIRouter:
+    """The pages of subscriptions and what they change."""
+    router = APIRouter()
+    _add_listing(router, room)
+    _add_changes(router, room)
+    return router
+
+
+def _add_listing(router: APIRouter, room: Room) -> None:
+    @router.get("/subscriptions")
+    async def show_subscriptions(request: Request, principal: SignedIn, deleted: UUID | None = None) -> Response:
+        rows = await room.office.mine(principal)
+        return room.pages.render(
+            request,
+            "subscriptions.html",
+            rows=[(row, room.office.address(principal, row)) for row in rows],
+            channels=room.office.channels_for(principal),
+            deleted=deleted,
+        )
+
+    @router.get("/subscriptions/new")
+    async def show_form(request: Request, principal: SignedIn) -> Response:
+        return _form(room, request, principal)
+
+    @router.post("/subscriptions")
+    async def create(
+        request: Request,
+        principal: SignedIn,
+        channel: Annotated[str, Form()] = "",
+        name: Annotated[str, Form()] = "",
+        target: Annotated[str, Form()] = "",
+        event_types: Annotated[list[str] | None, Form()] = None,
+        units: Annotated[list[str] | None, Form()] = None,
+        language: Annotated[str, Form()] = "vi",
+    ) -> Response:
+        chosen = {
+            "channel": channel,
+            "name": name,
+            "target": target,
+            "event_types": event_types or [],
+            "units": units or None,
+            "language": language,
+        }
+        try:
+            created = await room.office.create(principal, Wanted.model_validate(chosen))
+        except ValidationError as error:
+            return _form(room, request, principal, 422, chosen=chosen, violations=violations_of(error, ""))
+        except Rejected as rejected:
+            return _form(room, request, principal, 422, chosen=chosen, violations=rejected.violations)
+        if created.secret is None:
+            return RedirectResponse(f"{NOTIFY}/subscriptions/{created.id}", 303)
+        return room.pages.render(
+            request, "secret.html", headers=_ONCE, status=201, identifier=created.id, secret=created.secret, new=True
+        )
+
+
+def _add_changes(router: APIRouter, room: Room) -> None:
+    @router.post("/subscriptions/{identifier}/rotate")
+    async def rotate(request: Request, principal: SignedIn, identifier: str) -> Response:
+        with found():
+            secret = await room.office.rotate(principal, identifier)
+        return room.pages.render(
+            request, "secret.html", headers=_ONCE, status=201, identifier=identifier, secret=secret, new=False
+        )
+
+    @router.post("/subscriptions/{identifier}/test")
+    async def send_test(principal: SignedIn, identifier: str) -> Response:
+        with found():
+            await room.office.send_test(principal, identifier)
+        return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?done=test", 303)
+
+    @router.post("/subscriptions/{identifier}/replay")
+    async def replay_failed(principal: SignedIn, identifier: str, days: Annotated[str, Form()] = "1") -> Response:
+        since = room.pages.clock() - _DAYS.get(days, _DAYS["1"])
+        with found():
+            count = await room.office.replay_failed(principal, identifier, since)
+        return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?replayed={count}", 303)
+
+    @router.post("/subscriptions/{identifier}/{change}")
+    async def change(principal: SignedIn, identifier: str, change: Change) -> Response:
+        with found():
+            row = await room.office.change(principal, identifier, change)
+        after = f"?deleted={row.id}" if change == "delete" else f"/{row.id}"
+        return RedirectResponse(f"{NOTIFY}/subscriptions{after}", 303)
+
+
+def _form(room: Room, request: Request, principal: Principal, status: int = 200, **more: Any) -> Response:
+    language = language_of(request)
+    types = [(name, room.texts.explanation(name, language)) for name in room.office.event_types(principal)]
+    groups = {
+        publisher: [pair for pair in types if pair[0].startswith(publisher + ".")]
+        for publisher in ("cases", "registry", "stats")
+    }
+    units = [(code, name) for code, name in room.units.items() if principal.may_see(code)]
+    empty: dict[str, Any] = {
+        "channel": "webhook",
+        "name": "",
+        "target": "",
+        "event_types": [],
+        "units": None,
+        "language": language,
+    }
+    context = {"chosen": empty, "violations": (), **more}
+    return room.pages.render(
+        request,
+        "subscription_new.html",
+        status=status,
+        channels=room.office.channels_for(principal),
+        groups={name: pairs for name, pairs in groups.items() if pairs},
+        units=sorted(units, key=lambda pair: pair[1]),
+        everywhere=principal.units == ALL_UNITS,
+        **context,
+    )
