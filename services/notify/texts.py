@@ -1,4 +1,4 @@
-"""The words of notifications, from data: what happened, where to look, by when. And the house's own rules of telling.
+"""The words of notifications, from data: what happened, where to look, by when.
 
 No identity can get in: a text knows four places only, all of them codes, names of communes or times.
 """
@@ -15,7 +15,6 @@ from typing import Any
 
 import yaml
 
-from services.notify.domain import Rule, Tell
 from shared.web.i18n import Language, format_due
 
 PLACES = frozenset({"event", "case", "unit", "due"})
@@ -93,21 +92,6 @@ def load_texts() -> Texts:
         for language in ("vi", "en"):
             check_places(words[language])
     return Texts(wordings, document["parts"])
-
-
-@cache
-def load_rules() -> tuple[Rule, ...]:
-    """The committed rules of who is told what in the app."""
-    return tuple(
-        Rule(
-            name=entry["name"],
-            events=tuple(entry["events"]),
-            when=entry.get("when", {}),
-            tell=tuple(Tell(item["role"], item["scope"]) for item in entry["tell"]),
-            urgent=entry.get("urgent", False),
-        )
-        for entry in _document("rules.yaml")["rules"]
-    )
 
 
 def check_places(template: str) -> None:

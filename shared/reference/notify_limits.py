@@ -1,4 +1,6 @@
-"""How much and when people are told: bounds, quiet hours, digests, who stands in. Data with source and effective date."""
+"""How much and when people are told: bounds, quiet hours, digests, who stands in. Data with source and effective
+date.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""Who is told what by the house itself, how urgently and by when: rules as data, checked against the contracts they speak of.
+"""Who is told what by the house itself, how urgently and by when: rules as data, checked against the contracts they
+speak of.
 
-Data with source and effective dates; it never says how anybody is reached: that is the service's and the person's to say.
+Data with source and effective dates; it never says how anybody is reached: that is the service's and the person's to
+say.
 """
 
 from __future__ import annotations
@@ -230,7 +232,9 @@ def _check_law(shipped: Sequence[NotifyRule], laid_over: Mapping[str, NotifyRule
             and set(law.events) <= set(own.events)
             and URGENCIES.index(own.urgency) <= URGENCIES.index(law.urgency)
         ):
-            raise ReferenceDataError(f"{_FILE}: {law.name} follows from law: it can be told to more people, not to fewer")
+            raise ReferenceDataError(
+                f"{_FILE}: {law.name} follows from law: it can be told to more people, not to fewer"
+            )
 
 
 # Checking

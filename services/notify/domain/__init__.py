@@ -15,29 +15,32 @@ from services.notify.domain.model import (
     SubscriptionState,
 )
 from services.notify.domain.retrying import BACKOFF, JITTER, Verdict, outlived, retry_after, verdict
-from services.notify.domain.rules import Rule, Tell, addressees, audiences_of
+from services.notify.domain.rules import NO_RELATIONS, Relations, Telling, Told, audiences_of, belongs_to, members_of
 
 __all__ = [
     "BACKOFF",
     "JITTER",
+    "NO_RELATIONS",
     "PUBLIC_CODES",
     "TEST_TYPE",
     "ChannelName",
     "DeliveryState",
     "Happening",
     "Outcome",
-    "Rule",
+    "Relations",
     "Sent",
     "SubscriptionState",
-    "Tell",
+    "Telling",
+    "Told",
     "Verdict",
-    "addressees",
     "audiences_of",
+    "belongs_to",
     "candidates",
     "happening_of",
     "is_internal",
     "matches",
     "may_subscribe",
+    "members_of",
     "outlived",
     "path_for",
     "path_of",
