@@ -5,6 +5,7 @@ Nothing here decides anything; each part is given what it needs.
 
 from __future__ import annotations
 
+import hmac
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -14,10 +15,14 @@ from services.notify.channels.base import Channel
 from services.notify.channels.email import EmailChannel
 from services.notify.channels.kafka import KafkaChannel, make_topic
 from services.notify.channels.webhook import WebhookChannel
+from services.notify.climbing import Climbing
 from services.notify.delivery.settling import Settler
 from services.notify.delivery.worker import Deliveries
+from services.notify.desk.calling import Calling, Digests
+from services.notify.desk.emergencies import Emergencies, Links
+from services.notify.desk.people import People
 from services.notify.desk.telling import Desk
-from services.notify.domain import ChannelName
+from services.notify.domain import ChannelName, Telling
 from services.notify.handlers import routed
 from services.notify.office import Office
 from services.notify.pages import build_pages
@@ -25,9 +30,10 @@ from services.notify.pages.live import LiveInbox
 from services.notify.pages.room import Room
 from services.notify.settings import NotifySettings
 from services.notify.signing import Vault
-from services.notify.texts import Texts, load_rules, load_texts
+from services.notify.texts import Texts, load_texts
 from services.notify.upkeep import Upkeep
 from shared.messaging.service import ServiceApp, ServiceContext
+from shared.reference.notify_ladders import Ladders
 from shared.reference.units import Units
 from shared.web.pages import Pages
 
@@ -38,7 +44,12 @@ def build(context: ServiceContext) -> ServiceApp:
     names = Units.load().names()
     pages = Pages("services.notify", unit_names=names, clock=clock)
     texts, vault = load_texts(), Vault(context.keys)
-    desk = Desk(load_rules(), pages.unit_name, context.settings.base_url)
+    telling, base_url = Telling.load(), context.settings.base_url
+    people = People(context.directory, tuple(names), telling.limits)
+    calling = Calling(people, telling.limits, base_url)
+    links = Links(hmac.digest(context.keys.master, b"vongtay acknowledge", "sha256"), base_url)
+    emergencies = Emergencies(Ladders.load(), people, calling, links)
+    desk = Desk(telling, people, calling, emergencies, pages.unit_name, base_url)
     channels = channels_of(context, settings, texts, pages)
     settler = Settler(database, channels, desk, clock, timedelta(hours=settings.disable_after_hours))
     office = Office(
@@ -65,6 +76,8 @@ def build(context: ServiceContext) -> ServiceApp:
             Deliveries(database, channels, settler, vault, settings, clock).deliver,
             Upkeep(database, clock, timedelta(days=settings.keep_days)).upkeep,
             live.live_inbox,
+            Digests(database, calling, clock).digests,
+            Climbing(database, emergencies, clock).climbing,
         ],
     )
 

@@ -132,7 +132,7 @@ def _published_by(publisher: str) -> list[str]:
 
 
 def _published_on(topic: str) -> list[str]:
-    return sorted(_short(name) for name, model in CONTRACTS.items() if model.TOPIC == topic)
+    return sorted(_short(name) for name, model in CONTRACTS.items() if topic == model.TOPIC)
 
 
 def _published_to(owners: Sequence[str]) -> list[str]:

@@ -20,6 +20,7 @@ class NotifyLimits(Limits):
     """The numbers in force from a day on; what each means is said in the data file."""
 
     told_within_hours: int
+    queued_within_days: int
     per_hour: int
     per_day: int
     quiet_from: str
@@ -35,6 +36,11 @@ class NotifyLimits(Limits):
         return timedelta(hours=self.told_within_hours)
 
     @property
+    def queued_within(self) -> timedelta:
+        """How long ago what is queued for organisations may have happened."""
+        return timedelta(days=self.queued_within_days)
+
+    @property
     def quiet(self) -> tuple[time, time]:
         """From when until when it is quiet, where people live."""
         return time.fromisoformat(self.quiet_from), time.fromisoformat(self.quiet_to)
@@ -46,7 +52,8 @@ class NotifyLimits(Limits):
 
     def problems(self) -> Iterator[str]:
         """What makes no sense."""
-        if min(self.told_within_hours, self.per_hour, self.away_most_days) < 1 or self.per_day < self.per_hour:
+        counts = (self.told_within_hours, self.queued_within_days, self.per_hour, self.away_most_days)
+        if min(counts) < 1 or self.per_day < self.per_hour:
             yield "every limit is at least 1, and a day's no smaller than an hour's"
         if not 1 <= self.digest_weekday <= 7:
             yield "digest_weekday is 1 (Monday) to 7"

@@ -1,82 +1,161 @@
-"""From an event to messages: in one transaction the messages, every delivery and every in-app notice are durable, and
+"""From events to what is said: in one transaction the messages, every delivery and every in-app notice are durable, and
 that they are queued is published. Nothing is sent here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
-from services.notify.domain import Happening, Rule, addressees, happening_of, path_of, payload_of
-from services.notify.store import deliveries, notices
-from services.notify.store.deliveries import Message
-from shared.contracts import notify as said
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.notify.desk.calling import Calling
+from services.notify.desk.emergencies import Emergencies
+from services.notify.desk.people import People
+from services.notify.desk.saying import announce, put_in_app
+from services.notify.domain import Happening, Telling, Told, happening_of, path_of, payload_of
+from services.notify.domain.grouping import Group, gather, key_of
+from services.notify.store import deliveries, groups, relations
+from services.notify.store.deliveries import Message, Place
+from services.notify.store.notices import Wanted
 from shared.contracts.base import Contract
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Received, Scope
 from shared.telemetry import current_traceparent
 
 
+@dataclass(slots=True)
+class Heard:
+    """An event of a batch: what it says, and, once decided, whom it is told."""
+
+    happening: Happening
+    data: Contract
+    message: Message
+    told: Mapping[str, Told] = field(default_factory=dict)
+
+
 class Desk:
     """Turns events into messages.
 
     Args:
-        rules: whom the house tells by itself. unit_name: a commune's name by its code. base_url: where links lead.
+        telling: whom the house tells by itself. people: who they are. calling: how they are called. emergencies: what
+        must
+            be acknowledged. unit_name: a commune's name by its code. base_url: where links lead.
     """
 
-    def __init__(self, rules: Sequence[Rule], unit_name: Callable[[str | None], str], base_url: str) -> None:
-        self._rules = rules
+    def __init__(
+        self,
+        telling: Telling,
+        people: People,
+        calling: Calling,
+        emergencies: Emergencies,
+        unit_name: Callable[[str | None], str],
+        base_url: str,
+    ) -> None:
+        self.telling = telling
+        self.people = people
+        self._calling = calling
+        self._emergencies = emergencies
         self._unit_name = unit_name
         self._base_url = base_url
 
     async def on_event(self, received: Received[Contract], scope: Scope) -> None:
-        """Note what the event means for whom; `finish` makes it durable with all the others of its batch."""
+        """Note what was heard; `finish` decides on it with all the others of its batch."""
         event = received.event
         happening = happening_of(event, received.data, stable_id("message", event.source, event.id))
-        scope.gathered.append(self._message(happening, addressees(self._rules, happening, received.data)))
+        scope.gathered.append(Heard(happening, received.data, self.message(happening)))
 
     async def finish(self, scope: Scope) -> None:
-        """Queue what a batch of events means. The same events again add nothing: all ids follow from them."""
-        messages: list[Message] = scope.gathered
-        await self._tell_in_app(scope, messages)
-        await self._queue(scope, messages)
+        """Decide and make durable what a batch of events means. The same events again add nothing: all ids follow from
+        them."""
+        heard: list[Heard] = scope.gathered
+        await self._decide(scope.connection, heard, scope.now)
+        await self._tell_in_app(scope, heard)
+        within = self.telling.limits.on(scope.now).queued_within
+        # A topic read again from its beginning sends nobody what is long over.
+        messages = [one.message for one in heard if scope.now - one.happening.time <= within]
+        if messages:
+            await announce(scope, messages, await deliveries.queue(scope.connection, messages, scope.now))
+        await self._calling.call(scope, [(one.message, one.told) for one in heard])
+        await self._emergencies.hear(scope, [(one.message, one.data, one.told) for one in heard])
 
     async def queue_to(self, scope: Scope, happening: Happening, subscription_id: str) -> None:
         """Make one delivery durable, whatever the subscription wants otherwise: a test message."""
-        await self._queue(scope, [self._message(happening)], only=subscription_id)
+        message = self.message(happening)
+        place = Place(happening.id, subscription_id, scope.now)
+        await announce(scope, [message], await deliveries.queue_to(scope.connection, [message], [place], scope.now))
 
     async def tell_in_app(self, scope: Scope, happening: Happening, told: Mapping[str, bool], path: str) -> None:
-        """Write notices of a happening of our own, which lead to a path."""
-        await self._tell_in_app(scope, [self._message(happening, told, path)])
+        """Write notices of a happening of our own, which lead to a path; the value says whether at once."""
+        message = replace(self.message(happening), path=path)
+        wanted = [
+            Wanted(stable_id("notice", happening.id, audience), audience, message, urgent, happening.due)
+            for audience, urgent in told.items()
+        ]
+        await put_in_app(scope, wanted)
 
-    def _message(self, happening: Happening, told: Mapping[str, bool] | None = None, path: str = "") -> Message:
+    def message(self, happening: Happening) -> Message:
+        """What is said of a happening by default: no identity, only what happened, where to look, by when."""
         body = payload_of(happening, self._unit_name(happening.unit), self._base_url)
-        return Message(happening, body, told or {}, path or path_of(happening), current_traceparent())
+        return Message(happening, body, path_of(happening), current_traceparent())
 
-    async def _queue(self, scope: Scope, messages: Sequence[Message], *, only: str | None = None) -> None:
-        by_id = {message.happening.id: message for message in messages}
-        for item in await deliveries.queue(scope.connection, messages, scope.now, only=only):
-            message = by_id[item.message_id]
-            event = said.MessageQueued(
-                delivery_id=item.id,
-                subscription_id=item.subscription_id,
-                channel=item.channel,
-                event_type=message.happening.event_type,
-                case_id=message.happening.case_id,
-            )
-            await scope.emit(event, subject=item.id, sequence=1, traceparent=message.traceparent)
+    async def _decide(self, connection: AsyncConnection, heard: Sequence[Heard], now: datetime) -> None:
+        """Whom each event is told, in their order: how people stand to a case changes with what it says of them."""
+        asking = {one.happening.case_id for one in heard if self._asks_for_relations(one)}
+        changing = {one.happening.case_id for one in heard if isinstance(one.data, relations.CHANGING)}
+        cases = {case_id for case_id in asking | changing if case_id}
+        book = await relations.read(connection, cases)
+        for one in heard:
+            book.hear(one.data)
+            known = book.of(one.happening.case_id)
+            one.told = self.telling.addressees(one.happening, one.data, now, known)
+        if changing:
+            await relations.write(connection, book)
 
-    async def _tell_in_app(self, scope: Scope, messages: Sequence[Message]) -> None:
-        """The row is what people see, so a notice is delivered with the commit."""
-        for notice in await notices.put_notices(scope.connection, messages, scope.now):
-            happening, trace = notice.message.happening, notice.message.traceparent
-            facts = {
-                "delivery_id": notice.id,
-                "subscription_id": "inbox",
-                "channel": "inbox",
-                "event_type": happening.event_type,
-                "case_id": happening.case_id,
-            }
-            queued = said.MessageQueued.model_validate(facts)
-            await scope.emit(queued, subject=notice.id, sequence=1, traceparent=trace)
-            done = said.DeliverySucceeded.model_validate({**facts, "attempts": 1})
-            await scope.emit(done, subject=notice.id, sequence=2, traceparent=trace)
+    def _asks_for_relations(self, one: Heard) -> bool:
+        rules = self.telling.rules.of(one.happening.event_type)
+        return any(addressee.relation is not None for rule in rules for addressee in rule.tell)
+
+    async def _tell_in_app(self, scope: Scope, heard: Sequence[Heard]) -> None:
+        """The inbox has everything: the audiences, and whoever stands in for somebody of them."""
+        if not any(one.told for one in heard):
+            return
+        roster = await self.people.roster(scope.connection, scope.now)
+        wanted: list[tuple[Heard, str, Told]] = []
+        for one in heard:
+            wanted += [(one, audience, told) for audience, told in one.told.items()]
+            instead = self.people.substitutes(roster, one.told, one.happening.unit, scope.now)
+            first = min(one.told.values(), key=lambda told: not told.urgent, default=None)
+            if first is not None:
+                wanted += [
+                    (one, f"person/{person}", replace(first, audience=f"person/{person}"))
+                    for person in instead
+                    if f"person/{person}" not in one.told
+                ]
+        await put_in_app(scope, await self._grouped(scope, wanted))
+
+    async def _grouped(self, scope: Scope, wanted: Sequence[tuple[Heard, str, Told]]) -> list[Wanted]:
+        """The notices to write: of a noisy rule the first few, and then one line with its number."""
+        keyed = [(one, told, key_of(told, one.happening)) for one, _, told in wanted]
+        known = await groups.read(scope.connection, {key for _, _, key in keyed if key is not None})
+        changed: dict[str, Group] = {}
+        found: list[Wanted] = []
+        for one, told, key in keyed:
+            alone = True
+            if key is not None and told.group is not None:
+                known[key], alone = gather(known.get(key), key, told.group, scope.now)
+                changed[key] = known[key]
+            found.append(self._notice(one, told, None if alone or key is None else known[key]))
+        await groups.write(scope.connection, list(changed.values()))
+        return found
+
+    def _notice(self, one: Heard, told: Told, group: Group | None) -> Wanted:
+        if group is not None:
+            # One row for a window, whose number grows: the later of a batch stands for those before it.
+            identifier = stable_id("group", group.key, group.opened_at.isoformat())
+            return Wanted(identifier, told.audience, one.message, told.urgent, None, told.rule, group.count)
+        ladder = self._emergencies.ladder_id(told, one.data)
+        identifier = stable_id("notice", one.happening.id, told.audience)
+        due = told.by or one.happening.due
+        return Wanted(identifier, told.audience, one.message, told.urgent, due, told.rule, ladder_id=ladder)

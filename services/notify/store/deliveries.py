@@ -16,16 +16,16 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import ChannelName, Happening, Sent, Verdict, candidates, is_internal
+from shared.reference.calendar import local_day
 from shared.web.i18n import Language
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """What is to be said of a happening: to partners its body, to audiences of ours a notice (urgent or not)."""
+    """What is to be said of a happening: its body, and the path of ours where one looks."""
 
     happening: Happening
     body: bytes
-    told: Mapping[str, bool]
     path: str
     traceparent: str | None
 
@@ -110,47 +110,74 @@ kept AS (
 ), created AS (
     INSERT INTO delivery (id, subscription_id, message_id, due_at, created_at)
     SELECT CAST(encode(substring(sha256(convert_to(message_id || '/' || id, 'UTF8')) FOR 16), 'hex') AS uuid),
-           id, message_id, :now, :now
+           id, message_id, due_at, :now
     FROM wanted
     ON CONFLICT (id) DO NOTHING RETURNING id, subscription_id, message_id
 )
 SELECT created.id::text, created.message_id::text, wanted.id::text, wanted.channel
 FROM created JOIN wanted ON wanted.id = created.subscription_id AND wanted.message_id = created.message_id
 """
-# Paused and disabled endpoints queue too: what is said to a partner waits for them.
+# Paused and disabled endpoints queue too: what is said to a partner waits for them. Within an agreement, it is said
+# nothing outside it; a person is called when and as they chose, which is decided elsewhere.
 _TO_ALL_WHO_WANT_IT = text(
     _QUEUE.format(
         wanted="""
-        SELECT said.id AS message_id, subscription.id, channel
-        FROM said JOIN subscription ON state <> 'deleted' AND subscription.patterns && said.patterns
-            AND (units IS NULL OR said.unit = ANY (units))
+        SELECT said.id AS message_id, subscription.id, channel, CAST(:now AS timestamptz) AS due_at
+        FROM said JOIN subscription ON subscription.state <> 'deleted' AND subscription.person IS NULL
+            AND subscription.patterns && said.patterns
+            AND (subscription.units IS NULL OR said.unit = ANY (subscription.units))
             AND (subscription.sector IS NULL OR said.sector IS NULL OR subscription.sector = said.sector)
+        LEFT JOIN agreement ON agreement.id = subscription.agreement_id
+        WHERE agreement.id IS NULL
+            OR (agreement.state = 'active' AND CAST(:today AS date) BETWEEN agreement.valid_from AND
+            agreement.valid_until
+                AND agreement.event_types && said.patterns
+                AND (agreement.units IS NULL OR said.unit = ANY (agreement.units)))
         """
     )
 )
-_TO_ONE = text(
+_TO_THESE = text(
     _QUEUE.format(
         wanted="""
-        SELECT said.id AS message_id, subscription.id, channel
-        FROM said JOIN subscription ON subscription.id = CAST(:only AS uuid)
+        SELECT said.id AS message_id, subscription.id, channel, place.at AS due_at
+        FROM said JOIN jsonb_to_recordset(CAST(:places AS jsonb)) AS place (
+            message_id uuid, subscription_id uuid, at timestamptz) ON place.message_id = said.id
+        JOIN subscription ON subscription.id = place.subscription_id
         """
     )
 )
 
 
-async def queue(
-    connection: AsyncConnection, messages: Sequence[Message], now: datetime, *, only: str | None = None
-) -> list[Queued]:
-    """Make messages durable, and a delivery to each subscription that wants them. Out: the new ones.
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a message goes, whatever the subscription wants otherwise, and from when on."""
 
-    In: `only` one subscription, whatever it wants.
-    """
-    values: dict[str, Any] = {"messages": orjson.dumps([_as_row(message) for message in messages]).decode(), "now": now}
-    statement = _TO_ALL_WHO_WANT_IT
-    if only is not None:
-        statement = _TO_ONE
-        values["only"] = only
-    return [Queued(*row) for row in await connection.execute(statement, values)]
+    message_id: str
+    subscription_id: str
+    at: datetime
+
+
+async def queue(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> list[Queued]:
+    """Make messages durable, and a delivery to each organisation's subscription that wants them. Out: the new ones."""
+    values = {"messages": _as_rows(messages), "now": now, "today": local_day(now)}
+    return [Queued(*row) for row in await connection.execute(_TO_ALL_WHO_WANT_IT, values)]
+
+
+async def queue_to(
+    connection: AsyncConnection, messages: Sequence[Message], places: Sequence[Place], now: datetime
+) -> list[Queued]:
+    """Make messages durable, and their deliveries to these places. Out: the new ones."""
+    if not places:
+        return []
+    to = [
+        {"message_id": place.message_id, "subscription_id": place.subscription_id, "at": place.at} for place in places
+    ]
+    values = {"messages": _as_rows(messages), "places": orjson.dumps(to).decode(), "now": now}
+    return [Queued(*row) for row in await connection.execute(_TO_THESE, values)]
+
+
+def _as_rows(messages: Sequence[Message]) -> str:
+    return orjson.dumps([_as_row(message) for message in messages]).decode()
 
 
 def _as_row(message: Message) -> dict[str, Any]:
