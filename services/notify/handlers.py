@@ -18,7 +18,7 @@ def notifiable(texts: Texts) -> list[type[Contract]]:
     return [
         model
         for model in CONTRACTS.values()
-        if model.PUBLISHER in HEARD_PUBLISHERS and short_type(model.TYPE) in texts.wordings
+        if model.PUBLISHER in HEARD_PUBLISHERS and model.TOPIC is None and short_type(model.TYPE) in texts.wordings
     ]
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.message import EmailMessage
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -21,6 +22,7 @@ from services.notify.domain import Sent
 from services.notify.store.deliveries import Leased, Target
 from services.notify.texts import Fields, Texts
 from shared.messaging.outbox import OutboxRow
+from shared.web.i18n import Language
 
 _AT_ONCE = 8
 # The mailbox does not exist or takes nothing (RFC 5321, 4.2.3): trying again changes nothing.
@@ -85,16 +87,15 @@ class EmailChannel:
     def compose(self, job: Leased, target: Target, now: datetime) -> EmailMessage:
         """The message. Its id follows from the delivery, so that mail programs recognise a repetition."""
         language = target.language
-        fields = Fields(job.event_type, job.case_id, self._unit_name(job.unit), job.due, job.case_code)
-        link = orjson.loads(job.body)["data"]["link"]
+        data = orjson.loads(job.body)["data"]
+        unit = self._unit_name(job.unit) if job.unit else ""
+        fields = Fields(
+            job.event_type, job.case_id, unit, job.due, job.case_code, data.get("count", 1), data.get("about")
+        )
         settings = f"{self._base_url}/notify/subscriptions/{target.subscription_id}"
         title = self._texts.title(fields, language)
-        lines = [title + "."]
-        if job.unit:
-            lines.append(self._texts.part("where", fields, language))
-        if job.due:
-            lines.append(self._texts.part("by-when", fields, language))
-        lines += ["", self._texts.part("look", fields, language), link, "", "--"]
+        lines = self._texts.lines(fields, language, data["link"], data.get("acknowledge"))
+        lines += ["", *(self._listed(item, language) for item in data.get("items", [])), "", "--"]
         lines += [self._texts.part("foot", fields, language), settings, ""]
         message = EmailMessage()
         message["Subject"] = title
@@ -106,6 +107,18 @@ class EmailChannel:
         message["List-Unsubscribe"] = f"<{settings}>"
         message.set_content("\n".join(lines))
         return message
+
+    def _listed(self, item: Mapping[str, Any], language: Language) -> str:
+        """One line of a digest."""
+        unit, due = item["unit"], item["due"]
+        fields = Fields(
+            item["event_type"],
+            item["case_id"],
+            self._unit_name(unit) if unit else "",
+            datetime.fromisoformat(due) if due else None,
+            item["case_code"],
+        )
+        return f"- {self._texts.title(fields, language)}: {item['link']}"
 
     def effect(self, job: Leased, target: Target, now: datetime) -> OutboxRow | None:
         """Nothing beside the log."""

@@ -255,7 +255,7 @@ class Emergencies:
         happening = replace(_happening(ladder, call_id, CALL_TYPE, case_code), time=until)
         data = {
             "event_id": call_id,
-            "about": ladder.event_type,
+            "about": ladder.code,
             "link": self.links.base_url + _path(ladder),
             "acknowledge": self.links.url(call_id, until),
             "until": until.isoformat(),

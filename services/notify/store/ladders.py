@@ -204,9 +204,10 @@ async def forget(connection: AsyncConnection, before: datetime, limit: int = 100
     )
 
 
-_CALL = """id::text AS id, ladder_id::text AS ladder_id, step, round, role, person, instead_of, channels, called_at, until, used_at"""
-_CALL_OF = """c.id::text AS id, c.ladder_id::text AS ladder_id, c.step, c.round, c.role, c.person, c.instead_of, c.channels, c.called_at,
-              c.until, c.used_at"""
+_CALL = """id::text AS id, ladder_id::text AS ladder_id, step, round, role, person, instead_of, channels, called_at,
+           until, used_at"""
+_CALL_OF = """c.id::text AS id, c.ladder_id::text AS ladder_id, c.step, c.round, c.role, c.person, c.instead_of,
+              c.channels, c.called_at, c.until, c.used_at"""
 
 
 def _call(row: Any) -> CallRow:
