@@ -10,7 +10,7 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from services.notify.api import build_api
+from services.notify.api import Desks, build_api
 from services.notify.channels.base import Channel
 from services.notify.channels.email import EmailChannel
 from services.notify.channels.kafka import KafkaChannel, make_topic
@@ -18,9 +18,12 @@ from services.notify.channels.webhook import WebhookChannel
 from services.notify.climbing import Climbing
 from services.notify.delivery.settling import Settler
 from services.notify.delivery.worker import Deliveries
+from services.notify.desk.agreements import Agreements
 from services.notify.desk.calling import Calling, Digests
+from services.notify.desk.dry_run import DryRun
 from services.notify.desk.emergencies import Emergencies, Links
 from services.notify.desk.people import People
+from services.notify.desk.personal import Personal
 from services.notify.desk.telling import Desk
 from services.notify.domain import ChannelName, Telling
 from services.notify.handlers import routed
@@ -31,6 +34,7 @@ from services.notify.pages.room import Room
 from services.notify.settings import NotifySettings
 from services.notify.signing import Vault
 from services.notify.texts import Texts, load_texts
+from services.notify.tidying import Tidying
 from services.notify.upkeep import Upkeep
 from shared.messaging.service import ServiceApp, ServiceContext
 from shared.reference.notify_ladders import Ladders
@@ -63,10 +67,15 @@ def build(context: ServiceContext) -> ServiceApp:
         allow_private=settings.private_allowed(context.settings.environment),
         make_topic=partial(make_topic, context.settings, settings.replicas(context.settings.environment)),
     )
+    agreements = Agreements(database, clock, telling.limits, lambda: list(texts.wordings), tuple(names), base_url)
+    personal = Personal(database, clock, people, emergencies, telling.limits)
+    dry_run = DryRun(database, clock, telling, Ladders.load(), people)
     room = Room(office, pages, texts, database, names)
     live = LiveInbox(database, room.live, tuple(names))
-    router = build_pages(room, live)
-    router.include_router(build_api(office, database, clock, tuple(names)))
+    router = build_pages(room, live, personal)
+    router.include_router(
+        build_api(office, Desks(agreements, personal, dry_run, texts, base_url), database, clock, tuple(names))
+    )
     return ServiceApp(
         router=router,
         pages=pages,
@@ -78,6 +87,7 @@ def build(context: ServiceContext) -> ServiceApp:
             live.live_inbox,
             Digests(database, calling, clock).digests,
             Climbing(database, emergencies, clock).climbing,
+            Tidying(database, agreements, clock, timedelta(days=settings.keep_days)).tidying,
         ],
     )
 

@@ -17,10 +17,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.channels.guard import url_violations
+from services.notify.desk.calling import HOUSE
 from services.notify.desk.telling import Desk
 from services.notify.domain import TEST_TYPE, ChannelName, DeliveryState, Happening, is_internal, matches, may_subscribe
 from services.notify.signing import Vault, new_secret
-from services.notify.store import log, subscriptions
+from services.notify.store import agreements, log, subscriptions
 from services.notify.store.subscriptions import Subscription
 from services.notify.texts import Texts
 from shared.contracts.errors import Rejected, Violation
@@ -29,6 +30,7 @@ from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Clock, Scope
 from shared.messaging.topics import partner_topic
+from shared.reference.calendar import local_day
 from shared.web.i18n import Language
 
 # How long the old secret signs beside the new one, as the specification advises for a change without a gap.
@@ -40,7 +42,11 @@ _STATES: dict[Change, str] = {"pause": "paused", "resume": "active", "delete": "
 
 
 class Wanted(BaseModel):
-    """A subscription as somebody asks for it. `target` is the URL of a webhook or the address of an e-mail."""
+    """A subscription as somebody asks for it. `target` is the URL of a webhook or the address of an e-mail.
+
+    `agreement`: within which an organisation is told; without, the one in force that covers it. A person's event type
+    `told` stands for whatever the house tells them by its rules.
+    """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
@@ -50,6 +56,7 @@ class Wanted(BaseModel):
     event_types: Annotated[list[str], Field(max_length=100)]
     units: Annotated[list[str], Field(max_length=500)] | None = None
     language: Language = "vi"
+    agreement: Annotated[str, Field(max_length=36)] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +129,7 @@ class Office:
         secret = new_secret() if wanted.channel == "webhook" else None
         identifier = new_id()
         async with self._database.transaction() as connection:
+            agreement = await self._agreement(connection, org, wanted) if org else None
             if len(await subscriptions.owned(connection, org, person)) >= _MOST_SUBSCRIPTIONS:
                 raise Rejected([_wrong("name", "too-many", *_TOO_MANY)])
             await subscriptions.add(
@@ -136,6 +144,7 @@ class Office:
                     "patterns": sorted(set(wanted.event_types)),
                     "units": self._units_of(principal, wanted),
                     "sector": principal.sector,
+                    "agreement_id": agreement,
                     "target": self._vault.seal(target),
                     "secret": self._vault.seal(secret) if secret else None,
                     "now": self._clock(),
@@ -209,13 +218,14 @@ class Office:
         """Send one delivery again. Out: its subscription's id. Errors: `NotFoundError`."""
         async with self._database.transaction() as connection:
             subscription, _ = await self._entry(connection, principal, delivery_id)
+            await self._require_agreement(connection, subscription)
             await log.replay(connection, delivery_id, self._clock())
             return subscription.id
 
     async def replay_failed(self, principal: Principal, identifier: str, since: datetime) -> int:
-        """Send again all that failed since a time. Out: how many."""
+        """Send again all that failed since a time. Out: how many. Errors: `Rejected` outside an agreement."""
         async with self._database.transaction() as connection:
-            await self._find(connection, principal, identifier)
+            await self._require_agreement(connection, await self._find(connection, principal, identifier))
             return await log.replay_failed(connection, identifier, since, self._clock())
 
     async def operations(self) -> tuple[log.Queue, list[log.Trouble]]:
@@ -238,6 +248,26 @@ class Office:
             raise NotFoundError(identifier)
         return found
 
+    async def _agreement(self, connection: AsyncConnection, org: str, wanted: Wanted) -> str:
+        """The agreement within which an organisation subscribes. Errors: `Rejected` where none covers it."""
+        in_force = await agreements.in_force_of(connection, org, local_day(self._clock()))
+        for agreement in in_force:
+            asked_for = wanted.agreement in {None, agreement.id}
+            if asked_for and agreement.covers(wanted.event_types, wanted.units, self._subscribable()):
+                return agreement.id
+        raise Rejected([_wrong("agreement", "agreement-missing", *_NO_AGREEMENT)])
+
+    async def _require_agreement(self, connection: AsyncConnection, subscription: Subscription) -> None:
+        """Errors: `Rejected` where what was said within an agreement would be said again after it."""
+        if subscription.agreement_id is None or subscription.org is None:
+            return
+        in_force = await agreements.in_force_of(connection, subscription.org, local_day(self._clock()))
+        if subscription.agreement_id not in {agreement.id for agreement in in_force}:
+            raise Rejected([_wrong("agreement", "agreement-missing", *_NOT_IN_FORCE)])
+
+    def _subscribable(self) -> list[str]:
+        return [name for name in self._texts.wordings if name[:7] != "notify." and not is_internal(name)]
+
     def _units_of(self, principal: Principal, wanted: Wanted) -> list[str] | None:
         if wanted.units:
             return sorted(set(wanted.units))
@@ -252,15 +282,25 @@ class Office:
         elif wanted.channel == "kafka" and not _ORG.match(principal.org or ""):
             wrong.append(_wrong("channel", "org-invalid", "Tên tổ chức không dùng được.", "The name cannot be used."))
         allowed = set(self.event_types(principal))
-        known = [name for name in self._texts.wordings if name[:7] != "notify." and not is_internal(name)]
-        covered = [{name for name in known if matches(pattern, name)} for pattern in wanted.event_types]
-        if not covered or not all(names and names <= allowed for names in covered):
+        known = self._subscribable()
+        personal = wanted.channel not in {"webhook", "kafka"}
+        asked = [pattern for pattern in wanted.event_types if not (personal and pattern == HOUSE)]
+        covered = [{name for name in known if matches(pattern, name)} for pattern in asked]
+        if not wanted.event_types or not all(names and names <= allowed for names in covered):
             wrong.append(_wrong("event_types", "event-type-unknown", *_WHICH_EVENTS))
         if any(unit not in self._units or not principal.may_see(unit) for unit in wanted.units or ()):
             wrong.append(_wrong("units", "unit-unknown", *_WHICH_UNITS))
         return wrong
 
 
+_NO_AGREEMENT = (
+    "Tổ chức chưa có thỏa thuận chia sẻ dữ liệu nào đang hiệu lực cho các sự kiện và địa bàn này.",
+    "The organisation has no data-sharing agreement in force that covers these events and communes.",
+)
+_NOT_IN_FORCE = (
+    "Thỏa thuận chia sẻ dữ liệu của đăng ký này không còn hiệu lực, nên không gửi lại được.",
+    "The data-sharing agreement of this subscription is not in force, so nothing is sent again.",
+)
 _NO_TOPIC = (
     "Chưa tạo được chủ đề Kafka của tổ chức. Hãy báo cho quản trị hệ thống.",
     "The organisation's Kafka topic could not be made. Tell the operators.",

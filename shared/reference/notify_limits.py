@@ -29,6 +29,8 @@ class NotifyLimits(Limits):
     digest_weekday: int
     away: Mapping[str, str]
     away_most_days: int
+    agreement_most_years: int
+    retraction_days: int
 
     @property
     def told_within(self) -> timedelta:
@@ -52,7 +54,14 @@ class NotifyLimits(Limits):
 
     def problems(self) -> Iterator[str]:
         """What makes no sense."""
-        counts = (self.told_within_hours, self.queued_within_days, self.per_hour, self.away_most_days)
+        counts = [
+            self.told_within_hours,
+            self.queued_within_days,
+            self.per_hour,
+            self.away_most_days,
+            self.agreement_most_years,
+            self.retraction_days,
+        ]
         if min(counts) < 1 or self.per_day < self.per_hour:
             yield "every limit is at least 1, and a day's no smaller than an hour's"
         if not 1 <= self.digest_weekday <= 7:

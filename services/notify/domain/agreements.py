@@ -12,15 +12,18 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Literal
+from typing import Literal, get_args
+
+from pydantic import BaseModel
 
 from services.notify.domain.matching import candidates, is_internal, matches
+from shared.contracts.base import Contract, SealedBox
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Permission, Principal, Role
 from shared.reference.calendar import local_day
 
 AgreementState = Literal["proposed", "active", "suspended", "ended"]
-AgreementAct = Literal["propose", "accept", "suspend", "resume", "end", "expire"]
+AgreementAct = Literal["propose", "accept", "suspend", "resume", "end", "expire", "confirm"]
 # Which act leads from which states to which.
 _COURSE: Mapping[AgreementAct, tuple[tuple[AgreementState, ...], AgreementState]] = {
     "accept": (("proposed",), "active"),
@@ -28,6 +31,7 @@ _COURSE: Mapping[AgreementAct, tuple[tuple[AgreementState, ...], AgreementState]
     "resume": (("suspended",), "active"),
     "end": (("proposed", "active", "suspended"), "ended"),
     "expire": (("active", "suspended", "proposed"), "ended"),
+    "confirm": (("ended",), "ended"),
 }
 _KEY_BYTES = 32
 # Why something is not told to a partner.
@@ -96,10 +100,13 @@ class Agreement:
         return tuple(path.strip() for named, _, path in found if named == event_type)
 
     def covers(self, patterns: Collection[str], units: Collection[str] | None, known: Collection[str]) -> bool:
-        """Whether a subscription stays within the agreement: its types of those that are `known`, and its communes."""
+        """Whether a subscription stays within the agreement: its types of those that are `known`, and its communes.
+
+        Without communes it asks for all that the agreement has.
+        """
         allowed = {name for name in known if any(matches(pattern, name) for pattern in self.terms.event_types)}
         wanted = {name for name in known for pattern in patterns if pattern in candidates(name)}
-        within = self.terms.units is None or (units is not None and set(units) <= set(self.terms.units))
+        within = self.terms.units is None or units is None or set(units) <= set(self.terms.units)
         return bool(wanted) and wanted <= allowed and within
 
 
@@ -154,6 +161,27 @@ def expire(agreement: Agreement, now: datetime) -> Agreement | None:
     if agreement.state == "ended" or local_day(now) <= agreement.terms.valid_until:
         return None
     return replace(_move(agreement, "expire", now), reason="expired")
+
+
+def confirm(agreement: Agreement, actor: Principal, now: datetime) -> Agreement:
+    """The partner says that it has deleted what it received. Raises: `Rejected` unless the agreement has ended."""
+    _require_partner(agreement, actor)
+    return replace(_move(agreement, "confirm", now), reason=agreement.reason)
+
+
+def sealed_paths(model: type[Contract]) -> tuple[str, ...]:
+    """What of an event may be told under an agreement: its sealed fields, dotted, and nothing else."""
+    found: list[str] = []
+    for name in model.sealed_fields():
+        inner = [kind for kind in _models(model.model_fields[name].annotation) if kind is not SealedBox]
+        found += [f"{name}.{field}" for kind in inner for field in kind.model_fields] or [name]
+    return tuple(found)
+
+
+def _models(annotation: object) -> list[type[BaseModel]]:
+    if isinstance(annotation, type):
+        return [annotation] if issubclass(annotation, BaseModel) else []
+    return [found for part in get_args(annotation) for found in _models(part)]
 
 
 def stops(before: Agreement, after: Agreement) -> bool:

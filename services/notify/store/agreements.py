@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain.agreements import Agreement, AgreementAct, Terms
+from services.notify.store.waking import WAKE, wake
 
 _COLUMNS = """id::text AS id, org, state, purpose, legal_basis, event_types, units, fields, valid_from, valid_until,
               reference, public_key, proposed_by, accepted_by, reason, changed_at, sequence"""
@@ -168,6 +169,40 @@ async def stop_deliveries(connection: AsyncConnection, identifier: str, reason: 
         {"id": identifier, "reason": reason, "now": now},
     )
     return [Stopped(*row) for row in rows]
+
+
+async def resume_deliveries(connection: AsyncConnection, identifier: str, reason: str, now: datetime) -> int:
+    """Send what a suspension had stopped. Out: how many."""
+    rows = await connection.execute(
+        text(
+            """
+            UPDATE delivery SET state = 'pending', due_at = :now, settled_at = NULL, reason = NULL
+            FROM subscription AS s
+            WHERE s.id = delivery.subscription_id AND delivery.state = 'failed' AND delivery.reason = :reason
+              AND s.agreement_id = CAST(:id AS uuid)
+            RETURNING 1
+            """
+        ),
+        {"id": identifier, "reason": reason, "now": now},
+    )
+    count = len(rows.all())
+    await wake(connection, WAKE)
+    return count
+
+
+async def forget_contents(connection: AsyncConnection, identifier: str) -> None:
+    """Remove what was sealed to the partner, sent or not: of the log, that there was something is enough."""
+    await connection.execute(
+        text(
+            """
+            UPDATE message SET body = convert_to('{"data":{},"type":"removed"}', 'UTF8')
+            WHERE event_type LIKE '%.content.sealed' AND id IN (
+                SELECT d.message_id FROM delivery d JOIN subscription s ON s.id = d.subscription_id
+                WHERE s.agreement_id = CAST(:id AS uuid))
+            """
+        ),
+        {"id": identifier},
+    )
 
 
 @dataclass(frozen=True, slots=True)

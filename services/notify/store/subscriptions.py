@@ -19,7 +19,8 @@ from services.notify.store.waking import CHANGED, WAKE, wake
 from shared.web.i18n import Language
 
 _COLUMNS = """id::text AS id, channel, name, org, person, language, patterns, units, sector, target, secret, old_secret,
-              old_secret_until, state, failing_since, resume_at, changed_at, created_at, sequence"""
+              old_secret_until, state, failing_since, resume_at, changed_at, created_at, sequence,
+              agreement_id::text AS agreement_id"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class Subscription:
     changed_at: datetime
     created_at: datetime
     sequence: int
+    agreement_id: str | None = None
 
     @property
     def audience(self) -> str:
@@ -58,12 +60,13 @@ async def add(connection: AsyncConnection, row: Mapping[str, Any]) -> None:
         text(
             """
             INSERT INTO subscription (id, channel, name, org, person, language, patterns, units, sector, target, secret,
-                                      changed_at, created_at)
+                                      agreement_id, changed_at, created_at)
             VALUES (CAST(:id AS uuid), :channel, :name, :org, :person, :language, CAST(:patterns AS text[]),
-                    CAST(:units AS text[]), :sector, CAST(:target AS jsonb), CAST(:secret AS jsonb), :now, :now)
+                    CAST(:units AS text[]), :sector, CAST(:target AS jsonb), CAST(:secret AS jsonb),
+                    CAST(:agreement_id AS uuid), :now, :now)
             """
         ),
-        {**row, "target": _json(row["target"]), "secret": _json(row["secret"])},
+        {"agreement_id": None, **row, "target": _json(row["target"]), "secret": _json(row["secret"])},
     )
     await wake(connection, CHANGED)
 
@@ -86,6 +89,14 @@ async def owned(connection: AsyncConnection, org: str | None, person: str | None
                 ORDER BY created_at DESC, id"""
         ),
         {"org": org, "person": person},
+    )
+    return [Subscription(*row) for row in rows]
+
+
+async def of_organisations(connection: AsyncConnection) -> list[Subscription]:
+    """All that organisations have, whoever would be told by them."""
+    rows = await connection.execute(
+        text(f"SELECT {_COLUMNS} FROM subscription WHERE org IS NOT NULL AND state <> 'deleted' ORDER BY org, id")
     )
     return [Subscription(*row) for row in rows]
 
