@@ -5,7 +5,6 @@ Nothing here decides anything; each part is given what it needs.
 
 from __future__ import annotations
 
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -14,8 +13,11 @@ from services.notify.channels.base import Channel
 from services.notify.channels.email import EmailChannel
 from services.notify.channels.kafka import KafkaChannel, make_topic
 from services.notify.channels.webhook import WebhookChannel
+from services.notify.delivery.endpoints import Lanes
 from services.notify.delivery.settling import Settler
+from services.notify.delivery.telling import Owners
 from services.notify.delivery.worker import Deliveries
+from services.notify.desk.queueing import Queueing
 from services.notify.desk.telling import Desk
 from services.notify.domain import ChannelName
 from services.notify.handlers import routed
@@ -28,6 +30,7 @@ from services.notify.signing import Vault
 from services.notify.texts import Texts, load_rules, load_texts
 from services.notify.upkeep import Upkeep
 from shared.messaging.service import ServiceApp, ServiceContext
+from shared.reference.delivering import Delivering
 from shared.reference.units import Units
 from shared.web.pages import Pages
 
@@ -38,14 +41,19 @@ def build(context: ServiceContext) -> ServiceApp:
     names = Units.load().names()
     pages = Pages("services.notify", unit_names=names, clock=clock)
     texts, vault = load_texts(), Vault(context.keys)
-    desk = Desk(load_rules(), pages.unit_name, context.settings.base_url)
+    limits = Delivering.load()
+    desk = Desk(load_rules(), Queueing(limits), pages.unit_name, context.settings.base_url)
+    owners = Owners(desk)
     channels = channels_of(context, settings, texts, pages)
-    settler = Settler(database, channels, desk, clock, timedelta(hours=settings.disable_after_hours))
+    settler = Settler(database, channels, owners, clock, limits)
+    lanes = Lanes(database, channels, vault, limits, settings, clock)
     office = Office(
         database,
         vault,
         desk,
+        owners,
         texts,
+        limits,
         clock,
         channels=tuple(channels),
         units=names,
@@ -62,8 +70,8 @@ def build(context: ServiceContext) -> ServiceApp:
         messaging=routed(desk, texts),
         migrations=Path(__file__).parent / "migrations",
         background=[
-            Deliveries(database, channels, settler, vault, settings, clock).deliver,
-            Upkeep(database, clock, timedelta(days=settings.keep_days)).upkeep,
+            Deliveries(database, channels, settler, lanes, limits, settings, clock).deliver,
+            Upkeep(database, owners, limits, clock).upkeep,
             live.live_inbox,
         ],
     )

@@ -5,7 +5,7 @@ It never shows a notice to somebody outside its audience.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -13,8 +13,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain import path_for
-from services.notify.store.deliveries import Message
+from services.notify.domain import Message, path_for
 from shared.messaging.outbox import stable_id
 
 
@@ -117,11 +116,20 @@ async def path_of(connection: AsyncConnection, audiences: Sequence[str], identif
 
 
 @dataclass(frozen=True, slots=True)
+class Told:
+    """A message for audiences of ours: each with whether it is urgent, and where it leads."""
+
+    message: Message
+    audiences: Mapping[str, bool]
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Noticed:
     """A notice that has become durable, and of what."""
 
     id: str
-    message: Message
+    told: Told
 
 
 _NOTICE = text(
@@ -136,15 +144,15 @@ _NOTICE = text(
 )
 
 
-async def put_notices(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> list[Noticed]:
-    """In-app notices, one an audience; the row is the delivery. Out: the new ones, in the messages' order."""
-    wanted: dict[str, Message] = {}
+async def put_notices(connection: AsyncConnection, told: Sequence[Told], now: datetime) -> list[Noticed]:
+    """In-app notices, one an audience; the row is the delivery. Out: the new ones, in their order."""
+    wanted: dict[str, Told] = {}
     rows = []
-    for message in messages:
-        happening = message.happening
-        for audience, urgent in message.told.items():
+    for one in told:
+        happening = one.message.happening
+        for audience, urgent in one.audiences.items():
             notice_id = stable_id("notice", happening.id, audience)
-            wanted[notice_id] = message
+            wanted[notice_id] = one
             rows.append(
                 {
                     "id": notice_id,
@@ -153,7 +161,7 @@ async def put_notices(connection: AsyncConnection, messages: Sequence[Message], 
                     "unit": happening.unit,
                     "case_id": happening.case_id,
                     "due": happening.due,
-                    "path": path_for(audience, happening, message.path),
+                    "path": path_for(audience, happening, one.path),
                     "urgent": urgent,
                     "case_code": happening.case_code,
                 }
@@ -162,4 +170,4 @@ async def put_notices(connection: AsyncConnection, messages: Sequence[Message], 
         return []
     kept = await connection.execute(_NOTICE, {"notices": orjson.dumps(rows).decode(), "now": now})
     fresh = {row.id for row in kept}
-    return [Noticed(notice_id, message) for notice_id, message in wanted.items() if notice_id in fresh]
+    return [Noticed(notice_id, one) for notice_id, one in wanted.items() if notice_id in fresh]
