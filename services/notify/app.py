@@ -16,7 +16,9 @@ from services.notify.channels.email import EmailChannel
 from services.notify.channels.kafka import KafkaChannel, make_topic
 from services.notify.channels.webhook import WebhookChannel
 from services.notify.climbing import Climbing
+from services.notify.delivery.endpoints import Lanes
 from services.notify.delivery.settling import Settler
+from services.notify.delivery.telling import Owners
 from services.notify.delivery.worker import Deliveries
 from services.notify.desk.agreements import Agreements
 from services.notify.desk.calling import Calling, Digests
@@ -24,6 +26,7 @@ from services.notify.desk.dry_run import DryRun
 from services.notify.desk.emergencies import Emergencies, Links
 from services.notify.desk.people import People
 from services.notify.desk.personal import Personal
+from services.notify.desk.queueing import Queueing
 from services.notify.desk.telling import Desk
 from services.notify.domain import ChannelName, Telling
 from services.notify.handlers import routed
@@ -37,6 +40,7 @@ from services.notify.texts import Texts, load_texts
 from services.notify.tidying import Tidying
 from services.notify.upkeep import Upkeep
 from shared.messaging.service import ServiceApp, ServiceContext
+from shared.reference.delivering import Delivering
 from shared.reference.notify_ladders import Ladders
 from shared.reference.units import Units
 from shared.web.pages import Pages
@@ -48,26 +52,33 @@ def build(context: ServiceContext) -> ServiceApp:
     names = Units.load().names()
     pages = Pages("services.notify", unit_names=names, clock=clock)
     texts, vault = load_texts(), Vault(context.keys)
-    telling, base_url = Telling.load(), context.settings.base_url
+    limits = Delivering.load()
+    queueing, telling, base_url = Queueing(limits), Telling.load(), context.settings.base_url
     people = People(context.directory, tuple(names), telling.limits)
-    calling = Calling(people, telling.limits, base_url)
+    calling = Calling(people, queueing, telling.limits, base_url)
     links = Links(hmac.digest(context.keys.master, b"vongtay acknowledge", "sha256"), base_url)
     emergencies = Emergencies(Ladders.load(), people, calling, links)
-    desk = Desk(telling, people, calling, emergencies, pages.unit_name, base_url)
+    desk = Desk(telling, people, queueing, calling, emergencies, pages.unit_name, base_url)
+    owners = Owners(desk)
     channels = channels_of(context, settings, texts, pages)
-    settler = Settler(database, channels, desk, clock, timedelta(hours=settings.disable_after_hours))
+    settler = Settler(database, channels, owners, clock, limits)
+    lanes = Lanes(database, channels, vault, limits, settings, clock)
     office = Office(
         database,
         vault,
         desk,
+        owners,
         texts,
+        limits,
         clock,
         channels=tuple(channels),
         units=names,
         allow_private=settings.private_allowed(context.settings.environment),
         make_topic=partial(make_topic, context.settings, settings.replicas(context.settings.environment)),
     )
-    agreements = Agreements(database, clock, telling.limits, lambda: list(texts.wordings), tuple(names), base_url)
+    agreements = Agreements(
+        database, clock, queueing, telling.limits, lambda: list(texts.wordings), tuple(names), base_url
+    )
     personal = Personal(database, clock, people, emergencies, telling.limits)
     dry_run = DryRun(database, clock, telling, Ladders.load(), people)
     room = Room(office, pages, texts, database, names)
@@ -82,12 +93,12 @@ def build(context: ServiceContext) -> ServiceApp:
         messaging=routed(desk, texts),
         migrations=Path(__file__).parent / "migrations",
         background=[
-            Deliveries(database, channels, settler, vault, settings, clock).deliver,
-            Upkeep(database, clock, timedelta(days=settings.keep_days)).upkeep,
+            Deliveries(database, channels, settler, lanes, limits, settings, clock).deliver,
+            Upkeep(database, owners, limits, clock).upkeep,
             live.live_inbox,
             Digests(database, calling, clock).digests,
             Climbing(database, emergencies, clock).climbing,
-            Tidying(database, agreements, clock, timedelta(days=settings.keep_days)).tidying,
+            Tidying(database, agreements, clock, timedelta(days=limits.on(clock()).keep_days)).tidying,
         ],
     )
 

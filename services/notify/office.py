@@ -17,20 +17,35 @@ from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.channels.guard import url_violations
+from services.notify.delivery.telling import Owners
 from services.notify.desk.calling import HOUSE
 from services.notify.desk.telling import Desk
-from services.notify.domain import TEST_TYPE, ChannelName, DeliveryState, Happening, is_internal, matches, may_subscribe
+from services.notify.domain import (
+    TEST_TYPE,
+    ChannelName,
+    DeliveryState,
+    EndpointState,
+    Happening,
+    is_internal,
+    matches,
+    may_subscribe,
+    timed_id,
+)
 from services.notify.signing import Vault, new_secret
-from services.notify.store import agreements, log, subscriptions
-from services.notify.store.subscriptions import Subscription
+from services.notify.store import agreements, endpoints, log, replays, subscriptions
+from services.notify.store.endpoints import Endpoint
+from services.notify.store.log import LoggedAttempt as Logged
+from services.notify.store.replays import Replay
 from services.notify.texts import Texts
 from shared.contracts.errors import Rejected, Violation
+from shared.contracts.vocabulary import Moment
 from shared.database import Database
 from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Clock, Scope
 from shared.messaging.topics import partner_topic
 from shared.reference.calendar import local_day
+from shared.reference.delivering import Delivering
 from shared.web.i18n import Language
 
 # How long the old secret signs beside the new one, as the specification advises for a change without a gap.
@@ -38,7 +53,7 @@ OLD_SECRET = timedelta(hours=24)
 _MOST_SUBSCRIPTIONS = 50
 _ORG = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\Z")
 Change = Literal["pause", "resume", "delete", "restore"]
-_STATES: dict[Change, str] = {"pause": "paused", "resume": "active", "delete": "deleted", "restore": "active"}
+_STATES: dict[Change, EndpointState] = {"pause": "paused", "resume": "active", "delete": "deleted", "restore": "active"}
 
 
 class Wanted(BaseModel):
@@ -56,7 +71,20 @@ class Wanted(BaseModel):
     event_types: Annotated[list[str], Field(max_length=100)]
     units: Annotated[list[str], Field(max_length=500)] | None = None
     language: Language = "vi"
+    ordered: bool = Field(default=False, description="what concerns one case arrives in its order")
+    at_once: Annotated[int, Field(ge=1, le=64)] | None = None
+    per_second: Annotated[float, Field(ge=0.01, le=10_000)] | None = None
     agreement: Annotated[str, Field(max_length=36)] | None = None
+
+
+class Period(BaseModel):
+    """What is to be sent again, by when it was queued: what failed, or everything. `until`: now, if it is not said."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    since: Moment
+    until: Moment | None = None
+    everything: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +112,9 @@ class Office:
         database: Database,
         vault: Vault,
         desk: Desk,
+        owners: Owners,
         texts: Texts,
+        limits: Delivering,
         clock: Clock,
         *,
         channels: Sequence[ChannelName],
@@ -95,7 +125,9 @@ class Office:
         self._database = database
         self._vault = vault
         self._desk = desk
+        self._owners = owners
         self._texts = texts
+        self._limits = limits
         self._clock = clock
         self._units = units
         self._allow_private = allow_private
@@ -127,51 +159,68 @@ class Office:
             if not await self._make_topic(org or ""):
                 raise Rejected([_wrong("channel", "topic-missing", *_NO_TOPIC)])
         secret = new_secret() if wanted.channel == "webhook" else None
-        identifier = new_id()
+        identifier, now = new_id(), self._clock()
+        endpoint = {
+            "id": identifier,
+            "channel": wanted.channel,
+            "name": wanted.name or wanted.channel,
+            "org": org,
+            "person": person,
+            "language": wanted.language,
+            # A topic keeps the order of a case; an endpoint asks for it.
+            "ordered": wanted.ordered or wanted.channel == "kafka",
+            "at_once": wanted.at_once,
+            "per_second": wanted.per_second,
+            "target": self._vault.seal(target),
+            "secret": self._vault.seal(secret) if secret else None,
+            "now": now,
+        }
+        subscription = {
+            "id": new_id(),
+            "endpoint_id": identifier,
+            "patterns": sorted(set(wanted.event_types)),
+            "units": self._units_of(principal, wanted),
+            "sector": principal.sector,
+            "now": now,
+        }
         async with self._database.transaction() as connection:
-            agreement = await self._agreement(connection, org, wanted) if org else None
-            if len(await subscriptions.owned(connection, org, person)) >= _MOST_SUBSCRIPTIONS:
+            subscription["agreement_id"] = await self._agreement(connection, org, wanted) if org else None
+            if len(await endpoints.owned(connection, org, person)) >= _MOST_SUBSCRIPTIONS:
                 raise Rejected([_wrong("name", "too-many", *_TOO_MANY)])
-            await subscriptions.add(
-                connection,
-                {
-                    "id": identifier,
-                    "channel": wanted.channel,
-                    "name": wanted.name or wanted.channel,
-                    "org": org,
-                    "person": person,
-                    "language": wanted.language,
-                    "patterns": sorted(set(wanted.event_types)),
-                    "units": self._units_of(principal, wanted),
-                    "sector": principal.sector,
-                    "agreement_id": agreement,
-                    "target": self._vault.seal(target),
-                    "secret": self._vault.seal(secret) if secret else None,
-                    "now": self._clock(),
-                },
-            )
+            await endpoints.add(connection, endpoint)
+            await subscriptions.add(connection, subscription)
         return Created(identifier, secret)
 
-    async def mine(self, principal: Principal) -> list[Subscription]:
+    async def mine(self, principal: Principal) -> list[Endpoint]:
         """Somebody's own subscriptions and their organisation's."""
         async with self._database.transaction() as connection:
-            return await subscriptions.owned(connection, principal.org, principal.id)
+            return await endpoints.owned(connection, principal.org, principal.id)
 
-    async def find(self, principal: Principal, identifier: str) -> Subscription:
+    async def find(self, principal: Principal, identifier: str) -> Endpoint:
         """One subscription that the principal may see. Errors: `NotFoundError`."""
         async with self._database.transaction() as connection:
             return await self._find(connection, principal, identifier)
 
-    def address(self, principal: Principal, subscription: Subscription) -> str:
+    def address(self, principal: Principal, endpoint: Endpoint) -> str:
         """Where it leads, for its owner; nothing for an operator."""
-        return self._vault.open(subscription.target) if _owns(principal, subscription) else ""
+        return self._vault.open(endpoint.target) if _owns(principal, endpoint) else ""
 
-    async def change(self, principal: Principal, identifier: str, change: Change) -> Subscription:
-        """Pause, resume, delete, or undo the deletion. What waits stays, and is sent when it is active again."""
+    async def change(self, principal: Principal, identifier: str, change: Change) -> Endpoint:
+        """Pause, resume, delete, or undo the deletion. What waits stays, and is sent when it is active again; one that
+        had been switched off is sent what it missed, too."""
+        now = self._clock()
         async with self._database.transaction() as connection:
-            await self._find(connection, principal, identifier)
-            await subscriptions.change_state(connection, identifier, _STATES[change], self._clock())
-            return await self._find(connection, principal, identifier)
+            before = await self._find(connection, principal, identifier)
+            await endpoints.change_state(connection, identifier, _STATES[change], now)
+            found = await self._find(connection, principal, identifier)
+            if before.state == "disabled" and found.state == "active":
+                scope = Scope("notify", connection, now)
+                missed = await self._replay(
+                    connection, principal, found, Period(since=before.failing_since or before.changed_at)
+                )
+                await self._owners.restored(scope, found, missed)
+                await scope.flush()
+            return found
 
     async def rotate(self, principal: Principal, identifier: str) -> str:
         """A new secret, shown once; for a day both sign. Errors: `NotFoundError` for what has no secret."""
@@ -181,7 +230,7 @@ class Office:
             if found.secret is None or not _owns(principal, found):
                 raise NotFoundError(identifier)
             until = self._clock() + OLD_SECRET
-            await subscriptions.change_secret(connection, identifier, self._vault.seal(secret), until)
+            await endpoints.change_secret(connection, identifier, self._vault.seal(secret), until)
         return secret
 
     async def send_test(self, principal: Principal, identifier: str) -> str:
@@ -189,7 +238,7 @@ class Office:
         async with self._database.transaction() as connection:
             found = await self._find(connection, principal, identifier)
             scope = Scope("notify", connection, self._clock())
-            happening = Happening(new_id(), TEST_TYPE, scope.now, None, None, None, None, {})
+            happening = Happening(timed_id(scope.now, new_id()), TEST_TYPE, scope.now, None, None, None, None, {})
             await self._desk.queue_to(scope, happening, found.id)
             await scope.flush()
         return happening.id
@@ -202,8 +251,8 @@ class Office:
             await self._find(connection, principal, identifier)
             return await log.entries(connection, identifier, state, before, limit)
 
-    async def entry(self, principal: Principal, delivery_id: str) -> tuple[Subscription, log.Entry, list[log.Attempt]]:
-        """One delivery with its tries. Errors: `NotFoundError`."""
+    async def entry(self, principal: Principal, delivery_id: str) -> tuple[Endpoint, log.Entry, list[Logged]]:
+        """One delivery with its attempts. Errors: `NotFoundError`."""
         async with self._database.transaction() as connection:
             subscription, found = await self._entry(connection, principal, delivery_id)
             return subscription, found, await log.attempts(connection, delivery_id)
@@ -214,19 +263,45 @@ class Office:
             await self._find(connection, principal, identifier)
             return await log.figures(connection, identifier, self._clock())
 
-    async def replay(self, principal: Principal, delivery_id: str) -> str:
-        """Send one delivery again. Out: its subscription's id. Errors: `NotFoundError`."""
+    async def hours(self, principal: Principal, identifier: str, since: datetime) -> list[log.Hour]:
+        """How an endpoint has done since a time, hour by hour."""
         async with self._database.transaction() as connection:
-            subscription, _ = await self._entry(connection, principal, delivery_id)
-            await self._require_agreement(connection, subscription)
-            await log.replay(connection, delivery_id, self._clock())
-            return subscription.id
+            await self._find(connection, principal, identifier)
+            return await log.hours(connection, identifier, since)
 
-    async def replay_failed(self, principal: Principal, identifier: str, since: datetime) -> int:
-        """Send again all that failed since a time. Out: how many. Errors: `Rejected` outside an agreement."""
+    async def replay(self, principal: Principal, delivery_id: str) -> str:
+        """Send one delivery again. Out: its endpoint's id. Errors: `NotFoundError`."""
+        now = self._clock()
         async with self._database.transaction() as connection:
-            await self._require_agreement(connection, await self._find(connection, principal, identifier))
-            return await log.replay_failed(connection, identifier, since, self._clock())
+            endpoint, _ = await self._entry(connection, principal, delivery_id)
+            await self._require_agreement(connection, endpoint)
+            await replays.one(connection, delivery_id, now, self._kept(now))
+            return endpoint.id
+
+    async def replay_period(self, principal: Principal, identifier: str, period: Period) -> int:
+        """Send again what was queued in a period: what failed, or all. Out: how many were at once; a long period goes
+        on beside (`replays`)."""
+        async with self._database.transaction() as connection:
+            endpoint = await self._find(connection, principal, identifier)
+            return await self._replay(connection, principal, endpoint, period)
+
+    async def replays(self, principal: Principal, identifier: str) -> list[Replay]:
+        """The last periods that were asked for, and how far they are."""
+        async with self._database.transaction() as connection:
+            await self._find(connection, principal, identifier)
+            return await replays.of_endpoint(connection, identifier)
+
+    async def _replay(
+        self, connection: AsyncConnection, principal: Principal, endpoint: Endpoint, period: Period
+    ) -> int:
+        now = self._clock()
+        await self._require_agreement(connection, endpoint)
+        wanted = Replay(new_id(), endpoint.id, period.since, period.until or now, not period.everything, now, 0, None)
+        await replays.add(connection, wanted, principal.id)
+        return await replays.go_on(connection, wanted, now, self._kept(now))
+
+    def _kept(self, now: datetime) -> datetime:
+        return now - timedelta(days=self._limits.on(now).keep_days)
 
     async def operations(self) -> tuple[log.Queue, list[log.Trouble]]:
         """The queue and the endpoints in trouble, for operators."""
@@ -235,14 +310,14 @@ class Office:
 
     async def _entry(
         self, connection: AsyncConnection, principal: Principal, delivery_id: str
-    ) -> tuple[Subscription, log.Entry]:
+    ) -> tuple[Endpoint, log.Entry]:
         found = await log.entry(connection, _uuid(delivery_id))
         if found is None:
             raise NotFoundError(delivery_id)
         return await self._find(connection, principal, found[0]), found[1]
 
-    async def _find(self, connection: AsyncConnection, principal: Principal, identifier: str) -> Subscription:
-        found = await subscriptions.find(connection, _uuid(identifier))
+    async def _find(self, connection: AsyncConnection, principal: Principal, identifier: str) -> Endpoint:
+        found = await endpoints.find(connection, _uuid(identifier))
         operated = found is not None and found.org is not None and principal.may(Permission.OPERATE)
         if found is None or not (operated or _owns(principal, found)):
             raise NotFoundError(identifier)
@@ -257,12 +332,13 @@ class Office:
                 return agreement.id
         raise Rejected([_wrong("agreement", "agreement-missing", *_NO_AGREEMENT)])
 
-    async def _require_agreement(self, connection: AsyncConnection, subscription: Subscription) -> None:
+    async def _require_agreement(self, connection: AsyncConnection, endpoint: Endpoint) -> None:
         """Errors: `Rejected` where what was said within an agreement would be said again after it."""
-        if subscription.agreement_id is None or subscription.org is None:
+        if endpoint.org is None:
             return
-        in_force = await agreements.in_force_of(connection, subscription.org, local_day(self._clock()))
-        if subscription.agreement_id not in {agreement.id for agreement in in_force}:
+        within = {row.agreement_id for row in await subscriptions.of_endpoints(connection, [endpoint.id])} - {None}
+        in_force = await agreements.in_force_of(connection, endpoint.org, local_day(self._clock()))
+        if within - {agreement.id for agreement in in_force}:
             raise Rejected([_wrong("agreement", "agreement-missing", *_NOT_IN_FORCE)])
 
     def _subscribable(self) -> list[str]:
@@ -316,10 +392,10 @@ _WHICH_EVENTS = (
 _WHICH_UNITS = ("Có xã, phường không thuộc địa bàn của anh chị.", "A commune is not in your area.")
 
 
-def _owns(principal: Principal, subscription: Subscription) -> bool:
-    if subscription.org is not None:
-        return subscription.org == principal.org and principal.may(Permission.MANAGE_ENDPOINTS)
-    return subscription.person == principal.id
+def _owns(principal: Principal, endpoint: Endpoint) -> bool:
+    if endpoint.org is not None:
+        return endpoint.org == principal.org and principal.may(Permission.MANAGE_ENDPOINTS)
+    return endpoint.person == principal.id
 
 
 def _uuid(text: str) -> str:

@@ -18,13 +18,12 @@ class NotifySettings(BaseSettings):
 
     # None: as the environment asks. A demo's receivers run on this machine, a province's partners never do.
     allow_private: bool | None = None
-    per_endpoint: int = Field(default=8, ge=1, le=256, description="requests at once to one endpoint")
-    at_once: int = Field(default=256, ge=1, le=10_000, description="requests at once over all endpoints")
+    at_once: int = Field(default=512, ge=1, le=10_000, description="requests at once to endpoints that answer fast")
+    slow_at_once: int = Field(default=1000, ge=1, le=10_000, description="requests at once to slow endpoints, besides")
+    unsettled_at_most: int = Field(default=64, ge=1, le=10_000, description="sent, but not yet noted")
     leased_at_most: int = Field(default=4000, ge=1, le=100_000, description="deliveries held in memory")
     timeout_seconds: float = Field(default=10, gt=0, le=60)
-    lease_seconds: float = Field(default=60, gt=0, le=3600)
-    disable_after_hours: float = Field(default=72, gt=0)
-    keep_days: int = Field(default=30, ge=1, description="settled deliveries and their log")
+    lease_seconds: float = Field(default=30, gt=0, le=3600)
     topic_replicas: int | None = Field(default=None, ge=1, description="of partners' topics; None: 3 in production")
     mail_from: str = "vong-tay@localhost"
 

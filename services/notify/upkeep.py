@@ -1,4 +1,5 @@
-"""What has to be done now and then: forget what is settled long ago, and give up what waits for endpoints long gone.
+"""What has to be done now and then: partitions are made and dropped, what expired or can never arrive is given up and
+its owner told, replays go on.
 
 It must never remove what still waits to be delivered to somebody.
 """
@@ -6,56 +7,138 @@ It must never remove what still waits to be delivered to somebody.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
 
-from services.notify.store import retention
-from shared.contracts.notify import DeliveryFailed
+import structlog
+
+from services.notify.delivery.telling import Owners
+from services.notify.domain import longest_wait
+from services.notify.store import deliveries, endpoints, partitions, replays, retention
+from services.notify.store.retention import GivenUp
 from shared.database import Database
 from shared.messaging.router import Scope
 from shared.messaging.waiting import pause
+from shared.reference.delivering import Delivering
 
-_PORTION = 5000
-_EVERY_SECONDS = 3600.0
+_LOG = structlog.get_logger(__name__)
+_PORTION = 1000
+_OFTEN_SECONDS = 2.0
+_SELDOM_SECONDS = 60.0
+_HOURLY_SECONDS = 3600.0
+# Partitions are there so long before the first event needs them.
+_AHEAD = timedelta(days=21)
 # Undoing a deletion is possible this long; after it, what waited is given up.
 UNDO = timedelta(hours=24)
+# A replay waits while so much waits for its endpoint already.
+MOST_WAITING = 5000
+# How endpoints did is kept longer than what was sent to them.
+_HOURS_KEPT = timedelta(days=90)
 
 
 class Upkeep:
-    """Keeps the tables from growing for ever.
+    """Keeps the tables from growing for ever, and what waits from being forgotten.
 
     Args:
-        keep: how long settled deliveries, their log and notices stay.
+        owners: hear of what never arrived. limits: how long what is kept.
     """
 
-    def __init__(self, database: Database, clock: Callable[[], datetime], keep: timedelta) -> None:
+    def __init__(self, database: Database, owners: Owners, limits: Delivering, clock: Callable[[], datetime]) -> None:
         self._database = database
+        self._owners = owners
+        self._limits = limits
         self._clock = clock
-        self._keep = keep
 
     async def upkeep(self, stop: asyncio.Event) -> None:
-        """Run hourly until `stop`."""
+        """Run until `stop`. A chore that fails costs the others nothing."""
+        due: dict[Callable[[], Awaitable[object]], float] = {}
+        chores = (
+            (self.replay, _OFTEN_SECONDS),
+            (self.unblock, _OFTEN_SECONDS),
+            (self.give_up, _SELDOM_SECONDS),
+            (self.forget, _HOURLY_SECONDS),
+        )
         while not stop.is_set():
-            await self.once(stop)
-            await pause(stop, _EVERY_SECONDS)
+            for chore, every in chores:
+                now = asyncio.get_running_loop().time()
+                if now >= due.get(chore, now):
+                    due[chore] = now + every
+                    await self._try(chore)
+            await pause(stop, _OFTEN_SECONDS)
 
-    async def once(self, stop: asyncio.Event) -> None:
-        """One round, in portions, so that it never holds others up."""
+    async def once(self) -> None:
+        """Every chore, once."""
+        for chore in (self.replay, self.unblock, self.give_up, self.forget):
+            await chore()
+
+    async def replay(self) -> None:
+        """Go on with the periods that were asked for, as far as their endpoints take it."""
         now = self._clock()
-        async with self._database.transaction() as connection:
-            scope = Scope("notify", connection, now)
-            for row in await retention.give_up(connection, now - UNDO, now - self._keep, now):
-                failed = DeliveryFailed(
-                    delivery_id=row.id,
-                    subscription_id=row.subscription_id,
-                    channel=row.channel,
-                    event_type=row.event_type or "",
-                    attempts=row.attempts,
-                    reason="endpoint-gone",
-                )
-                await scope.emit(failed, subject=row.id, sequence=row.sequence)
-            await scope.flush()
-        while not stop.is_set():
+        while True:
             async with self._database.transaction() as connection:
-                if await retention.forget(connection, now - self._keep, _PORTION) < _PORTION:
-                    return
+                going = await replays.unfinished(connection, MOST_WAITING)
+                for one in going:
+                    await replays.go_on(connection, one, now, self.kept(now))
+            if not going:
+                return
+
+    async def unblock(self) -> None:
+        """Let those go that wait for nothing."""
+        async with self._database.transaction() as connection:
+            await deliveries.unblock(connection, self._clock() - timedelta(minutes=10))
+
+    async def give_up(self) -> None:
+        """Fail what expired, and what waits for endpoints that are gone."""
+        now = self._clock()
+        limits = self._limits.on(now)
+        off_before = now - timedelta(days=limits.give_up_after_days)
+        for gone in (False, True):
+            while True:
+                async with self._database.transaction() as connection:
+                    scope = Scope("notify", connection, now)
+                    if gone:
+                        lost = await retention.give_up(connection, now - UNDO, off_before, now, _PORTION)
+                    else:
+                        lost = await retention.expire(connection, now, _PORTION)
+                    await self._tell(scope, lost)
+                    await scope.flush()
+                if len(lost) < _PORTION:
+                    break
+
+    async def forget(self) -> None:
+        """Make partitions ahead, drop old ones, forget old notices; believe no clock that was wrong."""
+        now = self._clock()
+        limits = self._limits.on(now)
+        before = now - timedelta(days=limits.keep_days)
+        width = timedelta(days=limits.partition_days)
+        at = before
+        while at < now + _AHEAD:
+            async with self._database.transaction() as connection:
+                await partitions.ensure(connection, at, limits.partition_days)
+            at += width
+        await partitions.drop_before(self._database.engine, before)
+        while True:
+            async with self._database.transaction() as connection:
+                if await retention.forget_notices(connection, before, _PORTION) < _PORTION:
+                    break
+        async with self._database.transaction() as connection:
+            await retention.forget_beside(connection, now - _HOURS_KEPT)
+            await retention.believe_clock(connection, now + longest_wait(limits) * (1 + limits.jitter))
+
+    def kept(self, now: datetime) -> datetime:
+        """What happened before is about to be forgotten: it is not sent again."""
+        return now - timedelta(days=self._limits.on(now).keep_days)
+
+    async def _tell(self, scope: Scope, lost: Sequence[GivenUp]) -> None:
+        by_endpoint = sorted(lost, key=lambda one: one.endpoint_id)
+        for identifier, ones in groupby(by_endpoint, key=lambda one: one.endpoint_id):
+            endpoint = await endpoints.find(scope.connection, identifier)
+            if endpoint is not None:
+                await self._owners.given_up(scope, endpoint, list(ones))
+
+    async def _try(self, chore: Callable[[], Awaitable[object]]) -> None:
+        try:
+            await chore()
+        except Exception as error:
+            _LOG.error("upkeep.failed", chore=getattr(chore, "__name__", ""), reason=type(error).__name__)

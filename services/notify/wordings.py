@@ -419,6 +419,10 @@ WORDINGS: Mapping[str, Wording] = {
         title="Đây là tin thử từ Vòng Tay",
         short="Đây là tin thử",
     ),
+    "notify.deliveries.given-up": Wording(
+        explanation="Có tin không gửi được tới điểm nhận",
+        title="Có tin đã không gửi được tới một điểm nhận của anh chị",
+    ),
     "notify.endpoint.disabled": Wording(
         explanation="Điểm nhận bị tắt vì lỗi kéo dài",
         title="Một điểm nhận thông báo đã bị tắt vì lỗi kéo dài",

@@ -7,6 +7,7 @@ from datetime import date
 from shared.reference.access import Access
 from shared.reference.calendar import WorkCalendar
 from shared.reference.deadlines import Deadlines
+from shared.reference.delivering import Delivering
 from shared.reference.disclosure import Disclosure
 from shared.reference.exchange import Dhis2Words, Exchange
 from shared.reference.files import ReferenceDataError
@@ -48,6 +49,7 @@ def check() -> dict[str, int]:
         "units": len(units.codes()),
         "predecessors": len({unit for code in units.codes() for unit in units.predecessors(code)}),
         "deadlines": len(Deadlines.load().kinds()),
+        "notify-delivery": len(Delivering.load()),
         "forms": len(Forms.load().codes()),
         "access": len(Access.load()),
         "disclosure": len(Disclosure.load()),

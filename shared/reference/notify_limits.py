@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import time, timedelta
+from datetime import time
 from typing import Self
 
 from shared.reference.files import kept
@@ -19,8 +19,6 @@ _FILE = "notify-limits.yaml"
 class NotifyLimits(Limits):
     """The numbers in force from a day on; what each means is said in the data file."""
 
-    told_within_hours: int
-    queued_within_days: int
     per_hour: int
     per_day: int
     quiet_from: str
@@ -31,16 +29,6 @@ class NotifyLimits(Limits):
     away_most_days: int
     agreement_most_years: int
     retraction_days: int
-
-    @property
-    def told_within(self) -> timedelta:
-        """How long ago what is told may have happened."""
-        return timedelta(hours=self.told_within_hours)
-
-    @property
-    def queued_within(self) -> timedelta:
-        """How long ago what is queued for organisations may have happened."""
-        return timedelta(days=self.queued_within_days)
 
     @property
     def quiet(self) -> tuple[time, time]:
@@ -55,8 +43,6 @@ class NotifyLimits(Limits):
     def problems(self) -> Iterator[str]:
         """What makes no sense."""
         counts = [
-            self.told_within_hours,
-            self.queued_within_days,
             self.per_hour,
             self.away_most_days,
             self.agreement_most_years,

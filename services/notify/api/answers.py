@@ -9,27 +9,33 @@ from typing import Annotated, Any
 from fastapi import HTTPException, Query
 
 from services.notify.office import NotFoundError, Office
+from services.notify.store.endpoints import Endpoint
 from services.notify.store.log import Entry
 from services.notify.store.notices import Notice
-from services.notify.store.subscriptions import Subscription
+from services.notify.store.replays import Replay
 from shared.identity import Principal
 
 PAGE = 50
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
-def as_subscription(office: Office, principal: Principal, row: Subscription) -> dict[str, Any]:
-    """One subscription; its address only for its owner."""
+def as_subscription(office: Office, principal: Principal, row: Endpoint) -> dict[str, Any]:
+    """An endpoint with what it is to hear of; its address only for its owner."""
     return {
         "id": row.id,
         "channel": row.channel,
         "name": row.name,
         "target": office.address(principal, row),
-        "event_types": row.patterns,
+        "event_types": list(row.patterns),
         "units": row.units,
+        "ordered": row.ordered,
+        "at_once": row.at_once,
+        "per_second": row.per_second,
         "language": row.language,
         "state": row.state,
+        "circuit": row.circuit,
         "failing_since": row.failing_since,
+        "retry_at": row.retry_at,
         "created_at": row.created_at,
     }
 
@@ -72,3 +78,15 @@ def found() -> Iterator[None]:
         yield
     except NotFoundError:
         raise HTTPException(404) from None
+
+
+def as_replay(row: Replay) -> dict[str, Any]:
+    """A period that is sent again, and how far that is."""
+    return {
+        "id": row.id,
+        "until": row.until,
+        "everything": not row.only_failed,
+        "requested_at": row.requested_at,
+        "replayed": row.replayed,
+        "finished_at": row.finished_at,
+    }

@@ -5,20 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
 
-from services.notify.api.answers import as_subscription, found
-from services.notify.office import Change, Office, Wanted
-from shared.contracts.vocabulary import Moment
+from services.notify.api.answers import as_replay, as_subscription, found
+from services.notify.office import Change, Office, Period, Wanted
 from shared.identity import SignedIn
-
-
-class ReplayFailed(BaseModel):
-    """Send again what failed since a time."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    since: Moment
 
 
 def add_routes(router: APIRouter, office: Office) -> None:
@@ -59,10 +49,16 @@ def add_routes(router: APIRouter, office: Office) -> None:
             return {"message_id": await office.send_test(principal, identifier)}
 
     @router.post("/subscriptions/{identifier}/replay", status_code=202)
-    async def replay_failed(principal: SignedIn, identifier: str, wanted: ReplayFailed) -> dict[str, int]:
-        """Send again what failed since a time."""
+    async def replay(principal: SignedIn, identifier: str, period: Period) -> dict[str, int]:
+        """Send again what failed in a period, or everything; a long period goes on beside."""
         with found():
-            return {"replayed": await office.replay_failed(principal, identifier, wanted.since)}
+            return {"replayed": await office.replay_period(principal, identifier, period)}
+
+    @router.get("/subscriptions/{identifier}/replays")
+    async def replays(principal: SignedIn, identifier: str) -> list[dict[str, Any]]:
+        """The last periods that were asked for, and how far they are."""
+        with found():
+            return [as_replay(row) for row in await office.replays(principal, identifier)]
 
     @router.post("/subscriptions/{identifier}/{change}")
     async def change(principal: SignedIn, identifier: str, change: Change) -> dict[str, Any]:

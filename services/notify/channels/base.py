@@ -8,15 +8,21 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from services.notify.domain import Sent
-from services.notify.store.deliveries import Leased, Target
+from services.notify.domain import Attempt
+from services.notify.store.deliveries import Delivery, Target
 from shared.messaging.outbox import OutboxRow
 
 RESPONSE_CHARACTERS = 500
 
 
 class Channel(Protocol):
-    """One way of delivering."""
+    """One way of delivering.
+
+    Attributes:
+        at_once: how many may be on their way at once over all endpoints; None: as many as the service allows.
+    """
+
+    at_once: int | None
 
     async def open(self) -> None:
         """Get ready; called once before the first delivery, on the loop that sends."""
@@ -24,8 +30,8 @@ class Channel(Protocol):
     async def close(self) -> None:
         """Let go of connections."""
 
-    async def send(self, job: Leased, target: Target, now: datetime) -> Sent:
+    async def send(self, delivery: Delivery, target: Target, now: datetime) -> Attempt:
         """Try once, within the channel's own time limit."""
 
-    def effect(self, job: Leased, target: Target, now: datetime) -> OutboxRow | None:
+    def effect(self, delivery: Delivery, target: Target, now: datetime) -> OutboxRow | None:
         """What has to be written in the very transaction that settles a success; None for most channels."""

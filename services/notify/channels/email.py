@@ -5,7 +5,6 @@ The recipient's address is in memory while a message is sent, and in no log.
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Callable, Mapping
 from datetime import datetime
@@ -18,13 +17,12 @@ import orjson
 from aiosmtplib.errors import SMTPException, SMTPRecipientsRefused, SMTPResponseException, SMTPTimeoutError
 
 from services.notify.channels.base import RESPONSE_CHARACTERS
-from services.notify.domain import Sent
-from services.notify.store.deliveries import Leased, Target
+from services.notify.domain import Attempt
+from services.notify.store.deliveries import Delivery, Target
 from services.notify.texts import Fields, Texts
 from shared.messaging.outbox import OutboxRow
 from shared.web.i18n import Language
 
-_AT_ONCE = 8
 # The mailbox does not exist or takes nothing (RFC 5321, 4.2.3): trying again changes nothing.
 _NO_SUCH_MAILBOX = frozenset({550, 551, 553, 556})
 
@@ -36,6 +34,9 @@ class EmailChannel:
         url: `smtp://user:password@host:port` (STARTTLS where offered) or `smtps://…`. sender: the From address.
         unit_name: a commune's name by its code. base_url: where links lead. timeout: seconds for one message.
     """
+
+    # One mail server takes them all.
+    at_once: int | None = 8
 
     def __init__(
         self,
@@ -57,7 +58,6 @@ class EmailChannel:
         self._unit_name = unit_name
         self._base_url = base_url
         self._timeout = timeout
-        self._gate = asyncio.Semaphore(_AT_ONCE)
 
     async def open(self) -> None:
         """Nothing to open: a connection lives as long as its message."""
@@ -65,51 +65,57 @@ class EmailChannel:
     async def close(self) -> None:
         """Nothing to close."""
 
-    async def send(self, job: Leased, target: Target, now: datetime) -> Sent:
+    async def send(self, delivery: Delivery, target: Target, now: datetime) -> Attempt:
         """One message to one address."""
-        async with self._gate:
-            started = time.perf_counter()
-            try:
-                _, answer = await aiosmtplib.send(
-                    self.compose(job, target, now),
-                    hostname=self._host,
-                    port=self._port,
-                    username=self._user,
-                    password=self._password,
-                    use_tls=self._tls,
-                    timeout=self._timeout,
-                )
-            except (SMTPException, OSError, TimeoutError, ValueError) as error:
-                return _failure(error, _since(started))
-            # An answer may repeat the address, and the log is read by more people than the message.
-            return Sent("taken", _since(started), 250, answer.replace(target.address, "…")[:RESPONSE_CHARACTERS])
+        started = time.perf_counter()
+        try:
+            _, answer = await aiosmtplib.send(
+                self.compose(delivery, target, now),
+                hostname=self._host,
+                port=self._port,
+                username=self._user,
+                password=self._password,
+                use_tls=self._tls,
+                timeout=self._timeout,
+            )
+        except (SMTPException, OSError, TimeoutError, ValueError) as error:
+            return _failure(error, _since(started))
+        # An answer may repeat the address, and the log is read by more people than the message.
+        return Attempt("taken", _since(started), 250, answer.replace(target.address, "…")[:RESPONSE_CHARACTERS])
 
-    def compose(self, job: Leased, target: Target, now: datetime) -> EmailMessage:
+    def compose(self, delivery: Delivery, target: Target, now: datetime) -> EmailMessage:
         """The message. Its id follows from the delivery, so that mail programs recognise a repetition."""
         language = target.language
-        data = orjson.loads(job.body)["data"]
-        unit = self._unit_name(job.unit) if job.unit else ""
+        data = orjson.loads(delivery.body)["data"]
         fields = Fields(
-            job.event_type, job.case_id, unit, job.due, job.case_code, data.get("count", 1), data.get("about")
+            delivery.event_type,
+            delivery.case_id,
+            self._unit_name(delivery.unit) if delivery.unit else "",
+            delivery.due,
+            delivery.case_code,
+            data.get("count", 1),
+            data.get("about"),
         )
-        settings = f"{self._base_url}/notify/subscriptions/{target.subscription_id}"
+        settings = f"{self._base_url}/notify/subscriptions/{target.endpoint_id}"
         title = self._texts.title(fields, language)
         lines = self._texts.lines(fields, language, data["link"], data.get("acknowledge"))
-        lines += ["", *(self._listed(item, language) for item in data.get("items", [])), "", "--"]
+        if items := [self._listed(item, language) for item in data.get("items", ())]:
+            lines += ["", *items]
+        lines += ["", "--"]
         lines += [self._texts.part("foot", fields, language), settings, ""]
         message = EmailMessage()
         message["Subject"] = title
         message["From"] = self._sender
         message["To"] = target.address
         message["Date"] = now
-        message["Message-ID"] = f"<{job.id}@{urlsplit(self._base_url).hostname or 'vongtay'}>"
+        message["Message-ID"] = f"<{delivery.id}@{urlsplit(self._base_url).hostname or 'vongtay'}>"
         message["Auto-Submitted"] = "auto-generated"
         message["List-Unsubscribe"] = f"<{settings}>"
         message.set_content("\n".join(lines))
         return message
 
     def _listed(self, item: Mapping[str, Any], language: Language) -> str:
-        """One line of a digest."""
+        """One line of what was collected."""
         unit, due = item["unit"], item["due"]
         fields = Fields(
             item["event_type"],
@@ -120,21 +126,22 @@ class EmailChannel:
         )
         return f"- {self._texts.title(fields, language)}: {item['link']}"
 
-    def effect(self, job: Leased, target: Target, now: datetime) -> OutboxRow | None:
+    def effect(self, delivery: Delivery, target: Target, now: datetime) -> OutboxRow | None:
         """Nothing beside the log."""
         return None
 
 
-def _failure(error: Exception, duration_ms: int) -> Sent:
+def _failure(error: Exception, duration_ms: int) -> Attempt:
     """Codes only: what the server says may quote the address."""
     if isinstance(error, SMTPRecipientsRefused):
         code = error.recipients[0].code if error.recipients else None
-        return Sent("gone" if code in _NO_SUCH_MAILBOX else "again", duration_ms, code, reason="recipient-refused")
+        return Attempt("gone" if code in _NO_SUCH_MAILBOX else "again", duration_ms, code, reason="recipient-refused")
+    # The mail server is ours: that it is away says nothing of the mailbox.
     if isinstance(error, SMTPResponseException):
-        return Sent("again", duration_ms, error.code, reason=f"smtp-{error.code}")
+        return Attempt("again", duration_ms, error.code, reason=f"smtp-{error.code}", ours=True)
     if isinstance(error, SMTPTimeoutError | TimeoutError):
-        return Sent("again", duration_ms, reason="timeout")
-    return Sent("again", duration_ms, reason="mail-server-unreachable")
+        return Attempt("again", duration_ms, reason="timeout", ours=True)
+    return Attempt("again", duration_ms, reason="mail-server-unreachable", ours=True)
 
 
 def _since(started: float) -> int:

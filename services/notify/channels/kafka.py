@@ -11,8 +11,8 @@ from datetime import datetime
 import orjson
 from aiokafka.errors import KafkaError
 
-from services.notify.domain import Sent
-from services.notify.store.deliveries import Leased, Target
+from services.notify.domain import Attempt
+from services.notify.store.deliveries import Delivery, Target
 from shared.contracts.base import TYPE_PREFIX
 from shared.contracts.envelope import Envelope
 from shared.messaging.outbox import OutboxRow
@@ -34,27 +34,31 @@ async def make_topic(settings: Settings, replicas: int, org: str) -> bool:
 class KafkaChannel:
     """Writes to partners' topics through the outbox."""
 
+    at_once: int | None = None
+
     async def open(self) -> None:
         """Nothing to open: the relay has the producer."""
 
     async def close(self) -> None:
         """Nothing to close."""
 
-    async def send(self, job: Leased, target: Target, now: datetime) -> Sent:
+    async def send(self, delivery: Delivery, target: Target, now: datetime) -> Attempt:
         """Always taken: the record is written when the delivery is settled."""
-        return Sent("taken", 0, response=target.address)
+        return Attempt("taken", 0, response=target.address)
 
-    def effect(self, job: Leased, target: Target, now: datetime) -> OutboxRow | None:
+    def effect(self, delivery: Delivery, target: Target, now: datetime) -> OutboxRow | None:
         """The record, as a CloudEvent in binary mode. Its id is the delivery's, the same again after a replay."""
-        document = orjson.loads(job.body)
+        document = orjson.loads(delivery.body)
         event = Envelope(
-            id=job.id,
+            id=delivery.id,
             source=_SOURCE,
-            type=TYPE_PREFIX + job.event_type,
-            subject=job.case_id or job.id,
+            type=TYPE_PREFIX + delivery.event_type,
+            subject=delivery.case_id or delivery.id,
             time=datetime.fromisoformat(document["timestamp"]),
             data=b"",
-            unit=job.unit,
+            unit=delivery.unit,
         )
         headers = {name: value.decode() for name, value in event.headers()}
-        return OutboxRow(target.address, event.subject, event.type, orjson.dumps(document["data"]), headers, job.id)
+        return OutboxRow(
+            target.address, event.subject, event.type, orjson.dumps(document["data"]), headers, delivery.id
+        )

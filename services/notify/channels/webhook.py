@@ -14,9 +14,9 @@ import aiohttp
 
 from services.notify.channels.base import RESPONSE_CHARACTERS
 from services.notify.channels.guard import ForbiddenAddressError, GuardedResolver, guarded_socket, url_violations
-from services.notify.domain import Outcome, Sent, retry_after
+from services.notify.domain import Attempt, Outcome, retry_after
 from services.notify.signing import headers_of
-from services.notify.store.deliveries import Leased, Target
+from services.notify.store.deliveries import Delivery, Target
 from shared.messaging.outbox import OutboxRow
 from shared.telemetry import current_traceparent
 
@@ -31,6 +31,8 @@ class WebhookChannel:
     Args:
         allow_private: whether addresses that are not public, and plain http, are taken. timeout: seconds for all.
     """
+
+    at_once: int | None = None
 
     def __init__(self, *, allow_private: bool, timeout: float) -> None:
         self._allow_private = allow_private
@@ -60,28 +62,28 @@ class WebhookChannel:
         if self._session is not None:
             await self._session.close()
 
-    async def send(self, job: Leased, target: Target, now: datetime) -> Sent:
+    async def send(self, delivery: Delivery, target: Target, now: datetime) -> Attempt:
         """One signed POST."""
         if self._session is None:
             raise RuntimeError("The channel is not open")
         started = time.perf_counter()
         if _refused(target.address, self._allow_private):
-            return Sent("again", 0, reason="address-refused")
-        headers = _FIXED | headers_of(job.id, now, job.body, target.keys)
+            return Attempt("again", 0, reason="address-refused")
+        headers = _FIXED | headers_of(delivery.id, now, delivery.body, target.keys)
         if trace := current_traceparent():
             headers["traceparent"] = trace
         try:
             async with self._session.post(
-                target.address, data=job.body, headers=headers, allow_redirects=False
+                target.address, data=delivery.body, headers=headers, allow_redirects=False
             ) as response:
                 head = await _head(response)
                 wait = retry_after(response.headers.get("retry-after"), now)
                 outcome, reason = _meaning(response.status)
-                return Sent(outcome, _since(started), response.status, head, reason, wait)
+                return Attempt(outcome, _since(started), response.status, head, reason, wait)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            return Sent("again", _since(started), reason=_reason(error))
+            return Attempt("again", _since(started), reason=_reason(error))
 
-    def effect(self, job: Leased, target: Target, now: datetime) -> OutboxRow | None:
+    def effect(self, delivery: Delivery, target: Target, now: datetime) -> OutboxRow | None:
         """Nothing beside the log."""
         return None
 

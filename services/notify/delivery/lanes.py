@@ -1,57 +1,146 @@
 """A lane an endpoint: how many deliveries it holds and how many run at once, so that a slow one slows nobody else.
 
-Pure bookkeeping: it neither sends nor waits.
+Pure bookkeeping: it neither sends nor waits. Times are the event loop's, which no change of the clock moves.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from dataclasses import dataclass, field
+from math import ceil
 
 from services.notify.domain import ChannelName
-from services.notify.store.deliveries import Leased, Target
+from services.notify.store.deliveries import Delivery, Target
 
 # Held in memory: what the endpoint takes in about this time, so that a lease is never outlived while waiting.
-_AHEAD_SECONDS = 2.0
-_SLOW_SECONDS = 1.0
-_PROBES = 2
+_AHEAD_SECONDS = 1.0
 _MOST_AHEAD = 40
+# An answer that takes longer makes the endpoint a slow one, whose requests are counted apart.
+SLOW_SECONDS = 0.25
+_FAILING_AT_ONCE = 2
+# A new one begins with a few, until it is seen how fast it answers.
+_FIRST_SECONDS = 0.05
+_FEWEST_SLOTS = 48
+_MOST_A_SECOND = 10_000
+
+
+@dataclass(slots=True)
+class Held:
+    """A delivery in memory, and until when it is surely ours."""
+
+    delivery: Delivery
+    until: float
 
 
 @dataclass(slots=True)
 class Lane:
-    """The deliveries of one subscription in this process."""
+    """The deliveries of one endpoint in this process.
+
+    Attributes:
+        at_once: the most requests at once. per_second: the most a second; 0: no limit.
+        probing: its circuit is half-open, so one delivery tries whether it is back. failing: its last attempts failed.
+        share: of the slots that all lanes have, so many are this one's at most.
+    """
 
     target: Target
     channel: ChannelName
-    failing: bool
     at_once: int
+    per_second: float = 0.0
+    probing: bool = False
+    failing: bool = False
     sealed: object = None
-    waiting: deque[Leased] = field(default_factory=deque)
-    running: int = 0
-    seconds: float = 0.05
+    share: int = 1
+    waiting: deque[Held] = field(default_factory=deque)
+    started: dict[str, float] = field(default_factory=dict)
+    seconds: float = _FIRST_SECONDS
+    quickest: float = _FIRST_SECONDS
+    tokens: float = 0.0
+    counted_at: float = 0.0
 
     @property
-    def limit(self) -> int:
-        """How many may run at once: all while it answers fast, a few while it is slow, probes while it fails."""
-        if self.failing:
-            return min(_PROBES, self.at_once)
-        if self.seconds > _SLOW_SECONDS:
-            return max(1, self.at_once // 4)
-        return self.at_once
+    def running(self) -> int:
+        """How many are on their way."""
+        return len(self.started)
 
     @property
     def held(self) -> int:
         """How many are in memory."""
-        return len(self.waiting) + self.running
+        return len(self.waiting) + len(self.started)
 
     @property
+    def slow(self) -> bool:
+        """Whether its answers take long."""
+        return self.seconds > SLOW_SECONDS
+
+    def limit(self) -> int:
+        """How many may run at once: its share while it answers fast, as many as its own limit while it is slow (its
+        requests only wait then), a few while it fails, one while it is tried."""
+        if self.probing:
+            return 1
+        most = self.at_once if self.slow else min(self.at_once, self.share)
+        return min(_FAILING_AT_ONCE, most) if self.failing else most
+
+    def stalled(self, now: float) -> bool:
+        """Whether the oldest request has been on its way for so long that it must not hold a slot of the quick ones."""
+        return bool(self.started) and now - next(iter(self.started.values())) > SLOW_SECONDS
+
+    def may_start(self, now: float) -> bool:
+        """Whether one more may be sent now. Takes its place in the rate, if so."""
+        if not self.waiting or self.running >= self.limit():
+            return False
+        if not self.per_second:
+            return True
+        self._refill(now)
+        if self.tokens < 1:
+            return False
+        self.tokens -= 1
+        return True
+
+    def opens_in(self, now: float) -> float | None:
+        """In how many seconds the rate lets the next one through; None where it is not the rate that it waits for."""
+        if not self.per_second or not self.waiting:
+            return None
+        self._refill(now)
+        return None if self.tokens >= 1 else (1 - self.tokens) / self.per_second
+
     def room(self) -> int:
         """How many more may be leased; none before half of the last have gone, so that leases come in batches."""
+        if self.probing:
+            return 0 if self.held else 1
         ahead = 1.0 if self.failing else min(_MOST_AHEAD, max(1.0, _AHEAD_SECONDS / max(self.seconds, 0.001)))
-        most = int(self.limit * ahead)
+        most = ceil(self.limit() * ahead)
+        if self.per_second:
+            most = min(most, max(1, int(self.per_second * _AHEAD_SECONDS)))
         return most - self.held if self.held <= most // 2 else 0
 
     def took(self, seconds: float) -> None:
         """Remember how long an attempt took."""
         self.seconds += 0.2 * (seconds - self.seconds)
+        # The quickest of late: what the way there and back takes when nobody waits for anybody.
+        self.quickest = seconds if seconds < self.quickest else self.quickest + 0.01 * (seconds - self.quickest)
+
+    def _refill(self, now: float) -> None:
+        burst = max(1.0, self.per_second)
+        if self.counted_at == 0.0:
+            self.tokens, self.counted_at = burst, now
+        self.tokens = min(burst, self.tokens + (now - self.counted_at) * self.per_second)
+        self.counted_at = now
+
+
+def slots_for(lanes: list[Lane], most: int) -> int:
+    """How many requests of quick lanes are worth having on their way at once.
+
+    On one machine a few keep the processor busy, and more would only wait for each other, and come twice after a crash;
+    the longer the way to the endpoints, the more are on it.
+    """
+    if not lanes:
+        return _FEWEST_SLOTS
+    way = sum(lane.quickest for lane in lanes) / len(lanes)
+    return max(_FEWEST_SLOTS, min(most, int(_FEWEST_SLOTS + way * _MOST_A_SECOND)))
+
+
+def share_out(lanes: list[Lane], slots: int) -> None:
+    """Give each lane its part of the slots, so that none has to wait until another is empty."""
+    share = -(-slots // max(1, len(lanes)))
+    for lane in lanes:
+        lane.share = share

@@ -5,126 +5,189 @@ It must never count a result twice, nor one whose lease was lost unless it is a 
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from services.notify.channels.base import Channel
-from services.notify.desk.telling import Desk
-from services.notify.domain import ChannelName, Happening
-from services.notify.store import deliveries, subscriptions
+from services.notify.delivery.telling import Owners
+from services.notify.desk.queueing import MACHINES
+from services.notify.domain import ChannelName, News, after, outlived
+from services.notify.store import deliveries, endpoints, log
 from services.notify.store.deliveries import Result, Settled
-from services.notify.store.subscriptions import Health, Subscription
+from services.notify.store.log import Tally
 from shared.contracts import notify as said
 from shared.contracts.base import Contract
 from shared.database import Database
-from shared.messaging.outbox import OutboxRow, put, stable_id
+from shared.messaging.outbox import OutboxRow, new_id, put
 from shared.messaging.router import Scope
+from shared.reference.delivering import Delivering
 
 # Answers that say "not now" to all deliveries, so that the whole endpoint is left in peace for the time it asks.
 _BUSY = frozenset({429, 503})
+_TALLY_EVERY = timedelta(seconds=2)
 
 
 class Settler:
     """Takes results of attempts over, each once.
 
     Args:
-        channels: by name, for what has to be written beside. disable_after: how long an endpoint may fail.
+        channels: by name, for what has to be written beside. owners: hear of what is wrong with their endpoints.
+        limits: when a circuit opens, and an endpoint is switched off. chance: random numbers in 0..1.
     """
 
     def __init__(
         self,
         database: Database,
         channels: Mapping[ChannelName, Channel],
-        desk: Desk,
+        owners: Owners,
         clock: Callable[[], datetime],
-        disable_after: timedelta,
+        limits: Delivering,
+        chance: Callable[[], float] = random.random,
     ) -> None:
         self._database = database
         self._channels = channels
-        self._desk = desk
+        self._owners = owners
         self._clock = clock
-        self._disable_after = disable_after
+        self._limits = limits
+        self._chance = chance
+        self._tallies: dict[tuple[str, datetime], Tally] = {}
+        self._tallied_at: datetime | None = None
 
-    async def settle(self, results: Sequence[Result]) -> bool:
-        """Take results over. Out: whether the state of an endpoint may have changed."""
+    async def settle(self, results: Sequence[Result], troubled: frozenset[str]) -> bool:
+        """Take results over. In: `troubled`, endpoints that are known to fail. Out: whether one's health changed."""
         now = self._clock()
+        # One delivery may be in a batch twice when its lease ended meanwhile: then its success is what counts.
+        by_success = sorted(results, key=lambda result: result.attempt.outcome == "taken")
+        results = list({result.delivery.id: result for result in by_success}.values())
         async with self._database.transaction() as connection:
             scope = Scope("notify", connection, now)
-            # One delivery may be in a batch twice when its lease ended meanwhile: then its success is what counts.
-            by_success = sorted(results, key=lambda result: result.sent.outcome == "taken")
-            results = list({result.job.id: result for result in by_success}.values())
             settled = await deliveries.settle(connection, results, now)
-            counted = [result for result in results if result.job.id in settled]
+            counted = [result for result in results if result.delivery.id in settled]
             await put(connection, self._effects(counted, now))
-            for result in counted:
-                event = _event(result, settled[result.job.id])
-                if event is not None:
-                    await scope.emit(event, subject=result.job.id, sequence=settled[result.job.id].sequence)
-            notes = health_notes(counted, now)
-            for disabled in await subscriptions.note_health(connection, notes, now, now - self._disable_after):
-                await self._tell_owner(scope, disabled)
+            await self._publish(scope, counted, settled)
+            news = news_of(counted, troubled)
+            if news:
+                await self._note(scope, news)
             await scope.flush()
-        return bool(notes)
+        self._count(counted)
+        return bool(news)
+
+    def hasten(self) -> None:
+        """The next tally is not waited for."""
+        self._tallied_at = None
+
+    async def tally(self) -> None:
+        """Add what was counted to the endpoints' hours; called again and again, it does so every few seconds."""
+        now = self._clock()
+        if not self._tallies or (self._tallied_at is not None and abs(now - self._tallied_at) < _TALLY_EVERY):
+            return
+        self._tallied_at = now
+        tallies, self._tallies = self._tallies, {}
+        async with self._database.transaction() as connection:
+            await log.tally(connection, list(tallies.values()))
 
     def _effects(self, results: Sequence[Result], now: datetime) -> list[OutboxRow]:
-        rows = (
-            self._channels[result.channel].effect(result.job, result.target, now)
-            for result in results
-            if result.verdict.state == "succeeded"
-        )
-        return [row for row in rows if row is not None]
+        rows = []
+        for result in results:
+            if result.verdict.state == "succeeded":
+                row = self._channels[result.channel].effect(result.delivery, result.target, now)
+                if row is not None:
+                    rows.append(row)
+        return rows
 
-    async def _tell_owner(self, scope: Scope, endpoint: Subscription) -> None:
-        since = endpoint.failing_since or scope.now
-        event = said.EndpointDisabled(subscription_id=endpoint.id, since=since)
-        await scope.emit(event, subject=endpoint.id, sequence=endpoint.sequence)
-        happening = Happening(
-            id=stable_id("disabled", endpoint.id, str(endpoint.sequence)),
-            event_type="notify.endpoint.disabled",
-            time=scope.now,
-            unit=None,
-            case_id=None,
-            due=None,
-            sector=None,
-            codes={},
-        )
-        await self._desk.tell_in_app(
-            scope, happening, {endpoint.audience: True}, f"/notify/subscriptions/{endpoint.id}"
-        )
+    async def _publish(self, scope: Scope, results: Sequence[Result], settled: Mapping[str, Settled]) -> None:
+        """Programs' successes in one event, all others singly."""
+        taken = []
+        for result in results:
+            after_it = settled[result.delivery.id]
+            if result.verdict.state == "succeeded" and result.channel in MACHINES:
+                taken.append(_taken(result, after_it))
+                continue
+            event = _event(result, after_it)
+            if event is not None:
+                trace = result.delivery.traceparent
+                await scope.emit(event, subject=result.delivery.id, sequence=after_it.sequence, traceparent=trace)
+        if taken:
+            await scope.emit(said.DeliveriesSucceeded(deliveries=taken), subject=new_id(), sequence=1)
+
+    async def _note(self, scope: Scope, news: Mapping[str, News]) -> None:
+        limits = self._limits.on(scope.now)
+        rows = await endpoints.locked(scope.connection, list(news))
+        healths = {row.id: after(row.health, news[row.id], scope.now, self._chance(), limits) for row in rows}
+        await endpoints.note_health(scope.connection, healths)
+        over = [key for key, health in healths.items() if news[key].gone or outlived(health, scope.now, limits)]
+        if over:
+            for endpoint in await endpoints.disable(scope.connection, over, scope.now):
+                await self._owners.disabled(scope, endpoint)
+
+    def _count(self, results: Sequence[Result]) -> None:
+        for result in results:
+            if result.attempt.outcome == "expired":
+                continue
+            hour = result.at.replace(minute=0, second=0, microsecond=0)
+            key = (result.delivery.endpoint_id, hour)
+            known = self._tallies.get(key) or Tally(*key, 0, 0, 0, 0)
+            took = result.attempt.duration_ms
+            succeeded = result.attempt.outcome == "taken"
+            self._tallies[key] = Tally(
+                *key,
+                known.succeeded + succeeded,
+                known.failed + (not succeeded),
+                known.total_ms + took,
+                max(known.slowest_ms, took),
+            )
 
 
-def health_notes(results: Sequence[Result], now: datetime) -> list[Health]:
+def news_of(results: Sequence[Result], troubled: frozenset[str]) -> dict[str, News]:
     """What results say of each endpoint, only where that is news: a success of a healthy one is none."""
-    by_endpoint: dict[str, list[Result]] = {}
+    found: dict[str, News] = {}
     for result in results:
-        by_endpoint.setdefault(result.job.subscription_id, []).append(result)
-    notes = []
-    for identifier, own in by_endpoint.items():
-        succeeded = any(result.sent.outcome == "taken" for result in own)
-        failed = any(result.sent.outcome != "taken" for result in own)
-        if not failed and not any(result.was_failing for result in own):
+        attempt, identifier = result.attempt, result.delivery.endpoint_id
+        succeeded = attempt.outcome == "taken"
+        if attempt.ours or attempt.outcome == "expired" or (succeeded and identifier not in troubled):
             continue
-        waits = [
-            now + result.sent.retry_after
-            for result in own
-            if result.sent.retry_after is not None and result.sent.status in _BUSY
-        ]
-        gone = any(result.sent.outcome == "gone" for result in own)
-        notes.append(Health(identifier, succeeded, gone, max(waits, default=None)))
-    return notes
+        known = found.get(identifier, News(0, 0))
+        wait = attempt.retry_after if attempt.status in _BUSY else None
+        found[identifier] = News(
+            known.succeeded + succeeded,
+            known.failed + (not succeeded),
+            known.gone or attempt.outcome == "gone",
+            max((item for item in (known.wait, wait) if item is not None), default=None),
+        )
+    for result in results:
+        # One that fails now and then is not failing: what succeeded beside counts as well.
+        identifier = result.delivery.endpoint_id
+        if result.attempt.outcome == "taken" and identifier in found and identifier not in troubled:
+            known = found[identifier]
+            found[identifier] = News(known.succeeded + 1, known.failed, known.gone, known.wait)
+    return found
+
+
+def _taken(result: Result, settled: Settled) -> said.TakenDelivery:
+    delivery = result.delivery
+    return said.TakenDelivery(
+        delivery_id=delivery.id,
+        endpoint_id=delivery.endpoint_id,
+        channel=result.channel,
+        event_type=delivery.event_type,
+        case_id=delivery.case_id,
+        attempts=settled.attempts,
+    )
 
 
 def _event(result: Result, settled: Settled) -> Contract | None:
+    delivery = result.delivery
     facts = {
-        "delivery_id": result.job.id,
-        "subscription_id": result.job.subscription_id,
+        "delivery_id": delivery.id,
+        "subscription_id": delivery.subscription_id or delivery.endpoint_id,
         "channel": result.channel,
-        "event_type": result.job.event_type,
-        "case_id": result.job.case_id,
+        "event_type": delivery.event_type,
+        "case_id": delivery.case_id,
         "attempts": settled.attempts,
     }
     if result.verdict.state == "succeeded":
         return said.DeliverySucceeded.model_validate(facts)
     if result.verdict.state == "failed":
-        return said.DeliveryFailed.model_validate({**facts, "reason": result.sent.reason or "unknown"})
+        return said.DeliveryFailed.model_validate({**facts, "reason": result.attempt.reason or "unknown"})
     return None

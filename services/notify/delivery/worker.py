@@ -8,41 +8,43 @@ from __future__ import annotations
 
 import asyncio
 import random
+from collections import deque
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
-from typing import Any
 
 import structlog
 
 from services.notify.channels.base import Channel
-from services.notify.delivery.lanes import Lane
+from services.notify.delivery.endpoints import Lanes
+from services.notify.delivery.lanes import Held, Lane, share_out, slots_for
+from services.notify.delivery.presence import Presence
 from services.notify.delivery.settling import Settler
-from services.notify.domain import ChannelName, Sent, verdict
+from services.notify.domain import Attempt, ChannelName, verdict
 from services.notify.settings import NotifySettings
-from services.notify.signing import Vault, key_of
-from services.notify.store import deliveries, subscriptions, waking
-from services.notify.store.deliveries import Leased, Result, Target
-from services.notify.store.subscriptions import Subscription
+from services.notify.store import deliveries, waking
+from services.notify.store.deliveries import Delivery, Result
 from shared.database import Database, is_passing
 from shared.messaging.listening import listen
 from shared.messaging.waiting import either, pause
-from shared.privacy.sealing import Unreadable
+from shared.reference.delivering import Delivering
 from shared.telemetry import continued_span
 
 _LOG = structlog.get_logger(__name__)
 _POLL_SECONDS = 0.5
-_REFRESH_SECONDS = 2.0
-_REFRESH_WHEN_CHANGED = 0.1
-_SETTLE_SECONDS = 0.02
+# Leases are not asked for more often: what comes in this time is leased together.
+_BREATH_SECONDS = 0.005
+_SETTLE_SECONDS = 0.004
 _LEASE_BATCH = 1000
 _STOP_SECONDS = 5.0
+_EXPIRED = Attempt("expired", 0, reason="expired")
 
 
 class Deliveries:
     """Delivers everything that is due until it is stopped.
 
     Args:
-        channels: by name. settler: takes results over. clock: now, aware UTC. chance: random numbers in 0..1.
+        channels: by name. settler: takes results over. lanes: of the endpoints that may be sent to.
+        limits: the schedule. clock: now, aware UTC. chance: random numbers in 0..1.
     """
 
     def __init__(
@@ -50,7 +52,8 @@ class Deliveries:
         database: Database,
         channels: Mapping[ChannelName, Channel],
         settler: Settler,
-        vault: Vault,
+        lanes: Lanes,
+        limits: Delivering,
         settings: NotifySettings,
         clock: Callable[[], datetime],
         chance: Callable[[], float] = random.random,
@@ -58,18 +61,21 @@ class Deliveries:
         self._database = database
         self._channels = channels
         self._settler = settler
-        self._vault = vault
+        self._lanes = lanes
+        self._limits = limits
         self._settings = settings
         self._clock = clock
         self._chance = chance
-        self._lanes: dict[str, Lane] = {}
-        self._idle_lanes: dict[str, Lane] = {}
+        self._lasts = timedelta(seconds=settings.lease_seconds)
+        self._presence = Presence(database)
         self._results: list[Result] = []
+        self._unsettled = 0
         self._running: set[asyncio.Task[None]] = set()
-        self._held = 0
         self._wake = asyncio.Event()
-        self._changed = True
-        self._refreshed = float("-inf")
+        # Lanes for which nothing more was due when they were last asked.
+        self._dry: set[str] = set()
+        self._heard = True
+        self._asked_at = float("-inf")
 
     async def deliver(self, stop: asyncio.Event) -> None:
         """Run until `stop`; what is running then is finished, what only waited is given back."""
@@ -78,7 +84,9 @@ class Deliveries:
         finished = asyncio.Event()
         settling = asyncio.create_task(self._settle_until(finished))
         listening = asyncio.create_task(self._listen(stop))
+        present = asyncio.create_task(self._presence.hold(stop))
         try:
+            await self._presence.known(stop)
             while not stop.is_set():
                 try:
                     busy = await self._turn()
@@ -88,134 +96,137 @@ class Deliveries:
                     _LOG.warning("deliveries.waiting", reason=type(error).__name__)
                     await pause(stop, 1.0)
                     continue
-                if not busy:
-                    await either(self._wake, stop, _POLL_SECONDS)
+                if busy:
+                    await pause(stop, _BREATH_SECONDS)
+                else:
+                    await either(self._wake, stop, self._lanes.opens_in(_POLL_SECONDS))
         finally:
             await self._finish()
             finished.set()
             await settling
-            listening.cancel()
+            for task in (listening, present):
+                task.cancel()
             for channel in self._channels.values():
                 await channel.close()
 
     async def _turn(self) -> bool:
         """Lease once and start sending. Out: whether there may be more at once."""
         self._wake.clear()
-        await self._refresh()
+        now = asyncio.get_running_loop().time()
+        if await self._lanes.refresh():
+            self._look_again()
+        if now - self._asked_at > _POLL_SECONDS:
+            self._look_again()  # attempts that became due tell nobody
         self._start_all()
-        rooms = self._rooms()
-        if not rooms:
+        rooms = self._lanes.rooms(self._settings.leased_at_most, self._dry)
+        if not rooms and not self._heard:
             return False
-        now = self._clock()
-        until = now + timedelta(seconds=self._settings.lease_seconds)
+        self._asked_at, self._heard = now, False
         async with self._database.transaction() as connection:
-            most = min(self._settings.leased_at_most - self._held, _LEASE_BATCH)
-            jobs = await deliveries.lease(connection, rooms, most, now, until)
-        for job in jobs:
-            self._lanes[job.subscription_id].waiting.append(job)
-        self._held += len(jobs)
+            found = await deliveries.lease(
+                connection, rooms, self._lanes.urgent(), _LEASE_BATCH, self._clock(), self._lasts
+            )
+        taken: dict[str, int] = {}
+        for delivery in found:
+            taken[delivery.endpoint_id] = taken.get(delivery.endpoint_id, 0) + 1
+        if len(found) < _LEASE_BATCH:
+            self._dry |= {key for key, room in rooms.items() if taken.get(key, 0) < room}
+        self._lanes.hold(found, now + self._settings.lease_seconds - self._settings.timeout_seconds)
         self._start_all()
-        return bool(jobs)
-
-    def _rooms(self) -> dict[str, int]:
-        if self._held >= self._settings.leased_at_most:
-            return {}
-        # Who holds least goes first, so that a full memory never starves the quiet ones.
-        lanes = sorted(self._lanes.items(), key=lambda item: item[1].held)
-        return {identifier: lane.room for identifier, lane in lanes if lane.room}
+        return bool(found)
 
     def _start_all(self) -> None:
-        for lane in self._lanes.values():
-            for _ in range(min(lane.limit - lane.running, len(lane.waiting))):
-                if len(self._running) >= self._settings.at_once:
-                    return
-                lane.running += 1
-                task = asyncio.create_task(self._drain(lane))
-                self._running.add(task)
-                task.add_done_callback(self._running.discard)
+        """Start what may start. Each channel has its own slots, so that none waits for another; of a channel, quick
+        lanes share some and slow ones have others, so that those only wait for themselves. What is not settled yet
+        takes a slot too: a crash makes no more than that come twice."""
+        now = asyncio.get_running_loop().time()
+        for name, busy in self._lanes.busy(now).items():
+            most = self._channels[name].at_once
+            if most is not None:
+                # What they all go through is one machine: fast or slow, they share its slots.
+                share_out(busy.quick, most)
+                self._start(busy.quick + busy.slow, most - busy.quick_running - busy.slow_running, now)
+                continue
+            slots = slots_for(busy.quick, self._settings.at_once)
+            share_out(busy.quick, slots)
+            self._start(busy.quick, slots - busy.quick_running - self._unsettled, now)
+            self._start(busy.slow, self._settings.slow_at_once - busy.slow_running, now)
 
-    async def _drain(self, lane: Lane) -> None:
-        """Send what waits in the lane, one after the other."""
-        margin = timedelta(seconds=self._settings.timeout_seconds)
+    def _start(self, lanes: list[Lane], free: int, now: float) -> None:
+        """One of each lane in turn, until there is no slot or nothing to send."""
+        going = deque(lanes)
+        while going and free > 0:
+            lane = going.popleft()
+            if lane.may_start(now):
+                self._begin(lane, now)
+                free -= 1
+                going.append(lane)
+
+    def _begin(self, lane: Lane, now: float) -> None:
+        held = lane.waiting.popleft()
+        lane.started[held.delivery.id] = now
+        task = asyncio.create_task(self._drain(lane, held))
+        self._running.add(task)
+        task.add_done_callback(self._running.discard)
+
+    async def _drain(self, lane: Lane, first: Held) -> None:
+        """Send one, and what waits in the lane after it, one after the other."""
         channel = self._channels[lane.channel]
-        try:
-            while lane.waiting and lane.running <= lane.limit:
-                job = lane.waiting.popleft()
-                self._held -= 1
-                if lane.room:
-                    self._wake.set()
-                now = self._clock()
-                if now >= job.until - margin:
-                    # Too late to be sure that nobody else has it: its lease ends by itself.
-                    continue
-                sent = await self._attempt(channel, job, lane.target, now)
-                lane.took(sent.duration_ms / 1000)
-                decided = verdict(sent, job.attempts + 1, self._clock(), self._chance())
-                self._results.append(Result(job, lane.target, lane.channel, lane.failing, now, sent, decided))
-        finally:
-            lane.running -= 1
-            self._wake.set()
+        loop = asyncio.get_running_loop()
+        held: Held | None = first
+        while held is not None:
+            delivery = held.delivery
+            try:
+                if loop.time() < held.until:
+                    await self._one(channel, lane, delivery)
+                else:
+                    self._lanes.drop(delivery)  # nobody can be sure that it is not another's by now
+            finally:
+                del lane.started[delivery.id]
+            held, now = None, loop.time()
+            if self._unsettled < self._settings.unsettled_at_most and not lane.stalled(now) and lane.may_start(now):
+                held = lane.waiting.popleft()
+                lane.started[held.delivery.id] = now
+        self._wake.set()
 
-    async def _attempt(self, channel: Channel, job: Leased, target: Target, now: datetime) -> Sent:
+    async def _one(self, channel: Channel, lane: Lane, delivery: Delivery) -> None:
+        now = self._clock()
+        if delivery.expires_at is not None and delivery.expires_at <= now:
+            attempt = _EXPIRED
+        else:
+            attempt = await self._attempt(channel, delivery, lane, now)
+            lane.took(attempt.duration_ms / 1000)
+        limits = self._limits.on(now)
+        follows = verdict(attempt, delivery.attempts + 1, self._clock(), self._chance(), limits)
+        self._results.append(Result(delivery, lane.target, lane.channel, now, attempt, follows))
+        self._unsettled += 1
+
+    async def _attempt(self, channel: Channel, delivery: Delivery, lane: Lane, now: datetime) -> Attempt:
         try:
-            with continued_span(f"notify deliver {job.event_type}", job.traceparent):
-                return await channel.send(job, target, now)
+            if delivery.traceparent is None:
+                return await channel.send(delivery, lane.target, now)
+            with continued_span(f"notify deliver {delivery.event_type}", delivery.traceparent):
+                return await channel.send(delivery, lane.target, now)
         except Exception as error:  # a fault of ours must not stop the others' deliveries
-            _LOG.error("delivery.broken", delivery=job.id, reason=type(error).__name__)
-            return Sent("again", 0, reason="internal")
-
-    async def _refresh(self) -> None:
-        """Learn which subscriptions may be sent to, when one changed and every few seconds."""
-        loop_time = asyncio.get_running_loop().time()
-        age = loop_time - self._refreshed
-        if age < (_REFRESH_WHEN_CHANGED if self._changed else _REFRESH_SECONDS):
-            return
-        self._changed, self._refreshed = False, loop_time
-        async with self._database.transaction() as connection:
-            rows = await subscriptions.sendable(connection, self._clock())
-        known = self._idle_lanes | self._lanes
-        self._lanes = {row.id: self._lane(row, known.get(row.id)) for row in rows if row.channel in self._channels}
-        # A lane that is paused keeps its count of what still runs.
-        self._idle_lanes = {key: lane for key, lane in known.items() if key not in self._lanes and lane.running}
-        for key, lane in known.items():
-            if key not in self._lanes:
-                self._held -= len(lane.waiting)
-                lane.waiting.clear()  # their leases end by themselves, and by then the endpoint may be back
-
-    def _lane(self, row: Subscription, known: Lane | None) -> Lane:
-        sealed = [row.target, row.language, row.secret]
-        if row.old_secret is not None and row.old_secret_until and row.old_secret_until > self._clock():
-            sealed.append(row.old_secret)
-        if known is None:
-            target = self._target(row, sealed[2:])
-            return Lane(target, row.channel, row.failing_since is not None, self._settings.per_endpoint, sealed)
-        if known.sealed != sealed:  # opening a seal is dear, and few of them change
-            known.target, known.sealed = self._target(row, sealed[2:]), sealed
-        known.failing = row.failing_since is not None
-        return known
-
-    def _target(self, row: Subscription, secrets: list[Any]) -> Target:
-        try:
-            keys = tuple(key_of(self._vault.open(secret)) for secret in secrets if secret is not None)
-            return Target(row.id, self._vault.open(row.target), keys, row.language, row.org)
-        except Unreadable:
-            # Sealed under another key than ours: every try fails visibly until that is mended.
-            _LOG.error("endpoint.unreadable", subscription=row.id)
-            return Target(row.id, "", (), row.language, row.org)
+            _LOG.error("delivery.broken", delivery=delivery.id, reason=type(error).__name__)
+            return Attempt("again", 0, reason="internal", ours=True)
 
     async def _settle_until(self, finished: asyncio.Event) -> None:
         while not (finished.is_set() and not self._results):
             results, self._results = self._results, []
             if results:
-                await self._settle(results, give_up=finished)
+                await self._settle(results, finished)
             else:
-                await pause(finished, _SETTLE_SECONDS)
+                await self._tally()
+            await pause(finished, _SETTLE_SECONDS)
+        self._settler.hasten()
+        await self._tally()
 
     async def _settle(self, results: list[Result], give_up: asyncio.Event) -> None:
         delay = 0.1
         while True:
             try:
-                changed = await self._settler.settle(results)
+                changed = await self._settler.settle(results, self._lanes.troubled)
             except Exception as error:
                 _LOG.error("deliveries.unsettled", reason=type(error).__name__, count=len(results))
                 if give_up.is_set():
@@ -223,15 +234,28 @@ class Deliveries:
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 10)
             else:
-                self._changed = self._changed or changed
-                self._wake.set()
-                return
+                break
+        self._unsettled -= len(results)
+        self._lanes.settled(results)
+        if changed:
+            self._lanes.changed()
+        if any(result.delivery.order_key is not None for result in results):
+            self._dry -= {result.delivery.endpoint_id for result in results}
+        self._wake.set()
+
+    def _look_again(self) -> None:
+        """There may be something due anywhere, and emergencies for those that have enough to do."""
+        self._dry.clear()
+        self._heard = True
+
+    async def _tally(self) -> None:
+        try:
+            await self._settler.tally()
+        except Exception as error:
+            _LOG.warning("deliveries.uncounted", reason=type(error).__name__)
 
     async def _finish(self) -> None:
-        unsent = [job for lane in (self._lanes | self._idle_lanes).values() for job in lane.waiting]
-        for lane in (self._lanes | self._idle_lanes).values():
-            lane.waiting.clear()
-        self._held = 0
+        unsent = self._lanes.let_go()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=_STOP_SECONDS)
             for task in late:
@@ -239,15 +263,17 @@ class Deliveries:
         if unsent:
             try:
                 async with self._database.transaction() as connection:
-                    await deliveries.give_back(connection, unsent, self._clock())
+                    await deliveries.give_back(connection, unsent)
             except Exception as error:
                 _LOG.warning("deliveries.kept", reason=type(error).__name__, count=len(unsent))
 
     async def _listen(self, stop: asyncio.Event) -> None:
-        """Hear of new deliveries and changed subscriptions; polling covers what is missed while this is away."""
+        """Hear of new deliveries and changed endpoints; polling covers what is missed while this is away."""
 
         def heard(channel: str, _said: str | None) -> None:
-            self._changed = self._changed or channel == waking.CHANGED
+            if channel == waking.CHANGED:
+                self._lanes.changed()
+            self._look_again()
             self._wake.set()
 
         await listen(self._database, [waking.WAKE, waking.CHANGED], heard, stop)

@@ -14,13 +14,12 @@ from uuid import UUID
 
 import orjson
 
-from services.notify.desk.saying import announce, put_in_app
-from services.notify.domain import Happening, is_internal
+from services.notify.desk.queueing import Queueing
+from services.notify.desk.saying import put_in_app
+from services.notify.domain import Addressed, Happening, Message, is_internal, timed_id
 from services.notify.domain import agreements as rules
 from services.notify.domain.agreements import Agreement, AgreementAct, Known, Terms
 from services.notify.store import agreements as store
-from services.notify.store import deliveries
-from services.notify.store.deliveries import Message, Place
 from services.notify.store.notices import Wanted
 from shared.contracts import notify as said
 from shared.contracts.base import TYPE_PREFIX
@@ -60,13 +59,15 @@ class Agreements:
     """Does what both sides ask for.
 
     Args:
-        limits: of the reference data. event_types: those that there are words for. units: codes of communes.
+        queueing: makes deliveries durable. limits: of the reference data. event_types: those that there are words for.
+        units: codes of communes.
     """
 
     def __init__(
         self,
         database: Database,
         clock: Clock,
+        queueing: Queueing,
         limits: NotifyLimitsByDay,
         event_types: Callable[[], Sequence[str]],
         units: Sequence[str],
@@ -74,6 +75,7 @@ class Agreements:
     ) -> None:
         self._database = database
         self._clock = clock
+        self._queueing = queueing
         self._limits = limits
         self._event_types = event_types
         self._units = units
@@ -183,16 +185,14 @@ class Agreements:
     async def _stop(self, scope: Scope, agreement: Agreement) -> None:
         reason = _reason(agreement.state)
         for one in await store.stop_deliveries(scope.connection, agreement.id, reason, scope.now):
-            failed = said.DeliveryFailed.model_validate(
-                {
-                    "delivery_id": one.id,
-                    "subscription_id": one.subscription_id,
-                    "channel": one.channel,
-                    "event_type": one.event_type or "",
-                    "case_id": one.case_id,
-                    "attempts": one.attempts,
-                    "reason": reason,
-                }
+            failed = said.DeliveryFailed(
+                delivery_id=one.id,
+                subscription_id=one.endpoint_id,
+                channel=one.channel,
+                event_type=one.event_type,
+                case_id=one.case_id,
+                attempts=one.attempts,
+                reason=one.reason,
             )
             await scope.emit(failed, subject=one.id, sequence=one.sequence)
         if agreement.state == "ended":
@@ -215,21 +215,20 @@ class Agreements:
                 "last_delivery": delivered.last.isoformat() if delivered.last else None,
             },
         )
-        places = [
-            Place(message.happening.id, subscription, scope.now)
-            for subscription in await store.subscriptions_of(scope.connection, agreement.id)
+        addressed = [
+            Addressed(message.id, endpoint) for endpoint in await store.endpoints_of(scope.connection, agreement.id)
         ]
-        queued = await deliveries.queue_to(scope.connection, [message], places, scope.now)
-        await announce(scope, [message], queued)
+        await self._queueing.queue(scope, [message], addressed)
 
     async def _tell(self, scope: Scope, agreement: Agreement, act: AgreementAct) -> None:
         """The other side hears of it in the app; of an end both do."""
         message = self._message(agreement, _TOLD[act], scope.now, {})
+        path = f"/notify/agreements/{agreement.id}"
         audiences = ["coordinator"] if act == "accept" else [f"org/{agreement.org}"]
         if act in {"end", "expire"}:
             audiences.append("coordinator")
         wanted = [
-            Wanted(stable_id("notice", message.happening.id, audience), audience, message, False, None)
+            Wanted(stable_id("notice", message.id, audience), audience, message, path, False, None)
             for audience in audiences
         ]
         await put_in_app(scope, wanted)
@@ -237,7 +236,7 @@ class Agreements:
     def _message(self, agreement: Agreement, name: str, now: datetime, more: Mapping[str, object]) -> Message:
         path = f"/notify/agreements/{agreement.id}"
         happening = Happening(
-            id=stable_id("agreement", agreement.id, str(agreement.sequence)),
+            id=timed_id(now, "agreement", agreement.id, str(agreement.sequence)),
             event_type=_TYPE + name,
             time=now,
             unit=None,
@@ -254,7 +253,7 @@ class Agreements:
             **more,
         }
         document = {"type": TYPE_PREFIX + happening.event_type, "timestamp": now.isoformat(), "data": data}
-        return Message(happening, orjson.dumps(document, option=orjson.OPT_SORT_KEYS), path, current_traceparent())
+        return Message(happening, orjson.dumps(document, option=orjson.OPT_SORT_KEYS), current_traceparent())
 
 
 def _event(agreement: Agreement, now: datetime) -> said.AgreementChanged:

@@ -13,8 +13,8 @@ from datetime import datetime
 import orjson
 
 from services.notify.desk.people import People
-from services.notify.desk.saying import announce
-from services.notify.domain import Happening, Told, candidates, is_internal
+from services.notify.desk.queueing import Queueing
+from services.notify.domain import Addressed, Happening, Message, Told, candidates, is_internal, path_of, timed_id
 from services.notify.domain.preferences import (
     CHANNELS,
     DEFAULT,
@@ -25,9 +25,8 @@ from services.notify.domain.preferences import (
     Timing,
     timing,
 )
-from services.notify.store import deliveries, digests
+from services.notify.store import digests
 from services.notify.store import people as store
-from services.notify.store.deliveries import Message, Place
 from services.notify.store.digests import Item
 from services.notify.store.people import Contact
 from shared.contracts.base import TYPE_PREFIX
@@ -60,11 +59,13 @@ class Calling:
     """Plans personal deliveries.
 
     Args:
-        people: who is in which audience. limits: of the reference data. base_url: where links lead.
+        people: who is in which audience. queueing: makes it durable. limits: of the reference data. base_url: where
+        links lead.
     """
 
-    def __init__(self, people: People, limits: NotifyLimitsByDay, base_url: str) -> None:
+    def __init__(self, people: People, queueing: Queueing, limits: NotifyLimitsByDay, base_url: str) -> None:
         self._people = people
+        self._queueing = queueing
         self._limits = limits
         self._base_url = base_url
 
@@ -79,30 +80,33 @@ class Calling:
             await self._plan(scope, wishes)
 
     async def send(self, scope: Scope, message: Message, person: str, channels: Sequence[str]) -> tuple[str, ...]:
-        """Call one person of one message now, over these channels whatever they chose. Out: those that reach them."""
-        contacts = await store.contacts(scope.connection, people=[person])
-        wanted = [contact for contact in contacts if contact.channel in channels]
-        places = [Place(message.happening.id, contact.subscription_id, scope.now) for contact in wanted]
-        await announce(scope, [message], await deliveries.queue_to(scope.connection, [message], places, scope.now))
-        return tuple(dict.fromkeys(contact.channel for contact in wanted))
+        """Call one person of an emergency now, over these channels whatever they chose. Out: those that reach them."""
+        contacts = store.by_channel(await store.contacts(scope.connection, people=[person])).get(person, {})
+        over = tuple(channel for channel in contacts if channel in channels)
+        addressed = [
+            Addressed(message.id, endpoint, urgency="emergency") for channel in over for endpoint in contacts[channel]
+        ]
+        await self._queueing.queue(scope, [message], addressed)
+        return over
 
     async def digest(self, scope: Scope) -> bool:
         """Send one person what has waited for them until now. Out: whether there was anything."""
         items = await digests.take_due(scope.connection, scope.now)
         if not items:
             return False
-        contacts = store.by_channel(await store.contacts(scope.connection, people=[items[0].person]))
+        person = items[0].person
+        contacts = store.by_channel(await store.contacts(scope.connection, people=[person])).get(person, {})
         by_channels: dict[tuple[str, ...], list[Item]] = {}
         for item in items:
             by_channels.setdefault(item.channels, []).append(item)
         for channels, alike in by_channels.items():
             message = self._collected(alike, scope.now)
-            places = [
-                Place(message.happening.id, subscription, scope.now)
+            addressed = [
+                Addressed(message.id, endpoint, urgency="digest")
                 for channel in channels
-                for subscription in contacts.get(items[0].person, {}).get(channel, ())
+                for endpoint in contacts.get(channel, ())
             ]
-            await announce(scope, [message], await deliveries.queue_to(scope.connection, [message], places, scope.now))
+            await self._queueing.queue(scope, [message], addressed)
         return True
 
     async def _wishes(self, scope: Scope, decided: _Decided, contacts: Sequence[Contact]) -> dict[str, list[_Wish]]:
@@ -129,7 +133,7 @@ class Calling:
         chosen = await store.preferences(scope.connection, wishes)
         loads = await store.loads(scope.connection, wishes, scope.now)
         limits = self._limits.on(scope.now)
-        places: list[Place] = []
+        addressed: list[Addressed] = []
         items: list[Item] = []
         sounds: list[tuple[str, datetime]] = []
         for person, own in wishes.items():
@@ -140,22 +144,21 @@ class Calling:
                     if when.collected:
                         items.append(_item(person, wish, when, scope.now))
                         continue
-                    places += _places(wish, when.channels, when.at)
+                    addressed += _addressed(wish, when.channels)
                     if INTERRUPTING & set(when.channels):
                         sounds.append((person, when.at))
                         load = _one_more(load, when.at)
         messages = {wish.message.happening.id: wish.message for own in wishes.values() for wish in own}
         await digests.put(scope.connection, items)
         await store.note_sounds(scope.connection, sounds)
-        queued = await deliveries.queue_to(scope.connection, list(messages.values()), places, scope.now)
-        await announce(scope, list(messages.values()), queued)
+        await self._queueing.queue(scope, list(messages.values()), addressed)
 
     def _collected(self, items: Sequence[Item], now: datetime) -> Message:
         """Several as one message; one that waited alone is said by itself."""
         first = items[0]
         alone = len(items) == 1
         happening = Happening(
-            id=stable_id("collected", first.person, *(item.id for item in items[:_MOST_ITEMS])),
+            id=timed_id(now, "collected", first.person, *(item.id for item in items[:_MOST_ITEMS])),
             event_type=first.event_type if alone else DIGEST_TYPE,
             time=now,
             unit=first.unit if alone else None,
@@ -171,7 +174,7 @@ class Calling:
             data["items"] = [_listed(item, self._base_url) for item in items[:_MOST_ITEMS]]
         document = {"type": TYPE_PREFIX + happening.event_type, "timestamp": now.isoformat(), "data": data}
         body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
-        return Message(happening, body, path, current_traceparent())
+        return Message(happening, body, current_traceparent())
 
 
 class Digests:
@@ -230,9 +233,10 @@ def _one_more(load: Load, at: datetime) -> Load:
     )
 
 
-def _places(wish: _Wish, channels: Sequence[PersonalChannel], at: datetime) -> list[Place]:
+def _addressed(wish: _Wish, channels: Sequence[PersonalChannel]) -> list[Addressed]:
+    happening = wish.message.happening
     return [
-        Place(wish.message.happening.id, contact.subscription_id, at)
+        Addressed(wish.message.id, contact.endpoint_id, contact.subscription_id, happening.case_id)
         for contact in wish.contacts
         if contact.channel in channels
     ]
@@ -252,7 +256,7 @@ def _item(person: str, wish: _Wish, when: Timing, now: datetime) -> Item:
         case_id=happening.case_id,
         case_code=happening.case_code,
         due=happening.due,
-        path=wish.message.path,
+        path=path_of(happening),
         urgent=wish.urgency == "urgent",
         created_at=now,
     )

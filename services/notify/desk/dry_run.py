@@ -17,7 +17,7 @@ from services.notify.domain.preferences import CHANNELS, DEFAULT, PersonalChanne
 from services.notify.domain.rules import Considered
 from services.notify.store import agreements, people, relations, subscriptions
 from services.notify.store.people import Contact
-from services.notify.store.subscriptions import Subscription
+from services.notify.store.subscriptions import OfOrganisation
 from shared.contracts.base import TYPE_PREFIX, Contract, contract_of, parse
 from shared.contracts.envelope import Envelope
 from shared.contracts.errors import refuse
@@ -84,7 +84,7 @@ class _Now:
     roster: Roster
     contacts: Mapping[str, Sequence[Contact]]
     chosen: Mapping[str, Preferences]
-    subscribed: Sequence[Subscription]
+    subscribed: Sequence[OfOrganisation]
     agreed: Mapping[str, Agreement]
     relations: Relations
 
@@ -184,7 +184,7 @@ def _reachable(contacts: Sequence[Contact], happening: Happening, urgency: Urgen
     return tuple(channel for channel in CHANNELS if channel in found)
 
 
-def _partner(row: Subscription, agreement: Agreement | None, happening: Happening, now: datetime) -> PartnerTold:
+def _partner(row: OfOrganisation, agreement: Agreement | None, happening: Happening, now: datetime) -> PartnerTold:
     patterns = [] if is_internal(happening.event_type) else candidates(happening.event_type)
     why: str | None = None
     if not set(patterns) & set(row.patterns):
@@ -196,7 +196,7 @@ def _partner(row: Subscription, agreement: Agreement | None, happening: Happenin
     elif agreement is not None:
         why = agreement.not_told(happening.event_type, happening.unit, now)
     fields = agreement.fields_of(happening.event_type) if agreement is not None and why is None else ()
-    return PartnerTold(row.org or "", row.id, row.channel, row.agreement_id, why, fields)
+    return PartnerTold(row.org, row.id, row.channel, row.agreement_id, why, fields)
 
 
 _NOT_HEARD = (

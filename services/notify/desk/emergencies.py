@@ -15,13 +15,12 @@ import orjson
 from services.notify.desk.calling import Calling
 from services.notify.desk.people import People
 from services.notify.desk.saying import put_in_app
-from services.notify.domain import Happening, Told
+from services.notify.domain import Happening, Message, Told, timed_id
 from services.notify.domain import ladder as steps
 from services.notify.domain.ladder import Call, Climbed, How, Ladder
 from services.notify.domain.links import Ticket, link_of, ticket_of
 from services.notify.domain.rules import field_value
 from services.notify.store import ladders as store
-from services.notify.store.deliveries import Message
 from services.notify.store.ladders import CallRow
 from services.notify.store.notices import Wanted
 from shared.contracts import notify as said
@@ -174,7 +173,7 @@ class Emergencies:
         rows: list[CallRow] = []
         for instead in told:
             call_id = stable_id("call", ladder.id, str(call.step), str(call.round), instead.person)
-            message = self._message(ladder, call_id, until, case_code)
+            message = self._message(ladder, call_id, scope.now, until, case_code)
             channels = await self._calling.send(scope, message, instead.person, call.channels)
             rows.append(
                 CallRow(
@@ -250,9 +249,10 @@ class Emergencies:
         member = self._people.member(ladder.acknowledged_by or "")
         return member.role if member else None
 
-    def _message(self, ladder: Ladder, call_id: str, until: datetime, case_code: str | None) -> Message:
+    def _message(self, ladder: Ladder, call_id: str, now: datetime, until: datetime, case_code: str | None) -> Message:
         """What goes to one person for one call: with the link by which they say that they have it."""
-        happening = replace(_happening(ladder, call_id, CALL_TYPE, case_code), time=until)
+        # Several calls of one ladder go to the same telephone: each is a message of its own.
+        happening = replace(_happening(ladder, timed_id(now, call_id), CALL_TYPE, case_code), time=now)
         data = {
             "event_id": call_id,
             "about": ladder.code,
@@ -261,18 +261,16 @@ class Emergencies:
             "until": until.isoformat(),
         }
         document = {"type": TYPE_PREFIX + CALL_TYPE, "timestamp": ladder.began_at.isoformat(), "data": data}
-        return Message(
-            happening, orjson.dumps(document, option=orjson.OPT_SORT_KEYS), _path(ladder), current_traceparent()
-        )
+        return Message(happening, orjson.dumps(document, option=orjson.OPT_SORT_KEYS), current_traceparent())
 
     def _in_app(self, ladder: Ladder, name: str, event_type: str, now: datetime, case_code: str | None) -> Message:
         happening = replace(_happening(ladder, name, event_type, case_code), time=now)
-        return Message(happening, b"{}", _path(ladder), current_traceparent())
+        return Message(happening, b"{}", current_traceparent())
 
 
 def _wanted(name: str, audience: str, message: Message, ladder: Ladder) -> Wanted:
     identifier = stable_id("notice", name, audience)
-    return Wanted(identifier, audience, message, True, ladder.due, ladder_id=ladder.id)
+    return Wanted(identifier, audience, message, _path(ladder), True, ladder.due, ladder_id=ladder.id)
 
 
 def _happening(ladder: Ladder, identifier: str, event_type: str, case_code: str | None) -> Happening:

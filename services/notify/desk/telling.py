@@ -13,11 +13,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.notify.desk.calling import Calling
 from services.notify.desk.emergencies import Emergencies
 from services.notify.desk.people import People
-from services.notify.desk.saying import announce, put_in_app
-from services.notify.domain import Happening, Telling, Told, happening_of, path_of, payload_of
+from services.notify.desk.queueing import Queueing
+from services.notify.desk.saying import put_in_app
+from services.notify.domain import (
+    Addressed,
+    Happening,
+    Message,
+    Telling,
+    Told,
+    happening_of,
+    path_of,
+    payload_of,
+    timed_id,
+)
 from services.notify.domain.grouping import Group, gather, key_of
-from services.notify.store import deliveries, groups, relations
-from services.notify.store.deliveries import Message, Place
+from services.notify.store import groups, relations, subscriptions
 from services.notify.store.notices import Wanted
 from shared.contracts.base import Contract
 from shared.messaging.outbox import stable_id
@@ -39,8 +49,8 @@ class Desk:
     """Turns events into messages.
 
     Args:
-        telling: whom the house tells by itself. people: who they are. calling: how they are called. emergencies: what
-        must
+        telling: whom the house tells by itself. people: who they are. queueing: makes deliveries durable. calling: how
+        they are called. emergencies: what must
             be acknowledged. unit_name: a commune's name by its code. base_url: where links lead.
     """
 
@@ -48,6 +58,7 @@ class Desk:
         self,
         telling: Telling,
         people: People,
+        queueing: Queueing,
         calling: Calling,
         emergencies: Emergencies,
         unit_name: Callable[[str | None], str],
@@ -55,6 +66,7 @@ class Desk:
     ) -> None:
         self.telling = telling
         self.people = people
+        self._queueing = queueing
         self._calling = calling
         self._emergencies = emergencies
         self._unit_name = unit_name
@@ -63,7 +75,7 @@ class Desk:
     async def on_event(self, received: Received[Contract], scope: Scope) -> None:
         """Note what was heard; `finish` decides on it with all the others of its batch."""
         event = received.event
-        happening = happening_of(event, received.data, stable_id("message", event.source, event.id))
+        happening = happening_of(event, received.data, timed_id(event.time, "message", event.source, event.id))
         scope.gathered.append(Heard(happening, received.data, self.message(happening)))
 
     async def finish(self, scope: Scope) -> None:
@@ -72,25 +84,19 @@ class Desk:
         heard: list[Heard] = scope.gathered
         await self._decide(scope.connection, heard, scope.now)
         await self._tell_in_app(scope, heard)
-        within = self.telling.limits.on(scope.now).queued_within
-        # A topic read again from its beginning sends nobody what is long over.
-        messages = [one.message for one in heard if scope.now - one.happening.time <= within]
-        if messages:
-            await announce(scope, messages, await deliveries.queue(scope.connection, messages, scope.now))
+        await self._tell_partners(scope, heard)
         await self._calling.call(scope, [(one.message, one.told) for one in heard])
         await self._emergencies.hear(scope, [(one.message, one.data, one.told) for one in heard])
 
-    async def queue_to(self, scope: Scope, happening: Happening, subscription_id: str) -> None:
-        """Make one delivery durable, whatever the subscription wants otherwise: a test message."""
-        message = self.message(happening)
-        place = Place(happening.id, subscription_id, scope.now)
-        await announce(scope, [message], await deliveries.queue_to(scope.connection, [message], [place], scope.now))
+    async def queue_to(self, scope: Scope, happening: Happening, endpoint_id: str) -> None:
+        """Make one delivery durable, whatever the endpoint is to hear otherwise: a test message."""
+        await self._queueing.queue(scope, [self.message(happening)], [Addressed(happening.id, endpoint_id)])
 
     async def tell_in_app(self, scope: Scope, happening: Happening, told: Mapping[str, bool], path: str) -> None:
         """Write notices of a happening of our own, which lead to a path; the value says whether at once."""
-        message = replace(self.message(happening), path=path)
+        message = self.message(happening)
         wanted = [
-            Wanted(stable_id("notice", happening.id, audience), audience, message, urgent, happening.due)
+            Wanted(stable_id("notice", happening.id, audience), audience, message, path, urgent, happening.due)
             for audience, urgent in told.items()
         ]
         await put_in_app(scope, wanted)
@@ -98,7 +104,23 @@ class Desk:
     def message(self, happening: Happening) -> Message:
         """What is said of a happening by default: no identity, only what happened, where to look, by when."""
         body = payload_of(happening, self._unit_name(happening.unit), self._base_url)
-        return Message(happening, body, path_of(happening), current_traceparent())
+        return Message(happening, body, current_traceparent())
+
+    async def _tell_partners(self, scope: Scope, heard: Sequence[Heard]) -> None:
+        """What is said to organisations: within their agreements, in the order of each case."""
+        known = {one.message.id: one.message for one in heard}
+        addressed = [
+            Addressed(
+                wish.happening_id,
+                wish.endpoint_id,
+                wish.subscription_id,
+                known[wish.happening_id].happening.case_id,
+            )
+            for wish in await subscriptions.wishes(
+                scope.connection, [message.happening for message in known.values()], scope.now
+            )
+        ]
+        await self._queueing.queue(scope, list(known.values()), addressed)
 
     async def _decide(self, connection: AsyncConnection, heard: Sequence[Heard], now: datetime) -> None:
         """Whom each event is told, in their order: how people stand to a case changes with what it says of them."""
@@ -151,11 +173,12 @@ class Desk:
         return found
 
     def _notice(self, one: Heard, told: Told, group: Group | None) -> Wanted:
+        path = path_of(one.happening)
         if group is not None:
             # One row for a window, whose number grows: the later of a batch stands for those before it.
             identifier = stable_id("group", group.key, group.opened_at.isoformat())
-            return Wanted(identifier, told.audience, one.message, told.urgent, None, told.rule, group.count)
+            return Wanted(identifier, told.audience, one.message, path, told.urgent, None, told.rule, group.count)
         ladder = self._emergencies.ladder_id(told, one.data)
         identifier = stable_id("notice", one.happening.id, told.audience)
         due = told.by or one.happening.due
-        return Wanted(identifier, told.audience, one.message, told.urgent, due, told.rule, ladder_id=ladder)
+        return Wanted(identifier, told.audience, one.message, path, told.urgent, due, told.rule, ladder_id=ladder)

@@ -2,42 +2,55 @@
 picked from a short list.
 """
 
+from services.notify.domain.circuit import CircuitState, Health, News, after, outlived, probing
 from services.notify.domain.entitlement import may_subscribe
 from services.notify.domain.happenings import PUBLIC_CODES, happening_of, path_for, path_of, payload_of, short_type
+from services.notify.domain.ids import time_of, timed_id
+from services.notify.domain.lateness import believable, expires_at, is_past
 from services.notify.domain.matching import candidates, is_internal, matches
 from services.notify.domain.model import (
     TEST_TYPE,
+    Addressed,
+    Attempt,
     ChannelName,
     DeliveryState,
+    EndpointState,
     Happening,
+    Message,
     Outcome,
-    Sent,
-    SubscriptionState,
 )
-from services.notify.domain.retrying import BACKOFF, JITTER, Verdict, outlived, retry_after, verdict
+from services.notify.domain.retrying import Verdict, longest_wait, retry_after, spread, verdict
 from services.notify.domain.rules import NO_RELATIONS, Relations, Telling, Told, audiences_of, belongs_to, members_of
 
 __all__ = [
-    "BACKOFF",
-    "JITTER",
     "NO_RELATIONS",
     "PUBLIC_CODES",
     "TEST_TYPE",
+    "Addressed",
+    "Attempt",
     "ChannelName",
+    "CircuitState",
     "DeliveryState",
+    "EndpointState",
     "Happening",
+    "Health",
+    "Message",
+    "News",
     "Outcome",
     "Relations",
-    "Sent",
-    "SubscriptionState",
     "Telling",
     "Told",
     "Verdict",
+    "after",
     "audiences_of",
+    "believable",
     "belongs_to",
     "candidates",
+    "expires_at",
     "happening_of",
     "is_internal",
+    "is_past",
+    "longest_wait",
     "matches",
     "may_subscribe",
     "members_of",
@@ -45,7 +58,11 @@ __all__ = [
     "path_for",
     "path_of",
     "payload_of",
+    "probing",
     "retry_after",
     "short_type",
+    "spread",
+    "time_of",
+    "timed_id",
     "verdict",
 ]

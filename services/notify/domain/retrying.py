@@ -1,4 +1,4 @@
-"""What follows from an attempt: settled, or when to try again, or that nobody seems to be there."""
+"""What follows from an attempt: settled, or when the next one is due."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 
-from services.notify.domain.model import DeliveryState, Sent
+from services.notify.domain.model import Attempt, DeliveryState
+from shared.reference.delivering import DeliveryLimits
 
-# The schedule that the Standard Webhooks specification proposes: ten tries over three days.
-BACKOFF = tuple(timedelta(seconds=seconds) for seconds in (5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400))
-_LONGEST_WAIT = timedelta(hours=24)
-JITTER = 0.2
+_MOST_SECONDS = int(timedelta(days=365).total_seconds())
+_DIGITS = 9
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,31 +22,40 @@ class Verdict:
     reason: str | None
 
 
-def verdict(sent: Sent, attempts: int, now: datetime, chance: float) -> Verdict:
+_SUCCEEDED = Verdict("succeeded", None, None)
+
+
+def verdict(attempt: Attempt, attempts: int, now: datetime, chance: float, limits: DeliveryLimits) -> Verdict:
     """In: an attempt, how many there were with it, now, a random number in 0..1. Out: what follows."""
-    if sent.outcome == "taken":
-        return Verdict("succeeded", None, None)
-    if sent.outcome == "gone" or attempts > len(BACKOFF):
-        return Verdict("failed", None, sent.reason)
-    wait = BACKOFF[attempts - 1] * (1 - JITTER + 2 * JITTER * chance)
-    if sent.retry_after is not None:
-        wait = max(wait, min(sent.retry_after, _LONGEST_WAIT))
-    return Verdict("pending", now + wait, sent.reason)
+    if attempt.outcome == "taken":
+        return _SUCCEEDED
+    if attempt.outcome in ("gone", "expired") or attempts > len(limits.wait_seconds):
+        return Verdict("failed", None, attempt.reason)
+    wait = timedelta(seconds=spread(limits.wait_seconds[attempts - 1], chance, limits))
+    if attempt.retry_after is not None:
+        wait = max(wait, min(attempt.retry_after, longest_wait(limits)))
+    return Verdict("pending", now + wait, attempt.reason)
+
+
+def spread(seconds: float, chance: float, limits: DeliveryLimits) -> float:
+    """A wait made longer or shorter by chance (0..1), so that what failed together does not come again together."""
+    return seconds * (1 - limits.jitter + 2 * limits.jitter * chance)
+
+
+def longest_wait(limits: DeliveryLimits) -> timedelta:
+    """How long an endpoint may ask to be left in peace."""
+    return timedelta(hours=limits.most_wait_hours)
 
 
 def retry_after(value: str | None, now: datetime) -> timedelta | None:
     """A Retry-After header (seconds or a date, RFC 9110 10.2.3) as a wait; None where it says nothing usable."""
     if not value:
         return None
-    if value.strip().isdecimal():
-        return timedelta(seconds=min(int(value), int(_LONGEST_WAIT.total_seconds())))
+    text = value.strip()
+    if text.isascii() and text.isdecimal():
+        return timedelta(seconds=min(int(text[:_DIGITS]), _MOST_SECONDS))
     try:
         wait = parsedate_to_datetime(value) - now
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
     return wait if wait > timedelta(0) else None
-
-
-def outlived(failing_since: datetime | None, now: datetime, limit: timedelta) -> bool:
-    """Whether an endpoint has failed without a success for so long that nobody seems to be there."""
-    return failing_since is not None and now - failing_since >= limit

@@ -11,11 +11,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
+from services.notify.domain.lateness import is_past
 from services.notify.domain.model import Happening
 from shared.contracts.base import Contract
 from shared.identity import ALL_UNITS, Principal
 from shared.reference.calendar import local_day
 from shared.reference.deadlines import Deadlines
+from shared.reference.delivering import Delivering
+from shared.reference.delivering import Urgency as DeliveryUrgency
 from shared.reference.notify_limits import NotifyLimitsByDay
 from shared.reference.notify_rules import URGENCIES, Addressee, Grouping, NotifyRule, NotifyRules, Urgency
 
@@ -79,11 +82,12 @@ class Telling:
     rules: NotifyRules
     deadlines: Deadlines
     limits: NotifyLimitsByDay
+    delivering: Delivering
 
     @classmethod
     def load(cls) -> Telling:
         """From the data files. Raises `ReferenceDataError`."""
-        return cls(NotifyRules.load(), Deadlines.load(), NotifyLimitsByDay.load())
+        return cls(NotifyRules.load(), Deadlines.load(), NotifyLimitsByDay.load(), Delivering.load())
 
     def consider(
         self, happening: Happening, data: Contract, now: datetime, relations: Relations = NO_RELATIONS
@@ -108,7 +112,7 @@ class Telling:
     ) -> Considered:
         silent = _silent(rule, happening, data)
         by = self._by(rule, happening, data)
-        if silent is None and self._is_past(happening, by, now):
+        if silent is None and self._is_over(rule, happening, by, now):
             silent = Silent("long-past", "time", happening.time.isoformat())
         if silent is not None:
             return Considered(rule, silent=(silent,))
@@ -122,10 +126,10 @@ class Telling:
                 told.setdefault(audience, Told(audience, rule.name, rule.urgency, by, rule.ladder, rule.group))
         return Considered(rule, tuple(told.values()), tuple(missing))
 
-    def _is_past(self, happening: Happening, by: datetime | None, now: datetime) -> bool:
+    def _is_over(self, rule: NotifyRule, happening: Happening, by: datetime | None, now: datetime) -> bool:
         """A topic that is read again, or a long absence of ours, tells nobody of what is over."""
-        long_ago = now - happening.time > self.limits.on(now).told_within
-        return long_ago and not (by is not None and by > now)
+        urgency: DeliveryUrgency = "emergency" if rule.urgency == "emergency" else "normal"
+        return is_past(happening.time, now, urgency, self.delivering.on(now)) and not (by is not None and by > now)
 
     def _by(self, rule: NotifyRule, happening: Happening, data: Contract) -> datetime | None:
         if rule.by is None:

@@ -11,7 +11,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from services.notify.api.answers import found
-from services.notify.office import Change, Wanted
+from services.notify.office import Change, Period, Wanted
 from services.notify.pages.room import NOTIFY, Room
 from shared.contracts.errors import Rejected, violations_of
 from shared.identity import ALL_UNITS, Principal, SignedIn
@@ -97,7 +97,7 @@ def _add_changes(router: APIRouter, room: Room) -> None:
     async def replay_failed(principal: SignedIn, identifier: str, days: Annotated[str, Form()] = "1") -> Response:
         since = room.pages.clock() - _DAYS.get(days, _DAYS["1"])
         with found():
-            count = await room.office.replay_failed(principal, identifier, since)
+            count = await room.office.replay_period(principal, identifier, Period(since=since))
         return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?replayed={count}", 303)
 
     @router.post("/subscriptions/{identifier}/{change}")

@@ -10,8 +10,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain.agreements import Agreement, AgreementAct, Terms
-from services.notify.store.waking import WAKE, wake
+from services.notify.store import replays
+from services.notify.store.retention import GIVE_UP, SETTLED, GivenUp, settle_given_up
 
+_STOP = text(
+    GIVE_UP.format(
+        settled=SETTLED,
+        which="JOIN subscription s ON s.id = d.subscription_id WHERE s.agreement_id = CAST(:id AS uuid)",
+    ).replace("LIMIT :limit FOR UPDATE OF d SKIP LOCKED", "FOR UPDATE OF d")
+)
 _COLUMNS = """id::text AS id, org, state, purpose, legal_basis, event_types, units, fields, valid_from, valid_until,
               reference, public_key, proposed_by, accepted_by, reason, changed_at, sequence"""
 
@@ -126,68 +133,27 @@ async def history(connection: AsyncConnection, identifier: str) -> list[Act]:
     return [Act(*row) for row in rows]
 
 
-async def subscriptions_of(connection: AsyncConnection, identifier: str) -> list[str]:
-    """The subscriptions within an agreement that are not deleted."""
+async def endpoints_of(connection: AsyncConnection, identifier: str) -> list[str]:
+    """The endpoints that were told something within an agreement, and are not deleted."""
     rows = await connection.execute(
         text(
-            """SELECT id::text FROM subscription
-               WHERE agreement_id = CAST(:id AS uuid) AND state <> 'deleted' ORDER BY created_at"""
+            """SELECT DISTINCT e.id::text AS id FROM subscription s JOIN endpoint e ON e.id = s.endpoint_id
+               WHERE s.agreement_id = CAST(:id AS uuid) AND e.state <> 'deleted' ORDER BY id"""
         ),
         {"id": identifier},
     )
     return [row.id for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
-class Stopped:
-    """A delivery that is not made any more."""
-
-    id: str
-    subscription_id: str
-    channel: str
-    event_type: str
-    attempts: int
-    sequence: int
-    case_id: str | None
-
-
-async def stop_deliveries(connection: AsyncConnection, identifier: str, reason: str, now: datetime) -> list[Stopped]:
+async def stop_deliveries(connection: AsyncConnection, identifier: str, reason: str, now: datetime) -> list[GivenUp]:
     """Fail what waits to be delivered within an agreement. What a worker is sending right now cannot be called back."""
-    rows = await connection.execute(
-        text(
-            """
-            UPDATE delivery SET state = 'failed', settled_at = :now, reason = :reason, sequence = delivery.sequence + 1
-            FROM subscription AS s
-            WHERE s.id = delivery.subscription_id AND delivery.state = 'pending'
-              AND s.agreement_id = CAST(:id AS uuid)
-            RETURNING delivery.id::text, s.id::text, s.channel,
-                (SELECT event_type FROM message WHERE message.id = delivery.message_id),
-                delivery.attempts, delivery.sequence,
-                (SELECT case_id FROM message WHERE message.id = delivery.message_id)
-            """
-        ),
-        {"id": identifier, "reason": reason, "now": now},
-    )
-    return [Stopped(*row) for row in rows]
+    rows = await connection.execute(_STOP, {"id": identifier, "reason": reason, "now": now})
+    return await settle_given_up(connection, rows.all())
 
 
 async def resume_deliveries(connection: AsyncConnection, identifier: str, reason: str, now: datetime) -> int:
     """Send what a suspension had stopped. Out: how many."""
-    rows = await connection.execute(
-        text(
-            """
-            UPDATE delivery SET state = 'pending', due_at = :now, settled_at = NULL, reason = NULL
-            FROM subscription AS s
-            WHERE s.id = delivery.subscription_id AND delivery.state = 'failed' AND delivery.reason = :reason
-              AND s.agreement_id = CAST(:id AS uuid)
-            RETURNING 1
-            """
-        ),
-        {"id": identifier, "reason": reason, "now": now},
-    )
-    count = len(rows.all())
-    await wake(connection, WAKE)
-    return count
+    return await replays.stopped(connection, identifier, reason, now)
 
 
 async def forget_contents(connection: AsyncConnection, identifier: str) -> None:
@@ -196,8 +162,8 @@ async def forget_contents(connection: AsyncConnection, identifier: str) -> None:
         text(
             """
             UPDATE message SET body = convert_to('{"data":{},"type":"removed"}', 'UTF8')
-            WHERE event_type LIKE '%.content.sealed' AND id IN (
-                SELECT d.message_id FROM delivery d JOIN subscription s ON s.id = d.subscription_id
+            WHERE event_type LIKE '%.content.sealed' AND (id, at) IN (
+                SELECT d.message_id, d.message_at FROM delivery d JOIN subscription s ON s.id = d.subscription_id
                 WHERE s.agreement_id = CAST(:id AS uuid))
             """
         ),
@@ -218,7 +184,7 @@ async def delivered(connection: AsyncConnection, identifier: str) -> Delivered:
     """How much was delivered within an agreement, as far as the log goes back."""
     rows = await connection.execute(
         text(
-            """SELECT count(*), min(d.created_at), max(d.created_at) FROM delivery d JOIN subscription s
+            """SELECT count(*), min(d.created_at), max(d.created_at) FROM delivery_settled d JOIN subscription s
                ON s.id = d.subscription_id WHERE s.agreement_id = CAST(:id AS uuid) AND d.state = 'succeeded'"""
         ),
         {"id": identifier},

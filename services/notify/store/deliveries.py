@@ -1,33 +1,27 @@
-"""Deliveries and the statements on them, each whole and named; what comes in numbers is one statement.
+"""Deliveries from durable to settled, each statement whole; what comes in numbers is one statement.
 
-A delivery is leased by moving its due time: a worker that dies gives it back by doing nothing. Nothing personal is here
-in clear: addresses and secrets lie sealed.
+A delivery is leased for a time: a worker that dies gives it back by doing nothing. Those that wait are a small table,
+so a lease costs the same however long the history is. These statements go to the driver itself: thousands of rows a
+second pass through them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any
+from datetime import datetime, timedelta
+from typing import Final
 
-import orjson
-from sqlalchemy import text
+import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain import ChannelName, Happening, Sent, Verdict, candidates, is_internal
-from shared.reference.calendar import local_day
+from services.notify.domain import Addressed, Attempt, ChannelName, Message, Verdict, believable, timed_id
+from shared.database.copying import driver
+from shared.reference.delivering import Urgency
 from shared.web.i18n import Language
 
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What is to be said of a happening: its body, and the path of ours where one looks."""
-
-    happening: Happening
-    body: bytes
-    path: str
-    traceparent: str | None
+_MOMENT = timedelta(microseconds=1)
+URGENCIES: Final[Mapping[Urgency, int]] = {"emergency": 0, "normal": 1, "digest": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,52 +30,58 @@ class Queued:
 
     id: str
     message_id: str
-    subscription_id: str
+    endpoint_id: str
+    subscription_id: str | None
     channel: ChannelName
 
 
-@dataclass(frozen=True, slots=True)
-class Leased:
-    """A delivery that this worker may try until the lease ends."""
+@dataclass(slots=True)
+class Delivery:
+    """One that a worker may attempt until its lease ends."""
 
     id: str
-    subscription_id: str
+    endpoint_id: str
+    subscription_id: str | None
+    message_id: str
+    message_at: datetime
     lease: int
     attempts: int
+    sequence: int
+    urgent: bool
+    order_key: str | None
+    expires_at: datetime | None
     event_type: str
     unit: str | None
     case_id: str | None
+    case_code: str | None
     due: datetime | None
     body: bytes
-    until: datetime
-    traceparent: str | None = None
-    case_code: str | None = None
+    traceparent: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where a subscription's deliveries go, opened from its seals; lives in memory only."""
+    """Where an endpoint's deliveries go, opened from its seals; lives in memory only."""
 
-    subscription_id: str
+    endpoint_id: str
     address: str
     keys: tuple[bytes, ...]
     language: Language
     org: str | None
 
     def __repr__(self) -> str:
-        return f"Target({self.subscription_id})"  # the address must not reach a log
+        return f"Target({self.endpoint_id})"  # the address must not reach a log
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """An attempt that was made, to whom, and what follows from it."""
+    """An attempt that was made, and what follows from it."""
 
-    job: Leased
+    delivery: Delivery
     target: Target
     channel: ChannelName
-    was_failing: bool
     at: datetime
-    sent: Sent
+    attempt: Attempt
     verdict: Verdict
 
 
@@ -94,200 +94,331 @@ class Settled:
     sequence: int
 
 
-# One statement from what happened to durable deliveries. Their ids follow from message and subscription: the same event
-# again adds nothing. A message that nobody wants is not kept.
-_QUEUE = """
-WITH said AS (
-    SELECT * FROM jsonb_to_recordset(CAST(:messages AS jsonb)) AS said (
-        id uuid, event_type text, unit text, case_id text, due timestamptz, occurred_at timestamptz, sector text,
-        patterns text[], body text, traceparent text, case_code text)
-), wanted AS ({wanted}),
-kept AS (
-    INSERT INTO message (id, event_type, unit, case_id, due, occurred_at, body, created_at, traceparent, case_code)
-    SELECT id, event_type, unit, case_id, due, occurred_at, convert_to(body, 'UTF8'), :now, traceparent, case_code
-    FROM said WHERE id IN (SELECT message_id FROM wanted)
-    ON CONFLICT (id) DO NOTHING
-), created AS (
-    INSERT INTO delivery (id, subscription_id, message_id, due_at, created_at)
-    SELECT CAST(encode(substring(sha256(convert_to(message_id || '/' || id, 'UTF8')) FOR 16), 'hex') AS uuid),
-           id, message_id, due_at, :now
-    FROM wanted
-    ON CONFLICT (id) DO NOTHING RETURNING id, subscription_id, message_id
-)
-SELECT created.id::text, created.message_id::text, wanted.id::text, wanted.channel
-FROM created JOIN wanted ON wanted.id = created.subscription_id AND wanted.message_id = created.message_id
+# Making durable
+
+_KEEP_MESSAGES = """
+INSERT INTO message (id, at, event_type, unit, case_id, case_code, due, body, traceparent)
+SELECT * FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[], $6::text[], $7::timestamptz[],
+                     $8::bytea[], $9::text[])
+ON CONFLICT DO NOTHING RETURNING id::text AS id
 """
-# Paused and disabled endpoints queue too: what is said to a partner waits for them. Within an agreement, it is said
-# nothing outside it; a person is called when and as they chose, which is decided elsewhere.
-_TO_ALL_WHO_WANT_IT = text(
-    _QUEUE.format(
-        wanted="""
-        SELECT said.id AS message_id, subscription.id, channel, CAST(:now AS timestamptz) AS due_at
-        FROM said JOIN subscription ON subscription.state <> 'deleted' AND subscription.person IS NULL
-            AND subscription.patterns && said.patterns
-            AND (subscription.units IS NULL OR said.unit = ANY (subscription.units))
-            AND (subscription.sector IS NULL OR said.sector IS NULL OR subscription.sector = said.sector)
-        LEFT JOIN agreement ON agreement.id = subscription.agreement_id
-        WHERE agreement.id IS NULL
-            OR (agreement.state = 'active' AND CAST(:today AS date) BETWEEN agreement.valid_from AND
-            agreement.valid_until
-                AND agreement.event_types && said.patterns
-                AND (agreement.units IS NULL OR said.unit = ANY (agreement.units)))
-        """
-    )
+_COLUMNS = (
+    "id",
+    "endpoint_id",
+    "subscription_id",
+    "message_id",
+    "message_at",
+    "urgency",
+    "order_key",
+    "blocked",
+    "created_at",
+    "due_at",
+    "expires_at",
+    "body",
 )
-_TO_THESE = text(
-    _QUEUE.format(
-        wanted="""
-        SELECT said.id AS message_id, subscription.id, channel, place.at AS due_at
-        FROM said JOIN jsonb_to_recordset(CAST(:places AS jsonb)) AS place (
-            message_id uuid, subscription_id uuid, at timestamptz) ON place.message_id = said.id
-        JOIN subscription ON subscription.id = place.subscription_id
-        """
+# Of a message that was known before: what was queued for it then is not queued again, also where it is settled by now.
+_QUEUE_MORE = f"""
+INSERT INTO delivery_pending ({", ".join(_COLUMNS)})
+SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::timestamptz[], $6::smallint[], $7::text[],
+                     $8::boolean[], $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::bytea[])
+              AS more (id)
+WHERE NOT EXISTS (SELECT FROM delivery_settled WHERE delivery_settled.id = more.id)
+ON CONFLICT DO NOTHING RETURNING id::text AS id
+"""
+_WAITING_KEYS = """
+SELECT DISTINCT d.endpoint_id::text AS endpoint_id, d.order_key
+FROM unnest($1::uuid[], $2::text[]) AS wanted (endpoint_id, order_key)
+JOIN delivery_pending d USING (endpoint_id, order_key)
+"""
+
+
+async def keep_messages(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> set[str]:
+    """Make messages durable. Out: the ids of those that were not known before."""
+    known = {message.id: message for message in messages}
+    rows = list(known.values())
+    happenings = [row.happening for row in rows]
+    raw = await driver(connection)
+    fresh = await raw.fetch(
+        _KEEP_MESSAGES,
+        [row.id for row in rows],
+        [believable(item.time, now) for item in happenings],
+        [item.event_type for item in happenings],
+        [item.unit for item in happenings],
+        [item.case_id for item in happenings],
+        [item.case_code for item in happenings],
+        [item.due for item in happenings],
+        [row.body for row in rows],
+        [row.traceparent for row in rows],
     )
-)
+    return {row["id"] for row in fresh}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a message goes, whatever the subscription wants otherwise, and from when on."""
+class Placed:
+    """A delivery on its way into the table: all that is known when it is queued."""
 
-    message_id: str
-    subscription_id: str
-    at: datetime
-
-
-async def queue(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> list[Queued]:
-    """Make messages durable, and a delivery to each organisation's subscription that wants them. Out: the new ones."""
-    values = {"messages": _as_rows(messages), "now": now, "today": local_day(now)}
-    return [Queued(*row) for row in await connection.execute(_TO_ALL_WHO_WANT_IT, values)]
+    addressed: Addressed
+    id: str
+    happened: datetime
+    due_at: datetime
+    expires_at: datetime | None
+    order_key: str | None
 
 
-async def queue_to(
-    connection: AsyncConnection, messages: Sequence[Message], places: Sequence[Place], now: datetime
-) -> list[Queued]:
-    """Make messages durable, and their deliveries to these places. Out: the new ones."""
-    if not places:
-        return []
-    to = [
-        {"message_id": place.message_id, "subscription_id": place.subscription_id, "at": place.at} for place in places
-    ]
-    values = {"messages": _as_rows(messages), "places": orjson.dumps(to).decode(), "now": now}
-    return [Queued(*row) for row in await connection.execute(_TO_THESE, values)]
+def delivery_id(addressed: Addressed, happened: datetime) -> str:
+    """Follows from message and endpoint, so that the same again is the same delivery."""
+    return timed_id(happened, "delivery", addressed.message_id, addressed.endpoint_id, addressed.again)
 
 
-def _as_rows(messages: Sequence[Message]) -> str:
-    return orjson.dumps([_as_row(message) for message in messages]).decode()
+async def queue(connection: AsyncConnection, placed: Sequence[Placed], fresh: set[str], now: datetime) -> list[Placed]:
+    """Make deliveries durable. In: `fresh`, the messages that were not known before. Out: those that are new."""
+    raw = await driver(connection)
+    blocked = await _blocked(raw, placed)
+    new: list[tuple[Placed, tuple[object, ...]]] = []
+    more: list[tuple[Placed, tuple[object, ...]]] = []
+    for number, (item, waits) in enumerate(zip(placed, blocked, strict=True)):
+        # No two of them at the same moment: the log goes on where a page of it ended.
+        row = _row(item, waits, now, now + number * _MOMENT)
+        (new if item.addressed.message_id in fresh else more).append((item, row))
+    if new:
+        await raw.copy_records_to_table("delivery_pending", records=[row for _, row in new], columns=list(_COLUMNS))
+    added: set[str] = set()
+    if more:
+        columns = [list(column) for column in zip(*(row for _, row in more), strict=True)]
+        added = {row["id"] for row in await raw.fetch(_QUEUE_MORE, *columns)}
+    return [item for item, _ in new] + [item for item, _ in more if item.id in added]
 
 
-def _as_row(message: Message) -> dict[str, Any]:
-    happening = message.happening
-    return {
-        "id": happening.id,
-        "event_type": happening.event_type,
-        "unit": happening.unit,
-        "case_id": happening.case_id,
-        "due": happening.due,
-        "occurred_at": happening.time,
-        "sector": happening.sector,
-        "patterns": [] if is_internal(happening.event_type) else candidates(happening.event_type),
-        "body": message.body.decode(),
-        "traceparent": message.traceparent,
-        "case_code": happening.case_code,
-    }
-
-
-# One index probe a subscription: a backlog of one endpoint is never waded through to find the others' deliveries.
-_LEASE = text(
-    """
-    WITH picked AS (
-        SELECT due.id FROM unnest(CAST(:subscriptions AS uuid[]), CAST(:rooms AS integer[])) AS wanted (id, room)
-        CROSS JOIN LATERAL (
-            SELECT id FROM delivery
-            WHERE subscription_id = wanted.id AND state = 'pending' AND due_at <= :now
-            ORDER BY due_at LIMIT wanted.room FOR UPDATE SKIP LOCKED
-        ) AS due
-        LIMIT :most
+def _row(item: Placed, waits: bool, now: datetime, created_at: datetime) -> tuple[object, ...]:
+    said = item.addressed
+    return (
+        item.id,
+        said.endpoint_id,
+        said.subscription_id,
+        said.message_id,
+        believable(item.happened, now),
+        URGENCIES[said.urgency],
+        item.order_key,
+        waits,
+        created_at,
+        item.due_at,
+        item.expires_at,
+        said.body,
     )
-    UPDATE delivery SET due_at = :until, lease = lease + 1
-    FROM picked, message
-    WHERE delivery.id = picked.id AND message.id = delivery.message_id
-    RETURNING delivery.id::text, delivery.subscription_id::text, delivery.lease, delivery.attempts,
-              message.event_type, message.unit, message.case_id, message.due, message.body,
-              CAST(:until AS timestamptz), message.traceparent, message.case_code
-    """
+
+
+async def _blocked(raw: asyncpg.Connection, placed: Sequence[Placed]) -> list[bool]:
+    """Which ones wait for an earlier one of their key: one that is in the table, or comes before them in this batch."""
+    ordered = [item for item in placed if item.order_key is not None]
+    waiting: set[tuple[str, str | None]] = set()
+    if ordered:
+        endpoints = [item.addressed.endpoint_id for item in ordered]
+        rows = await raw.fetch(_WAITING_KEYS, endpoints, [item.order_key for item in ordered])
+        waiting = {(row["endpoint_id"], row["order_key"]) for row in rows}
+    blocked = []
+    for item in placed:
+        key = (item.addressed.endpoint_id, item.order_key)
+        blocked.append(item.order_key is not None and key in waiting)
+        if item.order_key is not None:
+            waiting.add(key)
+    return blocked
+
+
+# Leasing
+
+# A lease that ends in a future further than any lease lasts was given before a clock was set back: it is none.
+_FREE = "(leased_until IS NULL OR leased_until <= $3 OR leased_until > $4)"
+# Emergencies of any endpoint first. Then one index probe an endpoint: a backlog of one is never waded through to find
+# the others' deliveries.
+_LEASE = f"""
+WITH urgent AS (
+    SELECT id FROM delivery_pending
+    WHERE urgency = 0 AND NOT blocked AND due_at <= $3 AND {_FREE} AND endpoint_id = ANY ($6::uuid[])
+    ORDER BY due_at LIMIT $5 FOR UPDATE SKIP LOCKED
+), others AS (
+    SELECT due.id FROM unnest($1::uuid[], $2::integer[]) AS wanted (endpoint_id, room)
+    CROSS JOIN LATERAL (
+        SELECT id FROM delivery_pending
+        WHERE endpoint_id = wanted.endpoint_id AND urgency > 0 AND NOT blocked AND due_at <= $3 AND {_FREE}
+        ORDER BY due_at LIMIT wanted.room FOR UPDATE SKIP LOCKED
+    ) AS due
+    LIMIT $5
+), leased AS (
+    UPDATE delivery_pending SET leased_until = $4, lease = lease + 1
+    WHERE id = ANY (ARRAY(SELECT id FROM urgent UNION ALL SELECT id FROM others))
+    RETURNING id, endpoint_id, subscription_id, message_id, message_at, lease, attempts, sequence, urgency, order_key,
+              expires_at, due_at, position, body
 )
+SELECT leased.id::text, endpoint_id::text, subscription_id::text, message_id::text, message_at, lease, attempts,
+       sequence, urgency = 0, order_key, expires_at, event_type, unit, case_id, case_code, message.due,
+       COALESCE(leased.body, message.body), traceparent
+FROM leased JOIN message ON message.id = leased.message_id AND message.at = leased.message_at
+ORDER BY urgency, due_at, position
+"""
+# The plan must not depend on how full the table happened to be when it was made. A lease that a power cut undoes is
+# given again, so nobody waits for the disk.
+_SESSION = "SET LOCAL enable_seqscan = off; SET LOCAL synchronous_commit = off"
 
 
 async def lease(
-    connection: AsyncConnection, rooms: Mapping[str, int], most: int, now: datetime, until: datetime
-) -> list[Leased]:
-    """Take at most `most` due deliveries, `rooms[subscription]` of each; nobody else gets them before `until`."""
-    rows = await connection.execute(
-        _LEASE, {"subscriptions": list(rooms), "rooms": list(rooms.values()), "most": most, "now": now, "until": until}
-    )
-    return [Leased(*row) for row in rows]
+    connection: AsyncConnection,
+    rooms: Mapping[str, int],
+    urgent: Sequence[str],
+    most: int,
+    now: datetime,
+    lasts: timedelta,
+) -> list[Delivery]:
+    """Take due deliveries: at most `most`, `rooms[endpoint]` of each, and as many emergencies of the endpoints in
+    `urgent`. Nobody else gets them while the lease lasts. Out: emergencies first, then what was due first."""
+    raw = await driver(connection)
+    await raw.execute(_SESSION)
+    rows = await raw.fetch(_LEASE, list(rooms), list(rooms.values()), now, now + lasts, most, list(urgent))
+    return [Delivery(*row) for row in rows]
 
 
-async def give_back(connection: AsyncConnection, jobs: Sequence[Leased], now: datetime) -> None:
+_GIVE_BACK = """
+UPDATE delivery_pending SET leased_until = NULL FROM unnest($1::uuid[], $2::integer[]) AS held (id, lease)
+WHERE delivery_pending.id = held.id AND delivery_pending.lease = held.lease
+"""
+
+
+async def give_back(connection: AsyncConnection, held: Sequence[Delivery]) -> None:
     """End leases early: what a stopping worker has not tried is due again at once."""
-    await connection.execute(
-        text(
-            """
-            UPDATE delivery SET due_at = :now FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS integer[]))
-                   AS held (id, lease)
-            WHERE delivery.id = held.id AND delivery.lease = held.lease AND state = 'pending'
-            """
-        ),
-        {"now": now, "ids": [job.id for job in jobs], "leases": [job.lease for job in jobs]},
-    )
+    await (await driver(connection)).execute(_GIVE_BACK, [one.id for one in held], [one.lease for one in held])
 
+
+async def end_leases(connection: AsyncConnection) -> int:
+    """End all leases: called when it is certain that no worker lives. Out: how many there were."""
+    raw = await driver(connection)
+    done = await raw.execute("UPDATE delivery_pending SET leased_until = NULL WHERE leased_until IS NOT NULL")
+    return int(done.split()[-1])
+
+
+# Settling
 
 # A success counts even when the lease was lost meanwhile; any other result only while the lease is ours.
-_SETTLE = text(
-    """
-    WITH result AS (
-        SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:leases AS integer[]), CAST(:states AS text[]),
-                             CAST(:due AS timestamptz[]), CAST(:reasons AS text[]), CAST(:at AS timestamptz[]),
-                             CAST(:outcomes AS text[]), CAST(:statuses AS integer[]), CAST(:durations AS integer[]),
-                             CAST(:responses AS text[]))
-             AS r (id, lease, state, due_at, reason, at, outcome, status, duration_ms, response)
-    ), settled AS (
-        UPDATE delivery SET
-            state = r.state, due_at = COALESCE(r.due_at, delivery.due_at), attempts = delivery.attempts + 1,
-            reason = r.reason, settled_at = CASE WHEN r.state = 'pending' THEN NULL ELSE CAST(:now AS timestamptz) END,
-            sequence = delivery.sequence + CASE WHEN r.state = 'pending' THEN 0 ELSE 1 END
-        FROM result r
-        WHERE delivery.id = r.id AND delivery.state = 'pending' AND (delivery.lease = r.lease OR r.state = 'succeeded')
-        RETURNING delivery.id, delivery.attempts, delivery.sequence
-    ), logged AS (
-        INSERT INTO attempt (delivery_id, at, number, outcome, status, duration_ms, response, reason)
-        SELECT r.id, r.at, settled.attempts, r.outcome, r.status, r.duration_ms, r.response, r.reason
-        FROM result r JOIN settled ON settled.id = r.id
-    )
-    SELECT id::text, attempts, sequence FROM settled
-    """
+_SETTLE = """
+WITH result AS (
+    SELECT * FROM unnest($2::uuid[], $3::integer[], $4::text[], $5::text[], $6::text[], $7::integer[], $8::integer[],
+                         $9::text[]) AS r (id, lease, state, reason, outcome, status, duration_ms, response)
+), gone AS (
+    DELETE FROM delivery_pending d USING result r WHERE d.id = r.id AND (d.lease = r.lease OR r.state = 'succeeded')
+    RETURNING d.id, d.endpoint_id, d.subscription_id, d.message_id, d.message_at, d.urgency, d.order_key, d.position,
+              d.attempts, d.sequence, d.lease, d.created_at, d.due_at, d.expires_at, d.body,
+              r.state, r.reason, r.outcome, r.status, r.duration_ms, r.response
 )
+INSERT INTO delivery_settled (id, endpoint_id, subscription_id, message_id, message_at, state, urgency, order_key,
+    position, attempts, sequence, lease, created_at, due_at, expires_at, body, settled_at, outcome, status, duration_ms,
+    response, reason)
+SELECT id, endpoint_id, subscription_id, message_id, message_at, state, urgency, order_key, position,
+       attempts + CASE WHEN outcome = 'expired' THEN 0 ELSE 1 END, sequence + 1, lease, created_at, due_at, expires_at,
+       body, $1, outcome, status, duration_ms, response, reason
+FROM gone
+ON CONFLICT (id, message_at) DO UPDATE SET state = excluded.state, settled_at = excluded.settled_at,
+    attempts = excluded.attempts, sequence = excluded.sequence
+RETURNING id::text, attempts, sequence
+"""
+_AGAIN = """
+WITH result AS (
+    SELECT * FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[],
+                         $7::integer[], $8::integer[], $9::text[])
+           AS r (id, lease, due_at, at, reason, outcome, status, duration_ms, response)
+), noted AS (
+    UPDATE delivery_pending d SET due_at = r.due_at, attempts = d.attempts + 1, leased_until = NULL, reason = r.reason
+    FROM result r WHERE d.id = r.id AND d.lease = r.lease
+    RETURNING d.id, d.message_at, d.attempts, d.sequence
+), logged AS (
+    INSERT INTO attempt (delivery_id, message_at, number, at, outcome, status, duration_ms, response, reason)
+    SELECT noted.id, noted.message_at, noted.attempts, r.at, r.outcome, r.status, r.duration_ms, r.response, r.reason
+    FROM noted JOIN result r USING (id)
+)
+SELECT id::text, attempts, sequence FROM noted
+"""
+# The next of each key that something arrived of, or that was given up.
+_RELEASE = """
+UPDATE delivery_pending SET blocked = false
+WHERE id = ANY (ARRAY(
+    SELECT next.id FROM unnest($1::uuid[], $2::text[]) AS key (endpoint_id, order_key)
+    CROSS JOIN LATERAL (
+        SELECT id, blocked FROM delivery_pending d
+        WHERE d.endpoint_id = key.endpoint_id AND d.order_key = key.order_key ORDER BY position LIMIT 1
+    ) AS next WHERE next.blocked
+))
+"""
 
 
 async def settle(connection: AsyncConnection, results: Sequence[Result], now: datetime) -> dict[str, Settled]:
     """Take results over and log the attempts. Out: those that counted, by delivery."""
+    raw = await driver(connection)
     # The same order everywhere, so that two replicas cannot deadlock on each other's rows.
-    ordered = sorted(results, key=lambda result: result.job.id)
-    rows = await connection.execute(
+    ordered = sorted(results, key=lambda result: result.delivery.id)
+    done = [result for result in ordered if result.verdict.due_at is None]
+    again = [result for result in ordered if result.verdict.due_at is not None]
+    rows = await _settle(raw, done, now) if done else []
+    if again:
+        rows += await _try_again(raw, again)
+    settled = {row[0]: Settled(*row) for row in rows}
+    keys = {
+        (result.delivery.endpoint_id, result.delivery.order_key)
+        for result in done
+        if result.delivery.order_key is not None and result.delivery.id in settled
+    }
+    await release(connection, sorted(keys))
+    return settled
+
+
+async def _settle(raw: asyncpg.Connection, done: Sequence[Result], now: datetime) -> list[asyncpg.Record]:
+    attempts = [result.attempt for result in done]
+    rows: list[asyncpg.Record] = await raw.fetch(
         _SETTLE,
-        {
-            "now": now,
-            "ids": [result.job.id for result in ordered],
-            "leases": [result.job.lease for result in ordered],
-            "states": [result.verdict.state for result in ordered],
-            "due": [result.verdict.due_at for result in ordered],
-            "reasons": [result.sent.reason for result in ordered],
-            "at": [result.at for result in ordered],
-            "outcomes": [result.sent.outcome for result in ordered],
-            "statuses": [result.sent.status for result in ordered],
-            "durations": [result.sent.duration_ms for result in ordered],
-            "responses": [result.sent.response for result in ordered],
-        },
+        now,
+        [result.delivery.id for result in done],
+        [result.delivery.lease for result in done],
+        [result.verdict.state for result in done],
+        [attempt.reason for attempt in attempts],
+        [attempt.outcome for attempt in attempts],
+        [attempt.status for attempt in attempts],
+        [attempt.duration_ms for attempt in attempts],
+        [attempt.response for attempt in attempts],
     )
-    return {row.id: Settled(*row) for row in rows}
+    return rows
+
+
+async def _try_again(raw: asyncpg.Connection, again: Sequence[Result]) -> list[asyncpg.Record]:
+    attempts = [result.attempt for result in again]
+    rows: list[asyncpg.Record] = await raw.fetch(
+        _AGAIN,
+        [result.delivery.id for result in again],
+        [result.delivery.lease for result in again],
+        [result.verdict.due_at for result in again],
+        [result.at for result in again],
+        [attempt.reason for attempt in attempts],
+        [attempt.outcome for attempt in attempts],
+        [attempt.status for attempt in attempts],
+        [attempt.duration_ms for attempt in attempts],
+        [attempt.response for attempt in attempts],
+    )
+    return rows
+
+
+async def release(connection: AsyncConnection, keys: Sequence[tuple[str, str | None]]) -> None:
+    """Let the next delivery of each (endpoint, key) go, where it waited for one that is settled."""
+    if keys:
+        raw = await driver(connection)
+        await raw.execute(_RELEASE, [endpoint for endpoint, _ in keys], [key for _, key in keys])
+
+
+# One that was queued in the moment in which the last before it was settled sees it still waiting, and is not seen by
+# its settling: nobody would let it go.
+_UNBLOCK = """
+UPDATE delivery_pending d SET blocked = false
+WHERE blocked AND created_at >= $1 AND NOT EXISTS (
+    SELECT FROM delivery_pending earlier
+    WHERE earlier.endpoint_id = d.endpoint_id AND earlier.order_key = d.order_key AND earlier.position < d.position)
+"""
+
+
+async def unblock(connection: AsyncConnection, since: datetime) -> int:
+    """Let those go that wait for nothing, of those queued since a time. Out: how many."""
+    done = await (await driver(connection)).execute(_UNBLOCK, since)
+    return int(done.split()[-1])

@@ -1,4 +1,4 @@
-"""The delivery log: what was sent to an endpoint, what it said, and sending it again. And the operators' figures.
+"""The delivery log: what was sent to an endpoint and what it said. And the operators' figures.
 
 Every query is bounded by an index: a long history costs nothing.
 """
@@ -12,7 +12,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import DeliveryState
-from services.notify.store.waking import WAKE, wake
+
+_MOST_COUNTED = 100_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +35,8 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """One try."""
+class LoggedAttempt:
+    """One attempt."""
 
     at: datetime
     number: int
@@ -48,7 +49,7 @@ class Attempt:
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """How an endpoint has done since a time."""
+    """How an endpoint has done since a time: attempts that succeeded and failed, what waits, how long they took."""
 
     succeeded: int
     failed: int
@@ -58,117 +59,148 @@ class Figures:
 
 
 _ENTRY = """d.id::text, m.event_type, m.unit, m.case_id, d.state, d.attempts, d.reason, d.created_at, d.due_at,
-            d.settled_at, m.body, m.case_code"""
+            d.settled_at, COALESCE(d.body, m.body), m.case_code"""
+_MESSAGE = "JOIN message m ON m.id = d.message_id AND m.at = d.message_at"
 
 
 async def entries(
     connection: AsyncConnection,
-    subscription_id: str,
+    endpoint_id: str,
     state: DeliveryState | None = None,
     before: datetime | None = None,
     limit: int = 50,
 ) -> list[Entry]:
     """Deliveries of one endpoint, newest first."""
+    # A state leaves out the partitions of the others.
+    of_state = "" if state is None else "AND state = :state"
     rows = await connection.execute(
         text(
             f"""
-            SELECT {_ENTRY} FROM delivery d JOIN message m ON m.id = d.message_id
-            WHERE d.subscription_id = CAST(:id AS uuid) AND (CAST(:state AS text) IS NULL OR d.state = :state)
-              AND (CAST(:before AS timestamptz) IS NULL OR d.created_at < :before)
-            ORDER BY d.created_at DESC, d.id LIMIT :limit
+            SELECT {_ENTRY} FROM (
+                SELECT * FROM delivery
+                WHERE endpoint_id = CAST(:id AS uuid) {of_state}
+                  AND created_at < COALESCE(CAST(:before AS timestamptz), 'infinity')
+                ORDER BY created_at DESC, id LIMIT :limit
+            ) AS d {_MESSAGE} ORDER BY d.created_at DESC, d.id
             """
         ),
-        {"id": subscription_id, "state": state, "before": before, "limit": limit},
+        {"id": endpoint_id, "before": before, "limit": limit} | ({} if state is None else {"state": state}),
     )
     return [Entry(*row) for row in rows]
 
 
 async def entry(connection: AsyncConnection, delivery_id: str) -> tuple[str, Entry] | None:
-    """One delivery and its subscription's id."""
+    """One delivery and its endpoint's id."""
     rows = await connection.execute(
-        text(
-            f"""SELECT d.subscription_id::text, {_ENTRY} FROM delivery d JOIN message m ON m.id = d.message_id
-                WHERE d.id = CAST(:id AS uuid)"""
-        ),
+        text(f"SELECT d.endpoint_id::text, {_ENTRY} FROM delivery d {_MESSAGE} WHERE d.id = CAST(:id AS uuid)"),
         {"id": delivery_id},
     )
     row = rows.first()
     return None if row is None else (row[0], Entry(*row[1:]))
 
 
-async def attempts(connection: AsyncConnection, delivery_id: str) -> list[Attempt]:
-    """The tries of one delivery, in order."""
+async def attempts(connection: AsyncConnection, delivery_id: str) -> list[LoggedAttempt]:
+    """The attempts of one delivery, in order: those that settled nothing, and the one that settled it."""
     rows = await connection.execute(
         text(
-            """SELECT at, number, outcome, status, duration_ms, response, reason FROM attempt
-               WHERE delivery_id = CAST(:id AS uuid) ORDER BY at"""
+            """
+            SELECT at, number, outcome, status, duration_ms, response, reason FROM attempt
+            WHERE delivery_id = CAST(:id AS uuid)
+            UNION ALL
+            SELECT settled_at, attempts, outcome, status, duration_ms, response, reason FROM delivery_settled
+            WHERE id = CAST(:id AS uuid) AND outcome IS NOT NULL AND outcome <> 'expired'
+            ORDER BY 1
+            """
         ),
         {"id": delivery_id},
     )
-    return [Attempt(*row) for row in rows]
+    return [LoggedAttempt(*row) for row in rows]
 
 
-async def figures(connection: AsyncConnection, subscription_id: str, now: datetime) -> Figures:
-    """The last 24 hours of one endpoint, at most its last 10,000 deliveries."""
+async def figures(connection: AsyncConnection, endpoint_id: str, now: datetime) -> Figures:
+    """The last 24 hours of one endpoint."""
+    rows = await connection.execute(
+        text(
+            f"""
+            SELECT COALESCE(sum(succeeded), 0), COALESCE(sum(failed), 0),
+                   (SELECT count(*) FROM (SELECT FROM delivery_pending WHERE endpoint_id = CAST(:id AS uuid)
+                                          LIMIT {_MOST_COUNTED}) AS waiting),
+                   max(slowest_ms), sum(total_ms) / NULLIF(sum(succeeded + failed), 0)
+            FROM endpoint_hour WHERE endpoint_id = CAST(:id AS uuid) AND hour > :since
+            """
+        ),
+        {"id": endpoint_id, "since": now - timedelta(hours=24)},
+    )
+    row = rows.one()
+    return Figures(int(row[0]), int(row[1]), row[2], row[3], None if row[4] is None else int(row[4]))
+
+
+@dataclass(frozen=True, slots=True)
+class Hour:
+    """How an endpoint did in one hour."""
+
+    hour: datetime
+    succeeded: int
+    failed: int
+    typical_ms: int
+    slowest_ms: int
+
+
+async def hours(connection: AsyncConnection, endpoint_id: str, since: datetime) -> list[Hour]:
+    """How an endpoint did since a time, hour by hour, oldest first; an hour without attempts is left out."""
     rows = await connection.execute(
         text(
             """
-            WITH recent AS (
-                SELECT id, state FROM delivery WHERE subscription_id = CAST(:id AS uuid) AND created_at > :since
-                ORDER BY created_at DESC LIMIT 10000
-            ), timed AS (
-                SELECT duration_ms FROM attempt WHERE delivery_id IN (SELECT id FROM recent LIMIT 500)
-            )
-            SELECT count(*) FILTER (WHERE state = 'succeeded'), count(*) FILTER (WHERE state = 'failed'),
-                   (SELECT count(*) FROM delivery WHERE subscription_id = CAST(:id AS uuid) AND state = 'pending'),
-                   (SELECT max(duration_ms) FROM timed),
-                   (SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY duration_ms) FROM timed)
-            FROM recent
+            SELECT hour, succeeded, failed, (total_ms / GREATEST(succeeded + failed, 1))::integer, slowest_ms
+            FROM endpoint_hour WHERE endpoint_id = CAST(:id AS uuid) AND hour >= :since ORDER BY hour
             """
         ),
-        {"id": subscription_id, "since": now - timedelta(hours=24)},
+        {"id": endpoint_id, "since": since},
     )
-    return Figures(*rows.one())
+    return [Hour(*row) for row in rows]
 
 
-# What is replayed gets the whole schedule again, and its id stays: a receiver that has it recognises it.
-_REPLAY = """
-UPDATE delivery SET state = 'pending', due_at = :now, settled_at = NULL,
-       attempts = CASE WHEN state = 'pending' THEN attempts ELSE 0 END
-"""
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Attempts at one endpoint that are not yet in its hours."""
+
+    endpoint_id: str
+    hour: datetime
+    succeeded: int
+    failed: int
+    total_ms: int
+    slowest_ms: int
 
 
-async def replay(connection: AsyncConnection, delivery_id: str, now: datetime) -> bool:
-    """Send one delivery again, however it ended, or now instead of at its next try."""
-    rows = await connection.execute(
+async def tally(connection: AsyncConnection, tallies: list[Tally]) -> None:
+    """Add attempts to the hours of their endpoints."""
+    ordered = sorted(tallies, key=lambda one: (one.endpoint_id, one.hour))
+    await connection.execute(
         text(
-            f"{_REPLAY} WHERE id = CAST(:id AS uuid) AND (state <> 'pending' OR (attempts > 0 AND due_at > :now))"
-            " RETURNING 1"
+            """
+            INSERT INTO endpoint_hour AS h (endpoint_id, hour, succeeded, failed, total_ms, slowest_ms)
+            SELECT * FROM unnest(CAST(:endpoints AS uuid[]), CAST(:hours AS timestamptz[]),
+                                 CAST(:succeeded AS integer[]), CAST(:failed AS integer[]), CAST(:total AS bigint[]),
+                                 CAST(:slowest AS integer[]))
+            ON CONFLICT (endpoint_id, hour) DO UPDATE SET
+                succeeded = h.succeeded + excluded.succeeded, failed = h.failed + excluded.failed,
+                total_ms = h.total_ms + excluded.total_ms, slowest_ms = GREATEST(h.slowest_ms, excluded.slowest_ms)
+            """
         ),
-        {"id": delivery_id, "now": now},
+        {
+            "endpoints": [one.endpoint_id for one in ordered],
+            "hours": [one.hour for one in ordered],
+            "succeeded": [one.succeeded for one in ordered],
+            "failed": [one.failed for one in ordered],
+            "total": [one.total_ms for one in ordered],
+            "slowest": [one.slowest_ms for one in ordered],
+        },
     )
-    found = rows.first() is not None
-    await wake(connection, WAKE)
-    return found
-
-
-async def replay_failed(connection: AsyncConnection, subscription_id: str, since: datetime, now: datetime) -> int:
-    """Send again all that failed, or waits after a failure, of what was queued since a time. Out: how many."""
-    rows = await connection.execute(
-        text(
-            f"""{_REPLAY} WHERE subscription_id = CAST(:id AS uuid) AND created_at >= :since
-                AND (state = 'failed' OR (state = 'pending' AND attempts > 0 AND due_at > :now)) RETURNING 1"""
-        ),
-        {"id": subscription_id, "since": since, "now": now},
-    )
-    count = len(rows.all())
-    await wake(connection, WAKE)
-    return count
 
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What waits, for operators."""
+    """What waits, for operators; counting stops at 100,000. And attempts of this hour and the one before."""
 
     due: int
     waiting: int
@@ -178,20 +210,21 @@ class Queue:
 
 
 async def queue(connection: AsyncConnection, now: datetime) -> Queue:
-    """Depth of the queue now, and what was settled in the last hour."""
+    """Depth of the queue now, and how attempts went lately."""
     rows = await connection.execute(
         text(
-            """
-            SELECT (SELECT count(*) FROM delivery WHERE state = 'pending' AND due_at <= :now),
-                   (SELECT count(*) FROM delivery WHERE state = 'pending' AND due_at > :now),
-                   (SELECT min(due_at) FROM delivery WHERE state = 'pending'),
-                   (SELECT count(*) FROM delivery WHERE settled_at > :since AND state = 'succeeded'),
-                   (SELECT count(*) FROM delivery WHERE settled_at > :since AND state = 'failed')
+            f"""
+            WITH waiting AS (SELECT due_at <= :now AS due, due_at FROM delivery_pending LIMIT {_MOST_COUNTED})
+            SELECT count(*) FILTER (WHERE due), count(*) FILTER (WHERE NOT due), min(due_at),
+                   (SELECT COALESCE(sum(succeeded), 0) FROM endpoint_hour WHERE hour > :since),
+                   (SELECT COALESCE(sum(failed), 0) FROM endpoint_hour WHERE hour > :since)
+            FROM waiting
             """
         ),
-        {"now": now, "since": now - timedelta(hours=1)},
+        {"now": now, "since": now - timedelta(hours=2)},
     )
-    return Queue(*rows.one())
+    row = rows.one()
+    return Queue(row[0], row[1], row[2], int(row[3]), int(row[4]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,14 +246,15 @@ async def troubles(connection: AsyncConnection, limit: int = 100) -> list[Troubl
         text(
             """
             WITH waiting AS (
-                SELECT subscription_id, count(*) AS n FROM delivery WHERE state = 'pending' GROUP BY subscription_id
+                SELECT endpoint_id, count(*) AS n
+                FROM (SELECT endpoint_id FROM delivery_pending LIMIT :most) AS some GROUP BY endpoint_id
             )
-            SELECT s.id::text, s.name, s.org, s.channel, s.state, s.failing_since, COALESCE(w.n, 0)
-            FROM subscription s LEFT JOIN waiting w ON w.subscription_id = s.id
-            WHERE s.state <> 'deleted' AND (s.failing_since IS NOT NULL OR s.state = 'disabled' OR w.n > 0)
-            ORDER BY (s.state = 'disabled') DESC, s.failing_since NULLS LAST, w.n DESC NULLS LAST LIMIT :limit
+            SELECT e.id::text, e.name, e.org, e.channel, e.state, e.failing_since, COALESCE(w.n, 0)
+            FROM endpoint e LEFT JOIN waiting w ON w.endpoint_id = e.id
+            WHERE e.state <> 'deleted' AND (e.failing_since IS NOT NULL OR e.state = 'disabled' OR w.n > 0)
+            ORDER BY (e.state = 'disabled') DESC, e.failing_since NULLS LAST, w.n DESC NULLS LAST LIMIT :limit
             """
         ),
-        {"limit": limit},
+        {"limit": limit, "most": _MOST_COUNTED},
     )
     return [Trouble(*row) for row in rows]

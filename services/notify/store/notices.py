@@ -14,8 +14,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain import path_for
-from services.notify.store.deliveries import Message
+from services.notify.domain import Message, path_for
 from services.notify.store.waking import NOTICED
 
 
@@ -127,6 +126,7 @@ class Wanted:
     id: str
     audience: str
     message: Message
+    path: str
     urgent: bool
     due: datetime | None
     rule: str | None = None
@@ -174,7 +174,7 @@ def _row(notice: Wanted) -> dict[str, Any]:
         "unit": happening.unit,
         "case_id": happening.case_id if notice.count == 1 else None,
         "due": notice.due if notice.count == 1 else None,
-        "path": path_for(notice.audience, happening, notice.message.path),
+        "path": path_for(notice.audience, happening, notice.path),
         "urgent": notice.urgent,
         "case_code": happening.case_code if notice.count == 1 else None,
         "rule": notice.rule,

@@ -20,10 +20,11 @@ _PREFERENCE = """person, language, channels, digest, digest_at, digest_weekday, 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """One way to reach a person: a subscription of theirs, with what it asks for."""
+    """One way to reach a person, with what one of its subscriptions asks for."""
 
     person: str
     channel: str
+    endpoint_id: str
     subscription_id: str
     patterns: tuple[str, ...] = ()
     units: tuple[str, ...] | None = None
@@ -33,14 +34,16 @@ class Contact:
 async def contacts(
     connection: AsyncConnection, *, people: Collection[str] | None = None, patterns: Collection[str] | None = None
 ) -> list[Contact]:
-    """The ways to reach people: of some, or of all whose subscriptions name one of some patterns."""
+    """The ways to reach people: of some, or of all whose subscriptions name one of some patterns. What is paused or
+    switched off reaches nobody."""
     rows = await connection.execute(
         text(
-            """SELECT person, channel, id::text, patterns, units, sector FROM subscription
-               WHERE person IS NOT NULL AND state = 'active'
-                 AND (CAST(:people AS text[]) IS NULL OR person = ANY (CAST(:people AS text[])))
-                 AND (CAST(:patterns AS text[]) IS NULL OR patterns && CAST(:patterns AS text[]))
-               ORDER BY created_at"""
+            """SELECT e.person, e.channel, e.id::text, s.id::text, s.patterns, s.units, s.sector
+               FROM endpoint e JOIN subscription s ON s.endpoint_id = e.id
+               WHERE e.person IS NOT NULL AND e.state = 'active'
+                 AND (CAST(:people AS text[]) IS NULL OR e.person = ANY (CAST(:people AS text[])))
+                 AND (CAST(:patterns AS text[]) IS NULL OR s.patterns && CAST(:patterns AS text[]))
+               ORDER BY e.created_at, s.created_at"""
         ),
         {
             "people": None if people is None else sorted(people),
@@ -48,7 +51,7 @@ async def contacts(
         },
     )
     return [
-        Contact(row[0], row[1], row[2], tuple(row[3]), None if row[4] is None else tuple(row[4]), row[5])
+        Contact(row[0], row[1], row[2], row[3], tuple(row[4]), None if row[5] is None else tuple(row[5]), row[6])
         for row in rows
     ]
 
@@ -237,8 +240,10 @@ async def forget(connection: AsyncConnection, now: datetime, absences_before: da
 
 
 def by_channel(found: Sequence[Contact]) -> Mapping[str, dict[str, list[str]]]:
-    """Person -> channel -> subscriptions."""
+    """Person -> channel -> endpoints, each once."""
     sorted_out: dict[str, dict[str, list[str]]] = {}
     for contact in found:
-        sorted_out.setdefault(contact.person, {}).setdefault(contact.channel, []).append(contact.subscription_id)
+        known = sorted_out.setdefault(contact.person, {}).setdefault(contact.channel, [])
+        if contact.endpoint_id not in known:
+            known.append(contact.endpoint_id)
     return sorted_out

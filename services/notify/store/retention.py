@@ -1,59 +1,131 @@
-"""Forgetting what was settled long ago, and giving up what waits for endpoints that are gone.
+"""Forgetting what was settled long ago, and giving up what waits for endpoints that are gone or has come too late.
 
 It never removes what still waits to be delivered to somebody.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.notify.domain import ChannelName
+from services.notify.store import deliveries
 
-async def forget(connection: AsyncConnection, before: datetime, limit: int = 5000) -> int:
-    """Remove what was settled, logged or noticed before a time, a portion at once. Out: how many deliveries."""
-    rows = await connection.execute(
-        text(
-            """
-            WITH old AS (
-                SELECT id FROM delivery WHERE settled_at < :before ORDER BY settled_at LIMIT :limit
-            ), log AS (DELETE FROM attempt USING old WHERE attempt.delivery_id = old.id)
-            DELETE FROM delivery USING old WHERE delivery.id = old.id RETURNING 1
-            """
-        ),
-        {"before": before, "limit": limit},
+
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """A delivery that will not be attempted any more."""
+
+    id: str
+    endpoint_id: str
+    channel: ChannelName
+    event_type: str
+    case_id: str | None
+    attempts: int
+    sequence: int
+    reason: str
+
+
+SETTLED = """
+INSERT INTO delivery_settled (id, endpoint_id, subscription_id, message_id, message_at, state, urgency, order_key,
+    position, attempts, sequence, lease, created_at, due_at, expires_at, body, settled_at, reason)
+SELECT id, endpoint_id, subscription_id, message_id, message_at, 'failed', urgency, order_key, position,
+       attempts, sequence + 1, lease, created_at, due_at, expires_at, body, :now, :reason
+FROM gone
+RETURNING id, endpoint_id, message_id, message_at, attempts, sequence, order_key
+"""
+GIVE_UP = """
+WITH gone AS (
+    DELETE FROM delivery_pending WHERE id IN (
+        SELECT d.id FROM delivery_pending d {which} LIMIT :limit FOR UPDATE OF d SKIP LOCKED) RETURNING *
+), settled AS ({settled})
+SELECT settled.id::text, endpoint_id::text, channel, event_type, case_id, attempts, settled.sequence,
+       CAST(:reason AS text), order_key
+FROM settled JOIN endpoint ON endpoint.id = endpoint_id
+JOIN message ON message.id = message_id AND message.at = message_at
+"""
+# Endpoints that were deleted, switched off or paused before a time.
+_OF_THE_GONE = text(
+    GIVE_UP.format(
+        settled=SETTLED,
+        which="""
+            JOIN endpoint e ON e.id = d.endpoint_id
+            WHERE (e.state = 'deleted' AND e.changed_at < :deleted_before)
+               OR (e.state IN ('disabled', 'paused') AND e.changed_at < :off_before)
+        """,
     )
-    count = len(rows.all())
-    for statement in (
-        """DELETE FROM message WHERE id IN (
-               SELECT id FROM message WHERE created_at < :before
-               AND NOT EXISTS (SELECT FROM delivery WHERE delivery.message_id = message.id) LIMIT :limit)""",
-        "DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE created_at < :before LIMIT :limit)",
-    ):
-        await connection.execute(text(statement), {"before": before, "limit": limit})
-    return count
-
-
-_GIVE_UP = text(
-    """
-    UPDATE delivery SET state = 'failed', settled_at = :now, reason = 'endpoint-gone', sequence = delivery.sequence + 1
-    FROM subscription AS s
-    WHERE s.id = delivery.subscription_id AND delivery.state = 'pending'
-      AND ((s.state = 'deleted' AND s.changed_at < :deleted_before)
-        OR (s.state = 'disabled' AND s.changed_at < :disabled_before))
-    RETURNING delivery.id::text AS id, s.id::text AS subscription_id, s.channel, delivery.attempts, delivery.sequence,
-              (SELECT event_type FROM message WHERE message.id = delivery.message_id) AS event_type
-    """
+)
+# A worker that has one of them in its hands finishes it.
+_EXPIRED = text(
+    GIVE_UP.format(
+        settled=SETTLED,
+        which="WHERE d.expires_at <= :now AND (d.leased_until IS NULL OR d.leased_until <= :now)",
+    )
 )
 
 
 async def give_up(
-    connection: AsyncConnection, deleted_before: datetime, disabled_before: datetime, now: datetime
-) -> list[Any]:
-    """Fail what waits for endpoints that are deleted or disabled since before a time. Out: the rows."""
+    connection: AsyncConnection, deleted_before: datetime, off_before: datetime, now: datetime, limit: int
+) -> list[GivenUp]:
+    """Fail a portion of what waits for endpoints that are deleted, or off, since before a time."""
     rows = await connection.execute(
-        _GIVE_UP, {"deleted_before": deleted_before, "disabled_before": disabled_before, "now": now}
+        _OF_THE_GONE,
+        {
+            "deleted_before": deleted_before,
+            "off_before": off_before,
+            "now": now,
+            "limit": limit,
+            "reason": "endpoint-gone",
+        },
     )
-    return list(rows.all())
+    return await settle_given_up(connection, rows.all())
+
+
+async def expire(connection: AsyncConnection, now: datetime, limit: int) -> list[GivenUp]:
+    """Fail a portion of what has waited too long to be worth sending, at whatever endpoint."""
+    rows = await connection.execute(_EXPIRED, {"now": now, "limit": limit, "reason": "expired"})
+    return await settle_given_up(connection, rows.all())
+
+
+async def settle_given_up(connection: AsyncConnection, rows: Sequence[Any]) -> list[GivenUp]:
+    """In: what `GIVE_UP` returned. Out: the same, what waited behind them let go."""
+    await deliveries.release(connection, sorted({(row[1], row[8]) for row in rows if row[8] is not None}))
+    return [GivenUp(*row[:8]) for row in rows]
+
+
+async def forget_notices(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Remove a portion of what was noticed before a time. Out: how many."""
+    rows = await connection.execute(
+        text(
+            """DELETE FROM notice WHERE id IN (SELECT id FROM notice WHERE created_at < :before LIMIT :limit)
+               RETURNING 1"""
+        ),
+        {"before": before, "limit": limit},
+    )
+    return len(rows.all())
+
+
+async def forget_beside(connection: AsyncConnection, before: datetime) -> None:
+    """Remove finished replays and hours of endpoints from before a time: there are few."""
+    await connection.execute(text("DELETE FROM replay WHERE finished_at < :before"), {"before": before})
+    await connection.execute(text("DELETE FROM endpoint_hour WHERE hour < :before"), {"before": before})
+
+
+async def believe_clock(connection: AsyncConnection, latest: datetime) -> int:
+    """What is due later than any schedule makes it, for a clock was wrong then, is due by the latest. Out: how many."""
+    rows = await connection.execute(
+        text(
+            """UPDATE delivery_pending SET due_at = :latest
+               WHERE due_at > :latest AND attempts > 0 RETURNING 1"""
+        ),
+        {"latest": latest},
+    )
+    await connection.execute(
+        text("UPDATE endpoint SET retry_at = :latest WHERE retry_at > :latest"), {"latest": latest}
+    )
+    return len(rows.all())

@@ -1,16 +1,14 @@
-"""The pure rules: matching, whom the house tells, what may leave, when to try again."""
+"""The pure rules: matching, whom the house tells, what may leave."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from services.notify import domain
-from services.notify.domain import BACKOFF, PUBLIC_CODES, Sent, verdict
+from services.notify.domain import PUBLIC_CODES
 from services.notify.handlers import notifiable
 from services.notify.texts import PLACES, Fields, check_places, load_texts
 from shared.contracts.base import CONTRACTS, Contract, SealedBox
@@ -355,65 +353,6 @@ def test_every_event_of_the_other_services_has_words() -> None:
     # Of adoption and erasure nobody is to hear, nor to be able to subscribe to it.
     inner |= {"registry.child.adopted", "registry.child.erased"}
     assert heard - {model.TYPE for model in notifiable(load_texts())} == {"vn.vongtay." + name for name in inner}
-
-
-def test_retries_follow_the_schedule_and_then_end() -> None:
-    failed = Sent("again", 5, 500, reason="http-500")
-    waits = []
-    for attempts in range(1, len(BACKOFF) + 1):
-        decided = verdict(failed, attempts, NOW, 0.5)
-        assert decided.state == "pending"
-        assert decided.due_at is not None
-        waits.append(decided.due_at - NOW)
-    assert waits == list(BACKOFF)
-    assert sum(waits, timedelta()) > timedelta(days=3)
-    assert verdict(failed, len(BACKOFF) + 1, NOW, 0.5).state == "failed"
-
-
-@given(attempts=st.integers(1, len(BACKOFF)), chance=st.floats(0, 1))
-def test_jitter_stays_within_a_fifth(attempts: int, chance: float) -> None:
-    decided = verdict(Sent("again", 1), attempts, NOW, chance)
-    assert decided.due_at is not None
-    assert BACKOFF[attempts - 1] * 0.799 <= decided.due_at - NOW <= BACKOFF[attempts - 1] * 1.201
-
-
-def test_retry_after_is_waited_for_but_not_for_ever() -> None:
-    def wait(asked: timedelta) -> timedelta:
-        decided = verdict(Sent("again", 1, 429, retry_after=asked), 1, NOW, 0.5)
-        assert decided.due_at is not None
-        return decided.due_at - NOW
-
-    assert wait(timedelta(minutes=10)) == timedelta(minutes=10)
-    assert wait(timedelta(days=400)) == timedelta(hours=24)
-    assert wait(timedelta(seconds=1)) == BACKOFF[0]
-
-
-@pytest.mark.parametrize(
-    ("header", "wait"),
-    [
-        ("120", timedelta(minutes=2)),
-        ("Mon, 02 Mar 2026 08:01:00 GMT", timedelta(minutes=1)),
-        ("Mon, 02 Mar 2026 07:00:00 GMT", None),
-        ("Mon, 02 Mar 2026 08:01:00", None),
-        ("soon", None),
-        ("-5", None),
-        ("", None),
-        (None, None),
-    ],
-)
-def test_a_retry_after_header_is_read_or_ignored(header: str | None, wait: timedelta | None) -> None:
-    assert domain.retry_after(header, NOW) == wait
-
-
-def test_gone_is_never_tried_again() -> None:
-    assert verdict(Sent("gone", 1, 410, reason="gone"), 1, NOW, 0.5).state == "failed"
-
-
-def test_an_endpoint_is_outlived_after_the_limit_only() -> None:
-    limit = timedelta(hours=72)
-    assert not domain.outlived(None, NOW, limit)
-    assert not domain.outlived(NOW - limit + timedelta(seconds=1), NOW, limit)
-    assert domain.outlived(NOW - limit, NOW, limit)
 
 
 def test_people_subscribe_to_what_their_pages_show_them() -> None:

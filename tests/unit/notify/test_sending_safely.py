@@ -13,10 +13,9 @@ from services.notify.channels.guard import (
     is_public,
     url_violations,
 )
-from services.notify.delivery.lanes import Lane
 from services.notify.settings import NotifySettings
 from services.notify.signing import headers_of, key_of, new_secret
-from services.notify.store.deliveries import Leased, Target
+from services.notify.store.deliveries import Target
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
@@ -134,32 +133,6 @@ def test_a_demo_takes_receivers_on_this_machine_and_production_does_not() -> Non
     assert settings.private_allowed("test")
     assert not settings.private_allowed("production")
     assert NotifySettings(allow_private=True).private_allowed("production")
-
-
-def job(number: int) -> Leased:
-    return Leased(str(number), "s", 1, 0, "cases.case.opened", None, None, None, b"{}", NOW)
-
-
-def test_a_slow_endpoint_gets_fewer_places_and_a_failing_one_only_probes() -> None:
-    lane = Lane(Target("s", "https://partner.example", (), "vi", "o"), "webhook", failing=False, at_once=16)
-    assert lane.limit == 16
-    fast_room = lane.room
-    for _ in range(40):
-        lane.took(5.0)
-    assert lane.limit == 4
-    assert 0 < lane.room < fast_room
-    lane.failing = True
-    assert (lane.limit, lane.room) == (2, 2)
-
-
-def test_a_lane_is_filled_again_only_when_half_of_it_has_gone() -> None:
-    lane = Lane(Target("s", "https://partner.example", (), "vi", "o"), "webhook", failing=False, at_once=2)
-    most = lane.room
-    lane.waiting.extend(job(number) for number in range(most))
-    assert lane.room == 0
-    for _ in range(most // 2):
-        lane.waiting.popleft()
-    assert lane.room == most - lane.held
 
 
 def test_an_address_never_shows_in_a_representation() -> None:

@@ -2,8 +2,8 @@
 
 from alembic import op
 
-revision = "notify0003"
-down_revision = "notify0002"
+revision = "notify0004"
+down_revision = "notify0003"
 
 _STATEMENTS = (
     """

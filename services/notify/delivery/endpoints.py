@@ -1,0 +1,217 @@
+"""The lanes of the endpoints that may be sent to now: learnt from the database, filled by leases."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+
+from services.notify.delivery.lanes import Held, Lane
+from services.notify.domain import ChannelName, probing
+from services.notify.settings import NotifySettings
+from services.notify.signing import Vault, key_of
+from services.notify.store import endpoints
+from services.notify.store.deliveries import Delivery, Result, Target
+from services.notify.store.endpoints import Endpoint
+from shared.database import Database
+from shared.privacy.sealing import Unreadable
+from shared.reference.delivering import Delivering, DeliveryLimits
+
+_LOG = structlog.get_logger(__name__)
+_REFRESH_SECONDS = 2.0
+_REFRESH_WHEN_CHANGED = 0.1
+_MOST_HELD = 1000
+
+
+@dataclass(slots=True)
+class Busy:
+    """The lanes of one channel with something to send or on its way: quick ones, slow ones, and their requests."""
+
+    quick: list[Lane] = field(default_factory=list)
+    slow: list[Lane] = field(default_factory=list)
+    quick_running: int = 0
+    slow_running: int = 0
+
+
+class Lanes:
+    """Keeps a lane for each endpoint that may be sent to.
+
+    Args:
+        channels: those that this deployment has. vault: opens addresses and secrets. clock: now, aware UTC.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        channels: Collection[ChannelName],
+        vault: Vault,
+        limits: Delivering,
+        settings: NotifySettings,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._database = database
+        self._channels = channels
+        self._vault = vault
+        self._limits = limits
+        self._settings = settings
+        self._clock = clock
+        self._lanes: dict[str, Lane] = {}
+        # Of endpoints that are sent to no more, as long as something of theirs is on its way.
+        self._leaving: dict[str, Lane] = {}
+        # Endpoints whose circuit this worker tries, and until when it is his to try (the loop's time).
+        self._probes: dict[str, float] = {}
+        # What is in memory until it is settled: a clock that jumps ends leases, but nothing is sent twice for that.
+        self._in_memory: set[str] = set()
+        self._changed = True
+        self._refreshed = float("-inf")
+        self._turn = 0
+        self.troubled: frozenset[str] = frozenset()
+
+    def changed(self) -> None:
+        """Some endpoint is not as it was."""
+        self._changed = True
+
+    async def refresh(self) -> bool:
+        """Learn which endpoints may be sent to, when one changed and every few seconds. Out: whether it did."""
+        loop_time = asyncio.get_running_loop().time()
+        age = loop_time - self._refreshed
+        if age < (_REFRESH_WHEN_CHANGED if self._changed else _REFRESH_SECONDS):
+            return False
+        self._changed, self._refreshed = False, loop_time
+        patience = self._settings.lease_seconds
+        now = self._clock()
+        async with self._database.transaction() as connection:
+            rows = await endpoints.sendable(connection, now)
+            tried = []
+            for row in await endpoints.tripped(connection, now):
+                half_open = probing(row.health, now, timedelta(seconds=patience))
+                if half_open is not None and row.channel in self._channels:
+                    tried.append((row, half_open))
+            if tried:
+                await endpoints.note_health(connection, {row.id: health for row, health in tried})
+        self._probes = {key: until for key, until in self._probes.items() if until > loop_time}
+        self._probes |= {row.id: loop_time + patience for row, _ in tried}
+        self._take(rows, [row for row, _ in tried])
+        return True
+
+    def _take(self, rows: Sequence[Endpoint], tried: Sequence[Endpoint]) -> None:
+        known = self._leaving | self._lanes
+        limits = self._limits.on(self._clock())
+        fresh = {row.id: self._lane(row, known.get(row.id), limits) for row in rows if row.channel in self._channels}
+        for row in tried:
+            fresh[row.id] = self._lane(row, known.get(row.id), limits)
+        for key in self._probes:
+            if key not in fresh and key in known:
+                fresh[key] = known[key]
+            if key in fresh:
+                fresh[key].probing = True
+        self._lanes = fresh
+        self._leaving = {key: lane for key, lane in known.items() if key not in fresh and lane.running}
+        for key, lane in known.items():
+            if key not in fresh:
+                # Their leases end by themselves, and by then the endpoint may be back.
+                self._in_memory -= {held.delivery.id for held in lane.waiting}
+                lane.waiting.clear()
+        sick = {row.id for row in rows if row.failures or row.retry_at is not None}
+        self.troubled = frozenset(sick | set(self._probes))
+
+    def _lane(self, row: Endpoint, known: Lane | None, limits: DeliveryLimits) -> Lane:
+        sealed = [row.target, row.language, row.secret]
+        if row.old_secret is not None and row.old_secret_until and row.old_secret_until > self._clock():
+            sealed.append(row.old_secret)
+        lane = known
+        if lane is None:
+            lane = Lane(self._target(row, sealed[2:]), row.channel, at_once=1, sealed=sealed)
+        elif lane.sealed != sealed:  # opening a seal is dear, and few of them change
+            lane.target, lane.sealed = self._target(row, sealed[2:]), sealed
+        lane.at_once = row.at_once or limits.at_once
+        lane.per_second = row.per_second or limits.per_second
+        lane.failing = row.failures * 2 > limits.open_after
+        lane.probing = False
+        return lane
+
+    def _target(self, row: Endpoint, secrets: list[Any]) -> Target:
+        try:
+            keys = tuple(key_of(self._vault.open(secret)) for secret in secrets if secret is not None)
+            return Target(row.id, self._vault.open(row.target), keys, row.language, row.org)
+        except Unreadable:
+            # Sealed under another key than ours: every attempt fails visibly until that is mended.
+            _LOG.error("endpoint.unreadable", endpoint=row.id)
+            return Target(row.id, "", (), row.language, row.org)
+
+    def rooms(self, most: int, dry: Collection[str]) -> dict[str, int]:
+        """How many more each endpoint may have leased. In: `most` in memory; `dry`, endpoints not worth asking for."""
+        left = most - len(self._in_memory)
+        rooms: dict[str, int] = {}
+        # Who holds least goes first, so that a full memory never starves the quiet ones.
+        for identifier, lane in sorted(self._lanes.items(), key=lambda item: item[1].held):
+            room = 0 if identifier in dry else min(lane.room(), left)
+            if room > 0:
+                rooms[identifier] = room
+                left -= room
+        return rooms
+
+    def urgent(self) -> list[str]:
+        """Endpoints that may have emergencies leased, however much else they hold."""
+        return [key for key, lane in self._lanes.items() if not lane.probing and lane.held < _MOST_HELD]
+
+    def hold(self, found: Sequence[Delivery], until: float) -> None:
+        """Take leased deliveries into memory; emergencies go before what waits there."""
+        for delivery in found:
+            lane = self._lanes.get(delivery.endpoint_id)
+            if lane is None or delivery.id in self._in_memory:
+                continue
+            self._in_memory.add(delivery.id)
+            held = Held(delivery, until)
+            if delivery.urgent:
+                lane.waiting.appendleft(held)
+            else:
+                lane.waiting.append(held)
+
+    def drop(self, delivery: Delivery) -> None:
+        """Forget one that was not attempted, for its lease may have ended."""
+        self._in_memory.discard(delivery.id)
+
+    def settled(self, results: Sequence[Result]) -> None:
+        """Forget what is settled, and which circuits have been tried by it."""
+        for result in results:
+            self._in_memory.discard(result.delivery.id)
+            self._probes.pop(result.delivery.endpoint_id, None)
+
+    def busy(self, now: float) -> dict[ChannelName, Busy]:
+        """What each channel has to do; every time another lane is first."""
+        found: dict[ChannelName, Busy] = {name: Busy() for name in self._channels}
+        for lane in (*self._lanes.values(), *self._leaving.values()):
+            if not lane.held:
+                continue
+            channel = found[lane.channel]
+            if lane.slow or lane.stalled(now):
+                channel.slow.append(lane)
+                channel.slow_running += lane.running
+            else:
+                channel.quick.append(lane)
+                channel.quick_running += lane.running
+        self._turn += 1
+        for channel in found.values():
+            if channel.quick:
+                first = self._turn % len(channel.quick)
+                channel.quick = channel.quick[first:] + channel.quick[:first]
+        return found
+
+    def opens_in(self, longest: float) -> float:
+        """In how many seconds a rate lets something through; the longest where none does sooner."""
+        now = asyncio.get_running_loop().time()
+        waits = [wait for lane in self._lanes.values() if (wait := lane.opens_in(now)) is not None]
+        return min(waits, default=longest) if waits else longest
+
+    def let_go(self) -> list[Delivery]:
+        """Empty the lanes. Out: what was not attempted."""
+        unsent = []
+        for lane in (self._lanes | self._leaving).values():
+            unsent += [held.delivery for held in lane.waiting]
+            lane.waiting.clear()
+        return unsent
