@@ -49,9 +49,9 @@ class Desk:
     """Turns events into messages.
 
     Args:
-        telling: whom the house tells by itself. people: who they are. queueing: makes deliveries durable. calling: how
-        they are called. emergencies: what must
-            be acknowledged. unit_name: a commune's name by its code. base_url: where links lead.
+        telling: whom the house tells by itself. people: who they are. queueing: makes deliveries durable.
+        calling: how people are called. emergencies: what must be acknowledged. unit_name: a commune's name by its code.
+        base_url: where links lead.
     """
 
     def __init__(
