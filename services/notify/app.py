@@ -22,6 +22,7 @@ from services.notify.delivery.telling import Owners
 from services.notify.delivery.worker import Deliveries
 from services.notify.desk.agreements import Agreements
 from services.notify.desk.calling import Calling, Digests
+from services.notify.desk.contents import Contents
 from services.notify.desk.dry_run import DryRun
 from services.notify.desk.emergencies import Emergencies, Links
 from services.notify.desk.people import People
@@ -90,7 +91,7 @@ def build(context: ServiceContext) -> ServiceApp:
     return ServiceApp(
         router=router,
         pages=pages,
-        messaging=routed(desk, texts),
+        messaging=routed(desk, Contents(queueing, base_url), texts),
         migrations=Path(__file__).parent / "migrations",
         background=[
             Deliveries(database, channels, settler, lanes, limits, settings, clock).deliver,

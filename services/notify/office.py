@@ -46,6 +46,7 @@ from shared.messaging.router import Clock, Scope
 from shared.messaging.topics import partner_topic
 from shared.reference.calendar import local_day
 from shared.reference.delivering import Delivering
+from shared.reference.notify_rules import heard_contracts
 from shared.web.i18n import Language
 
 # How long the old secret signs beside the new one, as the specification advises for a change without a gap.
@@ -136,7 +137,7 @@ class Office:
 
     def event_types(self, principal: Principal) -> list[str]:
         """What somebody may subscribe to."""
-        return [name for name in self._texts.wordings if name[:7] != "notify." and may_subscribe(principal, name)]
+        return [name for name in self._subscribable() if may_subscribe(principal, name)]
 
     def channels_for(self, principal: Principal) -> tuple[ChannelName, ...]:
         """Which channels somebody may use: organisations machines', people e-mail."""
@@ -342,7 +343,7 @@ class Office:
             raise Rejected([_wrong("agreement", "agreement-missing", *_NOT_IN_FORCE)])
 
     def _subscribable(self) -> list[str]:
-        return [name for name in self._texts.wordings if name[:7] != "notify." and not is_internal(name)]
+        return [name for name in heard_contracts() if name in self._texts.wordings and not is_internal(name)]
 
     def _units_of(self, principal: Principal, wanted: Wanted) -> list[str] | None:
         if wanted.units:

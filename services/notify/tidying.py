@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 
 from services.notify.desk.agreements import Agreements
-from services.notify.store import groups, ladders, people
+from services.notify.store import contents, groups, ladders, people
 from shared.database import Database
 from shared.messaging.router import Clock
 from shared.messaging.waiting import pause
@@ -43,3 +43,4 @@ class Tidying:
             await groups.forget(connection, now - timedelta(days=1))
             await people.forget(connection, now, now - _KEEP_ABSENCES)
             await ladders.forget(connection, now - self._keep)
+            await contents.forget_old(connection, now - 2 * self._keep)

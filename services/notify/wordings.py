@@ -414,6 +414,14 @@ WORDINGS: Mapping[str, Wording] = {
         explanation="Một chỉ tiêu thay đổi giá trị",
         title="Một chỉ tiêu vừa thay đổi",
     ),
+    "cases.content.sealed": Wording(
+        explanation="Nội dung về vụ việc, niêm phong riêng cho tổ chức theo thỏa thuận",
+        title="Nội dung về vụ việc {case}, niêm phong theo thỏa thuận",
+    ),
+    "registry.content.sealed": Wording(
+        explanation="Nội dung về trẻ trong sổ, niêm phong riêng cho tổ chức theo thỏa thuận",
+        title="Nội dung về một trẻ tại {unit}, niêm phong theo thỏa thuận",
+    ),
     "notify.test": Wording(
         explanation="Tin thử",
         title="Đây là tin thử từ Vòng Tay",

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from pydantic import AwareDatetime
+
 from shared.contracts.base import Contract, SealedBox, contract
 
 # Apart from the services' own topics, which are kept for ever: what is sealed to a partner no erasure reaches.
@@ -24,6 +26,7 @@ class SealedContent(Contract):
     event_source: str
     event_id: str
     event_type: str
+    event_time: AwareDatetime
     fields: list[str]
     box: SealedBox
     unit: str | None = None

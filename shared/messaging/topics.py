@@ -27,8 +27,9 @@ PARTNER_PREFIX = "partner."
 SERVICES = ("registry", "cases", "stats", "notify")
 # Which services' events each service reacts to; agencies' topics and children's keys only where identity is handled.
 _READS: Mapping[str, tuple[str, ...]] = {
-    "registry": ("cases",),
-    "cases": ("registry",),
+    # Their own too: what agreements let partners have of it is sealed beside the work on it.
+    "registry": ("registry", "cases"),
+    "cases": ("registry", "cases"),
     "stats": ("cases", "registry", "stats"),
     "notify": ("cases", "registry", "stats"),
 }

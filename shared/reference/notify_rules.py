@@ -164,7 +164,7 @@ def heard_contracts() -> dict[str, type[Contract]]:
     return {
         name.removeprefix(TYPE_PREFIX): model
         for name, model in CONTRACTS.items()
-        if model.PUBLISHER in HEARD_PUBLISHERS
+        if model.PUBLISHER in HEARD_PUBLISHERS and model.TOPIC is None
     }
 
 

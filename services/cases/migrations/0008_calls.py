@@ -1,13 +1,19 @@
-"""Who was called about an emergency and who answered, as notify says it: what is said of a report waits for its case."""
+"""Who was called about an emergency and who answered, as notify says it, and what agreements let partners have.
+
+What is said of a report waits for its case.
+"""
 
 from alembic import op
+
+from shared.messaging.tables import create_sharing
 
 revision = "cases0008"
 down_revision = "cases0007"
 
 
 def upgrade() -> None:
-    """Add the table."""
+    """Add the tables."""
+    create_sharing(op.get_bind())
     op.execute(
         """
         CREATE TABLE called (

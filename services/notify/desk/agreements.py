@@ -20,6 +20,7 @@ from services.notify.domain import Addressed, Happening, Message, is_internal, t
 from services.notify.domain import agreements as rules
 from services.notify.domain.agreements import Agreement, AgreementAct, Known, Terms
 from services.notify.store import agreements as store
+from services.notify.store import contents
 from services.notify.store.notices import Wanted
 from shared.contracts import notify as said
 from shared.contracts.base import TYPE_PREFIX
@@ -196,7 +197,7 @@ class Agreements:
             )
             await scope.emit(failed, subject=one.id, sequence=one.sequence)
         if agreement.state == "ended":
-            await store.forget_contents(scope.connection, agreement.id)
+            await contents.forget(scope.connection, agreement_id=agreement.id)
 
     async def _retract(self, scope: Scope, agreement: Agreement) -> None:
         """Ask the partner to take back what it was told: to every endpoint within the agreement, with the whole

@@ -80,6 +80,16 @@ _STATEMENTS = (
     """,
     "ALTER TABLE subscription ADD COLUMN agreement_id uuid REFERENCES agreement",
     "CREATE INDEX subscription_agreement ON subscription (agreement_id) WHERE agreement_id IS NOT NULL",
+    # Which message holds what was sealed to a partner, so that it goes when its agreement ends or its child is erased.
+    """
+    CREATE TABLE sealed_content (
+        message_id uuid PRIMARY KEY, message_at timestamptz NOT NULL, agreement_id uuid NOT NULL REFERENCES agreement,
+        case_id text, child_id text
+    )
+    """,
+    "CREATE INDEX sealed_content_agreement ON sealed_content (agreement_id)",
+    "CREATE INDEX sealed_content_child ON sealed_content (child_id) WHERE child_id IS NOT NULL",
+    "CREATE INDEX sealed_content_age ON sealed_content (message_at)",
     """
     CREATE TABLE ladder (
         id uuid PRIMARY KEY, code text NOT NULL, message_id uuid NOT NULL, event_type text NOT NULL,

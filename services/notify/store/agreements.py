@@ -156,21 +156,6 @@ async def resume_deliveries(connection: AsyncConnection, identifier: str, reason
     return await replays.stopped(connection, identifier, reason, now)
 
 
-async def forget_contents(connection: AsyncConnection, identifier: str) -> None:
-    """Remove what was sealed to the partner, sent or not: of the log, that there was something is enough."""
-    await connection.execute(
-        text(
-            """
-            UPDATE message SET body = convert_to('{"data":{},"type":"removed"}', 'UTF8')
-            WHERE event_type LIKE '%.content.sealed' AND (id, at) IN (
-                SELECT d.message_id, d.message_at FROM delivery d JOIN subscription s ON s.id = d.subscription_id
-                WHERE s.agreement_id = CAST(:id AS uuid))
-            """
-        ),
-        {"id": identifier},
-    )
-
-
 @dataclass(frozen=True, slots=True)
 class Delivered:
     """What a partner was told within an agreement, in numbers."""
