@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from services.notify.app import build
+from services.notify.upkeep import Upkeep
 from shared.contracts.base import Contract
 from shared.contracts.cases import ConcernReceived, DeadlineMissed, TaskRequested
 from shared.contracts.envelope import Envelope
@@ -47,6 +48,7 @@ class House:
     context: ServiceContext
     url: str
     shift: timedelta = timedelta()
+    happened: dict[str, datetime] = field(default_factory=dict)
     running: list[asyncio.Task[None]] = field(default_factory=list)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -57,12 +59,14 @@ class House:
         """Events of the cases service, handled as the consumer would. Out: outcomes."""
         records = []
         for number, (event_id, data) in enumerate(events):
+            # The same event happened at the same time, however often it is heard.
+            happened = self.happened.setdefault(event_id, self.context.clock())
             event = Envelope(
                 event_id,
                 "/services/cases",
                 data.TYPE,
                 CASE,
-                NOW,
+                happened,
                 data.model_dump_json().encode(),
                 sequence=1,
                 unit=unit,
@@ -94,6 +98,12 @@ class House:
     async def states(self) -> dict[str, int]:
         rows = await self.rows("SELECT state, count(*) AS n FROM delivery GROUP BY state")
         return {row.state: row.n for row in rows}
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """The service's own upkeep, to be done when a test wants it."""
+        found: Upkeep = next(loop.__self__ for loop in self.app.background if loop.__name__ == "upkeep")  # type: ignore[attr-defined]
+        return found
 
     def client(self, person: str) -> Person:
         return Person(self.url, person)
