@@ -216,9 +216,10 @@ class Office:
             found = await self._find(connection, principal, identifier)
             if before.state == "disabled" and found.state == "active":
                 scope = Scope("notify", connection, now)
-                missed = await self._replay(
-                    connection, principal, found, Period(since=before.failing_since or before.changed_at)
-                )
+                # What was queued before it failed may have failed since.
+                everything = Period(since=self._kept(now))
+                since = before.failing_since or before.changed_at
+                missed = await self._replay(connection, principal, found, everything, since)
                 await self._owners.restored(scope, found, missed)
                 await scope.flush()
             return found
@@ -293,11 +294,26 @@ class Office:
             return await replays.of_endpoint(connection, identifier)
 
     async def _replay(
-        self, connection: AsyncConnection, principal: Principal, endpoint: Endpoint, period: Period
+        self,
+        connection: AsyncConnection,
+        principal: Principal,
+        endpoint: Endpoint,
+        period: Period,
+        settled_since: datetime | None = None,
     ) -> int:
         now = self._clock()
         await self._require_agreement(connection, endpoint)
-        wanted = Replay(new_id(), endpoint.id, period.since, period.until or now, not period.everything, now, 0, None)
+        wanted = Replay(
+            id=new_id(),
+            endpoint_id=endpoint.id,
+            since=period.since,
+            until=period.until or now,
+            only_failed=not period.everything,
+            settled_since=settled_since or period.since,
+            requested_at=now,
+            replayed=0,
+            finished_at=None,
+        )
         await replays.add(connection, wanted, principal.id)
         return await replays.go_on(connection, wanted, now, self._kept(now))
 

@@ -83,11 +83,12 @@ async def _each_report_was_told(records: list[Any], hooks: WebhookServer, subscr
     assert len({headers["ce_subject"] for headers in told}) == total
     happened = {headers["ce_id"] for headers in told}
     queued = {
-        document["delivery_id"]
+        one["delivery_id"]
         for record in records
         if record.topic == "vongtay.notify.deliveries.v1"
-        and dict(record.headers)["ce_type"].endswith(b"message.queued")
-        and (document := json.loads(record.value))["subscription_id"] == subscription
+        and dict(record.headers)["ce_type"].endswith(b"deliveries.queued")
+        for one in json.loads(record.value)["deliveries"]
+        if one["endpoint_id"] == subscription
     }
     assert len(queued) == len(happened)
     # What failed once while a part was away is tried again after five seconds.

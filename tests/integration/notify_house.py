@@ -18,6 +18,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from services.notify.app import build
+from services.notify.upkeep import Upkeep
 from shared.contracts.base import Contract
 from shared.contracts.cases import ConcernReceived, DeadlineMissed, TaskRequested
 from shared.contracts.envelope import Envelope
@@ -34,6 +35,7 @@ from shared.web.app import create_app
 UNIT = "05443"
 OTHER_UNIT = next(code for code in Units.load().codes() if code > UNIT)
 CASE = "0195a000-0000-7000-8000-00000000abcd"
+AGREEMENT = "0195a000-0000-7000-8000-0000000a9ee0"
 BASE = "http://vongtay.test"
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
@@ -47,6 +49,7 @@ class House:
     context: ServiceContext
     url: str
     shift: timedelta = timedelta()
+    happened: dict[str, datetime] = field(default_factory=dict)
     running: list[asyncio.Task[None]] = field(default_factory=list)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -57,12 +60,14 @@ class House:
         """Events of the cases service, handled as the consumer would. Out: outcomes."""
         records = []
         for number, (event_id, data) in enumerate(events):
+            # The same event happened at the same time, however often it is heard.
+            happened = self.happened.setdefault(event_id, self.context.clock())
             event = Envelope(
                 event_id,
                 "/services/cases",
                 data.TYPE,
                 CASE,
-                NOW,
+                happened,
                 data.model_dump_json().encode(),
                 sequence=1,
                 unit=unit,
@@ -73,7 +78,7 @@ class House:
     def start(self) -> None:
         """Start the delivery worker and the live inbox."""
         self.stop = asyncio.Event()
-        deliver, _, live = self.app.background
+        deliver, _, live, *_ = self.app.background
         self.running = [asyncio.create_task(loop(self.stop)) for loop in (deliver, live)]
 
     async def halt(self) -> None:
@@ -94,6 +99,12 @@ class House:
     async def states(self) -> dict[str, int]:
         rows = await self.rows("SELECT state, count(*) AS n FROM delivery GROUP BY state")
         return {row.state: row.n for row in rows}
+
+    @property
+    def upkeep(self) -> Upkeep:
+        """The service's own upkeep, to be done when a test wants it."""
+        found: Upkeep = next(loop.__self__ for loop in self.app.background if loop.__name__ == "upkeep")  # type: ignore[attr-defined]
+        return found
 
     def client(self, person: str) -> Person:
         return Person(self.url, person)
@@ -172,10 +183,11 @@ async def make_house(url: str, **settings: Any) -> AsyncIterator[House]:
     def clock() -> datetime:
         return datetime.now(UTC) + house.shift
 
-    context = ServiceContext(made, database, Keys(bytes(32), PlatformKey(bytes(range(32)))), clock)
+    directory = demo_directory(Units.load().names())
+    context = ServiceContext(made, database, Keys(bytes(32), PlatformKey(bytes(range(32)))), clock, directory)
     app = build(context)
     await database.migrate(app.migrations)
-    directory = demo_directory(Units.load().names())
+    await agree(database)
     pages = create_app("notify", [Service(app, context).http()], app.pages, directory, made, prefix="/notify")
     server = uvicorn.Server(uvicorn.Config(pages, port=0, lifespan="off", log_level="error"))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
@@ -189,6 +201,22 @@ async def make_house(url: str, **settings: Any) -> AsyncIterator[House]:
         server.should_exit = True
         await serving
         await database.close()
+
+
+async def agree(database: Database) -> None:
+    """The demo's partner has signed for everything, for as long as the tests' clock may be moved."""
+    async with database.transaction() as connection:
+        await connection.execute(
+            text(
+                """
+                INSERT INTO agreement (id, org, state, purpose, legal_basis, event_types, fields, valid_from, valid_until,
+                                       reference, proposed_by, accepted_by, changed_at, created_at, sequence)
+                VALUES (CAST(:id AS uuid), 'mai-am-hy-vong', 'active', 'protection', 'law-task', '{*}', '{}',
+                        '2020-01-01', '2099-12-31', '', 'ha.coordinator', 'yen.partner', now(), now(), 2)
+                """
+            ),
+            {"id": AGREEMENT},
+        )
 
 
 def missed(unit: str = UNIT) -> DeadlineMissed:

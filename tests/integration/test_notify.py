@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -13,9 +14,8 @@ import pytest
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
-from services.notify.settings import NotifySettings
+from services.notify.delivery.presence import Presence
 from services.notify.store import deliveries
-from services.notify.upkeep import Upkeep
 from shared.contracts.envelope import Envelope
 from shared.messaging.service import Service
 from shared.messaging.topics import ensure_topics
@@ -47,8 +47,9 @@ async def test_a_partner_receives_a_signed_webhook_and_it_is_published_that_it_d
     async with house.client("yen.partner") as partner:
         created = await partner.webhook(webhook_server.url, "cases.deadline.*")
         await house.hear(("e1", missed()))
-        queued = await house.published("notify.message.queued")
-        assert {item["channel"] for item in queued} == {"inbox", "webhook"}
+        assert {item["channel"] for item in await house.published("notify.message.queued")} == {"inbox"}
+        queued = await house.published("notify.deliveries.queued")
+        assert [one["channel"] for item in queued for one in item["deliveries"]] == ["webhook"]
         assert not webhook_server.requests
         house.start()
         await until(lambda: succeeded(house, 1))
@@ -57,8 +58,9 @@ async def test_a_partner_receives_a_signed_webhook_and_it_is_published_that_it_d
         assert event["type"] == "vn.vongtay.cases.deadline.missed"
         assert event["data"]["unit_name"] == "Phường Phan Đình Phùng"
         assert event["data"]["link"] == f"{BASE}/cases/c/{CASE}"
-        done = [item for item in await house.published("notify.delivery.succeeded") if item["channel"] == "webhook"]
-        assert done[0]["delivery_id"] == request.headers["webhook-id"]
+        done = (await house.published("notify.deliveries.succeeded"))[0]["deliveries"]
+        assert [(one["delivery_id"], one["attempts"]) for one in done] == [(request.headers["webhook-id"], 1)]
+        assert queued[0]["deliveries"][0]["delivery_id"] == request.headers["webhook-id"]
 
 
 async def test_an_event_delivered_twice_is_sent_once(house: House, webhook_server: WebhookServer) -> None:
@@ -69,7 +71,7 @@ async def test_an_event_delivered_twice_is_sent_once(house: House, webhook_serve
         await house.rows("DELETE FROM inbox RETURNING 1")
         assert await house.hear(("e1", missed())) == ["accepted"]
         assert await house.states() == {"pending": 1}
-        assert len([q for q in await house.published("notify.message.queued") if q["channel"] == "webhook"]) == 1
+        assert len(await house.published("notify.deliveries.queued")) == 1
 
 
 async def test_only_wanted_types_and_communes_are_queued(house: House, webhook_server: WebhookServer) -> None:
@@ -91,7 +93,7 @@ async def test_a_failing_endpoint_is_tried_again_with_the_same_id_and_the_log_te
         await house.hear(("e1", missed()))
         house.start()
         await until(lambda: house.rows("SELECT 1 FROM attempt"))
-        assert (await house.rows("SELECT failing_since FROM subscription"))[0].failing_since is not None
+        assert (await house.rows("SELECT failing_since FROM endpoint"))[0].failing_since is not None
         house.shift = timedelta(minutes=1)
         await until(lambda: succeeded(house, 1))
         first, second = webhook_server.requests
@@ -101,7 +103,7 @@ async def test_a_failing_endpoint_is_tried_again_with_the_same_id_and_the_log_te
         shown = (await partner.get(f"/notify/api/deliveries/{row['id']}")).json()
         assert [item["status"] for item in shown["tries"]] == [500, 200]
         assert len(shown["tries"][0]["response"]) == 500
-        assert (await house.rows("SELECT failing_since FROM subscription"))[0].failing_since is None
+        assert (await house.rows("SELECT failing_since FROM endpoint"))[0].failing_since is None
 
 
 async def test_retry_after_leaves_the_whole_endpoint_in_peace(house: House, webhook_server: WebhookServer) -> None:
@@ -110,7 +112,7 @@ async def test_retry_after_leaves_the_whole_endpoint_in_peace(house: House, webh
         await partner.webhook(webhook_server.url, "*")
         await house.hear(("e1", missed()))
         house.start()
-        await until(lambda: house.rows("SELECT 1 FROM subscription WHERE resume_at IS NOT NULL"))
+        await until(lambda: house.rows("SELECT 1 FROM endpoint WHERE retry_at IS NOT NULL"))
         await asyncio.sleep(0.3)
         await house.hear(("e2", missed()))
         await asyncio.sleep(0.7)
@@ -134,14 +136,15 @@ async def test_gone_switches_the_endpoint_off_and_its_owner_is_told(
         inbox = (await partner.get("/notify/api/inbox")).json()
         assert inbox["notices"][0]["event_type"] == "notify.endpoint.disabled"
         assert inbox["notices"][0]["path"] == f"/notify/subscriptions/{created['id']}"
-        # What comes meanwhile waits; switched on again, it is sent, and what failed can be replayed.
+        # What comes meanwhile waits; switched on again, it is sent.
         await house.hear(("e2", missed()))
         webhook_server.status = 200
         await partner.api(f"/subscriptions/{created['id']}/resume")
-        await until(lambda: succeeded(house, 1))
-        replayed = await partner.api(f"/subscriptions/{created['id']}/replay", {"since": "2020-01-01T00:00:00Z"})
-        assert replayed == {"replayed": 1}
+        # What failed because of it is sent again by itself.
         await until(lambda: succeeded(house, 2))
+        assert [item["missed"] for item in await house.published("notify.endpoint.restored")] == [1]
+        replayed = await partner.api(f"/subscriptions/{created['id']}/replay", {"since": "2020-01-01T00:00:00Z"})
+        assert replayed == {"replayed": 0}
 
 
 async def test_an_endpoint_that_fails_for_days_is_switched_off(house: House, webhook_server: WebhookServer) -> None:
@@ -150,7 +153,7 @@ async def test_an_endpoint_that_fails_for_days_is_switched_off(house: House, web
         await partner.webhook(webhook_server.url, "*")
         await house.hear(("e1", missed()))
         house.start()
-        await until(lambda: house.rows("SELECT 1 FROM subscription WHERE failing_since IS NOT NULL"))
+        await until(lambda: house.rows("SELECT 1 FROM endpoint WHERE failing_since IS NOT NULL"))
         assert not await house.published("notify.endpoint.disabled")
         house.shift = timedelta(hours=73)
         await until(lambda: house.published("notify.endpoint.disabled"))
@@ -204,15 +207,44 @@ async def test_a_worker_that_dies_loses_nothing_and_what_it_held_is_not_sent_bef
         await house.hear(("e1", missed()), ("e2", missed()))
         now = house.context.clock()
         async with house.database.transaction() as connection:
-            held = await deliveries.lease(connection, {created["id"]: 10}, 10, now, now + timedelta(seconds=60))
+            held = await deliveries.lease(connection, {created["id"]: 10}, [], 10, now, timedelta(seconds=60))
             assert len(held) == 2
         async with house.database.transaction() as connection:
-            assert not await deliveries.lease(connection, {created["id"]: 10}, 10, now, now + timedelta(seconds=60))
+            assert not await deliveries.lease(connection, {created["id"]: 10}, [], 10, now, timedelta(seconds=60))
+        async with another_worker(house):
+            house.start()
+            await asyncio.sleep(0.8)
+            assert not webhook_server.requests
+            house.shift = timedelta(seconds=61)
+            await until(lambda: succeeded(house, 2))
+
+
+async def test_the_first_worker_takes_back_at_once_what_dead_ones_held(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    async with house.client("yen.partner") as partner:
+        created = await partner.webhook(webhook_server.url, "*")
+        await house.hear(("e1", missed()))
+        now = house.context.clock()
+        async with house.database.transaction() as connection:
+            assert await deliveries.lease(connection, {created["id"]: 1}, [], 1, now, timedelta(hours=1))
         house.start()
-        await asyncio.sleep(0.8)
-        assert not webhook_server.requests
-        house.shift = timedelta(seconds=61)
-        await until(lambda: succeeded(house, 2))
+        await until(lambda: succeeded(house, 1), 5)
+
+
+@asynccontextmanager
+async def another_worker(house: House) -> AsyncIterator[None]:
+    """A worker that lives and does nothing."""
+    stop = asyncio.Event()
+    presence = Presence(house.database)
+    holding = asyncio.create_task(presence.hold(stop))
+    await presence.known(stop)
+    try:
+        yield
+        await house.halt()
+    finally:
+        stop.set()
+        await holding
 
 
 async def test_two_replicas_send_each_delivery_once(
@@ -240,7 +272,7 @@ async def test_a_private_address_is_refused_on_asking_and_on_connecting(
             assert answer.status_code == 422, url
         # A public name that leads to this machine is refused where it is connected to.
         created = await partner.webhook("https://localtest.vongtay.example/", "*")
-        monkeypatch.setattr("aiohttp.resolver.ThreadedResolver.resolve", _to_this_machine)
+        monkeypatch.setattr("services.notify.channels.resolving.PooledResolver.resolve", _to_this_machine)
         await partner.api(f"/subscriptions/{created['id']}/test")
         strict.start()
         await until(lambda: strict.rows("SELECT 1 FROM attempt WHERE reason = 'address-refused'"))
@@ -292,19 +324,24 @@ async def test_old_deliveries_are_forgotten_and_waiting_ones_never(house: House,
         house.start()
         await until(lambda: succeeded(house, 1))
         await house.halt()
+        house.shift = timedelta(days=14)
+        await house.upkeep.forget()
         await house.hear(("e2", missed()))
-        house.shift = timedelta(days=31)
-        upkeep = Upkeep(house.database, house.context.clock, timedelta(days=NotifySettings().keep_days))
-        await upkeep.once(asyncio.Event())
+        house.shift = timedelta(days=60)
+        await house.upkeep.forget()
         assert await house.states() == {"pending": 1}
         assert len(await house.rows("SELECT 1 FROM message")) == 1
         assert not await house.rows("SELECT 1 FROM attempt")
         assert not await house.rows("SELECT 1 FROM notice")
         await partner.api(f"/subscriptions/{created['id']}/delete")
-        house.shift = timedelta(days=33)
-        await upkeep.once(asyncio.Event())
+        house.shift = timedelta(days=62)
+        await house.upkeep.give_up()
         assert await house.states() == {"failed": 1}
         assert (await house.published("notify.delivery.failed"))[0]["reason"] == "endpoint-gone"
+        inbox = (await partner.get("/notify/api/inbox")).json()
+        assert inbox["notices"][0]["event_type"] == "notify.deliveries.given-up"
+        await house.upkeep.forget()
+        assert await house.states() == {}
 
 
 async def test_an_event_on_kafka_reaches_a_webhook_and_a_partners_topic(
@@ -332,8 +369,8 @@ async def test_an_event_on_kafka_reaches_a_webhook_and_a_partners_topic(
                 topic_prefix + "cases.cases.v1", event.data, key=CASE.encode(), headers=event.headers()
             )
             async with asyncio.timeout(60):
-                # Two queued and two succeeded to partners, the same three times in the app, and the partner's record.
-                while len(heard) < 11:
+                # Queued and succeeded, three times in the app and together for both programs; and the partner's record.
+                while len(heard) < 9 or len(webhook_server.requests) < 1:
                     record = await consumer.getone()
                     event_type = dict(record.headers)["ce_type"].decode().removeprefix("vn.vongtay.")
                     heard.append((record.topic.removeprefix(topic_prefix), event_type))
@@ -342,6 +379,7 @@ async def test_an_event_on_kafka_reaches_a_webhook_and_a_partners_topic(
             await producer.stop()
             await service.stop()
         assert heard.count(("partner.mai-am-hy-vong.v1", "cases.deadline.missed")) == 1
-        assert heard.count(("notify.deliveries.v1", "notify.message.queued")) == 5
-        assert heard.count(("notify.deliveries.v1", "notify.delivery.succeeded")) == 5
+        assert heard.count(("notify.deliveries.v1", "notify.message.queued")) == 3
+        assert heard.count(("notify.deliveries.v1", "notify.delivery.succeeded")) == 3
+        assert heard.count(("notify.deliveries.v1", "notify.deliveries.queued")) == 1
         assert len(webhook_server.requests) == 1

@@ -44,7 +44,7 @@ async def test_people_get_an_e_mail_that_says_what_where_and_when_and_nothing_of
             language="vi",
         )
         assert made.status_code == 303, made.text
-        stored = (await house.rows("SELECT subscription::text AS everything FROM subscription"))[0].everything
+        stored = (await house.rows("SELECT endpoint::text AS everything FROM endpoint"))[0].everything
         assert "lan@" not in stored
         await house.hear(("e1", missed()), ("e2", missed(OTHER_UNIT)))
         house.start()
@@ -178,7 +178,7 @@ async def test_the_pages_walk_a_partner_from_creating_to_replaying_and_undoing(
         assert made.status_code == 201
         assert "whsec_" in made.text
         assert made.headers["cache-control"] == "no-store"
-        page = (await house.rows("SELECT '/notify/subscriptions/' || id AS path FROM subscription"))[0].path
+        page = (await house.rows("SELECT '/notify/subscriptions/' || id AS path FROM endpoint"))[0].path
         house.start()
         assert (await partner.post(page + "/test")).status_code == 303
         await until(lambda: house.published("notify.endpoint.disabled"))
@@ -188,8 +188,9 @@ async def test_the_pages_walk_a_partner_from_creating_to_replaying_and_undoing(
         assert delivery
         assert "410" in (await partner.get(delivery[0])).text
         await partner.post(page + "/resume")
-        await partner.post(delivery[0] + "/replay")
         await until(lambda: succeeded(house, 1))
+        await partner.post(delivery[0] + "/replay")
+        await until(lambda: house.rows("SELECT 1 FROM attempt HAVING count(*) = 2"))
         gone = await partner.post(page + "/delete")
         listed = (await partner.get(gone.headers["location"])).text
         assert "Hoàn tác" in listed

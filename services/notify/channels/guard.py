@@ -12,8 +12,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from aiohttp.abc import AbstractResolver, ResolveResult
-from aiohttp.resolver import ThreadedResolver
 
+from services.notify.channels.resolving import PooledResolver
 from shared.contracts.errors import Violation
 
 _MAX_URL = 2000
@@ -46,7 +46,7 @@ class GuardedResolver(AbstractResolver):
     """Resolves names, and refuses a name as soon as one of its addresses is not public."""
 
     def __init__(self, inner: AbstractResolver | None = None) -> None:
-        self._inner = inner or ThreadedResolver()
+        self._inner = inner or PooledResolver()
 
     async def resolve(
         self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET

@@ -14,6 +14,7 @@ import aiohttp
 
 from services.notify.channels.base import RESPONSE_CHARACTERS
 from services.notify.channels.guard import ForbiddenAddressError, GuardedResolver, guarded_socket, url_violations
+from services.notify.channels.resolving import PooledResolver
 from services.notify.domain import Attempt, Outcome, retry_after
 from services.notify.signing import headers_of
 from services.notify.store.deliveries import Delivery, Target
@@ -21,6 +22,7 @@ from shared.messaging.outbox import OutboxRow
 from shared.telemetry import current_traceparent
 
 _RESPONSE_BYTES = RESPONSE_CHARACTERS * 4
+_BODY_SECONDS = 2.0
 _GONE = 410
 _FIXED = {"content-type": "application/json", "user-agent": "Vong-Tay-Webhooks/1.0"}
 
@@ -43,7 +45,7 @@ class WebhookChannel:
         """Open the session; it keeps connections alive, so a busy endpoint pays for TLS once."""
         # How many run at once is the worker's to say; a limit here would let a slow endpoint hold the others up.
         if self._allow_private:
-            connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=10)
+            connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=10, resolver=PooledResolver())
         else:
             connector = aiohttp.TCPConnector(
                 limit=0, ttl_dns_cache=10, resolver=GuardedResolver(), socket_factory=guarded_socket
@@ -95,26 +97,25 @@ def _refused(address: str, allow_private: bool) -> bool:
 
 
 async def _head(response: aiohttp.ClientResponse) -> str:
-    """The beginning of the answer as text. A longer rest is not read; its connection is then dropped."""
+    """The beginning of the answer as text. The status has said already what became of the delivery: a rest that is
+    long, slow or broken is not read, and its connection is dropped."""
     length = response.content_length
-    if length is not None and length <= _RESPONSE_BYTES:
-        kept = await response.read()  # most answers are a word or nothing: one step instead of several
-    else:
-        kept = await _beginning(response)
-    # PostgreSQL's text holds no NUL.
-    return kept.decode("utf-8", "replace").replace("\x00", "")[:RESPONSE_CHARACTERS]
-
-
-async def _beginning(response: aiohttp.ClientResponse) -> bytes:
+    if response.content.at_eof() or length == 0:
+        return ""
     kept = bytearray()
-    while len(kept) < _RESPONSE_BYTES:
-        chunk = await response.content.read(_RESPONSE_BYTES - len(kept))
-        if not chunk:
-            break
-        kept += chunk
+    try:
+        async with asyncio.timeout(_BODY_SECONDS):
+            while len(kept) < _RESPONSE_BYTES:
+                chunk = await response.content.read(_RESPONSE_BYTES - len(kept))
+                if not chunk:
+                    break
+                kept += chunk
+    except (aiohttp.ClientError, TimeoutError, OSError):
+        response.close()
     if not response.content.at_eof():
         response.close()
-    return bytes(kept)
+    # PostgreSQL's text holds no NUL.
+    return kept.decode("utf-8", "replace").replace("\x00", "")[:RESPONSE_CHARACTERS]
 
 
 def _meaning(status: int) -> tuple[Outcome, str | None]:

@@ -113,6 +113,7 @@ _TABLES = (
     CREATE TABLE replay (
         id uuid PRIMARY KEY, endpoint_id uuid NOT NULL REFERENCES endpoint ON DELETE CASCADE,
         since timestamptz NOT NULL, until timestamptz NOT NULL, only_failed boolean NOT NULL,
+        settled_since timestamptz NOT NULL,                 -- what was settled before is not meant
         requested_by text NOT NULL, requested_at timestamptz NOT NULL,
         replayed integer NOT NULL, finished_at timestamptz
     )

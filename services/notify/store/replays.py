@@ -41,7 +41,7 @@ _PICKED = """
     (id, message_at) IN (
         SELECT id, message_at FROM delivery_settled
         WHERE endpoint_id = CAST(:id AS uuid) AND created_at >= :since AND created_at < :until AND message_at >= :kept
-          AND settled_at < :requested_at {more}
+          AND settled_at < :requested_at AND settled_at >= :settled_since {more}
         ORDER BY created_at LIMIT :limit)
 """
 _ALL = text(_AGAIN.format(which=_PICKED.format(more="")))
@@ -90,19 +90,23 @@ async def stopped(connection: AsyncConnection, agreement_id: str, reason: str, n
 
 @dataclass(frozen=True, slots=True)
 class Replay:
-    """A period that somebody asked for. `since` moves on as it is done. Until `until`, exclusively."""
+    """A period that somebody asked for, by when deliveries were queued, and what of it was settled since a time.
+
+    `since` moves on as it is done. Until `until`, exclusively.
+    """
 
     id: str
     endpoint_id: str
     since: datetime
     until: datetime
     only_failed: bool
+    settled_since: datetime
     requested_at: datetime
     replayed: int
     finished_at: datetime | None
 
 
-_COLUMNS = "id::text, endpoint_id::text, since, until, only_failed, requested_at, replayed, finished_at"
+_COLUMNS = "id::text, endpoint_id::text, since, until, only_failed, settled_since, requested_at, replayed, finished_at"
 
 
 async def add(connection: AsyncConnection, replay: Replay, requested_by: str) -> None:
@@ -110,8 +114,10 @@ async def add(connection: AsyncConnection, replay: Replay, requested_by: str) ->
     await connection.execute(
         text(
             """
-            INSERT INTO replay (id, endpoint_id, since, until, only_failed, requested_by, requested_at, replayed)
-            VALUES (CAST(:id AS uuid), CAST(:endpoint_id AS uuid), :since, :until, :only_failed, :requested_by, :at, 0)
+            INSERT INTO replay (id, endpoint_id, since, until, only_failed, settled_since, requested_by, requested_at,
+                                replayed)
+            VALUES (CAST(:id AS uuid), CAST(:endpoint_id AS uuid), :since, :until, :only_failed, :settled_since,
+                    :requested_by, :at, 0)
             """
         ),
         {
@@ -120,6 +126,7 @@ async def add(connection: AsyncConnection, replay: Replay, requested_by: str) ->
             "since": replay.since,
             "until": replay.until,
             "only_failed": replay.only_failed,
+            "settled_since": replay.settled_since,
             "requested_by": requested_by,
             "at": replay.requested_at,
         },
@@ -163,6 +170,7 @@ async def go_on(connection: AsyncConnection, replay: Replay, now: datetime, kept
             "since": replay.since,
             "until": replay.until,
             "requested_at": replay.requested_at,
+            "settled_since": replay.settled_since,
             "kept": kept,
             "limit": PORTION,
             "now": now,

@@ -1,0 +1,137 @@
+"""Signed, durable, retried webhooks a second: from rows that wait to requests that receivers have taken.
+
+Ours is the whole `vongtay serve notify`. Beside it svix-server, which gets its messages through its API as it is meant
+to, and, as the limit, a bare aiohttp loop with the same requests in memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+
+import orjson
+
+from bench import Result, quantiles
+from bench._webhooks import Receivers, add_endpoints, payload, queue, receivers
+from bench.peers import svix
+from local.postgres import EmbeddedPostgres
+from services.notify.signing import Vault
+from shared.database import Database
+from shared.runtime import keys_of
+from shared.settings import Settings
+from tests.support.platform import Parts, parts
+
+NAME = "fan-out"
+_ENDPOINTS = 20
+_HANGING = 2
+_STEADY = 1000  # deliveries a second
+
+
+async def run(quick: bool) -> list[Result]:
+    """Rates from a full queue, then the waits of the healthy at a steady rate while a tenth of the endpoints hangs."""
+    messages = 1000 if quick else 5000
+    with tempfile.TemporaryDirectory(prefix="vongtay-bench-") as name:
+        folder = Path(name)
+        async with receivers() as ends:
+            limit = await _bare(ends, messages * _ENDPOINTS)
+            beside = await _svix(folder, ends, messages // 5)
+            async with parts(folder, ("notify",)) as stack:
+                bench = _Bench(stack, ends)
+                ours = await bench.rate(messages, hanging=False)
+                hampered = await bench.rate(messages, hanging=True)
+                waits = await bench.waits(5 if quick else 20)
+    rates = {**beside, "bare aiohttp loop (the limit)": limit}
+    ratio = {name: ours / rate for name, rate in rates.items()}
+    fast = ratio.get("svix-server", 4) >= 4 and ratio["bare aiohttp loop (the limit)"] >= 0.8
+    p50, p99 = quantiles(waits)
+    what = f"{messages * _ENDPOINTS:,} to {_ENDPOINTS} endpoints"
+    share = f"a tenth of {_ENDPOINTS} endpoints hanging"
+    return [
+        Result(NAME, what, ours, "deliveries/s", rates, ratio, "≥ 4× svix, ≥ 0.8× the limit", fast),
+        Result(
+            NAME,
+            f"{share}: to the others",
+            hampered,
+            "deliveries/s",
+            {"none hanging": ours},
+            {"none hanging": hampered / ours},
+            "≥ 0.95×",
+            hampered / ours >= 0.95,
+        ),
+        Result(NAME, f"{share}, {_STEADY}/s: queued to received, p99", p99 * 1000, "ms", aim="< 500 ms", met=p99 < 0.5),
+        Result(NAME, f"{share}, {_STEADY}/s: queued to received, p50", p50 * 1000, "ms"),
+    ]
+
+
+class _Bench:
+    """Notify's own process, its queue filled while it is away."""
+
+    def __init__(self, stack: Parts, ends: Receivers) -> None:
+        self._stack = stack
+        self._ends = ends
+        self._database = Database(stack.postgres.url("notify"))
+        env = {name.removeprefix("VONGTAY_").lower(): value for name, value in stack.env.items()}
+        self._vault = Vault(keys_of(Settings(**env)))  # type: ignore[arg-type]
+
+    async def rate(self, messages: int, *, hanging: bool) -> float:
+        """Deliveries a second to the endpoints that answer."""
+        replica = self._stack.of("notify")[0]
+        await asyncio.to_thread(replica.process.stop)
+        await self._clear()
+        good = _ENDPOINTS - (_HANGING if hanging else 0)
+        urls = self._ends.urls(good) + self._ends.urls(_ENDPOINTS - good, "hang")
+        await queue(self._database, messages, await add_endpoints(self._database, self._vault, urls))
+        await self._ends.report()
+        await self._stack.start(replica)
+        arrived = await self._ends.until(messages * good)
+        await self._stack.ready()
+        return arrived.count / arrived.seconds
+
+    async def waits(self, seconds: int) -> list[float]:
+        """Seconds from queued to received at a steady rate, with a tenth hanging."""
+        await self._clear()
+        good = self._ends.urls(_ENDPOINTS - _HANGING)
+        targets = await add_endpoints(self._database, self._vault, good + self._ends.urls(_HANGING, "hang"))
+        await asyncio.sleep(3)
+        await self._ends.report()
+        loop = asyncio.get_running_loop()
+        began, turns = loop.time(), seconds * _STEADY // _ENDPOINTS
+        for turn in range(turns):
+            await asyncio.sleep(max(0.0, began + turn * _ENDPOINTS / _STEADY - loop.time()))
+            await queue(self._database, 1, targets)
+        return (await self._ends.until(turns * len(good))).waits
+
+    async def _clear(self) -> None:
+        async with self._database.transaction() as connection:
+            await connection.exec_driver_sql("DELETE FROM delivery_pending")
+            await connection.exec_driver_sql("UPDATE endpoint SET state = 'deleted'")
+            await connection.exec_driver_sql("SELECT pg_notify('notify_changed', '')")
+
+
+async def _bare(ends: Receivers, count: int) -> float:
+    body = orjson.dumps(payload()).decode()
+    words = ("-m", "bench.peers.bare_webhooks", str(count), body, *ends.urls(_ENDPOINTS))
+    process = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    await ends.report()
+    return float(out)
+
+
+async def _svix(folder: Path, ends: Receivers, messages: int) -> dict[str, float]:
+    program = svix.binary()
+    if program is None:
+        return {}
+    postgres = EmbeddedPostgres(folder / "svix", services=("svix",))
+    await asyncio.to_thread(postgres.start)
+    try:
+        dsn = postgres.url("svix").replace("+asyncpg", "")
+        async with svix.running(program, dsn, folder / "svix.log") as server:
+            await server.subscribe(ends.urls(_ENDPOINTS))
+            sending = asyncio.create_task(server.send(messages, payload()))
+            arrived = await ends.until(messages * _ENDPOINTS)
+            await sending
+    finally:
+        await asyncio.to_thread(postgres.stop)
+    return {"svix-server": arrived.count / arrived.seconds}

@@ -1,0 +1,104 @@
+"""Svix as a peer: its own server, built beforehand from its repository, on PostgreSQL, with its queue in memory.
+
+`VONGTAY_BENCH_SVIX` names the binary; without it the peer is left out. How it is built stands in bench/README.md.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import aiohttp
+
+from local.folder import free_port
+
+_SECRET = "for-a-bench-on-this-machine-only"
+_AT_ONCE = 32
+
+
+def binary() -> Path | None:
+    """The server, if there is one."""
+    named = os.environ.get("VONGTAY_BENCH_SVIX")
+    return Path(named) if named else None
+
+
+class Svix:
+    """A running server with one application."""
+
+    def __init__(self, url: str, token: str) -> None:
+        self._url = url
+        self._headers = {"Authorization": f"Bearer {token}"}
+        self._app = ""
+
+    async def subscribe(self, urls: list[str]) -> None:
+        """One endpoint for each address."""
+        async with aiohttp.ClientSession(headers=self._headers) as session:
+            self._app = (await self._post(session, "/api/v1/app", {"name": "bench"}))["id"]
+            for url in urls:
+                await self._post(session, f"/api/v1/app/{self._app}/endpoint", {"url": url, "version": 1})
+
+    async def send(self, count: int, payload: dict[str, object]) -> None:
+        """So many messages to all of them, by many clients at once."""
+        numbers = iter(range(count))
+        path = f"/api/v1/app/{self._app}/msg"
+        async with aiohttp.ClientSession(headers=self._headers) as session:
+
+            async def client() -> None:
+                for _ in numbers:
+                    await self._post(session, path, {"eventType": "case.opened", "payload": payload})
+
+            await asyncio.gather(*(client() for _ in range(_AT_ONCE)))
+
+    async def _post(self, session: aiohttp.ClientSession, path: str, body: object) -> dict[str, str]:
+        async with session.post(self._url + path, json=body) as answer:
+            answer.raise_for_status()
+            found: dict[str, str] = await answer.json()
+            return found
+
+
+@asynccontextmanager
+async def running(program: Path, dsn: str, log: Path) -> AsyncIterator[Svix]:
+    """The server, until the end of the block."""
+    port = free_port()
+    env = {
+        **os.environ,
+        "SVIX_DB_DSN": dsn,
+        "SVIX_JWT_SECRET": _SECRET,
+        "SVIX_QUEUE_TYPE": "memory",
+        "SVIX_CACHE_TYPE": "memory",
+        "SVIX_WHITELIST_SUBNETS": '["127.0.0.1/32"]',
+        "SVIX_LOG_LEVEL": "warn",
+        "SVIX_LISTEN_ADDRESS": f"127.0.0.1:{port}",
+    }
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            str(program), "--run-migrations", env=env, stdout=output, stderr=output
+        )
+        try:
+            token = await _output(program, env, "jwt", "generate")
+            await _until_it_answers(f"http://127.0.0.1:{port}")
+            yield Svix(f"http://127.0.0.1:{port}", token.strip().split()[-1])
+        finally:
+            process.kill()
+            await process.wait()
+
+
+async def _output(program: Path, env: dict[str, str], *words: str) -> str:
+    process = await asyncio.create_subprocess_exec(str(program), *words, env=env, stdout=asyncio.subprocess.PIPE)
+    out, _ = await process.communicate()
+    return out.decode()
+
+
+async def _until_it_answers(url: str) -> None:
+    async with asyncio.timeout(60), aiohttp.ClientSession() as session:
+        while True:
+            try:
+                async with session.get(url + "/api/v1/health") as answer:
+                    if answer.status < 300:
+                        return
+            except aiohttp.ClientError:
+                pass
+            await asyncio.sleep(0.2)

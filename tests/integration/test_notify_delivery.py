@@ -1,0 +1,476 @@
+"""How deliveries get through: order, circuits, replays, expiry, surges, partitions; and the worst that receivers do."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.notify.desk.queueing import Queueing
+from services.notify.domain import Addressed, Happening, Message, timed_id
+from services.notify.store import deliveries, partitions, replays
+from shared.messaging.router import Scope
+from shared.reference.delivering import Delivering
+from tests.integration.notify_house import CASE, UNIT, House, Person, make_house, missed, succeeded, until
+from tests.support.nasty import (
+    Answer,
+    cut,
+    hang,
+    long_head,
+    nonsense,
+    old,
+    receiver,
+    self_signed,
+    trickle,
+    trickle_body,
+)
+from tests.support.receivers import WebhookRequest, WebhookServer
+
+LIMITS = Delivering.load().on(datetime.now(UTC))
+
+
+@pytest.fixture
+async def house(fresh_database: str) -> AsyncIterator[House]:
+    async with make_house(fresh_database) as made:
+        yield made
+
+
+async def say(house: House, endpoint: str, count: int = 1, *, name: str = "m", **more: Any) -> list[str]:
+    """Queue so many messages for an endpoint as a decider would. Out: ids of the deliveries."""
+    now = house.context.clock()
+    async with house.database.transaction() as connection:
+        scope = Scope("notify", connection, now)
+        messages, addressed = [], []
+        for number in range(count):
+            identifier = timed_id(now, "test", name, str(number))
+            happening = Happening(identifier, "cases.case.opened", now, UNIT, CASE, None, None, {})
+            messages.append(
+                Message(happening, b'{"type":"x","timestamp":"2026-01-01T00:00:00Z","data":{"n":%d}}' % number)
+            )
+            addressed.append(Addressed(identifier, endpoint, order_key=more.get("key"), **_without_key(more)))
+        queued = await Queueing(Delivering.load()).queue(scope, messages, addressed)
+        await scope.flush()
+    return [item.id for item in queued]
+
+
+def _without_key(more: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in more.items() if name != "key"}
+
+
+async def endpoint(partner: Person, url: str, **more: Any) -> str:
+    """An endpoint that hears nothing but what tests queue for it."""
+    body = {"channel": "webhook", "target": url, "event_types": ["cases.care.ended"], **more}
+    created: dict[str, str] = await partner.api("/subscriptions", body)
+    return created["id"]
+
+
+async def test_what_concerns_one_case_arrives_in_its_order_while_other_cases_go_on(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    refused: list[str] = []
+
+    def answer(request: WebhookRequest) -> int:
+        if b'"n":0}' in request.body and b"first" not in b"".join(r.encode() for r in refused):
+            refused.append("first")
+            return 500
+        return 200
+
+    webhook_server.answer = answer
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url, ordered=True)
+        mine = await say(house, one, 5, name="mine", key="case-1")
+        others = await say(house, one, 3, name="others", key="case-2")
+        house.start()
+        await until(lambda: succeeded(house, 3))
+        await asyncio.sleep(0.5)
+        arrived = [request.headers["webhook-id"] for request in webhook_server.requests]
+        assert sorted(set(arrived)) == sorted({mine[0], *others} if arrived.count(mine[0]) == 1 else {*mine, others[0]})
+        house.shift = timedelta(seconds=10)
+        await until(lambda: succeeded(house, 8))
+        arrived = [request.headers["webhook-id"] for request in webhook_server.requests]
+        for case in (mine, others):
+            firsts = [identifier for identifier in dict.fromkeys(reversed(arrived)) if identifier in case]
+            assert list(reversed(firsts)) == case
+
+
+async def test_an_event_that_comes_while_the_last_of_its_case_is_settled_is_not_forgotten(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url, ordered=True)
+        await say(house, one, 1, name="stuck", key="case-1")
+        # As if it had been queued in that moment: it waits for one that is there no more.
+        await house.rows("UPDATE delivery_pending SET blocked = true RETURNING 1")
+        house.start()
+        await asyncio.sleep(0.8)
+        assert not webhook_server.requests
+        await house.upkeep.unblock()
+        await until(lambda: succeeded(house, 1))
+
+
+async def test_a_dead_endpoints_circuit_opens_and_closes_again_and_nothing_is_lost(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    webhook_server.status = 500
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url)
+        await say(house, one, 40)
+        house.start()
+        await until(lambda: house.rows("SELECT 1 FROM endpoint WHERE circuit = 'open'"))
+        await asyncio.sleep(1.0)
+        tried = len(webhook_server.requests)
+        assert tried < 20, "what waits does not run into the wall"
+        shown = (await partner.get(f"/notify/api/subscriptions/{one}")).json()
+        assert (shown["circuit"], shown["state"]) == ("open", "active")
+        house.shift = timedelta(seconds=LIMITS.open_seconds[0] * 1.3)
+        await until(lambda: _more(webhook_server, tried))
+        await asyncio.sleep(1.0)
+        assert len(webhook_server.requests) == tried + 1, "one delivery tries whether it is back"
+        webhook_server.status = 200
+        house.shift += timedelta(seconds=LIMITS.open_seconds[1] * 1.3)
+        await until(lambda: succeeded(house, 40 - tried - 1))
+        house.shift += timedelta(minutes=10)
+        await until(lambda: succeeded(house, 40))
+        assert (await house.rows("SELECT circuit, failures FROM endpoint"))[0] == ("closed", 0)
+
+
+async def _more(server: WebhookServer, than: int) -> bool:
+    return len(server.requests) > than
+
+
+async def test_an_emergency_goes_before_everything_that_waits(house: House, webhook_server: WebhookServer) -> None:
+    webhook_server.delay = 0.05
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url, at_once=1)
+        await say(house, one, 300, name="many")
+        house.start()
+        await until(lambda: succeeded(house, 3))
+        urgent = (await say(house, one, 1, name="urgent", urgency="emergency"))[0]
+        before = len(webhook_server.requests)
+        await until(lambda: _arrived(webhook_server, urgent))
+        at = [request.headers["webhook-id"] for request in webhook_server.requests].index(urgent)
+        assert at - before < 12
+
+
+async def _arrived(server: WebhookServer, identifier: str) -> bool:
+    return any(request.headers["webhook-id"] == identifier for request in server.requests)
+
+
+async def test_what_comes_too_late_is_not_sent_and_its_owner_is_told(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url)
+        await partner.api(f"/subscriptions/{one}/pause")
+        soon = house.context.clock() + timedelta(minutes=5)
+        lost = await say(house, one, 2, name="lost", expires_at=soon)
+        kept = await say(house, one, 1, name="kept")
+        house.shift = timedelta(minutes=6)
+        await house.upkeep.give_up()
+        assert await house.states() == {"pending": 1, "failed": 2}
+        assert {item["reason"] for item in await house.published("notify.delivery.failed")} == {"expired"}
+        inbox = (await partner.get("/notify/api/inbox")).json()["notices"]
+        assert [item["event_type"] for item in inbox] == ["notify.deliveries.given-up"]
+        again = await say(house, one, 1, name="soon", expires_at=house.context.clock() + timedelta(seconds=1))
+        house.shift = timedelta(minutes=7)
+        await partner.api(f"/subscriptions/{one}/resume")
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        await until(lambda: house.rows("SELECT 1 FROM delivery WHERE state = 'failed' HAVING count(*) = 3"))
+        assert [request.headers["webhook-id"] for request in webhook_server.requests] == kept
+        # Whoever wants it all the same asks for it.
+        await partner.api(f"/deliveries/{lost[0]}/replay")
+        await until(lambda: succeeded(house, 2))
+        assert again[0] not in {request.headers["webhook-id"] for request in webhook_server.requests}
+
+
+async def test_a_digest_waits_for_its_hour(house: House, webhook_server: WebhookServer) -> None:
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url)
+        await say(house, one, 1, urgency="digest", not_before=house.context.clock() + timedelta(hours=3))
+        house.start()
+        await asyncio.sleep(0.8)
+        assert not webhook_server.requests
+        house.shift = timedelta(hours=3, seconds=1)
+        await until(lambda: succeeded(house, 1))
+
+
+async def test_a_period_is_sent_again_whole_in_portions_with_the_same_ids(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replays, "PORTION", 20)
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url)
+        began = house.context.clock()
+        sent = await say(house, one, 50)
+        house.start()
+        await until(lambda: succeeded(house, 50))
+        period = {"since": began.isoformat(), "everything": True}
+        assert await partner.api(f"/subscriptions/{one}/replay", period) == {"replayed": 20}
+        await house.upkeep.replay()
+        await until(lambda: _count(webhook_server, 100))
+        await until(lambda: succeeded(house, 50))
+        arrived = [request.headers["webhook-id"] for request in webhook_server.requests]
+        assert sorted(arrived) == sorted(sent * 2)
+        listed = (await partner.get(f"/notify/api/subscriptions/{one}/replays")).json()
+        assert (listed[0]["replayed"], listed[0]["finished_at"] is not None) == (50, True)
+        tries = (await partner.get(f"/notify/api/deliveries/{sent[0]}")).json()["tries"]
+        assert [item["status"] for item in tries] == [200, 200]
+        assert await partner.api(f"/subscriptions/{one}/replay", {"since": began.isoformat()}) == {"replayed": 0}
+
+
+async def _count(server: WebhookServer, number: int) -> bool:
+    return len(server.requests) >= number
+
+
+async def test_the_replay_of_a_topic_notifies_nobody_about_the_past(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    async with house.client("yen.partner") as partner, house.client("lan.worker") as worker:
+        await partner.webhook(webhook_server.url, "*")
+        long_ago = house.context.clock() - timedelta(days=20)
+        house.happened = {f"old-{number}": long_ago for number in range(500)}
+        assert set(await house.hear(*((event, missed()) for event in house.happened))) == {"accepted"}
+        assert await house.states() == {}
+        assert (await worker.get("/notify/api/inbox")).json()["unread"] == 0
+        await house.hear(("new", missed()))
+        assert await house.states() == {"pending": 1}
+
+
+async def test_the_same_again_is_nothing_new_also_when_it_has_long_arrived(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url)
+        now = house.context.clock()
+        happening = Happening(timed_id(now, "x"), "cases.case.opened", now, UNIT, CASE, None, None, {})
+        message, addressed = Message(happening, b"{}"), Addressed(timed_id(now, "x"), one)
+
+        async def queue(*wanted: Addressed) -> int:
+            async with house.database.transaction() as connection:
+                scope = Scope("notify", connection, house.context.clock())
+                return len(await Queueing(Delivering.load()).queue(scope, [message], wanted))
+
+        assert await queue(addressed, addressed) == 1
+        assert await queue(addressed) == 0
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        assert await queue(addressed) == 0
+        assert await queue(addressed, replace(addressed, again="second round")) == 1
+        await until(lambda: succeeded(house, 2))
+
+
+async def test_partitions_are_made_before_they_are_needed_and_dropped_whole(house: House) -> None:
+    await house.upkeep.forget()
+    async with house.database.transaction() as connection:
+        known = await partitions.bounds(connection)
+        now = house.context.clock()
+        assert known[0][0] <= now - timedelta(days=LIMITS.keep_days)
+        assert known[-1][1] > now + timedelta(days=14)
+        assert all(before[1] == after[0] for before, after in pairwise(known)), "no gap"
+    house.shift = timedelta(days=21)
+    await house.upkeep.forget()
+    async with house.database.transaction() as connection:
+        later = await partitions.bounds(connection)
+    assert later[0][0] > known[0][0]
+    assert later[-1][1] > known[-1][1]
+    for parent in ("delivery_settled", "attempt"):
+        rows = await house.rows("SELECT 1 FROM pg_inherits WHERE inhparent = CAST(:parent AS regclass)", parent=parent)
+        assert len(rows) == len(later)
+
+
+async def test_a_clock_that_jumps_sends_nothing_twice_and_holds_nothing_back(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    webhook_server.delay = 0.2
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url)
+        await say(house, one, 60, name="first")
+        house.start()
+        await until(lambda: _count(webhook_server, 5))
+        house.shift = timedelta(hours=5)
+        await asyncio.sleep(0.5)
+        house.shift = timedelta(hours=-5)
+        await say(house, one, 20, name="back")
+        await until(lambda: succeeded(house, 80))
+        arrived = [request.headers["webhook-id"] for request in webhook_server.requests]
+        assert len(arrived) == len(set(arrived)) == 80
+
+
+async def test_two_replicas_keep_the_order_and_send_each_once(
+    house: House, fresh_database: str, webhook_server: WebhookServer
+) -> None:
+    async with make_house(fresh_database) as twin, house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url, ordered=True)
+        cases = [await say(house, one, 25, name=f"c{case}", key=f"case-{case}") for case in range(6)]
+        house.start()
+        twin.start()
+        await until(lambda: succeeded(house, 150), 30)
+    arrived = [request.headers["webhook-id"] for request in webhook_server.requests]
+    assert len(arrived) == len(set(arrived)) == 150
+    for case in cases:
+        assert [identifier for identifier in arrived if identifier in set(case)] == case
+
+
+async def test_a_rate_limit_is_kept_and_slows_nobody_else(house: House, webhook_server: WebhookServer) -> None:
+    async with house.client("yen.partner") as partner:
+        slow = await endpoint(partner, webhook_server.url + "/slow", per_second=20)
+        quick = await endpoint(partner, webhook_server.url + "/quick")
+        await say(house, slow, 60, name="slow")
+        await say(house, quick, 200, name="quick")
+        house.start()
+        began = time.monotonic()
+        await until(lambda: succeeded(house, 200))
+        assert time.monotonic() - began < 2.5
+        await until(lambda: succeeded(house, 260))
+        assert 1.5 < time.monotonic() - began < 6
+
+
+@asynccontextmanager
+async def beside(house: House, webhook_server: WebhookServer, url: str) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
+    """A bad endpoint with ten deliveries, and a good one beside it that has to get its hundred meanwhile."""
+    async with house.client("yen.partner") as partner:
+        bad = await endpoint(partner, url)
+        await say(house, bad, 10, name="bad")
+        good = await endpoint(partner, webhook_server.url)
+        await say(house, good, 100, name="good")
+        house.start()
+        began = time.monotonic()
+
+        async def good_ones() -> bool:
+            rows = await house.rows(
+                "SELECT 1 FROM delivery_settled WHERE endpoint_id = CAST(:id AS uuid) HAVING count(*) = 100", id=good
+            )
+            return bool(rows)
+
+        await until(good_ones)
+        assert time.monotonic() - began < 3
+
+        async def attempted() -> Any:
+            return await house.rows(
+                """SELECT reason, status, response, duration_ms FROM attempt WHERE delivery_id IN
+                       (SELECT id FROM delivery WHERE endpoint_id = CAST(:id AS uuid))
+                   UNION ALL SELECT reason, status, response, duration_ms FROM delivery_settled
+                   WHERE endpoint_id = CAST(:id AS uuid)""",
+                id=bad,
+            )
+
+        yield attempted
+
+
+@pytest.mark.parametrize(
+    ("answer", "reason", "status"),
+    [(trickle, "timeout", None), (hang, "timeout", None), (cut, "unreachable", None), (nonsense, "broken-answer", None),
+     (long_head, "broken-answer", None), (old, None, 200), (trickle_body, None, 200)],
+)  # fmt: skip
+async def test_a_receiver_that_behaves_badly_is_bounded_reported_and_slows_nobody(
+    fresh_database: str,
+    webhook_server: WebhookServer,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: Answer,
+    reason: str | None,
+    status: int | None,
+) -> None:
+    monkeypatch.setenv("VONGTAY_NOTIFY_TIMEOUT_SECONDS", "3")
+    async with (
+        make_house(fresh_database) as house,
+        receiver(answer) as bad,
+        beside(house, webhook_server, bad.url) as attempted,
+    ):
+        await until(attempted, 10)
+        rows = await attempted()
+        assert {(row.reason, row.status) for row in rows} == {(reason, status)}
+        assert max(row.duration_ms for row in rows) < 4000
+        assert all(len(row.response or "") <= 500 for row in rows)
+
+
+async def test_an_answer_of_100_mb_is_read_no_further_than_it_is_kept(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    async with receiver() as bad, beside(house, webhook_server, bad.url) as attempted:
+        await until(lambda: _all_of(attempted, 10))
+        rows = await attempted()
+        assert {row.status for row in rows} == {200}
+        assert bad.sent < 10 * 30 * 1024 * 1024, "no receiver could send it all"
+        assert max(row.duration_ms for row in rows) < 1000
+
+
+async def _all_of(attempted: Callable[[], Awaitable[Any]], number: int) -> bool:
+    return len(await attempted()) >= number
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_no_partner(
+    house: House, webhook_server: WebhookServer, tmp_path: Path
+) -> None:
+    async with (
+        receiver(old, self_signed(tmp_path)) as bad,
+        beside(house, webhook_server, bad.url) as attempted,
+    ):
+        await until(attempted)
+        assert {row.reason for row in await attempted()} == {"tls"}
+        assert bad.requests == 0, "nothing was said to it"
+
+
+async def test_names_that_nobody_answers_for_hold_nobody_else_up(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    known = socket.getaddrinfo
+
+    def looked_up(host: str, *more: Any) -> Any:
+        if host.endswith(".example"):
+            time.sleep(2)
+            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
+        return known(host, *more)
+
+    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
+    async with house.client("yen.partner") as partner:
+        for number in range(12):
+            dead = await endpoint(partner, f"http://dead-{number}.example/")
+            await say(house, dead, 5, name=f"dead-{number}")
+    async with beside(house, webhook_server, "http://dead.example/") as attempted:
+        await until(attempted)
+        assert {row.reason for row in await attempted()} == {"name-not-found"}
+
+
+async def test_ten_thousand_for_a_dead_endpoint_cost_its_neighbour_nothing(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    async with house.client("yen.partner") as partner:
+        dead = await endpoint(partner, "http://127.0.0.1:9/")
+        await say(house, dead, 10_000, name="dead")
+        house.start()
+        await until(lambda: house.rows("SELECT 1 FROM endpoint WHERE circuit = 'open'"))
+        good = await endpoint(partner, webhook_server.url)
+        waits = []
+        for number in range(20):
+            began = time.monotonic()
+            identifier = (await say(house, good, 1, name=f"good-{number}"))[0]
+            await until(lambda name=identifier: _arrived(webhook_server, name))  # type: ignore[misc]
+            waits.append(time.monotonic() - began)
+        assert sorted(waits)[-2] < 0.5
+        page = await partner.get(f"/notify/subscriptions/{dead}")
+        assert page.status_code == 200
+
+
+async def test_a_worker_that_stops_gives_back_what_it_had_not_sent(house: House, webhook_server: WebhookServer) -> None:
+    webhook_server.delay = 0.1
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url)
+        await say(house, one, 100)
+        house.start()
+        await until(lambda: _count(webhook_server, 10))
+        await house.halt()
+        async with house.database.transaction() as connection:
+            free = await deliveries.lease(connection, {one: 200}, [], 200, house.context.clock(), timedelta(seconds=30))
+        sent = {request.headers["webhook-id"] for request in webhook_server.requests}
+        assert len(free) + len(sent) == 100
+        assert not sent & {one.id for one in free}
