@@ -10,9 +10,11 @@ from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
+from services.notify.addresses import Addresses
 from services.notify.api import Desks, build_api
 from services.notify.channels.base import Channel
 from services.notify.channels.email import EmailChannel
+from services.notify.channels.http import Guarding
 from services.notify.channels.kafka import KafkaChannel, make_topic
 from services.notify.channels.webhook import WebhookChannel
 from services.notify.climbing import Climbing
@@ -74,7 +76,10 @@ def build(context: ServiceContext) -> ServiceApp:
         clock,
         channels=tuple(channels),
         units=names,
-        allow_private=settings.private_allowed(context.settings.environment),
+        addresses=Addresses(
+            hmac.digest(context.keys.master, b"vongtay telephone numbers", "sha256"),
+            allow_private=settings.private_allowed(context.settings.environment),
+        ),
         make_topic=partial(make_topic, context.settings, settings.replicas(context.settings.environment)),
     )
     agreements = Agreements(
@@ -110,7 +115,7 @@ def channels_of(
     """The channels that this deployment has: e-mail only where a mail server is configured."""
     private = settings.private_allowed(context.settings.environment)
     channels: dict[ChannelName, Channel] = {
-        "webhook": WebhookChannel(allow_private=private, timeout=settings.timeout_seconds),
+        "webhook": WebhookChannel(Guarding(private), settings.timeout_seconds),
         "kafka": KafkaChannel(),
     }
     if context.settings.smtp_url is not None:

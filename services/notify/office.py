@@ -12,15 +12,15 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
-from email_validator import EmailNotValidError, validate_email
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.channels.guard import url_violations
+from services.notify.addresses import Addresses
 from services.notify.delivery.telling import Owners
 from services.notify.desk.calling import HOUSE
 from services.notify.desk.telling import Desk
 from services.notify.domain import (
+    PERSONAL,
     TEST_TYPE,
     ChannelName,
     DeliveryState,
@@ -31,7 +31,7 @@ from services.notify.domain import (
     may_subscribe,
     timed_id,
 )
-from services.notify.signing import Vault, new_secret
+from services.notify.signing import PUBLIC_PREFIX, Scheme, Vault, new_secret, scheme_of, shown
 from services.notify.store import agreements, endpoints, log, replays, subscriptions
 from services.notify.store.endpoints import Endpoint
 from services.notify.store.log import LoggedAttempt as Logged
@@ -58,7 +58,8 @@ _STATES: dict[Change, EndpointState] = {"pause": "paused", "resume": "active", "
 
 
 class Wanted(BaseModel):
-    """A subscription as somebody asks for it. `target` is the URL of a webhook or the address of an e-mail.
+    """A subscription as somebody asks for it. `target` is the URL of a webhook, an e-mail's address, a telephone number,
+    a browser's push subscription as JSON, or an account of the chat.
 
     `agreement`: within which an organisation is told; without, the one in force that covers it. A person's event type
     `told` stands for whatever the house tells them by its rules.
@@ -72,6 +73,7 @@ class Wanted(BaseModel):
     event_types: Annotated[list[str], Field(max_length=100)]
     units: Annotated[list[str], Field(max_length=500)] | None = None
     language: Language = "vi"
+    signature: Scheme = Field(default="v1", description="v1: a shared secret (HMAC-SHA256); v1a: a key pair (ed25519)")
     ordered: bool = Field(default=False, description="what concerns one case arrives in its order")
     at_once: Annotated[int, Field(ge=1, le=64)] | None = None
     per_second: Annotated[float, Field(ge=0.01, le=10_000)] | None = None
@@ -90,7 +92,7 @@ class Period(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new subscription; `secret` is shown now and never again."""
+    """A new subscription; `secret` is shown now and never again, unless it is a public key."""
 
     id: str
     secret: str | None
@@ -105,7 +107,7 @@ class Office:
 
     Args:
         channels: those that this deployment has. units: commune code -> name.
-        allow_private: as for the webhook channel. make_topic: makes a partner's Kafka topic; False where it could not.
+        addresses: checks what people type. make_topic: makes a partner's Kafka topic; False where it could not.
     """
 
     def __init__(
@@ -120,7 +122,7 @@ class Office:
         *,
         channels: Sequence[ChannelName],
         units: Mapping[str, str],
-        allow_private: bool,
+        addresses: Addresses,
         make_topic: Callable[[str], Awaitable[bool]],
     ) -> None:
         self._database = database
@@ -131,7 +133,7 @@ class Office:
         self._limits = limits
         self._clock = clock
         self._units = units
-        self._allow_private = allow_private
+        self._addresses = addresses
         self._make_topic = make_topic
         self.channels = tuple(channels)
 
@@ -140,10 +142,9 @@ class Office:
         return [name for name in self._subscribable() if may_subscribe(principal, name)]
 
     def channels_for(self, principal: Principal) -> tuple[ChannelName, ...]:
-        """Which channels somebody may use: organisations machines', people e-mail."""
-        if principal.org and principal.may(Permission.MANAGE_ENDPOINTS):
-            return tuple(name for name in self.channels if name != "email")
-        return tuple(name for name in self.channels if name == "email")
+        """Which channels somebody may use: organisations machines', people their own."""
+        machine = bool(principal.org and principal.may(Permission.MANAGE_ENDPOINTS))
+        return tuple(name for name in self.channels if (name in PERSONAL) is not machine)
 
     async def create(self, principal: Principal, wanted: Wanted) -> Created:
         """Add a subscription. Errors: `Rejected` naming each field; `NotAllowedError`."""
@@ -152,14 +153,14 @@ class Office:
         violations = self._violations(principal, wanted)
         if violations:
             raise Rejected(violations)
-        org = principal.org if wanted.channel != "email" else None
+        org = None if wanted.channel in PERSONAL else principal.org
         person = None if org else principal.id
-        target = wanted.target
+        target = self._addresses.tidy(wanted.channel, wanted.target)
         if wanted.channel == "kafka":
             target = partner_topic(org or "").name
             if not await self._make_topic(org or ""):
                 raise Rejected([_wrong("channel", "topic-missing", *_NO_TOPIC)])
-        secret = new_secret() if wanted.channel == "webhook" else None
+        secret = new_secret(wanted.signature) if wanted.channel == "webhook" else None
         identifier, now = new_id(), self._clock()
         endpoint = {
             "id": identifier,
@@ -174,6 +175,7 @@ class Office:
             "per_second": wanted.per_second,
             "target": self._vault.seal(target),
             "secret": self._vault.seal(secret) if secret else None,
+            "address_key": self._addresses.key(target) if wanted.channel == "sms" else None,
             "now": now,
         }
         subscription = {
@@ -190,7 +192,7 @@ class Office:
                 raise Rejected([_wrong("name", "too-many", *_TOO_MANY)])
             await endpoints.add(connection, endpoint)
             await subscriptions.add(connection, subscription)
-        return Created(identifier, secret)
+        return Created(identifier, shown(secret) if secret else None)
 
     async def mine(self, principal: Principal) -> list[Endpoint]:
         """Somebody's own subscriptions and their organisation's."""
@@ -224,16 +226,24 @@ class Office:
                 await scope.flush()
             return found
 
-    async def rotate(self, principal: Principal, identifier: str) -> str:
-        """A new secret, shown once; for a day both sign. Errors: `NotFoundError` for what has no secret."""
-        secret = new_secret()
+    def public_key(self, principal: Principal, endpoint: Endpoint) -> str | None:
+        """What its owner checks its messages with, where they are signed with a key pair."""
+        if endpoint.secret is None or not _owns(principal, endpoint):
+            return None
+        visible = shown(self._vault.open(endpoint.secret))
+        return visible if visible.startswith(PUBLIC_PREFIX) else None
+
+    async def rotate(self, principal: Principal, identifier: str, signature: Scheme | None = None) -> str:
+        """A new secret, shown once; for a day both sign. In: `signature`, where the way of signing changes with it.
+        Errors: `NotFoundError` for what has no secret."""
         async with self._database.transaction() as connection:
             found = await self._find(connection, principal, identifier)
             if found.secret is None or not _owns(principal, found):
                 raise NotFoundError(identifier)
+            secret = new_secret(signature or scheme_of(self._vault.open(found.secret)))
             until = self._clock() + OLD_SECRET
             await endpoints.change_secret(connection, identifier, self._vault.seal(secret), until)
-        return secret
+        return shown(secret)
 
     async def send_test(self, principal: Principal, identifier: str) -> str:
         """Queue a test message to one subscription. Out: its id."""
@@ -368,15 +378,12 @@ class Office:
 
     def _violations(self, principal: Principal, wanted: Wanted) -> list[Violation]:
         wrong: list[Violation] = []
-        if wanted.channel == "webhook":
-            wrong += url_violations(wanted.target, allow_private=self._allow_private)
-        elif wanted.channel == "email" and not _is_address(wanted.target):
-            wrong.append(_wrong("target", "address-invalid", "Địa chỉ thư không hợp lệ.", "No valid e-mail address."))
-        elif wanted.channel == "kafka" and not _ORG.match(principal.org or ""):
+        wrong += self._addresses.violations(wanted.channel, wanted.target)
+        if wanted.channel == "kafka" and not _ORG.match(principal.org or ""):
             wrong.append(_wrong("channel", "org-invalid", "Tên tổ chức không dùng được.", "The name cannot be used."))
         allowed = set(self.event_types(principal))
         known = self._subscribable()
-        personal = wanted.channel not in {"webhook", "kafka"}
+        personal = wanted.channel in PERSONAL
         asked = [pattern for pattern in wanted.event_types if not (personal and pattern == HOUSE)]
         covered = [{name for name in known if matches(pattern, name)} for pattern in asked]
         if not wanted.event_types or not all(names and names <= allowed for names in covered):
@@ -420,14 +427,6 @@ def _uuid(text: str) -> str:
         return str(UUID(text))
     except ValueError:
         raise NotFoundError(text) from None
-
-
-def _is_address(text: str) -> bool:
-    try:
-        validate_email(text, check_deliverability=False)
-    except EmailNotValidError:
-        return False
-    return True
 
 
 def _wrong(field: str, rule: str, vi: str, en: str) -> Violation:

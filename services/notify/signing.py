@@ -1,6 +1,8 @@
-"""Signatures after the Standard Webhooks specification 1.0 (symmetric, v1), and the sealing of what only we may read.
+"""Signatures after the Standard Webhooks specification 1.0, and the sealing of what only we may read.
 
-Secrets and addresses lie sealed in this service's own database, and are never logged or published.
+An endpoint has a shared secret (HMAC-SHA256, `v1`) or a key pair (ed25519, `v1a`); while it is being changed both the
+old and the new one sign. Secrets and addresses lie sealed in this service's own database, and are never logged or
+published.
 """
 
 from __future__ import annotations
@@ -10,39 +12,120 @@ import binascii
 import hashlib
 import hmac
 import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Literal, Protocol
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from shared.contracts.base import SealedBox
 from shared.privacy import Keys
 from shared.privacy.sealing import seal_to_platform
 
+Scheme = Literal["v1", "v1a"]
 SECRET_PREFIX = "whsec_"  # noqa: S105 - tells the kind, no secret
+PRIVATE_PREFIX = "whsk_"
+PUBLIC_PREFIX = "whpk_"
 _SECRET_BYTES = 32
+# The specification: a shared secret has 24 to 64 bytes.
+_FEWEST_BYTES, _MOST_BYTES = 24, 64
+_SEED_BYTES = 32
+_PAIR_BYTES = 64
 
 
-def new_secret() -> str:
-    """A fresh endpoint secret in the specification's form: `whsec_` and base64 of 32 random bytes."""
-    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+class Signer(Protocol):
+    """Something that signs for one endpoint."""
+
+    def sign(self, signed: bytes) -> str:
+        """In: id, time and body, joined by full stops. Out: the signature with its identifier."""
 
 
-def key_of(secret: str) -> bytes:
-    """The bytes of a secret. Errors: ValueError."""
-    try:
-        return base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True)
-    except binascii.Error:
-        raise ValueError("The secret is not base64") from None
+@dataclass(frozen=True, slots=True)
+class SharedSecret:
+    """HMAC-SHA256 with a secret that both sides have."""
+
+    key: bytes = field(repr=False)
+
+    def sign(self, signed: bytes) -> str:
+        """A `v1` signature."""
+        return "v1," + base64.b64encode(hmac.digest(self.key, signed, hashlib.sha256)).decode()
 
 
-def headers_of(message_id: str, at: datetime, body: bytes, keys: tuple[bytes, ...]) -> dict[str, str]:
-    """The three headers. While a secret is being changed there are two keys, hence two signatures."""
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    """ed25519: the receiver only has the public key, and can forge nothing with it."""
+
+    private: Ed25519PrivateKey = field(repr=False)
+
+    def sign(self, signed: bytes) -> str:
+        """A `v1a` signature."""
+        return "v1a," + base64.b64encode(self.private.sign(signed)).decode()
+
+    @property
+    def public(self) -> str:
+        """What the receiver checks with: `whpk_` and base64."""
+        return PUBLIC_PREFIX + base64.b64encode(self.private.public_key().public_bytes_raw()).decode()
+
+
+def new_secret(scheme: Scheme = "v1") -> str:
+    """A fresh secret in the specification's form: `whsec_` or `whsk_`, and base64 of 32 random bytes."""
+    prefix = SECRET_PREFIX if scheme == "v1" else PRIVATE_PREFIX
+    return prefix + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+
+
+def signer_of(secret: str) -> Signer:
+    """What signs with a secret. Errors: ValueError for what is none."""
+    if secret.startswith(PRIVATE_PREFIX):
+        raw = _decoded(secret.removeprefix(PRIVATE_PREFIX))
+        if len(raw) not in {_SEED_BYTES, _PAIR_BYTES}:
+            raise ValueError("An ed25519 key has 32 bytes, or 64 with its public one")
+        # Other libraries keep the public key behind the seed.
+        return KeyPair(Ed25519PrivateKey.from_private_bytes(raw[:_SEED_BYTES]))
+    raw = _decoded(secret.removeprefix(SECRET_PREFIX))
+    if not _FEWEST_BYTES <= len(raw) <= _MOST_BYTES:
+        raise ValueError("A secret has 24 to 64 bytes")
+    return SharedSecret(raw)
+
+
+def shown(secret: str) -> str:
+    """What the receiver is shown of a secret: the secret itself, or of a key pair the public key only."""
+    signer = signer_of(secret)
+    return signer.public if isinstance(signer, KeyPair) else secret
+
+
+def scheme_of(secret: str) -> Scheme:
+    """How a secret signs."""
+    return "v1a" if secret.startswith(PRIVATE_PREFIX) else "v1"
+
+
+def headers_of(message_id: str, at: datetime, body: bytes, signers: Sequence[Signer]) -> dict[str, str]:
+    """The three headers. While a secret is being changed there are two signers, hence two signatures.
+
+    Raises: ValueError for an id with a full stop, for it could shift what is signed.
+    """
+    if "." in message_id:
+        raise ValueError("An id must not contain a full stop")
     timestamp = str(int(at.timestamp()))
     signed = f"{message_id}.{timestamp}.".encode() + body
-    signatures = (base64.b64encode(hmac.digest(key, signed, hashlib.sha256)).decode() for key in keys)
     return {
         "webhook-id": message_id,
         "webhook-timestamp": timestamp,
-        "webhook-signature": " ".join(f"v1,{signature}" for signature in signatures),
+        "webhook-signature": " ".join(signer.sign(signed) for signer in signers),
     }
+
+
+def public_key_of(text: str) -> Ed25519PublicKey:
+    """A `whpk_` key. Errors: ValueError."""
+    return Ed25519PublicKey.from_public_bytes(_decoded(text.removeprefix(PUBLIC_PREFIX)))
+
+
+def _decoded(text: str) -> bytes:
+    try:
+        # Some write base64 without its padding.
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+    except binascii.Error:
+        raise ValueError("The secret is not base64") from None
 
 
 class Vault:

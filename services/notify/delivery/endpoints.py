@@ -13,7 +13,7 @@ import structlog
 from services.notify.delivery.lanes import Held, Lane
 from services.notify.domain import ChannelName, probing
 from services.notify.settings import NotifySettings
-from services.notify.signing import Vault, key_of
+from services.notify.signing import Vault, signer_of
 from services.notify.store import endpoints
 from services.notify.store.deliveries import Delivery, Result, Target
 from services.notify.store.endpoints import Endpoint
@@ -120,7 +120,7 @@ class Lanes:
         self.troubled = frozenset(sick | set(self._probes))
 
     def _lane(self, row: Endpoint, known: Lane | None, limits: DeliveryLimits) -> Lane:
-        sealed = [row.target, row.language, row.secret]
+        sealed = [row.target, (row.language, row.plain_sms), row.secret]
         if row.old_secret is not None and row.old_secret_until and row.old_secret_until > self._clock():
             sealed.append(row.old_secret)
         lane = known
@@ -136,9 +136,9 @@ class Lanes:
 
     def _target(self, row: Endpoint, secrets: list[Any]) -> Target:
         try:
-            keys = tuple(key_of(self._vault.open(secret)) for secret in secrets if secret is not None)
-            return Target(row.id, self._vault.open(row.target), keys, row.language, row.org)
-        except Unreadable:
+            signers = tuple(signer_of(self._vault.open(secret)) for secret in secrets if secret is not None)
+            return Target(row.id, self._vault.open(row.target), signers, row.language, row.org, row.plain_sms)
+        except (Unreadable, ValueError):
             # Sealed under another key than ours: every attempt fails visibly until that is mended.
             _LOG.error("endpoint.unreadable", endpoint=row.id)
             return Target(row.id, "", (), row.language, row.org)

@@ -9,6 +9,7 @@ from services.notify.domain.ids import time_of, timed_id
 from services.notify.domain.lateness import believable, expires_at, is_past
 from services.notify.domain.matching import candidates, is_internal, matches
 from services.notify.domain.model import (
+    PERSONAL,
     TEST_TYPE,
     Addressed,
     Attempt,
@@ -24,6 +25,7 @@ from services.notify.domain.rules import NO_RELATIONS, Relations, Telling, Told,
 
 __all__ = [
     "NO_RELATIONS",
+    "PERSONAL",
     "PUBLIC_CODES",
     "TEST_TYPE",
     "Addressed",

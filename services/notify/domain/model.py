@@ -9,7 +9,9 @@ from typing import Literal
 
 from shared.reference.delivering import Urgency
 
-ChannelName = Literal["webhook", "email", "kafka"]
+ChannelName = Literal["webhook", "kafka", "email", "sms", "push", "chat"]
+# Those by which a person is reached; organisations have the others.
+PERSONAL: frozenset[ChannelName] = frozenset({"email", "sms", "push", "chat"})
 EndpointState = Literal["active", "paused", "disabled", "deleted"]
 DeliveryState = Literal["pending", "succeeded", "failed"]
 Outcome = Literal["taken", "again", "gone", "expired"]
@@ -75,7 +77,8 @@ class Addressed:
 class Attempt:
     """What became of one attempt. `response` is the beginning of what the other side said.
 
-    `ours`: it failed on our own side of the way, which says nothing of the endpoint.
+    `ours`: it failed on our own side of the way, which says nothing of the endpoint. `references`: under which the other
+    side will tell later what became of what it took.
     """
 
     outcome: Outcome
@@ -85,3 +88,4 @@ class Attempt:
     reason: str | None = None
     retry_after: timedelta | None = None
     ours: bool = False
+    references: tuple[str, ...] = ()

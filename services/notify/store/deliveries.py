@@ -16,6 +16,7 @@ import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import Addressed, Attempt, ChannelName, Message, Verdict, believable, timed_id
+from services.notify.signing import Signer
 from shared.database.copying import driver
 from shared.reference.delivering import Urgency
 from shared.web.i18n import Language
@@ -61,13 +62,17 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Where an endpoint's deliveries go, opened from its seals; lives in memory only."""
+    """Where an endpoint's deliveries go, opened from its seals; lives in memory only.
+
+    `signers`: of its secret, and of the old one while that is being changed. `plain_sms`: as its person chose.
+    """
 
     endpoint_id: str
     address: str
-    keys: tuple[bytes, ...]
+    signers: tuple[Signer, ...]
     language: Language
     org: str | None
+    plain_sms: bool = True
 
     def __repr__(self) -> str:
         return f"Target({self.endpoint_id})"  # the address must not reach a log

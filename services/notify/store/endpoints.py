@@ -22,7 +22,9 @@ from shared.web.i18n import Language
 
 _COLUMNS = """id::text AS id, channel, name, org, person, language, target, secret, old_secret, old_secret_until,
               ordered, at_once, per_second, state, circuit, failures, opened, failing_since, retry_at,
-              changed_at, created_at, sequence"""
+              changed_at, created_at, sequence,
+              COALESCE((SELECT plain_sms FROM preference WHERE preference.person = endpoint.person), true)
+              AS plain_sms"""
 
 
 _WANTED = """(SELECT array_agg(DISTINCT pattern ORDER BY pattern) FROM subscription s, unnest(s.patterns) AS pattern
@@ -34,7 +36,7 @@ _WANTED = """(SELECT array_agg(DISTINCT pattern ORDER BY pattern) FROM subscript
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One row. `target`, `secret` and `old_secret` are sealed.
+    """One row. `target`, `secret` and `old_secret` are sealed. `plain_sms`: as its person chose.
 
     `patterns` and `units` are what its subscriptions want, all together; only where somebody looks at it.
     """
@@ -61,6 +63,7 @@ class Endpoint:
     changed_at: datetime
     created_at: datetime
     sequence: int
+    plain_sms: bool = True
     patterns: Sequence[str] = ()
     units: Sequence[str] | None = None
 
@@ -76,17 +79,17 @@ class Endpoint:
 
 
 async def add(connection: AsyncConnection, row: Mapping[str, Any]) -> None:
-    """Keep a new endpoint; `target` and `secret` come sealed."""
+    """Keep a new endpoint; `target` and `secret` come sealed, `address_key` finds whose a telephone number is."""
     await connection.execute(
         text(
             """
             INSERT INTO endpoint (id, channel, name, org, person, language, target, secret, ordered, at_once,
-                                  per_second, changed_at, created_at)
+                                  per_second, address_key, changed_at, created_at)
             VALUES (CAST(:id AS uuid), :channel, :name, :org, :person, :language, CAST(:target AS jsonb),
-                    CAST(:secret AS jsonb), :ordered, :at_once, :per_second, :now, :now)
+                    CAST(:secret AS jsonb), :ordered, :at_once, :per_second, :address_key, :now, :now)
             """
         ),
-        {**row, "target": _json(row["target"]), "secret": _json(row["secret"])},
+        {"address_key": None, **row, "target": _json(row["target"]), "secret": _json(row["secret"])},
     )
     await wake(connection, CHANGED)
 

@@ -1,0 +1,168 @@
+"""Requests on real sockets: what they must not reach is not reached, and who answers has proved who they are."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from aiohttp.abc import AbstractResolver, ResolveResult
+
+from services.notify.channels import guard
+from services.notify.channels.http import Caller, Guarding
+from services.notify.domain import Attempt
+from tests.support.nasty import Answer, receiver, self_signed
+
+NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+
+
+class Names(AbstractResolver):
+    """Answers with one list of addresses after the other; the last again and again."""
+
+    def __init__(self, *answers: Sequence[str]) -> None:
+        self._answers = list(answers)
+        self.asked = 0
+
+    async def resolve(self, host: str, port: int = 0, family: int = 0) -> list[ResolveResult]:
+        self.asked += 1
+        found = self._answers.pop(0) if len(self._answers) > 1 else self._answers[0]
+        return [
+            ResolveResult(
+                hostname=host,
+                host=one,
+                port=port,
+                family=socket.AF_INET6 if ":" in one else socket.AF_INET,
+                proto=0,
+                flags=0,
+            )
+            for one in found
+        ]
+
+    async def close(self) -> None:
+        return
+
+
+@asynccontextmanager
+async def caller(guarding: Guarding, timeout: float = 3) -> AsyncIterator[Caller]:
+    made = Caller(guarding, timeout)
+    await made.open()
+    try:
+        yield made
+    finally:
+        await made.close()
+
+
+async def ok(_reader: object, writer: object) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")  # type: ignore[attr-defined]
+    await writer.drain()  # type: ignore[attr-defined]
+
+
+def elsewhere(location: str) -> Answer:
+    async def answer(_reader: object, writer: object) -> None:
+        head = f"HTTP/1.1 307 Elsewhere\r\nlocation: {location}\r\ncontent-length: 0\r\n\r\n"
+        writer.write(head.encode())  # type: ignore[attr-defined]
+        await writer.drain()  # type: ignore[attr-defined]
+
+    return answer
+
+
+async def post(made: Caller, url: str) -> Attempt:
+    return await made.post(url, b"{}", {}, NOW)
+
+
+def outcome(attempt: Attempt) -> tuple[str, str | None]:
+    return attempt.outcome, attempt.reason
+
+
+@pytest.mark.parametrize("inner", ["127.0.0.1", "10.0.0.1", "169.254.169.254", "100.64.0.1", "::1", "::ffff:127.0.0.1"])
+async def test_a_name_that_leads_inside_is_never_connected_to(inner: str) -> None:
+    async with receiver(ok) as inside, caller(Guarding(False, Names([inner]))) as made:
+        attempt = await post(made, f"https://partner.example:{inside.port}/")
+        assert outcome(attempt) == ("again", "address-refused")
+        assert inside.requests == 0
+
+
+async def test_a_name_that_changes_its_mind_between_two_attempts_gains_nothing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # As if 127.0.0.2 were a server of the internet, at which nobody listens; then the name leads to this machine.
+    really = guard.is_public
+    monkeypatch.setattr(guard, "is_public", lambda address: address == "127.0.0.2" or really(address))
+    async with receiver(ok) as inside:
+        names = Names(["127.0.0.2"], ["127.0.0.1"])
+        async with caller(Guarding(False, names)) as made:
+            first = await post(made, f"https://partner.example:{inside.port}/")
+            assert outcome(first) == ("again", "unreachable")
+        async with caller(Guarding(False, names)) as made:
+            second = await post(made, f"https://partner.example:{inside.port}/")
+            assert outcome(second) == ("again", "address-refused")
+        assert names.asked == 2
+        assert inside.requests == 0
+
+
+async def test_a_public_address_beside_an_inner_one_is_refused_whole() -> None:
+    async with caller(Guarding(False, Names(["8.8.8.8", "127.0.0.1"]))) as made:
+        assert outcome(await post(made, "https://partner.example/")) == ("again", "address-refused")
+
+
+@pytest.mark.parametrize(
+    "spelling",
+    ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "127.0.0.1.nip.example"],
+)
+async def test_no_spelling_of_this_machine_reaches_it(spelling: str) -> None:
+    async with receiver(ok) as inside, caller(Guarding(False, Names(["127.0.0.1"]))) as made:
+        attempt = await post(made, f"https://{spelling}:{inside.port}/")
+        assert outcome(attempt) == ("again", "address-refused")
+        assert inside.requests == 0
+
+
+async def test_plain_http_is_not_spoken_where_partners_are_called() -> None:
+    async with caller(Guarding(False, Names(["8.8.8.8"]))) as made:
+        assert outcome(await post(made, "http://partner.example/")) == ("again", "address-refused")
+
+
+async def test_a_redirect_is_not_followed_wherever_it_leads() -> None:
+    async with receiver(ok) as inside, receiver(elsewhere(inside.url)) as front, caller(Guarding(True)) as made:
+        attempt = await post(made, front.url)
+        assert (attempt.status, *outcome(attempt)) == (307, "again", "redirect-refused")
+        assert inside.requests == 0
+
+
+async def test_environment_proxies_are_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with receiver(ok) as proxy, receiver(ok) as there, caller(Guarding(True)) as made:
+        for name in ("http_proxy", "HTTP_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        assert (await post(made, there.url)).outcome == "taken"
+        assert proxy.requests == 0
+
+
+async def test_tls_names_the_host_and_its_certificate_must_say_that_name(tmp_path: Path) -> None:
+    named: list[str | None] = []
+    server = self_signed(tmp_path, "partner.example")
+    server.sni_callback = lambda _socket, name, _context: named.append(name)
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "server.pem"))
+    async with receiver(ok, server) as there:
+        async with caller(Guarding(True, Names(["127.0.0.1"]), trusting)) as made:
+            assert (await post(made, f"https://partner.example:{there.port}/")).outcome == "taken"
+            wrong = await post(made, f"https://other.example:{there.port}/")
+            assert outcome(wrong) == ("again", "tls")
+        # What nobody vouches for is not believed, whatever it says of itself.
+        async with caller(Guarding(True, Names(["127.0.0.1"]))) as made:
+            assert outcome(await post(made, f"https://partner.example:{there.port}/")) == ("again", "tls")
+        assert named == ["partner.example", "other.example", "partner.example"]
+        assert there.requests == 1
+
+
+async def test_old_tls_is_not_spoken(tmp_path: Path) -> None:
+    server = self_signed(tmp_path, "partner.example")
+    server.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
+    server.maximum_version = ssl.TLSVersion.TLSv1_1
+    server.set_ciphers("ALL:@SECLEVEL=0")
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "server.pem"))
+    async with receiver(ok, server) as there, caller(Guarding(True, Names(["127.0.0.1"]), trusting)) as made:
+        assert (await post(made, f"https://partner.example:{there.port}/")).outcome == "again"
+        assert there.requests == 0
