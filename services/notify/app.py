@@ -16,6 +16,8 @@ from services.notify.channels.base import Channel
 from services.notify.channels.email import EmailChannel
 from services.notify.channels.http import Guarding
 from services.notify.channels.kafka import KafkaChannel, make_topic
+from services.notify.channels.sms import SmsChannel
+from services.notify.channels.smpp import Gateway, Heard
 from services.notify.channels.webhook import WebhookChannel
 from services.notify.climbing import Climbing
 from services.notify.delivery.endpoints import Lanes
@@ -37,6 +39,7 @@ from services.notify.office import Office
 from services.notify.pages import build_pages
 from services.notify.pages.live import LiveInbox
 from services.notify.pages.room import Room
+from services.notify.receipts import Receipts
 from services.notify.settings import NotifySettings
 from services.notify.signing import Vault
 from services.notify.texts import Texts, load_texts
@@ -63,7 +66,13 @@ def build(context: ServiceContext) -> ServiceApp:
     emergencies = Emergencies(Ladders.load(), people, calling, links)
     desk = Desk(telling, people, queueing, calling, emergencies, pages.unit_name, base_url)
     owners = Owners(desk)
-    channels = channels_of(context, settings, texts, pages)
+    private = settings.private_allowed(context.settings.environment)
+    addresses = Addresses(
+        hmac.digest(context.keys.master, b"vongtay telephone numbers", "sha256"), allow_private=private
+    )
+    personal = Personal(database, clock, people, emergencies, telling.limits)
+    receipts = Receipts(database, owners, personal, addresses.key, clock)
+    channels = channels_of(context, settings, texts, pages, receipts.hear)
     settler = Settler(database, channels, owners, clock, limits)
     lanes = Lanes(database, channels, vault, limits, settings, clock)
     office = Office(
@@ -76,16 +85,12 @@ def build(context: ServiceContext) -> ServiceApp:
         clock,
         channels=tuple(channels),
         units=names,
-        addresses=Addresses(
-            hmac.digest(context.keys.master, b"vongtay telephone numbers", "sha256"),
-            allow_private=settings.private_allowed(context.settings.environment),
-        ),
+        addresses=addresses,
         make_topic=partial(make_topic, context.settings, settings.replicas(context.settings.environment)),
     )
     agreements = Agreements(
         database, clock, queueing, telling.limits, lambda: list(texts.wordings), tuple(names), base_url
     )
-    personal = Personal(database, clock, people, emergencies, telling.limits)
     dry_run = DryRun(database, clock, telling, Ladders.load(), people)
     room = Room(office, pages, texts, database, names)
     live = LiveInbox(database, room.live, tuple(names))
@@ -104,15 +109,16 @@ def build(context: ServiceContext) -> ServiceApp:
             live.live_inbox,
             Digests(database, calling, clock).digests,
             Climbing(database, emergencies, clock).climbing,
+            *([receipts.receipts] if "sms" in channels else []),
             Tidying(database, agreements, clock, timedelta(days=limits.on(clock()).keep_days)).tidying,
         ],
     )
 
 
 def channels_of(
-    context: ServiceContext, settings: NotifySettings, texts: Texts, pages: Pages
+    context: ServiceContext, settings: NotifySettings, texts: Texts, pages: Pages, heard: Heard
 ) -> dict[ChannelName, Channel]:
-    """The channels that this deployment has: e-mail only where a mail server is configured."""
+    """The channels that this deployment has: those that something is configured for. In: who hears the SMS gateway."""
     private = settings.private_allowed(context.settings.environment)
     channels: dict[ChannelName, Channel] = {
         "webhook": WebhookChannel(Guarding(private), settings.timeout_seconds),
@@ -126,5 +132,15 @@ def channels_of(
             pages.unit_name,
             context.settings.base_url,
             settings.timeout_seconds,
+        )
+    if settings.sms_url is not None:
+        gateway = Gateway(settings.sms_url.get_secret_value(), settings.sms_sender, settings.sms_window, heard)
+        channels["sms"] = SmsChannel(
+            gateway,
+            texts,
+            pages.unit_name,
+            per_second=settings.sms_per_second,
+            timeout=settings.timeout_seconds,
+            window=settings.sms_window,
         )
     return channels

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -26,6 +26,13 @@ class NotifySettings(BaseSettings):
     lease_seconds: float = Field(default=30, gt=0, le=3600)
     topic_replicas: int | None = Field(default=None, ge=1, description="of partners' topics; None: 3 in production")
     mail_from: str = "vong-tay@localhost"
+    sms_url: SecretStr | None = Field(default=None, description="smpp://system_id:password@host:port, smpps:// for TLS")
+    sms_sender: str = Field(default="VongTay", pattern=r"^(\+?[0-9]{1,20}|[A-Za-z0-9 .-]{1,11})$")
+    sms_per_second: float = Field(default=10, ge=0, le=1000, description="messages; 0: no limit")
+    sms_window: int = Field(default=10, ge=1, le=100, description="messages on their way at once")
+    chat_shape: str | None = Field(default=None, description="of notify-chat.yaml; None: there is no chat")
+    chat_url: str | None = Field(default=None, description="where messages go, where it is not the shape's own")
+    chat_token: SecretStr | None = None
 
     def private_allowed(self, environment: Literal["local", "test", "production"]) -> bool:
         """Whether endpoints may lie on this machine or in its network, and be reached without TLS."""

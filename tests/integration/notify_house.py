@@ -75,11 +75,12 @@ class House:
             records.append(Record("cases.cases.v1", 0, number, CASE, event.data, tuple(event.headers())))
         return [result.outcome for result in await self.processor.handle(records)]
 
-    def start(self) -> None:
-        """Start the delivery worker and the live inbox."""
+    def start(self, *, receipts: bool = False) -> None:
+        """Start the delivery worker and the live inbox; `receipts`: what hears the SMS gateway, too."""
         self.stop = asyncio.Event()
-        deliver, _, live, *_ = self.app.background
-        self.running = [asyncio.create_task(loop(self.stop)) for loop in (deliver, live)]
+        wanted = {"deliver", "live_inbox", *(["receipts"] if receipts else [])}
+        loops = [loop for loop in self.app.background if loop.__name__ in wanted]  # type: ignore[attr-defined]
+        self.running = [asyncio.create_task(loop(self.stop)) for loop in loops]
 
     async def halt(self) -> None:
         self.stop.set()

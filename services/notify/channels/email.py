@@ -6,17 +6,17 @@ The recipient's address is in memory while a message is sent, and in no log.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from email.message import EmailMessage
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
-import orjson
 from aiosmtplib.errors import SMTPException, SMTPRecipientsRefused, SMTPResponseException, SMTPTimeoutError
 
 from services.notify.channels.base import RESPONSE_CHARACTERS
+from services.notify.channels.wording import UnitName, said_of
 from services.notify.domain import Attempt
 from services.notify.store.deliveries import Delivery, Target
 from services.notify.texts import Fields, Texts
@@ -43,7 +43,7 @@ class EmailChannel:
         url: str,
         sender: str,
         texts: Texts,
-        unit_name: Callable[[str | None], str],
+        unit_name: UnitName,
         base_url: str,
         timeout: float,
     ) -> None:
@@ -86,20 +86,12 @@ class EmailChannel:
     def compose(self, delivery: Delivery, target: Target, now: datetime) -> EmailMessage:
         """The message. Its id follows from the delivery, so that mail programs recognise a repetition."""
         language = target.language
-        data = orjson.loads(delivery.body)["data"]
-        fields = Fields(
-            delivery.event_type,
-            delivery.case_id,
-            self._unit_name(delivery.unit) if delivery.unit else "",
-            delivery.due,
-            delivery.case_code,
-            data.get("count", 1),
-            data.get("about"),
-        )
+        said = said_of(delivery, self._unit_name)
+        fields = said.fields
         settings = f"{self._base_url}/notify/subscriptions/{target.endpoint_id}"
         title = self._texts.title(fields, language)
-        lines = self._texts.lines(fields, language, data["link"], data.get("acknowledge"))
-        if items := [self._listed(item, language) for item in data.get("items", ())]:
+        lines = self._texts.lines(fields, language, said.link, said.acknowledge)
+        if items := [self._listed(item, language) for item in said.items]:
             lines += ["", *items]
         lines += ["", "--"]
         lines += [self._texts.part("foot", fields, language), settings, ""]

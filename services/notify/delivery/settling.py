@@ -13,7 +13,7 @@ from services.notify.channels.base import Channel
 from services.notify.delivery.telling import Owners
 from services.notify.desk.queueing import MACHINES
 from services.notify.domain import ChannelName, News, after, outlived
-from services.notify.store import deliveries, endpoints, log
+from services.notify.store import deliveries, endpoints, log, receipts
 from services.notify.store.deliveries import Result, Settled
 from services.notify.store.log import Tally
 from shared.contracts import notify as said
@@ -65,6 +65,7 @@ class Settler:
             settled = await deliveries.settle(connection, results, now)
             counted = [result for result in results if result.delivery.id in settled]
             await put(connection, self._effects(counted, now))
+            await receipts.expect(connection, counted, now)
             await self._publish(scope, counted, settled)
             news = news_of(counted, troubled)
             if news:

@@ -77,6 +77,34 @@ def segments_of(text: str) -> list[str]:
     return parts
 
 
+def encoded(text: str, alphabet: Alphabet) -> bytes:
+    """The text as a gateway takes it: an octet a septet, or UCS-2, the high octet first."""
+    return bytes(_CODEC.encode(text)[0]) if alphabet == "gsm-7" else text.encode("utf-16-be")
+
+
+def decoded(octets: bytes, alphabet: Alphabet) -> str:
+    """The other way; what cannot be read is a question mark."""
+    if alphabet == "ucs-2":
+        return octets.decode("utf-16-be", "replace")
+    return str(_CODEC.decode(octets, "replace")[0])
+
+
+def parts_of(text: str, reference: int) -> list[bytes]:
+    """What goes out: one message, or several that say which they are (3GPP TS 23.040, 9.2.3.24.1).
+
+    In: `reference`, 0 to 255, the same for the parts of one text and whenever it is sent again, so that a telephone puts
+    no two texts together.
+    """
+    alphabet = alphabet_of(text)
+    segments = segments_of(text)
+    if len(segments) == 1:
+        return [encoded(text, alphabet)]
+    return [
+        bytes([5, 0, 3, reference % 256, len(segments), number]) + encoded(segment, alphabet)
+        for number, segment in enumerate(segments, 1)
+    ]
+
+
 def plain(text: str) -> str:
     """Vietnamese without its marks (đ becomes d), typographic signs as typewriters have them: fit for GSM-7.
 

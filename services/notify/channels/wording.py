@@ -1,0 +1,39 @@
+"""What a delivery to a person may speak of, for every channel that puts it into words."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from services.notify.store.deliveries import Delivery
+from services.notify.texts import Fields
+
+UnitName = Callable[[str | None], str]
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """A delivery as texts need it. `acknowledge`: the link of an emergency's call. `items`: what a digest collects."""
+
+    fields: Fields
+    link: str
+    acknowledge: str | None
+    items: tuple[Mapping[str, Any], ...]
+
+
+def said_of(delivery: Delivery, unit_name: UnitName) -> Said:
+    """In: a delivery to a person, and how communes are called. Out: what may be said of it."""
+    data = orjson.loads(delivery.body)["data"]
+    fields = Fields(
+        delivery.event_type,
+        delivery.case_id,
+        unit_name(delivery.unit) if delivery.unit else "",
+        delivery.due,
+        delivery.case_code,
+        data.get("count", 1),
+        data.get("about"),
+    )
+    return Said(fields, data["link"], data.get("acknowledge"), tuple(data.get("items", ())))
