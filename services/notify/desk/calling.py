@@ -116,17 +116,20 @@ class Calling:
             of_person.setdefault(contact.person, []).append(contact)
         roster = await self._people.roster(scope.connection, scope.now)
         wishes: dict[str, list[_Wish]] = {}
-        for message, told in decided:
+        for message, told_by in decided:
             urgencies: dict[str, Urgency] = {}
-            for one in told.values():
+            for one in told_by.values():
                 for instead in self._people.told(roster, one.audience, message.happening.unit, scope.now):
                     urgencies[instead.person] = _more_urgent(urgencies.get(instead.person), one.urgency)
             asked = set(_patterns(message))
             for person, own in of_person.items():
                 urgency = urgencies.get(person)
-                wanted = tuple(contact for contact in own if _wants(contact, message, asked, urgency))
-                if wanted and urgency != "emergency":
-                    wishes.setdefault(person, []).append(_Wish(message, urgency or "normal", wanted))
+                # Of an emergency its ladder calls; who asked for the event's type has it as asked for besides.
+                told = urgency if urgency != "emergency" else None
+                wanted = tuple(contact for contact in own if _wants(contact, message, asked, told))
+                if wanted:
+                    how: Urgency = "urgent" if urgency == "emergency" else urgency or "normal"
+                    wishes.setdefault(person, []).append(_Wish(message, how, wanted))
         return wishes
 
     async def _plan(self, scope: Scope, wishes: Mapping[str, Sequence[_Wish]]) -> None:
