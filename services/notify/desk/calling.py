@@ -14,7 +14,17 @@ import orjson
 
 from services.notify.desk.people import People
 from services.notify.desk.queueing import Queueing
-from services.notify.domain import Addressed, Happening, Message, Told, candidates, is_internal, path_of, timed_id
+from services.notify.domain import (
+    Addressed,
+    Happening,
+    Message,
+    Told,
+    candidates,
+    is_internal,
+    path_for,
+    path_of,
+    timed_id,
+)
 from services.notify.domain.preferences import (
     CHANNELS,
     DEFAULT,
@@ -145,7 +155,7 @@ class Calling:
                 reachable = [channel for channel in CHANNELS if any(c.channel == channel for c in wish.contacts)]
                 for when in timing(preference, wish.urgency, scope.now, limits, reachable=reachable, load=load):
                     if when.collected:
-                        items.append(_item(person, wish, when, scope.now))
+                        items.append(_item(person, self._audience(person), wish, when, scope.now))
                         continue
                     addressed += _addressed(wish, when.channels)
                     if INTERRUPTING & set(when.channels):
@@ -155,6 +165,11 @@ class Calling:
         await digests.put(scope.connection, items)
         await store.note_sounds(scope.connection, sounds)
         await self._queueing.queue(scope, list(messages.values()), addressed)
+
+    def _audience(self, person: str) -> str:
+        """As whom somebody looks: of a sector, at its tasks."""
+        member = self._people.member(person)
+        return "sector/" if member is not None and member.role == "sector" else f"person/{person}"
 
     def _collected(self, items: Sequence[Item], now: datetime) -> Message:
         """Several as one message; one that waited alone is said by itself."""
@@ -245,7 +260,7 @@ def _addressed(wish: _Wish, channels: Sequence[PersonalChannel]) -> list[Address
     ]
 
 
-def _item(person: str, wish: _Wish, when: Timing, now: datetime) -> Item:
+def _item(person: str, audience: str, wish: _Wish, when: Timing, now: datetime) -> Item:
     happening = wish.message.happening
     return Item(
         id=stable_id("collect", person, happening.id, *when.channels),
@@ -259,7 +274,7 @@ def _item(person: str, wish: _Wish, when: Timing, now: datetime) -> Item:
         case_id=happening.case_id,
         case_code=happening.case_code,
         due=happening.due,
-        path=path_of(happening),
+        path=path_for(audience, happening, path_of(happening)),
         urgent=wish.urgency == "urgent",
         created_at=now,
     )

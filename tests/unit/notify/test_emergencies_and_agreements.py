@@ -29,9 +29,7 @@ KEY = b"k" * 32
 
 
 def begun(unit: str | None = "05443") -> Climbed:
-    return begin(
-        "l1", DANGER, "m1", "cases.concern.received", NOW, unit=unit, case_id=None, concern_id="c1", due=None
-    )
+    return begin("l1", DANGER, "m1", "cases.concern.received", NOW, unit=unit, case_id=None, concern_id="c1", due=None)
 
 
 def minutes(number: float) -> datetime:
@@ -45,7 +43,8 @@ def test_the_worker_is_called_at_once_then_the_chair_then_the_coordinator_by_the
         called += [(round(at), call.audience, call.round) for call in climbed.calls]
         at += 0.5
         climbed = pass_time(climbed.ladder, DANGER, minutes(at))
-    assert called[:4] == [(0, "worker/05443", 0), (15, "chair/05443", 0), (30, "coordinator", 0), (60, "coordinator", 1)]
+    first = [(0, "worker/05443", 0), (15, "chair/05443", 0), (30, "coordinator", 0), (60, "coordinator", 1)]
+    assert called[:4] == first
     assert [call for call in called if call[1] == "coordinator"][-1] == (210, "coordinator", DANGER.again_times)
     assert climbed.ladder.state == "exhausted"
     assert climbed.ended == "exhausted"

@@ -52,9 +52,7 @@ def test_quiet_hours_are_ones_own_where_chosen_over_midnight_or_not_and_may_be_n
 
 def test_a_digest_comes_daily_or_on_ones_weekday_and_what_is_urgent_does_not_wait_for_it() -> None:
     daily = Preferences(digest="daily", digest_at=time(8))
-    assert called(daily, "normal", DAY, "email", "sms") == [
-        (datetime(2026, 3, 3, 1, tzinfo=UTC), ("email",), "digest")
-    ]
+    assert called(daily, "normal", DAY, "email", "sms") == [(datetime(2026, 3, 3, 1, tzinfo=UTC), ("email",), "digest")]
     weekly = Preferences(digest="weekly", digest_at=time(8), digest_weekday=5)
     assert called(weekly, "normal", DAY, "email") == [(datetime(2026, 3, 6, 1, tzinfo=UTC), ("email",), "digest")]
     assert called(weekly, "urgent", DAY, "email") == [(DAY, ("email",), "at-once")]

@@ -88,7 +88,7 @@ def test_danger_is_an_emergency_of_the_most_urgent_rule_and_must_be_acted_on_wit
     assert {one.urgency for one in told(concern("no")).values()} == {"normal"}
 
 
-def test_a_request_for_a_contact_ban_is_due_as_the_law_on_domestic_violence_says_though_its_event_says_nothing() -> None:
+def test_a_request_for_a_contact_ban_is_due_as_the_law_says_though_its_event_says_nothing() -> None:
     asked = ContactBanRequested.model_validate({"case_id": CASE, "facts": FACTS})
     assert told(asked)["chair/05443"].by == NOW + timedelta(hours=12)
 
