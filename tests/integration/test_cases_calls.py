@@ -106,8 +106,8 @@ async def test_an_agreed_field_is_sealed_for_the_partner_alone_and_no_other_and_
     worker.headers |= {"accept": "application/json", "x-form-token": token}
     version = (await worker.get(f"/cases/api/cases/{case_id}")).json()["version"]
     act = {
-        "act": "request-task", "kind": "medical-examination", "sector": "health", "instructions": "Khám tay trái của cháu",
-        "due": (START + timedelta(days=2)).date().isoformat(),
+        "act": "request-task", "kind": "medical-examination", "sector": "health",
+        "instructions": "Khám tay trái của cháu", "due": (START + timedelta(days=2)).date().isoformat(),
     }  # fmt: skip
     done = await worker.post(f"/cases/api/cases/{case_id}/acts", json={"version": version, "act": act})
     assert done.status == 200, done.text
