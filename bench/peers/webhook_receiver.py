@@ -9,6 +9,7 @@ import asyncio
 import sys
 import time
 from collections import Counter
+from typing import cast
 
 import orjson
 import uvloop
@@ -36,8 +37,7 @@ class _Taking(asyncio.Protocol):
         self._kept = b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is none by name
 
     def data_received(self, data: bytes) -> None:
         kept = self._kept + data if self._kept else data

@@ -220,7 +220,22 @@ class _Filler:
                 await self._records.take_list_in(HOME_UNIT, first[0].school or "", first, self._midnight.date())
 
     async def _subscribe(self) -> None:
-        wanted = {"channel": "kafka", "name": "Mái ấm Hy Vọng", "event_types": ["cases.case.*", "cases.plan.*"]}
+        """The province and a partner sign an agreement, and the partner subscribes within it."""
+        today = self._clock().date()
+        events = ["cases.case.*", "cases.plan.*", "cases.task.*"]
+        terms = {
+            "org": "mai-am-hy-vong",
+            "purpose": "service",
+            "legal_basis": "contract",
+            "event_types": events,
+            "valid_from": today.isoformat(),
+            "valid_until": (today + timedelta(days=365)).isoformat(),
+            "reference": "01/TT-MAHV",
+        }
+        proposed = await self._players.post("coordinator", "/notify/api/agreements", terms)
+        if "id" in proposed:
+            await self._players.post("partner", f"/notify/api/agreements/{proposed['id']}/accept", {})
+        wanted = {"channel": "kafka", "name": "Mái ấm Hy Vọng", "event_types": events[:2]}
         await self._players.post("partner", "/notify/api/subscriptions", wanted)
 
     def _reported(self, moment: datetime, random: Random) -> list[_Reported]:

@@ -6,7 +6,6 @@ Nothing here decides anything; each part is given what it needs.
 from __future__ import annotations
 
 import hmac
-from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -110,7 +109,7 @@ def build(context: ServiceContext) -> ServiceApp:
             Digests(database, calling, clock).digests,
             Climbing(database, emergencies, clock).climbing,
             *([receipts.receipts] if "sms" in channels else []),
-            Tidying(database, agreements, clock, timedelta(days=limits.on(clock()).keep_days)).tidying,
+            Tidying(database, agreements, limits, clock).tidying,
         ],
     )
 

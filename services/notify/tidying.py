@@ -10,6 +10,7 @@ from services.notify.store import contents, groups, ladders, people
 from shared.database import Database
 from shared.messaging.router import Clock
 from shared.messaging.waiting import pause
+from shared.reference.delivering import Delivering
 
 _EVERY_SECONDS = 60.0
 _KEEP_ABSENCES = timedelta(days=365)
@@ -19,14 +20,14 @@ class Tidying:
     """Ends agreements in time, and keeps small tables small.
 
     Args:
-        keep: how long ended ladders stay; what happened is on the case.
+        limits: how long ended ladders stay; what happened is on the case.
     """
 
-    def __init__(self, database: Database, agreements: Agreements, clock: Clock, keep: timedelta) -> None:
+    def __init__(self, database: Database, agreements: Agreements, limits: Delivering, clock: Clock) -> None:
         self._database = database
         self._agreements = agreements
         self._clock = clock
-        self._keep = keep
+        self._limits = limits
 
     async def tidying(self, stop: asyncio.Event) -> None:
         """Run every minute until `stop`."""
@@ -39,8 +40,9 @@ class Tidying:
         while await self._agreements.expire():
             pass
         now = self._clock()
+        keep = timedelta(days=self._limits.on(now).keep_days)
         async with self._database.transaction() as connection:
             await groups.forget(connection, now - timedelta(days=1))
             await people.forget(connection, now, now - _KEEP_ABSENCES)
-            await ladders.forget(connection, now - self._keep)
-            await contents.forget_old(connection, now - 2 * self._keep)
+            await ladders.forget(connection, now - keep)
+            await contents.forget_old(connection, now - 2 * keep)

@@ -152,6 +152,10 @@ class NotifyRules:
         """The rules that are about a type, in force or not."""
         return self._of.get(event_type, ())
 
+    def named(self, name: str) -> NotifyRule | None:
+        """A rule by its name."""
+        return next((rule for rule in self._rules if rule.name == name), None)
+
     def __iter__(self) -> Iterator[NotifyRule]:
         return iter(self._rules)
 

@@ -23,6 +23,12 @@ async def test_kills_in_the_middle_of_dirty_traffic_change_no_figure(
     tmp_path: Path, webhook_server: WebhookServer
 ) -> None:
     async with parts(tmp_path, REPLICAS) as stack:
+        terms = {
+            "org": "mai-am-hy-vong", "purpose": "protection", "legal_basis": "law-task", "event_types": [HEARD],
+            "valid_from": "2026-01-01", "valid_until": "2030-12-31",
+        }  # fmt: skip
+        agreed = await stack.post("/notify/api/agreements", terms, "coordinator")
+        await stack.post(f"/notify/api/agreements/{agreed['id']}/accept", {}, "partner")
         wanted = {"channel": "webhook", "target": webhook_server.url, "event_types": [HEARD]}
         subscription = await stack.post("/notify/api/subscriptions", wanted, "partner")
         truth = tmp_path / "truth.json"

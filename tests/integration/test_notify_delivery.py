@@ -236,7 +236,7 @@ async def test_the_replay_of_a_topic_notifies_nobody_about_the_past(
     house: House, webhook_server: WebhookServer
 ) -> None:
     async with house.client("yen.partner") as partner, house.client("lan.worker") as worker:
-        await partner.webhook(webhook_server.url, "*")
+        await partner.webhook(webhook_server.url, "cases.*")
         long_ago = house.context.clock() - timedelta(days=20)
         house.happened = {f"old-{number}": long_ago for number in range(500)}
         assert set(await house.hear(*((event, missed()) for event in house.happened))) == {"accepted"}
@@ -369,7 +369,7 @@ async def beside(house: House, webhook_server: WebhookServer, url: str) -> Async
 
 @pytest.mark.parametrize(
     ("answer", "reason", "status"),
-    [(trickle, "timeout", None), (hang, "timeout", None), (cut, "unreachable", None), (nonsense, "broken-answer", None),
+    [(trickle, "timeout", None), (hang, "timeout", None), (cut, "broken-answer", None), (nonsense, "broken-answer", None),
      (long_head, "broken-answer", None), (old, None, 200), (trickle_body, None, 200)],
 )  # fmt: skip
 async def test_a_receiver_that_behaves_badly_is_bounded_reported_and_slows_nobody(

@@ -144,7 +144,7 @@ async def test_a_partner_sees_its_own_endpoints_only_and_the_operator_no_address
     house: House, webhook_server: WebhookServer
 ) -> None:
     async with house.client("yen.partner") as partner:
-        created = await partner.webhook(webhook_server.url, "*")
+        created = await partner.webhook(webhook_server.url, "cases.*")
         page = f"/notify/subscriptions/{created['id']}"
         assert webhook_server.url in (await partner.get(page)).text
         assert created["secret"] not in (await partner.get(page)).text

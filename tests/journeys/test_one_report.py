@@ -101,8 +101,20 @@ async def story(folder: Path, webhook_server: WebhookServer, mail_server: MailSe
         yield Story(platform, webhook_server, mail_server)
 
 
+async def _agree(platform: Whole) -> None:
+    """The province and the partner sign what the partner is told of cases."""
+    today = datetime.now(UTC).date()
+    terms = {
+        "org": "mai-am-hy-vong", "purpose": "service", "legal_basis": "contract", "event_types": ["cases.*"],
+        "valid_from": (today - timedelta(days=1)).isoformat(), "valid_until": (today + timedelta(days=9)).isoformat(),
+    }  # fmt: skip
+    proposed = await platform.post("/notify/api/agreements", terms, "coordinator")
+    await platform.post(f"/notify/api/agreements/{proposed['id']}/accept", {}, "partner")
+
+
 async def test_a_report_becomes_a_case_that_is_solved_and_told_without_a_name(story: Story) -> None:
     platform = story.platform
+    await _agree(platform)
     hook = {"channel": "webhook", "target": story.hooks.url, "event_types": ["cases.*"]}
     secret = (await platform.post("/notify/api/subscriptions", hook, "partner"))["secret"]
     await platform.post("/notify/api/subscriptions", {"channel": "kafka", "event_types": ["cases.*"]}, "partner")

@@ -68,6 +68,9 @@ def as_notice(row: Notice) -> dict[str, Any]:
         "urgent": row.urgent,
         "created_at": row.created_at,
         "read_at": row.read_at,
+        "count": row.count,
+        "rule": row.rule,
+        "emergency": row.ladder_id,
     }
 
 

@@ -14,7 +14,7 @@ from services.notify.delivery.lanes import Held, Lane
 from services.notify.domain import ChannelName, probing
 from services.notify.settings import NotifySettings
 from services.notify.signing import Vault, signer_of
-from services.notify.store import endpoints
+from services.notify.store import deliveries, endpoints
 from services.notify.store.deliveries import Delivery, Result, Target
 from services.notify.store.endpoints import Endpoint
 from shared.database import Database
@@ -95,29 +95,34 @@ class Lanes:
                 await endpoints.note_health(connection, {row.id: health for row, health in tried})
         self._probes = {key: until for key, until in self._probes.items() if until > loop_time}
         self._probes |= {row.id: loop_time + patience for row, _ in tried}
-        self._take(rows, [row for row, _ in tried])
+        left = self._take(rows, [row for row, _ in tried])
+        if left:
+            async with self._database.transaction() as connection:
+                await deliveries.give_back(connection, left)
         return True
 
-    def _take(self, rows: Sequence[Endpoint], tried: Sequence[Endpoint]) -> None:
+    def _take(self, rows: Sequence[Endpoint], tried: Sequence[Endpoint]) -> list[Delivery]:
+        """Have a lane for each of these only. Out: what the others had in memory."""
         known = self._leaving | self._lanes
         limits = self._limits.on(self._clock())
         fresh = {row.id: self._lane(row, known.get(row.id), limits) for row in rows if row.channel in self._channels}
         for row in tried:
             fresh[row.id] = self._lane(row, known.get(row.id), limits)
+            fresh[row.id].probes = 1
         for key in self._probes:
             if key not in fresh and key in known:
                 fresh[key] = known[key]
-            if key in fresh:
-                fresh[key].probing = True
         self._lanes = fresh
         self._leaving = {key: lane for key, lane in known.items() if key not in fresh and lane.running}
+        left = []
         for key, lane in known.items():
             if key not in fresh:
-                # Their leases end by themselves, and by then the endpoint may be back.
-                self._in_memory -= {held.delivery.id for held in lane.waiting}
+                left += [held.delivery for held in lane.waiting]
                 lane.waiting.clear()
+        self._in_memory -= {delivery.id for delivery in left}
         sick = {row.id for row in rows if row.failures or row.retry_at is not None}
         self.troubled = frozenset(sick | set(self._probes))
+        return left
 
     def _lane(self, row: Endpoint, known: Lane | None, limits: DeliveryLimits) -> Lane:
         sealed = [row.target, (row.language, row.plain_sms), row.secret]
@@ -130,8 +135,9 @@ class Lanes:
             lane.target, lane.sealed = self._target(row, sealed[2:]), sealed
         lane.at_once = row.at_once or limits.at_once
         lane.per_second = row.per_second or limits.per_second
-        lane.failing = row.failures * 2 > limits.open_after
-        lane.probing = False
+        lane.failures = row.failures
+        lane.patience = limits.open_after
+        lane.probes = None
         return lane
 
     def _target(self, row: Endpoint, secrets: list[Any]) -> Target:
@@ -157,7 +163,7 @@ class Lanes:
 
     def urgent(self) -> list[str]:
         """Endpoints that may have emergencies leased, however much else they hold."""
-        return [key for key, lane in self._lanes.items() if not lane.probing and lane.held < _MOST_HELD]
+        return [key for key, lane in self._lanes.items() if lane.probes is None and lane.held < _MOST_HELD]
 
     def hold(self, found: Sequence[Delivery], until: float) -> None:
         """Take leased deliveries into memory; emergencies go before what waits there."""

@@ -38,7 +38,8 @@ class Lane:
 
     Attributes:
         at_once: the most requests at once. per_second: the most a second; 0: no limit.
-        probing: its circuit is half-open, so one delivery tries whether it is back. failing: its last attempts failed.
+        probes: where its circuit is half-open, how many deliveries may still try whether it is back.
+        failures: in a row. patience: so many open its circuit, and nothing more is sent until that is known.
         share: of the slots that all lanes have, so many are this one's at most.
     """
 
@@ -46,8 +47,9 @@ class Lane:
     channel: ChannelName
     at_once: int
     per_second: float = 0.0
-    probing: bool = False
-    failing: bool = False
+    probes: int | None = None
+    failures: int = 0
+    patience: int = 5
     sealed: object = None
     share: int = 1
     waiting: deque[Held] = field(default_factory=deque)
@@ -68,6 +70,11 @@ class Lane:
         return len(self.waiting) + len(self.started)
 
     @property
+    def failing(self) -> bool:
+        """Whether more than one of its last attempts in a row failed."""
+        return self.failures > 1
+
+    @property
     def slow(self) -> bool:
         """Whether its answers take long."""
         return self.seconds > SLOW_SECONDS
@@ -75,8 +82,10 @@ class Lane:
     def limit(self) -> int:
         """How many may run at once: its share while it answers fast, as many as its own limit while it is slow (its
         requests only wait then), a few while it fails, one while it is tried."""
-        if self.probing:
-            return 1
+        if self.probes is not None:
+            return self.running + self.probes
+        if self.failures >= self.patience:
+            return 0
         most = self.at_once if self.slow else min(self.at_once, self.share)
         return min(_FAILING_AT_ONCE, most) if self.failing else most
 
@@ -88,6 +97,9 @@ class Lane:
         """Whether one more may be sent now. Takes its place in the rate, if so."""
         if not self.waiting or self.running >= self.limit():
             return False
+        if self.probes is not None:
+            self.probes -= 1
+            return True
         if not self.per_second:
             return True
         self._refill(now)
@@ -105,16 +117,17 @@ class Lane:
 
     def room(self) -> int:
         """How many more may be leased; none before half of the last have gone, so that leases come in batches."""
-        if self.probing:
-            return 0 if self.held else 1
+        if self.probes is not None:
+            return 0 if self.held else self.probes
         ahead = 1.0 if self.failing else min(_MOST_AHEAD, max(1.0, _AHEAD_SECONDS / max(self.seconds, 0.001)))
         most = ceil(self.limit() * ahead)
         if self.per_second:
             most = min(most, max(1, int(self.per_second * _AHEAD_SECONDS)))
         return most - self.held if self.held <= most // 2 else 0
 
-    def took(self, seconds: float) -> None:
-        """Remember how long an attempt took."""
+    def took(self, seconds: float, *, succeeded: bool) -> None:
+        """Remember how long an attempt took, and how it ended."""
+        self.failures = 0 if succeeded else self.failures + 1
         self.seconds += 0.2 * (seconds - self.seconds)
         # The quickest of late: what the way there and back takes when nobody waits for anybody.
         self.quickest = seconds if seconds < self.quickest else self.quickest + 0.01 * (seconds - self.quickest)

@@ -195,7 +195,7 @@ class Deliveries:
             attempt = _EXPIRED
         else:
             attempt = await self._attempt(channel, delivery, lane, now)
-            lane.took(attempt.duration_ms / 1000)
+            lane.took(attempt.duration_ms / 1000, succeeded=attempt.outcome == "taken" or attempt.ours)
         limits = self._limits.on(now)
         follows = verdict(attempt, delivery.attempts + 1, self._clock(), self._chance(), limits)
         self._results.append(Result(delivery, lane.target, lane.channel, now, attempt, follows))

@@ -14,7 +14,17 @@ import orjson
 
 from services.notify.desk.people import People
 from services.notify.desk.queueing import Queueing
-from services.notify.domain import Addressed, Happening, Message, Told, candidates, is_internal, path_of, timed_id
+from services.notify.domain import (
+    Addressed,
+    Happening,
+    Message,
+    Told,
+    candidates,
+    is_internal,
+    path_for,
+    path_of,
+    timed_id,
+)
 from services.notify.domain.preferences import (
     CHANNELS,
     DEFAULT,
@@ -116,17 +126,20 @@ class Calling:
             of_person.setdefault(contact.person, []).append(contact)
         roster = await self._people.roster(scope.connection, scope.now)
         wishes: dict[str, list[_Wish]] = {}
-        for message, told in decided:
+        for message, told_by in decided:
             urgencies: dict[str, Urgency] = {}
-            for one in told.values():
+            for one in told_by.values():
                 for instead in self._people.told(roster, one.audience, message.happening.unit, scope.now):
                     urgencies[instead.person] = _more_urgent(urgencies.get(instead.person), one.urgency)
             asked = set(_patterns(message))
             for person, own in of_person.items():
                 urgency = urgencies.get(person)
-                wanted = tuple(contact for contact in own if _wants(contact, message, asked, urgency))
-                if wanted and urgency != "emergency":
-                    wishes.setdefault(person, []).append(_Wish(message, urgency or "normal", wanted))
+                # Of an emergency its ladder calls; who asked for the event's type has it as asked for besides.
+                told = urgency if urgency != "emergency" else None
+                wanted = tuple(contact for contact in own if _wants(contact, message, asked, told))
+                if wanted:
+                    how: Urgency = "urgent" if urgency == "emergency" else urgency or "normal"
+                    wishes.setdefault(person, []).append(_Wish(message, how, wanted))
         return wishes
 
     async def _plan(self, scope: Scope, wishes: Mapping[str, Sequence[_Wish]]) -> None:
@@ -142,7 +155,7 @@ class Calling:
                 reachable = [channel for channel in CHANNELS if any(c.channel == channel for c in wish.contacts)]
                 for when in timing(preference, wish.urgency, scope.now, limits, reachable=reachable, load=load):
                     if when.collected:
-                        items.append(_item(person, wish, when, scope.now))
+                        items.append(_item(person, self._audience(person), wish, when, scope.now))
                         continue
                     addressed += _addressed(wish, when.channels)
                     if INTERRUPTING & set(when.channels):
@@ -152,6 +165,11 @@ class Calling:
         await digests.put(scope.connection, items)
         await store.note_sounds(scope.connection, sounds)
         await self._queueing.queue(scope, list(messages.values()), addressed)
+
+    def _audience(self, person: str) -> str:
+        """As whom somebody looks: of a sector, at its tasks."""
+        member = self._people.member(person)
+        return "sector/" if member is not None and member.role == "sector" else f"person/{person}"
 
     def _collected(self, items: Sequence[Item], now: datetime) -> Message:
         """Several as one message; one that waited alone is said by itself."""
@@ -242,7 +260,7 @@ def _addressed(wish: _Wish, channels: Sequence[PersonalChannel]) -> list[Address
     ]
 
 
-def _item(person: str, wish: _Wish, when: Timing, now: datetime) -> Item:
+def _item(person: str, audience: str, wish: _Wish, when: Timing, now: datetime) -> Item:
     happening = wish.message.happening
     return Item(
         id=stable_id("collect", person, happening.id, *when.channels),
@@ -256,7 +274,7 @@ def _item(person: str, wish: _Wish, when: Timing, now: datetime) -> Item:
         case_id=happening.case_id,
         case_code=happening.case_code,
         due=happening.due,
-        path=path_of(happening),
+        path=path_for(audience, happening, path_of(happening)),
         urgent=wish.urgency == "urgent",
         created_at=now,
     )

@@ -145,7 +145,8 @@ class Emergencies:
         if happening.event_type in _FOLLOWED:
             followed = steps.follow(ladder, happening.case_id, happening.unit)
         climbed = steps.hear(followed, self.rule(ladder), happening.event_type, scope.now)
-        if climbed.ladder != ladder:
+        # Also where nothing has changed but that people have a name for the case now.
+        if climbed.ladder != ladder or happening.event_type in _FOLLOWED:
             await self._take(scope, climbed, happening.case_code)
         return climbed.ladder
 

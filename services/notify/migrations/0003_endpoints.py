@@ -62,6 +62,9 @@ _TABLES = (
     "ALTER TABLE delivery RENAME TO old_delivery",
     "ALTER TABLE attempt RENAME TO old_attempt",
     "DROP TRIGGER delivery_wake ON old_delivery",
+    "DROP INDEX delivery_waiting, delivery_log, delivery_settled, message_age",
+    "ALTER INDEX message_pkey RENAME TO old_message_pkey",
+    "ALTER INDEX delivery_pkey RENAME TO old_delivery_pkey",
     """
     CREATE TABLE message (
         id uuid NOT NULL, at timestamptz NOT NULL,

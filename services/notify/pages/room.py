@@ -12,6 +12,7 @@ from services.notify.store import notices as inbox
 from services.notify.texts import Fields, Texts
 from shared.database import Database
 from shared.identity import Principal
+from shared.reference.notify_rules import NotifyRules
 from shared.web.i18n import Language
 from shared.web.pages import Pages
 
@@ -57,6 +58,8 @@ class Room:
         return (await self.notices(principal, language))[0]
 
     def title(self, row: inbox.Notice, language: Language) -> str:
-        """What a notice says, in words."""
+        """What a notice says, in words; of an emergency first what it is."""
         fields = Fields(row.event_type, row.case_id, self.pages.unit_name(row.unit), row.due, row.case_code, row.count)
-        return self.texts.title(fields, language)
+        said = self.texts.title(fields, language)
+        rule = NotifyRules.load().named(row.rule or "") if row.ladder_id else None
+        return said if rule is None else f"{rule.vi if language == 'vi' else rule.en} · {said}"

@@ -231,8 +231,8 @@ async def _blocked(raw: asyncpg.Connection, placed: Sequence[Placed]) -> list[bo
 
 # Leasing
 
-# A lease that ends in a future further than any lease lasts was given before a clock was set back: it is none.
-_FREE = "(leased_until IS NULL OR leased_until <= $3 OR leased_until > $4)"
+# A lease that ends in a far future was given before a clock was set back: it is none.
+_FREE = "(leased_until IS NULL OR leased_until <= $3 OR leased_until > $3 + 10 * ($4 - $3))"
 # Emergencies of any endpoint first. Then one index probe an endpoint: a backlog of one is never waded through to find
 # the others' deliveries.
 _LEASE = f"""

@@ -247,7 +247,7 @@ async def troubles(connection: AsyncConnection, limit: int = 100) -> list[Troubl
             """
             WITH waiting AS (
                 SELECT endpoint_id, count(*) AS n
-                FROM (SELECT endpoint_id FROM delivery_pending LIMIT :most) AS some GROUP BY endpoint_id
+                FROM (SELECT endpoint_id FROM delivery_pending LIMIT :most) AS few GROUP BY endpoint_id
             )
             SELECT e.id::text, e.name, e.org, e.channel, e.state, e.failing_since, COALESCE(w.n, 0)
             FROM endpoint e LEFT JOIN waiting w ON w.endpoint_id = e.id

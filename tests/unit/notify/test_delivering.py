@@ -189,22 +189,36 @@ def test_successes_of_the_healthy_are_no_news_and_what_is_our_own_fault_is_not_t
     assert news_of([result(Attempt("gone", 1, 410), "gone")], frozenset()) == {"gone": News(0, 1, gone=True)}
 
 
-def test_a_lane_has_no_more_than_its_share_and_a_failing_one_only_a_few() -> None:
+def test_a_lane_has_no_more_than_its_share_a_failing_one_a_few_and_a_dead_one_none() -> None:
     one = lane()
     assert one.limit() == 8
     share_out([one, lane(), lane()], 12)
     assert one.limit() == 4
-    one.failing = True
+    for _ in range(2):
+        one.took(0.1, succeeded=False)
     assert one.limit() == 2
-    one.probing = True
-    assert (one.limit(), one.room()) == (1, 1)
+    one.took(0.1, succeeded=True)
+    assert one.limit() == 4
+    for _ in range(LIMITS.open_after):
+        one.took(0.1, succeeded=False)
+    assert one.limit() == 0, "nothing runs into the wall before the circuit is known to be open"
+
+
+def test_one_delivery_tries_a_half_open_circuit_and_no_second_one_follows_it() -> None:
+    one = lane(probes=1)
+    assert one.room() == 1
+    one.waiting.extend(Held(delivery(number), 0) for number in range(2))
+    assert one.may_start(1.0)
+    assert not one.may_start(1.0)
+    one.waiting.clear()
+    assert one.room() == 0
 
 
 def test_a_slow_lane_is_counted_apart_and_limited_by_itself_alone() -> None:
     one = lane()
     fast_room = one.room()
     for _ in range(40):
-        one.took(5.0)
+        one.took(5.0, succeeded=True)
     one.share = 1
     assert one.slow
     assert one.limit() == 8, "it waits for nobody's slots"
