@@ -58,7 +58,8 @@ class ServiceProcess:
             raise ConfigurationError("VONGTAY_DATABASE_URL is missing")
         use_reference(settings)
         database = Database(settings.database_url.get_secret_value())
-        context = ServiceContext(settings, database, keys_of(settings), clock)
+        directory = directory_of(settings)
+        context = ServiceContext(settings, database, keys_of(settings), clock, directory)
         try:
             app = build(context)
         except ReferenceDataError as error:
@@ -70,7 +71,7 @@ class ServiceProcess:
             f"Vòng Tay: {self.service.name}",
             [self.service.http(), _metrics_route(self.service)],
             app.pages,
-            directory_of(settings),
+            directory,
             settings,
             prefix=f"/{self.service.name}",
             lifespan=self._lifespan,

@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from local.cli import contracts, data, duplicates, operate, run, tracing, users
+from local.cli import contracts, data, duplicates, notify, operate, run, tracing, users
 from local.cli.output import EXIT_UNREACHABLE, EXIT_USE, CommandError, error
 
 app = typer.Typer(
@@ -22,6 +22,7 @@ run.register(app)
 data.register(app)
 duplicates.register(app)
 operate.register(app)
+notify.register(app)
 tracing.register(app)
 app.add_typer(contracts.app, name="contracts")
 app.add_typer(users.app, name="users")

@@ -19,7 +19,9 @@ from services.cases.settings import CasesSettings
 from services.cases.ticker import ticker
 from services.cases.upkeep import upkeep
 from shared.messaging.operations import StuckWork
-from shared.messaging.service import ServiceApp, ServiceContext
+from shared.messaging.router import OWN_TOPIC
+from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
+from shared.messaging.sharing import Sharing
 from shared.reference.deadlines import Deadlines
 from shared.reference.forms import Forms
 from shared.reference.units import Units
@@ -35,15 +37,17 @@ def build(context: ServiceContext) -> ServiceApp:
     desk = Desk(context.keys, units, Deadlines.load(), CasesSettings())
     office = Office(desk, context.database, context.clock)
     pages = Pages("services.cases", unit_names=units.names(), clock=context.clock)
+    sharing = Sharing("cases", context.database, context.keys, context.clock)
     router = APIRouter()
     router.include_router(build_api(office))
     router.include_router(build_pages(office, pages, units))
     return ServiceApp(
         router=router,
         pages=pages,
-        messaging=build_router(desk),
+        messaging=build_router(desk, sharing),
         migrations=Path(__file__).parent / "migrations",
         background=[ticker(context.database, desk, context.clock), upkeep(context.database, desk, context.clock)],
+        batches=[BatchConsumer("cases-contents", [OWN_TOPIC["cases"]], sharing.read, sharing.handle)],
         learns_keys=True,
         stuck=_stuck,
     )

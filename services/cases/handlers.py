@@ -7,14 +7,16 @@ from typing import TypeVar
 from services.cases.desk import Desk, Origin
 from shared.contracts.agency import ConcernReported, IncidentRecorded, ServiceProvided, TaskAnswered
 from shared.contracts.base import Contract
+from shared.contracts.notify import AgreementChanged, EscalationEnded, EscalationRaised, MessageAcknowledged
 from shared.contracts.registry import ChildIdentified, ChildMerged, ChildSplit
 from shared.messaging.router import Received, Router, Scope
+from shared.messaging.sharing import Sharing
 
 C = TypeVar("C", bound=Contract)
 
 
-def build_router(desk: Desk) -> Router:
-    """The service's handlers around its desk."""
+def build_router(desk: Desk, sharing: Sharing) -> Router:
+    """The service's handlers around its desk. `sharing`: knows what agreements let partners have."""
     router = Router("cases")
 
     @router.handles(ConcernReported)
@@ -49,6 +51,22 @@ def build_router(desk: Desk) -> Router:
     async def on_split(received: Received[ChildSplit], scope: Scope) -> None:
         data = received.data
         await desk.cases.child_split(scope, data.from_child_id, data.child_id, data.replaces_id, received.event.time)
+
+    @router.handles(EscalationRaised)
+    async def on_raised(received: Received[EscalationRaised], scope: Scope) -> None:
+        await desk.calls.raised(scope, received.data, received.event.sequence or 0)
+
+    @router.handles(MessageAcknowledged)
+    async def on_acknowledged(received: Received[MessageAcknowledged], scope: Scope) -> None:
+        await desk.calls.acknowledged(scope, received.data, received.event.sequence or 0)
+
+    @router.handles(EscalationEnded)
+    async def on_ended(received: Received[EscalationEnded], scope: Scope) -> None:
+        await desk.calls.ended(scope, received.data, received.event.sequence or 0)
+
+    @router.handles(AgreementChanged)
+    async def on_agreement(received: Received[AgreementChanged], scope: Scope) -> None:
+        await sharing.learn(scope, received.data, received.event.sequence or 0)
 
     return router
 

@@ -5,21 +5,31 @@ Nothing here decides anything; each part is given what it needs.
 
 from __future__ import annotations
 
+import hmac
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
-from services.notify.api import build_api
+from services.notify.api import Desks, build_api
 from services.notify.channels.base import Channel
 from services.notify.channels.email import EmailChannel
 from services.notify.channels.kafka import KafkaChannel, make_topic
 from services.notify.channels.webhook import WebhookChannel
+from services.notify.climbing import Climbing
 from services.notify.delivery.endpoints import Lanes
 from services.notify.delivery.settling import Settler
 from services.notify.delivery.telling import Owners
 from services.notify.delivery.worker import Deliveries
+from services.notify.desk.agreements import Agreements
+from services.notify.desk.calling import Calling, Digests
+from services.notify.desk.contents import Contents
+from services.notify.desk.dry_run import DryRun
+from services.notify.desk.emergencies import Emergencies, Links
+from services.notify.desk.people import People
+from services.notify.desk.personal import Personal
 from services.notify.desk.queueing import Queueing
 from services.notify.desk.telling import Desk
-from services.notify.domain import ChannelName
+from services.notify.domain import ChannelName, Telling
 from services.notify.handlers import routed
 from services.notify.office import Office
 from services.notify.pages import build_pages
@@ -27,10 +37,12 @@ from services.notify.pages.live import LiveInbox
 from services.notify.pages.room import Room
 from services.notify.settings import NotifySettings
 from services.notify.signing import Vault
-from services.notify.texts import Texts, load_rules, load_texts
+from services.notify.texts import Texts, load_texts
+from services.notify.tidying import Tidying
 from services.notify.upkeep import Upkeep
 from shared.messaging.service import ServiceApp, ServiceContext
 from shared.reference.delivering import Delivering
+from shared.reference.notify_ladders import Ladders
 from shared.reference.units import Units
 from shared.web.pages import Pages
 
@@ -42,7 +54,12 @@ def build(context: ServiceContext) -> ServiceApp:
     pages = Pages("services.notify", unit_names=names, clock=clock)
     texts, vault = load_texts(), Vault(context.keys)
     limits = Delivering.load()
-    desk = Desk(load_rules(), Queueing(limits), pages.unit_name, context.settings.base_url)
+    queueing, telling, base_url = Queueing(limits), Telling.load(), context.settings.base_url
+    people = People(context.directory, tuple(names), telling.limits)
+    calling = Calling(people, queueing, telling.limits, base_url)
+    links = Links(hmac.digest(context.keys.master, b"vongtay acknowledge", "sha256"), base_url)
+    emergencies = Emergencies(Ladders.load(), people, calling, links)
+    desk = Desk(telling, people, queueing, calling, emergencies, pages.unit_name, base_url)
     owners = Owners(desk)
     channels = channels_of(context, settings, texts, pages)
     settler = Settler(database, channels, owners, clock, limits)
@@ -60,19 +77,29 @@ def build(context: ServiceContext) -> ServiceApp:
         allow_private=settings.private_allowed(context.settings.environment),
         make_topic=partial(make_topic, context.settings, settings.replicas(context.settings.environment)),
     )
+    agreements = Agreements(
+        database, clock, queueing, telling.limits, lambda: list(texts.wordings), tuple(names), base_url
+    )
+    personal = Personal(database, clock, people, emergencies, telling.limits)
+    dry_run = DryRun(database, clock, telling, Ladders.load(), people)
     room = Room(office, pages, texts, database, names)
     live = LiveInbox(database, room.live, tuple(names))
-    router = build_pages(room, live)
-    router.include_router(build_api(office, database, clock, tuple(names)))
+    router = build_pages(room, live, personal)
+    router.include_router(
+        build_api(office, Desks(agreements, personal, dry_run, texts, base_url), database, clock, tuple(names))
+    )
     return ServiceApp(
         router=router,
         pages=pages,
-        messaging=routed(desk, texts),
+        messaging=routed(desk, Contents(queueing, base_url), texts),
         migrations=Path(__file__).parent / "migrations",
         background=[
             Deliveries(database, channels, settler, lanes, limits, settings, clock).deliver,
             Upkeep(database, owners, limits, clock).upkeep,
             live.live_inbox,
+            Digests(database, calling, clock).digests,
+            Climbing(database, emergencies, clock).climbing,
+            Tidying(database, agreements, clock, timedelta(days=limits.on(clock()).keep_days)).tidying,
         ],
     )
 

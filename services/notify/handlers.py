@@ -4,10 +4,13 @@ transaction.
 
 from __future__ import annotations
 
+from services.notify.desk.contents import Contents
 from services.notify.desk.telling import Desk
 from services.notify.domain import short_type
 from services.notify.texts import Texts
 from shared.contracts.base import CONTRACTS, Contract
+from shared.contracts.registry import ChildErased
+from shared.contracts.sealed import CaseContentSealed, ChildContentSealed
 from shared.messaging.router import Router
 
 HEARD_PUBLISHERS = ("cases", "registry", "stats")
@@ -18,13 +21,16 @@ def notifiable(texts: Texts) -> list[type[Contract]]:
     return [
         model
         for model in CONTRACTS.values()
-        if model.PUBLISHER in HEARD_PUBLISHERS and short_type(model.TYPE) in texts.wordings
+        if model.PUBLISHER in HEARD_PUBLISHERS and model.TOPIC is None and short_type(model.TYPE) in texts.wordings
     ]
 
 
-def routed(desk: Desk, texts: Texts) -> Router:
-    """The desk's handler for every event that can be notified about."""
+def routed(desk: Desk, contents: Contents, texts: Texts) -> Router:
+    """The desk's handler for every event that can be notified about; what was sealed to partners is passed on."""
     router = Router("notify", finish=desk.finish)
     for model in notifiable(texts):
         router.handles(model)(desk.on_event)
+    for sealed in (CaseContentSealed, ChildContentSealed):
+        router.handles(sealed)(contents.pass_on)
+    router.handles(ChildErased)(contents.erase)
     return router

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.channels.guard import url_violations
 from services.notify.delivery.telling import Owners
+from services.notify.desk.calling import HOUSE
 from services.notify.desk.telling import Desk
 from services.notify.domain import (
     TEST_TYPE,
@@ -31,7 +32,7 @@ from services.notify.domain import (
     timed_id,
 )
 from services.notify.signing import Vault, new_secret
-from services.notify.store import endpoints, log, replays, subscriptions
+from services.notify.store import agreements, endpoints, log, replays, subscriptions
 from services.notify.store.endpoints import Endpoint
 from services.notify.store.log import LoggedAttempt as Logged
 from services.notify.store.replays import Replay
@@ -43,7 +44,9 @@ from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Clock, Scope
 from shared.messaging.topics import partner_topic
+from shared.reference.calendar import local_day
 from shared.reference.delivering import Delivering
+from shared.reference.notify_rules import heard_contracts
 from shared.web.i18n import Language
 
 # How long the old secret signs beside the new one, as the specification advises for a change without a gap.
@@ -55,7 +58,11 @@ _STATES: dict[Change, EndpointState] = {"pause": "paused", "resume": "active", "
 
 
 class Wanted(BaseModel):
-    """A subscription as somebody asks for it. `target` is the URL of a webhook or the address of an e-mail."""
+    """A subscription as somebody asks for it. `target` is the URL of a webhook or the address of an e-mail.
+
+    `agreement`: within which an organisation is told; without, the one in force that covers it. A person's event type
+    `told` stands for whatever the house tells them by its rules.
+    """
 
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
 
@@ -68,6 +75,7 @@ class Wanted(BaseModel):
     ordered: bool = Field(default=False, description="what concerns one case arrives in its order")
     at_once: Annotated[int, Field(ge=1, le=64)] | None = None
     per_second: Annotated[float, Field(ge=0.01, le=10_000)] | None = None
+    agreement: Annotated[str, Field(max_length=36)] | None = None
 
 
 class Period(BaseModel):
@@ -129,7 +137,7 @@ class Office:
 
     def event_types(self, principal: Principal) -> list[str]:
         """What somebody may subscribe to."""
-        return [name for name in self._texts.wordings if name[:7] != "notify." and may_subscribe(principal, name)]
+        return [name for name in self._subscribable() if may_subscribe(principal, name)]
 
     def channels_for(self, principal: Principal) -> tuple[ChannelName, ...]:
         """Which channels somebody may use: organisations machines', people e-mail."""
@@ -177,6 +185,7 @@ class Office:
             "now": now,
         }
         async with self._database.transaction() as connection:
+            subscription["agreement_id"] = await self._agreement(connection, org, wanted) if org else None
             if len(await endpoints.owned(connection, org, person)) >= _MOST_SUBSCRIPTIONS:
                 raise Rejected([_wrong("name", "too-many", *_TOO_MANY)])
             await endpoints.add(connection, endpoint)
@@ -267,6 +276,7 @@ class Office:
         now = self._clock()
         async with self._database.transaction() as connection:
             endpoint, _ = await self._entry(connection, principal, delivery_id)
+            await self._require_agreement(connection, endpoint)
             await replays.one(connection, delivery_id, now, self._kept(now))
             return endpoint.id
 
@@ -292,6 +302,7 @@ class Office:
         settled_since: datetime | None = None,
     ) -> int:
         now = self._clock()
+        await self._require_agreement(connection, endpoint)
         wanted = Replay(
             id=new_id(),
             endpoint_id=endpoint.id,
@@ -329,6 +340,27 @@ class Office:
             raise NotFoundError(identifier)
         return found
 
+    async def _agreement(self, connection: AsyncConnection, org: str, wanted: Wanted) -> str:
+        """The agreement within which an organisation subscribes. Errors: `Rejected` where none covers it."""
+        in_force = await agreements.in_force_of(connection, org, local_day(self._clock()))
+        for agreement in in_force:
+            asked_for = wanted.agreement in {None, agreement.id}
+            if asked_for and agreement.covers(wanted.event_types, wanted.units, self._subscribable()):
+                return agreement.id
+        raise Rejected([_wrong("agreement", "agreement-missing", *_NO_AGREEMENT)])
+
+    async def _require_agreement(self, connection: AsyncConnection, endpoint: Endpoint) -> None:
+        """Errors: `Rejected` where what was said within an agreement would be said again after it."""
+        if endpoint.org is None:
+            return
+        within = {row.agreement_id for row in await subscriptions.of_endpoints(connection, [endpoint.id])} - {None}
+        in_force = await agreements.in_force_of(connection, endpoint.org, local_day(self._clock()))
+        if within - {agreement.id for agreement in in_force}:
+            raise Rejected([_wrong("agreement", "agreement-missing", *_NOT_IN_FORCE)])
+
+    def _subscribable(self) -> list[str]:
+        return [name for name in heard_contracts() if name in self._texts.wordings and not is_internal(name)]
+
     def _units_of(self, principal: Principal, wanted: Wanted) -> list[str] | None:
         if wanted.units:
             return sorted(set(wanted.units))
@@ -343,15 +375,25 @@ class Office:
         elif wanted.channel == "kafka" and not _ORG.match(principal.org or ""):
             wrong.append(_wrong("channel", "org-invalid", "Tên tổ chức không dùng được.", "The name cannot be used."))
         allowed = set(self.event_types(principal))
-        known = [name for name in self._texts.wordings if name[:7] != "notify." and not is_internal(name)]
-        covered = [{name for name in known if matches(pattern, name)} for pattern in wanted.event_types]
-        if not covered or not all(names and names <= allowed for names in covered):
+        known = self._subscribable()
+        personal = wanted.channel not in {"webhook", "kafka"}
+        asked = [pattern for pattern in wanted.event_types if not (personal and pattern == HOUSE)]
+        covered = [{name for name in known if matches(pattern, name)} for pattern in asked]
+        if not wanted.event_types or not all(names and names <= allowed for names in covered):
             wrong.append(_wrong("event_types", "event-type-unknown", *_WHICH_EVENTS))
         if any(unit not in self._units or not principal.may_see(unit) for unit in wanted.units or ()):
             wrong.append(_wrong("units", "unit-unknown", *_WHICH_UNITS))
         return wrong
 
 
+_NO_AGREEMENT = (
+    "Tổ chức chưa có thỏa thuận chia sẻ dữ liệu nào đang hiệu lực cho các sự kiện và địa bàn này.",
+    "The organisation has no data-sharing agreement in force that covers these events and communes.",
+)
+_NOT_IN_FORCE = (
+    "Thỏa thuận chia sẻ dữ liệu của đăng ký này không còn hiệu lực, nên không gửi lại được.",
+    "The data-sharing agreement of this subscription is not in force, so nothing is sent again.",
+)
 _NO_TOPIC = (
     "Chưa tạo được chủ đề Kafka của tổ chức. Hãy báo cho quản trị hệ thống.",
     "The organisation's Kafka topic could not be made. Tell the operators.",

@@ -1,44 +1,62 @@
-"""The words of notifications, from data: what happened, where to look, by when. And the house's own rules of telling.
+"""The words of notifications in the reader's language: titles, e-mail sentences, SMS, and a preview of each.
 
-No identity can get in: a text knows four places only, all of them codes, names of communes or times.
+No identity can get in: a text knows six places only, all of them codes, names of communes, numbers or times.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from functools import cache
-from importlib import resources
 from string import Formatter
-from typing import Any
 
-import yaml
-
-from services.notify.domain import Rule, Tell
+from services.notify.domain.sms import SmsLength, length_of, plain, short
+from services.notify.wordings import PARTS, WORDINGS, Wording
+from shared.reference.notify_ladders import Ladders
+from shared.web import i18n
 from shared.web.i18n import Language, format_due
 
-PLACES = frozenset({"event", "case", "unit", "due"})
-
-
-@dataclass(frozen=True, slots=True)
-class Wording:
-    """What is said of one event type. `explanation` is for who chooses event types, `title` for who is told."""
-
-    event_type: str
-    explanation: Mapping[str, str]
-    title: Mapping[str, str]
+PLACES = frozenset({"event", "case", "unit", "due", "n", "what"})
+# Not more than this goes out as one SMS: a gateway charges each segment, and somebody reads it on a lock screen.
+MOST_SEGMENTS = 2
+_CALLED = "notify.emergency.called"
+_DIGEST = "notify.digest"
 
 
 @dataclass(frozen=True, slots=True)
 class Fields:
-    """All that a text may speak of."""
+    """All that a text may speak of. `count`: of how many one line speaks; `about`: the ladder of an
+    emergency."""
 
     event_type: str
     case_id: str | None
     unit_name: str
     due: datetime | None
     case_code: str | None = None
+    count: int = 1
+    about: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sms:
+    """A text as it goes out, and how long it is."""
+
+    text: str
+    length: SmsLength
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What people read of an event type, with made-up places."""
+
+    event_type: str
+    explanation: str
+    title: str
+    many: str
+    lines: tuple[str, ...]
+    sms: Sms
+    sms_plain: Sms
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +64,103 @@ class Texts:
     """The texts of every event type that can be notified about."""
 
     wordings: Mapping[str, Wording]
-    parts: Mapping[str, Mapping[str, str]]
+    parts: Mapping[str, str]
+    catalogue: i18n.Texts = field(repr=False)
 
     def title(self, fields: Fields, language: Language) -> str:
-        """One line: what happened."""
+        """One line: what happened; of several, how many."""
         wording = self.wordings.get(fields.event_type)
-        template = wording.title[language] if wording else self.parts["unknown"][language]
-        return template.format_map(_places(fields, language))
+        if wording is None:
+            return self._say(self.parts["unknown"], fields, language)
+        template = wording.title
+        if fields.count > 1 and fields.event_type != _DIGEST:
+            template = wording.many or "{n}: " + wording.explanation
+        return self._say(template, fields, language)
 
     def explanation(self, event_type: str, language: Language) -> str:
         """What an event type means, for who chooses it; the type itself where there are no words for it."""
         wording = self.wordings.get(event_type)
-        return wording.explanation[language] if wording else event_type
+        return self.catalogue.gettext(language, wording.explanation) if wording else event_type
 
     def part(self, name: str, fields: Fields, language: Language) -> str:
-        """Another sentence of a message, by its name in the data."""
-        return self.parts[name][language].format_map(_places(fields, language))
+        """Another sentence of a message, by its name."""
+        return self._say(self.parts[name], fields, language)
+
+    def lines(self, fields: Fields, language: Language, link: str, acknowledge: str | None = None) -> list[str]:
+        """A message's body: what happened, where, by when, where to look; of an emergency, how to acknowledge it."""
+        found = [self.title(fields, language) + "."]
+        if fields.unit_name:
+            found.append(self.part("where", fields, language))
+        if fields.due:
+            found.append(self.part("by-when", fields, language))
+        found += ["", self.part("look", fields, language), link]
+        if acknowledge is not None:
+            found += ["", self.part("acknowledge", fields, language), acknowledge]
+        return found
+
+    def sms(
+        self, fields: Fields, language: Language, link: str, *, unmarked: bool, acknowledge: str | None = None
+    ) -> Sms:
+        """An SMS: what happened in a few words, a case's number, by when, one link. No commune, and nothing of a child.
+
+        In: `unmarked`: Vietnamese without its marks. Of an emergency the link is the one that acknowledges.
+        """
+        wording = self.wordings.get(fields.event_type)
+        template = (wording.short or wording.explanation) if wording else self.parts["unknown"]
+        what = self._say(template, replace(fields, unit_name=""), language) + "."
+        end = self.part("sms-acknowledge" if acknowledge else "sms-look", fields, language)
+        if fields.due:
+            end = f"{self.part('sms-due', fields, language)}. {end}"
+        if unmarked and language == "vi":
+            what, end = plain(what), plain(end)
+        said = short(what, MOST_SEGMENTS, keep=f"{end} {acknowledge or link}")
+        return Sms(said, length_of(said))
+
+    def preview(self, event_type: str, language: Language, base_url: str, unit_name: str) -> Preview | None:
+        """What people read of an event type; None where there are no words for it."""
+        wording = self.wordings.get(event_type)
+        if wording is None:
+            return None
+        sample = Fields(
+            event_type,
+            "0195a000-0000-7000-8000-00000000abcd",
+            unit_name,
+            datetime(2026, 3, 2, 8, tzinfo=UTC),
+            "TN-2026-000328",
+            count=37 if event_type == _DIGEST else 1,
+            about="child-in-danger",
+        )
+        link = f"{base_url}/cases/c/TN-2026-000328"
+        acknowledge = f"{base_url}/notify/a/{'x' * 44}" if event_type == _CALLED else None
+        return Preview(
+            event_type,
+            self.explanation(event_type, language),
+            self.title(sample, language),
+            self.title(replace(sample, count=37), language) if wording.many else "",
+            tuple(self.lines(sample, language, link, acknowledge)),
+            self.sms(sample, language, link, unmarked=False, acknowledge=acknowledge),
+            self.sms(sample, language, link, unmarked=True, acknowledge=acknowledge),
+        )
+
+    def _say(self, text: str, fields: Fields, language: Language) -> str:
+        return self.catalogue.gettext(language, text).format_map(self._places(fields, language))
+
+    def _places(self, fields: Fields, language: Language) -> dict[str, str]:
+        return {
+            "event": fields.event_type,
+            "case": case_name(fields.case_code, fields.case_id),
+            "unit": fields.unit_name,
+            "due": format_due(language, fields.due),
+            "n": i18n.format_number(language, fields.count),
+            "what": self._what(fields.about, language),
+        }
+
+    def _what(self, ladder: str | None, language: Language) -> str:
+        """What an emergency is, as the reference data calls its ladder."""
+        known = Ladders.load()
+        if ladder is None or ladder not in known:
+            return ""
+        return known[ladder].vi if language == "vi" else known[ladder].en
 
 
 def case_name(code: str | None, case_id: str | None) -> str:
@@ -72,50 +171,19 @@ def case_name(code: str | None, case_id: str | None) -> str:
     return case_id.replace("-", "")[-8:].upper() if case_id else ""
 
 
-def _places(fields: Fields, language: Language) -> dict[str, str]:
-    return {
-        "event": fields.event_type,
-        "case": case_name(fields.case_code, fields.case_id),
-        "unit": fields.unit_name,
-        "due": format_due(language, fields.due),
-    }
-
-
 @cache
 def load_texts() -> Texts:
-    """The committed texts. Errors: ValueError where one speaks of something it must not know."""
-    document = _document("texts.yaml")
-    wordings = {
-        event_type: Wording(event_type, entry["explanation"], entry["title"])
-        for event_type, entry in document["events"].items()
-    }
-    for words in [*(wording.title for wording in wordings.values()), *document["parts"].values()]:
-        for language in ("vi", "en"):
-            check_places(words[language])
-    return Texts(wordings, document["parts"])
-
-
-@cache
-def load_rules() -> tuple[Rule, ...]:
-    """The committed rules of who is told what in the app."""
-    return tuple(
-        Rule(
-            name=entry["name"],
-            events=tuple(entry["events"]),
-            when=entry.get("when", {}),
-            tell=tuple(Tell(item["role"], item["scope"]) for item in entry["tell"]),
-            urgent=entry.get("urgent", False),
-        )
-        for entry in _document("rules.yaml")["rules"]
-    )
+    """The texts. Errors: ValueError where one speaks of something it must not know."""
+    for wording in WORDINGS.values():
+        for text in (wording.explanation, wording.title, wording.short, wording.many):
+            check_places(text)
+    for text in PARTS.values():
+        check_places(text)
+    return Texts(WORDINGS, PARTS, i18n.Texts(("services.notify",)))
 
 
 def check_places(template: str) -> None:
-    """Errors: ValueError for a place that is not among the four, or that reaches into a value."""
+    """Errors: ValueError for a place that is not among the six, or that reaches into a value."""
     for _, place, form, conversion in Formatter().parse(template):
         if place is not None and (place not in PLACES or form or conversion):
             raise ValueError(f"A notification's text must not speak of «{place}»")
-
-
-def _document(name: str) -> Any:
-    return yaml.safe_load(resources.files(__package__).joinpath(name).read_text("utf-8"))

@@ -28,7 +28,9 @@ from services.registry.rounds import Rounds
 from services.registry.settings import RegistrySettings
 from services.registry.store import children
 from services.registry.ticker import ticker
-from shared.messaging.service import BackgroundLoop, ServiceApp, ServiceContext
+from shared.messaging.router import OWN_TOPIC
+from shared.messaging.service import BackgroundLoop, BatchConsumer, ServiceApp, ServiceContext
+from shared.messaging.sharing import Sharing
 from shared.messaging.waiting import pause
 from shared.reference.keeping import Keeping
 from shared.reference.units import Units
@@ -49,6 +51,7 @@ def build(context: ServiceContext) -> ServiceApp:
     rounds = Rounds(office, desk, lifecycle, context.keys, rules)
     pages = Pages("services.registry", unit_names=units.names(), clock=context.clock)
     inspector = Inspector(office)
+    sharing = Sharing("registry", context.database, context.keys, context.clock)
     router = APIRouter()
     sweeps = Sweeps(context.database, context.clock, context.settings.data_dir / "sweep")
     finder = Finder(office, context.keys)
@@ -65,7 +68,7 @@ def build(context: ServiceContext) -> ServiceApp:
     return ServiceApp(
         router=router,
         pages=pages,
-        messaging=routes(desk, context.keys, units),
+        messaging=routes(desk, context.keys, units, sharing),
         migrations=Path(__file__).parent / "migrations",
         background=[
             _forgetting(context, counter),
@@ -74,6 +77,7 @@ def build(context: ServiceContext) -> ServiceApp:
             sweeps.sweep_when_asked,
             importing.importing,
         ],
+        batches=[BatchConsumer("registry-contents", [OWN_TOPIC["registry"]], sharing.read, sharing.handle)],
         learns_keys=True,
     )
 

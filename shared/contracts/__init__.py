@@ -1,6 +1,6 @@
 """The events: the only thing that services share about each other. Importing this package registers every contract."""
 
-from shared.contracts import agency, cases, notify, registry, stats
+from shared.contracts import agency, cases, notify, registry, sealed, stats
 from shared.contracts.base import CONTRACTS, Contract, Sealed, SealedBox, contract_of, parse
 from shared.contracts.envelope import Envelope
 from shared.contracts.errors import Rejected, Violation
@@ -19,5 +19,6 @@ __all__ = [
     "notify",
     "parse",
     "registry",
+    "sealed",
     "stats",
 ]

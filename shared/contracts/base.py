@@ -65,6 +65,8 @@ class Contract(BaseModel):
     TYPE: ClassVar[str]
     PUBLISHER: ClassVar[str]
     OWNER: ClassVar[Service | None]
+    # Without prefix, where it travels apart from its publisher's other events.
+    TOPIC: ClassVar[str | None]
 
     @classmethod
     def sealed_fields(cls) -> tuple[str, ...]:
@@ -88,13 +90,17 @@ CONTRACTS: dict[str, type[Contract]] = {}
 C = TypeVar("C", bound=Contract)
 
 
-def contract(name: str, owner: Service | None = None) -> Callable[[type[C]], type[C]]:
-    """Register a contract as `vn.vongtay.<name>`; `owner` is the service that answers an agency's event."""
+def contract(name: str, owner: Service | None = None, *, topic: str | None = None) -> Callable[[type[C]], type[C]]:
+    """Register a contract as `vn.vongtay.<name>`; `owner` is the service that answers an agency's event.
+
+    `topic`: without prefix, where it does not travel on its publisher's own.
+    """
 
     def register(model: type[C]) -> type[C]:
         model.TYPE = TYPE_PREFIX + name
         model.PUBLISHER = name.split(".", 1)[0]
         model.OWNER = owner
+        model.TOPIC = topic
         if model.TYPE in CONTRACTS:
             raise ValueError(f"two contracts are named {model.TYPE}")
         CONTRACTS[model.TYPE] = model

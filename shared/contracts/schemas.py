@@ -46,6 +46,10 @@ def asyncapi() -> dict[str, Any]:
     for service, topic in _TOPICS.items():
         channels[service] = _channel(topic, _published_by(service))
         operations[f"follow-{service}"] = _operation("receive", service)
+    for topic in sorted({model.TOPIC for model in CONTRACTS.values() if model.TOPIC is not None}):
+        name = topic.removesuffix(".v1").replace(".", "-")
+        channels[name] = _channel(f"vongtay.{topic}", _published_on(topic))
+        operations[f"follow-{name}"] = _operation("receive", name)
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -122,7 +126,13 @@ def _short(name: str) -> str:
 
 
 def _published_by(publisher: str) -> list[str]:
-    return sorted(_short(name) for name, model in CONTRACTS.items() if publisher == model.PUBLISHER)
+    return sorted(
+        _short(name) for name, model in CONTRACTS.items() if publisher == model.PUBLISHER and model.TOPIC is None
+    )
+
+
+def _published_on(topic: str) -> list[str]:
+    return sorted(_short(name) for name, model in CONTRACTS.items() if topic == model.TOPIC)
 
 
 def _published_to(owners: Sequence[str]) -> list[str]:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.base import Contract, Service
+from shared.contracts.base import CONTRACTS, Contract, Service
 from shared.contracts.envelope import Envelope
 from shared.messaging.outbox import OutboxRow, new_id, put
 from shared.telemetry import current_traceparent
@@ -27,6 +27,11 @@ OWN_TOPIC: dict[str, str] = {
 def agency_topic(sector: str, owner: Service | None = None) -> str:
     """The topic, without prefix, onto which a sector publishes the events that a service answers for."""
     return f"agency.{sector}.figures.v1" if owner == "stats" else f"agency.{sector}.v1"
+
+
+def own_topic(model: type[Contract]) -> str:
+    """The topic, without prefix, on which a service's event travels."""
+    return model.TOPIC or OWN_TOPIC[model.PUBLISHER]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +97,7 @@ class Scope:
             traceparent=traceparent or current_traceparent(),
         )
         self._rows.append(
-            OutboxRow(topic or OWN_TOPIC[self.service], key or subject, event.type, event.data, event.texts(), event.id)
+            OutboxRow(topic or own_topic(type(data)), key or subject, event.type, event.data, event.texts(), event.id)
         )
 
     async def flush(self) -> None:
@@ -136,6 +141,13 @@ class Router:
             return function
 
         return register
+
+    def topics(self) -> list[str]:
+        """Which topics of services carry what is handled."""
+        return sorted({own_topic(model) for model in self._models() if model.PUBLISHER != "agency"})
+
+    def _models(self) -> Iterator[type[Contract]]:
+        return (CONTRACTS[event_type] for event_type in self.handlers)
 
     def publishers(self) -> set[str]:
         """Whose events are handled: agency, registry, cases, stats, notify."""

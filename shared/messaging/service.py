@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from sqlalchemy import text
 from shared.contracts.base import Service as ServiceName
 from shared.contracts.vocabulary import SECTORS
 from shared.database import Database
+from shared.identity import Directory
 from shared.messaging import kafka
 from shared.messaging.consumer import Consumer, Health, subscribe
 from shared.messaging.http import service_routes
@@ -32,7 +33,7 @@ from shared.messaging.operations import ListStuck, Operations, StuckWork
 from shared.messaging.processing import Processor, Record
 from shared.messaging.relay import Relay
 from shared.messaging.repair import Repair
-from shared.messaging.router import OWN_TOPIC, Clock, Router, agency_topic
+from shared.messaging.router import Clock, Router, agency_topic
 from shared.messaging.waiting import pause
 from shared.privacy import Keys
 from shared.privacy.keys import KEYS_TOPIC, wrapped_of
@@ -56,6 +57,8 @@ class ServiceContext:
     database: Database
     keys: Keys
     clock: Clock
+    # Who may enter, for services that reach people beside their requests.
+    directory: Directory = field(default_factory=Directory)
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,9 +213,8 @@ class Service:
 
     def _subscribe(self, broker: KafkaBroker) -> None:
         settings, app = self._context.settings, self._app
-        publishers = app.messaging.publishers()
-        topics = [OWN_TOPIC[publisher] for publisher in sorted(publishers - {"agency"})]
-        if "agency" in publishers:
+        topics = app.messaging.topics()
+        if "agency" in app.messaging.publishers():
             topics += [agency_topic(sector, self.name) for sector in SECTORS]
         # Members of a group read the same topics: a service's own batches may have the plain name already.
         taken = any(each.name == self.name for each in app.batches)

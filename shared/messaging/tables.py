@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Connection,
+    Date,
     DateTime,
     Identity,
     Index,
@@ -21,7 +23,7 @@ from sqlalchemy import (
     func,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB, UUID
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, UUID
 
 _METADATA = MetaData()
 
@@ -98,6 +100,24 @@ PRIVACY_KEY = Table(
     Column("changed_at", DateTime(timezone=True), nullable=False),
 )
 
+# Agreements as notify tells them, in the databases of services that seal content to partners.
+SHARING = Table(
+    "sharing",
+    _METADATA,
+    Column("agreement_id", Text, primary_key=True),
+    Column("org", Text, nullable=False),
+    Column("event_types", ARRAY(Text), nullable=False),
+    Column("units", ARRAY(Text)),  # null: everywhere
+    Column("fields", ARRAY(Text), nullable=False),
+    Column("public_key", Text, nullable=False),
+    Column("kid", Text, nullable=False),
+    Column("valid_from", Date, nullable=False),
+    Column("valid_until", Date, nullable=False),
+    Column("since", DateTime(timezone=True), nullable=False),  # nothing that happened before is sealed
+    Column("sequence", Integer, nullable=False),
+    Column("active", Boolean, nullable=False),
+)
+
 _TABLES = (OUTBOX, INBOX, PARKED, DEAD_LETTER, PRIVACY_KEY)
 
 # A statement-level trigger wakes the relay: whoever inserts, by whatever way, cannot forget it.
@@ -107,6 +127,11 @@ _WAKE = (
     """CREATE OR REPLACE TRIGGER outbox_wake AFTER INSERT ON outbox
        FOR EACH STATEMENT EXECUTE FUNCTION outbox_wake()""",
 )
+
+
+def create_sharing(connection: Connection) -> None:
+    """Create the table of agreements; called by a migration of each service that holds children's keys."""
+    SHARING.create(connection)
 
 
 def create_messaging(connection: Connection) -> None:

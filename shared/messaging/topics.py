@@ -14,6 +14,8 @@ from typing import Literal
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
 
+from shared.contracts.notify import DECISIONS_TOPIC
+from shared.contracts.sealed import CONTENTS_TOPIC
 from shared.contracts.vocabulary import SECTORS
 from shared.messaging.kafka import client_options
 from shared.messaging.router import OWN_TOPIC, agency_topic
@@ -25,8 +27,9 @@ PARTNER_PREFIX = "partner."
 SERVICES = ("registry", "cases", "stats", "notify")
 # Which services' events each service reacts to; agencies' topics and children's keys only where identity is handled.
 _READS: Mapping[str, tuple[str, ...]] = {
-    "registry": ("cases",),
-    "cases": ("registry",),
+    # Their own too: what agreements let partners have of it is sealed beside the work on it.
+    "registry": ("registry", "cases"),
+    "cases": ("registry", "cases"),
     "stats": ("cases", "registry", "stats"),
     "notify": ("cases", "registry", "stats"),
 }
@@ -97,6 +100,10 @@ def _all_topics() -> Iterator[Topic]:
         readers = tuple(service_user(reader) for reader, read in _READS.items() if service in read)
         yield Topic(OWN_TOPIC[service], partitions, days, (service_user(service),), readers)
         yield Topic(f"{service}.dead.v1", 1, 30, (service_user(service),), ())
+    # What notify decided that others act by: agreements, and how emergencies went. It has no deadline of its own.
+    yield Topic(DECISIONS_TOPIC, 3, None, (service_user("notify"),), identity)
+    # Content sealed to a partner's key: what is not taken over within days is of no use, and erasure cannot reach it.
+    yield Topic(CONTENTS_TOPIC, 3, 7, identity, (service_user("notify"),))
     yield Topic("privacy.keys.v1", 3, None, identity, identity, compacted=True)
 
 

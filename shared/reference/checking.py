@@ -15,6 +15,9 @@ from shared.reference.forms import Forms
 from shared.reference.indicators import Indicators
 from shared.reference.intake import Intake
 from shared.reference.keeping import Keeping
+from shared.reference.notify_ladders import Ladders
+from shared.reference.notify_limits import NotifyLimitsByDay
+from shared.reference.notify_rules import NotifyRules
 from shared.reference.plan_report import PlanForms
 from shared.reference.quality import Quality
 from shared.reference.registry_fields import RegistryFields
@@ -60,5 +63,8 @@ def check() -> dict[str, int]:
         "trust": len(TrustOrders.load()),
         "quality": len(Quality.load().rules),
         "intake": len(Intake.load()),
+        "notify-rules": len(NotifyRules.load()),
+        "notify-ladders": len(Ladders.load()),
+        "notify-limits": len(NotifyLimitsByDay.load()),
         **{name: len(Terms.load(name).codes()) for name in Terms.names()},
     }

@@ -52,6 +52,11 @@ def read_yaml(name: str) -> Any:
     return shipped if own is None else _laid_over(shipped, own, str(over))
 
 
+def read_shipped(name: str) -> Any:
+    """Content of `data/<name>` as it was shipped, whatever a province lays over it. Raises `ReferenceDataError`."""
+    return _parsed(_text(name), name)
+
+
 def lay_over(folder: Path | None) -> None:
     """Read the province's files over the shipped ones from now on; without a folder, the shipped ones alone.
 

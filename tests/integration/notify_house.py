@@ -35,6 +35,7 @@ from shared.web.app import create_app
 UNIT = "05443"
 OTHER_UNIT = next(code for code in Units.load().codes() if code > UNIT)
 CASE = "0195a000-0000-7000-8000-00000000abcd"
+AGREEMENT = "0195a000-0000-7000-8000-0000000a9ee0"
 BASE = "http://vongtay.test"
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
@@ -77,7 +78,7 @@ class House:
     def start(self) -> None:
         """Start the delivery worker and the live inbox."""
         self.stop = asyncio.Event()
-        deliver, _, live = self.app.background
+        deliver, _, live, *_ = self.app.background
         self.running = [asyncio.create_task(loop(self.stop)) for loop in (deliver, live)]
 
     async def halt(self) -> None:
@@ -182,10 +183,11 @@ async def make_house(url: str, **settings: Any) -> AsyncIterator[House]:
     def clock() -> datetime:
         return datetime.now(UTC) + house.shift
 
-    context = ServiceContext(made, database, Keys(bytes(32), PlatformKey(bytes(range(32)))), clock)
+    directory = demo_directory(Units.load().names())
+    context = ServiceContext(made, database, Keys(bytes(32), PlatformKey(bytes(range(32)))), clock, directory)
     app = build(context)
     await database.migrate(app.migrations)
-    directory = demo_directory(Units.load().names())
+    await agree(database)
     pages = create_app("notify", [Service(app, context).http()], app.pages, directory, made, prefix="/notify")
     server = uvicorn.Server(uvicorn.Config(pages, port=0, lifespan="off", log_level="error"))
     server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]
@@ -199,6 +201,22 @@ async def make_house(url: str, **settings: Any) -> AsyncIterator[House]:
         server.should_exit = True
         await serving
         await database.close()
+
+
+async def agree(database: Database) -> None:
+    """The demo's partner has signed for everything, for as long as the tests' clock may be moved."""
+    async with database.transaction() as connection:
+        await connection.execute(
+            text(
+                """
+                INSERT INTO agreement (id, org, state, purpose, legal_basis, event_types, fields, valid_from, valid_until,
+                                       reference, proposed_by, accepted_by, changed_at, created_at, sequence)
+                VALUES (CAST(:id AS uuid), 'mai-am-hy-vong', 'active', 'protection', 'law-task', '{*}', '{}',
+                        '2020-01-01', '2099-12-31', '', 'ha.coordinator', 'yen.partner', now(), now(), 2)
+                """
+            ),
+            {"id": AGREEMENT},
+        )
 
 
 def missed(unit: str = UNIT) -> DeadlineMissed:

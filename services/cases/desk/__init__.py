@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from services.cases.desk.access import AccessDesk
 from services.cases.desk.attachments import AttachmentDesk
+from services.cases.desk.calls import CallDesk
 from services.cases.desk.drafts import Draft, DraftDesk
 from services.cases.desk.files import CaseFiles
 from services.cases.desk.finding import FindingDesk
@@ -36,6 +37,7 @@ class Desk:
         self.drafts = DraftDesk(keys)
         self.finding = FindingDesk(keys)
         self.intake = IntakeDesk(self.files, self.finding)
+        self.calls = CallDesk()
         self.incidents = IncidentDesk(self.files)
         self.cases = CaseDesk(self.files, PairDesk(self.files))
         self.tasks = TaskDesk(self.files)

@@ -182,6 +182,9 @@ class CaseFiles:
         else:
             event = events.ConcernReceived(**said)
         await scope.emit(event, subject=concern.id, sequence=concern.sequence, unit=concern.unit)
+        if concern.case_id is not None:
+            # Who was called about the report before it was a case.
+            await store.tell_calls(scope.connection, concern.case_id, concern.id)
         return file
 
     async def seen(self, scope: Scope, case_id: str, version: int) -> Case:

@@ -27,6 +27,7 @@ from services.cases.store.attachments import (
     save_attachment,
     sealed_part,
 )
+from services.cases.store.calls import Called, case_of_call, keep_call, tell_calls
 from services.cases.store.children import add_alias, cases_of_child, resolved
 from services.cases.store.concerns import (
     ConcernFile,
@@ -136,6 +137,7 @@ __all__ = [
     "REASONS",
     "AttachmentFile",
     "Basis",
+    "Called",
     "CaseFilter",
     "CasePage",
     "ConcernFile",
@@ -160,6 +162,7 @@ __all__ = [
     "attachments_of_task",
     "calls_of",
     "case_counts",
+    "case_of_call",
     "case_of_task",
     "cases_of_child",
     "cases_of_worker",
@@ -192,6 +195,7 @@ __all__ = [
     "forget_reads",
     "glasses_of_area",
     "handovers_to",
+    "keep_call",
     "keep_tokens",
     "last_said",
     "lines_of",
@@ -246,6 +250,7 @@ __all__ = [
     "task_lines",
     "tasks_of_sector",
     "tasks_waiting",
+    "tell_calls",
     "timeline",
     "timeline_page",
     "unfinished",

@@ -17,6 +17,8 @@ from services.cases.views.names import Names, Shown, length, shortened
 from services.cases.views.texts import (
     ACTS,
     AWAITED,
+    CALL_ANSWERS,
+    CALL_CHANNELS,
     CASE_STATES,
     CHAPTERS,
     CONCERN_STATES,
@@ -50,6 +52,8 @@ TASK_ACTS = ("reply-task", "agree-date", "refuse-date", "remind-task", "reassign
 __all__ = [
     "ACTS",
     "AWAITED",
+    "CALL_ANSWERS",
+    "CALL_CHANNELS",
     "CASE_STATES",
     "CHAPTERS",
     "CONCERN_STATES",

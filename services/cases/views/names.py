@@ -12,6 +12,8 @@ from services.cases.domain.forms import COARSE, RATINGS
 from services.cases.domain.model import COMMUNE, ZONE, Clock
 from services.cases.store import Line
 from services.cases.views.texts import (
+    CALL_ANSWERS,
+    CALL_CHANNELS,
     CONFIRMED,
     DOCUMENT_KINDS,
     GROUNDS,
@@ -237,6 +239,8 @@ class Names:
         if line.kind.startswith("conference."):
             invited = ", ".join(self.sector(code) for code in data["sectors"])
             return [f"{self._say('Giờ họp')}: {when(datetime.fromisoformat(data['meets_at']))}", invited]
+        if line.kind.startswith("called."):
+            return self._called(data)
         if data.get("form"):
             return self._filled(data)
         told: Callable[[], str] | None = {
@@ -287,6 +291,19 @@ class Names:
             ),
         }.get(line.kind)
         return [told()] if told else []
+
+    def _called(self, data: Mapping[str, Any]) -> list[str]:
+        """Who was called, over what, or how somebody answered."""
+        said = [self.of(ROLES, data["role"])] if data.get("role") else []
+        if data.get("channels"):
+            said.append(", ".join(self.of(CALL_CHANNELS, channel) for channel in data["channels"]))
+        if "people" in data and not data["people"]:
+            said.append(self._say("Không có ai để gọi"))
+        if data.get("round"):
+            said.append(self._say("Gọi lại lần {n}").replace("{n}", str(data["round"])))
+        if data.get("how"):
+            said.append(self.of(CALL_ANSWERS, data["how"]))
+        return said
 
     def _filled(self, data: Mapping[str, Any]) -> list[str]:
         """A form's coarse answers with its own labels, and its totals."""

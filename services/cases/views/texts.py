@@ -95,6 +95,10 @@ TITLES: Mapping[str, tuple[str, str]] = {
     "access.reviewed": ("Chủ tịch xem xét lần mở khẩn cấp", "info"),
     "document.added": ("Đính kèm tệp", "info"),
     "document.removed": ("Gỡ tệp đính kèm", "warning"),
+    "called.raised": ("Gọi người có trách nhiệm về tin khẩn", "warning"),
+    "called.acknowledged": ("Đã có người nhận tin khẩn", "success"),
+    "called.settled": ("Thôi gọi về tin khẩn: đã có người xử lý", "plain"),
+    "called.exhausted": ("Đã gọi hết các cấp về tin khẩn, chưa ai nhận", "danger"),
     "case.exported": ("Sao toàn bộ hồ sơ", "warning"),
 }
 # Words of acts that fill in no form; a form's own labels say what its answers are.
@@ -304,6 +308,19 @@ ROLES: Mapping[str, str] = {
     "coordinator": "Điều phối viên cấp tỉnh",
     "sector": "Cán bộ ngành",
     "hotline": "Nhân viên tổng đài",
+}
+# How somebody said that they have an emergency in hand, and over what people were called.
+CALL_ANSWERS: Mapping[str, str] = {
+    "page": "trong ứng dụng",
+    "link": "bằng đường dẫn trong tin nhắn",
+    "reply": "bằng tin nhắn trả lời",
+}
+CALL_CHANNELS: Mapping[str, str] = {
+    "inbox": "trong ứng dụng",
+    "push": "thông báo đẩy",
+    "chat": "tin nhắn trò chuyện",
+    "sms": "SMS",
+    "email": "thư điện tử",
 }
 # By the day of the week, Monday is 0.
 WEEKDAYS = ("Thứ Hai", "Thứ Ba", "Thứ Tư", "Thứ Năm", "Thứ Sáu", "Thứ Bảy", "Chủ nhật")

@@ -6,9 +6,10 @@ The recipient's address is in memory while a message is sent, and in no log.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from email.message import EmailMessage
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -20,6 +21,7 @@ from services.notify.domain import Attempt
 from services.notify.store.deliveries import Delivery, Target
 from services.notify.texts import Fields, Texts
 from shared.messaging.outbox import OutboxRow
+from shared.web.i18n import Language
 
 # The mailbox does not exist or takes nothing (RFC 5321, 4.2.3): trying again changes nothing.
 _NO_SUCH_MAILBOX = frozenset({550, 551, 553, 556})
@@ -84,18 +86,22 @@ class EmailChannel:
     def compose(self, delivery: Delivery, target: Target, now: datetime) -> EmailMessage:
         """The message. Its id follows from the delivery, so that mail programs recognise a repetition."""
         language = target.language
+        data = orjson.loads(delivery.body)["data"]
         fields = Fields(
-            delivery.event_type, delivery.case_id, self._unit_name(delivery.unit), delivery.due, delivery.case_code
+            delivery.event_type,
+            delivery.case_id,
+            self._unit_name(delivery.unit) if delivery.unit else "",
+            delivery.due,
+            delivery.case_code,
+            data.get("count", 1),
+            data.get("about"),
         )
-        link = orjson.loads(delivery.body)["data"]["link"]
         settings = f"{self._base_url}/notify/subscriptions/{target.endpoint_id}"
         title = self._texts.title(fields, language)
-        lines = [title + "."]
-        if delivery.unit:
-            lines.append(self._texts.part("where", fields, language))
-        if delivery.due:
-            lines.append(self._texts.part("by-when", fields, language))
-        lines += ["", self._texts.part("look", fields, language), link, "", "--"]
+        lines = self._texts.lines(fields, language, data["link"], data.get("acknowledge"))
+        if items := [self._listed(item, language) for item in data.get("items", ())]:
+            lines += ["", *items]
+        lines += ["", "--"]
         lines += [self._texts.part("foot", fields, language), settings, ""]
         message = EmailMessage()
         message["Subject"] = title
@@ -107,6 +113,18 @@ class EmailChannel:
         message["List-Unsubscribe"] = f"<{settings}>"
         message.set_content("\n".join(lines))
         return message
+
+    def _listed(self, item: Mapping[str, Any], language: Language) -> str:
+        """One line of what was collected."""
+        unit, due = item["unit"], item["due"]
+        fields = Fields(
+            item["event_type"],
+            item["case_id"],
+            self._unit_name(unit) if unit else "",
+            datetime.fromisoformat(due) if due else None,
+            item["case_code"],
+        )
+        return f"- {self._texts.title(fields, language)}: {item['link']}"
 
     def effect(self, delivery: Delivery, target: Target, now: datetime) -> OutboxRow | None:
         """Nothing beside the log."""

@@ -1,91 +1,184 @@
-"""From an event to messages: in one transaction the messages, every delivery and every in-app notice are durable, and
+"""From events to what is said: in one transaction the messages, every delivery and every in-app notice are durable, and
 that they are queued is published. Nothing is sent here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.notify.desk.calling import Calling
+from services.notify.desk.emergencies import Emergencies
+from services.notify.desk.people import People
 from services.notify.desk.queueing import Queueing
+from services.notify.desk.saying import put_in_app
 from services.notify.domain import (
     Addressed,
     Happening,
     Message,
-    Rule,
-    addressees,
+    Telling,
+    Told,
     happening_of,
     path_of,
     payload_of,
     timed_id,
 )
-from services.notify.store import notices, subscriptions
-from services.notify.store.notices import Told
-from shared.contracts import notify as said
+from services.notify.domain.grouping import Group, gather, key_of
+from services.notify.store import groups, relations, subscriptions
+from services.notify.store.notices import Wanted
 from shared.contracts.base import Contract
+from shared.messaging.outbox import stable_id
 from shared.messaging.router import Received, Scope
 from shared.telemetry import current_traceparent
+
+
+@dataclass(slots=True)
+class Heard:
+    """An event of a batch: what it says, and, once decided, whom it is told."""
+
+    happening: Happening
+    data: Contract
+    message: Message
+    told: Mapping[str, Told] = field(default_factory=dict)
 
 
 class Desk:
     """Turns events into messages.
 
     Args:
-        rules: whom the house tells by itself. queueing: makes it durable. unit_name: a commune's name by its code.
+        telling: whom the house tells by itself. people: who they are. queueing: makes deliveries durable.
+        calling: how people are called. emergencies: what must be acknowledged. unit_name: a commune's name by its code.
         base_url: where links lead.
     """
 
     def __init__(
-        self, rules: Sequence[Rule], queueing: Queueing, unit_name: Callable[[str | None], str], base_url: str
+        self,
+        telling: Telling,
+        people: People,
+        queueing: Queueing,
+        calling: Calling,
+        emergencies: Emergencies,
+        unit_name: Callable[[str | None], str],
+        base_url: str,
     ) -> None:
-        self._rules = rules
+        self.telling = telling
+        self.people = people
         self._queueing = queueing
+        self._calling = calling
+        self._emergencies = emergencies
         self._unit_name = unit_name
         self._base_url = base_url
 
     async def on_event(self, received: Received[Contract], scope: Scope) -> None:
-        """Note what the event means for whom; `finish` makes it durable with all the others of its batch."""
+        """Note what was heard; `finish` decides on it with all the others of its batch."""
         event = received.event
         happening = happening_of(event, received.data, timed_id(event.time, "message", event.source, event.id))
-        told = addressees(self._rules, happening, received.data)
-        if self._queueing.is_news(event.time, scope.now, "emergency" if any(told.values()) else "normal"):
-            scope.gathered.append(Told(self._message(happening), told, path_of(happening)))
+        scope.gathered.append(Heard(happening, received.data, self.message(happening)))
 
     async def finish(self, scope: Scope) -> None:
-        """Queue what a batch of events means. The same events again add nothing: all ids follow from them."""
-        told: list[Told] = scope.gathered
-        await self._tell_in_app(scope, told)
-        wishes = await subscriptions.wishes(scope.connection, [one.message.happening for one in told])
-        cases = {one.message.id: one.message.happening.case_id for one in told}
-        addressed = [
-            Addressed(wish.happening_id, wish.endpoint_id, wish.subscription_id, cases[wish.happening_id])
-            for wish in wishes
-        ]
-        await self._queueing.queue(scope, [one.message for one in told], addressed)
+        """Decide and make durable what a batch of events means. The same events again add nothing: all ids follow from
+        them."""
+        heard: list[Heard] = scope.gathered
+        await self._decide(scope.connection, heard, scope.now)
+        await self._tell_in_app(scope, heard)
+        await self._tell_partners(scope, heard)
+        await self._calling.call(scope, [(one.message, one.told) for one in heard])
+        await self._emergencies.hear(scope, [(one.message, one.data, one.told) for one in heard])
 
     async def queue_to(self, scope: Scope, happening: Happening, endpoint_id: str) -> None:
         """Make one delivery durable, whatever the endpoint is to hear otherwise: a test message."""
-        await self._queueing.queue(scope, [self._message(happening)], [Addressed(happening.id, endpoint_id)])
+        await self._queueing.queue(scope, [self.message(happening)], [Addressed(happening.id, endpoint_id)])
 
     async def tell_in_app(self, scope: Scope, happening: Happening, told: Mapping[str, bool], path: str) -> None:
-        """Write notices of a happening of our own, which lead to a path."""
-        await self._tell_in_app(scope, [Told(self._message(happening), told, path)])
+        """Write notices of a happening of our own, which lead to a path; the value says whether at once."""
+        message = self.message(happening)
+        wanted = [
+            Wanted(stable_id("notice", happening.id, audience), audience, message, path, urgent, happening.due)
+            for audience, urgent in told.items()
+        ]
+        await put_in_app(scope, wanted)
 
-    def _message(self, happening: Happening) -> Message:
+    def message(self, happening: Happening) -> Message:
+        """What is said of a happening by default: no identity, only what happened, where to look, by when."""
         body = payload_of(happening, self._unit_name(happening.unit), self._base_url)
         return Message(happening, body, current_traceparent())
 
-    async def _tell_in_app(self, scope: Scope, told: Sequence[Told]) -> None:
-        """The row is what people see, so a notice is delivered with the commit."""
-        for notice in await notices.put_notices(scope.connection, told, scope.now):
-            happening, trace = notice.told.message.happening, notice.told.message.traceparent
-            facts = {
-                "delivery_id": notice.id,
-                "subscription_id": "inbox",
-                "channel": "inbox",
-                "event_type": happening.event_type,
-                "case_id": happening.case_id,
-            }
-            queued = said.MessageQueued.model_validate(facts)
-            await scope.emit(queued, subject=notice.id, sequence=1, traceparent=trace)
-            done = said.DeliverySucceeded.model_validate({**facts, "attempts": 1})
-            await scope.emit(done, subject=notice.id, sequence=2, traceparent=trace)
+    async def _tell_partners(self, scope: Scope, heard: Sequence[Heard]) -> None:
+        """What is said to organisations: within their agreements, in the order of each case."""
+        known = {one.message.id: one.message for one in heard}
+        addressed = [
+            Addressed(
+                wish.happening_id,
+                wish.endpoint_id,
+                wish.subscription_id,
+                known[wish.happening_id].happening.case_id,
+            )
+            for wish in await subscriptions.wishes(
+                scope.connection, [message.happening for message in known.values()], scope.now
+            )
+        ]
+        await self._queueing.queue(scope, list(known.values()), addressed)
+
+    async def _decide(self, connection: AsyncConnection, heard: Sequence[Heard], now: datetime) -> None:
+        """Whom each event is told, in their order: how people stand to a case changes with what it says of them."""
+        asking = {one.happening.case_id for one in heard if self._asks_for_relations(one)}
+        changing = {one.happening.case_id for one in heard if isinstance(one.data, relations.CHANGING)}
+        cases = {case_id for case_id in asking | changing if case_id}
+        book = await relations.read(connection, cases)
+        for one in heard:
+            book.hear(one.data)
+            known = book.of(one.happening.case_id)
+            one.told = self.telling.addressees(one.happening, one.data, now, known)
+        if changing:
+            await relations.write(connection, book)
+
+    def _asks_for_relations(self, one: Heard) -> bool:
+        rules = self.telling.rules.of(one.happening.event_type)
+        return any(addressee.relation is not None for rule in rules for addressee in rule.tell)
+
+    async def _tell_in_app(self, scope: Scope, heard: Sequence[Heard]) -> None:
+        """The inbox has everything: the audiences, and whoever stands in for somebody of them."""
+        if not any(one.told for one in heard):
+            return
+        roster = await self.people.roster(scope.connection, scope.now)
+        wanted: list[tuple[Heard, str, Told]] = []
+        for one in heard:
+            wanted += [(one, audience, told) for audience, told in one.told.items()]
+            instead = self.people.substitutes(roster, one.told, one.happening.unit, scope.now)
+            first = min(one.told.values(), key=lambda told: not told.urgent, default=None)
+            if first is not None:
+                wanted += [
+                    (one, f"person/{person}", replace(first, audience=f"person/{person}"))
+                    for person in instead
+                    if f"person/{person}" not in one.told
+                ]
+        await put_in_app(scope, await self._grouped(scope, wanted))
+
+    async def _grouped(self, scope: Scope, wanted: Sequence[tuple[Heard, str, Told]]) -> list[Wanted]:
+        """The notices to write: of a noisy rule the first few, and then one line with its number."""
+        keyed = [(one, told, key_of(told, one.happening)) for one, _, told in wanted]
+        known = await groups.read(scope.connection, {key for _, _, key in keyed if key is not None})
+        changed: dict[str, Group] = {}
+        found: list[Wanted] = []
+        for one, told, key in keyed:
+            alone = True
+            if key is not None and told.group is not None:
+                known[key], alone = gather(known.get(key), key, told.group, scope.now)
+                changed[key] = known[key]
+            found.append(self._notice(one, told, None if alone or key is None else known[key]))
+        await groups.write(scope.connection, list(changed.values()))
+        return found
+
+    def _notice(self, one: Heard, told: Told, group: Group | None) -> Wanted:
+        path = path_of(one.happening)
+        if group is not None:
+            # One row for a window, whose number grows: the later of a batch stands for those before it.
+            identifier = stable_id("group", group.key, group.opened_at.isoformat())
+            return Wanted(identifier, told.audience, one.message, path, told.urgent, None, told.rule, group.count)
+        ladder = self._emergencies.ladder_id(told, one.data)
+        identifier = stable_id("notice", one.happening.id, told.audience)
+        due = told.by or one.happening.due
+        return Wanted(identifier, told.audience, one.message, path, told.urgent, due, told.rule, ladder_id=ladder)

@@ -20,9 +20,10 @@ from services.notify.domain.model import (
     Outcome,
 )
 from services.notify.domain.retrying import Verdict, longest_wait, retry_after, spread, verdict
-from services.notify.domain.rules import Rule, Tell, addressees, audiences_of
+from services.notify.domain.rules import NO_RELATIONS, Relations, Telling, Told, audiences_of, belongs_to, members_of
 
 __all__ = [
+    "NO_RELATIONS",
     "PUBLIC_CODES",
     "TEST_TYPE",
     "Addressed",
@@ -36,13 +37,14 @@ __all__ = [
     "Message",
     "News",
     "Outcome",
-    "Rule",
-    "Tell",
+    "Relations",
+    "Telling",
+    "Told",
     "Verdict",
-    "addressees",
     "after",
     "audiences_of",
     "believable",
+    "belongs_to",
     "candidates",
     "expires_at",
     "happening_of",
@@ -51,6 +53,7 @@ __all__ = [
     "longest_wait",
     "matches",
     "may_subscribe",
+    "members_of",
     "outlived",
     "path_for",
     "path_of",

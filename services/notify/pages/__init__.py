@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.notify.pages import deliveries, inbox, subscriptions
+from services.notify.desk.personal import Personal
+from services.notify.pages import deliveries, emergencies, inbox, subscriptions
 from services.notify.pages.live import LiveInbox
 from services.notify.pages.room import Room
 
 
-def build_pages(room: Room, live: LiveInbox) -> APIRouter:
+def build_pages(room: Room, live: LiveInbox, personal: Personal) -> APIRouter:
     """The routes of the pages, below `/notify`."""
     router = APIRouter(include_in_schema=False)
     router.include_router(inbox.routes(room, live))
+    router.include_router(emergencies.routes(room, personal))
     for part in (subscriptions, deliveries):
         router.include_router(part.routes(room))
     return router

@@ -58,5 +58,5 @@ class Room:
 
     def title(self, row: inbox.Notice, language: Language) -> str:
         """What a notice says, in words."""
-        fields = Fields(row.event_type, row.case_id, self.pages.unit_name(row.unit), row.due, row.case_code)
+        fields = Fields(row.event_type, row.case_id, self.pages.unit_name(row.unit), row.due, row.case_code, row.count)
         return self.texts.title(fields, language)

@@ -5,16 +5,17 @@ It never shows a notice to somebody outside its audience.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import Message, path_for
-from shared.messaging.outbox import stable_id
+from services.notify.store.waking import NOTICED
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,12 +32,15 @@ class Notice:
     created_at: datetime
     read_at: datetime | None
     case_code: str | None = None
+    count: int = 1
+    ladder_id: str | None = None
+    rule: str | None = None
 
 
 _LIST = text(
     """
     SELECT n.id::text, n.event_type, n.unit, n.case_id, n.due, n.path, n.urgent, n.created_at, r.read_at,
-           n.case_code
+           n.case_code, n.count, n.ladder_id::text, n.rule
     FROM notice n LEFT JOIN notice_read r ON r.notice_id = n.id AND r.person = :person
     WHERE n.audience = ANY (CAST(:audiences AS text[]))
       AND (CAST(:before AS timestamptz) IS NULL OR n.created_at < :before)
@@ -116,58 +120,64 @@ async def path_of(connection: AsyncConnection, audiences: Sequence[str], identif
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
-    """A message for audiences of ours: each with whether it is urgent, and where it leads."""
-
-    message: Message
-    audiences: Mapping[str, bool]
-    path: str
-
-
-@dataclass(frozen=True, slots=True)
-class Noticed:
-    """A notice that has become durable, and of what."""
+class Wanted:
+    """A notice to be written. `count`: of how many it speaks; `ladder_id`: what is to be acknowledged."""
 
     id: str
-    told: Told
+    audience: str
+    message: Message
+    path: str
+    urgent: bool
+    due: datetime | None
+    rule: str | None = None
+    count: int = 1
+    ladder_id: str | None = None
 
 
+# A line that speaks of several is the same row with a higher number: whoever had read it has something new to read.
 _NOTICE = text(
     """
-    INSERT INTO notice (id, audience, event_type, unit, case_id, due, path, urgent, created_at, case_code)
-    SELECT id, audience, event_type, unit, case_id, due, path, urgent, :now, case_code
-    FROM jsonb_to_recordset(CAST(:notices AS jsonb)) AS wanted (
-        id uuid, audience text, event_type text, unit text, case_id text, due timestamptz, path text, urgent boolean,
-        case_code text)
-    ON CONFLICT (id) DO NOTHING RETURNING id::text AS id
+    WITH put AS (
+        INSERT INTO notice (id, audience, event_type, unit, case_id, due, path, urgent, created_at, case_code, rule,
+                            count, ladder_id)
+        SELECT id, audience, event_type, unit, case_id, due, path, urgent, :now, case_code, rule, count, ladder_id
+        FROM jsonb_to_recordset(CAST(:notices AS jsonb)) AS wanted (
+            id uuid, audience text, event_type text, unit text, case_id text, due timestamptz, path text, urgent
+            boolean, case_code text, rule text, count integer, ladder_id uuid)
+        ON CONFLICT (id) DO UPDATE SET count = excluded.count, due = excluded.due WHERE excluded.count > notice.count
+        RETURNING id, audience, xmax = 0 AS fresh
+    ), unread AS (
+        DELETE FROM notice_read USING put WHERE notice_read.notice_id = put.id AND NOT put.fresh
+    )
+    SELECT id::text AS id, fresh, CASE WHEN NOT fresh THEN pg_notify(:noticed, audience) END AS woken FROM put
     """
 )
 
 
-async def put_notices(connection: AsyncConnection, told: Sequence[Told], now: datetime) -> list[Noticed]:
+async def put_notices(connection: AsyncConnection, wanted: Sequence[Wanted], now: datetime) -> list[Wanted]:
     """In-app notices, one an audience; the row is the delivery. Out: the new ones, in their order."""
-    wanted: dict[str, Told] = {}
-    rows = []
-    for one in told:
-        happening = one.message.happening
-        for audience, urgent in one.audiences.items():
-            notice_id = stable_id("notice", happening.id, audience)
-            wanted[notice_id] = one
-            rows.append(
-                {
-                    "id": notice_id,
-                    "audience": audience,
-                    "event_type": happening.event_type,
-                    "unit": happening.unit,
-                    "case_id": happening.case_id,
-                    "due": happening.due,
-                    "path": path_for(audience, happening, one.path),
-                    "urgent": urgent,
-                    "case_code": happening.case_code,
-                }
-            )
-    if not rows:
+    by_id = {notice.id: notice for notice in wanted}
+    if not by_id:
         return []
-    kept = await connection.execute(_NOTICE, {"notices": orjson.dumps(rows).decode(), "now": now})
-    fresh = {row.id for row in kept}
-    return [Noticed(notice_id, one) for notice_id, one in wanted.items() if notice_id in fresh]
+    rows = [_row(notice) for notice in by_id.values()]
+    kept = await connection.execute(_NOTICE, {"notices": orjson.dumps(rows).decode(), "now": now, "noticed": NOTICED})
+    fresh = {row.id for row in kept if row.fresh}
+    return [notice for notice in by_id.values() if notice.id in fresh]
+
+
+def _row(notice: Wanted) -> dict[str, Any]:
+    happening = notice.message.happening
+    return {
+        "id": notice.id,
+        "audience": notice.audience,
+        "event_type": happening.event_type,
+        "unit": happening.unit,
+        "case_id": happening.case_id if notice.count == 1 else None,
+        "due": notice.due if notice.count == 1 else None,
+        "path": path_for(notice.audience, happening, notice.path),
+        "urgent": notice.urgent,
+        "case_code": happening.case_code if notice.count == 1 else None,
+        "rule": notice.rule,
+        "count": notice.count,
+        "ladder_id": notice.ladder_id,
+    }

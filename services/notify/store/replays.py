@@ -72,6 +72,22 @@ async def one(connection: AsyncConnection, delivery_id: str, now: datetime, kept
     return bool(again) or sooner.first() is not None
 
 
+_STOPPED = text(
+    _AGAIN.format(
+        which="""reason = :reason AND state = 'failed' AND subscription_id IN (
+                     SELECT id FROM subscription WHERE agreement_id = CAST(:agreement AS uuid))"""
+    )
+)
+
+
+async def stopped(connection: AsyncConnection, agreement_id: str, reason: str, now: datetime) -> int:
+    """Send again what was failed for a reason within an agreement. Out: how many."""
+    rows = await connection.execute(_STOPPED, {"agreement": agreement_id, "reason": reason, "now": now})
+    count = await _released(connection, rows.all())
+    await wake(connection, WAKE)
+    return count
+
+
 @dataclass(frozen=True, slots=True)
 class Replay:
     """A period that somebody asked for, by when deliveries were queued, and what of it was settled since a time.

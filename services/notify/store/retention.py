@@ -31,7 +31,7 @@ class GivenUp:
     reason: str
 
 
-_SETTLED = """
+SETTLED = """
 INSERT INTO delivery_settled (id, endpoint_id, subscription_id, message_id, message_at, state, urgency, order_key,
     position, attempts, sequence, lease, created_at, due_at, expires_at, body, settled_at, reason)
 SELECT id, endpoint_id, subscription_id, message_id, message_at, 'failed', urgency, order_key, position,
@@ -39,7 +39,7 @@ SELECT id, endpoint_id, subscription_id, message_id, message_at, 'failed', urgen
 FROM gone
 RETURNING id, endpoint_id, message_id, message_at, attempts, sequence, order_key
 """
-_GIVE_UP = """
+GIVE_UP = """
 WITH gone AS (
     DELETE FROM delivery_pending WHERE id IN (
         SELECT d.id FROM delivery_pending d {which} LIMIT :limit FOR UPDATE OF d SKIP LOCKED) RETURNING *
@@ -51,8 +51,8 @@ JOIN message ON message.id = message_id AND message.at = message_at
 """
 # Endpoints that were deleted, switched off or paused before a time.
 _OF_THE_GONE = text(
-    _GIVE_UP.format(
-        settled=_SETTLED,
+    GIVE_UP.format(
+        settled=SETTLED,
         which="""
             JOIN endpoint e ON e.id = d.endpoint_id
             WHERE (e.state = 'deleted' AND e.changed_at < :deleted_before)
@@ -62,8 +62,8 @@ _OF_THE_GONE = text(
 )
 # A worker that has one of them in its hands finishes it.
 _EXPIRED = text(
-    _GIVE_UP.format(
-        settled=_SETTLED,
+    GIVE_UP.format(
+        settled=SETTLED,
         which="WHERE d.expires_at <= :now AND (d.leased_until IS NULL OR d.leased_until <= :now)",
     )
 )
@@ -83,16 +83,17 @@ async def give_up(
             "reason": "endpoint-gone",
         },
     )
-    return await _given_up(connection, rows.all())
+    return await settle_given_up(connection, rows.all())
 
 
 async def expire(connection: AsyncConnection, now: datetime, limit: int) -> list[GivenUp]:
     """Fail a portion of what has waited too long to be worth sending, at whatever endpoint."""
     rows = await connection.execute(_EXPIRED, {"now": now, "limit": limit, "reason": "expired"})
-    return await _given_up(connection, rows.all())
+    return await settle_given_up(connection, rows.all())
 
 
-async def _given_up(connection: AsyncConnection, rows: Sequence[Any]) -> list[GivenUp]:
+async def settle_given_up(connection: AsyncConnection, rows: Sequence[Any]) -> list[GivenUp]:
+    """In: what `GIVE_UP` returned. Out: the same, what waited behind them let go."""
     await deliveries.release(connection, sorted({(row[1], row[8]) for row in rows if row[8] is not None}))
     return [GivenUp(*row[:8]) for row in rows]
 

@@ -12,6 +12,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import Happening, candidates, is_internal
+from shared.reference.calendar import local_day
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +25,7 @@ class Subscription:
     units: list[str] | None
     sector: str | None
     created_at: datetime
+    agreement_id: str | None = None
 
 
 async def add(connection: AsyncConnection, row: Mapping[str, Any]) -> None:
@@ -31,12 +33,12 @@ async def add(connection: AsyncConnection, row: Mapping[str, Any]) -> None:
     await connection.execute(
         text(
             """
-            INSERT INTO subscription (id, endpoint_id, patterns, units, sector, created_at)
+            INSERT INTO subscription (id, endpoint_id, patterns, units, sector, agreement_id, created_at)
             VALUES (CAST(:id AS uuid), CAST(:endpoint_id AS uuid), CAST(:patterns AS text[]), CAST(:units AS text[]),
-                    :sector, :now)
+                    :sector, CAST(:agreement_id AS uuid), :now)
             """
         ),
-        row,
+        {"agreement_id": None, **row},
     )
 
 
@@ -45,8 +47,8 @@ async def of_endpoints(connection: AsyncConnection, endpoint_ids: Sequence[str])
     rows = await connection.execute(
         text(
             """
-            SELECT id::text, endpoint_id::text, patterns, units, sector, created_at FROM subscription
-            WHERE endpoint_id = ANY (CAST(:ids AS uuid[])) ORDER BY created_at, id
+            SELECT id::text, endpoint_id::text, patterns, units, sector, created_at, agreement_id::text FROM
+            subscription WHERE endpoint_id = ANY (CAST(:ids AS uuid[])) ORDER BY created_at, id
             """
         ),
         {"ids": list(endpoint_ids)},
@@ -63,7 +65,8 @@ class Wish:
     endpoint_id: str
 
 
-# Paused and disabled endpoints queue too: what is said to a partner waits for them.
+# Paused and disabled endpoints queue too: what is said to a partner waits for them. Within an agreement nothing is said
+# outside it; how people are called is decided by what they chose (`people.contacts`).
 _WISHES = text(
     """
     WITH said AS (
@@ -72,16 +75,20 @@ _WISHES = text(
     )
     SELECT DISTINCT ON (said.id, endpoint.id) said.id::text, subscription.id::text, endpoint.id::text
     FROM said JOIN subscription ON subscription.patterns && said.patterns
-        AND (units IS NULL OR said.unit = ANY (units))
+        AND (subscription.units IS NULL OR said.unit = ANY (subscription.units))
         AND (subscription.sector IS NULL OR said.sector IS NULL OR subscription.sector = said.sector)
-    JOIN endpoint ON endpoint.id = endpoint_id AND endpoint.state <> 'deleted'
+    JOIN endpoint ON endpoint.id = endpoint_id AND endpoint.state <> 'deleted' AND endpoint.person IS NULL
+    LEFT JOIN agreement ON agreement.id = subscription.agreement_id
+    WHERE agreement.id IS NULL OR (
+        agreement.state = 'active' AND CAST(:today AS date) BETWEEN agreement.valid_from AND agreement.valid_until
+        AND agreement.event_types && said.patterns AND (agreement.units IS NULL OR said.unit = ANY (agreement.units)))
     ORDER BY said.id, endpoint.id, subscription.created_at, subscription.id
     """
 )
 
 
-async def wishes(connection: AsyncConnection, happenings: Sequence[Happening]) -> list[Wish]:
-    """Which endpoints want to hear of which happenings, each once."""
+async def wishes(connection: AsyncConnection, happenings: Sequence[Happening], now: datetime) -> list[Wish]:
+    """Which endpoints of organisations want, and may, hear of which happenings, each once."""
     said = [
         {
             "id": happening.id,
@@ -92,5 +99,35 @@ async def wishes(connection: AsyncConnection, happenings: Sequence[Happening]) -
         for happening in happenings
         if not is_internal(happening.event_type)
     ]
-    rows = await connection.execute(_WISHES, {"said": orjson.dumps(said).decode()}) if said else ()
+    if not said:
+        return []
+    rows = await connection.execute(_WISHES, {"said": orjson.dumps(said).decode(), "today": local_day(now)})
     return [Wish(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class OfOrganisation:
+    """A subscription of an organisation, with where it leads."""
+
+    id: str
+    org: str
+    channel: str
+    patterns: tuple[str, ...]
+    units: tuple[str, ...] | None
+    sector: str | None
+    agreement_id: str | None
+
+
+async def of_organisations(connection: AsyncConnection) -> list[OfOrganisation]:
+    """All that organisations have, whoever would be told by them."""
+    rows = await connection.execute(
+        text(
+            """SELECT s.id::text, e.org, e.channel, s.patterns, s.units, s.sector, s.agreement_id::text
+               FROM subscription s JOIN endpoint e ON e.id = s.endpoint_id
+               WHERE e.org IS NOT NULL AND e.state <> 'deleted' ORDER BY e.org, s.id"""
+        )
+    )
+    return [
+        OfOrganisation(row[0], row[1], row[2], tuple(row[3]), None if row[4] is None else tuple(row[4]), row[5], row[6])
+        for row in rows
+    ]

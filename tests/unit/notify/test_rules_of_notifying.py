@@ -10,7 +10,7 @@ import pytest
 from services.notify import domain
 from services.notify.domain import PUBLIC_CODES
 from services.notify.handlers import notifiable
-from services.notify.texts import PLACES, Fields, check_places, load_rules, load_texts
+from services.notify.texts import PLACES, Fields, check_places, load_texts
 from shared.contracts.base import CONTRACTS, Contract, SealedBox
 from shared.contracts.cases import (
     CaseAssigned,
@@ -85,6 +85,12 @@ def test_how_many_records_are_due_is_no_moment(due: int) -> None:
         assert b'"due"' not in domain.payload_of(told, "Phú Lương", "https://vongtay.example")
 
 
+def told_of(happened: domain.Happening, data: Contract) -> dict[str, bool]:
+    """Audience -> whether it is told at once, by the rules of the reference data."""
+    told = domain.Telling.load().addressees(happened, data, happened.time)
+    return {audience: one.urgent for audience, one in told.items()}
+
+
 def missed() -> DeadlineMissed:
     return DeadlineMissed.model_validate(
         {
@@ -135,30 +141,30 @@ def test_a_pattern_covers_whole_words_of_a_type(pattern: str, fits: bool) -> Non
 
 
 def test_a_missed_deadline_is_told_to_worker_and_chair_of_the_commune_and_to_the_coordinator() -> None:
-    told = domain.addressees(load_rules(), happening(missed()), missed())
+    told = told_of(happening(missed()), missed())
     assert told == {"worker/05443": True, "chair/05443": True, "coordinator": True}
 
 
 def test_danger_is_urgent_to_the_commune_and_a_report_without_danger_is_not() -> None:
     in_danger, calm = concern("yes"), concern("no")
-    assert domain.addressees(load_rules(), happening(in_danger), in_danger)["worker/05443"] is True
-    assert domain.addressees(load_rules(), happening(calm), calm) == {"worker/05443": False}
+    assert told_of(happening(in_danger), in_danger)["worker/05443"] is True
+    assert told_of(happening(calm), calm) == {"worker/05443": False}
 
 
 def test_a_task_is_told_to_the_sector_that_is_asked() -> None:
-    assert domain.addressees(load_rules(), happening(task()), task()) == {"sector/health": False}
+    assert told_of(happening(task()), task()) == {"sector/health": False}
 
 
 def test_the_sector_hears_when_its_task_is_cancelled_or_comes_to_another_commune() -> None:
     asked = task().model_dump()
     cancelled = TaskCancelled.model_validate({**asked, "cause": "withdrawn"})
-    assert domain.addressees(load_rules(), happening(cancelled), cancelled) == {"sector/health": False}
+    assert told_of(happening(cancelled), cancelled) == {"sector/health": False}
     moved, same = (
         TaskFollowedCase.model_validate({**asked, "state": "accepted", "cause": cause})
         for cause in ("transferred", "changed")
     )
-    assert domain.addressees(load_rules(), happening(moved), moved) == {"sector/health": False}
-    assert domain.addressees(load_rules(), happening(same), same) == {}
+    assert told_of(happening(moved), moved) == {"sector/health": False}
+    assert told_of(happening(same), same) == {}
 
 
 def test_who_waits_for_whom_is_told_to_who_is_waited_for() -> None:
@@ -170,14 +176,14 @@ def test_who_waits_for_whom_is_told_to_who_is_waited_for() -> None:
         (TaskReminded, {}, {"sector/health": False}),
     ):
         data = model.model_validate({**asked, **more})  # type: ignore[attr-defined]
-        assert domain.addressees(load_rules(), happening(data), data) == told
+        assert told_of(happening(data), data) == told
 
 
 def test_every_sector_that_is_invited_hears_of_the_meeting_and_no_other() -> None:
     called = MeetingCalled.model_validate(
         {"case_id": CASE, "facts": FACTS, "meeting": "conference", "meets_at": NOW, "sectors": ["police", "justice"]}
     )
-    told = domain.addressees(load_rules(), happening(called), called)
+    told = told_of(happening(called), called)
     assert told == {"sector/police": False, "sector/justice": False}
 
 
@@ -186,18 +192,18 @@ def test_a_case_that_is_offered_is_told_where_the_child_lives() -> None:
     offered = HandoverOffered.model_validate(offer)
     there = {"worker/05455": False, "chair/05455": False}
     here = {"worker/05443": False, "chair/05443": False}
-    assert domain.addressees(load_rules(), happening(offered), offered) == there
+    assert told_of(happening(offered), offered) == there
     declined = HandoverAnswered.model_validate({**offer, "answer": "declined"})
-    assert domain.addressees(load_rules(), happening(declined), declined) == here
+    assert told_of(happening(declined), declined) == here
     back = HandoverAnswered.model_validate({**offer, "answer": "withdrawn"})
-    assert domain.addressees(load_rules(), happening(back), back) == {**here, **there}
+    assert told_of(happening(back), back) == {**here, **there}
 
 
 def test_a_contact_ban_waits_for_the_chair_urgently_and_a_pause_is_told_to_the_province() -> None:
     asked = ContactBanRequested.model_validate({"case_id": CASE, "facts": FACTS})
-    assert domain.addressees(load_rules(), happening(asked), asked) == {"chair/05443": True}
+    assert told_of(happening(asked), asked) == {"chair/05443": True}
     paused = DeadlinePaused.model_validate({**missed().model_dump(), "state": "paused", "reason": "force-majeure"})
-    told = domain.addressees(load_rules(), happening(paused), paused)
+    told = told_of(happening(paused), paused)
     assert told == {"worker/05443": False, "chair/05443": False, "coordinator": False}
 
 
@@ -217,22 +223,22 @@ def test_whoever_must_act_hears_of_a_surge_a_missed_target_and_a_silent_sector()
     surge = SurgeDetected(
         indicator="reports-received", unit="05443", until=NOW.date(), value=9, usual=1, level=5, as_of=NOW
     )
-    assert domain.addressees(load_rules(), happening(surge), surge) == {
+    assert told_of(happening(surge), surge) == {
         "worker/05443": True,
         "chair/05443": True,
         "coordinator": True,
     }
     assert domain.path_of(happening(surge)) == "/stats/indicators/reports-received"
     missed_target = TargetMissed(indicator="emergency-in-time", period="2026-09", value=50, target=100, as_of=NOW)
-    assert domain.addressees(load_rules(), happening(missed_target), missed_target) == {"coordinator": False}
+    assert told_of(happening(missed_target), missed_target) == {"coordinator": False}
     silent = SectorSilent(sector="health", last_heard=NOW, usual_days=1, as_of=NOW)
-    assert domain.addressees(load_rules(), happening(silent), silent) == {"sector/health": False, "coordinator": False}
+    assert told_of(happening(silent), silent) == {"sector/health": False, "coordinator": False}
     assert domain.path_of(happening(silent)) == "/stats"
 
 
 def test_coordinators_hear_of_a_closed_period_and_are_led_to_it() -> None:
     closed = PeriodClosed(period="2026-10", number="07/2026", as_of=NOW, digest="ab")
-    assert domain.addressees(load_rules(), happening(closed), closed) == {"coordinator": False}
+    assert told_of(happening(closed), closed) == {"coordinator": False}
     assert domain.path_of(happening(closed)) == "/stats/periods/2026-10"
 
 
@@ -245,13 +251,13 @@ def test_the_commune_hears_at_once_that_identity_was_opened_or_asked_for() -> No
     broken = about_team(GlassBroken, until=NOW.isoformat())
     asked = about_team(TeamRequested)
     for data in (broken, asked):
-        assert domain.addressees(load_rules(), happening(data), data) == {"worker/05443": True, "chair/05443": True}
+        assert told_of(happening(data), data) == {"worker/05443": True, "chair/05443": True}
     assert domain.path_of(happening(asked)) == f"/cases/c/{CASE}/access"
 
 
 def test_who_asked_hears_the_answer_and_who_is_excluded_hears_nothing() -> None:
     told = [
-        domain.addressees(load_rules(), happening(data), data)
+        told_of(happening(data), data)
         for data in (
             about_team(TeamJoined, how="request"),
             about_team(TeamJoined, how="act"),
@@ -276,7 +282,7 @@ def test_people_belong_to_the_audiences_that_rules_name() -> None:
     worker = Principal("w", "W", Role.WORKER, frozenset({"05443"}))
     sector = Principal("s", "S", Role.SECTOR, ALL_UNITS, sector="health")
     coordinator = Principal("c", "C", Role.COORDINATOR, ALL_UNITS)
-    told = set(domain.addressees(load_rules(), happening(missed()), missed()))
+    told = set(told_of(happening(missed()), missed()))
     assert told & set(domain.audiences_of(worker, ["05443", "05446"])) == {"worker/05443"}
     assert "worker/05446" not in domain.audiences_of(worker, ["05443", "05446"])
     assert told & set(domain.audiences_of(coordinator, ["05443"])) == {"coordinator"}
@@ -310,9 +316,9 @@ def test_every_text_speaks_of_codes_places_and_times_only() -> None:
     fields = Fields("cases.deadline.missed", CASE, "Phan Đình Phùng", NOW)
     for event_type, wording in texts.wordings.items():
         for language in ("vi", "en"):
-            assert wording.title[language], event_type
+            assert wording.title, event_type
             assert texts.title(fields, language)
-    assert set(PLACES) == {"event", "case", "unit", "due"}
+    assert set(PLACES) == {"event", "case", "unit", "due", "n", "what"}
     assert texts.title(fields, "vi") == "Vụ việc 0000ABCD tại Phan Đình Phùng đã quá hạn: 02/03/2026 15:00"
 
 
@@ -340,6 +346,9 @@ def test_every_event_of_the_other_services_has_words() -> None:
         "registry.child.identified",
         "registry.record.linked",
         "registry.record.withdrawn",
+        # Sealed to one partner, to which alone it is passed on.
+        "cases.content.sealed",
+        "registry.content.sealed",
     }
     # Of adoption and erasure nobody is to hear, nor to be able to subscribe to it.
     inner |= {"registry.child.adopted", "registry.child.erased"}

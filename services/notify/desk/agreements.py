@@ -1,0 +1,286 @@
+"""Agreements at the desk: proposed, signed, suspended, ended, and what follows from each in the same transaction.
+
+When one ends, what waits to be delivered within it is delivered no more, the partner's endpoints receive a retraction,
+and whoever seals content for it learns that it may not any more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Literal
+from uuid import UUID
+
+import orjson
+
+from services.notify.desk.queueing import Queueing
+from services.notify.desk.saying import put_in_app
+from services.notify.domain import Addressed, Happening, Message, is_internal, timed_id
+from services.notify.domain import agreements as rules
+from services.notify.domain.agreements import Agreement, AgreementAct, Known, Terms
+from services.notify.store import agreements as store
+from services.notify.store import contents
+from services.notify.store.notices import Wanted
+from shared.contracts import notify as said
+from shared.contracts.base import TYPE_PREFIX
+from shared.database import Database
+from shared.identity import Principal
+from shared.messaging.outbox import new_id, stable_id
+from shared.messaging.router import Clock, Scope
+from shared.reference.calendar import local_day
+from shared.reference.notify_limits import NotifyLimitsByDay
+from shared.reference.notify_rules import heard_contracts
+from shared.reference.terms import Terms as Codes
+from shared.telemetry import current_traceparent
+
+_TYPE = "notify.agreement."
+# What is said of each act to the other side; of the rest, nothing.
+_TOLD: Mapping[AgreementAct, str] = {
+    "propose": "proposed",
+    "accept": "accepted",
+    "suspend": "suspended",
+    "resume": "resumed",
+    "end": "ended",
+    "expire": "ended",
+}
+Change = Literal["suspend", "resume", "end", "confirm"]
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """An agreement with what was done with it and what was delivered within it."""
+
+    agreement: Agreement
+    acts: Sequence[store.Act]
+    delivered: store.Delivered
+
+
+class Agreements:
+    """Does what both sides ask for.
+
+    Args:
+        queueing: makes deliveries durable. limits: of the reference data. event_types: those that there are words for.
+        units: codes of communes.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        clock: Clock,
+        queueing: Queueing,
+        limits: NotifyLimitsByDay,
+        event_types: Callable[[], Sequence[str]],
+        units: Sequence[str],
+        base_url: str,
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._queueing = queueing
+        self._limits = limits
+        self._event_types = event_types
+        self._units = units
+        self._base_url = base_url
+
+    async def propose(self, actor: Principal, org: str, terms: Terms) -> Agreement:
+        """The province offers an agreement. Raises: `Rejected`."""
+        now = self._clock()
+        agreement = rules.propose(new_id(), org, terms, actor, now, self.known())
+        await self._act(agreement, "propose", actor.id)
+        return agreement
+
+    async def accept(self, actor: Principal, identifier: str, public_key: str | None) -> Agreement:
+        """The partner signs. Raises: `Rejected`; LookupError where there is none that the actor may see."""
+        return await self._change(
+            actor, identifier, "accept", lambda found, now: rules.accept(found, public_key, actor, now)
+        )
+
+    async def change(self, actor: Principal, identifier: str, act: Change, reason: str) -> Agreement:
+        """Suspend, resume, end, or confirm that everything was deleted. Raises as `accept`."""
+        if act == "confirm":
+            return await self._change(actor, identifier, act, lambda found, now: rules.confirm(found, actor, now))
+        return await self._change(
+            actor, identifier, act, lambda found, now: rules.change(found, act, reason, actor, now)
+        )
+
+    async def of(self, actor: Principal) -> list[Agreement]:
+        """The agreements that somebody may see: their organisation's; whoever keeps all of them, all."""
+        async with self._database.transaction() as connection:
+            everything = await store.of(connection)
+        return [agreement for agreement in everything if rules.may_read(agreement, actor)]
+
+    async def find(self, actor: Principal, identifier: str) -> Shown:
+        """One agreement. Raises LookupError where there is none that the actor may see."""
+        async with self._database.transaction() as connection:
+            agreement = await store.find(connection, _uuid(identifier))
+            if agreement is None or not rules.may_read(agreement, actor):
+                raise LookupError(identifier)
+            acts = await store.history(connection, agreement.id)
+            return Shown(agreement, acts, await store.delivered(connection, agreement.id))
+
+    async def expire(self) -> int:
+        """End the agreements whose last day has passed. Out: how many."""
+        now = self._clock()
+        async with self._database.transaction() as connection:
+            scope = Scope("notify", connection, now)
+            found = await store.over(connection, local_day(now))
+            for before in found:
+                after = rules.expire(before, now)
+                if after is not None:
+                    await self._keep(scope, before, after, "expire", "system")
+            await scope.flush()
+        return len(found)
+
+    def known(self) -> Known:
+        """What terms may speak of."""
+        models = heard_contracts()
+        types = [name for name in self._event_types() if name in models and not is_internal(name)]
+        return Known(
+            purposes=Codes.load("sharing-purposes").codes(),
+            legal_bases=Codes.load("sharing-bases").codes(),
+            event_types=types,
+            units=self._units,
+            sealed_fields={name: rules.sealed_paths(models[name]) for name in types},
+            most_years=self._limits.on(self._clock()).agreement_most_years,
+        )
+
+    async def _change(
+        self,
+        actor: Principal,
+        identifier: str,
+        act: AgreementAct,
+        decide: Callable[[Agreement, datetime], Agreement],
+    ) -> Agreement:
+        now = self._clock()
+        async with self._database.transaction() as connection:
+            before = await store.find(connection, _uuid(identifier), lock=True)
+            if before is None or not rules.may_read(before, actor):
+                raise LookupError(identifier)
+            after = decide(before, now)
+            scope = Scope("notify", connection, now)
+            await self._keep(scope, before, after, act, actor.id)
+            await scope.flush()
+        return after
+
+    async def _act(self, agreement: Agreement, act: AgreementAct, actor: str) -> None:
+        async with self._database.transaction() as connection:
+            scope = Scope("notify", connection, self._clock())
+            await self._keep(scope, None, agreement, act, actor)
+            await scope.flush()
+
+    async def _keep(
+        self, scope: Scope, before: Agreement | None, after: Agreement, act: AgreementAct, actor: str
+    ) -> None:
+        """Keep an agreement after an act, and do what follows from it."""
+        await store.save(scope.connection, after, act, actor, scope.now)
+        await scope.emit(_event(after, scope.now), subject=after.id, sequence=after.sequence)
+        if before is not None and rules.stops(before, after):
+            await self._stop(scope, after)
+        if before is not None and before.state == "suspended" and after.state == "active":
+            await store.resume_deliveries(scope.connection, after.id, _reason("suspended"), scope.now)
+        if act in _TOLD:
+            await self._tell(scope, after, act)
+        if before is not None and rules.retracts(before, after):
+            await self._retract(scope, after)
+
+    async def _stop(self, scope: Scope, agreement: Agreement) -> None:
+        reason = _reason(agreement.state)
+        for one in await store.stop_deliveries(scope.connection, agreement.id, reason, scope.now):
+            failed = said.DeliveryFailed(
+                delivery_id=one.id,
+                subscription_id=one.endpoint_id,
+                channel=one.channel,
+                event_type=one.event_type,
+                case_id=one.case_id,
+                attempts=one.attempts,
+                reason=one.reason,
+            )
+            await scope.emit(failed, subject=one.id, sequence=one.sequence)
+        if agreement.state == "ended":
+            await contents.forget(scope.connection, agreement_id=agreement.id)
+
+    async def _retract(self, scope: Scope, agreement: Agreement) -> None:
+        """Ask the partner to take back what it was told: to every endpoint within the agreement, with the whole
+        schedule of retries.
+        """
+        delivered = await store.delivered(scope.connection, agreement.id)
+        delete_by = local_day(scope.now) + timedelta(days=self._limits.on(scope.now).retraction_days)
+        message = self._message(
+            agreement,
+            "ended",
+            scope.now,
+            {
+                "delete_by": delete_by.isoformat(),
+                "delivered": delivered.count,
+                "first_delivery": delivered.first.isoformat() if delivered.first else None,
+                "last_delivery": delivered.last.isoformat() if delivered.last else None,
+            },
+        )
+        addressed = [
+            Addressed(message.id, endpoint) for endpoint in await store.endpoints_of(scope.connection, agreement.id)
+        ]
+        await self._queueing.queue(scope, [message], addressed)
+
+    async def _tell(self, scope: Scope, agreement: Agreement, act: AgreementAct) -> None:
+        """The other side hears of it in the app; of an end both do."""
+        message = self._message(agreement, _TOLD[act], scope.now, {})
+        path = f"/notify/agreements/{agreement.id}"
+        audiences = ["coordinator"] if act == "accept" else [f"org/{agreement.org}"]
+        if act in {"end", "expire"}:
+            audiences.append("coordinator")
+        wanted = [
+            Wanted(stable_id("notice", message.id, audience), audience, message, path, False, None)
+            for audience in audiences
+        ]
+        await put_in_app(scope, wanted)
+
+    def _message(self, agreement: Agreement, name: str, now: datetime, more: Mapping[str, object]) -> Message:
+        path = f"/notify/agreements/{agreement.id}"
+        happening = Happening(
+            id=timed_id(now, "agreement", agreement.id, str(agreement.sequence)),
+            event_type=_TYPE + name,
+            time=now,
+            unit=None,
+            case_id=None,
+            due=None,
+            sector=None,
+            codes={},
+        )
+        data = {
+            "event_id": happening.id,
+            "agreement_id": agreement.id,
+            "reason": agreement.reason,
+            "link": self._base_url + path,
+            **more,
+        }
+        document = {"type": TYPE_PREFIX + happening.event_type, "timestamp": now.isoformat(), "data": data}
+        return Message(happening, orjson.dumps(document, option=orjson.OPT_SORT_KEYS), current_traceparent())
+
+
+def _event(agreement: Agreement, now: datetime) -> said.AgreementChanged:
+    terms = agreement.terms
+    return said.AgreementChanged(
+        agreement_id=agreement.id,
+        org=agreement.org,
+        state=agreement.state,
+        purpose=terms.purpose,
+        event_types=list(terms.event_types),
+        units=None if terms.units is None else list(terms.units),
+        fields=list(terms.fields),
+        public_key=agreement.public_key,
+        kid=agreement.kid if agreement.public_key else None,
+        valid_from=terms.valid_from,
+        valid_until=terms.valid_until,
+        at=now,
+    )
+
+
+def _reason(state: str) -> str:
+    return f"agreement-{state}"
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise LookupError(text) from None

@@ -1,0 +1,276 @@
+"""How people are called over what they carry: at once, when it is no longer quiet, or collected, as they chose.
+
+What is urgent beyond that, an emergency, is not called here: its ladder calls, and asks nobody's preference.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import orjson
+
+from services.notify.desk.people import People
+from services.notify.desk.queueing import Queueing
+from services.notify.domain import Addressed, Happening, Message, Told, candidates, is_internal, path_of, timed_id
+from services.notify.domain.preferences import (
+    CHANNELS,
+    DEFAULT,
+    INTERRUPTING,
+    NO_LOAD,
+    Load,
+    PersonalChannel,
+    Timing,
+    timing,
+)
+from services.notify.store import digests
+from services.notify.store import people as store
+from services.notify.store.digests import Item
+from services.notify.store.people import Contact
+from shared.contracts.base import TYPE_PREFIX
+from shared.database import Database
+from shared.messaging.outbox import stable_id
+from shared.messaging.router import Clock, Scope
+from shared.messaging.waiting import pause
+from shared.reference.notify_limits import NotifyLimitsByDay
+from shared.reference.notify_rules import URGENCIES, Urgency
+from shared.telemetry import current_traceparent
+
+# A personal subscription with this pattern is called of whatever the house tells its person.
+HOUSE = "told"
+DIGEST_TYPE = "notify.digest"
+_EVERY_SECONDS = 1.0
+_MOST_ITEMS = 500
+_Decided = Sequence[tuple[Message, Mapping[str, Told]]]
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Somebody who is to be called of a message: how urgently, and over which of their subscriptions."""
+
+    message: Message
+    urgency: Urgency
+    contacts: tuple[Contact, ...]
+
+
+class Calling:
+    """Plans personal deliveries.
+
+    Args:
+        people: who is in which audience. queueing: makes it durable. limits: of the reference data. base_url: where
+        links lead.
+    """
+
+    def __init__(self, people: People, queueing: Queueing, limits: NotifyLimitsByDay, base_url: str) -> None:
+        self._people = people
+        self._queueing = queueing
+        self._limits = limits
+        self._base_url = base_url
+
+    async def call(self, scope: Scope, decided: _Decided) -> None:
+        """Plan what a batch means for people; durable with the batch."""
+        patterns = {HOUSE, *(pattern for message, _ in decided for pattern in _patterns(message))}
+        contacts = await store.contacts(scope.connection, patterns=patterns)
+        if not contacts:
+            return
+        wishes = await self._wishes(scope, decided, contacts)
+        if wishes:
+            await self._plan(scope, wishes)
+
+    async def send(self, scope: Scope, message: Message, person: str, channels: Sequence[str]) -> tuple[str, ...]:
+        """Call one person of an emergency now, over these channels whatever they chose. Out: those that reach them."""
+        contacts = store.by_channel(await store.contacts(scope.connection, people=[person])).get(person, {})
+        over = tuple(channel for channel in contacts if channel in channels)
+        addressed = [
+            Addressed(message.id, endpoint, urgency="emergency") for channel in over for endpoint in contacts[channel]
+        ]
+        await self._queueing.queue(scope, [message], addressed)
+        return over
+
+    async def digest(self, scope: Scope) -> bool:
+        """Send one person what has waited for them until now. Out: whether there was anything."""
+        items = await digests.take_due(scope.connection, scope.now)
+        if not items:
+            return False
+        person = items[0].person
+        contacts = store.by_channel(await store.contacts(scope.connection, people=[person])).get(person, {})
+        by_channels: dict[tuple[str, ...], list[Item]] = {}
+        for item in items:
+            by_channels.setdefault(item.channels, []).append(item)
+        for channels, alike in by_channels.items():
+            message = self._collected(alike, scope.now)
+            addressed = [
+                Addressed(message.id, endpoint, urgency="digest")
+                for channel in channels
+                for endpoint in contacts.get(channel, ())
+            ]
+            await self._queueing.queue(scope, [message], addressed)
+        return True
+
+    async def _wishes(self, scope: Scope, decided: _Decided, contacts: Sequence[Contact]) -> dict[str, list[_Wish]]:
+        """Person -> what they are to be called of: by the house's rules, or since they asked for the event's type."""
+        of_person: dict[str, list[Contact]] = {}
+        for contact in contacts:
+            of_person.setdefault(contact.person, []).append(contact)
+        roster = await self._people.roster(scope.connection, scope.now)
+        wishes: dict[str, list[_Wish]] = {}
+        for message, told in decided:
+            urgencies: dict[str, Urgency] = {}
+            for one in told.values():
+                for instead in self._people.told(roster, one.audience, message.happening.unit, scope.now):
+                    urgencies[instead.person] = _more_urgent(urgencies.get(instead.person), one.urgency)
+            asked = set(_patterns(message))
+            for person, own in of_person.items():
+                urgency = urgencies.get(person)
+                wanted = tuple(contact for contact in own if _wants(contact, message, asked, urgency))
+                if wanted and urgency != "emergency":
+                    wishes.setdefault(person, []).append(_Wish(message, urgency or "normal", wanted))
+        return wishes
+
+    async def _plan(self, scope: Scope, wishes: Mapping[str, Sequence[_Wish]]) -> None:
+        chosen = await store.preferences(scope.connection, wishes)
+        loads = await store.loads(scope.connection, wishes, scope.now)
+        limits = self._limits.on(scope.now)
+        addressed: list[Addressed] = []
+        items: list[Item] = []
+        sounds: list[tuple[str, datetime]] = []
+        for person, own in wishes.items():
+            preference, load = chosen.get(person, DEFAULT), loads.get(person, NO_LOAD)
+            for wish in own:
+                reachable = [channel for channel in CHANNELS if any(c.channel == channel for c in wish.contacts)]
+                for when in timing(preference, wish.urgency, scope.now, limits, reachable=reachable, load=load):
+                    if when.collected:
+                        items.append(_item(person, wish, when, scope.now))
+                        continue
+                    addressed += _addressed(wish, when.channels)
+                    if INTERRUPTING & set(when.channels):
+                        sounds.append((person, when.at))
+                        load = _one_more(load, when.at)
+        messages = {wish.message.happening.id: wish.message for own in wishes.values() for wish in own}
+        await digests.put(scope.connection, items)
+        await store.note_sounds(scope.connection, sounds)
+        await self._queueing.queue(scope, list(messages.values()), addressed)
+
+    def _collected(self, items: Sequence[Item], now: datetime) -> Message:
+        """Several as one message; one that waited alone is said by itself."""
+        first = items[0]
+        alone = len(items) == 1
+        happening = Happening(
+            id=timed_id(now, "collected", first.person, *(item.id for item in items[:_MOST_ITEMS])),
+            event_type=first.event_type if alone else DIGEST_TYPE,
+            time=now,
+            unit=first.unit if alone else None,
+            case_id=first.case_id if alone else None,
+            due=first.due if alone else None,
+            sector=None,
+            codes={},
+            case_code=first.case_code if alone else None,
+        )
+        path = first.path if alone else "/notify/"
+        data = {"event_id": happening.id, "link": self._base_url + path, "count": len(items)}
+        if not alone:
+            data["items"] = [_listed(item, self._base_url) for item in items[:_MOST_ITEMS]]
+        document = {"type": TYPE_PREFIX + happening.event_type, "timestamp": now.isoformat(), "data": data}
+        body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+        return Message(happening, body, current_traceparent())
+
+
+class Digests:
+    """The loop that sends what was collected, when it is time. Any number of replicas may run."""
+
+    def __init__(self, database: Database, calling: Calling, clock: Clock) -> None:
+        self._database = database
+        self._calling = calling
+        self._clock = clock
+
+    async def digests(self, stop: asyncio.Event) -> None:
+        """Run until `stop`."""
+        while not stop.is_set():
+            while await self.once():
+                if stop.is_set():
+                    return
+            await pause(stop, _EVERY_SECONDS)
+
+    async def once(self) -> bool:
+        """One person's digest. Out: whether there was one."""
+        async with self._database.transaction() as connection:
+            scope = Scope("notify", connection, self._clock())
+            sent = await self._calling.digest(scope)
+            await scope.flush()
+        return sent
+
+
+def _patterns(message: Message) -> list[str]:
+    event_type = message.happening.event_type
+    return [] if is_internal(event_type) else candidates(event_type)
+
+
+def _wants(contact: Contact, message: Message, asked: set[str], urgency: Urgency | None) -> bool:
+    """Whether a subscription is called of a message: the house tells its person, or it names the type and the place."""
+    if urgency is not None and HOUSE in contact.patterns:
+        return True
+    unit, sector = message.happening.unit, message.happening.sector
+    if contact.units is not None and unit not in contact.units:
+        return False
+    if contact.sector is not None and sector is not None and contact.sector != sector:
+        return False
+    return bool(asked & set(contact.patterns))
+
+
+def _more_urgent(known: Urgency | None, other: Urgency) -> Urgency:
+    return other if known is None or URGENCIES.index(other) < URGENCIES.index(known) else known
+
+
+def _one_more(load: Load, at: datetime) -> Load:
+    return replace(
+        load,
+        hour=load.hour + 1,
+        day=load.day + 1,
+        hour_since=load.hour_since or at,
+        day_since=load.day_since or at,
+    )
+
+
+def _addressed(wish: _Wish, channels: Sequence[PersonalChannel]) -> list[Addressed]:
+    happening = wish.message.happening
+    return [
+        Addressed(wish.message.id, contact.endpoint_id, contact.subscription_id, happening.case_id)
+        for contact in wish.contacts
+        if contact.channel in channels
+    ]
+
+
+def _item(person: str, wish: _Wish, when: Timing, now: datetime) -> Item:
+    happening = wish.message.happening
+    return Item(
+        id=stable_id("collect", person, happening.id, *when.channels),
+        person=person,
+        channels=when.channels,
+        due_at=when.at,
+        why=when.why,
+        message_id=happening.id,
+        event_type=happening.event_type,
+        unit=happening.unit,
+        case_id=happening.case_id,
+        case_code=happening.case_code,
+        due=happening.due,
+        path=path_of(happening),
+        urgent=wish.urgency == "urgent",
+        created_at=now,
+    )
+
+
+def _listed(item: Item, base_url: str) -> dict[str, object]:
+    """One line of a digest, in codes: the channel puts it into the reader's words."""
+    return {
+        "event_type": item.event_type,
+        "unit": item.unit,
+        "case_code": item.case_code,
+        "case_id": item.case_id,
+        "due": item.due.isoformat() if item.due else None,
+        "urgent": item.urgent,
+        "at": item.created_at.isoformat(),
+        "link": base_url + item.path,
+    }

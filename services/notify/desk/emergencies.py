@@ -1,0 +1,315 @@
+"""Emergencies at the desk: a ladder begins with what was heard, calls step by step, and ends when somebody has
+answered.
+
+Everything a step does is one transaction: the ladder, whom it called, their deliveries, and what is published of it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+import orjson
+
+from services.notify.desk.calling import Calling
+from services.notify.desk.people import People
+from services.notify.desk.saying import put_in_app
+from services.notify.domain import Happening, Message, Told, timed_id
+from services.notify.domain import ladder as steps
+from services.notify.domain.ladder import Call, Climbed, How, Ladder
+from services.notify.domain.links import Ticket, link_of, ticket_of
+from services.notify.domain.rules import field_value
+from services.notify.store import ladders as store
+from services.notify.store.ladders import CallRow
+from services.notify.store.notices import Wanted
+from shared.contracts import notify as said
+from shared.contracts.base import TYPE_PREFIX, Contract
+from shared.messaging.outbox import stable_id
+from shared.messaging.router import Scope
+from shared.reference.calendar import local_day
+from shared.reference.notify_ladders import LadderRule, Ladders
+from shared.telemetry import current_traceparent
+
+CALL_TYPE = "notify.emergency.called"
+UNANSWERED_TYPE = "notify.emergency.unanswered"
+EXHAUSTED_TYPE = "notify.emergency.exhausted"
+# Beside what settles a ladder: the report has become a case, the case has come to another commune.
+_FOLLOWED = frozenset({"cases.case.opened", "cases.case.transferred"})
+_Heard = Sequence[tuple[Message, Contract, Mapping[str, Told]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """How links to acknowledge are made and read. `key`: this deployment's own. `base_url`: where they lead."""
+
+    key: bytes
+    base_url: str
+
+    def url(self, call_id: str, until: datetime) -> str:
+        """The link that goes to one person for one call."""
+        return f"{self.base_url}/notify/a/{link_of(Ticket(call_id, until), self.key)}"
+
+    def ticket(self, text: str, now: datetime) -> Ticket | None:
+        """What a link says; None where it is none of ours, or too old."""
+        return ticket_of(text, self.key, now)
+
+
+class Emergencies:
+    """Begins, climbs and ends ladders.
+
+    Args:
+        rules: of the reference data. people: who is called. calling: over what. links: to acknowledge by.
+    """
+
+    def __init__(self, rules: Ladders, people: People, calling: Calling, links: Links) -> None:
+        self._rules = rules
+        self._people = people
+        self._calling = calling
+        self.links = links
+        self._settling = {name for code in rules for name in rules[code].settled_by} | _FOLLOWED
+
+    def ladder_id(self, told: Told, data: Contract) -> str | None:
+        """The ladder that a telling belongs to: the same for the same report, clock or case, however often it comes."""
+        if told.ladder is None:
+            return None
+        return _id(told.ladder, field_value(data, self._rules[told.ladder].one_for))
+
+    def rule(self, ladder: Ladder) -> LadderRule:
+        """The rule that was in force when a ladder began."""
+        return self._rules.on(ladder.code, local_day(ladder.began_at))
+
+    async def hear(self, scope: Scope, heard: _Heard) -> None:
+        """Begin what a batch of events begins, and end or move what it ends or moves."""
+        await self._begin(scope, heard)
+        concerned = [(message, data) for message, data, _ in heard if message.happening.event_type in self._settling]
+        if not concerned:
+            return
+        cases = {message.happening.case_id or "" for message, _ in concerned} - {""}
+        concerns = {str(getattr(data, "concern_id", "")) for _, data in concerned} - {""}
+        found = {ladder.id: ladder for ladder in await store.about(scope.connection, cases, concerns)}
+        for message, data in concerned:
+            for ladder in list(found.values()):
+                if _is_about(ladder, data):
+                    found[ladder.id] = await self._hear(scope, ladder, message.happening, data)
+
+    async def climb(self, scope: Scope, limit: int) -> int:
+        """Go on with the ladders on which nobody has answered in time. Out: how many."""
+        due = await store.due(scope.connection, scope.now, limit)
+        for ladder in due:
+            climbed = steps.pass_time(ladder, self.rule(ladder), scope.now)
+            await self._take(scope, climbed)
+        return len(due)
+
+    async def acknowledge(self, scope: Scope, ladder_id: str, person: str | None, how: How) -> Ladder | None:
+        """Somebody has taken it into hand. Out: the ladder after it; None where there is none."""
+        ladder = await store.find(scope.connection, ladder_id, lock=True)
+        if ladder is None:
+            return None
+        climbed = steps.acknowledge(ladder, person, how, scope.now)
+        await self._take(scope, climbed)
+        return climbed.ladder
+
+    async def _begin(self, scope: Scope, heard: _Heard) -> None:
+        begun: dict[str, tuple[Message, Contract, Told]] = {}
+        for message, data, told in heard:
+            for one in told.values():
+                if (identifier := self.ladder_id(one, data)) is not None:
+                    begun.setdefault(identifier, (message, data, one))
+        if not begun:
+            return
+        known = await store.exists(scope.connection, begun)
+        for identifier, (message, data, told_one) in begun.items():
+            if identifier in known:
+                continue
+            happening = message.happening
+            concern = getattr(data, "concern_id", None)
+            climbed = steps.begin(
+                identifier,
+                self._rules.on(told_one.ladder or "", local_day(scope.now)),
+                happening.id,
+                happening.event_type,
+                scope.now,
+                unit=happening.unit,
+                case_id=happening.case_id,
+                concern_id=concern,
+                due=told_one.by or happening.due,
+            )
+            await self._take(scope, climbed, happening.case_code)
+
+    async def _hear(self, scope: Scope, ladder: Ladder, happening: Happening, data: Contract) -> Ladder:
+        key = field_value(data, self._rules[ladder.code].one_for)
+        if key is not None and _id(ladder.code, key) != ladder.id and happening.event_type not in _FOLLOWED:
+            return ladder  # of the same case, but about another of its clocks or reports
+        followed = ladder
+        if happening.event_type in _FOLLOWED:
+            followed = steps.follow(ladder, happening.case_id, happening.unit)
+        climbed = steps.hear(followed, self.rule(ladder), happening.event_type, scope.now)
+        if climbed.ladder != ladder:
+            await self._take(scope, climbed, happening.case_code)
+        return climbed.ladder
+
+    async def _take(self, scope: Scope, climbed: Climbed, case_code: str | None = None) -> None:
+        """Keep a ladder as it is now, call whom it calls, and publish what became of it."""
+        ladder = climbed.ladder
+        await store.save(scope.connection, ladder, case_code)
+        for call in climbed.calls:
+            reached = await self._call(scope, ladder, call, case_code)
+            if not reached:
+                ladder = steps.pass_time(ladder, self.rule(ladder), scope.now, reached=False).ladder
+                await store.save(scope.connection, ladder, case_code)
+        if climbed.raised and not climbed.calls and climbed.ended is None:
+            await self._raised(scope, ladder, None, 0, ())  # a step whose commune nobody knows
+        if climbed.ended == "acknowledged":
+            await self._acknowledged(scope, ladder)
+        elif climbed.ended is not None:
+            await self._ended(scope, ladder)
+
+    async def _call(self, scope: Scope, ladder: Ladder, call: Call, case_code: str | None) -> bool:
+        """Call everybody of a step. Out: whether anybody was reached over what they carry."""
+        roster = await self._people.roster(scope.connection, scope.now)
+        until = scope.now + timedelta(hours=self.rule(ladder).link_hours)
+        told = self._people.told(roster, call.audience, ladder.unit, scope.now)
+        rows: list[CallRow] = []
+        for instead in told:
+            call_id = stable_id("call", ladder.id, str(call.step), str(call.round), instead.person)
+            message = self._message(ladder, call_id, scope.now, until, case_code)
+            channels = await self._calling.send(scope, message, instead.person, call.channels)
+            rows.append(
+                CallRow(
+                    call_id,
+                    ladder.id,
+                    call.step,
+                    call.round,
+                    call.role,
+                    instead.person,
+                    instead.instead_of,
+                    ("inbox", *channels),
+                    scope.now,
+                    until,
+                )
+            )
+        await store.note_calls(scope.connection, rows)
+        if (call.step, call.round) != (0, 0):
+            beside = [instead.person for instead in told if instead.instead_of is not None]
+            await self._tell_unanswered(scope, ladder, call, beside, case_code)
+        over = [channel for row in rows for channel in row.channels]
+        await self._raised(scope, ladder, call, len(rows), tuple(dict.fromkeys(over)))
+        return any(len(row.channels) > 1 for row in rows)
+
+    async def _tell_unanswered(
+        self, scope: Scope, ladder: Ladder, call: Call, beside: Sequence[str], case_code: str | None
+    ) -> None:
+        name = stable_id("unanswered", ladder.id, str(call.step), str(call.round))
+        message = self._in_app(ladder, name, UNANSWERED_TYPE, scope.now, case_code)
+        audiences = [call.audience, *(f"person/{person}" for person in beside)]
+        await put_in_app(scope, [_wanted(name, audience, message, ladder) for audience in audiences])
+
+    async def _ended(self, scope: Scope, ladder: Ladder) -> None:
+        state = ladder.state
+        if state not in {"settled", "exhausted"}:
+            return
+        if state == "exhausted":
+            name = stable_id("exhausted", ladder.id, str(ladder.sequence))
+            message = self._in_app(ladder, name, EXHAUSTED_TYPE, scope.now, None)
+            await put_in_app(
+                scope, [_wanted(name, audience, message, ladder) for audience in ("coordinator", "operator")]
+            )
+        event = said.EscalationEnded.model_validate({**_facts(ladder, scope.now), "state": state})
+        await scope.emit(event, subject=ladder.id, sequence=ladder.sequence, unit=ladder.unit)
+
+    async def _raised(
+        self, scope: Scope, ladder: Ladder, call: Call | None, people: int, channels: tuple[str, ...]
+    ) -> None:
+        event = said.EscalationRaised.model_validate(
+            {
+                **_facts(ladder, scope.now),
+                "role": call.role if call else self.rule(ladder).steps[ladder.step].role,
+                "round": ladder.rounds,
+                "people": people,
+                "channels": list(channels),
+                "next_at": ladder.next_at,
+            }
+        )
+        await scope.emit(event, subject=ladder.id, sequence=ladder.sequence, unit=ladder.unit)
+
+    async def _acknowledged(self, scope: Scope, ladder: Ladder) -> None:
+        event = said.MessageAcknowledged.model_validate(
+            {
+                **_facts(ladder, scope.now),
+                "how": ladder.acknowledged_how,
+                "person": ladder.acknowledged_by,
+                "role": self._role(ladder),
+            }
+        )
+        await scope.emit(event, subject=ladder.id, sequence=ladder.sequence, unit=ladder.unit)
+
+    def _role(self, ladder: Ladder) -> str | None:
+        """In which role whoever answered was called: by their account, where it is known."""
+        member = self._people.member(ladder.acknowledged_by or "")
+        return member.role if member else None
+
+    def _message(self, ladder: Ladder, call_id: str, now: datetime, until: datetime, case_code: str | None) -> Message:
+        """What goes to one person for one call: with the link by which they say that they have it."""
+        # Several calls of one ladder go to the same telephone: each is a message of its own.
+        happening = replace(_happening(ladder, timed_id(now, call_id), CALL_TYPE, case_code), time=now)
+        data = {
+            "event_id": call_id,
+            "about": ladder.code,
+            "link": self.links.base_url + _path(ladder),
+            "acknowledge": self.links.url(call_id, until),
+            "until": until.isoformat(),
+        }
+        document = {"type": TYPE_PREFIX + CALL_TYPE, "timestamp": ladder.began_at.isoformat(), "data": data}
+        return Message(happening, orjson.dumps(document, option=orjson.OPT_SORT_KEYS), current_traceparent())
+
+    def _in_app(self, ladder: Ladder, name: str, event_type: str, now: datetime, case_code: str | None) -> Message:
+        happening = replace(_happening(ladder, name, event_type, case_code), time=now)
+        return Message(happening, b"{}", current_traceparent())
+
+
+def _wanted(name: str, audience: str, message: Message, ladder: Ladder) -> Wanted:
+    identifier = stable_id("notice", name, audience)
+    return Wanted(identifier, audience, message, _path(ladder), True, ladder.due, ladder_id=ladder.id)
+
+
+def _happening(ladder: Ladder, identifier: str, event_type: str, case_code: str | None) -> Happening:
+    return Happening(
+        id=identifier,
+        event_type=event_type,
+        time=ladder.began_at,
+        unit=ladder.unit,
+        case_id=ladder.case_id,
+        due=ladder.due,
+        sector=None,
+        codes={},
+        case_code=case_code,
+    )
+
+
+def _path(ladder: Ladder) -> str:
+    return f"/notify/emergencies/{ladder.id}"
+
+
+def _is_about(ladder: Ladder, data: Contract) -> bool:
+    case_id, concern_id = getattr(data, "case_id", None), getattr(data, "concern_id", None)
+    return (case_id is not None and case_id == ladder.case_id) or (
+        concern_id is not None and concern_id == ladder.concern_id
+    )
+
+
+def _id(code: str, value: object) -> str:
+    return stable_id("ladder", code, str(value))
+
+
+def _facts(ladder: Ladder, now: datetime) -> dict[str, object]:
+    return {
+        "ladder_id": ladder.id,
+        "ladder": ladder.code,
+        "event_type": ladder.event_type,
+        "case_id": ladder.case_id,
+        "concern_id": ladder.concern_id,
+        "unit": ladder.unit,
+        "step": ladder.step,
+        "at": now,
+    }

@@ -1,0 +1,71 @@
+"""Who is in which audience, who is away, and who is told instead: the directory and the absences, put together.
+
+Accounts only; no name leaves the directory here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.notify.domain import audiences_of
+from services.notify.domain.preferences import Instead, Member, Roster
+from services.notify.store import people as store
+from shared.identity import ALL_UNITS, Directory, Principal
+from shared.reference.notify_limits import NotifyLimitsByDay
+
+
+class People:
+    """The directory as audiences, and today's substitutes.
+
+    Args:
+        directory: who may enter, read at start. all_units: codes that "everywhere" stands for.
+    """
+
+    def __init__(self, directory: Directory, all_units: tuple[str, ...], limits: NotifyLimitsByDay) -> None:
+        self._limits = limits
+        self.principals: Mapping[str, Principal] = {
+            person.id: person for person in directory.people.values() if not person.machine
+        }
+        self._members = {person.id: _member(person) for person in self.principals.values()}
+        self._audiences: dict[str, list[Member]] = {}
+        for person in self.principals.values():
+            for audience in audiences_of(person, all_units):
+                self._audiences.setdefault(audience, []).append(self._members[person.id])
+
+    def members(self, audience: str) -> list[Member]:
+        """Who is in an audience, away or not."""
+        return self._audiences.get(audience, [])
+
+    def member(self, person: str) -> Member | None:
+        """One account; None where the directory has it no more."""
+        return self._members.get(person)
+
+    async def roster(self, connection: AsyncConnection, now: datetime) -> Roster:
+        """Who is away now and who stands in; one look at the database for a whole batch."""
+        away = await store.absences(connection, now)
+        standing = await store.stand_ins(connection) if away else {}
+        return Roster(self._members, tuple(away), standing, dict(self._limits.on(now).away))
+
+    def told(self, roster: Roster, audience: str, unit: str | None, now: datetime) -> list[Instead]:
+        """Who of an audience is told now, and who in whose place."""
+        return roster.present(self.members(audience), unit, now)
+
+    def substitutes(
+        self, roster: Roster, audiences: Iterable[str], unit: str | None, now: datetime
+    ) -> dict[str, Instead]:
+        """Who is told beside the audiences themselves, because somebody of them is away."""
+        found: dict[str, Instead] = {}
+        if not roster.absences:
+            return found
+        for audience in audiences:
+            for one in self.told(roster, audience, unit, now):
+                if one.instead_of is not None:
+                    found.setdefault(one.person, one)
+        return found
+
+
+def _member(person: Principal) -> Member:
+    return Member(person.id, person.role.value, None if person.units == ALL_UNITS else person.units)

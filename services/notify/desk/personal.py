@@ -1,0 +1,202 @@
+"""What people choose for themselves: how they are called, when they are away, who stands in; and their emergencies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from services.notify.desk.emergencies import Emergencies
+from services.notify.desk.people import People
+from services.notify.domain import belongs_to
+from services.notify.domain.ladder import How, Ladder
+from services.notify.domain.links import is_acknowledgement
+from services.notify.domain.preferences import DEFAULT, Absence, Preferences
+from services.notify.domain.standing_in import check_absence, check_stand_in, may_stand_in
+from services.notify.store import ladders
+from services.notify.store import people as store
+from shared.database import Database
+from shared.identity import Principal, Role
+from shared.messaging.outbox import new_id
+from shared.messaging.router import Clock, Scope
+from shared.reference.notify_limits import NotifyLimitsByDay
+from shared.reference.text import fold
+
+
+@dataclass(frozen=True, slots=True)
+class Emergency:
+    """A ladder, with whom it called, for who may see it."""
+
+    ladder: Ladder
+    calls: Sequence[ladders.CallRow]
+
+
+class Personal:
+    """Does what people ask for themselves.
+
+    Args:
+        people: the directory as audiences. limits: of the reference data.
+    """
+
+    def __init__(
+        self, database: Database, clock: Clock, people: People, emergencies: Emergencies, limits: NotifyLimitsByDay
+    ) -> None:
+        self._database = database
+        self._clock = clock
+        self._people = people
+        self._emergencies = emergencies
+        self._limits = limits
+
+    async def preferences(self, principal: Principal) -> Preferences:
+        """What somebody chose; the house's way where they chose nothing."""
+        async with self._database.transaction() as connection:
+            return (await store.preferences(connection, [principal.id])).get(principal.id, DEFAULT)
+
+    async def choose(self, principal: Principal, chosen: Preferences) -> None:
+        """Keep what somebody chose; it holds from the next notice on."""
+        async with self._database.transaction() as connection:
+            await store.choose(connection, principal.id, chosen, self._clock())
+
+    async def absences(self, principal: Principal) -> list[store.EnteredAbsence]:
+        """Somebody's absences that are not over."""
+        async with self._database.transaction() as connection:
+            return await store.absences_to_come(connection, principal.id, self._clock())
+
+    async def go_away(
+        self, actor: Principal, begins: datetime, ends: datetime, substitute: str | None, person: str | None = None
+    ) -> str:
+        """Enter an absence. In: `person`: whose, where not the actor's. Out: its id. Raises: `Rejected`,
+        LookupError.
+        """
+        absent = self._principal(person) if person else actor
+        absence = Absence(absent.id, begins, ends, substitute)
+        named = self._people.principals.get(substitute) if substitute else None
+        now = self._clock()
+        check_absence(absence, absent, named, actor, now, self._limits.on(now))
+        identifier = new_id()
+        async with self._database.transaction() as connection:
+            await store.enter_absence(connection, identifier, absence, actor.id, now)
+        return identifier
+
+    async def come_back(self, principal: Principal, identifier: str) -> None:
+        """End an absence of one's own. Raises: LookupError."""
+        async with self._database.transaction() as connection:
+            if not await store.end_absence(connection, principal.id, _uuid(identifier), self._clock()):
+                raise LookupError(identifier)
+
+    def substitutes(self, principal: Principal) -> list[Principal]:
+        """Who may stand in for somebody, by name."""
+        found = (other for other in self._people.principals.values() if may_stand_in(principal, other))
+        return sorted(found, key=lambda other: other.name)
+
+    async def stand_ins(self, unit: str) -> dict[tuple[str, str], str]:
+        """(role, commune) -> account of who stands in for good in a commune."""
+        async with self._database.transaction() as connection:
+            return await store.stand_ins(connection, unit)
+
+    async def name_stand_in(self, actor: Principal, role: Role, unit: str, person: str | None) -> None:
+        """Name who stands in for a role in a commune for good; None: nobody any more. Raises: `Rejected`,
+        LookupError.
+        """
+        named = self._principal(person) if person else None
+        check_stand_in(actor, role, unit, named)
+        async with self._database.transaction() as connection:
+            await store.name_stand_in(connection, role.value, unit, person, actor.id, self._clock())
+
+    async def emergencies(self, principal: Principal, *, open_only: bool = False) -> list[ladders.Listed]:
+        """The ladders that somebody may see: those that concern them, and for operators and coordinators all."""
+        async with self._database.transaction() as connection:
+            found = await ladders.listed(connection, open_only=open_only)
+        return [one for one in found if self._may_see(principal, one.ladder, ())]
+
+    async def emergency(self, principal: Principal, identifier: str) -> Emergency:
+        """One ladder with whom it called. Raises: LookupError where there is none that somebody may see."""
+        async with self._database.transaction() as connection:
+            ladder = await ladders.find(connection, _uuid(identifier))
+            calls = await ladders.calls_of(connection, _uuid(identifier)) if ladder else []
+        if ladder is None or not self._may_see(principal, ladder, calls):
+            raise LookupError(identifier)
+        return Emergency(ladder, calls)
+
+    async def acknowledge(self, principal: Principal, identifier: str) -> Ladder:
+        """Say that one has it in hand. Raises: LookupError where it is not theirs to say."""
+        emergency = await self.emergency(principal, identifier)
+        if principal.role is Role.OPERATOR or not self._may_see(principal, emergency.ladder, emergency.calls):
+            raise LookupError(identifier)  # whoever keeps the platform up does not act for a child
+        return await self._acknowledge(identifier, principal.id, "page")
+
+    async def ticket(self, text: str) -> Emergency | None:
+        """What a link is about, for who opens it; None where it is none of ours, too old, or was used."""
+        now = self._clock()
+        ticket = self._emergencies.links.ticket(text, now)
+        if ticket is None:
+            return None
+        async with self._database.transaction() as connection:
+            call = await ladders.call(connection, ticket.call_id)
+            ladder = await ladders.find(connection, call.ladder_id) if call else None
+        if call is None or ladder is None or call.used_at is not None:
+            return None
+        return Emergency(ladder, (call,))
+
+    async def acknowledge_by_link(self, text: str) -> Ladder | None:
+        """Use a link, once. Out: the ladder after it; None where the link is no good any more."""
+        now = self._clock()
+        ticket = self._emergencies.links.ticket(text, now)
+        if ticket is None:
+            return None
+        async with self._database.transaction() as connection:
+            call = await ladders.call(connection, ticket.call_id)
+            if call is None or not await ladders.use_call(connection, call.id, now):
+                return None
+            scope = Scope("notify", connection, now)
+            ladder = await self._emergencies.acknowledge(scope, call.ladder_id, call.person, "link")
+            await scope.flush()
+        return ladder
+
+    async def acknowledge_by_reply(self, person: str, text: str) -> Ladder | None:
+        """Somebody answered an SMS. In: whose address it came from. Out: the ladder after it; None where they said
+        something else, or nothing was asked of them."""
+        if not is_acknowledgement(text, fold(text)):
+            return None
+        now = self._clock()
+        async with self._database.transaction() as connection:
+            call = await ladders.last_call_to(connection, person, now)
+            if call is None:
+                return None
+            scope = Scope("notify", connection, now)
+            ladder = await self._emergencies.acknowledge(scope, call.ladder_id, person, "reply")
+            await scope.flush()
+        return ladder
+
+    async def _acknowledge(self, identifier: str, person: str, how: How) -> Ladder:
+        async with self._database.transaction() as connection:
+            scope = Scope("notify", connection, self._clock())
+            ladder = await self._emergencies.acknowledge(scope, _uuid(identifier), person, how)
+            await scope.flush()
+        if ladder is None:
+            raise LookupError(identifier)
+        return ladder
+
+    def _may_see(self, principal: Principal, ladder: Ladder, calls: Sequence[ladders.CallRow]) -> bool:
+        """Whoever is on a step of it, climbed or not, whoever was called in another's place, and who watches over
+        all.
+        """
+        if principal.role is Role.OPERATOR or any(call.person == principal.id for call in calls):
+            return True
+        rule = self._emergencies.rule(ladder)
+        audiences = [step.role if step.of == "province" else f"{step.role}/{ladder.unit}" for step in rule.steps]
+        return any(belongs_to(principal, audience) for audience in audiences)
+
+    def _principal(self, person: str) -> Principal:
+        found = self._people.principals.get(person)
+        if found is None:
+            raise LookupError(person)
+        return found
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise LookupError(text) from None

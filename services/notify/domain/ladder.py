@@ -1,0 +1,161 @@
+"""The ladder of an emergency: who is called next, minute by minute, until somebody has acknowledged it.
+
+A state machine without clock or channel: it takes a ladder, a moment and what happened, and gives the ladder after it
+and what has to be done. It ends acknowledged, settled (somebody has plainly acted) or exhausted, which is told and
+stays open to be acknowledged; it never ends unnoticed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Literal
+
+from shared.reference.notify_ladders import LadderChannel, LadderRule
+
+LadderState = Literal["open", "acknowledged", "settled", "exhausted"]
+How = Literal["page", "link", "reply"]
+HOWS: tuple[How, ...] = ("page", "link", "reply")
+
+
+@dataclass(frozen=True, slots=True)
+class Ladder:
+    """One emergency's ladder. Ids, codes and an account; no words.
+
+    `step`: the highest that was climbed (0 is the first). `rounds`: how often the last one was called again. `next_at`:
+    when something is to be done if nobody acknowledges; None once it has ended. `sequence` counts what was told of it.
+    """
+
+    id: str
+    code: str
+    message_id: str
+    event_type: str
+    unit: str | None
+    case_id: str | None
+    concern_id: str | None
+    began_at: datetime
+    due: datetime | None
+    state: LadderState = "open"
+    step: int = 0
+    rounds: int = 0
+    next_at: datetime | None = None
+    ended_at: datetime | None = None
+    acknowledged_by: str | None = None
+    acknowledged_how: How | None = None
+    acknowledged_step: int | None = None
+    sequence: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """Whom to call now: an audience over these channels. `round`: 0 the first time, then each time it is called
+    again.
+    """
+
+    audience: str
+    role: str
+    step: int
+    round: int
+    channels: tuple[LadderChannel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Climbed:
+    """A ladder after something happened to it, and what to do: call, say that it was climbed, say how it ended."""
+
+    ladder: Ladder
+    calls: tuple[Call, ...] = ()
+    raised: bool = False
+    ended: LadderState | None = None
+
+
+def begin(
+    identifier: str,
+    rule: LadderRule,
+    message_id: str,
+    event_type: str,
+    now: datetime,
+    *,
+    unit: str | None,
+    case_id: str | None,
+    concern_id: str | None,
+    due: datetime | None,
+) -> Climbed:
+    """An emergency was heard of: the first step is called."""
+    ladder = Ladder(identifier, rule.code, message_id, event_type, unit, case_id, concern_id, now, due)
+    return _called(ladder, rule, 0, now)
+
+
+def pass_time(ladder: Ladder, rule: LadderRule, now: datetime, *, reached: bool = True) -> Climbed:
+    """Nobody has acknowledged, and it is `now`.
+
+    In: `reached`: whether anybody of the step that was just called can be reached; where not, the next is not waited
+    for as long. Out: the ladder, one step higher where it is time; after a long absence of ours one step at a time,
+    each called.
+    """
+    if ladder.state != "open" or ladder.next_at is None:
+        return Climbed(ladder)
+    due_at = ladder.next_at
+    if not reached:
+        due_at = min(due_at, now + timedelta(minutes=rule.nobody_minutes))
+    if now < due_at:
+        return Climbed(replace(ladder, next_at=due_at))
+    if ladder.step + 1 < len(rule.steps):
+        return _called(ladder, rule, ladder.step + 1, now)
+    if ladder.rounds < rule.again_times:
+        again = replace(ladder, rounds=ladder.rounds + 1)
+        return _called(again, rule, ladder.step, now)
+    ended = replace(ladder, state="exhausted", next_at=None, ended_at=now, sequence=ladder.sequence + 1)
+    return Climbed(ended, raised=True, ended="exhausted")
+
+
+def acknowledge(ladder: Ladder, person: str | None, how: How, now: datetime) -> Climbed:
+    """Somebody has taken it into hand. A second acknowledgement changes nothing: the first stays on the record.
+
+    In: `person`: whose account it was; None where only a link was opened that says nothing of who. An exhausted ladder
+    can still be acknowledged: better late than never.
+    """
+    if ladder.state not in {"open", "exhausted"}:
+        return Climbed(ladder)
+    ended = replace(
+        ladder,
+        state="acknowledged",
+        next_at=None,
+        ended_at=now,
+        acknowledged_by=person,
+        acknowledged_how=how,
+        acknowledged_step=ladder.step,
+        sequence=ladder.sequence + 1,
+    )
+    return Climbed(ended, ended="acknowledged")
+
+
+def hear(ladder: Ladder, rule: LadderRule, event_type: str, now: datetime) -> Climbed:
+    """An event of the same matter was heard: where it shows that somebody has acted, nobody is called any more."""
+    if ladder.state != "open" or event_type not in rule.settled_by:
+        return Climbed(ladder)
+    ended = replace(ladder, state="settled", next_at=None, ended_at=now, sequence=ladder.sequence + 1)
+    return Climbed(ended, ended="settled")
+
+
+def follow(ladder: Ladder, case_id: str | None, unit: str | None) -> Ladder:
+    """The report became a case, or the case came to another commune: its people are called from the next step on."""
+    return replace(ladder, case_id=case_id or ladder.case_id, unit=unit or ladder.unit)
+
+
+def _called(ladder: Ladder, rule: LadderRule, step: int, now: datetime) -> Climbed:
+    here = rule.steps[step]
+    audience = here.role if here.of == "province" else f"{here.role}/{ladder.unit}"
+    called = replace(ladder, step=step, next_at=_next_at(ladder, rule, step, now), sequence=ladder.sequence + 1)
+    known = here.of == "province" or ladder.unit is not None
+    calls = (Call(audience, here.role, step, ladder.rounds, here.channels),) if known else ()
+    return Climbed(called, calls, raised=True)
+
+
+def _next_at(ladder: Ladder, rule: LadderRule, step: int, now: datetime) -> datetime:
+    """When the next step is called: by the minutes of the data from the beginning, but never before people had the time
+    between two steps to answer, however late we are."""
+    if step + 1 < len(rule.steps):
+        gap = rule.steps[step + 1].after - rule.steps[step].after
+        return max(ladder.began_at + rule.steps[step + 1].after, now + gap)
+    return now + timedelta(minutes=rule.again_minutes)

@@ -1,0 +1,112 @@
+"""Emergencies: which are open, whom each has called, and saying that one has it in hand, signed in or by a link."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Request, Response
+from fastapi.responses import RedirectResponse
+
+from services.notify.api.agreements import found
+from services.notify.desk.personal import Emergency, Personal
+from services.notify.domain.ladder import Ladder
+from services.notify.pages.room import NOTIFY, Room
+from services.notify.views import CHANNEL_NAMES, HOW_NAMES, LADDER_STATES, ROLE_NAMES
+from shared.identity import Role, SignedIn
+from shared.reference.notify_ladders import Ladders
+from shared.web.i18n import Language
+from shared.web.pages import language_of
+
+# A link is for one person: no shared cache keeps what it shows, no page it leads to learns it.
+_PRIVATE = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer"}
+
+
+def routes(room: Room, personal: Personal) -> APIRouter:
+    """Pages below `/notify/emergencies`, and the link `/notify/a/…`."""
+    router = APIRouter()
+    _signed_in(router, room, personal)
+    _by_link(router, room, personal)
+    return router
+
+
+def _signed_in(router: APIRouter, room: Room, personal: Personal) -> None:
+    @router.get("/emergencies")
+    async def show_emergencies(request: Request, principal: SignedIn, all: bool = False) -> Response:  # noqa: A002
+        rows = await personal.emergencies(principal, open_only=not all)
+        language = language_of(request)
+        return room.pages.render(
+            request,
+            "emergencies.html",
+            rows=[(one.ladder, one.case_code, _name(one.ladder, language)) for one in rows],
+            states=LADDER_STATES,
+            roles=ROLE_NAMES,
+            every=all,
+        )
+
+    @router.get("/emergencies/{identifier}")
+    async def show_emergency(request: Request, principal: SignedIn, identifier: str) -> Response:
+        with found():
+            emergency = await personal.emergency(principal, identifier)
+        return _page(room, request, emergency, may_acknowledge=principal.role is not Role.OPERATOR)
+
+    @router.post("/emergencies/{identifier}")
+    async def acknowledge(principal: SignedIn, identifier: str) -> Response:
+        with found():
+            ladder = await personal.acknowledge(principal, identifier)
+        return RedirectResponse(f"{NOTIFY}/emergencies/{ladder.id}", 303)
+
+
+def _by_link(router: APIRouter, room: Room, personal: Personal) -> None:
+    """A link says that something was received, nothing else: it is opened without a sign-in and shows nothing of a
+    child.
+
+    Mail programs open links by themselves, so only the button uses it up.
+    """
+
+    @router.get("/a/{ticket}")
+    async def show_link(request: Request, ticket: str) -> Response:
+        emergency = await personal.ticket(ticket)
+        return _link_page(room, request, emergency, used=False)
+
+    @router.post("/a/{ticket}")
+    async def use_link(request: Request, ticket: str) -> Response:
+        ladder = await personal.acknowledge_by_link(ticket)
+        emergency = Emergency(ladder, ()) if ladder else None
+        return _link_page(room, request, emergency, used=ladder is not None)
+
+
+def _page(room: Room, request: Request, emergency: Emergency, *, may_acknowledge: bool) -> Response:
+    ladder = emergency.ladder
+    return room.pages.render(
+        request,
+        "emergency.html",
+        ladder=ladder,
+        name=_name(ladder, language_of(request)),
+        calls=emergency.calls,
+        states=LADDER_STATES,
+        roles=ROLE_NAMES,
+        channels=CHANNEL_NAMES,
+        hows=HOW_NAMES,
+        may_acknowledge=may_acknowledge and ladder.state in {"open", "exhausted"},
+        case=f"/cases/c/{ladder.case_id}" if ladder.case_id else None,
+    )
+
+
+def _link_page(room: Room, request: Request, emergency: Emergency | None, *, used: bool) -> Response:
+    ladder = emergency.ladder if emergency else None
+    return room.pages.render(
+        request,
+        "acknowledge.html",
+        status=200 if ladder else 410,
+        headers=_PRIVATE,
+        ladder=ladder,
+        name=_name(ladder, language_of(request)) if ladder else "",
+        used=used,
+        states=LADDER_STATES,
+    )
+
+
+def _name(ladder: Ladder, language: Language) -> str:
+    """What the emergency is, as the reference data calls it."""
+    known = Ladders.load()
+    if ladder.code not in known:
+        return ladder.code
+    return known[ladder.code].vi if language == "vi" else known[ladder.code].en

@@ -1,0 +1,215 @@
+"""Data-sharing agreements, every act on them, and what they stop when they end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.notify.domain.agreements import Agreement, AgreementAct, Terms
+from services.notify.store import replays
+from services.notify.store.retention import GIVE_UP, SETTLED, GivenUp, settle_given_up
+
+_STOP = text(
+    GIVE_UP.format(
+        settled=SETTLED,
+        which="JOIN subscription s ON s.id = d.subscription_id WHERE s.agreement_id = CAST(:id AS uuid)",
+    ).replace("LIMIT :limit FOR UPDATE OF d SKIP LOCKED", "FOR UPDATE OF d")
+)
+_COLUMNS = """id::text AS id, org, state, purpose, legal_basis, event_types, units, fields, valid_from, valid_until,
+              reference, public_key, proposed_by, accepted_by, reason, changed_at, sequence"""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One line of an agreement's history: who did what, when, why."""
+
+    at: datetime
+    act: str
+    actor: str
+    reason: str | None
+
+
+async def save(connection: AsyncConnection, agreement: Agreement, act: AgreementAct, actor: str, now: datetime) -> None:
+    """Keep an agreement after an act, and the act."""
+    terms = agreement.terms
+    await connection.execute(
+        text(
+            """
+            INSERT INTO agreement (id, org, state, purpose, legal_basis, event_types, units, fields, valid_from,
+                                   valid_until, reference, public_key, proposed_by, accepted_by, reason, changed_at,
+                                   created_at, sequence)
+            VALUES (CAST(:id AS uuid), :org, :state, :purpose, :legal_basis, CAST(:event_types AS text[]),
+                    CAST(:units AS text[]), CAST(:fields AS text[]), :valid_from, :valid_until, :reference, :public_key,
+                    :proposed_by, :accepted_by, :reason, :changed_at, :now, :sequence)
+            ON CONFLICT (id) DO UPDATE SET state = excluded.state, public_key = excluded.public_key,
+                accepted_by = excluded.accepted_by, reason = excluded.reason, changed_at = excluded.changed_at,
+                sequence = excluded.sequence
+            """
+        ),
+        {
+            "id": agreement.id,
+            "org": agreement.org,
+            "state": agreement.state,
+            "purpose": terms.purpose,
+            "legal_basis": terms.legal_basis,
+            "event_types": list(terms.event_types),
+            "units": None if terms.units is None else list(terms.units),
+            "fields": list(terms.fields),
+            "valid_from": terms.valid_from,
+            "valid_until": terms.valid_until,
+            "reference": terms.reference,
+            "public_key": agreement.public_key,
+            "proposed_by": agreement.proposed_by,
+            "accepted_by": agreement.accepted_by,
+            "reason": agreement.reason,
+            "changed_at": agreement.changed_at,
+            "now": now,
+            "sequence": agreement.sequence,
+        },
+    )
+    await connection.execute(
+        text(
+            """INSERT INTO agreement_act (agreement_id, at, act, actor, reason, sequence)
+               VALUES (CAST(:id AS uuid), :now, :act, :actor, :reason, :sequence)"""
+        ),
+        {
+            "id": agreement.id,
+            "now": now,
+            "act": act,
+            "actor": actor,
+            "reason": agreement.reason,
+            "sequence": agreement.sequence,
+        },
+    )
+
+
+async def find(connection: AsyncConnection, identifier: str, *, lock: bool = False) -> Agreement | None:
+    """One agreement; held until the transaction ends where it is to be changed."""
+    rows = await connection.execute(
+        text(f"SELECT {_COLUMNS} FROM agreement WHERE id = CAST(:id AS uuid)" + (" FOR UPDATE" if lock else "")),
+        {"id": identifier},
+    )
+    row = rows.first()
+    return _agreement(row) if row else None
+
+
+async def of(connection: AsyncConnection, org: str | None = None, limit: int = 200) -> list[Agreement]:
+    """An organisation's agreements, or all of them, the last changed first."""
+    rows = await connection.execute(
+        text(
+            f"""SELECT {_COLUMNS} FROM agreement WHERE CAST(:org AS text) IS NULL OR org = :org
+                ORDER BY changed_at DESC, id LIMIT :limit"""
+        ),
+        {"org": org, "limit": limit},
+    )
+    return [_agreement(row) for row in rows]
+
+
+async def over(connection: AsyncConnection, today: date, limit: int = 50) -> list[Agreement]:
+    """Agreements whose last day has passed and that have not ended, held until the transaction ends."""
+    rows = await connection.execute(
+        text(
+            f"""SELECT {_COLUMNS} FROM agreement WHERE state <> 'ended' AND valid_until < :today
+                ORDER BY valid_until LIMIT :limit FOR UPDATE SKIP LOCKED"""
+        ),
+        {"today": today, "limit": limit},
+    )
+    return [_agreement(row) for row in rows]
+
+
+async def history(connection: AsyncConnection, identifier: str) -> list[Act]:
+    """What was done with an agreement, in order."""
+    rows = await connection.execute(
+        text(
+            """SELECT at, act, actor, reason FROM agreement_act
+               WHERE agreement_id = CAST(:id AS uuid) ORDER BY sequence"""
+        ),
+        {"id": identifier},
+    )
+    return [Act(*row) for row in rows]
+
+
+async def endpoints_of(connection: AsyncConnection, identifier: str) -> list[str]:
+    """The endpoints that were told something within an agreement, and are not deleted."""
+    rows = await connection.execute(
+        text(
+            """SELECT DISTINCT e.id::text AS id FROM subscription s JOIN endpoint e ON e.id = s.endpoint_id
+               WHERE s.agreement_id = CAST(:id AS uuid) AND e.state <> 'deleted' ORDER BY id"""
+        ),
+        {"id": identifier},
+    )
+    return [row.id for row in rows]
+
+
+async def stop_deliveries(connection: AsyncConnection, identifier: str, reason: str, now: datetime) -> list[GivenUp]:
+    """Fail what waits to be delivered within an agreement. What a worker is sending right now cannot be called back."""
+    rows = await connection.execute(_STOP, {"id": identifier, "reason": reason, "now": now})
+    return await settle_given_up(connection, rows.all())
+
+
+async def resume_deliveries(connection: AsyncConnection, identifier: str, reason: str, now: datetime) -> int:
+    """Send what a suspension had stopped. Out: how many."""
+    return await replays.stopped(connection, identifier, reason, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What a partner was told within an agreement, in numbers."""
+
+    count: int
+    first: datetime | None
+    last: datetime | None
+
+
+async def delivered(connection: AsyncConnection, identifier: str) -> Delivered:
+    """How much was delivered within an agreement, as far as the log goes back."""
+    rows = await connection.execute(
+        text(
+            """SELECT count(*), min(d.created_at), max(d.created_at) FROM delivery_settled d JOIN subscription s
+               ON s.id = d.subscription_id WHERE s.agreement_id = CAST(:id AS uuid) AND d.state = 'succeeded'"""
+        ),
+        {"id": identifier},
+    )
+    return Delivered(*rows.one())
+
+
+async def in_force_of(connection: AsyncConnection, org: str, today: date) -> list[Agreement]:
+    """The agreements of an organisation within which it may be told something today."""
+    rows = await connection.execute(
+        text(
+            f"""SELECT {_COLUMNS} FROM agreement
+                WHERE org = :org AND state = 'active' AND valid_from <= :today AND valid_until >= :today
+                ORDER BY valid_until DESC, id"""
+        ),
+        {"org": org, "today": today},
+    )
+    return [_agreement(row) for row in rows]
+
+
+def _agreement(row: Any) -> Agreement:
+    terms = Terms(
+        row.purpose,
+        row.legal_basis,
+        tuple(row.event_types),
+        None if row.units is None else tuple(row.units),
+        tuple(row.fields),
+        row.valid_from,
+        row.valid_until,
+        row.reference,
+    )
+    return Agreement(
+        row.id,
+        row.org,
+        terms,
+        row.state,
+        row.changed_at,
+        row.proposed_by,
+        row.accepted_by,
+        row.public_key,
+        row.reason,
+        row.sequence,
+    )

@@ -1,0 +1,87 @@
+"""What waits to be told collected: a person's digest, quiet night, or what was more than somebody bears."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import orjson
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One thing that somebody is to be told later: codes and a path, no words."""
+
+    id: str
+    person: str
+    channels: tuple[str, ...]
+    due_at: datetime
+    why: str
+    message_id: str
+    event_type: str
+    unit: str | None
+    case_id: str | None
+    case_code: str | None
+    due: datetime | None
+    path: str
+    urgent: bool
+    created_at: datetime
+
+
+_NAMES = """id, person, channels, due_at, why, message_id, event_type, unit, case_id, case_code, due, path, urgent,
+            created_at"""
+_PUT = text(
+    f"""
+    INSERT INTO digest_item ({_NAMES})
+    SELECT {_NAMES} FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS item (
+        id uuid, person text, channels text[], due_at timestamptz, why text, message_id uuid, event_type text, unit
+        text, case_id text, case_code text, due timestamptz, path text, urgent boolean, created_at timestamptz)
+    ON CONFLICT (id) DO NOTHING
+    """
+)
+# All of one person's items of one moment go together, so a person is taken whole or not at all.
+_TAKE = text(
+    """
+    WITH person AS (
+        SELECT person FROM digest_item WHERE due_at <= :now ORDER BY due_at LIMIT 1
+    ), taken AS (
+        SELECT id FROM digest_item JOIN person USING (person)
+        WHERE due_at <= :now AND pg_try_advisory_xact_lock(hashtextextended(person, 11)) FOR UPDATE SKIP LOCKED
+    )
+    DELETE FROM digest_item USING taken WHERE digest_item.id = taken.id
+    RETURNING digest_item.id::text, person, channels, due_at, why, message_id::text, event_type, unit, case_id,
+              case_code, due, path, urgent, created_at
+    """
+)
+
+
+async def put(connection: AsyncConnection, items: Sequence[Item]) -> None:
+    """Keep what is told later; the same again adds nothing."""
+    if items:
+        rows = [{name: getattr(item, name) for name in Item.__dataclass_fields__} for item in items]
+        await connection.execute(_PUT, {"items": orjson.dumps(rows).decode()})
+
+
+async def take_due(connection: AsyncConnection, now: datetime) -> list[Item]:
+    """One person's items that are due, taken out; none where nothing is due or others have them. Oldest first."""
+    rows = await connection.execute(_TAKE, {"now": now})
+    found = [Item(row[0], row[1], tuple(row[2]), *row[3:]) for row in rows]
+    return sorted(found, key=lambda item: item.created_at)
+
+
+async def next_due(connection: AsyncConnection) -> datetime | None:
+    """When the next digest is due."""
+    rows = await connection.execute(text("SELECT min(due_at) FROM digest_item"))
+    moment: datetime | None = rows.scalar_one()
+    return moment
+
+
+async def drop_read(connection: AsyncConnection, person: str, messages: Sequence[str]) -> None:
+    """Somebody has read it in the app meanwhile: it need not be told again."""
+    await connection.execute(
+        text("DELETE FROM digest_item WHERE person = :person AND message_id = ANY (CAST(:messages AS uuid[]))"),
+        {"person": person, "messages": list(messages)},
+    )

@@ -1,0 +1,74 @@
+"""How much and when people are told: bounds, quiet hours, digests, who stands in. Data with source and effective
+date.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import time
+from typing import Self
+
+from shared.reference.files import kept
+from shared.reference.limits import Limits, LimitsByDay, read_limits
+
+_FILE = "notify-limits.yaml"
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyLimits(Limits):
+    """The numbers in force from a day on; what each means is said in the data file."""
+
+    per_hour: int
+    per_day: int
+    quiet_from: str
+    quiet_to: str
+    digest_at: str
+    digest_weekday: int
+    away: Mapping[str, str]
+    away_most_days: int
+    agreement_most_years: int
+    retraction_days: int
+
+    @property
+    def quiet(self) -> tuple[time, time]:
+        """From when until when it is quiet, where people live."""
+        return time.fromisoformat(self.quiet_from), time.fromisoformat(self.quiet_to)
+
+    @property
+    def digest_time(self) -> time:
+        """When collected notices come."""
+        return time.fromisoformat(self.digest_at)
+
+    def problems(self) -> Iterator[str]:
+        """What makes no sense."""
+        counts = [
+            self.per_hour,
+            self.away_most_days,
+            self.agreement_most_years,
+            self.retraction_days,
+        ]
+        if min(counts) < 1 or self.per_day < self.per_hour:
+            yield "every limit is at least 1, and a day's no smaller than an hour's"
+        if not 1 <= self.digest_weekday <= 7:
+            yield "digest_weekday is 1 (Monday) to 7"
+        for moment in (self.quiet_from, self.quiet_to, self.digest_at):
+            try:
+                time.fromisoformat(moment)
+            except (ValueError, TypeError):
+                yield f"{moment} is no time of day"
+        if any(role == other for role, other in self.away.items()):
+            yield "nobody stands in for themselves"
+
+
+class NotifyLimitsByDay(LimitsByDay[NotifyLimits]):
+    """All limits, past and present. Raises `ReferenceDataError` where one makes no sense or names no source."""
+
+    def __init__(self, limits: Sequence[NotifyLimits]) -> None:
+        super().__init__(_FILE, limits)
+
+    @classmethod
+    @kept
+    def load(cls) -> Self:
+        """From the data file. Raises `ReferenceDataError`."""
+        return cls(read_limits(_FILE, NotifyLimits))
