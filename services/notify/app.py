@@ -15,8 +15,8 @@ from services.notify.channels.base import Channel
 from services.notify.channels.email import EmailChannel
 from services.notify.channels.http import Guarding
 from services.notify.channels.kafka import KafkaChannel, make_topic
-from services.notify.channels.sms import SmsChannel
 from services.notify.channels.smpp import Gateway, Heard
+from services.notify.channels.sms import SmsChannel
 from services.notify.channels.webhook import WebhookChannel
 from services.notify.climbing import Climbing
 from services.notify.delivery.endpoints import Lanes

@@ -13,9 +13,11 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
+from gsm0338 import Codec
 from smpplib import consts, smpp
 
 OK, BAD_PASSWORD, BAD_NUMBER, THROTTLED, SYSTEM_ERROR = 0x00, 0x0E, 0x0B, 0x58, 0x08
+_GSM = Codec()
 
 
 @dataclass(frozen=True)
@@ -97,9 +99,9 @@ class Gateway:
         self.writers.clear()
 
     async def _deliver(self, *, source_addr: str, short_message: bytes, **more: Any) -> None:
-        pdu = smpp.make_pdu(
+        pdu = _made(
             "deliver_sm",
-            sequence=next(self._numbers),
+            next(self._numbers),
             source_addr=source_addr,
             source_addr_ton=1,
             source_addr_npi=1,
@@ -116,17 +118,16 @@ class Gateway:
             while True:
                 head = await reader.readexactly(4)
                 raw = head + await reader.readexactly(int.from_bytes(head, "big") - 4)
-                if not await self._answer(smpp.parse_pdu(raw, need_sequence=False), writer):
+                if not await self._answer(smpp.parse_pdu(raw, client=_Numbers()), writer):
                     break
         writer.close()
 
     async def _answer(self, pdu: Any, writer: asyncio.StreamWriter) -> bool:
-        known = {"sequence": pdu.sequence}
         if pdu.command.startswith("bind_"):
             genuine = pdu.password == self.password.encode()
             self.binds += genuine
             status = OK if genuine else BAD_PASSWORD
-            answer = smpp.make_pdu(f"{pdu.command}_resp", system_id="gateway", status=status, **known)
+            answer = _made(f"{pdu.command}_resp", pdu.sequence, system_id="gateway", status=status)
             if genuine:
                 self.writers.append(writer)
         elif pdu.command == "submit_sm":
@@ -138,7 +139,7 @@ class Gateway:
             self.acknowledged += 1
             return True
         elif pdu.command in {"enquire_link", "unbind"}:
-            answer = smpp.make_pdu(f"{pdu.command}_resp", **known)
+            answer = _made(f"{pdu.command}_resp", pdu.sequence)
         else:
             return True
         writer.write(answer.generate())
@@ -163,11 +164,26 @@ class Gateway:
                     (pdu.validity_period or b"").decode(),
                 )
             )
-        return smpp.make_pdu("submit_sm_resp", sequence=pdu.sequence, status=status, message_id=reference)
+        return _made("submit_sm_resp", pdu.sequence, status=status, message_id=reference)
+
+
+class _Numbers:
+    """What the library asks for a next sequence number; ours are set by hand."""
+
+    sequence = 0
+
+    def next_sequence(self) -> int:
+        return 1
+
+
+def _made(name: str, sequence: int, **more: Any) -> Any:
+    pdu = smpp.make_pdu(name, client=_Numbers(), **more)
+    pdu.sequence = sequence
+    return pdu
 
 
 def _read(octets: bytes, data_coding: int) -> str:
-    return octets.decode("utf-16-be") if data_coding == 8 else octets.decode("ascii")
+    return octets.decode("utf-16-be") if data_coding == 8 else _GSM.decode(octets)[0]
 
 
 @asynccontextmanager
