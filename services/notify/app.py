@@ -9,13 +9,17 @@ import hmac
 from functools import partial
 from pathlib import Path
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+
 from services.notify.addresses import Addresses
 from services.notify.api import Desks, build_api
 from services.notify.channels.base import Channel
+from services.notify.channels.chat import ChatChannel
 from services.notify.channels.email import EmailChannel
 from services.notify.channels.http import Guarding
 from services.notify.channels.kafka import KafkaChannel, make_topic
 from services.notify.channels.smpp import Gateway, Heard
+from services.notify.channels.push import PushChannel, key_pair, public_key
 from services.notify.channels.sms import SmsChannel
 from services.notify.channels.webhook import WebhookChannel
 from services.notify.climbing import Climbing
@@ -46,6 +50,7 @@ from services.notify.tidying import Tidying
 from services.notify.upkeep import Upkeep
 from shared.messaging.service import ServiceApp, ServiceContext
 from shared.reference.delivering import Delivering
+from shared.reference.notify_chat import ChatShapes
 from shared.reference.notify_ladders import Ladders
 from shared.reference.units import Units
 from shared.web.pages import Pages
@@ -91,7 +96,7 @@ def build(context: ServiceContext) -> ServiceApp:
         database, clock, queueing, telling.limits, lambda: list(texts.wordings), tuple(names), base_url
     )
     dry_run = DryRun(database, clock, telling, Ladders.load(), people)
-    room = Room(office, pages, texts, database, names)
+    room = Room(office, pages, texts, database, names, public_key(_push_key(context)))
     live = LiveInbox(database, room.live, tuple(names))
     router = build_pages(room, live, personal)
     router.include_router(
@@ -132,6 +137,25 @@ def channels_of(
             context.settings.base_url,
             settings.timeout_seconds,
         )
+    channels["push"] = PushChannel(
+        _push_key(context),
+        f"mailto:{settings.mail_from}",
+        texts,
+        pages.unit_name,
+        Guarding(private),
+        settings.timeout_seconds,
+    )
+    if settings.chat_shape is not None:
+        channels["chat"] = ChatChannel(
+            ChatShapes.load()[settings.chat_shape],
+            settings.chat_url,
+            settings.chat_token.get_secret_value() if settings.chat_token else "",
+            texts,
+            pages.unit_name,
+            # Its address is the operator's word, not a stranger's: it may be an adapter of the house.
+            Guarding(allow_private=True),
+            settings.timeout_seconds,
+        )
     if settings.sms_url is not None:
         gateway = Gateway(settings.sms_url.get_secret_value(), settings.sms_sender, settings.sms_window, heard)
         channels["sms"] = SmsChannel(
@@ -143,3 +167,8 @@ def channels_of(
             window=settings.sms_window,
         )
     return channels
+
+
+def _push_key(context: ServiceContext) -> EllipticCurvePrivateKey:
+    """This deployment's key towards push services; a changed one ends every browser's subscription."""
+    return key_pair(hmac.digest(context.keys.master, b"vongtay web push", "sha256"))

@@ -15,6 +15,7 @@ from shared.reference.forms import Forms
 from shared.reference.indicators import Indicators
 from shared.reference.intake import Intake
 from shared.reference.keeping import Keeping
+from shared.reference.notify_chat import ChatShapes
 from shared.reference.notify_ladders import Ladders
 from shared.reference.notify_limits import NotifyLimitsByDay
 from shared.reference.notify_rules import NotifyRules
@@ -50,6 +51,7 @@ def check() -> dict[str, int]:
         "predecessors": len({unit for code in units.codes() for unit in units.predecessors(code)}),
         "deadlines": len(Deadlines.load().kinds()),
         "notify-delivery": len(Delivering.load()),
+        "notify-chat": len(ChatShapes.load()),
         "forms": len(Forms.load().codes()),
         "access": len(Access.load()),
         "disclosure": len(Disclosure.load()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from typing import Annotated
 from urllib.parse import urlencode
 from uuid import UUID
@@ -17,6 +18,7 @@ from services.notify.store import notices as inbox
 from shared.identity import SignedIn
 from shared.web.pages import language_of
 
+_WORKER = resources.files("services.notify").joinpath("static/worker.js").read_bytes()
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 # The notices that a button is about: those that are shown as one.
 _SOME = f"^(?:{_ID}(?: {_ID}){{0,{PAGE - 1}}})?$"
@@ -46,7 +48,13 @@ def routes(room: Room, live: LiveInbox) -> APIRouter:
             topic=None if unread or before else live.topic(principal, language),
             first=f"{NOTIFY}/" + ("?unread=true" if unread else "") if before else None,
             following=f"{NOTIFY}/?{urlencode(following)}" if after else None,
+            push_key=room.push_key if "push" in room.office.channels_for(principal) else None,
         )
+
+    @router.get("/worker.js")
+    async def worker() -> Response:
+        """The service worker: a browser lets it act for the paths below its own only, so it lies beside the pages."""
+        return Response(_WORKER, media_type="text/javascript", headers={"Cache-Control": "no-cache"})
 
     @router.get("/live")
     async def stream(request: Request, principal: SignedIn) -> Response:

@@ -24,12 +24,19 @@ class Room:
     """What pages are made with.
 
     Args:
-        office: does the work. pages: turn templates into answers. units: commune code -> name.
+        push_key: what browsers subscribe to push with. office: does the work. pages: turn templates into answers. units: commune code -> name.
     """
 
     def __init__(
-        self, office: Office, pages: Pages, texts: Texts, database: Database, units: Mapping[str, str]
+        self,
+        office: Office,
+        pages: Pages,
+        texts: Texts,
+        database: Database,
+        units: Mapping[str, str],
+        push_key: str,
     ) -> None:
+        self.push_key = push_key
         self.office = office
         self.pages = pages
         self.texts = texts
