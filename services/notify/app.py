@@ -15,11 +15,12 @@ from services.notify.addresses import Addresses
 from services.notify.api import Desks, build_api
 from services.notify.channels.base import Channel
 from services.notify.channels.chat import ChatChannel
+from services.notify.channels.digest_mail import DigestMail
 from services.notify.channels.email import EmailChannel
 from services.notify.channels.http import Guarding
 from services.notify.channels.kafka import KafkaChannel, make_topic
-from services.notify.channels.smpp import Gateway, Heard
 from services.notify.channels.push import PushChannel, key_pair, public_key
+from services.notify.channels.smpp import Gateway, Heard
 from services.notify.channels.sms import SmsChannel
 from services.notify.channels.webhook import WebhookChannel
 from services.notify.climbing import Climbing
@@ -134,6 +135,7 @@ def channels_of(
             settings.mail_from,
             texts,
             pages.unit_name,
+            DigestMail(texts, pages.unit_name, pages.fragment),
             context.settings.base_url,
             settings.timeout_seconds,
         )

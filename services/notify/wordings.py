@@ -487,4 +487,5 @@ PARTS: Mapping[str, str] = {
     "sms-acknowledge": "Xác nhận:",
     "acknowledge": "Xác nhận đã nhận, không cần đăng nhập:",
     "more": "và {n} thông báo nữa",
+    "rest": "Loại khác",
 }

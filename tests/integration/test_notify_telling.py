@@ -226,7 +226,9 @@ async def test_a_digest_collects_what_is_not_urgent_into_one_e_mail(
         assert len(mail_server.messages) == 1
         message = mail_server.messages[0]
         assert message["Subject"] == "3 thông báo đang chờ anh chị"
-        lines = [line for line in message.get_content().splitlines() if line.startswith("- ")]
+        plain = message.get_body(("plain",))
+        assert plain is not None
+        lines = [line for line in plain.get_content().splitlines() if line.startswith("- ")]
         assert [line.rsplit("/", 1)[1] for line in lines] == ["t0", "t1", "t2"], "a sector is led to its tasks"
         assert all("Đề nghị phối hợp trong vụ việc 0000ABCD" in line for line in lines)
 

@@ -5,23 +5,22 @@ The recipient's address is in memory while a message is sent, and in no log.
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Mapping
 from datetime import datetime
 from email.message import EmailMessage
-from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
 from aiosmtplib.errors import SMTPException, SMTPRecipientsRefused, SMTPResponseException, SMTPTimeoutError
 
 from services.notify.channels.base import RESPONSE_CHARACTERS
+from services.notify.channels.digest_mail import DigestMail
 from services.notify.channels.wording import UnitName, said_of
 from services.notify.domain import Attempt
 from services.notify.store.deliveries import Delivery, Target
-from services.notify.texts import Fields, Texts
+from services.notify.texts import Texts
 from shared.messaging.outbox import OutboxRow
-from shared.web.i18n import Language
 
 # The mailbox does not exist or takes nothing (RFC 5321, 4.2.3): trying again changes nothing.
 _NO_SUCH_MAILBOX = frozenset({550, 551, 553, 556})
@@ -32,7 +31,7 @@ class EmailChannel:
 
     Args:
         url: `smtp://user:password@host:port` (STARTTLS where offered) or `smtps://…`. sender: the From address.
-        unit_name: a commune's name by its code. base_url: where links lead. timeout: seconds for one message.
+        unit_name: a commune's name by its code. digests: how those look. base_url: where links lead. timeout: seconds for one message.
     """
 
     # One mail server takes them all.
@@ -44,6 +43,7 @@ class EmailChannel:
         sender: str,
         texts: Texts,
         unit_name: UnitName,
+        digests: DigestMail,
         base_url: str,
         timeout: float,
     ) -> None:
@@ -56,7 +56,9 @@ class EmailChannel:
         self._sender = sender
         self._texts = texts
         self._unit_name = unit_name
+        self._digests = digests
         self._base_url = base_url
+        self._domain = urlsplit(base_url).hostname or "vongtay"
         self._timeout = timeout
 
     async def open(self) -> None:
@@ -69,8 +71,10 @@ class EmailChannel:
         """One message to one address."""
         started = time.perf_counter()
         try:
+            # A digest's picture takes its time.
+            composed = await asyncio.to_thread(self.compose, delivery, target, now)
             _, answer = await aiosmtplib.send(
-                self.compose(delivery, target, now),
+                composed,
                 hostname=self._host,
                 port=self._port,
                 username=self._user,
@@ -91,8 +95,8 @@ class EmailChannel:
         settings = f"{self._base_url}/notify/subscriptions/{target.endpoint_id}"
         title = self._texts.title(fields, language)
         lines = self._texts.lines(fields, language, said.link, said.acknowledge)
-        if items := [self._listed(item, language) for item in said.items]:
-            lines += ["", *items]
+        if said.items:
+            lines += ["", *(f"- {name}: {link}" for name, link in self._digests.listed(said.items, language))]
         lines += ["", "--"]
         lines += [self._texts.part("foot", fields, language), settings, ""]
         message = EmailMessage()
@@ -100,23 +104,13 @@ class EmailChannel:
         message["From"] = self._sender
         message["To"] = target.address
         message["Date"] = now
-        message["Message-ID"] = f"<{delivery.id}@{urlsplit(self._base_url).hostname or 'vongtay'}>"
+        message["Message-ID"] = f"<{delivery.id}@{self._domain}>"
         message["Auto-Submitted"] = "auto-generated"
         message["List-Unsubscribe"] = f"<{settings}>"
         message.set_content("\n".join(lines))
+        if said.items:
+            self._digests.add(message, said.items, language, title=title, settings=settings, domain=self._domain)
         return message
-
-    def _listed(self, item: Mapping[str, Any], language: Language) -> str:
-        """One line of what was collected."""
-        unit, due = item["unit"], item["due"]
-        fields = Fields(
-            item["event_type"],
-            item["case_id"],
-            self._unit_name(unit) if unit else "",
-            datetime.fromisoformat(due) if due else None,
-            item["case_code"],
-        )
-        return f"- {self._texts.title(fields, language)}: {item['link']}"
 
     def effect(self, delivery: Delivery, target: Target, now: datetime) -> OutboxRow | None:
         """Nothing beside the log."""
