@@ -53,7 +53,8 @@ async def serve(receiver: Receiver, host: str, port: int) -> None:
 
 def main(
     secret: Annotated[
-        list[str], typer.Option("--secret", envvar="VONGTAY_WEBHOOK_SECRET", help="whsec_… or whpk_…; twice while it changes.")
+        list[str],
+        typer.Option("--secret", envvar="VONGTAY_WEBHOOK_SECRET", help="whsec_… or whpk_…; twice while it changes."),
     ],
     port: Annotated[int, typer.Option(help="0 takes a free one.")] = 9000,
     host: Annotated[str, typer.Option(help="Put a TLS proxy before it rather than opening it to the network.")] = (

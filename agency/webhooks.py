@@ -1,7 +1,7 @@
 """How a receiver checks that a webhook is the platform's, fresh, and not one it has handled already.
 
-By the Standard Webhooks specification: over id, time and the body's exact bytes, HMAC-SHA256 with a shared secret (`v1`)
-or ed25519 with the platform's public key (`v1a`). It never parses a body whose signature does not fit.
+By the Standard Webhooks specification: over id, time and the body's exact bytes, HMAC-SHA256 with a shared secret
+(`v1`) or ed25519 with the platform's public key (`v1a`). It never parses a body whose signature does not fit.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class Receiver:
     """Checks messages and remembers their ids.
 
     Args:
-        secrets: of the endpoint (`whsec_…`, or the public key `whpk_…`); two while it is being changed, the platform then
-            signs with both.
+        secrets: of the endpoint (`whsec_…`, or the public key `whpk_…`); two while it is being changed: the
+            platform then signs with both.
         seen: the file that remembers handled ids, so that a restart handles none twice; in memory where None.
 
     Raises: `ValueError` where a secret is none.

@@ -16,6 +16,7 @@ from typing import Annotated, Final
 from cryptography.hazmat.primitives.asymmetric import ec
 from email_validator import EmailNotValidError, validate_email
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from yarl import URL
 
 from services.notify.channels.guard import url_violations
 from services.notify.domain import ChannelName
@@ -90,6 +91,12 @@ class Addresses:
             return mobile(target) or target
         if channel == "push":
             return PushSubscription.model_validate_json(target).model_dump_json()
+        return target
+
+    def shown(self, channel: ChannelName, target: str) -> str:
+        """An address as its owner sees it: of a browser only whose push service it has."""
+        if channel == "push":
+            return str(URL(PushSubscription.model_validate_json(target).endpoint).origin())
         return target
 
     def key(self, number: str) -> str:

@@ -58,8 +58,8 @@ _STATES: dict[Change, EndpointState] = {"pause": "paused", "resume": "active", "
 
 
 class Wanted(BaseModel):
-    """A subscription as somebody asks for it. `target` is the URL of a webhook, an e-mail's address, a telephone number,
-    a browser's push subscription as JSON, or an account of the chat.
+    """A subscription as somebody asks for it. `target` is the URL of a webhook, an e-mail's address, a telephone
+    number, a browser's push subscription as JSON, or an account of the chat.
 
     `agreement`: within which an organisation is told; without, the one in force that covers it. A person's event type
     `told` stands for whatever the house tells them by its rules.
@@ -206,7 +206,9 @@ class Office:
 
     def address(self, principal: Principal, endpoint: Endpoint) -> str:
         """Where it leads, for its owner; nothing for an operator."""
-        return self._vault.open(endpoint.target) if _owns(principal, endpoint) else ""
+        if not _owns(principal, endpoint):
+            return ""
+        return self._addresses.shown(endpoint.channel, self._vault.open(endpoint.target))
 
     async def change(self, principal: Principal, identifier: str, change: Change) -> Endpoint:
         """Pause, resume, delete, or undo the deletion. What waits stays, and is sent when it is active again; one that

@@ -30,8 +30,8 @@ class Receipts:
     """Hears the gateway.
 
     Args:
-        owners: hear of what never arrived. personal: acknowledges what somebody answers. number_key: by what a number is
-        found.
+        owners: hear of what never arrived. personal: acknowledges what somebody answers. number_key: by what a number
+        is found.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""Web push and chat: a push service that checks who sends, a browser that decrypts, a chat with its own way of saying."""
+"""Web push and chat: a push service that checks who sends, a browser that decrypts, a chat with its own words."""
 
 from __future__ import annotations
 

@@ -151,9 +151,7 @@ async def test_a_busy_gateway_is_left_in_peace_and_spoken_to_again_within_the_at
         assert not await house.rows("SELECT 1 FROM attempt")
 
 
-async def test_the_agreed_rate_is_kept(
-    fresh_database: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_agreed_rate_is_kept(fresh_database: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     slow = {"SMS_PER_SECOND": "5"}
     async with house_with(fresh_database, gateway, monkeypatch, **slow) as house, house.client("lan.worker") as worker:
         await telephone(worker, "0912345678", "cases.concern.received")

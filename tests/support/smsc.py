@@ -82,7 +82,9 @@ class Gateway:
         """Tell what became of a message."""
         states = {"ENROUTE": 1, "DELIVRD": 2, "EXPIRED": 3, "DELETED": 4, "UNDELIV": 5, "UNKNOWN": 7, "REJECTD": 8}
         more: dict[str, Any] = {}
-        said = f"id:{reference} sub:001 dlvrd:001 submit date:2603020800 done date:2603020801 stat:{state} err:000 text:"
+        said = (
+            f"id:{reference} sub:001 dlvrd:001 submit date:2603020800 done date:2603020801 stat:{state} err:000 text:"
+        )
         if by_parameter:
             more, said = {"receipted_message_id": reference, "message_state": states[state]}, ""
         await self._deliver(source_addr="84912345678", esm_class=0x04, short_message=said.encode(), **more)

@@ -28,6 +28,7 @@ def as_subscription(office: Office, principal: Principal, row: Endpoint) -> dict
         "target": office.address(principal, row),
         "event_types": list(row.patterns),
         "units": row.units,
+        "public_key": office.public_key(principal, row),
         "ordered": row.ordered,
         "at_once": row.at_once,
         "per_second": row.per_second,

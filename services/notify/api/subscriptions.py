@@ -8,6 +8,7 @@ from fastapi import APIRouter
 
 from services.notify.api.answers import as_replay, as_subscription, found
 from services.notify.office import Change, Office, Period, Wanted
+from services.notify.signing import Scheme
 from shared.identity import SignedIn
 
 
@@ -21,7 +22,7 @@ def add_routes(router: APIRouter, office: Office) -> None:
 
     @router.post("/subscriptions", status_code=201)
     async def create(principal: SignedIn, wanted: Wanted) -> dict[str, str | None]:
-        """Add a subscription. The secret is in this answer only."""
+        """Add a subscription. The secret is in this answer only; of a key pair (`v1a`) it is the public key."""
         created = await office.create(principal, wanted)
         return {"id": created.id, "secret": created.secret}
 
@@ -37,10 +38,11 @@ def add_routes(router: APIRouter, office: Office) -> None:
             return as_subscription(office, principal, await office.find(principal, identifier))
 
     @router.post("/subscriptions/{identifier}/rotate")
-    async def rotate(principal: SignedIn, identifier: str) -> dict[str, str]:
-        """A new secret, in this answer only; for 24 hours the old one signs too."""
+    async def rotate(principal: SignedIn, identifier: str, signature: Scheme | None = None) -> dict[str, str]:
+        """A new secret, in this answer only; for 24 hours the old one signs too. `signature`: sign that way from now
+        on; of a key pair the answer has the public key."""
         with found():
-            return {"secret": await office.rotate(principal, identifier)}
+            return {"secret": await office.rotate(principal, identifier, signature)}
 
     @router.post("/subscriptions/{identifier}/test", status_code=202)
     async def send_test(principal: SignedIn, identifier: str) -> dict[str, str]:

@@ -1,7 +1,7 @@
 """Messages in a chat (Zalo and its like) through its HTTP interface, whose payload is data: notify-chat.yaml.
 
-Where the chat's account is a company's, so is what is written there: it says what happened and where to look, nothing of
-the child.
+Where the chat's account is a company's, so is what is written there: it says what happened and where to look, nothing
+of the child.
 """
 
 from __future__ import annotations
@@ -82,8 +82,8 @@ class ChatChannel:
         }
 
     def _read(self, made: Attempt, target: Target) -> Attempt:
-        """What became of it: such interfaces answer 200 to everything, and say in the body what they mean. What is not the
-        account's fault is the chat's, and the chat is ours."""
+        """What became of it: such interfaces answer 200 to everything, and say in the body what they mean. What is
+        not the account's fault is the chat's, and the chat is ours."""
         code = self._code(made.response) if made.outcome == "taken" else None
         # An answer may repeat the account, and the log is read by more people than the message.
         said = made.response.replace(target.address, "…")

@@ -98,7 +98,12 @@ def picture_of(rows: Sequence[tuple[str, int]]) -> bytes:
     """Bars with their numbers, as PNG."""
     data = alt.Data(values=[{"kind": _short(name), "n": number, "at": at} for at, (name, number) in enumerate(rows)])
     base = alt.Chart(data).encode(
-        y=alt.Y("kind:N", sort=alt.SortField("at"), title=None, axis=alt.Axis(labelLimit=0, ticks=False, domain=False)),
+        y=alt.Y(
+            "kind:N",
+            sort=alt.SortField("at"),
+            title=None,
+            axis=alt.Axis(labelLimit=0, labelPadding=6, ticks=False, domain=False),
+        ),
         x=alt.X("n:Q", axis=None, scale=alt.Scale(domainMin=0)),
     )
     bars = base.mark_bar(color=PALETTE[0], height=16)

@@ -31,7 +31,8 @@ class EmailChannel:
 
     Args:
         url: `smtp://user:password@host:port` (STARTTLS where offered) or `smtps://…`. sender: the From address.
-        unit_name: a commune's name by its code. digests: how those look. base_url: where links lead. timeout: seconds for one message.
+        unit_name: a commune's name by its code. digests: how those look. base_url: where links lead.
+        timeout: seconds for one message.
     """
 
     # One mail server takes them all.

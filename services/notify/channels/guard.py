@@ -112,11 +112,15 @@ def url_violations(url: str, *, allow_private: bool) -> list[Violation]:
             return [_wrong("url-private", "phải là máy chủ công khai", "must be a public server")]
     elif _NUMBER.match(host.rsplit(".", 1)[-1]):
         # 127.1, 0x7f000001, 017700000001, 2130706433: one address that looks like a hundred.
-        return [_wrong("url-invalid", "phải viết địa chỉ IP theo cách thông thường", "must spell an IP address plainly")]
+        return [
+            _wrong("url-invalid", "phải viết địa chỉ IP theo cách thông thường", "must spell an IP address plainly")
+        ]
     elif "." not in host or any(host == name or host.endswith("." + name) for name in _INNER_NAMES):
         return [_wrong("url-private", "phải là máy chủ công khai", "must be a public server")]
     if port is None or (port != _HTTPS and (port < _FIRST_USER_PORT or port in _BLOCKED_PORTS)):
-        return [_wrong("url-port", "phải dùng cổng 443 hoặc một cổng từ 1024", "must use port 443, or one from 1024 on")]
+        return [
+            _wrong("url-port", "phải dùng cổng 443 hoặc một cổng từ 1024", "must use port 443, or one from 1024 on")
+        ]
     return []
 
 

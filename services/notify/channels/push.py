@@ -1,5 +1,5 @@
-"""Web push to people's browsers (RFC 8030), encrypted so that the push service reads nothing (RFC 8291), signed with this
-deployment's key (VAPID, RFC 8292).
+"""Web push to people's browsers (RFC 8030), encrypted so that the push service reads nothing (RFC 8291), signed with
+this deployment's key (VAPID, RFC 8292).
 
 What is shown on a locked screen says what happened and by when; nothing of the child. The address belongs to a company
 abroad: it learns that a browser was called, and when.
@@ -41,7 +41,9 @@ _ORDER: Final = int("FFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC6
 
 def key_pair(seed: bytes) -> ec.EllipticCurvePrivateKey:
     """The key by which push services know this deployment. In: a secret of its own, so that replicas agree."""
-    return ec.derive_private_key(int.from_bytes(hashlib.sha512(seed).digest(), "big") % (_ORDER - 1) + 1, ec.SECP256R1())
+    return ec.derive_private_key(
+        int.from_bytes(hashlib.sha512(seed).digest(), "big") % (_ORDER - 1) + 1, ec.SECP256R1()
+    )
 
 
 def public_key(private: ec.EllipticCurvePrivateKey) -> str:

@@ -84,7 +84,7 @@ class Gateway:
     """One session.
 
     Args:
-        url: `smpp://system_id:password@host:port`; `smpps://…` for TLS. sender: a short number, a number with +, or a name.
+        url: `smpp://system_id:password@host:port`; `smpps://…` for TLS. sender: a short number, one with +, or a name.
         window: messages on their way at once. heard: takes receipts and replies; the next one waits until it has.
     """
 

@@ -77,8 +77,8 @@ class Addressed:
 class Attempt:
     """What became of one attempt. `response` is the beginning of what the other side said.
 
-    `ours`: it failed on our own side of the way, which says nothing of the endpoint. `references`: under which the other
-    side will tell later what became of what it took.
+    `ours`: it failed on our own side of the way, which says nothing of the endpoint. `references`: under which the
+    other side will tell later what became of what it took.
     """
 
     outcome: Outcome

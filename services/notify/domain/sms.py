@@ -92,8 +92,8 @@ def decoded(octets: bytes, alphabet: Alphabet) -> str:
 def parts_of(text: str, reference: int) -> list[bytes]:
     """What goes out: one message, or several that say which they are (3GPP TS 23.040, 9.2.3.24.1).
 
-    In: `reference`, 0 to 255, the same for the parts of one text and whenever it is sent again, so that a telephone puts
-    no two texts together.
+    In: `reference`, 0 to 255, the same for the parts of one text and whenever it is sent again, so that a telephone
+    puts no two texts together.
     """
     alphabet = alphabet_of(text)
     segments = segments_of(text)

@@ -44,6 +44,7 @@ def routes(room: Room) -> APIRouter:
             "subscription.html",
             row=row,
             address=room.office.address(principal, row),
+            public_key=room.office.public_key(principal, row),
             entries=[(entry, room.texts.explanation(entry.event_type, language)) for entry in entries[:PAGE]],
             figures=figures,
             state=state,

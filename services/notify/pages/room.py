@@ -24,7 +24,8 @@ class Room:
     """What pages are made with.
 
     Args:
-        push_key: what browsers subscribe to push with. office: does the work. pages: turn templates into answers. units: commune code -> name.
+        office: does the work. pages: turn templates into answers. units: commune code -> name.
+        push_key: what browsers subscribe to push with.
     """
 
     def __init__(

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from services.notify.api.answers import found
 from services.notify.office import Change, Period, Wanted
 from services.notify.pages.room import NOTIFY, Room
+from services.notify.signing import Scheme
 from shared.contracts.errors import Rejected, violations_of
 from shared.identity import ALL_UNITS, Principal, SignedIn
 from shared.web.pages import language_of
@@ -56,6 +57,7 @@ def _add_listing(router: APIRouter, room: Room) -> None:
         event_types: Annotated[list[str] | None, Form()] = None,
         units: Annotated[list[str] | None, Form()] = None,
         language: Annotated[str, Form()] = "vi",
+        signature: Annotated[str, Form()] = "v1",
     ) -> Response:
         chosen = {
             "channel": channel,
@@ -64,6 +66,7 @@ def _add_listing(router: APIRouter, room: Room) -> None:
             "event_types": event_types or [],
             "units": units or None,
             "language": language,
+            "signature": signature,
         }
         try:
             created = await room.office.create(principal, Wanted.model_validate(chosen))
@@ -80,9 +83,11 @@ def _add_listing(router: APIRouter, room: Room) -> None:
 
 def _add_changes(router: APIRouter, room: Room) -> None:
     @router.post("/subscriptions/{identifier}/rotate")
-    async def rotate(request: Request, principal: SignedIn, identifier: str) -> Response:
+    async def rotate(
+        request: Request, principal: SignedIn, identifier: str, signature: Annotated[Scheme | None, Form()] = None
+    ) -> Response:
         with found():
-            secret = await room.office.rotate(principal, identifier)
+            secret = await room.office.rotate(principal, identifier, signature)
         return room.pages.render(
             request, "secret.html", headers=_ONCE, status=201, identifier=identifier, secret=secret, new=False
         )
@@ -123,6 +128,7 @@ def _form(room: Room, request: Request, principal: Principal, status: int = 200,
         "event_types": [],
         "units": None,
         "language": language,
+        "signature": "v1",
     }
     context = {"chosen": empty, "violations": (), **more}
     return room.pages.render(

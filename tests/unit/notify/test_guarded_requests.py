@@ -111,7 +111,16 @@ async def test_a_public_address_beside_an_inner_one_is_refused_whole() -> None:
 
 @pytest.mark.parametrize(
     "spelling",
-    ["2130706433", "0x7f000001", "0177.0.0.1", "127.1", "127.0.0.1", "[::1]", "[::ffff:127.0.0.1]", "127.0.0.1.nip.example"],
+    [
+        "2130706433",
+        "0x7f000001",
+        "0177.0.0.1",
+        "127.1",
+        "127.0.0.1",
+        "[::1]",
+        "[::ffff:127.0.0.1]",
+        "127.0.0.1.nip.example",
+    ],
 )
 async def test_no_spelling_of_this_machine_reaches_it(spelling: str) -> None:
     async with receiver(ok) as inside, caller(Guarding(False, Names(["127.0.0.1"]))) as made:

@@ -17,28 +17,34 @@ VECTOR_ID = "msg_p5jXN8AQM9LWM0D4loKWxJek"
 VECTOR_AT = datetime.fromtimestamp(1614265330, tz=UTC)
 VECTOR_BODY = b'{"test": 2432232314}'
 VECTOR_SIGNATURE = "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
-# RFC 8032, 7.1, "TEST 1" to "TEST 3": the specification has no vector of its own for ed25519, and signs as that RFC says.
+# RFC 8032, 7.1, "TEST 1" to "TEST 3": the specification has no vector for ed25519, and signs as that RFC says.
 ED25519 = [
     (
         "9d61b19deffd5a60ba844af492ec2cc44449c5697b326919703bac031cae7f60",
         "d75a980182b10ab7d54bfed3c964073a0ee172f3daa62325af021a68f707511a",
         "",
-        "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe2465"
-        "5141438e7a100b",
+        (
+            "e5564300c360ac729086e2cc806e828a84877f1eb8e5d974d873e065224901555fb8821590a33bacc61e39701cf9b46bd25bf5f0595bbe2465"
+            "5141438e7a100b"
+        ),
     ),
     (
         "4ccd089b28ff96da9db6c346ec114e0f5b8a319f35aba624da8cf6ed4fb8a6fb",
         "3d4017c3e843895a92b70aa74d1b7ebc9c982ccf2ec4968cc0cd55f12af4660c",
         "72",
-        "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb0"
-        "0d291612bb0c00",
+        (
+            "92a009a9f0d4cab8720e820b5f642540a2b27b5416503f8fb3762223ebdb69da085ac1e43e15996e458f3613d0f11d8c387b2eaeb4302aeeb0"
+            "0d291612bb0c00"
+        ),
     ),
     (
         "c5aa8df43f9f837bedb7442f31dcb7b166d38535076f094b85ce3a2e0b4458f7",
         "fc51cd8e6218a1a38da47ed00230f0580816ed13ba3303ac5deb911548908025",
         "af82",
-        "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc0"
-        "27beceea1ec40a",
+        (
+            "6291d657deec24024827e69c3abe01a30ce548a284743a445e3680d7db5ac3ac18ff9b538d16f290ae67f760984dc6594a7c15e9716ed28dc0"
+            "27beceea1ec40a"
+        ),
     ),
 ]
 
@@ -65,9 +71,10 @@ def test_key_pairs_sign_as_the_rfc_does(seed: str, public: str, signed: str, sig
     private = bytes.fromhex(seed)
     for raw in (private, private + bytes.fromhex(public)):
         secret = "whsk_" + base64.b64encode(raw).decode()
-        assert signer_of(secret).sign(bytes.fromhex(signed)) == "v1a," + base64.b64encode(
-            bytes.fromhex(signature)
-        ).decode()
+        assert (
+            signer_of(secret).sign(bytes.fromhex(signed))
+            == "v1a," + base64.b64encode(bytes.fromhex(signature)).decode()
+        )
         assert shown(secret) == "whpk_" + base64.b64encode(bytes.fromhex(public)).decode()
         assert scheme_of(secret) == "v1a"
 

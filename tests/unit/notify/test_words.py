@@ -24,4 +24,5 @@ def test_every_form_that_posts_carries_its_token_and_nothing_is_unescaped_but_ou
     forms = re.findall(r"<form[^>]*method=\"post\".*?</form>", html, re.S)
     assert all("ui.token(form_token)" in form for form in forms)
     assert set(re.findall(r"(\w+) \| safe", html)) <= {"listed"}
-    assert not re.search(r"\sstyle=|<script|onclick=", html)
+    # Scripts are files of ours; nothing of a page is one.
+    assert not re.search(r"\sstyle=|<script(?! type=\"module\" src=\"\{\{ asset\()|onclick=", html)
