@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 from urllib.parse import unquote, urlsplit
@@ -27,12 +27,15 @@ _INBOUND = 16
 # SMPP 3.4, 5.2.12: bits 5 to 2 of esm_class tell what a deliver_sm is; bit 6 that a header comes before its text.
 _KIND, _RECEIPT, _ORDINARY, _HEADER = 0x3C, 0x04, 0x00, 0x40
 UCS2: Final = 8
+# 5.3.2.12 and 5.3.2.35: optional parameters of a receipt.
+_REFERENCE: Final = 0x001E
+_STATE: Final = 0x0427
 # 5.2.28, message_state, and appendix B, as they stand in a receipt's text.
-_STATES: Final = {1: "ENROUTE", 2: "DELIVRD", 3: "EXPIRED", 4: "DELETED", 5: "UNDELIV", 6: "ACCEPTD", 7: "UNKNOWN",
+ReceiptState = Literal["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD"]
+_STATES: Final[Mapping[int, ReceiptState]] = {1: "ENROUTE", 2: "DELIVRD", 3: "EXPIRED", 4: "DELETED", 5: "UNDELIV", 6: "ACCEPTD", 7: "UNKNOWN",
                   8: "REJECTD"}  # fmt: skip
 _ID: Final = re.compile(rb"\bid:\s*([^\s]{1,64})", re.IGNORECASE)
 _STAT: Final = re.compile(rb"\bstat:\s*([A-Za-z]{7})", re.IGNORECASE)
-ReceiptState = Literal["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD"]
 
 
 class GatewayAwayError(OSError):
@@ -196,16 +199,14 @@ def meaning(event: smpp34.DeliverSmEvent) -> Receipt | Reply | None:
 
 
 def _receipt(event: smpp34.DeliverSmEvent) -> Receipt | None:
-    reference = next((tlv.as_string() for tlv in event.tlvs if tlv.tag == smpp34.TLV_RECEIPTED_MESSAGE_ID), None)
-    coded = next((tlv.as_int() for tlv in event.tlvs if tlv.tag == smpp34.TLV_MESSAGE_STATE), None)
+    reference = next((tlv.as_string() for tlv in event.tlvs if tlv.tag == _REFERENCE), None)
+    coded = next((tlv.as_int() for tlv in event.tlvs if tlv.tag == _STATE), None)
     if not reference and (found := _ID.search(event.short_message)):
         reference = found[1].decode("latin-1")
     state = _STATES.get(coded or 0)
     if state is None and (said := _STAT.search(event.short_message)):
-        state = said[1].decode().upper()
-    if not reference or state not in _STATES.values():
-        return None
-    return Receipt(reference.rstrip("\x00"), state)
+        state = next((known for known in _STATES.values() if known == said[1].decode().upper()), None)
+    return None if not reference or state is None else Receipt(reference.rstrip("\x00"), state)
 
 
 def _addressed(sender: str) -> tuple[str, int, int]:
