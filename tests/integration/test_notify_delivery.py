@@ -370,7 +370,8 @@ async def beside(house: House, webhook_server: WebhookServer, url: str) -> Async
 @pytest.mark.parametrize(
     ("answer", "reason", "status"),
     [(trickle, "timeout", None), (hang, "timeout", None), (cut, "broken-answer", None),
-     (nonsense, "broken-answer", None), (long_head, "broken-answer", None), (old, None, 200), (trickle_body, None, 200)],
+     (nonsense, "broken-answer", None),
+     (long_head, "broken-answer", None), (old, None, 200), (trickle_body, None, 200)],
 )  # fmt: skip
 async def test_a_receiver_that_behaves_badly_is_bounded_reported_and_slows_nobody(
     fresh_database: str,

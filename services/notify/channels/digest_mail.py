@@ -96,7 +96,9 @@ def counted(items: Sequence[Mapping[str, Any]], texts: Texts, language: Language
 
 def picture_of(rows: Sequence[tuple[str, int]]) -> bytes:
     """Bars with their numbers, as PNG."""
-    data = alt.Data(values=[{"kind": _short(name), "n": number, "at": at} for at, (name, number) in enumerate(rows)])
+    data = alt.InlineData(
+        values=[{"kind": _short(name), "n": number, "at": at} for at, (name, number) in enumerate(rows)]
+    )
     base = alt.Chart(data).encode(
         y=alt.Y(
             "kind:N",

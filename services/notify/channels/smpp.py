@@ -32,8 +32,16 @@ _REFERENCE: Final = 0x001E
 _STATE: Final = 0x0427
 # 5.2.28, message_state, and appendix B, as they stand in a receipt's text.
 ReceiptState = Literal["ENROUTE", "DELIVRD", "EXPIRED", "DELETED", "UNDELIV", "ACCEPTD", "UNKNOWN", "REJECTD"]
-_STATES: Final[Mapping[int, ReceiptState]] = {1: "ENROUTE", 2: "DELIVRD", 3: "EXPIRED", 4: "DELETED", 5: "UNDELIV", 6: "ACCEPTD", 7: "UNKNOWN",
-                  8: "REJECTD"}  # fmt: skip
+_STATES: Final[Mapping[int, ReceiptState]] = {
+    1: "ENROUTE",
+    2: "DELIVRD",
+    3: "EXPIRED",
+    4: "DELETED",
+    5: "UNDELIV",
+    6: "ACCEPTD",
+    7: "UNKNOWN",
+    8: "REJECTD",
+}
 _ID: Final = re.compile(rb"\bid:\s*([^\s]{1,64})", re.IGNORECASE)
 _STAT: Final = re.compile(rb"\bstat:\s*([A-Za-z]{7})", re.IGNORECASE)
 
