@@ -214,6 +214,7 @@ async def agree(database: Database) -> None:
                                        sequence)
                 VALUES (CAST(:id AS uuid), 'mai-am-hy-vong', 'active', 'protection', 'law-task', '{*}', '{}',
                         '2020-01-01', '2099-12-31', '', 'ha.coordinator', 'yen.partner', now(), now(), 2)
+                ON CONFLICT DO NOTHING
                 """
             ),
             {"id": AGREEMENT},
