@@ -209,8 +209,9 @@ async def agree(database: Database) -> None:
         await connection.execute(
             text(
                 """
-                INSERT INTO agreement (id, org, state, purpose, legal_basis, event_types, fields, valid_from, valid_until,
-                                       reference, proposed_by, accepted_by, changed_at, created_at, sequence)
+                INSERT INTO agreement (id, org, state, purpose, legal_basis, event_types, fields, valid_from,
+                                       valid_until, reference, proposed_by, accepted_by, changed_at, created_at,
+                                       sequence)
                 VALUES (CAST(:id AS uuid), 'mai-am-hy-vong', 'active', 'protection', 'law-task', '{*}', '{}',
                         '2020-01-01', '2099-12-31', '', 'ha.coordinator', 'yen.partner', now(), now(), 2)
                 """
