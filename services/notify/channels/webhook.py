@@ -35,6 +35,7 @@ class WebhookChannel:
     """
 
     at_once: int | None = None
+    writes: bool = False
 
     def __init__(self, *, allow_private: bool, timeout: float) -> None:
         self._allow_private = allow_private
