@@ -247,6 +247,25 @@ async def test_thirty_seven_overdue_tasks_are_a_few_notices_and_one_line_with_th
         assert 38 in [notice["count"] for notice in after], "what was read has grown: it is new again"
 
 
+async def test_of_a_noisy_rule_people_are_called_a_few_times_and_then_once_with_the_number(
+    fresh_database: str, mail_server: MailServer
+) -> None:
+    async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
+        async with house.client("ha.coordinator") as coordinator:
+            wanted = {"channel": "email", "target": "ha@tinh.example", "event_types": ["told"]}
+            assert (await coordinator.post("/notify/subscriptions", **wanted)).status_code == 303
+        await house.hear(*(overdue(number) for number in range(37)))
+        digests = loop_of(house, Digests)
+        assert not await digests.once()
+        house.shift += timedelta(minutes=61)
+        assert await digests.once()
+        house.start()
+        await until(lambda: succeeded(house, 4))
+        subjects = [message["Subject"] for message in mail_server.messages]
+        assert len(subjects) == 4
+        assert "34 nhiệm vụ quá hạn tại Phường Phan Đình Phùng" in subjects
+
+
 async def test_a_dry_run_says_who_would_be_told_and_why_and_tells_nobody(house: House) -> None:
     data = json.loads(missed().model_dump_json())
     async with house.client("lan.worker") as worker:
