@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from services.notify.climbing import Climbing
 from services.notify.desk.calling import Digests
+from services.notify.desk.personal import Personal
 from services.notify.tidying import Tidying
 from shared.contracts.base import SealedBox
 from shared.contracts.cases import CaseAssigned, CaseOpened, EmergencyMeasureDecided, TaskOverdue
@@ -23,6 +24,7 @@ from shared.contracts.registry import ChildErased
 from shared.contracts.sealed import ChildContentSealed
 from shared.messaging.processing import Record
 from shared.privacy.sealing import PlatformKey, seal_to_platform
+from shared.reference.notify_limits import NotifyLimitsByDay
 from tests.integration.notify_house import (
     AGREEMENT,
     CASE,
@@ -229,6 +231,43 @@ async def test_a_digest_collects_what_is_not_urgent_into_one_e_mail(
         lines = [line for line in message.get_content().splitlines() if line.startswith("- ")]
         assert [line.rsplit("/", 1)[1] for line in lines] == ["t0", "t1", "t2"], "a sector is led to its tasks"
         assert all("Đề nghị phối hợp trong vụ việc 0000ABCD" in line for line in lines)
+
+
+async def test_an_officer_of_a_sector_is_led_to_the_task_and_not_to_a_case_that_is_closed_to_them(
+    fresh_database: str, mail_server: MailServer
+) -> None:
+    async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
+        async with house.client("duc.health") as officer:
+            wanted = {"channel": "email", "target": "duc@yte.example", "event_types": ["told"]}
+            assert (await officer.post("/notify/subscriptions", **wanted)).status_code == 303
+        await house.hear(("e1", task("health")), ("e2", task("police")))
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        assert len(mail_server.messages) == 1, "another sector's task is none of theirs"
+        body = mail_server.messages[0].get_content()
+        assert "http://vongtay.test/cases/tasks/t1" in body
+        assert f"/cases/c/{CASE}" not in body
+
+
+async def test_a_reply_acknowledges_the_newest_call_to_whoever_sent_it(
+    fresh_database: str, mail_server: MailServer
+) -> None:
+    async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
+        await house.hear(("e1", concern("yes")))
+        personal = Personal(
+            house.database,
+            house.context.clock,
+            (emergencies := loop_of(house, Climbing)._emergencies)._people,
+            emergencies,
+            NotifyLimitsByDay.load(),
+        )
+        assert await personal.acknowledge_by_reply("lan.worker", "Ai đấy?") is None
+        assert await personal.acknowledge_by_reply("thuong.worker", "OK") is None, "nobody called her"
+        taken = await personal.acknowledge_by_reply("lan.worker", "Đã nhận, tôi đến ngay")
+        assert taken is not None
+        assert await personal.acknowledge_by_reply("lan.worker", "OK") is None, "nothing is open any more"
+        said = await house.published("notify.message.acknowledged")
+        assert [(one["person"], one["how"], one["role"]) for one in said] == [("lan.worker", "reply", "worker")]
 
 
 async def test_thirty_seven_overdue_tasks_are_a_few_notices_and_one_line_with_the_number(house: House) -> None:

@@ -164,7 +164,7 @@ class Calling:
                     if when.collected:
                         items.append(_item(person, self._audience(person), wish, when, scope.now))
                         continue
-                    addressed += _addressed(wish, when.channels)
+                    addressed += self._addressed(wish, person, when.channels)
                     if INTERRUPTING & set(when.channels):
                         sounds.append((person, when.at))
                         load = _one_more(load, when.at)
@@ -172,6 +172,21 @@ class Calling:
         await digests.put(scope.connection, items)
         await store.note_sounds(scope.connection, sounds)
         await self._queueing.queue(scope, list(messages.values()), addressed)
+
+    def _addressed(self, wish: _Wish, person: str, channels: Sequence[PersonalChannel]) -> list[Addressed]:
+        happening = wish.message.happening
+        path = path_of(happening)
+        own = path_for(self._audience(person), happening, path)
+        body: bytes | None = None
+        if own != path:
+            document = orjson.loads(wish.message.body)
+            document["data"]["link"] = self._base_url + own
+            body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+        return [
+            Addressed(wish.message.id, contact.endpoint_id, contact.subscription_id, happening.case_id, body=body)
+            for contact in wish.contacts
+            if contact.channel in channels
+        ]
 
     def _audience(self, person: str) -> str:
         """As whom somebody looks: of a sector, at its tasks."""
@@ -273,15 +288,6 @@ def _until(gathered: Sequence[datetime | None]) -> datetime | None:
     """When somebody hears of one of many: where any rule tells it by itself, now."""
     moments = [moment for moment in gathered if moment is not None]
     return max(moments) if moments and len(moments) == len(gathered) else None
-
-
-def _addressed(wish: _Wish, channels: Sequence[PersonalChannel]) -> list[Addressed]:
-    happening = wish.message.happening
-    return [
-        Addressed(wish.message.id, contact.endpoint_id, contact.subscription_id, happening.case_id)
-        for contact in wish.contacts
-        if contact.channel in channels
-    ]
 
 
 def _item(person: str, audience: str, wish: _Wish, when: Timing, now: datetime) -> Item:
