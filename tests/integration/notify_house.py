@@ -178,10 +178,10 @@ def _token(html: str) -> str:
 async def make_house(url: str, **settings: Any) -> AsyncIterator[House]:
     database = Database(url, pool_size=5)
     made = Settings(environment="test", demo_users=True, base_url=BASE, database_url=SecretStr(url), **settings)
-    house: House
+    house: House | None = None
 
     def clock() -> datetime:
-        return datetime.now(UTC) + house.shift
+        return datetime.now(UTC) + (house.shift if house else timedelta())
 
     directory = demo_directory(Units.load().names())
     context = ServiceContext(made, database, Keys(bytes(32), PlatformKey(bytes(range(32)))), clock, directory)

@@ -73,6 +73,7 @@ class Deliveries:
         self._line = Line(database, {"synchronous_commit": "off"})
         self._results: list[Result] = []
         self._unsettled = 0
+        self._settled = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         # Lanes for which nothing more was due when they were last asked.
@@ -187,8 +188,12 @@ class Deliveries:
                     self._lanes.drop(delivery)  # nobody can be sure that it is not another's by now
             finally:
                 del lane.started[delivery.id]
-            held, now = None, loop.time()
-            if self._unsettled < self._settings.unsettled_at_most and not lane.stalled(now) and lane.may_start(now):
+            held = None
+            while self._unsettled >= self._settings.unsettled_at_most:
+                self._settled.clear()
+                await self._settled.wait()
+            now = loop.time()
+            if not lane.stalled(now) and lane.may_start(now):
                 held = lane.waiting.popleft()
                 lane.started[held.delivery.id] = now
         self._wake.set()
@@ -240,6 +245,7 @@ class Deliveries:
             else:
                 break
         self._unsettled -= len(results)
+        self._settled.set()
         self._lanes.settled(results)
         if changed:
             self._lanes.changed()
