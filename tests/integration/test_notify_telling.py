@@ -418,6 +418,26 @@ async def test_when_an_agreement_ends_deliveries_stop_and_the_partner_receives_a
         assert [act["act"] for act in shown["acts"]] == ["propose", "accept", "end", "confirm"]
 
 
+async def test_the_page_of_an_agreement_says_what_is_shared_and_signs_and_ends_it(house: House) -> None:
+    async with house.client("ha.coordinator") as coordinator:
+        proposed = await coordinator.api("/agreements", TERMS)
+        assert "mai-am-hy-vong" in (await coordinator.get("/notify/agreements")).text
+    path = f"/notify/agreements/{proposed['id']}"
+    async with house.client("yen.partner") as partner:
+        page = (await partner.get(path)).text
+        assert "Cung cấp dịch vụ hỗ trợ trẻ em" in page
+        assert "registry.child.registered:child.name" in page
+        wrong = await partner.post(f"{path}/accept", public_key="short")
+        assert (wrong.status_code, "32 byte X25519" in wrong.text) == (422, True)
+        assert (await partner.post(f"{path}/accept", public_key="A" * 43 + "=")).status_code == 303
+        assert "Đang hiệu lực" in (await partner.get(path)).text
+        assert (await partner.post(f"{path}/end", reason="")).status_code == 422
+        assert (await partner.post(f"{path}/end", reason="hết nhu cầu")).status_code == 303
+        assert "Xác nhận đã xóa dữ liệu" in (await partner.get(path)).text
+    async with house.client("lan.worker") as worker:
+        assert (await worker.get(path)).status_code == 404
+
+
 async def test_an_agreement_ends_by_itself_and_strangers_never_see_it(house: House) -> None:
     signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
     async with house.client("lan.worker") as worker:
