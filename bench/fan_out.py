@@ -14,13 +14,9 @@ from pathlib import Path
 import orjson
 
 from bench import Result, quantiles
-from bench._webhooks import Receivers, add_endpoints, payload, queue, receivers
+from bench._webhooks import Partners, Receivers, payload, receivers
 from bench.peers import svix
 from local.postgres import EmbeddedPostgres
-from services.notify.signing import Vault
-from shared.database import Database
-from shared.runtime import keys_of
-from shared.settings import Settings
 from tests.support.platform import Parts, parts
 
 NAME = "fan-out"
@@ -71,43 +67,35 @@ class _Bench:
     def __init__(self, stack: Parts, ends: Receivers) -> None:
         self._stack = stack
         self._ends = ends
-        self._database = Database(stack.postgres.url("notify"))
-        env = {name.removeprefix("VONGTAY_").lower(): value for name, value in stack.env.items()}
-        self._vault = Vault(keys_of(Settings(**env)))  # type: ignore[arg-type]
+        self._partners = Partners(stack)
 
     async def rate(self, messages: int, *, hanging: bool) -> float:
         """Deliveries a second to the endpoints that answer."""
         replica = self._stack.of("notify")[0]
         await asyncio.to_thread(replica.process.stop)
-        await self._clear()
+        await self._partners.clear()
         good = _ENDPOINTS - (_HANGING if hanging else 0)
         urls = self._ends.urls(good) + self._ends.urls(_ENDPOINTS - good, "hang")
-        await queue(self._database, messages, await add_endpoints(self._database, self._vault, urls))
+        await self._partners.queue(messages, await self._partners.add(urls))
         await self._ends.report()
         await self._stack.start(replica)
         arrived = await self._ends.until(messages * good)
         await self._stack.ready()
-        return arrived.count / arrived.seconds
+        return arrived.rate
 
     async def waits(self, seconds: int) -> list[float]:
         """Seconds from queued to received at a steady rate, with a tenth hanging."""
-        await self._clear()
+        await self._partners.clear()
         good = self._ends.urls(_ENDPOINTS - _HANGING)
-        targets = await add_endpoints(self._database, self._vault, good + self._ends.urls(_HANGING, "hang"))
+        targets = await self._partners.add(good + self._ends.urls(_HANGING, "hang"))
         await asyncio.sleep(3)
         await self._ends.report()
         loop = asyncio.get_running_loop()
         began, turns = loop.time(), seconds * _STEADY // _ENDPOINTS
         for turn in range(turns):
             await asyncio.sleep(max(0.0, began + turn * _ENDPOINTS / _STEADY - loop.time()))
-            await queue(self._database, 1, targets)
+            await self._partners.queue(1, targets)
         return (await self._ends.until(turns * len(good))).waits
-
-    async def _clear(self) -> None:
-        async with self._database.transaction() as connection:
-            await connection.exec_driver_sql("DELETE FROM delivery_pending")
-            await connection.exec_driver_sql("UPDATE endpoint SET state = 'deleted'")
-            await connection.exec_driver_sql("SELECT pg_notify('notify_changed', '')")
 
 
 async def _bare(ends: Receivers, count: int) -> float:
@@ -134,4 +122,4 @@ async def _svix(folder: Path, ends: Receivers, messages: int) -> dict[str, float
             await sending
     finally:
         await asyncio.to_thread(postgres.stop)
-    return {"svix-server": arrived.count / arrived.seconds}
+    return {"svix-server": arrived.rate}

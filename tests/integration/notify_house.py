@@ -179,10 +179,10 @@ def _token(html: str) -> str:
 async def make_house(url: str, **settings: Any) -> AsyncIterator[House]:
     database = Database(url, pool_size=5)
     made = Settings(environment="test", demo_users=True, base_url=BASE, database_url=SecretStr(url), **settings)
-    house: House
+    house: House | None = None
 
     def clock() -> datetime:
-        return datetime.now(UTC) + house.shift
+        return datetime.now(UTC) + (house.shift if house else timedelta())
 
     directory = demo_directory(Units.load().names())
     context = ServiceContext(made, database, Keys(bytes(32), PlatformKey(bytes(range(32)))), clock, directory)
@@ -215,6 +215,7 @@ async def agree(database: Database) -> None:
                                        sequence)
                 VALUES (CAST(:id AS uuid), 'mai-am-hy-vong', 'active', 'protection', 'law-task', '{*}', '{}',
                         '2020-01-01', '2099-12-31', '', 'ha.coordinator', 'yen.partner', now(), now(), 2)
+                ON CONFLICT DO NOTHING
                 """
             ),
             {"id": AGREEMENT},

@@ -17,6 +17,7 @@ from standardwebhooks.webhooks import Webhook
 from services.notify.delivery.presence import Presence
 from services.notify.store import deliveries
 from shared.contracts.envelope import Envelope
+from shared.database.copying import driver
 from shared.messaging.service import Service
 from shared.messaging.topics import ensure_topics
 from tests.integration.notify_house import (
@@ -206,10 +207,14 @@ async def test_a_worker_that_dies_loses_nothing_and_what_it_held_is_not_sent_bef
         await house.hear(("e1", missed()), ("e2", missed()))
         now = house.context.clock()
         async with house.database.transaction() as connection:
-            held = await deliveries.lease(connection, {created["id"]: 10}, [], 10, now, timedelta(seconds=60))
+            held = await deliveries.lease(
+                await driver(connection), {created["id"]: 10}, [], 10, now, timedelta(seconds=60)
+            )
             assert len(held) == 2
         async with house.database.transaction() as connection:
-            assert not await deliveries.lease(connection, {created["id"]: 10}, [], 10, now, timedelta(seconds=60))
+            assert not await deliveries.lease(
+                await driver(connection), {created["id"]: 10}, [], 10, now, timedelta(seconds=60)
+            )
         house.start()
         await asyncio.sleep(0.8)
         assert not webhook_server.requests
@@ -225,7 +230,7 @@ async def test_the_first_worker_takes_back_at_once_what_dead_ones_held(
         await house.hear(("e1", missed()))
         now = house.context.clock()
         async with house.database.transaction() as connection:
-            assert await deliveries.lease(connection, {created["id"]: 1}, [], 1, now, timedelta(hours=1))
+            assert await deliveries.lease(await driver(connection), {created["id"]: 1}, [], 1, now, timedelta(hours=1))
         house.start()
         await until(lambda: succeeded(house, 1), 5)
 

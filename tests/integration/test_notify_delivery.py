@@ -18,6 +18,7 @@ import pytest
 from services.notify.desk.queueing import Queueing
 from services.notify.domain import Addressed, Happening, Message, timed_id
 from services.notify.store import deliveries, partitions, replays
+from shared.database.copying import driver
 from shared.messaging.router import Scope
 from shared.reference.delivering import Delivering
 from tests.integration.notify_house import CASE, UNIT, House, Person, make_house, missed, succeeded, until
@@ -369,9 +370,8 @@ async def beside(house: House, webhook_server: WebhookServer, url: str) -> Async
 
 @pytest.mark.parametrize(
     ("answer", "reason", "status"),
-    [(trickle, "timeout", None), (hang, "timeout", None), (cut, "broken-answer", None),
-     (nonsense, "broken-answer", None),
-     (long_head, "broken-answer", None), (old, None, 200), (trickle_body, None, 200)],
+    [(trickle, "timeout", None), (hang, "timeout", None), (cut, "broken-answer", None), (old, None, 200),
+     (nonsense, "broken-answer", None), (long_head, "broken-answer", None), (trickle_body, None, 200)],
 )  # fmt: skip
 async def test_a_receiver_that_behaves_badly_is_bounded_reported_and_slows_nobody(
     fresh_database: str,
@@ -471,7 +471,9 @@ async def test_a_worker_that_stops_gives_back_what_it_had_not_sent(house: House,
         await until(lambda: _count(webhook_server, 10))
         await house.halt()
         async with house.database.transaction() as connection:
-            free = await deliveries.lease(connection, {one: 200}, [], 200, house.context.clock(), timedelta(seconds=30))
+            free = await deliveries.lease(
+                await driver(connection), {one: 200}, [], 200, house.context.clock(), timedelta(seconds=30)
+            )
         sent = {request.headers["webhook-id"] for request in webhook_server.requests}
         assert len(free) + len(sent) == 100
         assert not sent & {one.id for one in free}

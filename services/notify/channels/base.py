@@ -20,9 +20,11 @@ class Channel(Protocol):
 
     Attributes:
         at_once: how many may be on their way at once over all endpoints; None: as many as the service allows.
+        writes: whether something is written in the transaction that settles a success (`effect`).
     """
 
     at_once: int | None
+    writes: bool
 
     async def open(self) -> None:
         """Get ready; called once before the first delivery, on the loop that sends."""

@@ -37,6 +37,7 @@ class EmailChannel:
 
     # One mail server takes them all.
     at_once: int | None = 8
+    writes: bool = False
 
     def __init__(
         self,

@@ -35,6 +35,7 @@ class KafkaChannel:
     """Writes to partners' topics through the outbox."""
 
     at_once: int | None = None
+    writes: bool = True
 
     async def open(self) -> None:
         """Nothing to open: the relay has the producer."""

@@ -22,6 +22,7 @@ class WebhookChannel:
     """
 
     at_once: int | None = None
+    writes: bool = False
 
     def __init__(self, guarding: Guarding, timeout: float) -> None:
         self._caller = Caller(guarding, timeout)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from services.notify.channels.base import Channel
+from services.notify.delivery.lines import Line
 from services.notify.delivery.telling import Owners
 from services.notify.desk.queueing import MACHINES
 from services.notify.domain import ChannelName, News, after, outlived
@@ -18,9 +19,10 @@ from services.notify.store.deliveries import Result, Settled
 from services.notify.store.log import Tally
 from shared.contracts import notify as said
 from shared.contracts.base import Contract
+from shared.contracts.envelope import Envelope
 from shared.database import Database
 from shared.messaging.outbox import OutboxRow, new_id, put
-from shared.messaging.router import Scope
+from shared.messaging.router import Scope, own_topic
 from shared.reference.delivering import Delivering
 
 # Answers that say "not now" to all deliveries, so that the whole endpoint is left in peace for the time it asks.
@@ -51,6 +53,7 @@ class Settler:
         self._clock = clock
         self._limits = limits
         self._chance = chance
+        self._line = Line(database)
         self._tallies: dict[tuple[str, datetime], Tally] = {}
         self._tallied_at: datetime | None = None
 
@@ -59,7 +62,29 @@ class Settler:
         now = self._clock()
         # One delivery may be in a batch twice when its lease ended meanwhile: then its success is what counts.
         by_success = sorted(results, key=lambda result: result.attempt.outcome == "taken")
-        results = list({result.delivery.id: result for result in by_success}.values())
+        once = list({result.delivery.id: result for result in by_success}.values())
+        plain = [result for result in once if self._is_plain(result, troubled)]
+        failing = {result.delivery.endpoint_id for result in once if result.attempt.outcome != "taken"}
+        # What succeeded beside a failure says that the endpoint is well.
+        plain = [result for result in plain if result.delivery.endpoint_id not in failing]
+        if plain:
+            await deliveries.settle_taken(await self._line.get(), plain, _told(now), now)
+            self._count(plain)
+        done = {result.delivery.id for result in plain}
+        others = [result for result in once if result.delivery.id not in done]
+        return bool(others) and await self._settle(others, troubled, now)
+
+    def _is_plain(self, result: Result, troubled: frozenset[str]) -> bool:
+        """Whether nothing but the delivery itself changes with a result."""
+        return (
+            result.attempt.outcome == "taken"
+            and result.channel in MACHINES
+            and result.delivery.order_key is None
+            and result.delivery.endpoint_id not in troubled
+            and not self._channels[result.channel].writes
+        )
+
+    async def _settle(self, results: Sequence[Result], troubled: frozenset[str], now: datetime) -> bool:
         async with self._database.transaction() as connection:
             scope = Scope("notify", connection, now)
             settled = await deliveries.settle(connection, results, now)
@@ -73,6 +98,10 @@ class Settler:
             await scope.flush()
         self._count(counted)
         return bool(news)
+
+    async def close(self) -> None:
+        """Let go of its connection."""
+        await self._line.close()
 
     def hasten(self) -> None:
         """The next tally is not waited for."""
@@ -163,6 +192,13 @@ def news_of(results: Sequence[Result], troubled: frozenset[str]) -> dict[str, Ne
             known = found[identifier]
             found[identifier] = News(known.succeeded + 1, known.failed, known.gone, known.wait)
     return found
+
+
+def _told(now: datetime) -> OutboxRow:
+    """The event of a batch that programs have taken; its data are made where the batch is settled."""
+    identifier, model = new_id(), said.DeliveriesSucceeded
+    event = Envelope(identifier, "/services/notify", model.TYPE, identifier, now, b"", sequence=1)
+    return OutboxRow(own_topic(model), identifier, model.TYPE, None, event.texts(), identifier)
 
 
 def _taken(result: Result, settled: Settled) -> said.TakenDelivery:

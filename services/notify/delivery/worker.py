@@ -17,6 +17,7 @@ import structlog
 from services.notify.channels.base import Channel
 from services.notify.delivery.endpoints import Lanes
 from services.notify.delivery.lanes import Held, Lane, share_out, slots_for
+from services.notify.delivery.lines import AWAY, Line
 from services.notify.delivery.presence import Presence
 from services.notify.delivery.settling import Settler
 from services.notify.domain import Attempt, ChannelName, verdict
@@ -68,8 +69,11 @@ class Deliveries:
         self._chance = chance
         self._lasts = timedelta(seconds=settings.lease_seconds)
         self._presence = Presence(database)
+        # A lease that a power cut undoes is given again, so nobody waits for the disk.
+        self._line = Line(database, {"synchronous_commit": "off"})
         self._results: list[Result] = []
         self._unsettled = 0
+        self._settled = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         self._wake = asyncio.Event()
         # Lanes for which nothing more was due when they were last asked.
@@ -91,7 +95,7 @@ class Deliveries:
                 try:
                     busy = await self._turn()
                 except Exception as error:
-                    if not is_passing(error):
+                    if not (is_passing(error) or isinstance(error, AWAY)):
                         raise
                     _LOG.warning("deliveries.waiting", reason=type(error).__name__)
                     await pause(stop, 1.0)
@@ -106,6 +110,8 @@ class Deliveries:
             await settling
             for task in (listening, present):
                 task.cancel()
+            await self._line.close()
+            await self._settler.close()
             for channel in self._channels.values():
                 await channel.close()
 
@@ -122,10 +128,9 @@ class Deliveries:
         if not rooms and not self._heard:
             return False
         self._asked_at, self._heard = now, False
-        async with self._database.transaction() as connection:
-            found = await deliveries.lease(
-                connection, rooms, self._lanes.urgent(), _LEASE_BATCH, self._clock(), self._lasts
-            )
+        found = await deliveries.lease(
+            await self._line.get(), rooms, self._lanes.urgent(), _LEASE_BATCH, self._clock(), self._lasts
+        )
         taken: dict[str, int] = {}
         for delivery in found:
             taken[delivery.endpoint_id] = taken.get(delivery.endpoint_id, 0) + 1
@@ -183,8 +188,12 @@ class Deliveries:
                     self._lanes.drop(delivery)  # nobody can be sure that it is not another's by now
             finally:
                 del lane.started[delivery.id]
-            held, now = None, loop.time()
-            if self._unsettled < self._settings.unsettled_at_most and not lane.stalled(now) and lane.may_start(now):
+            held = None
+            while self._unsettled >= self._settings.unsettled_at_most:
+                self._settled.clear()
+                await self._settled.wait()
+            now = loop.time()
+            if not lane.stalled(now) and lane.may_start(now):
                 held = lane.waiting.popleft()
                 lane.started[held.delivery.id] = now
         self._wake.set()
@@ -236,6 +245,7 @@ class Deliveries:
             else:
                 break
         self._unsettled -= len(results)
+        self._settled.set()
         self._lanes.settled(results)
         if changed:
             self._lanes.changed()

@@ -13,11 +13,13 @@ from datetime import datetime, timedelta
 from typing import Final
 
 import asyncpg
+import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import Addressed, Attempt, ChannelName, Message, Verdict, believable, timed_id
 from services.notify.signing import Signer
 from shared.database.copying import driver
+from shared.messaging.outbox import OutboxRow
 from shared.reference.delivering import Urgency
 from shared.web.i18n import Language
 
@@ -260,13 +262,10 @@ SELECT leased.id::text, endpoint_id::text, subscription_id::text, message_id::te
 FROM leased JOIN message ON message.id = leased.message_id AND message.at = leased.message_at
 ORDER BY urgency, due_at, position
 """
-# The plan must not depend on how full the table happened to be when it was made. A lease that a power cut undoes is
-# given again, so nobody waits for the disk.
-_SESSION = "SET LOCAL enable_seqscan = off; SET LOCAL synchronous_commit = off"
 
 
 async def lease(
-    connection: AsyncConnection,
+    raw: asyncpg.Connection,
     rooms: Mapping[str, int],
     urgent: Sequence[str],
     most: int,
@@ -275,8 +274,6 @@ async def lease(
 ) -> list[Delivery]:
     """Take due deliveries: at most `most`, `rooms[endpoint]` of each, and as many emergencies of the endpoints in
     `urgent`. Nobody else gets them while the lease lasts. Out: emergencies first, then what was due first."""
-    raw = await driver(connection)
-    await raw.execute(_SESSION)
     rows = await raw.fetch(_LEASE, list(rooms), list(rooms.values()), now, now + lasts, most, list(urgent))
     return [Delivery(*row) for row in rows]
 
@@ -322,6 +319,34 @@ FROM gone
 ON CONFLICT (id, message_at) DO UPDATE SET state = excluded.state, settled_at = excluded.settled_at,
     attempts = excluded.attempts, sequence = excluded.sequence
 RETURNING id::text, attempts, sequence
+"""
+# What programs have taken, and the one event that tells it, in one statement: nearly all results are of this kind.
+_TAKEN = """
+WITH result AS (
+    SELECT * FROM unnest($2::uuid[], $3::integer[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[])
+           AS r (id, status, duration_ms, response, channel, event_type, case_id)
+), gone AS (
+    DELETE FROM delivery_pending d USING result r WHERE d.id = r.id
+    RETURNING d.id, d.endpoint_id, d.subscription_id, d.message_id, d.message_at, d.urgency, d.order_key, d.position,
+              d.attempts, d.sequence, d.lease, d.created_at, d.due_at, d.expires_at, d.body,
+              r.status, r.duration_ms, r.response
+), settled AS (
+    INSERT INTO delivery_settled (id, endpoint_id, subscription_id, message_id, message_at, state, urgency, order_key,
+        position, attempts, sequence, lease, created_at, due_at, expires_at, body, settled_at, outcome, status,
+        duration_ms, response)
+    SELECT id, endpoint_id, subscription_id, message_id, message_at, 'succeeded', urgency, order_key, position,
+           attempts + 1, sequence + 1, lease, created_at, due_at, expires_at, body, $1, 'taken', status, duration_ms,
+           response
+    FROM gone
+    ON CONFLICT (id, message_at) DO UPDATE SET state = excluded.state, settled_at = excluded.settled_at,
+        attempts = excluded.attempts, sequence = excluded.sequence
+    RETURNING id, endpoint_id, attempts
+)
+INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, headers)
+SELECT $9, $10, $11, $12, convert_to(jsonb_build_object('deliveries', jsonb_agg(jsonb_strip_nulls(jsonb_build_object(
+           'delivery_id', id, 'endpoint_id', endpoint_id, 'channel', channel, 'event_type', event_type,
+           'case_id', case_id, 'attempts', attempts))))::text, 'UTF8'), $13::text::jsonb
+FROM settled JOIN result USING (id) HAVING count(*) > 0
 """
 _AGAIN = """
 WITH result AS (
@@ -404,6 +429,30 @@ async def _try_again(raw: asyncpg.Connection, again: Sequence[Result]) -> list[a
         [attempt.response for attempt in attempts],
     )
     return rows
+
+
+async def settle_taken(raw: asyncpg.Connection, results: Sequence[Result], told: OutboxRow, now: datetime) -> None:
+    """Take over deliveries that programs have taken, which nothing waits behind. In: `told`, the event that tells it,
+    whose data are made of those that counted."""
+    ordered = sorted(results, key=lambda result: result.delivery.id)
+    attempts = [result.attempt for result in ordered]
+    of = [result.delivery for result in ordered]
+    await raw.execute(
+        _TAKEN,
+        now,
+        [one.id for one in of],
+        [attempt.status for attempt in attempts],
+        [attempt.duration_ms for attempt in attempts],
+        [attempt.response for attempt in attempts],
+        [result.channel for result in ordered],
+        [one.event_type for one in of],
+        [one.case_id for one in of],
+        told.id,
+        told.topic,
+        told.key,
+        told.type,
+        orjson.dumps(dict(told.headers)).decode(),
+    )
 
 
 async def release(connection: AsyncConnection, keys: Sequence[tuple[str, str | None]]) -> None:

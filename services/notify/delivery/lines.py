@@ -1,0 +1,48 @@
+"""The worker's own connections to the database: what passes by the thousand a second goes without a pool between.
+
+A connection that is lost is made again by whoever asks next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import asyncpg
+
+from shared.database import Database
+
+# What a lost connection, or a database that is away, raises here.
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.OperatorInterventionError,
+)
+# The plan must not depend on how full the table happened to be when it was made.
+_SESSION = {"enable_seqscan": "off"}
+
+
+class Line:
+    """One connection, for one task at a time.
+
+    Args:
+        settings: of the session, besides.
+    """
+
+    def __init__(self, database: Database, settings: Mapping[str, str] | None = None) -> None:
+        url = database.engine.url.set(drivername="postgresql")
+        self._dsn = url.render_as_string(hide_password=False)
+        self._settings = {**_SESSION, **(settings or {})}
+        self._connection: asyncpg.Connection | None = None
+
+    async def get(self) -> asyncpg.Connection:
+        """The connection. Errors: those in `AWAY`."""
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await asyncpg.connect(self._dsn, timeout=10, server_settings=self._settings)
+        return self._connection
+
+    async def close(self) -> None:
+        """Close it, if it is open."""
+        if self._connection is not None and not self._connection.is_closed():
+            await self._connection.close(timeout=5)
