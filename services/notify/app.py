@@ -97,7 +97,7 @@ def build(context: ServiceContext) -> ServiceApp:
         database, clock, queueing, telling.limits, lambda: list(texts.wordings), tuple(names), base_url
     )
     dry_run = DryRun(database, clock, telling, Ladders.load(), people)
-    room = Room(office, pages, texts, database, names, public_key(_push_key(context)))
+    room = Room(office, pages, texts, database, names, public_key(_push_key(context)), personal)
     live = LiveInbox(database, room.live, tuple(names))
     router = build_pages(room, live, personal, agreements)
     router.include_router(

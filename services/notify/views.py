@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from services.notify.domain.ladder import Ladder
+from shared.reference.notify_ladders import Ladders
+from shared.web.i18n import Language
+
 # State of an emergency -> its name and the tone of its mark.
 LADDER_STATES: Final[Mapping[str, tuple[str, str]]] = {
     "open": ("Chưa ai xác nhận", "danger"),
@@ -45,3 +49,45 @@ AGREEMENT_ACTS: Final[Mapping[str, str]] = {
     "expire": "Hết hạn",
     "confirm": "Xác nhận đã xóa dữ liệu",
 }
+# How urgent something is, to people.
+URGENCY_NAMES: Final[Mapping[str, str]] = {
+    "emergency": "Tin khẩn (trẻ đang gặp nguy hiểm)",
+    "urgent": "Việc gấp",
+    "normal": "Việc thường",
+    "low": "Tin để biết",
+}
+# Why somebody is called when they are.
+TIMING_WHYS: Final[Mapping[str, str]] = {
+    "at-once": "báo ngay",
+    "emergency": "báo ngay, mọi lúc, qua mọi kênh",
+    "quiet-hours": "chờ hết giờ yên tĩnh",
+    "digest": "gom vào bản tổng hợp",
+    "limit": "chờ vì vừa được báo quá nhiều lần",
+    "gathered": "gom với các việc giống nhau",
+}
+# 1 is Monday, as in ISO 8601.
+WEEKDAYS: Final[tuple[tuple[str, str], ...]] = (
+    ("1", "Thứ Hai"),
+    ("2", "Thứ Ba"),
+    ("3", "Thứ Tư"),
+    ("4", "Thứ Năm"),
+    ("5", "Thứ Sáu"),
+    ("6", "Thứ Bảy"),
+    ("7", "Chủ Nhật"),
+)
+
+# What notices are about: publisher -> msgid.
+ABOUT_NAMES: Final[Mapping[str, str]] = {
+    "cases": "Vụ việc và báo tin",
+    "registry": "Hồ sơ trẻ em",
+    "stats": "Số liệu",
+    "notify": "Việc gửi nhận tin",
+}
+
+
+def ladder_name(ladder: Ladder, language: Language) -> str:
+    """What an emergency is, as the reference data calls it."""
+    known = Ladders.load()
+    if ladder.code not in known:
+        return ladder.code
+    return known[ladder.code].vi if language == "vi" else known[ladder.code].en

@@ -26,7 +26,9 @@ def add_routes(router: APIRouter, database: Database, clock: Clock, all_units: t
         """What the principal is told in the app, newest first."""
         mine = audiences_of(principal, all_units)
         async with database.transaction() as connection:
-            rows = await inbox.notices(connection, principal.id, mine, unread=unread, before=before, limit=limit)
+            rows = await inbox.notices(
+                connection, principal.id, mine, inbox.Filter(unread=unread), before=before, limit=limit
+            )
             count = await inbox.unread_count(connection, principal.id, mine)
         return {"unread": count, "notices": [as_notice(row) for row in rows]}
 
@@ -41,4 +43,4 @@ def add_routes(router: APIRouter, database: Database, clock: Clock, all_units: t
         """Mark one notice as read."""
         mine = audiences_of(principal, all_units)
         async with database.transaction() as connection:
-            await inbox.mark_read(connection, principal.id, mine, str(identifier), clock())
+            await inbox.mark_read(connection, principal.id, mine, [str(identifier)], clock())

@@ -120,7 +120,7 @@ def _absences(router: APIRouter, personal: Personal) -> None:
 
     @router.delete("/absences/{identifier}", status_code=204)
     async def come_back(principal: SignedIn, identifier: str) -> None:
-        """End an absence now."""
+        """End an absence now: one's own, or one that the caller may enter."""
         with found():
             await personal.come_back(principal, identifier)
 

@@ -12,16 +12,18 @@ from services.notify.desk.people import People
 from services.notify.domain import belongs_to
 from services.notify.domain.ladder import How, Ladder
 from services.notify.domain.links import is_acknowledgement
-from services.notify.domain.preferences import DEFAULT, Absence, Preferences
-from services.notify.domain.standing_in import check_absence, check_stand_in, may_stand_in
+from services.notify.domain.preferences import CHANNELS, DEFAULT, NO_LOAD, Absence, Preferences, Timing, timing
+from services.notify.domain.standing_in import check_absence, check_stand_in, may_be_named, may_enter, may_stand_in
 from services.notify.store import ladders
 from services.notify.store import people as store
 from shared.database import Database
-from shared.identity import Principal, Role
+from shared.identity import ALL_UNITS, Principal, Role
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Clock, Scope
-from shared.reference.notify_limits import NotifyLimitsByDay
+from shared.reference.notify_limits import NotifyLimits, NotifyLimitsByDay
+from shared.reference.notify_rules import URGENCIES, Urgency
 from shared.reference.text import fold
+from shared.web.i18n import name_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,10 +60,28 @@ class Personal:
         async with self._database.transaction() as connection:
             await store.choose(connection, principal.id, chosen, self._clock())
 
+    def limits(self) -> NotifyLimits:
+        """The house's bounds and hours, as they hold today."""
+        return self._limits.on(self._clock())
+
+    async def outlook(self, principal: Principal) -> list[tuple[Urgency, list[Timing]]]:
+        """How somebody would be called now of something of each urgency, by what they chose and where they can be
+        reached; an empty list: only in the inbox."""
+        now = self._clock()
+        async with self._database.transaction() as connection:
+            chosen = (await store.preferences(connection, [principal.id])).get(principal.id, DEFAULT)
+            load = (await store.loads(connection, [principal.id], now)).get(principal.id, NO_LOAD)
+            contacts = await store.contacts(connection, people=[principal.id])
+        reachable = [channel for channel in CHANNELS if any(one.channel == channel for one in contacts)]
+        limits = self._limits.on(now)
+        return [
+            (urgency, timing(chosen, urgency, now, limits, reachable=reachable, load=load)) for urgency in URGENCIES
+        ]
+
     async def absences(self, principal: Principal) -> list[store.EnteredAbsence]:
         """Somebody's absences that are not over."""
         async with self._database.transaction() as connection:
-            return await store.absences_to_come(connection, principal.id, self._clock())
+            return await store.absences_to_come(connection, [principal.id], self._clock())
 
     async def go_away(
         self, actor: Principal, begins: datetime, ends: datetime, substitute: str | None, person: str | None = None
@@ -79,16 +99,47 @@ class Personal:
             await store.enter_absence(connection, identifier, absence, actor.id, now)
         return identifier
 
-    async def come_back(self, principal: Principal, identifier: str) -> None:
-        """End an absence of one's own. Raises: LookupError."""
+    async def come_back(self, actor: Principal, identifier: str) -> None:
+        """End an absence: one's own, or of somebody for whom the actor may enter one. Raises: LookupError."""
         async with self._database.transaction() as connection:
-            if not await store.end_absence(connection, principal.id, _uuid(identifier), self._clock()):
+            person = await store.absent_person(connection, _uuid(identifier))
+            absent = self._people.principals.get(person) if person else None
+            theirs = person == actor.id or (absent is not None and may_enter(actor, absent))
+            if not theirs or not await store.end_absence(connection, person or "", _uuid(identifier), self._clock()):
                 raise LookupError(identifier)
+
+    def charges(self, actor: Principal) -> list[Principal]:
+        """The others whose absences somebody may enter, by name."""
+        found = (one for one in self._people.principals.values() if one.id != actor.id and may_enter(actor, one))
+        return sorted(found, key=lambda one: name_key(one.name))
+
+    def charge(self, actor: Principal, person: str) -> Principal:
+        """One of them, or the actor. Raises: LookupError for anybody else."""
+        found = actor if person == actor.id else self._principal(person)
+        if not may_enter(actor, found):
+            raise LookupError(person)
+        return found
+
+    async def absences_of_charges(self, actor: Principal) -> list[tuple[Principal, store.EnteredAbsence]]:
+        """The absences, not over, of the others whose absences somebody may enter; the next first."""
+        charges = {one.id: one for one in self.charges(actor)}
+        async with self._database.transaction() as connection:
+            found = await store.absences_to_come(connection, charges, self._clock())
+        return [(charges[one.absence.person], one) for one in found]
+
+    def named(self, person: str | None) -> Principal | None:
+        """Who an account is; None where the directory has it no more."""
+        return self._people.principals.get(person or "")
 
     def substitutes(self, principal: Principal) -> list[Principal]:
         """Who may stand in for somebody, by name."""
         found = (other for other in self._people.principals.values() if may_stand_in(principal, other))
-        return sorted(found, key=lambda other: other.name)
+        return sorted(found, key=lambda other: name_key(other.name))
+
+    def candidates(self, role: Role, unit: str) -> list[Principal]:
+        """Whom a chair may name for good for a role in a commune, by name."""
+        found = (other for other in self._people.principals.values() if may_be_named(role, unit, other))
+        return sorted(found, key=lambda other: name_key(other.name))
 
     async def stand_ins(self, unit: str) -> dict[tuple[str, str], str]:
         """(role, commune) -> account of who stands in for good in a commune."""
@@ -107,7 +158,8 @@ class Personal:
     async def emergencies(self, principal: Principal, *, open_only: bool = False) -> list[ladders.Listed]:
         """The ladders that somebody may see: those that concern them, and for operators and coordinators all."""
         async with self._database.transaction() as connection:
-            found = await ladders.listed(connection, open_only=open_only)
+            units = None if principal.units == ALL_UNITS else principal.units
+            found = await ladders.listed(connection, open_only=open_only, units=units)
         return [one for one in found if self._may_see(principal, one.ladder, ())]
 
     async def emergency(self, principal: Principal, identifier: str) -> Emergency:

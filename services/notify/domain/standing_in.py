@@ -47,7 +47,7 @@ def check_absence(
     """Raises: `Rejected` where an absence is not the actor's to enter, makes no sense, or names somebody who may not
     stand in. In: `substitute`: whom `absence.substitute` names, as the directory knows them.
     """
-    if not _may_enter(actor, absent):
+    if not may_enter(actor, absent):
         raise _refused("person", "not-yours", *_NOT_YOURS)
     if absence.ends <= absence.begins or absence.ends <= now:
         raise _refused("ends", "ends-before", *_ENDS_BEFORE)
@@ -61,12 +61,19 @@ def check_stand_in(actor: Principal, role: Role, unit: str, named: Principal | N
     """Raises: `Rejected` unless a chair, in their commune, names somebody who may see what the role sees there."""
     if actor.role is not Role.CHAIR or not actor.may_see(unit) or role not in NAMED_BY_CHAIR:
         raise _refused("role", "not-yours", *_NOT_CHAIR)
-    if named is not None and (named.machine or named.role not in _MAY_STAND_IN[role] or not named.may_see(unit)):
+    if named is not None and not may_be_named(role, unit, named):
         raise _refused("person", "may-not-stand-in", *_NOT_A_SUBSTITUTE)
 
 
-def _may_enter(actor: Principal, absent: Principal) -> bool:
-    """Everybody for themselves; a chair for the workers of the commune; a coordinator for chairs and workers."""
+def may_be_named(role: Role, unit: str, other: Principal) -> bool:
+    """Whether somebody may stand in for a role in a commune for good: they see there what the role sees."""
+    return not other.machine and other.role in _MAY_STAND_IN.get(role, frozenset()) and other.may_see(unit)
+
+
+def may_enter(actor: Principal, absent: Principal) -> bool:
+    """Whose absence somebody may enter and end: everybody their own; a chair those of the commune's workers; a
+    coordinator those of chairs and workers.
+    """
     if actor.id == absent.id:
         return True
     if actor.role is Role.CHAIR and absent.role is Role.WORKER and absent.units != ALL_UNITS:

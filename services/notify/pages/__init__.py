@@ -9,7 +9,15 @@ from fastapi import APIRouter
 
 from services.notify.desk.agreements import Agreements
 from services.notify.desk.personal import Personal
-from services.notify.pages import agreements, deliveries, emergencies, inbox, subscriptions
+from services.notify.pages import (
+    absences,
+    agreements,
+    deliveries,
+    emergencies,
+    inbox,
+    preferences,
+    subscriptions,
+)
 from services.notify.pages.live import LiveInbox
 from services.notify.pages.room import Room
 
@@ -19,6 +27,8 @@ def build_pages(room: Room, live: LiveInbox, personal: Personal, signed: Agreeme
     router = APIRouter(include_in_schema=False)
     router.include_router(inbox.routes(room, live))
     router.include_router(emergencies.routes(room, personal))
+    router.include_router(preferences.routes(room, personal))
+    router.include_router(absences.routes(room, personal))
     router.include_router(agreements.routes(room, signed))
     for part in (subscriptions, deliveries):
         router.include_router(part.routes(room))

@@ -7,12 +7,9 @@ from fastapi.responses import RedirectResponse
 
 from services.notify.api.agreements import found
 from services.notify.desk.personal import Emergency, Personal
-from services.notify.domain.ladder import Ladder
 from services.notify.pages.room import NOTIFY, Room
-from services.notify.views import CHANNEL_NAMES, HOW_NAMES, LADDER_STATES, ROLE_NAMES
+from services.notify.views import CHANNEL_NAMES, HOW_NAMES, LADDER_STATES, ROLE_NAMES, ladder_name
 from shared.identity import Role, SignedIn
-from shared.reference.notify_ladders import Ladders
-from shared.web.i18n import Language
 from shared.web.pages import language_of
 
 # A link is for one person: no shared cache keeps what it shows, no page it leads to learns it.
@@ -35,7 +32,7 @@ def _signed_in(router: APIRouter, room: Room, personal: Personal) -> None:
         return room.pages.render(
             request,
             "emergencies.html",
-            rows=[(one.ladder, one.case_code, _name(one.ladder, language)) for one in rows],
+            rows=[(one.ladder, one.case_code, ladder_name(one.ladder, language)) for one in rows],
             states=LADDER_STATES,
             roles=ROLE_NAMES,
             every=all,
@@ -79,7 +76,7 @@ def _page(room: Room, request: Request, emergency: Emergency, *, may_acknowledge
         request,
         "emergency.html",
         ladder=ladder,
-        name=_name(ladder, language_of(request)),
+        name=ladder_name(ladder, language_of(request)),
         calls=emergency.calls,
         states=LADDER_STATES,
         roles=ROLE_NAMES,
@@ -98,15 +95,7 @@ def _link_page(room: Room, request: Request, emergency: Emergency | None, *, use
         status=200 if ladder else 410,
         headers=_PRIVATE,
         ladder=ladder,
-        name=_name(ladder, language_of(request)) if ladder else "",
+        name=ladder_name(ladder, language_of(request)) if ladder else "",
         used=used,
         states=LADDER_STATES,
     )
-
-
-def _name(ladder: Ladder, language: Language) -> str:
-    """What the emergency is, as the reference data calls it."""
-    known = Ladders.load()
-    if ladder.code not in known:
-        return ladder.code
-    return known[ladder.code].vi if language == "vi" else known[ladder.code].en

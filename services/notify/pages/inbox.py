@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from importlib import resources
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlencode
 from uuid import UUID
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Form, HTTPException, Query, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import AwareDatetime
 
@@ -15,7 +15,10 @@ from services.notify.domain import audiences_of
 from services.notify.pages.live import LiveInbox
 from services.notify.pages.room import NOTIFY, PAGE, Room
 from services.notify.store import notices as inbox
-from shared.identity import SignedIn
+from services.notify.texts import case_name
+from services.notify.views import ABOUT_NAMES
+from shared.identity import Principal, SignedIn
+from shared.web.i18n import place_key
 from shared.web.pages import language_of
 
 _WORKER = resources.files("services.notify").joinpath("static/worker.js").read_bytes()
@@ -31,24 +34,65 @@ def routes(room: Room, live: LiveInbox) -> APIRouter:
 
     @router.get("/")
     async def show_inbox(
-        request: Request, principal: SignedIn, unread: bool = False, before: AwareDatetime | None = None
+        request: Request,
+        principal: SignedIn,
+        only: Literal["", "unread", "urgent"] = "",
+        about: Annotated[str, Query(max_length=20)] = "",
+        unit: Annotated[str, Query(max_length=10)] = "",
+        case: Annotated[str, Query(max_length=40)] = "",
+        before: AwareDatetime | None = None,
     ) -> Response:
         language = language_of(request)
-        listed, after = await room.notices(principal, language, unread=unread, before=before)
+        wanted = inbox.Filter(
+            unread=only == "unread",
+            urgent=only == "urgent",
+            about=about if about in ABOUT_NAMES else None,
+            unit=unit or None,
+            case_code=case.strip() or None,
+        )
+        listed, after = await room.notices(principal, language, wanted, before=before)
         async with room.database.transaction() as connection:
             count = await inbox.unread_count(connection, principal.id, audiences_of(principal, units))
-        following = {"before": after.isoformat() if after else "", **({"unread": "true"} if unread else {})}
+        asked = {"only": only, "about": about, "unit": unit, "case": case}
+        kept = {name: value for name, value in asked.items() if value}
         return room.pages.render(
             request,
             "inbox.html",
             listed=listed,
-            unread=unread,
+            asked=asked,
+            narrowed=wanted.narrows,
+            abouts=ABOUT_NAMES,
+            places=_places(room, principal),
             count=count,
             # Only the newest page of everything changes by itself.
-            topic=None if unread or before else live.topic(principal, language),
-            first=f"{NOTIFY}/" + ("?unread=true" if unread else "") if before else None,
-            following=f"{NOTIFY}/?{urlencode(following)}" if after else None,
+            topic=None if wanted.narrows or before else live.topic(principal, language),
+            first=f"{NOTIFY}/?{urlencode(kept)}" if before else None,
+            following=f"{NOTIFY}/?{urlencode({**kept, 'before': after.isoformat()})}" if after else None,
             push_key=room.push_key if "push" in room.office.channels_for(principal) else None,
+        )
+
+    @router.get("/lines/{identifier}")
+    async def show_lines(
+        request: Request,
+        principal: SignedIn,
+        identifier: UUID,
+        after: Annotated[int, Query(ge=0, le=1_000_000)] = 0,
+    ) -> Response:
+        mine = audiences_of(principal, units)
+        async with room.database.transaction() as connection:
+            notice = await inbox.find(connection, principal.id, mine, str(identifier))
+            if notice is None:
+                raise HTTPException(404)
+            rows = await inbox.lines(connection, notice.id, PAGE + 1, after)
+        base = f"{NOTIFY}/lines/{notice.id}"
+        return room.pages.render(
+            request,
+            "lines.html",
+            notice=notice,
+            title=room.title(notice, language_of(request)),
+            lines=[(row, case_name(row.case_code, row.case_id)) for row in rows[:PAGE]],
+            first=f"{base}?after={max(after - PAGE, 0)}" if after else None,
+            following=f"{base}?after={after + PAGE}" if len(rows) > PAGE else None,
         )
 
     @router.get("/worker.js")
@@ -85,3 +129,9 @@ def routes(room: Room, live: LiveInbox) -> APIRouter:
         return RedirectResponse(f"{NOTIFY}/", 303)
 
     return router
+
+
+def _places(room: Room, principal: Principal) -> list[tuple[str, str]]:
+    """The communes among which somebody may choose, by name; none where there is one only."""
+    found = [(code, name) for code, name in room.units.items() if principal.may_see(code)]
+    return sorted(found, key=lambda pair: place_key(pair[1])) if len(found) > 1 else []

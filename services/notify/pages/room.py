@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from services.notify.desk.personal import Personal
 from services.notify.domain import audiences_of
 from services.notify.office import Office
 from services.notify.store import notices as inbox
 from services.notify.texts import Fields, Texts
+from services.notify.views import ladder_name
 from shared.database import Database
-from shared.identity import Principal
+from shared.identity import Principal, Role
 from shared.reference.notify_rules import NotifyRules
 from shared.web.i18n import Language
 from shared.web.pages import Pages
 
 PAGE: Final = 50
+# Of what must be acknowledged, so many above the list; all of it has a page.
+MOST_WAITING: Final = 5
 NOTIFY: Final = "/notify"
 
 
@@ -25,7 +30,7 @@ class Room:
 
     Args:
         office: does the work. pages: turn templates into answers. units: commune code -> name.
-        push_key: what browsers subscribe to push with.
+        push_key: what browsers subscribe to push with. personal: knows what waits to be acknowledged.
     """
 
     def __init__(
@@ -36,8 +41,10 @@ class Room:
         database: Database,
         units: Mapping[str, str],
         push_key: str,
+        personal: Personal,
     ) -> None:
         self.push_key = push_key
+        self._personal = personal
         self.office = office
         self.pages = pages
         self.texts = texts
@@ -45,25 +52,52 @@ class Room:
         self.units = units
 
     async def notices(
-        self, principal: Principal, language: Language, *, unread: bool = False, before: datetime | None = None
+        self,
+        principal: Principal,
+        language: Language,
+        wanted: inbox.Filter = inbox.EVERYTHING,
+        *,
+        before: datetime | None = None,
     ) -> tuple[str, datetime | None]:
-        """A person's list as HTML, and where the next page begins."""
+        """A person's list as HTML, and where the next page begins. What is urgent and unread comes first, and before
+        all what somebody must acknowledge."""
         mine = audiences_of(principal, tuple(self.units))
+        whole = before is None and not wanted.narrows
+        apart = not (wanted.unread and wanted.urgent)
         async with self.database.transaction() as connection:
-            rows = await inbox.notices(connection, principal.id, mine, unread=unread, before=before, limit=PAGE + 1)
-        groups: dict[tuple[object, ...], list[inbox.Notice]] = {}
-        for row in rows[:PAGE]:
-            title = self.title(row, language)
-            groups.setdefault((title, row.unit, row.due, row.urgent, row.read_at is None), []).append(row)
-        shown = [{"notice": alike[0], "title": alike_as[0], "alike": alike} for alike_as, alike in groups.items()]
-        return (
-            self.pages.fragment("notices.html", language, notices=shown),
-            rows[PAGE - 1].created_at if len(rows) > PAGE else None,
+            pressing = []
+            if apart and before is None:
+                pressing = await inbox.notices(
+                    connection, principal.id, mine, replace(wanted, pressing=True), limit=PAGE
+                )
+            others = replace(wanted, pressing=False) if apart else wanted
+            rows = await inbox.notices(connection, principal.id, mine, others, before=before, limit=PAGE + 1)
+        waiting = await self._personal.emergencies(principal, open_only=True) if whole else []
+        if principal.role is Role.OPERATOR:  # keeps the platform up, and does not act for a child
+            waiting = []
+        html = self.pages.fragment(
+            "notices.html",
+            language,
+            waiting=[(one, ladder_name(one.ladder, language)) for one in waiting[:MOST_WAITING]],
+            more_waiting=max(len(waiting) - MOST_WAITING, 0),
+            pressing=self._alike(pressing, language),
+            most_pressing=len(pressing) == PAGE,
+            notices=self._alike(rows[:PAGE], language),
+            narrowed=wanted.narrows,
         )
+        return html, rows[PAGE - 1].created_at if len(rows) > PAGE else None
 
     async def live(self, principal: Principal, language: Language) -> str:
         """The first page of a person's list, as an open page receives it."""
         return (await self.notices(principal, language))[0]
+
+    def _alike(self, rows: Sequence[inbox.Notice], language: Language) -> list[dict[str, object]]:
+        """What says the same is shown once, with all of it to open."""
+        groups: dict[tuple[object, ...], list[inbox.Notice]] = {}
+        for row in rows:
+            title = self.title(row, language)
+            groups.setdefault((title, row.unit, row.due, row.urgent, row.read_at is None), []).append(row)
+        return [{"notice": alike[0], "title": said[0], "alike": alike} for said, alike in groups.items()]
 
     def title(self, row: inbox.Notice, language: Language) -> str:
         """What a notice says, in words; of an emergency first what it is."""

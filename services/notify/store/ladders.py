@@ -178,17 +178,17 @@ class Listed:
 
 
 async def listed(
-    connection: AsyncConnection, *, open_only: bool, unit: str | None = None, limit: int = 100
+    connection: AsyncConnection, *, open_only: bool, units: Collection[str] | None = None, limit: int = 100
 ) -> list[Listed]:
-    """Ladders, the open ones first, then the newest."""
+    """Ladders, of some communes or all; the open ones first, then the newest."""
     rows = await connection.execute(
         text(
             f"""SELECT case_code, {_SELECT} FROM ladder
-                WHERE (NOT :open_only OR state IN ('open', 'exhausted')) AND (CAST(:unit AS text) IS NULL OR unit =
-                :unit) ORDER BY (state = 'open') DESC, began_at DESC LIMIT :limit
-                """
+                WHERE (NOT :open_only OR state IN ('open', 'exhausted'))
+                  AND (CAST(:units AS text[]) IS NULL OR unit = ANY (CAST(:units AS text[])))
+                ORDER BY (state IN ('open', 'exhausted')) DESC, began_at DESC LIMIT :limit"""
         ),
-        {"open_only": open_only, "unit": unit, "limit": limit},
+        {"open_only": open_only, "units": None if units is None else sorted(units), "limit": limit},
     )
     return [Listed(Ladder(*row[1:]), row[0]) for row in rows]
 

@@ -6,7 +6,7 @@ It never shows a notice to somebody outside its audience.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -37,6 +37,25 @@ class Notice:
     rule: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """Which notices somebody wants to see. `about`: a publisher (`cases`). `pressing`: only those that are urgent and
+    unread, or all others."""
+
+    unread: bool = False
+    urgent: bool = False
+    about: str | None = None
+    unit: str | None = None
+    case_code: str | None = None
+    pressing: bool | None = None
+
+    @property
+    def narrows(self) -> bool:
+        """Whether it leaves anything out."""
+        return self != Filter()
+
+
+EVERYTHING = Filter()
 _LIST = text(
     """
     SELECT n.id::text, n.event_type, n.unit, n.case_id, n.due, n.path, n.urgent, n.created_at, r.read_at,
@@ -45,6 +64,11 @@ _LIST = text(
     WHERE n.audience = ANY (CAST(:audiences AS text[]))
       AND (CAST(:before AS timestamptz) IS NULL OR n.created_at < :before)
       AND (r.read_at IS NULL OR NOT CAST(:unread AS boolean))
+      AND (n.urgent OR NOT CAST(:urgent AS boolean))
+      AND (CAST(:about AS text) IS NULL OR starts_with(n.event_type, :about || '.'))
+      AND (CAST(:unit AS text) IS NULL OR n.unit = :unit)
+      AND (CAST(:case_code AS text) IS NULL OR upper(n.case_code) = upper(:case_code))
+      AND (CAST(:pressing AS boolean) IS NULL OR (n.urgent AND r.read_at IS NULL) = :pressing)
     ORDER BY n.created_at DESC, n.id LIMIT :limit
     """
 )
@@ -54,15 +78,15 @@ async def notices(
     connection: AsyncConnection,
     person: str,
     audiences: Sequence[str],
+    wanted: Filter = EVERYTHING,
     *,
-    unread: bool = False,
     before: datetime | None = None,
     limit: int = 50,
 ) -> list[Notice]:
     """Newest first; `before` goes on where a page ended."""
     rows = await connection.execute(
         _LIST,
-        {"person": person, "audiences": list(audiences), "unread": unread, "before": before, "limit": limit},
+        {"person": person, "audiences": list(audiences), "before": before, "limit": limit, **asdict(wanted)},
     )
     return [Notice(*row) for row in rows]
 
@@ -160,8 +184,11 @@ async def put_notices(connection: AsyncConnection, wanted: Sequence[Wanted], now
     if not by_id:
         return []
     rows = [_row(notice) for notice in by_id.values()]
+    lines = [_line(notice) for notice in wanted if notice.count > 1]
     kept = await connection.execute(_NOTICE, {"notices": orjson.dumps(rows).decode(), "now": now, "noticed": NOTICED})
     fresh = {row.id for row in kept if row.fresh}
+    if lines:
+        await connection.execute(_ADD_LINES, {"lines": orjson.dumps(lines).decode(), "now": now})
     return [notice for notice in by_id.values() if notice.id in fresh]
 
 
@@ -174,10 +201,78 @@ def _row(notice: Wanted) -> dict[str, Any]:
         "unit": happening.unit,
         "case_id": happening.case_id if notice.count == 1 else None,
         "due": notice.due if notice.count == 1 else None,
-        "path": path_for(notice.audience, happening, notice.path),
+        "path": _path(notice) if notice.count == 1 else f"/notify/lines/{notice.id}",
         "urgent": notice.urgent,
         "case_code": happening.case_code if notice.count == 1 else None,
         "rule": notice.rule,
         "count": notice.count,
         "ladder_id": notice.ladder_id,
+    }
+
+
+def _path(notice: Wanted) -> str:
+    return path_for(notice.audience, notice.message.happening, notice.path)
+
+
+# What one line speaks of
+
+_ADD_LINES = text(
+    """
+    INSERT INTO notice_line (notice_id, message_id, case_id, case_code, due, path, at)
+    SELECT notice_id, message_id, case_id, case_code, due, path, :now
+    FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS line (
+        notice_id uuid, message_id uuid, case_id text, case_code text, due timestamptz, path text)
+    ON CONFLICT DO NOTHING
+    """
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One of the things of which a notice speaks together."""
+
+    message_id: str
+    case_id: str | None
+    case_code: str | None
+    due: datetime | None
+    path: str
+    at: datetime
+
+
+async def find(connection: AsyncConnection, person: str, audiences: Sequence[str], identifier: str) -> Notice | None:
+    """One notice; None where there is none for these audiences."""
+    rows = await connection.execute(
+        text(
+            """SELECT n.id::text, n.event_type, n.unit, n.case_id, n.due, n.path, n.urgent, n.created_at, r.read_at,
+                      n.case_code, n.count, n.ladder_id::text, n.rule
+               FROM notice n LEFT JOIN notice_read r ON r.notice_id = n.id AND r.person = :person
+               WHERE n.id = CAST(:id AS uuid) AND n.audience = ANY (CAST(:audiences AS text[]))"""
+        ),
+        {"id": identifier, "person": person, "audiences": list(audiences)},
+    )
+    row = rows.first()
+    return Notice(*row) if row else None
+
+
+async def lines(connection: AsyncConnection, identifier: str, limit: int, after: int = 0) -> list[Line]:
+    """What a notice speaks of together, the most pressing first."""
+    rows = await connection.execute(
+        text(
+            """SELECT message_id::text, case_id, case_code, due, path, at FROM notice_line
+               WHERE notice_id = CAST(:id AS uuid) ORDER BY due NULLS LAST, at, message_id LIMIT :limit OFFSET :after"""
+        ),
+        {"id": identifier, "limit": limit, "after": after},
+    )
+    return [Line(*row) for row in rows]
+
+
+def _line(notice: Wanted) -> dict[str, Any]:
+    happening = notice.message.happening
+    return {
+        "notice_id": notice.id,
+        "message_id": happening.id,
+        "case_id": happening.case_id,
+        "case_code": happening.case_code,
+        "due": happening.due,
+        "path": _path(notice),
     }

@@ -125,14 +125,14 @@ async def absences(connection: AsyncConnection, now: datetime, people: Collectio
     return [Absence(*row) for row in rows]
 
 
-async def absences_to_come(connection: AsyncConnection, person: str, now: datetime) -> list[EnteredAbsence]:
-    """Somebody's absences that are not over, the next first."""
+async def absences_to_come(connection: AsyncConnection, people: Collection[str], now: datetime) -> list[EnteredAbsence]:
+    """The absences of some people that are not over, the next first."""
     rows = await connection.execute(
         text(
             """SELECT id::text, person, begins, ends, substitute, entered_by FROM absence
-               WHERE person = :person AND ends > :now ORDER BY begins"""
+               WHERE person = ANY (CAST(:people AS text[])) AND ends > :now ORDER BY begins"""
         ),
-        {"person": person, "now": now},
+        {"people": sorted(people), "now": now},
     )
     return [EnteredAbsence(row[0], Absence(*row[1:5]), row[5]) for row in rows]
 
@@ -156,6 +156,13 @@ async def enter_absence(
             "now": now,
         },
     )
+
+
+async def absent_person(connection: AsyncConnection, identifier: str) -> str | None:
+    """Whose an absence is."""
+    rows = await connection.execute(text("SELECT person FROM absence WHERE id = CAST(:id AS uuid)"), {"id": identifier})
+    person: str | None = rows.scalar_one_or_none()
+    return person
 
 
 async def end_absence(connection: AsyncConnection, person: str, identifier: str, now: datetime) -> bool:

@@ -1,0 +1,21 @@
+"""What a line that speaks of several things stands for: each of them, to be opened by itself."""
+
+from __future__ import annotations
+
+from alembic import op
+
+revision = "notify0006"
+down_revision = "notify0005"
+
+
+def upgrade() -> None:
+    """Make the table."""
+    op.execute(
+        """
+        CREATE TABLE notice_line (
+            notice_id uuid NOT NULL REFERENCES notice ON DELETE CASCADE, message_id uuid NOT NULL, case_id text,
+            case_code text, due timestamptz, path text NOT NULL, at timestamptz NOT NULL,
+            PRIMARY KEY (notice_id, message_id)
+        )
+        """
+    )
