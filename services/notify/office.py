@@ -23,7 +23,6 @@ from services.notify.domain import (
     PERSONAL,
     TEST_TYPE,
     ChannelName,
-    DeliveryState,
     EndpointState,
     Happening,
     is_internal,
@@ -78,6 +77,16 @@ class Wanted(BaseModel):
     at_once: Annotated[int, Field(ge=1, le=64)] | None = None
     per_second: Annotated[float, Field(ge=0.01, le=10_000)] | None = None
     agreement: Annotated[str, Field(max_length=36)] | None = None
+
+
+class Bounds(BaseModel):
+    """How much an endpoint takes: at once, and a second (None: as the house has it), and whether in order."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    ordered: bool = False
+    at_once: Annotated[int, Field(ge=1, le=64)] | None = None
+    per_second: Annotated[float, Field(ge=0.01, le=10_000)] | None = None
 
 
 class Period(BaseModel):
@@ -247,6 +256,29 @@ class Office:
             await endpoints.change_secret(connection, identifier, self._vault.seal(secret), until)
         return shown(secret)
 
+    async def limit(self, principal: Principal, identifier: str, wanted: Bounds) -> None:
+        """How much an endpoint takes at once and a second, and whether a case's messages keep their order. Errors:
+        `NotFoundError` for whose it is not."""
+        async with self._database.transaction() as connection:
+            found = await self._find(connection, principal, identifier)
+            if not _owns(principal, found):
+                raise NotFoundError(identifier)
+            await endpoints.change_limits(
+                connection,
+                identifier,
+                # A topic keeps the order of a case, whatever is asked.
+                ordered=wanted.ordered or found.channel == "kafka",
+                at_once=wanted.at_once,
+                per_second=wanted.per_second,
+            )
+
+    async def within(self, principal: Principal, identifier: str) -> list[str]:
+        """Ids of the agreements within which an organisation's endpoint is told."""
+        async with self._database.transaction() as connection:
+            await self._find(connection, principal, identifier)
+            found = await subscriptions.of_endpoints(connection, [identifier])
+        return list(dict.fromkeys(one.agreement_id for one in found if one.agreement_id))
+
     async def send_test(self, principal: Principal, identifier: str) -> str:
         """Queue a test message to one subscription. Out: its id."""
         async with self._database.transaction() as connection:
@@ -257,13 +289,11 @@ class Office:
             await scope.flush()
         return happening.id
 
-    async def entries(
-        self, principal: Principal, identifier: str, state: DeliveryState | None, before: datetime | None, limit: int
-    ) -> list[log.Entry]:
+    async def entries(self, principal: Principal, identifier: str, sought: log.Sought, limit: int) -> list[log.Entry]:
         """The delivery log of one subscription, newest first."""
         async with self._database.transaction() as connection:
             await self._find(connection, principal, identifier)
-            return await log.entries(connection, identifier, state, before, limit)
+            return await log.entries(connection, identifier, sought, limit)
 
     async def entry(self, principal: Principal, delivery_id: str) -> tuple[Endpoint, log.Entry, list[Logged]]:
         """One delivery with its attempts. Errors: `NotFoundError`."""

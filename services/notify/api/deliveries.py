@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 
 from services.notify.api.answers import PAGE, Limit, as_delivery, found
 from services.notify.domain import DeliveryState
 from services.notify.office import Office
+from services.notify.store.log import Sought
 from shared.contracts.vocabulary import Moment
 from shared.identity import SignedIn
 
@@ -21,12 +22,15 @@ def add_routes(router: APIRouter, office: Office) -> None:
         principal: SignedIn,
         identifier: str,
         state: DeliveryState | None = None,
+        event_type: Annotated[str | None, Query(max_length=120)] = None,
+        since: Moment | None = None,
         before: Moment | None = None,
         limit: Limit = PAGE,
     ) -> list[dict[str, Any]]:
         """The log of one endpoint, newest first; go on with `before` = the last `created_at`."""
+        sought = Sought(state, event_type, since, before)
         with found():
-            return [as_delivery(row) for row in await office.entries(principal, identifier, state, before, limit)]
+            return [as_delivery(row) for row in await office.entries(principal, identifier, sought, limit)]
 
     @router.get("/deliveries/{identifier}")
     async def delivery(principal: SignedIn, identifier: str) -> dict[str, Any]:

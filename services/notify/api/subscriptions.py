@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 
 from services.notify.api.answers import as_replay, as_subscription, found
-from services.notify.office import Change, Office, Period, Wanted
+from services.notify.office import Bounds, Change, Office, Period, Wanted
 from services.notify.signing import Scheme
 from shared.identity import SignedIn
 
@@ -61,6 +61,12 @@ def add_routes(router: APIRouter, office: Office) -> None:
         """The last periods that were asked for, and how far they are."""
         with found():
             return [as_replay(row) for row in await office.replays(principal, identifier)]
+
+    @router.put("/subscriptions/{identifier}/limits", status_code=204)
+    async def limit(principal: SignedIn, identifier: str, bounds: Bounds) -> None:
+        """How much it takes at once and a second, and whether a case's messages arrive in their order."""
+        with found():
+            await office.limit(principal, identifier, bounds)
 
     @router.post("/subscriptions/{identifier}/{change}")
     async def change(principal: SignedIn, identifier: str, change: Change) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from services.notify.pages import (
     agreements,
     deliveries,
     emergencies,
+    endpoint,
     inbox,
     preferences,
     subscriptions,
@@ -30,6 +31,6 @@ def build_pages(room: Room, live: LiveInbox, personal: Personal, signed: Agreeme
     router.include_router(preferences.routes(room, personal))
     router.include_router(absences.routes(room, personal))
     router.include_router(agreements.routes(room, signed))
-    for part in (subscriptions, deliveries):
+    for part in (endpoint, subscriptions, deliveries):
         router.include_router(part.routes(room))
     return router

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Request, Response
@@ -12,10 +12,10 @@ from fastapi.responses import RedirectResponse
 from services.notify.api.agreements import found
 from services.notify.desk.personal import Personal
 from services.notify.domain.standing_in import NAMED_BY_CHAIR
+from services.notify.pages.endpoint import moment_in
 from services.notify.pages.room import NOTIFY, Room
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import ALL_UNITS, Principal, Role, SignedIn
-from shared.reference.calendar import LOCAL
 from shared.web.forms import form_of
 
 _PATH = f"{NOTIFY}/absences"
@@ -124,10 +124,10 @@ class _View:
 
 def _moment(name: str, form: Mapping[str, str]) -> datetime:
     """A moment as a form's field says it, by the clocks of Viet Nam. Raises: `Rejected`."""
-    try:
-        return datetime.fromisoformat(form.get(name, "")).replace(tzinfo=LOCAL).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise Rejected([Violation(name, "time-missing", *_WHEN)]) from None
+    moment = moment_in(form.get(name, ""))
+    if moment is None:
+        raise Rejected([Violation(name, "time-missing", *_WHEN)])
+    return moment
 
 
 _WHEN = ("Hãy ghi ngày và giờ, ví dụ 15/03/2026 08:00.", "Give a day and a time, for example 15/03/2026 08:00.")

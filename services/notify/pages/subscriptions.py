@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -11,14 +10,13 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from services.notify.api.answers import found
-from services.notify.office import Change, Period, Wanted
+from services.notify.office import Change, Wanted
 from services.notify.pages.room import NOTIFY, Room
 from services.notify.signing import Scheme
 from shared.contracts.errors import Rejected, violations_of
 from shared.identity import ALL_UNITS, Principal, SignedIn
 from shared.web.pages import language_of
 
-_DAYS = {"1": timedelta(days=1), "7": timedelta(days=7), "30": timedelta(days=30)}
 # What leaves no trace on disk: pages that show a secret.
 _ONCE = {"Cache-Control": "no-store"}
 
@@ -97,13 +95,6 @@ def _add_changes(router: APIRouter, room: Room) -> None:
         with found():
             await room.office.send_test(principal, identifier)
         return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?done=test", 303)
-
-    @router.post("/subscriptions/{identifier}/replay")
-    async def replay_failed(principal: SignedIn, identifier: str, days: Annotated[str, Form()] = "1") -> Response:
-        since = room.pages.clock() - _DAYS.get(days, _DAYS["1"])
-        with found():
-            count = await room.office.replay_period(principal, identifier, Period(since=since))
-        return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?replayed={count}", 303)
 
     @router.post("/subscriptions/{identifier}/{change}")
     async def change(principal: SignedIn, identifier: str, change: Change) -> Response:

@@ -63,28 +63,48 @@ _ENTRY = """d.id::text, m.event_type, m.unit, m.case_id, d.state, d.attempts, d.
 _MESSAGE = "JOIN message m ON m.id = d.message_id AND m.at = d.message_at"
 
 
-async def entries(
-    connection: AsyncConnection,
-    endpoint_id: str,
-    state: DeliveryState | None = None,
-    before: datetime | None = None,
-    limit: int = 50,
-) -> list[Entry]:
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """Which lines of the log somebody wants: of a state, an event type, queued from a moment on and before another."""
+
+    state: DeliveryState | None = None
+    event_type: str | None = None
+    since: datetime | None = None
+    before: datetime | None = None
+
+
+ANY = Sought()
+
+
+async def entries(connection: AsyncConnection, endpoint_id: str, sought: Sought = ANY, limit: int = 50) -> list[Entry]:
     """Deliveries of one endpoint, newest first."""
     # A state leaves out the partitions of the others.
-    of_state = "" if state is None else "AND state = :state"
+    of_state = "" if sought.state is None else "AND d.state = :state"
+    # The type is the message's; without one, the few lines are found before their messages are looked up.
+    of_type = "" if sought.event_type is None else "AND m.event_type = :event_type"
     rows = await connection.execute(
         text(
             f"""
+            SELECT {_ENTRY} FROM delivery AS d {_MESSAGE}
+            WHERE d.endpoint_id = CAST(:id AS uuid) {of_state} {of_type}
+              AND d.created_at < COALESCE(CAST(:before AS timestamptz), 'infinity')
+              AND d.created_at >= COALESCE(CAST(:since AS timestamptz), '-infinity')
+            ORDER BY d.created_at DESC, d.id LIMIT :limit
+            """
+            if of_type
+            else f"""
             SELECT {_ENTRY} FROM (
-                SELECT * FROM delivery
+                SELECT * FROM delivery AS d
                 WHERE endpoint_id = CAST(:id AS uuid) {of_state}
                   AND created_at < COALESCE(CAST(:before AS timestamptz), 'infinity')
+                  AND created_at >= COALESCE(CAST(:since AS timestamptz), '-infinity')
                 ORDER BY created_at DESC, id LIMIT :limit
             ) AS d {_MESSAGE} ORDER BY d.created_at DESC, d.id
             """
         ),
-        {"id": endpoint_id, "before": before, "limit": limit} | ({} if state is None else {"state": state}),
+        {"id": endpoint_id, "before": sought.before, "since": sought.since, "limit": limit}
+        | ({} if sought.state is None else {"state": sought.state})
+        | ({} if sought.event_type is None else {"event_type": sought.event_type}),
     )
     return [Entry(*row) for row in rows]
 

@@ -1,0 +1,199 @@
+"""One endpoint: how it does, what it is told, its delivery log, and sending a period of it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Final, Literal
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Form, Query, Request, Response
+from fastapi.responses import RedirectResponse
+from pydantic import AwareDatetime, ValidationError
+
+from services.notify.api.answers import found
+from services.notify.domain import DeliveryState
+from services.notify.office import Bounds, Period
+from services.notify.pages.room import NOTIFY, PAGE, Room
+from services.notify.store.log import Hour, Sought
+from shared.contracts.errors import Rejected, Violation, violations_of
+from shared.identity import Principal, SignedIn
+from shared.reference.calendar import LOCAL
+from shared.web.forms import form_of
+from shared.web.pages import language_of
+
+_DAYS: Final = {"1": timedelta(days=1), "7": timedelta(days=7), "30": timedelta(days=30)}
+_CHART = timedelta(days=7)
+# A bar of the chart stands for so many hours: 28 of them fit a phone.
+_BAR_HOURS: Final = 6
+_HIGH: Final = 60
+
+
+def routes(room: Room) -> APIRouter:
+    """Pages below `/notify/subscriptions/{id}`."""
+    router = APIRouter()
+
+    @router.get("/subscriptions/{identifier}")
+    async def show(
+        request: Request,
+        principal: SignedIn,
+        identifier: str,
+        state: Literal["", "pending", "succeeded", "failed"] = "",
+        event: Annotated[str, Query(max_length=120)] = "",
+        since: Annotated[str, Query(max_length=30)] = "",
+        until: Annotated[str, Query(max_length=30)] = "",
+        before: AwareDatetime | None = None,
+        done: str = "",
+        replayed: int | None = None,
+    ) -> Response:
+        asked = {"state": state, "event": event, "since": since, "until": until}
+        return await _page(
+            room, request, principal, identifier, asked=asked, before=before, done=done, replayed=replayed
+        )
+
+    @router.post("/subscriptions/{identifier}/replay")
+    async def replay(request: Request, principal: SignedIn, identifier: str) -> Response:
+        form = await form_of(request)
+        try:
+            period = _period(form, room.pages.clock())
+            with found():
+                count = await room.office.replay_period(principal, identifier, period)
+        except Rejected as rejected:
+            return await _page(
+                room, request, principal, identifier, status=422, again=form, violations=rejected.violations
+            )
+        return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?replayed={count}", 303)
+
+    @router.post("/subscriptions/{identifier}/limits")
+    async def limit(
+        request: Request,
+        principal: SignedIn,
+        identifier: str,
+        ordered: Annotated[bool, Form()] = False,
+        at_once: Annotated[str, Form(max_length=10)] = "",
+        per_second: Annotated[str, Form(max_length=10)] = "",
+    ) -> Response:
+        asked = {"ordered": ordered, "at_once": at_once or None, "per_second": per_second.replace(",", ".") or None}
+        try:
+            bounds = Bounds.model_validate(asked)
+        except ValidationError as error:
+            wrong = violations_of(error, "")
+            return await _page(room, request, principal, identifier, status=422, violations=wrong)
+        with found():
+            await room.office.limit(principal, identifier, bounds)
+        return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?done=limits", 303)
+
+    return router
+
+
+async def _page(
+    room: Room,
+    request: Request,
+    principal: Principal,
+    identifier: str,
+    *,
+    status: int = 200,
+    asked: dict[str, str] | None = None,
+    before: datetime | None = None,
+    **more: Any,
+) -> Response:
+    asked = asked or {"state": "", "event": "", "since": "", "until": ""}
+    now, language = room.pages.clock(), language_of(request)
+    with found():
+        row = await room.office.find(principal, identifier)
+        entries = await room.office.entries(principal, identifier, _sought(asked, before), PAGE + 1)
+        figures = await room.office.figures(principal, identifier)
+        hours = await room.office.hours(principal, identifier, now - _CHART)
+        replays = await room.office.replays(principal, identifier)
+        within = await room.office.within(principal, identifier)
+    base = f"{NOTIFY}/subscriptions/{row.id}"
+    kept = {name: value for name, value in asked.items() if value}
+    last = entries[PAGE - 1].created_at.isoformat() if len(entries) > PAGE else ""
+    types = sorted({entry.event_type for entry in entries} | ({asked["event"]} if asked["event"] else set()))
+    context = {"violations": (), "done": "", "replayed": None, "again": {}, **more}
+    return room.pages.render(
+        request,
+        "subscription.html",
+        status=status,
+        row=row,
+        address=room.office.address(principal, row),
+        public_key=room.office.public_key(principal, row),
+        within=within,
+        entries=[(entry, room.texts.explanation(entry.event_type, language)) for entry in entries[:PAGE]],
+        types=[(name, room.texts.explanation(name, language)) for name in types],
+        figures=figures,
+        bars=bars(hours, now),
+        replays=replays,
+        asked=asked,
+        base=base,
+        first=f"{base}?{urlencode(kept)}" if before else None,
+        following=f"{base}?{urlencode({**kept, 'before': last})}" if last else None,
+        **context,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """Some hours of an endpoint: its attempts, and how high they stand in the picture."""
+
+    begins: datetime
+    succeeded: int
+    failed: int
+    slowest_ms: int
+    good_high: float
+    bad_high: float
+
+
+def bars(hours: Sequence[Hour], now: datetime) -> list[Bar]:
+    """The last days as bars, oldest first, none left out; the highest is as high as the picture."""
+    width = timedelta(hours=_BAR_HOURS)
+    here = now.astimezone(LOCAL)
+    end = here.replace(hour=here.hour - here.hour % _BAR_HOURS, minute=0, second=0, microsecond=0) + width
+    begins = [end - width * number for number in range(int(_CHART / width), 0, -1)]
+    counted = []
+    for begin in begins:
+        within = [one for one in hours if begin <= one.hour < begin + width]
+        good, bad = sum(one.succeeded for one in within), sum(one.failed for one in within)
+        counted.append((begin, good, bad, max((one.slowest_ms for one in within), default=0)))
+    most = max((good + bad for _, good, bad, _ in counted), default=0) or 1
+    return [
+        Bar(begin, good, bad, slowest, _high(good, most), _high(bad, most)) for begin, good, bad, slowest in counted
+    ]
+
+
+def _high(count: int, most: int) -> float:
+    """What was there is seen, however little."""
+    return max(round(_HIGH * count / most, 1), 2.0) if count else 0.0
+
+
+def _sought(asked: dict[str, str], before: datetime | None) -> Sought:
+    state: DeliveryState | None = asked["state"] or None  # type: ignore[assignment]
+    until = moment_in(asked["until"])
+    ends = min((moment for moment in (before, until) if moment is not None), default=None)
+    return Sought(state, asked["event"] or None, moment_in(asked["since"]), ends)
+
+
+def _period(form: dict[str, str], now: datetime) -> Period:
+    """What is to be sent again. Raises: `Rejected` where a period of one's own has no beginning, or ends before it."""
+    everything = form.get("what") == "everything"
+    if form.get("days") != "own":
+        return Period(since=now - _DAYS.get(form.get("days", ""), _DAYS["1"]), everything=everything)
+    since, until = moment_in(form.get("since", "")), moment_in(form.get("until", ""))
+    if since is None or (until is not None and until <= since):
+        raise Rejected([Violation("since", "period-invalid", *_PERIOD)])
+    return Period(since=since, until=until, everything=everything)
+
+
+def moment_in(text: str) -> datetime | None:
+    """A moment as a field of a form says it, by the clocks of Viet Nam; None where it says none."""
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=LOCAL).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
+_PERIOD = (
+    "Hãy ghi lúc bắt đầu; lúc kết thúc, nếu có, phải sau lúc bắt đầu.",
+    "Say when the period begins; its end, if there is one, comes after.",
+)
