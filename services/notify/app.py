@@ -99,10 +99,9 @@ def build(context: ServiceContext) -> ServiceApp:
     dry_run = DryRun(database, clock, telling, Ladders.load(), people)
     room = Room(office, pages, texts, database, names, public_key(_push_key(context)), personal)
     live = LiveInbox(database, room.live, tuple(names))
-    router = build_pages(room, live, personal, agreements)
-    router.include_router(
-        build_api(office, Desks(agreements, personal, dry_run, texts, base_url), database, clock, tuple(names))
-    )
+    desks = Desks(agreements, personal, dry_run, texts, base_url)
+    router = build_pages(room, live, desks)
+    router.include_router(build_api(office, desks, database, clock, tuple(names)))
     return ServiceApp(
         router=router,
         pages=pages,

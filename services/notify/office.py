@@ -107,6 +107,15 @@ class Created:
     secret: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class Operations:
+    """What operators look at."""
+
+    queue: log.Queue
+    channels: Sequence[log.ChannelQueue]
+    troubles: Sequence[log.Trouble]
+
+
 class NotFoundError(LookupError):
     """There is no such subscription or delivery, or it is somebody else's: which of both is not told."""
 
@@ -362,10 +371,15 @@ class Office:
     def _kept(self, now: datetime) -> datetime:
         return now - timedelta(days=self._limits.on(now).keep_days)
 
-    async def operations(self) -> tuple[log.Queue, list[log.Trouble]]:
+    async def operations(self) -> Operations:
         """The queue and the endpoints in trouble, for operators."""
+        now = self._clock()
         async with self._database.transaction() as connection:
-            return await log.queue(connection, self._clock()), await log.troubles(connection)
+            return Operations(
+                await log.queue(connection, now),
+                await log.by_channel(connection, now),
+                await log.troubles(connection),
+            )
 
     async def _entry(
         self, connection: AsyncConnection, principal: Principal, delivery_id: str

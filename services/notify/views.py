@@ -8,6 +8,9 @@ from typing import Final
 from services.notify.domain.ladder import Ladder
 from shared.reference.notify_ladders import Ladders
 from shared.web.i18n import Language
+from shared.web.navigation import ROLE_NAMES as SHARED_ROLES
+from shared.web.navigation import SECTOR_NAMES
+from shared.web.pages import Pages
 
 # State of an emergency -> its name and the tone of its mark.
 LADDER_STATES: Final[Mapping[str, tuple[str, str]]] = {
@@ -91,3 +94,57 @@ def ladder_name(ladder: Ladder, language: Language) -> str:
     if ladder.code not in known:
         return ladder.code
     return known[ladder.code].vi if language == "vi" else known[ladder.code].en
+
+
+# What a rule may look at in an event.
+FIELD_NAMES: Final[Mapping[str, str]] = {
+    "facts.danger_now": "Trẻ đang gặp nguy hiểm",
+    "facts.sector": "Ngành báo tin",
+    "facts.risk": "Mức nguy cơ",
+    "facts.kind": "Loại vụ việc",
+    "kind": "Loại",
+    "answer": "Trả lời",
+    "how": "Cách thức",
+    "cause": "Nguyên nhân",
+}
+# Why a rule tells nobody.
+WHYS: Final[Mapping[str, str]] = {
+    "not-in-force": "quy tắc chưa hoặc không còn hiệu lực",
+    "other-unit": "quy tắc dành cho địa bàn khác",
+    "condition": "sự kiện không thỏa điều kiện",
+    "exception": "sự kiện thuộc trường hợp loại trừ",
+    "nobody-named": "sự kiện không nêu ai",
+    "nobody-related": "chưa có ai liên quan đến vụ việc",
+    "long-past": "sự kiện đã quá lâu",
+}
+# Why a partner's subscription would not be told.
+PARTNER_WHYS: Final[Mapping[str, str]] = {
+    "not-subscribed": "không đăng ký loại sự kiện này",
+    "unit-not-subscribed": "không đăng ký địa bàn này",
+    "other-sector": "thuộc ngành khác",
+    "not-signed": "thỏa thuận chưa được ký",
+    "suspended": "thỏa thuận đang tạm dừng",
+    "ended": "thỏa thuận đã chấm dứt",
+    "not-yet": "thỏa thuận chưa đến ngày hiệu lực",
+    "over": "thỏa thuận đã hết hạn",
+    "event-not-covered": "loại sự kiện nằm ngoài thỏa thuận",
+    "unit-not-covered": "địa bàn nằm ngoài thỏa thuận",
+}
+# By whom a substitute was chosen.
+SUBSTITUTE_WHYS: Final[Mapping[str, str]] = {
+    "named": "do người vắng tự chọn",
+    "standing": "do Chủ tịch chỉ định",
+    "role": "theo cấp trên",
+}
+
+
+def audience_name(pages: Pages, language: Language, audience: str) -> str:
+    """Who an audience is, in words: `worker/05443`, `coordinator`, `sector/health`, `person/lan.worker`, `org/…`."""
+    kind, _, of = audience.partition("/")
+    if kind == "sector":
+        return pages.texts.gettext(language, SECTOR_NAMES.get(of, of))
+    if kind in {"person", "org"}:
+        return of
+    known = {role.value: name for role, name in SHARED_ROLES.items()}
+    role = pages.texts.gettext(language, known[kind]) if kind in known else kind
+    return f"{role}, {pages.unit_name(of)}" if of else role

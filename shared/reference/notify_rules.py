@@ -36,7 +36,7 @@ TOLD_ROLES = ("worker", "chair", "hotline", "coordinator", "statistician", "oper
 _MOMENTS: frozenset[object] = frozenset({datetime, AwareDatetime})
 _GROUP_BY = ("unit", "sector")
 # Fields of which a code list says what there is.
-_LISTS = {
+LISTS = {
     "facts.kind": "case-kinds",
     "facts.outcome": "case-outcomes",
     "facts.channel": "channels",
@@ -346,8 +346,8 @@ def _may_be(model: type[Contract], path: str, annotation: object, value: object,
     allowed = [one for part in _parts(annotation) if get_origin(part) is Literal for one in get_args(part)]
     if allowed:
         return value in allowed
-    if path in _LISTS:
-        return value in Terms.load(_LISTS[path])
+    if path in LISTS:
+        return value in Terms.load(LISTS[path])
     if path == "kind" and issubclass(model, DeadlineEvent):
         return value in clocks
     return isinstance(value, tuple(_types(annotation)))

@@ -7,15 +7,17 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.notify.desk.agreements import Agreements
-from services.notify.desk.personal import Personal
+from services.notify.api import Desks
 from services.notify.pages import (
     absences,
     agreements,
     deliveries,
+    dry_run,
     emergencies,
     endpoint,
+    events,
     inbox,
+    operations,
     preferences,
     subscriptions,
 )
@@ -23,14 +25,17 @@ from services.notify.pages.live import LiveInbox
 from services.notify.pages.room import Room
 
 
-def build_pages(room: Room, live: LiveInbox, personal: Personal, signed: Agreements) -> APIRouter:
+def build_pages(room: Room, live: LiveInbox, desks: Desks) -> APIRouter:
     """The routes of the pages, below `/notify`."""
     router = APIRouter(include_in_schema=False)
     router.include_router(inbox.routes(room, live))
-    router.include_router(emergencies.routes(room, personal))
-    router.include_router(preferences.routes(room, personal))
-    router.include_router(absences.routes(room, personal))
-    router.include_router(agreements.routes(room, signed))
+    router.include_router(emergencies.routes(room, desks.personal))
+    router.include_router(preferences.routes(room, desks.personal))
+    router.include_router(absences.routes(room, desks.personal))
+    router.include_router(agreements.routes(room, desks.agreements))
+    router.include_router(events.routes(room, desks.agreements, desks.base_url))
+    router.include_router(dry_run.routes(room, desks.dry_run, desks.base_url))
+    router.include_router(operations.routes(room, desks.personal))
     for part in (endpoint, subscriptions, deliveries):
         router.include_router(part.routes(room))
     return router

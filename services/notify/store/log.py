@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain import DeliveryState
+from services.notify.domain import CircuitState, DeliveryState
 
 _MOST_COUNTED = 100_000
 
@@ -258,6 +258,8 @@ class Trouble:
     state: str
     failing_since: datetime | None
     waiting: int
+    circuit: CircuitState
+    retry_at: datetime | None
 
 
 async def troubles(connection: AsyncConnection, limit: int = 100) -> list[Trouble]:
@@ -269,12 +271,45 @@ async def troubles(connection: AsyncConnection, limit: int = 100) -> list[Troubl
                 SELECT endpoint_id, count(*) AS n
                 FROM (SELECT endpoint_id FROM delivery_pending LIMIT :most) AS few GROUP BY endpoint_id
             )
-            SELECT e.id::text, e.name, e.org, e.channel, e.state, e.failing_since, COALESCE(w.n, 0)
+            SELECT e.id::text, e.name, e.org, e.channel, e.state, e.failing_since, COALESCE(w.n, 0),
+                   e.circuit, e.retry_at
             FROM endpoint e LEFT JOIN waiting w ON w.endpoint_id = e.id
-            WHERE e.state <> 'deleted' AND (e.failing_since IS NOT NULL OR e.state = 'disabled' OR w.n > 0)
+            WHERE e.state <> 'deleted' AND (e.failing_since IS NOT NULL OR e.state = 'disabled' OR w.n > 0
+                                            OR e.circuit <> 'closed')
             ORDER BY (e.state = 'disabled') DESC, e.failing_since NULLS LAST, w.n DESC NULLS LAST LIMIT :limit
             """
         ),
         {"limit": limit, "most": _MOST_COUNTED},
     )
     return [Trouble(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelQueue:
+    """What waits for one channel."""
+
+    channel: str
+    due: int
+    waiting: int
+    oldest_due: datetime | None
+
+
+async def by_channel(connection: AsyncConnection, now: datetime) -> list[ChannelQueue]:
+    """What waits for each channel that has endpoints; counting stops at 100,000."""
+    rows = await connection.execute(
+        text(
+            f"""
+            SELECT e.channel, COALESCE(sum(w.due), 0)::integer, COALESCE(sum(w.waiting), 0)::integer, min(w.oldest)
+            FROM endpoint e LEFT JOIN (
+                SELECT endpoint_id, count(*) FILTER (WHERE due_at <= :now) AS due,
+                       count(*) FILTER (WHERE due_at > :now) AS waiting,
+                       min(due_at) FILTER (WHERE due_at <= :now) AS oldest
+                FROM (SELECT endpoint_id, due_at FROM delivery_pending LIMIT {_MOST_COUNTED}) AS few
+                GROUP BY endpoint_id
+            ) AS w ON w.endpoint_id = e.id
+            WHERE e.state <> 'deleted' GROUP BY e.channel ORDER BY e.channel
+            """
+        ),
+        {"now": now},
+    )
+    return [ChannelQueue(*row) for row in rows]
