@@ -94,6 +94,34 @@ def build(context: ServiceContext) -> ServiceApp:
         make_topic=partial(make_topic, context.settings, settings.replicas(context.settings.environment)),
     )
     agreements = Agreements(
+        database,
+        clock,
+        queueing,
+        telling.limits,
+        lambda: list(texts.wordings),
+        tuple(names),
+        base_url,
+        sorted({person.org for person in context.directory.people.values() if person.org}),
+    )
+    personal = Personal(database, clock, people, emergencies, telling.limits)
+    receipts = Receipts(database, owners, personal, addresses.key, clock)
+    channels = channels_of(context, settings, texts, pages, receipts.hear)
+    settler = Settler(database, channels, owners, clock, limits)
+    lanes = Lanes(database, channels, vault, limits, settings, clock)
+    office = Office(
+        database,
+        vault,
+        desk,
+        owners,
+        texts,
+        limits,
+        clock,
+        channels=tuple(channels),
+        units=names,
+        addresses=addresses,
+        make_topic=partial(make_topic, context.settings, settings.replicas(context.settings.environment)),
+    )
+    agreements = Agreements(
         database, clock, queueing, telling.limits, lambda: list(texts.wordings), tuple(names), base_url
     )
     dry_run = DryRun(database, clock, telling, Ladders.load(), people)

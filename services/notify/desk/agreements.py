@@ -61,7 +61,7 @@ class Agreements:
 
     Args:
         queueing: makes deliveries durable. limits: of the reference data. event_types: those that there are words for.
-        units: codes of communes.
+        units: codes of communes. organisations: partners that somebody may sign in for.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class Agreements:
         event_types: Callable[[], Sequence[str]],
         units: Sequence[str],
         base_url: str,
+        organisations: Sequence[str] = (),
     ) -> None:
         self._database = database
         self._clock = clock
@@ -81,6 +82,11 @@ class Agreements:
         self._event_types = event_types
         self._units = units
         self._base_url = base_url
+        self.organisations = tuple(organisations)
+
+    def retraction_days(self) -> int:
+        """Within how many days a partner deletes what it received, after an agreement has ended."""
+        return self._limits.on(self._clock()).retraction_days
 
     async def propose(self, actor: Principal, org: str, terms: Terms) -> Agreement:
         """The province offers an agreement. Raises: `Rejected`."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
+from pydantic import ValidationError
 
-from services.notify.api.agreements import found
+from services.notify.api.agreements import Proposed, found
 from services.notify.desk.agreements import Agreements, Change, Shown
 from services.notify.pages.room import NOTIFY, Room
-from services.notify.views import AGREEMENT_ACTS, AGREEMENT_STATES
-from shared.contracts.errors import Rejected, Violation
-from shared.identity import Principal, Role, SignedIn
+from services.notify.views import ABOUT_NAMES, AGREEMENT_ACTS, AGREEMENT_STATES
+from shared.contracts.errors import Rejected, Violation, violations_of
+from shared.identity import NotAllowedError, Principal, Role, SignedIn
+from shared.reference.calendar import local_day
 from shared.reference.terms import Terms
+from shared.web.forms import chosen_in, form_of
+from shared.web.i18n import place_key
 from shared.web.pages import language_of
 
 # What each side may do in which state; what it may not is refused anyway.
@@ -29,13 +33,37 @@ def routes(room: Room, agreements: Agreements) -> APIRouter:
     @router.get("/agreements")
     async def show_agreements(request: Request, principal: SignedIn) -> Response:
         rows = await agreements.of(principal)
-        return room.pages.render(request, "agreements.html", rows=rows, states=AGREEMENT_STATES)
+        return room.pages.render(
+            request,
+            "agreements.html",
+            rows=rows,
+            states=AGREEMENT_STATES,
+            may_propose=principal.role is Role.COORDINATOR,
+        )
+
+    @router.get("/agreements/new")
+    async def show_form(request: Request, _principal: Province) -> Response:
+        return _form(room, agreements, request, {})
+
+    @router.post("/agreements")
+    async def propose(request: Request, principal: Province) -> Response:
+        form = await form_of(request)
+        chosen = {name: await chosen_in(request, name) for name in ("event_types", "fields", "units")}
+        asked: dict[str, Any] = {**{name: form.get(name, "") for name in _TYPED}, **chosen}
+        try:
+            proposed = Proposed.model_validate({**asked, "units": chosen["units"] or None})
+            agreement = await agreements.propose(principal, proposed.org, proposed.terms())
+        except ValidationError as error:
+            return _form(room, agreements, request, asked, violations=violations_of(error, ""))
+        except Rejected as rejected:
+            return _form(room, agreements, request, asked, violations=rejected.violations)
+        return RedirectResponse(f"{NOTIFY}/agreements/{agreement.id}", 303)
 
     @router.get("/agreements/{identifier}")
     async def show_agreement(request: Request, principal: SignedIn, identifier: str) -> Response:
         with found():
             shown = await agreements.find(principal, identifier)
-        return _page(room, request, principal, shown)
+        return _page(room, request, principal, shown, days=agreements.retraction_days())
 
     @router.post("/agreements/{identifier}/accept")
     async def accept(
@@ -68,9 +96,59 @@ def routes(room: Room, agreements: Agreements) -> APIRouter:
     ) -> Response:
         with found():
             shown = await agreements.find(principal, identifier)
-        return _page(room, request, principal, shown, status=422, violations=violations)
+        days = agreements.retraction_days()
+        return _page(room, request, principal, shown, days=days, status=422, violations=violations)
 
     return router
+
+
+async def _province(principal: SignedIn) -> Principal:
+    """Errors: `NotAllowedError` for whoever does not sign for the province."""
+    if principal.role is not Role.COORDINATOR:
+        raise NotAllowedError("The role does not allow this")
+    return principal
+
+
+Province = Annotated[Principal, Depends(_province)]
+# What a proposal is typed into; the rest is ticked.
+_TYPED = ("org", "purpose", "legal_basis", "valid_from", "valid_until", "reference")
+
+
+def _form(
+    room: Room,
+    agreements: Agreements,
+    request: Request,
+    asked: Mapping[str, Any],
+    *,
+    violations: tuple[Violation, ...] | list[Violation] = (),
+) -> Response:
+    known, language = agreements.known(), language_of(request)
+    today = local_day(room.pages.clock())
+    empty = {
+        **dict.fromkeys(_TYPED, ""),
+        "valid_from": today.isoformat(),
+        "valid_until": today.replace(month=12, day=31).isoformat(),
+        **{name: [] for name in ("event_types", "fields", "units")},
+    }
+    groups: dict[str, list[tuple[str, str, tuple[str, ...]]]] = {}
+    for name in known.event_types:
+        line = (name, room.texts.explanation(name, language), tuple(known.sealed_fields.get(name, ())))
+        groups.setdefault(name.split(".", 1)[0], []).append(line)
+    purposes, bases = Terms.load("sharing-purposes"), Terms.load("sharing-bases")
+    return room.pages.render(
+        request,
+        "agreement_new.html",
+        status=422 if violations else 200,
+        asked={**empty, **asked},
+        violations=violations,
+        orgs=[(org, org) for org in agreements.organisations],
+        purposes=[(code, purposes.label(code, language)) for code in known.purposes],
+        bases=[(code, bases.label(code, language)) for code in known.legal_bases],
+        groups=groups,
+        names=ABOUT_NAMES,
+        units=sorted(room.units.items(), key=lambda pair: place_key(pair[1])),
+        years=known.most_years,
+    )
 
 
 def _page(
@@ -79,6 +157,7 @@ def _page(
     principal: Principal,
     shown: Shown,
     *,
+    days: int,
     status: int = 200,
     violations: tuple[Violation, ...] = (),
 ) -> Response:
@@ -103,5 +182,6 @@ def _page(
         states=AGREEMENT_STATES,
         names=AGREEMENT_ACTS,
         acts=acts.get(agreement.state, ()),
+        days=days,
         violations=violations,
     )

@@ -1,4 +1,4 @@
-"""What can be subscribed to: each event type in plain words, with its schema, an example, and what people read of it."""
+"""What can be subscribed to: each event type in plain words, with schema and example, and what people read of it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What operators look at: queues, endpoints in trouble with their circuits, and the emergencies that nobody answered."""
+"""What operators look at: queues, endpoints in trouble with their circuits, emergencies and who answered."""
 
 from __future__ import annotations
 
