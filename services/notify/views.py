@@ -107,6 +107,8 @@ FIELD_NAMES: Final[Mapping[str, str]] = {
     "how": "Cách thức",
     "cause": "Nguyên nhân",
 }
+# What a field may say.
+VALUE_NAMES: Final[Mapping[str, str]] = {"yes": "Có", "no": "Không", "unknown": "Không rõ"}
 # Why a rule tells nobody.
 WHYS: Final[Mapping[str, str]] = {
     "not-in-force": "quy tắc chưa hoặc không còn hiệu lực",

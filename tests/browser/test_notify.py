@@ -103,3 +103,116 @@ async def test_a_chair_names_who_stands_in_and_enters_a_workers_absence(company:
     await desk.send(named)
     assert "Đã lưu người thay thường trực" in await desk.text()
     await worker.refused("/notify/absences?person=binh.chair")
+
+
+async def test_a_partner_reads_what_there_is_tests_its_endpoint_and_replays(house: House, company: Company) -> None:
+    partner = await company.person("yen.partner", phone=True)
+    desk = await company.person("yen.partner")
+    await seen(partner, "/notify/", "inbox")
+    await seen(partner, "/notify/subscriptions", "none")
+    await seen(partner, "/notify/events", "events")
+    event = await seen(partner, "/notify/events/cases.deadline.missed", "event")
+    assert '"type": "vn.vongtay.cases.deadline.missed"' in event
+    await seen(desk, "/notify/events/cases.deadline.missed", "event-wide")
+    await seen(desk, "/notify/subscriptions/new", "new")
+    form = desk.page.locator("form.form")
+    await desk.fill(
+        form,
+        {"channel": "webhook", "target": "https://mai-am.example/hook", "name": "Máy chủ", "event_types": "cases.*"},
+    )
+    await desk.send(form)
+    assert "whsec_" in await desk.text()
+    await desk.shot("secret")
+    await desk.press(desk.page.get_by_role("link", name="Tôi đã chép mã"))
+    path = desk.page.url.removeprefix(house.url)
+    async with desk.page.expect_navigation():
+        await desk.page.get_by_role("button", name="Gửi tin thử").click()
+    assert "Đã xếp hàng một tin thử" in await desk.text()
+    await house.hear(("e1", missed()))
+    await desk.go(f"{path}?event=cases.deadline.missed")
+    assert await desk.page.locator("table").last.locator("tbody tr").count() == 1
+    await seen(partner, path, "endpoint")
+    await seen(desk, path, "endpoint-wide")
+    await desk.page.locator('[name="what"][value="everything"]').check()
+    again = desk.page.locator(f'form[action="{path}/replay"]')
+    await desk.fill(again, {"days": "own", "since": "2020-01-01T00:00"})
+    await desk.send(again)
+    assert "Những lần yêu cầu gửi lại" in await desk.text()
+    await desk.page.get_by_text("Giới hạn tốc độ và thứ tự").click()
+    limits = desk.page.locator(f'form[action="{path}/limits"]')
+    await desk.fill(limits, {"at_once": "4", "per_second": "2,5", "ordered": "true"})
+    await desk.send(limits)
+    assert await desk.page.locator('[name="per_second"]').input_value() == "2.5"
+    await desk.page.get_by_text("Đổi cách ký").click()
+    await desk.page.locator('[name="signature"][value="v1a"]').check()
+    await desk.send(desk.page.locator(f'form[action="{path}/rotate"]').last)
+    assert "whpk_" in await desk.text()
+    assert "còn kèm theo đến" in await seen(desk, path, "endpoint-rotated")
+    await desk.press(desk.page.locator('td a[href^="/notify/deliveries/"]').first)
+    assert "POST https://mai-am.example/hook" in await desk.text()
+    await desk.shot("delivery")
+    await desk.fits()
+    stranger = await company.person("lan.worker")
+    await stranger.refused(path)
+
+
+async def test_an_operator_sees_what_hangs_and_who_was_called_and_restores_an_endpoint(
+    house: House, company: Company
+) -> None:
+    async with house.client("yen.partner") as partner:
+        created = await partner.webhook("https://mai-am.example/hook", "cases.*")
+    await house.hear(("e1", concern()), ("e2", missed()))
+    await house.rows(
+        "UPDATE endpoint SET state = 'disabled', circuit = 'open', failing_since = now() - interval '6 days' "
+        "RETURNING 1"
+    )
+    desk = await company.person("son.operator")
+    phone = await company.person("son.operator", phone=True)
+    text = await seen(desk, "/notify/queue", "queue-wide")
+    assert "mai-am-hy-vong" in text
+    assert "Ngắt" in text
+    await seen(phone, "/notify/queue", "queue")
+    async with desk.page.expect_navigation():
+        await desk.page.get_by_role("button", name="Bật lại và gửi bù").click()
+    assert "Đã bật lại điểm nhận" in await desk.text()
+    await seen(desk, f"/notify/subscriptions/{created['id']}", "endpoint")
+    assert "mai-am.example" not in await desk.text()
+    await seen(phone, "/notify/emergencies", "emergencies")
+    await phone.press(phone.page.locator(".timeline__title a").first)
+    assert "lan.worker" in await phone.text() or "binh.chair" in await phone.text()
+    await phone.shot("emergency")
+    await phone.fits()
+    assert not await phone.page.get_by_role("button", name="Tôi đã nhận và đang xử lý").count()
+
+
+async def test_a_coordinator_asks_who_would_be_told_and_why(company: Company) -> None:
+    desk = await company.person("ha.coordinator")
+    phone = await company.person("ha.coordinator", phone=True)
+    await seen(desk, "/notify/dry-run", "dry-run")
+    ask = "/notify/dry-run?event=cases.concern.received&unit=05443"
+    told = await seen(desk, f"{ask}&set.facts.danger_now=yes", "dry-run-emergency")
+    assert "lan.worker" in told
+    assert "Nếu không ai xác nhận" in told
+    calm = await seen(phone, f"{ask}&set.facts.danger_now=no", "dry-run-calm")
+    assert "Nếu không ai xác nhận" not in calm
+    assert "không báo: sự kiện không thỏa điều kiện" in calm
+    worker = await company.person("lan.worker")
+    await worker.refused("/notify/dry-run")
+
+
+async def test_a_coordinator_proposes_an_agreement_and_the_partner_signs_it(company: Company) -> None:
+    desk = await company.person("ha.coordinator")
+    await seen(desk, "/notify/agreements", "agreements")
+    await seen(desk, "/notify/agreements/new", "agreement-new")
+    form = desk.page.locator("form.form")
+    await form.locator("#f-event_types summary").first.click()
+    await desk.fill(form, {"event_types": "cases.case.opened"})
+    await desk.send(form)
+    assert "Chờ tổ chức ký" in await desk.text()
+    path = "/notify/agreements/" + desk.page.url.rsplit("/", 1)[-1]
+    partner = await company.person("yen.partner", phone=True)
+    assert "trong 20 ngày" in await seen(partner, path, "agreement")
+    async with partner.page.expect_navigation():
+        await partner.page.get_by_role("button", name="Ký thỏa thuận").click()
+    assert "Đang hiệu lực" in await partner.text()
+    await partner.refused("/notify/agreements/new")

@@ -28,10 +28,10 @@ _NAMED: Final[Mapping[str, Any]] = {
 }
 
 
-def sample_of(model: type[Contract]) -> dict[str, Any]:
-    """The data of a made-up event: what its contract requires, and what its rules may look at."""
+def sample_of(model: type[Contract], at: datetime = SAMPLE_AT) -> dict[str, Any]:
+    """The data of a made-up event that happened at a moment: what its contract requires, and its facts."""
     schema = model.model_json_schema()
-    found: dict[str, Any] = _value(schema, schema, "")
+    found: dict[str, Any] = _value(schema, schema, "", at)
     return found
 
 
@@ -97,7 +97,7 @@ def payload_schema(model: type[Contract]) -> dict[str, Any]:
     }
 
 
-def _value(schema: Mapping[str, Any], whole: Mapping[str, Any], name: str) -> Any:
+def _value(schema: Mapping[str, Any], whole: Mapping[str, Any], name: str, at: datetime = SAMPLE_AT) -> Any:
     schema = _resolved(schema, whole)
     if "const" in schema:
         return schema["const"]
@@ -109,23 +109,25 @@ def _value(schema: Mapping[str, Any], whole: Mapping[str, Any], name: str) -> An
     if kind == "object":
         wanted = {*schema.get("required", ()), *({"facts"} & schema.get("properties", {}).keys())}
         return {
-            one: _value(schema["properties"][one], whole, one) for one in schema.get("properties", {}) if one in wanted
+            one: _value(schema["properties"][one], whole, one, at)
+            for one in schema.get("properties", {})
+            if one in wanted
         }
     if kind == "array":
-        return [_value(schema["items"], whole, name)] if schema.get("minItems") else []
+        return [_value(schema["items"], whole, name, at)] if schema.get("minItems") else []
     if kind in {"integer", "number"}:
         return max(schema.get("minimum", 1), 1)
     if kind == "boolean":
         return True
-    return _text(schema, name)
+    return _text(schema, name, at)
 
 
-def _text(schema: Mapping[str, Any], name: str) -> str:
+def _text(schema: Mapping[str, Any], name: str, at: datetime) -> str:
     form = schema.get("format")
     if form == "date-time":
-        return SAMPLE_AT.isoformat()
+        return at.isoformat()
     if form == "date":
-        return SAMPLE_AT.date().isoformat()
+        return at.date().isoformat()
     return _ID if form == "uuid" or name.endswith("_id") else "other"
 
 

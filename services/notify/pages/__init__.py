@@ -14,7 +14,6 @@ from services.notify.pages import (
     deliveries,
     dry_run,
     emergencies,
-    endpoint,
     events,
     inbox,
     operations,
@@ -36,6 +35,6 @@ def build_pages(room: Room, live: LiveInbox, desks: Desks) -> APIRouter:
     router.include_router(events.routes(room, desks.agreements, desks.base_url))
     router.include_router(dry_run.routes(room, desks.dry_run, desks.base_url))
     router.include_router(operations.routes(room, desks.personal))
-    for part in (endpoint, subscriptions, deliveries):
+    for part in (subscriptions, deliveries):
         router.include_router(part.routes(room))
     return router

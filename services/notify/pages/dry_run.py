@@ -17,6 +17,7 @@ from services.notify.views import (
     SUBSTITUTE_WHYS,
     TIMING_WHYS,
     URGENCY_NAMES,
+    VALUE_NAMES,
     WHYS,
     audience_name,
 )
@@ -49,10 +50,14 @@ def routes(room: Room, dry_run: DryRun, base_url: str) -> APIRouter:
         run: Run | None = None
         violations: Any = ()
         chosen: dict[str, str] = {}
+        about_case = model is not None and "case_id" in model.model_fields
         if model is not None:
             chosen = {path: request.query_params.get(_SET + path, "")[:40] for path in _looked_at(event)}
             try:
-                run = await dry_run.run(event, _supposed(model, unit, case.strip(), chosen))
+                run = await dry_run.run(
+                    event,
+                    _supposed(sample_of(model, room.pages.clock()), unit, case.strip() if about_case else "", chosen),
+                )
             except Rejected as rejected:
                 violations = rejected.violations
         said = lambda audience: audience_name(room.pages, language, audience)  # noqa: E731
@@ -64,7 +69,7 @@ def routes(room: Room, dry_run: DryRun, base_url: str) -> APIRouter:
             types=sorted(((name, room.texts.explanation(name, language)) for name in models), key=lambda one: one[1]),
             units=sorted(room.units.items(), key=lambda one: one[1]),
             asked={"event": event if model else "", "unit": unit, "case": case},
-            about_case=model is not None and "case_id" in model.model_fields,
+            about_case=about_case,
             fields=_fields(model, chosen, event, language) if model is not None else [],
             run=run,
             preview=room.texts.preview(event, language, base_url, room.pages.unit_name(unit or None)) if run else None,
@@ -97,7 +102,7 @@ def _fields(model: type[Contract], chosen: dict[str, str], event_type: str, lang
             for rule in NotifyRules.load().of(event_type)
             for one in [*rule.when.get(path, ()), *rule.unless.get(path, ())]
         ]
-        options = [(str(code), str(code)) for code in schema.get("enum", ())]
+        options = [(str(code), VALUE_NAMES.get(code, str(code))) for code in schema.get("enum", ())]
         if not options and path in LISTS:
             terms = Terms.load(LISTS[path])
             options = [(code, terms.label(code, language)) for code in terms.codes()]
@@ -106,13 +111,12 @@ def _fields(model: type[Contract], chosen: dict[str, str], event_type: str, lang
     return found
 
 
-def _supposed(model: type[Contract], unit: str, case: str, chosen: dict[str, str]) -> dict[str, Any]:
+def _supposed(data: dict[str, Any], unit: str, case: str, chosen: dict[str, str]) -> dict[str, Any]:
     """A made-up event's data with what somebody set."""
-    data = sample_of(model)
     for path, value in chosen.items():
         if value:
             _put(data, path, value)
-    if case and "case_id" in data:
+    if case:
         data["case_id"] = case
     if unit:
         for place in ("unit", "facts.unit"):

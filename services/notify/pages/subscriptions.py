@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from services.notify.api.answers import found
 from services.notify.office import Change, Wanted
+from services.notify.pages import endpoint
 from services.notify.pages.room import NOTIFY, Room
 from services.notify.signing import Scheme
 from shared.contracts.errors import Rejected, violations_of
@@ -22,9 +23,11 @@ _ONCE = {"Cache-Control": "no-store"}
 
 
 def routes(room: Room) -> APIRouter:
-    """The pages of subscriptions and what they change."""
+    """The pages of subscriptions, each endpoint's own page, and what they change."""
     router = APIRouter()
     _add_listing(router, room)
+    # After `new`, which is no endpoint; before the changes, which are any word.
+    router.include_router(endpoint.routes(room))
     _add_changes(router, room)
     return router
 
