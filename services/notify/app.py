@@ -49,6 +49,7 @@ from services.notify.signing import Vault
 from services.notify.texts import Texts, load_texts
 from services.notify.tidying import Tidying
 from services.notify.upkeep import Upkeep
+from shared.identity import Directory
 from shared.messaging.service import ServiceApp, ServiceContext
 from shared.reference.delivering import Delivering
 from shared.reference.notify_chat import ChatShapes
@@ -93,37 +94,8 @@ def build(context: ServiceContext) -> ServiceApp:
         addresses=addresses,
         make_topic=partial(make_topic, context.settings, settings.replicas(context.settings.environment)),
     )
-    agreements = Agreements(
-        database,
-        clock,
-        queueing,
-        telling.limits,
-        lambda: list(texts.wordings),
-        tuple(names),
-        base_url,
-        sorted({person.org for person in context.directory.people.values() if person.org}),
-    )
-    personal = Personal(database, clock, people, emergencies, telling.limits)
-    receipts = Receipts(database, owners, personal, addresses.key, clock)
-    channels = channels_of(context, settings, texts, pages, receipts.hear)
-    settler = Settler(database, channels, owners, clock, limits)
-    lanes = Lanes(database, channels, vault, limits, settings, clock)
-    office = Office(
-        database,
-        vault,
-        desk,
-        owners,
-        texts,
-        limits,
-        clock,
-        channels=tuple(channels),
-        units=names,
-        addresses=addresses,
-        make_topic=partial(make_topic, context.settings, settings.replicas(context.settings.environment)),
-    )
-    agreements = Agreements(
-        database, clock, queueing, telling.limits, lambda: list(texts.wordings), tuple(names), base_url
-    )
+    heard, partners = (lambda: list(texts.wordings)), organisations_of(context.directory)
+    agreements = Agreements(database, clock, queueing, telling.limits, heard, tuple(names), base_url, partners)
     dry_run = DryRun(database, clock, telling, Ladders.load(), people)
     room = Room(office, pages, texts, database, names, public_key(_push_key(context)), personal)
     live = LiveInbox(database, room.live, tuple(names))
@@ -145,6 +117,11 @@ def build(context: ServiceContext) -> ServiceApp:
             Tidying(database, agreements, limits, clock).tidying,
         ],
     )
+
+
+def organisations_of(directory: Directory) -> list[str]:
+    """The partner organisations that somebody may sign in for."""
+    return sorted({person.org for person in directory.people.values() if person.org})
 
 
 def channels_of(

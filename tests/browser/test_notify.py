@@ -131,6 +131,11 @@ async def test_a_partner_reads_what_there_is_tests_its_endpoint_and_replays(hous
     await house.hear(("e1", missed()))
     await desk.go(f"{path}?event=cases.deadline.missed")
     assert await desk.page.locator("table").last.locator("tbody tr").count() == 1
+    await house.rows(
+        "INSERT INTO endpoint_hour SELECT CAST(:id AS uuid), date_trunc('hour', now()) - n * interval '5 hours', "
+        "40 + n, n % 7, 900, 70 + n FROM generate_series(0, 30) AS n RETURNING 1",
+        id=path.rsplit("/", 1)[-1],
+    )
     await seen(partner, path, "endpoint")
     await seen(desk, path, "endpoint-wide")
     await desk.page.locator('[name="what"][value="everything"]').check()
