@@ -75,7 +75,8 @@ async def test_somebody_chooses_by_keyboard_how_they_are_called(company: Company
         await desk.page.keyboard.press("Enter")
     assert "Đã lưu" in await desk.text()
     checked = desk.page.locator("input:checked")
-    assert await checked.evaluate_all("all => all.map((e) => e.name + '=' + e.value).filter((e) => /^(dig|qui)/.test(e))") == [
+    chosen = "all => all.map((e) => e.name + '=' + e.value).filter((e) => /^(dig|qui)/.test(e))"
+    assert await checked.evaluate_all(chosen) == [
         "digest=daily", "quiet=own",
     ]  # fmt: skip
     assert await desk.page.locator('[name="quiet_from"]').input_value() == "20:00"
