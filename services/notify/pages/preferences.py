@@ -39,8 +39,11 @@ def routes(room: Room, personal: Personal) -> APIRouter:
         try:
             chosen = Chosen.model_validate(_asked(form))
         except ValidationError as error:
+            # What a form leaves out is as it was; a box that it leaves out is not ticked.
+            known = _filled(await personal.preferences(principal), personal.limits())
+            values = {**known, "plain_sms": "", **form}
             wrong = violations_of(error, "")
-            return await _page(room, personal, request, principal, form, status=422, violations=wrong)
+            return await _page(room, personal, request, principal, values, status=422, violations=wrong)
         await personal.choose(principal, chosen.preferences())
         return RedirectResponse(f"{NOTIFY}/preferences?done=true", 303)
 

@@ -259,7 +259,8 @@ async def lines(connection: AsyncConnection, identifier: str, limit: int, after:
     rows = await connection.execute(
         text(
             """SELECT message_id::text, case_id, case_code, due, path, at FROM notice_line
-               WHERE notice_id = CAST(:id AS uuid) ORDER BY due NULLS LAST, at, message_id LIMIT :limit OFFSET :after"""
+               WHERE notice_id = CAST(:id AS uuid)
+               ORDER BY due NULLS LAST, at, case_code, message_id LIMIT :limit OFFSET :after"""
         ),
         {"id": identifier, "limit": limit, "after": after},
     )

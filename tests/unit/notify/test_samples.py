@@ -1,4 +1,4 @@
-"""Made-up events hold to their contracts, what partners receive to its published schema, and every code has its words."""
+"""Made-up events hold to their contracts, what partners receive to its schema, and every code has its words."""
 
 from __future__ import annotations
 
