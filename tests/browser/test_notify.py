@@ -222,3 +222,26 @@ async def test_a_coordinator_proposes_an_agreement_and_the_partner_signs_it(comp
         await partner.page.get_by_role("button", name="Ký thỏa thuận").click()
     assert "Đang hiệu lực" in await partner.text()
     await partner.refused("/notify/agreements/new")
+
+
+async def test_the_pages_work_without_scripts(house: House, browser: Browser) -> None:
+    await house.hear(("e1", concern()))
+    context = await browser.new_context(viewport={"width": 360, "height": 740}, java_script_enabled=False)
+    try:
+        page = await context.new_page()
+        await page.goto(f"{house.url}/identity/sign-in")
+        await page.locator("form", has=page.locator('input[value="lan.worker"]')).locator("button").click()
+        await page.goto(f"{house.url}/notify/")
+        await page.get_by_text("Lọc thông báo").click()
+        await page.locator('[name="only"]').select_option("urgent")
+        await page.get_by_role("button", name="Lọc", exact=True).click()
+        assert await page.locator(".timeline__item").count() == 1
+        await page.goto(f"{house.url}/notify/")
+        await page.get_by_role("button", name="Tôi đã nhận và đang xử lý").click()
+        assert "Đã có người nhận" in await page.locator("body").inner_text()
+        await page.goto(f"{house.url}/notify/preferences")
+        await page.locator('[name="digest"][value="weekly"]').check()
+        await page.get_by_role("button", name="Lưu").click()
+        assert "Đã lưu" in await page.locator("body").inner_text()
+    finally:
+        await context.close()

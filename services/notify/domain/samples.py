@@ -15,6 +15,8 @@ from shared.contracts.base import Contract
 
 SAMPLE_AT: Final = datetime(2026, 3, 2, 8, tzinfo=UTC)
 _ID: Final = "0195a000-0000-7000-8000-00000000abcd"
+_DEADLINE: Final = "cases.deadline."
+_CLOCK: Final = "emergency-12h"
 # What a schema's pattern alone would not make readable.
 _NAMED: Final[Mapping[str, Any]] = {
     "unit": "05443",
@@ -32,6 +34,8 @@ def sample_of(model: type[Contract], at: datetime = SAMPLE_AT) -> dict[str, Any]
     """The data of a made-up event that happened at a moment: what its contract requires, and its facts."""
     schema = model.model_json_schema()
     found: dict[str, Any] = _value(schema, schema, "", at)
+    if short_type(model.TYPE).startswith(_DEADLINE):
+        found["kind"] = _CLOCK
     return found
 
 
@@ -56,7 +60,7 @@ def payload_sample(model: type[Contract], unit_name: str, base_url: str) -> byte
     if "danger_now" in facts:
         codes["danger_now"] = facts["danger_now"]
     event_type = short_type(model.TYPE)
-    if event_type.startswith("cases.deadline."):
+    if event_type.startswith(_DEADLINE):
         codes["deadline_kind"] = sample.get("kind", "")
     due = SAMPLE_AT if "due" in model.model_fields and event_type.startswith("cases.") else None
     unit = sample.get("unit") or facts.get("unit")
@@ -73,7 +77,7 @@ def payload_schema(model: type[Contract]) -> dict[str, Any]:
     }
     if danger := field_of(model, "facts.danger_now"):
         codes["danger_now"] = _plain(danger, model.model_json_schema())
-    if short_type(model.TYPE).startswith("cases.deadline."):
+    if short_type(model.TYPE).startswith(_DEADLINE):
         codes["deadline_kind"] = {"type": "string"}
     moment = {"type": "string", "format": "date-time"}
     data = {
