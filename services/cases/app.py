@@ -44,7 +44,7 @@ def build(context: ServiceContext) -> ServiceApp:
     return ServiceApp(
         router=router,
         pages=pages,
-        messaging=build_router(desk, sharing),
+        messaging=sharing.heard_in(build_router(desk)),
         migrations=Path(__file__).parent / "migrations",
         background=[ticker(context.database, desk, context.clock), upkeep(context.database, desk, context.clock)],
         batches=[BatchConsumer("cases-contents", [OWN_TOPIC["cases"]], sharing.read, sharing.handle)],

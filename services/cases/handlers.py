@@ -7,16 +7,15 @@ from typing import TypeVar
 from services.cases.desk import Desk, Origin
 from shared.contracts.agency import ConcernReported, IncidentRecorded, ServiceProvided, TaskAnswered
 from shared.contracts.base import Contract
-from shared.contracts.notify import AgreementChanged, EscalationEnded, EscalationRaised, MessageAcknowledged
+from shared.contracts.notify import EscalationEnded, EscalationRaised, MessageAcknowledged
 from shared.contracts.registry import ChildIdentified, ChildMerged, ChildSplit
 from shared.messaging.router import Received, Router, Scope
-from shared.messaging.sharing import Sharing
 
 C = TypeVar("C", bound=Contract)
 
 
-def build_router(desk: Desk, sharing: Sharing) -> Router:
-    """The service's handlers around its desk. `sharing`: knows what agreements let partners have."""
+def build_router(desk: Desk) -> Router:
+    """The service's handlers around its desk."""
     router = Router("cases")
 
     @router.handles(ConcernReported)
@@ -63,10 +62,6 @@ def build_router(desk: Desk, sharing: Sharing) -> Router:
     @router.handles(EscalationEnded)
     async def on_ended(received: Received[EscalationEnded], scope: Scope) -> None:
         await desk.calls.ended(scope, received.data, received.event.sequence or 0)
-
-    @router.handles(AgreementChanged)
-    async def on_agreement(received: Received[AgreementChanged], scope: Scope) -> None:
-        await sharing.learn(scope, received.data, received.event.sequence or 0)
 
     return router
 

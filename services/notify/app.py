@@ -83,7 +83,7 @@ def build(context: ServiceContext) -> ServiceApp:
     dry_run = DryRun(database, clock, telling, Ladders.load(), people)
     room = Room(office, pages, texts, database, names)
     live = LiveInbox(database, room.live, tuple(names))
-    router = build_pages(room, live, personal)
+    router = build_pages(room, live, personal, agreements)
     router.include_router(
         build_api(office, Desks(agreements, personal, dry_run, texts, base_url), database, clock, tuple(names))
     )

@@ -29,3 +29,19 @@ HOW_NAMES: Final[Mapping[str, str]] = {
     "link": "bằng đường dẫn trong tin nhắn",
     "reply": "bằng tin nhắn trả lời",
 }
+# State of an agreement -> its name and the tone of its mark; what is done with one.
+AGREEMENT_STATES: Final[Mapping[str, tuple[str, str]]] = {
+    "proposed": ("Chờ tổ chức ký", "warning"),
+    "active": ("Đang hiệu lực", "success"),
+    "suspended": ("Tạm dừng", "warning"),
+    "ended": ("Đã chấm dứt", "plain"),
+}
+AGREEMENT_ACTS: Final[Mapping[str, str]] = {
+    "propose": "Lập thỏa thuận",
+    "accept": "Ký thỏa thuận",
+    "suspend": "Tạm dừng thỏa thuận",
+    "resume": "Cho hiệu lực trở lại",
+    "end": "Chấm dứt thỏa thuận",
+    "expire": "Hết hạn",
+    "confirm": "Xác nhận đã xóa dữ liệu",
+}

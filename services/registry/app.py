@@ -68,7 +68,7 @@ def build(context: ServiceContext) -> ServiceApp:
     return ServiceApp(
         router=router,
         pages=pages,
-        messaging=routes(desk, context.keys, units, sharing),
+        messaging=sharing.heard_in(routes(desk, context.keys, units)),
         migrations=Path(__file__).parent / "migrations",
         background=[
             _forgetting(context, counter),

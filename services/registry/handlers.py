@@ -29,24 +29,18 @@ from services.registry.store.children import ChildRow, Observation
 from shared.contracts.agency import ChildRecorded, CircumstanceObserved
 from shared.contracts.cases import CaseEvent, ChildChosen, ChildDescribed
 from shared.contracts.errors import Rejected, Violation
-from shared.contracts.notify import AgreementChanged
 from shared.contracts.registry import Candidate, ChildIdentified
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Received, Router, Scope
-from shared.messaging.sharing import Sharing
 from shared.privacy import Erased, Keys
 from shared.reference.terms import Terms
 from shared.reference.units import Units
 
 
-def routes(desk: Desk, keys: Keys, units: Units, sharing: Sharing) -> Router:
-    """The registry's handlers. `sharing`: knows what agreements let partners have."""
+def routes(desk: Desk, keys: Keys, units: Units) -> Router:
+    """The registry's handlers."""
     router = Router("registry")
-
-    @router.handles(AgreementChanged)
-    async def on_agreement(received: Received[AgreementChanged], scope: Scope) -> None:
-        await sharing.learn(scope, received.data, received.event.sequence or 0)
 
     @router.handles(ChildRecorded)
     async def on_recorded(received: Received[ChildRecorded], scope: Scope) -> None:

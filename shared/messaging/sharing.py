@@ -27,7 +27,7 @@ from shared.contracts.sealed import CaseContentSealed, ChildContentSealed, Seale
 from shared.database import Database
 from shared.messaging.outbox import stable_id
 from shared.messaging.processing import Record
-from shared.messaging.router import Clock, Scope
+from shared.messaging.router import Clock, Received, Router, Scope
 from shared.messaging.tables import SHARING
 from shared.privacy import Erased, Keys, KeyUnknown, Unreadable, seal_to_platform
 from shared.reference.calendar import local_day
@@ -82,6 +82,15 @@ class Sharing:
             for name, model in CONTRACTS.items()
             if service == model.PUBLISHER and model.TOPIC is None and model.sealed_fields()
         }
+
+    def heard_in(self, router: Router) -> Router:
+        """The service's router, which hears of agreements too."""
+
+        @router.handles(AgreementChanged)
+        async def on_agreement(received: Received[AgreementChanged], scope: Scope) -> None:
+            await self.learn(scope, received.data, received.event.sequence or 0)
+
+        return router
 
     async def learn(self, scope: Scope, data: AgreementChanged, sequence: int) -> None:
         """Take over an agreement as it is now; what is older than what is known changes nothing."""

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 
 from services.notify.climbing import Climbing
 from services.notify.desk.calling import Digests
+from services.notify.desk.personal import Personal
 from services.notify.tidying import Tidying
 from shared.contracts.base import SealedBox
 from shared.contracts.cases import CaseAssigned, CaseOpened, EmergencyMeasureDecided, TaskOverdue
@@ -23,6 +24,7 @@ from shared.contracts.registry import ChildErased
 from shared.contracts.sealed import ChildContentSealed
 from shared.messaging.processing import Record
 from shared.privacy.sealing import PlatformKey, seal_to_platform
+from shared.reference.notify_limits import NotifyLimitsByDay
 from tests.integration.notify_house import (
     AGREEMENT,
     CASE,
@@ -231,6 +233,43 @@ async def test_a_digest_collects_what_is_not_urgent_into_one_e_mail(
         assert all("Đề nghị phối hợp trong vụ việc 0000ABCD" in line for line in lines)
 
 
+async def test_an_officer_of_a_sector_is_led_to_the_task_and_not_to_a_case_that_is_closed_to_them(
+    fresh_database: str, mail_server: MailServer
+) -> None:
+    async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
+        async with house.client("duc.health") as officer:
+            wanted = {"channel": "email", "target": "duc@yte.example", "event_types": ["told"]}
+            assert (await officer.post("/notify/subscriptions", **wanted)).status_code == 303
+        await house.hear(("e1", task("health")), ("e2", task("police")))
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        assert len(mail_server.messages) == 1, "another sector's task is none of theirs"
+        body = mail_server.messages[0].get_content()
+        assert "http://vongtay.test/cases/tasks/t1" in body
+        assert f"/cases/c/{CASE}" not in body
+
+
+async def test_a_reply_acknowledges_the_newest_call_to_whoever_sent_it(
+    fresh_database: str, mail_server: MailServer
+) -> None:
+    async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
+        await house.hear(("e1", concern("yes")))
+        personal = Personal(
+            house.database,
+            house.context.clock,
+            (emergencies := loop_of(house, Climbing)._emergencies)._people,
+            emergencies,
+            NotifyLimitsByDay.load(),
+        )
+        assert await personal.acknowledge_by_reply("lan.worker", "Ai đấy?") is None
+        assert await personal.acknowledge_by_reply("thuong.worker", "OK") is None, "nobody called her"
+        taken = await personal.acknowledge_by_reply("lan.worker", "Đã nhận, tôi đến ngay")
+        assert taken is not None
+        assert await personal.acknowledge_by_reply("lan.worker", "OK") is None, "nothing is open any more"
+        said = await house.published("notify.message.acknowledged")
+        assert [(one["person"], one["how"], one["role"]) for one in said] == [("lan.worker", "reply", "worker")]
+
+
 async def test_thirty_seven_overdue_tasks_are_a_few_notices_and_one_line_with_the_number(house: House) -> None:
     await house.hear(*(overdue(number) for number in range(20)))
     await house.hear(*(overdue(number) for number in range(20, 37)), overdue(0, OTHER_UNIT))
@@ -245,6 +284,25 @@ async def test_thirty_seven_overdue_tasks_are_a_few_notices_and_one_line_with_th
         await house.hear(overdue(40))
         after = (await coordinator.get("/notify/api/inbox?unread=true")).json()["notices"]
         assert 38 in [notice["count"] for notice in after], "what was read has grown: it is new again"
+
+
+async def test_of_a_noisy_rule_people_are_called_a_few_times_and_then_once_with_the_number(
+    fresh_database: str, mail_server: MailServer
+) -> None:
+    async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
+        async with house.client("ha.coordinator") as coordinator:
+            wanted = {"channel": "email", "target": "ha@tinh.example", "event_types": ["told"]}
+            assert (await coordinator.post("/notify/subscriptions", **wanted)).status_code == 303
+        await house.hear(*(overdue(number) for number in range(37)))
+        digests = loop_of(house, Digests)
+        assert not await digests.once()
+        house.shift += timedelta(minutes=61)
+        assert await digests.once()
+        house.start()
+        await until(lambda: succeeded(house, 4))
+        subjects = [message["Subject"] for message in mail_server.messages]
+        assert len(subjects) == 4
+        assert "34 nhiệm vụ quá hạn tại Phường Phan Đình Phùng" in subjects
 
 
 async def test_a_dry_run_says_who_would_be_told_and_why_and_tells_nobody(house: House) -> None:
@@ -358,6 +416,26 @@ async def test_when_an_agreement_ends_deliveries_stop_and_the_partner_receives_a
         await partner.api(f"/agreements/{signed['id']}/confirm", {})
         shown = (await partner.get(f"/notify/api/agreements/{signed['id']}")).json()
         assert [act["act"] for act in shown["acts"]] == ["propose", "accept", "end", "confirm"]
+
+
+async def test_the_page_of_an_agreement_says_what_is_shared_and_signs_and_ends_it(house: House) -> None:
+    async with house.client("ha.coordinator") as coordinator:
+        proposed = await coordinator.api("/agreements", TERMS)
+        assert "mai-am-hy-vong" in (await coordinator.get("/notify/agreements")).text
+    path = f"/notify/agreements/{proposed['id']}"
+    async with house.client("yen.partner") as partner:
+        page = (await partner.get(path)).text
+        assert "Cung cấp dịch vụ hỗ trợ trẻ em" in page
+        assert "registry.child.registered:child.name" in page
+        wrong = await partner.post(f"{path}/accept", public_key="short")
+        assert (wrong.status_code, "32 byte X25519" in wrong.text) == (422, True)
+        assert (await partner.post(f"{path}/accept", public_key="A" * 43 + "=")).status_code == 303
+        assert "Đang hiệu lực" in (await partner.get(path)).text
+        assert (await partner.post(f"{path}/end", reason="")).status_code == 422
+        assert (await partner.post(f"{path}/end", reason="hết nhu cầu")).status_code == 303
+        assert "Xác nhận đã xóa dữ liệu" in (await partner.get(path)).text
+    async with house.client("lan.worker") as worker:
+        assert (await worker.get(path)).status_code == 404
 
 
 async def test_an_agreement_ends_by_itself_and_strangers_never_see_it(house: House) -> None:

@@ -39,6 +39,7 @@ from services.notify.store import digests
 from services.notify.store import people as store
 from services.notify.store.digests import Item
 from services.notify.store.people import Contact
+from services.notify.wordings import WORDINGS
 from shared.contracts.base import TYPE_PREFIX
 from shared.database import Database
 from shared.messaging.outbox import stable_id
@@ -58,11 +59,13 @@ _Decided = Sequence[tuple[Message, Mapping[str, Told]]]
 
 @dataclass(frozen=True, slots=True)
 class _Wish:
-    """Somebody who is to be called of a message: how urgently, and over which of their subscriptions."""
+    """Somebody who is to be called of a message: how urgently, and over which of their subscriptions; one of many of a
+    noisy rule with the others, when their time is over."""
 
     message: Message
     urgency: Urgency
     contacts: tuple[Contact, ...]
+    gathered_until: datetime | None = None
 
 
 class Calling:
@@ -128,9 +131,11 @@ class Calling:
         wishes: dict[str, list[_Wish]] = {}
         for message, told_by in decided:
             urgencies: dict[str, Urgency] = {}
+            gathered: dict[str, list[datetime | None]] = {}
             for one in told_by.values():
                 for instead in self._people.told(roster, one.audience, message.happening.unit, scope.now):
                     urgencies[instead.person] = _more_urgent(urgencies.get(instead.person), one.urgency)
+                    gathered.setdefault(instead.person, []).append(one.gathered_until)
             asked = set(_patterns(message))
             for person, own in of_person.items():
                 urgency = urgencies.get(person)
@@ -139,7 +144,8 @@ class Calling:
                 wanted = tuple(contact for contact in own if _wants(contact, message, asked, told))
                 if wanted:
                     how: Urgency = "urgent" if urgency == "emergency" else urgency or "normal"
-                    wishes.setdefault(person, []).append(_Wish(message, how, wanted))
+                    wish = _Wish(message, how, wanted, _until(gathered.get(person, ())))
+                    wishes.setdefault(person, []).append(wish)
         return wishes
 
     async def _plan(self, scope: Scope, wishes: Mapping[str, Sequence[_Wish]]) -> None:
@@ -153,11 +159,12 @@ class Calling:
             preference, load = chosen.get(person, DEFAULT), loads.get(person, NO_LOAD)
             for wish in own:
                 reachable = [channel for channel in CHANNELS if any(c.channel == channel for c in wish.contacts)]
-                for when in timing(preference, wish.urgency, scope.now, limits, reachable=reachable, load=load):
+                for planned in timing(preference, wish.urgency, scope.now, limits, reachable=reachable, load=load):
+                    when = _gathered(planned, wish.gathered_until)
                     if when.collected:
                         items.append(_item(person, self._audience(person), wish, when, scope.now))
                         continue
-                    addressed += _addressed(wish, when.channels)
+                    addressed += self._addressed(wish, person, when.channels)
                     if INTERRUPTING & set(when.channels):
                         sounds.append((person, when.at))
                         load = _one_more(load, when.at)
@@ -165,6 +172,21 @@ class Calling:
         await digests.put(scope.connection, items)
         await store.note_sounds(scope.connection, sounds)
         await self._queueing.queue(scope, list(messages.values()), addressed)
+
+    def _addressed(self, wish: _Wish, person: str, channels: Sequence[PersonalChannel]) -> list[Addressed]:
+        happening = wish.message.happening
+        path = path_of(happening)
+        own = path_for(self._audience(person), happening, path)
+        body: bytes | None = None
+        if own != path:
+            document = orjson.loads(wish.message.body)
+            document["data"]["link"] = self._base_url + own
+            body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
+        return [
+            Addressed(wish.message.id, contact.endpoint_id, contact.subscription_id, happening.case_id, body=body)
+            for contact in wish.contacts
+            if contact.channel in channels
+        ]
 
     def _audience(self, person: str) -> str:
         """As whom somebody looks: of a sector, at its tasks."""
@@ -175,11 +197,15 @@ class Calling:
         """Several as one message; one that waited alone is said by itself."""
         first = items[0]
         alone = len(items) == 1
+        # Of one kind in one commune they are a line of their own, where there are words for several: how many, where.
+        wording = WORDINGS.get(first.event_type)
+        same = len({(item.event_type, item.unit) for item in items}) == 1
+        alike = alone or (same and wording is not None and bool(wording.many))
         happening = Happening(
             id=timed_id(now, "collected", first.person, *(item.id for item in items[:_MOST_ITEMS])),
-            event_type=first.event_type if alone else DIGEST_TYPE,
+            event_type=first.event_type if alike else DIGEST_TYPE,
             time=now,
-            unit=first.unit if alone else None,
+            unit=first.unit if alike else None,
             case_id=first.case_id if alone else None,
             due=first.due if alone else None,
             sector=None,
@@ -251,13 +277,17 @@ def _one_more(load: Load, at: datetime) -> Load:
     )
 
 
-def _addressed(wish: _Wish, channels: Sequence[PersonalChannel]) -> list[Addressed]:
-    happening = wish.message.happening
-    return [
-        Addressed(wish.message.id, contact.endpoint_id, contact.subscription_id, happening.case_id)
-        for contact in wish.contacts
-        if contact.channel in channels
-    ]
+def _gathered(planned: Timing, until: datetime | None) -> Timing:
+    """As planned, or, one of many, with the others."""
+    if until is None or planned.collected:
+        return planned
+    return Timing(until, planned.channels, True, "gathered")
+
+
+def _until(gathered: Sequence[datetime | None]) -> datetime | None:
+    """When somebody hears of one of many: where any rule tells it by itself, now."""
+    moments = [moment for moment in gathered if moment is not None]
+    return max(moments) if moments and len(moments) == len(gathered) else None
 
 
 def _item(person: str, audience: str, wish: _Wish, when: Timing, now: datetime) -> Item:

@@ -157,7 +157,7 @@ class Personal:
     async def acknowledge_by_reply(self, person: str, text: str) -> Ladder | None:
         """Somebody answered an SMS. In: whose address it came from. Out: the ladder after it; None where they said
         something else, or nothing was asked of them."""
-        if not is_acknowledgement(text, fold(text)):
+        if not is_acknowledgement(fold(text)):
             return None
         now = self._clock()
         async with self._database.transaction() as connection:

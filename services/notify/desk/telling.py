@@ -42,7 +42,7 @@ class Heard:
     happening: Happening
     data: Contract
     message: Message
-    told: Mapping[str, Told] = field(default_factory=dict)
+    told: dict[str, Told] = field(default_factory=dict)
 
 
 class Desk:
@@ -168,6 +168,8 @@ class Desk:
             if key is not None and told.group is not None:
                 known[key], alone = gather(known.get(key), key, told.group, scope.now)
                 changed[key] = known[key]
+                if not alone:
+                    one.told[told.audience] = replace(told, gathered_until=known[key].closes_at)
             found.append(self._notice(one, told, None if alone or key is None else known[key]))
         await groups.write(scope.connection, list(changed.values()))
         return found

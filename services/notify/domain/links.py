@@ -9,6 +9,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -48,11 +49,19 @@ def _digest(body: bytes, key: bytes) -> bytes:
     return hmac.digest(key, b"vongtay acknowledge\x00" + body, hashlib.sha256)[:_DIGEST]
 
 
-# What somebody answers to an SMS, folded; the first word counts.
-_YES = frozenset({"ok", "oke", "roi", "nhan", "danhan", "co", "yes", "y", "1", "xacnhan"})
+# What somebody answers to an SMS, folded. One word alone may be short; in a sentence only what is plain counts, and no
+# sentence that says "not": a child in danger is not left to a misread answer.
+_ALONE = frozenset({"ok", "oke", "roi", "nhan", "co", "yes", "y", "1"})
+_BEGINS = frozenset({"danhan", "xacnhan", "ok", "oke", "yes"})
+_NOT = frozenset({"khong", "chua", "ko", "k", "no", "not"})
+_WORD = re.compile(r"\w+")
 
 
-def is_acknowledgement(reply: str, folded: str) -> bool:
-    """In: a reply's text and the same folded. Out: whether it says "received"."""
-    first = folded.split()[:2]
-    return bool(reply.strip()) and ("".join(first) in _YES or (bool(first) and first[0].strip(".,!") in _YES))
+def is_acknowledgement(folded: str) -> bool:
+    """In: a reply's text, folded. Out: whether it plainly says "received"."""
+    words = _WORD.findall(folded)
+    if not words or _NOT & set(words):
+        return False
+    if len(words) == 1:
+        return words[0] in _ALONE or words[0] in _BEGINS
+    return words[0] in _BEGINS or "".join(words[:2]) in _BEGINS

@@ -23,7 +23,7 @@ INTERRUPTING: frozenset[PersonalChannel] = frozenset({"push", "chat", "sms"})
 Digest = Literal["none", "daily", "weekly"]
 DIGESTS: tuple[Digest, ...] = get_args(Digest)
 # Why somebody is called when and how they are.
-TimingWhy = Literal["at-once", "emergency", "quiet-hours", "digest", "limit"]
+TimingWhy = Literal["at-once", "emergency", "quiet-hours", "digest", "limit", "gathered"]
 
 
 @dataclass(frozen=True, slots=True)

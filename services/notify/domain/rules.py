@@ -40,7 +40,10 @@ NO_RELATIONS = Relations()
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """An audience that is told, by which rule, how urgently and by when something must follow."""
+    """An audience that is told, by which rule, how urgently and by when something must follow.
+
+    `gathered_until`: it is one of many of a noisy rule, and said with them when their time is over.
+    """
 
     audience: str
     rule: str
@@ -48,6 +51,7 @@ class Told:
     by: datetime | None = None
     ladder: str | None = None
     group: Grouping | None = None
+    gathered_until: datetime | None = None
 
     @property
     def urgent(self) -> bool:
