@@ -1,6 +1,7 @@
 """Svix as a peer: its own server, built beforehand from its repository, on PostgreSQL, with its queue in memory.
 
-`VONGTAY_BENCH_SVIX` names the binary; without it the peer is left out. How it is built stands in bench/README.md.
+`VONGTAY_BENCH_SVIX` names the binary; without it the peer is left out. It builds from its repository with cargo, once
+the patch of `hyper` and what needs it are dropped, and `omniqueue` is taken from crates.io. None of its code is here.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal, Protocol
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from shared.contracts.base import SealedBox
 from shared.privacy import Keys
@@ -113,11 +113,6 @@ def headers_of(message_id: str, at: datetime, body: bytes, signers: Sequence[Sig
         "webhook-timestamp": timestamp,
         "webhook-signature": " ".join(signer.sign(signed) for signer in signers),
     }
-
-
-def public_key_of(text: str) -> Ed25519PublicKey:
-    """A `whpk_` key. Errors: ValueError."""
-    return Ed25519PublicKey.from_public_bytes(_decoded(text.removeprefix(PUBLIC_PREFIX)))
 
 
 def _decoded(text: str) -> bytes:

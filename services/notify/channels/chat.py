@@ -32,6 +32,7 @@ class ChatChannel:
 
     # One company takes them all.
     at_once: int | None = 8
+    writes: bool = False
 
     def __init__(
         self,

@@ -61,6 +61,7 @@ class PushChannel:
     """
 
     at_once: int | None = None
+    writes: bool = False
 
     def __init__(
         self,

@@ -36,6 +36,8 @@ class SmsChannel:
         timeout: seconds for one delivery. window: messages on their way at once.
     """
 
+    writes: bool = False
+
     def __init__(
         self, gateway: Gateway, texts: Texts, unit_name: UnitName, *, per_second: float, timeout: float, window: int
     ) -> None:

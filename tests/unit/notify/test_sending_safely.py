@@ -2,7 +2,9 @@
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from services.notify.addresses import PushSubscription
 from services.notify.channels.guard import (
     ForbiddenAddressError,
     GuardedResolver,
@@ -10,9 +12,11 @@ from services.notify.channels.guard import (
     is_public,
     url_violations,
 )
+from services.notify.channels.push import sealed
 from services.notify.settings import NotifySettings
 from services.notify.signing import SharedSecret
 from services.notify.store.deliveries import Target
+from tests.support.push import Browser, raw
 
 
 @pytest.mark.parametrize(
@@ -158,3 +162,18 @@ def test_a_demo_takes_receivers_on_this_machine_and_production_does_not() -> Non
 
 def test_an_address_never_shows_in_a_representation() -> None:
     assert "partner" not in repr(Target("s", "https://partner.example", (SharedSecret(b"key"),), "vi", "o"))
+
+
+def test_a_browser_reads_what_the_rfcs_own_example_says_and_what_we_seal() -> None:
+    # RFC 8291, 5 and appendix A.
+    number = int.from_bytes(raw("q1dXpw3UpT5VOmu_cf_v6ih07Aems3njxI-JWgLcM94"), "big")
+    browser = Browser(
+        "https://push.example/x", ec.derive_private_key(number, ec.SECP256R1()), raw("BTBZMqHH6r4Tts7J_aSIgg")
+    )
+    example = (
+        "DGv6ra1nlYgDCS1FRnbzlwAAEABBBP4z9KsN6nGRTbVYI_c7VJSPQTBtkgcy27mlmlMoZIIgDll6e3vCYLocInmYWAmS6TlzAC8wEqKK6PBru3jl"
+        "7A_yl95bQpu6cVPTpK4Mqgkf1CXztLVBSt2Ks3oZwbuwXPXLWyouBWLVWGNWQexSgSxsj_Qulcy4a-fN"
+    )
+    assert browser.read(raw(example)) == b"When I grow up, I want to be a watermelon"
+    wanted = PushSubscription.model_validate_json(browser.to_json())
+    assert browser.read(sealed("chào".encode(), wanted)) == "chào".encode()

@@ -9,7 +9,7 @@ import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from agency.webhooks import NotGenuine, Receiver
-from services.notify.signing import headers_of, new_secret, public_key_of, scheme_of, shown, signer_of
+from services.notify.signing import headers_of, new_secret, scheme_of, shown, signer_of
 
 # libraries/python/tests/test_webhooks.py, `test_sign_function`, of the specification's repository.
 VECTOR_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
@@ -58,7 +58,7 @@ def test_the_specifications_own_vector_is_signed_to_the_byte() -> None:
     }
 
 
-@pytest.mark.parametrize("unpadded", ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw" * 1, "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBr"])
+@pytest.mark.parametrize("unpadded", ["MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwBr"])
 def test_a_secret_may_lack_its_padding_and_its_prefix_as_in_the_specifications_tests(unpadded: str) -> None:
     body = '{"test": 2432232314}'
     ours = signer_of(unpadded).sign(f"{VECTOR_ID}.1614265330.{body}".encode())
@@ -126,7 +126,6 @@ def test_secrets_have_the_specifications_form_and_length() -> None:
     assert new_secret("v1a").startswith("whsk_")
     assert shown(new_secret("v1a")).startswith("whpk_")
     assert shown(secret := new_secret()) == secret
-    public_key_of(shown(new_secret("v1a")))
     for wrong in ("whsec_***", "whsec_", "whsec_" + base64.b64encode(bytes(23)).decode(), "whsk_" + "AAAA"):
         with pytest.raises(ValueError, match=r"base64|bytes"):
             signer_of(wrong)
