@@ -1,4 +1,5 @@
-"""What a line that speaks of several things stands for: each of them, to be opened by itself."""
+"""What a line that speaks of several things stands for: each of them, to be opened by itself. And what is urgent is
+found at once."""
 
 from __future__ import annotations
 
@@ -9,7 +10,8 @@ down_revision = "notify0005"
 
 
 def upgrade() -> None:
-    """Make the table."""
+    """Make the table and the index."""
+    op.execute("CREATE INDEX notice_urgent ON notice (audience, created_at DESC) WHERE urgent")
     op.execute(
         """
         CREATE TABLE notice_line (

@@ -56,8 +56,13 @@ class Filter:
 
 
 EVERYTHING = Filter()
-_LIST = text(
-    """
+# What is pressing is found by an index of its own, however much lies under it.
+_PRESSING = {
+    None: "",
+    True: "AND n.urgent AND r.read_at IS NULL",
+    False: "AND NOT (n.urgent AND r.read_at IS NULL)",
+}
+_LIST = """
     SELECT n.id::text, n.event_type, n.unit, n.case_id, n.due, n.path, n.urgent, n.created_at, r.read_at,
            n.case_code, n.count, n.ladder_id::text, n.rule
     FROM notice n LEFT JOIN notice_read r ON r.notice_id = n.id AND r.person = :person
@@ -68,10 +73,9 @@ _LIST = text(
       AND (CAST(:about AS text) IS NULL OR starts_with(n.event_type, :about || '.'))
       AND (CAST(:unit AS text) IS NULL OR n.unit = :unit)
       AND (CAST(:case_code AS text) IS NULL OR upper(n.case_code) = upper(:case_code))
-      AND (CAST(:pressing AS boolean) IS NULL OR (n.urgent AND r.read_at IS NULL) = :pressing)
+      {pressing}
     ORDER BY n.created_at DESC, n.id LIMIT :limit
-    """
-)
+"""
 
 
 async def notices(
@@ -84,9 +88,11 @@ async def notices(
     limit: int = 50,
 ) -> list[Notice]:
     """Newest first; `before` goes on where a page ended."""
+    filters = asdict(wanted)
+    statement = _LIST.format(pressing=_PRESSING[filters.pop("pressing")])
     rows = await connection.execute(
-        _LIST,
-        {"person": person, "audiences": list(audiences), "before": before, "limit": limit, **asdict(wanted)},
+        text(statement),
+        {"person": person, "audiences": list(audiences), "before": before, "limit": limit, **filters},
     )
     return [Notice(*row) for row in rows]
 
