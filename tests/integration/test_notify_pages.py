@@ -147,3 +147,18 @@ async def test_pages_are_said_in_english_too(house: House) -> None:
         ):
             page = (await worker.get(f"{path}?lang=en")).text
             assert said in page, path
+
+
+async def test_an_operator_restores_an_endpoint_only_while_its_agreement_is_in_force(house: House) -> None:
+    async with house.client("yen.partner") as partner, house.client("son.operator") as operator:
+        created = await partner.webhook("https://mai-am.example/hook", "cases.*")
+        await house.rows("UPDATE endpoint SET state = 'disabled' RETURNING 1")
+        await house.rows("UPDATE agreement SET state = 'suspended' RETURNING 1")
+        refused = await operator.post(f"/notify/queue/{created['id']}/restore")
+        assert refused.status_code == 422
+        assert "không còn hiệu lực" in refused.text
+        await house.rows("UPDATE agreement SET state = 'active' RETURNING 1")
+        assert (await operator.post(f"/notify/queue/{created['id']}/restore")).status_code == 303
+        replays = (await partner.get(f"/notify/api/subscriptions/{created['id']}/replays")).json()
+        assert [one["everything"] for one in replays] == [True]
+        assert (await partner.post(f"/notify/queue/{created['id']}/restore")).status_code == 403

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -9,7 +11,8 @@ from services.notify.api.answers import found
 from services.notify.desk.personal import Personal
 from services.notify.pages.room import NOTIFY, Room
 from services.notify.views import LADDER_STATES, ladder_name
-from shared.identity import Operator
+from shared.contracts.errors import Rejected, Violation
+from shared.identity import Operator, Principal
 from shared.web.pages import language_of
 
 _SHOWN = 20
@@ -21,25 +24,43 @@ def routes(room: Room, personal: Personal) -> APIRouter:
 
     @router.get("/queue")
     async def show(request: Request, operator: Operator, restored: str = "") -> Response:
-        operations = await room.office.operations()
-        waiting = await personal.emergencies(operator)
-        language = language_of(request)
-        return room.pages.render(
-            request,
-            "queue.html",
-            queue=operations.queue,
-            channels=operations.channels,
-            troubles=operations.troubles,
-            restored=restored,
-            emergencies=[(one.ladder, ladder_name(one.ladder, language)) for one in waiting[:_SHOWN]],
-            states=LADDER_STATES,
-        )
+        return await _page(room, personal, request, operator, restored=restored)
 
     @router.post("/queue/{identifier}/restore")
-    async def restore(operator: Operator, identifier: str) -> Response:
+    async def restore(request: Request, operator: Operator, identifier: str) -> Response:
         """Switch an endpoint on again; it is sent what it missed."""
-        with found():
-            row = await room.office.change(operator, identifier, "resume")
+        try:
+            with found():
+                row = await room.office.change(operator, identifier, "resume")
+        except Rejected as rejected:  # its agreement is not in force: nothing is sent again
+            return await _page(room, personal, request, operator, status=422, violations=rejected.violations)
         return RedirectResponse(f"{NOTIFY}/queue?restored={row.id}", 303)
 
     return router
+
+
+async def _page(
+    room: Room,
+    personal: Personal,
+    request: Request,
+    operator: Principal,
+    *,
+    status: int = 200,
+    restored: str = "",
+    violations: Sequence[Violation] = (),
+) -> Response:
+    operations = await room.office.operations()
+    waiting = await personal.emergencies(operator)
+    language = language_of(request)
+    return room.pages.render(
+        request,
+        "queue.html",
+        status=status,
+        queue=operations.queue,
+        channels=operations.channels,
+        troubles=operations.troubles,
+        restored=restored,
+        violations=violations,
+        emergencies=[(one.ladder, ladder_name(one.ladder, language)) for one in waiting[:_SHOWN]],
+        states=LADDER_STATES,
+    )
