@@ -160,5 +160,5 @@ async def test_an_operator_restores_an_endpoint_only_while_its_agreement_is_in_f
         await house.rows("UPDATE agreement SET state = 'active' RETURNING 1")
         assert (await operator.post(f"/notify/queue/{created['id']}/restore")).status_code == 303
         replays = (await partner.get(f"/notify/api/subscriptions/{created['id']}/replays")).json()
-        assert [one["everything"] for one in replays] == [True]
+        assert [one["everything"] for one in replays] == [False]  # what it missed, not what it had
         assert (await partner.post(f"/notify/queue/{created['id']}/restore")).status_code == 403
