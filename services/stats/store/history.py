@@ -159,7 +159,8 @@ async def answered_as_of(
     if asked is None:
         return None
     [moment] = await kept(connection, [asked])
-    return None if moment == asked else moment
+    # Before everything nothing was known, at any of these moments.
+    return None if moment in {asked, EVER} else moment
 
 
 def _flows(periods: Sequence[Period], as_of: datetime | None) -> _Sums:
