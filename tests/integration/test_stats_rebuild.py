@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from services.stats.compacting import Compacting
 from services.stats.rebuild import Rebuild
-from services.stats.store import snapshots
+from services.stats.store import shadow, snapshots
 from services.stats.upkeep import Upkeep
 from shared.database import Database
 from shared.web.pages import utc_now
@@ -228,7 +228,7 @@ async def test_after_a_schema_change_the_snapshot_of_before_it_is_counted_from(p
         await province.publish(new)
         await province.all_counted()
         rebuild = province.rebuild()
-        await rebuild.start()
+        await province.execute(shadow.ASK)
         done = await wait_for(rebuild.state, "done", "failed")
         assert (done["state"], done["differing"]) == ("done", 0)
         assert await province.execute("SELECT count(*) FROM fact WHERE since = 'then'") > 0
