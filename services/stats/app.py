@@ -20,6 +20,7 @@ from services.stats.handlers import TOPICS, Counting
 from services.stats.pages.board import BoardPages
 from services.stats.pages.looking import Looking
 from services.stats.pages.periods import PeriodPages
+from services.stats.pages.rebuilding import RebuildPages
 from services.stats.pages.routes import indicator_pages
 from services.stats.period_reader import PeriodReader
 from services.stats.progress import Progress
@@ -70,6 +71,7 @@ def build(context: ServiceContext) -> ServiceApp:
     router.include_router(indicator_api.router)
     router.include_router(period_routes(periods, reader))
     router.include_router(BoardPages(board, pages, units.codes()).router)
+    router.include_router(RebuildPages(rebuild, compacting, upkeep, pages).router)
     router.include_router(PeriodPages(periods, reader, pages, clock).router)
     router.include_router(
         indicator_pages(Looking(database, releasing, evaluator, pages, clock), indicator_api, pages, upkeep)
