@@ -74,6 +74,12 @@ class Database:
         async with self.engine.begin() as connection:
             yield connection
 
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[AsyncConnection]:
+        """For one statement, which is a transaction by itself: its commit is no further answer to wait for."""
+        async with self.engine.connect() as connection:
+            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
     async def migrate(self, migrations: Path) -> None:
         """Bring the schema to the newest revision in `migrations`; replicas that start together wait for the first."""
         async with _MIGRATING, self.engine.begin() as connection:

@@ -66,9 +66,11 @@ class Consumer(Generic[Batch]):
 
     async def consume(self, message: Any) -> None:
         """FastStream's handler of a batch."""
-        records = [record_of(raw, self._prefix) for raw in message.raw_message]
+        raws = message.raw_message
+        records = [record_of(raw, self._prefix) for raw in raws]
         # A batch is of several partitions, each in its order: the last one seen is the furthest.
-        ends = {TopicPartition(raw.topic, raw.partition): raw.offset + 1 for raw in message.raw_message}
+        last = {(raw.topic, raw.partition): raw.offset for raw in raws}
+        ends = {TopicPartition(*place): offset + 1 for place, offset in last.items()}
         self._waiting += 1
         try:
             batch = await self._read(records)
@@ -153,8 +155,13 @@ def _empty(raw: ConsumerRecord[bytes, bytes]) -> ConsumerRecord[bytes, bytes]:
 
 def record_of(raw: ConsumerRecord[bytes, bytes], prefix: str) -> Record:
     """A record as the services know it: its topic without the deployment's prefix, its key as text not too long."""
-    headers = tuple((name, value or b"") for name, value in raw.headers)
-    return Record(raw.topic.removeprefix(prefix), raw.partition, raw.offset, _text(raw.key or b""), raw.value, headers)
+    headers = raw.headers
+    for _, value in headers:
+        if value is None:
+            headers = [(name, value or b"") for name, value in headers]
+            break
+    key = _text(raw.key or b"")
+    return Record(raw.topic.removeprefix(prefix), raw.partition, raw.offset, key, raw.value, tuple(headers))
 
 
 def _text(key: bytes) -> str:
