@@ -37,12 +37,14 @@ _NOW = datetime(2026, 10, 31, 5, 0, tzinfo=UTC)
 _BATCH = 5000
 _STEPS = ("intake", "assessment", "plan", "approval", "carrying-out", "review")
 _ONE_BY_ONE = 1500
+_STREAMS_AIM = 3
+_LIMIT_AIM = 0.8
 _KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
 
 
 async def run(quick: bool) -> list[Result]:
     """Publish, then let ours, Kafka Streams and the bare statement count the same; each must count every case."""
-    events = 60_000 if quick else 200_000
+    events = 60_000 if quick else 300_000
     records, cases = _records(events)
     with tempfile.TemporaryDirectory(prefix="vongtay-bench-") as name:
         folder = Path(name)
@@ -62,8 +64,9 @@ async def run(quick: bool) -> list[Result]:
     }
     ratio = {name: ours / value for name, value in beside.items()}
     what = f"{events:,} case events, Kafka to PostgreSQL's cube"
-    met = ours >= 2 * streams
-    return [Result(NAME, what, ours, "events/s", beside, ratio, "≥ 2 × Kafka Streams", met)]
+    met = ours >= _STREAMS_AIM * streams and ours >= _LIMIT_AIM * bare
+    aim = f"≥ {_STREAMS_AIM} × Kafka Streams, ≥ {_LIMIT_AIM} × the bare statement"
+    return [Result(NAME, what, ours, "events/s", beside, ratio, aim, met)]
 
 
 def _check(counted: int, cases: int) -> None:
@@ -166,10 +169,9 @@ async def _bare(url: str, records: Sequence[Record]) -> tuple[float, float]:
     batches = [await Batch.read(records[at : at + _BATCH], cells) for at in range(0, len(records), _BATCH)]
     began = time.perf_counter()
     for batch in batches:
-        async with database.transaction() as connection:
-            fresh = await cells.store(connection, batch.ids)
-            if batch.columns:
-                await ledger.move(connection, batch.columns)
+        rows, fresh = cells.fresh(batch.ids)
+        async with database.statement() as connection:
+            await ledger.count(connection, batch.columns, rows)
         cells.remember(fresh)
     bare = len(records) / (time.perf_counter() - began)
     counting = Counting(database, _KEYS, lambda: _NOW)

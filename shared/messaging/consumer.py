@@ -12,6 +12,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -19,6 +20,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
+from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.messaging.processing import Record
 from shared.messaging.waiting import pause
@@ -137,6 +139,7 @@ def subscribe(broker: KafkaBroker, consumer: Consumer[Any], *, topics: Sequence[
         parsed.raw_message = message
         return parsed
 
+    BatchSubscriber.get_msg = _next_batch  # type: ignore[method-assign]
     broker.subscriber(
         *topics,
         group_id=group,
@@ -147,6 +150,16 @@ def subscribe(broker: KafkaBroker, consumer: Consumer[Any], *, topics: Sequence[
         parser=unread,
         decoder=whole,
     )(consumer.consume)
+
+
+async def _next_batch(self: BatchSubscriber, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord[bytes, bytes], ...]:
+    """What is there, or nothing after a while. FastStream's own sleeps as long again after it waited in vain, and what
+    came meanwhile would wait for it."""
+    until = time.monotonic() + self.batch_timeout_ms / 1000
+    found = await consumer.getmany(timeout_ms=self.batch_timeout_ms, max_records=self.max_records)
+    if not found:
+        await asyncio.sleep(until - time.monotonic())
+    return tuple(chain.from_iterable(found.values()))
 
 
 def _empty(raw: ConsumerRecord[bytes, bytes]) -> ConsumerRecord[bytes, bytes]:

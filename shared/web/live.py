@@ -17,6 +17,8 @@ from shared.web.pages import utc_now
 
 Fragment = str | Callable[[], str]
 
+# To send one page one piece takes a tenth of it.
+_SECONDS_A_WATCHER = 0.0004
 _TOPIC = re.compile(r"[A-Za-z0-9:._/-]{1,120}\Z")
 
 
@@ -44,7 +46,8 @@ class Hub:
     """Carries HTML fragments from whoever knows something new to the pages that show it.
 
     A caller may publish as often as it likes, from the event loop's thread; a topic is sent at most `per_second` times,
-    and its last fragment is always sent. Topics say nothing personal: they are visible in the page.
+    less often where thousands watch it, and its last fragment is always sent. Topics say nothing personal: they are
+    visible in the page.
     """
 
     def __init__(
@@ -81,6 +84,11 @@ class Hub:
         known = self._topics.get(topic)
         return bool(known and known.watchers)
 
+    def due_in(self, topic: str) -> float:
+        """Seconds until the topic may be sent again, for callers whose fragment is expensive to make."""
+        known = self._topics.get(topic)
+        return 0.0 if known is None else max(0.0, self._next(known) - asyncio.get_running_loop().time())
+
     def publish(self, topic: str, fragment: Fragment) -> None:
         """In: a topic and its new HTML, or a function that makes it when it is really sent. Errors: ValueError for a
         topic that cannot be an event's name."""
@@ -90,7 +98,7 @@ class Hub:
         state.pending = fragment
         if state.timer is None and not self._closed:
             loop = asyncio.get_running_loop()
-            state.timer = loop.call_later(max(0.0, state.sent_at + self._pause - loop.time()), self._send, topic)
+            state.timer = loop.call_later(max(0.0, self._next(state) - loop.time()), self._send, topic)
 
     async def stream(self, topics: Iterable[str], last_event_id: str | None = None) -> AsyncIterator[bytes]:
         """In: topics, and the id of the last event the page has. Out: server-sent events until the page goes away.
@@ -134,6 +142,10 @@ class Hub:
                 state.timer.cancel()
         for watcher in self._watchers:
             watcher.wake.set()
+
+    def _next(self, state: _Topic) -> float:
+        # A topic that many watch is sent less often, so that however many they are they cost a share of one processor.
+        return state.sent_at + max(self._pause, len(state.watchers) * _SECONDS_A_WATCHER)
 
     def _send(self, topic: str) -> None:
         state = self._topics[topic]
