@@ -210,7 +210,7 @@ class Board:
         """Send what is due. Out: seconds until there is more to send."""
         now, rest = time.monotonic(), _IDLE_SECONDS
         for topic, opened in self._opened.items():
-            # What is not due is not lost: it is sent in a moment, with what is known then. Making it is the costly part.
+            # What is not due is not lost: it is sent in a moment, as it is known then. Making it is the costly part.
             tiles_in = self.hub.due_in(f"{topic}/tiles")
             table_in = max(self.hub.due_in(f"{topic}/table"), opened.table_at + _TABLE_SECONDS - now)
             tiles = opened.tiles_of != self._number and tiles_in <= 0
