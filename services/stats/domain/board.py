@@ -194,7 +194,8 @@ class _Sums:
 
     def figures(self, units: Sequence[str]) -> BoardFigures:
         reports = self._of(Kind.CONCERN)
-        opened = {what.risk: self._of(Kind.CASE, "open", what.risk) for what in self.columns if what.what == Kind.CASE}
+        risks = {column.risk for column in self.columns if column.what == Kind.CASE and column.status == "open"}
+        opened = {risk: self._of(Kind.CASE, "open", risk) for risk in risks}
         figures = BoardFigures(
             concerns=_sum(reports),
             today=_sum(self._of(Kind.ARRIVAL)),

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date, datetime
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.board import BoardFigures, Filter, Tally, What, Who
@@ -94,7 +94,7 @@ class Counts:
         rows = await connection.execute(_THESE, {**_values(now.date()), "cells": list(cells)})
         self._count(rows)
 
-    def _count(self, rows: Iterable[Row[Any]]) -> None:
+    def _count(self, rows: Iterable[Sequence[Any]]) -> None:
         for cell, n, unit, kind, sex, age, what, risk, status, sector in rows:
             known = self._cells.get(cell)
             if known is None:

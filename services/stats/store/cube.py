@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import (
     BigInteger,
     Column,
+    CursorResult,
     Date,
     DateTime,
     Float,
@@ -328,8 +329,7 @@ class Ledger:
             [time for _, time in ordered],
             announce,
         )
-        moved, counted, _ = (await connection.exec_driver_sql(self._count, arguments)).one()
-        return Moved(moved, counted)
+        return _moved(await connection.exec_driver_sql(self._count, arguments))
 
     async def link(
         self,
@@ -366,8 +366,7 @@ class Ledger:
         rows = await connection.exec_driver_sql(self._touched, (sorted(touched), kind))
         children = sorted(str(row[0]) for row in rows)
         arguments = (children, kind, list(words), list(words.values()))
-        moved, counted = (await connection.exec_driver_sql(self._recount, arguments)).one()
-        return Moved(moved, counted)
+        return _moved(await connection.exec_driver_sql(self._recount, arguments))
 
     async def measure(self, connection: AsyncConnection, qualities: Sequence[UnitQuality]) -> None:
         """Keep how good communes' records are on days; one a commune and day, in their order."""
@@ -388,6 +387,11 @@ def columns_of(facts: Sequence[Fact], ids: Mapping[Cell, int]) -> Columns:
 def _array(values: Iterable[int | str]) -> str:
     """An array's text. Only for numbers, UUIDs and NULL, which need no quotes."""
     return "{" + ",".join(map(str, values)) + "}"
+
+
+def _moved(result: CursorResult[Any]) -> Moved:
+    row = result.one()
+    return Moved(row[0], row[1])
 
 
 class Cells:

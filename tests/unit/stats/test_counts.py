@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 
+import asyncpg
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
 from services.stats.domain.board import What, Who
 from services.stats.store.counts import Counts
-from services.stats.store.cube import LIVE
+from services.stats.store.cube import CHANNEL, LIVE
 from shared.database import Database
 from shared.web.i18n import ZONE
 from tests.unit.stats import events as make
@@ -36,6 +39,58 @@ async def test_what_changed_added_to_what_was_known_is_what_there_is(
     for at in range(0, len(read), size):
         await count(migrated, [read[at : at + size]])
         assert await refreshed(counts, migrated) == await refreshed(Counts(), migrated)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(history=histories(), size=st.integers(1, 7))
+async def test_each_transaction_tells_the_cells_that_it_changed_and_no_other_needs_to_be_looked_at(
+    migrated: Database, history: list[make.Event], size: int
+) -> None:
+    await empty(migrated)
+    counts, told = Counts(), Told()
+    now = NOW.astimezone(ZONE)
+    await refreshed(counts, migrated)
+    read = records(history)
+    async with told.hearing(migrated):
+        for at in range(0, len(read), size):
+            await count(migrated, [read[at : at + size]], announce=True)
+            async with migrated.statement() as connection:
+                await counts.refresh_cells(connection, now, await told.cells())
+            assert dict(counts) == await refreshed(Counts(), migrated)
+
+
+async def test_of_very_many_changed_cells_it_is_only_told_that_there_are_some(database: Database) -> None:
+    told = Told()
+    async with told.hearing(database):
+        many = [make.case(f"k{at}", 1, kind=f"kind-{at}") for at in range(400)]
+        await count(database, [records(many)], announce=True)
+        await told.cells()
+        assert told.said == [""]
+        # Once more it changes nothing, and nobody is woken.
+        await count(database, [records(many)], announce=True)
+        await told.cells()
+        assert told.said == [""]
+
+
+class Told:
+    """What transactions tell whoever listens."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    @asynccontextmanager
+    async def hearing(self, database: Database) -> AsyncIterator[None]:
+        dsn = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        connection = await asyncpg.connect(dsn)
+        await connection.add_listener(CHANNEL, lambda *said: self.said.append(str(said[-1])))
+        self._connection = connection
+        yield
+        await connection.close()
+
+    async def cells(self) -> set[int]:
+        # What a connection is told comes before its next answer.
+        await self._connection.execute("SELECT 1")
+        return {int(cell) for said in self.said for cell in said.split(",") if cell}
 
 
 async def test_a_transaction_that_ends_after_a_younger_one_is_not_missed(database: Database) -> None:
