@@ -32,6 +32,8 @@ _SLICE: Final = 100
 _MANY: Final = 500
 _BUSY_SECONDS: Final = 0.25
 _LONGEST_SECONDS: Final = 20.0
+# Whoever looks at history does not look for the last half second.
+GATHERS_SECONDS: Final = 0.5
 # Of statistics' own topic what agencies told: activities and figures.
 TOPICS: Final = (*handlers.TOPICS, OWN_TOPIC["stats"])
 

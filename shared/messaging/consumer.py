@@ -1,8 +1,8 @@
 """Consuming: FastStream batches into the processor, offsets committed only after the database has committed.
 
-The next batch is read while the last one takes effect: Python and PostgreSQL then work at the same time. In a rush
-offsets are told twice a second, else at once. When the database is away, or nearly everything fails, it waits with
-growing pauses and skips nothing.
+The next batch is read while the last one takes effect: Python and PostgreSQL then work at the same time. Offsets are
+told twice a second in a rush, and ten times where batches come one by one. When the database is away, or nearly
+everything fails, it waits with growing pauses and skips nothing.
 """
 
 from __future__ import annotations
@@ -29,6 +29,9 @@ _LOG = structlog.get_logger(__name__)
 MAX_RECORDS = 4000
 _LONGEST_PAUSE = 15.0
 _COMMIT_SECONDS = 0.5
+_CALM_COMMIT_SECONDS = 0.1
+# So much is worth no waiting for more.
+_PLENTY_BYTES = 1_000_000
 _LONGEST_KEY = 300
 Batch = TypeVar("Batch")
 
@@ -62,6 +65,7 @@ class Consumer(Generic[Batch]):
         self._stop = stop
         self._health = health
         self._under_way: asyncio.Task[None] | None = None
+        self._committing: asyncio.Task[None] | None = None
         self._waiting = 0
         self._done: dict[TopicPartition, int] = {}
         self._committed_at = float("-inf")
@@ -83,19 +87,31 @@ class Consumer(Generic[Batch]):
             self._under_way = asyncio.create_task(self._take_over(batch, ends, message.consumer))
 
     async def settled(self) -> None:
-        """Wait until no batch is under way."""
+        """Wait until no batch is under way, and once stopped until its offsets are told."""
         if self._under_way is not None:
             await self._under_way
+        if self._committing is not None and self._stop.is_set():
+            await self._committing
 
     async def _take_over(self, batch: Batch, ends: Mapping[TopicPartition, int], consumer: AIOKafkaConsumer) -> None:
         if await self._persist(batch):
             self._done.update(ends)
-        # While the next batch waits, offsets need not be told each time: what comes again is found done.
-        rests = not self._waiting or self._stop.is_set()
-        if rests or time.monotonic() - self._committed_at > _COMMIT_SECONDS:
+        # Offsets need not be told each time, which costs as much as a small batch: what comes again is found done.
+        rush = self._waiting > 0
+        since = time.monotonic() - self._committed_at
+        if self._stop.is_set() or since > (_COMMIT_SECONDS if rush else _CALM_COMMIT_SECONDS):
             await self._commit(consumer)
+        elif self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._commit_soon(consumer))
 
-    async def _commit(self, consumer: AIOKafkaConsumer) -> None:
+    async def _commit_soon(self, consumer: AIOKafkaConsumer) -> None:
+        told = True
+        while told and self._done:
+            await pause(self._stop, _CALM_COMMIT_SECONDS)
+            told = await self._commit(consumer)
+
+    async def _commit(self, consumer: AIOKafkaConsumer) -> bool:
+        """Tell the broker what is done. Out: whether it took it."""
         done, self._done = self._done, {}
         # Never without offsets: the consumer's own position is already that of the batch read ahead.
         still_ours = {place: end for place, end in done.items() if place in consumer.assignment()}
@@ -108,6 +124,8 @@ class Consumer(Generic[Batch]):
             # with the next.
             self._done = still_ours | self._done
             _LOG.info("consumer.offsets.lost", reason=type(error).__name__)
+            return False
+        return True
 
     async def _persist(self, batch: Batch) -> bool:
         """Handle a batch for as long as it takes. False: told to stop before it was taken over."""
@@ -126,8 +144,14 @@ class Consumer(Generic[Batch]):
         return False
 
 
-def subscribe(broker: KafkaBroker, consumer: Consumer[Any], *, topics: Sequence[str], group: str) -> None:
-    """Let a consumer take over `topics` (full names) in batches as consumer group `group`."""
+def subscribe(
+    broker: KafkaBroker, consumer: Consumer[Any], *, topics: Sequence[str], group: str, gathers: float = 0.0
+) -> None:
+    """Let a consumer take over `topics` (full names) in batches as consumer group `group`.
+
+    Args:
+        gathers: for how many seconds the broker may gather records, so that many cost the trouble of one.
+    """
 
     async def whole(message: Any) -> Any:
         return message
@@ -145,6 +169,8 @@ def subscribe(broker: KafkaBroker, consumer: Consumer[Any], *, topics: Sequence[
         group_id=group,
         batch=True,
         max_records=MAX_RECORDS,
+        fetch_max_wait_ms=round(gathers * 1000) or 500,
+        fetch_min_bytes=_PLENTY_BYTES if gathers else 1,
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.MANUAL,
         parser=unread,
