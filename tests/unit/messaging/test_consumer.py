@@ -15,7 +15,6 @@ from shared.messaging import consumer
 from shared.messaging.consumer import Consumer, Health
 from shared.messaging.processing import Record
 
-
 CALM = 0.02
 
 
