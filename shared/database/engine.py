@@ -63,6 +63,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_recycle=1800,
+            # The connection that was last used: it has the statements planned, and others may fall idle.
+            pool_use_lifo=True,
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
         )
