@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from services.registry.desk import Desk, sector_of, today
+from services.registry.desk.merging import merge
 from services.registry.domain.children import (
     Known,
     Statement,
@@ -15,13 +16,13 @@ from services.registry.domain.children import (
     is_adult,
     refusals,
 )
+from services.registry.domain.circumstances import is_listed
 from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.matching import Identification
 from services.registry.domain.names import fold
 from services.registry.domain.recorded import statement_of
 from services.registry.domain.traits import claim_keys, traits_of
-from services.registry.following import follow_cases
-from services.registry.merging import merge
+from services.registry.following_cases import follow_cases
 from services.registry.seeing import is_id
 from services.registry.store import children as store
 from services.registry.store import identifications
@@ -34,7 +35,6 @@ from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Received, Router, Scope
 from shared.privacy import Erased, Keys
-from shared.reference.terms import Terms
 from shared.reference.units import Units
 
 
@@ -65,7 +65,7 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
     @router.handles(CircumstanceObserved)
     async def on_observed(received: Received[CircumstanceObserved], scope: Scope) -> None:
         data = received.data
-        listed = any(data.circumstance in Terms.load(name) for name in ("circumstances", "flags"))
+        listed = is_listed(data.circumstance)
         found = circumstance_refusals(data.since, data.until, today(scope), listed=listed)
         if found:
             raise Rejected([_in_data(violation) for violation in found])

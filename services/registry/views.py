@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import Final
 
+from services.registry.domain import circumstances
 from services.registry.domain.children import Known, Source, is_said, lead_of
-from services.registry.domain.fieldwork import MAY_END as MAY_END  # noqa: PLC0414 - pages ask for it here
 from shared.contracts.vocabulary import Person, Stay, age_on
 from shared.reference.terms import Terms
 from shared.web.navigation import SECTOR_NAMES
@@ -289,15 +289,13 @@ class Names:
 
     def circumstance(self, code: str) -> str:
         """A circumstance group's or flag's name, with the group's number as the law has it."""
-        if code in Terms.load("circumstances"):
-            return f"{code}. {Terms.load('circumstances').label(code, self._language)}"
-        return Terms.load("flags").label(code, self._language)
+        return circumstances.label(code, self._language)
 
     def circumstances(self, *, subgroups: bool = False) -> list[tuple[str, str]]:
         """All groups and flags, for a choice; with `subgroups`, a group's own stand behind it."""
         below = Terms.load("circumstance-subgroups")
         found: list[tuple[str, str]] = []
-        for code in (*Terms.load("circumstances").codes(), *Terms.load("flags").codes()):
+        for code in circumstances.codes():
             found.append((code, self.circumstance(code)))
             if subgroups:
                 found += [
@@ -313,7 +311,7 @@ class Names:
 
     def terms(self, name: str) -> list[tuple[str, str]]:
         """A reference list for a choice."""
-        return [(code, self.term(name, code)) for code in Terms.load(name).codes()]
+        return [(code, self.term(name, code)) for code in Terms.load(name).offered()]
 
     def reason(self, text: str | None) -> str:
         """Why something was changed or ended: a code of the lists, perhaps with words behind it, or words alone."""

@@ -14,8 +14,7 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from services.registry import merging
-from services.registry.desk import Desk
+from services.registry.desk import Desk, merging
 from services.registry.domain.traits import search_keys, traits_of
 from services.registry.handlers import routes
 from services.registry.store import children as store
@@ -32,7 +31,7 @@ from shared.privacy import Keys, PlatformKey
 from shared.reference.units import Units
 
 NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
-MIGRATIONS = Path(merging.__file__).parent / "migrations"
+MIGRATIONS = Path(store.__file__).parents[1] / "migrations"
 CHILD = {
     "name": "Nguyễn Thị Ngọc Anh",
     "birth_date": "2016-03-09",

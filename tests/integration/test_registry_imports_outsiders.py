@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from services.registry.desk import Desk, Lifecycle
+from services.registry.desk.merging import merge
 from services.registry.imports import jobs
 from services.registry.imports.worker import Importing
-from services.registry.merging import merge
 from services.registry.store import children as store
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.router import Scope

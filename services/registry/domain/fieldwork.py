@@ -16,10 +16,10 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from services.registry.domain.children import Known
+from services.registry.domain.circumstances import is_listed
 from services.registry.domain.dates import read_birth, written_birth
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import ChildDescription, Person
-from shared.reference.terms import Terms
 
 Asked = Literal["name", "birth_date", "carers", "hamlet", "address", "school", "grade", "circumstances"]
 Said = Literal["right", "wrong", "unknown"]
@@ -149,8 +149,7 @@ def corrected(known: ChildDescription, fixes: Mapping[Asked, str]) -> ChildDescr
 def circumstances_of(text: str) -> frozenset[str]:
     """The codes of an answer on circumstances. Raises `Rejected` for one that no list has."""
     codes = frozenset(code for code in re.split(r"[,\s]+", text) if code)
-    lists = [Terms.load(name) for name in ("circumstances", "flags")]
-    if any(all(code not in terms for terms in lists) for code in codes):
+    if not all(is_listed(code) for code in codes):
         raise Rejected([_CIRCUMSTANCE_UNKNOWN])
     return codes
 

@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registry import views
-from services.registry.merging import NotPossibleError, own_correction
+from services.registry.desk.merging import NotPossibleError, own_correction
 from services.registry.office import ChildFile, may_decide
 from services.registry.pages.room import Room, id_in
 from services.registry.seeing import NotThereError, Reader

@@ -37,6 +37,7 @@ CREATE TABLE child_case (
 );
 CREATE INDEX child_case_child ON child_case (child_id);
 CREATE TABLE child_service (
-    service_id text PRIMARY KEY, case_id text NOT NULL, kind text NOT NULL, provided_on date NOT NULL, sector text
+    service_id text PRIMARY KEY, case_id text NOT NULL, sequence integer NOT NULL, given boolean NOT NULL,
+    kind text NOT NULL, provided_on date NOT NULL, sector text
 );
 CREATE INDEX child_service_case ON child_service (case_id);

@@ -12,6 +12,7 @@ from shared.contracts.cases import (
     CaseReclassified,
     CaseReopened,
     CaseServiceProvided,
+    CaseServiceWithdrawn,
     CaseTransferred,
     ChildLinked,
     ChildUnlinked,
@@ -43,11 +44,13 @@ def follow_cases(router: Router) -> None:
     for model in _FOLLOWED:
         router.handles(model)(on_case)
 
-    @router.handles(CaseServiceProvided)
-    async def on_service(received: Received[CaseServiceProvided], scope: Scope) -> None:
+    async def on_service(received: Received[CaseServiceProvided | CaseServiceWithdrawn], scope: Scope) -> None:
+        await on_case(received, scope)
         data = received.data
-        await cases.follow(
-            scope.connection, data.case_id, received.event.sequence or 0, data.facts, local_day(received.event.time)
-        )
-        given = Service(data.service, data.provided_on, data.service_sector)
-        await cases.put_service(scope.connection, data.service_id, data.case_id, given)
+        told = Service(data.service, data.provided_on, data.service_sector)
+        given = isinstance(data, CaseServiceProvided)
+        sequence = received.event.sequence or 0
+        await cases.put_service(scope.connection, data.service_id, data.case_id, sequence, told, given=given)
+
+    for about in (CaseServiceProvided, CaseServiceWithdrawn):
+        router.handles(about)(on_service)
