@@ -99,11 +99,7 @@ class Terms:
 def answers_in(name: str) -> list[str]:
     """The codes of a list that a form may be answered with, in the list's order."""
     terms = Terms.load(name)
-    return [
-        code
-        for code in terms.offered()
-        if terms.get(code, "answer") is not False
-    ]
+    return [code for code in terms.offered() if terms.get(code, "answer") is not False]
 
 
 @kept
