@@ -17,6 +17,7 @@ from shared.contracts.cases import (
     ChildLinked,
     ChildUnlinked,
 )
+from shared.contracts.envelope import Envelope
 from shared.messaging.router import Received, Router, Scope
 from shared.reference.calendar import local_day
 
@@ -36,21 +37,27 @@ def follow_cases(router: Router) -> None:
     """Add the handlers of what happens to cases."""
 
     async def on_case(received: Received[CaseEvent], scope: Scope) -> None:
-        data = received.data
-        await cases.follow(
-            scope.connection, data.case_id, received.event.sequence or 0, data.facts, local_day(received.event.time)
-        )
+        await _follow(scope, received.event, received.data)
 
     for model in _FOLLOWED:
         router.handles(model)(on_case)
 
-    async def on_service(received: Received[CaseServiceProvided | CaseServiceWithdrawn], scope: Scope) -> None:
-        await on_case(received, scope)
-        data = received.data
-        told = Service(data.service, data.provided_on, data.service_sector)
-        given = isinstance(data, CaseServiceProvided)
-        sequence = received.event.sequence or 0
-        await cases.put_service(scope.connection, data.service_id, data.case_id, sequence, told, given=given)
+    @router.handles(CaseServiceProvided)
+    async def on_service(received: Received[CaseServiceProvided], scope: Scope) -> None:
+        await _service(scope, received.event, received.data, given=True)
 
-    for about in (CaseServiceProvided, CaseServiceWithdrawn):
-        router.handles(about)(on_service)
+    @router.handles(CaseServiceWithdrawn)
+    async def on_no_service(received: Received[CaseServiceWithdrawn], scope: Scope) -> None:
+        await _service(scope, received.event, received.data, given=False)
+
+
+async def _follow(scope: Scope, event: Envelope, data: CaseEvent) -> None:
+    await cases.follow(scope.connection, data.case_id, event.sequence or 0, data.facts, local_day(event.time))
+
+
+async def _service(
+    scope: Scope, event: Envelope, data: CaseServiceProvided | CaseServiceWithdrawn, *, given: bool
+) -> None:
+    await _follow(scope, event, data)
+    service = Service(data.service, data.provided_on, data.service_sector)
+    await cases.put_service(scope.connection, data.service_id, data.case_id, event.sequence or 0, service, given=given)

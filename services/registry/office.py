@@ -316,6 +316,13 @@ class Office:
                 await finding.log_access(scope.connection, scope.now, principal.id, "match", row.id)
         return shown, len(found) > limit
 
+    async def doubts(self, principal: Principal, child_id: str) -> list[str]:
+        """In which fields of a child its sources contradict each other; none where the child is not the person's."""
+        async with self.scope() as scope:
+            row = await store.current(scope.connection, child_id)
+            there = row is not None and await sees(scope, principal, row)
+            return [doubt.field for doubt in row.known.conflicts] if row is not None and there else []
+
     async def question(
         self, principal: Principal, passed: int, unit: str | None = None
     ) -> tuple[Question | None, bool]:

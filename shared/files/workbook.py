@@ -1,6 +1,6 @@
-"""XLSX as rows, streaming: title rows, merged cells, date cells, several sheets. Formulas are never computed: one without its
-result is `NOT_COMPUTED`, and whoever needs that cell says so.
+"""XLSX as rows, streaming: title rows, merged cells, date cells, several sheets.
 
+Formulas are never computed: a cell without its result is `NOT_COMPUTED`, and whoever needs that cell says so.
 Written here because the usual library keeps shared strings and a row's whole text in memory, and a hostile file
 decides how large those are.
 """

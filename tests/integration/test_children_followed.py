@@ -30,8 +30,8 @@ from shared.privacy import Keys, PlatformKey
 from shared.reference.units import Units
 from shared.settings import Settings
 from tests.integration.cases_house import concern
-from tests.integration.test_registry import CHILD, MIGRATIONS, NOW, Registry, recorded
 from tests.integration.registry_house import House
+from tests.integration.test_registry import CHILD, MIGRATIONS, NOW, Registry, recorded
 from tests.support import backends
 from tests.unit.stats.recount import Cube
 from tests.unit.stats.test_counting import cube

@@ -15,8 +15,8 @@ from services.registry.store import pairs
 from services.registry.store.children import ChildRow
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.router import Scope
-from tests.integration.test_registry import CHILD, NOW, Registry, recorded, registry
 from tests.integration.registry_house import HERE, LAN, House, house, refused
+from tests.integration.test_registry import CHILD, NOW, Registry, recorded, registry
 
 __all__ = ["house", "registry"]  # the fixtures
 CHILD_NEW = ChildDescription(name="Hoàng Bảo Châu", birth_date=date(2016, 3, 9), sex="female")

@@ -85,10 +85,11 @@ def read(
     for name in ASKED:
         fix = fixes.get(name, "")
         if said.get(name) == "right":
-            # What is not known cannot be right.
-            confirmed += [name] if now[name] else []
+            # What is not known cannot be right; that no circumstance is recorded can.
+            confirmed += [name] if now[name] or name == "circumstances" else []
         elif said.get(name) == "wrong":
-            if not plain(fix) and name not in MAY_END:
+            nothing_yet = name in seen and not plain(seen[name])
+            if not plain(fix) and (name not in MAY_END or nothing_yet):
                 wrong.append(_fix_missing(name))
             elif name in seen and plain(fix) == plain(seen[name]):
                 wrong.append(_fix_unchanged(name))

@@ -65,8 +65,7 @@ async def follow(connection: AsyncConnection, case_id: str, sequence: int, facts
 async def put_service(
     connection: AsyncConnection, service_id: str, case_id: str, sequence: int, service: Service, *, given: bool
 ) -> None:
-    """A service that was given, or was not after all; told again, it is the same one. What comes late changes nothing.
-    """
+    """A service that was given, or was not after all; told again, it is the same one. The latest word stands."""
     await connection.execute(
         text(
             """INSERT INTO child_service AS s (service_id, case_id, sequence, given, kind, provided_on, sector)
