@@ -25,8 +25,8 @@ from services.stats.pages.routes import indicator_pages
 from services.stats.period_reader import PeriodReader
 from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
+from services.stats.recording import GATHERS_SECONDS, Pace, Recording
 from services.stats.recording import TOPICS as HISTORY_TOPICS
-from services.stats.recording import Pace, Recording
 from services.stats.releasing import Releasing
 from services.stats.thresholds import Watching
 from services.stats.upkeep import Upkeep
@@ -92,6 +92,6 @@ def build(context: ServiceContext) -> ServiceApp:
         ],
         batches=[
             BatchConsumer("stats", TOPICS, counting.read, pace.watched(counting.handle)),
-            BatchConsumer("stats-history", HISTORY_TOPICS, recording.read, recording.handle),
+            BatchConsumer("stats-history", HISTORY_TOPICS, recording.read, recording.handle, gathers=GATHERS_SECONDS),
         ],
     )
