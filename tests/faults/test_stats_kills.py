@@ -27,11 +27,11 @@ from tests.unit.stats.recount import recount
 from tests.unit.stats.recount_history import Happened, happened, stood
 from tests.unit.stats.test_counting import cube
 
-pytestmark = pytest.mark.timeout(290)
+pytestmark = pytest.mark.timeout(420)
 # One of the others opens the door for people.
 REPLICAS = ("cases", "stats", "stats")
 WORKERS = 2
-SECONDS = 55.0
+SECONDS = 45.0
 NOW = datetime.now(UTC)
 WHOLE = Period.parse("2000..2060")
 FLOWS = {"reports": ("unit", "request", "danger_now"), "openings": ("unit", "environment"), "clocks": ("unit", "state")}
