@@ -390,8 +390,8 @@ def _array(values: Iterable[int | str]) -> str:
 
 
 def _moved(result: CursorResult[Any]) -> Moved:
-    row = result.one()
-    return Moved(row[0], row[1])
+    facts, cells, *_ = result.one()._tuple()
+    return Moved(facts, cells)
 
 
 class Cells:
