@@ -19,16 +19,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.measures import BORN, MEASURES, Measured, columns
 from services.stats.domain.periods import Period
+from services.stats.store.compaction import EVER, kept
 from services.stats.store.figures import month_number
 from shared.contracts.vocabulary import AgeBand, age_band
-from shared.reference.indicators import Part
+from shared.reference.indicators import Over, Part
 
 _LOCAL: Final = timezone(timedelta(hours=7))
 _DAY: Final = timedelta(days=1)
 # Moments are kept by the microsecond.
 _MOMENT: Final = timedelta(microseconds=1)
-# Before and beyond every moment that an event of ours can have.
-_EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
+# Beyond every moment that an event of ours can have.
 _NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 _CIRCUMSTANCE: Final = "circumstance"
 
@@ -94,15 +94,16 @@ async def count_periods(
     measured = checked(part, by)
     if not periods:
         return {}
-    sums = _flows(periods, as_of) if measured.over == "period" else _states(periods, as_of)
+    moments = await settled(connection, measured.over, [(period, as_of) for period in periods])
+    sums = _flows(periods, moments[0]) if measured.over == "period" else _states(periods, moments)
     found = await _summed(connection, measured, part, by, units, sums.pieces)
     if measured.over == "state":
         # Each is what stood at the end before it, and what has changed since.
         for number in range(1, len(found)):
             found[number].update(found[number - 1])
-    today = (as_of or datetime.now(UTC)).astimezone(_LOCAL).date()
     answer = {}
-    for period, number in zip(periods, sums.numbers, strict=True):
+    for period, moment, number in zip(periods, moments, sums.numbers, strict=True):
+        today = (moment or datetime.now(UTC)).astimezone(_LOCAL).date()
         month = month_number(min(period.last, today))
         counted = _shown(found[number], _asked(measured, part, by), part, by, month)
         answer[period] = sorted(Row(keys, n) for keys, n in counted.items() if n)
@@ -133,23 +134,55 @@ class _Sums:
     numbers: Sequence[int]
 
 
+async def settled(
+    connection: AsyncConnection, over: Over, asked: Sequence[tuple[Period, datetime | None]]
+) -> list[datetime | None]:
+    """As of which moment each question of a period is answered: as of the asked one (None: now), but where what was
+    known then is no longer kept, as of the last moment before it that is."""
+    wanted = [_last_moment(over, *one) for one in asked]
+    moments = [moment for moment in wanted if moment is not None]
+    known = dict(zip(moments, await kept(connection, moments), strict=True))
+    found = []
+    for (_, as_of), moment in zip(asked, wanted, strict=True):
+        coarser = moment is not None and known[moment] != moment
+        found.append(known[moment] if moment is not None and coarser else as_of)
+    return found
+
+
+def _last_moment(over: Over, period: Period, as_of: datetime | None) -> datetime | None:
+    """The last moment of which has to be known: of what stands, that of its period's end, if not an earlier one."""
+    if over == "period":
+        return as_of
+    end = datetime.combine(period.last + _DAY, time(), _LOCAL) - _MOMENT
+    return end if as_of is None else min(end, as_of)
+
+
+async def answered_as_of(
+    connection: AsyncConnection, over: Over, period: Period, as_of: datetime | None = None
+) -> datetime | None:
+    """As of which moment a question of a period is answered, where what was known at the asked one is no longer kept;
+    None: as of the asked one."""
+    [moment] = await settled(connection, over, [(period, as_of)])
+    # Before everything nothing was known, at any of these moments.
+    return None if moment in {as_of, EVER} else moment
+
+
 def _flows(periods: Sequence[Period], as_of: datetime | None) -> _Sums:
     """A sum a period: its days, without what was learnt after the asked moment."""
     pieces = []
     for number, period in enumerate(periods):
         until = period.last + _DAY
-        pieces += [_Piece(number, 1, *whole, _EVER, _NEVER) for whole in _divided(period.first, until)]
+        pieces += [_Piece(number, 1, *whole, EVER, _NEVER) for whole in _divided(period.first, until)]
         if as_of is not None:
             # Taken off rather than added up: of a moment that is not long past it is little.
             pieces.append(_Piece(number, -1, 0, period.first, until, as_of + _MOMENT, _NEVER))
     return _Sums(pieces, range(len(periods)))
 
 
-def _states(periods: Sequence[Period], as_of: datetime | None) -> _Sums:
+def _states(periods: Sequence[Period], moments: Sequence[datetime | None]) -> _Sums:
     """A sum an end of a period (or the asked moment, where that was before): what changed since the end before it."""
     ends = [datetime.combine(period.last + _DAY, time(), _LOCAL) for period in periods]
-    if as_of is not None:
-        ends = [min(end, as_of + _MOMENT) for end in ends]
+    ends = [end if as_of is None else min(end, as_of + _MOMENT) for end, as_of in zip(ends, moments, strict=True)]
     marks = sorted(set(ends))
     pieces: list[_Piece] = []
     for number, (since, until) in enumerate(pairwise([None, *marks])):
@@ -169,9 +202,9 @@ def _between(number: int, since: datetime | None, until: datetime) -> Iterator[_
             yield _Piece(number, 1, 0, first, first + _DAY, since, until)
             first += _DAY
     for whole in _divided(first, last):
-        yield _Piece(number, 1, *whole, _EVER, _NEVER)
+        yield _Piece(number, 1, *whole, EVER, _NEVER)
     if first <= last and until.astimezone(_LOCAL).time() != time():
-        yield _Piece(number, 1, 0, last, last + _DAY, _EVER, until)
+        yield _Piece(number, 1, 0, last, last + _DAY, EVER, until)
 
 
 def _divided(first: date, until: date) -> Iterator[tuple[int, date, date]]:
