@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.stats.store.shadow import Position
 from shared.messaging.consumer import record_of
 from shared.messaging.processing import Record
 
 _POLL_MS: Final = 200
-_PIECE: Final = 250
+_PIECE: Final = 125
 
 
 class Counts(Protocol):
@@ -60,7 +60,7 @@ class Replay:
         self._prefix = prefix
         self._batch = batch
         self._next: dict[Position, int] = {}
-        self._waiting: dict[Position, list[ConsumerRecord[bytes, bytes]]] = {}
+        self._waiting: dict[Position, list[Record]] = {}
         self._begins: dict[Position, int] = {}
         self._taken: deque[_Taken] = deque()
         self.done = 0
@@ -122,14 +122,14 @@ class Replay:
             if not self._taken:
                 await self._skip_gaps(targets)
         ready = {place: count for place in self._waiting if (count := self._ready(place, targets))}
-        raws = [raw for place, count in ready.items() for raw in self._waiting[place][:count]]
-        if not raws:
+        records = [record for place, count in ready.items() for record in self._waiting[place][:count]]
+        if not records:
             return False
-        batch = await self._counting.read([record_of(raw, self._prefix) for raw in raws])
+        batch = await self._counting.read(records)
         ends = {place: self._waiting[place][count - 1].offset + 1 for place, count in ready.items()}
         for place, count in ready.items():
             del self._waiting[place][:count]
-        self._taken.append(_Taken(batch, ends, len(raws)))
+        self._taken.append(_Taken(batch, ends, len(records)))
         return True
 
     async def _fetch(self) -> None:
@@ -139,7 +139,8 @@ class Replay:
         while left > 0:
             fetched = await self._consumer.getmany(timeout_ms=patience, max_records=min(left, _PIECE))
             for partition, raws in fetched.items():
-                self._waiting.setdefault(self._place(partition), []).extend(raws)
+                records = [record_of(raw, self._prefix) for raw in raws]
+                self._waiting.setdefault(self._place(partition), []).extend(records)
                 left -= len(raws)
             if not fetched:
                 return

@@ -389,9 +389,9 @@ def _array(values: Iterable[int | str]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def _moved(result: CursorResult[Any]) -> Moved:
-    facts, cells, *_ = result.one()._tuple()
-    return Moved(facts, cells)
+def _moved(result: CursorResult[*tuple[Any, ...]]) -> Moved:
+    row = result.one()
+    return Moved(row[0], row[1])
 
 
 class Cells:
