@@ -16,10 +16,12 @@ from typing import Final
 import structlog
 from fastapi import Request, Response
 
+from services.stats.breakdowns import breakdowns
 from services.stats.domain.cells import Kind
 from services.stats.store.counts import Counts, Group
 from services.stats.store.cube import CHANNEL
 from services.stats.store.quality import Quality, quality_of
+from services.stats.views import Words
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal
@@ -225,7 +227,7 @@ class Board:
         self._views: dict[str, View] = {}
         self._opened: dict[str, float] = {}
         self._shown: dict[str, str] = {}
-        self._lines: dict[str, list[CommuneFigures]] = {}
+        self._lines: dict[str, object] = {}
         self._table_at: defaultdict[str, float] = defaultdict(lambda: float("-inf"))
         self._wake = asyncio.Event()
         self.hub = Hub(per_second=1 / _QUERY_SECONDS)
@@ -247,9 +249,13 @@ class Board:
 
     def part(self, name: str, view: View, figures: BoardFigures) -> str:
         """A live part of a view (tiles or table) as HTML."""
-        return self._pages.fragment(
-            f"stats/_{name}.html", view.language, board=figures, view=view, UNCLASSIFIED=UNCLASSIFIED
-        )
+        return self._pages.fragment(f"stats/_{name}.html", view.language, **self.shown(view, figures))
+
+    def shown(self, view: View, figures: BoardFigures) -> dict[str, object]:
+        """What the live parts of a view show."""
+        words = Words(self._pages.texts, view.language)
+        divided = breakdowns(words, figures.by_kind, figures.by_age, figures.by_sector)
+        return {"board": figures, "view": view, "breakdowns": divided, "UNCLASSIFIED": UNCLASSIFIED}
 
     def stream(self, request: Request, view: View) -> Response:
         """The open page's stream."""
@@ -307,14 +313,15 @@ class Board:
         for topic, view in self._views.items():
             figures = self._figures_of(view)
             self._send(f"{topic}/tiles", self.part("tiles", view, figures))
-            if self._lines.get(topic) == figures.communes:
+            lines = (figures.communes, figures.by_kind, figures.by_age, figures.by_sector)
+            if self._lines.get(topic) == lines:
                 continue
             if now - self._table_at[topic] < _TABLE_SECONDS:
                 # Not lost: asked again in a moment, and sent then. Making it is the costly part, so not before.
                 self._wake.set()
                 continue
             self._table_at[topic] = now
-            self._lines[topic] = figures.communes
+            self._lines[topic] = lines
             self._send(f"{topic}/table", self.part("table", view, figures))
 
     def _send(self, part: str, html: str) -> None:

@@ -85,10 +85,8 @@ class CommunePages:
             words=sight.words,
             code=code,
             name=sight.words.unit(code),
-            district=next((area.name for area in units.areas() if area.code == district), ""),
-            predecessors=[
-                unit.name if sight.words.language == "vi" else unit.short for unit in units.predecessors(code)
-            ],
+            district=next((area.label(sight.words.language) for area in units.areas() if area.code == district), ""),
+            predecessors=[unit.label(sight.words.language) for unit in units.predecessors(code)],
             periods=self._looking.periods(sight),
             themes=self._province.by_theme(sight, [line for line in lines if line.reading.known]),
             unknown=[line.reading.indicator for line in lines if not line.reading.known],

@@ -265,7 +265,7 @@ class Looking:
             return [(said("Xã, phường"), communes)]
         districts = sorted(
             (
-                (area.code, area.name)
+                (area.code, area.label(said.language))
                 for area in self.units.areas()
                 if area.kind == "district" and self.units.in_district(area.code)
             ),
@@ -277,7 +277,7 @@ class Looking:
         """What is looked at, in words."""
         if sight.place:
             area = next((area for area in self.units.areas() if area.code == sight.place), None)
-            return area.name if area else sight.words.unit(sight.place)
+            return area.label(sight.words.language) if area else sight.words.unit(sight.place)
         if sight.wide:
             return sight.words("Toàn tỉnh")
         names = [sight.words.unit(code) for code in sorted(sight.units or ())]
