@@ -200,19 +200,19 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
         ]
         for year in sorted({*known, *aimed})
     ]
-    columns: list[Column] = [words("Năm"), (words("Giá trị"), "number"), (words("Chỉ tiêu"), "number")]
+    columns: list[Column] = [words("Năm"), (words("Giá trị"), "number"), (words("Mục tiêu"), "number")]
     said = "; ".join(
         words("năm %(year)s: %(value)s", year=target.year, value=words.goal(indicator, target)) for target in targets
     )
     return Drawing(
         make,
         "chart-path",
-        words("Từng năm so với chỉ tiêu"),
-        words("Chỉ tiêu %(said)s", said=said),
+        words("Từng năm so với mục tiêu"),
+        words("Mục tiêu %(said)s", said=said),
         columns,
         rows,
         words.language,
-        words("Cột: giá trị từng năm. Hình thoi: chỉ tiêu được giao đến năm đó."),
+        words("Cột: giá trị từng năm. Hình thoi: mục tiêu đến năm đó."),
     )
 
 
@@ -304,7 +304,7 @@ def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: T
         *_table_of_lines(words, indicator, lines),
         words.language,
         words("Mọi ô dùng chung một thang đo, nên so được với nhau.")
-        + (" " + words("Nét đứt: chỉ tiêu.") if aim is not None else ""),
+        + (" " + words("Nét đứt: mục tiêu.") if aim is not None else ""),
         _WHOLE,
     )
 
@@ -380,7 +380,7 @@ def _part_columns(words: Words, indicator: Indicator) -> list[Column]:
 
 
 def _goal_line(words: Words, indicator: Indicator, aim: float, y: alt.Y) -> list[alt.Chart]:
-    said = words("Chỉ tiêu %(value)s", value=words.amount(indicator, aim))
+    said = words("Mục tiêu %(value)s", value=words.amount(indicator, aim))
     written: dict[str, Any] = {"align": "left", "dy": -8, "fontSize": 12}
     base = alt.Chart(alt.InlineData(values=[{"value": aim, "said": said}])).encode(y=y)
     said_at = base.encode(x=alt.value(4), text="said:N")
@@ -421,4 +421,4 @@ def _story(words: Words, indicator: Indicator, shown: Sequence[Shown], aim: floa
         last=words.amount(indicator, last.value),
         until=words.period(last.period),
     )
-    return said if aim is None else said + "; " + words("chỉ tiêu %(value)s", value=words.amount(indicator, aim))
+    return said if aim is None else said + "; " + words("mục tiêu %(value)s", value=words.amount(indicator, aim))

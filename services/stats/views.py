@@ -53,7 +53,7 @@ VERDICTS: Final[dict[Verdict, str]] = {
     "missed": "Không đạt",
     "running": "Chưa đến hạn",
     "unknown": "Chưa có số liệu",
-    "untold": "Không đặt chỉ tiêu",
+    "untold": "Không đặt mục tiêu",
 }
 HIDDEN: Final[dict[Hidden, str]] = {
     "protected": "Ẩn để bảo vệ trẻ em",

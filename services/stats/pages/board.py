@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import urlencode
 
@@ -49,8 +48,11 @@ class BoardPages:
         age: Filter = "",
     ) -> Response:
         """The board; to whoever has released figures only, where those are."""
-        if not sees_all(principal, Disclosure.load().on(datetime.now(UTC))):
-            return self._pages.render(request, "stats/released.html")
+        rule = Disclosure.load().on(self._pages.clock())
+        if not sees_all(principal, rule):
+            return self._pages.render(
+                request, "stats/released.html", threshold=rule.threshold, settle_days=rule.settle_days
+            )
         view = self._view(request, principal, unit, kind, sex, age)
         figures = await self._board.figures(view)
         quality = await self._board.quality(view)

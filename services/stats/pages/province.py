@@ -13,6 +13,7 @@ from markupsafe import Markup
 from services.stats.api.figures import Reader
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import Reading, Verdict, goal_of
+from services.stats.pages.alerts import alerts_of
 from services.stats.pages.commune_lines import communes_of
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight
@@ -60,6 +61,7 @@ class ProvincePages:
             found = await self._looking.readings(connection, sight, wanted, courses=False)
             urgent = sorted((one for one, _ in found if one.pressing), key=lambda one: one.urgency)
             shown = await self._looking.readings(connection, sight, [one.indicator for one in urgent[:_URGENT]])
+            alerts = await alerts_of(connection, sight, self._looking.indicators)
             by_commune = await self._looking.figures(connection, sight, of_tiles, [sight.period], by=("unit",))
         aimed = [one for one, _ in found if one.goal is not None]
         figures = self._looking.by_unit(sight, of_tiles, by_commune)
@@ -75,6 +77,7 @@ class ProvincePages:
             places=self._looking.places(sight),
             counts={one: sum(reading.verdict == one for reading in aimed) for one in _COUNTED},
             aimed=len(aimed),
+            alerts=alerts,
             missed=[line_of(sight, *one) for one in shown],
             more_missed=len(urgent) - _URGENT,
             foremost=[foremost[code] for code in _FOREMOST if code in foremost],
