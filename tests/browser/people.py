@@ -38,6 +38,7 @@ class Somebody:
         self._url = url
         self._shots = shots
         self._checked = set() if checked is None else checked
+        self._phone = page.viewport_size == _PHONE
         self._seen = 0
         page.on("pageerror", lambda error: self.broken.append(str(error)))
         page.on("console", self._heard)
@@ -57,7 +58,7 @@ class Somebody:
 
     async def _check(self) -> None:
         """The first page of each kind that anybody sees is looked at for what would keep somebody out of it."""
-        kind = _WHICH.sub("", self.page.url.removeprefix(self._url))
+        kind = _WHICH.sub("", self.page.url.removeprefix(self._url)) + (" (phone)" if self._phone else "")
         if kind not in self._checked:
             self._checked.add(kind)
             self.broken += [f"{kind}: {found}" for found in await barriers(self.page)]

@@ -14,7 +14,7 @@ from services.stats.api.figures import Reader
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import Reading, Verdict, goal_of
 from services.stats.pages.alerts import alerts_of
-from services.stats.pages.commune_lines import communes_of
+from services.stats.pages.commune_lines import Commune, communes_of
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight
 from shared.web.charts import sparkline
@@ -82,7 +82,7 @@ class ProvincePages:
             more_missed=len(urgent) - _URGENT,
             foremost=[foremost[code] for code in _FOREMOST if code in foremost],
             grid=grid_of(sight.words, of_tiles, figures, goal, sight.today),
-            foremost_communes=communes_of(sight, of_tiles, figures, goal)[:_COMMUNES] if len(figures) > 1 else [],
+            foremost_communes=_foremost(communes_of(sight, of_tiles, figures, goal)) if len(figures) > 1 else [],
             of_tiles=of_tiles,
             tile_choices=[(one.code, one.label(sight.words.language)) for one in known if one.code in _OF_COMMUNES],
         )
@@ -113,6 +113,12 @@ class ProvincePages:
             if of_theme:
                 found.append((code, names[at], of_theme))
         return found
+
+
+def _foremost(communes: Sequence[Commune]) -> Sequence[Commune]:
+    """The communes to look at first; those where nothing happened only where nothing did anywhere."""
+    some = [one for one in communes if one.shown.value != 0]
+    return (some or communes)[:_COMMUNES]
 
 
 def line_of(sight: Sight, reading: Reading, course: Sequence[Shown]) -> Line:
