@@ -129,21 +129,29 @@ def trend(
     goal: Target | None = None,
     unfinished: Period | None = None,
 ) -> Drawing:
-    """One figure over time, and its target where it can be compared with each period."""
+    """One figure over time, and its target where it can be compared with each period. Where the last period goes on,
+    the way to it is dashed: what adds up is not less by that, there is only less of it yet."""
     values = [
         {"at": words.short(one.period), "value": one.value, "said": words.number(indicator, one.value)} for one in shown
     ]
     order = [str(value["at"]) for value in values]
     aim = goal.value if goal is not None else None
+    goes_on = len(values) > 1 and shown[-1].period == unfinished
+    whole = values[:-1] if goes_on else values
 
     def make(width: int) -> alt.TopLevelMixin:
         x = alt.X("at:O", title=None, sort=order, axis=_axis_of_time(len(order), width))
         y = alt.Y("value:Q", title=words.measured_in(indicator) or None, scale=alt.Scale(zero=True), axis=_axis())
-        base = alt.Chart(alt.InlineData(values=values)).encode(x=x, y=y)
+        base = alt.Chart(alt.InlineData(values=whole)).encode(x=x, y=y)
         layers: list[alt.Chart] = [
             base.mark_line(color=_VALUE, strokeWidth=2.5),
             base.mark_point(color=_VALUE, filled=True, size=40),
         ]
+        if goes_on:
+            rest = alt.Chart(alt.InlineData(values=values[-2:])).encode(x=x, y=y)
+            end = alt.Chart(alt.InlineData(values=values[-1:])).encode(x=x, y=y)
+            layers.append(rest.mark_line(color=_VALUE, strokeWidth=2, strokeDash=[3, 3], point=False))
+            layers.append(end.mark_point(color=_VALUE, filled=False, size=50))
         last = [value for value in values if value["value"] is not None][-1:]
         ending = alt.Chart(alt.InlineData(values=last)).encode(x=x, y=y, text="said:N")
         written: dict[str, Any] = {"dy": -14, "dx": 8, "fontSize": 13, "fontWeight": "bold", "align": "right"}
@@ -162,7 +170,10 @@ def trend(
         rows.append([said, words.shown(indicator, one), *_parts(words, indicator, one)])
     columns: list[Column] = [words("Kỳ"), (words("Giá trị"), "number"), *_part_columns(words, indicator)]
     title = words("%(name)s theo thời gian", name=indicator.label(words.language))
-    return Drawing(make, "chart-trend", title, _story(words, indicator, shown, aim), columns, rows, words.language)
+    note = words("Nét đứt cuối đường: kỳ chưa hết.") if goes_on else None
+    return Drawing(
+        make, "chart-trend", title, _story(words, indicator, shown, aim), columns, rows, words.language, note
+    )
 
 
 def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Sequence[Target]) -> Drawing:
@@ -309,8 +320,10 @@ def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: T
     )
 
 
-def comparison(words: Words, indicator: Indicator, lines: Sequence[Line], goal: Target | None = None) -> Drawing:
-    """A few lines in one picture, told apart by colour, shape and dashes."""
+def comparison(
+    words: Words, indicator: Indicator, lines: Sequence[Line], goal: Target | None = None, *, goes_on: bool = False
+) -> Drawing:
+    """A few lines in one picture, told apart by colour, shape and dashes. `goes_on`: the last period does."""
     values = [
         {"line": line.name, "at": words.short(one.period), "value": one.value} for line in lines for one in line.shown
     ]
@@ -347,7 +360,8 @@ def comparison(words: Words, indicator: Indicator, lines: Sequence[Line], goal: 
         columns,
         rows,
         words.language,
-        width=_WHOLE,
+        words("Kỳ cuối chưa hết nên số còn thấp.") if goes_on else None,
+        _WHOLE,
     )
 
 

@@ -115,7 +115,8 @@ class CommunePages:
             ]
             goal = goal_of(chosen, course[-1], "commune")
             if any(one.value is not None for line in lines for one in line.shown):
-                picture = await charts.comparison(sight.words, chosen, lines, goal).picture()
+                goes_on = chosen.adds_up and course[-1].last >= sight.today
+                picture = await charts.comparison(sight.words, chosen, lines, goal, goes_on=goes_on).picture()
         return self._pages.render(
             request,
             "stats/compare.html",

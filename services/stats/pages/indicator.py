@@ -128,6 +128,8 @@ class IndicatorPages:
         if len(ranked) < 2:
             return None
         course = self._looking.of_communes(sight, indicator)
+        if indicator.adds_up:
+            course = [one for one in course if one.last < sight.today] or course
         shown = await self._looking.figures(connection, sight, indicator, course, by=("unit",))
         by_period = [by_unit(indicator, one, shown, ranked) for one in course]
         lines = [

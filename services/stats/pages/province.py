@@ -123,7 +123,9 @@ def _foremost(communes: Sequence[Commune]) -> Sequence[Commune]:
 
 def line_of(sight: Sight, reading: Reading, course: Sequence[Shown]) -> Line:
     """A reading with its course as a line as small as a word, and the same in words."""
-    values = [one.value for one in course if one.value is not None]
+    # What adds up is less in a period that goes on: at the line's end that would look like a fall.
+    over = [one for one in course if one.period.last < sight.today or not reading.indicator.adds_up]
+    values = [one.value for one in over if one.value is not None]
     if len(values) < 2:
         return Line(reading, None, "")
     first, last = (sight.words.amount(reading.indicator, value) for value in (values[0], values[-1]))
