@@ -38,9 +38,10 @@ from shared.reference.units import Units
 
 CHILDREN = 2000
 _SEED = 20261120
-_INJURIES_A_DAY = 1.2
+# Of two thousand children few are hurt, or the rates would be those of no province.
+_INJURIES_A_DAY = 0.2
 # Of a month of the pilot, told at once; and of those that a hospital hands in when the month is closed already.
-_INJURIES_A_MONTH, _ACTIVITIES_A_MONTH, _LATE = 34, 12, 3
+_INJURIES_A_MONTH, _ACTIVITIES_A_MONTH, _LATE = 6, 12, 2
 # Every so many, a clerk writes a cause that is on no list.
 _UNCLEAR_EVERY = 40
 _SHARE_AT_HOME = 0.18
@@ -257,7 +258,8 @@ class _Filler:
         fresh = _FRESH_AT_HOME if self._left == 0 and self._at_home else 0
         for number in range(_drawn(concerns_on(day, self._left), random) + fresh):
             self._numbers["concern"] += 1
-            hour = random.choices(range(24), _REPORTED_BY_HOUR)[0]
+            # A day of the pilot stands for a week: what comes in after hours would wait for the next.
+            hour = random.choices(range(24), _REPORTED_BY_HOUR)[0] if self._left <= DAYS else random.choice((5, 6))
             at = self._midnight + timedelta(hours=hour, minutes=random.randrange(55))
             if not self._left:
                 at = moment - timedelta(minutes=random.randrange(5, 18 * 60))
@@ -278,7 +280,7 @@ class _Filler:
 
     def _injuries(self, random: Random, *, monthly: bool) -> list[_Reported]:
         """Told in the morning: those of the day before, or of a month; and some of last month that come late."""
-        days = [1] * _drawn(_INJURIES_A_DAY, random) if self._left <= DAYS else []
+        days = [1] * (random.random() < _INJURIES_A_DAY) if self._left <= DAYS else []
         if monthly:
             days = [random.randrange(5, 33) for _ in range(_INJURIES_A_MONTH)]
         day = self._midnight.date()

@@ -11,6 +11,8 @@ from local.demo.schedule import DAYS
 CLOSES_ON: Final = 5
 LATE_ON: Final = 19
 _REVISES_ON: Final = 21
+# The year before the pilot had nothing to close.
+_YEAR: Final = 366
 _REFERENCE: Final = "1124/SYT-NVY"
 
 
@@ -28,10 +30,10 @@ class Official:
         """What is done on a day: last month is closed, in January last year too; one month is revised."""
         if day.day == CLOSES_ON and ago <= DAYS:
             await self._close(_month_before(day))
-        if (day.month, day.day) == (1, CLOSES_ON):
+        if (day.month, day.day) == (1, CLOSES_ON) and ago < _YEAR:
             await self._close(str(day.year - 1))
         # The latest is left to whoever tries the demo: the page says how much differs by now.
-        if day.day == _REVISES_ON and ago > _REVISES_ON:
+        if day.day == _REVISES_ON and _REVISES_ON < ago <= DAYS - (_REVISES_ON - CLOSES_ON):
             asked = {"reason": "late", "reference": _REFERENCE}
             await self._players.post("coordinator", f"/stats/api/periods/{_month_before(day)}/revise", asked)
 

@@ -20,6 +20,7 @@ import vl_convert
 
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
+from services.stats.domain.reading import begun
 from services.stats.views import Words
 from shared.reference.indicators import Indicator, Target
 from shared.web.charts import PALETTE, SHAPES, Cell, Chart, Column, chart
@@ -131,6 +132,7 @@ def trend(
 ) -> Drawing:
     """One figure over time, and its target where it can be compared with each period. Where the last period goes on,
     the way to it is dashed: what adds up is not less by that, there is only less of it yet."""
+    shown = begun(indicator, shown)
     values = [
         {"at": words.short(one.period), "value": one.value, "said": words.number(indicator, one.value)} for one in shown
     ]
@@ -152,7 +154,7 @@ def trend(
             end = alt.Chart(alt.InlineData(values=values[-1:])).encode(x=x, y=y)
             layers.append(rest.mark_line(color=_VALUE, strokeWidth=2, strokeDash=[3, 3], point=False))
             layers.append(end.mark_point(color=_VALUE, filled=False, size=50))
-        last = [value for value in values if value["value"] is not None][-1:]
+        last = [value for value in whole if value["value"] is not None][-1:]
         ending = alt.Chart(alt.InlineData(values=last)).encode(x=x, y=y, text="said:N")
         written: dict[str, Any] = {"dy": -14, "dx": 8, "fontSize": 13, "fontWeight": "bold", "align": "right"}
         # White around it, so that it can be read where the line runs through.
