@@ -27,10 +27,11 @@ class Official:
         self._players = players
 
     async def day(self, day: date, ago: int) -> None:
-        """What is done on a day: last month is closed, in January last year too; one month is revised."""
+        """What is done on a day: last month is closed, in February last year too; one month is revised."""
         if day.day == CLOSES_ON and ago <= DAYS:
             await self._close(_month_before(day))
-        if (day.month, day.day) == (1, CLOSES_ON) and ago < _YEAR:
+        # By then sectors have handed in their figures of the year.
+        if (day.month, day.day) == (2, CLOSES_ON) and ago < _YEAR:
             await self._close(str(day.year - 1))
         # The latest is left to whoever tries the demo: the page says how much differs by now.
         if day.day == _REVISES_ON and _REVISES_ON < ago <= DAYS - (_REVISES_ON - CLOSES_ON):

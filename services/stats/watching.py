@@ -11,7 +11,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from fastapi import Request, Response
@@ -251,7 +251,7 @@ class Board:
         """A live part of a view (tiles or table) as HTML."""
         return self._pages.fragment(f"stats/_{name}.html", view.language, **self.shown(view, figures))
 
-    def shown(self, view: View, figures: BoardFigures) -> dict[str, object]:
+    def shown(self, view: View, figures: BoardFigures) -> dict[str, Any]:
         """What the live parts of a view show."""
         words = Words(self._pages.texts, view.language)
         divided = breakdowns(words, figures.by_kind, figures.by_age, figures.by_sector)
