@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats.domain.cells import Kind
 from services.stats.domain.measures import BORN, MEASURE_BITS, Measure, Measured, columns
 from services.stats.domain.periods import Period
+from services.stats.store.compaction import kept
 from services.stats.store.figures import month_number
 from services.stats.store.history import age_in, checked
 from shared.reference.indicators import Part
@@ -79,6 +80,7 @@ async def behind(
     last = datetime.combine(period.last + timedelta(days=1), time.min, ZONE).astimezone(UTC)
     # Of a state what was known at the period's end: an event of the next day's first moment is not.
     known = as_of if measured.over == "period" else min(as_of, last - timedelta(microseconds=1))
+    [known] = await kept(connection, [known])
     month = month_number(min(period.last, as_of.astimezone(ZONE).date()))
     values = {
         "cells": await _cells(connection, measured, part, units, month),

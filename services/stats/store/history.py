@@ -19,16 +19,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.measures import BORN, MEASURES, Measured, columns
 from services.stats.domain.periods import Period
+from services.stats.store.compaction import EVER, kept
 from services.stats.store.figures import month_number
 from shared.contracts.vocabulary import AgeBand, age_band
-from shared.reference.indicators import Part
+from shared.reference.indicators import Over, Part
 
 _LOCAL: Final = timezone(timedelta(hours=7))
 _DAY: Final = timedelta(days=1)
 # Moments are kept by the microsecond.
 _MOMENT: Final = timedelta(microseconds=1)
-# Before and beyond every moment that an event of ours can have.
-_EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
+# Beyond every moment that an event of ours can have.
 _NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 _CIRCUMSTANCE: Final = "circumstance"
 
@@ -94,7 +94,7 @@ async def count_periods(
     measured = checked(part, by)
     if not periods:
         return {}
-    sums = _flows(periods, as_of) if measured.over == "period" else _states(periods, as_of)
+    sums = await _sums(connection, measured, periods, as_of)
     found = await _summed(connection, measured, part, by, units, sums.pieces)
     if measured.over == "state":
         # Each is what stood at the end before it, and what has changed since.
@@ -133,23 +133,50 @@ class _Sums:
     numbers: Sequence[int]
 
 
+async def _sums(
+    connection: AsyncConnection, measured: Measured, periods: Sequence[Period], as_of: datetime | None
+) -> _Sums:
+    if measured.over == "state":
+        # What stood at an end is what was known before the moment after it.
+        return _states([moment + _MOMENT for moment in await kept(connection, _ends(periods, as_of))])
+    if as_of is not None:
+        [as_of] = await kept(connection, [as_of])
+    return _flows(periods, as_of)
+
+
+def _ends(periods: Sequence[Period], as_of: datetime | None) -> list[datetime]:
+    """The last moment of each period, or the asked one, where that was before."""
+    ends = [datetime.combine(period.last + _DAY, time(), _LOCAL) - _MOMENT for period in periods]
+    return ends if as_of is None else [min(end, as_of) for end in ends]
+
+
+async def answered_as_of(
+    connection: AsyncConnection, over: Over, period: Period, as_of: datetime | None = None
+) -> datetime | None:
+    """As of which moment a question of a period is answered, where what was known at the asked one is no longer kept;
+    None: as of the asked one."""
+    asked = _ends([period], as_of)[0] if over == "state" else as_of
+    if asked is None:
+        return None
+    [moment] = await kept(connection, [asked])
+    # Before everything nothing was known, at any of these moments.
+    return None if moment in {asked, EVER} else moment
+
+
 def _flows(periods: Sequence[Period], as_of: datetime | None) -> _Sums:
     """A sum a period: its days, without what was learnt after the asked moment."""
     pieces = []
     for number, period in enumerate(periods):
         until = period.last + _DAY
-        pieces += [_Piece(number, 1, *whole, _EVER, _NEVER) for whole in _divided(period.first, until)]
+        pieces += [_Piece(number, 1, *whole, EVER, _NEVER) for whole in _divided(period.first, until)]
         if as_of is not None:
             # Taken off rather than added up: of a moment that is not long past it is little.
             pieces.append(_Piece(number, -1, 0, period.first, until, as_of + _MOMENT, _NEVER))
     return _Sums(pieces, range(len(periods)))
 
 
-def _states(periods: Sequence[Period], as_of: datetime | None) -> _Sums:
-    """A sum an end of a period (or the asked moment, where that was before): what changed since the end before it."""
-    ends = [datetime.combine(period.last + _DAY, time(), _LOCAL) for period in periods]
-    if as_of is not None:
-        ends = [min(end, as_of + _MOMENT) for end in ends]
+def _states(ends: Sequence[datetime]) -> _Sums:
+    """A sum a moment: what changed until it, since the one before it."""
     marks = sorted(set(ends))
     pieces: list[_Piece] = []
     for number, (since, until) in enumerate(pairwise([None, *marks])):
@@ -169,9 +196,9 @@ def _between(number: int, since: datetime | None, until: datetime) -> Iterator[_
             yield _Piece(number, 1, 0, first, first + _DAY, since, until)
             first += _DAY
     for whole in _divided(first, last):
-        yield _Piece(number, 1, *whole, _EVER, _NEVER)
+        yield _Piece(number, 1, *whole, EVER, _NEVER)
     if first <= last and until.astimezone(_LOCAL).time() != time():
-        yield _Piece(number, 1, 0, last, last + _DAY, _EVER, until)
+        yield _Piece(number, 1, 0, last, last + _DAY, EVER, until)
 
 
 def _divided(first: date, until: date) -> Iterator[tuple[int, date, date]]:

@@ -276,9 +276,12 @@ async def test_a_page_is_light_and_its_pictures_need_no_network(visitor: Visitor
         assert len(without_charts.encode()) < 120_000, path
 
 
+REBUILDING = (views.REBUILD_REASONS, views.COMPACTION_STATES, views.ENDS_OF)
+
+
 def test_every_text_has_its_english() -> None:
     said = {*said_in_templates("services.stats"), *said_in_code("services.stats", "words", "said", "self")}
-    for texts in (views.SEXES, views.YES_NO, views.DIMENSIONS, views.VERDICTS, views.HIDDEN, views.SPANS):
+    for texts in (views.SEXES, views.YES_NO, views.DIMENSIONS, views.VERDICTS, views.HIDDEN, views.SPANS, *REBUILDING):
         said |= {*texts.values()}
     assert len(said) > 150
     assert {*said, views.NOT_KNOWN, views.NOT_CLASSIFIED} - english(("services.stats", "shared.web")).keys() == set()
