@@ -258,6 +258,7 @@ IMPORT_COUNTS: Final = {
     "known": "Trẻ đã có trong sổ",
     "corrected": "Nguồn sửa lại dòng đã gửi trước",
     "unchanged": "Không có gì mới",
+    "superseded": "Cũ hơn bản đã có của nguồn, giữ bản mới",
     "unsure": "Cặp chưa chắc, chờ người xem",
     "rejected": "Dòng bị từ chối",
     "children_withdrawn": "Hồ sơ trẻ đã rút",

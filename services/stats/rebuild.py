@@ -43,7 +43,7 @@ from shared.settings import Settings
 _LOG = structlog.get_logger(__name__)
 # Held by whoever rebuilds, over its own connection: it is let go when that process dies, however it dies.
 _LOCK: Final = 7_316_103
-_BATCH: Final = 2000
+_BATCH: Final = 4000
 _STATE_SECONDS: Final = 0.5
 # Live counting waits no longer than this for a swap; one that needs longer lets go and catches up first.
 _SWAP_SECONDS: Final = 5.0

@@ -22,7 +22,7 @@ from services.registry.store.nearby import Memory
 from shared.messaging.router import Scope
 from shared.privacy import Keys, ManyKeys
 
-What = Literal["new", "known", "corrected", "unchanged"]
+What = Literal["new", "known", "corrected", "unchanged", "superseded"]
 # So many rows are decided while those before them are written.
 _PART = 250
 # Between so many the event loop may go on with the writing: deciding a row never waits for anything.
@@ -31,8 +31,9 @@ _BREATH = 8
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a row: `what`, of which child; `unsure`: how many others it may be; `before`: what its record
-    said until then, and of which child (`was`); `sequence`: the record's, after it."""
+    """What became of a row: `what` (`superseded`: what is there is of a later day, and stays), of which child;
+    `unsure`: how many others it may be; `before`: what its record said until then, and of which child (`was`);
+    `sequence`: the record's, after it."""
 
     what: What
     child_id: str
@@ -90,6 +91,9 @@ async def _record(desk: Desk, scope: Scope, chunk: Chunk, said: Statement, actor
     earlier = await chunk.statement(said.record_id)
     if earlier is not None and same_content(earlier[1], said):
         return Outcome("unchanged", earlier[0], 0, None, earlier[1].sequence)
+    if earlier is not None and earlier[1].as_of > said.as_of:
+        # An older list was found in a drawer: what the source said later stands.
+        return Outcome("superseded", earlier[0], 0, None, earlier[1].sequence)
     taken = await desk.record(scope, said, correction=True, actor=actor, wanted=wanted)
     what: What = "new" if taken.new else "known" if earlier is None else "corrected"
     if earlier is None:

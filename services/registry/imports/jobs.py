@@ -166,7 +166,7 @@ class Jobs:
                     records = [
                         (one.record_id, outcome.child_id, outcome.what == "new", outcome.sequence, _kept(outcome))
                         for one, outcome in zip(said, outcomes, strict=True)
-                        if outcome.what != "unchanged"
+                        if outcome.what not in {"unchanged", "superseded"}
                     ]
                     await store.put_records(connection, row.id, records)
                     so_far = Counter(counts)
