@@ -81,7 +81,7 @@ async def behind(
     # Of a state what was known at the period's end: an event of the next day's first moment is not.
     known = as_of if measured.over == "period" else min(as_of, last - timedelta(microseconds=1))
     [known] = await kept(connection, [known])
-    month = month_number(min(period.last, as_of.astimezone(ZONE).date()))
+    month = month_number(min(period.last, known.astimezone(ZONE).date()))
     values = {
         "cells": await _cells(connection, measured, part, units, month),
         "kind": int(kind),

@@ -94,15 +94,16 @@ async def count_periods(
     measured = checked(part, by)
     if not periods:
         return {}
-    sums = await _sums(connection, measured, periods, as_of)
+    moments = await settled(connection, measured.over, [(period, as_of) for period in periods])
+    sums = _flows(periods, moments[0]) if measured.over == "period" else _states(periods, moments)
     found = await _summed(connection, measured, part, by, units, sums.pieces)
     if measured.over == "state":
         # Each is what stood at the end before it, and what has changed since.
         for number in range(1, len(found)):
             found[number].update(found[number - 1])
-    today = (as_of or datetime.now(UTC)).astimezone(_LOCAL).date()
     answer = {}
-    for period, number in zip(periods, sums.numbers, strict=True):
+    for period, moment, number in zip(periods, moments, sums.numbers, strict=True):
+        today = (moment or datetime.now(UTC)).astimezone(_LOCAL).date()
         month = month_number(min(period.last, today))
         counted = _shown(found[number], _asked(measured, part, by), part, by, month)
         answer[period] = sorted(Row(keys, n) for keys, n in counted.items() if n)
@@ -133,21 +134,27 @@ class _Sums:
     numbers: Sequence[int]
 
 
-async def _sums(
-    connection: AsyncConnection, measured: Measured, periods: Sequence[Period], as_of: datetime | None
-) -> _Sums:
-    if measured.over == "state":
-        # What stood at an end is what was known before the moment after it.
-        return _states([moment + _MOMENT for moment in await kept(connection, _ends(periods, as_of))])
-    if as_of is not None:
-        [as_of] = await kept(connection, [as_of])
-    return _flows(periods, as_of)
+async def settled(
+    connection: AsyncConnection, over: Over, asked: Sequence[tuple[Period, datetime | None]]
+) -> list[datetime | None]:
+    """As of which moment each question of a period is answered: as of the asked one (None: now), but where what was
+    known then is no longer kept, as of the last moment before it that is."""
+    wanted = [_last_moment(over, *one) for one in asked]
+    moments = [moment for moment in wanted if moment is not None]
+    known = dict(zip(moments, await kept(connection, moments), strict=True))
+    found = []
+    for (_, as_of), moment in zip(asked, wanted, strict=True):
+        coarser = moment is not None and known[moment] != moment
+        found.append(known[moment] if moment is not None and coarser else as_of)
+    return found
 
 
-def _ends(periods: Sequence[Period], as_of: datetime | None) -> list[datetime]:
-    """The last moment of each period, or the asked one, where that was before."""
-    ends = [datetime.combine(period.last + _DAY, time(), _LOCAL) - _MOMENT for period in periods]
-    return ends if as_of is None else [min(end, as_of) for end in ends]
+def _last_moment(over: Over, period: Period, as_of: datetime | None) -> datetime | None:
+    """The last moment of which has to be known: of what stands, that of its period's end, if not an earlier one."""
+    if over == "period":
+        return as_of
+    end = datetime.combine(period.last + _DAY, time(), _LOCAL) - _MOMENT
+    return end if as_of is None else min(end, as_of)
 
 
 async def answered_as_of(
@@ -155,12 +162,9 @@ async def answered_as_of(
 ) -> datetime | None:
     """As of which moment a question of a period is answered, where what was known at the asked one is no longer kept;
     None: as of the asked one."""
-    asked = _ends([period], as_of)[0] if over == "state" else as_of
-    if asked is None:
-        return None
-    [moment] = await kept(connection, [asked])
+    [moment] = await settled(connection, over, [(period, as_of)])
     # Before everything nothing was known, at any of these moments.
-    return None if moment in {asked, EVER} else moment
+    return None if moment in {as_of, EVER} else moment
 
 
 def _flows(periods: Sequence[Period], as_of: datetime | None) -> _Sums:
@@ -175,8 +179,10 @@ def _flows(periods: Sequence[Period], as_of: datetime | None) -> _Sums:
     return _Sums(pieces, range(len(periods)))
 
 
-def _states(ends: Sequence[datetime]) -> _Sums:
-    """A sum a moment: what changed until it, since the one before it."""
+def _states(periods: Sequence[Period], moments: Sequence[datetime | None]) -> _Sums:
+    """A sum an end of a period (or the asked moment, where that was before): what changed since the end before it."""
+    ends = [datetime.combine(period.last + _DAY, time(), _LOCAL) for period in periods]
+    ends = [end if as_of is None else min(end, as_of + _MOMENT) for end, as_of in zip(ends, moments, strict=True)]
     marks = sorted(set(ends))
     pieces: list[_Piece] = []
     for number, (since, until) in enumerate(pairwise([None, *marks])):
