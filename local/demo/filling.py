@@ -25,7 +25,7 @@ from local.demo.clock import TravellingClock
 from local.demo.official import LATE_ON, Official
 from local.demo.players import Json, Players
 from local.demo.registers import Registers, born_by, is_due_long_ago
-from local.demo.reporting import activity, figures, still_heard, surge
+from local.demo.reporting import activity, figures, is_silent, still_heard, surge
 from local.demo.schedule import DAYS, concerns_on, days_ago, is_first_of_month
 from local.folder import write_private
 from local.simulation.traffic import concern_event, injury_event, records_of
@@ -401,6 +401,8 @@ class _Filler:
     async def _answers(self, random: Random) -> None:
         """Sectors answer what they were asked, not always in time."""
         for sector in Terms.load("sectors").codes():
+            if is_silent(sector, self._left):
+                continue
             tasks = await self._tasks(_role(sector), "?awaited=sector", sector)
             chosen = [task for task in tasks if random.random() < 0.3]
             await asyncio.gather(*(self._answer(task, choices.answer(task, self._clock(), random)) for task in chosen))
@@ -464,6 +466,7 @@ class _Filler:
             glass = {"act": "break-glass", "purpose": "supervision", "reason": "Kiểm tra theo đơn của gia đình."}
             await self._players.post("coordinator", f"/cases/api/cases/{cases[0]['id']}/access", glass)
         tasks = await self._tasks("coordinator", f"?awaited=sector&unit={HOME_UNIT}")
+        tasks = [task for task in tasks if not is_silent(task["sector"], self._left)]
         tasks.sort(key=lambda task: datetime.fromisoformat(task["due"]), reverse=True)
         said: tuple[Callable[[Json], Json], ...] = (
             lambda task: choices.new_date(task, now),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import date, timedelta
 from typing import Final
 
@@ -11,6 +12,8 @@ from local.demo.schedule import DAYS
 CLOSES_ON: Final = 5
 LATE_ON: Final = 19
 _REVISES_ON: Final = 21
+# Freezing takes seconds, on a busy machine a minute; a demo does not wait for ever.
+_TRIES, _PAUSE = 180, 0.5
 # The year before the pilot had nothing to close.
 _YEAR: Final = 366
 _REFERENCE: Final = "1124/SYT-NVY"
@@ -39,7 +42,15 @@ class Official:
             await self._players.post("coordinator", f"/stats/api/periods/{_month_before(day)}/revise", asked)
 
     async def _close(self, code: str) -> None:
-        await self._players.post("coordinator", f"/stats/api/periods/{code}/close", {})
+        """Close a period and wait until it is frozen, so that it bears the day on which it was asked for."""
+        path = f"/stats/api/periods/{code}"
+        if not await self._players.post("coordinator", f"{path}/close", {}):
+            return
+        for _ in range(_TRIES):
+            known = await self._players.get("coordinator", path)
+            if known and not known["asked"]:
+                return
+            await asyncio.sleep(_PAUSE)
 
 
 def _month_before(day: date) -> str:

@@ -41,7 +41,7 @@ def activity(number: int, at: datetime, units: Sequence[str], random: Random, ag
         "unit": random.choice(units),
         "participants": random.randrange(15, 400),
     }
-    if holder == _SILENT and ago < _SILENT_DAYS:
+    if is_silent(holder, ago):
         return None
     return agency_event(holder, "agency.activity.held", f"HD-{number}", data, at)
 
@@ -65,9 +65,14 @@ def surge(concern: Concern, children: Sequence[Child], number: int, ago: int) ->
     )
 
 
+def is_silent(sector: str, ago: int) -> bool:
+    """Whether a sector says nothing any more, neither of itself nor to what it is asked."""
+    return sector == _SILENT and ago < _SILENT_DAYS
+
+
 def still_heard(concern: Concern, ago: int) -> Concern:
     """A report by a sector that still reports; what the silent one would have told, people tell the hotline."""
-    if concern.sector != _SILENT or ago >= _SILENT_DAYS:
+    if not is_silent(concern.sector, ago):
         return concern
     return replace(concern, sector="hotline", channel="hotline-111")
 

@@ -65,7 +65,9 @@ async def _walk(somebody: Somebody, url: str) -> set[str]:
         path = waiting.popleft()
         await somebody.go(path)
         await somebody.fits()
-        found = await somebody.page.locator("a[href]:not([download])").evaluate_all("all => all.map((a) => a.href)")
+        found = await somebody.page.locator("a[href]:not([download])").evaluate_all(
+            "all => all.map((a) => new URL(a.getAttribute('href'), location).href)"
+        )
         for address in found:
             link = address.removeprefix(url)
             kind = _WHICH.sub("*", link)
