@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.cells import KINDS
+from services.stats.domain.margins import FIRST as MARGINS
 from services.stats.domain.measures import COLUMNS, MEASURE_BITS, Measure
 from services.stats.handlers import TOPICS, Counting
 from services.stats.progress import partitions_of
@@ -435,8 +436,9 @@ async def _compare_history(connection: AsyncConnection) -> tuple[int, list[dict[
         text(
             f"""SELECT c.*, first, coalesce(live.n, 0) AS counted, coalesce(anew.n, 0) AS rebuilt,
                     count(*) OVER () AS of
-                FROM (SELECT * FROM {LIVE}.standing WHERE months = 1) AS live
-                FULL JOIN (SELECT * FROM {_SHADOW}.standing WHERE months = 1) AS anew USING (first, cell)
+                FROM (SELECT * FROM {LIVE}.standing WHERE months = 1 AND measure < {MARGINS}) AS live
+                FULL JOIN (SELECT * FROM {_SHADOW}.standing WHERE months = 1 AND measure < {MARGINS}) AS anew
+                USING (first, cell)
                 JOIN history_cell AS c ON c.id = cell
                 WHERE coalesce(live.n, 0) <> coalesce(anew.n, 0)
                 ORDER BY abs(coalesce(live.n, 0) - coalesce(anew.n, 0)) DESC, c.id, first LIMIT {_MAX_DIFFERENCES}"""

@@ -6,7 +6,7 @@ that brought it about until the one that ended it. It must never know a name: ce
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import IntEnum
@@ -135,12 +135,17 @@ class Figure(NamedTuple):
 
 
 def history_cell_id(cell: HistoryCell) -> int:
-    """A cell's number, the same in every process and every rebuild.
+    """A cell's number, the same in every process and every rebuild."""
+    return number_of(cell.measure, cell.measure.word, cell.values)
 
-    Its measure, and 57 bits of a digest: among a million cells of a measure the chance that two meet is 1 in 280,000.
+
+def number_of(first: int, person: str, values: Iterable[str]) -> int:
+    """A number that begins with another (a measure's), and tells these values from all others of it.
+
+    57 bits of a digest: among a million of a measure the chance that two meet is 1 in 280,000.
     """
-    digest = blake2b("\x1f".join(cell.values).encode(), digest_size=8, person=cell.measure.word.encode()).digest()
-    return cell.measure << MEASURE_BITS | int.from_bytes(digest, "big") >> (64 - MEASURE_BITS)
+    digest = blake2b("\x1f".join(values).encode(), digest_size=8, person=person.encode()).digest()
+    return first << MEASURE_BITS | int.from_bytes(digest, "big") >> (64 - MEASURE_BITS)
 
 
 def said_once(versions: Sequence[Version]) -> list[Version]:

@@ -43,7 +43,7 @@ class CommunePages:
         """One indicator in all communes: as tiles and as a table."""
         sight = self._looking.sight(request, principal, period, place)
         chosen = self._chosen(indicator)
-        async with self._looking.database.transaction() as connection:
+        async with self._looking.snapshot() as connection:
             shown = await self._looking.figures(connection, sight, chosen, [sight.period], by=("unit",))
         figures = self._looking.by_unit(sight, chosen, shown)
         goal = goal_of(chosen, sight.period, "commune")
@@ -68,11 +68,12 @@ class CommunePages:
             raise NotAllowedError("The commune is not the reader's")
         sight = self._looking.sight(request, principal, period, code)
         known = self._looking.in_force(sight)
-        async with self._looking.database.transaction() as connection:
+        async with self._looking.snapshot() as connection:
             lines = [line_of(sight, *found) for found in await self._looking.readings(connection, sight, known)]
             whole: dict[str, Shown] = {}
             if sight.wide:
                 everywhere = self._looking.sight(request, principal, sight.period.code)
+                await self._looking.prepare(connection, everywhere, [(one, [sight.period]) for one in known])
                 for one in known:
                     for shown in await self._looking.figures(connection, everywhere, one, [sight.period]):
                         whole[one.code] = shown
@@ -107,7 +108,7 @@ class CommunePages:
         if wanted:
             course = self._looking.of_communes(sight, chosen)
             periods = list(dict.fromkeys((*course, sight.period)))
-            async with self._looking.database.transaction() as connection:
+            async with self._looking.snapshot() as connection:
                 shown = await self._looking.figures(connection, sight, chosen, periods, by=("unit",))
             by_period = {one: by_unit(chosen, one, shown, wanted) for one in periods}
             figures = by_period[sight.period]

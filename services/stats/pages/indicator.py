@@ -54,7 +54,7 @@ class IndicatorPages:
         indicator = self._looking.indicator(code)
         sight = self._looking.sight(request, principal, period, place, known)
         dimension = by if by in indicator.by else next(iter(indicator.by), "")
-        async with self._looking.database.transaction() as connection:
+        async with self._looking.snapshot() as connection:
             [(reading, course)] = await self._looking.readings(connection, sight, [indicator])
             drawings = await self._drawings(connection, sight, reading, course)
             parts = await self._parts(connection, sight, indicator, dimension) if dimension else []

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.cells import Kind
+from services.stats.domain.margins import FIRST as MARGINS
 
 _CUBE: Final = """
 SELECT count(*) FROM (SELECT cell, n FROM cube WHERE n <> 0) AS counted
@@ -28,11 +29,23 @@ WITH last AS (
     SELECT c.cell, sum(coalesce(c.amount, 1)) AS n FROM last, unnest(cells, amounts) AS c(cell, amount) GROUP BY c.cell
 ), summed AS (
     SELECT cell, sum(n) FILTER (WHERE months = 1) AS by_month, sum(n) FILTER (WHERE months = 12) AS by_year
-    FROM standing GROUP BY cell
+    FROM standing WHERE measure < :margins GROUP BY cell
 ), moved AS (SELECT cell, sum(n) AS n FROM movement GROUP BY cell)
 SELECT count(*) FROM wanted FULL JOIN summed USING (cell) FULL JOIN moved USING (cell)
 WHERE coalesce(wanted.n, 0) <> coalesce(summed.by_month, 0) OR coalesce(wanted.n, 0) <> coalesce(summed.by_year, 0)
     OR coalesce(wanted.n, 0) <> coalesce(moved.n, 0)
+"""
+# What stands in margins is what their cells sum up to.
+_MARGINS: Final = """
+WITH wanted AS (
+    SELECT margin AS cell, sum(s.n) AS n FROM standing AS s JOIN history_cell AS c ON c.id = s.cell, unnest(c.margins) AS margin
+    WHERE s.months = 12 AND s.measure < :margins GROUP BY margin
+), summed AS (
+    SELECT cell, sum(n) FILTER (WHERE months = 1) AS by_month, sum(n) FILTER (WHERE months = 12) AS by_year
+    FROM standing WHERE measure >= :margins GROUP BY cell
+)
+SELECT count(*) FROM wanted FULL JOIN summed USING (cell)
+WHERE coalesce(wanted.n, 0) <> coalesce(summed.by_month, 0) OR coalesce(wanted.n, 0) <> coalesce(summed.by_year, 0)
 """
 # Of each kind that both keep: the same thing in the words of the board's cell, and of history's.
 _ALIKE: Final[Mapping[Kind, tuple[str, str]]] = {
@@ -87,8 +100,13 @@ async def differences(connection: AsyncConnection) -> dict[str, int]:
     count. `lanes`: things that the board and history count differently.
     """
     await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-    found = {}
-    for name, question in (("cube", _CUBE), ("history", _STANDING), ("lanes", _LANES)):
-        values = {"kinds": [int(kind) for kind in _ALIKE]} if question is _LANES else {}
-        found[name] = int((await connection.execute(text(question), values)).scalar_one())
+    kinds, margins = {"kinds": [int(kind) for kind in _ALIKE]}, {"margins": MARGINS}
+    found = {"cube": 0, "history": 0, "lanes": 0}
+    for name, question, values in (
+        ("cube", _CUBE, {}),
+        ("history", _STANDING, margins),
+        ("history", _MARGINS, margins),
+        ("lanes", _LANES, kinds),
+    ):
+        found[name] += int((await connection.execute(text(question), values)).scalar_one())
     return found

@@ -27,6 +27,7 @@ _TABLES = (
     "version",
     "movement",
     "standing",
+    "standing_change",
     "figure",
     "agency_record",
     "self_check",
