@@ -83,7 +83,7 @@ class Evaluator:
     def __init__(self, indicators: Indicators | None = None, units: Units | None = None) -> None:
         self.indicators = load_indicators() if indicators is None else indicators
         self.units = Units.load() if units is None else units
-        self._answers = Answers()
+        self.answers = Answers()
         self._named_as = lru_cache(256)(self.units.named_as)
         self._places = lru_cache(len(PLACES))(self._all_places)
 
@@ -157,11 +157,11 @@ class Evaluator:
                         counts.setdefault(self._asked(look, part).question, {}).update(of_periods)
             except MeasureError:
                 continue
-        await count_all(connection, counts, self._answers)
-        await rank_all(connection, ranks, self._answers)
+        await count_all(connection, counts, self.answers)
+        await rank_all(connection, ranks, self.answers)
         if handed and not set(by) - set(PLACES):
             named = None if units is None else self._named_as(units)
-            await reported(connection, handed, units=named, as_of=as_of, answers=self._answers)
+            await reported(connection, handed, units=named, as_of=as_of, answers=self.answers)
 
     async def count(
         self,
@@ -192,7 +192,7 @@ class Evaluator:
     async def _counted(self, look: _Look, part: Part) -> dict[Period, Counter[Keys]]:
         """How many of each combination; what old codes name is folded into today's communes."""
         asked = self._asked(look, part)
-        rows = (await count_all(look.connection, {asked.question: look.periods}, self._answers))[asked.question]
+        rows = (await count_all(look.connection, {asked.question: look.periods}, self.answers))[asked.question]
         found: dict[Period, Counter[Keys]] = {}
         for period in look.periods:
             sums = found[period] = Counter[Keys]()
@@ -248,7 +248,7 @@ class Evaluator:
         ranked = self._ranked(look, part, at)
         if ranked is None:
             return await self._percentiles_of_all(look, part, at)
-        ranks = (await rank_all(look.connection, {ranked: look.periods}, self._answers))[ranked]
+        ranks = (await rank_all(look.connection, {ranked: look.periods}, self.answers))[ranked]
         found = []
         for period in look.periods:
             found += [Value(period, keys, hours, of, None) for keys, hours, of in ranks[period]]
@@ -278,7 +278,7 @@ class Evaluator:
             {indicator.code: look.periods},
             units=None if units is None else self._named_as(units),
             as_of=look.as_of,
-            answers=self._answers,
+            answers=self.answers,
         )
         handed = told[indicator.code]
         of_one_place = bool({UNIT, NAMED_UNIT} & {*look.by}) or (units is not None and len(units) == 1)

@@ -104,7 +104,7 @@ class Count(NamedTuple):
 
 
 class Version(NamedTuple):
-    """What one event made true of one thing. `at`: the event's own time.
+    """What one event made true of one thing. `at`: the event's own time. `whole`: the case it is a part of, if any.
 
     `sequence` says which of a thing's versions comes after which; a version counts where `counts` say until the next
     one does, and an empty one counts nowhere.
@@ -115,6 +115,7 @@ class Version(NamedTuple):
     sequence: int
     at: datetime
     counts: tuple[Count, ...]
+    whole: str = ""
 
 
 class Figure(NamedTuple):

@@ -1,4 +1,4 @@
-"""Coarser sums of history beside its own, who changed which month last, and the records behind a figure found by cell."""
+"""Coarser sums of history, which transaction changed a month last, the records behind a figure found by their cells."""
 
 import orjson
 from alembic import op
@@ -16,6 +16,7 @@ CREATE INDEX history_cell_unit ON history_cell (unit, id);
 CREATE INDEX version_cells ON version USING gin (cells);
 DROP INDEX figure_indicator;
 CREATE INDEX figure_indicator ON figure (indicator, unit, last);
+CREATE TABLE belonging (kind smallint NOT NULL, key uuid NOT NULL, whole uuid NOT NULL, PRIMARY KEY (kind, key));
 CREATE TABLE standing_change (
     measure smallint NOT NULL, first date NOT NULL, transaction bigint NOT NULL, PRIMARY KEY (measure, first)
 ) WITH (fillfactor = 50);

@@ -81,6 +81,15 @@ STANDING: Final = Table(
     Column("n", BigInteger, nullable=False),
     PrimaryKeyConstraint("measure", "months", "first", "cell"),
 )
+# Of what is a part of a case, which: a clock, a service. It is opened there.
+BELONGING: Final = Table(
+    "belonging",
+    METADATA,
+    Column("kind", SmallInteger, nullable=False),
+    Column("key", UUID(as_uuid=False), nullable=False),
+    Column("whole", UUID(as_uuid=False), nullable=False),
+    PrimaryKeyConstraint("kind", "key"),
+)
 # Which transaction was the last to change a measure's sums of a month: an answer is still good where none did since.
 STANDING_CHANGE: Final = Table(
     "standing_change",
@@ -117,7 +126,7 @@ HISTORY_PROGRESS: Final = Table(
     PrimaryKeyConstraint("topic", "partition"),
 )
 # What a rebuild makes anew; the dictionary of cells is shared, as the board's is.
-RECORDED: Final = (VERSION, MOVEMENT, STANDING, STANDING_CHANGE, FIGURE, HISTORY_PROGRESS)
+RECORDED: Final = (VERSION, MOVEMENT, STANDING, STANDING_CHANGE, BELONGING, FIGURE, HISTORY_PROGRESS)
 # Held by whoever writes history: what an event moves depends on its neighbours, so one writes at a time. A rebuild has
 # a lock of its own: at its swap it writes while the live tables stand still.
 _WRITE_LOCK: Final = 7_316_104
@@ -231,6 +240,11 @@ SELECT * FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::text[], $
 ON CONFLICT (key, sequence) DO UPDATE SET at = least(f.at, excluded.at)
 """
 
+_BELONG: Final = """
+INSERT INTO {schema}.belonging (kind, key, whole)
+SELECT * FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::uuid[]) ON CONFLICT DO NOTHING
+"""
+
 _ADVANCE: Final = """
 INSERT INTO {schema}.history_progress AS p (topic, partition, "offset", time)
 SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::timestamptz[])
@@ -301,6 +315,7 @@ class Chronicle:
         self._record = _RECORD.format(schema=schema)
         self._derive = _DERIVE.format(schema=schema)
         self._report = _REPORT.format(schema=schema)
+        self._belong = _BELONG.format(schema=schema)
         self._advance = _ADVANCE.format(schema=schema)
 
     async def record(
@@ -314,6 +329,9 @@ class Chronicle:
         await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({self._lock})")
         statement = self._collect if self.collecting else self._record
         result = await connection.exec_driver_sql(statement, _columns_of(versions, ids))
+        parts = sorted({(int(version.kind), version.key, version.whole) for version in versions if version.whole})
+        if parts:
+            await connection.exec_driver_sql(self._belong, tuple(_array(column) for column in zip(*parts, strict=True)))
         return int(result.scalar_one())
 
     async def derive(self, connection: AsyncConnection) -> None:

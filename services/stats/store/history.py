@@ -243,9 +243,9 @@ async def _summed(
     columns_ = [f"c.{name}" for name in group.asked]
     ages = ""
     if month is not None:
-        columns_ = [_AGE if name == BORN else f"c.{name}" for name in group.asked]
-        ages = _AGES
-        values |= {"month": month, **_births(month)}
+        columns_ = [AGE if name == BORN else f"c.{name}" for name in group.asked]
+        ages = AGES
+        values |= {"month": month, **births(month)}
     asked = _QUESTION.format(
         place=f"AND cell IN ({place})" if place else "",
         columns="".join(f", {column} AS d{at}" for at, column in enumerate(columns_)),
@@ -282,7 +282,7 @@ def conditions(part: Part, asked: Sequence[str], values: dict[str, Any]) -> list
 
 
 @lru_cache(64)
-def _births(month: int) -> dict[str, list[str]]:
+def births(month: int) -> dict[str, list[str]]:
     """When those were born who are children in a month, and how old each is."""
     year = (month - 1) // 12
     born = [f"{one:04d}" for one in range(year - 20, year + 1)]
@@ -361,9 +361,9 @@ FROM progress AS p LEFT JOIN history_progress AS h USING (topic, partition)
 PLACE: Final = f"""SELECT id FROM history_cell WHERE unit = ANY(:units)
         AND (id >> {MEASURE_BITS}) IN (CAST(:measure AS bigint), CAST(:sums AS bigint))"""
 # How old somebody is, by birth: of children it is looked up, of others worked out.
-_AGES: Final = """LEFT JOIN unnest(CAST(:births AS text[]), CAST(:bands AS text[])) AS a(born, age)
+AGES: Final = """LEFT JOIN unnest(CAST(:births AS text[]), CAST(:bands AS text[])) AS a(born, age)
     ON a.born = c.born"""
-_AGE: Final = f"coalesce(a.age, {AGE_BAND.replace('c.date', 'c.born')})"
+AGE: Final = f"coalesce(a.age, {AGE_BAND.replace('c.date', 'c.born')})"
 # Sums of months and movements are joined apart, so that each uses its own index.
 SUMMED: Final = """
 WITH piece AS MATERIALIZED (

@@ -28,6 +28,7 @@ _TABLES = (
     "movement",
     "standing",
     "standing_change",
+    "belonging",
     "figure",
     "agency_record",
     "self_check",

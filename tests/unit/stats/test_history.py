@@ -106,7 +106,7 @@ def spread(history: list[Event], chance: random.Random) -> list[Event]:
 
 
 async def check(database: Database, history: Sequence[Happened], as_of: datetime | None) -> None:
-    known = as_of or max(NOW, *(at for _, at in history))
+    known = as_of or max([NOW, *(at for _, at in history)])
     async with database.transaction() as connection:
         for measure, by in _FLOWS.items():
             found = await count_periods(connection, Part(measure, "period", {}), _PERIODS, by, None, as_of)
