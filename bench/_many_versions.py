@@ -169,7 +169,11 @@ class _World:
     def _child(self) -> Iterator[Version]:
         chance = self._chance
         key, at = self.key(), self._begin if chance.random() < 0.6 else self._moment()
-        who = (self._any(self._units), self._any(_SEXES), f"{chance.randrange(2009, 2026)}-{chance.randrange(1, 13):02d}")
+        who = (
+            self._any(self._units),
+            self._any(_SEXES),
+            f"{chance.randrange(2009, 2026)}-{chance.randrange(1, 13):02d}",
+        )
         for sequence in range(1, 2 + (chance.random() < 0.2)):
             several = chance.sample(_CIRCUMSTANCES, 1 + (chance.random() < 0.1)) if chance.random() < 0.12 else []
             values = (
@@ -198,8 +202,13 @@ class _World:
         came, harm = (self._any(_SECTORS), self._any(_CHANNELS)), (self._any(_PLACES), self._any(_HARMERS))
         matter = (*who, kind, risk)
         ends: dict[str, datetime] = {}
-        steps = (("intake", ""), ("assessment", "report-assessment"), ("plan", "report-plan"),
-                 ("carrying-out", "report-service"), ("closed", "report-closure"))
+        steps = (
+            ("intake", ""),
+            ("assessment", "report-assessment"),
+            ("plan", "report-plan"),
+            ("carrying-out", "report-service"),
+            ("closed", "report-closure"),
+        )
         at = began
         for sequence, (step, span) in enumerate(steps[: 3 + int(chance.random() * 2.9)], 1):
             if span:
@@ -282,7 +291,17 @@ class Happening:
     async def happen(self, number: int) -> None:
         """A report and a child, of this moment."""
         at = self._now - timedelta(minutes=1)
-        report = (self._any_unit(), "female", "6-10", "violence", "protection", "no", "police", "hotline-111", "received")
+        report = (
+            self._any_unit(),
+            "female",
+            "6-10",
+            "violence",
+            "protection",
+            "no",
+            "police",
+            "hotline-111",
+            "received",
+        )
         child = (self._any_unit(), "male", "2017-03", "", "kinh", "no", "verified", "no")
         versions = [
             Version(Kind.CONCERN, self._world.key(), 1, at, (Count(HistoryCell(Measure.REPORTS, report), _day(at)),)),
@@ -291,7 +310,9 @@ class Happening:
         if number % 2:
             matter = (self._any_unit(), "female", "6-10", "violence", "high")
             opened = HistoryCell(Measure.OPENINGS, (*matter, "police", "hotline-111", "family", "parent"))
-            stands = HistoryCell(Measure.CASES, (*matter, "open", "intake", "police", "hotline-111", "family", "parent"))
+            stands = HistoryCell(
+                Measure.CASES, (*matter, "open", "intake", "police", "hotline-111", "family", "parent")
+            )
             counts = (Count(stands), Count(opened, _day(at)))
             versions.append(Version(Kind.CASE, self._world.key(), 1, at, counts))
         ids = self._cells.ids({one.cell for version in versions for one in version.counts})

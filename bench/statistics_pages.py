@@ -89,8 +89,12 @@ PAGES: Final = (
     Page("a figure: nine of ten", _COORDINATOR, "/stats/api/indicators/closure-p90?period=2026", single=True),
     Page("a figure by commune", _COORDINATOR, "/stats/api/indicators/cases-opened?period=2026&by=unit", single=True),
     Page("a figure of one commune", _WORKER, "/stats/api/indicators/deadlines-in-time?period=2026", single=True),
-    Page("a figure as known then", _COORDINATOR, "/stats/api/indicators/cases-opened?period=2026&as_of=2026-10-01",
-         single=True),
+    Page(
+        "a figure as known then",
+        _COORDINATOR,
+        "/stats/api/indicators/cases-opened?period=2026&as_of=2026-10-01",
+        single=True,
+    ),
 )
 
 

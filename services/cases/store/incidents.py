@@ -48,9 +48,7 @@ async def save_incident(connection: AsyncConnection, incident: Incident) -> int:
 async def find_incident(connection: AsyncConnection, incident_id: str) -> Incident | None:
     """By its id, without the words for where it was: they are sealed."""
     names = [name for name in _INCIDENT if name != "place_words"]
-    row = await connection.execute(
-        text(f"SELECT {', '.join(names)} FROM incident WHERE id = :id"), {"id": incident_id}
-    )
+    row = await connection.execute(text(f"SELECT {', '.join(names)} FROM incident WHERE id = :id"), {"id": incident_id})
     found = row.one_or_none()
     return None if found is None else Incident(**found._mapping)
 
