@@ -50,7 +50,7 @@ def build(context: ServiceContext) -> ServiceApp:
     upkeep = Upkeep(database, clock)
     progress = Progress(database, context.settings)
     evaluator = Evaluator(units=units)
-    releasing = Releasing(evaluator.count, evaluator, evaluator.indicators)
+    releasing = Releasing(evaluator.count, evaluator, evaluator.indicators, prepare=evaluator.prepare_counts)
     comparing = Comparing(releasing)
     periods = Periods(
         database,

@@ -163,6 +163,16 @@ class Evaluator:
             named = None if units is None else self._named_as(units)
             await reported(connection, handed, units=named, as_of=as_of, answers=self.answers)
 
+    async def prepare_counts(
+        self, connection: AsyncConnection, part: Part, periods: Sequence[tuple[Period, datetime]], by: Sequence[str]
+    ) -> None:
+        """The same of what `count` will be asked for, each period as of its own moment. Raises `MeasureError`."""
+        wanted: dict[Question, list[Period]] = {}
+        for period, as_of in periods:
+            question = self._asked(_Look(connection, (), tuple(by), None, as_of), part).question
+            wanted.setdefault(question, []).append(period)
+        await count_all(connection, wanted, self.answers)
+
     async def count(
         self,
         connection: AsyncConnection,

@@ -45,23 +45,28 @@ class Sums:
     numbers: Sequence[int]
 
 
-def flows(periods: Sequence[Period], as_of: datetime | None) -> Sums:
-    """A sum a period: its days, without what was learnt after the asked moment."""
+# A period, and the moment as of which it is asked for (None: now).
+Asked = tuple[Period, datetime | None]
+
+
+def flows(asked: Sequence[Asked]) -> Sums:
+    """A sum each: a period's days, without what was learnt after the asked moment."""
     pieces = []
-    for number, period in enumerate(periods):
+    for number, (period, as_of) in enumerate(asked):
         until = period.last + _DAY
         pieces += [Piece(number, 1, *whole, EVER, NEVER) for whole in _divided(period.first, until)]
         if as_of is not None:
             # Taken off rather than added up: of a moment that is not long past it is little.
             pieces.append(Piece(number, -1, 0, period.first, until, as_of + _MOMENT, NEVER))
-    return Sums(pieces, range(len(periods)))
+    return Sums(pieces, range(len(asked)))
 
 
-def states(periods: Sequence[Period], as_of: datetime | None) -> Sums:
+def states(asked: Sequence[Asked]) -> Sums:
     """A sum an end of a period (or the asked moment, where that was before): what changed since the end before it."""
-    ends = [datetime.combine(period.last + _DAY, time(), LOCAL) for period in periods]
-    if as_of is not None:
-        ends = [min(end, as_of + _MOMENT) for end in ends]
+    ends = [
+        end if as_of is None else min(end, as_of + _MOMENT)
+        for end, as_of in ((datetime.combine(period.last + _DAY, time(), LOCAL), as_of) for period, as_of in asked)
+    ]
     marks = sorted(set(ends))
     pieces: list[Piece] = []
     for number, (since, until) in enumerate(pairwise([None, *marks])):

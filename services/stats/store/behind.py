@@ -24,8 +24,8 @@ from shared.reference.indicators import Part
 from shared.web.i18n import ZONE
 
 _CASE: Final = "/cases/c/"
-# What is listed of a measure, and where it is opened: by its own id, or by that of the case it belongs to. What was held
-# for many is no record of anybody.
+# What is listed of a measure, and where it is opened: by its own id, or by that of the case it belongs to. What was
+# held for many is no record of anybody.
 _OPENED: Final[Mapping[Measure, tuple[Kind, str]]] = {
     Measure.REPORTS: (Kind.CONCERN, "/cases/concerns/"),
     Measure.OPENINGS: (Kind.CASE, _CASE),
@@ -99,8 +99,14 @@ async def behind(
         known = min(known, datetime.combine(period.last + timedelta(days=1), time.min, ZONE).astimezone(UTC) - _MOMENT)
     first = measured.measure << MEASURE_BITS
     values: dict[str, Any] = {
-        **{"kind": int(kind), "known": known, "first": period.first, "last": period.last},
-        **{"low": first, "high": first + (1 << MEASURE_BITS), "after": after or _FIRST, "limit": limit},
+        "kind": int(kind),
+        "known": known,
+        "first": period.first,
+        "last": period.last,
+        "low": first,
+        "high": first + (1 << MEASURE_BITS),
+        "after": after or _FIRST,
+        "limit": limit,
     }
     ages = part.where.get("age") if BORN in columns(measured.measure) else None
     where = ["c.id >= :low", "c.id < :high", *conditions(part, () if ages is None else (BORN,), values)]

@@ -38,7 +38,8 @@ WHERE coalesce(wanted.n, 0) <> coalesce(summed.by_month, 0) OR coalesce(wanted.n
 # What stands in margins is what their cells sum up to.
 _MARGINS: Final = """
 WITH wanted AS (
-    SELECT margin AS cell, sum(s.n) AS n FROM standing AS s JOIN history_cell AS c ON c.id = s.cell, unnest(c.margins) AS margin
+    SELECT margin AS cell, sum(s.n) AS n
+    FROM standing AS s JOIN history_cell AS c ON c.id = s.cell, unnest(c.margins) AS margin
     WHERE s.months = 12 AND s.measure < :margins GROUP BY margin
 ), summed AS (
     SELECT cell, sum(n) FILTER (WHERE months = 1) AS by_month, sum(n) FILTER (WHERE months = 12) AS by_year

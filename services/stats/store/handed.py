@@ -93,7 +93,8 @@ async def _told(
 # A figure is what its last event made of it; one that was corrected to be another indicator's is here no more. Units
 # are found one after the other in the index: of a figure of each day there are very many rows.
 _NOW: Final = """f.at <= :known AND NOT EXISTS (
-            SELECT FROM figure AS later WHERE later.key = f.key AND later.sequence > f.sequence AND later.at <= :known)"""
+            SELECT FROM figure AS later
+            WHERE later.key = f.key AND later.sequence > f.sequence AND later.at <= :known)"""
 _REPORTED: Final = f"""
 WITH RECURSIVE place AS (
     SELECT i.indicator, (SELECT min(f.unit) FROM figure AS f WHERE f.indicator = i.indicator) AS unit

@@ -139,7 +139,6 @@ class Group:
     asked: tuple[str, ...]
     margin: Margin | None
     units: frozenset[str] | None
-    as_of: datetime | None
 
     @classmethod
     def of(cls, question: Question) -> Self:
@@ -150,48 +149,53 @@ class Group:
         needed = {*asked, *(BORN if name == "age" and BORN in asked else name for name in part.where)}
         if question.units is not None:
             needed.add("unit")
-        return cls(measured, asked, margin_for(measured.measure, needed), question.units, question.as_of)
+        return cls(measured, asked, margin_for(measured.measure, needed), question.units)
 
-    def month(self, period: Period) -> int:
-        """The month in which ages are counted in a period."""
-        today = (self.as_of or datetime.now(UTC)).astimezone(LOCAL).date()
-        return month_number(min(period.last, today))
+    @property
+    def of_state(self) -> bool:
+        """Whether it is asked what stands."""
+        return self.measured.over == "state"
 
 
 def depends(question: Question, group: Group, period: Period, stamps: Stamps) -> tuple[Hashable, Changes]:
     """What an answer is kept under, and what it depends on: of a state all that came before."""
-    state = group.measured.over == "state"
     last = period.last
-    if state and group.as_of is not None:
-        last = min(last, group.as_of.astimezone(LOCAL).date())
-    month = group.month(period) if BORN in group.asked else 0
-    changes = stamps.between(group.measured.measure, date.min if state else period.first, last)
+    if group.of_state and question.as_of is not None:
+        last = min(last, question.as_of.astimezone(LOCAL).date())
+    month = _month(period, question.as_of) if BORN in group.asked else 0
+    changes = stamps.between(group.measured.measure, date.min if group.of_state else period.first, last)
     return (question, period, month), changes
+
+
+def _month(period: Period, as_of: datetime | None) -> int:
+    """The month in which ages are counted in a period."""
+    today = (as_of or datetime.now(UTC)).astimezone(LOCAL).date()
+    return month_number(min(period.last, today))
 
 
 async def _answer(
     connection: AsyncConnection, group: Group, asked: Mapping[Question, Sequence[Period]]
 ) -> dict[Question, dict[Period, list[Row]]]:
     """Ask for what is not known."""
-    periods = list(dict.fromkeys(period for wanted in asked.values() for period in wanted))
-    state = group.measured.over == "state"
-    sums = states(periods, group.as_of) if state else flows(periods, group.as_of)
+    pairs = list(dict.fromkeys((period, one.as_of) for one, periods in asked.items() for period in periods))
+    sums = states(pairs) if group.of_state else flows(pairs)
     # What stands at one moment only can be told by age at once; of several moments each has its ages.
-    month = group.month(periods[0]) if state and max(sums.numbers) == 0 and BORN in group.asked else None
-    if month is not None and any(group.month(period) != month for period in periods):
-        month = None
-    counted = await _summed(connection, group, list(asked), sums.pieces, month)
-    number_of = dict(zip(periods, sums.numbers, strict=True))
-    answer: dict[Question, dict[Period, list[Row]]] = {}
-    for (question, wanted), found in zip(asked.items(), counted, strict=True):
-        if state:
+    months = {_month(*pair) for pair in pairs} if group.of_state and max(sums.numbers) == 0 else set()
+    month = months.pop() if BORN in group.asked and len(months) == 1 else None
+    parts = {one.where: one.part for one in asked}
+    counted = dict(zip(parts, await _summed(connection, group, list(parts.values()), sums.pieces, month), strict=True))
+    if group.of_state:
+        for found in counted.values():
             # Each is what stood at the end before it, and what has changed since.
             for number in range(1, len(found)):
                 found[number].update(found[number - 1])
-        rows = answer[question] = {}
-        for period in wanted:
-            told = _Told(group.asked, question.part, question.by, None if month is not None else group.month(period))
-            shown = _shown(found[number_of[period]], told)
+    number_of = dict(zip(pairs, sums.numbers, strict=True))
+    answer: dict[Question, dict[Period, list[Row]]] = {}
+    for one, periods in asked.items():
+        rows = answer[one] = {}
+        for period in periods:
+            told = _Told(group.asked, one.part, one.by, None if month is not None else _month(period, one.as_of))
+            shown = _shown(counted[one.where][number_of[period, one.as_of]], told)
             rows[period] = sorted(Row(keys, n) for keys, n in shown.items() if n)
     return answer
 
@@ -221,9 +225,9 @@ def _asked(measured: Measured, part: Part, by: Sequence[str]) -> tuple[str, ...]
 
 
 async def _summed(
-    connection: AsyncConnection, group: Group, questions: Sequence[Question], pieces: Sequence[Piece], month: int | None
+    connection: AsyncConnection, group: Group, parts: Sequence[Part], pieces: Sequence[Piece], month: int | None
 ) -> list[list[Counter[tuple[str, ...]]]]:
-    """The sums of each question, by the asked columns; of births by age, where a month is given."""
+    """The sums of each part, by the asked columns; of births by age, where a month is given."""
     measure = int(group.measured.measure)
     values: dict[str, Any] = {
         "measure": measure,
@@ -236,8 +240,8 @@ async def _summed(
         values["units"] = sorted(group.units)
         where.append("c.unit = ANY(:units)")
         place = PLACE
-    filters = [conditions(question.part, group.asked, values) for question in questions]
-    if len(questions) == 1:
+    filters = [conditions(part, group.asked, values) for part in parts]
+    if len(parts) == 1:
         where += filters[0]
         filters = [[]]
     columns_ = [f"c.{name}" for name in group.asked]
@@ -258,7 +262,7 @@ async def _summed(
         grouping=", ".join(["s.number", *(f"d{at}" for at in range(len(columns_)))]),
     )
     count_of_sums = 1 + max(piece.number for piece in pieces)
-    found: list[list[Counter[tuple[str, ...]]]] = [[Counter() for _ in range(count_of_sums)] for _ in questions]
+    found: list[list[Counter[tuple[str, ...]]]] = [[Counter() for _ in range(count_of_sums)] for _ in parts]
     width = 1 + len(columns_)
     for row in await connection.execute(text(asked), values):
         keys = tuple(row[1:width])

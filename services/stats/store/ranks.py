@@ -54,7 +54,7 @@ async def rank_all(
                 key, changes = depends(asked.question, group, period, stamps)
                 ranks = answers.get((key, asked.at, asked.places), changes)
             if ranks is None:
-                at = (group, _apart(asked.question), asked.places)
+                at = (group, asked.question.as_of, _apart(asked.question), asked.places)
                 groups.setdefault(at, {}).setdefault(asked, []).append(period)
             else:
                 known[period] = ranks
@@ -86,10 +86,11 @@ async def _answer(
     first = next(iter(asked))
     group = Group.of(first.question)
     periods = list(dict.fromkeys(period for wanted in asked.values() for period in wanted))
+    pairs = [(period, first.question.as_of) for period in periods]
     shares = sorted({one.at for one in asked})
     spans = sorted({_span_of(one) for one in asked} - {""})
     columns = (*group.asked, _SPAN) if spans else group.asked
-    values: dict[str, Any] = {"measure": int(group.measured.measure), **columns_of(flows(periods, group.as_of).pieces)}
+    values: dict[str, Any] = {"measure": int(group.measured.measure), **columns_of(flows(pairs).pieces)}
     rest = replace(first.question.part, where=dict(one for one in first.question.where if one[0] != _SPAN or not spans))
     where = ["TRUE", *conditions(rest, group.asked, values)]
     if spans:

@@ -304,6 +304,7 @@ def test_every_part_of_every_indicator_can_be_asked_by_all_of_its_dimensions() -
         ("2020", "2026-12-31", "6-10"),
         ("2010-12", "2026-12-01", "16+"),
         ("2027", "2026-05-01", "unknown"),
+        ("2026-11", "2026-10-31", "unknown"),
         ("", "2026-05-01", "unknown"),
     ],
 )
