@@ -9,8 +9,9 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any, Final, ParamSpec
 from urllib.parse import quote
 
 import altair as alt
@@ -67,26 +68,27 @@ class Drawing:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     language: Language
-    # Whatever it is made from: two of one key are the same picture.
-    key: Hashable
     note: str | None = None
     width: int = _WIDE
+    # All that it is made from: two of one key are one picture. None: it is drawn anew each time.
+    key: Hashable = None
 
     def chart(self, width: int | None = None) -> Chart:
         """The specification and the table of the same figures; of it come a report's SVG and a mail's PNG."""
         return chart(self.id, self.title, self.make(width or self.width).to_dict(), self.columns, self.rows, self.note)
 
     def svg(self, width: int | None = None) -> str:
-        """It as SVG of about that width in pixels, from memory where the same was drawn before; else about 60 ms, and
+        """It as SVG of about that width in pixels, from memory where the same was drawn before; else in some 60 ms, and
         not on the event loop."""
-        at = (self.id, self.language, width or self.width, self.key)
-        known = _DRAWN.get(at)
+        at = (self.key, width or self.width)
+        known = _DRAWN.get(at) if self.key is not None else None
         if known is None:
-            spec = orjson.dumps(dict(self.chart(width).spec))
-            known = str(vl_convert.vegalite_to_svg(spec.decode(), format_locale=_LOCALES[self.language]))
-            _DRAWN[at] = known
+            spec = orjson.dumps(dict(self.chart(width).spec)).decode()
+            known = str(vl_convert.vegalite_to_svg(spec, format_locale=_LOCALES[self.language]))
+            if self.key is not None:
+                _DRAWN[at] = known
             while len(_DRAWN) > _KEPT:
-                # Of two threads both may have seen the same first one.
+                # Another thread may have taken the same one out.
                 _DRAWN.pop(next(iter(_DRAWN)), None)
         return known
 
@@ -115,6 +117,33 @@ async def pictures(drawings: Sequence[Drawing]) -> list[Picture]:
 
 
 _DRAWN: Final[dict[Hashable, str]] = {}
+_P = ParamSpec("_P")
+
+
+def _remembered(draw: Callable[_P, Drawing]) -> Callable[_P, Drawing]:
+    """A chart's function whose pictures are kept by all that they are made from."""
+
+    @wraps(draw)
+    def drawn(*args: _P.args, **kwargs: _P.kwargs) -> Drawing:
+        made_from = tuple(_hashable(one) for one in (*args, *sorted(kwargs.items())))
+        return replace(draw(*args, **kwargs), key=(draw.__name__, made_from))
+
+    return drawn
+
+
+def _hashable(value: object) -> Hashable:
+    """What tells an argument of a chart's function from another one."""
+    if isinstance(value, Words):
+        return value.language
+    if isinstance(value, Indicator):
+        return value.code
+    if isinstance(value, Line):
+        return value.name, tuple(value.shown)
+    if isinstance(value, list | tuple):
+        return tuple(map(_hashable, value))
+    if isinstance(value, Hashable):
+        return value
+    raise TypeError(type(value).__name__)
 
 
 def _address(svg: str) -> str:
@@ -130,6 +159,7 @@ class Line:
     shown: Sequence[Shown]
 
 
+@_remembered
 def trend(
     words: Words,
     indicator: Indicator,
@@ -171,10 +201,10 @@ def trend(
         rows.append([said, words.shown(indicator, one), *_parts(words, indicator, one)])
     columns: list[Column] = [words("Kỳ"), (words("Giá trị"), "number"), *_part_columns(words, indicator)]
     title = words("%(name)s theo thời gian", name=indicator.label(words.language))
-    key = (indicator.code, tuple(shown), aim, unfinished)
-    return Drawing(make, "chart-trend", title, _story(words, indicator, shown, aim), columns, rows, words.language, key)
+    return Drawing(make, "chart-trend", title, _story(words, indicator, shown, aim), columns, rows, words.language)
 
 
+@_remembered
 def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Sequence[Target]) -> Drawing:
     """Years against what is aimed at by which year: how far there is to go."""
     values = [{"at": one.period.code, "value": one.value, "said": words.number(indicator, one.value)} for one in years]
@@ -222,11 +252,11 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
         columns,
         rows,
         words.language,
-        (indicator.code, tuple(years), tuple(targets)),
         words("Cột: giá trị từng năm. Hình thoi: chỉ tiêu được giao đến năm đó."),
     )
 
 
+@_remembered
 def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequence[Shown]) -> Drawing:
     """One figure by one dimension: a bar each, the longest first unless the dimension has an order of its own."""
     order = {code: at for at, code in enumerate(words.values(indicator, dimension))}
@@ -269,10 +299,10 @@ def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequenc
     most = max(values, key=lambda value: float(str(value["value"])), default=None)
     said = words("Cao nhất: %(name)s, %(value)s", name=most["name"], value=most["said"]) if most else ""
     title = words("Theo %(dimension)s", dimension=name[:1].lower() + name[1:])
-    key = (indicator.code, tuple(shown))
-    return Drawing(make, f"chart-{dimension.replace('_', '-')}", title, said, columns, rows, words.language, key)
+    return Drawing(make, f"chart-{dimension.replace('_', '-')}", title, said, columns, rows, words.language)
 
 
+@_remembered
 def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: Target | None = None) -> Drawing:
     """One small line a commune, all on one scale, so that their heights compare."""
     values = [
@@ -315,13 +345,13 @@ def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: T
         words("%(n)s xã, phường, cùng một thang đo", n=len(lines)),
         *_table_of_lines(words, indicator, lines),
         words.language,
-        (indicator.code, _key_of(lines), aim),
         words("Mọi ô dùng chung một thang đo, nên so được với nhau.")
         + (" " + words("Nét đứt: chỉ tiêu.") if aim is not None else ""),
         _WHOLE,
     )
 
 
+@_remembered
 def comparison(words: Words, indicator: Indicator, lines: Sequence[Line], goal: Target | None = None) -> Drawing:
     """A few lines in one picture, told apart by colour, shape and dashes."""
     values = [
@@ -360,13 +390,8 @@ def comparison(words: Words, indicator: Indicator, lines: Sequence[Line], goal: 
         columns,
         rows,
         words.language,
-        (indicator.code, _key_of(lines), aim),
         width=_WHOLE,
     )
-
-
-def _key_of(lines: Sequence[Line]) -> Hashable:
-    return tuple((line.name, tuple(line.shown)) for line in lines)
 
 
 def _dashes(count: int) -> list[list[int]]:
