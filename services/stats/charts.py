@@ -7,12 +7,10 @@ word in its table. It must never tell two lines apart by colour alone.
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, Final, ParamSpec
-from urllib.parse import quote
 
 import altair as alt
 import orjson
@@ -39,12 +37,13 @@ _LOCALES: Final[Mapping[Language, dict[str, Any]]] = {
     "vi": {"decimal": ",", "thousands": ".", "grouping": [3], "currency": ["", " ₫"]},
     "en": {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", " VND"]},
 }
-_SIZE: Final = re.compile(r'width="([\d.]+)" height="([\d.]+)"')
+_HEIGHTS: Final = {"chart-trend": 300, "chart-path": 270, "chart-comparison": 360}
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A chart as a page shows it: for a wide and for a narrow screen, each an address that holds the picture itself."""
+    """A chart as a page shows it: the addresses at which it is drawn for a wide and for a narrow screen. The page does
+    not wait for it, and has the same figures as a table."""
 
     id: str
     title: str
@@ -92,28 +91,30 @@ class Drawing:
                 _DRAWN.pop(next(iter(_DRAWN)), None)
         return known
 
-    async def picture(self) -> Picture:
-        """It for a page, wide and narrow."""
-        wide = await asyncio.to_thread(self.svg, self.width)
-        narrow = await asyncio.to_thread(self.svg, _NARROW)
-        size = _SIZE.search(wide)
-        width, height = (round(float(one)) for one in size.groups()) if size else (self.width, 0)
+    def at(self, address: str) -> Picture:
+        """It for a page, which says where it is drawn: `address` with `&narrow=1` for a narrow screen."""
+        joined = f"{address}{'&' if '?' in address else '?'}"
         return Picture(
             self.id,
             self.title,
             self.said,
-            _address(wide),
-            _address(narrow),
-            (width, height),
+            f"{joined}chart={self.id}",
+            f"{joined}chart={self.id}&narrow=1",
+            (self.width, self._height()),
             self.columns,
             self.rows,
             self.note,
         )
 
+    def _height(self) -> int:
+        """About how high it is, so that a page leaves room for it."""
+        if self.id == "chart-multiples":
+            return -(-len(self.rows) // 6) * 108
+        return _HEIGHTS.get(self.id) or 50 + len(self.rows) * (_BAR + 8)
 
-async def pictures(drawings: Sequence[Drawing]) -> list[Picture]:
-    """Several for a page. Nothing of what is drawn is fetched from anywhere."""
-    return [await drawing.picture() for drawing in drawings]
+    async def drawn(self, *, narrow: bool = False) -> str:
+        """It as SVG, for a wide or a narrow screen."""
+        return await asyncio.to_thread(self.svg, _NARROW if narrow else None)
 
 
 _DRAWN: Final[dict[Hashable, str]] = {}
@@ -144,11 +145,6 @@ def _hashable(value: object) -> Hashable:
     if isinstance(value, Hashable):
         return value
     raise TypeError(type(value).__name__)
-
-
-def _address(svg: str) -> str:
-    # Without spaces, as `srcset` asks; shorter, and better to compress, than in base64.
-    return "data:image/svg+xml," + quote(svg, safe="=:/,;()'-.!~*@?$&+")
 
 
 @dataclass(frozen=True, slots=True)

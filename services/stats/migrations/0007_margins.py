@@ -1,5 +1,8 @@
 """Coarser sums of history, which transaction changed a month last, the records behind a figure found by their cells."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import orjson
 from alembic import op
 from sqlalchemy import Connection, Row, text
@@ -42,7 +45,7 @@ def upgrade() -> None:
     op.execute(_SUM)
 
 
-def _name(connection: Connection, known: "list[Row[tuple[object, ...]]]") -> None:
+def _name(connection: Connection, known: Sequence[Row[Any]]) -> None:
     rows: dict[int, dict[str, object]] = {}
     for row in known:
         measure = Measure(row.id >> MEASURE_BITS)
