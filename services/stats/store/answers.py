@@ -18,7 +18,7 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-Changes = tuple[int, ...]
+Changes = tuple[date | int, ...]
 # Some tens of megabytes.
 _MOST_ROWS: Final = 150_000
 # One that is longer is asked for rarely, and would push out many others.
@@ -44,8 +44,7 @@ class Stamps:
         start, end = bisect_left(months, first.replace(day=1)), bisect_right(months, last)
         found = self._found.get((measure, start, end))
         if found is None:
-            # Where a month begins to be known in between, the number of the months tells it.
-            found = self._found[measure, start, end] = (start, *changes[start:end])
+            found = self._found[measure, start, end] = (*months[start:end], *changes[start:end])
         return found
 
 
