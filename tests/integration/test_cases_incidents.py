@@ -31,7 +31,7 @@ async def test_an_incident_is_counted_corrected_and_never_a_case(house: House) -
 
 
 async def test_an_incident_is_opened_by_its_commune_and_the_province_and_is_not_there_for_others(house: House) -> None:
-    incident = {"kind": "burn", "occurred_on": "2026-11-01", "outcome": "serious", "unit": UNIT, "age": 4, "sex": "male"}
+    incident = {"kind": "burn", "occurred_on": "2026-11-01", "outcome": "serious", "unit": UNIT, "age": 4}
     await house.send(("incident.recorded", "I-1", {**incident, "place_code": "road"}), sector="police")
     (known,) = await house.rows("SELECT id FROM incident")
     for person in ("lan.worker", "binh.chair", "ha.coordinator"):
