@@ -67,12 +67,16 @@ _KEPT: Final = (
     (50, Measure.CHILDREN, ("state", "sex")),
     (51, Measure.CHILDREN, ("unit", "state")),
     (52, Measure.CHILDREN, ("born", "state")),
-    (53, Measure.CHILDREN, ("born", "disability")),
-    (54, Measure.CHILDREN, ("born", "circumstance", "supported")),
-    (55, Measure.CHILDREN, ("born", "circumstance", "ethnicity")),
-    (56, Measure.CHILDREN, ("born", "circumstance", "supported", "sex")),
+    (53, Measure.CHILDREN, ("born", "state", "supported", "disability")),
+    (54, Measure.CHILDREN, ("born", "circumstance", "supported", "state")),
+    (55, Measure.CHILDREN, ("born", "circumstance", "supported", "state", "ethnicity")),
+    (56, Measure.CHILDREN, ("born", "circumstance", "supported", "state", "sex")),
     (57, Measure.CHILDREN, ("unit", "born")),
     (58, Measure.CHILDREN, ("unit", "born", "circumstance", "supported")),
+    (59, Measure.CHILDREN, ("unit", "born", "circumstance", "supported", "state")),
+    (60, Measure.SPANS, ("unit", "span")),
+    (61, Measure.SPANS, ("span", "kind", "risk")),
+    (62, Measure.SPANS, ("span", "sector")),
 )
 MARGINS: Final = tuple(Margin(*kept) for kept in _KEPT)
 # Every number from here on is a margin's.

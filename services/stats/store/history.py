@@ -234,7 +234,7 @@ async def _summed(
         "sums": measure if group.margin is None else group.margin.number,
         **columns_of(pieces),
     }
-    where = ["TRUE"]
+    where = ["TRUE", *within(group.margin, pieces, values)]
     place = ""
     if group.units is not None:
         values["units"] = sorted(group.units)
@@ -270,6 +270,15 @@ async def _summed(
             if n:
                 one[row[0]][keys] = n
     return found
+
+
+def within(margin: Margin | None, pieces: Sequence[Piece], values: dict[str, Any]) -> list[str]:
+    """Where the cells of a margin lie, for who finds them all at once; not known where single days count besides."""
+    if margin is None or any(piece.months == 0 for piece in pieces):
+        return []
+    first = margin.number << MEASURE_BITS
+    values |= {"low": first, "high": first + (1 << MEASURE_BITS) - 1}
+    return ["c.id BETWEEN :low AND :high"]
 
 
 def conditions(part: Part, asked: Sequence[str], values: dict[str, Any]) -> list[str]:
@@ -376,8 +385,8 @@ WITH piece AS MATERIALIZED (
                          CAST(:known_from AS timestamptz[]), CAST(:known_until AS timestamptz[]))
         AS t(number, sign, months, first, until, known_from, known_until)
 ), summed AS (
-    SELECT number, cell, sum(n) AS n FROM (
-        SELECT p.number, s.cell, p.sign * s.n AS n
+    SELECT number, cell, n FROM (
+        SELECT p.number, s.cell, CAST(p.sign * s.n AS integer) AS n
         FROM piece AS p JOIN standing AS s
             ON s.measure = :sums AND s.months = p.months AND s.first >= p.first AND s.first < p.until
         WHERE p.months > 0
@@ -387,7 +396,7 @@ WITH piece AS MATERIALIZED (
             ON m.measure = :measure AND m.day >= p.first AND m.day < p.until
             AND m.at >= p.known_from AND m.at < p.known_until
         WHERE p.months = 0
-    ) AS everything WHERE TRUE {place} GROUP BY number, cell HAVING sum(n) <> 0
+    ) AS everything WHERE TRUE {place}
 )"""
 _QUESTION: Final = f"""{SUMMED}
 SELECT s.number{{columns}}{{sums}} FROM summed AS s JOIN history_cell AS c ON c.id = s.cell {{ages}} WHERE {{where}}

@@ -13,7 +13,7 @@ from services.stats.domain.margins import margin_for
 from services.stats.domain.periods import Period
 from services.stats.domain.pieces import columns_of, flows
 from services.stats.store.answers import Answers
-from services.stats.store.history import PLACE, SUMMED, Group, Question, conditions, depends
+from services.stats.store.history import PLACE, SUMMED, Group, Question, conditions, depends, within
 from shared.reference.units import UNCLASSIFIED
 
 _HOURS: Final = "hours"
@@ -87,10 +87,11 @@ async def _answer(
     group = Group.of(first.question)
     periods = list(dict.fromkeys(period for wanted in asked.values() for period in wanted))
     pairs = [(period, first.question.as_of) for period in periods]
+    pieces = flows(pairs).pieces
     shares = sorted({one.at for one in asked})
     spans = sorted({_span_of(one) for one in asked} - {""})
     columns = (*group.asked, _SPAN) if spans else group.asked
-    values: dict[str, Any] = {"measure": int(group.measured.measure), **columns_of(flows(pairs).pieces)}
+    values: dict[str, Any] = {"measure": int(group.measured.measure), **columns_of(pieces)}
     rest = replace(first.question.part, where=dict(one for one in first.question.where if one[0] != _SPAN or not spans))
     where = ["TRUE", *conditions(rest, group.asked, values)]
     if spans:
@@ -102,6 +103,7 @@ async def _answer(
     needed = {*columns, _HOURS, *dict(first.question.where), *(() if group.units is None else ("unit",))}
     margin = margin_for(group.measured.measure, needed)
     values["sums"] = values["measure"] if margin is None else margin.number
+    where += within(margin, pieces, values)
     if first.places:
         values |= {"named": [one for one, _ in first.places], "today": [one for _, one in first.places]}
     statement = _RANKED.format(
