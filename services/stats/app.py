@@ -11,6 +11,7 @@ from services.stats.announcing import Announcing
 from services.stats.api.figures import api_routes
 from services.stats.api.indicators import IndicatorApi
 from services.stats.api.periods import period_routes
+from services.stats.compacting import Compacting
 from services.stats.comparing import Comparing
 from services.stats.desk.periods import PURPOSE, Periods
 from services.stats.evaluating import Evaluator
@@ -19,12 +20,13 @@ from services.stats.handlers import TOPICS, Counting
 from services.stats.pages.board import BoardPages
 from services.stats.pages.looking import Looking
 from services.stats.pages.periods import PeriodPages
+from services.stats.pages.rebuilding import RebuildPages
 from services.stats.pages.routes import indicator_pages
 from services.stats.period_reader import PeriodReader
 from services.stats.progress import Progress
 from services.stats.rebuild import Rebuild
+from services.stats.recording import GATHERS_SECONDS, Pace, Recording
 from services.stats.recording import TOPICS as HISTORY_TOPICS
-from services.stats.recording import Pace, Recording
 from services.stats.releasing import Releasing
 from services.stats.thresholds import Watching
 from services.stats.upkeep import Upkeep
@@ -48,6 +50,7 @@ def build(context: ServiceContext) -> ServiceApp:
     board = Board(database, pages, clock, units.codes())
     rebuild = Rebuild(database, context.keys, context.settings, clock)
     upkeep = Upkeep(database, clock)
+    compacting = Compacting(database, clock, upkeep)
     progress = Progress(database, context.settings)
     evaluator = Evaluator(units=units)
     releasing = Releasing(evaluator.count, evaluator, evaluator.indicators, prepare=evaluator.prepare_counts)
@@ -64,10 +67,11 @@ def build(context: ServiceContext) -> ServiceApp:
     reader = PeriodReader(periods, pages.texts)
     router = APIRouter()
     indicator_api = IndicatorApi(database, clock, evaluator, comparing)
-    router.include_router(api_routes(database, clock, progress, rebuild, upkeep))
+    router.include_router(api_routes(database, clock, progress, rebuild, upkeep, compacting))
     router.include_router(indicator_api.router)
     router.include_router(period_routes(periods, reader))
     router.include_router(BoardPages(board, pages, units.codes()).router)
+    router.include_router(RebuildPages(rebuild, compacting, upkeep, pages).router)
     router.include_router(PeriodPages(periods, reader, pages, clock).router)
     router.include_router(
         indicator_pages(Looking(database, releasing, evaluator, pages, clock), indicator_api, pages, upkeep)
@@ -83,10 +87,11 @@ def build(context: ServiceContext) -> ServiceApp:
             Watching(database, clock, evaluator).watch_thresholds,
             rebuild.rebuild_when_asked,
             upkeep.look_after_figures,
+            compacting.compact_when_due,
             periods.look_after_periods,
         ],
         batches=[
             BatchConsumer("stats", TOPICS, counting.read, pace.watched(counting.handle)),
-            BatchConsumer("stats-history", HISTORY_TOPICS, recording.read, recording.handle),
+            BatchConsumer("stats-history", HISTORY_TOPICS, recording.read, recording.handle, gathers=GATHERS_SECONDS),
         ],
     )

@@ -73,7 +73,7 @@ class Batch:
         self.merges: list[Merge] = []
         self.qualities: list[UnitQuality] = []
         self.ids: Mapping[Cell, int] = {}
-        self.columns: Columns | None = None
+        self.columns: Columns = columns_of((), {})
         self._facts: list[Fact] = []
         self._positions: dict[tuple[str, int], tuple[int, str]] = {}
         self._heard: dict[tuple[str, int, str], str] = {}
@@ -83,8 +83,7 @@ class Batch:
         """Read in slices: the process has other work to do, the batch before this one among it."""
         batch = cls(records)
         for at in range(0, len(records), _SLICE):
-            for record in records[at : at + _SLICE]:
-                batch._read(record)
+            batch._read(records[at : at + _SLICE])
             await asyncio.sleep(0)
         batch._settle(cells)
         return batch
@@ -106,26 +105,33 @@ class Batch:
         """Whether it says which records are whose."""
         return bool(self.links or self.merges)
 
-    def _read(self, record: Record) -> None:
-        time = ""
-        try:
-            said, time = said_by(record)
-        except Rejected as rejected:
-            self.broken.append(Broken(record, rejected.violations))
-        else:
-            self._facts += said.facts
-            if said.links:
-                self.links += said.links
-            if said.merges:
-                self.merges += said.merges
-            if said.qualities:
-                self.qualities += said.qualities
-            if said.sector:
-                self._heard[record.topic, record.partition, said.sector] = time
-        at = (record.topic, record.partition)
-        known = self._positions.get(at)
-        if known is None or known[0] < record.offset:
-            self._positions[at] = (record.offset, time)
+    @property
+    def plain(self) -> bool:
+        """Whether one statement does it all."""
+        return not (self.linking or self.qualities or self.broken)
+
+    def _read(self, records: Sequence[Record]) -> None:
+        facts, heard, positions = self._facts, self._heard, self._positions
+        for record in records:
+            time = ""
+            try:
+                said, time = said_by(record)
+            except Rejected as rejected:
+                self.broken.append(Broken(record, rejected.violations))
+            else:
+                facts += said.facts
+                if said.links:
+                    self.links += said.links
+                if said.merges:
+                    self.merges += said.merges
+                if said.qualities:
+                    self.qualities += said.qualities
+                if said.sector:
+                    heard[record.topic, record.partition, said.sector] = time
+            at = (record.topic, record.partition)
+            known = positions.get(at)
+            if known is None or known[0] < record.offset:
+                positions[at] = (record.offset, time)
 
     def progress(self) -> list[Position]:
         """Where each partition stands after the batch, in their order."""
@@ -149,14 +155,13 @@ async def apply(
 
     Nothing is raised for a record that breaks its contract: it is in the answer, the rest takes effect.
     """
-    new_cells = await cells.store(connection, batch.ids)
-    moved = await ledger.move(connection, batch.columns) if batch.columns else Moved()
+    rows, new_cells = cells.fresh(batch.ids)
+    moved = await ledger.count(connection, batch.columns, rows, batch.progress(), batch.times(), announce=announce)
     if batch.linking:
         words = {cell.category: batch.ids[cell] for cell in MEMBERSHIPS}
         moved += await ledger.link(connection, batch.links, batch.merges, Kind.MEMBERSHIP, words)
     if batch.qualities:
         await ledger.measure(connection, batch.qualities)
-    await ledger.advance(connection, batch.progress(), batch.times(), announce=announce and bool(moved))
     return Changed(moved, tuple(batch.broken), new_cells)
 
 
@@ -214,7 +219,8 @@ class Counting:
         await self.handle(await self.read(records))
 
     async def _commit(self, batch: Batch | None, broken: Sequence[Broken]) -> None:
-        async with self._database.transaction() as connection:
+        alone = batch is not None and batch.plain and not broken
+        async with self._database.statement() if alone else self._database.transaction() as connection:
             changed = None
             if batch is not None:
                 changed = await apply(connection, batch, self.cells, self.ledger, announce=self.ledger.schema == LIVE)

@@ -133,3 +133,23 @@ async def partitions_of(settings: Settings, topics: Sequence[str] = TOPICS) -> l
         if not topic["error_code"]
         for partition in topic["partitions"]
     )
+
+
+async def committed(
+    settings: Settings, group: str, partitions: Sequence[TopicPartition]
+) -> Mapping[tuple[str, int], int]:
+    """The last offset that a consumer group took over, by topic and partition; asked without joining it."""
+    if not partitions:
+        return {}
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    await admin.start()
+    try:
+        found = await admin.list_consumer_group_offsets(settings.topic_prefix + group, partitions=list(partitions))
+    finally:
+        await admin.close()
+    prefix = settings.topic_prefix
+    return {
+        (place.topic.removeprefix(prefix), place.partition): position.offset - 1
+        for place, position in found.items()
+        if position.offset > 0
+    }

@@ -30,8 +30,10 @@ from shared.privacy import Keys
 _SLICE: Final = 100
 # A batch of the board's that says that it is catching up, and for how long after it history waits.
 _MANY: Final = 500
-_BUSY_SECONDS: Final = 0.25
+_BUSY_SECONDS: Final = 0.5
 _LONGEST_SECONDS: Final = 20.0
+# Whoever looks at history does not look for the last half second.
+GATHERS_SECONDS: Final = 0.5
 # Of statistics' own topic what agencies told: activities and figures.
 TOPICS: Final = (*handlers.TOPICS, OWN_TOPIC["stats"])
 
@@ -40,15 +42,21 @@ class Pace:
     """Lets history wait while the board catches up, so that it never slows it: both share processors and disks."""
 
     def __init__(self) -> None:
+        self._under_way = 0
         self._busy_until = float("-inf")
 
     def watched(self, handle: Callable[[Batch], Awaitable[None]]) -> Callable[[Batch], Awaitable[None]]:
         """The board's handling of a batch, of which is noted when it has much to do."""
 
         async def handling(batch: Batch) -> None:
-            if len(batch.records) >= _MANY:
-                self._busy_until = time.monotonic() + _BUSY_SECONDS
-            await handle(batch)
+            many = len(batch.records) >= _MANY
+            self._under_way += many
+            try:
+                await handle(batch)
+            finally:
+                self._under_way -= many
+                if many:
+                    self._busy_until = time.monotonic() + _BUSY_SECONDS
 
         return handling
 
@@ -56,7 +64,9 @@ class Pace:
         """Wait while the board has much to do; not for ever, for history may not stand still either."""
         longest = time.monotonic() + _LONGEST_SECONDS
         while True:
-            left = min(self._busy_until, longest) - time.monotonic()
+            now = time.monotonic()
+            busy_until = now + _BUSY_SECONDS if self._under_way else self._busy_until
+            left = min(busy_until, longest) - now
             if left <= 0:
                 return
             await asyncio.sleep(left)

@@ -83,8 +83,16 @@ class Prepare(Protocol):
 
 def known_at(rules: Disclosure, period: Period) -> datetime:
     """As of when a period's figures are released: some days after its end, as the day begins, our time."""
-    days = 1 + _rule_of(rules, period).settle_days
-    return datetime.combine(period.last + timedelta(days=days), time.min, ZONE)
+    return _settled(_rule_of(rules, period), period)
+
+
+def known_at_ever(rules: Disclosure, period: Period) -> set[datetime]:
+    """The same by any of the rules: as of when the figures of whatever ends with a period may be released."""
+    return {_settled(rule, period) for rule in rules}
+
+
+def _settled(rule: Rule, period: Period) -> datetime:
+    return datetime.combine(period.last + timedelta(days=1 + rule.settle_days), time.min, ZONE)
 
 
 def released_at(rules: Disclosure, period: Period) -> datetime:

@@ -55,6 +55,27 @@ VERDICTS: Final[dict[Verdict, str]] = {
     "unknown": "Chưa có số liệu",
     "untold": "Không đặt chỉ tiêu",
 }
+REBUILD_REASONS: Final = {
+    "history-incomplete": "Kafka đã bỏ những sự kiện đầu tiên và không có bản chụp nào chứa chúng",
+    "snapshot-damaged": "bản chụp không còn đúng như lúc chụp",
+    "topics-incomplete": "Kafka mất những bản ghi cuối cùng",
+    "interrupted": "tiến trình dừng đột ngột ba lần",
+    "dropped": "anh chị đã chọn giữ số đang dùng",
+    "not-answered": "không ai trả lời trong một ngày",
+}
+COMPACTION_STATES: Final = {
+    "idle": "Chưa đến lúc",
+    "versions": "Đang gộp",
+    "movements": "Đang gộp",
+    "done": "Đã gộp xong",
+}
+ENDS_OF: Final = {
+    "month": "cuối tháng",
+    "quarter": "cuối quý",
+    "half-year": "cuối sáu tháng",
+    "year": "cuối năm",
+    "school-year": "cuối năm học",
+}
 HIDDEN: Final[dict[Hidden, str]] = {
     "protected": "Ẩn để bảo vệ trẻ em",
     "not-released": "Chưa đến ngày công bố",

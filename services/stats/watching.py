@@ -8,16 +8,15 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import time
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
 from typing import Final
 
 import structlog
 from fastapi import Request, Response
 
-from services.stats.domain.cells import Kind
-from services.stats.store.counts import Counts, Group
+from services.stats.domain.board import BoardFigures, CommuneFigures, Filter
+from services.stats.store.counts import Counts
 from services.stats.store.cube import CHANNEL
 from services.stats.store.quality import Quality, quality_of
 from shared.contracts.vocabulary import UNCLASSIFIED
@@ -32,7 +31,7 @@ from shared.web.pages import Pages
 
 _LOG = structlog.get_logger(__name__)
 # Between two queries, and between two sendings of the long table: faster than an eye follows.
-_QUERY_SECONDS: Final = 0.1
+_QUERY_SECONDS: Final = 0.03
 # Rests a query's and a sending's time so many times over, however much there is to count: others work here, too.
 _RESTS: Final = 4
 _LONGEST_REST: Final = 1.0
@@ -40,7 +39,7 @@ _TABLE_SECONDS: Final = 1.0
 # Also when nothing changes: "today" does.
 _IDLE_SECONDS: Final = 30.0
 _OPENING_SECONDS: Final = 10.0
-_FOREMOST: Final = 15
+_MANY_CELLS: Final = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,151 +59,40 @@ class View:
         words = [",".join(sorted(self.units)) if self.units is not None else "*", *map(str, astuple(self)[1:])]
         return "board/" + hashlib.sha256("\x1f".join(words).encode()).hexdigest()[:20]
 
-    def sees(self, row: Group) -> bool:
-        """Whether a group counts here. What no abuse kind applies to (children) drops out only with such a filter."""
-        return (
-            (self.units is None or row.unit in self.units)
-            and self.unit in {"", row.unit}
-            and self.kind in {"", row.kind}
-            and self.sex in {"", row.sex}
-            and self.age in {"", row.age}
-        )
+    @property
+    def filter(self) -> Filter:
+        """What of the counts it shows."""
+        return Filter(self.units, self.unit, self.kind, self.sex, self.age)
 
 
 @dataclass(slots=True)
-class CommuneFigures:
-    """One commune's line."""
+class _Changed:
+    """What has changed since the last look: these cells, or anything."""
 
-    unit: str
-    concerns: int = 0
-    today: int = 0
-    open: int = 0
-    high: int = 0
-    missed: int = 0
-    children: int = 0
+    cells: set[int] = field(default_factory=set)
+    anything: bool = True
 
-    @property
-    def weight(self) -> tuple[int, ...]:
-        """What puts it higher on the board."""
-        return (self.quiet, -self.missed, -self.high, -self.open, -self.today, -self.concerns)
-
-    @property
-    def quiet(self) -> bool:
-        """Whether nothing is under way there."""
-        return not (self.open or self.missed or self.today)
+    def hear(self, said: str | None) -> None:
+        """What a transaction told: numbers of cells; or nothing, or that something may have been missed."""
+        if said and not self.anything:
+            self.cells.update(map(int, said.split(",")))
+        if not said or len(self.cells) > _MANY_CELLS:
+            # Of many it is cheaper to find them; and while nobody looks they must not pile up.
+            self.anything = True
+            self.cells.clear()
 
 
 @dataclass(slots=True)
-class BoardFigures:
-    """The figures of a view."""
+class _Opened:
+    """A view that pages show: since when, what they were last sent, and of which reading that was."""
 
-    communes: list[CommuneFigures] = field(default_factory=list)
-    cases_open: int = 0
-    cases_closed: int = 0
-    high: int = 0
-    unassessed: int = 0
-    concerns: int = 0
-    today: int = 0
-    missed: int = 0
-    running: int = 0
-    met: int = 0
-    met_late: int = 0
-    lapsed: int = 0
-    tasks: int = 0
-    tasks_overdue: int = 0
-    children: int = 0
-    by_kind: dict[tuple[str, str], int] = field(default_factory=dict)
-    by_age: dict[tuple[str, str], int] = field(default_factory=dict)
-    by_sector: dict[str, int] = field(default_factory=dict)
-
-    @property
-    def empty(self) -> bool:
-        """Whether nothing was ever counted here."""
-        return not (self.concerns or self.cases_open or self.cases_closed or self.children)
-
-    @property
-    def foremost(self) -> tuple[list[CommuneFigures], list[CommuneFigures]]:
-        """The communes that are shown at once, and those that are folded away: a phone shows few lines."""
-        busy = sum(not commune.quiet for commune in self.communes)
-        at = max(1, min(busy, _FOREMOST))
-        return self.communes[:at], self.communes[at:]
-
-    @property
-    def most_open(self) -> int:
-        """The longest bar."""
-        return max((commune.open for commune in self.communes), default=0)
-
-    @property
-    def in_time(self) -> float | None:
-        """The share met in time of the clocks that are settled or past; what was needed no more counts where it was
-        needed no more only after it was missed."""
-        settled = self.met + self.met_late + self.missed + self.lapsed
-        return self.met / settled if settled else None
-
-
-def figures_of(counts: Iterable[tuple[Group, int]], view: View, units: Sequence[str]) -> BoardFigures:
-    """The figures of a view. `units`: communes that have a line even where nothing happened."""
-    figures = BoardFigures()
-    communes = {unit: CommuneFigures(unit) for unit in units if view.unit in {"", unit}}
-    by_kind: Counter[tuple[str, str]] = Counter()
-    by_age: Counter[tuple[str, str]] = Counter()
-    by_sector: Counter[str] = Counter()
-    for row, n in counts:
-        if not view.sees(row):
-            continue
-        commune = communes.get(row.unit)
-        if commune is None:
-            commune = communes[row.unit] = CommuneFigures(row.unit)
-        if row.what == Kind.CONCERN:
-            figures.concerns += n
-            commune.concerns += n
-            by_age[row.age, row.sex] += n
-            by_sector[row.sector] += n
-        elif row.what == Kind.ARRIVAL:
-            figures.today += n
-            commune.today += n
-        elif row.what == Kind.CASE:
-            _add_case(figures, commune, row, n)
-            if row.status == "open":
-                by_kind[row.kind, row.risk] += n
-        elif row.what == Kind.DEADLINE:
-            _add_deadline(figures, commune, row, n)
-        elif row.what == Kind.TASK:
-            figures.tasks += n if row.status in {"requested", "accepted", "overdue"} else 0
-            figures.tasks_overdue += n if row.status == "overdue" else 0
-        elif row.what == Kind.CHILD:
-            figures.children += n
-            commune.children += n
-    figures.by_kind, figures.by_age, figures.by_sector = dict(by_kind), dict(by_age), dict(by_sector)
-    # What lies in no commune comes first: somebody has to place it.
-    figures.communes = sorted(communes.values(), key=lambda one: (one.unit != UNCLASSIFIED, one.weight, one.unit))
-    return figures
-
-
-def _add_case(figures: BoardFigures, commune: CommuneFigures, row: Group, n: int) -> None:
-    if row.status == "closed":
-        figures.cases_closed += n
-    elif row.status == "open":
-        figures.cases_open += n
-        commune.open += n
-        figures.unassessed += n if row.risk == "unassessed" else 0
-        if row.risk == "high":
-            figures.high += n
-            commune.high += n
-
-
-def _add_deadline(figures: BoardFigures, commune: CommuneFigures, row: Group, n: int) -> None:
-    if row.status == "missed":
-        figures.missed += n
-        commune.missed += n
-    elif row.status in {"running", "nearing", "paused"}:
-        figures.running += n
-    elif row.status == "met":
-        figures.met += n
-    elif row.status == "met-late":
-        figures.met_late += n
-    elif row.status == "lapsed":
-        figures.lapsed += n
+    view: View
+    at: float
+    shown: dict[str, str] = field(default_factory=dict)
+    lines: list[CommuneFigures] | None = None
+    table_at: float = float("-inf")
+    tiles_of: int = -1
+    table_of: int = -1
 
 
 class Board:
@@ -222,16 +110,16 @@ class Board:
         self._counts = Counts()
         self._read_at = float("-inf")
         self._reading = asyncio.Lock()
-        self._views: dict[str, View] = {}
-        self._opened: dict[str, float] = {}
-        self._shown: dict[str, str] = {}
-        self._lines: dict[str, list[CommuneFigures]] = {}
-        self._table_at: defaultdict[str, float] = defaultdict(lambda: float("-inf"))
+        self._number = 0  # of the last reading
+        self._opened: dict[str, _Opened] = {}
         self._wake = asyncio.Event()
-        self.hub = Hub(per_second=1 / _QUERY_SECONDS)
+        self._changed = _Changed()
+        self._hearing = False
+        # Twice as often as there is something to send, so that the hub never lets it wait.
+        self.hub = Hub(per_second=2 / _QUERY_SECONDS)
 
     async def figures(self, view: View) -> BoardFigures:
-        """A view's figures, at most a tenth of a second old: a crowd that opens the page asks the database once."""
+        """A view's figures, a moment old: a crowd that opens the page asks the database once."""
         async with self._reading:
             if time.monotonic() - self._read_at > _QUERY_SECONDS:
                 await self._read()
@@ -253,73 +141,96 @@ class Board:
 
     def stream(self, request: Request, view: View) -> Response:
         """The open page's stream."""
-        self._views[view.topic] = view
-        self._opened[view.topic] = time.monotonic()
+        self._opened.setdefault(view.topic, _Opened(view, 0.0)).at = time.monotonic()
         # What changed since the page was made is sent at once.
         self._wake.set()
         return live_response(request, self.hub, [f"{view.topic}/tiles", f"{view.topic}/table"])
 
     async def live_board(self, stop: asyncio.Event) -> None:
         """Run until `stop`: hear of changed counts, ask once, send each watched view what changed in it."""
-        listening = asyncio.create_task(listen(self._database, [CHANNEL], lambda *_: self._wake.set(), stop))
+        listening = asyncio.create_task(listen(self._database, [CHANNEL], self._hear, stop))
+        wait = _IDLE_SECONDS
         try:
             while not stop.is_set():
-                await either(self._wake, stop, _IDLE_SECONDS)
+                await either(self._wake, stop, wait)
                 began = time.monotonic()
+                woken = self._wake.is_set()
                 self._wake.clear()
+                self._changed.anything |= not woken and wait == _IDLE_SECONDS
                 self._forget_unwatched()
-                if self._views and not stop.is_set():
+                wait = _IDLE_SECONDS
+                if self._opened and not stop.is_set():
                     async with self._reading:
                         await self._read()
-                    self._publish()
+                    wait = self._publish()
                 took = time.monotonic() - began
                 await pause(stop, max(_QUERY_SECONDS - took, min(took * _RESTS, _LONGEST_REST)))
         finally:
             listening.cancel()
+            self._hearing = False
             if stop.is_set():
                 # Only then: after a failure this loop is started again, and open pages go on.
                 self.hub.close()
 
+    def _hear(self, _channel: str, said: str | None) -> None:
+        self._hearing = True
+        self._changed.hear(said)
+        self._wake.set()
+
     def _figures_of(self, view: View) -> BoardFigures:
         units = self._units if view.units is None else [unit for unit in self._units if unit in view.units]
-        return figures_of(self._counts, view, units)
+        return self._counts.figures(view.filter, units)
 
     async def _read(self) -> None:
         now = self._clock().astimezone(ZONE)
-        async with self._database.transaction() as connection:
-            await self._counts.refresh(connection, now)
+        changed, self._changed = self._changed, _Changed(anything=False)
+        try:
+            changed.anything |= not self._hearing or not self._counts.knows(now)
+            if changed.anything:
+                async with self._database.transaction() as connection:
+                    await self._counts.refresh(connection, now)
+            elif changed.cells:
+                async with self._database.statement() as connection:
+                    await self._counts.refresh_cells(connection, now, changed.cells)
+        except BaseException:
+            # Whoever looks next finds all of it.
+            self._changed.anything = True
+            raise
+        self._number += bool(changed.anything or changed.cells)
         self._read_at = time.monotonic()
 
     def _forget_unwatched(self) -> None:
         # A stream that was just asked for does not watch yet.
         since = time.monotonic() - _OPENING_SECONDS
         for topic, opened in list(self._opened.items()):
-            if opened > since or self.hub.watched(f"{topic}/tiles"):
-                continue
-            del self._opened[topic], self._views[topic]
-            for name in ("tiles", "table"):
-                self._shown.pop(f"{topic}/{name}", None)
-            self._table_at.pop(topic, None)
-            self._lines.pop(topic, None)
+            if opened.at <= since and not self.hub.watched(f"{topic}/tiles"):
+                del self._opened[topic]
 
-    def _publish(self) -> None:
-        now = time.monotonic()
-        for topic, view in self._views.items():
-            figures = self._figures_of(view)
-            self._send(f"{topic}/tiles", self.part("tiles", view, figures))
-            if self._lines.get(topic) == figures.communes:
-                continue
-            if now - self._table_at[topic] < _TABLE_SECONDS:
-                # Not lost: asked again in a moment, and sent then. Making it is the costly part, so not before.
-                self._wake.set()
-                continue
-            self._table_at[topic] = now
-            self._lines[topic] = figures.communes
-            self._send(f"{topic}/table", self.part("table", view, figures))
+    def _publish(self) -> float:
+        """Send what is due. Out: seconds until there is more to send."""
+        now, rest = time.monotonic(), _IDLE_SECONDS
+        for topic, opened in self._opened.items():
+            # What is not due is not lost: it is sent in a moment, as it is known then. Making it is the costly part.
+            tiles_in = self.hub.due_in(f"{topic}/tiles")
+            table_in = max(self.hub.due_in(f"{topic}/table"), opened.table_at + _TABLE_SECONDS - now)
+            tiles = opened.tiles_of != self._number and tiles_in <= 0
+            table = opened.table_of != self._number and table_in <= 0
+            figures = self._figures_of(opened.view) if tiles or table else BoardFigures()
+            if tiles:
+                opened.tiles_of = self._number
+                self._send(opened, f"{topic}/tiles", self.part("tiles", opened.view, figures))
+            if table:
+                opened.table_of = self._number
+                if opened.lines != figures.communes:
+                    opened.table_at, opened.lines = now, figures.communes
+                    self._send(opened, f"{topic}/table", self.part("table", opened.view, figures))
+            left = [tiles_in] * (opened.tiles_of != self._number) + [table_in] * (opened.table_of != self._number)
+            rest = min([rest, *left])
+        return rest
 
-    def _send(self, part: str, html: str) -> None:
-        if self._shown.get(part) != html:
-            self._shown[part] = html
+    def _send(self, opened: _Opened, part: str, html: str) -> None:
+        if opened.shown.get(part) != html:
+            opened.shown[part] = html
             self.hub.publish(part, html)
 
 

@@ -17,7 +17,7 @@ from sqlalchemy import text
 import services.stats
 from services.cases import store as case_store
 from services.cases.app import build as build_cases
-from services.registry import merging
+from services.registry.desk import merging
 from services.registry.handlers import routes
 from services.registry.store import children as store
 from services.stats.handlers import Batch, apply
@@ -30,8 +30,8 @@ from shared.privacy import Keys, PlatformKey
 from shared.reference.units import Units
 from shared.settings import Settings
 from tests.integration.cases_house import concern
+from tests.integration.registry_house import House
 from tests.integration.test_registry import CHILD, MIGRATIONS, NOW, Registry, recorded
-from tests.integration.test_registry_lifecycle import House
 from tests.support import backends
 from tests.unit.stats.recount import Cube
 from tests.unit.stats.test_counting import cube

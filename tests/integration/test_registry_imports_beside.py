@@ -6,8 +6,7 @@ from typing import Any
 
 import orjson
 
-from services.registry import merging
-from services.registry.desk import Desk
+from services.registry.desk import Desk, merging
 from shared.messaging.router import Scope
 from tests.integration.test_registry_imports import HOME, NOW, Browser, House, house, roster
 

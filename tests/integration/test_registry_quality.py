@@ -13,8 +13,8 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from services.registry import assessing, merging
-from services.registry.desk import Desk, Lifecycle, quality
+from services.registry import assessing
+from services.registry.desk import Desk, Lifecycle, merging, quality
 from services.registry.domain.children import Statement
 from services.registry.store import children as store
 from services.registry.store.children import ChildRow, Observation
@@ -28,7 +28,7 @@ from shared.reference.keeping import Keeping
 from shared.reference.quality import Quality
 
 NOW = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
-MIGRATIONS = Path(merging.__file__).parent / "migrations"
+MIGRATIONS = Path(store.__file__).parents[1] / "migrations"
 HERE, THERE = "05443", "02176"
 R = TypeVar("R")
 GOOD: dict[str, Any] = {

@@ -8,15 +8,15 @@ from typing import Any
 
 import pytest
 
-from services.registry import merging
+from services.registry.desk import merging
+from services.registry.desk.merging import own_correction
 from services.registry.domain.matching import Match
-from services.registry.merging import own_correction
 from services.registry.store import pairs
 from services.registry.store.children import ChildRow
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.router import Scope
+from tests.integration.registry_house import HERE, LAN, House, house, refused
 from tests.integration.test_registry import CHILD, NOW, Registry, recorded, registry
-from tests.integration.test_registry_lifecycle import HERE, LAN, House, house, refused
 
 __all__ = ["house", "registry"]  # the fixtures
 CHILD_NEW = ChildDescription(name="Hoàng Bảo Châu", birth_date=date(2016, 3, 9), sex="female")

@@ -9,6 +9,7 @@ from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from services.stats.compacting import Compacting
 from services.stats.progress import Progress, as_json
 from services.stats.rebuild import Rebuild
 from services.stats.releasing import sees_all
@@ -62,8 +63,10 @@ async def checked_figures(upkeep: Upkeep) -> dict[str, Any]:
     return {"checked_at": known[0].isoformat(), "agree": not any(known[1].values()), "differing": known[1]}
 
 
-def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Rebuild, upkeep: Upkeep) -> APIRouter:
-    """Routes below `/stats`: `api/…` and `ops/rebuild`."""
+def api_routes(
+    database: Database, clock: Clock, progress: Progress, rebuild: Rebuild, upkeep: Upkeep, compacting: Compacting
+) -> APIRouter:
+    """Routes below `/stats`: `api/…` and `ops/…`."""
     router = APIRouter()
 
     @router.get("/api/figures")
@@ -130,11 +133,11 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
         """When all figures were last compared with what they are made of, and what differed; empty: not yet."""
         return await checked_figures(upkeep)
 
-    _operator_routes(router, rebuild, upkeep)
+    _operator_routes(router, rebuild, upkeep, compacting)
     return router
 
 
-def _operator_routes(router: APIRouter, rebuild: Rebuild, upkeep: Upkeep) -> None:
+def _operator_routes(router: APIRouter, rebuild: Rebuild, upkeep: Upkeep, compacting: Compacting) -> None:
     @router.post("/ops/check")
     async def check(_operator: Operator) -> dict[str, Any]:
         """Compare all figures with what they are made of, now; what another replica finds where one is at it."""
@@ -142,11 +145,32 @@ def _operator_routes(router: APIRouter, rebuild: Rebuild, upkeep: Upkeep) -> Non
         return await checked_figures(upkeep)
 
     @router.post("/ops/rebuild")
-    async def start_rebuild(_operator: Operator) -> dict[str, Any]:
-        """Begin counting everything anew beside the live figures; the state of the one that runs where one does."""
-        return await rebuild.start()
+    async def start_rebuild(_operator: Operator, ask: bool = False) -> dict[str, Any]:
+        """Begin counting everything anew beside the live figures; the state of the one that runs where one does. `ask`:
+        where figures differ, they are not swapped before somebody answers."""
+        return await rebuild.start(asks=ask)
 
     @router.get("/ops/rebuild")
     async def rebuild_state(_operator: Operator) -> dict[str, Any]:
-        """How far the rebuild is, or what the last one found."""
+        """How far the rebuild is, and what it, or the last one, found."""
         return await rebuild.state()
+
+    @router.post("/ops/rebuild/swap")
+    async def swap(_operator: Operator) -> dict[str, Any]:
+        """Let a rebuild that waits take the place of the live figures."""
+        return await rebuild.answer("swap")
+
+    @router.post("/ops/rebuild/drop")
+    async def drop(_operator: Operator) -> dict[str, Any]:
+        """Keep the live figures, and forget a rebuild that waits."""
+        return await rebuild.answer("drop")
+
+    @router.get("/ops/history")
+    async def history(_operator: Operator) -> dict[str, Any]:
+        """How finely history is kept, and how far compacting it is."""
+        return await compacting.state()
+
+    @router.post("/ops/history")
+    async def compact(_operator: Operator) -> dict[str, Any]:
+        """Look now whether something is older than is kept finely; once a month that is looked at by itself."""
+        return await compacting.start()

@@ -22,6 +22,7 @@ from services.stats.domain.reading import Reading
 from services.stats.evaluating import Evaluator
 from services.stats.releasing import sees_all
 from services.stats.store.behind import behind
+from services.stats.store.history import answered_as_of
 from shared.contracts.errors import Rejected, Violation
 from shared.database import Database
 from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal
@@ -87,11 +88,16 @@ class IndicatorApi:
             compared = await self._comparing.compared(connection, asking, indicator, asked)
             before = asked.before(trend) if trend else []
             shown = await self._comparing.released(connection, asking, indicator, before) if before else []
+            known_at = None
+            if indicator.numerator is not None and sees_all(principal, Disclosure.load().on(asking.now)):
+                known_at = await answered_as_of(connection, indicator.numerator.over, asked, asking.as_of)
         return {
             "indicator": _described(indicator),
             "period": asked.code,
             "by": list(asking.by),
             "as_of": (asking.as_of or asking.now).isoformat(timespec="seconds"),
+            # Of a moment long past what was known is kept for some moments only: the one that is answered.
+            "known_at": known_at and known_at.astimezone(ZONE).isoformat(),
             "values": [_read(one, asking.by) for one in compared],
             "trend": [_shown(one, asking.by) for one in shown],
         }

@@ -61,12 +61,15 @@ def flows(asked: Sequence[Asked]) -> Sums:
     return Sums(pieces, range(len(asked)))
 
 
-def states(asked: Sequence[Asked]) -> Sums:
-    """A sum an end of a period (or the asked moment, where that was before): what changed since the end before it."""
-    ends = [
-        end if as_of is None else min(end, as_of + _MOMENT)
-        for end, as_of in ((datetime.combine(period.last + _DAY, time(), LOCAL), as_of) for period, as_of in asked)
-    ]
+def end_of(period: Period, as_of: datetime | None) -> datetime:
+    """The last moment of a period, or the asked one, where that was before."""
+    end = datetime.combine(period.last + _DAY, time(), LOCAL) - _MOMENT
+    return end if as_of is None else min(end, as_of)
+
+
+def states(moments: Sequence[datetime]) -> Sums:
+    """A sum a moment: what changed until after it, since the one before it."""
+    ends = [moment + _MOMENT for moment in moments]
     marks = sorted(set(ends))
     pieces: list[Piece] = []
     for number, (since, until) in enumerate(pairwise([None, *marks])):

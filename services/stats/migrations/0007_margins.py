@@ -11,7 +11,7 @@ from services.stats.domain.margins import margins_of
 from services.stats.domain.measures import MEASURE_BITS, HistoryCell, Measure, columns
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 
 _STATEMENTS = """
 ALTER TABLE history_cell ADD COLUMN margins bigint[];

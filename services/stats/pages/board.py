@@ -12,9 +12,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from services.stats.api.figures import LiveReader, Reader
+from services.stats.domain.board import BoardFigures
 from services.stats.releasing import sees_all
 from services.stats.views import AGES, SEXES
-from services.stats.watching import Board, BoardFigures, View, view_of
+from services.stats.watching import Board, View, view_of
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.identity import Permission, Principal
 from shared.reference.disclosure import Disclosure

@@ -62,6 +62,7 @@ class IndicatorPages:
             shown = await self._looking.figures(connection, sight, indicator, [sight.period], by=("unit",))
             figures = self._looking.by_unit(sight, indicator, shown)
             small = await self._small(connection, sight, indicator, figures)
+            known_at = await self._looking.known_at(connection, sight, indicator)
         goal = goal_of(indicator, sight.period, "commune")
         known_parts = [one for one in parts if one.value is not None]
         several = len(figures) > 1
@@ -74,6 +75,7 @@ class IndicatorPages:
             indicator=indicator,
             reading=reading,
             records=_records(sight, indicator),
+            known_at=known_at,
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),

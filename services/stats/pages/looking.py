@@ -22,7 +22,7 @@ from services.stats.domain.periods import Period, Span
 from services.stats.domain.reading import Reading, by_unit, course_of, goal_of
 from services.stats.evaluating import Evaluator
 from services.stats.releasing import Releasing, sees_all
-from services.stats.store.history import MeasureError
+from services.stats.store.history import MeasureError, answered_as_of
 from services.stats.views import SPANS, Words
 from shared.contracts.errors import Rejected
 from shared.contracts.vocabulary import UNCLASSIFIED
@@ -192,6 +192,12 @@ class Looking:
         decided apart."""
         if sight.exact:
             await self._evaluator.prepare(connection, wanted, units=sight.units, as_of=sight.as_of)
+
+    async def known_at(self, connection: AsyncConnection, sight: Sight, indicator: Indicator) -> datetime | None:
+        """As of which moment an indicator is answered, where what was known at the asked one is no longer kept."""
+        if not sight.exact or indicator.numerator is None:
+            return None
+        return await answered_as_of(connection, indicator.numerator.over, sight.period, sight.as_of)
 
     async def readings(
         self, connection: AsyncConnection, sight: Sight, indicators: Iterable[Indicator], *, courses: bool = True

@@ -18,6 +18,7 @@ from services.stats.domain.measures import BORN, MEASURE_BITS, Measure, columns
 from services.stats.domain.periods import Period
 from services.stats.domain.pieces import NEVER
 from services.stats.store.answers import Answers
+from services.stats.store.compaction import kept
 from services.stats.store.figures import month_number
 from services.stats.store.history import AGE, AGES, births, checked, conditions, count_periods
 from shared.reference.indicators import Part
@@ -97,6 +98,7 @@ async def behind(
     if measured.over == "state":
         # What was known at the period's end: an event of the next day's first moment is not.
         known = min(known, datetime.combine(period.last + timedelta(days=1), time.min, ZONE).astimezone(UTC) - _MOMENT)
+    [known] = await kept(connection, [known])
     first = measured.measure << MEASURE_BITS
     values: dict[str, Any] = {
         "kind": int(kind),

@@ -8,13 +8,16 @@ events nothing is said, unless both have read the same records.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from datetime import datetime
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.cells import Kind
 from services.stats.domain.margins import FIRST as MARGINS
+from services.stats.domain.measures import MEASURES
+from services.stats.store.compaction import EVER, kept
 
 _CUBE: Final = """
 SELECT count(*) FROM (SELECT cell, n FROM cube WHERE n <> 0) AS counted
@@ -94,20 +97,63 @@ WHERE CASE WHEN f.sequence = v.sequence THEN (f.cell IS NULL) <> (cardinality(v.
 """
 
 
+# As of a moment: what was moved until then, and where the versions count that were the last ones by then. What happened
+# is compared by its day, too; what stands has none of its own.
+_PAST: Final = """
+WITH known AS (
+    SELECT DISTINCT ON (kind, key) cells, days, amounts FROM version WHERE at <= :moment
+    ORDER BY kind, key, sequence DESC
+), wanted AS (
+    SELECT c.cell, coalesce(c.day, '-infinity') AS day, sum(coalesce(c.amount, 1)) AS n
+    FROM known, unnest(cells, days, amounts) AS c(cell, day, amount) GROUP BY c.cell, c.day
+), moved AS (
+    SELECT cell, CASE WHEN measure = ANY(:states) THEN '-infinity' ELSE day END AS day, sum(n) AS n
+    FROM movement WHERE at <= :moment GROUP BY 1, 2
+)
+SELECT count(*) FROM wanted FULL JOIN moved USING (cell, day) WHERE coalesce(wanted.n, 0) <> coalesce(moved.n, 0)
+"""
+# Once it is compacted nothing lies between the moments that are kept.
+_BETWEEN: Final = """
+SELECT count(*) FROM compaction AS c JOIN movement AS m ON c.state = 'done' AND m.at < c.every_moment_from
+WHERE NOT EXISTS (SELECT FROM kept_moment AS k WHERE k.at = m.at)
+"""
+_STATES: Final = [int(one.measure) for one in MEASURES.values() if one.over == "state"]
+
+
 async def differences(connection: AsyncConnection) -> dict[str, int]:
-    """How much does not agree, of each comparison: `cube`, `history`, `lanes`. The first thing in its transaction.
+    """How much does not agree, of each comparison (see `compared`). The first thing in its transaction."""
+    await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+    return await compared(connection)
+
+
+async def compared(connection: AsyncConnection) -> dict[str, int]:
+    """How much does not agree, of each comparison: `cube`, `history`, `margins`, `past`, `kept`, `lanes`; to one
+    transaction.
 
     `cube`: cells whose count is not that of their facts. `history`: cells whose sums are not where the last versions
-    count. `lanes`: things that the board and history count differently.
+    count.
+    `margins`: coarser cells that are not the sum of theirs. `past`: the same as of a moment, another one each time. `kept`: movements at moments that should be let go.
+    `lanes`: things that the board and history count differently.
     """
-    await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-    kinds, margins = {"kinds": [int(kind) for kind in _ALIKE]}, {"margins": MARGINS}
-    found = {"cube": 0, "history": 0, "lanes": 0}
-    for name, question, values in (
-        ("cube", _CUBE, {}),
-        ("history", _STANDING, margins),
-        ("history", _MARGINS, margins),
-        ("lanes", _LANES, kinds),
-    ):
-        found[name] += int((await connection.execute(text(question), values)).scalar_one())
-    return found
+    asked: dict[str, tuple[str, dict[str, Any]]] = {
+        "cube": (_CUBE, {}),
+        "history": (_STANDING, {"margins": MARGINS}),
+        "margins": (_MARGINS, {"margins": MARGINS}),
+        "past": (_PAST, {"moment": await _some_moment(connection), "states": _STATES}),
+        "kept": (_BETWEEN, {}),
+        "lanes": (_LANES, {"kinds": [int(kind) for kind in _ALIKE]}),
+    }
+    return {
+        name: int((await connection.execute(text(question), values)).scalar_one())
+        for name, (question, values) in asked.items()
+    }
+
+
+async def _some_moment(connection: AsyncConnection) -> datetime:
+    """Any moment as of which one may ask."""
+    row = await connection.execute(text("SELECT min(at) + random() * (max(at) - min(at)) AS moment FROM movement"))
+    moment: datetime | None = row.scalar()
+    if moment is None:
+        return EVER
+    [moment] = await kept(connection, [moment])
+    return moment

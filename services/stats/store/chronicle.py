@@ -129,7 +129,7 @@ HISTORY_PROGRESS: Final = Table(
 RECORDED: Final = (VERSION, MOVEMENT, STANDING, STANDING_CHANGE, BELONGING, FIGURE, HISTORY_PROGRESS)
 # Held by whoever writes history: what an event moves depends on its neighbours, so one writes at a time. A rebuild has
 # a lock of its own: at its swap it writes while the live tables stand still.
-_WRITE_LOCK: Final = 7_316_104
+WRITE_LOCK: Final = 7_316_104
 _SHADOW_LOCK: Final = 7_316_106
 
 _REMEMBER_CELLS: Final = """
@@ -177,12 +177,16 @@ _MOVED: Final = f"""shown AS (
     ON CONFLICT (measure, first) DO UPDATE SET transaction = excluded.transaction
 )"""
 
+# What is told of a moment that is no longer kept by itself becomes known at the next one that is.
+_ROUNDED: Final = f"""coalesce(CASE WHEN t.at < (SELECT every_moment_from FROM {LIVE}.compaction)
+    THEN (SELECT min(k.at) FROM {LIVE}.kept_moment AS k WHERE k.at >= t.at) END, t.at)"""
+
 # What the touched things moved before and after is compared, and only the difference is written. Looked at are the
 # versions from the last one on that is before all that is new, by its number and by its moment: what came earlier shows
 # as it did. Of an event that comes in its order that is one version, however long the thing's life.
 _RECORD: Final = f"""
 WITH said AS (
-    SELECT t.kind, t.key, t.sequence, t.at, t.cells::bigint[] AS cells, t.days::date[] AS days,
+    SELECT t.kind, t.key, t.sequence, {_ROUNDED} AS at, t.cells::bigint[] AS cells, t.days::date[] AS days,
            t.amounts::integer[] AS amounts
     FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::integer[], $4::text::timestamptz[],
                 $5::text::text[], $6::text::text[], $7::text::text[])
@@ -213,10 +217,10 @@ SELECT count(*) FROM fresh
 """
 
 # Versions only: for whoever takes over very many, and works out at their end what all of them moved.
-_COLLECT: Final = """
+_COLLECT: Final = f"""
 WITH collected AS (
-    INSERT INTO {schema}.version AS v
-    SELECT t.kind, t.key, t.sequence, t.at, t.cells::bigint[], t.days::date[], t.amounts::integer[]
+    INSERT INTO {{schema}}.version AS v
+    SELECT t.kind, t.key, t.sequence, {_ROUNDED}, t.cells::bigint[], t.days::date[], t.amounts::integer[]
     FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::integer[], $4::text::timestamptz[],
                 $5::text::text[], $6::text::text[], $7::text::text[])
         AS t(kind, key, sequence, at, cells, days, amounts)
@@ -311,7 +315,7 @@ class Chronicle:
         self.schema = schema
         self.collecting = collecting
         self._collect = _COLLECT.format(schema=schema)
-        self._lock = _WRITE_LOCK if schema == LIVE else _SHADOW_LOCK
+        self._lock = WRITE_LOCK if schema == LIVE else _SHADOW_LOCK
         self._record = _RECORD.format(schema=schema)
         self._derive = _DERIVE.format(schema=schema)
         self._report = _REPORT.format(schema=schema)

@@ -19,8 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats.domain.margins import Margin, margin_for
 from services.stats.domain.measures import BORN, MEASURE_BITS, MEASURES, Measured, columns
 from services.stats.domain.periods import Period
-from services.stats.domain.pieces import LOCAL, Piece, columns_of, flows, states
+from services.stats.domain.pieces import LOCAL, Piece, columns_of, end_of, flows, states
 from services.stats.store.answers import Answers, Changes, Stamps
+from services.stats.store.compaction import EVER, kept
 from services.stats.store.figures import AGE_BAND, month_number
 from shared.contracts.vocabulary import AgeBand, age_band
 from shared.reference.indicators import Over, Part
@@ -109,26 +110,62 @@ async def count_all(
     once. Rows of nothing are left out. Raises `MeasureError`.
     """
     stamps = None if answers is None else await answers.stamps(connection)
-    found: dict[Question, dict[Period, list[Row]]] = {}
-    groups: dict[Group, dict[Question, list[Period]]] = {}
-    for question, periods in wanted.items():
-        group = Group.of(question)
-        known = found[question] = {}
-        for period in dict.fromkeys(periods):
-            rows = None
+    asked = [(one, Group.of(one), period) for one, periods in wanted.items() for period in dict.fromkeys(periods)]
+    moments = await kept_of(connection, [_moment(group, period, one.as_of) for one, group, period in asked])
+    found: dict[Question, dict[Period, list[Row]]] = {question: {} for question in wanted}
+    groups: dict[Group, list[Wanted]] = {}
+    for question, group, period in asked:
+        one = Wanted(question, period, moments[_moment(group, period, question.as_of)])
+        rows = None
+        if answers is not None and stamps is not None:
+            rows = answers.get(*depends(one, group, stamps))
+        if rows is None:
+            groups.setdefault(group, []).append(one)
+        else:
+            found[question][period] = rows
+    for group, missing in groups.items():
+        for one, rows in (await _answer(connection, group, missing)).items():
+            found[one.question][one.period] = rows
             if answers is not None and stamps is not None:
-                rows = answers.get(*depends(question, group, period, stamps))
-            if rows is None:
-                groups.setdefault(group, {}).setdefault(question, []).append(period)
-            else:
-                known[period] = rows
-    for group, asked in groups.items():
-        for question, answered in (await _answer(connection, group, asked)).items():
-            found[question] |= answered
-            if answers is not None and stamps is not None:
-                for period, rows in answered.items():
-                    answers.keep(*depends(question, group, period, stamps), rows, len(rows))
+                answers.keep(*depends(one, group, stamps), rows, len(rows))
     return found
+
+
+class Wanted(NamedTuple):
+    """A question in one period, and the moment as of which it is answered (None: now): what was known at the asked one
+    may no longer be kept. Of a state it is that of the period's end, at the latest."""
+
+    question: Question
+    period: Period
+    moment: datetime | None
+
+
+async def kept_of(
+    connection: AsyncConnection, moments: Iterable[datetime | None]
+) -> dict[datetime | None, datetime | None]:
+    """For each moment the last one up to it as of which there is an answer."""
+    asked = list(dict.fromkeys(moment for moment in moments if moment is not None))
+    found: dict[datetime | None, datetime | None] = {None: None}
+    if asked:
+        found |= dict(zip(asked, await kept(connection, asked), strict=True))
+    return found
+
+
+def _moment(group: Group, period: Period, as_of: datetime | None) -> datetime | None:
+    return end_of(period, as_of) if group.of_state else as_of
+
+
+async def answered_as_of(
+    connection: AsyncConnection, over: Over, period: Period, as_of: datetime | None = None
+) -> datetime | None:
+    """As of which moment a question of a period is answered, where what was known at the asked one is no longer kept;
+    None: as of the asked one."""
+    asked = end_of(period, as_of) if over == "state" else as_of
+    if asked is None:
+        return None
+    [moment] = await kept(connection, [asked])
+    # Before everything nothing was known, at any of these moments.
+    return None if moment in {asked, EVER} else moment
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,32 +194,30 @@ class Group:
         return self.measured.over == "state"
 
 
-def depends(question: Question, group: Group, period: Period, stamps: Stamps) -> tuple[Hashable, Changes]:
+def depends(one: Wanted, group: Group, stamps: Stamps) -> tuple[Hashable, Changes]:
     """What an answer is kept under, and what it depends on: of a state all that came before."""
-    last = period.last
-    if group.of_state and question.as_of is not None:
-        last = min(last, question.as_of.astimezone(LOCAL).date())
-    month = _month(period, question.as_of) if BORN in group.asked else 0
-    changes = stamps.between(group.measured.measure, date.min if group.of_state else period.first, last)
-    return (question, period, month), changes
+    last = one.period.last
+    if group.of_state and one.moment is not None:
+        last = min(last, one.moment.astimezone(LOCAL).date())
+    month = _month(one) if BORN in group.asked else 0
+    changes = stamps.between(group.measured.measure, date.min if group.of_state else one.period.first, last)
+    return (one, month), changes
 
 
-def _month(period: Period, as_of: datetime | None) -> int:
-    """The month in which ages are counted in a period."""
-    today = (as_of or datetime.now(UTC)).astimezone(LOCAL).date()
-    return month_number(min(period.last, today))
+def _month(one: Wanted) -> int:
+    """The month in which ages are counted."""
+    today = (one.question.as_of or datetime.now(UTC)).astimezone(LOCAL).date()
+    return month_number(min(one.period.last, today))
 
 
-async def _answer(
-    connection: AsyncConnection, group: Group, asked: Mapping[Question, Sequence[Period]]
-) -> dict[Question, dict[Period, list[Row]]]:
+async def _answer(connection: AsyncConnection, group: Group, wanted: Sequence[Wanted]) -> dict[Wanted, list[Row]]:
     """Ask for what is not known."""
-    pairs = list(dict.fromkeys((period, one.as_of) for one, periods in asked.items() for period in periods))
-    sums = states(pairs) if group.of_state else flows(pairs)
+    pairs = list(dict.fromkeys((one.period, one.moment) for one in wanted))
+    sums = states([moment for _, moment in pairs if moment is not None]) if group.of_state else flows(pairs)
     # What stands at one moment only can be told by age at once; of several moments each has its ages.
-    months = {_month(*pair) for pair in pairs} if group.of_state and max(sums.numbers) == 0 else set()
+    months = {_month(one) for one in wanted} if group.of_state and max(sums.numbers) == 0 else set()
     month = months.pop() if BORN in group.asked and len(months) == 1 else None
-    parts = {one.where: one.part for one in asked}
+    parts = {one.question.where: one.question.part for one in wanted}
     counted = dict(zip(parts, await _summed(connection, group, list(parts.values()), sums.pieces, month), strict=True))
     if group.of_state:
         for found in counted.values():
@@ -190,13 +225,12 @@ async def _answer(
             for number in range(1, len(found)):
                 found[number].update(found[number - 1])
     number_of = dict(zip(pairs, sums.numbers, strict=True))
-    answer: dict[Question, dict[Period, list[Row]]] = {}
-    for one, periods in asked.items():
-        rows = answer[one] = {}
-        for period in periods:
-            told = _Told(group.asked, one.part, one.by, None if month is not None else _month(period, one.as_of))
-            shown = _shown(counted[one.where][number_of[period, one.as_of]], told)
-            rows[period] = sorted(Row(keys, n) for keys, n in shown.items() if n)
+    answer = {}
+    for one in wanted:
+        question = one.question
+        told = _Told(group.asked, question.part, question.by, None if month is not None else _month(one))
+        shown = _shown(counted[question.where][number_of[one.period, one.moment]], told)
+        answer[one] = sorted(Row(keys, n) for keys, n in shown.items() if n)
     return answer
 
 

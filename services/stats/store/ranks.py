@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import text
@@ -13,7 +14,7 @@ from services.stats.domain.margins import margin_for
 from services.stats.domain.periods import Period
 from services.stats.domain.pieces import columns_of, flows
 from services.stats.store.answers import Answers
-from services.stats.store.history import PLACE, SUMMED, Group, Question, conditions, depends, within
+from services.stats.store.history import PLACE, SUMMED, Group, Question, Wanted, conditions, depends, kept_of, within
 from shared.reference.units import UNCLASSIFIED
 
 _HOURS: Final = "hours"
@@ -45,13 +46,14 @@ async def rank_all(
     stamps = None if answers is None else await answers.stamps(connection)
     found: dict[Ranked, dict[Period, list[Rank]]] = {}
     groups: dict[tuple[object, ...], dict[Ranked, list[Period]]] = {}
+    moments = await kept_of(connection, [asked.question.as_of for asked in wanted])
     for asked, periods in wanted.items():
         group = Group.of(asked.question)
         known = found[asked] = {}
         for period in dict.fromkeys(periods):
             ranks = None
             if answers is not None and stamps is not None:
-                key, changes = depends(asked.question, group, period, stamps)
+                key, changes = depends(Wanted(asked.question, period, moments[asked.question.as_of]), group, stamps)
                 ranks = answers.get((key, asked.at, asked.places), changes)
             if ranks is None:
                 at = (group, asked.question.as_of, _apart(asked.question), asked.places)
@@ -59,12 +61,12 @@ async def rank_all(
             else:
                 known[period] = ranks
     for of_group in groups.values():
-        for asked, answered in (await _answer(connection, of_group)).items():
+        for asked, answered in (await _answer(connection, of_group, moments)).items():
             found[asked] |= answered
             if answers is not None and stamps is not None:
                 group = Group.of(asked.question)
                 for period, ranks in answered.items():
-                    key, changes = depends(asked.question, group, period, stamps)
+                    key, changes = depends(Wanted(asked.question, period, moments[asked.question.as_of]), group, stamps)
                     answers.keep((key, asked.at, asked.places), changes, ranks, len(ranks))
     return found
 
@@ -81,12 +83,14 @@ def _span_of(asked: Ranked) -> str:
 
 
 async def _answer(
-    connection: AsyncConnection, asked: Mapping[Ranked, Sequence[Period]]
+    connection: AsyncConnection,
+    asked: Mapping[Ranked, Sequence[Period]],
+    moments: Mapping[datetime | None, datetime | None],
 ) -> dict[Ranked, dict[Period, list[Rank]]]:
     first = next(iter(asked))
     group = Group.of(first.question)
     periods = list(dict.fromkeys(period for wanted in asked.values() for period in wanted))
-    pairs = [(period, first.question.as_of) for period in periods]
+    pairs = [(period, moments[first.question.as_of]) for period in periods]
     pieces = flows(pairs).pieces
     shares = sorted({one.at for one in asked})
     spans = sorted({_span_of(one) for one in asked} - {""})

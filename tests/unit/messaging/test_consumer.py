@@ -1,4 +1,4 @@
-"""When offsets are told: only of what has taken effect, at once at rest, and not lost by a commit that fails."""
+"""When offsets are told: only of what has taken effect, soon at rest, and not lost by a commit that fails."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
+from shared.messaging import consumer
 from shared.messaging.consumer import Consumer, Health
 from shared.messaging.processing import Record
+
+CALM = 0.02
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer, "_CALM_COMMIT_SECONDS", CALM)
 
 
 class Kafka:
@@ -40,6 +49,11 @@ class Line:
         self.stop = asyncio.Event()
         self.gate = asyncio.Event()
         self.consumer: Consumer[Sequence[Record]] = Consumer("", self.read, self.handle, self.stop, Health())
+
+    async def told(self) -> None:
+        """Wait until what has taken effect is told."""
+        await self.consumer.settled()
+        await asyncio.sleep(3 * CALM)
 
     async def read(self, records: Sequence[Record]) -> Sequence[Record]:
         return records
@@ -77,7 +91,7 @@ async def test_in_a_rush_the_last_of_several_batches_tells_for_all() -> None:
     await asyncio.sleep(0)
     line.gate.set()
     await waiting
-    await line.consumer.settled()
+    await line.told()
     assert line.kafka.committed == [at(p0=1), at(p0=2, p1=8)]
 
 
@@ -86,14 +100,26 @@ async def test_a_commit_that_failed_is_made_up_for_where_the_partition_is_still_
     line.gate.set()
     line.kafka.failing = 1
     await line.give(0, 4)
-    await line.consumer.settled()
+    await line.told()
     await line.give(1, 2)
-    await line.consumer.settled()
+    await line.told()
     assert line.kafka.committed == [at(p0=5, p1=3)]
     line.kafka.failing = 1
     await line.give(0, 5)
-    await line.consumer.settled()
+    await line.told()
     line.kafka.assigned = {TopicPartition("t", 1)}
     await line.give(1, 3)
-    await line.consumer.settled()
+    await line.told()
     assert line.kafka.committed[-1] == at(p1=4)
+
+
+async def test_small_batches_one_after_another_are_told_together_and_a_stop_waits_until_they_are() -> None:
+    line = Line()
+    line.gate.set()
+    for offset in range(5):
+        await line.give(0, offset)
+        await line.consumer.settled()
+    assert line.kafka.committed == [at(p0=1)]
+    line.stop.set()
+    await line.consumer.settled()
+    assert line.kafka.committed == [at(p0=1), at(p0=5)]

@@ -33,6 +33,8 @@ _TABLES = (
     "agency_record",
     "self_check",
     "history_progress",
+    "kept_moment",
+    "compaction",
     "inbox",
     "outbox",
     "dead_letter",

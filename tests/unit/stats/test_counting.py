@@ -52,11 +52,11 @@ async def cube(database: Database) -> Cube:
     return +found
 
 
-async def count(database: Database, batches: Sequence[Sequence[Record]]) -> None:
+async def count(database: Database, batches: Sequence[Sequence[Record]], *, announce: bool = False) -> None:
     cells, ledger = Cells(), Ledger()
     for batch in batches:
         async with database.transaction() as connection:
-            changed = await apply(connection, await Batch.read(batch, cells), cells, ledger)
+            changed = await apply(connection, await Batch.read(batch, cells), cells, ledger, announce=announce)
         assert not changed.broken
         cells.remember(changed.new_cells)
 

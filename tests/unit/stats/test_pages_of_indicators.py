@@ -223,9 +223,12 @@ async def test_a_picture_is_drawn_of_what_its_reader_may_see_and_of_nothing_else
     assert (await visitor.ask("/stats/indicators/cases-opened/picture?chart=chart-none")).status == 404
 
 
+REBUILDING = (views.REBUILD_REASONS, views.COMPACTION_STATES, views.ENDS_OF)
+
+
 def test_every_text_has_its_english() -> None:
     said = {*said_in_templates("services.stats"), *said_in_code("services.stats", "words", "said", "self")}
-    for texts in (views.SEXES, views.YES_NO, views.DIMENSIONS, views.VERDICTS, views.HIDDEN, views.SPANS):
+    for texts in (views.SEXES, views.YES_NO, views.DIMENSIONS, views.VERDICTS, views.HIDDEN, views.SPANS, *REBUILDING):
         said |= {*texts.values()}
     assert len(said) > 150
     assert {*said, views.NOT_KNOWN, views.NOT_CLASSIFIED} - english(("services.stats", "shared.web")).keys() == set()

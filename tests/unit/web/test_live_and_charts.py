@@ -49,6 +49,23 @@ async def test_a_fragment_is_made_once_however_many_watch() -> None:
     hub.close()
 
 
+async def test_what_very_many_watch_is_sent_less_often_and_its_last_fragment_still_comes() -> None:
+    hub = make_hub()
+    streams = [hub.stream(["board"]) for _ in range(300)]
+    for stream in streams:
+        await next_event(stream)
+    assert hub.due_in("board") == 0
+    hub.publish("board", "one")
+    for stream in streams:
+        await next_event(stream)
+    # A hundred times a second for a few, but 300 times 0.3 milliseconds apart for so many.
+    assert 0.05 < hub.due_in("board") <= 0.1
+    hub.publish("board", "two")
+    assert all([b"data: two" in await next_event(stream) for stream in streams])
+    assert hub.due_in("unheard-of") == 0
+    hub.close()
+
+
 async def test_a_page_that_comes_back_gets_what_it_missed_and_nothing_twice() -> None:
     hub = make_hub()
     first = hub.stream(["board"])

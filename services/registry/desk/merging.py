@@ -11,7 +11,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from typing import Final
 
-from services.registry.desk import Desk, emit_link, quality, today
+from services.registry.desk import quality
+from services.registry.desk.following import today
+from services.registry.desk.records import Desk, emit_link
 from services.registry.desk.support import settle_support
 from services.registry.domain import lifecycle
 from services.registry.domain.children import Statement

@@ -37,31 +37,31 @@ _FOLLOWED: tuple[type[CaseEvent], ...] = (
 def follow_cases(router: Router) -> None:
     """Add the handlers of what happens to cases."""
 
-    async def follow(data: CaseEvent, event: Envelope, scope: Scope) -> frozenset[str]:
-        day = local_day(event.time)
-        return await cases.follow(scope.connection, data.case_id, event.sequence or 0, data.facts, day)
-
     async def on_case(received: Received[CaseEvent], scope: Scope) -> None:
-        await settle_support(scope, *await follow(received.data, received.event, scope))
+        await settle_support(scope, *await _follow(scope, received.event, received.data))
 
     for model in _FOLLOWED:
         router.handles(model)(on_case)
 
     @router.handles(CaseServiceProvided)
     async def on_service(received: Received[CaseServiceProvided], scope: Scope) -> None:
-        data = received.data
-        children = await follow(data, received.event, scope)
-        given = Service(data.service, data.provided_on, data.service_sector)
-        await cases.put_service(scope.connection, data.service_id, data.case_id, given)
-        await settle_support(scope, *children, *_child_of(data))
+        await _service(scope, received.event, received.data, given=True)
 
     @router.handles(CaseServiceWithdrawn)
-    async def on_service_withdrawn(received: Received[CaseServiceWithdrawn], scope: Scope) -> None:
-        data = received.data
-        children = await follow(data, received.event, scope)
-        await cases.remove_service(scope.connection, data.service_id)
-        await settle_support(scope, *children, *_child_of(data))
+    async def on_no_service(received: Received[CaseServiceWithdrawn], scope: Scope) -> None:
+        await _service(scope, received.event, received.data, given=False)
 
 
-def _child_of(data: CaseEvent) -> tuple[str, ...]:
-    return () if data.facts.child_id is None else (data.facts.child_id,)
+async def _follow(scope: Scope, event: Envelope, data: CaseEvent) -> frozenset[str]:
+    day = local_day(event.time)
+    return await cases.follow(scope.connection, data.case_id, event.sequence or 0, data.facts, day)
+
+
+async def _service(
+    scope: Scope, event: Envelope, data: CaseServiceProvided | CaseServiceWithdrawn, *, given: bool
+) -> None:
+    children = await _follow(scope, event, data)
+    service = Service(data.service, data.provided_on, data.service_sector)
+    await cases.put_service(scope.connection, data.service_id, data.case_id, event.sequence or 0, service, given=given)
+    of = data.facts.child_id
+    await settle_support(scope, *children, *(() if of is None else (of,)))

@@ -1,0 +1,115 @@
+"""Reads topics anew, from their beginning or from where a snapshot ends, up to what the live figures hold."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+
+from services.stats.store.shadow import Position
+from shared.messaging.consumer import record_of
+from shared.messaging.processing import Record
+
+_POLL_MS: Final = 200
+
+
+class Counts(Protocol):
+    """Whoever takes records: the board's counting, or history's."""
+
+    async def count(self, records: Sequence[Record]) -> None:
+        """Count records; one that was counted before changes nothing."""
+
+
+class Replay:
+    """Counts each partition up to a target, never beyond it: so both sides hold the same records when they are
+    compared, and every difference between them is a real one.
+
+    Args:
+        consumer: nobody else's, of no group. partitions: all that are read. counting: takes the records.
+        prefix: of topic names. batch: how many records are taken at once, at most.
+    """
+
+    def __init__(
+        self,
+        consumer: AIOKafkaConsumer,
+        partitions: Sequence[TopicPartition],
+        counting: Counts,
+        prefix: str,
+        batch: int,
+    ) -> None:
+        self._consumer = consumer
+        self._partitions = partitions
+        self._counting = counting
+        self._prefix = prefix
+        self._batch = batch
+        self._next: dict[Position, int] = {}
+        self._waiting: dict[Position, list[ConsumerRecord[bytes, bytes]]] = {}
+        self._begins: dict[Position, int] = {}
+        self.done = 0
+
+    async def begin(self) -> bool:
+        """Go to the beginning. Out: whether that is the first record there ever was."""
+        begins = await self._consumer.beginning_offsets(self._partitions) if self._partitions else {}
+        for partition, offset in begins.items():
+            self._consumer.seek(partition, offset)
+            self._begins[self._place(partition)] = self._next[self._place(partition)] = offset
+        return not any(self._begins.values())
+
+    async def holds(self, targets: Mapping[Position, int]) -> bool:
+        """Whether Kafka has what lies up to the targets: what it lost would be waited for without end."""
+        ends = await self._consumer.end_offsets(self._partitions) if self._partitions else {}
+        known = {self._place(partition): end for partition, end in ends.items()}
+        return all(target < known.get(place, 0) for place, target in targets.items())
+
+    def go_on(self, positions: Mapping[Position, int]) -> bool:
+        """Go to where a snapshot ends. Out: whether Kafka has everything since; a partition that the snapshot does not
+        know had no record then."""
+        for partition in self._partitions:
+            place = self._place(partition)
+            first = positions.get(place, 0)
+            if first < self._begins[place]:
+                return False
+            self._consumer.seek(partition, first)
+            self._begins[place] = self._next[place] = first
+        return True
+
+    def reached(self, targets: Mapping[Position, int]) -> bool:
+        """Whether every record up to the targets (each the last offset that counts) is counted."""
+        return all(self._next.get(place, target + 1) > target for place, target in targets.items())
+
+    def total(self, targets: Mapping[Position, int]) -> int:
+        """How many offsets lie between the beginning and the targets."""
+        return sum(max(0, target + 1 - self._begins.get(place, target + 1)) for place, target in targets.items())
+
+    async def advance(self, targets: Mapping[Position, int]) -> None:
+        """Count one batch of what lies up to the targets."""
+        if not any(self._ready(place, targets) for place in self._waiting):
+            fetched = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=self._batch)
+            for partition, records in fetched.items():
+                self._waiting.setdefault(self._place(partition), []).extend(records)
+            await self._skip_gaps(targets)
+        ready = {place: count for place in self._waiting if (count := self._ready(place, targets))}
+        batch = [record for place, count in ready.items() for record in self._waiting[place][:count]]
+        if not batch:
+            return
+        # Whatever happens in here, the batch still waits: counting it a second time changes nothing.
+        await self._counting.count([record_of(record, self._prefix) for record in batch])
+        for place, count in ready.items():
+            self._next[place] = self._waiting[place][count - 1].offset + 1
+            del self._waiting[place][:count]
+        self.done += len(batch)
+
+    async def _skip_gaps(self, targets: Mapping[Position, int]) -> None:
+        """Offsets without a record (a transaction's marks, what retention took) count as passed."""
+        for partition in self._partitions:
+            place = self._place(partition)
+            if place in targets and not self._waiting.get(place) and self._next[place] <= targets[place]:
+                self._next[place] = max(self._next[place], await self._consumer.position(partition))
+
+    def _ready(self, place: Position, targets: Mapping[Position, int]) -> int:
+        target = targets.get(place, -1)
+        return sum(1 for record in self._waiting[place] if record.offset <= target)
+
+    def _place(self, partition: TopicPartition) -> Position:
+        return partition.topic.removeprefix(self._prefix), partition.partition
