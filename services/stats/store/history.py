@@ -205,9 +205,9 @@ def depends(one: Wanted, group: Group, stamps: Stamps) -> tuple[Hashable, Change
 
 
 def _month(one: Wanted) -> int:
-    """The month in which ages are counted."""
-    today = (one.question.as_of or datetime.now(UTC)).astimezone(LOCAL).date()
-    return month_number(min(one.period.last, today))
+    """The month in which ages are counted: the period's last, or that of the moment as of which it is answered."""
+    last = min(one.period.last, (one.question.as_of or datetime.now(UTC)).astimezone(LOCAL).date())
+    return month_number(last if one.moment is None else min(last, one.moment.astimezone(LOCAL).date()))
 
 
 async def _answer(connection: AsyncConnection, group: Group, wanted: Sequence[Wanted]) -> dict[Wanted, list[Row]]:
