@@ -132,7 +132,7 @@ async def compared(connection: AsyncConnection) -> dict[str, int]:
 
     `cube`: cells whose count is not that of their facts. `history`: cells whose sums are not where the last versions
     count. `margins`: coarser cells that are not the sum of theirs. `past`: the same as of a moment, another one each
-    time. `kept`: movements at moments that should be let go. `lanes`: things that the board and history count differently.
+    time. `kept`: movements at moments that should be let go. `lanes`: things that board and history count differently.
     """
     asked: dict[str, tuple[str, dict[str, Any]]] = {
         "cube": (_CUBE, {}),

@@ -269,11 +269,9 @@ async def _summed(
         **columns_of(pieces),
     }
     where = ["TRUE", *within(group.margin, pieces, values)]
-    place = ""
     if group.units is not None:
         values["units"] = sorted(group.units)
         where.append("c.unit = ANY(:units)")
-        place = PLACE
     filters = [conditions(part, group.asked, values) for part in parts]
     if len(parts) == 1:
         where += filters[0]
@@ -285,7 +283,6 @@ async def _summed(
         ages = AGES
         values |= {"month": month, **births(month)}
     asked = _QUESTION.format(
-        place=f"AND cell IN ({place})" if place else "",
         columns="".join(f", {column} AS d{at}" for at, column in enumerate(columns_)),
         sums="".join(
             f", CAST(sum(s.n) FILTER (WHERE {' AND '.join(['TRUE', *one])}) AS bigint) AS n{at}"
@@ -404,9 +401,6 @@ FROM progress AS p LEFT JOIN history_progress AS h USING (topic, partition)
 """
 
 
-# Cells of some communes, so that no others are summed.
-PLACE: Final = f"""SELECT id FROM history_cell WHERE unit = ANY(:units)
-        AND (id >> {MEASURE_BITS}) IN (CAST(:measure AS bigint), CAST(:sums AS bigint))"""
 # How old somebody is, by birth: of children it is looked up, of others worked out.
 AGES: Final = """LEFT JOIN unnest(CAST(:births AS text[]), CAST(:bands AS text[])) AS a(born, age)
     ON a.born = c.born"""
@@ -430,7 +424,7 @@ WITH piece AS MATERIALIZED (
             ON m.measure = :measure AND m.day >= p.first AND m.day < p.until
             AND m.at >= p.known_from AND m.at < p.known_until
         WHERE p.months = 0
-    ) AS everything WHERE TRUE {place}
+    ) AS everything
 )"""
 _QUESTION: Final = f"""{SUMMED}
 SELECT s.number{{columns}}{{sums}} FROM summed AS s JOIN history_cell AS c ON c.id = s.cell {{ages}} WHERE {{where}}

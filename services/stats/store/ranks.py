@@ -14,7 +14,7 @@ from services.stats.domain.margins import margin_for
 from services.stats.domain.periods import Period
 from services.stats.domain.pieces import columns_of, flows
 from services.stats.store.answers import Answers
-from services.stats.store.history import PLACE, SUMMED, Group, Question, Wanted, conditions, depends, kept_of, within
+from services.stats.store.history import SUMMED, Group, Question, Wanted, conditions, depends, kept_of, within
 from shared.reference.units import UNCLASSIFIED
 
 _HOURS: Final = "hours"
@@ -111,7 +111,6 @@ async def _answer(
     if first.places:
         values |= {"named": [one for one, _ in first.places], "today": [one for _, one in first.places]}
     statement = _RANKED.format(
-        place="" if group.units is None else f"AND cell IN ({PLACE})",
         columns="".join(f", {_column(name, bool(first.places))} AS d{at}" for at, name in enumerate(columns)),
         places=_PLACES if first.places else "",
         where=" AND ".join(where),
