@@ -41,9 +41,7 @@ def build(context: ServiceContext) -> ServiceApp:
     """The stats service."""
     units = Units.load()
     database, clock = context.database, context.clock
-    pages = Pages(
-        "services.stats", unit_names=units.names(), clock=clock, cache_dir=context.settings.data_dir / "cache"
-    )
+    pages = Pages("services.stats", unit_names=units.names(), clock=clock)
     counting = Counting(database, context.keys, clock)
     pace = Pace()
     recording = Recording(database, context.keys, clock, pace=pace)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, Final, ParamSpec
+from urllib.parse import quote
 
 import altair as alt
 import orjson
@@ -18,6 +19,7 @@ import vl_convert
 
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
+from services.stats.domain.reading import begun
 from services.stats.views import Words
 from shared.reference.indicators import Indicator, Target
 from shared.web.charts import PALETTE, SHAPES, Cell, Chart, Column, chart
@@ -106,6 +108,11 @@ class Drawing:
             self.note,
         )
 
+    async def picture(self) -> Picture:
+        """It for a page that holds its pictures itself, as a report does."""
+        wide, narrow = [await self.drawn(narrow=small) for small in (False, True)]
+        return replace(self.at(""), wide=_address(wide), narrow=_address(narrow))
+
     def _height(self) -> int:
         """About how high it is, so that a page leaves room for it."""
         if self.id == "chart-multiples":
@@ -115,6 +122,11 @@ class Drawing:
     async def drawn(self, *, narrow: bool = False) -> str:
         """It as SVG, for a wide or a narrow screen."""
         return await asyncio.to_thread(self.svg, _NARROW if narrow else None)
+
+
+def _address(svg: str) -> str:
+    # Without spaces, as `srcset` asks; shorter, and better to compress, than in base64.
+    return "data:image/svg+xml," + quote(svg, safe="=:/,;()'-.!~*@?$&+")
 
 
 _DRAWN: Final[dict[Hashable, str]] = {}
@@ -164,22 +176,31 @@ def trend(
     goal: Target | None = None,
     unfinished: Period | None = None,
 ) -> Drawing:
-    """One figure over time, and its target where it can be compared with each period."""
+    """One figure over time, and its target where it can be compared with each period. Where the last period goes on,
+    the way to it is dashed: what adds up is not less by that, there is only less of it yet."""
+    shown = begun(indicator, shown)
     values = [
         {"at": words.short(one.period), "value": one.value, "said": words.number(indicator, one.value)} for one in shown
     ]
     order = [str(value["at"]) for value in values]
     aim = goal.value if goal is not None else None
+    goes_on = len(values) > 1 and shown[-1].period == unfinished
+    whole = values[:-1] if goes_on else values
 
     def make(width: int) -> alt.TopLevelMixin:
         x = alt.X("at:O", title=None, sort=order, axis=_axis_of_time(len(order), width))
         y = alt.Y("value:Q", title=words.measured_in(indicator) or None, scale=alt.Scale(zero=True), axis=_axis())
-        base = alt.Chart(alt.InlineData(values=values)).encode(x=x, y=y)
+        base = alt.Chart(alt.InlineData(values=whole)).encode(x=x, y=y)
         layers: list[alt.Chart] = [
             base.mark_line(color=_VALUE, strokeWidth=2.5),
             base.mark_point(color=_VALUE, filled=True, size=40),
         ]
-        last = [value for value in values if value["value"] is not None][-1:]
+        if goes_on:
+            rest = alt.Chart(alt.InlineData(values=values[-2:])).encode(x=x, y=y)
+            end = alt.Chart(alt.InlineData(values=values[-1:])).encode(x=x, y=y)
+            layers.append(rest.mark_line(color=_VALUE, strokeWidth=2, strokeDash=[3, 3], point=False))
+            layers.append(end.mark_point(color=_VALUE, filled=False, size=50))
+        last = [value for value in whole if value["value"] is not None][-1:]
         ending = alt.Chart(alt.InlineData(values=last)).encode(x=x, y=y, text="said:N")
         written: dict[str, Any] = {"dy": -14, "dx": 8, "fontSize": 13, "fontWeight": "bold", "align": "right"}
         # White around it, so that it can be read where the line runs through.
@@ -197,7 +218,10 @@ def trend(
         rows.append([said, words.shown(indicator, one), *_parts(words, indicator, one)])
     columns: list[Column] = [words("Kỳ"), (words("Giá trị"), "number"), *_part_columns(words, indicator)]
     title = words("%(name)s theo thời gian", name=indicator.label(words.language))
-    return Drawing(make, "chart-trend", title, _story(words, indicator, shown, aim), columns, rows, words.language)
+    note = words("Nét đứt cuối đường: kỳ chưa hết.") if goes_on else None
+    return Drawing(
+        make, "chart-trend", title, _story(words, indicator, shown, aim), columns, rows, words.language, note
+    )
 
 
 @_remembered
@@ -236,19 +260,19 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
         ]
         for year in sorted({*known, *aimed})
     ]
-    columns: list[Column] = [words("Năm"), (words("Giá trị"), "number"), (words("Chỉ tiêu"), "number")]
+    columns: list[Column] = [words("Năm"), (words("Giá trị"), "number"), (words("Mục tiêu"), "number")]
     said = "; ".join(
         words("năm %(year)s: %(value)s", year=target.year, value=words.goal(indicator, target)) for target in targets
     )
     return Drawing(
         make,
         "chart-path",
-        words("Từng năm so với chỉ tiêu"),
-        words("Chỉ tiêu %(said)s", said=said),
+        words("Từng năm so với mục tiêu"),
+        words("Mục tiêu %(said)s", said=said),
         columns,
         rows,
         words.language,
-        words("Cột: giá trị từng năm. Hình thoi: chỉ tiêu được giao đến năm đó."),
+        words("Cột: giá trị từng năm. Hình thoi: mục tiêu đến năm đó."),
     )
 
 
@@ -342,14 +366,16 @@ def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: T
         *_table_of_lines(words, indicator, lines),
         words.language,
         words("Mọi ô dùng chung một thang đo, nên so được với nhau.")
-        + (" " + words("Nét đứt: chỉ tiêu.") if aim is not None else ""),
+        + (" " + words("Nét đứt: mục tiêu.") if aim is not None else ""),
         _WHOLE,
     )
 
 
 @_remembered
-def comparison(words: Words, indicator: Indicator, lines: Sequence[Line], goal: Target | None = None) -> Drawing:
-    """A few lines in one picture, told apart by colour, shape and dashes."""
+def comparison(
+    words: Words, indicator: Indicator, lines: Sequence[Line], goal: Target | None = None, *, goes_on: bool = False
+) -> Drawing:
+    """A few lines in one picture, told apart by colour, shape and dashes. `goes_on`: the last period does."""
     values = [
         {"line": line.name, "at": words.short(one.period), "value": one.value} for line in lines for one in line.shown
     ]
@@ -386,7 +412,8 @@ def comparison(words: Words, indicator: Indicator, lines: Sequence[Line], goal: 
         columns,
         rows,
         words.language,
-        width=_WHOLE,
+        words("Kỳ cuối chưa hết nên số còn thấp.") if goes_on else None,
+        _WHOLE,
     )
 
 
@@ -419,7 +446,7 @@ def _part_columns(words: Words, indicator: Indicator) -> list[Column]:
 
 
 def _goal_line(words: Words, indicator: Indicator, aim: float, y: alt.Y) -> list[alt.Chart]:
-    said = words("Chỉ tiêu %(value)s", value=words.amount(indicator, aim))
+    said = words("Mục tiêu %(value)s", value=words.amount(indicator, aim))
     written: dict[str, Any] = {"align": "left", "dy": -8, "fontSize": 12}
     base = alt.Chart(alt.InlineData(values=[{"value": aim, "said": said}])).encode(y=y)
     said_at = base.encode(x=alt.value(4), text="said:N")
@@ -460,4 +487,4 @@ def _story(words: Words, indicator: Indicator, shown: Sequence[Shown], aim: floa
         last=words.amount(indicator, last.value),
         until=words.period(last.period),
     )
-    return said if aim is None else said + "; " + words("chỉ tiêu %(value)s", value=words.amount(indicator, aim))
+    return said if aim is None else said + "; " + words("mục tiêu %(value)s", value=words.amount(indicator, aim))

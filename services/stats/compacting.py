@@ -30,7 +30,7 @@ _LOOK_SECONDS: Final = 60.0
 # Rests so many times as long as a part took.
 _RESTS: Final = 9
 # Things looked at, or movements summed up, in one part: some tens of milliseconds.
-_SIZE: Final = 1000
+_SIZE: Final = 300
 
 
 class Compacting:

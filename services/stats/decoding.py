@@ -58,6 +58,15 @@ _LOCAL = timezone(timedelta(hours=7))
 
 
 def _concern(data: ConcernEvent, sequence: int, _subject: str) -> Said:
+    """What was decided about a report: the sector that sent it did not speak again by it."""
+    return Said(_report(data, sequence))
+
+
+def _received(data: ConcernEvent, sequence: int, _subject: str) -> Said:
+    return Said(_report(data, sequence), sector=data.facts.sector)
+
+
+def _report(data: ConcernEvent, sequence: int) -> tuple[Fact, Fact]:
     facts = data.facts
     cell = Cell(
         Kind.CONCERN,
@@ -81,9 +90,7 @@ def _concern(data: ConcernEvent, sequence: int, _subject: str) -> Said:
         groups=_request(facts),
     )
     key = key_of(data.concern_id)
-    return Said(
-        (Fact(Kind.CONCERN, key, sequence, cell), Fact(Kind.ARRIVAL, key, sequence, arrival)), sector=facts.sector
-    )
+    return Fact(Kind.CONCERN, key, sequence, cell), Fact(Kind.ARRIVAL, key, sequence, arrival)
 
 
 def _request(facts: ConcernFacts) -> str:
@@ -113,13 +120,15 @@ def _case_fact(case_id: str, facts: CaseFacts, sequence: int) -> Fact:
 
 
 def _case(data: CaseEvent, sequence: int, _subject: str) -> Said:
-    return Said((_case_fact(data.case_id, data.facts, sequence),), sector=data.facts.sector)
+    # Communes go on with a case for months: the sector that reported it once is not heard by that.
+    return Said((_case_fact(data.case_id, data.facts, sequence),))
 
 
-def _part_of_case(part: Fact | None, data: CaseEvent, sequence: int, subject: str) -> Said:
+def _part_of_case(part: Fact | None, data: CaseEvent, sequence: int, subject: str, sector: str = "") -> Said:
+    """In: `sector`: who spoke, where the event is a sector's own word."""
     # A sequence orders the events of its subject only: numbered by the part, it says nothing about the case.
     whole = (_case_fact(data.case_id, data.facts, sequence),) if subject == data.case_id else ()
-    return Said(whole if part is None else (part, *whole), sector=data.facts.sector)
+    return Said(whole if part is None else (part, *whole), sector=sector)
 
 
 def _deadline(data: DeadlineEvent, sequence: int, subject: str) -> Said:
@@ -139,13 +148,15 @@ def _deadline(data: DeadlineEvent, sequence: int, subject: str) -> Said:
     return _part_of_case(Fact(Kind.DEADLINE, key_of(data.deadline_id), sequence, cell), data, sequence, subject)
 
 
-def _task_in(state: cases.TaskState | None) -> Callable[[TaskEvent, int, str], Said]:
-    """How an event is read that leaves a task in a state, where it does not say another itself; None: as it stood."""
+def _task_in(state: cases.TaskState | None, *, answered: bool = False) -> Callable[[TaskEvent, int, str], Said]:
+    """How an event is read that leaves a task in a state, where it does not say another itself; None: as it stood.
+    `answered`: whether it is what the sector says that was asked."""
 
     def said(data: TaskEvent, sequence: int, subject: str) -> Said:
         left_in = data.state or state
+        sector = data.task_sector if answered else ""
         if left_in is None:
-            return _part_of_case(None, data, sequence, subject)
+            return _part_of_case(None, data, sequence, subject, sector)
         facts = data.facts
         cell = Cell(
             Kind.TASK,
@@ -158,7 +169,7 @@ def _task_in(state: cases.TaskState | None) -> Callable[[TaskEvent, int, str], S
             sector=data.task_sector,
             extra=facts.kind,
         )
-        return _part_of_case(Fact(Kind.TASK, key_of(data.task_id), sequence, cell), data, sequence, subject)
+        return _part_of_case(Fact(Kind.TASK, key_of(data.task_id), sequence, cell), data, sequence, subject, sector)
 
     return said
 
@@ -295,7 +306,8 @@ _TASKS: Final[dict[type[cases.CaseEvent], cases.TaskState]] = {
     cases.TaskCancelled: "cancelled",
 }
 _TALK = (cases.TaskQuestioned, cases.TaskReplied, cases.TaskDateProposed, cases.TaskReminded)
-_CONCERN = (cases.ConcernReceived, cases.ConcernDismissed, cases.ConcernAnswered)
+_ANSWERS = (cases.TaskAccepted, cases.TaskDeclined, cases.TaskDone, cases.TaskQuestioned, cases.TaskDateProposed)
+_CONCERN = (cases.ConcernDismissed, cases.ConcernAnswered)
 
 
 def _told_of(base: type[Contract]) -> list[str]:
@@ -305,11 +317,12 @@ def _told_of(base: type[Contract]) -> list[str]:
 # Every event type that is counted, with how it is read; a later line overrules an earlier one. Others on the same
 # topics are passed over. Whatever a case's event says, it carries the state of its case: none may be missing here.
 READINGS: Final[dict[str, Reading]] = {
+    cases.ConcernReceived.TYPE: _reading(ConcernEvent, _received),
     **{model.TYPE: _reading(ConcernEvent, _concern) for model in _CONCERN},
     **dict.fromkeys(_told_of(cases.CaseEvent), _reading(CaseEvent, _case)),
     **dict.fromkeys(_told_of(cases.DeadlineEvent), _reading(DeadlineEvent, _deadline)),
-    **{model.TYPE: _reading(TaskEvent, _task_in(state)) for model, state in _TASKS.items()},
-    **{model.TYPE: _reading(TaskEvent, _task_in(None)) for model in _TALK},
+    **{model.TYPE: _reading(TaskEvent, _task_in(state, answered=model in _ANSWERS)) for model, state in _TASKS.items()},
+    **{model.TYPE: _reading(TaskEvent, _task_in(None, answered=model in _ANSWERS)) for model in _TALK},
     cases.TaskFollowedCase.TYPE: _reading(TaskStateEvent, _task_in(None)),
     cases.CaseServiceProvided.TYPE: _reading(ServiceEvent, _service),
     cases.CaseServiceWithdrawn.TYPE: _reading(ServiceEvent, _no_service),

@@ -43,7 +43,7 @@ from shared.settings import Settings
 _LOG = structlog.get_logger(__name__)
 # Held by whoever rebuilds, over its own connection: it is let go when that process dies, however it dies.
 _LOCK: Final = 7_316_103
-_BATCH: Final = 2000
+_BATCH: Final = 4000
 _STATE_SECONDS: Final = 0.5
 # Live counting waits no longer than this for a swap; one that needs longer lets go and catches up first.
 _SWAP_SECONDS: Final = 5.0
@@ -251,11 +251,7 @@ class Rebuild:
         async with self._database.transaction() as connection:
             differing, differences = await shadow.compare(connection)
             row = await connection.execute(
-                text(
-                    """UPDATE rebuild SET differing = :differing, differences = CAST(:differences AS jsonb),
-                       state = CASE WHEN asks AND :differing > 0 THEN 'waiting' ELSE state END RETURNING state"""
-                ),
-                {"differing": differing, "differences": orjson.dumps(differences).decode()},
+                text(_REPORT), {"differing": differing, "differences": orjson.dumps(differences).decode()}
             )
             waiting = row.scalar_one() == "waiting"
         until = self._clock() + _PATIENCE
@@ -340,6 +336,13 @@ VALUES (true, :state, :done, :total, :reason, CAST(:differences AS jsonb), :diff
 ON CONFLICT (id) DO UPDATE SET state = excluded.state, done = excluded.done, total = excluded.total,
     reason = excluded.reason, differences = excluded.differences, differing = excluded.differing,
     started_at = excluded.started_at, finished_at = NULL, asks = excluded.asks, answer = '', tries = 0
+"""
+
+
+_REPORT: Final = """
+UPDATE rebuild SET differing = CAST(:differing AS bigint), differences = CAST(:differences AS jsonb),
+    state = CASE WHEN asks AND CAST(:differing AS bigint) > 0 THEN 'waiting' ELSE state END
+RETURNING state
 """
 
 

@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import Final, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
-from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from services.stats.store.shadow import Position
 from shared.messaging.consumer import record_of
 from shared.messaging.processing import Record
 
 _POLL_MS: Final = 200
+_PIECE: Final = 125
 
 
 class Counts(Protocol):
     """Whoever takes records: the board's counting, or history's."""
 
-    async def count(self, records: Sequence[Record]) -> None:
-        """Count records; one that was counted before changes nothing."""
+    async def read(self, records: Sequence[Record]) -> Any:
+        """What `handle` takes of records; without effect."""
+
+    async def handle(self, batch: Any) -> None:
+        """Count a batch; records that were counted before change nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken:
+    """A batch that is read: so many records, and where each partition stands once they are counted."""
+
+    batch: Any
+    ends: Mapping[Position, int]
+    count: int
 
 
 class Replay:
@@ -44,8 +60,9 @@ class Replay:
         self._prefix = prefix
         self._batch = batch
         self._next: dict[Position, int] = {}
-        self._waiting: dict[Position, list[ConsumerRecord[bytes, bytes]]] = {}
+        self._waiting: dict[Position, list[Record]] = {}
         self._begins: dict[Position, int] = {}
+        self._taken: deque[_Taken] = deque()
         self.done = 0
 
     async def begin(self) -> bool:
@@ -83,25 +100,56 @@ class Replay:
         return sum(max(0, target + 1 - self._begins.get(place, target + 1)) for place, target in targets.items())
 
     async def advance(self, targets: Mapping[Position, int]) -> None:
-        """Count one batch of what lies up to the targets."""
-        if not any(self._ready(place, targets) for place in self._waiting):
-            fetched = await self._consumer.getmany(timeout_ms=_POLL_MS, max_records=self._batch)
-            for partition, records in fetched.items():
-                self._waiting.setdefault(self._place(partition), []).extend(records)
-            await self._skip_gaps(targets)
-        ready = {place: count for place in self._waiting if (count := self._ready(place, targets))}
-        batch = [record for place, count in ready.items() for record in self._waiting[place][:count]]
-        if not batch:
+        """Count one batch of what lies up to the targets. Meanwhile the next one is read: Python and PostgreSQL then
+        work at the same time."""
+        if not self._taken and not await self._take(targets):
             return
         # Whatever happens in here, the batch still waits: counting it a second time changes nothing.
-        await self._counting.count([record_of(record, self._prefix) for record in batch])
+        counting = asyncio.create_task(self._counting.handle(self._taken[0].batch))
+        try:
+            if len(self._taken) == 1:
+                await self._take(targets)
+        finally:
+            await counting
+        taken = self._taken.popleft()
+        self._next.update(taken.ends)
+        self.done += taken.count
+
+    async def _take(self, targets: Mapping[Position, int]) -> bool:
+        """Read the next batch of what lies up to the targets. Out: whether there was any."""
+        if not any(self._ready(place, targets) for place in self._waiting):
+            await self._fetch()
+            if not self._taken:
+                await self._skip_gaps(targets)
+        ready = {place: count for place in self._waiting if (count := self._ready(place, targets))}
+        records = [record for place, count in ready.items() for record in self._waiting[place][:count]]
+        if not records:
+            return False
+        batch = await self._counting.read(records)
+        ends = {place: self._waiting[place][count - 1].offset + 1 for place, count in ready.items()}
         for place, count in ready.items():
-            self._next[place] = self._waiting[place][count - 1].offset + 1
             del self._waiting[place][:count]
-        self.done += len(batch)
+        self._taken.append(_Taken(batch, ends, len(records)))
+        return True
+
+    async def _fetch(self) -> None:
+        """Get what has come, in small pieces: others wait for this process, too."""
+        patience = _POLL_MS if not self._taken else 0
+        left = self._batch
+        while left > 0:
+            fetched = await self._consumer.getmany(timeout_ms=patience, max_records=min(left, _PIECE))
+            for partition, raws in fetched.items():
+                records = [record_of(raw, self._prefix) for raw in raws]
+                self._waiting.setdefault(self._place(partition), []).extend(records)
+                left -= len(raws)
+            if not fetched:
+                return
+            patience = 0
+            await asyncio.sleep(0)
 
     async def _skip_gaps(self, targets: Mapping[Position, int]) -> None:
-        """Offsets without a record (a transaction's marks, what retention took) count as passed."""
+        """Offsets without a record (a transaction's marks, what retention took) count as passed. Only where nothing is
+        read that is not counted yet."""
         for partition in self._partitions:
             place = self._place(partition)
             if place in targets and not self._waiting.get(place) and self._next[place] <= targets[place]:

@@ -53,7 +53,7 @@ VERDICTS: Final[dict[Verdict, str]] = {
     "missed": "Không đạt",
     "running": "Chưa đến hạn",
     "unknown": "Chưa có số liệu",
-    "untold": "Không đặt chỉ tiêu",
+    "untold": "Không đặt mục tiêu",
 }
 REBUILD_REASONS: Final = {
     "history-incomplete": "Kafka đã bỏ những sự kiện đầu tiên và không có bản chụp nào chứa chúng",

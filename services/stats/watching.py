@@ -10,15 +10,17 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import structlog
 from fastapi import Request, Response
 
-from services.stats.domain.board import BoardFigures, CommuneFigures, Filter
+from services.stats.breakdowns import breakdowns
+from services.stats.domain.board import BoardFigures, Filter
 from services.stats.store.counts import Counts
 from services.stats.store.cube import CHANNEL
 from services.stats.store.quality import Quality, quality_of
+from services.stats.views import Words
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal
@@ -89,7 +91,7 @@ class _Opened:
     view: View
     at: float
     shown: dict[str, str] = field(default_factory=dict)
-    lines: list[CommuneFigures] | None = None
+    lines: tuple[object, ...] | None = None
     table_at: float = float("-inf")
     tiles_of: int = -1
     table_of: int = -1
@@ -135,9 +137,13 @@ class Board:
 
     def part(self, name: str, view: View, figures: BoardFigures) -> str:
         """A live part of a view (tiles or table) as HTML."""
-        return self._pages.fragment(
-            f"stats/_{name}.html", view.language, board=figures, view=view, UNCLASSIFIED=UNCLASSIFIED
-        )
+        return self._pages.fragment(f"stats/_{name}.html", view.language, **self.shown(view, figures))
+
+    def shown(self, view: View, figures: BoardFigures) -> dict[str, Any]:
+        """What the live parts of a view show."""
+        words = Words(self._pages.texts, view.language)
+        divided = breakdowns(words, figures.by_kind, figures.by_age, figures.by_sector)
+        return {"board": figures, "view": view, "breakdowns": divided, "UNCLASSIFIED": UNCLASSIFIED}
 
     def stream(self, request: Request, view: View) -> Response:
         """The open page's stream."""
@@ -221,8 +227,9 @@ class Board:
                 self._send(opened, f"{topic}/tiles", self.part("tiles", opened.view, figures))
             if table:
                 opened.table_of = self._number
-                if opened.lines != figures.communes:
-                    opened.table_at, opened.lines = now, figures.communes
+                lines = (figures.communes, figures.by_kind, figures.by_age, figures.by_sector)
+                if opened.lines != lines:
+                    opened.table_at, opened.lines = now, lines
                     self._send(opened, f"{topic}/table", self.part("table", opened.view, figures))
             left = [tiles_in] * (opened.tiles_of != self._number) + [table_in] * (opened.table_of != self._number)
             rest = min([rest, *left])

@@ -1,8 +1,8 @@
 """Consuming: FastStream batches into the processor, offsets committed only after the database has committed.
 
 The next batch is read while the last one takes effect: Python and PostgreSQL then work at the same time. Offsets are
-told twice a second in a rush, and ten times where batches come one by one. When the database is away, or nearly
-everything fails, it waits with growing pauses and skips nothing.
+told ten times a second at most. When the database is away, or nearly everything fails, it waits with growing pauses
+and skips nothing.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ from shared.messaging.waiting import pause
 _LOG = structlog.get_logger(__name__)
 MAX_RECORDS = 4000
 _LONGEST_PAUSE = 15.0
-_COMMIT_SECONDS = 0.5
-_CALM_COMMIT_SECONDS = 0.1
+_COMMIT_SECONDS = 0.1
 # So much is worth no waiting for more.
 _PLENTY_BYTES = 1_000_000
 _LONGEST_KEY = 300
@@ -66,7 +65,6 @@ class Consumer(Generic[Batch]):
         self._health = health
         self._under_way: asyncio.Task[None] | None = None
         self._committing: asyncio.Task[None] | None = None
-        self._waiting = 0
         self._done: dict[TopicPartition, int] = {}
         self._committed_at = float("-inf")
 
@@ -77,12 +75,8 @@ class Consumer(Generic[Batch]):
         # A batch is of several partitions, each in its order: the last one seen is the furthest.
         last = {(raw.topic, raw.partition): raw.offset for raw in raws}
         ends = {TopicPartition(*place): offset + 1 for place, offset in last.items()}
-        self._waiting += 1
-        try:
-            batch = await self._read(records)
-            await self.settled()
-        finally:
-            self._waiting -= 1
+        batch = await self._read(records)
+        await self.settled()
         if not self._stop.is_set():
             self._under_way = asyncio.create_task(self._take_over(batch, ends, message.consumer))
 
@@ -97,9 +91,7 @@ class Consumer(Generic[Batch]):
         if await self._persist(batch):
             self._done.update(ends)
         # Offsets need not be told each time, which costs as much as a small batch: what comes again is found done.
-        rush = self._waiting > 0
-        since = time.monotonic() - self._committed_at
-        if self._stop.is_set() or since > (_COMMIT_SECONDS if rush else _CALM_COMMIT_SECONDS):
+        if self._stop.is_set() or time.monotonic() - self._committed_at > _COMMIT_SECONDS:
             await self._commit(consumer)
         elif self._committing is None or self._committing.done():
             self._committing = asyncio.create_task(self._commit_soon(consumer))
@@ -107,7 +99,7 @@ class Consumer(Generic[Batch]):
     async def _commit_soon(self, consumer: AIOKafkaConsumer) -> None:
         told = True
         while told and self._done:
-            await pause(self._stop, _CALM_COMMIT_SECONDS)
+            await pause(self._stop, _COMMIT_SECONDS)
             told = await self._commit(consumer)
 
     async def _commit(self, consumer: AIOKafkaConsumer) -> bool:

@@ -3,7 +3,6 @@
 It must never tell two series apart by colour alone, and never fetch data: a chart carries the rows it shows.
 """
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -62,12 +61,6 @@ class Chart:
     columns: Sequence[Column]
     rows: Sequence[Sequence[Cell]]
     note: str | None = None
-
-    def json_for_page(self) -> Markup:
-        """Out: the specification for a data block in HTML; no data can close the block."""
-        text = json.dumps(self.spec, ensure_ascii=False, separators=(",", ":"), default=str)
-        # Inside a string of JSON these escapes mean the same characters, and outside of one they do not occur.
-        return Markup(text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"))  # noqa: S704
 
     def to_svg(self) -> str:
         """Out: the chart as SVG, for reports in print. About 20 ms; call it off the event loop."""

@@ -199,7 +199,7 @@ async def test_a_damaged_snapshot_is_not_counted_from_and_one_of_damaged_figures
             assert await snapshots.take(connection, utc_now())
         await province.forget_published(await province.ends())
         await province.execute(
-            "UPDATE snapshot.fact SET sequence = sequence + 1 WHERE key = (SELECT min(key) FROM fact)"
+            "UPDATE snapshot.fact SET sequence = sequence + 1 WHERE ctid = (SELECT min(ctid) FROM snapshot.fact)"
         )
         rebuild = province.rebuild()
         await rebuild.start()

@@ -5,7 +5,7 @@ It must never judge what is not comparable: a month's count against a year's tar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Final, Literal
@@ -117,6 +117,15 @@ def course_of(period: Period, today: date) -> list[Period]:
     else:
         found = period.before({"day": 31, "week": 26, "month": 13, "quarter": 9}[period.span])
     return [one for one in found if one.first <= today]
+
+
+def begun(indicator: Indicator, shown: Sequence[Shown]) -> Sequence[Shown]:
+    """A course from where something was counted first, and the period before it: that nothing was recorded before there
+    was a platform is no figure."""
+    if indicator.shape != "count":
+        return shown
+    first = next((at for at, one in enumerate(shown) if one.value or one.hidden), 0)
+    return shown[max(0, min(first - 1, len(shown) - 2)) :]
 
 
 def by_unit(indicator: Indicator, period: Period, shown: Iterable[Shown], units: Iterable[str]) -> dict[str, Shown]:

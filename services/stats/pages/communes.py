@@ -89,10 +89,8 @@ class CommunePages:
             words=sight.words,
             code=code,
             name=sight.words.unit(code),
-            district=next((area.name for area in units.areas() if area.code == district), ""),
-            predecessors=[
-                unit.name if sight.words.language == "vi" else unit.short for unit in units.predecessors(code)
-            ],
+            district=next((area.label(sight.words.language) for area in units.areas() if area.code == district), ""),
+            predecessors=[unit.label(sight.words.language) for unit in units.predecessors(code)],
             periods=self._looking.periods(sight),
             themes=self._province.by_theme(sight, [line for line in lines if line.reading.known]),
             unknown=[line.reading.indicator for line in lines if not line.reading.known],
@@ -163,7 +161,8 @@ class CommunePages:
         if not any(one.value is not None for line in lines for one in line.shown):
             return None, by_period[sight.period]
         goal = goal_of(chosen, course[-1], "commune")
-        return charts.comparison(sight.words, chosen, lines, goal), by_period[sight.period]
+        goes_on = chosen.adds_up and course[-1].last >= sight.today
+        return charts.comparison(sight.words, chosen, lines, goal, goes_on=goes_on), by_period[sight.period]
 
     def _chosen(self, code: str) -> Indicator:
         found = self._looking.indicators.get(code) or self._looking.indicators.get(_USUAL)

@@ -159,11 +159,16 @@ class IndicatorPages:
         self, connection: AsyncConnection, sight: Sight, indicator: Indicator, figures: dict[str, Shown]
     ) -> Drawing | None:
         """The communes that need it most over time; of nothing there is no picture."""
-        known = (code for code, one in figures.items() if one.value is not None)
+        # Where more is better, nothing at all is what needs it most; else there is nothing to draw.
+        known = (
+            code for code, one in figures.items() if one.value or (one.value == 0 and indicator.better == "higher")
+        )
         ranked = sorted(known, key=lambda code: needy(indicator, figures[code]))[:_SMALL]
         if len(ranked) < 2:
             return None
         course = self._looking.of_communes(sight, indicator)
+        if indicator.adds_up:
+            course = [one for one in course if one.last < sight.today] or course
         shown = await self._looking.figures(connection, sight, indicator, course, by=("unit",))
         by_period = [by_unit(indicator, one, shown, ranked) for one in course]
         lines = [

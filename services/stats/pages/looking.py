@@ -53,6 +53,7 @@ class Sight:
     """One reader's look: who, in which language, at which period and place, as it was known when (None: now).
 
     `units`: the communes that are asked for; None: the whole province. `place`: the code of what was chosen.
+    `threshold`: who sees released figures only sees none between 0 and this.
     """
 
     principal: Principal
@@ -63,6 +64,7 @@ class Sight:
     units: frozenset[str] | None
     place: str
     known: date | None
+    threshold: int
 
     @property
     def today(self) -> date:
@@ -158,6 +160,7 @@ class Looking:
             units,
             place if units is not None and units != principal.units else "",
             day if day is not None and day < today else None,
+            rule.threshold,
         )
 
     async def figures(
@@ -295,7 +298,7 @@ class Looking:
             return [(said("Xã, phường"), communes)]
         districts = sorted(
             (
-                (area.code, area.name)
+                (area.code, area.label(said.language))
                 for area in self.units.areas()
                 if area.kind == "district" and self.units.in_district(area.code)
             ),
@@ -307,7 +310,7 @@ class Looking:
         """What is looked at, in words."""
         if sight.place:
             area = next((area for area in self.units.areas() if area.code == sight.place), None)
-            return area.name if area else sight.words.unit(sight.place)
+            return area.label(sight.words.language) if area else sight.words.unit(sight.place)
         if sight.wide:
             return sight.words("Toàn tỉnh")
         names = [sight.words.unit(code) for code in sorted(sight.units or ())]

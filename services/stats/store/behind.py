@@ -117,7 +117,9 @@ async def behind(
         values["units"] = sorted(units)
     if ages is not None:
         today = (as_of or datetime.now(UTC)).astimezone(ZONE).date()
-        month = month_number(min(period.last, today))
+        month = month_number(
+            min(period.last, today, known.astimezone(ZONE).date()) if known < NEVER else min(period.last, today)
+        )
         where.append(f"{AGE} = ANY(:ages)")
         values |= {"ages": list(ages), "month": month, **births(month)}
     cell = f"history_cell AS c {AGES if ages is not None else ''}"

@@ -21,7 +21,7 @@ from shared.reference.history import SURELY_KEPT
 
 # Before every moment that an event of ours can have.
 EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
-_STATES: Final = frozenset(int(one.measure) for one in MEASURES.values() if one.over == "state")
+_STATES: Final = [int(one.measure) for one in MEASURES.values() if one.over == "state"]
 _PARTS: Final = 1024
 
 
@@ -150,7 +150,9 @@ _VERSIONS: Final = """
 WITH work AS (SELECT kind, key, every_moment_from FROM compaction),
 batch AS MATERIALIZED (
     SELECT DISTINCT v.kind, v.key FROM version AS v
-    WHERE (v.kind, v.key) > ((SELECT kind FROM work), (SELECT key FROM work)) ORDER BY v.kind, v.key LIMIT :size
+    WHERE (v.kind, v.key) > ((SELECT kind FROM work), (SELECT key FROM work))
+        AND v.at < (SELECT every_moment_from FROM work)
+    ORDER BY v.kind, v.key LIMIT :size
 ), shown AS (
     SELECT kind, key, v.sequence, v.at, min(v.at) OVER later AS since
     FROM batch JOIN version AS v USING (kind, key)
@@ -204,33 +206,37 @@ ORDER BY m.at LIMIT 1
 
 
 async def _movements(connection: AsyncConnection, measure: int, found: _Unrounded, size: int) -> None:
-    """Round and sum up what lies between two kept moments; where that is much, of the cells of one part."""
-    values = {
-        "measure": measure,
-        "after": found.after,
-        "moment": found.moment,
-        "state": measure in _STATES,
-    }
-    rows = int((await connection.execute(text(_HOW_MANY), values)).scalar_one())
-    parts = min(_PARTS, 1 + rows // max(1, size))
-    part = found.cell % _PARTS % parts
-    await connection.execute(text(_SUM), values | {"parts": parts, "part": part})
+    """Round and sum up some movements, those up to one or several kept moments; where much lies before the first of
+    these, those of one part of the cells."""
+    values = {"measure": measure, "after": found.after, "moment": found.moment, "size": size}
+    row = (await connection.execute(text(_HOW_FAR), values)).one()
+    parts = min(_PARTS, 1 + row.rows // max(1, size)) if row.last == found.moment else 1
+    told = values | {"last": row.last, "states": _STATES, "parts": parts, "part": found.cell % _PARTS % parts}
+    # Where a part is left, the next one begins here, too.
+    await connection.execute(text(_SUM), told | {"at": row.last if parts == 1 else found.after})
 
 
-_HOW_MANY: Final = "SELECT count(*) FROM movement WHERE measure = :measure AND at > :after AND at <= :moment"
+# The last kept moment up to which there are no more movements than wanted, and how many there are up to the first.
+_HOW_FAR: Final = """
+SELECT greatest(CAST(:moment AS timestamptz), (SELECT max(k.at) FROM kept_moment AS k WHERE k.at < coalesce(
+        (SELECT m.at FROM movement AS m WHERE m.measure = :measure AND m.at > :after ORDER BY m.at
+         OFFSET CAST(:size AS integer) LIMIT 1), 'infinity'))) AS last,
+    (SELECT count(*) FROM movement WHERE measure = :measure AND at > :after AND at <= :moment) AS rows
+"""
 # What stands has changed on the day of the moment from which it is known; what happened keeps its day.
 _SUM: Final = f"""
 WITH taken AS (
-    DELETE FROM movement WHERE measure = :measure AND at > :after AND at <= :moment
-        AND cell % {_PARTS} % :parts = :part
-    RETURNING cell, day, n
+    DELETE FROM movement WHERE measure = :measure AND at > :after AND at <= :last AND cell % {_PARTS} % :parts = :part
+    RETURNING cell, day, at, n
+), rounded AS (
+    SELECT cell, day, (SELECT min(k.at) FROM kept_moment AS k WHERE k.at >= taken.at) AS moment, n FROM taken
 ), net AS (
-    SELECT cell, CASE WHEN :state THEN (CAST(:moment AS timestamptz) AT TIME ZONE 'Asia/Ho_Chi_Minh')::date
-        ELSE day END AS on_day, sum(n) AS n
-    FROM taken GROUP BY cell, on_day HAVING sum(n) <> 0
+    SELECT cell, moment, CASE WHEN :measure = ANY(CAST(:states AS integer[]))
+        THEN (moment AT TIME ZONE 'Asia/Ho_Chi_Minh')::date ELSE day END AS on_day, sum(n) AS n
+    FROM rounded GROUP BY cell, moment, on_day HAVING sum(n) <> 0
 ), summed AS (
-    INSERT INTO movement (measure, cell, day, at, n) SELECT :measure, cell, on_day, :moment, n FROM net RETURNING 1
+    INSERT INTO movement (measure, cell, day, at, n) SELECT :measure, cell, on_day, moment, n FROM net RETURNING 1
 )
-UPDATE compaction SET measure = :measure, at = :after,
+UPDATE compaction SET measure = :measure, at = :at,
     movements = movements + (SELECT count(*) FROM taken) - (SELECT count(*) FROM summed)
 """

@@ -389,7 +389,7 @@ def _array(values: Iterable[int | str]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def _moved(result: CursorResult[Any]) -> Moved:
+def _moved(result: CursorResult[*tuple[Any, ...]]) -> Moved:
     row = result.one()
     return Moved(row[0], row[1])
 

@@ -15,12 +15,12 @@ from shared.messaging import consumer
 from shared.messaging.consumer import Consumer, Health
 from shared.messaging.processing import Record
 
-CALM = 0.02
+MOMENT = 0.02
 
 
 @pytest.fixture(autouse=True)
 def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(consumer, "_CALM_COMMIT_SECONDS", CALM)
+    monkeypatch.setattr(consumer, "_COMMIT_SECONDS", MOMENT)
 
 
 class Kafka:
@@ -53,7 +53,7 @@ class Line:
     async def told(self) -> None:
         """Wait until what has taken effect is told."""
         await self.consumer.settled()
-        await asyncio.sleep(3 * CALM)
+        await asyncio.sleep(3 * MOMENT)
 
     async def read(self, records: Sequence[Record]) -> Sequence[Record]:
         return records

@@ -190,6 +190,22 @@ async def test_progress_tells_how_far_each_partition_is_counted_and_when_each_se
     assert {row[0]: row[1] for row in heard} == {"hotline": later + timedelta(hours=1), "police": later}
 
 
+async def test_a_sector_is_heard_by_its_own_words_not_by_what_others_do_with_them(database: Database) -> None:
+    later = datetime(2026, 11, 1, tzinfo=UTC)
+    worked_on = [
+        make.case("k1", 1, sector="police"),
+        make.deadline("d1", "k1", 2, "missed", sector="police"),
+        make.task("t1", "k1", 3, cases.TaskRequested, sector="police"),
+        make.task("t1", "k1", 4, cases.TaskDone, sector="police"),
+    ]
+    said = [make.concern("c1", 1, sector="police").record(0)]
+    said += [event.record(offset, time=later) for offset, event in enumerate(worked_on, 1)]
+    await count(database, [said])
+    async with database.transaction() as connection:
+        heard = (await connection.execute(text("SELECT sector, max(time) FROM heard GROUP BY 1"))).all()
+    assert {row[0]: row[1] for row in heard} == {"police": NOW, "health": later}
+
+
 async def test_event_types_that_are_not_counted_pass_without_a_trace_but_move_the_offset(database: Database) -> None:
     from shared.contracts.registry import ChildIdentified
 

@@ -168,6 +168,25 @@ async def test_history_waits_while_the_board_catches_up_but_not_for_ever(monkeyp
     assert handled == [1, 500, 500]
 
 
+async def test_history_waits_as_long_as_a_large_batch_of_the_board_is_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recording, "_BUSY_SECONDS", 0.05)
+    pace, done = Pace(), asyncio.Event()
+
+    async def handle(_batch: Batch) -> None:
+        await done.wait()
+
+    many = await Batch.read([make.concern("c1", 1).record()] * 500, Cells())
+    counting = asyncio.create_task(pace.watched(handle)(many))
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(pace.give_way())
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    done.set()
+    await asyncio.gather(counting, waiting)
+
+
 async def rows_of(
     database: Database, measure: str, period: str, by: Sequence[str] = (), as_of: datetime | None = None, **where: str
 ) -> dict[tuple[str, ...], int]:

@@ -9,7 +9,7 @@ import pytest
 
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
-from services.stats.domain.reading import Reading, as_far, by_unit, course_of, goal_of
+from services.stats.domain.reading import Reading, as_far, begun, by_unit, course_of, goal_of
 from shared.reference.indicators import Indicator, Part, Target
 
 YEAR = Period.parse("2026")
@@ -139,3 +139,28 @@ def test_a_commune_without_a_row_counted_nothing_but_has_no_share() -> None:
 def test_where_all_are_hidden_as_one_nobodys_zero_is_told() -> None:
     found = by_unit(COUNT, YEAR, [Shown.without(YEAR, (), "protected")], ["05443", "05455"])
     assert {one.hidden for one in found.values()} == {"protected"}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 0, 0, 4, 0, 5], [0, 4, 0, 5]),
+        ([3, 0, 0], [3, 0, 0]),
+        ([0, None, 2], [None, 2]),
+        ([0, 0, 0], [0, 0, 0]),
+        ([0], [0]),
+        ([], []),
+    ],
+)
+def test_a_course_begins_where_something_was_counted(values: list[float | None], expected: list[float | None]) -> None:
+    months = Period.parse("2026-06").before(6)
+    shown = [Shown(month, (), value) for month, value in zip(months, values, strict=False)]
+    assert [one.value for one in begun(COUNT, shown)] == expected
+    # A share of nothing is not zero, so that a zero of it says something.
+    assert [one.value for one in begun(SHARE, shown)] == values
+
+
+def test_a_hidden_figure_is_a_beginning() -> None:
+    months = Period.parse("2026-06").before(4)
+    shown = [Shown(months[0], (), 0.0), Shown(months[1], (), 0.0), Shown.without(months[2], (), "protected")]
+    assert len(begun(COUNT, [*shown, Shown(months[3], (), 9.0)])) == 3
