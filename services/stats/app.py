@@ -51,7 +51,7 @@ def build(context: ServiceContext) -> ServiceApp:
     compacting = Compacting(database, clock, upkeep)
     progress = Progress(database, context.settings)
     evaluator = Evaluator(units=units)
-    releasing = Releasing(evaluator.count, evaluator, evaluator.indicators)
+    releasing = Releasing(evaluator.count, evaluator, evaluator.indicators, prepare=evaluator.prepare_counts)
     comparing = Comparing(releasing)
     periods = Periods(
         database,

@@ -7,11 +7,10 @@ word in its table. It must never tell two lines apart by colour alone.
 from __future__ import annotations
 
 import asyncio
-import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any, Final
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import wraps
+from typing import Any, Final, ParamSpec
 from urllib.parse import quote
 
 import altair as alt
@@ -40,12 +39,13 @@ _LOCALES: Final[Mapping[Language, dict[str, Any]]] = {
     "vi": {"decimal": ",", "thousands": ".", "grouping": [3], "currency": ["", " ₫"]},
     "en": {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", " VND"]},
 }
-_SIZE: Final = re.compile(r'width="([\d.]+)" height="([\d.]+)"')
+_HEIGHTS: Final = {"chart-trend": 300, "chart-path": 270, "chart-comparison": 360}
 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A chart as a page shows it: for a wide and for a narrow screen, each an address that holds the picture itself."""
+    """A chart as a page shows it: the addresses at which it is drawn for a wide and for a narrow screen. The page does
+    not wait for it, and has the same figures as a table."""
 
     id: str
     title: str
@@ -71,47 +71,92 @@ class Drawing:
     language: Language
     note: str | None = None
     width: int = _WIDE
+    # All that it is made from: two of one key are one picture. None: it is drawn anew each time.
+    key: Hashable = None
 
     def chart(self, width: int | None = None) -> Chart:
         """The specification and the table of the same figures; of it come a report's SVG and a mail's PNG."""
         return chart(self.id, self.title, self.make(width or self.width).to_dict(), self.columns, self.rows, self.note)
 
     def svg(self, width: int | None = None) -> str:
-        """It as SVG of about that width in pixels. About 20 ms; not on the event loop."""
-        return _svg(orjson.dumps(dict(self.chart(width).spec)), self.language)
+        """It as SVG of about that width in pixels, from memory where the same was drawn before; else in some 60 ms, and
+        not on the event loop."""
+        at = (self.key, width or self.width)
+        known = _DRAWN.get(at) if self.key is not None else None
+        if known is None:
+            spec = orjson.dumps(dict(self.chart(width).spec)).decode()
+            known = str(vl_convert.vegalite_to_svg(spec, format_locale=_LOCALES[self.language]))
+            if self.key is not None:
+                _DRAWN[at] = known
+            while len(_DRAWN) > _KEPT:
+                # Another thread may have taken the same one out.
+                _DRAWN.pop(next(iter(_DRAWN)), None)
+        return known
 
-    async def picture(self) -> Picture:
-        """It for a page, wide and narrow."""
-        wide = await asyncio.to_thread(self.svg, self.width)
-        narrow = await asyncio.to_thread(self.svg, _NARROW)
-        size = _SIZE.search(wide)
-        width, height = (round(float(one)) for one in size.groups()) if size else (self.width, 0)
+    def at(self, address: str) -> Picture:
+        """It for a page, which says where it is drawn: `address` with `&narrow=1` for a narrow screen."""
+        joined = f"{address}{'&' if '?' in address else '?'}"
         return Picture(
             self.id,
             self.title,
             self.said,
-            _address(wide),
-            _address(narrow),
-            (width, height),
+            f"{joined}chart={self.id}",
+            f"{joined}chart={self.id}&narrow=1",
+            (self.width, self._height()),
             self.columns,
             self.rows,
             self.note,
         )
 
+    async def picture(self) -> Picture:
+        """It for a page that holds its pictures itself, as a report does."""
+        wide, narrow = [await self.drawn(narrow=small) for small in (False, True)]
+        return replace(self.at(""), wide=_address(wide), narrow=_address(narrow))
 
-async def pictures(drawings: Sequence[Drawing]) -> list[Picture]:
-    """Several for a page. Nothing of what is drawn is fetched from anywhere."""
-    return [await drawing.picture() for drawing in drawings]
+    def _height(self) -> int:
+        """About how high it is, so that a page leaves room for it."""
+        if self.id == "chart-multiples":
+            return -(-len(self.rows) // 6) * 108
+        return _HEIGHTS.get(self.id) or 50 + len(self.rows) * (_BAR + 8)
 
-
-@lru_cache(_KEPT)
-def _svg(spec: bytes, language: Language) -> str:
-    return str(vl_convert.vegalite_to_svg(spec.decode(), format_locale=_LOCALES[language]))
+    async def drawn(self, *, narrow: bool = False) -> str:
+        """It as SVG, for a wide or a narrow screen."""
+        return await asyncio.to_thread(self.svg, _NARROW if narrow else None)
 
 
 def _address(svg: str) -> str:
     # Without spaces, as `srcset` asks; shorter, and better to compress, than in base64.
     return "data:image/svg+xml," + quote(svg, safe="=:/,;()'-.!~*@?$&+")
+
+
+_DRAWN: Final[dict[Hashable, str]] = {}
+_P = ParamSpec("_P")
+
+
+def _remembered(draw: Callable[_P, Drawing]) -> Callable[_P, Drawing]:
+    """A chart's function whose pictures are kept by all that they are made from."""
+
+    @wraps(draw)
+    def drawn(*args: _P.args, **kwargs: _P.kwargs) -> Drawing:
+        made_from = tuple(_hashable(one) for one in (*args, *sorted(kwargs.items())))
+        return replace(draw(*args, **kwargs), key=(draw.__name__, made_from))
+
+    return drawn
+
+
+def _hashable(value: object) -> Hashable:
+    """What tells an argument of a chart's function from another one."""
+    if isinstance(value, Words):
+        return value.language
+    if isinstance(value, Indicator):
+        return value.code
+    if isinstance(value, Line):
+        return value.name, tuple(value.shown)
+    if isinstance(value, list | tuple):
+        return tuple(map(_hashable, value))
+    if isinstance(value, Hashable):
+        return value
+    raise TypeError(type(value).__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +167,7 @@ class Line:
     shown: Sequence[Shown]
 
 
+@_remembered
 def trend(
     words: Words,
     indicator: Indicator,
@@ -178,6 +224,7 @@ def trend(
     )
 
 
+@_remembered
 def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Sequence[Target]) -> Drawing:
     """Years against what is aimed at by which year: how far there is to go."""
     values = [{"at": one.period.code, "value": one.value, "said": words.number(indicator, one.value)} for one in years]
@@ -229,6 +276,7 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
     )
 
 
+@_remembered
 def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequence[Shown]) -> Drawing:
     """One figure by one dimension: a bar each, the longest first unless the dimension has an order of its own."""
     order = {code: at for at, code in enumerate(words.values(indicator, dimension))}
@@ -274,6 +322,7 @@ def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequenc
     return Drawing(make, f"chart-{dimension.replace('_', '-')}", title, said, columns, rows, words.language)
 
 
+@_remembered
 def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: Target | None = None) -> Drawing:
     """One small line a commune, all on one scale, so that their heights compare."""
     values = [
@@ -322,6 +371,7 @@ def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: T
     )
 
 
+@_remembered
 def comparison(
     words: Words, indicator: Indicator, lines: Sequence[Line], goal: Target | None = None, *, goes_on: bool = False
 ) -> Drawing:

@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats.domain.disclosure import Figure, Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.releases import TOTAL, UNIT, Cells, total_of
-from services.stats.released import Count, Look, Released
+from services.stats.released import Count, Look, Prepare, Released
 from shared.identity import ALL_UNITS, Permission, Principal
 from shared.reference.disclosure import Disclosure, Rule
 from shared.reference.indicators import Indicator, Indicators
@@ -55,6 +55,7 @@ class Releasing:
     Args:
         count: asks history. evaluator: evaluates for those who see figures as they are.
         indicators, disclosure: as data; the shipped ones where not given.
+        prepare: asks history of several times at once.
     """
 
     def __init__(
@@ -63,10 +64,11 @@ class Releasing:
         evaluator: Evaluator,
         indicators: Indicators | None = None,
         disclosure: Disclosure | None = None,
+        prepare: Prepare | None = None,
     ) -> None:
         self._evaluator = evaluator
         self._disclosure = Disclosure.load() if disclosure is None else disclosure
-        self._released = Released(count, Indicators.load() if indicators is None else indicators)
+        self._released = Released(count, Indicators.load() if indicators is None else indicators, prepare)
         # One after another: tables are decided in a fixed order, which two at once would mix.
         self._turn = asyncio.Lock()
 

@@ -142,8 +142,9 @@ def _day(at: datetime | None, told: Told) -> date:
     return (at if at is not None and in_calendar(at) else told.at).astimezone(_LOCAL).date()
 
 
-def _version(kind: Kind, key: str, told: Told, *counts: Count) -> Version:
-    return Version(kind, key_of(key), told.sequence, told.at, counts)
+def _version(kind: Kind, key: str, told: Told, *counts: Count, of: str | None = None) -> Version:
+    """A version of a thing, or of a part `of` a case."""
+    return Version(kind, key_of(key), told.sequence, told.at, counts, "" if of is None else key_of(of))
 
 
 def _concern(data: ConcernEvent, told: Told) -> tuple[Version | Figure, ...]:
@@ -211,7 +212,7 @@ def _deadline(data: DatedDeadline, told: Told) -> tuple[Version | Figure, ...]:
     facts = data.facts
     values = (*_matter(facts), facts.sector, facts.channel, data.kind, data.state)
     count = Count(HistoryCell(Measure.CLOCKS, values), _day(data.due, told))
-    return _with_case(_version(Kind.DEADLINE, data.deadline_id, told, count), data, told)
+    return _with_case(_version(Kind.DEADLINE, data.deadline_id, told, count, of=data.case_id), data, told)
 
 
 def _task_in(state: cases.TaskState | None) -> Callable[[DatedTask, Told], tuple[Version | Figure, ...]]:
@@ -234,11 +235,11 @@ def _task_in(state: cases.TaskState | None) -> Callable[[DatedTask, Told], tuple
 def _service(data: DatedService, told: Told) -> tuple[Version | Figure, ...]:
     values = (*_matter(data.facts), data.service_sector or "", data.service)
     count = Count(HistoryCell(Measure.SERVICES, values), data.provided_on)
-    return _with_case(_version(Kind.SERVICE, data.service_id, told, count), data, told)
+    return _with_case(_version(Kind.SERVICE, data.service_id, told, count, of=data.case_id), data, told)
 
 
 def _no_service(data: DatedService, told: Told) -> tuple[Version | Figure, ...]:
-    return _with_case(_version(Kind.SERVICE, data.service_id, told), data, told)
+    return _with_case(_version(Kind.SERVICE, data.service_id, told, of=data.case_id), data, told)
 
 
 def _incident(data: PlacedIncident, told: Told) -> tuple[Version | Figure, ...]:

@@ -185,6 +185,10 @@ class Units:
         went to a unit that holds the old one's land. `UNCLASSIFIED` where it is unknown, or the land was divided."""
         return self.current(code) or UNCLASSIFIED
 
+    def ever(self) -> frozenset[str]:
+        """All codes that there ever were."""
+        return frozenset(unit.code for unit in self._all)
+
     def named_as(self, codes: Iterable[str]) -> frozenset[str]:
         """All codes by which records may name today's units: their own, and those of what became them."""
         wanted = frozenset(codes)

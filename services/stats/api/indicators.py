@@ -122,6 +122,7 @@ class IndicatorApi:
         _permit(principal, counted, now)
         if counted is None:
             raise HTTPException(404)
+        moment = self._moment(as_of)
         narrowed = self._narrowed(indicator, counted, request.query_params.multi_items())
         units = self._units(unit or [], district)
         if principal.units != ALL_UNITS:
@@ -132,16 +133,17 @@ class IndicatorApi:
                 narrowed,
                 self._period(period),
                 units=None if units is None else self._evaluator.units.named_as(units),
-                as_of=min(self._moment(as_of) or now, now),
+                as_of=moment if moment is not None and moment < now else None,
                 after=str(after or ""),
                 limit=_PAGE,
+                answers=self._evaluator.answers,
             )
         if found is None:
             raise HTTPException(404)
         following = found.ids[-1] if len(found.ids) == _PAGE else None
         return {
             "total": found.total,
-            "records": [{"id": one, "link": found.path + one} for one in found.ids],
+            "records": [{"id": one, "link": link} for one, link in zip(found.ids, found.links, strict=True)],
             "after": following,
         }
 

@@ -5,12 +5,15 @@ Every figure comes through `services.stats.releasing`. It must never be asked fo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Annotated, Final, cast
 
 from fastapi import HTTPException, Query, Request
+from fastapi.responses import Response
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.comparing import base_of, compared_with, value_of_base
@@ -117,10 +120,18 @@ class Looking:
     ) -> None:
         self.database = database
         self.pages = pages
+        self._evaluator = evaluator
         self.indicators = evaluator.indicators
         self.units = evaluator.units
         self._releasing = releasing
         self._clock = clock
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees one moment: the figures of a page agree with each other."""
+        async with self.database.transaction() as connection:
+            await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            yield connection
 
     def indicator(self, code: str) -> Indicator:
         """By its code. Raises HTTPException 404."""
@@ -177,6 +188,14 @@ class Looking:
         except MeasureError:
             return []
 
+    async def prepare(
+        self, connection: AsyncConnection, sight: Sight, wanted: Sequence[tuple[Indicator, Sequence[Period]]]
+    ) -> None:
+        """Ask at once for the figures of several indicators, where they are seen as they are; what is released is
+        decided apart."""
+        if sight.exact:
+            await self._evaluator.prepare(connection, wanted, units=sight.units, as_of=sight.as_of)
+
     async def known_at(self, connection: AsyncConnection, sight: Sight, indicator: Indicator) -> datetime | None:
         """As of which moment an indicator is answered, where what was known at the asked one is no longer kept."""
         if not sight.exact or indicator.numerator is None:
@@ -187,22 +206,27 @@ class Looking:
         self, connection: AsyncConnection, sight: Sight, indicators: Iterable[Indicator], *, courses: bool = True
     ) -> list[tuple[Reading, list[Shown]]]:
         """Each indicator's figure with what it is compared with, and its course in time where that is wanted."""
+        asked = [
+            (indicator, self.course(sight, indicator) if courses else [], self._base(sight, indicator))
+            for indicator in indicators
+        ]
+        wanted = [
+            (one, list(dict.fromkeys((sight.period, *self.compared(sight, one), *course, *([base] if base else [])))))
+            for one, course, base in asked
+        ]
+        await self.prepare(connection, sight, wanted)
         found = []
-        for indicator in indicators:
-            course = self.course(sight, indicator) if courses else []
-            wanted = dict.fromkeys((sight.period, *self.compared(sight, indicator), *course))
-            target = goal_of(indicator, sight.period, sight.level)
-            base = base_of(target, sight.period) if target else None
-            if base is not None:
-                wanted[base] = None
-            by_period = {one.period: one for one in await self.figures(connection, sight, indicator, list(wanted))}
-            found.append(
-                (
-                    self.reading(sight, indicator, by_period, base),
-                    [by_period[one] for one in course if one in by_period],
-                )
-            )
+        for (indicator, course, base), (_, periods) in zip(asked, wanted, strict=True):
+            by_period = {one.period: one for one in await self.figures(connection, sight, indicator, periods)}
+            reading = self.reading(sight, indicator, by_period, base)
+            found.append((reading, [by_period[one] for one in course if one in by_period]))
         return found
+
+    @staticmethod
+    def _base(sight: Sight, indicator: Indicator) -> Period | None:
+        """The year that an indicator's target is set against, if any."""
+        target = goal_of(indicator, sight.period, sight.level)
+        return base_of(target, sight.period) if target else None
 
     def reading(self, sight: Sight, indicator: Indicator, figures: dict[Period, Shown], base: Period | None) -> Reading:
         """A figure among those of several periods, with what it is compared with. `base`: the year that its target is
@@ -350,3 +374,8 @@ def _plan(today: date) -> str:
     # Five years, as plans of the state run: 2021-2025, 2026-2030.
     first = today.year - (today.year - 1) % 5
     return f"{first}..{first + 4}"
+
+
+def picture_of(svg: str) -> Response:
+    """A chart as an answer. It is its reader's: nothing on the way keeps it."""
+    return Response(svg, headers={"Cache-Control": "private, no-cache", "Vary": "Cookie"}, media_type="image/svg+xml")

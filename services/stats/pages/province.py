@@ -56,7 +56,7 @@ class ProvincePages:
         known = self._looking.in_force(sight)
         of_tiles = next((one for one in known if one.code == tiles and one.code in _OF_COMMUNES), None)
         of_tiles = of_tiles or next(one for one in known if one.code == _OF_COMMUNES[0])
-        async with self._looking.database.transaction() as connection:
+        async with self._looking.snapshot() as connection:
             wanted = [one for one in known if one.targets or one.code in _FOREMOST]
             found = await self._looking.readings(connection, sight, wanted, courses=False)
             urgent = sorted((one for one, _ in found if one.pressing), key=lambda one: one.urgency)
@@ -91,7 +91,7 @@ class ProvincePages:
         """All indicators by theme: value, target, change, course."""
         sight = self._looking.sight(request, principal, period, place)
         known = self._looking.in_force(sight)
-        async with self._looking.database.transaction() as connection:
+        async with self._looking.snapshot() as connection:
             lines = [line_of(sight, *found) for found in await self._looking.readings(connection, sight, known)]
         return self._pages.render(
             request,

@@ -50,7 +50,7 @@ class QualityPages:
         sight = self._looking.sight(request, principal, period)
         wanted = [one for one in self._looking.in_force(sight) if one.theme == _THEME]
         checked = await self._upkeep.last_check()
-        async with self._looking.database.transaction() as connection:
+        async with self._looking.snapshot() as connection:
             lines = [line_of(sight, *found) for found in await self._looking.readings(connection, sight, wanted)]
             records = await quality_of(connection, sight.units, sight.today) if sight.exact else None
             by_unit = await quality_by_unit(connection, sight.units, sight.today) if sight.exact else []

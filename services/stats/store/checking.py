@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.cells import Kind
+from services.stats.domain.margins import FIRST as MARGINS
 from services.stats.domain.measures import MEASURES
 from services.stats.store.compaction import EVER, kept
 
@@ -31,11 +32,24 @@ WITH last AS (
     SELECT c.cell, sum(coalesce(c.amount, 1)) AS n FROM last, unnest(cells, amounts) AS c(cell, amount) GROUP BY c.cell
 ), summed AS (
     SELECT cell, sum(n) FILTER (WHERE months = 1) AS by_month, sum(n) FILTER (WHERE months = 12) AS by_year
-    FROM standing GROUP BY cell
+    FROM standing WHERE measure < :margins GROUP BY cell
 ), moved AS (SELECT cell, sum(n) AS n FROM movement GROUP BY cell)
 SELECT count(*) FROM wanted FULL JOIN summed USING (cell) FULL JOIN moved USING (cell)
 WHERE coalesce(wanted.n, 0) <> coalesce(summed.by_month, 0) OR coalesce(wanted.n, 0) <> coalesce(summed.by_year, 0)
     OR coalesce(wanted.n, 0) <> coalesce(moved.n, 0)
+"""
+# What stands in margins is what their cells sum up to.
+_MARGINS: Final = """
+WITH wanted AS (
+    SELECT margin AS cell, sum(s.n) AS n
+    FROM standing AS s JOIN history_cell AS c ON c.id = s.cell, unnest(c.margins) AS margin
+    WHERE s.months = 12 AND s.measure < :margins GROUP BY margin
+), summed AS (
+    SELECT cell, sum(n) FILTER (WHERE months = 1) AS by_month, sum(n) FILTER (WHERE months = 12) AS by_year
+    FROM standing WHERE measure >= :margins GROUP BY cell
+)
+SELECT count(*) FROM wanted FULL JOIN summed USING (cell)
+WHERE coalesce(wanted.n, 0) <> coalesce(summed.by_month, 0) OR coalesce(wanted.n, 0) <> coalesce(summed.by_year, 0)
 """
 # Of each kind that both keep: the same thing in the words of the board's cell, and of history's.
 _ALIKE: Final[Mapping[Kind, tuple[str, str]]] = {
@@ -113,15 +127,17 @@ async def differences(connection: AsyncConnection) -> dict[str, int]:
 
 
 async def compared(connection: AsyncConnection) -> dict[str, int]:
-    """How much does not agree, of each comparison: `cube`, `history`, `past`, `kept`, `lanes`; to one transaction.
+    """How much does not agree, of each comparison: `cube`, `history`, `margins`, `past`, `kept`, `lanes`; to one
+    transaction.
 
     `cube`: cells whose count is not that of their facts. `history`: cells whose sums are not where the last versions
-    count. `past`: the same as of a moment, another one each time. `kept`: movements at moments that should be let go.
-    `lanes`: things that the board and history count differently.
+    count. `margins`: coarser cells that are not the sum of theirs. `past`: the same as of a moment, another one each
+    time. `kept`: movements at moments that should be let go. `lanes`: things that board and history count differently.
     """
     asked: dict[str, tuple[str, dict[str, Any]]] = {
         "cube": (_CUBE, {}),
-        "history": (_STANDING, {}),
+        "history": (_STANDING, {"margins": MARGINS}),
+        "margins": (_MARGINS, {"margins": MARGINS}),
         "past": (_PAST, {"moment": await _some_moment(connection), "states": _STATES}),
         "kept": (_BETWEEN, {}),
         "lanes": (_LANES, {"kinds": [int(kind) for kind in _ALIKE]}),

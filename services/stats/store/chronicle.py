@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.stats.domain.margins import margins_of
 from services.stats.domain.measures import (
     COLUMNS,
     MEASURE_BITS,
@@ -43,6 +44,8 @@ HISTORY_CELL: Final = Table(
     METADATA,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     *(Column(name, Text) for name in COLUMNS),
+    Column("margins", ARRAY(BigInteger)),  # the coarser cells that it counts in; nothing: it is one
+    Index("history_cell_unit", "unit", "id"),
 )
 VERSION: Final = Table(
     "version",
@@ -55,6 +58,7 @@ VERSION: Final = Table(
     Column("days", ARRAY(Date), nullable=False),
     Column("amounts", ARRAY(Integer)),  # nothing: one of each
     PrimaryKeyConstraint("kind", "key", "sequence"),
+    Index("version_cells", "cells", postgresql_using="gin"),
 )
 MOVEMENT: Final = Table(
     "movement",
@@ -77,6 +81,24 @@ STANDING: Final = Table(
     Column("n", BigInteger, nullable=False),
     PrimaryKeyConstraint("measure", "months", "first", "cell"),
 )
+# Of what is a part of a case, which: a clock, a service. It is opened there.
+BELONGING: Final = Table(
+    "belonging",
+    METADATA,
+    Column("kind", SmallInteger, nullable=False),
+    Column("key", UUID(as_uuid=False), nullable=False),
+    Column("whole", UUID(as_uuid=False), nullable=False),
+    PrimaryKeyConstraint("kind", "key"),
+)
+# Which transaction was the last to change a measure's sums of a month: an answer is still good where none did since.
+STANDING_CHANGE: Final = Table(
+    "standing_change",
+    METADATA,
+    Column("measure", SmallInteger, nullable=False),  # 0: figures that are handed in
+    Column("first", Date, nullable=False),
+    Column("transaction", BigInteger, nullable=False),
+    PrimaryKeyConstraint("measure", "first"),
+)
 FIGURE: Final = Table(
     "figure",
     METADATA,
@@ -92,7 +114,7 @@ FIGURE: Final = Table(
     Column("weight", Integer, nullable=False),
     Column("sector", Text, nullable=False),
     PrimaryKeyConstraint("key", "sequence"),
-    Index("figure_indicator", "indicator", "last"),
+    Index("figure_indicator", "indicator", "unit", "last"),
 )
 HISTORY_PROGRESS: Final = Table(
     "history_progress",
@@ -104,7 +126,7 @@ HISTORY_PROGRESS: Final = Table(
     PrimaryKeyConstraint("topic", "partition"),
 )
 # What a rebuild makes anew; the dictionary of cells is shared, as the board's is.
-RECORDED: Final = (VERSION, MOVEMENT, STANDING, FIGURE, HISTORY_PROGRESS)
+RECORDED: Final = (VERSION, MOVEMENT, STANDING, STANDING_CHANGE, BELONGING, FIGURE, HISTORY_PROGRESS)
 # Held by whoever writes history: what an event moves depends on its neighbours, so one writes at a time. A rebuild has
 # a lock of its own: at its swap it writes while the live tables stand still.
 WRITE_LOCK: Final = 7_316_104
@@ -138,12 +160,21 @@ _MOVED: Final = f"""shown AS (
     FROM change GROUP BY cell, day, at HAVING sum(n) <> 0
 ), moved AS (
     INSERT INTO {{schema}}.movement (measure, cell, day, at, n) SELECT * FROM net
+), everywhere AS (
+    SELECT measure, cell, day, n FROM net
+    UNION ALL
+    SELECT (margin >> {MEASURE_BITS})::smallint, margin, day, n
+    FROM net JOIN {LIVE}.history_cell AS c ON c.id = net.cell, unnest(c.margins) AS margin
 ), stood AS (
     INSERT INTO {{schema}}.standing AS s (measure, months, first, cell, n)
     SELECT measure, months, date_trunc(unit, day)::date, cell, sum(n)
-    FROM net, (VALUES (1, 'month'), (12, 'year')) AS span(months, unit)
+    FROM everywhere, (VALUES (1, 'month'), (12, 'year')) AS span(months, unit)
     GROUP BY measure, months, unit, date_trunc(unit, day), cell HAVING sum(n) <> 0
     ON CONFLICT (measure, months, first, cell) DO UPDATE SET n = s.n + excluded.n
+), changed AS (
+    INSERT INTO {{schema}}.standing_change AS c (measure, first, transaction)
+    SELECT DISTINCT measure, date_trunc('month', day)::date, pg_current_xact_id()::text::bigint FROM net
+    ON CONFLICT (measure, first) DO UPDATE SET transaction = excluded.transaction
 )"""
 
 # What is told of a moment that is no longer kept by itself becomes known at the next one that is.
@@ -202,10 +233,20 @@ SELECT count(*) FROM collected
 _DERIVE: Final = f"WITH side AS (SELECT 1 AS side, v.* FROM {{schema}}.version AS v), {_MOVED} SELECT count(*) FROM net"
 
 _REPORT: Final = """
+WITH changed AS (
+    INSERT INTO {schema}.standing_change AS c (measure, first, transaction)
+    VALUES (0, '0001-01-01', pg_current_xact_id()::text::bigint)
+    ON CONFLICT (measure, first) DO UPDATE SET transaction = excluded.transaction
+)
 INSERT INTO {schema}.figure AS f
 SELECT * FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::date[],
                      $8::date[], $9::float8[], $10::integer[], $11::text[])
 ON CONFLICT (key, sequence) DO UPDATE SET at = least(f.at, excluded.at)
+"""
+
+_BELONG: Final = """
+INSERT INTO {schema}.belonging (kind, key, whole)
+SELECT * FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::uuid[]) ON CONFLICT DO NOTHING
 """
 
 _ADVANCE: Final = """
@@ -241,15 +282,23 @@ class HistoryCells:
         return found
 
     async def store(self, connection: AsyncConnection, ids: Mapping[HistoryCell, int]) -> frozenset[int]:
-        """Store cells that are not known to be there. Out: their numbers, to `remember` once the transaction is in."""
-        fresh = {number: cell for cell, number in ids.items() if number not in self._stored}
-        if fresh:
-            rows = [
-                {"id": number, **dict(zip(columns(cell.measure), cell.values, strict=True))}
-                for number, cell in sorted(fresh.items())
-            ]
-            await connection.exec_driver_sql(_REMEMBER_CELLS, (orjson.dumps(rows).decode(),))
-        return frozenset(fresh)
+        """Store cells that are not known to be there, and the margins they count in. Out: the numbers of all, to
+        `remember` once the transaction is in."""
+        rows: dict[int, dict[str, object]] = {}
+        for cell, number in ids.items():
+            if number in self._stored:
+                continue
+            margins = margins_of(cell)
+            named = dict(zip(columns(cell.measure), cell.values, strict=True))
+            rows[number] = {"id": number, **named, "margins": [margin for margin, _ in margins]}
+            for margin, kept in margins:
+                if margin not in self._stored:
+                    rows[margin] = {"id": margin, **kept}
+        if rows:
+            # In one order, so that nobody waits for anybody who waits for them.
+            written = [rows[number] for number in sorted(rows)]
+            await connection.exec_driver_sql(_REMEMBER_CELLS, (orjson.dumps(written).decode(),))
+        return frozenset(rows)
 
     def remember(self, numbers: frozenset[int]) -> None:
         """These cells are committed."""
@@ -270,6 +319,7 @@ class Chronicle:
         self._record = _RECORD.format(schema=schema)
         self._derive = _DERIVE.format(schema=schema)
         self._report = _REPORT.format(schema=schema)
+        self._belong = _BELONG.format(schema=schema)
         self._advance = _ADVANCE.format(schema=schema)
 
     async def record(
@@ -283,6 +333,9 @@ class Chronicle:
         await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({self._lock})")
         statement = self._collect if self.collecting else self._record
         result = await connection.exec_driver_sql(statement, _columns_of(versions, ids))
+        parts = sorted({(int(version.kind), version.key, version.whole) for version in versions if version.whole})
+        if parts:
+            await connection.exec_driver_sql(self._belong, tuple(_array(column) for column in zip(*parts, strict=True)))
         return int(result.scalar_one())
 
     async def derive(self, connection: AsyncConnection) -> None:

@@ -9,6 +9,7 @@ from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.cells import KINDS
+from services.stats.domain.margins import FIRST as MARGINS
 from services.stats.domain.measures import COLUMNS, MEASURE_BITS, Measure
 from services.stats.store import compaction
 from services.stats.store.cube import CHANNEL, LIVE
@@ -90,7 +91,7 @@ def _words(row: Mapping[str, Any]) -> str:
 # however finely history is kept.
 _FIGURES: Final = {
     "cube": "SELECT cell, n FROM {schema}.cube",
-    "standing": "SELECT first, cell, n FROM {schema}.standing WHERE months = 1",
+    "standing": f"SELECT first, cell, n FROM {{schema}}.standing WHERE months = 1 AND measure < {MARGINS}",
     "movement": """SELECT date_trunc('month', day)::date AS first,
             date_trunc('month', at AT TIME ZONE 'Asia/Ho_Chi_Minh')::date AS known, cell, sum(n)::bigint AS n
         FROM {schema}.movement GROUP BY 1, 2, 3""",

@@ -15,11 +15,11 @@ from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.store.checking import compared
-from services.stats.store.chronicle import FIGURE, HISTORY_PROGRESS, VERSION
+from services.stats.store.chronicle import BELONGING, FIGURE, HISTORY_PROGRESS, VERSION
 from services.stats.store.cube import ALIAS, CUBE, FACT, HEARD, LINK, LIVE, PROGRESS, QUALITY
 
 SCHEMA: Final = "snapshot"
-_KEPT: Final = (FACT, LINK, ALIAS, PROGRESS, HEARD, QUALITY, VERSION, FIGURE, HISTORY_PROGRESS)
+_KEPT: Final = (FACT, LINK, ALIAS, PROGRESS, HEARD, QUALITY, VERSION, BELONGING, FIGURE, HISTORY_PROGRESS)
 # Held by whoever takes one.
 _LOCK: Final = 7_316_105
 

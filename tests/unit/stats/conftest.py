@@ -27,6 +27,8 @@ _TABLES = (
     "version",
     "movement",
     "standing",
+    "standing_change",
+    "belonging",
     "figure",
     "agency_record",
     "self_check",

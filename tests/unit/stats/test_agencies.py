@@ -10,7 +10,8 @@ from sqlalchemy import text
 
 from services.stats.agencies import routes
 from services.stats.domain.periods import Period
-from services.stats.store.history import count, reported
+from services.stats.store.handed import reported
+from services.stats.store.history import count
 from shared.contracts.agency import ActivityHeld, ConcernReported, FigureReported
 from shared.contracts.base import Contract
 from shared.contracts.envelope import Envelope
@@ -143,9 +144,9 @@ async def test_a_figure_stands_for_its_period_until_it_is_corrected_even_to_anot
     await agencies.send(first.model_copy(update={"period": "2025"}))
     half, years = Period.parse("2026-H1"), [Period.parse("2025"), YEAR]
     async with agencies.database.transaction() as connection:
-        now = await reported(connection, "swim-safely", [half, *years])
-        then = await reported(connection, "swim-safely", [half, *years], as_of=known)
-        own = await reported(connection, "swim-safely", [YEAR], units=frozenset({"05443"}))
+        now = (await reported(connection, {"swim-safely": [half, *years]}))["swim-safely"]
+        then = (await reported(connection, {"swim-safely": [half, *years]}, as_of=known))["swim-safely"]
+        own = (await reported(connection, {"swim-safely": [YEAR]}, units=frozenset({"05443"})))["swim-safely"]
     assert {period.code: [row[:3] for row in rows] for period, rows in now.items()} == {
         "2026-H1": [],
         "2025": [("", "2025", 40.5)],

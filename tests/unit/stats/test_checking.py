@@ -21,7 +21,7 @@ from tests.unit.stats.events import NOW, Event, histories, records
 from tests.unit.stats.test_counting import count
 from tests.unit.stats.test_history import record
 
-AGREED = {"cube": 0, "history": 0, "past": 0, "kept": 0, "lanes": 0}
+AGREED = {"cube": 0, "history": 0, "margins": 0, "past": 0, "kept": 0, "lanes": 0}
 SOUND = [
     make.concern("c1", 1),
     make.case("k1", 1),

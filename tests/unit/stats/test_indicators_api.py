@@ -46,7 +46,8 @@ async def visitor(database: Database) -> Visitor:
         make.case(IDS[2], 1, unit="05455", kind="neglect"),
         make.case(IDS[3], 1, opened_at=EARLIER, status="closed", closed_at=EARLIER, outcome="safe"),
     ]
-    events = [*cases, handed("m1", "child-marriages", "2025", 50), handed("m2", "child-marriages", "2026", 48)]
+    clock = make.deadline("0197a000-0000-7000-8000-0000000000aa", IDS[0], 2, "missed")
+    events = [*cases, clock, handed("m1", "child-marriages", "2025", 50), handed("m2", "child-marriages", "2026", 48)]
     await record(database, [[event.record(at) for at, event in enumerate(events)]])
     return Visitor(create_app("stats", [router], service.pages, directory, settings, prefix="/stats"))
 
@@ -140,7 +141,10 @@ async def test_the_records_behind_a_figure_are_those_it_counts_of_ones_own_commu
     assert [row["id"] for row in found["records"]] == IDS[:3]
     assert (await ask(visitor, "/cases-open/records?period=2026-09"))["total"] == 0
     assert (await ask(visitor, "/domestic-violence/records?period=2026"))["records"] == []
-    await ask(visitor, "/deadlines-in-time/records?period=2026", 404)
+    # A clock is opened where it runs: in its case.
+    found = await ask(visitor, "/deadlines-in-time/records?period=2026&part=denominator")
+    assert [row["link"] for row in found["records"]] == [f"/cases/c/{IDS[0]}"]
+    await ask(visitor, "/campaigns/records?period=2026", 404)
     await ask(visitor, "/cases-open/records?period=2026&after=x", 422)
     await visitor.enter("lan.worker")
     found = await ask(visitor, "/cases-opened/records?period=2026")

@@ -272,8 +272,25 @@ async def test_a_page_is_light_and_its_pictures_need_no_network(visitor: Visitor
     for path in PATHS:
         page = (await visitor.ask(path)).text
         assert not re.search(r"(src|href|srcset)=\"(https?:)?//", page), path
-        without_charts = re.sub(r'"data:image/svg[^"]*"', "", page)
-        assert len(without_charts.encode()) < 120_000, path
+        assert len(page.encode()) < 120_000, path
+        for address in re.findall(r'(?:src|srcset)="(/stats/[^"]*picture[^"]*)"', page):
+            drawn = await visitor.ask(unescape(address))
+            assert (drawn.status, drawn.headers["content-type"]) == (200, "image/svg+xml"), address
+            assert drawn.text.startswith("<svg"), address
+
+
+async def test_a_picture_is_drawn_of_what_its_reader_may_see_and_of_nothing_else(visitor: Visitor) -> None:
+    await visitor.enter("lan.worker")
+    path = "/stats/indicators/cases-opened/picture?period=2025&chart=chart-multiples"
+    assert (await visitor.ask(path)).status == 404
+    own = (
+        await visitor.ask(f"/stats/compare/picture?indicator=cases-opened&period=2025&unit={HERE}&unit={THERE}")
+    ).text
+    assert "Phan Đình Phùng" in own
+    assert "Quyết Thắng" not in own
+    await visitor.enter("tuan.statistician")
+    assert (await visitor.ask("/stats/indicators/nothing/picture")).status == 404
+    assert (await visitor.ask("/stats/indicators/cases-opened/picture?chart=chart-none")).status == 404
 
 
 REBUILDING = (views.REBUILD_REASONS, views.COMPACTION_STATES, views.ENDS_OF)
