@@ -13,7 +13,7 @@ from uuid import UUID
 import orjson
 
 import services.stats
-from services.stats.handlers import Batch
+from services.stats.handlers.counting import Batch
 from services.stats.store.cube import Cells, Ledger
 from shared.contracts.cases import CaseFacts, CaseReclassified
 from shared.contracts.envelope import Envelope

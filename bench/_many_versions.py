@@ -1,6 +1,6 @@
 """A province's history of three years, as versions: made up here, copied into the database, summed by the service.
 
-Every version is what an event would have made of it (`services.stats.versions`); nobody is in it.
+Every version is what an event would have made of it (`services.stats.handlers.versions`); nobody is in it.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from bench import Result
 from bench._many_events import NOW, TOPIC, Cases, bare_statement, publish
 from bench.peers import kafka_streams
-from services.stats.handlers import Counting
+from services.stats.handlers.counting import Counting
 from shared.database import Database
 from shared.messaging.processing import Record
 from shared.privacy import Keys, PlatformKey

@@ -21,7 +21,7 @@ from sqlalchemy import text
 import services.stats
 from bench import Result, quantiles
 from bench._many_events import NOW, TOPIC, Cases, bare_statement, publish
-from services.stats.handlers import Counting
+from services.stats.handlers.counting import Counting
 from shared.database import Database
 from shared.messaging.consumer import record_of
 from shared.messaging.kafka import client_options

@@ -29,8 +29,8 @@ from bench import Result, quantiles
 from bench._many_events import NOW, RISKS, STEPS, Cases
 from local.postgres import EmbeddedPostgres
 from services.stats.domain.cells import DIMENSIONS, Cell, Kind, cell_id
-from services.stats.handlers import Counting
-from services.stats.watching import Board, View
+from services.stats.handlers.counting import Counting
+from services.stats.pages.live_board import Board, View
 from shared.database import Database
 from shared.messaging.processing import Record
 from shared.privacy import Keys, PlatformKey

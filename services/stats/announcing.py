@@ -15,7 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.periods import Period
-from services.stats.evaluating import Evaluator
+from services.stats.figures.evaluating import Evaluator
 from shared.contracts.stats import IndicatorChanged
 from shared.database import Database, is_passing
 from shared.messaging.router import Clock, Scope

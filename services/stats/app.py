@@ -6,31 +6,31 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from services.stats.agencies import routes
 from services.stats.announcing import Announcing
 from services.stats.api.figures import api_routes
 from services.stats.api.indicators import IndicatorApi
 from services.stats.api.periods import period_routes
-from services.stats.compacting import Compacting
-from services.stats.comparing import Comparing
+from services.stats.desk.freezing import Freezing
+from services.stats.desk.period_reader import PeriodReader
 from services.stats.desk.periods import PURPOSE, Periods
-from services.stats.evaluating import Evaluator
-from services.stats.freezing import Freezing
-from services.stats.handlers import TOPICS, Counting
+from services.stats.figures.comparing import Comparing
+from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.releasing import Releasing
+from services.stats.handlers.agencies import routes
+from services.stats.handlers.counting import TOPICS, Counting
+from services.stats.handlers.recording import GATHERS_SECONDS, Pace, Recording
+from services.stats.handlers.recording import TOPICS as HISTORY_TOPICS
 from services.stats.pages.board import BoardPages
+from services.stats.pages.live_board import Board
 from services.stats.pages.looking import Looking
 from services.stats.pages.periods import PeriodPages
 from services.stats.pages.rebuilding import RebuildPages
 from services.stats.pages.routes import indicator_pages
-from services.stats.period_reader import PeriodReader
-from services.stats.progress import Progress
-from services.stats.rebuild import Rebuild
-from services.stats.recording import GATHERS_SECONDS, Pace, Recording
-from services.stats.recording import TOPICS as HISTORY_TOPICS
-from services.stats.releasing import Releasing
 from services.stats.thresholds import Watching
-from services.stats.upkeep import Upkeep
-from services.stats.watching import Board
+from services.stats.upkeep.checking import Upkeep
+from services.stats.upkeep.compacting import Compacting
+from services.stats.upkeep.progress import Progress
+from services.stats.upkeep.rebuild import Rebuild
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
 from shared.privacy.signing import SigningKey
 from shared.reference.units import Units

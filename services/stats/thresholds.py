@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.periods import Period
 from services.stats.domain.surges import upper_level, usual_spacing, working_days_after
-from services.stats.evaluating import UNIT, Evaluator
+from services.stats.figures.evaluating import UNIT, Evaluator
 from services.stats.store.history import standing
 from shared.contracts.base import Contract
 from shared.contracts.stats import SectorSilent, SurgeDetected, TargetMissed

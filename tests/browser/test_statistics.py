@@ -20,7 +20,7 @@ import uvicorn
 from fastapi import APIRouter
 
 from services.stats.app import build
-from services.stats.handlers import Counting
+from services.stats.handlers.counting import Counting
 from shared.contracts import cases
 from shared.database import Database
 from shared.identity import demo_directory

@@ -13,8 +13,8 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from sqlalchemy import text
 
 from services.stats.app import build
-from services.stats.progress import Progress
-from services.stats.rebuild import Rebuild
+from services.stats.upkeep.progress import Progress
+from services.stats.upkeep.rebuild import Rebuild
 from shared.database import Database
 from shared.messaging.kafka import client_options, producer
 from shared.messaging.service import Service, ServiceContext

@@ -20,7 +20,7 @@ from services.cases.app import build as build_cases
 from services.registry.desk import merging
 from services.registry.handlers import routes
 from services.registry.store import children as store
-from services.stats.handlers import Batch, apply
+from services.stats.handlers.counting import Batch, apply
 from services.stats.store import Cells, Ledger
 from shared.database import Database
 from shared.messaging.intake import Intake

@@ -9,10 +9,10 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from sqlalchemy import text
 
-from services.stats.compacting import Compacting
-from services.stats.rebuild import Rebuild
 from services.stats.store import shadow, snapshots
-from services.stats.upkeep import Upkeep
+from services.stats.upkeep.checking import Upkeep
+from services.stats.upkeep.compacting import Compacting
+from services.stats.upkeep.rebuild import Rebuild
 from shared.database import Database
 from shared.web.pages import utc_now
 from tests.integration.stats_house import Province, expected_standing, history, province_of, wait_for

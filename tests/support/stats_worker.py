@@ -9,15 +9,15 @@ import asyncio
 import contextlib
 import random
 
-from services.stats import compacting as compacting_module
-from services.stats.compacting import Compacting
+from services.stats.desk.freezing import Freezing
 from services.stats.desk.periods import PURPOSE, Periods
-from services.stats.evaluating import Evaluator
-from services.stats.freezing import Freezing
-from services.stats.progress import Progress
-from services.stats.releasing import Releasing
+from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.releasing import Releasing
 from services.stats.thresholds import Watching
-from services.stats.upkeep import Upkeep
+from services.stats.upkeep import compacting as compacting_module
+from services.stats.upkeep.checking import Upkeep
+from services.stats.upkeep.compacting import Compacting
+from services.stats.upkeep.progress import Progress
 from shared.contracts.errors import Rejected
 from shared.database import Database, is_passing
 from shared.identity import ALL_UNITS, Principal, Role

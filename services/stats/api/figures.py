@@ -9,13 +9,13 @@ from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from services.stats.compacting import Compacting
-from services.stats.progress import Progress, as_json
-from services.stats.rebuild import Rebuild
-from services.stats.releasing import sees_all
+from services.stats.figures.releasing import sees_all
 from services.stats.store.figures import MEASURES, Slice, ask, expected_figures
 from services.stats.store.quality import quality_of
-from services.stats.upkeep import Upkeep
+from services.stats.upkeep.checking import Upkeep
+from services.stats.upkeep.compacting import Compacting
+from services.stats.upkeep.progress import Progress, as_json
+from services.stats.upkeep.rebuild import Rebuild
 from shared.contracts.errors import Violation
 from shared.database import Database
 from shared.identity import ALL_UNITS, NotAllowedError, Operator, Permission, Principal, SignedIn

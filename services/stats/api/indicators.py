@@ -14,13 +14,13 @@ from uuid import UUID
 from fastapi import APIRouter, HTTPException, Query, Request
 
 from services.stats.api.figures import Reader
-from services.stats.catalogue import dimensions
-from services.stats.comparing import Asking, Comparing
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Reading
-from services.stats.evaluating import Evaluator
-from services.stats.releasing import sees_all
+from services.stats.figures.catalogue import dimensions
+from services.stats.figures.comparing import Asking, Comparing
+from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.releasing import sees_all
 from services.stats.store.behind import behind
 from services.stats.store.history import answered_as_of
 from shared.contracts.errors import Rejected, Violation

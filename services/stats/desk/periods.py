@@ -16,6 +16,7 @@ import structlog
 from aiokafka.errors import KafkaError
 from sqlalchemy import text
 
+from services.stats.desk.freezing import Freezing
 from services.stats.domain.closing import (
     Change,
     Edition,
@@ -26,12 +27,11 @@ from services.stats.domain.closing import (
     check_reason,
 )
 from services.stats.domain.periods import Period
-from services.stats.freezing import Freezing
-from services.stats.released import known_at, released_at
-from services.stats.releasing import sees_all
+from services.stats.figures.released import known_at, released_at
+from services.stats.figures.releasing import sees_all
 from services.stats.store import closings
 from services.stats.store.closings import Drift, Listed, Signed, Work
-from services.stats.upkeep import Upkeep
+from services.stats.upkeep.checking import Upkeep
 from shared.contracts.errors import refuse
 from shared.contracts.stats import PeriodClosed, PeriodRevised
 from shared.database import Database, is_passing

@@ -292,7 +292,7 @@ def protect(values: Sequence[Figure], rule: Bound) -> list[Shown]:
 
     In: figures of one period that count disjoint groups. Out: the same, in their order. A ratio is judged by its
     numerator and by what its denominator has besides. This looks at no other table: who publishes several asks
-    `services.stats.releasing`.
+    `services.stats.figures.releasing`.
     """
     found: list[Shown] = []
     parts: dict[str, list[int]] = {

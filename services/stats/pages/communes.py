@@ -8,11 +8,11 @@ from typing import Annotated, Final
 from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
-from services.stats import charts
 from services.stats.api.figures import Reader
-from services.stats.charts import Drawing
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import by_unit, goal_of
+from services.stats.pages import charts
+from services.stats.pages.charts import Drawing
 from services.stats.pages.commune_lines import communes_of
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight, picture_of

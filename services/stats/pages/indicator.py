@@ -10,14 +10,14 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats import charts
 from services.stats.api.figures import Reader
 from services.stats.api.indicators import may_open
-from services.stats.charts import Drawing
-from services.stats.comparing import base_of, value_of_base
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Reading, by_unit, goal_of
+from services.stats.figures.comparing import base_of, value_of_base
+from services.stats.pages import charts
+from services.stats.pages.charts import Drawing
 from services.stats.pages.commune_lines import communes_of, needy
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight, picture_of

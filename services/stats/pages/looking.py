@@ -1,6 +1,6 @@
 """What every page of indicators asks for: who looks, at which period and place, as known when; and the figures of it.
 
-Every figure comes through `services.stats.releasing`. It must never be asked for a place that is not the reader's.
+Every figure comes through `figures.releasing`. It must never be asked for a place that is not the reader's.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from fastapi.responses import Response
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.comparing import base_of, compared_with, value_of_base
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period, Span
 from services.stats.domain.reading import Reading, by_unit, course_of, goal_of
-from services.stats.evaluating import Evaluator
-from services.stats.releasing import Releasing, sees_all
+from services.stats.figures.comparing import base_of, compared_with, value_of_base
+from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.releasing import Releasing, sees_all
 from services.stats.store.history import MeasureError, answered_as_of
 from services.stats.views import SPANS, Words
 from shared.contracts.errors import Rejected

@@ -11,13 +11,13 @@ from starlette.responses import RedirectResponse, Response
 
 from services.stats.api.figures import Reader
 from services.stats.api.periods import Code, EditionName, Revision
+from services.stats.desk.period_reader import PeriodReader, Seen
 from services.stats.desk.periods import REASONS, Periods
 from services.stats.domain.closing import CLOSABLE, TOTAL, UNIT, Change, Edition
 from services.stats.domain.periods import Period, Span
 from services.stats.exporting import FILES
 from services.stats.exporting.labels import HIDDEN, Labels
 from services.stats.exporting.report import target
-from services.stats.period_reader import PeriodReader, Seen
 from services.stats.views import Words
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Permission, Principal, SignedIn

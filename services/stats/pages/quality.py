@@ -15,7 +15,7 @@ from services.stats.api.figures import Reader
 from services.stats.pages.looking import Asked, Looking, Sight
 from services.stats.pages.province import line_of
 from services.stats.store.quality import last_heard, quality_by_unit, quality_of
-from services.stats.upkeep import Upkeep
+from services.stats.upkeep.checking import Upkeep
 from shared.contracts.vocabulary import SECTORS
 from shared.reference.terms import Terms
 from shared.web.charts import sparkline

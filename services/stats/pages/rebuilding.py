@@ -11,9 +11,9 @@ from fastapi.responses import Response
 from starlette.responses import RedirectResponse
 
 from services.stats import views
-from services.stats.compacting import Compacting
-from services.stats.rebuild import Rebuild
-from services.stats.upkeep import Upkeep
+from services.stats.upkeep.checking import Upkeep
+from services.stats.upkeep.compacting import Compacting
+from services.stats.upkeep.rebuild import Rebuild
 from shared.identity import Operator
 from shared.web.forms import form_of
 from shared.web.pages import Pages

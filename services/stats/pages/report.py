@@ -10,11 +10,11 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats import charts
 from services.stats.api.figures import Reader
-from services.stats.charts import Picture
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import Reading, goal_of
+from services.stats.pages import charts
+from services.stats.pages.charts import Picture
 from services.stats.pages.commune_lines import Commune, communes_of
 from services.stats.pages.looking import Asked, Looking, Sight
 from shared.reference.indicators import Indicator

@@ -12,7 +12,7 @@ from services.stats.pages.province import ProvincePages
 from services.stats.pages.quality import QualityPages
 from services.stats.pages.records import RecordPages
 from services.stats.pages.report import ReportPages
-from services.stats.upkeep import Upkeep
+from services.stats.upkeep.checking import Upkeep
 from shared.web.pages import Pages
 
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from services.stats.agencies import routes
 from services.stats.domain.periods import Period
+from services.stats.handlers.agencies import routes
 from services.stats.store.handed import reported
 from services.stats.store.history import count
 from shared.contracts.agency import ActivityHeld, ConcernReported, FigureReported

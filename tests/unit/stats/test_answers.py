@@ -12,7 +12,7 @@ from sqlalchemy import event
 from services.stats.domain.margins import FIRST, MARGINS, margin_for, margins_of
 from services.stats.domain.measures import BORN, MEASURES, HistoryCell, Measure, columns
 from services.stats.domain.periods import Period
-from services.stats.evaluating import Evaluator
+from services.stats.figures.evaluating import Evaluator
 from services.stats.store.answers import Answers, Stamps
 from shared.database import Database
 from shared.reference.indicators import Indicators

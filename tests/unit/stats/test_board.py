@@ -17,11 +17,11 @@ from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from services.stats.app import build
-from services.stats.breakdowns import RISKS, breakdowns
-from services.stats.handlers import Counting
+from services.stats.handlers.counting import Counting
 from services.stats.pages import board as views
+from services.stats.pages.breakdowns import RISKS, breakdowns
+from services.stats.pages.live_board import Board, view_of
 from services.stats.views import Words
-from services.stats.watching import Board, view_of
 from shared.contracts.vocabulary import SECTORS
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal, Role, demo_directory

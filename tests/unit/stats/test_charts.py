@@ -8,10 +8,10 @@ from dataclasses import replace
 
 import pytest
 
-from services.stats import charts
-from services.stats.charts import Drawing, Line
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
+from services.stats.pages import charts
+from services.stats.pages.charts import Drawing, Line
 from services.stats.pages.grid import grid_of
 from services.stats.views import Words
 from shared.reference.indicators import Indicator, Indicators

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from services.stats.store import snapshots
-from services.stats.upkeep import CHECK_EVERY, Upkeep
+from services.stats.upkeep.checking import CHECK_EVERY, Upkeep
 from shared.database import Database
 from shared.telemetry import FIGURES_DIFFER
 from tests.unit.stats import events as make

@@ -13,13 +13,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from services.stats.compacting import Compacting
 from services.stats.domain.fineness import end_of, every_moment_from, kept_moments
 from services.stats.domain.periods import Period
 from services.stats.store import compaction
 from services.stats.store.compaction import kept
 from services.stats.store.history import answered_as_of, count_periods
-from services.stats.upkeep import Upkeep
+from services.stats.upkeep.checking import Upkeep
+from services.stats.upkeep.compacting import Compacting
 from shared.database import Database
 from shared.messaging.processing import Record
 from shared.reference.files import ReferenceDataError

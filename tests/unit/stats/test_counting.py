@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from services.stats.decoding import READINGS
-from services.stats.handlers import Batch, Counting, apply
+from services.stats.handlers.counting import Batch, Counting, apply
+from services.stats.handlers.decoding import READINGS
 from services.stats.store.cube import Cells, Ledger
 from shared.contracts import cases
 from shared.contracts.base import CONTRACTS

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from services.stats.domain.periods import Period
-from services.stats.evaluating import Evaluator, Value, percentile
-from services.stats.recording import HistoryBatch, record_batch
+from services.stats.figures.evaluating import Evaluator, Value, percentile
+from services.stats.handlers.recording import HistoryBatch, record_batch
 from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.history import MeasureError
 from shared.contracts.registry import QualityMeasured

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from services.stats.domain.periods import Period
-from services.stats.evaluating import Evaluator
+from services.stats.figures.evaluating import Evaluator
 from shared.contracts import cases, stats
 from shared.contracts.vocabulary import age_band
 from shared.database import Database

@@ -16,17 +16,17 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from services.stats import recording
-from services.stats.decoding import READINGS as BOARD_READINGS
 from services.stats.domain.measures import MEASURES
 from services.stats.domain.periods import Period
-from services.stats.handlers import Batch
-from services.stats.recording import HistoryBatch, Pace, Recording, record_batch
+from services.stats.handlers import recording
+from services.stats.handlers.counting import Batch
+from services.stats.handlers.decoding import READINGS as BOARD_READINGS
+from services.stats.handlers.recording import HistoryBatch, Pace, Recording, record_batch
+from services.stats.handlers.versions import READINGS
 from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Cells
 from services.stats.store.figures import AGE_BAND, month_number
 from services.stats.store.history import MeasureError, Standing, age_in, checked, count, count_periods, standing
-from services.stats.versions import READINGS
 from shared.contracts.base import CONTRACTS
 from shared.contracts.registry import ChildMerged, RecordLinked, RecordWithdrawn
 from shared.database import Database

@@ -12,7 +12,7 @@ import pytest
 
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
-from services.stats.releasing import Releasing
+from services.stats.figures.releasing import Releasing
 from services.stats.store import history
 from shared.database import Database
 from shared.identity.principal import Principal, Role

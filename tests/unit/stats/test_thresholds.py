@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import text
 
 from services.stats.domain.surges import upper_level, usual_spacing, working_days_after
-from services.stats.evaluating import Evaluator
+from services.stats.figures.evaluating import Evaluator
 from services.stats.thresholds import Watching
 from shared.contracts.stats import FigureRecorded
 from shared.database import Database

@@ -74,7 +74,7 @@ class Count(Protocol):
 
 class Prepare(Protocol):
     """How history is asked at once for what `Count` will be asked for one after the other, each as of its own moment
-    (`services.stats.evaluating.Evaluator.prepare_counts`)."""
+    (`services.stats.figures.evaluating.Evaluator.prepare_counts`)."""
 
     async def __call__(
         self, connection: AsyncConnection, part: Part, periods: Sequence[tuple[Period, datetime]], by: Sequence[str]

@@ -16,9 +16,9 @@ import structlog
 
 from services.stats.domain.fineness import FIRST_DAY, every_moment_from, kept_moments
 from services.stats.domain.periods import Period
-from services.stats.released import known_at_ever
+from services.stats.figures.released import known_at_ever
 from services.stats.store import compaction
-from services.stats.upkeep import Upkeep
+from services.stats.upkeep.checking import Upkeep
 from shared.database import Database, is_passing
 from shared.messaging.router import Clock
 from shared.messaging.waiting import either, pause

@@ -13,12 +13,12 @@ from typing import Any, Final, NamedTuple
 
 import msgspec
 
-from services.stats import decoding, events
-from services.stats.decoding import moment
 from services.stats.domain.cells import FINAL, Kind, born_word, key_of
 from services.stats.domain.measures import Count, Figure, HistoryCell, Measure, Version
 from services.stats.domain.periods import Period
-from services.stats.events import ConcernEvent, ErasedEvent, IncidentEvent, QualityEvent
+from services.stats.handlers import decoding, events
+from services.stats.handlers.decoding import moment
+from services.stats.handlers.events import ConcernEvent, ErasedEvent, IncidentEvent, QualityEvent
 from shared.contracts import cases, registry, stats
 from shared.contracts.base import CONTRACTS, Contract
 from shared.contracts.envelope import STRUCTURED_TYPE, from_kafka

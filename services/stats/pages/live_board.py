@@ -15,8 +15,8 @@ from typing import Any, Final
 import structlog
 from fastapi import Request, Response
 
-from services.stats.breakdowns import breakdowns
 from services.stats.domain.board import BoardFigures, Filter
+from services.stats.pages.breakdowns import breakdowns
 from services.stats.store.counts import Counts
 from services.stats.store.cube import CHANNEL
 from services.stats.store.quality import Quality, quality_of

@@ -15,8 +15,8 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from sqlalchemy import text
 
-from services.stats.handlers import TOPICS
-from services.stats.recording import TOPICS as HISTORY_TOPICS
+from services.stats.handlers.counting import TOPICS
+from services.stats.handlers.recording import TOPICS as HISTORY_TOPICS
 from services.stats.store.history import standing
 from shared.database import Database
 from shared.messaging.kafka import client_options

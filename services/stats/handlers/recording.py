@@ -14,12 +14,12 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats import handlers
 from services.stats.domain.measures import Figure, HistoryCell, Version, reported_once, said_once
-from services.stats.handlers import Batch, Broken, divide
+from services.stats.handlers import counting
+from services.stats.handlers.counting import Batch, Broken, divide
+from services.stats.handlers.versions import versions_of
 from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Position
-from services.stats.versions import versions_of
 from shared.contracts.errors import Rejected
 from shared.database import Database, is_passing
 from shared.messaging.failures import Failures
@@ -35,7 +35,7 @@ _LONGEST_SECONDS: Final = 20.0
 # Whoever looks at history does not look for the last half second.
 GATHERS_SECONDS: Final = 0.5
 # Of statistics' own topic what agencies told: activities and figures.
-TOPICS: Final = (*handlers.TOPICS, OWN_TOPIC["stats"])
+TOPICS: Final = (*counting.TOPICS, OWN_TOPIC["stats"])
 
 
 class Pace:

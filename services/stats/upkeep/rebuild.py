@@ -24,15 +24,15 @@ from sqlalchemy import Table, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.handlers import TOPICS, Counting
-from services.stats.progress import committed, partitions_of
-from services.stats.recording import TOPICS as HISTORY_TOPICS
-from services.stats.recording import Recording
-from services.stats.replaying import Counts, Replay
+from services.stats.handlers.counting import TOPICS, Counting
+from services.stats.handlers.recording import TOPICS as HISTORY_TOPICS
+from services.stats.handlers.recording import Recording
 from services.stats.store import shadow, snapshots
 from services.stats.store.chronicle import HISTORY_PROGRESS, RECORDED, Chronicle
 from services.stats.store.cube import COUNTED, PROGRESS, Ledger
 from services.stats.store.shadow import SHADOW, Position
+from services.stats.upkeep.progress import committed, partitions_of
+from services.stats.upkeep.replaying import Counts, Replay
 from shared.database import Database, is_passing
 from shared.messaging.kafka import client_options
 from shared.messaging.router import Clock

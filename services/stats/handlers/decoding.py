@@ -24,7 +24,7 @@ from services.stats.domain.cells import (
     born_word,
     key_of,
 )
-from services.stats.events import (
+from services.stats.handlers.events import (
     CaseEvent,
     CaseFacts,
     ChildEvent,

@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from services.stats.comparing import base_of, value_of_base
 from services.stats.domain.closing import TOTAL, UNIT, Audience, Frozen, Named, named
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import goal_of
-from services.stats.releasing import Evaluator, Releasing
+from services.stats.figures.comparing import base_of, value_of_base
+from services.stats.figures.releasing import Evaluator, Releasing
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal, Role
 from shared.reference.indicators import Indicator

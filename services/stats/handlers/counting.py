@@ -15,7 +15,6 @@ from typing import Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.decoding import moment, said_by
 from services.stats.domain.cells import (
     MEMBERSHIPS,
     Cell,
@@ -29,6 +28,7 @@ from services.stats.domain.cells import (
     latest_qualities,
     settled_merges,
 )
+from services.stats.handlers.decoding import moment, said_by
 from services.stats.store.cube import LIVE, Cells, Columns, Ledger, Moved, Position, columns_of
 from shared.contracts.errors import Rejected, Violation
 from shared.database import Database, is_passing

@@ -1,6 +1,6 @@
 """The charts of statistics: one Altair specification each, drawn on the server as SVG for page, report and mail.
 
-A chart shows only what it is handed, which has passed `services.stats.releasing`; what is hidden is a gap in it and a
+A chart shows only what it is handed, which has passed `figures.releasing`; what is hidden is a gap in it and a
 word in its table. It must never tell two lines apart by colour alone.
 """
 

@@ -18,14 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats.domain.disclosure import Figure, Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.releases import TOTAL, UNIT, Cells, total_of
-from services.stats.released import Count, Look, Prepare, Released
+from services.stats.figures.released import Count, Look, Prepare, Released
 from shared.identity import ALL_UNITS, Permission, Principal
 from shared.reference.disclosure import Disclosure, Rule
 from shared.reference.indicators import Indicator, Indicators
 
 
 class Evaluator(Protocol):
-    """How indicators are evaluated (`services.stats.evaluating.Evaluator`)."""
+    """How indicators are evaluated (`services.stats.figures.evaluating.Evaluator`)."""
 
     async def values(
         self,

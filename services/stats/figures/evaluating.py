@@ -17,8 +17,8 @@ from typing import Final, NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.catalogue import load_indicators
 from services.stats.domain.periods import Period
+from services.stats.figures.catalogue import load_indicators
 from services.stats.store.answers import Answers
 from services.stats.store.handed import Handed, reported
 from services.stats.store.history import MeasureError, Question, Row, checked, count_all
