@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.periods import Period
 from services.stats.figures.evaluating import Evaluator
+from services.stats.store.locks import Lock, is_mine
 from shared.contracts.stats import IndicatorChanged
 from shared.database import Database, is_passing
 from shared.messaging.router import Clock, Scope
@@ -26,8 +27,6 @@ from shared.reference.indicators import Indicator
 AT_MOST_EVERY: Final = timedelta(seconds=1)
 # Rests the time that evaluating took so many times over, however much there is to count: others work here, too.
 _RESTS: Final = 9
-# Held to the end of the transaction: replicas take turns, so each value is said once.
-_TURN: Final = 7_316_102
 # What stands may change with the day, though nothing happens.
 _RECORDED: Final = text("""SELECT coalesce(sum("offset"), 0)::bigint FROM history_progress""")
 
@@ -70,7 +69,8 @@ class Announcing:
         async with self._database.transaction() as connection:
             # All values are of one moment, a share's parts among them.
             await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-            if not await _my_turn(connection):
+            # Replicas take turns, so each value is said once.
+            if not await is_mine(connection, Lock.ANNOUNCING):
                 return None
             scope = Scope("stats", connection, self._clock())
             year = Period.containing(local_day(scope.now), "year")
@@ -114,7 +114,3 @@ class Announcing:
         )
         event = IndicatorChanged(indicator=indicator.code, value=value, as_of=scope.now, period=year.code)
         await scope.emit(event, subject=indicator.code, sequence=sequence)
-
-
-async def _my_turn(connection: AsyncConnection) -> bool:
-    return bool((await connection.execute(text("SELECT pg_try_advisory_xact_lock(:turn)"), {"turn": _TURN})).scalar())

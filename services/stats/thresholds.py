@@ -20,6 +20,7 @@ from services.stats.domain.periods import Period
 from services.stats.domain.surges import upper_level, usual_spacing, working_days_after
 from services.stats.figures.evaluating import UNIT, Evaluator
 from services.stats.store.history import standing
+from services.stats.store.locks import Lock, is_mine
 from shared.contracts.base import Contract
 from shared.contracts.stats import SectorSilent, SurgeDetected, TargetMissed
 from shared.contracts.vocabulary import SECTORS, UNCLASSIFIED
@@ -33,8 +34,6 @@ from shared.reference.thresholds import Thresholds, Watch
 LOOK_EVERY: Final = timedelta(minutes=5)
 _LEVELS: Final[tuple[Level, ...]] = ("province", "commune")
 _WEEK: Final = timedelta(days=7)
-# Held while one replica looks.
-_TURN: Final = 7_316_108
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +89,8 @@ class Watching:
         """Look at everything now, and tell what is newly crossed. Out: how much was told; None: not now, because
         another replica looks, or history is behind. Raises what says that the database is away."""
         async with self._database.transaction() as connection:
-            turn = await connection.execute(text(f"SELECT pg_try_advisory_xact_lock({_TURN})"))
             now = self._clock()
-            if not turn.scalar() or await _behind(connection, now):
+            if not await is_mine(connection, Lock.THRESHOLDS) or await _behind(connection, now):
                 return None
             look = _Look(connection, now, local_day(now), self._thresholds.on(now))
             crossed = [one async for one in self._crossed(look)]

@@ -14,7 +14,6 @@ from typing import Final
 
 import structlog
 from aiokafka.errors import KafkaError
-from sqlalchemy import text
 
 from services.stats.desk.freezing import Freezing
 from services.stats.domain.closing import (
@@ -31,6 +30,7 @@ from services.stats.figures.released import known_at, released_at
 from services.stats.figures.releasing import sees_all
 from services.stats.store import closings
 from services.stats.store.closings import Drift, Listed, Signed, Work
+from services.stats.store.locks import Lock, is_mine
 from services.stats.upkeep.checking import Upkeep
 from shared.contracts.errors import refuse
 from shared.contracts.stats import PeriodClosed, PeriodRevised
@@ -45,8 +45,6 @@ from shared.reference.terms import Terms
 from shared.web.i18n import ZONE
 
 _LOG = structlog.get_logger(__name__)
-# Held by the replica that freezes.
-_LOCK: Final = 7_316_122
 _IDLE_SECONDS: Final = 60.0
 # A closed period is compared with what history says now, every day, as long as corrections are likely.
 COMPARED_EVERY: Final = timedelta(days=1)
@@ -212,7 +210,7 @@ class Periods:
     async def look_after(self) -> None:
         """Do once what is due, in one replica at a time. Raises what says that a part is away."""
         async with self._database.transaction() as turn:
-            if not (await turn.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})"))).scalar():
+            if not await is_mine(turn, Lock.PERIODS):
                 return
             async with self._database.transaction() as connection:
                 asked = await closings.asked(connection)

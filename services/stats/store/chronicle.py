@@ -38,6 +38,7 @@ from services.stats.domain.measures import (
     history_cell_id,
 )
 from services.stats.store.cube import LIVE, METADATA, Position
+from services.stats.store.locks import Lock, wait_for
 
 HISTORY_CELL: Final = Table(
     "history_cell",
@@ -127,10 +128,6 @@ HISTORY_PROGRESS: Final = Table(
 )
 # What a rebuild makes anew; the dictionary of cells is shared, as the board's is.
 RECORDED: Final = (VERSION, MOVEMENT, STANDING, STANDING_CHANGE, BELONGING, FIGURE, HISTORY_PROGRESS)
-# Held by whoever writes history: what an event moves depends on its neighbours, so one writes at a time. A rebuild has
-# a lock of its own: at its swap it writes while the live tables stand still.
-WRITE_LOCK: Final = 7_316_104
-_SHADOW_LOCK: Final = 7_316_106
 
 _REMEMBER_CELLS: Final = """
 INSERT INTO history_cell SELECT * FROM jsonb_populate_recordset(NULL::history_cell, $1::text::jsonb)
@@ -315,7 +312,7 @@ class Chronicle:
         self.schema = schema
         self.collecting = collecting
         self._collect = _COLLECT.format(schema=schema)
-        self._lock = WRITE_LOCK if schema == LIVE else _SHADOW_LOCK
+        self._lock = Lock.HISTORY if schema == LIVE else Lock.SHADOW_HISTORY
         self._record = _RECORD.format(schema=schema)
         self._derive = _DERIVE.format(schema=schema)
         self._report = _REPORT.format(schema=schema)
@@ -330,7 +327,7 @@ class Chronicle:
         In: the numbers of all their cells, which are stored. Holds the lock of whoever writes history from here to the
         end of the transaction.
         """
-        await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({self._lock})")
+        await wait_for(connection, self._lock)
         statement = self._collect if self.collecting else self._record
         result = await connection.exec_driver_sql(statement, _columns_of(versions, ids))
         parts = sorted({(int(version.kind), version.key, version.whole) for version in versions if version.whole})

@@ -16,7 +16,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.measures import MEASURES, Measure
-from services.stats.store.chronicle import WRITE_LOCK
+from services.stats.store.locks import Lock, wait_for
 from shared.reference.history import SURELY_KEPT
 
 # Before every moment that an event of ours can have.
@@ -82,7 +82,7 @@ async def begin(connection: AsyncConnection, now: datetime, until: datetime, mom
 
     A moment that was let go does not come back, whatever a new rule says. Holds the lock of whoever writes history.
     """
-    await connection.execute(text(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"))
+    await wait_for(connection, Lock.HISTORY)
     known = await standing(connection)
     values = {"moments": list(moments), "known": EVER if known is None else known.every_moment_from}
     await connection.execute(
@@ -140,7 +140,7 @@ async def step(connection: AsyncConnection, size: int, now: datetime) -> bool:
 
 
 async def _versions(connection: AsyncConnection, size: int) -> None:
-    await connection.execute(text(f"SELECT pg_advisory_xact_lock({WRITE_LOCK})"))
+    await wait_for(connection, Lock.HISTORY)
     await connection.execute(text(_VERSIONS), {"size": size})
 
 

@@ -29,14 +29,13 @@ from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.cells import DIMENSIONS, Cell, Fact, Link, Merge, UnitQuality, cell_id
+from services.stats.store.locks import Lock, wait_for
 
 METADATA: Final = MetaData()
 LIVE: Final = "public"
 # Heard by boards; sent by the transaction that changed counts, with the numbers of the cells, or with nothing where
 # they are too many to say.
 CHANNEL: Final = "stats_changed"
-# Held shared by who links records, alone by who merges children (a constant of ours, nothing else uses it).
-_MERGE_LOCK: Final = 7_316_101
 
 CELL: Final = Table(
     "cell",
@@ -344,8 +343,7 @@ class Ledger:
         In: links and merges, one a record or child, in their order; `words`: cell ids of the sets of registers.
         """
         # Two who link may run side by side; a merge changes who anybody is, so it runs alone.
-        how = "pg_advisory_xact_lock" if merges else "pg_advisory_xact_lock_shared"
-        await connection.exec_driver_sql(f"SELECT {how}({_MERGE_LOCK})")
+        await wait_for(connection, Lock.MERGES, shared=not merges)
         touched: set[str] = set()
         if links:
             columns = (

@@ -17,11 +17,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats.store.checking import compared
 from services.stats.store.chronicle import BELONGING, FIGURE, HISTORY_PROGRESS, VERSION
 from services.stats.store.cube import ALIAS, CUBE, FACT, HEARD, LINK, LIVE, PROGRESS, QUALITY
+from services.stats.store.locks import Lock, is_mine
 
 SCHEMA: Final = "snapshot"
 _KEPT: Final = (FACT, LINK, ALIAS, PROGRESS, HEARD, QUALITY, VERSION, BELONGING, FIGURE, HISTORY_PROGRESS)
-# Held by whoever takes one.
-_LOCK: Final = 7_316_105
 
 
 class DamagedError(Exception):
@@ -42,7 +41,7 @@ async def take(connection: AsyncConnection, now: datetime) -> Mapping[str, int] 
     Out: what differs, by comparison: it is taken where that is nothing at all. None: another is at it.
     """
     await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-    if not (await connection.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})"))).scalar():
+    if not await is_mine(connection, Lock.SNAPSHOT):
         return None
     found = await compared(connection)
     if any(found.values()):

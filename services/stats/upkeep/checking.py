@@ -17,6 +17,7 @@ from sqlalchemy import text
 
 from services.stats.store import snapshots
 from services.stats.store.checking import differences
+from services.stats.store.locks import Lock, is_mine
 from shared.database import Database, is_passing
 from shared.messaging.router import Clock
 from shared.messaging.waiting import pause
@@ -29,8 +30,6 @@ CHECK_EVERY: Final = timedelta(hours=1)
 _RESTS: Final = 100
 # A topic that lets go of events must keep them for longer than this.
 SNAPSHOT_EVERY: Final = timedelta(days=30)
-# Held while one replica checks.
-_LOCK: Final = 7_316_107
 
 
 class Upkeep:
@@ -83,8 +82,7 @@ class Upkeep:
     async def check(self) -> Mapping[str, int] | None:
         """Compare everything now. Out: what differs, by comparison; None where another replica is at it."""
         async with self._database.transaction() as turn:
-            mine = await turn.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})"))
-            if not mine.scalar():
+            if not await is_mine(turn, Lock.CHECKING):
                 return None
             began = time.monotonic()
             async with self._database.transaction() as connection:

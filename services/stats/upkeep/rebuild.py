@@ -30,6 +30,7 @@ from services.stats.handlers.recording import Recording
 from services.stats.store import shadow, snapshots
 from services.stats.store.chronicle import HISTORY_PROGRESS, RECORDED, Chronicle
 from services.stats.store.cube import COUNTED, PROGRESS, Ledger
+from services.stats.store.locks import Lock
 from services.stats.store.shadow import SHADOW, Position
 from services.stats.upkeep.progress import committed, partitions_of
 from services.stats.upkeep.replaying import Counts, Replay
@@ -41,8 +42,6 @@ from shared.privacy import Keys
 from shared.settings import Settings
 
 _LOG = structlog.get_logger(__name__)
-# Held by whoever rebuilds, over its own connection: it is let go when that process dies, however it dies.
-_LOCK: Final = 7_316_103
 _BATCH: Final = 4000
 _STATE_SECONDS: Final = 0.5
 # Live counting waits no longer than this for a swap; one that needs longer lets go and catches up first.
@@ -305,10 +304,11 @@ class Rebuild:
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[bool]:
+        # Over a connection of its own: the lock is let go when that process dies, however it dies.
         dsn = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         connection = await asyncpg.connect(dsn, timeout=10)
         try:
-            yield bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", _LOCK))
+            yield bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", int(Lock.REBUILDING)))
         finally:
             await connection.close(timeout=5)
 
@@ -352,4 +352,4 @@ async def _somebody_rebuilds(connection: AsyncConnection) -> bool:
         """SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND classid = 0 AND
            objsubid = 1 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
     )
-    return bool((await connection.execute(held, {"lock": _LOCK})).scalar())
+    return bool((await connection.execute(held, {"lock": int(Lock.REBUILDING)})).scalar())
