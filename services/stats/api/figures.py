@@ -20,8 +20,8 @@ from shared.contracts.errors import Violation
 from shared.database import Database
 from shared.identity import ALL_UNITS, NotAllowedError, Operator, Permission, Principal, SignedIn
 from shared.messaging.router import Clock
+from shared.reference.calendar import local_day
 from shared.reference.disclosure import Disclosure
-from shared.web.i18n import ZONE
 
 _OWN_QUERY = {"measure", "by", "lang"}
 
@@ -85,10 +85,10 @@ def api_routes(
         units = None if principal.units == ALL_UNITS else frozenset(principal.units)
         now = clock()
         async with database.transaction() as connection:
-            rows = await ask(connection, question, units, now.astimezone(ZONE).date())
+            rows = await ask(connection, question, units, local_day(now))
             whole = rows
             if by:
-                whole = await ask(connection, Slice(measure, (), filters), units, now.astimezone(ZONE).date())
+                whole = await ask(connection, Slice(measure, (), filters), units, local_day(now))
         return {
             "measure": measure,
             "by": list(question.by),
@@ -110,7 +110,7 @@ def api_routes(
         if unit is not None:
             units = frozenset({unit}) if units is None else units & {unit}
         async with database.transaction() as connection:
-            found = await quality_of(connection, units, clock().astimezone(ZONE).date())
+            found = await quality_of(connection, units, local_day(clock()))
         return {} if found is None else found.as_json()
 
     @router.get("/api/expect")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
@@ -27,6 +27,7 @@ from shared.contracts.errors import Rejected, Violation
 from shared.database import Database
 from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal
 from shared.messaging.router import Clock
+from shared.reference.calendar import end_of, local_day
 from shared.reference.disclosure import Disclosure
 from shared.reference.indicators import Indicator, Part, Target
 from shared.web.i18n import ZONE
@@ -58,7 +59,7 @@ class IndicatorApi:
 
     async def all_indicators(self, _principal: Reader) -> list[dict[str, Any]]:
         """The indicators that are asked today: what each counts, by what it may be asked, what is aimed at."""
-        today = self._clock().astimezone(ZONE).date()
+        today = local_day(self._clock())
         return [_described(indicator) for indicator in self._evaluator.indicators.on(today)]
 
     async def values(
@@ -156,7 +157,7 @@ class IndicatorApi:
     def _period(self, code: str) -> Period:
         if code:
             return Period.parse(code)
-        return Period.containing(self._clock().astimezone(ZONE).date(), "month")
+        return Period.containing(local_day(self._clock()), "month")
 
     @staticmethod
     def _dimensions(indicator: Indicator, by: list[str]) -> tuple[str, ...]:
@@ -189,7 +190,7 @@ class IndicatorApi:
         try:
             if len(text) == len("2026-11-25"):
                 day = date.fromisoformat(text)
-                return datetime.combine(day, time.min, ZONE) + timedelta(days=1, microseconds=-1)
+                return end_of(day)
             moment = datetime.fromisoformat(text)
         except (ValueError, OverflowError):
             raise _refused("as_of", ["2026-11-25", "2026-11-25T07:00:00+07:00"]) from None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
@@ -39,10 +39,10 @@ from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal
 from shared.messaging.router import Clock, Scope
 from shared.messaging.waiting import either
 from shared.privacy.signing import SigningKey
+from shared.reference.calendar import local_day, start_of
 from shared.reference.disclosure import Disclosure
 from shared.reference.indicators import Indicator, Indicators
 from shared.reference.terms import Terms
-from shared.web.i18n import ZONE
 
 _LOG = structlog.get_logger(__name__)
 _IDLE_SECONDS: Final = 60.0
@@ -233,7 +233,7 @@ class Periods:
             if old is not None and not found:
                 return
             now = self._clock()
-            year = now.astimezone(ZONE).year
+            year = local_day(now).year
             number = await closings.next_number(connection, year)
             made = Edition(
                 period=period,
@@ -395,8 +395,8 @@ class Periods:
 
 def _midnight(moment: datetime) -> datetime:
     """The beginning of a moment's day, our time: all that was said until then has been counted when it is asked."""
-    return datetime.combine(moment.astimezone(ZONE).date(), time.min, ZONE)
+    return start_of(local_day(moment))
 
 
 def _midnight_after(period: Period) -> datetime:
-    return datetime.combine(period.last + timedelta(days=1), time.min, ZONE)
+    return start_of(period.last + timedelta(days=1))

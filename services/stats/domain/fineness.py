@@ -7,23 +7,21 @@ is the answer; what happened between them is known from the later one on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime, time, timedelta, timezone
+from datetime import date, datetime, timedelta
 from typing import Final, cast
 
 from services.stats.domain.periods import Period, Span
+from shared.reference.calendar import end_of, local_day, start_of
 from shared.reference.history import Fineness
 
 # Long before any platform of ours: what is said to be older is known from the first moment that is kept.
 FIRST_DAY: Final = date(2000, 1, 1)
-_LOCAL: Final = timezone(timedelta(hours=7))
 _DAY: Final = timedelta(days=1)
-# Moments are kept by the microsecond: the last one of a day is what its end is called.
-_MOMENT: Final = timedelta(microseconds=1)
 
 
 def every_moment_from(rule: Fineness, now: datetime) -> datetime:
     """From when on every moment is kept: the beginning of a month, so that it moves once a month."""
-    return _midnight(_month_of(now, rule.every_moment_days))
+    return start_of(_month_of(now, rule.every_moment_days))
 
 
 def kept_moments(rule: Fineness, now: datetime, besides: Iterable[datetime]) -> list[datetime]:
@@ -33,7 +31,7 @@ def kept_moments(rule: Fineness, now: datetime, besides: Iterable[datetime]) -> 
         besides: moments that are kept whatever their age.
     """
     until = every_moment_from(rule, now)
-    daily_from = _midnight(_month_of(now, rule.every_day_days)).date()
+    daily_from = _month_of(now, rule.every_day_days)
     found = {moment for moment in besides if moment < until}
     for span in rule.ends_of:
         period = Period.containing(FIRST_DAY, cast(Span, span))
@@ -44,17 +42,8 @@ def kept_moments(rule: Fineness, now: datetime, besides: Iterable[datetime]) -> 
     return sorted(found)
 
 
-def end_of(day: date) -> datetime:
-    """The last moment of a day, our time."""
-    return _midnight(day + _DAY) - _MOMENT
-
-
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), _LOCAL)
-
-
 def _month_of(now: datetime, days_back: int) -> date:
-    return (now.astimezone(_LOCAL).date() - timedelta(days=days_back)).replace(day=1)
+    return (local_day(now) - timedelta(days=days_back)).replace(day=1)
 
 
 def _days(first: date, until: date) -> Iterator[date]:

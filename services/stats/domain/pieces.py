@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime, time, timedelta
 from itertools import pairwise
 from typing import Any, Final
 
 from services.stats.domain.periods import Period
+from shared.reference.calendar import LOCAL_OFFSET
 
-LOCAL: Final = timezone(timedelta(hours=7))
 _DAY: Final = timedelta(days=1)
 # Moments are kept by the microsecond.
 _MOMENT: Final = timedelta(microseconds=1)
@@ -63,7 +63,7 @@ def flows(asked: Sequence[Asked]) -> Sums:
 
 def end_of(period: Period, as_of: datetime | None) -> datetime:
     """The last moment of a period, or the asked one, where that was before."""
-    end = datetime.combine(period.last + _DAY, time(), LOCAL) - _MOMENT
+    end = datetime.combine(period.last + _DAY, time(), LOCAL_OFFSET) - _MOMENT
     return end if as_of is None else min(end, as_of)
 
 
@@ -80,17 +80,17 @@ def states(moments: Sequence[datetime]) -> Sums:
 
 def _between(number: int, since: datetime | None, until: datetime) -> Iterator[Piece]:
     """What became known from a moment (None: ever) until another."""
-    last = until.astimezone(LOCAL).date()
+    last = until.astimezone(LOCAL_OFFSET).date()
     if since is None:
         first = date.min
     else:
-        first = since.astimezone(LOCAL).date()
-        if first == last or since.astimezone(LOCAL).time() != time():
+        first = since.astimezone(LOCAL_OFFSET).date()
+        if first == last or since.astimezone(LOCAL_OFFSET).time() != time():
             yield Piece(number, 1, 0, first, first + _DAY, since, until)
             first += _DAY
     for whole in _divided(first, last):
         yield Piece(number, 1, *whole, EVER, NEVER)
-    if first <= last and until.astimezone(LOCAL).time() != time():
+    if first <= last and until.astimezone(LOCAL_OFFSET).time() != time():
         yield Piece(number, 1, 0, last, last + _DAY, EVER, until)
 
 

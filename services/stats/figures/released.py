@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Final, Protocol, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -38,9 +38,9 @@ from services.stats.domain.releases import (
     summed,
     total_of,
 )
+from shared.reference.calendar import start_of
 from shared.reference.disclosure import Disclosure, Rule
 from shared.reference.indicators import Indicators, Part
-from shared.web.i18n import ZONE
 
 # Releases kept in memory: each is the same for ever, and costs some queries to make again.
 _KEPT: Final = 512
@@ -58,7 +58,7 @@ class Row(Protocol):
 
 
 class Count(Protocol):
-    """How history is look (`services.stats.store.history.count`)."""
+    """How history is asked (`services.stats.store.history.count`)."""
 
     async def __call__(
         self,
@@ -92,7 +92,7 @@ def known_at_ever(rules: Disclosure, period: Period) -> set[datetime]:
 
 
 def _settled(rule: Rule, period: Period) -> datetime:
-    return datetime.combine(period.last + timedelta(days=1 + rule.settle_days), time.min, ZONE)
+    return start_of(period.last + timedelta(days=1 + rule.settle_days))
 
 
 def released_at(rules: Disclosure, period: Period) -> datetime:
@@ -101,7 +101,7 @@ def released_at(rules: Disclosure, period: Period) -> datetime:
 
 
 def _rule_of(rules: Disclosure, period: Period) -> Rule:
-    return rules.on(datetime.combine(period.first, time.min, ZONE))
+    return rules.on(start_of(period.first))
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +131,7 @@ class Look:
 
 @dataclass(slots=True)
 class _Release:
-    """What is released of a universe at one time: its hub, its months, and its tables as they are look for."""
+    """What is released of a universe at one time: its hub, its months, and its tables as they are asked for."""
 
     universe: Universe
     period: Period

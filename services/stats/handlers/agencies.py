@@ -6,7 +6,6 @@ lies on agencies' topics is gone after days, and a rebuild reads what services s
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Final
 
 from sqlalchemy import text
@@ -18,7 +17,7 @@ from shared.contracts.stats import ActivityRecorded, FigureRecorded
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Received, Router, Scope
-from shared.reference.calendar import LOCAL
+from shared.reference.calendar import local_day
 from shared.reference.indicators import Indicators
 from shared.reference.terms import Terms
 from shared.reference.units import Units
@@ -34,7 +33,7 @@ def routes(units: Units, indicators: Indicators) -> Router:
     @router.handles(ActivityHeld)
     async def on_activity(received: Received[ActivityHeld], scope: Scope) -> None:
         data = received.data
-        check_activity(data, Terms.load("activities").codes(), Terms.load("audiences").codes(), _today(scope))
+        check_activity(data, Terms.load("activities").codes(), Terms.load("audiences").codes(), local_day(scope.now))
         held = ActivityRecorded(
             activity_id=stable_id("activity", received.event.source, received.event.id),
             activity=data.activity,
@@ -51,7 +50,7 @@ def routes(units: Units, indicators: Indicators) -> Router:
     @router.handles(FigureReported)
     async def on_figure(received: Received[FigureReported], scope: Scope) -> None:
         data, sector = received.data, received.sector or ""
-        period = check_figure(data, indicators.get(data.indicator), sector, _today(scope))
+        period = check_figure(data, indicators.get(data.indicator), sector, local_day(scope.now))
         unit = WHOLE if data.unit is None else units.current(data.unit, period.last)
         if unit is None:
             raise unit_unknown()
@@ -67,10 +66,6 @@ def routes(units: Units, indicators: Indicators) -> Router:
         await scope.emit(figure, subject=figure.figure_id, sequence=sequence, unit=unit or None)
 
     return router
-
-
-def _today(scope: Scope) -> date:
-    return scope.now.astimezone(LOCAL).date()
 
 
 async def _next_sequence(connection: AsyncConnection, record_id: str) -> int:

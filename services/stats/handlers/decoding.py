@@ -6,7 +6,7 @@ It must never look at a sealed field.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import msgspec
@@ -50,11 +50,10 @@ from shared.contracts.vocabulary import (
     UNCLASSIFIED,
 )
 from shared.messaging.processing import Record
+from shared.reference.calendar import LOCAL_OFFSET
 
 # Numbers, for to look up a member of an enumeration costs more than to decode an event.
 _CASE: Final = int(Kind.CASE)
-# Vietnam has had one offset since 1975 and no summer time: cheaper than a zone's rules for every event.
-_LOCAL = timezone(timedelta(hours=7))
 
 
 def _concern(data: ConcernEvent, sequence: int, _subject: str) -> Said:
@@ -85,7 +84,7 @@ def _report(data: ConcernEvent, sequence: int) -> tuple[Fact, Fact]:
         unit=facts.unit,
         sex=facts.sex,
         age_band=facts.age_band,
-        date=facts.received_at.astimezone(_LOCAL).date().isoformat(),
+        date=facts.received_at.astimezone(LOCAL_OFFSET).date().isoformat(),
         category=facts.kind,
         groups=_request(facts),
     )

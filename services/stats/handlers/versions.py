@@ -7,7 +7,7 @@ optional. It must never look at a sealed field.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta, timezone
+from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
@@ -25,9 +25,9 @@ from shared.contracts.envelope import STRUCTURED_TYPE, from_kafka
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import UNCLASSIFIED, RecordState, in_calendar
 from shared.messaging.processing import Record
+from shared.reference.calendar import LOCAL_OFFSET
 from shared.reference.terms import Terms
 
-_LOCAL: Final = timezone(timedelta(hours=7))
 # Of an event that does not say when it was: known since ever, which at least is the same at every counting.
 _UNDATED: Final = datetime(1900, 1, 1, tzinfo=UTC)
 _HOUR: Final = timedelta(hours=1)
@@ -139,7 +139,7 @@ class Told(NamedTuple):
 
 def _day(at: datetime | None, told: Told) -> date:
     """The local day of a moment; of one that is not told or out of the calendar, the event's."""
-    return (at if at is not None and in_calendar(at) else told.at).astimezone(_LOCAL).date()
+    return (at if at is not None and in_calendar(at) else told.at).astimezone(LOCAL_OFFSET).date()
 
 
 def _version(kind: Kind, key: str, told: Told, *counts: Count, of: str | None = None) -> Version:

@@ -27,6 +27,7 @@ from shared.identity import ALL_UNITS, Principal
 from shared.messaging.listening import listen
 from shared.messaging.router import Clock
 from shared.messaging.waiting import either, pause
+from shared.reference.calendar import local_day
 from shared.web.i18n import ZONE, Language
 from shared.web.live import Hub, live_response
 from shared.web.pages import Pages
@@ -133,7 +134,7 @@ class Board:
         if view.unit:
             units = frozenset({view.unit}) if units is None else units & {view.unit}
         async with self._database.transaction() as connection:
-            return await quality_of(connection, units, self._clock().astimezone(ZONE).date())
+            return await quality_of(connection, units, local_day(self._clock()))
 
     def part(self, name: str, view: View, figures: BoardFigures) -> str:
         """A live part of a view (tiles or table) as HTML."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Final, cast
 
 from fastapi import HTTPException, Query, Request
@@ -29,9 +29,10 @@ from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal
 from shared.messaging.router import Clock
+from shared.reference.calendar import end_of, local_day, start_of
 from shared.reference.disclosure import Disclosure, Rule
 from shared.reference.indicators import Indicator, Level
-from shared.web.i18n import ZONE, place_key
+from shared.web.i18n import place_key
 from shared.web.pages import Pages, language_of
 
 Asked = Annotated[str, Query(max_length=40)]
@@ -69,7 +70,7 @@ class Sight:
     @property
     def today(self) -> date:
         """The day here."""
-        return self.now.astimezone(ZONE).date()
+        return local_day(self.now)
 
     @property
     def over(self) -> bool:
@@ -91,9 +92,7 @@ class Sight:
     @property
     def as_of(self) -> datetime | None:
         """The last moment of the day as of which figures are asked for."""
-        if self.known is None:
-            return None
-        return datetime.combine(self.known + _DAY, time.min, ZONE) - timedelta(microseconds=1)
+        return None if self.known is None else end_of(self.known)
 
     def query(self, **changed: str) -> str:
         """The address's part that keeps the look, some of it changed; beginning with `?` where there is any."""
@@ -146,7 +145,7 @@ class Looking:
         """A look from what stands in an address. What is no period, no place of the reader's, or no past day is as if
         it were not there."""
         now = self._clock()
-        today = now.astimezone(ZONE).date()
+        today = local_day(now)
         rule = Disclosure.load().on(now)
         exact = sees_all(principal, rule)
         units = self._units(principal, place)
@@ -343,7 +342,7 @@ class Looking:
 
     @staticmethod
     def _rule(sight: Sight) -> Rule:
-        return Disclosure.load().on(datetime.combine(sight.period.first, time.min, ZONE))
+        return Disclosure.load().on(start_of(sight.period.first))
 
     @staticmethod
     def _usual(today: date) -> Period:

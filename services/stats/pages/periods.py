@@ -23,10 +23,10 @@ from shared.contracts.errors import Rejected, Violation
 from shared.identity import Permission, Principal, SignedIn
 from shared.messaging.router import Clock
 from shared.privacy.signing import is_signed
+from shared.reference.calendar import local_day
 from shared.reference.indicators import Indicators
 from shared.reference.terms import Terms
 from shared.web.forms import form_of
-from shared.web.i18n import ZONE
 from shared.web.pages import Pages, language_of
 
 # How far back a period is offered to be closed; further back by the address of the program's interface.
@@ -134,7 +134,7 @@ class PeriodPages:
         closed = {one.period.code for one in standings}
         words = Words(self._pages.texts, language_of(request))
         may_close = self._periods.may_close(principal)
-        today = self._clock().astimezone(ZONE).date()
+        today = local_day(self._clock())
         offered = [(period.code, words.period(period)) for period in _offered(today) if period.code not in closed]
         return self._pages.render(
             request,

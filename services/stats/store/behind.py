@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import text
@@ -21,8 +21,8 @@ from services.stats.store.answers import Answers
 from services.stats.store.compaction import kept
 from services.stats.store.figures import month_number
 from services.stats.store.history import AGE, AGES, births, checked, conditions, count_periods
+from shared.reference.calendar import end_of, local_day
 from shared.reference.indicators import Part
-from shared.web.i18n import ZONE
 
 _CASE: Final = "/cases/c/"
 # What is listed of a measure, and where it is opened: by its own id, or by that of the case it belongs to. What was
@@ -42,7 +42,6 @@ _OPENED: Final[Mapping[Measure, tuple[Kind, str]]] = {
 _PARTS: Final = frozenset({Kind.DEADLINE, Kind.SERVICE})
 _FIRST: Final = "00000000-0000-0000-0000-000000000000"
 _TASK_ANSWER: Final = ("task-answer",)
-_MOMENT: Final = timedelta(microseconds=1)
 # Of so many records the next ones are soon found by looking at one after the other; fewer are found by their cells.
 MANY: Final = 3_000
 
@@ -97,7 +96,7 @@ async def behind(
     known = as_of or NEVER
     if measured.over == "state":
         # What was known at the period's end: an event of the next day's first moment is not.
-        known = min(known, datetime.combine(period.last + timedelta(days=1), time.min, ZONE).astimezone(UTC) - _MOMENT)
+        known = min(known, end_of(period.last).astimezone(UTC))
     [known] = await kept(connection, [known])
     first = measured.measure << MEASURE_BITS
     values: dict[str, Any] = {
@@ -116,10 +115,8 @@ async def behind(
         where.append("c.unit = ANY(:units)")
         values["units"] = sorted(units)
     if ages is not None:
-        today = (as_of or datetime.now(UTC)).astimezone(ZONE).date()
-        month = month_number(
-            min(period.last, today, known.astimezone(ZONE).date()) if known < NEVER else min(period.last, today)
-        )
+        today = local_day(as_of or datetime.now(UTC))
+        month = month_number(min(period.last, today, local_day(known)) if known < NEVER else min(period.last, today))
         where.append(f"{AGE} = ANY(:ages)")
         values |= {"ages": list(ages), "month": month, **births(month)}
     cell = f"history_cell AS c {AGES if ages is not None else ''}"

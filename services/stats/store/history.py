@@ -19,11 +19,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats.domain.margins import Margin, margin_for
 from services.stats.domain.measures import BORN, MEASURE_BITS, MEASURES, Measured, columns
 from services.stats.domain.periods import Period
-from services.stats.domain.pieces import LOCAL, Piece, columns_of, end_of, flows, states
+from services.stats.domain.pieces import Piece, columns_of, end_of, flows, states
 from services.stats.store.answers import Answers, Changes, Stamps
 from services.stats.store.compaction import EVER, kept
 from services.stats.store.figures import AGE_BAND, month_number
 from shared.contracts.vocabulary import AgeBand, age_band
+from shared.reference.calendar import LOCAL_OFFSET
 from shared.reference.indicators import Over, Part
 
 _CIRCUMSTANCE: Final = "circumstance"
@@ -198,7 +199,7 @@ def depends(one: Wanted, group: Group, stamps: Stamps) -> tuple[Hashable, Change
     """What an answer is kept under, and what it depends on: of a state all that came before."""
     last = one.period.last
     if group.of_state and one.moment is not None:
-        last = min(last, one.moment.astimezone(LOCAL).date())
+        last = min(last, one.moment.astimezone(LOCAL_OFFSET).date())
     month = _month(one) if BORN in group.asked else 0
     changes = stamps.between(group.measured.measure, date.min if group.of_state else one.period.first, last)
     return (one, month), changes
@@ -206,8 +207,8 @@ def depends(one: Wanted, group: Group, stamps: Stamps) -> tuple[Hashable, Change
 
 def _month(one: Wanted) -> int:
     """The month in which ages are counted: the period's last, or that of the moment as of which it is answered."""
-    last = min(one.period.last, (one.question.as_of or datetime.now(UTC)).astimezone(LOCAL).date())
-    return month_number(last if one.moment is None else min(last, one.moment.astimezone(LOCAL).date()))
+    last = min(one.period.last, (one.question.as_of or datetime.now(UTC)).astimezone(LOCAL_OFFSET).date())
+    return month_number(last if one.moment is None else min(last, one.moment.astimezone(LOCAL_OFFSET).date()))
 
 
 async def _answer(connection: AsyncConnection, group: Group, wanted: Sequence[Wanted]) -> dict[Wanted, list[Row]]:

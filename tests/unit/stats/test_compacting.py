@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from services.stats.domain.fineness import end_of, every_moment_from, kept_moments
+from services.stats.domain.fineness import every_moment_from, kept_moments
 from services.stats.domain.periods import Period
 from services.stats.store import compaction
 from services.stats.store.compaction import kept
@@ -22,6 +22,7 @@ from services.stats.upkeep.checking import Upkeep
 from services.stats.upkeep.compacting import Compacting
 from shared.database import Database
 from shared.messaging.processing import Record
+from shared.reference.calendar import end_of
 from shared.reference.files import ReferenceDataError
 from shared.reference.history import Fineness, History
 from shared.reference.indicators import Part
