@@ -180,7 +180,7 @@ class Words:
         if dimension == "sex":
             return self(SEXES.get(code, code))
         if dimension == "age":
-            return self("%(ages)s tuổi", ages=code.replace("-", "–"))
+            return self.age(code)
         if dimension in {"danger_now", "disability", "supported"}:
             return self(YES_NO.get(code, code))
         if dimension == "clock":
@@ -189,6 +189,10 @@ class Words:
             return Terms.load("flags").label(code, self.language)
         terms = self._terms(indicator, dimension)
         return code if terms is None else terms.label(code, self.language)
+
+    def age(self, code: str) -> str:
+        """An age band: "6–10 tuổi"."""
+        return self(NOT_KNOWN) if code == "unknown" else self("%(ages)s tuổi", ages=code.replace("-", "–"))
 
     def unit(self, code: str) -> str:
         """A commune's name."""

@@ -12,7 +12,7 @@ from fastapi.responses import Response
 from services.stats.api.figures import LiveReader, Reader
 from services.stats.figures.releasing import sees_all
 from services.stats.pages.live_board import Board, View, view_of
-from services.stats.views import AGES, SEXES
+from services.stats.views import AGES, SEXES, Words
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.identity import Permission, Principal
 from shared.reference.disclosure import Disclosure
@@ -56,6 +56,7 @@ class BoardPages:
         view = self._view(request, principal, unit, kind, sex, age)
         figures = await self._board.figures(view)
         quality = await self._board.quality(view)
+        words, kinds = Words(self._pages.texts, view.language), Terms.load("case-kinds")
         query = {name: getattr(view, name) for name in ("unit", "kind", "sex", "age") if getattr(view, name)}
         return self._pages.render(
             request,
@@ -68,9 +69,9 @@ class BoardPages:
             may_report=principal.may(Permission.REPORT_CONCERN),
             live_path="/stats/live" + (f"?{urlencode(query)}" if query else ""),
             units=self._choices_of_units(principal),
-            kinds=[(code, self._term(request, "case-kinds", code)) for code in Terms.load("case-kinds").codes()],
-            sexes=[(code, self._pages.text(request, name)) for code, name in SEXES.items()],
-            ages=[(code, self._age(request, code)) for code in AGES],
+            kinds=[(code, kinds.label(code, view.language)) for code in kinds.codes()],
+            sexes=[(code, words(name)) for code, name in SEXES.items()],
+            ages=[(code, words.age(code)) for code in AGES],
         )
 
     async def live(
@@ -99,11 +100,3 @@ class BoardPages:
     def _choices_of_units(self, principal: Principal) -> list[tuple[str, str]]:
         codes = [code for code in self._units if principal.may_see(code)]
         return sorted(((code, self._pages.unit_name(code)) for code in codes), key=lambda pair: pair[1])
-
-    def _term(self, request: Request, terms: str, code: str) -> str:
-        return Terms.load(terms).label(code, language_of(request))
-
-    def _age(self, request: Request, code: str) -> str:
-        if code == "unknown":
-            return self._pages.text(request, "Chưa rõ")
-        return self._pages.text(request, "%(ages)s tuổi", ages=code.replace("-", "–"))

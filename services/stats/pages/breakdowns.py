@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.stats.views import AGES, NOT_KNOWN, SEXES, Words
+from services.stats.views import AGES, SEXES, Words
 from shared.reference.terms import Terms
 
 RISKS: Final = ("high", "medium", "low", "unassessed")
@@ -64,7 +64,7 @@ def breakdowns(
         _breakdown(
             "chart-ages",
             words("Tin báo theo tuổi và giới tính"),
-            (words("Tuổi"), {code: _age(words, code) for code in AGES}),
+            (words("Tuổi"), {code: words.age(code) for code in AGES}),
             [(code, words(name)) for code, name in SEXES.items()],
             by_age,
         ),
@@ -110,7 +110,3 @@ def _bar(numbers: Sequence[int], parts: Sequence[str], most: int) -> tuple[Stret
 def _terms(words: Words, name: str) -> dict[str, str]:
     terms = Terms.load(name)
     return {code: terms.label(code, words.language) for code in terms.codes()}
-
-
-def _age(words: Words, code: str) -> str:
-    return words(NOT_KNOWN) if code == "unknown" else words("%(ages)s tuổi", ages=code.replace("-", "–"))

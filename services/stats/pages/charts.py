@@ -452,9 +452,7 @@ def _goal_line(words: Words, indicator: Indicator, aim: float, y: alt.Y) -> list
     said_at = base.encode(x=alt.value(4), text="said:N")
     return [
         base.mark_rule(color=_GOAL, strokeDash=[6, 4], strokeWidth=2),
-        base.mark_text(**written, color="#ffffff", stroke="#ffffff", strokeWidth=4).encode(
-            x=alt.value(4), text="said:N"
-        ),
+        said_at.mark_text(**written, color="#ffffff", stroke="#ffffff", strokeWidth=4),
         said_at.mark_text(**written, color=_GOAL),
     ]
 

@@ -60,7 +60,7 @@ class CommunePages:
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),
-            choices=self._choices(sight),
+            choices=self._looking.choices(sight),
             grid=grid_of(sight.words, chosen, figures, goal, sight.today),
             communes=communes_of(sight, chosen, figures, goal),
         )
@@ -115,7 +115,7 @@ class CommunePages:
             words=sight.words,
             indicator=chosen,
             periods=self._looking.periods(sight),
-            choices=self._choices(sight),
+            choices=self._looking.choices(sight),
             units=[(code, sight.words.unit(code)) for code in codes],
             wanted=[*wanted, *[""] * (_MOST - len(wanted))],
             communes=communes_of(sight, chosen, figures, goal_of(chosen, sight.period, "commune")),
@@ -167,15 +167,3 @@ class CommunePages:
     def _chosen(self, code: str) -> Indicator:
         found = self._looking.indicators.get(code) or self._looking.indicators.get(_USUAL)
         return found or next(iter(self._looking.indicators))
-
-    def _choices(self, sight: Sight) -> list[tuple[str, list[tuple[str, str]]]]:
-        """Indicators to choose from, by theme."""
-        language = sight.words.language
-        known = self._looking.in_force(sight)
-        return [
-            (
-                names[0 if language == "vi" else 1],
-                [(one.code, one.label(language)) for one in known if one.theme == theme],
-            )
-            for theme, names in self._looking.indicators.themes.items()
-        ]

@@ -88,7 +88,7 @@ class IndicatorPages:
             grid=grid_of(sight.words, indicator, figures, goal, sight.today) if several else None,
             communes=communes_of(sight, indicator, figures, goal) if several else [],
             source=indicator.source(sight.words.language),
-            note=indicator.note_vi if sight.words.language == "vi" else indicator.note_en,
+            note=indicator.note(sight.words.language),
         )
 
     async def picture(

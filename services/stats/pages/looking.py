@@ -272,6 +272,18 @@ class Looking:
         """The indicators that are asked in the period."""
         return list(self.indicators.on(min(sight.period.last, sight.today)))
 
+    def choices(self, sight: Sight) -> list[Group]:
+        """The indicators to choose from, by theme."""
+        language = sight.words.language
+        known = self.in_force(sight)
+        return [
+            (
+                self.indicators.theme(code, language),
+                [(one.code, one.label(language)) for one in known if one.theme == code],
+            )
+            for code in self.indicators.themes
+        ]
+
     def periods(self, sight: Sight) -> list[Group]:
         """The periods to choose from, by span; the chosen one among them."""
         said = sight.words

@@ -205,7 +205,7 @@ def _offered(today: date) -> Iterator[Period]:
 
 def _tables(labels: Labels) -> Iterator[tuple[str, list[list[Any]]]]:
     """Indicators by theme: code, name, own figure with its unit, what it is compared with, target, verdict."""
-    themes = Indicators.load().themes
+    indicators = Indicators.load()
     language = labels.words.language
     for theme in dict.fromkeys(one.theme for one in labels.edition.indicators):
         rows = []
@@ -223,8 +223,7 @@ def _tables(labels: Labels) -> Iterator[tuple[str, list[list[Any]]]]:
                     named.verdict(own.value if own else None),
                 ]
             )
-        vi, en = themes.get(theme, (theme, theme))
-        yield vi if language == "vi" else en, rows
+        yield indicators.theme(theme, language), rows
 
 
 def _own(labels: Labels) -> list[list[str]]:

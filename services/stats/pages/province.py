@@ -106,12 +106,11 @@ class ProvincePages:
 
     def by_theme(self, sight: Sight, lines: Sequence[Line]) -> Sequence[tuple[str, str, Sequence[Line]]]:
         """Lines under their themes, in the order of the data: code, name, lines."""
-        at = 0 if sight.words.language == "vi" else 1
         found = []
-        for code, names in self._looking.indicators.themes.items():
+        for code in self._looking.indicators.themes:
             of_theme = [line for line in lines if line.reading.indicator.theme == code]
             if of_theme:
-                found.append((code, names[at], of_theme))
+                found.append((code, self._looking.indicators.theme(code, sight.words.language), of_theme))
         return found
 
 

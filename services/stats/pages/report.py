@@ -64,7 +64,6 @@ class ReportPages:
                 await self._part(connection, sight, reading, course, communes=bool(communes))
                 for reading, course in readings
             ]
-        language = sight.words.language
         return self._pages.render(
             request,
             "stats/report.html",
@@ -73,13 +72,7 @@ class ReportPages:
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),
-            choices=[
-                (
-                    names[0 if language == "vi" else 1],
-                    [(one.code, one.label(language)) for one in known if one.theme == code],
-                )
-                for code, names in self._looking.indicators.themes.items()
-            ],
+            choices=self._looking.choices(sight),
             wanted={one.code for one in wanted},
             communes=bool(communes),
             parts=parts,
