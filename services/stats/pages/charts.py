@@ -7,15 +7,13 @@ word in its table. It must never tell two lines apart by colour alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
 from typing import Any, Final, ParamSpec
 from urllib.parse import quote
 
 import altair as alt
-import orjson
-import vl_convert
 
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
@@ -35,10 +33,6 @@ _GOAL: Final = "#d55e00"
 _BAR: Final = 22  # pixels
 _KEPT: Final = 256
 _DASHES: Final = ((1, 0), (6, 3), (2, 2), (8, 2, 2, 2), (1, 3))
-_LOCALES: Final[Mapping[Language, dict[str, Any]]] = {
-    "vi": {"decimal": ",", "thousands": ".", "grouping": [3], "currency": ["", " ₫"]},
-    "en": {"decimal": ".", "thousands": ",", "grouping": [3], "currency": ["", " VND"]},
-}
 _HEIGHTS: Final = {"chart-trend": 300, "chart-path": 270, "chart-comparison": 360}
 
 
@@ -84,8 +78,7 @@ class Drawing:
         at = (self.key, width or self.width)
         known = _DRAWN.get(at) if self.key is not None else None
         if known is None:
-            spec = orjson.dumps(dict(self.chart(width).spec)).decode()
-            known = str(vl_convert.vegalite_to_svg(spec, format_locale=_LOCALES[self.language]))
+            known = self.chart(width).to_svg(self.language)
             if self.key is not None:
                 _DRAWN[at] = known
             while len(_DRAWN) > _KEPT:
