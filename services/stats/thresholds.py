@@ -15,9 +15,10 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.stats.domain.measures import UNIT
 from services.stats.domain.periods import Period
 from services.stats.domain.surges import upper_level, usual_spacing, working_days_after
-from services.stats.figures.evaluating import UNIT, Evaluator
+from services.stats.figures.evaluating import Evaluator
 from services.stats.store.crossings import note
 from services.stats.store.history import standing
 from services.stats.store.locks import Lock, is_mine

@@ -7,8 +7,9 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
 
-from services.stats.domain.closing import TOTAL, UNIT, Audience, Frozen, Named, named
+from services.stats.domain.closing import Audience, Frozen, Named, named
 from services.stats.domain.disclosure import Shown
+from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import goal_of
 from services.stats.figures.comparing import base_of, value_of_base

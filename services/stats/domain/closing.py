@@ -15,6 +15,7 @@ from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
+from services.stats.domain.measures import UNIT
 from services.stats.domain.periods import Period, Span
 from shared.contracts.errors import Rejected, Violation, refuse
 from shared.reference.indicators import Indicator, NumberUnit, Target
@@ -25,8 +26,6 @@ FORMAT: Final = "vongtay.closed-period/1"
 Audience = Literal["exact", "published"]
 # How a figure stands to its target; `running`: the target lies ahead.
 Verdict = Literal["met", "missed", "running", ""]
-TOTAL: Final = ""
-UNIT: Final = "unit"
 # Of an official letter: 12/BC-SYT, 345/UBND-VX. Nothing in it can be a name.
 _REFERENCE: Final = re.compile(r"\d{1,6}(/\d{4})?/[A-ZĐ]{1,12}(-[A-ZĐ]{1,12}){0,3}")
 

@@ -15,6 +15,17 @@ from typing import Final, NamedTuple
 
 from shared.reference.indicators import Over
 
+# By what figures are asked: the commune, the old district in which it lies, and a commune by the code of the unit that
+# a record named at its time; by nothing.
+UNIT: Final = "unit"
+DISTRICT: Final = "district"
+NAMED_UNIT: Final = "named-unit"
+PLACES: Final = (UNIT, DISTRICT, NAMED_UNIT)
+TOTAL: Final = ""
+# In the place of a commune's code: what belongs to the province and to no commune of it.
+WHOLE: Final = ""
+# What a percentile is of.
+HOURS: Final = "hours"
 # A cell's number begins with its measure, so that a measure's cells lie together.
 MEASURE_BITS: Final = 57
 

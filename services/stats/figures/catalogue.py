@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final, get_args
 
-from services.stats.domain.measures import MEASURES
+from services.stats.domain.measures import HOURS, MEASURES, PLACES, UNIT
 from services.stats.store.history import MeasureError, checked
 from shared.contracts.vocabulary import SECTORS, UNCLASSIFIED, AgeBand, DangerNow, RecordState, Sex
 from shared.reference.deadlines import Deadlines
@@ -73,7 +73,7 @@ def problems(indicator: Indicator) -> Iterator[str]:
 
 
 def _unanswerable(indicator: Indicator, part: Part) -> Iterator[str]:
-    by = (*indicator.by, "hours") if indicator.shape == "percentile" else indicator.by
+    by = (*indicator.by, HOURS) if indicator.shape == "percentile" else indicator.by
     try:
         checked(part, by)
     except MeasureError as error:
@@ -97,7 +97,7 @@ def _known(measure: str, dimension: str) -> Collection[str] | None:
         return circumstances()
     if dimension == "clock":
         return Deadlines.load().kinds()
-    return Units.load().codes() if dimension == "unit" else None
+    return Units.load().codes() if dimension == UNIT else None
 
 
 def circumstances() -> tuple[str, ...]:
@@ -107,9 +107,8 @@ def circumstances() -> tuple[str, ...]:
 
 def dimensions(indicator: Indicator) -> tuple[str, ...]:
     """By what an indicator may be asked, places among it."""
-    places = ("unit", "district", "named-unit")
     if indicator.numerator is None:
-        return places
+        return PLACES
     parts = [part for part in (indicator.numerator, indicator.denominator) if part is not None]
-    placed = all("unit" in MEASURES[part.measure].dimensions for part in parts)
-    return (*indicator.by, *(places if placed else ()))
+    placed = all(UNIT in MEASURES[part.measure].dimensions for part in parts)
+    return (*indicator.by, *(PLACES if placed else ()))

@@ -12,9 +12,9 @@ from datetime import date, datetime
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.disclosure import Shown
+from services.stats.domain.measures import UNIT
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Reading, as_far, goal_of
-from services.stats.figures.evaluating import UNIT
 from services.stats.figures.releasing import Releasing, sees_all
 from shared.identity import Principal
 from shared.reference.calendar import local_day

@@ -13,10 +13,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from math import ceil
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.stats.domain.measures import HOURS, NAMED_UNIT, PLACES, UNIT, WHOLE
 from services.stats.domain.periods import Period
 from services.stats.figures.catalogue import load_indicators
 from services.stats.store.answers import Answers
@@ -26,14 +27,6 @@ from services.stats.store.ranks import Ranked, rank_all
 from shared.reference.indicators import Indicator, Indicators, Part
 from shared.reference.units import UNCLASSIFIED, Units
 
-UNIT: Final = "unit"
-# The old district in which a commune lies, and a commune by the code of the unit that a record named at its time.
-DISTRICT: Final = "district"
-NAMED_UNIT: Final = "named-unit"
-PLACES: Final = (UNIT, DISTRICT, NAMED_UNIT)
-HOURS: Final = "hours"
-# What belongs to the province and to no commune of it.
-WHOLE: Final = ""
 Keys = tuple[str, ...]
 
 

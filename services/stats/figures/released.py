@@ -15,13 +15,12 @@ from typing import Final, Protocol, cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.disclosure import Atom, Hidden, Hub, Spoke, Table, sound, sound_for_insiders, turn
+from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.domain.periods import Period, Span
 from services.stats.domain.releases import (
     IN,
     OUT,
     OVERLAPPING,
-    TOTAL,
-    UNIT,
     Catalogue,
     Cells,
     Counts,

@@ -16,8 +16,9 @@ from typing import Protocol
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.disclosure import Figure, Shown
+from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.domain.periods import Period
-from services.stats.domain.releases import TOTAL, UNIT, Cells, total_of
+from services.stats.domain.releases import Cells, total_of
 from services.stats.figures.released import Count, Look, Prepare, Released
 from shared.identity import ALL_UNITS, Permission, Principal
 from shared.reference.disclosure import Disclosure, Rule

@@ -6,11 +6,10 @@ lies on agencies' topics is gone after days, and a rebuild reads what services s
 
 from __future__ import annotations
 
-from typing import Final
-
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.stats.domain.measures import WHOLE
 from services.stats.domain.reported import check_activity, check_figure, unit_unknown
 from shared.contracts.agency import ActivityHeld, FigureReported
 from shared.contracts.stats import ActivityRecorded, FigureRecorded
@@ -21,9 +20,6 @@ from shared.reference.calendar import local_day
 from shared.reference.indicators import Indicators
 from shared.reference.terms import Terms
 from shared.reference.units import Units
-
-# The province as a whole, where a unit is asked for.
-WHOLE: Final = ""
 
 
 def routes(units: Units, indicators: Indicators) -> Router:

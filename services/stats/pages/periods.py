@@ -13,7 +13,8 @@ from services.stats.api.figures import Reader
 from services.stats.api.periods import Code, EditionName, Revision
 from services.stats.desk.period_reader import PeriodReader, Seen
 from services.stats.desk.periods import REASONS, Periods
-from services.stats.domain.closing import CLOSABLE, TOTAL, UNIT, Change, Edition
+from services.stats.domain.closing import CLOSABLE, Change, Edition
+from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.domain.periods import Period, Span
 from services.stats.exporting import FILES
 from services.stats.exporting.labels import HIDDEN, Labels

@@ -11,13 +11,13 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.margins import margin_for
+from services.stats.domain.measures import HOURS
 from services.stats.domain.periods import Period
 from services.stats.domain.pieces import columns_of, flows
 from services.stats.store.answers import Answers
 from services.stats.store.history import SUMMED, Group, Question, Wanted, conditions, depends, kept_of, within
 from shared.reference.units import UNCLASSIFIED
 
-_HOURS: Final = "hours"
 _SPAN: Final = "span"
 
 
@@ -104,7 +104,7 @@ async def _answer(
     if group.units is not None:
         values["units"] = sorted(group.units)
         where.append("c.unit = ANY(:units)")
-    needed = {*columns, _HOURS, *dict(first.question.where), *(() if group.units is None else ("unit",))}
+    needed = {*columns, HOURS, *dict(first.question.where), *(() if group.units is None else ("unit",))}
     margin = margin_for(group.measured.measure, needed)
     values["sums"] = values["measure"] if margin is None else margin.number
     where += within(margin, pieces, values)
