@@ -5,7 +5,7 @@ It must never look at a sealed field.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -46,9 +46,7 @@ from shared.contracts import cases, registry
 from shared.contracts.base import CONTRACTS, Contract
 from shared.contracts.envelope import JSON_TYPE, STRUCTURED_TYPE, Envelope, from_kafka
 from shared.contracts.errors import Rejected, Violation
-from shared.contracts.vocabulary import (
-    UNCLASSIFIED,
-)
+from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.messaging.processing import Record
 from shared.reference.calendar import LOCAL_OFFSET
 
@@ -296,7 +294,8 @@ _CHILD = (
     registry.ChildWithdrawn,
     registry.ChildReturned,
 )
-_TASKS: Final[dict[type[cases.CaseEvent], cases.TaskState]] = {
+# In which state an event leaves a task, where it does not say another itself.
+TASK_STATES: Final[Mapping[type[Contract], cases.TaskState]] = {
     cases.TaskRequested: "requested",
     cases.TaskAccepted: "accepted",
     cases.TaskDeclined: "declined",
@@ -304,7 +303,7 @@ _TASKS: Final[dict[type[cases.CaseEvent], cases.TaskState]] = {
     cases.TaskOverdue: "overdue",
     cases.TaskCancelled: "cancelled",
 }
-_TALK = (cases.TaskQuestioned, cases.TaskReplied, cases.TaskDateProposed, cases.TaskReminded)
+TASK_TALK: Final = (cases.TaskQuestioned, cases.TaskReplied, cases.TaskDateProposed, cases.TaskReminded)
 _ANSWERS = (cases.TaskAccepted, cases.TaskDeclined, cases.TaskDone, cases.TaskQuestioned, cases.TaskDateProposed)
 _CONCERN = (cases.ConcernDismissed, cases.ConcernAnswered)
 
@@ -320,8 +319,11 @@ READINGS: Final[dict[str, Reading]] = {
     **{model.TYPE: _reading(ConcernEvent, _concern) for model in _CONCERN},
     **dict.fromkeys(_told_of(cases.CaseEvent), _reading(CaseEvent, _case)),
     **dict.fromkeys(_told_of(cases.DeadlineEvent), _reading(DeadlineEvent, _deadline)),
-    **{model.TYPE: _reading(TaskEvent, _task_in(state, answered=model in _ANSWERS)) for model, state in _TASKS.items()},
-    **{model.TYPE: _reading(TaskEvent, _task_in(None, answered=model in _ANSWERS)) for model in _TALK},
+    **{
+        model.TYPE: _reading(TaskEvent, _task_in(state, answered=model in _ANSWERS))
+        for model, state in TASK_STATES.items()
+    },
+    **{model.TYPE: _reading(TaskEvent, _task_in(None, answered=model in _ANSWERS)) for model in TASK_TALK},
     cases.TaskFollowedCase.TYPE: _reading(TaskStateEvent, _task_in(None)),
     cases.CaseServiceProvided.TYPE: _reading(ServiceEvent, _service),
     cases.CaseServiceWithdrawn.TYPE: _reading(ServiceEvent, _no_service),
@@ -384,17 +386,23 @@ def _said_by_envelope(event: Envelope) -> tuple[Said, str]:
 def _read(reading: Reading, value: bytes, sequence: int, subject: str) -> Said:
     decoder, said = reading
     if not 0 < sequence < FINAL:
-        raise Rejected([_broken("sequence")])
+        raise broken("sequence")
     try:
         return said(decoder.decode(value), sequence, subject)
     except msgspec.DecodeError as error:
-        # The message ends in the path of the field; the value itself is never repeated.
-        _, _, path = str(error).rpartition("$")
-        raise Rejected([_broken(f"data{path.rstrip('`')}")]) from None
+        raise broken(field_of(error)) from None
 
 
-def _broken(field: str) -> Violation:
-    return Violation(field, field, f"Trường «{field}» không hợp lệ.", f"Field «{field}» is not valid.")
+def field_of(error: msgspec.DecodeError) -> str:
+    """Which field of an event's data could not be decoded; the value itself is never repeated."""
+    # The message ends in the path of the field.
+    _, _, path = str(error).rpartition("$")
+    return f"data{path.rstrip('`')}"
+
+
+def broken(field: str) -> Rejected:
+    """The refusal of an event because of one field of it."""
+    return Rejected([Violation(field, field, f"Trường «{field}» không hợp lệ.", f"Field «{field}» is not valid.")])
 
 
 def moment(time: str) -> datetime | None:

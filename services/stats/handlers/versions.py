@@ -17,12 +17,11 @@ from services.stats.domain.cells import FINAL, Kind, born_word, key_of
 from services.stats.domain.measures import Count, Figure, HistoryCell, Measure, Version
 from services.stats.domain.periods import Period
 from services.stats.handlers import decoding, events
-from services.stats.handlers.decoding import moment
+from services.stats.handlers.decoding import TASK_STATES, TASK_TALK, broken, field_of, moment
 from services.stats.handlers.events import ConcernEvent, ErasedEvent, IncidentEvent, QualityEvent
 from shared.contracts import cases, registry, stats
-from shared.contracts.base import CONTRACTS, Contract
+from shared.contracts.base import CONTRACTS
 from shared.contracts.envelope import STRUCTURED_TYPE, from_kafka
-from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import UNCLASSIFIED, RecordState, in_calendar
 from shared.messaging.processing import Record
 from shared.reference.calendar import LOCAL_OFFSET
@@ -315,17 +314,6 @@ def _reading(struct: type[msgspec.Struct], versions: Callable[[Any, Told], tuple
     return msgspec.json.Decoder(struct), versions
 
 
-_TASKS: Final[Mapping[type[Contract], cases.TaskState]] = {
-    cases.TaskRequested: "requested",
-    cases.TaskAccepted: "accepted",
-    cases.TaskDeclined: "declined",
-    cases.TaskDone: "done",
-    cases.TaskOverdue: "overdue",
-    cases.TaskCancelled: "cancelled",
-}
-_TALK: Final = frozenset(
-    {cases.TaskQuestioned, cases.TaskReplied, cases.TaskDateProposed, cases.TaskReminded, cases.TaskFollowedCase}
-)
 # What `decoding` says of records alone: no measure of history.
 _APART: Final = frozenset({registry.RecordLinked.TYPE, registry.RecordWithdrawn.TYPE})
 
@@ -335,8 +323,8 @@ def _reading_of(event_type: str) -> Reading:
     model = CONTRACTS[event_type]
     if issubclass(model, cases.DeadlineEvent):
         return _reading(DatedDeadline, _deadline)
-    if model in _TASKS or model in _TALK:
-        return _reading(DatedTask, _task_in(_TASKS.get(model)))
+    if model in TASK_STATES or model in TASK_TALK or model is cases.TaskFollowedCase:
+        return _reading(DatedTask, _task_in(TASK_STATES.get(model)))
     if model is cases.CaseServiceProvided:
         return _reading(DatedService, _service)
     if model is cases.CaseServiceWithdrawn:
@@ -383,7 +371,7 @@ def versions_of(record: Record) -> tuple[tuple[Version | Figure, ...], datetime 
     try:
         subject, sequence = headers["ce_subject"].decode(), int(headers["ce_sequence"])
     except (KeyError, ValueError):
-        raise Rejected([_broken("headers")]) from None
+        raise broken("headers") from None
     told = Told(subject, sequence, at if at is not None and in_calendar(at) else _UNDATED)
     return _read(reading, record.value or b"", told), at
 
@@ -391,13 +379,8 @@ def versions_of(record: Record) -> tuple[tuple[Version | Figure, ...], datetime 
 def _read(reading: Reading, value: bytes, told: Told) -> tuple[Version | Figure, ...]:
     decoder, versions = reading
     if not 0 < told.sequence < FINAL:
-        raise Rejected([_broken("sequence")])
+        raise broken("sequence")
     try:
         return versions(decoder.decode(value), told)
     except msgspec.DecodeError as error:
-        _, _, path = str(error).rpartition("$")
-        raise Rejected([_broken(f"data{path.rstrip('`')}")]) from None
-
-
-def _broken(field: str) -> Violation:
-    return Violation(field, field, f"Trường «{field}» không hợp lệ.", f"Field «{field}» is not valid.")
+        raise broken(field_of(error)) from None
