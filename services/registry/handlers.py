@@ -91,6 +91,12 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
         if left is not None:
             await desk.refresh(scope, left, sector, data.since, cause="circumstance")
 
+    _identify_children_of_cases(router, desk, keys)
+    follow_cases(router)
+    return router
+
+
+def _identify_children_of_cases(router: Router, desk: Desk, keys: Keys) -> None:
     @router.handles(ChildDescribed)
     async def on_described(received: Received[ChildDescribed], scope: Scope) -> None:
         try:
@@ -108,9 +114,6 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
         except Erased:  # as above: nothing is left to link
             return
         await settle_chosen(desk, scope, received.data, description)
-
-    follow_cases(router)
-    return router
 
 
 async def identify_described(

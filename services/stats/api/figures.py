@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Depends, Query, Request
@@ -23,7 +23,7 @@ from shared.messaging.router import Clock
 from shared.reference.calendar import local_day
 from shared.reference.disclosure import Disclosure
 
-_OWN_QUERY = {"measure", "by", "lang"}
+_OWN_QUERY: Final = frozenset({"measure", "by", "lang"})
 
 
 async def reader(principal: SignedIn) -> Principal:
@@ -84,11 +84,10 @@ def api_routes(
         question = Slice(measure, tuple(by or ()), filters)
         units = None if principal.units == ALL_UNITS else frozenset(principal.units)
         now = clock()
+        today = local_day(now)
         async with database.transaction() as connection:
-            rows = await ask(connection, question, units, local_day(now))
-            whole = rows
-            if by:
-                whole = await ask(connection, Slice(measure, (), filters), units, local_day(now))
+            rows = await ask(connection, question, units, today)
+            whole = await ask(connection, Slice(measure, (), filters), units, today) if by else rows
         return {
             "measure": measure,
             "by": list(question.by),
@@ -119,6 +118,12 @@ def api_routes(
         async with database.transaction() as connection:
             return await expected_figures(connection)
 
+    _proof_routes(router, progress, upkeep)
+    _operator_routes(router, rebuild, upkeep, compacting)
+    return router
+
+
+def _proof_routes(router: APIRouter, progress: Progress, upkeep: Upkeep) -> None:
     @router.get("/api/progress")
     async def counted(_principal: Reader) -> Response:
         """How far each partition is counted, and its end."""
@@ -132,9 +137,6 @@ def api_routes(
     async def checked(_principal: Reader) -> dict[str, Any]:
         """When all figures were last compared with what they are made of, and what differed; empty: not yet."""
         return await checked_figures(upkeep)
-
-    _operator_routes(router, rebuild, upkeep, compacting)
-    return router
 
 
 def _operator_routes(router: APIRouter, rebuild: Rebuild, upkeep: Upkeep, compacting: Compacting) -> None:
