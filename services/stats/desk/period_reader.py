@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 from services.stats.desk.periods import Periods
 from services.stats.domain.closing import Audience, Edition
@@ -17,7 +17,7 @@ from shared.web.i18n import Language, Texts
 
 Wanted = Literal["exact", "published", ""]
 # A paper takes a core for some tenths of a second.
-_AT_ONCE = 2
+_AT_ONCE: Final = 2
 
 
 @dataclass(frozen=True, slots=True)

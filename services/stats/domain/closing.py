@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final, Literal, NamedTuple
@@ -157,16 +157,11 @@ class Edition:
         """What somebody sees of it who sees figures of some communes only: those communes' own."""
         keep = tuple(row for row in self.figures if row.dimension == UNIT and row.category in units)
         changed = tuple(row for row in self.changes if row.dimension == UNIT and row.category in units)
-        return _with(self, keep, changed)
+        return replace(self, figures=keep, changes=changed)
 
     def at_place(self) -> Mapping[tuple[str, str, str, str], Frozen]:
         """Its figures by which they are."""
         return {figure.place: figure for figure in self.figures}
-
-
-def _with(edition: Edition, figures: tuple[Frozen, ...], changes: tuple[Change, ...]) -> Edition:
-    known = {name: getattr(edition, name) for name in Edition.__dataclass_fields__}
-    return Edition(**known | {"figures": figures, "changes": changes})
 
 
 def digest(content: bytes) -> bytes:

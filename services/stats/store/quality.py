@@ -7,14 +7,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_TREND_DAYS = 180
+_TREND_DAYS: Final = 180
 # A day on which a commune was not measured (it is before dawn, or the registry was away) takes what it was before.
-_BY_DAY = """
+_BY_DAY: Final = """
 WITH known AS (SELECT * FROM quality WHERE (:all OR unit = ANY(CAST(:units AS text[]))) AND day >= :since),
 days AS (SELECT DISTINCT day FROM known)
 SELECT days.day, sum(q.score * q.children) / sum(q.children) AS score,
@@ -25,7 +25,7 @@ FROM days CROSS JOIN (SELECT DISTINCT unit FROM known) AS u CROSS JOIN LATERAL (
 GROUP BY days.day HAVING sum(q.children) > 0 ORDER BY days.day
 """
 
-_BY_UNIT = """
+_BY_UNIT: Final = """
 SELECT DISTINCT ON (unit) unit, score, children, verified FROM quality
 WHERE (:all OR unit = ANY(CAST(:units AS text[]))) AND day >= :since ORDER BY unit, day DESC
 """

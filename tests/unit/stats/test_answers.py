@@ -124,6 +124,8 @@ def test_margins_have_numbers_of_their_own_and_keep_what_they_say(measure: Measu
     assert max(Counter(margin.number for margin in MARGINS).values()) == 1
     names = columns(measure)
     cell = HistoryCell(measure, tuple(f"{name}-value" for name in names))
-    for number, kept in margins_of(cell):
+    found = margins_of(cell)
+    assert found
+    for number, kept in found:
         assert 0 < number < 2**63
         assert all(kept[name] == f"{name}-value" for name in kept)

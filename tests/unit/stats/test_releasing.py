@@ -394,6 +394,7 @@ async def test_every_shipped_indicator_is_released_by_whatever_it_is_broken_down
         for by in ((), ("unit",), *((dimension,) for dimension in indicator.by)):
             for period in (YEAR, Period.parse("2026-03")):
                 shown = await door.release(None, STATISTICIAN, indicator, [period], by=by, now=LATER)  # type: ignore[arg-type]
+                assert shown or by, indicator.code
                 assert {one.hidden for one in shown} <= {None, "not-offered", "protected"}, indicator.code
     children = shipped.get("children")
     assert children is not None
