@@ -32,8 +32,8 @@ from tests.browser.people import Company, Somebody
 from tests.browser.test_shell import CONTRAST, FOCUS
 from tests.support.backends import Backend
 from tests.unit.stats import events as make
+from tests.unit.stats.counted import record
 from tests.unit.stats.events import Event
-from tests.unit.stats.test_history import record
 
 pytestmark = pytest.mark.timeout(240)
 NOW = datetime(2026, 11, 26, 2, 0, tzinfo=UTC)

@@ -22,10 +22,10 @@ from shared.reference.indicators import Part
 from tests.support.platform import Parts, everything_in, parts
 from tests.support.stats_worker import CLOSED
 from tests.unit.stats import events as make
+from tests.unit.stats.counted import cube
 from tests.unit.stats.events import UNITS, Event
 from tests.unit.stats.recount import recount
 from tests.unit.stats.recount_history import Happened, happened, stood
-from tests.unit.stats.test_counting import cube
 
 pytestmark = pytest.mark.timeout(420)
 # One of the others opens the door for people.

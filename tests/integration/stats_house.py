@@ -25,8 +25,8 @@ from shared.web.pages import utc_now
 from tests.support.backends import Backend
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import MIGRATIONS
+from tests.unit.stats.counted import record
 from tests.unit.stats.events import NOW, Event
-from tests.unit.stats.test_history import record
 
 KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
 

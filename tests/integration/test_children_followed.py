@@ -21,7 +21,7 @@ from services.registry.desk import merging
 from services.registry.handlers import routes
 from services.registry.store import children as store
 from services.stats.handlers.counting import Batch, apply
-from services.stats.store import Cells, Ledger
+from services.stats.store.cube import Cells, Ledger
 from shared.database import Database
 from shared.messaging.intake import Intake
 from shared.messaging.processing import Processor, Record
@@ -33,8 +33,8 @@ from tests.integration.cases_house import concern
 from tests.integration.registry_house import House
 from tests.integration.test_registry import CHILD, MIGRATIONS, NOW, Registry, recorded
 from tests.support import backends
+from tests.unit.stats.counted import cube
 from tests.unit.stats.recount import Cube
-from tests.unit.stats.test_counting import cube
 
 WORKER = "person:lan.worker"
 SISTER = {"name": "Nguyễn Thị Ngọc Ánh", "birth_date": "2017-04-10", "sex": "female"}

@@ -12,8 +12,8 @@ from aiokafka import AIOKafkaConsumer
 from shared.messaging.kafka import client_options
 from tests.integration.stats_house import Province, history, province_of
 from tests.support.backends import Backend
+from tests.unit.stats.counted import cube
 from tests.unit.stats.recount import recount
-from tests.unit.stats.test_counting import cube
 
 
 @pytest.fixture

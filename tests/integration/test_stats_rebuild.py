@@ -19,9 +19,9 @@ from tests.integration.stats_house import Province, expected_standing, history, 
 from tests.support.backends import Backend
 from tests.support.backends import database as database_of
 from tests.unit.stats import events as make
+from tests.unit.stats.counted import cube
 from tests.unit.stats.events import Event
 from tests.unit.stats.recount import recount
-from tests.unit.stats.test_counting import cube
 
 
 @pytest.fixture

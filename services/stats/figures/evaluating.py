@@ -176,7 +176,7 @@ class Evaluator:
         units: frozenset[str] | None = None,
         as_of: datetime | None = None,
     ) -> list[Row]:
-        """The rows of a part as `history.count` has them, of today's communes. Raises `MeasureError`."""
+        """The rows of a part as `history.count_periods` has them, of today's communes. Raises `MeasureError`."""
         return (await self.count_periods(connection, part, [period], by, units, as_of))[period]
 
     async def count_periods(

@@ -57,7 +57,7 @@ class Row(Protocol):
 
 
 class Count(Protocol):
-    """How history is asked (`services.stats.store.history.count`)."""
+    """How history is asked (`services.stats.figures.evaluating.Evaluator.count`)."""
 
     async def __call__(
         self,

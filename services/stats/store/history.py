@@ -69,20 +69,6 @@ class Question(NamedTuple):
         return Part(self.measure, self.over, dict(self.where))
 
 
-async def count(
-    connection: AsyncConnection,
-    part: Part,
-    *,
-    period: Period,
-    by: Sequence[str] = (),
-    units: frozenset[str] | None = None,
-    as_of: datetime | None = None,
-) -> list[Row]:
-    """The rows of a part in a period, in the order of their keys; see `count_all`."""
-    found = await count_periods(connection, part, [period], by, units, as_of)
-    return found[period]
-
-
 async def count_periods(
     connection: AsyncConnection,
     part: Part,

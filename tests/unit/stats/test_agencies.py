@@ -11,7 +11,6 @@ from sqlalchemy import text
 from services.stats.domain.periods import Period
 from services.stats.handlers.agencies import routes
 from services.stats.store.handed import reported
-from services.stats.store.history import count
 from shared.contracts.agency import ActivityHeld, ConcernReported, FigureReported
 from shared.contracts.base import Contract
 from shared.contracts.envelope import Envelope
@@ -21,8 +20,8 @@ from shared.messaging.router import Router
 from shared.privacy import Keys, PlatformKey
 from shared.reference.indicators import Indicators, Part
 from shared.reference.units import Units
+from tests.unit.stats.counted import record, rows_in
 from tests.unit.stats.events import NOW
-from tests.unit.stats.test_history import record
 
 KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
 YEAR = Period.parse("2026")
@@ -83,7 +82,7 @@ class Agencies:
     async def many(self, measure: str, as_of: datetime | None = None) -> dict[tuple[str, ...], int]:
         async with self.database.transaction() as connection:
             part = Part(measure, "period", {})
-            rows = await count(connection, part, period=YEAR, by=("unit", "activity", "audience"), as_of=as_of)
+            rows = await rows_in(connection, part, period=YEAR, by=("unit", "activity", "audience"), as_of=as_of)
         return {row.keys: row.n for row in rows}
 
 

@@ -13,8 +13,8 @@ from services.stats.figures.evaluating import Evaluator
 from shared.database import Database
 from shared.reference.indicators import Indicators
 from tests.unit.stats import events as make
+from tests.unit.stats.counted import record
 from tests.unit.stats.events import NOW
-from tests.unit.stats.test_history import record
 
 
 class Hearer:

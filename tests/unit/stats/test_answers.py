@@ -17,8 +17,8 @@ from services.stats.store.answers import Answers, Stamps
 from shared.database import Database
 from shared.reference.indicators import Indicators
 from tests.unit.stats import events as make
+from tests.unit.stats.counted import record
 from tests.unit.stats.events import NOW
-from tests.unit.stats.test_history import record
 
 YEAR, BEFORE = Period.parse("2026"), Period.parse("2025")
 

@@ -12,13 +12,12 @@ from hypothesis import strategies as st
 from services.stats.domain.periods import Period
 from services.stats.store import behind as behind_store
 from services.stats.store.behind import behind
-from services.stats.store.history import count
 from shared.database import Database
 from shared.messaging.processing import Record
 from shared.reference.indicators import Part
 from tests.unit.stats.conftest import empty
+from tests.unit.stats.counted import dated, record, rows_in, spread
 from tests.unit.stats.events import NOW, Event, histories
-from tests.unit.stats.test_history import dated, record, spread
 
 _PARTS = (
     Part("reports", "period", {}),
@@ -53,7 +52,7 @@ async def test_as_many_records_lie_behind_a_figure_as_it_counts(
         for as_of in (max(moments), chance.choice(moments), NOW - timedelta(days=chance.randrange(400))):
             for part in _PARTS:
                 for period in _PERIODS:
-                    rows = await count(connection, part, period=period, as_of=as_of)
+                    rows = await rows_in(connection, part, period=period, as_of=as_of)
                     ids: list[str] = []
                     # Page by page; looked for in either way.
                     with patch.object(behind_store, "MANY", many):

@@ -17,9 +17,8 @@ from shared.database import Database
 from shared.telemetry import FIGURES_DIFFER
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import empty
+from tests.unit.stats.counted import count, record
 from tests.unit.stats.events import NOW, Event, histories, records
-from tests.unit.stats.test_counting import count
-from tests.unit.stats.test_history import record
 
 AGREED = {"cube": 0, "history": 0, "margins": 0, "past": 0, "kept": 0, "lanes": 0}
 SOUND = [

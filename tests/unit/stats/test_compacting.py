@@ -29,11 +29,11 @@ from shared.reference.indicators import Part
 from tests.support import backends
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import MIGRATIONS, empty
+from tests.unit.stats.counted import count as count_live
+from tests.unit.stats.counted import record, spread
 from tests.unit.stats.events import Event, histories
 from tests.unit.stats.recount_history import Happened, happened, stood
 from tests.unit.stats.test_checking import AGREED
-from tests.unit.stats.test_counting import count as count_live
-from tests.unit.stats.test_history import record, spread
 
 NOW = datetime.now(UTC)
 RULE = Fineness(date(2020, 1, 1), "nguồn", "source", 731, 1200, ("month", "school-year"))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -23,42 +22,11 @@ from shared.messaging.processing import Record
 from shared.privacy import Keys, PlatformKey
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import empty
+from tests.unit.stats.counted import count, cube
 from tests.unit.stats.events import NOW, Event, histories, records
-from tests.unit.stats.recount import Cube, recount
+from tests.unit.stats.recount import recount
 
 # The dimensions by which `recount` tells cells apart.
-_SHOWN = {
-    1: ("concern", "unit", "extra", "groups"),
-    2: ("case", "unit", "status", "groups"),
-    3: ("deadline", "unit", "status"),
-    4: ("task", "unit", "status"),
-    5: ("child", "unit", "groups"),
-    6: ("record", "unit", "category", "extra", "groups"),
-    7: ("incident", "unit", "status"),
-    8: ("membership", "category"),
-    9: ("arrival", "unit", "date"),
-    10: ("service", "unit", "category"),
-}
-
-
-async def cube(database: Database) -> Cube:
-    found: Cube = Counter()
-    async with database.transaction() as connection:
-        rows = await connection.execute(text("SELECT cell.*, n FROM cube JOIN cell ON cell.id = cube.cell"))
-        for row in rows.mappings():
-            kind, *names = _SHOWN[row["kind"]]
-            assert row["n"] >= 0
-            found[(kind, *(row[name] for name in names))] += row["n"]
-    return +found
-
-
-async def count(database: Database, batches: Sequence[Sequence[Record]], *, announce: bool = False) -> None:
-    cells, ledger = Cells(), Ledger()
-    for batch in batches:
-        async with database.transaction() as connection:
-            changed = await apply(connection, await Batch.read(batch, cells), cells, ledger, announce=announce)
-        assert not changed.broken
-        cells.remember(changed.new_cells)
 
 
 @pytest.fixture

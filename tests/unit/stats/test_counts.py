@@ -18,8 +18,8 @@ from shared.database import Database
 from shared.web.i18n import ZONE
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import empty
+from tests.unit.stats.counted import count
 from tests.unit.stats.events import NOW, histories, records
-from tests.unit.stats.test_counting import count
 
 
 async def refreshed(counts: Counts, database: Database, now: datetime = NOW) -> dict[tuple[Who, What], int]:

@@ -24,10 +24,10 @@ from shared.reference.indicators import Indicator
 from shared.reference.terms import Terms
 from shared.reference.units import Units
 from tests.unit.stats import events as make
+from tests.unit.stats.counted import record
 from tests.unit.stats.events import Event
 from tests.unit.stats.recount_history import Happened
 from tests.unit.stats.recount_indicators import handed_in, value_of
-from tests.unit.stats.test_history import record
 
 NOW = datetime(2026, 10, 31, 5, 0, tzinfo=UTC)
 BEGAN = datetime(2025, 2, 1, tzinfo=UTC)

@@ -20,8 +20,8 @@ from shared.settings import Settings
 from shared.web.app import create_app
 from tests.support.visitor import Visitor
 from tests.unit.stats import events as make
+from tests.unit.stats.counted import record
 from tests.unit.stats.events import NOW, Event
-from tests.unit.stats.test_history import record
 
 KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
 EARLIER = datetime(2026, 9, 10, tzinfo=UTC)

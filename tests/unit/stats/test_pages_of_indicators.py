@@ -26,7 +26,7 @@ from tests.support.texts import english, said_in_code, said_in_templates
 from tests.support.visitor import Answer, Visitor
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import empty
-from tests.unit.stats.test_history import record
+from tests.unit.stats.counted import record
 
 NOW = datetime(2026, 11, 26, 2, 0, tzinfo=UTC)
 KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))

@@ -17,8 +17,8 @@ from shared.contracts.stats import FigureRecorded
 from shared.database import Database
 from shared.reference.calendar import WorkCalendar
 from tests.unit.stats import events as make
+from tests.unit.stats.counted import record
 from tests.unit.stats.events import NOW, Event
-from tests.unit.stats.test_history import record
 
 DAY = timedelta(days=1)
 
