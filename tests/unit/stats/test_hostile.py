@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Callable
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -14,15 +14,17 @@ from sqlalchemy import text
 
 from services.stats.domain.cells import born_word
 from services.stats.domain.periods import Period
+from services.stats.evaluating import Evaluator
 from services.stats.handlers import Counting
 from services.stats.recording import Recording
+from services.stats.releasing import Releasing
 from services.stats.store import closings
 from services.stats.store.checking import differences
 from services.stats.store.closings import Work
 from services.stats.store.history import count_periods
 from services.stats.store.quality import quality_of
 from shared.contracts.registry import QualityMeasured
-from shared.contracts.stats import ActivityRecorded
+from shared.contracts.stats import ActivityRecorded, FigureRecorded
 from shared.database import Database
 from shared.messaging.processing import Record as Message
 from shared.privacy import Keys, PlatformKey
@@ -31,7 +33,7 @@ from tests.support.visitor import Visitor
 from tests.unit.stats import events as make
 from tests.unit.stats.closed_house import MONTH, House, house, opening
 from tests.unit.stats.events import NOW, Event
-from tests.unit.stats.made_up_figures import COORDINATOR, UNITS
+from tests.unit.stats.made_up_figures import COORDINATOR, LATER, STATISTICIAN, UNITS
 from tests.unit.stats.test_history import record
 from tests.unit.stats.test_indicators_api import ask, visitor
 
@@ -158,6 +160,43 @@ async def test_the_figures_of_a_time_that_has_not_begun_are_none(visitor: Visito
     await visitor.enter("ha.coordinator")
     (value,) = (await ask(visitor, "/cases-opened?period=2031"))["values"]
     assert (value["value"], value["before"]["value"]) == (0, 0)
+
+
+async def _released(database: Database, code: str, *periods: str) -> list[float | None]:
+    """What a statistician is answered, long after."""
+    evaluator = Evaluator()
+    door = Releasing(evaluator.count, evaluator, prepare=evaluator.prepare_counts)
+    indicator = evaluator.indicators.get(code)
+    assert indicator is not None
+    async with database.transaction() as connection:
+        asked = [Period.parse(period) for period in periods]
+        shown = await door.release(connection, STATISTICIAN, indicator, asked, now=LATER)
+    return [one.value for one in shown]
+
+
+async def test_numbers_that_communes_handed_in_late_are_no_difference_of_two_times(database: Database) -> None:
+    """Of each commune the last number within a time counts: a plan's time had one more, and it was 2."""
+
+    def handed(unit: str, period: str, value: float, at: date) -> Message:
+        name = f"{unit}/{period}"
+        said = FigureRecorded(
+            figure_id=name, indicator="child-marriages", unit=unit, period=period, value=value, sector="justice"
+        )
+        return Event(said, name, 1).record(time=datetime(at.year, at.month, at.day, tzinfo=UTC))
+
+    in_time, late = date(2027, 1, 4), date(2027, 3, 1)
+    figures = [handed(UNITS[0], "2026", 9, in_time), handed(UNITS[1], "2026", 2, late)]
+    figures += [handed(UNITS[0], "2027", 8, date(2028, 1, 4)), handed(UNITS[2], "2027", 7, date(2028, 1, 4))]
+    await record(database, [figures])
+    assert await _released(database, "child-marriages", "2026", "2027") == [9, 15]
+    assert await _released(database, "child-marriages", "2026..2027", "2027-12", "2027-Q4", "2026-W53") == [None] * 4
+
+
+async def test_what_stood_before_the_first_year_is_no_difference_either(database: Database) -> None:
+    said = [make.child(f"c{at}", 1).record(at, time=datetime(2024, 6, 1, tzinfo=UTC)) for at in range(8)]
+    said.append(make.child("c8", 1).record(8, time=datetime(2025, 1, 10, tzinfo=UTC)))
+    await record(database, [said])
+    assert await _released(database, "children", "2024-12", "2025-01") == [None, 9]
 
 
 @pytest.fixture
