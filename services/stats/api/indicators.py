@@ -24,6 +24,7 @@ from services.stats.figures.releasing import sees_all
 from services.stats.store.behind import behind
 from services.stats.store.history import answered_as_of
 from shared.contracts.errors import Rejected, Violation
+from shared.contracts.vocabulary import in_calendar
 from shared.database import Database
 from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal
 from shared.messaging.router import Clock
@@ -187,13 +188,16 @@ class IndicatorApi:
         """A moment; of a day, its end."""
         if not text:
             return None
+        moment: datetime | None = None
         try:
             if len(text) == len("2026-11-25"):
-                day = date.fromisoformat(text)
-                return end_of(day)
-            moment = datetime.fromisoformat(text)
+                moment = end_of(date.fromisoformat(text))
+            else:
+                moment = datetime.fromisoformat(text)
         except (ValueError, OverflowError):
-            raise _refused("as_of", ["2026-11-25", "2026-11-25T07:00:00+07:00"]) from None
+            pass
+        if moment is None or not in_calendar(moment):
+            raise _refused("as_of", ["2026-11-25", "2026-11-25T07:00:00+07:00"])
         return moment if moment.tzinfo else moment.replace(tzinfo=ZONE)
 
     @staticmethod

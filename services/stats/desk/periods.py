@@ -216,15 +216,19 @@ class Periods:
                 asked = await closings.asked(connection)
             if asked and await self._counted():
                 for work in asked:
-                    await self._freeze(work)
+                    await _apart(work.period, self._freeze(work))
             await self._publish()
             await self._compare()
 
     async def _freeze(self, work: Work) -> None:
         period, as_of = Period.parse(work.period), _midnight(work.asked_at)
         async with self._database.transaction() as connection:
-            before = await closings.edition(connection, work.period) if work.edition else None
-        old = before.read() if before else None
+            before = await closings.edition(connection, work.period)
+            old = before.read() if before else None
+            if old is not None and old.edition >= work.edition:
+                # Asked for by two at once: it was made meanwhile, and would keep all that is asked after it waiting.
+                await closings.done(connection, work.period)
+                return
         figures = await self._figures(period, as_of, old)
         names = old.indicators if old else await self._named(period, as_of)
         found = tuple(changes(old.figures, figures)) if old else ()
@@ -280,29 +284,29 @@ class Periods:
         async with self._database.transaction() as connection:
             waiting = await closings.unpublished(connection)
         for listed in waiting:
-            period = Period.parse(listed.period)
-            if now < self._public_from(period):
-                continue
-            closing = await self.exact(listed.period, 0)
-            if closing is None:
-                continue
-            old = closing.read()
-            there = self._those(old)
-            figures = await self._freezing.published(there, period, now)
-            made = Edition(
-                period=period,
-                edition=0,
-                number=old.number,
-                audience="published",
-                as_of=known_at(self._disclosure, period),
-                at=now,
-                by="",
-                indicators=await self._freezing.goals(there, period, now, "published"),
-                figures=tuple(figures),
-            )
-            async with self._database.transaction() as connection:
-                await closings.publish(connection, made, self.key)
-            _LOG.info("stats.period.published", period=listed.period)
+            await _apart(listed.period, self._publish_one(Period.parse(listed.period), now))
+
+    async def _publish_one(self, period: Period, now: datetime) -> None:
+        closing = None if now < self._public_from(period) else await self.exact(period.code, 0)
+        if closing is None:
+            return
+        old = closing.read()
+        there = self._those(old)
+        figures = await self._freezing.published(there, period, now)
+        made = Edition(
+            period=period,
+            edition=0,
+            number=old.number,
+            audience="published",
+            as_of=known_at(self._disclosure, period),
+            at=now,
+            by="",
+            indicators=await self._freezing.goals(there, period, now, "published"),
+            figures=tuple(figures),
+        )
+        async with self._database.transaction() as connection:
+            await closings.publish(connection, made, self.key)
+        _LOG.info("stats.period.published", period=period.code)
 
     async def _compare(self) -> None:
         """The period that was compared longest ago, where it is time for it: one a turn, so that nothing waits long."""
@@ -391,6 +395,17 @@ class Periods:
 
     def _public_from(self, period: Period) -> datetime:
         return released_at(self._disclosure, period)
+
+
+async def _apart(period: str, doing: Awaitable[None]) -> None:
+    """Do something for one period: where that fails it keeps no other one waiting, and is tried again. Raises what says
+    that a part is away."""
+    try:
+        await doing
+    except Exception as error:
+        if is_passing(error) or isinstance(error, (KafkaError, TimeoutError)):
+            raise
+        _LOG.error("stats.period.failed", period=period, reason=type(error).__name__)
 
 
 def _midnight(moment: datetime) -> datetime:

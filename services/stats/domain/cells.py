@@ -15,7 +15,7 @@ from typing import Final, NamedTuple, get_args
 
 import msgspec
 
-from shared.contracts.vocabulary import Register
+from shared.contracts.vocabulary import FIRST_YEAR, LAST_YEAR, Register
 
 # Beyond any sequence that an aggregate reaches: what is said with it is final.
 FINAL: Final = 2**31 - 1
@@ -198,7 +198,7 @@ MEMBERSHIPS: Final[Sequence[Cell]] = [
 
 
 def born_word(year: int | None, month: int | None) -> str:
-    """Birth as far as it is known: `2016-05`, `2016`, or nothing."""
-    if year is None:
+    """Birth as far as it is known: `2016-05`, `2016`, or nothing; what is in no calendar of ours is not known."""
+    if year is None or not FIRST_YEAR <= year <= LAST_YEAR:
         return ""
-    return f"{year:04d}-{month:02d}" if month else f"{year:04d}"
+    return f"{year:04d}-{month:02d}" if month and 1 <= month <= 12 else f"{year:04d}"

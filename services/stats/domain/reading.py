@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, Literal
 
 from services.stats.domain.disclosure import Shown
@@ -104,7 +104,8 @@ def as_far(before: Period, now: Period, today: date) -> Period:
     """An earlier period up to the day that a later one has reached: what adds up is compared with as many days."""
     if now.last < today:
         return before
-    return replace(before, last=min(before.last, before.first + (today - now.first)))
+    # Of a period that has not begun it is the first day: there is nothing before it.
+    return replace(before, last=min(before.last, before.first + max(timedelta(0), today - now.first)))
 
 
 def course_of(period: Period, today: date) -> list[Period]:

@@ -204,7 +204,8 @@ class Released:
             if dimension != TOTAL or filtered not in universe.monthly or month.last != period.last:
                 return "not-offered"
             end = month
-        if not look.sees(period):
+        # With what stood before the first year nothing later was compared.
+        if end.first.year < look.rule(period).first_year or not look.sees(period):
             return "not-released"
         return [await self._table(look, universe, filtered, end, dimension)]
 

@@ -133,10 +133,14 @@ class Releasing:
         # A share of a commune's children tells their number to whoever knows how many there are.
         if asked.by or asked.units is not None:
             return [Shown.without(period, (), "not-offered")]
+        counts = asked.indicator.unit == "number"
+        # Of communes' numbers each is the last one of the time that is asked for: a longer time, or another end of it,
+        # has more of them than a year, or later ones, and the difference is few.
+        if counts and period.span != "year":
+            return [Shown.without(period, (), "not-offered")]
         if not asked.look.sees(period):
             return [Shown.without(period, (), "not-released")]
         least = asked.look.rule(period).threshold
-        counts = asked.indicator.unit == "number"
         return [
             Shown.without(period, value.keys, "protected")
             if counts and value.value is not None and 0 < value.value < least

@@ -142,23 +142,32 @@ class Batch:
             for (topic, partition), (offset, time) in sorted(self._positions.items())
         ]
 
-    def times(self) -> dict[tuple[str, int, str], datetime]:
-        """When each sector was last heard, by partition."""
-        return {at: when for at, time in self._heard.items() if (when := moment(time)) is not None}
+    def times(self, now: datetime | None = None) -> dict[tuple[str, int, str], datetime]:
+        """When each sector was last heard, by partition. `now`: nobody was heard after it, or a clock that goes wrong
+        once would keep a sector from ever falling silent."""
+        said = {at: when for at, time in self._heard.items() if (when := moment(time)) is not None}
+        return said if now is None else {at: min(when, now) for at, when in said.items()}
 
 
 async def apply(
-    connection: AsyncConnection, batch: Batch, cells: Cells, ledger: Ledger, *, announce: bool = True
+    connection: AsyncConnection,
+    batch: Batch,
+    cells: Cells,
+    ledger: Ledger,
+    *,
+    announce: bool = True,
+    now: datetime | None = None,
 ) -> Changed:
     """Let a batch take effect inside the caller's transaction.
 
     Args:
         cells: the dictionary the batch was read with. ledger: live, or being rebuilt. announce: wake who listens.
+        now: as `Batch.times` takes it.
 
     Nothing is raised for a record that breaks its contract: it is in the answer, the rest takes effect.
     """
     rows, new_cells = cells.fresh(batch.ids)
-    moved = await ledger.count(connection, batch.columns, rows, batch.progress(), batch.times(), announce=announce)
+    moved = await ledger.count(connection, batch.columns, rows, batch.progress(), batch.times(now), announce=announce)
     if batch.linking:
         words = {cell.category: batch.ids[cell] for cell in MEMBERSHIPS}
         moved += await ledger.link(connection, batch.links, batch.merges, Kind.MEMBERSHIP, words)
@@ -225,7 +234,8 @@ class Counting:
         async with self._database.statement() if alone else self._database.transaction() as connection:
             changed = None
             if batch is not None:
-                changed = await apply(connection, batch, self.cells, self.ledger, announce=self.ledger.schema == LIVE)
+                live = self.ledger.schema == LIVE
+                changed = await apply(connection, batch, self.cells, self.ledger, announce=live, now=self._clock())
             buried = (*broken, *(changed.broken if changed else ()))
             if buried and self._buries:
                 scope = Scope("stats", connection, self._clock())

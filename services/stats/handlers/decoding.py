@@ -46,7 +46,7 @@ from shared.contracts import cases, registry
 from shared.contracts.base import CONTRACTS, Contract
 from shared.contracts.envelope import JSON_TYPE, STRUCTURED_TYPE, Envelope, from_kafka
 from shared.contracts.errors import Rejected, Violation
-from shared.contracts.vocabulary import UNCLASSIFIED
+from shared.contracts.vocabulary import UNCLASSIFIED, in_calendar
 from shared.messaging.processing import Record
 from shared.reference.calendar import LOCAL_OFFSET
 
@@ -82,12 +82,17 @@ def _report(data: ConcernEvent, sequence: int) -> tuple[Fact, Fact]:
         unit=facts.unit,
         sex=facts.sex,
         age_band=facts.age_band,
-        date=facts.received_at.astimezone(LOCAL_OFFSET).date().isoformat(),
+        date=_local_day(facts.received_at),
         category=facts.kind,
         groups=_request(facts),
     )
     key = key_of(data.concern_id)
     return Fact(Kind.CONCERN, key, sequence, cell), Fact(Kind.ARRIVAL, key, sequence, arrival)
+
+
+def _local_day(at: datetime) -> str:
+    """The day here of a moment; empty where that is in no calendar of ours, for then it is no day that anybody asks."""
+    return at.astimezone(LOCAL_OFFSET).date().isoformat() if in_calendar(at) else ""
 
 
 def _request(facts: ConcernFacts) -> str:
@@ -391,6 +396,9 @@ def _read(reading: Reading, value: bytes, sequence: int, subject: str) -> Said:
         return said(decoder.decode(value), sequence, subject)
     except msgspec.DecodeError as error:
         raise broken(field_of(error)) from None
+    except (ArithmeticError, TypeError, ValueError):
+        # Of a value that nobody thought of, one event breaks and not the batch that it is in.
+        raise broken("data") from None
 
 
 def field_of(error: msgspec.DecodeError) -> str:

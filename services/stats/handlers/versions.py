@@ -138,7 +138,12 @@ class Told(NamedTuple):
 
 def _day(at: datetime | None, told: Told) -> date:
     """The local day of a moment; of one that is not told or out of the calendar, the event's."""
-    return (at if at is not None and in_calendar(at) else told.at).astimezone(LOCAL_OFFSET).date()
+    return _aware(at if at is not None and in_calendar(at) else told.at).astimezone(LOCAL_OFFSET).date()
+
+
+def _aware(at: datetime) -> datetime:
+    """A moment that does not say of which zone it is, as one of UTC."""
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _version(kind: Kind, key: str, told: Told, *counts: Count, of: str | None = None) -> Version:
@@ -194,7 +199,7 @@ def _spans(facts: CaseFacts, matter: tuple[str, ...], told: Told) -> list[Count]
 
 def _hours(began: datetime, ended: datetime) -> str:
     """Between two moments, in tenths; of what is said to have ended before it began, none."""
-    return f"{max(timedelta(0), ended - began) / _HOUR:.1f}"
+    return f"{max(timedelta(0), _aware(ended) - _aware(began)) / _HOUR:.1f}"
 
 
 def _with_case(part: Version | None, data: DatedCase, told: Told) -> tuple[Version | Figure, ...]:
@@ -359,11 +364,7 @@ def versions_of(record: Record) -> tuple[tuple[Version | Figure, ...], datetime 
     headers = dict(record.headers)
     event_type = headers.get("ce_type")
     if event_type is None or headers.get("content-type", b"").startswith(_STRUCTURED) or "ce_sequence" not in headers:
-        event = from_kafka(record.value, record.headers)
-        reading = READINGS.get(event.type)
-        if reading is None:
-            return (), event.time
-        return _read(reading, event.data, Told(event.subject, event.sequence or 0, event.time)), event.time
+        return _by_envelope(record)
     at = moment(headers.get("ce_time", b"").decode("latin-1"))
     reading = _BY_BYTES.get(event_type)
     if reading is None:
@@ -371,9 +372,18 @@ def versions_of(record: Record) -> tuple[tuple[Version | Figure, ...], datetime 
     try:
         subject, sequence = headers["ce_subject"].decode(), int(headers["ce_sequence"])
     except (KeyError, ValueError):
-        raise broken("headers") from None
+        # As `decoding` does: the envelope knows what is wrong, or what stands for what is missing.
+        return _by_envelope(record)
     told = Told(subject, sequence, at if at is not None and in_calendar(at) else _UNDATED)
     return _read(reading, record.value or b"", told), at
+
+
+def _by_envelope(record: Record) -> tuple[tuple[Version | Figure, ...], datetime | None]:
+    event = from_kafka(record.value, record.headers)
+    reading = READINGS.get(event.type)
+    if reading is None:
+        return (), event.time
+    return _read(reading, event.data, Told(event.subject, event.sequence or 0, event.time)), event.time
 
 
 def _read(reading: Reading, value: bytes, told: Told) -> tuple[Version | Figure, ...]:
@@ -381,6 +391,32 @@ def _read(reading: Reading, value: bytes, told: Told) -> tuple[Version | Figure,
     if not 0 < told.sequence < FINAL:
         raise broken("sequence")
     try:
-        return versions(decoder.decode(value), told)
+        return versions(_decoded(decoder, value), told)
     except msgspec.DecodeError as error:
         raise broken(field_of(error)) from None
+    except (ArithmeticError, TypeError, ValueError):
+        # As in `decoding`: one event breaks, and not the batch that it is in.
+        raise broken("data") from None
+
+
+# What only history asks for, in an event and in its facts.
+_OPTIONAL: Final = frozenset({"due", "requested_at", "answered_at", "place_code"})
+_OPTIONAL_FACTS: Final = {*CaseFacts.__struct_fields__, *ChildFacts.__struct_fields__} - {
+    *events.CaseFacts.__struct_fields__,
+    *events.ChildFacts.__struct_fields__,
+}
+
+
+def _decoded(decoder: msgspec.json.Decoder[Any], value: bytes) -> Any:
+    """What an event says. Where that cannot be read, what it says without what only history asks for: the board counts
+    it, and the two must agree. Raises `msgspec.DecodeError`."""
+    try:
+        return decoder.decode(value)
+    except msgspec.DecodeError as error:
+        data = msgspec.json.decode(value)
+        if not isinstance(data, dict) or not isinstance(data.get("facts", {}), dict):
+            raise error from None
+        kept = {name: value for name, value in data.items() if name not in _OPTIONAL}
+        if "facts" in data:
+            kept["facts"] = {name: value for name, value in data["facts"].items() if name not in _OPTIONAL_FACTS}
+        return decoder.decode(msgspec.json.encode(kept))

@@ -25,7 +25,7 @@ from services.stats.figures.releasing import Releasing, sees_all
 from services.stats.store.history import MeasureError, answered_as_of
 from services.stats.views import SPANS, Words
 from shared.contracts.errors import Rejected
-from shared.contracts.vocabulary import UNCLASSIFIED
+from shared.contracts.vocabulary import UNCLASSIFIED, in_calendar
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal
 from shared.messaging.router import Clock
@@ -376,9 +376,10 @@ def _period(code: str, today: date) -> Period | None:
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if in_calendar(day) else None
 
 
 def _plan(today: date) -> str:

@@ -267,7 +267,7 @@ WITH RECURSIVE down(root, child) AS (
 SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM counted)
 """
 
-# Of so many days scores are kept: two years to compare with.
+# Of so many days scores are kept: two years to compare with. A day that lies ahead lets go of none.
 _QUALITY_DAYS: Final = 800
 _MEASURE = f"""
 WITH measured AS (
@@ -278,7 +278,8 @@ WITH measured AS (
         verified = excluded.verified, due = excluded.due, score = excluded.score
         WHERE q.sequence < excluded.sequence
 )
-DELETE FROM {{schema}}.quality WHERE day < (SELECT max(day) FROM {{schema}}.quality) - {_QUALITY_DAYS}
+DELETE FROM {{schema}}.quality
+WHERE day < least((SELECT max(day) FROM {{schema}}.quality), current_date) - {_QUALITY_DAYS}
 """
 
 # Kinds, keys, sequences and cells of facts, each as the text of an array.

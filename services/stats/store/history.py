@@ -401,7 +401,7 @@ WITH piece AS MATERIALIZED (
         AS t(number, sign, months, first, until, known_from, known_until)
 ), summed AS (
     SELECT number, cell, n FROM (
-        SELECT p.number, s.cell, CAST(p.sign * s.n AS integer) AS n
+        SELECT p.number, s.cell, p.sign * s.n AS n
         FROM piece AS p JOIN standing AS s
             ON s.measure = :sums AND s.months = p.months AND s.first >= p.first AND s.first < p.until
         WHERE p.months > 0

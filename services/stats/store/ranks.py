@@ -144,7 +144,7 @@ def _column(name: str, placed: bool) -> str:
 _PLACES: Final = """LEFT JOIN unnest(CAST(:named AS text[]), CAST(:today AS text[])) AS w(named, today)
         ON w.named = c.unit"""
 _RANKED: Final = f"""{SUMMED}, timed AS (
-    SELECT s.number, CAST(c.hours AS double precision) AS hours{{columns}}, sum(s.n) AS n
+    SELECT s.number, CAST(c.hours AS double precision) AS hours{{columns}}, CAST(sum(s.n) AS bigint) AS n
     FROM summed AS s JOIN history_cell AS c ON c.id = s.cell {{places}} WHERE {{where}}
     GROUP BY s.number, c.hours{{dims}} HAVING sum(s.n) <> 0
 ), ranked AS (
