@@ -83,8 +83,11 @@ async def fill(url: str, clock: TravellingClock, marker: Path, say: Say) -> None
     """
     done, started = progress_of(marker, clock())
     schedule = days_ago(started.astimezone(LOCAL).date())
-    if done >= len(schedule) - 1:
+    last = len(schedule) - 1
+    if done >= last:
         return
+    # The registers take a while, and whoever looks meanwhile is to know why all figures are nought.
+    say(max(done, 0), last)
     async with aiohttp.ClientSession() as session:
         players = Players(session, url)
         filler = _Filler(players, clock, started)
@@ -94,7 +97,8 @@ async def fill(url: str, clock: TravellingClock, marker: Path, say: Say) -> None
                 await filler.day(ago, replay=number <= done)
                 if number > done:
                     write_private(marker, orjson.dumps({"days": number, "today": started.isoformat()}).decode())
-                    say(max(number, 0), len(schedule) - 1)
+                    if number > 0:
+                        say(number, last)
         finally:
             clock.come_home()
             # Some refusals are life (two people at once); many of one kind are a fault of the demo.

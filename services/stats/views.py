@@ -302,8 +302,11 @@ class Words:
 
     @staticmethod
     def _digits(indicator: InUnit, value: float) -> int:
-        if indicator.unit == "number" or value == int(value) or abs(value) >= _LARGE:
+        if value == int(value) or abs(value) >= _LARGE:
             return 0
+        # A count is whole, but what is aimed at is so many per cent less of one: 37 must not read as if it met 36,6.
+        if indicator.unit == "number":
+            return 1
         # Of a share of some hundredths the first digit would say nothing: drop-out is aimed at 0,05 %.
         return 2 if abs(value) < 1 else 1
 

@@ -156,9 +156,13 @@ class IndicatorApi:
         return found
 
     def _period(self, code: str) -> Period:
-        if code:
-            return Period.parse(code)
-        return Period.containing(local_day(self._clock()), "month")
+        """The asked period, without one this month. Raises `Rejected` for one that has not begun: it has no figure."""
+        today = local_day(self._clock())
+        asked = Period.parse(code) if code else Period.containing(today, "month")
+        if asked.first > today:
+            vi, en = f"Kỳ {asked.code} chưa bắt đầu.", f"The period {asked.code} has not begun."
+            raise Rejected([Violation("period", "period-not-begun", vi, en)])
+        return asked
 
     @staticmethod
     def _dimensions(indicator: Indicator, by: list[str]) -> tuple[str, ...]:

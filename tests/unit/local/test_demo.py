@@ -9,6 +9,7 @@ from random import Random
 
 import pytest
 
+from local.demo import filling
 from local.demo.clock import TravellingClock
 from local.demo.filling import progress_of
 from local.demo.reporting import activity, figures, still_heard, surge
@@ -61,6 +62,38 @@ def testprogress_of_is_remembered(tmp_path: Path) -> None:
     assert progress_of(marker, now) == (-2, now)
     marker.write_text('{"days": 12, "today": "2026-11-20T00:00:00+00:00"}')
     assert progress_of(marker, datetime.now(UTC)) == (12, now)
+
+
+async def test_that_the_province_is_being_made_is_said_before_its_registers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    class Recorder:
+        def __init__(self, *_given: object) -> None:
+            pass
+
+        async def day(self, ago: int | None, *, replay: bool) -> None:
+            seen.append("again" if replay else "registers" if ago is None else "day")
+
+    monkeypatch.setattr(filling, "_Filler", Recorder)
+
+    def say(day: int, days: int) -> None:
+        seen.append(f"{day}/{days}")
+
+    marker = tmp_path / "demo.json"
+    await filling.fill("http://nowhere", TravellingClock(), marker, say)
+    last = seen.count("day") - 1
+    assert seen[:6] == [f"0/{last}", "registers", "day", "day", f"1/{last}", "day"]
+    assert seen[-1] == f"{last}/{last}"
+    # A start that goes on says how far the one before came, and one that finds all done says nothing.
+    seen.clear()
+    marker.write_text(marker.read_text().replace(f'"days":{last}', f'"days":{last - 1}'))
+    await filling.fill("http://nowhere", TravellingClock(), marker, say)
+    assert [step for step in seen if step != "again"] == [f"{last - 1}/{last}", "day", f"{last}/{last}"]
+    seen.clear()
+    await filling.fill("http://nowhere", TravellingClock(), marker, say)
+    assert not seen
 
 
 def test_what_made_up_agencies_report_is_taken_by_statistics() -> None:

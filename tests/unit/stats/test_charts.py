@@ -111,6 +111,9 @@ def test_numbers_are_written_in_the_readers_way() -> None:
     rate = indicator("injury-rate")
     assert VI.amount(rate, 3122.17) == "3.122 trên 100.000"
     assert VI.amount(rate, None) == "–"
+    # A count that misses what is aimed at must not read the same as it.
+    opened = indicator("cases-opened")
+    assert (VI.number(opened, 37), VI.number(opened, 36.6)) == ("37", "36,6")
 
 
 @pytest.mark.parametrize(

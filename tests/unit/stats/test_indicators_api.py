@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from fastapi import APIRouter
 
 from services.stats.app import build
+from services.stats.domain.periods import Period
 from shared.contracts.stats import FigureRecorded
 from shared.database import Database
 from shared.identity import demo_directory
 from shared.messaging.service import ServiceContext
 from shared.privacy import Keys, PlatformKey
+from shared.reference.calendar import LOCAL
 from shared.reference.units import Units
 from shared.settings import Settings
 from shared.web.app import create_app
@@ -74,6 +76,15 @@ async def test_an_indicator_comes_with_the_period_before_and_its_trend(visitor: 
         ("2026-09", 1),
         ("2026-10", 3),
     ]
+
+
+@pytest.mark.parametrize("path", ["/cases-opened", "/cases-opened/records"])
+async def test_a_period_that_has_not_begun_is_refused_with_its_reason(visitor: Visitor, path: str) -> None:
+    await visitor.enter("ha.coordinator")
+    following = Period.containing(NOW.astimezone(LOCAL).date(), "month").last + timedelta(days=1)
+    answer = await ask(visitor, f"{path}?period={following:%Y-%m}", 422)
+    assert "period-not-begun" in json.dumps(answer)
+    assert f"{following:%Y-%m}" in json.dumps(answer)
 
 
 async def test_a_target_set_against_the_year_before_is_worked_out(visitor: Visitor) -> None:
