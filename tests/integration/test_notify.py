@@ -63,7 +63,7 @@ async def test_a_partner_receives_a_signed_webhook_and_it_is_published_that_it_d
 
 async def test_an_event_delivered_twice_is_sent_once(house: House, webhook_server: WebhookServer) -> None:
     async with house.client("yen.partner") as partner:
-        await partner.webhook(webhook_server.url, "*")
+        await partner.webhook(webhook_server.url, "cases.*")
         assert await house.hear(("e1", missed()), ("e1", missed())) == ["accepted", "duplicate"]
         # Even where the inbox has forgotten the event, the delivery's id has not.
         await house.rows("DELETE FROM inbox RETURNING 1")
@@ -87,7 +87,7 @@ async def test_a_failing_endpoint_is_tried_again_with_the_same_id_and_the_log_te
 ) -> None:
     webhook_server.statuses, webhook_server.body = [500], "lỗi ".encode() * 400
     async with house.client("yen.partner") as partner:
-        created = await partner.webhook(webhook_server.url, "*")
+        created = await partner.webhook(webhook_server.url, "cases.*")
         await house.hear(("e1", missed()))
         house.start()
         await until(lambda: house.rows("SELECT 1 FROM attempt"))
@@ -107,7 +107,7 @@ async def test_a_failing_endpoint_is_tried_again_with_the_same_id_and_the_log_te
 async def test_retry_after_leaves_the_whole_endpoint_in_peace(house: House, webhook_server: WebhookServer) -> None:
     webhook_server.status, webhook_server.headers = 429, {"Retry-After": "600"}
     async with house.client("yen.partner") as partner:
-        await partner.webhook(webhook_server.url, "*")
+        await partner.webhook(webhook_server.url, "cases.*")
         await house.hear(("e1", missed()))
         house.start()
         await until(lambda: house.rows("SELECT 1 FROM subscription WHERE resume_at IS NOT NULL"))
@@ -125,7 +125,7 @@ async def test_gone_switches_the_endpoint_off_and_its_owner_is_told(
 ) -> None:
     webhook_server.status = 410
     async with house.client("yen.partner") as partner:
-        created = await partner.webhook(webhook_server.url, "*")
+        created = await partner.webhook(webhook_server.url, "cases.*")
         await house.hear(("e1", missed()))
         house.start()
         await until(lambda: house.published("notify.endpoint.disabled"))
@@ -147,7 +147,7 @@ async def test_gone_switches_the_endpoint_off_and_its_owner_is_told(
 async def test_an_endpoint_that_fails_for_days_is_switched_off(house: House, webhook_server: WebhookServer) -> None:
     webhook_server.status = 500
     async with house.client("yen.partner") as partner:
-        await partner.webhook(webhook_server.url, "*")
+        await partner.webhook(webhook_server.url, "cases.*")
         await house.hear(("e1", missed()))
         house.start()
         await until(lambda: house.rows("SELECT 1 FROM subscription WHERE failing_since IS NOT NULL"))
@@ -160,7 +160,7 @@ async def test_an_endpoint_that_fails_for_days_is_switched_off(house: House, web
 async def test_a_redirect_is_not_followed(house: House, webhook_server: WebhookServer) -> None:
     webhook_server.status, webhook_server.headers = 302, {"Location": webhook_server.url + "/elsewhere"}
     async with house.client("yen.partner") as partner:
-        await partner.webhook(webhook_server.url, "*")
+        await partner.webhook(webhook_server.url, "cases.*")
         await house.hear(("e1", missed()))
         house.start()
         await until(lambda: house.rows("SELECT 1 FROM attempt WHERE reason = 'redirect-refused'"))
@@ -179,9 +179,9 @@ async def test_a_slow_endpoint_does_not_slow_the_others(house: House, webhook_se
     site = web.TCPSite(runner, "127.0.0.1", 0)
     await site.start()
     async with house.client("yen.partner") as partner:
-        await partner.webhook(f"http://127.0.0.1:{runner.addresses[0][1]}/", "*")
+        await partner.webhook(f"http://127.0.0.1:{runner.addresses[0][1]}/", "cases.*")
         await house.hear(*((f"slow-{number}", missed()) for number in range(200)))
-        await partner.webhook(webhook_server.url, "*")
+        await partner.webhook(webhook_server.url, "cases.*")
         house.start()
         await asyncio.sleep(0.5)
         started = asyncio.get_running_loop().time()
@@ -200,7 +200,7 @@ async def test_a_worker_that_dies_loses_nothing_and_what_it_held_is_not_sent_bef
     house: House, webhook_server: WebhookServer
 ) -> None:
     async with house.client("yen.partner") as partner:
-        created = await partner.webhook(webhook_server.url, "*")
+        created = await partner.webhook(webhook_server.url, "cases.*")
         await house.hear(("e1", missed()), ("e2", missed()))
         now = house.context.clock()
         async with house.database.transaction() as connection:
@@ -219,8 +219,8 @@ async def test_two_replicas_send_each_delivery_once(
     house: House, fresh_database: str, webhook_server: WebhookServer
 ) -> None:
     async with make_house(fresh_database) as twin, house.client("yen.partner") as partner:
-        await partner.webhook(webhook_server.url, "*")
-        await partner.webhook(webhook_server.url + "/2", "*")
+        await partner.webhook(webhook_server.url, "cases.*")
+        await partner.webhook(webhook_server.url + "/2", "cases.*")
         await house.hear(*((f"e{number}", missed()) for number in range(150)))
         house.start()
         twin.start()
@@ -235,11 +235,11 @@ async def test_a_private_address_is_refused_on_asking_and_on_connecting(
     monkeypatch.setenv("VONGTAY_NOTIFY_ALLOW_PRIVATE", "false")
     async with make_house(fresh_database) as strict, strict.client("yen.partner") as partner:
         for url in ("https://127.0.0.1/hook", "https://[::ffff:169.254.169.254]/", webhook_server.url):
-            body = {"channel": "webhook", "target": url, "event_types": ["*"]}
+            body = {"channel": "webhook", "target": url, "event_types": ["cases.*"]}
             answer = await partner.try_api("/subscriptions", body)
             assert answer.status_code == 422, url
         # A public name that leads to this machine is refused where it is connected to.
-        created = await partner.webhook("https://localtest.vongtay.example/", "*")
+        created = await partner.webhook("https://localtest.vongtay.example/", "cases.*")
         monkeypatch.setattr("aiohttp.resolver.ThreadedResolver.resolve", _to_this_machine)
         await partner.api(f"/subscriptions/{created['id']}/test")
         strict.start()
@@ -270,7 +270,7 @@ async def test_a_partners_kafka_topic_is_written_through_the_outbox_once(
 
 async def test_a_rotated_secret_signs_beside_the_old_one_for_a_day(house: House, webhook_server: WebhookServer) -> None:
     async with house.client("yen.partner") as partner:
-        created = await partner.webhook(webhook_server.url, "*")
+        created = await partner.webhook(webhook_server.url, "cases.*")
         rotated = await partner.api(f"/subscriptions/{created['id']}/rotate")
         await partner.api(f"/subscriptions/{created['id']}/test")
         house.start()
@@ -287,7 +287,7 @@ async def test_a_rotated_secret_signs_beside_the_old_one_for_a_day(house: House,
 
 async def test_old_deliveries_are_forgotten_and_waiting_ones_never(house: House, webhook_server: WebhookServer) -> None:
     async with house.client("yen.partner") as partner:
-        created = await partner.webhook(webhook_server.url, "*")
+        created = await partner.webhook(webhook_server.url, "cases.*")
         await house.hear(("e1", missed()))
         house.start()
         await until(lambda: succeeded(house, 1))

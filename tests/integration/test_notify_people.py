@@ -144,7 +144,7 @@ async def test_a_partner_sees_its_own_endpoints_only_and_the_operator_no_address
     house: House, webhook_server: WebhookServer
 ) -> None:
     async with house.client("yen.partner") as partner:
-        created = await partner.webhook(webhook_server.url, "*")
+        created = await partner.webhook(webhook_server.url, "cases.*")
         page = f"/notify/subscriptions/{created['id']}"
         assert webhook_server.url in (await partner.get(page)).text
         assert created["secret"] not in (await partner.get(page)).text
@@ -165,7 +165,7 @@ async def test_the_pages_walk_a_partner_from_creating_to_replaying_and_undoing(
 ) -> None:
     webhook_server.statuses = [410]
     async with house.client("yen.partner") as partner:
-        wrong = await partner.post("/notify/subscriptions", channel="webhook", target="nowhere", event_types=["*"])
+        wrong = await partner.post("/notify/subscriptions", channel="webhook", target="nowhere", event_types=["cases.*"])
         assert wrong.status_code == 422
         assert "https://" in wrong.text
         made = await partner.post(
