@@ -27,12 +27,14 @@ from shared.messaging.waiting import pause
 
 _LOG = structlog.get_logger(__name__)
 MAX_RECORDS = 4000
+_FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 15.0
 _COMMIT_SECONDS = 0.1
 # So much is worth no waiting for more.
 _PLENTY_BYTES = 1_000_000
 _LONGEST_KEY = 300
 Batch = TypeVar("Batch")
+Done = TypeVar("Done")
 
 
 class Health:
@@ -75,10 +77,10 @@ class Consumer(Generic[Batch]):
         # A batch is of several partitions, each in its order: the last one seen is the furthest.
         last = {(raw.topic, raw.partition): raw.offset for raw in raws}
         ends = {TopicPartition(*place): offset + 1 for place, offset in last.items()}
-        batch = await self._read(records)
+        read = await self._until_done(lambda: self._read(records))
         await self.settled()
-        if not self._stop.is_set():
-            self._under_way = asyncio.create_task(self._take_over(batch, ends, message.consumer))
+        if read and not self._stop.is_set():
+            self._under_way = asyncio.create_task(self._take_over(read[0], ends, message.consumer))
 
     async def settled(self) -> None:
         """Wait until no batch is under way, and once stopped until its offsets are told."""
@@ -88,7 +90,7 @@ class Consumer(Generic[Batch]):
             await self._committing
 
     async def _take_over(self, batch: Batch, ends: Mapping[TopicPartition, int], consumer: AIOKafkaConsumer) -> None:
-        if await self._persist(batch):
+        if await self._until_done(lambda: self._handle(batch)):
             self._done.update(ends)
         # Offsets need not be told each time, which costs as much as a small batch: what comes again is found done.
         if self._stop.is_set() or time.monotonic() - self._committed_at > _COMMIT_SECONDS:
@@ -119,21 +121,22 @@ class Consumer(Generic[Batch]):
             return False
         return True
 
-    async def _persist(self, batch: Batch) -> bool:
-        """Handle a batch for as long as it takes. False: told to stop before it was taken over."""
-        delay = 0.1
+    async def _until_done(self, act: Callable[[], Awaitable[Done]]) -> list[Done]:
+        """Read or handle a batch for as long as it takes. Out: what that gives; empty: told to stop before."""
+        delay = _FIRST_PAUSE
         while not self._stop.is_set():
             try:
-                await self._handle(batch)
+                done = await act()
             except Exception as error:  # whatever it is: a batch given up would be skipped by the next commit
                 self._health.waiting_for = type(error).__name__
                 _LOG.warning("consumer.waiting", reason=self._health.waiting_for, seconds=delay)
                 await pause(self._stop, delay)
                 delay = min(delay * 2, _LONGEST_PAUSE)
             else:
-                self._health.waiting_for = None
-                return True
-        return False
+                if delay > _FIRST_PAUSE:
+                    self._health.waiting_for = None
+                return [done]
+        return []
 
 
 def subscribe(

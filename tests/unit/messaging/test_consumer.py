@@ -48,7 +48,9 @@ class Line:
         self.kafka = Kafka()
         self.stop = asyncio.Event()
         self.gate = asyncio.Event()
-        self.consumer: Consumer[Sequence[Record]] = Consumer("", self.read, self.handle, self.stop, Health())
+        self.health = Health()
+        self.unreadable = self.handled = 0
+        self.consumer: Consumer[Sequence[Record]] = Consumer("", self.read, self.handle, self.stop, self.health)
 
     async def told(self) -> None:
         """Wait until what has taken effect is told."""
@@ -56,10 +58,14 @@ class Line:
         await asyncio.sleep(3 * MOMENT)
 
     async def read(self, records: Sequence[Record]) -> Sequence[Record]:
+        if self.unreadable:
+            self.unreadable -= 1
+            raise OverflowError
         return records
 
     async def handle(self, _batch: Sequence[Record]) -> None:
         await self.gate.wait()
+        self.handled += 1
 
     async def give(self, partition: int, offset: int) -> None:
         record: ConsumerRecord[Any, Any] = ConsumerRecord("t", partition, offset, 0, 0, None, b"", None, 0, 0, ())
@@ -68,6 +74,17 @@ class Line:
 
 def at(**ends: int) -> dict[TopicPartition, int]:
     return {TopicPartition("t", int(name[1:])): end for name, end in ends.items()}
+
+
+async def test_a_batch_that_cannot_be_read_is_waited_for_and_never_passed_over() -> None:
+    line = Line()
+    line.gate.set()
+    line.unreadable = 2
+    await line.give(0, 4)
+    await line.consumer.settled()
+    assert line.handled == 1
+    assert line.health.waiting_for is None
+    assert line.kafka.committed == [at(p0=5)]
 
 
 async def test_at_rest_offsets_are_told_once_the_batch_took_effect() -> None:
