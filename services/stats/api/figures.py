@@ -69,7 +69,7 @@ async def checked_figures(upkeep: Upkeep) -> dict[str, Any]:
     known = await upkeep.last_check()
     if known is None:
         return {}
-    return {"checked_at": known[0].isoformat(), "agree": not any(known[1].values()), "differing": known[1]}
+    return {"checked_at": known.at.isoformat(), "agree": not known.differing, "differing": known.found}
 
 
 def api_routes(
