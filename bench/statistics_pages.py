@@ -11,23 +11,19 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import aiohttp
-import uvicorn
 from fastapi import APIRouter, FastAPI
 from pydantic import SecretStr
-from starlette.responses import Response
 
 from bench import Result
 from bench._many_versions import Happening, Made, make
-from local.folder import free_port
+from bench._serving import served, signed_in
 from local.postgres import EmbeddedPostgres
 from services.stats.app import build
 from shared.database import Database
@@ -121,7 +117,7 @@ async def _measured(postgres: EmbeddedPostgres, folder: Path, quick: bool) -> li
         router.include_router(built.router)
         people = demo_directory(Units.load().names())
         app = create_app("stats", [router], built.pages, people, settings, prefix="/stats")
-        async with _served(app) as address:
+        async with served(app) as address:
             return await _ask_all(app, address, database, made, 5 if quick else 40)
     finally:
         await database.close()
@@ -132,7 +128,7 @@ async def _ask_all(app: FastAPI, address: str, database: Database, made: Made, t
     happening, number = Happening(database, NOW), count()
     async with aiohttp.ClientSession(auto_decompress=True) as session:
         for page in PAGES:
-            cookie = {"Cookie": _signed_in(app, page.person)}
+            cookie = {"Cookie": signed_in(app, page.person)}
             waits = []
             for turn in range(times + _WARMING):
                 await happening.happen(next(number))
@@ -159,25 +155,3 @@ async def _ask(session: aiohttp.ClientSession, address: str, cookie: dict[str, s
         if answer.status != 200 or not whole:
             raise AssertionError(f"{page.path}: {answer.status}")
     return waited
-
-
-def _signed_in(app: Any, person: str) -> str:
-    """The cookie of one of the demo's people."""
-    identity = app.state.identity
-    answer = Response()
-    identity.sign_in(answer, identity.directory.person(person))
-    return answer.headers["set-cookie"].split(";")[0]
-
-
-@asynccontextmanager
-async def _served(app: FastAPI) -> AsyncIterator[str]:
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.02)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await task

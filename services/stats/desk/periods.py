@@ -372,7 +372,7 @@ class Periods:
 
     async def _agree(self) -> None:
         checked = await self._upkeep.last_check()
-        if checked is not None and any(checked[1].values()):
+        if checked is not None and checked.differing:
             raise refuse(
                 "period",
                 "figures-differ",

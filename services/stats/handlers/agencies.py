@@ -6,11 +6,9 @@ lies on agencies' topics is gone after days, and a rebuild reads what services s
 
 from __future__ import annotations
 
-from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
-
 from services.stats.domain.measures import WHOLE
 from services.stats.domain.reported import check_activity, check_figure, unit_unknown
+from services.stats.store.handed import next_sequence
 from shared.contracts.agency import ActivityHeld, FigureReported
 from shared.contracts.stats import ActivityRecorded, FigureRecorded
 from shared.contracts.vocabulary import UNCLASSIFIED
@@ -40,7 +38,7 @@ def routes(units: Units, indicators: Indicators) -> Router:
             held_on=data.held_on,
             participants=data.participants,
         )
-        sequence = await _next_sequence(scope.connection, held.activity_id)
+        sequence = await next_sequence(scope.connection, held.activity_id)
         await scope.emit(held, subject=held.activity_id, sequence=sequence, unit=held.unit or None)
 
     @router.handles(FigureReported)
@@ -58,19 +56,7 @@ def routes(units: Units, indicators: Indicators) -> Router:
             value=data.value,
             sector=sector,
         )
-        sequence = await _next_sequence(scope.connection, figure.figure_id)
+        sequence = await next_sequence(scope.connection, figure.figure_id)
         await scope.emit(figure, subject=figure.figure_id, sequence=sequence, unit=unit or None)
 
     return router
-
-
-async def _next_sequence(connection: AsyncConnection, record_id: str) -> int:
-    """The number of a record's next event; its row stays locked until the transaction ends."""
-    number = await connection.execute(
-        text(
-            """INSERT INTO agency_record AS r (id, sequence) VALUES (CAST(:id AS uuid), 1)
-               ON CONFLICT (id) DO UPDATE SET sequence = r.sequence + 1 RETURNING sequence"""
-        ),
-        {"id": record_id},
-    )
-    return int(number.scalar_one())

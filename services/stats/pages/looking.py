@@ -117,7 +117,7 @@ class Looking:
     def __init__(
         self, database: Database, releasing: Releasing, evaluator: Evaluator, pages: Pages, clock: Clock
     ) -> None:
-        self.database = database
+        self._database = database
         self.pages = pages
         self._evaluator = evaluator
         self.indicators = evaluator.indicators
@@ -128,7 +128,7 @@ class Looking:
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees one moment: the figures of a page agree with each other."""
-        async with self.database.transaction() as connection:
+        async with self._database.transaction() as connection:
             await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
             yield connection
 

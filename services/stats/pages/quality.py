@@ -64,7 +64,6 @@ class QualityPages:
             periods=self._looking.periods(sight),
             lines=lines,
             checked=checked,
-            differing=sum(checked[1].values()) if checked else 0,
             records=records,
             trend=sparkline(records.scores, low=0, high=100) if records and len(records.scores) > 1 else None,
             by_unit=by_unit,

@@ -58,7 +58,7 @@ class ReportPages:
         sight = self._looking.sight(request, principal, period, place)
         known = self._looking.in_force(sight)
         wanted = [one for one in known if one.code in set(indicator or ())]
-        async with self._looking.database.transaction() as connection:
+        async with self._looking.snapshot() as connection:
             readings = await self._looking.readings(connection, sight, wanted)
             parts = [
                 await self._part(connection, sight, reading, course, communes=bool(communes))

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
+import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -118,6 +119,37 @@ SELECT count(*) FROM compaction AS c JOIN movement AS m ON c.state = 'done' AND 
 WHERE NOT EXISTS (SELECT FROM kept_moment AS k WHERE k.at = m.at)
 """
 _STATES: Final = [int(one.measure) for one in MEASURES.values() if one.over == "state"]
+
+
+class Checked(NamedTuple):
+    """The last comparison: when, what differed by comparison (see `compared`), and how long it took."""
+
+    at: datetime
+    found: Mapping[str, int]
+    seconds: float
+
+    @property
+    def differing(self) -> int:
+        """How much differed in all."""
+        return sum(self.found.values())
+
+
+async def last_checked(connection: AsyncConnection) -> Checked | None:
+    """The last comparison that was kept; None: there was none."""
+    row = (await connection.execute(text("SELECT at, found, seconds FROM self_check"))).one_or_none()
+    return None if row is None else Checked(*row)
+
+
+async def keep_checked(connection: AsyncConnection, checked: Checked) -> None:
+    """Keep a comparison in the place of the one before it."""
+    await connection.execute(
+        text(
+            """INSERT INTO self_check (id, at, found, seconds)
+               VALUES (true, :at, CAST(:found AS jsonb), :seconds)
+               ON CONFLICT (id) DO UPDATE SET at = excluded.at, found = excluded.found, seconds = excluded.seconds"""
+        ),
+        {"at": checked.at, "found": orjson.dumps(checked.found).decode(), "seconds": checked.seconds},
+    )
 
 
 async def differences(connection: AsyncConnection) -> dict[str, int]:

@@ -6,7 +6,7 @@ neighbours moved. Everything changes in the transaction that took the versions o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -39,6 +39,7 @@ from services.stats.domain.measures import (
 )
 from services.stats.store.cube import LIVE, METADATA, Position
 from services.stats.store.locks import Lock, wait_for
+from services.stats.store.writing import Numbers, array_text
 
 HISTORY_CELL: Final = Table(
     "history_cell",
@@ -254,29 +255,11 @@ ON CONFLICT (topic, partition) DO UPDATE SET "offset" = excluded."offset", time 
 """
 
 
-class HistoryCells:
-    """The numbers of history's cells, and which of them the database is known to hold. One a process.
-
-    Numbers are a function of the cell, so forgetting is harmless: a cell is then stored a second time, to no effect.
-    """
+class HistoryCells(Numbers[HistoryCell]):
+    """The numbers of history's cells, and which of them the database is known to hold. One a process."""
 
     def __init__(self, remembered: int = 200_000) -> None:
-        self._remembered = remembered
-        self._ids: dict[HistoryCell, int] = {}
-        self._stored: set[int] = set()
-
-    def ids(self, cells: Iterable[HistoryCell]) -> dict[HistoryCell, int]:
-        """The numbers of these cells."""
-        if len(self._ids) > self._remembered:
-            self._ids.clear()
-            self._stored.clear()
-        known, found = self._ids, {}
-        for cell in cells:
-            number = known.get(cell)
-            if number is None:
-                number = known[cell] = history_cell_id(cell)
-            found[cell] = number
-        return found
+        super().__init__(history_cell_id, remembered)
 
     async def store(self, connection: AsyncConnection, ids: Mapping[HistoryCell, int]) -> frozenset[int]:
         """Store cells that are not known to be there, and the margins they count in. Out: the numbers of all, to
@@ -296,10 +279,6 @@ class HistoryCells:
             written = [rows[number] for number in sorted(rows)]
             await connection.exec_driver_sql(_REMEMBER_CELLS, (orjson.dumps(written).decode(),))
         return frozenset(rows)
-
-    def remember(self, numbers: frozenset[int]) -> None:
-        """These cells are committed."""
-        self._stored |= numbers
 
 
 class Chronicle:
@@ -332,7 +311,9 @@ class Chronicle:
         result = await connection.exec_driver_sql(statement, _columns_of(versions, ids))
         parts = sorted({(int(version.kind), version.key, version.whole) for version in versions if version.whole})
         if parts:
-            await connection.exec_driver_sql(self._belong, tuple(_array(column) for column in zip(*parts, strict=True)))
+            await connection.exec_driver_sql(
+                self._belong, tuple(array_text(column) for column in zip(*parts, strict=True))
+            )
         return int(result.scalar_one())
 
     async def derive(self, connection: AsyncConnection) -> None:
@@ -359,25 +340,20 @@ class Chronicle:
 def _columns_of(versions: Sequence[Version], ids: Mapping[HistoryCell, int]) -> tuple[str, ...]:
     """Versions as texts of arrays: the driver would look at every element of a list."""
     return (
-        _array(int(version.kind) for version in versions),
-        _array(version.key for version in versions),
-        _array(version.sequence for version in versions),
-        _array(f'"{version.at.isoformat()}"' for version in versions),
-        _array(f'"{_array(ids[count.cell] for count in version.counts)}"' for version in versions),
-        _array(
-            f'"{_array("NULL" if count.day is None else count.day.isoformat() for count in version.counts)}"'
+        array_text(int(version.kind) for version in versions),
+        array_text(version.key for version in versions),
+        array_text(version.sequence for version in versions),
+        array_text(f'"{version.at.isoformat()}"' for version in versions),
+        array_text(f'"{array_text(ids[count.cell] for count in version.counts)}"' for version in versions),
+        array_text(
+            f'"{array_text("NULL" if count.day is None else count.day.isoformat() for count in version.counts)}"'
             for version in versions
         ),
-        _array(_amounts(version) for version in versions),
+        array_text(_amounts(version) for version in versions),
     )
 
 
 def _amounts(version: Version) -> str:
     if all(count.n == 1 for count in version.counts):
         return "NULL"
-    return f'"{_array(count.n for count in version.counts)}"'
-
-
-def _array(values: Iterable[object]) -> str:
-    """An array's text. Only for what needs no quotes, or has them."""
-    return "{" + ",".join(map(str, values)) + "}"
+    return f'"{array_text(count.n for count in version.counts)}"'

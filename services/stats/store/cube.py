@@ -5,7 +5,7 @@ Every count changes in the transaction and in the statement that moved its fact:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -30,6 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.cells import DIMENSIONS, Cell, Fact, Link, Merge, UnitQuality, cell_id
 from services.stats.store.locks import Lock, wait_for
+from services.stats.store.writing import Numbers, array_text
 
 METADATA: Final = MetaData()
 LIVE: Final = "public"
@@ -376,16 +377,11 @@ class Ledger:
 def columns_of(facts: Sequence[Fact], ids: Mapping[Cell, int]) -> Columns:
     """Facts (one a key, in the order of `latest`) as `Ledger.count` takes them."""
     return (
-        _array([int(fact.kind) for fact in facts]),
-        _array([fact.key for fact in facts]),
-        _array([fact.sequence for fact in facts]),
-        _array(["NULL" if fact.cell is None else ids[fact.cell] for fact in facts]),
+        array_text([int(fact.kind) for fact in facts]),
+        array_text([fact.key for fact in facts]),
+        array_text([fact.sequence for fact in facts]),
+        array_text(["NULL" if fact.cell is None else ids[fact.cell] for fact in facts]),
     )
-
-
-def _array(values: Iterable[int | str]) -> str:
-    """An array's text. Only for numbers, UUIDs and NULL, which need no quotes."""
-    return "{" + ",".join(map(str, values)) + "}"
 
 
 def _moved(result: CursorResult[*tuple[Any, ...]]) -> Moved:
@@ -393,30 +389,11 @@ def _moved(result: CursorResult[*tuple[Any, ...]]) -> Moved:
     return Moved(row[0], row[1])
 
 
-class Cells:
-    """The numbers of cells, and which of them the database is known to hold. One a process.
-
-    Numbers are a function of the cell, so forgetting is harmless: a cell is then stored a second time, to no effect.
-    """
+class Cells(Numbers[Cell]):
+    """The numbers of the cube's cells, and which of them the database is known to hold. One a process."""
 
     def __init__(self, remembered: int = 500_000) -> None:
-        self._remembered = remembered
-        self._ids: dict[Cell, int] = {}
-        self._stored: set[int] = set()
-
-    def ids(self, cells: Iterable[Cell]) -> dict[Cell, int]:
-        """The numbers of these cells."""
-        if len(self._ids) > self._remembered:
-            self._ids.clear()
-            self._stored.clear()
-        known = self._ids
-        found = {}
-        for cell in cells:
-            number = known.get(cell)
-            if number is None:
-                number = known[cell] = cell_id(cell)
-            found[cell] = number
-        return found
+        super().__init__(cell_id, remembered)
 
     def fresh(self, ids: Mapping[Cell, int]) -> tuple[str, frozenset[int]]:
         """Which of these are not known to be stored: as `Ledger.count` takes them, and their numbers, to `remember`
@@ -425,7 +402,3 @@ class Cells:
         fresh = sorted([(number, cell) for cell, number in ids.items() if number not in stored])
         rows = orjson.dumps([(number, *cell) for number, cell in fresh]).decode()
         return rows, frozenset([number for number, _ in fresh])
-
-    def remember(self, numbers: frozenset[int]) -> None:
-        """These cells are committed."""
-        self._stored |= numbers

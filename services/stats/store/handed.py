@@ -26,6 +26,18 @@ class Handed(NamedTuple):
     at: datetime
 
 
+async def next_sequence(connection: AsyncConnection, record_id: str) -> int:
+    """The number of the next event on what an agency handed in; its row stays locked until the transaction ends."""
+    number = await connection.execute(
+        text(
+            """INSERT INTO agency_record AS r (id, sequence) VALUES (CAST(:id AS uuid), 1)
+               ON CONFLICT (id) DO UPDATE SET sequence = r.sequence + 1 RETURNING sequence"""
+        ),
+        {"id": record_id},
+    )
+    return int(number.scalar_one())
+
+
 async def reported(
     connection: AsyncConnection,
     wanted: Mapping[str, Iterable[Period]],

@@ -8,15 +8,13 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
-import orjson
 import structlog
-from sqlalchemy import text
 
 from services.stats.store import snapshots
-from services.stats.store.checking import differences
+from services.stats.store.checking import Checked, differences, keep_checked, last_checked
 from services.stats.store.locks import Lock, is_mine
 from shared.database import Database, is_passing
 from shared.messaging.router import Clock
@@ -63,7 +61,7 @@ class Upkeep:
         known = await self.last_check()
         if known is not None:
             # What another replica found is shown by this one too.
-            FIGURES_DIFFER.set(sum(known[1].values()))
+            FIGURES_DIFFER.set(known.differing)
         async with self._database.transaction() as connection:
             taken_at = await snapshots.taken_at(connection)
         if taken_at is None or self._clock() - taken_at >= SNAPSHOT_EVERY:
@@ -73,11 +71,10 @@ class Upkeep:
                 _LOG.error("stats.snapshot.not_taken", **found)
 
     async def _is_due(self) -> bool:
-        async with self._database.transaction() as connection:
-            row = (await connection.execute(text("SELECT at, seconds FROM self_check"))).one_or_none()
-        if row is None:
+        last = await self.last_check()
+        if last is None:
             return True
-        return bool(self._clock() - row.at >= max(CHECK_EVERY, timedelta(seconds=row.seconds * _RESTS)))
+        return self._clock() - last.at >= max(CHECK_EVERY, timedelta(seconds=last.seconds * _RESTS))
 
     async def check(self) -> Mapping[str, int] | None:
         """Compare everything now. Out: what differs, by comparison; None where another replica is at it."""
@@ -87,25 +84,12 @@ class Upkeep:
             began = time.monotonic()
             async with self._database.transaction() as connection:
                 found = await differences(connection)
-            await turn.execute(
-                text(
-                    """INSERT INTO self_check (id, at, found, seconds)
-                       VALUES (true, :now, CAST(:found AS jsonb), :seconds)
-                       ON CONFLICT (id) DO UPDATE
-                       SET at = excluded.at, found = excluded.found, seconds = excluded.seconds"""
-                ),
-                {
-                    "now": self._clock(),
-                    "found": orjson.dumps(found).decode(),
-                    "seconds": time.monotonic() - began,
-                },
-            )
+            await keep_checked(turn, Checked(self._clock(), found, time.monotonic() - began))
         if any(found.values()):
             _LOG.error("stats.figures.differ", **found)
         return found
 
-    async def last_check(self) -> tuple[datetime, Mapping[str, int]] | None:
+    async def last_check(self) -> Checked | None:
         """When figures were last compared, and what differed; None: never."""
         async with self._database.transaction() as connection:
-            row = (await connection.execute(text("SELECT at, found FROM self_check"))).one_or_none()
-        return None if row is None else (row.at, row.found)
+            return await last_checked(connection)

@@ -127,7 +127,7 @@ class Compacting:
 
     async def _differ(self) -> bool:
         checked = await self._upkeep.last_check()
-        return checked is not None and any(checked[1].values())
+        return checked is not None and checked.differing > 0
 
     def _released_at(self, until: datetime) -> Iterable[datetime]:
         """The moments as of which figures are released, by whichever rule: they are asked for ever."""

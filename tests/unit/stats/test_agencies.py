@@ -123,6 +123,7 @@ async def test_an_activity_in_no_known_commune_is_counted_as_not_classified_and_
         (FigureReported(indicator="swim-safely", period="2027", value=1), "education", "period-in-future"),
         (FigureReported(indicator="swim-safely", period="2026", value=101), "education", "value-out-of-range"),
         (FigureReported(indicator="swim-safely", period="2026", value=-1), "education", "value-out-of-range"),
+        (FigureReported(indicator="child-marriages", period="2026", value=1e308), "justice", "value-out-of-range"),
         (FigureReported(indicator="swim-safely", period="2026", value=1, unit="99999"), "education", "unit-unknown"),
     ],
 )

@@ -108,7 +108,9 @@ async def test_the_check_is_due_each_hour_and_its_last_result_is_shown_to_operat
     upkeep = Upkeep(database, lambda: moment)
     await both(database, SOUND)
     await upkeep.look_after()
-    assert await upkeep.last_check() == (NOW, AGREED)
+    last = await upkeep.last_check()
+    assert last is not None
+    assert (last.at, last.found) == (NOW, AGREED)
     async with database.transaction() as connection:
         assert await snapshots.taken_at(connection) is not None
         await connection.execute(text("UPDATE cube SET n = n + 1 WHERE cell = (SELECT min(cell) FROM cube)"))

@@ -156,6 +156,12 @@ async def test_a_question_from_the_edge_of_the_calendar_is_answered_or_refused(v
         assert (await visitor.ask(f"/stats/indicators/children?{query}")).status < 500, query
 
 
+@pytest.mark.parametrize("who", ["tuan.statistician", "duc.health", "lan.worker"])
+async def test_whoever_sees_aggregates_cannot_watch_each_word_being_counted(visitor: Visitor, who: str) -> None:
+    await visitor.enter(who)
+    assert (await visitor.ask("/stats/api/progress")).status == 403
+
+
 async def test_the_figures_of_a_time_that_has_not_begun_are_none(visitor: Visitor) -> None:
     await visitor.enter("ha.coordinator")
     (value,) = (await ask(visitor, "/cases-opened?period=2031"))["values"]
