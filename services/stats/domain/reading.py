@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, Literal
 
 from services.stats.domain.disclosure import Shown
@@ -98,6 +98,14 @@ def goal_of(indicator: Indicator, period: Period, level: Level | None) -> Target
     if level is None or (indicator.adds_up and period.span != "year"):
         return None
     return indicator.target(period.last.year, level, period.last)
+
+
+def reached(period: Period, today: date, known: date | None) -> date:
+    """The day up to which something can be known of a period: today, or the end of an earlier day (`known`). It is
+    after the period's last where that is over, and never before its first."""
+    if known is None or known >= today:
+        return today
+    return known + timedelta(days=1) if known >= period.last else max(period.first, known)
 
 
 def as_far(before: Period, now: Period, today: date) -> Period:
