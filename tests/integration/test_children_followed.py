@@ -21,7 +21,7 @@ from services.registry.desk import merging
 from services.registry.handlers import routes
 from services.registry.store import children as store
 from services.stats.handlers import Batch, apply
-from services.stats.store import Cells, Ledger
+from services.stats.store.cube import Cells, Ledger
 from shared.database import Database
 from shared.messaging.intake import Intake
 from shared.messaging.processing import Processor, Record
