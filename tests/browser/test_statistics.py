@@ -236,9 +236,15 @@ async def test_without_scripts_every_figure_and_picture_is_there(browser: Any, s
     await context.close()
 
 
+CUT_OFF = """() => [...document.querySelectorAll('.table-wrap')]
+    .filter((one) => one.scrollHeight > one.clientHeight + 1 && getComputedStyle(one).overflowY !== 'visible')
+    .map((one) => one.innerText.slice(0, 60))"""
+
+
 async def test_on_paper_stand_the_figures_and_no_way_to_press_anything(company: Company) -> None:
     leader = await company.person("ha.coordinator")
-    for path in ("/stats/province?period=2026", "/stats/indicators/cases-opened?period=2026", "/stats"):
+    paths = ("/stats/province?period=2026", "/stats/indicators/cases-opened?period=2026", "/stats")
+    for path in (*paths, "/stats/report?period=2026&indicator=cases-opened"):
         await leader.go(path)
         await leader.page.emulate_media(media="print")
         for gone in (".tabs", ".filters", ".top"):
@@ -246,6 +252,9 @@ async def test_on_paper_stand_the_figures_and_no_way_to_press_anything(company: 
         assert await leader.page.evaluate(CONTRAST) == [], path
         tables = leader.page.locator(".charts .chart__data table")
         assert all([await one.is_visible() for one in await tables.all()]), path
+        # Nobody scrolls paper: a table stands there to its last row.
+        assert await leader.page.evaluate(CUT_OFF) == [], path
+        assert not await leader.page.get_by_text("Ctrl+P").is_visible(), path
         paper = await leader.page.pdf(format="A4", print_background=False)
         assert paper.startswith(b"%PDF")
         await leader.page.emulate_media(media="screen")

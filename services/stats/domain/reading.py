@@ -100,6 +100,14 @@ def goal_of(indicator: Indicator, period: Period, level: Level | None) -> Target
     return indicator.target(period.last.year, level, period.last)
 
 
+def reached(period: Period, today: date, known: date | None) -> date:
+    """The day up to which something can be known of a period: today, or the end of an earlier day (`known`). It is
+    after the period's last where that is over, and never before its first."""
+    if known is None or known >= today:
+        return today
+    return known + timedelta(days=1) if known >= period.last else max(period.first, known)
+
+
 def as_far(before: Period, now: Period, today: date) -> Period:
     """An earlier period up to the day that a later one has reached: what adds up is compared with as many days."""
     if now.last < today:

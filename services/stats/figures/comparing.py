@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.measures import UNIT
 from services.stats.domain.periods import Period
-from services.stats.domain.reading import Reading, as_far, goal_of
+from services.stats.domain.reading import Reading, as_far, goal_of, reached
 from services.stats.figures.releasing import Releasing, sees_all
 from shared.identity import Principal
 from shared.reference.calendar import local_day
@@ -47,6 +47,10 @@ class Asking:
     def today(self) -> date:
         """The day here."""
         return local_day(self.now)
+
+    def reached(self, period: Period) -> date:
+        """The day up to which something can be known of a period."""
+        return reached(period, self.today, None if self.as_of is None else local_day(self.as_of))
 
     @property
     def exact(self) -> bool:
@@ -83,7 +87,8 @@ class Comparing:
         self, connection: AsyncConnection, asking: Asking, indicator: Indicator, period: Period
     ) -> list[Reading]:
         """The figures of a period with what they are compared with, in the order of their keys."""
-        before, year_before = compared_with(indicator, period, asking.today, exact=asking.exact)
+        day = asking.reached(period)
+        before, year_before = compared_with(indicator, period, day, exact=asking.exact)
         target = None if asking.level is None else goal_of(indicator, period, asking.level)
         base = None if target is None else base_of(target, period)
         wanted = list(dict.fromkeys([period, before, year_before, *([base] if base else [])]))
@@ -95,19 +100,19 @@ class Comparing:
             goal = target
             if target is not None and base is not None:
                 goal = target.against_base(value_of_base(indicator, target, base, found[base].get(keys)))
-            over = period.last < asking.today
+            over = period.last < day
             beside = found[before].get(keys), found[year_before].get(keys)
             readings.append(Reading(indicator, period, shown, *beside, goal, over))
         return readings
 
 
-def compared_with(indicator: Indicator, period: Period, today: date, *, exact: bool) -> tuple[Period, Period]:
+def compared_with(indicator: Indicator, period: Period, day: date, *, exact: bool) -> tuple[Period, Period]:
     """The period before and the same one of the year before; of what is counted and adds up, as far as this one has
-    come. Where only whole periods are released (not `exact`), they are whole."""
+    come on a day. Where only whole periods are released (not `exact`), they are whole."""
     both = period.previous, period.year_before
     if not (exact and indicator.adds_up and indicator.shape != "reported"):
         return both
-    return as_far(both[0], period, today), as_far(both[1], period, today)
+    return as_far(both[0], period, day), as_far(both[1], period, day)
 
 
 def base_of(target: Target, period: Period) -> Period | None:

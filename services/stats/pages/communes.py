@@ -161,7 +161,7 @@ class CommunePages:
         if not any(one.value is not None for line in lines for one in line.shown):
             return None, by_period[sight.period]
         goal = goal_of(chosen, course[-1], "commune")
-        goes_on = chosen.adds_up and course[-1].last >= sight.today
+        goes_on = chosen.adds_up and course[-1].last >= sight.reached
         return charts.comparison(sight.words, chosen, lines, goal, goes_on=goes_on), by_period[sight.period]
 
     def _chosen(self, code: str) -> Indicator:

@@ -136,14 +136,14 @@ class IndicatorPages:
         if sum(one.value is not None for one in course) > 1:
             span = course[-1].period
             goal = goal_of(indicator, span, sight.level)
-            unfinished = span if span.last >= sight.today else None
+            unfinished = span if span.last >= sight.reached else None
             found.append(charts.trend(words, indicator, course, goal=goal, unfinished=unfinished))
         targets = [one for one in indicator.targets if one.level == sight.level and one.effective_to is None]
         if targets:
             years = [
                 one
-                for one in Period.containing(min(sight.period.last, sight.today), "year").before(_YEARS)
-                if one.first <= sight.today
+                for one in Period.containing(min(sight.period.last, sight.reached), "year").before(_YEARS)
+                if one.first <= sight.reached
             ]
             by_year = await self._looking.figures(connection, sight, indicator, years)
             known = {one.period: one for one in by_year}
@@ -168,7 +168,7 @@ class IndicatorPages:
             return None
         course = self._looking.of_communes(sight, indicator)
         if indicator.adds_up:
-            course = [one for one in course if one.last < sight.today] or course
+            course = [one for one in course if one.last < sight.reached] or course
         shown = await self._looking.figures(connection, sight, indicator, course, by=("unit",))
         by_period = [by_unit(indicator, one, shown, ranked) for one in course]
         lines = [

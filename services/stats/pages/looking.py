@@ -18,7 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period, Span
-from services.stats.domain.reading import Reading, by_unit, course_of, goal_of
+from services.stats.domain.reading import Reading, by_unit, course_of, goal_of, reached
 from services.stats.figures.comparing import base_of, compared_with, value_of_base
 from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.releasing import Releasing, sees_all
@@ -73,9 +73,14 @@ class Sight:
         return local_day(self.now)
 
     @property
+    def reached(self) -> date:
+        """The day up to which something can be known of the period."""
+        return reached(self.period, self.today, self.known)
+
+    @property
     def over(self) -> bool:
-        """Whether the period is."""
-        return self.period.last < self.today
+        """Whether the period is, as far as is known."""
+        return self.period.last < self.reached
 
     @property
     def level(self) -> Level | None:
@@ -247,12 +252,12 @@ class Looking:
     @staticmethod
     def compared(sight: Sight, indicator: Indicator) -> tuple[Period, Period]:
         """The period before and the same one of the year before; of what adds up, as far as this one has come."""
-        return compared_with(indicator, sight.period, sight.today, exact=sight.exact)
+        return compared_with(indicator, sight.period, sight.reached, exact=sight.exact)
 
     def course(self, sight: Sight, indicator: Indicator) -> list[Period]:
         """The periods of an indicator's line: months and the like; of what is released by longer times only, those."""
         if indicator.shape != "reported" and (sight.exact or indicator.code in self._rule(sight).monthly):
-            return course_of(sight.period, sight.today)
+            return course_of(sight.period, sight.reached)
         return sight.period.before(5) if sight.period.span == "year" else self.bases(sight, indicator, 5)
 
     def of_communes(self, sight: Sight, indicator: Indicator) -> list[Period]:

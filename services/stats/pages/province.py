@@ -125,7 +125,7 @@ def line_of(sight: Sight, reading: Reading, course: Sequence[Shown]) -> Line:
     over = [
         one
         for one in begun(reading.indicator, course)
-        if one.period.last < sight.today or not reading.indicator.adds_up
+        if one.period.last < sight.reached or not reading.indicator.adds_up
     ]
     values = [one.value for one in over if one.value is not None]
     if len(values) < 2:

@@ -97,7 +97,7 @@ class ReportPages:
                 indicator,
                 course,
                 goal=goal_of(indicator, span, sight.level),
-                unfinished=span if span.last >= sight.today else None,
+                unfinished=span if span.last >= sight.reached else None,
             )
             trend = await drawn.picture()
         return Part(

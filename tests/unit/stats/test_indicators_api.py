@@ -87,6 +87,14 @@ async def test_a_period_that_has_not_begun_is_refused_with_its_reason(visitor: V
     assert f"{following:%Y-%m}" in json.dumps(answer)
 
 
+async def test_as_of_an_earlier_day_as_many_days_are_compared(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    then = await one(visitor, "/cases-opened?period=2026&as_of=2026-09-20")
+    assert (then["before"]["last"], then["year_before"]["last"]) == ("2025-09-20", "2025-09-20")
+    now = await one(visitor, "/cases-opened?period=2026")
+    assert now["before"]["last"] == f"2025-{NOW.astimezone(LOCAL):%m-%d}"
+
+
 async def test_a_target_set_against_the_year_before_is_worked_out(visitor: Visitor) -> None:
     await visitor.enter("ha.coordinator")
     value = await one(visitor, "/child-marriages?period=2026")

@@ -115,6 +115,13 @@ async def test_as_of_an_earlier_day_only_what_was_known_then_is_counted(visitor:
     said = content(await visitor.ask("/stats/indicators/cases-opened?period=2026&known=2026-03-05"))
     assert "như đã biết đến hết ngày 05/03/2026" in said
     assert re.search(r"Phường Phan Đình Phùng 5 Phường Quyết Thắng 5 ", said)
+    # It is compared with as many days of last year, and its course ends where knowing did.
+    assert re.search(r" 10 .*Năm 2025, đến 05/03 13 ", said)
+    course = said.partition("Bảng số liệu")[2].partition("Bảng số liệu")[0]
+    assert "Tháng 3/2026 (chưa hết kỳ) 10 " in course
+    assert "Tháng 4/2026" not in course
+    whole = content(await visitor.ask("/stats/indicators/cases-opened?period=2025&known=2025-12-31"))
+    assert "chưa hết kỳ" not in whole
 
 
 async def test_a_worker_sees_no_other_commune_whatever_the_address_asks(visitor: Visitor) -> None:

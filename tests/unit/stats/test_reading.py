@@ -9,7 +9,7 @@ import pytest
 
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
-from services.stats.domain.reading import Reading, as_far, begun, by_unit, course_of, goal_of
+from services.stats.domain.reading import Reading, as_far, begun, by_unit, course_of, goal_of, reached
 from shared.reference.indicators import Indicator, Part, Target
 
 YEAR = Period.parse("2026")
@@ -110,6 +110,22 @@ def test_what_adds_up_is_compared_with_as_many_days() -> None:
     # February has fewer days than March has reached: never beyond the earlier period's end.
     march = Period.parse("2026-03")
     assert as_far(march.previous, march, date(2026, 3, 30)).last == date(2026, 2, 28)
+
+
+@pytest.mark.parametrize(
+    ("known", "day"),
+    [
+        (None, TODAY),
+        (date(2026, 11, 27), TODAY),
+        (date(2026, 3, 15), date(2026, 3, 15)),
+        # Its last day was over: it is whole. Of one that had not begun nothing was known.
+        (date(2026, 3, 31), date(2026, 4, 1)),
+        (date(2026, 5, 9), date(2026, 5, 10)),
+        (date(2026, 1, 9), date(2026, 3, 1)),
+    ],
+)
+def test_as_of_an_earlier_day_a_period_has_come_no_further(known: date | None, day: date) -> None:
+    assert reached(Period.parse("2026-03"), TODAY, known) == day
 
 
 @pytest.mark.parametrize(
