@@ -35,7 +35,7 @@ from tests.unit.stats.closed_house import MONTH, House, house, opening
 from tests.unit.stats.counted import record
 from tests.unit.stats.events import NOW, Event
 from tests.unit.stats.made_up_figures import COORDINATOR, LATER, STATISTICIAN, UNITS
-from tests.unit.stats.test_indicators_api import ask, visitor
+from tests.unit.stats.test_indicators_api import visitor
 
 __all__ = ["visitor"]
 KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
@@ -160,12 +160,6 @@ async def test_a_question_from_the_edge_of_the_calendar_is_answered_or_refused(v
 async def test_whoever_sees_aggregates_cannot_watch_each_word_being_counted(visitor: Visitor, who: str) -> None:
     await visitor.enter(who)
     assert (await visitor.ask("/stats/api/progress")).status == 403
-
-
-async def test_the_figures_of_a_time_that_has_not_begun_are_none(visitor: Visitor) -> None:
-    await visitor.enter("ha.coordinator")
-    (value,) = (await ask(visitor, "/cases-opened?period=2031"))["values"]
-    assert (value["value"], value["before"]["value"]) == (0, 0)
 
 
 async def _released(database: Database, code: str, *periods: str) -> list[float | None]:
