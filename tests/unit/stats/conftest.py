@@ -33,6 +33,7 @@ _TABLES = (
     "agency_record",
     "self_check",
     "history_progress",
+    "rebuild",
     "kept_moment",
     "compaction",
     "inbox",
