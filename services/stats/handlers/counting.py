@@ -7,7 +7,7 @@ crashes between the commit and the offset change nothing. It must never skip a r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -29,26 +29,18 @@ from services.stats.domain.cells import (
     settled_merges,
 )
 from services.stats.handlers.decoding import moment, said_by
+from services.stats.handlers.lane import Broken, Lane
 from services.stats.store.cube import LIVE, Cells, Columns, Ledger, Moved, Position, columns_of
-from shared.contracts.errors import Rejected, Violation
-from shared.database import Database, is_passing
-from shared.messaging.failures import Failures
+from shared.contracts.errors import Rejected
+from shared.database import Database
 from shared.messaging.processing import Record
-from shared.messaging.router import Clock, Scope
+from shared.messaging.router import Clock
 from shared.privacy import Keys
 
 _LOG = structlog.get_logger(__name__)
 # Records read without a pause: less than a millisecond, so that no page waits for a batch.
 _SLICE: Final = 100
 TOPICS: Final = ("cases.cases.v1", "registry.children.v1")
-
-
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A record that breaks its contract, and how."""
-
-    record: Record
-    violations: tuple[Violation, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,25 +168,7 @@ async def apply(
     return Changed(moved, tuple(batch.broken), new_cells)
 
 
-async def divide(
-    records: Sequence[Record],
-    error: Exception,
-    count: Callable[[Sequence[Record]], Awaitable[None]],
-    bury: Callable[[Broken], Awaitable[None]],
-) -> None:
-    """Find the record with which the database cannot live by halving, so that it costs the others nothing."""
-    if len(records) > 1:
-        middle = len(records) // 2
-        await count(records[:middle])
-        await count(records[middle:])
-        return
-    # The exception's type only: its text may quote what it was given.
-    _LOG.error("stats.record.buried", topic=records[0].topic, offset=records[0].offset, reason=type(error).__name__)
-    unstorable = Violation("data", "unstorable", "Không lưu được nội dung.", "The content cannot be stored.")
-    await bury(Broken(records[0], (unstorable,)))
-
-
-class Counting:
+class Counting(Lane[Batch]):
     """Applies batches to the live statistics, or to those being rebuilt: what a consumer calls.
 
     Args:
@@ -205,29 +179,13 @@ class Counting:
     def __init__(
         self, database: Database, keys: Keys, clock: Clock, *, ledger: Ledger | None = None, buries: bool = True
     ) -> None:
-        self._database = database
-        self._failures = Failures("stats", keys)
-        self._clock = clock
-        self._buries = buries
+        super().__init__(database, keys, clock, buries=buries)
         self.cells = Cells()
         self.ledger = ledger or Ledger()
 
     async def read(self, records: Sequence[Record]) -> Batch:
         """Make a batch of records; never raises for what they hold."""
         return await Batch.read(records, self.cells)
-
-    async def handle(self, batch: Batch) -> None:
-        """Count a batch. Raises only what says that the database is away or busy: nothing was then taken over."""
-        try:
-            await self._commit(batch, ())
-        except Exception as error:
-            if is_passing(error):
-                raise
-            await divide(batch.records, error, self.count, lambda broken: self._commit(None, (broken,)))
-
-    async def count(self, records: Sequence[Record]) -> None:
-        """Read and handle."""
-        await self.handle(await self.read(records))
 
     async def _commit(self, batch: Batch | None, broken: Sequence[Broken]) -> None:
         alone = batch is not None and batch.plain and not broken
@@ -236,11 +194,6 @@ class Counting:
             if batch is not None:
                 live = self.ledger.schema == LIVE
                 changed = await apply(connection, batch, self.cells, self.ledger, announce=live, now=self._clock())
-            buried = (*broken, *(changed.broken if changed else ()))
-            if buried and self._buries:
-                scope = Scope("stats", connection, self._clock())
-                for item in buried:
-                    await self._failures.bury(scope, item.record, item.violations)
-                await scope.flush()
+            await self._bury(connection, (*broken, *(changed.broken if changed else ())))
         if changed:
             self.cells.remember(changed.new_cells)

@@ -16,15 +16,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.measures import Figure, HistoryCell, Version, reported_once, said_once
 from services.stats.handlers import counting
-from services.stats.handlers.counting import Batch, Broken, divide
+from services.stats.handlers.counting import Batch
+from services.stats.handlers.lane import Broken, Lane
 from services.stats.handlers.versions import versions_of
 from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Position
 from shared.contracts.errors import Rejected
-from shared.database import Database, is_passing
-from shared.messaging.failures import Failures
+from shared.database import Database
 from shared.messaging.processing import Record
-from shared.messaging.router import OWN_TOPIC, Clock, Scope
+from shared.messaging.router import OWN_TOPIC, Clock
 from shared.privacy import Keys
 
 _SLICE: Final = 100
@@ -134,7 +134,7 @@ async def record_batch(
     return new_cells
 
 
-class Recording:
+class Recording(Lane[HistoryBatch]):
     """Applies batches to history, or to one being rebuilt: what a consumer calls.
 
     Args:
@@ -153,10 +153,7 @@ class Recording:
         buries: bool = True,
         pace: Pace | None = None,
     ) -> None:
-        self._database = database
-        self._failures = Failures("stats", keys)
-        self._clock = clock
-        self._buries = buries
+        super().__init__(database, keys, clock, buries=buries)
         self._pace = pace or Pace()
         self.cells = HistoryCells()
         self.chronicle = chronicle or Chronicle()
@@ -166,18 +163,9 @@ class Recording:
         return await HistoryBatch.read(records, self.cells)
 
     async def handle(self, batch: HistoryBatch) -> None:
-        """Record a batch. Raises only what says that the database is away or busy: nothing was then taken over."""
+        """As `Lane.handle`, once the board has no more to do than usual."""
         await self._pace.give_way()
-        try:
-            await self._commit(batch, ())
-        except Exception as error:
-            if is_passing(error):
-                raise
-            await divide(batch.records, error, self.count, lambda broken: self._commit(None, (broken,)))
-
-    async def count(self, records: Sequence[Record]) -> None:
-        """Read and handle."""
-        await self.handle(await self.read(records))
+        await super().handle(batch)
 
     async def _commit(self, batch: HistoryBatch | None, broken: Sequence[Broken]) -> None:
         new_cells: frozenset[int] = frozenset()
@@ -185,9 +173,5 @@ class Recording:
             if batch is not None:
                 new_cells = await record_batch(connection, batch, self.cells, self.chronicle)
                 broken = (*broken, *batch.broken)
-            if broken and self._buries:
-                scope = Scope("stats", connection, self._clock())
-                for item in broken:
-                    await self._failures.bury(scope, item.record, item.violations)
-                await scope.flush()
+            await self._bury(connection, broken)
         self.cells.remember(new_cells)
