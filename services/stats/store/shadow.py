@@ -18,7 +18,6 @@ SHADOW: Final = "rebuild"
 _KIND_WORDS: Final = {int(kind): word for word, kind in KINDS.items()}
 _MAX_DIFFERENCES: Final = 500
 _NOT_SHOWN: Final = frozenset({"id", "kind", "counted", "rebuilt", "of"})
-Position = tuple[str, int]
 
 
 # What a migration runs whose change has to be filled from events: the service rebuilds as it starts.
@@ -51,15 +50,9 @@ async def drop(connection: AsyncConnection) -> None:
     await connection.execute(text(f"DROP SCHEMA IF EXISTS {SHADOW} CASCADE"))
 
 
-async def positions(connection: AsyncConnection, progress: str) -> Mapping[Position, int]:
-    """The last offset that the live figures hold, by topic and partition; of one of the tables of progress."""
-    rows = await connection.execute(text(f'SELECT topic, partition, "offset" FROM {LIVE}.{progress}'))
-    return {(row.topic, row.partition): row.offset for row in rows}
-
-
 async def copy_figures(connection: AsyncConnection) -> None:
     """Copy the live figures as they are at one moment, to compare with: nobody waits meanwhile. The first thing in its
-    transaction, in which `positions` says what they hold."""
+    transaction, in which `reached` says what they hold."""
     await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
     for name, question in _FIGURES.items():
         await connection.execute(text(f"DROP TABLE IF EXISTS {SHADOW}.live_{name}"))

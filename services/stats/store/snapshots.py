@@ -18,6 +18,7 @@ from services.stats.store.checking import compared
 from services.stats.store.chronicle import BELONGING, FIGURE, HISTORY_PROGRESS, VERSION
 from services.stats.store.cube import ALIAS, CUBE, FACT, HEARD, LINK, LIVE, PROGRESS, QUALITY
 from services.stats.store.locks import Lock, is_mine
+from services.stats.store.reached import Partition, reached
 
 SCHEMA: Final = "snapshot"
 _KEPT: Final = (FACT, LINK, ALIAS, PROGRESS, HEARD, QUALITY, VERSION, BELONGING, FIGURE, HISTORY_PROGRESS)
@@ -72,13 +73,13 @@ async def _digest(connection: AsyncConnection, table: Table) -> tuple[int, Any]:
     return n, digest
 
 
-async def positions(connection: AsyncConnection, progress: str) -> Mapping[tuple[str, int], int]:
-    """The first offset that is not in the last one, by topic and partition; of one of the tables of progress. Empty:
-    there is none."""
+async def next_offsets(connection: AsyncConnection, progress: str) -> Mapping[Partition, int]:
+    """The first offset that is not in the last one, by partition; of one of the tables of progress. Empty: there is
+    none."""
     if await taken_at(connection) is None:
         return {}
-    rows = await connection.execute(text(f'SELECT topic, partition, "offset" FROM {SCHEMA}.{progress}'))
-    return {(row.topic, row.partition): row.offset + 1 for row in rows}
+    held = await reached(connection, f"{SCHEMA}.{progress}")
+    return {at: offset + 1 for at, (offset, _) in held.items()}
 
 
 async def restore(connection: AsyncConnection, schema: str, tables: Sequence[Table]) -> None:

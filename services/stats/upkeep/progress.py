@@ -13,11 +13,11 @@ from typing import Any, Final
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
-from sqlalchemy import text
 
 from services.stats.handlers.counting import TOPICS
 from services.stats.handlers.recording import TOPICS as HISTORY_TOPICS
 from services.stats.store.history import standing
+from services.stats.store.reached import Partition, reached
 from shared.database import Database
 from shared.messaging.kafka import client_options
 from shared.settings import Settings
@@ -67,7 +67,7 @@ class Progress:
         """Every partition of the topics that are counted. Raises `KafkaError` where the broker is away."""
         # The ends first: what is published while we look is then asked for the next time, never missed.
         bounds = await asyncio.wait_for(self._bounds(), 10)
-        positions = await self._positions()
+        positions = await self._reached()
         prefix = self._settings.topic_prefix
         found = []
         for partition, (begin, end) in sorted(bounds.items()):
@@ -87,7 +87,7 @@ class Progress:
             (at.topic.removeprefix(prefix), at.partition): end for at, (begin, end) in bounds.items() if end > begin
         }
         for _ in range(_TRIES):
-            positions = await self._positions("history_progress")
+            positions = await self._reached("history_progress")
             if all(positions.get(at, (-1, None))[0] + 1 >= end for at, end in wanted.items()):
                 return True
             await asyncio.sleep(_PAUSE_SECONDS)
@@ -113,10 +113,9 @@ class Progress:
             await consumer.stop()
         return {partition: (begins[partition], ends[partition]) for partition in partitions}
 
-    async def _positions(self, table: str = "progress") -> dict[tuple[str, int], tuple[int, datetime | None]]:
+    async def _reached(self, table: str = "progress") -> Mapping[Partition, tuple[int, datetime | None]]:
         async with self._database.transaction() as connection:
-            rows = await connection.execute(text(f'SELECT topic, partition, "offset", time FROM {table}'))
-            return {(row.topic, row.partition): (row.offset, row.time) for row in rows}
+            return await reached(connection, table)
 
 
 async def partitions_of(settings: Settings, topics: Sequence[str] = TOPICS) -> list[TopicPartition]:

@@ -29,9 +29,10 @@ from services.stats.handlers.recording import TOPICS as HISTORY_TOPICS
 from services.stats.handlers.recording import Recording
 from services.stats.store import shadow, snapshots
 from services.stats.store.chronicle import HISTORY_PROGRESS, RECORDED, Chronicle
-from services.stats.store.cube import COUNTED, PROGRESS, Ledger
+from services.stats.store.cube import COUNTED, LIVE, PROGRESS, Ledger
 from services.stats.store.locks import Lock
-from services.stats.store.shadow import SHADOW, Position
+from services.stats.store.reached import Partition, reached
+from services.stats.store.shadow import SHADOW
 from services.stats.upkeep.progress import committed, partitions_of
 from services.stats.upkeep.replaying import Counts, Replay
 from shared.database import Database, is_passing
@@ -203,7 +204,7 @@ class Rebuild:
             if not await replay.holds(await lane.targets(connection)):
                 raise RebuildError("topics-incomplete")
             if not whole:
-                if not replay.go_on(await snapshots.positions(connection, progress)):
+                if not replay.go_on(await snapshots.next_offsets(connection, progress)):
                     raise RebuildError("history-incomplete")
                 try:
                     await snapshots.restore(connection, SHADOW, tables)
@@ -320,12 +321,12 @@ class _Lane:
 
     replay: Replay
     progress: str
-    committed: Mapping[Position, int]
+    committed: Mapping[Partition, int]
     total: int = 0
 
-    async def targets(self, connection: AsyncConnection) -> Mapping[Position, int]:
+    async def targets(self, connection: AsyncConnection) -> Mapping[Partition, int]:
         """The last offset that counts, by partition."""
-        held = await shadow.positions(connection, self.progress)
+        held = {at: offset for at, (offset, _) in (await reached(connection, f"{LIVE}.{self.progress}")).items()}
         return {at: max(held.get(at, -1), self.committed.get(at, -1)) for at in held.keys() | self.committed.keys()}
 
 

@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from services.stats.store.shadow import Position
+from services.stats.store.reached import Partition
 from shared.messaging.consumer import record_of
 from shared.messaging.processing import Record
 
@@ -33,7 +33,7 @@ class _Taken:
     """A batch that is read: so many records, and where each partition stands once they are counted."""
 
     batch: Any
-    ends: Mapping[Position, int]
+    ends: Mapping[Partition, int]
     count: int
 
 
@@ -59,9 +59,9 @@ class Replay:
         self._counting = counting
         self._prefix = prefix
         self._batch = batch
-        self._next: dict[Position, int] = {}
-        self._waiting: dict[Position, list[Record]] = {}
-        self._begins: dict[Position, int] = {}
+        self._next: dict[Partition, int] = {}
+        self._waiting: dict[Partition, list[Record]] = {}
+        self._begins: dict[Partition, int] = {}
         self._taken: deque[_Taken] = deque()
         self.done = 0
 
@@ -73,13 +73,13 @@ class Replay:
             self._begins[self._place(partition)] = self._next[self._place(partition)] = offset
         return not any(self._begins.values())
 
-    async def holds(self, targets: Mapping[Position, int]) -> bool:
+    async def holds(self, targets: Mapping[Partition, int]) -> bool:
         """Whether Kafka has what lies up to the targets: what it lost would be waited for without end."""
         ends = await self._consumer.end_offsets(self._partitions) if self._partitions else {}
         known = {self._place(partition): end for partition, end in ends.items()}
         return all(target < known.get(place, 0) for place, target in targets.items())
 
-    def go_on(self, positions: Mapping[Position, int]) -> bool:
+    def go_on(self, positions: Mapping[Partition, int]) -> bool:
         """Go to where a snapshot ends. Out: whether Kafka has everything since; a partition that the snapshot does not
         know had no record then."""
         for partition in self._partitions:
@@ -91,15 +91,15 @@ class Replay:
             self._begins[place] = self._next[place] = first
         return True
 
-    def reached(self, targets: Mapping[Position, int]) -> bool:
+    def reached(self, targets: Mapping[Partition, int]) -> bool:
         """Whether every record up to the targets (each the last offset that counts) is counted."""
         return all(self._next.get(place, target + 1) > target for place, target in targets.items())
 
-    def total(self, targets: Mapping[Position, int]) -> int:
+    def total(self, targets: Mapping[Partition, int]) -> int:
         """How many offsets lie between the beginning and the targets."""
         return sum(max(0, target + 1 - self._begins.get(place, target + 1)) for place, target in targets.items())
 
-    async def advance(self, targets: Mapping[Position, int]) -> None:
+    async def advance(self, targets: Mapping[Partition, int]) -> None:
         """Count one batch of what lies up to the targets. Meanwhile the next one is read: Python and PostgreSQL then
         work at the same time."""
         if not self._taken and not await self._take(targets):
@@ -115,7 +115,7 @@ class Replay:
         self._next.update(taken.ends)
         self.done += taken.count
 
-    async def _take(self, targets: Mapping[Position, int]) -> bool:
+    async def _take(self, targets: Mapping[Partition, int]) -> bool:
         """Read the next batch of what lies up to the targets. Out: whether there was any."""
         if not any(self._ready(place, targets) for place in self._waiting):
             await self._fetch()
@@ -147,7 +147,7 @@ class Replay:
             patience = 0
             await asyncio.sleep(0)
 
-    async def _skip_gaps(self, targets: Mapping[Position, int]) -> None:
+    async def _skip_gaps(self, targets: Mapping[Partition, int]) -> None:
         """Offsets without a record (a transaction's marks, what retention took) count as passed. Only where nothing is
         read that is not counted yet."""
         for partition in self._partitions:
@@ -155,9 +155,9 @@ class Replay:
             if place in targets and not self._waiting.get(place) and self._next[place] <= targets[place]:
                 self._next[place] = max(self._next[place], await self._consumer.position(partition))
 
-    def _ready(self, place: Position, targets: Mapping[Position, int]) -> int:
+    def _ready(self, place: Partition, targets: Mapping[Partition, int]) -> int:
         target = targets.get(place, -1)
         return sum(1 for record in self._waiting[place] if record.offset <= target)
 
-    def _place(self, partition: TopicPartition) -> Position:
+    def _place(self, partition: TopicPartition) -> Partition:
         return partition.topic.removeprefix(self._prefix), partition.partition
