@@ -36,6 +36,16 @@ class Part:
     source: str
 
 
+@dataclass(frozen=True, slots=True)
+class _Told:
+    """What is known of one indicator, before anything is drawn."""
+
+    reading: Reading
+    course: Sequence[Shown]
+    by_first: Sequence[Shown]
+    communes: Sequence[Commune]
+
+
 class ReportPages:
     """Route `/stats/report`."""
 
@@ -60,10 +70,12 @@ class ReportPages:
         wanted = [one for one in known if one.code in set(indicator or ())]
         async with self._looking.snapshot() as connection:
             readings = await self._looking.readings(connection, sight, wanted)
-            parts = [
-                await self._part(connection, sight, reading, course, communes=bool(communes))
+            told = [
+                await self._told(connection, sight, reading, course, communes=bool(communes))
                 for reading, course in readings
             ]
+        # Drawn after the last question: a picture takes longer than they do, and nobody's snapshot waits for it.
+        parts = [await self._part(sight, one) for one in told]
         return self._pages.render(
             request,
             "stats/report.html",
@@ -79,7 +91,7 @@ class ReportPages:
             most=MOST,
         )
 
-    async def _part(
+    async def _told(
         self,
         connection: AsyncConnection,
         sight: Sight,
@@ -87,9 +99,17 @@ class ReportPages:
         course: Sequence[Shown],
         *,
         communes: bool,
-    ) -> Part:
-        indicator = reading.indicator
-        trend = None
+    ) -> _Told:
+        indicator, by_first = reading.indicator, list[Shown]()
+        if indicator.by:
+            asked = [sight.period]
+            by_first = await self._looking.figures(connection, sight, indicator, asked, by=indicator.by[:1])
+        listed = await self._communes(connection, sight, indicator) if communes else []
+        return _Told(reading, course, by_first, listed)
+
+    async def _part(self, sight: Sight, told: _Told) -> Part:
+        indicator, course = told.reading.indicator, told.course
+        trend = breakdown = None
         if sum(one.value is not None for one in course) > 1:
             span = course[-1].period
             drawn = charts.trend(
@@ -100,22 +120,9 @@ class ReportPages:
                 unfinished=span if span.last >= sight.reached else None,
             )
             trend = await drawn.picture()
-        return Part(
-            reading,
-            trend,
-            await self._breakdown(connection, sight, indicator),
-            await self._communes(connection, sight, indicator) if communes else [],
-            indicator.source(sight.words.language),
-        )
-
-    async def _breakdown(self, connection: AsyncConnection, sight: Sight, indicator: Indicator) -> Picture | None:
-        if not indicator.by:
-            return None
-        by = indicator.by[0]
-        shown = await self._looking.figures(connection, sight, indicator, [sight.period], by=(by,))
-        if not any(one.value is not None for one in shown):
-            return None
-        return await charts.breakdown(sight.words, indicator, by, shown).picture()
+        if any(one.value is not None for one in told.by_first):
+            breakdown = await charts.breakdown(sight.words, indicator, indicator.by[0], told.by_first).picture()
+        return Part(told.reading, trend, breakdown, told.communes, indicator.source(sight.words.language))
 
     async def _communes(self, connection: AsyncConnection, sight: Sight, indicator: Indicator) -> list[Commune]:
         shown = await self._looking.figures(connection, sight, indicator, [sight.period], by=("unit",))
