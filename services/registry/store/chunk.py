@@ -105,15 +105,11 @@ class Chunk(ManyRows):
 
     async def settle(self) -> AsyncConnection:
         """Write everything out; what was read is read again when it is asked for."""
-        await self.flush()
+        await self.idle()
+        await self._write(*self._held_back())
         self._touched |= set(self._held)
         self._held.clear()
         return self.connection
-
-    async def flush(self) -> None:
-        """Write everything out."""
-        await self.idle()
-        await self._write(*self._held_back())
 
     async def write_behind(self, *then: Callable[[], Awaitable[None]]) -> None:
         """Begin to write out what is held back, and after it what each of `then` writes, and do not wait for it.
