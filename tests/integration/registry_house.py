@@ -37,24 +37,18 @@ R = TypeVar("R")
 
 
 @dataclass
-class House:
-    """The service without Kafka and without people; the clock is ours."""
+class Acts:
+    """The registry's acts without Kafka and without people; the clock is ours."""
 
     database: Database
     keys: Keys
     now: datetime = NOW
     desk: Desk = field(init=False)
     life: Lifecycle = field(init=False)
-    samples: Samples = field(init=False)
-    processor: Processor = field(init=False)
 
     def __post_init__(self) -> None:
-        rules = Keeping.load()
         self.desk = Desk(self.keys)
-        self.life = Lifecycle(self.desk, self.keys, rules)
-        self.samples = Samples(self.desk, self.life, rules)
-        router = routes(self.desk, self.keys, Units.load())
-        self.processor = Processor(router, self.database, self.keys, lambda: self.now)
+        self.life = Lifecycle(self.desk, self.keys, Keeping.load())
 
     async def act(self, does: Callable[[Scope], Awaitable[R]]) -> R:
         async with self.database.transaction() as connection:
@@ -71,6 +65,24 @@ class House:
 
         return await self.act(with_row)
 
+    async def rows(self, statement: str, **values: Any) -> list[Any]:
+        async with self.database.transaction() as connection:
+            return list((await connection.execute(text(statement), values)).all())
+
+
+@dataclass
+class House(Acts):
+    """The whole service so, with what it hears."""
+
+    samples: Samples = field(init=False)
+    processor: Processor = field(init=False)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.samples = Samples(self.desk, self.life, Keeping.load())
+        router = routes(self.desk, self.keys, Units.load())
+        self.processor = Processor(router, self.database, self.keys, lambda: self.now)
+
     async def register(self, name: str = "Nguyễn Thị Ngọc Anh", born: str | None = "2016-03-09", **over: Any) -> str:
         said = {"unit": HERE, "circumstances": (), "as_of": date(2026, 10, 31), **over}
         child = {"name": name, "birth_date": born, "sex": "female", "carers": [{"name": "Lý Thị Thu Lan"}]}
@@ -85,10 +97,6 @@ class House:
 
     async def tick(self) -> int:
         return await tick(self.database, self.life, lambda: self.now)
-
-    async def rows(self, statement: str) -> list[Any]:
-        async with self.database.transaction() as connection:
-            return list((await connection.execute(text(statement))).all())
 
     async def child(self, child_id: str) -> ChildRow:
         async with self.database.transaction() as connection:
