@@ -221,7 +221,7 @@ async def publish_file(
     report = FileReport(path.name)
     run = new_run()
     items = read(path, pepper=pepper, mapping=mapping, now=now).items
-    await asyncio.to_thread(check, path)
+    await asyncio.to_thread(check, path, mapping)
     expected = 0
 
     def answered(waiting: Waiting, outcome: Outcome) -> None:

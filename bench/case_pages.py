@@ -10,23 +10,19 @@ import re
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import cycle, islice, product
 from pathlib import Path
-from typing import Any
 
 import aiohttp
-import uvicorn
 from fastapi import APIRouter, FastAPI
 from pydantic import SecretStr
-from starlette.responses import Response
 
 from bench import Result
 from bench._many_cases import CHAIR, COORDINATOR, HOME, WORKER, Made, make
-from local.folder import free_port
+from bench._serving import served, signed_in
 from local.postgres import EmbeddedPostgres
 from services.cases.app import build
 from shared.database import Database
@@ -82,7 +78,7 @@ async def _measured(postgres: EmbeddedPostgres, quick: bool) -> list[Result]:
         app = create_app(
             "cases", [router], built.pages, demo_directory(Units.load().names()), settings, prefix="/cases"
         )
-        async with _served(app) as address:
+        async with served(app) as address:
             return await _ask_all(app, address, made, 20 if quick else 200)
     finally:
         await database.close()
@@ -128,7 +124,7 @@ async def _ask_all(app: FastAPI, address: str, made: Made, times: int) -> list[R
     results, heaviest = [], (0, "")
     async with aiohttp.ClientSession(auto_decompress=True) as session:
         for page in pages_of(made):
-            cookie = {"Cookie": _signed_in(app, page.person)}
+            cookie = {"Cookie": signed_in(app, page.person)}
             token = await _token(session, address, cookie)
             waits, size = [], 0
             for number, (path, said) in enumerate(page.asked(times + _WARMING)):
@@ -172,25 +168,3 @@ async def _token(session: aiohttp.ClientSession, address: str, cookie: dict[str,
     if found is None:
         raise AssertionError("the search page has no form")
     return found.group(1)
-
-
-def _signed_in(app: Any, person: str) -> str:
-    """The cookie of one of the demo's people."""
-    identity = app.state.identity
-    answer = Response()
-    identity.sign_in(answer, identity.directory.person(person))
-    return answer.headers["set-cookie"].split(";")[0]
-
-
-@asynccontextmanager
-async def _served(app: FastAPI) -> AsyncIterator[str]:
-    port = free_port()
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_level="warning"))
-    task = asyncio.create_task(server.serve())
-    while not server.started:
-        await asyncio.sleep(0.02)
-    try:
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        server.should_exit = True
-        await task

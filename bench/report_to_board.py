@@ -15,6 +15,7 @@ from itertools import count, islice
 from pathlib import Path
 
 import aiohttp
+import psutil
 
 from agency.profile import Profile
 from agency.sealing import sealed
@@ -26,7 +27,8 @@ from shared.settings import Settings
 from tests.support.platform import Whole, whole
 
 NAME = "report-to-board"
-_RATE = 100  # reports a second
+_RATE = 200  # reports a second
+_P50_MS, _P99_MS = 60, 200
 _WARMING = 5 * _RATE
 _SECTOR = "health"
 _TOTAL = re.compile(r"([\d.]+) tất cả")
@@ -48,7 +50,9 @@ async def run(quick: bool) -> list[Result]:
                     await _send(transport, warm)
                     while not any(total >= len(warm) for total in shown):
                         await asyncio.sleep(0.05)
+                    busy, began = _processor(platform), time.perf_counter()
                     sent = await _send(transport, measured)
+                    busy, seconds = _processor(platform) - busy, time.perf_counter() - began
     moments = sorted(shown.items())
     waits = []
     at = 0
@@ -59,9 +63,17 @@ async def run(quick: bool) -> list[Result]:
     p50, p99 = quantiles(waits)
     what = f"send to open board, {_RATE}/s, {len(measured):,} reports"
     return [
-        Result(NAME, f"{what}, p99", p99, "ms", aim="≤ 300 ms", met=p99 <= 300),
-        Result(NAME, f"{what}, p50", p50, "ms"),
+        Result(NAME, f"{what}, p50", p50, "ms", aim=f"≤ {_P50_MS} ms", met=p50 <= _P50_MS),
+        Result(NAME, f"{what}, p99", p99, "ms", aim=f"≤ {_P99_MS} ms", met=p99 <= _P99_MS),
+        Result(NAME, f"{what}: processors that the platform kept busy meanwhile", busy / seconds, "cores"),
     ]
+
+
+def _processor(platform: Whole) -> float:
+    """Processor time of the platform's own processes so far: services, PostgreSQL, Kafka."""
+    assert platform.pid is not None
+    process = psutil.Process(platform.pid)
+    return sum(sum(one.cpu_times()[:2]) for one in (process, *process.children(recursive=True)))
 
 
 async def _events(platform: Whole, reports: int) -> list[Document]:

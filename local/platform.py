@@ -124,7 +124,7 @@ class Platform:
         front = create_app(
             "Vòng Tay",
             [],
-            Pages(unit_names=Units.load().names(), cache_dir=self._folder.path / "cache"),
+            Pages(unit_names=Units.load().names()),
             directory_of(base),
             base,
             checks={path.strip("/"): process.check for path, process in processes.items()},

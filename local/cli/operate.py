@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, Any
@@ -150,25 +151,59 @@ def release_parked(service: Service, topic: str, key: str) -> None:
 
 
 @stats.command("rebuild")
-def rebuild(json: Json = False) -> None:
-    """Count everything again from Kafka beside the live figures, then swap. Prints what differed.
+def rebuild(
+    yes: Annotated[bool, typer.Option("--yes", help="Swap whatever differs, without asking.")] = False,
+    json: Json = False,
+) -> None:
+    """Count everything again from Kafka beside the live figures, say what differs, then swap.
 
+    Where figures differ it asks first; without a terminal and without --yes it then leaves them as they are.
     Example: `vongtay stats rebuild`
     """
     client = Client("operator")
-    state = client.post("/stats/ops/rebuild")
+    state = _counted(client, client.post(f"/stats/ops/rebuild?ask={'false' if yes else 'true'}"))
+    if not json:
+        _print_differences(state)
+    if state["state"] == "waiting":
+        swaps = sys.stdin.isatty() and not json and typer.confirm("Swap them?")
+        state = _counted(client, client.post(f"/stats/ops/rebuild/{'swap' if swaps else 'drop'}"), "waiting")
+    if json:
+        print_json(state)
+    if state["state"] != "done":
+        raise CommandError(f"The live figures are as they were: {state.get('reason', 'unknown')}.", EXIT_DATA)
+
+
+def _counted(client: Client, state: dict[str, Any], *more: str) -> dict[str, Any]:
+    """Wait until a rebuild no longer runs."""
     with console.status("Counting…") as line:
-        while state["state"] == "running":
+        while state["state"] in {"running", *more}:
             line.update(f"Counting… {state.get('done', 0):,} of {state.get('total', 0):,} events")
             time.sleep(0.3)
             state = client.get("/stats/ops/rebuild")
+    return state
+
+
+def _print_differences(state: dict[str, Any]) -> None:
+    if state["state"] not in {"done", "waiting"}:
+        return
+    shown = state.get("differences", [])
+    rows = ([row["figure"], row["counted"], row["rebuilt"], row["rebuilt"] - row["counted"]] for row in shown)
+    columns = ["figure", "counted", "rebuilt", "change"]
+    print_table(f"Figures that differ: {state['differing']:,}", columns, rows, "Every figure is the same.")
+
+
+@stats.command("history")
+def history(json: Json = False) -> None:
+    """How finely the past of figures is kept, and how far compacting what is older is.
+
+    Example: `vongtay stats history`
+    """
+    state = Client("operator").get("/stats/ops/history")
     if json:
         print_json(state)
-    elif state["state"] == "done":
-        differences = state.get("differences", [])
-        print_table("Differences", ["figure"], ([str(row)] for row in differences), "Every figure is the same.")
-    if state["state"] != "done":
-        raise CommandError(f"The rebuild stopped: {state.get('reason', 'unknown')}.", EXIT_DATA)
+        return
+    rows = [[name.replace("_", " "), value] for name, value in state.items()]
+    print_table("History of figures", ["what", "value"], rows, "")
 
 
 def _services(service: str | None) -> tuple[str, ...]:

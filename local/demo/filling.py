@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time, timedelta
-from itertools import pairwise
+from itertools import groupby, pairwise
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -22,9 +22,11 @@ import structlog
 
 from local.demo import choices
 from local.demo.clock import TravellingClock
+from local.demo.official import LATE_ON, Official
 from local.demo.players import Json, Players
-from local.demo.registers import Registers, born_by, due_long_ago
-from local.demo.reporting import activity, figures
+from local.demo.registers import Registers, born_by, is_due_long_ago
+from local.demo.reporting import activity, figures, is_silent, still_heard, surge
+from local.demo.schedule import DAYS, concerns_on, days_ago, is_first_of_month
 from local.folder import write_private
 from local.simulation.traffic import concern_event, injury_event, records_of
 from local.simulation.world import Child, World
@@ -35,10 +37,13 @@ from shared.reference.terms import Terms
 from shared.reference.units import Units
 
 CHILDREN = 2000
-DAYS = 100
 _SEED = 20261120
-_CONCERNS_A_DAY = 3.6
-_INJURIES_A_DAY = 1.2
+# Of two thousand children few are hurt, or the rates would be those of no province.
+_INJURIES_A_DAY = 0.2
+# Of a month of the pilot, told at once; and of those that a hospital hands in when the month is closed already.
+_INJURIES_A_MONTH, _ACTIVITIES_A_MONTH, _LATE = 6, 12, 2
+# Every so many, a clerk writes a cause that is on no list.
+_UNCLEAR_EVERY = 40
 _SHARE_AT_HOME = 0.18
 _FRESH_AT_HOME = 6
 # The ticker looks once a second: a simulated day must not be shorter.
@@ -77,18 +82,23 @@ async def fill(url: str, clock: TravellingClock, marker: Path, say: Say) -> None
         clock: the services' own. marker: file that remembers how far it is. say: told the day, and of how many.
     """
     done, started = progress_of(marker, clock())
-    if done >= DAYS:
+    schedule = days_ago(started.astimezone(LOCAL).date())
+    last = len(schedule) - 1
+    if done >= last:
         return
+    # The registers take a while, and whoever looks meanwhile is to know why all figures are nought.
+    say(max(done, 0), last)
     async with aiohttp.ClientSession() as session:
         players = Players(session, url)
         filler = _Filler(players, clock, started)
         try:
-            for day in range(-1, DAYS + 1):
+            for number, ago in enumerate((None, *schedule), start=-1):
                 # Days that are done are only drawn again, so that chance goes on where it was.
-                await filler.day(day, replay=day <= done)
-                if day > done:
-                    write_private(marker, orjson.dumps({"days": day, "today": started.isoformat()}).decode())
-                    say(max(day, 0), DAYS)
+                await filler.day(ago, replay=number <= done)
+                if number > done:
+                    write_private(marker, orjson.dumps({"days": number, "today": started.isoformat()}).decode())
+                    if number > 0:
+                        say(number, last)
         finally:
             clock.come_home()
             # Some refusals are life (two people at once); many of one kind are a fault of the demo.
@@ -117,27 +127,30 @@ class _Filler:
     def __init__(self, players: Players, clock: TravellingClock, today: datetime) -> None:
         self._players = players
         self._records = Registers(players)
+        self._official = Official(players)
         self._clock = clock
         self._today = today
         self._world = World(CHILDREN, _SEED, today, HOME_UNIT)
         self._at_home = [child for child in self._world.children if child.unit == HOME_UNIT]
         self._units = Units.load().codes()
         self._numbers = Counter[str]()
-        self._left = DAYS
+        self._first = days_ago(today.astimezone(LOCAL).date())[0]
+        self._left = self._first
         self._midnight = today
         self._chance = Random(_SEED)  # noqa: S311 - made-up chance
 
-    async def day(self, day: int, *, replay: bool) -> None:
-        """One day of the province; -1: the registers. `replay`: only draw what was drawn, nothing is done."""
-        random = Random(_SEED + day)  # noqa: S311 - made-up chance
-        if day < 0:
+    async def day(self, ago: int | None, *, replay: bool) -> None:
+        """One day of the province, so many days ago; None: the registers. `replay`: only draw what was drawn, nothing
+        is done."""
+        random = Random(_SEED + DAYS - (ago or 0))  # noqa: S311 - made-up chance
+        if ago is None:
             if not replay:
-                await self._registers(random)
+                await self._registers()
                 await self._subscribe()
             return
-        moment = self._today - timedelta(days=DAYS - day)
+        moment = self._today - timedelta(days=ago)
         self._midnight = datetime.combine(moment.astimezone(LOCAL).date(), time.min, LOCAL)
-        self._left = DAYS - day
+        before, self._left = self._left, ago
         reported = self._reported(moment, random)
         if replay:
             return
@@ -146,15 +159,19 @@ class _Filler:
         opens = self._midnight + _OPENS
         await self._send([sent for sent in reported if sent.at < opens or not self._left])
         self._be_at(opens + timedelta(minutes=random.randrange(30)))
+        await self._registered_since(before, random)
         await asyncio.sleep(_SETTLE_SECONDS)  # the registry says meanwhile who the children are
-        await self._triage(random, last=day == DAYS)
+        await self._triage(random, last=not ago)
+        await self._official.day(self._midnight.date(), ago)
         if self._at_work():
+            if ago > DAYS:
+                await self._work(random)  # in the pilot there is time for a second look
             await self._work(random)
             await self._answers(random)
             await self._replies(random)
             await self._access(random)
-            await self._keep_records(Random(f"records {day}"))  # noqa: S311 - made-up chance
-            if day == DAYS - 1:
+            await self._keep_records(Random(f"records {ago}"))  # noqa: S311 - made-up chance
+            if ago == 1:
                 await self._leave_work(random)
         await self._send([sent for sent in reported if sent.at >= opens and self._left])
         await asyncio.sleep(_DAY_SECONDS - _SETTLE_SECONDS)
@@ -175,25 +192,38 @@ class _Filler:
             self._be_at(self._clock() + left * self._chance.uniform(0, _STRIDE))
 
     async def _send(self, reported: Sequence[_Reported]) -> None:
-        """Agencies publish in the order of what they took in, each at its hour."""
-        for sent in sorted(reported, key=lambda one: one.at):
-            self._be_at(sent.at)
-            await self._players.publish(sent.sector, [sent.document])
+        """Agencies publish in the order of what they took in, each at its hour; what is told at one moment together."""
+        for at, told in groupby(sorted(reported, key=lambda one: one.at), key=lambda one: one.at):
+            self._be_at(at)
+            by_sector: dict[Any, list[Json]] = {}
+            for sent in told:
+                by_sector.setdefault(sent.sector, []).append(sent.document)
+            for sector, documents in by_sector.items():
+                await self._players.publish(sector, documents)
 
-    async def _registers(self, random: Random) -> None:
-        """The registers, and the first rounds of those who verify; a hundred days ago, who was born since."""
-        self._clock.go(due_long_ago(self._today))
+    async def _registers(self) -> None:
+        """The registers as the pilot begins, and the figures of the years before."""
+        self._clock.go(self._today - timedelta(days=self._first + 1))
         then = born_by(self._world.children, self._clock().astimezone(LOCAL).date())
         await self._record(then)
         await self._records.settled(HOME_UNIT, sum(child.unit == HOME_UNIT for child in then))
-        for unit in [HOME_UNIT, *random.sample(self._units, _VERIFYING_UNITS)]:
-            most = round(_VERIFIED_SHARE * sum(child.unit == unit for child in then))
-            await self._records.go_round(unit, "collected", most, self._clock(), random)
-        self._clock.go(self._today - timedelta(days=DAYS + 1))
-        born = born_by(self._world.children, self._clock().astimezone(LOCAL).date())
-        await self._record([child for child in born if child not in then])
         for sent in figures(self._clock()):
             await self._players.publish(sent.sector, [sent.document])
+
+    async def _registered_since(self, before: int, random: Random) -> None:
+        """Who was born since the last day that was played, of months that are played in part; once, the first rounds
+        of those who verify; each January what sectors hand in of the year."""
+        last = (self._today - timedelta(days=before)).astimezone(LOCAL).date()
+        if self._left >= DAYS:
+            there = born_by(self._world.children, self._midnight.date())
+            await self._record([child for child in there if child.birth > last])
+        if is_due_long_ago(self._left) and not is_due_long_ago(before):
+            for unit in [HOME_UNIT, *random.sample(self._units, _VERIFYING_UNITS)]:
+                most = round(_VERIFIED_SHARE * sum(child.unit == unit for child in self._world.children))
+                await self._records.go_round(unit, "collected", most, self._clock(), random)
+        if last.year < self._midnight.year:
+            for sent in figures(self._clock(), last.year):
+                await self._players.publish(sent.sector, [sent.document])
 
     async def _record(self, children: Sequence[Child]) -> None:
         events = [sent for child in children for sent in records_of(child, self._clock())]
@@ -206,7 +236,7 @@ class _Filler:
 
     async def _keep_records(self, random: Random) -> None:
         """Workers go round now and then; some children are written down twice; a school sends its list."""
-        if self._left % _ROUND_EVERY_DAYS == 0 and self._left:
+        if self._left % _ROUND_EVERY_DAYS == 0 and 0 < self._left <= DAYS:
             unit = HOME_UNIT if random.random() < 0.4 else random.choice(self._units)
             await self._records.go_round(unit, "collected", _ROUND, self._clock(), random)
         there = born_by(self._at_home, self._midnight.date() - timedelta(days=DAYS))
@@ -229,7 +259,8 @@ class _Filler:
             "legal_basis": "contract",
             "event_types": events,
             "valid_from": today.isoformat(),
-            "valid_until": (today + timedelta(days=365)).isoformat(),
+            # Past the day that the demo ends on: from then on people go on with it.
+            "valid_until": (self._today + timedelta(days=365)).date().isoformat(),
             "reference": "01/TT-MAHV",
         }
         proposed = await self._players.post("coordinator", "/notify/api/agreements", terms)
@@ -239,13 +270,16 @@ class _Filler:
         await self._players.post("partner", "/notify/api/subscriptions", wanted)
 
     def _reported(self, moment: datetime, random: Random) -> list[_Reported]:
-        """What agencies publish that day: concerns as they come in, today those of the last 18 hours; and injuries of
-        the day before."""
+        """What agencies publish that day: concerns as they come in, today those of the last 18 hours; and injuries and
+        activities of the day before, in the pilot of the month before."""
         found: list[_Reported] = []
+        day = self._midnight.date()
+        monthly = is_first_of_month(day, self._left)
         fresh = _FRESH_AT_HOME if self._left == 0 and self._at_home else 0
-        for number in range(_drawn(_CONCERNS_A_DAY, random) + fresh):
+        for number in range(_drawn(concerns_on(day, self._left), random) + fresh):
             self._numbers["concern"] += 1
-            hour = random.choices(range(24), _REPORTED_BY_HOUR)[0]
+            # A day of the pilot stands for a week: what comes in after hours would wait for the next.
+            hour = random.choices(range(24), _REPORTED_BY_HOUR)[0] if self._left <= DAYS else random.choice((5, 6))
             at = self._midnight + timedelta(hours=hour, minutes=random.randrange(55))
             if not self._left:
                 at = moment - timedelta(minutes=random.randrange(5, 18 * 60))
@@ -258,19 +292,40 @@ class _Filler:
             concern = self._world.concern(self._numbers["concern"], at, child, request, siblings)
             if concern.sector == "education" and self._left and not _SCHOOL_HOURS[0] <= hour < _SCHOOL_HOURS[1]:
                 concern = replace(concern, received_at=at.replace(hour=random.randrange(*_SCHOOL_HOURS)))
-            sent = concern_event(concern)
+            if number >= fresh:
+                concern = surge(concern, self._world.children, number, self._left)
+            sent = concern_event(still_heard(concern, self._left))
             found.append(_Reported(concern.received_at, sent.sector, sent.document))
-        for _ in range(_drawn(_INJURIES_A_DAY, random)):
+        return found + self._injuries(random, monthly=monthly) + self._activities(random, monthly=monthly)
+
+    def _injuries(self, random: Random, *, monthly: bool) -> list[_Reported]:
+        """Told in the morning: those of the day before, or of a month; and some of last month that come late."""
+        days = [1] * (random.random() < _INJURIES_A_DAY) if self._left <= DAYS else []
+        if monthly:
+            days = [random.randrange(5, 33) for _ in range(_INJURIES_A_MONTH)]
+        day = self._midnight.date()
+        if day.day == LATE_ON and self._left <= DAYS:
+            days += [random.randrange(LATE_ON, LATE_ON + 26) for _ in range(_LATE)]
+        found = []
+        for ago in days:
             self._numbers["injury"] += 1
-            day = self._midnight.date() - timedelta(days=1)
-            sent = injury_event(self._world.injury(self._numbers["injury"], day))
+            injury = self._world.injury(self._numbers["injury"], day - timedelta(days=ago))
+            if injury.number % _UNCLEAR_EVERY == 0:
+                injury = replace(injury, cause="Không rõ nguyên nhân")
+            sent = injury_event(injury)
             found.append(_Reported(self._midnight + timedelta(hours=7), sent.sector, sent.document))
-        self._numbers["activity"] += 1
-        # Told in the morning of the next day: it was held before today's offices closed.
-        held = self._midnight - timedelta(hours=8)
-        if (sent_of_day := activity(self._numbers["activity"], held, self._units, random)) is not None:
-            at = self._midnight + timedelta(hours=7, minutes=5)
-            found.append(_Reported(at, sent_of_day.sector, sent_of_day.document))
+        return found
+
+    def _activities(self, random: Random, *, monthly: bool) -> list[_Reported]:
+        """Told in the morning of the next day, when it is over; in the pilot, of the month."""
+        found = []
+        for number in range(_ACTIVITIES_A_MONTH if monthly else self._left <= DAYS):
+            self._numbers["activity"] += 1
+            held = self._midnight - timedelta(days=2 * number, hours=8)
+            sent = activity(self._numbers["activity"], held, self._units, random, self._left)
+            if sent is not None:
+                at = self._midnight + timedelta(hours=7, minutes=5)
+                found.append(_Reported(at, sent.sector, sent.document))
         return found
 
     async def _triage(self, random: Random, *, last: bool) -> None:
@@ -366,6 +421,8 @@ class _Filler:
     async def _answers(self, random: Random) -> None:
         """Sectors answer what they were asked, not always in time."""
         for sector in Terms.load("sectors").codes():
+            if is_silent(sector, self._left):
+                continue
             tasks = await self._tasks(_role(sector), "?awaited=sector", sector)
             chosen = [task for task in tasks if random.random() < 0.3]
             await asyncio.gather(*(self._answer(task, choices.answer(task, self._clock(), random)) for task in chosen))
@@ -429,6 +486,7 @@ class _Filler:
             glass = {"act": "break-glass", "purpose": "supervision", "reason": "Kiểm tra theo đơn của gia đình."}
             await self._players.post("coordinator", f"/cases/api/cases/{cases[0]['id']}/access", glass)
         tasks = await self._tasks("coordinator", f"?awaited=sector&unit={HOME_UNIT}")
+        tasks = [task for task in tasks if not is_silent(task["sector"], self._left)]
         tasks.sort(key=lambda task: datetime.fromisoformat(task["due"]), reverse=True)
         said: tuple[Callable[[Json], Json], ...] = (
             lambda task: choices.new_date(task, now),

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from random import Random
 from typing import Any
 from uuid import UUID
@@ -19,6 +19,7 @@ _CORRECTED = 0.08
 _HEADINGS = ("Mã học sinh", "Họ và tên", "Ngày sinh", "Giới tính", "Họ tên mẹ", "Thôn, xóm", "Lớp")
 _COLUMNS = ("id", "child.name", "child.birth_date", "child.sex", "child.carers.mẹ", "child.hamlet", "child.grade")
 _TRIES, _PAUSE = 240, 0.5
+_FIRST_VERIFIED_DAYS = 200
 # Who is shown may grow by one that was sure: asked again, it is passed over, too.
 _LIKENESSES = 3
 
@@ -137,6 +138,6 @@ def born_by(children: Sequence[Child], day: date) -> list[Child]:
     return [child for child in children if child.birth <= day]
 
 
-def due_long_ago(today: datetime) -> datetime:
-    """When the registers begin: long enough ago that some of what was verified then is due again today."""
-    return today - timedelta(days=200)
+def is_due_long_ago(ago: int) -> bool:
+    """Whether so many days ago the first were verified: long enough that some of it is due again today."""
+    return ago <= _FIRST_VERIFIED_DAYS

@@ -181,7 +181,7 @@ def read_reason(values: Mapping[str, str]) -> str:
     """Why something is changed: a code of the list, and words where there are any. Raises `Rejected`."""
     reasons = Terms.load("correction-reasons")
     code, words = values.get("reason", ""), " ".join(values.get("reason_words", "").split())
-    if code not in reasons.codes():
+    if code not in reasons.offered():
         raise Rejected([Violation("reason", "reason-missing", "Hãy chọn lý do sửa.", "Choose why this is corrected.")])
     if reasons.get(code, "words") and not words:
         raise Rejected(

@@ -6,8 +6,10 @@ An agency's statement that breaks a rule is told back to it with the field; a de
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import date, datetime
 
 from services.registry.desk import Desk, sector_of, today
+from services.registry.desk.merging import merge
 from services.registry.domain.children import (
     Known,
     Statement,
@@ -15,16 +17,16 @@ from services.registry.domain.children import (
     is_adult,
     refusals,
 )
+from services.registry.domain.circumstances import is_listed
 from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.matching import Identification
 from services.registry.domain.names import fold
 from services.registry.domain.recorded import statement_of
 from services.registry.domain.traits import claim_keys, traits_of
-from services.registry.following import follow_cases
-from services.registry.merging import merge
+from services.registry.following_cases import follow_cases
 from services.registry.seeing import is_id
 from services.registry.store import children as store
-from services.registry.store import identifications
+from services.registry.store import identifications, told
 from services.registry.store.children import ChildRow, Observation
 from shared.contracts.agency import ChildRecorded, CircumstanceObserved
 from shared.contracts.cases import CaseEvent, ChildChosen, ChildDescribed
@@ -34,7 +36,7 @@ from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Received, Router, Scope
 from shared.privacy import Erased, Keys
-from shared.reference.terms import Terms
+from shared.reference.calendar import local_day
 from shared.reference.units import Units
 
 
@@ -60,12 +62,13 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
         )
         if found := refusals(description, said.as_of, today(scope)):
             raise Rejected([_in_data(violation) for violation in found])
+        await _must_be_newest(scope, said.record_id, received.event.time, data.as_of)
         await desk.record(scope, said, correction=received.correction, actor=sector)
 
     @router.handles(CircumstanceObserved)
     async def on_observed(received: Received[CircumstanceObserved], scope: Scope) -> None:
         data = received.data
-        listed = any(data.circumstance in Terms.load(name) for name in ("circumstances", "flags"))
+        listed = is_listed(data.circumstance)
         found = circumstance_refusals(data.since, data.until, today(scope), listed=listed)
         if found:
             raise Rejected([_in_data(violation) for violation in found])
@@ -74,6 +77,7 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
         row, left = await _both(scope, data.child_id, before)
         if row is None or row.status in _NO_CHILD:
             raise Rejected([_CHILD_UNKNOWN])
+        await _must_be_newest(scope, record_id, received.event.time)
         sector = sector_of(received.sector)
         seen = Observation(
             record_id=record_id,
@@ -87,6 +91,12 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
         if left is not None:
             await desk.refresh(scope, left, sector, data.since, cause="circumstance")
 
+    _identify_children_of_cases(router, desk, keys)
+    follow_cases(router)
+    return router
+
+
+def _identify_children_of_cases(router: Router, desk: Desk, keys: Keys) -> None:
     @router.handles(ChildDescribed)
     async def on_described(received: Received[ChildDescribed], scope: Scope) -> None:
         try:
@@ -104,9 +114,6 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
         except Erased:  # as above: nothing is left to link
             return
         await settle_chosen(desk, scope, received.data, description)
-
-    follow_cases(router)
-    return router
 
 
 async def identify_described(
@@ -239,6 +246,13 @@ async def _answer(
     await scope.emit(event, subject=case_id, sequence=sequence, unit=known.unit if known else None)
 
 
+async def _must_be_newest(scope: Scope, record_id: str, at: datetime, as_of: date | None = None) -> None:
+    """Letters cross: what the source said later stands. Raises `Rejected`."""
+    at = min(at, scope.now)  # a clock that goes ahead must not keep out what comes after
+    if not await told.is_newest(scope.connection, record_id, as_of or local_day(at), at):
+        raise Rejected([_SUPERSEDED])
+
+
 async def _both(scope: Scope, child_id: str, before: str | None) -> tuple[ChildRow | None, ChildRow | None]:
     """The child that is told of now, and the other one that was told of before, if any: both locked, in one order."""
     ids = {child_id, *([before] if before else [])}
@@ -258,6 +272,12 @@ def _in_data(violation: Violation) -> Violation:
 
 # Of whom nothing more is taken down: the record was none of a child, or the child's is gone by law.
 _NO_CHILD = frozenset({"withdrawn", "erased"})
+_SUPERSEDED = Violation(
+    "data.as_of",
+    "superseded",
+    "Đã nhận bản mới hơn của bản ghi này (theo «as_of», rồi «time»); bản cũ không được ghi đè.",
+    "A later version of this record was received before (by `as_of`, then `time`); the older one does not replace it.",
+)
 _CHILD_UNKNOWN = Violation(
     "data.child_id",
     "child-unknown",

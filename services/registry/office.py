@@ -13,10 +13,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from services.registry import merging
-from services.registry.desk import Desk, Taken, VersionConflictError, today
+from services.registry.desk import Desk, Taken, VersionConflictError, merging, today
 from services.registry.domain import lifecycle
 from services.registry.domain.children import Change, Known, Revision, Statement, changes, circumstance_refusals
+from services.registry.domain.circumstances import is_listed
 from services.registry.domain.matching import Comparison, Identification, Match, compare
 from services.registry.domain.traits import traits_of
 from services.registry.seeing import NotThereError, is_id, seen, sees, unseen, visible
@@ -36,7 +36,6 @@ from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, R
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Clock, Scope
 from shared.reference.calendar import LOCAL
-from shared.reference.terms import Terms
 from shared.reference.units import Units
 
 _REASON_LENGTH = 300
@@ -255,8 +254,7 @@ class Office:
         async with self.scope() as scope:
             row = await seen(scope, principal, child_id, lock=True)
             _must_edit(principal, row.known.unit)
-            listed = any(begun.code in Terms.load(name) for name in ("circumstances", "flags"))
-            if found := circumstance_refusals(begun.since, None, today(scope), listed=listed):
+            if found := circumstance_refusals(begun.since, None, today(scope), listed=is_listed(begun.code)):
                 raise Rejected(found)
             begins = Observation(
                 record_id=stable_id("circumstance", row.id, begun.code, begun.since.isoformat()),
@@ -317,6 +315,13 @@ class Office:
             for row in shown:
                 await finding.log_access(scope.connection, scope.now, principal.id, "match", row.id)
         return shown, len(found) > limit
+
+    async def doubts(self, principal: Principal, child_id: str) -> list[str]:
+        """In which fields of a child its sources contradict each other; none where the child is not the person's."""
+        async with self.scope() as scope:
+            row = await store.current(scope.connection, child_id)
+            there = row is not None and await sees(scope, principal, row)
+            return [doubt.field for doubt in row.known.conflicts] if row is not None and there else []
 
     async def question(
         self, principal: Principal, passed: int, unit: str | None = None

@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping
 from datetime import date
 from typing import Final, get_args
 
+from services.registry.domain import circumstances
 from services.registry.domain.dates import read_day
 from services.registry.domain.searching import NUMBER_DIGITS, Wanted
 from services.registry.forms import bad_date
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import RecordState
-from shared.reference.terms import Terms
 
 # The fields of the form, and those that fold away until they are used.
 FIELDS: Final = ("name", "born", "carer")
@@ -45,7 +45,7 @@ def read(said: Mapping[str, str], units: Collection[str]) -> Wanted:
     number = re.sub(r"\D", "", said.get("number", ""))
     if said.get("number") and len(number) < NUMBER_DIGITS:
         wrong.append(_NUMBER_SHORT)
-    if (circumstance := said.get("circumstance", "")) and circumstance not in _circumstances():
+    if (circumstance := said.get("circumstance", "")) and circumstance not in circumstances.codes():
         wrong.append(_not_listed("circumstance"))
     if (state := said.get("state", "")) and state not in get_args(RecordState):
         wrong.append(_not_listed("state"))
@@ -91,10 +91,6 @@ def _born(born: str, wrong: list[Violation]) -> tuple[date | None, int | None]:
         except ValueError:
             wrong.append(bad_date("born"))
     return None, None
-
-
-def _circumstances() -> set[str]:
-    return {*Terms.load("circumstances").codes(), *Terms.load("flags").codes()}
 
 
 def _not_listed(field: str) -> Violation:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import date
-from typing import Final
+from typing import Any, Final
 
+from services.registry.domain import circumstances
 from services.registry.domain.children import Known, Source, is_said, lead_of
-from services.registry.domain.fieldwork import MAY_END as MAY_END  # noqa: PLC0414 - pages ask for it here
+from services.registry.domain.names import tidied
 from shared.contracts.vocabulary import Person, Stay, age_on
 from shared.reference.terms import Terms
 from shared.web.navigation import SECTOR_NAMES
@@ -144,6 +145,13 @@ REASONS: Final = {
     "guard-nothing-else": "ngoài họ tên và ngày sinh, chưa có gì khác khẳng định",
     "guard-number-on-another": "cùng số định danh nhưng thông tin khác khác nhau",
 }
+SIDES: Final = {"alike": "Giống nhau", "unlike": "Khác nhau", "unsure": "Vì sao máy chưa chắc"}
+# A guard that says no more than a difference that is named already.
+_SAID_BY: Final = {
+    "guard-birth-date": "birth-date-differs",
+    "guard-other-number": "number-differs",
+    "guard-nickname": "nickname-same",
+}
 HISTORY: Final = {
     "registered": "Đăng ký trẻ",
     "changed": "Thông tin thay đổi",
@@ -208,6 +216,7 @@ ASKED: Final = {
     "circumstances": "Hoàn cảnh",
 }
 SAID: Final = {"right": "Đúng", "wrong": "Sai", "unknown": "Chưa rõ"}
+SAID_OF_UNKNOWN: Final = {"wrong": "Bổ sung", "unknown": "Chưa rõ"}
 WITHDRAWN: Final = {"not-a-child": "Không phải trẻ em", "made-up": "Không có người này"}
 
 IMPORT_STATES: Final = {
@@ -249,6 +258,7 @@ IMPORT_COUNTS: Final = {
     "known": "Trẻ đã có trong sổ",
     "corrected": "Nguồn sửa lại dòng đã gửi trước",
     "unchanged": "Không có gì mới",
+    "superseded": "Cũ hơn bản đã có của nguồn, giữ bản mới",
     "unsure": "Cặp chưa chắc, chờ người xem",
     "rejected": "Dòng bị từ chối",
     "children_withdrawn": "Hồ sơ trẻ đã rút",
@@ -289,15 +299,13 @@ class Names:
 
     def circumstance(self, code: str) -> str:
         """A circumstance group's or flag's name, with the group's number as the law has it."""
-        if code in Terms.load("circumstances"):
-            return f"{code}. {Terms.load('circumstances').label(code, self._language)}"
-        return Terms.load("flags").label(code, self._language)
+        return circumstances.label(code, self._language)
 
     def circumstances(self, *, subgroups: bool = False) -> list[tuple[str, str]]:
         """All groups and flags, for a choice; with `subgroups`, a group's own stand behind it."""
         below = Terms.load("circumstance-subgroups")
         found: list[tuple[str, str]] = []
-        for code in (*Terms.load("circumstances").codes(), *Terms.load("flags").codes()):
+        for code in circumstances.codes():
             found.append((code, self.circumstance(code)))
             if subgroups:
                 found += [
@@ -313,7 +321,7 @@ class Names:
 
     def terms(self, name: str) -> list[tuple[str, str]]:
         """A reference list for a choice."""
-        return [(code, self.term(name, code)) for code in Terms.load(name).codes()]
+        return [(code, self.term(name, code)) for code in Terms.load(name).offered()]
 
     def reason(self, text: str | None) -> str:
         """Why something was changed or ended: a code of the lists, perhaps with words behind it, or words alone."""
@@ -364,11 +372,24 @@ class Names:
         return self._say(SECTOR_NAMES[actor]) if actor in SECTOR_NAMES else actor
 
 
+def called(name: str | None) -> str:
+    """A person's name for reading; what each source wrote stands beside the source."""
+    return tidied(name) if name else ""
+
+
 def age(known: Known, day: date) -> int | None:
     """Completed years on a day, as far as the birth date is known; else about how many by an age that was told once."""
     if known.description.birth_date is not None:
         return age_on(known.description.birth_date, day)
     return None if known.birth_year is None else day.year - known.birth_year
+
+
+def _as_read(known: Known, name: str) -> Any:
+    """A field as it is compared by whoever reads it: in what letters a name was written is no difference."""
+    value = known.value(name)
+    if name == "name":
+        return called(value)
+    return [person.model_copy(update={"name": called(person.name)}) for person in value] if name == "carers" else value
 
 
 def any_of(values: Mapping[str, str], names: Iterable[str]) -> bool:
@@ -381,11 +402,24 @@ def any_disability(values: Mapping[str, str]) -> bool:
     return any_of(values, (f"disability_{code}" for code in Terms.load("disability-kinds").codes()))
 
 
+def sides(reasons: Sequence[str]) -> dict[str, list[str]]:
+    """The reasons of a comparison by what they speak for: keys of `SIDES`, without those that nothing speaks for."""
+    found: dict[str, list[str]] = {side: [] for side in SIDES}
+    for reason in reasons:
+        if reason == "guard-middle-name" or reason.endswith(("-differs", "-differ")):
+            found["unlike"].append(reason)
+        elif not reason.startswith("guard-"):
+            found["alike"].append(reason)
+        elif _SAID_BY.get(reason) not in reasons:
+            found["unsure"].append(reason)
+    return {side: said for side, said in found.items() if said}
+
+
 def differing(one: Known, other: Known) -> dict[str, str]:
     """What two records say differently (`differs`), or only one of them says (`one`), by field of `FIELDS`."""
     found = {}
     for name in FIELDS:
-        mine, theirs = one.value(name), other.value(name)
+        mine, theirs = _as_read(one, name), _as_read(other, name)
         said = [is_said(mine), is_said(theirs)]
         if all(said) and mine != theirs:
             found[name] = "differs"

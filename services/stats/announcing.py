@@ -15,7 +15,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.periods import Period
-from services.stats.evaluating import Evaluator
+from services.stats.figures.evaluating import Evaluator
+from services.stats.store.announced import Announced, announced, keep_announced, recorded
+from services.stats.store.locks import Lock, is_mine
 from shared.contracts.stats import IndicatorChanged
 from shared.database import Database, is_passing
 from shared.messaging.router import Clock, Scope
@@ -26,10 +28,6 @@ from shared.reference.indicators import Indicator
 AT_MOST_EVERY: Final = timedelta(seconds=1)
 # Rests the time that evaluating took so many times over, however much there is to count: others work here, too.
 _RESTS: Final = 9
-# Held to the end of the transaction: replicas take turns, so each value is said once.
-_TURN: Final = 7_316_102
-# What stands may change with the day, though nothing happens.
-_RECORDED: Final = text("""SELECT coalesce(sum("offset"), 0)::bigint FROM history_progress""")
 
 
 class Announcing:
@@ -61,8 +59,9 @@ class Announcing:
 
     async def _state(self) -> object:
         async with self._database.transaction() as connection:
-            recorded = (await connection.execute(_RECORDED)).scalar_one()
-        return recorded, local_day(self._clock())
+            held = await recorded(connection)
+        # What stands may change with the day, though nothing happens.
+        return held, local_day(self._clock())
 
     async def say(self) -> int | None:
         """Publish each indicator whose value is not the one last said. Out: how many were published; None where some
@@ -70,26 +69,25 @@ class Announcing:
         async with self._database.transaction() as connection:
             # All values are of one moment, a share's parts among them.
             await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
-            if not await _my_turn(connection):
+            # Replicas take turns, so each value is said once.
+            if not await is_mine(connection, Lock.ANNOUNCING):
                 return None
             scope = Scope("stats", connection, self._clock())
             year = Period.containing(local_day(scope.now), "year")
-            said = {
-                row.name: row
-                for row in await connection.execute(
-                    text("SELECT name, value, sequence, published_at FROM indicator WHERE unit = ''")
-                )
-            }
+            said = await announced(connection)
             count, left = 0, False
             for indicator in self._announced(scope.now):
                 value = await self._value(connection, indicator, year)
                 known = said.get(indicator.code)
                 if value is None or (known is not None and known.value == value):
                     continue
-                if known is not None and scope.now - known.published_at < AT_MOST_EVERY:
+                if known is not None and scope.now - known.at < AT_MOST_EVERY:
                     left = True
                     continue
-                await self._say_one(scope, indicator, year, value, 1 if known is None else known.sequence + 1)
+                sequence = 1 if known is None else known.sequence + 1
+                await keep_announced(connection, indicator.code, Announced(value, sequence, scope.now))
+                event = IndicatorChanged(indicator=indicator.code, value=value, as_of=scope.now, period=year.code)
+                await scope.emit(event, subject=indicator.code, sequence=sequence)
                 count += 1
             await scope.flush()
         return None if left else count
@@ -100,21 +98,3 @@ class Announcing:
     async def _value(self, connection: AsyncConnection, indicator: Indicator, year: Period) -> float | None:
         (found,) = await self._evaluator.values(connection, indicator, [year])
         return found.value
-
-    @staticmethod
-    async def _say_one(scope: Scope, indicator: Indicator, year: Period, value: float, sequence: int) -> None:
-        await scope.connection.execute(
-            text(
-                """INSERT INTO indicator AS i (name, unit, value, sequence, published_at)
-                   VALUES (:name, '', :value, :sequence, :now)
-                   ON CONFLICT (name, unit) DO UPDATE
-                   SET value = excluded.value, sequence = excluded.sequence, published_at = excluded.published_at"""
-            ),
-            {"name": indicator.code, "value": value, "sequence": sequence, "now": scope.now},
-        )
-        event = IndicatorChanged(indicator=indicator.code, value=value, as_of=scope.now, period=year.code)
-        await scope.emit(event, subject=indicator.code, sequence=sequence)
-
-
-async def _my_turn(connection: AsyncConnection) -> bool:
-    return bool((await connection.execute(text("SELECT pg_try_advisory_xact_lock(:turn)"), {"turn": _TURN})).scalar())

@@ -6,29 +6,31 @@ from pathlib import Path
 
 from fastapi import APIRouter
 
-from services.stats.agencies import routes
 from services.stats.announcing import Announcing
 from services.stats.api.figures import api_routes
 from services.stats.api.indicators import IndicatorApi
 from services.stats.api.periods import period_routes
-from services.stats.comparing import Comparing
+from services.stats.desk.freezing import Freezing
+from services.stats.desk.period_reader import PeriodReader
 from services.stats.desk.periods import PURPOSE, Periods
-from services.stats.evaluating import Evaluator
-from services.stats.freezing import Freezing
-from services.stats.handlers import TOPICS, Counting
+from services.stats.figures.comparing import Comparing
+from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.releasing import Releasing
+from services.stats.handlers.agencies import routes
+from services.stats.handlers.counting import TOPICS, Counting
+from services.stats.handlers.recording import GATHERS_SECONDS, Pace, Recording
+from services.stats.handlers.recording import TOPICS as HISTORY_TOPICS
 from services.stats.pages.board import BoardPages
+from services.stats.pages.live_board import Board
 from services.stats.pages.looking import Looking
 from services.stats.pages.periods import PeriodPages
+from services.stats.pages.rebuilding import RebuildPages
 from services.stats.pages.routes import indicator_pages
-from services.stats.period_reader import PeriodReader
-from services.stats.progress import Progress
-from services.stats.rebuild import Rebuild
-from services.stats.recording import TOPICS as HISTORY_TOPICS
-from services.stats.recording import Pace, Recording
-from services.stats.releasing import Releasing
 from services.stats.thresholds import Watching
-from services.stats.upkeep import Upkeep
-from services.stats.watching import Board
+from services.stats.upkeep.checking import Upkeep
+from services.stats.upkeep.compacting import Compacting
+from services.stats.upkeep.progress import Progress
+from services.stats.upkeep.rebuild import Rebuild
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
 from shared.privacy.signing import SigningKey
 from shared.reference.units import Units
@@ -39,18 +41,17 @@ def build(context: ServiceContext) -> ServiceApp:
     """The stats service."""
     units = Units.load()
     database, clock = context.database, context.clock
-    pages = Pages(
-        "services.stats", unit_names=units.names(), clock=clock, cache_dir=context.settings.data_dir / "cache"
-    )
+    pages = Pages("services.stats", unit_names=units.names(), clock=clock)
     counting = Counting(database, context.keys, clock)
     pace = Pace()
     recording = Recording(database, context.keys, clock, pace=pace)
     board = Board(database, pages, clock, units.codes())
     rebuild = Rebuild(database, context.keys, context.settings, clock)
     upkeep = Upkeep(database, clock)
+    compacting = Compacting(database, clock, upkeep)
     progress = Progress(database, context.settings)
     evaluator = Evaluator(units=units)
-    releasing = Releasing(evaluator.count, evaluator, evaluator.indicators)
+    releasing = Releasing(evaluator.count, evaluator, evaluator.indicators, prepare=evaluator.prepare_counts)
     comparing = Comparing(releasing)
     periods = Periods(
         database,
@@ -64,10 +65,11 @@ def build(context: ServiceContext) -> ServiceApp:
     reader = PeriodReader(periods, pages.texts)
     router = APIRouter()
     indicator_api = IndicatorApi(database, clock, evaluator, comparing)
-    router.include_router(api_routes(database, clock, progress, rebuild, upkeep))
+    router.include_router(api_routes(database, clock, progress, rebuild, upkeep, compacting))
     router.include_router(indicator_api.router)
     router.include_router(period_routes(periods, reader))
     router.include_router(BoardPages(board, pages, units.codes()).router)
+    router.include_router(RebuildPages(rebuild, compacting, upkeep, pages).router)
     router.include_router(PeriodPages(periods, reader, pages, clock).router)
     router.include_router(
         indicator_pages(Looking(database, releasing, evaluator, pages, clock), indicator_api, pages, upkeep)
@@ -83,10 +85,11 @@ def build(context: ServiceContext) -> ServiceApp:
             Watching(database, clock, evaluator).watch_thresholds,
             rebuild.rebuild_when_asked,
             upkeep.look_after_figures,
+            compacting.compact_when_due,
             periods.look_after_periods,
         ],
         batches=[
             BatchConsumer("stats", TOPICS, counting.read, pace.watched(counting.handle)),
-            BatchConsumer("stats-history", HISTORY_TOPICS, recording.read, recording.handle),
+            BatchConsumer("stats-history", HISTORY_TOPICS, recording.read, recording.handle, gathers=GATHERS_SECONDS),
         ],
     )

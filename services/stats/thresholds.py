@@ -13,13 +13,16 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.stats.domain.measures import UNIT
 from services.stats.domain.periods import Period
 from services.stats.domain.surges import upper_level, usual_spacing, working_days_after
-from services.stats.evaluating import UNIT, Evaluator
+from services.stats.figures.evaluating import Evaluator
+from services.stats.store.crossings import note
 from services.stats.store.history import standing
+from services.stats.store.locks import Lock, is_mine
+from services.stats.store.quality import last_heard
 from shared.contracts.base import Contract
 from shared.contracts.stats import SectorSilent, SurgeDetected, TargetMissed
 from shared.contracts.vocabulary import SECTORS, UNCLASSIFIED
@@ -33,8 +36,6 @@ from shared.reference.thresholds import Thresholds, Watch
 LOOK_EVERY: Final = timedelta(minutes=5)
 _LEVELS: Final[tuple[Level, ...]] = ("province", "commune")
 _WEEK: Final = timedelta(days=7)
-# Held while one replica looks.
-_TURN: Final = 7_316_108
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,16 +91,15 @@ class Watching:
         """Look at everything now, and tell what is newly crossed. Out: how much was told; None: not now, because
         another replica looks, or history is behind. Raises what says that the database is away."""
         async with self._database.transaction() as connection:
-            turn = await connection.execute(text(f"SELECT pg_try_advisory_xact_lock({_TURN})"))
             now = self._clock()
-            if not turn.scalar() or await _behind(connection, now):
+            if not await is_mine(connection, Lock.THRESHOLDS) or await _behind(connection, now):
                 return None
             look = _Look(connection, now, local_day(now), self._thresholds.on(now))
             crossed = [one async for one in self._crossed(look)]
             scope = Scope("stats", connection, now)
             told = 0
             for one in crossed:
-                sequence = await _noted(connection, one, now)
+                sequence = await note(connection, one.watch, one.subject, now, one.stays)
                 if sequence is not None:
                     await scope.emit(one.event, subject=f"{one.watch}/{one.subject}", sequence=sequence, unit=one.unit)
                     told += 1
@@ -187,13 +187,12 @@ class Watching:
             yield Crossed("surge", f"{indicator.code}/{unit}", event, unit, stays)
 
     async def _silent(self, look: _Look) -> AsyncIterator[Crossed]:
-        rows = await look.connection.execute(text("SELECT sector, max(time) AS time FROM heard GROUP BY sector"))
-        last_heard = {row.sector: row.time for row in rows}
+        told = await last_heard(look.connection)
         days = await self._days_heard(look)
         first = look.today - timedelta(days=look.watch.silent_window)
         is_working_day = WorkCalendar.load().is_working_day
         for sector in SECTORS:
-            heard, last = days[sector], last_heard.get(sector)
+            heard, last = days[sector], told.get(sector)
             if last is None or len(heard) < look.watch.silent_known:
                 continue
             spacing = usual_spacing(heard, first, max(heard))
@@ -245,32 +244,6 @@ def _week(last: date) -> Period:
     return Period(first, last, "week", f"{first}..{last}")
 
 
-async def _noted(connection: AsyncConnection, crossed: Crossed, now: datetime) -> int | None:
-    """Note that a threshold is crossed. Out: its number where that is new and to be told; None where it was known."""
-    row = await connection.execute(
-        text(_NOTE),
-        {
-            "watch": crossed.watch,
-            "subject": crossed.subject,
-            "now": now,
-            "over": None if crossed.stays is None else now - crossed.stays,
-        },
-    )
-    found = row.one()
-    return found.sequence if found.fresh else None
-
-
 async def _behind(connection: AsyncConnection, now: datetime) -> bool:
     behind, known_until = await standing(connection)
     return bool(behind) and (known_until is None or now - known_until > LOOK_EVERY)
-
-
-# It was over where it had not been seen crossed for so long.
-_NOTE: Final = """
-INSERT INTO crossing AS c (watch, subject, sequence, since, seen_at) VALUES (:watch, :subject, 1, :now, :now)
-ON CONFLICT (watch, subject) DO UPDATE SET
-    seen_at = excluded.seen_at,
-    since = CASE WHEN c.seen_at < CAST(:over AS timestamptz) THEN excluded.since ELSE c.since END,
-    sequence = CASE WHEN c.seen_at < CAST(:over AS timestamptz) THEN c.sequence + 1 ELSE c.sequence END
-RETURNING new.sequence, old.sequence IS DISTINCT FROM new.sequence AS fresh
-"""

@@ -53,7 +53,28 @@ VERDICTS: Final[dict[Verdict, str]] = {
     "missed": "Không đạt",
     "running": "Chưa đến hạn",
     "unknown": "Chưa có số liệu",
-    "untold": "Không đặt chỉ tiêu",
+    "untold": "Không đặt mục tiêu",
+}
+REBUILD_REASONS: Final = {
+    "history-incomplete": "Kafka đã bỏ những sự kiện đầu tiên và không có bản chụp nào chứa chúng",
+    "snapshot-damaged": "bản chụp không còn đúng như lúc chụp",
+    "topics-incomplete": "Kafka mất những bản ghi cuối cùng",
+    "interrupted": "tiến trình dừng đột ngột ba lần",
+    "dropped": "anh chị đã chọn giữ số đang dùng",
+    "not-answered": "không ai trả lời trong một ngày",
+}
+COMPACTION_STATES: Final = {
+    "idle": "Chưa đến lúc",
+    "versions": "Đang gộp",
+    "movements": "Đang gộp",
+    "done": "Đã gộp xong",
+}
+ENDS_OF: Final = {
+    "month": "cuối tháng",
+    "quarter": "cuối quý",
+    "half-year": "cuối sáu tháng",
+    "year": "cuối năm",
+    "school-year": "cuối năm học",
 }
 HIDDEN: Final[dict[Hidden, str]] = {
     "protected": "Ẩn để bảo vệ trẻ em",
@@ -159,7 +180,7 @@ class Words:
         if dimension == "sex":
             return self(SEXES.get(code, code))
         if dimension == "age":
-            return self("%(ages)s tuổi", ages=code.replace("-", "–"))
+            return self.age(code)
         if dimension in {"danger_now", "disability", "supported"}:
             return self(YES_NO.get(code, code))
         if dimension == "clock":
@@ -168,6 +189,10 @@ class Words:
             return Terms.load("flags").label(code, self.language)
         terms = self._terms(indicator, dimension)
         return code if terms is None else terms.label(code, self.language)
+
+    def age(self, code: str) -> str:
+        """An age band: "6–10 tuổi"."""
+        return self(NOT_KNOWN) if code == "unknown" else self("%(ages)s tuổi", ages=code.replace("-", "–"))
 
     def unit(self, code: str) -> str:
         """A commune's name."""
@@ -277,8 +302,11 @@ class Words:
 
     @staticmethod
     def _digits(indicator: InUnit, value: float) -> int:
-        if indicator.unit == "number" or value == int(value) or abs(value) >= _LARGE:
+        if value == int(value) or abs(value) >= _LARGE:
             return 0
+        # A count is whole, but what is aimed at is so many per cent less of one: 37 must not read as if it met 36,6.
+        if indicator.unit == "number":
+            return 1
         # Of a share of some hundredths the first digit would say nothing: drop-out is aimed at 0,05 %.
         return 2 if abs(value) < 1 else 1
 

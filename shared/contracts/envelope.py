@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -73,13 +74,18 @@ class Envelope:
         yield "source", self.source
         yield "type", self.type
         yield "subject", self.subject
-        yield "time", self.time.astimezone(UTC).isoformat().replace("+00:00", "Z")
+        yield "time", _stamp(self.time)
         if self.sequence is not None:
             yield "sequence", str(self.sequence)
         for name in ("sector", "unit", "traceparent", "dataschema"):
             value = getattr(self, name)
             if value:
                 yield name, value
+
+
+@lru_cache(256)  # what one transaction decides has one time
+def _stamp(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def from_kafka(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Envelope:

@@ -6,7 +6,7 @@ Lists that law or a province may change (units, deadlines, forms) are not here b
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, Literal, TypeVar
+from typing import Annotated, Final, Literal, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -53,10 +53,15 @@ ListCode = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,39}$")]
 UNCLASSIFIED = "unclassified"
 
 
+# Of the calendar that events of ours can have.
+FIRST_YEAR: Final = 1900
+LAST_YEAR: Final = 2199
+
+
 def in_calendar(value: date) -> bool:
     """Whether a day or moment is one that an event of ours can have: nothing here is older or further away, and at the
     ends of the calendar another time zone is an overflow."""
-    return 1900 <= value.year <= 2199
+    return FIRST_YEAR <= value.year <= LAST_YEAR
 
 
 def _refuse_others(value: D) -> D:

@@ -14,9 +14,11 @@ _BEGIN = text("SELECT 1")
 
 async def driver(connection: AsyncConnection) -> asyncpg.Connection:
     """The driver's own connection, within the transaction."""
-    # SQLAlchemy's adapter begins the transaction with the first statement that goes through it.
-    await connection.execute(_BEGIN)
-    return cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
+    raw = cast("asyncpg.Connection", (await connection.get_raw_connection()).driver_connection)
+    if not raw.is_in_transaction():
+        # SQLAlchemy's adapter begins the transaction with the first statement that goes through it.
+        await connection.execute(_BEGIN)
+    return raw
 
 
 async def copy_rows(

@@ -63,6 +63,8 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_recycle=1800,
+            # The connection that was last used: it has the statements planned, and others may fall idle.
+            pool_use_lifo=True,
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
         )
@@ -73,6 +75,12 @@ class Database:
         """A transaction: committed at the end of the block, rolled back on any exception."""
         async with self.engine.begin() as connection:
             yield connection
+
+    @asynccontextmanager
+    async def statement(self) -> AsyncIterator[AsyncConnection]:
+        """For one statement, which is a transaction by itself: its commit is no further answer to wait for."""
+        async with self.engine.connect() as connection:
+            yield await connection.execution_options(isolation_level="AUTOCOMMIT")
 
     async def migrate(self, migrations: Path) -> None:
         """Bring the schema to the newest revision in `migrations`; replicas that start together wait for the first."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import yaml
 
+from shared.files.problems import NOT_COMPUTED
 from shared.files.tables import Cell, FileProblem, Row, Source, tables
 from shared.reference.text import fold
 
@@ -18,15 +19,17 @@ MOST_COLUMNS = 120
 # A header names the child and something that tells it from another.
 _LEAST = 2
 _SAMPLES = 3
+_SILENT = (None, NOT_COMPUTED)
 
 
 def headers(head: Sequence[Row]) -> Iterator[tuple[int, tuple[Cell, ...], int]]:
     """Everything that may be the header: (place of its first row, its cells, rows used up to its end). Each row alone,
     then each with the next one below it, as a merged cell above several columns makes them."""
-    for place, row in enumerate(head):
-        yield place, row.cells, place + 1
-    for place, (row, below) in enumerate(pairwise(head)):
-        yield place, _joined(row.cells, below.cells), place + 2
+    labels = [tuple(None if cell is NOT_COMPUTED else cell for cell in row.cells) for row in head]
+    for place, row in enumerate(labels):
+        yield place, row, place + 1
+    for place, (row, below) in enumerate(pairwise(labels)):
+        yield place, _joined(row, below), place + 2
 
 
 def _joined(upper: Sequence[Cell], lower: Sequence[Cell]) -> tuple[Cell, ...]:
@@ -79,7 +82,7 @@ def look(source: Source) -> Look:
 def _samples(header: Sequence[Cell], rows: Sequence[Row]) -> dict[str, tuple[str, ...]]:
     found: dict[str, tuple[str, ...]] = {}
     for place, label in enumerate(header):
-        cells = [row.cells[place] for row in rows if place < len(row.cells) and row.cells[place] is not None]
+        cells = [cell for row in rows if place < len(row.cells) and (cell := row.cells[place]) not in _SILENT]
         shown = (f"{cell:%d/%m/%Y}" if hasattr(cell, "strftime") else str(cell)[:60] for cell in cells)
         if label is not None:
             found[str(label)] = tuple(dict.fromkeys(shown))[:_SAMPLES]

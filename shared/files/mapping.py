@@ -24,6 +24,7 @@ from shared.files import values
 from shared.files.forms import Column, Mapping, shipped
 from shared.files.headers import headers
 from shared.files.naming import RowNames
+from shared.files.problems import NOT_COMPUTED, not_computed
 from shared.files.tables import Cell, FileProblem, Row, Source, is_json_lines, json_lines, tables
 from shared.reference.calendar import LOCAL
 from shared.reference.text import fold
@@ -92,10 +93,14 @@ def read(path: Path, *, pepper: bytes, mapping: Mapping | None = None, now: date
         raise FileProblem(path, "not-found", "Không có tệp này.", "There is no such file.")
     if mapping is None and is_json_lines(path):
         return _events(path)
+    return read_table(path, _candidates(path, mapping), pepper=pepper, now=moment)
+
+
+def _candidates(path: Path, mapping: Mapping | None) -> Sequence[Mapping]:
     beside = path.with_suffix(".yaml")
     if mapping is None and beside.is_file():
         mapping = Mapping.load(beside)
-    return read_table(path, [mapping] if mapping else shipped(), pepper=pepper, now=moment)
+    return [mapping] if mapping else shipped()
 
 
 def read_table(path: Source, candidates: Sequence[Mapping], *, pepper: bytes, now: datetime) -> Reading:
@@ -103,7 +108,7 @@ def read_table(path: Source, candidates: Sequence[Mapping], *, pepper: bytes, no
     streams = tables(path)
     for stream in streams:
         head = list(islice(stream, _HEADER_ROWS))
-        if found := _converter(head, candidates, pepper, now):
+        if found := _converter(path, head, candidates, pepper, now):
             converter, used = found
             form = converter.mapping
             rest = chain(head[used:], stream)
@@ -118,7 +123,7 @@ def read_table(path: Source, candidates: Sequence[Mapping], *, pepper: bytes, no
 
 
 def _converter(
-    head: Sequence[Row], candidates: Sequence[Mapping], pepper: bytes, now: datetime
+    path: Source, head: Sequence[Row], candidates: Sequence[Mapping], pepper: bytes, now: datetime
 ) -> tuple[_Converter, int] | None:
     """The form whose header stands among the first rows, and how many rows that takes; of two that fit, the one that
     knows more of its columns."""
@@ -126,7 +131,7 @@ def _converter(
         fitting = [candidate for candidate in candidates if candidate.fits(cells)]
         if fitting:
             best = max(fitting, key=lambda candidate: candidate.known(cells))
-            return _Converter(best, cells, head[:place], pepper, now), used
+            return _Converter(path, best, cells, head[:place], pepper, now), used
     return None
 
 
@@ -150,15 +155,23 @@ def _items(
             )
 
 
-def check(path: Path) -> None:
+def check(path: Path, mapping: Mapping | None = None) -> None:
     """Read a file to its end and keep nothing: what cannot be read to the end is not sent in part.
+
+    Args:
+        mapping: as in `read`.
 
     Raises `FileProblem`.
     """
-    if not is_json_lines(path):
-        for table in tables(path):
-            for _ in table:
-                pass
+    if is_json_lines(path):
+        return
+    candidates = _candidates(path, mapping)
+    for table in tables(path):
+        head = list(islice(table, _HEADER_ROWS))
+        found = _converter(path, head, candidates, b"", datetime.now(UTC))
+        for row in table if found is None else chain(head[found[1] :], table):
+            if found is not None:
+                found[0].must_be_computed(row)
 
 
 def _events(path: Path) -> Reading:
@@ -190,9 +203,16 @@ class _Converter:
     """Turns the rows below one header into events."""
 
     def __init__(
-        self, mapping: Mapping, header: Sequence[Cell], titles: Iterable[Row], pepper: bytes, now: datetime
+        self,
+        path: Source,
+        mapping: Mapping,
+        header: Sequence[Cell],
+        titles: Iterable[Row],
+        pepper: bytes,
+        now: datetime,
     ) -> None:
         self.mapping = mapping
+        self._path = path
         self._width = len(header)
         self._header = tuple(header)
         places = {fold(str(cell)): place for place, cell in enumerate(header) if cell is not None}
@@ -223,8 +243,16 @@ class _Converter:
             row.cells[place] is not None for place in self._own if place < len(row.cells)
         )
 
+    def must_be_computed(self, row: Row) -> None:
+        """A formula may stand without its result only where nobody reads it. Raises `FileProblem`."""
+        if NOT_COMPUTED in row.cells and any(
+            row.cells[place] is NOT_COMPUTED for place in self._places.values() if place < len(row.cells)
+        ):
+            raise not_computed(self._path, row.number)
+
     def item(self, row: Row) -> Item:
-        """In: a data row. Out: its event, or every rule it breaks."""
+        """In: a data row. Out: its event, or every rule it breaks. Raises `FileProblem`."""
+        self.must_be_computed(row)
         broken: list[Violation] = []
         found: dict[str, Any] = {}
         for name, column in self.mapping.fields.items():

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import BinaryIO, Literal, Protocol
+from typing import BinaryIO, Final, Literal, Protocol
 
 Cell = str | int | float | datetime | None
+
+
+class NotComputed(str):
+    """A cell that holds a formula and not what comes of it: a text that says nothing."""
+
+    __slots__ = ()
+
+
+NOT_COMPUTED: Final = NotComputed()
 
 
 class Source(Protocol):
@@ -30,6 +39,17 @@ class FileProblem(Exception):  # noqa: N818 - about the file, not about us
         self.message_vi = message_vi
         self.message_en = message_en
         self.row = row
+
+
+def not_computed(path: Source, row: int) -> FileProblem:
+    """A formula stands without its result where something is needed."""
+    return FileProblem(
+        path,
+        "formula-not-computed",
+        "có công thức chưa được tính; hãy mở và lưu lại bằng Excel.",
+        "has a formula without its result; open and save the file in Excel.",
+        row,
+    )
 
 
 @dataclass(frozen=True, slots=True)

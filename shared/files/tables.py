@@ -15,7 +15,7 @@ import orjson
 
 from shared.files.delimited import read_delimited
 from shared.files.harmless import FORMULAS
-from shared.files.problems import Cell, FileProblem, Row, Source
+from shared.files.problems import NOT_COMPUTED, Cell, FileProblem, Row, Source, not_computed
 from shared.files.workbook import read_workbook
 
 __all__ = ["Cell", "FileProblem", "Row", "Source", "is_json_lines", "json_lines", "rows", "tables"]
@@ -47,9 +47,12 @@ def tables(path: Source) -> Iterator[Iterator[Row]]:
 
 
 def rows(path: Source) -> Iterator[Row]:
-    """The rows of a file's first table. Raises `FileProblem`."""
+    """The rows of a file's first table, in which every cell says something. Raises `FileProblem`."""
     for table in tables(path):
-        yield from table
+        for row in table:
+            if NOT_COMPUTED in row.cells:
+                raise not_computed(path, row.number)
+            yield row
         return
 
 
@@ -82,7 +85,7 @@ def json_lines(path: Source) -> Iterator[tuple[int, object]]:
 
 
 def _clean(cell: Cell) -> Cell:
-    if cell is None or not isinstance(cell, str):
+    if type(cell) is not str:
         return cell
     if cell[:1] == "'" and cell[1:2] in FORMULAS:  # the sign that keeps a text from being taken for a formula
         cell = cell[1:]

@@ -1,5 +1,6 @@
-"""XLSX as rows, streaming: title rows, merged cells, date cells, several sheets. Formulas are never computed.
+"""XLSX as rows, streaming: title rows, merged cells, date cells, several sheets.
 
+Formulas are never computed: a cell without its result is `NOT_COMPUTED`, and whoever needs that cell says so.
 Written here because the usual library keeps shared strings and a row's whole text in memory, and a hostile file
 decides how large those are.
 """
@@ -14,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import isfinite
 
-from shared.files.problems import Cell, FileProblem, Row, Source
+from shared.files.problems import NOT_COMPUTED, Cell, FileProblem, Row, Source
 from shared.files.workbook_parts import (
     MAX_TEXT,
     SharedStrings,
@@ -36,7 +37,7 @@ _REFERENCE = re.compile(r"^([A-Z]{1,3})(\d{1,7})$")
 def read_workbook(path: Source) -> Iterator[Iterator[Row]]:
     """The visible sheets in order, each an iterator of its rows (to be read before the next one is asked for).
 
-    Raises: `FileProblem` (xlsx, zip-bomb, xml-dtd, encrypted, formula-not-computed, cell-too-long…).
+    Raises: `FileProblem` (xlsx, zip-bomb, xml-dtd, encrypted, cell-too-long…).
     """
     with closing(path.open("rb")) as file:
         try:
@@ -180,15 +181,7 @@ class _Sheet:
         cell = self._cell
         text = "".join(cell.texts)
         if not text:
-            if cell.formula:
-                raise FileProblem(
-                    self._path,
-                    "formula-not-computed",
-                    "có công thức chưa được tính; hãy mở và lưu lại bằng Excel.",
-                    "has a formula without its result; open and save the file in Excel.",
-                    self._number,
-                )
-            return None
+            return NOT_COMPUTED if cell.formula else None
         if cell.kind in {"s", "n", "d"}:
             return self._number_or_shared(cell, text)
         if "\x00" in text:

@@ -1,8 +1,8 @@
 """Consuming: FastStream batches into the processor, offsets committed only after the database has committed.
 
-The next batch is read while the last one takes effect: Python and PostgreSQL then work at the same time. In a rush
-offsets are told twice a second, else at once. When the database is away, or nearly everything fails, it waits with
-growing pauses and skips nothing.
+The next batch is read while the last one takes effect: Python and PostgreSQL then work at the same time. Offsets are
+told ten times a second at most. When the database is away, or nearly everything fails, it waits with growing pauses
+and skips nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -19,16 +20,21 @@ from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
+from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.messaging.processing import Record
 from shared.messaging.waiting import pause
 
 _LOG = structlog.get_logger(__name__)
 MAX_RECORDS = 4000
+_FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 15.0
-_COMMIT_SECONDS = 0.5
+_COMMIT_SECONDS = 0.1
+# So much is worth no waiting for more.
+_PLENTY_BYTES = 1_000_000
 _LONGEST_KEY = 300
 Batch = TypeVar("Batch")
+Done = TypeVar("Done")
 
 
 class Health:
@@ -60,38 +66,46 @@ class Consumer(Generic[Batch]):
         self._stop = stop
         self._health = health
         self._under_way: asyncio.Task[None] | None = None
-        self._waiting = 0
+        self._committing: asyncio.Task[None] | None = None
         self._done: dict[TopicPartition, int] = {}
         self._committed_at = float("-inf")
 
     async def consume(self, message: Any) -> None:
         """FastStream's handler of a batch."""
-        records = [record_of(raw, self._prefix) for raw in message.raw_message]
+        raws = message.raw_message
+        records = [record_of(raw, self._prefix) for raw in raws]
         # A batch is of several partitions, each in its order: the last one seen is the furthest.
-        ends = {TopicPartition(raw.topic, raw.partition): raw.offset + 1 for raw in message.raw_message}
-        self._waiting += 1
-        try:
-            batch = await self._read(records)
-            await self.settled()
-        finally:
-            self._waiting -= 1
-        if not self._stop.is_set():
-            self._under_way = asyncio.create_task(self._take_over(batch, ends, message.consumer))
+        last = {(raw.topic, raw.partition): raw.offset for raw in raws}
+        ends = {TopicPartition(*place): offset + 1 for place, offset in last.items()}
+        read = await self._until_done(lambda: self._read(records))
+        await self.settled()
+        if read and not self._stop.is_set():
+            self._under_way = asyncio.create_task(self._take_over(read[0], ends, message.consumer))
 
     async def settled(self) -> None:
-        """Wait until no batch is under way."""
+        """Wait until no batch is under way, and once stopped until its offsets are told."""
         if self._under_way is not None:
             await self._under_way
+        if self._committing is not None and self._stop.is_set():
+            await self._committing
 
     async def _take_over(self, batch: Batch, ends: Mapping[TopicPartition, int], consumer: AIOKafkaConsumer) -> None:
-        if await self._persist(batch):
+        if await self._until_done(lambda: self._handle(batch)):
             self._done.update(ends)
-        # While the next batch waits, offsets need not be told each time: what comes again is found done.
-        rests = not self._waiting or self._stop.is_set()
-        if rests or time.monotonic() - self._committed_at > _COMMIT_SECONDS:
+        # Offsets need not be told each time, which costs as much as a small batch: what comes again is found done.
+        if self._stop.is_set() or time.monotonic() - self._committed_at > _COMMIT_SECONDS:
             await self._commit(consumer)
+        elif self._committing is None or self._committing.done():
+            self._committing = asyncio.create_task(self._commit_soon(consumer))
 
-    async def _commit(self, consumer: AIOKafkaConsumer) -> None:
+    async def _commit_soon(self, consumer: AIOKafkaConsumer) -> None:
+        told = True
+        while told and self._done:
+            await pause(self._stop, _COMMIT_SECONDS)
+            told = await self._commit(consumer)
+
+    async def _commit(self, consumer: AIOKafkaConsumer) -> bool:
+        """Tell the broker what is done. Out: whether it took it."""
         done, self._done = self._done, {}
         # Never without offsets: the consumer's own position is already that of the batch read ahead.
         still_ours = {place: end for place, end in done.items() if place in consumer.assignment()}
@@ -104,26 +118,35 @@ class Consumer(Generic[Batch]):
             # with the next.
             self._done = still_ours | self._done
             _LOG.info("consumer.offsets.lost", reason=type(error).__name__)
+            return False
+        return True
 
-    async def _persist(self, batch: Batch) -> bool:
-        """Handle a batch for as long as it takes. False: told to stop before it was taken over."""
-        delay = 0.1
+    async def _until_done(self, act: Callable[[], Awaitable[Done]]) -> list[Done]:
+        """Read or handle a batch for as long as it takes. Out: what that gives; empty: told to stop before."""
+        delay = _FIRST_PAUSE
         while not self._stop.is_set():
             try:
-                await self._handle(batch)
+                done = await act()
             except Exception as error:  # whatever it is: a batch given up would be skipped by the next commit
                 self._health.waiting_for = type(error).__name__
                 _LOG.warning("consumer.waiting", reason=self._health.waiting_for, seconds=delay)
                 await pause(self._stop, delay)
                 delay = min(delay * 2, _LONGEST_PAUSE)
             else:
-                self._health.waiting_for = None
-                return True
-        return False
+                if delay > _FIRST_PAUSE:
+                    self._health.waiting_for = None
+                return [done]
+        return []
 
 
-def subscribe(broker: KafkaBroker, consumer: Consumer[Any], *, topics: Sequence[str], group: str) -> None:
-    """Let a consumer take over `topics` (full names) in batches as consumer group `group`."""
+def subscribe(
+    broker: KafkaBroker, consumer: Consumer[Any], *, topics: Sequence[str], group: str, gathers: float = 0.0
+) -> None:
+    """Let a consumer take over `topics` (full names) in batches as consumer group `group`.
+
+    Args:
+        gathers: for how many seconds the broker may gather records, so that many cost the trouble of one.
+    """
 
     async def whole(message: Any) -> Any:
         return message
@@ -135,16 +158,29 @@ def subscribe(broker: KafkaBroker, consumer: Consumer[Any], *, topics: Sequence[
         parsed.raw_message = message
         return parsed
 
+    BatchSubscriber.get_msg = _next_batch  # type: ignore[method-assign]
     broker.subscriber(
         *topics,
         group_id=group,
         batch=True,
         max_records=MAX_RECORDS,
+        fetch_max_wait_ms=round(gathers * 1000) or 500,
+        fetch_min_bytes=_PLENTY_BYTES if gathers else 1,
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.MANUAL,
         parser=unread,
         decoder=whole,
     )(consumer.consume)
+
+
+async def _next_batch(self: BatchSubscriber, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord[bytes, bytes], ...]:
+    """What is there, or nothing after a while. FastStream's own sleeps as long again after it waited in vain, and what
+    came meanwhile would wait for it."""
+    until = time.monotonic() + self.batch_timeout_ms / 1000
+    found = await consumer.getmany(timeout_ms=self.batch_timeout_ms, max_records=self.max_records)
+    if not found:
+        await asyncio.sleep(until - time.monotonic())
+    return tuple(chain.from_iterable(found.values()))
 
 
 def _empty(raw: ConsumerRecord[bytes, bytes]) -> ConsumerRecord[bytes, bytes]:
@@ -153,8 +189,13 @@ def _empty(raw: ConsumerRecord[bytes, bytes]) -> ConsumerRecord[bytes, bytes]:
 
 def record_of(raw: ConsumerRecord[bytes, bytes], prefix: str) -> Record:
     """A record as the services know it: its topic without the deployment's prefix, its key as text not too long."""
-    headers = tuple((name, value or b"") for name, value in raw.headers)
-    return Record(raw.topic.removeprefix(prefix), raw.partition, raw.offset, _text(raw.key or b""), raw.value, headers)
+    headers = raw.headers
+    for _, value in headers:
+        if value is None:
+            headers = [(name, value or b"") for name, value in headers]
+            break
+    key = _text(raw.key or b"")
+    return Record(raw.topic.removeprefix(prefix), raw.partition, raw.offset, key, raw.value, tuple(headers))
 
 
 def _text(key: bytes) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from dataclasses import replace
 from typing import Any
 
+import msgspec
 import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -151,7 +151,7 @@ class Repair:
             record = self._record(row)
             try:
                 async with connection.begin_nested():
-                    result = await self._processor.replay(connection, replace(record, partition=-1))
+                    result = await self._processor.replay(connection, msgspec.structs.replace(record, partition=-1))
             except Rejected:
                 raise
             except Exception as error:

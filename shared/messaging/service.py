@@ -65,13 +65,15 @@ class ServiceContext:
 class BatchConsumer:
     """A consumer of its own, beside the per-event handlers: whole batches to one function, which must be idempotent.
 
-    `read` makes of records what `handle` takes, while the batch before is still being committed.
+    `read` makes of records what `handle` takes, while the batch before is still being committed. `gathers`: for how
+    many seconds records may be gathered, where nobody waits for them.
     """
 
     name: str
     topics: Sequence[str]
     read: Callable[[Sequence[Record]], Awaitable[Any]]
     handle: Callable[[Any], Awaitable[object]]
+    gathers: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,6 +232,7 @@ class Service:
                 consumer,
                 topics=[settings.topic_prefix + topic for topic in each.topics],
                 group=f"{settings.topic_prefix}{each.name}",
+                gathers=each.gathers,
             )
 
     async def _handle(self, records: Sequence[Record]) -> None:

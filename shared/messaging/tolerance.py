@@ -1,7 +1,7 @@
 """Reads what anybody with a right to write may have put into Kafka: a header's name that is no UTF-8, too.
 
 aiokafka gives up on such a record, again and again, and with it on its partition. Here names are read as far as they
-are text, so that the record reaches whoever can refuse it. All else is aiokafka's own reading, at its speed.
+are text, so that the record reaches whoever can refuse it. All else is aiokafka's own reading, a little faster.
 """
 
 from __future__ import annotations
@@ -85,6 +85,14 @@ class Records:
         return None if batch is None else _Batch(batch, self._data, self._number - 1)
 
 
+def _themselves(self: Any) -> Iterator[Any]:
+    """The records that are left of a piece, without the detour by which aiokafka asks for each: a quarter of its
+    reading."""
+    records: Iterator[Any] = self._records_iterator
+    return records
+
+
 def install() -> None:
     """Let every consumer of this process read so. Once is enough, more does no harm."""
     fetcher.MemoryRecords = Records
+    fetcher.PartitionRecords.__iter__ = _themselves

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
 
 import orjson
@@ -23,11 +23,15 @@ class ManyKeys(Keys):
 
     Args:
         keys: the service's. connection: of the transaction whose keys these are; after it, this object is of no use.
+        idle: waited for before the database is asked for a single key, where others write on the connection meanwhile.
     """
 
-    def __init__(self, keys: Keys, connection: AsyncConnection) -> None:
+    def __init__(
+        self, keys: Keys, connection: AsyncConnection, idle: Callable[[], Awaitable[object]] | None = None
+    ) -> None:
         super().__init__(keys.master, keys.platform)
         self._connection = connection
+        self._idle = idle
         self._known: dict[str, DataKey] = {}
         self._held: dict[str, bytes] = {}
         self._gone: set[str] = set()
@@ -46,6 +50,8 @@ class ManyKeys(Keys):
             return self._known[kid]
         if kid in self._gone:
             raise Erased(kid)
+        if self._idle is not None:
+            await self._idle()
         return await super().key_for(self._connection, kid, create=create)
 
     async def make(self, connection: AsyncConnection, kid: str) -> DataKey:

@@ -12,6 +12,7 @@ from shared.reference.disclosure import Disclosure
 from shared.reference.exchange import Dhis2Words, Exchange
 from shared.reference.files import ReferenceDataError
 from shared.reference.forms import Forms
+from shared.reference.history import History
 from shared.reference.indicators import Indicators
 from shared.reference.intake import Intake
 from shared.reference.keeping import Keeping
@@ -58,6 +59,7 @@ def check() -> dict[str, int]:
         "plan-reports": len(PlanForms.load()),
         "indicators": len(Indicators.load()),
         "thresholds": len(Thresholds.load()),
+        "history": len(History.load()),
         "registry-fields": len(RegistryFields.load()),
         "fhir-relations": len(Exchange.load().fhir.relations),
         "dhis2-attributes": len(Dhis2Words.load().attributes),

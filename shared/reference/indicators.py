@@ -122,6 +122,10 @@ class Indicator:
         """On what ground it is counted."""
         return self.legal_source_vi if language == "vi" else self.legal_source_en
 
+    def note(self, language: str = "vi") -> str:
+        """What one has to know to read it; empty: nothing."""
+        return self.note_vi if language == "vi" else self.note_en
+
     def in_force(self, day: date) -> bool:
         """Whether it is asked on a day."""
         return self.effective_from <= day and (self.effective_to is None or day < self.effective_to)
@@ -184,6 +188,11 @@ class Indicators:
     def get(self, code: str) -> Indicator | None:
         """By code."""
         return self._by_code.get(code)
+
+    def theme(self, code: str, language: str = "vi") -> str:
+        """A theme's name; of one that there is no more, its code."""
+        vi, en = self.themes.get(code, (code, code))
+        return vi if language == "vi" else en
 
     def on(self, day: date) -> tuple[Indicator, ...]:
         """Those in force on a day."""

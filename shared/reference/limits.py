@@ -53,6 +53,9 @@ class LimitsByDay(Generic[L]):
     def __len__(self) -> int:
         return len(self._limits)
 
+    def __iter__(self) -> Iterator[L]:
+        return iter(self._limits)
+
 
 def read_limits(file: str, kind: type[L]) -> list[L]:
     """The limits of a data file. Raises `ReferenceDataError` for a row with other names."""

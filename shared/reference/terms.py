@@ -72,6 +72,10 @@ class Terms:
         """The codes in force on a day (without a day: those that have not ended), in the list's order."""
         return tuple(code for code, entry in self._entries.items() if _in_force(entry, on))
 
+    def offered(self) -> tuple[str, ...]:
+        """Of those the ones that people choose from: some are given by what is done alone."""
+        return tuple(code for code in self.codes() if self.get(code, "offered") is not False)
+
     def label(self, code: str, language: str = "vi") -> str:
         """What a code means; the code itself where the list does not have it."""
         entry = self._entries.get(code)
@@ -95,11 +99,7 @@ class Terms:
 def answers_in(name: str) -> list[str]:
     """The codes of a list that a form may be answered with, in the list's order."""
     terms = Terms.load(name)
-    return [
-        code
-        for code in terms.codes()
-        if terms.get(code, "offered") is not False and terms.get(code, "answer") is not False
-    ]
+    return [code for code in terms.offered() if terms.get(code, "answer") is not False]
 
 
 @kept

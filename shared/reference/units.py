@@ -18,7 +18,9 @@ from shared.reference.text import fold, toned
 
 UNCLASSIFIED = "unclassified"
 _ENGLISH = {"ward": "Ward", "commune": "Commune", "town": "Town"}
+_ENGLISH_AREAS = {"Tỉnh": "Province", "Huyện": "District", "Thành phố": "City", "Thị xã": "Town"}
 _KINDS = {"ward": "Phường", "commune": "Xã", "town": "Thị trấn"}
+_AREA_KIND = re.compile(f"^({'|'.join(_ENGLISH_AREAS)}) ")
 _CODE = re.compile(r"^\d{5}$")
 # Clerks write i and y for one sound after a consonant (Hỷ, Hỉ), in every tone.
 _Y_AS_I = re.compile(r"(?<=[bcdđghklmnpqrstvx])y(?=\W|$|[\u0300-\u0323])")
@@ -50,6 +52,10 @@ class Unit:
         """The name without its kind."""
         return self.name.removeprefix(_KINDS[self.kind]).strip()
 
+    def label(self, language: str = "vi") -> str:
+        """The name in a language: "Xã Phú Bình", "Phú Bình Commune"."""
+        return self.name if language == "vi" else f"{self.short} {_ENGLISH[self.kind]}"
+
     def in_force(self, day: date) -> bool:
         """Whether it exists on `day`."""
         return (self.effective_from is None or self.effective_from <= day) and (
@@ -71,7 +77,12 @@ class Area:
     @property
     def short(self) -> str:
         """The name without its kind."""
-        return re.sub(r"^(Tỉnh|Huyện|Thành phố) ", "", self.name)
+        return _AREA_KIND.sub("", self.name)
+
+    def label(self, language: str = "vi") -> str:
+        """The name in a language: "Huyện Phú Bình", "Phú Bình District"."""
+        kind = _AREA_KIND.match(self.name)
+        return self.name if language == "vi" or kind is None else f"{self.short} {_ENGLISH_AREAS[kind[1]]}"
 
 
 class Units:
@@ -126,7 +137,7 @@ class Units:
         unit = self._today.get(code) or next((unit for unit in self._all if unit.code == code), None)
         if unit is None:
             return code
-        return unit.name if language == "vi" else f"{unit.short} {_ENGLISH[unit.kind]}"
+        return unit.label(language)
 
     def names(self) -> dict[str, str]:
         """Today's codes with their Vietnamese names."""
@@ -142,8 +153,7 @@ class Units:
 
     def province_name(self, language: str = "vi") -> str:
         """Its name."""
-        area = self._province()
-        return area.name if language == "vi" else f"{area.short} Province"
+        return self._province().label(language)
 
     def _province(self) -> Area:
         return next(area for area in self._areas.values() if area.kind == "province" and area.effective_to is None)
@@ -174,6 +184,10 @@ class Units:
         """Today's unit of a code that a record names, whenever it was written: a code that was given anew in a reform
         went to a unit that holds the old one's land. `UNCLASSIFIED` where it is unknown, or the land was divided."""
         return self.current(code) or UNCLASSIFIED
+
+    def ever(self) -> frozenset[str]:
+        """All codes that there ever were."""
+        return frozenset(unit.code for unit in self._all)
 
     def named_as(self, codes: Iterable[str]) -> frozenset[str]:
         """All codes by which records may name today's units: their own, and those of what became them."""

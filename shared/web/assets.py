@@ -3,26 +3,19 @@
 It must never read a path that a visitor wrote: only files listed at start are served.
 """
 
-import asyncio
 import gzip
 import hashlib
 import mimetypes
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import resources
-from importlib.metadata import version
 from importlib.resources.abc import Traversable
-from pathlib import Path
 
-import vl_convert
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
 STATIC_PATH = "/static"
-VEGA_BUNDLE = "vega.js"
-VEGA_VERSION = version("vl-convert-python")
-VEGA_SNIPPET = "window.vegaEmbed = vegaEmbed;"
 SHELL_PACKAGE = "shared.web"
 FOREVER = "public, max-age=31536000, immutable"
 ASK_AGAIN = "public, no-cache"
@@ -42,11 +35,9 @@ class Asset:
 class Assets:
     """The files in `static/` of the shell (at /static/) and of each package (at /static/<last part of its name>/)."""
 
-    def __init__(self, packages: Sequence[str], cache_dir: Path | None = None) -> None:
-        """In: packages that may have a `static` folder; where the chart bundle is kept between starts."""
+    def __init__(self, packages: Sequence[str]) -> None:
+        """In: packages that may have a `static` folder."""
         self._files: dict[str, Asset] = {}
-        self._cache_dir = cache_dir
-        self._vega_gate = asyncio.Lock()
         for package in packages:
             folder = resources.files(package).joinpath("static")
             place = "" if package == SHELL_PACKAGE else package.rsplit(".", 1)[-1] + "/"
@@ -55,13 +46,12 @@ class Assets:
 
     def url(self, name: str) -> str:
         """In: a file's name as in /static/. Out: its address with the content's hash. Errors: KeyError."""
-        mark = VEGA_VERSION if name == VEGA_BUNDLE else self._files[name].digest
-        return f"{STATIC_PATH}/{name}?v={mark}"
+        return f"{STATIC_PATH}/{name}?v={self._files[name].digest}"
 
     async def serve(self, request: Request) -> Response:
         """Answer a request for one file. Errors: 404."""
         name = request.path_params["name"]
-        asset = await self._vega() if name == VEGA_BUNDLE else self._files.get(name)
+        asset = self._files.get(name)
         if asset is None:
             raise HTTPException(404)
         etag = f'"{asset.digest}"'
@@ -86,13 +76,6 @@ class Assets:
             else:
                 self._files[place + entry.name] = _asset(entry.name, entry.read_bytes())
 
-    async def _vega(self) -> Asset:
-        async with self._vega_gate:
-            if VEGA_BUNDLE not in self._files:
-                body = await asyncio.to_thread(_vega_bundle, self._cache_dir)
-                self._files[VEGA_BUNDLE] = _asset(VEGA_BUNDLE, body)
-            return self._files[VEGA_BUNDLE]
-
 
 def _asset(name: str, body: bytes) -> Asset:
     media_type = "text/javascript" if name.endswith(".js") else mimetypes.guess_type(name)[0]
@@ -104,21 +87,3 @@ def _asset(name: str, body: bytes) -> Asset:
         media_type=media_type,
         digest=hashlib.sha256(body).hexdigest()[:16],
     )
-
-
-def _vega_bundle(cache_dir: Path | None) -> bytes:
-    """Bundling takes seconds, so the result outlives the process where there is a folder to keep it in."""
-    kept = cache_dir / f"vega-{VEGA_VERSION}.js" if cache_dir else None
-    if kept and kept.is_file():
-        return kept.read_bytes()
-    body: bytes = vl_convert.javascript_bundle(VEGA_SNIPPET).encode()
-    if kept:
-        try:
-            kept.parent.mkdir(parents=True, exist_ok=True)
-            partial = kept.with_suffix(".partial")
-            partial.write_bytes(body)
-            partial.replace(kept)
-        except OSError:
-            # A read-only disk costs the next start a few seconds, nothing else.
-            return body
-    return body

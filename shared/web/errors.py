@@ -3,12 +3,12 @@
 It must never show or log what somebody typed, an exception's message or a traceback's values.
 """
 
-import logging
 import secrets
 import traceback
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import structlog
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -19,7 +19,7 @@ from shared.database import is_conflict, is_unstorable
 from shared.identity import ForgedFormError, TooManyTriesError, sign_in_url
 from shared.web.pages import Pages
 
-logger = logging.getLogger(__name__)
+_LOG = structlog.get_logger(__name__)
 # How many places of a traceback the log names, the innermost first.
 PLACES = 8
 
@@ -153,7 +153,7 @@ class ErrorAnswers:
             f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno} {frame.name}"
             for frame in traceback.extract_tb(error.__traceback__)[: -PLACES - 1 : -1]
         )
-        logger.error("unexpected error %s: %s at %s", reference, type(error).__name__, places)
+        _LOG.error("request.crashed", reference=reference, reason=type(error).__name__, places=places)
         if is_unstorable(error):
             return self.answer(request, 422, violations=[replace(UNSTORABLE, field="request")])
         return self.answer(request, 500, reference=reference)

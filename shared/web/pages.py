@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from importlib import resources
-from pathlib import Path
 from typing import Literal
 
 from jinja2 import BaseLoader, ChoiceLoader, Environment, PackageLoader, StrictUndefined
@@ -17,7 +16,7 @@ from starlette.responses import Response
 
 from shared.identity import FORM_FIELD, Principal, SignInNeededError, identity_of
 from shared.web import i18n
-from shared.web.assets import VEGA_BUNDLE, Assets
+from shared.web.assets import Assets
 from shared.web.i18n import DEFAULT_LANGUAGE, LANGUAGES, Language, Texts
 from shared.web.navigation import ROLE_GROUPS, ROLE_NAMES, ROLE_TASKS, SECTOR_NAMES, SERVICE_NAMES, entries_for
 
@@ -43,13 +42,12 @@ class Pages:
         *packages: str,
         unit_names: Mapping[str, str] | None = None,
         clock: Callable[[], datetime] = utc_now,
-        cache_dir: Path | None = None,
     ) -> None:
-        """In: packages with `templates/`, `static/`, `locale/` (each optional); commune code -> name; a clock in UTC;
-        where the chart bundle is kept between starts."""
+        """In: packages with `templates/`, `static/`, `locale/` (each optional); commune code -> name; a clock in
+        UTC."""
         everything = (*packages, *SHARED_PACKAGES)
         self.texts = Texts(everything)
-        self.assets = Assets(everything, cache_dir)
+        self.assets = Assets(everything)
         self.clock = clock
         self._unit_names = dict(unit_names or {})
         loader = ChoiceLoader([loader for package in everything if (loader := _templates_of(package))])
@@ -128,7 +126,6 @@ class Pages:
         env.globals |= {
             "lang": language,
             "asset": self.assets.url,
-            "vega_bundle": VEGA_BUNDLE,
             "form_field": FORM_FIELD,
             "role_names": ROLE_NAMES,
             "role_tasks": ROLE_TASKS,

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
+from tests.support.accessibility import barriers
+
 _WIDE = {"width": 1280, "height": 900}
 _PHONE = {"width": 360, "height": 740}
 _PATIENCE = 15.0
+# What tells two pages of one kind apart in an address.
+_WHICH = re.compile(r"[0-9a-f-]{32,}|\d{4,}(?:-[\dQHSY]+)?|\?.*")
 # What stands beyond the window's edge, to be told.
 _WIDER = """[...document.querySelectorAll("main *")].filter((e) => e.getBoundingClientRect().right > innerWidth + 1)
     .slice(0, 9).map((e) => e.outerHTML.slice(0, 160))"""
@@ -22,15 +27,18 @@ class Somebody:
 
     Args:
         page: of the session. url: of the platform. shots: where pictures of what they saw are kept, if anywhere.
+        checked: the kinds of pages at which somebody of the company has looked already.
     """
 
-    def __init__(self, page: Any, url: str, name: str, shots: Path | None) -> None:
+    def __init__(self, page: Any, url: str, name: str, shots: Path | None, checked: set[str] | None = None) -> None:
         self.page = page
         self.name = name
         # What went wrong on their pages, unseen: scripts that broke, what the content policy refused.
         self.broken: list[str] = []
         self._url = url
         self._shots = shots
+        self._checked = set() if checked is None else checked
+        self._phone = page.viewport_size == _PHONE
         self._seen = 0
         page.on("pageerror", lambda error: self.broken.append(str(error)))
         page.on("console", self._heard)
@@ -45,7 +53,15 @@ class Somebody:
     async def go(self, path: str) -> str:
         """Open a page. Out: its text."""
         await self.page.goto(self._url + path)
+        await self._check()
         return await self.text()
+
+    async def _check(self) -> None:
+        """The first page of each kind that anybody sees is looked at for what would keep somebody out of it."""
+        kind = _WHICH.sub("", self.page.url.removeprefix(self._url)) + (" (phone)" if self._phone else "")
+        if kind not in self._checked:
+            self._checked.add(kind)
+            self.broken += [f"{kind}: {found}" for found in await barriers(self.page)]
 
     async def text(self) -> str:
         """What the page says."""
@@ -72,6 +88,7 @@ class Somebody:
         """Follow a link. Out: the text of where it leads."""
         async with self.page.expect_navigation():
             await link.click()
+        await self._check()
         return await self.text()
 
     async def fill(self, form: Any, fields: Mapping[str, str]) -> None:
@@ -90,6 +107,7 @@ class Somebody:
         """Send a form by its last button that has no name; agree to what it asks."""
         async with self.page.expect_navigation():
             await form.locator('button[type="submit"]:not([name])').last.click()
+        await self._check()
 
     async def act(self, path: str, act: str, fields: Mapping[str, str] | None = None) -> str:
         """Do something on a page of a case or report: open its fold, fill it in, send. Out: what the page says then."""
@@ -181,6 +199,7 @@ class Company:
         self._shots = shots
         self._stack = AsyncExitStack()
         self._known: dict[tuple[str, bool], Somebody] = {}
+        self._checked: set[str] = set()
 
     async def __aenter__(self) -> Company:
         return self
@@ -194,7 +213,7 @@ class Company:
             context = await self._browser.new_context(viewport=_PHONE if phone else _WIDE, locale="vi-VN")
             self._stack.push_async_callback(context.close)
             page = await context.new_page()
-            somebody = Somebody(page, self._url, account, self._shots)
+            somebody = Somebody(page, self._url, account, self._shots, self._checked)
             await somebody.go("/identity/sign-in")
             form = page.locator("form", has=page.locator(f'input[name="person"][value="{account}"]'))
             async with page.expect_navigation():

@@ -69,7 +69,7 @@ class Village:
     desk: Desk
     children: list[str]
 
-    async def correct(self, child_id: str, **changes: str) -> None:
+    async def correct(self, child_id: str, **changes: str | None) -> None:
         async with self.database.transaction() as connection:
             scope = Scope("registry", connection, datetime.now(UTC))
             row = await store.child(connection, child_id)
@@ -236,6 +236,31 @@ async def test_a_hamlet_is_gone_through_without_a_network(company: Company, vill
     await worker.page.get_by_role("heading", name=NAMES[5]).wait_for()
     await record(worker, "Tất cả đều đúng, sang trẻ tiếp theo")
     await worker.page.get_by_text("Trên máy này không có danh sách nào").wait_for()
+
+
+async def test_what_is_not_known_is_never_right_and_can_be_added(company: Company, village: Village) -> None:
+    for child_id in village.children[:2]:
+        await village.correct(child_id, school=None, grade=None)
+    worker = await company.person("lan.worker", phone=True)
+    await take_list(worker)
+    await worker.page.get_by_role("link", name="Đi tiếp").click()
+    (listed,) = await village.rows("SELECT id FROM field_list")
+    for place, address in enumerate((None, f"/registry/field/lists/{listed.id}/2")):
+        if address is not None:
+            await worker.go(address)
+        await worker.page.get_by_role("heading", name=NAMES[place]).wait_for()
+        school = worker.page.locator('[data-asked="school"]')
+        assert await school.locator(".choice").all_inner_texts() == ["Bổ sung", "Chưa rõ"]
+        circumstances = worker.page.locator('[data-asked="circumstances"]').locator(".choice")
+        assert "Đúng" in await circumstances.all_inner_texts(), "none recorded: that may be right"
+        await say(worker, school="Bổ sung")
+        await worker.page.locator('[name="fix.school"]').fill("TH Núi Tân")
+        await worker.fits()
+        await worker.shot("adding")
+        await record(worker)
+    await asyncio.sleep(0.5)
+    added = await village.rows("SELECT changed FROM verification")
+    assert [row.changed for row in added] == [["school"], ["school"]]
 
 
 async def test_signing_out_takes_the_list_from_the_device_and_keeps_what_was_not_sent(

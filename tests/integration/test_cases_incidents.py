@@ -30,6 +30,22 @@ async def test_an_incident_is_counted_corrected_and_never_a_case(house: House) -
     assert await house.rows("SELECT 1 FROM concern") == []
 
 
+async def test_an_incident_is_opened_by_its_commune_and_the_province_and_is_not_there_for_others(house: House) -> None:
+    incident = {"kind": "burn", "occurred_on": "2026-11-01", "outcome": "serious", "unit": UNIT, "age": 4}
+    await house.send(("incident.recorded", "I-1", {**incident, "place_code": "road"}), sector="police")
+    (known,) = await house.rows("SELECT id FROM incident")
+    for person in ("lan.worker", "binh.chair", "ha.coordinator"):
+        answer = await (await house.as_person(person)).get(f"/cases/incidents/{known.id}")
+        assert answer.status == 200, person
+        assert "Bỏng" in answer.text
+        assert "4–5" in answer.text
+    for person in ("thuong.worker", "tuan.statistician", "duc.health"):
+        answer = await (await house.as_person(person)).get(f"/cases/incidents/{known.id}")
+        assert answer.status == 404, person
+    unknown = await (await house.as_person("ha.coordinator")).get("/cases/incidents/nobody")
+    assert unknown.status == 404
+
+
 async def test_where_an_incident_happened_is_told_as_a_code_and_words_of_no_list_stay_sealed(house: House) -> None:
     incident = {"kind": "burn", "occurred_on": "2026-11-01", "outcome": "minor", "unit": UNIT}
     private = "Nhà bà Thử Nghiệm, xóm 3"

@@ -17,11 +17,11 @@ from sqlalchemy import text
 import services.stats
 from services.cases import store as case_store
 from services.cases.app import build as build_cases
-from services.registry import merging
+from services.registry.desk import merging
 from services.registry.handlers import routes
 from services.registry.store import children as store
-from services.stats.handlers import Batch, apply
-from services.stats.store import Cells, Ledger
+from services.stats.handlers.counting import Batch, apply
+from services.stats.store.cube import Cells, Ledger
 from shared.database import Database
 from shared.messaging.intake import Intake
 from shared.messaging.processing import Processor, Record
@@ -30,11 +30,11 @@ from shared.privacy import Keys, PlatformKey
 from shared.reference.units import Units
 from shared.settings import Settings
 from tests.integration.cases_house import concern
+from tests.integration.registry_house import House
 from tests.integration.test_registry import CHILD, MIGRATIONS, NOW, Registry, recorded
-from tests.integration.test_registry_lifecycle import House
 from tests.support import backends
+from tests.unit.stats.counted import cube
 from tests.unit.stats.recount import Cube
-from tests.unit.stats.test_counting import cube
 
 WORKER = "person:lan.worker"
 SISTER = {"name": "Nguyễn Thị Ngọc Ánh", "birth_date": "2017-04-10", "sex": "female"}

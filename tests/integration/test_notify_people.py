@@ -165,7 +165,8 @@ async def test_the_pages_walk_a_partner_from_creating_to_replaying_and_undoing(
 ) -> None:
     webhook_server.statuses = [410]
     async with house.client("yen.partner") as partner:
-        wrong = await partner.post("/notify/subscriptions", channel="webhook", target="nowhere", event_types=["*"])
+        wanted = {"channel": "webhook", "target": "nowhere", "event_types": ["cases.*"]}
+        wrong = await partner.post("/notify/subscriptions", **wanted)
         assert wrong.status_code == 422
         assert "https://" in wrong.text
         made = await partner.post(

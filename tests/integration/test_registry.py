@@ -14,8 +14,7 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from services.registry import merging
-from services.registry.desk import Desk
+from services.registry.desk import Desk, merging
 from services.registry.domain.traits import search_keys, traits_of
 from services.registry.handlers import routes
 from services.registry.store import children as store
@@ -32,7 +31,7 @@ from shared.privacy import Keys, PlatformKey
 from shared.reference.units import Units
 
 NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
-MIGRATIONS = Path(merging.__file__).parent / "migrations"
+MIGRATIONS = Path(store.__file__).parents[1] / "migrations"
 CHILD = {
     "name": "Nguyễn Thị Ngọc Anh",
     "birth_date": "2016-03-09",
@@ -191,6 +190,47 @@ async def test_the_same_again_changes_nothing_and_other_content_corrects(registr
     assert "name" in told[1]["changed"]
     assert (told[3]["sequence"], told[3]["circumstances"]) == (2, [])
     assert await registry.count("child") == 1
+
+
+async def test_of_two_versions_of_a_record_the_one_that_its_source_told_later_stands_whichever_comes_first(
+    registry: Registry,
+) -> None:
+    def version(hamlet: str, time: str, day: str = "2026-11-01") -> dict[str, Any]:
+        return recorded("r1", CHILD | {"hamlet": hamlet}, as_of=day) | {"time": time}
+
+    async def hamlet() -> str | None:
+        async with registry.database.transaction() as connection:
+            (row,) = (await connection.execute(text("SELECT id FROM child"))).all()
+            known = await store.child(connection, str(row.id))
+        return known.known.description.hamlet if known else None
+
+    await registry.send(version("Xóm Một", "2026-11-02T08:00:00Z"))
+    for late in (version("Xóm Cũ", "2026-11-02T07:59:59Z"), version("Xóm Cũ", "2026-11-03T08:00:00Z", "2026-10-31")):
+        (answer,) = await registry.send(late)
+        assert (answer.outcome, [violation.rule for violation in answer.violations]) == ("rejected", ["superseded"])
+        assert await hamlet() == "Xóm Một"
+    assert outcomes(await registry.send(version("Xóm Hai", "2026-11-02T08:00:00Z"))) == ["corrected"]
+    assert await hamlet() == "Xóm Hai", "told at one moment: the one that comes later"
+    ahead = version("Xóm Ba", "2030-01-01T00:00:00Z")
+    assert outcomes(await registry.send(ahead)) == ["corrected"]
+    assert outcomes(await registry.send(version("Xóm Bốn", "2026-11-24T01:00:00Z"))) == ["corrected"]
+    assert await hamlet() == "Xóm Bốn", "a clock that went ahead keeps nothing out"
+
+
+async def test_an_observation_told_earlier_does_not_replace_the_one_told_later(registry: Registry) -> None:
+    await registry.send(recorded("r1", CHILD))
+    (link,) = await registry.events("record.linked")
+
+    def seen(since: str, time: str) -> dict[str, Any]:
+        data = {"child_id": link["child_id"], "circumstance": "04", "since": since}
+        kind = "vn.vongtay.agency.circumstance.observed"
+        return recorded("o1", {}) | {"type": kind, "time": time, "data": data}
+
+    await registry.send(seen("2026-10-02", "2026-11-02T08:00:00Z"))
+    assert outcomes(await registry.send(seen("2026-10-01", "2026-11-01T08:00:00Z"))) == ["rejected"]
+    async with registry.database.transaction() as connection:
+        (found,) = (await connection.execute(text("SELECT since FROM circumstance"))).all()
+    assert found.since == date(2026, 10, 2)
 
 
 async def test_a_record_corrected_into_another_child_leaves_the_first(registry: Registry) -> None:

@@ -6,7 +6,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from services.registry import imports
 from services.registry.desk import Desk
 from services.registry.desk.quality import settle_waiting
 from services.registry.domain.children import Statement
+from services.registry.imports import bulk
 from services.registry.imports.bulk import same_content, take_over
 from services.registry.store import children as store
 from services.registry.store.nearby import Memory
@@ -55,7 +56,7 @@ async def one_by_one(connection: AsyncConnection, said: Sequence[Statement]) -> 
     desk, scope = Desk(KEYS), Scope("registry", connection, NOW)
     for one in said:
         earlier = await store.statement(connection, one.record_id)
-        if earlier is None or not same_content(earlier[1], one):
+        if earlier is None or (not same_content(earlier[1], one) and earlier[1].as_of <= one.as_of):
             await desk.record(scope, one, correction=True, actor="dolisa")
     await scope.flush()
 
@@ -103,6 +104,12 @@ def _named(line: bytes, names: dict[str, str]) -> str:
     return plain
 
 
+@pytest.fixture(autouse=True)
+def in_small_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that rows are decided while those just before them are being written."""
+    monkeypatch.setattr(bulk, "_PART", 7)
+
+
 @pytest.fixture
 async def two(backend: Backend) -> AsyncIterator[tuple[Database, Database]]:
     async with fresh(backend) as one, fresh(backend) as other:
@@ -138,6 +145,45 @@ async def test_the_sample_rosters_come_out_the_same(two: tuple[Database, Databas
     said = [statement for _, statement in commune_roster()[:700]] + school_roster()[:500]
     found = await same(two, said, 173)
     assert len(found["child"]) > 600
+
+
+async def test_an_older_list_does_not_replace_what_the_source_said_later(two: tuple[Database, Database]) -> None:
+    later = made_up(random.Random(2), 1)
+    older = replace(
+        later,
+        as_of=later.as_of - timedelta(days=1),
+        description=later.description.model_copy(update={"name": "Tên Ngày Trước"}),
+    )
+    memory = Memory(500)
+    async with two[0].transaction() as connection:
+        await take_over(connection, KEYS, [later], NOW, actor="dolisa", memory=memory)
+    async with two[0].transaction() as connection:
+        before = await contents(connection)
+        (outcome,) = await take_over(connection, KEYS, [older], NOW, actor="dolisa", memory=memory)
+        assert outcome.what == "superseded"
+        assert await contents(connection) == before
+
+
+async def test_a_row_that_cannot_be_decided_leaves_the_connection_free(
+    two: tuple[Database, Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = [made_up(random.Random(number), number) for number in range(40)]
+    decide, done = bulk._record, 0
+
+    async def failing(*args: Any) -> Any:
+        nonlocal done
+        done += 1
+        if done == 12:  # the rows before are being written
+            raise ConnectionError("no")
+        return await decide(*args)
+
+    monkeypatch.setattr(bulk, "_record", failing)
+    with pytest.raises(ConnectionError):
+        await all_at_once(two[0], said, 40)
+    monkeypatch.setattr(bulk, "_record", decide)
+    await all_at_once(two[0], said, 40)
+    async with two[0].transaction() as connection:
+        assert (await contents(connection))["statement"]
 
 
 @pytest.mark.parametrize("seed", range(4))

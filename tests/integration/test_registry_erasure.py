@@ -11,8 +11,7 @@ from typing import Any
 import orjson
 from sqlalchemy import text
 
-from services.registry import merging
-from services.registry.desk import Desk
+from services.registry.desk import Desk, merging
 from services.registry.domain.children import Statement
 from services.registry.domain.matching import Match
 from services.registry.imports.counter import Counter

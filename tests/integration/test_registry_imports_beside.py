@@ -6,8 +6,7 @@ from typing import Any
 
 import orjson
 
-from services.registry import merging
-from services.registry.desk import Desk
+from services.registry.desk import Desk, merging
 from shared.messaging.router import Scope
 from tests.integration.test_registry_imports import HOME, NOW, Browser, House, house, roster
 
@@ -83,7 +82,7 @@ async def test_who_was_withdrawn_before_is_not_told_of_twice(house: House) -> No
 
 async def test_a_child_of_an_undone_list_is_opened_on_grounds_and_found_by_the_list_sent_again(house: House) -> None:
     lan = await house.browser("lan.worker")
-    first, _ = await taken(house, lan, "một.csv", HUNG)
+    first, _ = await taken(house, lan, "một.csv", HUNG, title="Xóm Một")
     await house.act(lan, first, "undo")
     hung = await child(house, "ma van hung")
     page = await lan.get(f"/registry/children/{hung.id}/life")
@@ -94,7 +93,7 @@ async def test_a_child_of_an_undone_list_is_opened_on_grounds_and_found_by_the_l
     assert posted.status == 422
     assert "Hãy ghi căn cứ" in posted.text
     assert (await ask(lan, hung.id, "return", note="Giấy khai sinh số 12")).status == 204
-    _, row = await taken(house, lan, "một.csv", HUNG)
+    _, row = await taken(house, lan, "một.csv", HUNG, title="Xóm Một")
     assert (row.counts.get("new", 0), row.counts["known"]) == (0, 1)
     numbers = await house.rows(
         """SELECT headers ->> 'ce_subject' AS record, array_agg((headers ->> 'ce_sequence')::int ORDER BY position) AS n

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from services.registry.desk import Desk, Lifecycle
+from services.registry.desk.merging import merge
 from services.registry.imports import jobs
 from services.registry.imports.worker import Importing
-from services.registry.merging import merge
 from services.registry.store import children as store
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.router import Scope
 from shared.messaging.service import ServiceContext
+from shared.reference.calendar import LOCAL
 from shared.reference.keeping import Keeping
 from tests.integration.test_registry_imports import HOME, NOW, House, house, many, roster
 
@@ -179,3 +180,26 @@ async def test_that_refused_rows_were_taken_along_is_logged(house: House) -> Non
         assert (await lan.ask(f"/registry/imports/{import_id}/rejects.{ending}")).status == 200
     logged = await house.rows("SELECT who, detail FROM access WHERE act = 'import-rejects'")
     assert [(row.who, row.detail["file"]) for row in logged] == [("lan.worker", import_id)] * 2
+
+
+async def test_an_import_of_several_communes_is_seen_by_nobody_who_has_but_one_of_them(house: House) -> None:
+    import_id = await taken(house, roster(HOA, HUNG))
+    lan, ha = await house.browser("lan.worker"), await house.browser("ha.coordinator")
+    assert import_id in (await lan.get("/registry/imports")).text
+    await house.rows(f"UPDATE import SET allowed = '{{{HOME},02176}}' RETURNING 1")
+    assert import_id not in (await lan.get("/registry/imports")).text
+    for part in ("", "/columns", "/rejects.csv"):
+        assert (await lan.get(f"/registry/imports/{import_id}{part}")).status == 404
+    assert (await lan.post(f"/registry/imports/{import_id}", act="undo")).status == 404
+    assert (await house.state(import_id)).state == "finished"
+    assert import_id in (await ha.get("/registry/imports")).text
+
+
+async def test_a_mapping_without_a_name_is_called_after_its_kind_and_each_is_a_source_of_its_own(house: House) -> None:
+    lan = await house.browser("lan.worker")
+    for place, row in enumerate((HOA, HUNG)):
+        content = (f"STT,Họ và tên,Ngày sinh,Giới tính,Họ tên mẹ,Xã,Ghi chú {place}\n1,{row},x\n").encode()
+        await house.looked_through(lan, f"hồ sơ của cháu Hoa {place}.csv", content, kind="school-roster")
+    kept = [row.mapping for row in await house.rows("SELECT mapping FROM import_mapping")]
+    assert len({mapping["source"] for mapping in kept}) == len(kept) == 2
+    assert {mapping["title"] for mapping in kept} == {f"Danh sách học sinh, {NOW.astimezone(LOCAL):%d/%m/%Y %H:%M}"}

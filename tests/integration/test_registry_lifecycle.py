@@ -1,152 +1,29 @@
-"""The life of a record on a real database: acts, time, adoption, erasure, samples; and what the topic alone says."""
+"""The life of a record on a real database: acts, time, erasure; and what the topic alone says."""
 
 from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-import orjson
 import pytest
 from sqlalchemy import text
 
-from services.registry import merging
-from services.registry.desk import Desk, Lifecycle, Samples
+from services.registry.desk import merging
 from services.registry.domain.children import Statement
 from services.registry.domain.lifecycle import ages_out_on
-from services.registry.handlers import routes
 from services.registry.store import children as store
 from services.registry.store import lifecycle as lives
-from services.registry.store import samples as sample_store
 from services.registry.store.children import ChildRow
-from services.registry.ticker import tick
 from shared.contracts.cases import CaseClosed, CaseFacts, CaseReopened
-from shared.contracts.envelope import Envelope
-from shared.contracts.errors import Rejected
 from shared.contracts.vocabulary import ChildDescription, Person
-from shared.database import Database
 from shared.messaging.outbox import new_id
-from shared.messaging.processing import Processor, Record
 from shared.messaging.router import Scope
-from shared.privacy import Erased, Keys, PlatformKey
-from shared.reference.keeping import Keeping
-from shared.reference.units import Units
+from shared.privacy import Erased
+from tests.integration.registry_house import HERE, LAN, NOW, THERE, House, house, refused
 
-NOW = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
-MIGRATIONS = Path(merging.__file__).parent / "migrations"
-HERE, THERE = "05443", "02176"
-LAN = "person:lan.worker"
-R = TypeVar("R")
-
-
-@dataclass
-class House:
-    """The service without Kafka and without people; the clock is ours."""
-
-    database: Database
-    keys: Keys
-    now: datetime = NOW
-    desk: Desk = field(init=False)
-    life: Lifecycle = field(init=False)
-    samples: Samples = field(init=False)
-    processor: Processor = field(init=False)
-
-    def __post_init__(self) -> None:
-        rules = Keeping.load()
-        self.desk = Desk(self.keys)
-        self.life = Lifecycle(self.desk, self.keys, rules)
-        self.samples = Samples(self.desk, self.life, rules)
-        router = routes(self.desk, self.keys, Units.load())
-        self.processor = Processor(router, self.database, self.keys, lambda: self.now)
-
-    async def act(self, does: Callable[[Scope], Awaitable[R]]) -> R:
-        async with self.database.transaction() as connection:
-            scope = Scope("registry", connection, self.now)
-            done = await does(scope)
-            await scope.flush()
-        return done
-
-    async def on(self, child_id: str, does: Callable[[Scope, ChildRow], Awaitable[R]]) -> R:
-        async def with_row(scope: Scope) -> R:
-            row = await store.child(scope.connection, child_id, lock=True)
-            assert row is not None
-            return await does(scope, row)
-
-        return await self.act(with_row)
-
-    async def register(self, name: str = "Nguyễn Thị Ngọc Anh", born: str | None = "2016-03-09", **over: Any) -> str:
-        said = {"unit": HERE, "circumstances": (), "as_of": date(2026, 10, 31), **over}
-        child = {"name": name, "birth_date": born, "sex": "female", "carers": [{"name": "Lý Thị Thu Lan"}]}
-        child |= said.pop("child", {})
-        description = ChildDescription.model_validate({key: value for key, value in child.items() if value is not None})
-        statement = Statement(new_id(), "commune-roster", "dolisa", description=description, **said)
-        return await self.act(lambda scope: self.desk.register(scope, statement))
-
-    async def verify(self, child_id: str, **over: Any) -> None:
-        said = {"confirmed": ["name", "birth_date"], "method": "home-visit", "by": LAN, "at": self.now, **over}
-        await self.on(child_id, lambda scope, row: self.life.verify(scope, row, **said))
-
-    async def tick(self) -> int:
-        return await tick(self.database, self.life, lambda: self.now)
-
-    async def rows(self, statement: str) -> list[Any]:
-        async with self.database.transaction() as connection:
-            return list((await connection.execute(text(statement))).all())
-
-    async def child(self, child_id: str) -> ChildRow:
-        async with self.database.transaction() as connection:
-            found = await store.child(connection, child_id)
-        assert found is not None
-        return found
-
-    async def events(self, name: str = "") -> list[dict[str, Any]]:
-        rows = await self.rows(
-            """SELECT aggregatetype, aggregateid, type, payload, headers FROM outbox
-               WHERE aggregatetype LIKE 'registry%' ORDER BY position"""
-        )
-        found = [
-            {
-                "type": row.type.removeprefix("vn.vongtay.registry."),
-                "subject": row.headers["ce_subject"],
-                "sequence": int(row.headers["ce_sequence"]),
-                "headers": row.headers,
-                **orjson.loads(row.payload),
-            }
-            for row in rows
-        ]
-        return [event for event in found if name in event["type"]]
-
-    async def hear(self, data: Any, sequence: int) -> None:
-        event = Envelope(
-            new_id(),
-            "/services/cases",
-            data.TYPE,
-            data.case_id,
-            self.now,
-            data.model_dump_json().encode(),
-            sequence=sequence,
-        )
-        record = Record("cases.cases.v1", 0, sequence, data.case_id, event.data, tuple(event.headers()))
-        (result,) = await self.processor.handle([record])
-        assert result.outcome == "accepted", result
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    database = Database(fresh_database)
-    await database.migrate(MIGRATIONS)
-    yield House(database, Keys(b"m" * 32, PlatformKey(b"p" * 32)))
-    await database.close()
-
-
-async def refused(act: Awaitable[Any]) -> str:
-    with pytest.raises(Rejected) as caught:
-        await act
-    return caught.value.violations[0].rule
+__all__ = ["house"]  # the fixture
 
 
 async def test_a_record_is_checked_verified_and_falls_due_once(house: House) -> None:
@@ -300,72 +177,6 @@ async def test_a_withdrawn_record_takes_its_sources_along_and_brings_them_back(h
     assert (await house.events("record.linked"))[-1]["sequence"] == gone["sequence"] + 1
 
 
-async def test_an_adopted_child_s_two_records_are_tied_by_nothing_that_anybody_sees(house: House) -> None:
-    child_id = await house.register(circumstances=("02", "04"))
-    new = ChildDescription(name="Hoàng Bảo Châu", birth_date=date(2016, 3, 9), sex="female")
-
-    async def adopt(scope: Scope, row: ChildRow) -> None:
-        await house.life.adopt(scope, row, date(2026, 11, 20), new, THERE, ["04"], by="person:ha.coordinator")
-
-    await house.on(child_id, adopt)
-    assert await house.tick() == 0, "the new record begins later, by itself"
-    house.now += timedelta(hours=73)
-    assert await house.tick() == 1
-    (new_id_,) = [
-        event["child_id"] for event in await house.events("child.registered") if event["child_id"] != child_id
-    ]
-    fresh = await house.child(new_id_)
-    assert (fresh.known.description.name, fresh.known.circumstances, fresh.known.unit) == (
-        "Hoàng Bảo Châu",
-        ("04",),
-        THERE,
-    )
-    assert await refused(house.on(child_id, lambda s, row: house.life.come_back(s, row, by=LAN))) == "has-a-new-record"
-    said = await house.events()
-    old = [event for event in said if event["subject"] == child_id]
-    young = [event for event in said if event["subject"] == new_id_]
-    for event in young:
-        assert child_id not in orjson.dumps(event).decode()
-    assert not {event["headers"]["ce_time"] for event in old} & {event["headers"]["ce_time"] for event in young}
-    # No table holds both ids, or either of them in the link.
-    for table in [
-        row.tablename for row in await house.rows("SELECT tablename FROM pg_tables WHERE schemaname='public'")
-    ]:
-        for (line,) in await house.rows(f"SELECT t::text FROM {table} t"):
-            assert not (child_id in line and new_id_ in line), table
-            assert table != "adoption" or (child_id not in line and new_id_ not in line)
-    # What is told under the old name goes to the closed record, and nobody else is asked about.
-    async with house.database.transaction() as connection:
-        scope = Scope("registry", connection, house.now)
-        from services.registry.domain.traits import traits_of
-
-        old_name = ChildDescription(
-            name="Nguyễn Thị Ngọc Anh", birth_date=date(2016, 3, 9), carers=[Person(name="Lý Thị Thu Lan")]
-        )
-        found = await house.desk.identify(scope, traits_of(old_name, HERE, house.now.date()))
-        assert (found.sure.child_id if found.sure else None, found.possible) == (child_id, ())
-    read = house.life.adoptions.reveal
-    assert (
-        await refused(house.act(lambda s: read(s, child_id, "ha.coordinator", "curiosity", "x"))) == "purpose-unknown"
-    )
-    assert await house.act(lambda s: read(s, child_id, "ha.coordinator", "court", "12/CV-TA")) == new_id_
-    assert await house.act(lambda s: read(s, new_id_, "ha.coordinator", "origin", "Đơn ngày 1/12")) == child_id
-    assert [tuple(row) for row in await house.rows("SELECT who, purpose FROM adoption_reading ORDER BY at, id")] == [
-        ("ha.coordinator", "court"),
-        ("ha.coordinator", "origin"),
-    ]
-
-
-async def test_an_adoption_recorded_by_mistake_is_taken_back_before_the_new_record_begins(house: House) -> None:
-    child_id = await house.register()
-    new = ChildDescription(name="Hoàng Bảo Châu", birth_date=date(2016, 3, 9))
-    await house.on(child_id, lambda s, row: house.life.adopt(s, row, NOW.date(), new, THERE, [], by=LAN))
-    await house.on(child_id, lambda s, row: house.life.come_back(s, row, by=LAN))
-    house.now += timedelta(days=10)
-    assert await house.tick() == 0
-    assert len(await house.events("child.registered")) == 1
-
-
 def case(child_id: str, status: str, case_id: str) -> dict[str, Any]:
     facts = CaseFacts.model_validate(
         {
@@ -431,38 +242,6 @@ async def test_nobody_is_erased_while_a_case_or_a_hold_forbids_it_and_then_nothi
         with pytest.raises(Erased):
             await house.keys.open(connection, said[0]["child"], ChildDescription)
     assert await refused(erase()) == "is-erased"
-
-
-async def test_a_second_person_answers_blindly_and_what_differs_waits_for_a_person(house: House) -> None:
-    ids = [await house.register(f"Nguyễn Văn Số {n}", f"2016-01-{n + 1:02d}") for n in range(4)]
-    for child_id in ids[:3]:
-        await house.verify(child_id)
-    await house.verify(ids[3], by="person:hoa.second")
-    made = await house.act(lambda s: house.samples.draw(s, HERE, "hoa.second", by="person:binh.chair"))
-    async with house.database.transaction() as connection:
-        drawn = [str(row.child_id) for row in await sample_store.places(connection, made.id)]
-        assert await sample_store.asked_of(connection, "hoa.second") == set(ids[:3])
-    assert set(drawn) == set(ids[:3]), "neither who was not verified, nor whom the second person verified"
-    right = ChildDescription(birth_date=date(2016, 1, 1), sex="female", carers=[Person(name="Lý Thị Thu Lan")])
-
-    def answer(child_id: str, said: ChildDescription | None, who: str = "hoa.second") -> Awaitable[None]:
-        return house.act(lambda s: house.samples.answer(s, made.id, child_id, said, person=who))
-
-    assert await refused(answer(ids[0], right, "lan.worker")) == "not-the-second"
-    await answer(ids[0], right)
-    assert await refused(answer(ids[0], right)) == "answered"
-    await answer(ids[1], ChildDescription(birth_date=date(2016, 2, 2), sex="female"))
-    assert not await house.events("reverification")
-    await answer(ids[2], None)
-    (done,) = await house.events("reverification")
-    assert (done["size"], done["found"], done["agreed"], done["asked"]) == (3, 2, 4, 5)
-    assert done["by_field"]["birth_date"] == [1, 2]
-    assert [event["blind"] for event in await house.events("child.verified")] == [False, False, False, False, True]
-    decide = house.samples.decide
-    await house.act(lambda s: decide(s, made.id, ids[1], "birth_date", "second", by="person:binh.chair"))
-    assert (await house.child(ids[1])).known.description.birth_date == date(2016, 2, 2)
-    with pytest.raises(LookupError):
-        await house.act(lambda s: decide(s, made.id, ids[1], "birth_date", "first", by="person:binh.chair"))
 
 
 async def test_a_new_consumer_rebuilds_every_child_from_the_topic_alone(house: House) -> None:

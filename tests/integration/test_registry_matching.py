@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from services.registry import merging
 from services.registry.bulk.sweeping import URL, is_due, sweep
+from services.registry.desk import merging
 from services.registry.domain.matching import Match
 from services.registry.store import children as store
 from services.registry.store import pairs, sweeps

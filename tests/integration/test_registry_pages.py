@@ -188,11 +188,17 @@ async def test_a_look_alike_is_shown_before_a_second_record_is_made(house: House
     assert anyway.status == 303
     queue = await lan.get("/registry/matches")
     assert "Hồ sơ thứ 2" in queue.text
+    assert "2 hai trẻ khác nhau" in queue.text
+    assert "3 để sau" not in queue.text, "there is no other pair to go on to"
     pair = re.search(r'action="(/registry/matches/\d+)"', queue.text)
     assert pair is not None
     decided = await lan.post(pair.group(1), decision="same")
     queue = await lan.get(decided.headers["location"])
     assert "Không còn cặp nào chờ" in queue.text
+    assert f'href="/registry/children/{first}#doubt-name"' in queue.text, "two records, two names: somebody decides"
+    assert 'id="doubt-name"' in (await lan.get(f"/registry/children/{first}")).text
+    elsewhere = await (await house.browser("thuong.worker")).get(decided.headers["location"])
+    assert "#doubt-name" not in elsewhere.text
     undo = re.search(r'action="(/registry/merges/[^"]+/undo)"', queue.text)
     assert undo is not None
     apart = await lan.post(undo.group(1))
@@ -200,6 +206,20 @@ async def test_a_look_alike_is_shown_before_a_second_record_is_made(house: House
     assert (await lan.get(apart.headers["location"])).status == 200
     assert (await lan.post(undo.group(1))).status == 409
     assert (await lan.post(pair.group(1), decision="same")).status == 409
+
+
+async def test_a_name_in_capitals_is_shown_with_its_own_and_kept_as_it_was_written(house: House) -> None:
+    lan = await house.browser("lan.worker")
+    child_id = await registered(lan, name="MA THỊ HOA", carer1_name="lý thị thu")
+    page = await lan.get(f"/registry/children/{child_id}")
+    assert "<b>Ma Thị Hoa</b>" in page.text
+    assert "Lý Thị Thu" in page.text
+    assert "MA THỊ HOA" in page.text, "as the source wrote it"
+    found = await lan.post("/registry/", name="Ma Thị Hoa")
+    assert "<b>Ma Thị Hoa</b>" in found.text
+    (row,) = await house.rows("SELECT description FROM child")
+    assert row.description["name"] == "MA THỊ HOA"
+    assert 'value="MA THỊ HOA"' in (await lan.get(f"/registry/children/{child_id}/correct")).text
 
 
 async def test_while_a_child_is_typed_the_page_says_who_it_may_be_and_saves_nothing(house: House) -> None:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import orjson
 import pytest
-from sqlalchemy import text
 
-from services.registry import assessing, merging
-from services.registry.desk import Desk, Lifecycle, quality
+from services.registry import assessing
+from services.registry.desk import merging, quality
 from services.registry.domain.children import Statement
-from services.registry.store import children as store
 from services.registry.store.children import ChildRow, Observation
 from shared.contracts.vocabulary import ChildDescription
 from shared.database import Database
@@ -24,13 +22,9 @@ from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
 from shared.privacy import Keys, PlatformKey
 from shared.reference.files import lay_over
-from shared.reference.keeping import Keeping
 from shared.reference.quality import Quality
+from tests.integration.registry_house import HERE, MIGRATIONS, THERE, Acts
 
-NOW = datetime(2026, 11, 25, 1, 0, tzinfo=UTC)
-MIGRATIONS = Path(merging.__file__).parent / "migrations"
-HERE, THERE = "05443", "02176"
-R = TypeVar("R")
 GOOD: dict[str, Any] = {
     "name": "Nguyễn Thị Ngọc Anh",
     "birth_date": "2016-03-09",
@@ -45,33 +39,8 @@ GOOD: dict[str, Any] = {
 
 
 @dataclass
-class House:
-    """The service without Kafka and without people; the clock is ours."""
-
-    database: Database
-    keys: Keys
-    now: datetime = NOW
-    desk: Desk = field(init=False)
-    life: Lifecycle = field(init=False)
-
-    def __post_init__(self) -> None:
-        self.desk = Desk(self.keys)
-        self.life = Lifecycle(self.desk, self.keys, Keeping.load())
-
-    async def act(self, does: Callable[[Scope], Awaitable[R]]) -> R:
-        async with self.database.transaction() as connection:
-            scope = Scope("registry", connection, self.now)
-            done = await does(scope)
-            await scope.flush()
-        return done
-
-    async def on(self, child_id: str, does: Callable[[Scope, ChildRow], Awaitable[R]]) -> R:
-        async def with_row(scope: Scope) -> R:
-            row = await store.child(scope.connection, child_id, lock=True)
-            assert row is not None
-            return await does(scope, row)
-
-        return await self.act(with_row)
+class House(Acts):
+    """The registry's acts, and the looking at how good its records are."""
 
     async def register(self, unit: str | None = HERE, circumstances: tuple[str, ...] = (), **over: Any) -> str:
         child = {name: value for name, value in {**GOOD, **over}.items() if value is not None}
@@ -106,10 +75,6 @@ class House:
 
     async def measure(self) -> int:
         return await assessing.measure_all(self.database, lambda: self.now)
-
-    async def rows(self, statement: str, **values: Any) -> list[Any]:
-        async with self.database.transaction() as connection:
-            return list((await connection.execute(text(statement), values)).all())
 
     async def findings(self, child_id: str) -> set[str]:
         return {row.rule for row in await self.rows("SELECT rule FROM finding WHERE child_id = :id", id=child_id)}

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from services.registry.store import erasing
-from shared.contracts.cases import CaseFacts, CaseOpened, CaseServiceProvided
+from shared.contracts.cases import CaseEvent, CaseFacts, CaseOpened, CaseServiceProvided, CaseServiceWithdrawn
 from shared.contracts.envelope import Envelope
 from shared.messaging.outbox import new_id
 from shared.messaging.processing import Record
@@ -245,6 +245,22 @@ async def test_a_circumstance_has_evidence_and_ends_for_a_reason(house: House) -
     assert tuple(row) == (None, None, None), "it goes on: that it had ended was the mistake"
 
 
+async def told(house: House, sequence: int, data: CaseEvent) -> None:
+    """Cases tells something."""
+    event = Envelope(
+        id=new_id(),
+        source="/services/cases",
+        type=data.TYPE,
+        subject=data.case_id,
+        time=NOW,
+        data=data.model_dump_json().encode(),
+        sequence=sequence,
+    )
+    record = Record("cases.cases.v1", 0, 0, data.case_id, event.data, tuple(event.headers()))
+    (result,) = await house.intake._processor.handle([record])
+    assert result.outcome == "accepted"
+
+
 async def test_cases_and_services_stand_on_the_page_of_whoever_may_open_them(house: House) -> None:
     lan = await house.browser("lan.worker")
     child_id = await registered(lan)
@@ -269,24 +285,10 @@ async def test_cases_and_services_stand_on_the_page_of_whoever_may_open_them(hou
         "service_sector": "health",
     }
     here = facts.model_copy(update={"unit": HOME})
-    events: tuple[tuple[int, CaseOpened | CaseServiceProvided], ...] = (
-        (2, CaseServiceProvided(case_id=case_id, facts=here, **given)),
-        (1, CaseOpened(case_id=case_id, facts=facts, concern_id="c", danger_now="no")),
-        (1, CaseOpened(case_id="other", facts=facts, concern_id="c", danger_now="no")),
-    )
-    for sequence, data in events:
-        event = Envelope(
-            id=new_id(),
-            source="/services/cases",
-            type=data.TYPE,
-            subject=data.case_id,
-            time=NOW,
-            data=data.model_dump_json().encode(),
-            sequence=sequence,
-        )
-        record = Record("cases.cases.v1", 0, 0, data.case_id, event.data, tuple(event.headers()))
-        (result,) = await house.intake._processor.handle([record])
-        assert result.outcome == "accepted"
+    provided = CaseServiceProvided(case_id=case_id, facts=here, **given)
+    await told(house, 2, provided)
+    await told(house, 1, CaseOpened(case_id=case_id, facts=facts, concern_id="c", danger_now="no"))
+    await told(house, 1, CaseOpened(case_id="other", facts=facts, concern_id="c", danger_now="no"))
     page = await lan.get(f"/registry/children/{child_id}")
     assert f'href="/cases/c/{case_id}"' in page.text
     assert "Khám, chữa bệnh, phục hồi" in page.text
@@ -295,6 +297,11 @@ async def test_cases_and_services_stand_on_the_page_of_whoever_may_open_them(hou
     assert [row.opened_on for row in opened] == [date(2026, 11, 24)], "half past one in the night, where people live"
     ha = await house.browser("ha.coordinator")
     assert "/cases/c/other" in (await ha.get(f"/registry/children/{child_id}")).text
+    await told(house, 3, CaseServiceWithdrawn(case_id=case_id, facts=here, **given))
+    await told(house, 2, provided)  # once more, late
+    page = await lan.get(f"/registry/children/{child_id}")
+    assert f'href="/cases/c/{case_id}"' in page.text
+    assert "Khám, chữa bệnh, phục hồi" not in page.text, "it was not given after all"
 
 
 async def test_the_history_page_shows_a_day(house: House) -> None:

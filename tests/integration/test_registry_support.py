@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import date, timedelta
 from typing import Any
 
@@ -10,7 +9,7 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from services.registry import merging
+from services.registry.desk import merging
 from shared.contracts.cases import (
     CaseFacts,
     CaseOpened,
@@ -19,19 +18,11 @@ from shared.contracts.cases import (
     ChildLinked,
     ChildUnlinked,
 )
-from shared.database import Database
-from shared.privacy import Keys, PlatformKey
-from tests.integration.test_registry_lifecycle import HERE, LAN, MIGRATIONS, NOW, House
+from tests.integration.registry_house import HERE, LAN, NOW, House, house
+
+__all__ = ["house"]  # the fixture
 
 SERVICE: dict[str, Any] = {"service_id": "s1", "service": "medical", "service_sector": "health"}
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    database = Database(fresh_database)
-    await database.migrate(MIGRATIONS)
-    yield House(database, Keys(b"m" * 32, PlatformKey(b"p" * 32)))
-    await database.close()
 
 
 def facts(child_id: str | None) -> CaseFacts:
@@ -88,7 +79,7 @@ async def test_a_service_that_was_not_given_after_all_supports_nobody_and_stands
     gone = CaseServiceWithdrawn(case_id="k1", facts=facts(child_id), provided_on=date(2026, 11, 20), **SERVICE)
     await house.hear(gone, 2)
     assert await told(house, child_id) == [("started", True), ("ended", False)]
-    assert await house.rows("SELECT * FROM child_service") == []
+    assert await house.rows("SELECT * FROM child_service WHERE given") == []
 
 
 async def test_a_service_of_long_ago_supports_nobody(house: House) -> None:

@@ -234,7 +234,16 @@ def merge(
     gone = tasks.point_on(gone, on)
     ended = _ended(case, gone.case)
     takers = {task.id: task.replaced_by for task in gone.case.tasks if task.id in ended and task.replaced_by}
-    return gone, providing.asked_by(on, world, takers)
+    return gone, providing.asked_by(_behind(on, case), world, takers)
+
+
+def _behind(decision: Decision, other: Case) -> Decision:
+    """A service keeps its id in whichever case it is, and consumers go by the sequence: what a case tells of one that
+    came from the other must not be numbered below what the other told of it."""
+    theirs = {service.id for service in other.services}
+    if all(service.id not in theirs for service in decision.case.services):
+        return decision
+    return decision.then(sequence=max(decision.case.sequence, other.sequence))
 
 
 def _ended(before: Case, after: Case) -> set[str]:
@@ -370,7 +379,7 @@ def undo_merge(
     for task in target.tasks:
         if task.id in before.asked and task.state in ("requested", "overdue"):
             on = tasks.cancel_task(on, world, task, "withdrawn", {"reason": act.reason})
-    return back, on.then(services=providing.parted(on.case, case))
+    return _behind(back, target), on.then(services=providing.parted(on.case, case))
 
 
 def _asked_again(back: Decision, world: World, cancelled: Sequence[Task], asked: Mapping[str, str]) -> Decision:

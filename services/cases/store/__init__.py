@@ -69,7 +69,7 @@ from services.cases.store.finding import (
     matters_by_code,
     rarity,
 )
-from services.cases.store.incidents import Incident, places_in_clear, save_incident, settle_place
+from services.cases.store.incidents import Incident, find_incident, places_in_clear, save_incident, settle_place
 from services.cases.store.links import link_cases, linked_cases, unlink_cases
 from services.cases.store.lists import (
     ORDERS,
@@ -190,6 +190,7 @@ __all__ = [
     "find_case",
     "find_concern",
     "find_draft",
+    "find_incident",
     "find_line",
     "find_reassignment",
     "forget_reads",

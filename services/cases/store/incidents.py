@@ -45,6 +45,14 @@ async def save_incident(connection: AsyncConnection, incident: Incident) -> int:
     return sequence
 
 
+async def find_incident(connection: AsyncConnection, incident_id: str) -> Incident | None:
+    """By its id, without the words for where it was: they are sealed."""
+    names = [name for name in _INCIDENT if name != "place_words"]
+    row = await connection.execute(text(f"SELECT {', '.join(names)} FROM incident WHERE id = :id"), {"id": incident_id})
+    found = row.one_or_none()
+    return None if found is None else Incident(**found._mapping)
+
+
 async def places_in_clear(connection: AsyncConnection, limit: int) -> list[tuple[str, str]]:
     """Incidents, locked, whose place still lies here in the sender's words: id and words."""
     rows = await connection.execute(

@@ -12,10 +12,10 @@ from fastapi import APIRouter, HTTPException
 from pydantic import BaseModel, Field
 
 from services.registry.desk import Taken, VersionConflictError
+from services.registry.desk.merging import NotPossibleError
 from services.registry.domain.children import Change, Conflict, Source
 from services.registry.domain.matching import Identification
 from services.registry.domain.warnings import coded
-from services.registry.merging import NotPossibleError
 from services.registry.office import Office
 from services.registry.seeing import Editor, NotThereError, Reader
 from services.registry.store.children import ChildRow

@@ -87,7 +87,9 @@ class Workshop:
     def __init__(self, connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
         self.connection = connection
         self.folder = folder
-        self._sources: dict[str, int] = {}
+        # By list: each record's id and what is kept with it. Carried through the database's sort beside every pair,
+        # it would be there a hundred times over.
+        self._sources: dict[str, list[tuple[str, bytes]]] = {}
 
     def load(self, name: str, records: Iterable[tuple[str, Traits, bytes]]) -> int:
         """Add to a list of records: each with its id, what tells it apart, and whatever is wanted back with it.
@@ -96,51 +98,37 @@ class Workshop:
         """
         if name not in self._sources:
             self.connection.execute(f'CREATE TABLE "{name}_rows" ({_COLUMNS})')
-            self.connection.execute(f'CREATE TABLE "{name}_kept" (unique_id BIGINT, key VARCHAR, kept BLOB)')
-        count = self._sources.get(name, 0)
+        known = self._sources.setdefault(name, [])
         waiting = iter(records)
         while batch := list(islice(waiting, _BATCH)):
-            rows = [_row(count + at, traits) for at, (_, traits, _) in enumerate(batch)]
-            self._insert(f"{name}_rows", pa.Table.from_pylist(rows, schema=_SCHEMA))
-            kept = {
-                "unique_id": range(count, count + len(batch)),
-                "key": [key for key, _, _ in batch],
-                "kept": [kept for _, _, kept in batch],
-            }
-            self._insert(f"{name}_kept", pa.Table.from_pydict(kept))
-            count += len(batch)
-        self._sources[name] = count
-        return count
-
-    def _insert(self, table: str, batch: pa.Table) -> None:
-        self.connection.register("batch", batch)
-        self.connection.execute(f'INSERT INTO "{table}" SELECT * FROM batch')
-        self.connection.unregister("batch")
+            rows = [_row(len(known) + at, traits) for at, (_, traits, _) in enumerate(batch)]
+            self.connection.register("batch", pa.Table.from_pylist(rows, schema=_SCHEMA))
+            self.connection.execute(f'INSERT INTO "{name}_rows" SELECT * FROM batch')
+            self.connection.unregister("batch")
+            known += [(key, kept) for key, _, kept in batch]
+        return len(known)
 
     def propose(self) -> Iterator[Proposal]:
         """Pairs that may be one child, in the order of the second's rows: of one list within itself, of two lists one
         from each. No pair comes twice.
         """
-        yield from (Proposal(*row) for rows in self._pairs() for row in rows)
-
-    def _pairs(self) -> Iterator[list[Any]]:
         if not all(self._sources.values()):
             return
+        alone = len(self._sources) == 1
+        first, second = ([*self._sources] * 2 if alone else sorted(self._sources))[:2]
+        ones, others = self._sources[first], self._sources[second]
+        for one, other in self._pairs(alone=alone):
+            yield Proposal(*ones[one], *others[other], other)
+
+    def _pairs(self, *, alone: bool) -> Iterator[tuple[int, int]]:
         api = DuckDBAPI(connection=self.connection)
         frames = [api.register(f"{name}_rows", dataset_display_name=name) for name in self._sources]
-        alone = len(frames) == 1
         linker = Linker(frames, _settings("dedupe_only" if alone else "link_only"), log_level="ERROR")
         found = linker.inference.predict(threshold_match_weight=_LEAST, warning_mode="never")
-        first, second = ([*self._sources] * 2 if alone else sorted(self._sources))[:2]
         cursor = self.connection.cursor()
-        cursor.execute(
-            f"""SELECT one.key, one.kept, other.key, other.kept, other.unique_id FROM {found.physical_name}
-                JOIN "{first}_kept" AS one ON one.unique_id = unique_id_l
-                JOIN "{second}_kept" AS other ON other.unique_id = unique_id_r
-                ORDER BY unique_id_r"""
-        )
+        cursor.execute(f"SELECT unique_id_l, unique_id_r FROM {found.physical_name} ORDER BY unique_id_r")
         while rows := cursor.fetchmany(_FETCHED):
-            yield rows
+            yield from rows
 
 
 @contextmanager

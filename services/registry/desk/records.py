@@ -6,7 +6,7 @@ never unite two that it is not sure of: those go to the queue of pairs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import get_args
@@ -59,6 +59,7 @@ from shared.privacy import Keys
 from shared.reference.trust import TrustOrders
 
 _LEAD: Sector = "dolisa"  # the child-protection authority: for whom a person corrects the registry
+_SECTORS: Mapping[str | None, Sector] = {sector: sector for sector in get_args(Sector)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ class VersionConflictError(Exception):
 
 def sector_of(value: str | None) -> Sector:
     """A sector by its code; the lead where it is none of the list."""
-    return next((sector for sector in get_args(Sector) if sector == value), _LEAD)
+    return _SECTORS.get(value, _LEAD)
 
 
 class Desk:
@@ -475,7 +476,8 @@ async def _counted(scope: Scope, said: Statement) -> Statement:
     consumer would take it for older than its withdrawal."""
     if said.sequence > 1:
         return said
-    return replace(said, sequence=await imports.counted(scope.connection, said.record_id) + 1)
+    withdrawn = await imports.counted(scope.connection, said.record_id)
+    return replace(said, sequence=withdrawn + 1) if withdrawn else said
 
 
 async def emit_link(scope: Scope, child_id: str, said: Statement) -> None:

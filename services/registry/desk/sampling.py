@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 from services.registry.desk.following import today
 from services.registry.desk.lifecycle import Lifecycle
@@ -22,6 +22,8 @@ from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
 from shared.reference.calendar import local_day
 from shared.reference.keeping import Keeping
+
+_REASON: Final = "reverification"  # of the reference data's reasons
 
 
 class Samples:
@@ -139,7 +141,7 @@ class Samples:
             if field == "birth_date" and row.known.description.birth_precision is not None:
                 said_now["birth_precision"] = "day"
             right = row.known.description.model_copy(update=said_now)
-            await self._desk.correct(scope, row.id, right, None, version=row.sequence, actor=by, reason="Phúc tra")
+            await self._desk.correct(scope, row.id, right, None, version=row.sequence, actor=by, reason=_REASON)
         compared[field] = {**said, "stands": stands}
         await samples.decide(connection, sample_id, child_id, compared)
 

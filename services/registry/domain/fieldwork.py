@@ -16,10 +16,10 @@ from typing import Any, Final, Literal
 from pydantic import ValidationError
 
 from services.registry.domain.children import Known
+from services.registry.domain.circumstances import is_listed
 from services.registry.domain.dates import read_birth, written_birth
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import ChildDescription, Person
-from shared.reference.terms import Terms
 
 Asked = Literal["name", "birth_date", "carers", "hamlet", "address", "school", "grade", "circumstances"]
 Said = Literal["right", "wrong", "unknown"]
@@ -85,10 +85,11 @@ def read(
     for name in ASKED:
         fix = fixes.get(name, "")
         if said.get(name) == "right":
-            # What is not known cannot be right.
-            confirmed += [name] if now[name] else []
+            # What is not known cannot be right; that no circumstance is recorded can.
+            confirmed += [name] if now[name] or name == "circumstances" else []
         elif said.get(name) == "wrong":
-            if not plain(fix) and name not in MAY_END:
+            nothing_yet = name in seen and not plain(seen[name])
+            if not plain(fix) and (name not in MAY_END or nothing_yet):
                 wrong.append(_fix_missing(name))
             elif name in seen and plain(fix) == plain(seen[name]):
                 wrong.append(_fix_unchanged(name))
@@ -149,8 +150,7 @@ def corrected(known: ChildDescription, fixes: Mapping[Asked, str]) -> ChildDescr
 def circumstances_of(text: str) -> frozenset[str]:
     """The codes of an answer on circumstances. Raises `Rejected` for one that no list has."""
     codes = frozenset(code for code in re.split(r"[,\s]+", text) if code)
-    lists = [Terms.load(name) for name in ("circumstances", "flags")]
-    if any(all(code not in terms for terms in lists) for code in codes):
+    if not all(is_listed(code) for code in codes):
         raise Rejected([_CIRCUMSTANCE_UNKNOWN])
     return codes
 

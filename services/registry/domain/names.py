@@ -34,6 +34,7 @@ _SPOKEN: Final = frozenset({"bé", "cháu", "em"})
 _AT_HOME: Final = re.compile(
     r"\(([^()]*)\)|\s[-–—/]\s*(.+)$|,?\s(?:tức|hay gọi là|thường gọi là|tên ở nhà|ở nhà gọi là)\s+(.+)$", re.IGNORECASE
 )
+_LETTERS: Final = re.compile(r"[^\W\d_]+")
 _KEYS_LEFT: Final = re.compile(r"(?<=[^\W\d_])[0-9]+")  # the tones and marks of the VNI keyboard
 # Middle names that clerks leave out and add at will carry next to nothing.
 _LIGHT: Final = frozenset({"thi", "van"})
@@ -114,6 +115,15 @@ def person(text: str | None) -> tuple[Name, tuple[Name, ...]]:
         words = words[1:]
     names = (name_of(_KEYS_LEFT.sub("", " ".join(words))), *(name_of(part) for part in aside))
     return names[0], tuple(name for name in names[1:] if name.tokens)
+
+
+def tidied(text: str) -> str:
+    """A person's name for reading: one written all in capitals, or all in small letters, has its capitals as they
+    belong; any other stays as somebody wrote it."""
+    text = unicodedata.normalize("NFC", text)
+    if text not in {text.upper(), text.lower()}:
+        return text
+    return _LETTERS.sub(lambda word: word[0][:1].upper() + word[0][1:].lower(), text)
 
 
 def _marks(word: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from services.registry import views
+from services.registry.domain import circumstances
 from services.registry.domain.dates import written_birth
 from services.registry.domain.exporting import Leaving
 from shared.contracts.vocabulary import ChildDescription, Person
@@ -45,7 +46,7 @@ def _cell(leaving: Leaving, field: str, unit_name: UnitName) -> str:
         case "ethnicity":
             return said.ethnicity or said.ethnicity_code or ""
         case "circumstances":
-            return "; ".join(map(_circumstance, leaving.circumstances))
+            return "; ".join(map(circumstances.label, leaving.circumstances))
         case "disability":
             return "; ".join([*map(_disability, said.disability_kinds), *filter(None, [_level(said.disability_level)])])
         case _:
@@ -60,12 +61,6 @@ def _born(said: ChildDescription, year: int | None) -> str:
 def _carer(carer: Person) -> str:
     told = f"{carer.name or 'chưa rõ tên'} ({carer.relation})" if carer.relation else carer.name or ""
     return " ".join(part for part in (told, carer.phone) if part)
-
-
-def _circumstance(code: str) -> str:
-    if code in Terms.load("circumstances"):
-        return f"{code}. {Terms.load('circumstances').label(code)}"
-    return Terms.load("flags").label(code)
 
 
 def _disability(code: str) -> str:

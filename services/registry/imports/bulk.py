@@ -5,9 +5,11 @@ What comes of it is what comes of the same rows one by one (docs/decisions/0022-
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Literal, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -20,13 +22,18 @@ from services.registry.store.nearby import Memory
 from shared.messaging.router import Scope
 from shared.privacy import Keys, ManyKeys
 
-What = Literal["new", "known", "corrected", "unchanged"]
+What = Literal["new", "known", "corrected", "unchanged", "superseded"]
+# So many rows are decided while those before them are written.
+_PART = 250
+# Between so many the event loop may go on with the writing: deciding a row never waits for anything.
+_BREATH = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What became of a row: `what`, of which child; `unsure`: how many others it may be; `before`: what its record
-    said until then, and of which child (`was`); `sequence`: the record's, after it."""
+    """What became of a row: `what` (`superseded`: what is there is of a later day, and stays), of which child;
+    `unsure`: how many others it may be; `before`: what its record said until then, and of which child (`was`);
+    `sequence`: the record's, after it."""
 
     what: What
     child_id: str
@@ -55,25 +62,38 @@ async def take_over(
     """
     chunk = Chunk(connection, now, memory, rehearsal=rehearsal)
     await chunk.load(said, wanted)
-    many = ManyKeys(keys, connection)
+    many = ManyKeys(keys, connection, chunk.idle)
     await many.find([f"child/{child_id}" for child_id in chunk.kids()])
     desk = Desk(many)
-    scope = Scope("registry", cast("AsyncConnection", chunk), now)  # it answers in the connection's place
     outcomes = []
-    for place, one in enumerate(said):
-        outcomes.append(await _record(desk, scope, chunk, one, actor, chunk.turn(place)))
-    await chunk.flush()
-    if not rehearsal:
-        await many.write()
-        scope.connection = connection
-        await scope.flush()
+    try:
+        for begin in range(0, len(said), _PART):
+            scope = Scope("registry", cast("AsyncConnection", chunk), now)  # it answers in the connection's place
+            for place in range(begin, min(begin + _PART, len(said))):
+                outcomes.append(await _record(desk, scope, chunk, said[place], actor, chunk.turn(place)))
+                if place % _BREATH == 0:
+                    await asyncio.sleep(0)
+            then = () if rehearsal else (many.write, partial(_tell, scope, connection))
+            await chunk.write_behind(*then)
+        await chunk.idle()
+    except BaseException:
+        await chunk.give_up()
+        raise
     return outcomes
+
+
+async def _tell(scope: Scope, connection: AsyncConnection) -> None:
+    scope.connection = connection
+    await scope.flush()
 
 
 async def _record(desk: Desk, scope: Scope, chunk: Chunk, said: Statement, actor: str, wanted: Traits) -> Outcome:
     earlier = await chunk.statement(said.record_id)
     if earlier is not None and same_content(earlier[1], said):
         return Outcome("unchanged", earlier[0], 0, None, earlier[1].sequence)
+    if earlier is not None and earlier[1].as_of > said.as_of:
+        # An older list was found in a drawer: what the source said later stands.
+        return Outcome("superseded", earlier[0], 0, None, earlier[1].sequence)
     taken = await desk.record(scope, said, correction=True, actor=actor, wanted=wanted)
     what: What = "new" if taken.new else "known" if earlier is None else "corrected"
     if earlier is None:

@@ -14,6 +14,7 @@ from typing import Any
 
 from fastapi import Request
 
+from services.registry import views
 from services.registry.domain.dates import read_day
 from services.registry.imports.reading import sealed_file
 from services.registry.office import Office, units_of
@@ -32,6 +33,7 @@ from shared.files.tables import FileProblem
 from shared.identity import NotAllowedError, Permission, Principal, Role
 from shared.messaging.outbox import new_id
 from shared.privacy import Keys
+from shared.reference.calendar import LOCAL
 from shared.reference.units import Units
 from shared.web.uploads import read_upload
 
@@ -66,7 +68,7 @@ class Counter:
     wake: Callable[[], None]
 
     async def newest(self, principal: Principal) -> Sequence[ImportRow]:
-        """The newest imports of the person's communes. Raises `NotAllowedError`."""
+        """The newest imports of which all is the person's to see. Raises `NotAllowedError`."""
         _must(principal)
         async with self.office.scope() as scope:
             return await store.latest(scope.connection, units_of(principal))
@@ -157,9 +159,11 @@ class Counter:
             if row.state not in {"received", "checked", "refused"}:
                 raise NotThereError
             if form is None:
-                title = answers.get("title", "").strip()[:100] or row.file_name
-                name = f"import-{self.keys.digest(principal.id.encode(), title.encode()).hex()[:12]}"
-                form = make(name, title, answers.get("kind", ""), made, as_of.isoformat() if as_of else None)
+                kind, given = answers.get("kind", ""), answers.get("title", "").strip()[:100]
+                # One of one name is one source, whose rows are the same records; without a name this file stands alone.
+                name = f"import-{self.keys.digest(principal.id.encode(), (given or row.id).encode()).hex()[:12]}"
+                title = given or f"{views.REGISTERS.get(kind, kind)}, {row.made_at.astimezone(LOCAL):%d/%m/%Y %H:%M}"
+                form = make(name, title, kind, made, as_of.isoformat() if as_of else None)
                 plain = form.model_dump(by_alias=True, mode="json")
                 plain["constants"].pop("as_of", None)  # the next list has its own date
                 await store.save_mapping(scope.connection, name, principal.id, row.unit, plain, scope.now)
@@ -228,7 +232,8 @@ class Counter:
         mine = units_of(principal)
         if row is None or row.state == "discarded":
             raise NotThereError
-        if mine is not None and (row.allowed is None or not set(row.allowed) & set(mine)):
+        # Its counts, its refused rows and its undoing are of all its communes: to have one of them is not enough.
+        if mine is not None and (row.allowed is None or not set(row.allowed) <= set(mine)):
             raise NotThereError
         return row
 

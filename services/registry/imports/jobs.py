@@ -155,7 +155,10 @@ class Jobs:
                     told = [one for one in chunk if one is not None]
                     said = [one.said for one in told]
                     before = await store.withdrawn(connection, [one.record_id for one in said])
-                    said = [replace(one, sequence=before.get(one.record_id, 0) + 1) for one in said]
+                    said = [
+                        replace(one, sequence=before[one.record_id] + 1) if one.record_id in before else one
+                        for one in said
+                    ]
                     outcomes = await take_over(
                         connection, self.keys, said, self.clock(), actor=row.who, memory=self.memory,
                         wanted=[one.wanted for one in told],
@@ -163,7 +166,7 @@ class Jobs:
                     records = [
                         (one.record_id, outcome.child_id, outcome.what == "new", outcome.sequence, _kept(outcome))
                         for one, outcome in zip(said, outcomes, strict=True)
-                        if outcome.what != "unchanged"
+                        if outcome.what not in {"unchanged", "superseded"}
                     ]
                     await store.put_records(connection, row.id, records)
                     so_far = Counter(counts)

@@ -15,7 +15,7 @@ def upgrade() -> None:
     op.execute(
         """WITH RECURSIVE one AS (
                SELECT c.child_id AS id FROM child_case AS c JOIN child_service AS s USING (case_id)
-               WHERE c.child_id IS NOT NULL
+               WHERE c.child_id IS NOT NULL AND s.given
                UNION SELECT child.merged_into FROM child JOIN one USING (id) WHERE child.merged_into IS NOT NULL)
            UPDATE child SET supported_until = '-infinity' FROM one WHERE one.id = child.id AND merged_into IS NULL"""
     )

@@ -8,6 +8,7 @@ from typing import cast
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
+from services.registry.domain import circumstances
 from services.registry.domain.exporting import KINDS, Filter, Kind
 from services.registry.domain.lifecycle import HIDDEN
 from services.registry.exchange.exporting import Asked, BusyError, Exports
@@ -18,7 +19,6 @@ from services.registry.views import SEXES, STATES, STATUSES
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.vocabulary import RecordState, Sex
 from shared.identity import NotAllowedError, Principal, Role
-from shared.reference.terms import Terms
 from shared.web.forms import chosen_in, form_of
 
 _PER_PAGE = 30
@@ -118,14 +118,13 @@ def read_filter(values: Mapping[str, str], units: Sequence[str]) -> Filter:
             wrong.append(Violation(name, "not-listed", "Không có trong danh mục.", "It is not in the list."))
         return said or None
 
-    groups = (*Terms.load("circumstances").codes(), *Terms.load("flags").codes())
     wanted = Filter(
         units=tuple(unit[:5] for unit in units) or None,
         hamlet=values.get("hamlet", "")[:_LONGEST] or None,
         born_from=year("born_from"),
         born_to=year("born_to"),
         sex=cast(Sex | None, one_of("sex", SEXES)),
-        circumstance=one_of("circumstance", groups),
+        circumstance=one_of("circumstance", circumstances.codes()),
         school=values.get("school", "")[:_LONGEST] or None,
         state=cast(RecordState | None, one_of("state", STATES)),
         status=one_of("status", _LEAVING),

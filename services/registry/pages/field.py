@@ -13,7 +13,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registry import views
-from services.registry.domain.fieldwork import ASKED, Asked
+from services.registry.domain.fieldwork import ASKED, MAY_END, Asked
 from services.registry.pages.room import Room
 from services.registry.rounds import HAMLET, Outcome, Place, Round
 from services.registry.seeing import Editor, NotThereError
@@ -113,6 +113,7 @@ class FieldPages:
             unit_options=self.room.unit_options(None),
             methods=self._methods(),
             blank=dict.fromkeys(ASKED, ""),
+            may_end=MAY_END,
         )
 
     async def worker(self, request: Request) -> Response:
@@ -170,6 +171,7 @@ class FieldPages:
             fixes={**texts, **filled.fixes},
             filled=asdict(filled),
             methods=self._methods(),
+            may_end=MAY_END,
             clashes={clash.field: clash.mine for clash in outcome.clashes} if outcome else {},
             violations=outcome.violations if outcome else (),
             unit_options=self.room.unit_options(None),

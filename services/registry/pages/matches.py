@@ -8,7 +8,7 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import RedirectResponse, Response
 
 from services.registry import views
-from services.registry.merging import NotPossibleError, own_correction
+from services.registry.desk.merging import NotPossibleError, own_correction
 from services.registry.office import ChildFile, may_decide
 from services.registry.pages.room import Room, id_in
 from services.registry.seeing import NotThereError, Reader
@@ -38,6 +38,7 @@ class MatchPages:
         options = self.room.unit_options(principal)
         unit = unit if any(unit == code for code, _ in options) else ""
         question, more = await self.room.office.question(principal, passed, unit or None)
+        kept = id_in(request, "kept")
         return self.room.render(
             request,
             "registry/matches.html",
@@ -50,7 +51,8 @@ class MatchPages:
             differs=views.differing(question.one.row.known, question.other.row.known) if question else {},
             may_decide=may_decide(principal),
             merge=id_in(request, "merge"),
-            kept=id_in(request, "kept"),
+            kept=kept,
+            doubts=await self.room.office.doubts(principal, kept) if kept else (),
             violations=violations,
         )
 

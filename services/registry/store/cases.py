@@ -80,7 +80,7 @@ async def last_service(connection: AsyncConnection, child_id: str) -> date | Non
                    SELECT CAST(:id AS uuid) AS id
                    UNION SELECT child.id FROM child JOIN one ON child.merged_into = one.id)
                SELECT max(s.provided_on) FROM one JOIN child_case c ON c.child_id = one.id
-               JOIN child_service s USING (case_id)"""
+               JOIN child_service s USING (case_id) WHERE s.given"""
         ),
         {"id": child_id},
     )
@@ -88,23 +88,24 @@ async def last_service(connection: AsyncConnection, child_id: str) -> date | Non
     return found
 
 
-async def remove_service(connection: AsyncConnection, service_id: str) -> None:
-    """A service that was not given after all."""
-    await connection.execute(text("DELETE FROM child_service WHERE service_id = :id"), {"id": service_id})
-
-
-async def put_service(connection: AsyncConnection, service_id: str, case_id: str, service: Service) -> None:
-    """A service that was given; told again, it is the same one."""
+async def put_service(
+    connection: AsyncConnection, service_id: str, case_id: str, sequence: int, service: Service, *, given: bool
+) -> None:
+    """A service that was given, or was not after all; told again, it is the same one. The latest word stands."""
     await connection.execute(
         text(
-            """INSERT INTO child_service (service_id, case_id, kind, provided_on, sector)
-               VALUES (:service_id, :case_id, :kind, :provided_on, :sector)
-               ON CONFLICT (service_id) DO UPDATE SET kind = excluded.kind, provided_on = excluded.provided_on,
-                   sector = excluded.sector"""
+            """INSERT INTO child_service AS s (service_id, case_id, sequence, given, kind, provided_on, sector)
+               VALUES (:service_id, :case_id, :sequence, :given, :kind, :provided_on, :sector)
+               ON CONFLICT (service_id) DO UPDATE SET case_id = excluded.case_id, sequence = excluded.sequence,
+                   given = excluded.given, kind = excluded.kind, provided_on = excluded.provided_on,
+                   sector = excluded.sector
+               WHERE excluded.sequence > s.sequence"""
         ),
         {
             "service_id": service_id,
             "case_id": case_id,
+            "sequence": sequence,
+            "given": given,
             "kind": service.kind,
             "provided_on": service.provided_on,
             "sector": service.sector,
@@ -120,7 +121,7 @@ async def of_child(connection: AsyncConnection, child_id: str) -> Sequence[CaseS
                SELECT c.case_id, c.unit, c.kind, c.status, c.opened_on,
                       coalesce((SELECT jsonb_agg(jsonb_build_array(s.kind, s.provided_on, s.sector)
                                                  ORDER BY s.provided_on DESC)
-                                FROM child_service s WHERE s.case_id = c.case_id), '[]') AS services
+                                FROM child_service s WHERE s.case_id = c.case_id AND s.given), '[]') AS services
                FROM one JOIN child_case c ON c.child_id = one.id ORDER BY c.opened_on DESC, c.case_id LIMIT 100"""
         ),
         {"id": child_id},

@@ -1,12 +1,15 @@
 """A chunk of an import in memory: read for all of its rows at once, changed by the desk's own acts, written at once.
 
 It answers the store's functions as the database would, row after row, so that what comes of a chunk is what comes of
-the same rows one by one. It must never decide anything.
+the same rows one by one. It must never decide anything. What its first rows changed may be written while the next ones
+are decided: the database works beside Python then, on the one connection that the transaction has.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 
@@ -72,6 +75,7 @@ class Chunk(ManyRows):
         self._touched: set[str] = set()
         self._changes = Changes()
         self._paired: set[str] = set()
+        self._writing: asyncio.Task[None] | None = None
 
     async def load(self, said: Sequence[Statement], traits: Sequence[Traits] | None = None) -> None:
         """Read what the rows will ask for, and claim what they may found. `traits`: theirs, where they are known."""
@@ -101,22 +105,50 @@ class Chunk(ManyRows):
 
     async def settle(self) -> AsyncConnection:
         """Write everything out; what was read is read again when it is asked for."""
-        await self.flush()
+        await self.idle()
+        await self._write(*self._held_back())
         self._touched |= set(self._held)
         self._held.clear()
         return self.connection
 
-    async def flush(self) -> None:
-        """Write everything out."""
+    async def write_behind(self, *then: Callable[[], Awaitable[None]]) -> None:
+        """Begin to write out what is held back, and after it what each of `then` writes, and do not wait for it.
+
+        Whoever began must end with `idle`, also when something went wrong meanwhile.
+        """
+        await self.idle()
+        held_back = self._held_back()
+
+        async def writing() -> None:
+            await self._write(*held_back)
+            for more in then:
+                await more()
+
+        self._writing = asyncio.create_task(writing())
+
+    async def idle(self) -> AsyncConnection:
+        """Wait until nothing is being written behind. Out: the connection. Raises what went wrong with the writing."""
+        writing, self._writing = self._writing, None
+        if writing is not None:
+            await writing
+        return self.connection
+
+    async def give_up(self) -> None:
+        """Something went wrong: the transaction can be rolled back once the connection is free."""
+        with contextlib.suppress(Exception):
+            await self.idle()
+
+    def _held_back(self) -> tuple[Changes, list[_Held]]:
         changes, self._changes = self._changes, Changes()
         self._paired = set()
-        rows = {child_id: self._held[child_id].row for child_id in (*changes.new, *changes.changed)}
-        if self._rehearsal:
-            version = await write(self.connection, changes, rows, self._now, rehearsed=_REHEARSED)
-        else:
-            version = await write(self.connection, changes, rows, self._now)
-        for child_id in rows:
-            self._memory.put(version, self._held[child_id].candidate())
+        return changes, [replace(self._held[child_id]) for child_id in (*changes.new, *changes.changed)]
+
+    async def _write(self, changes: Changes, held: Sequence[_Held]) -> None:
+        rows = {one.row.id: one.row for one in held}
+        rehearsed = _REHEARSED if self._rehearsal else None
+        version = await write(self.connection, changes, rows, self._now, rehearsed=rehearsed)
+        for one in held:
+            self._memory.put(version, one.candidate())
 
     def kids(self) -> set[str]:
         """The children that may change: whose keys will be needed."""
@@ -127,7 +159,7 @@ class Chunk(ManyRows):
     async def statement(self, record_id: str) -> tuple[str, Statement] | None:
         """As `children.statement`."""
         if record_id not in self._records:
-            self._records[record_id] = await store.statement(self.connection, record_id)
+            self._records[record_id] = await store.statement(await self.idle(), record_id)
         return self._records[record_id]
 
     async def counted(self, record_id: str) -> int:
@@ -137,11 +169,14 @@ class Chunk(ManyRows):
     async def candidates(self, keys: Iterable[int], leave_out: str | None = None) -> list[Candidate]:
         """As `children.candidates`, for the description of the row whose turn it is."""
         likely = self._near[self._turn].likely
-        hits = []
+        hits, concerned = [], bool(likely)
         for key in keys:
-            under = [*self._neighbourhood.under.get(key, ()), *self._filed.get(key, ())][: store.PER_KEY]
-            if under:
-                hits.append(under)
+            known, filed = self._neighbourhood.under.get(key, ()), self._filed.get(key, ())
+            concerned = concerned or bool(filed) or not self._touched.isdisjoint(known)
+            if known or filed:
+                hits.append([*known, *filed][: store.PER_KEY])
+        if not concerned:
+            return []
         found = []
         for child_id in most_telling(hits, leave_out):
             if child_id in self._touched:
@@ -192,8 +227,11 @@ class Chunk(ManyRows):
         ):
             held.traits = self._wanted[self._turn]
         self._changes.new.append(child_id)
-        self._touched.add(child_id)
-        await self.put_statement(child_id, statement, keys, now)
+        await self.put_statement(child_id, statement, (), now)
+        for key in keys:
+            # Nobody can have filed it before.
+            self._changes.blocks[key, child_id] = None
+            self._filed.setdefault(key, []).append(child_id)
 
     async def put_statement(self, child_id: str, statement: Statement, keys: Iterable[int], now: datetime) -> None:
         """As `children.put_statement`."""
@@ -295,9 +333,10 @@ class Chunk(ManyRows):
         values = {"ids": sorted(set(ids) - set(self._held))}
         if not values["ids"]:
             return
+        connection = await self.idle()
         for place in self._places:
             lock = "" if self._rehearsal else " FOR UPDATE"
-            rows = await self.connection.execute(
+            rows = await connection.execute(
                 text(
                     f"""SELECT {RECORD_COLUMNS}, {STANDING_COLUMNS} FROM {place.child}
                         WHERE id = ANY(CAST(:ids AS uuid[])) ORDER BY id{lock}"""
@@ -309,12 +348,12 @@ class Chunk(ManyRows):
                 self._held[child.id] = _Held(child, standing_of(row))
         # Whoever changed one since it was compared has committed by now: it is compared anew.
         self._touched |= set(values["ids"])
-        for row in await self.connection.execute(
+        for row in await connection.execute(
             text("SELECT * FROM statement WHERE child_id = ANY(CAST(:ids AS uuid[]))"), values
         ):
             said = store.statement_of(row)
             self._held[str(row.child_id)].said[said.record_id] = (row.received_at, said)
-        for row in await self.connection.execute(
+        for row in await connection.execute(
             text(
                 """SELECT child_id, max(number) AS last FROM revision
                    WHERE child_id = ANY(CAST(:ids AS uuid[])) GROUP BY child_id"""
@@ -322,7 +361,7 @@ class Chunk(ManyRows):
             values,
         ):
             self._held[str(row.child_id)].revisions = row.last
-        for row in await self.connection.execute(
+        for row in await connection.execute(
             text(
                 """SELECT record_id, code, child_id, since, until FROM circumstance
                    WHERE child_id = ANY(CAST(:ids AS uuid[]))"""

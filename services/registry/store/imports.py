@@ -109,10 +109,10 @@ async def same_file(connection: AsyncConnection, digest: str) -> ImportRow | Non
 
 
 async def latest(connection: AsyncConnection, units: Collection[str] | None, limit: int = 30) -> list[ImportRow]:
-    """The newest files of people who work in some of these communes; None: of all."""
+    """The newest files that can tell of none but these communes; None: of all."""
     rows = await connection.execute(
         text(
-            """SELECT * FROM import WHERE state <> 'discarded' AND (:all OR allowed && CAST(:units AS text[]))
+            """SELECT * FROM import WHERE state <> 'discarded' AND (:all OR allowed <@ CAST(:units AS text[]))
                ORDER BY made_at DESC LIMIT :limit"""
         ),
         {"all": units is None, "units": list(units or ()), "limit": limit},

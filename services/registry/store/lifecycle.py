@@ -72,7 +72,8 @@ async def save(connection: AsyncConnection, child_id: str, sequence: int, life: 
         text(
             """UPDATE child SET sequence = :sequence, state = :state, status = :status, checked_on = :checked_on,
                       verified_on = :verified_on, due_on = :due_on, state_at = :now, changed_at = :now,
-                      protected = protected OR :status = 'adopted',
+                      protected = CASE :status WHEN 'adopted' THEN true
+                          WHEN 'active' THEN protected AND status <> 'adopted' ELSE protected END,
                       arrived_on = CASE WHEN :state = 'collected' AND :status = 'active' THEN arrived_on END,
                       arrived_from = CASE WHEN :state = 'collected' AND :status = 'active' THEN arrived_from END
                WHERE id = CAST(:id AS uuid)"""

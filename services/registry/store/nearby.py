@@ -18,7 +18,7 @@ from services.registry.domain.traits import Traits, search_keys
 from services.registry.store.children import CHILD_COLUMNS, COMPARED, PER_KEY, child_of
 from shared.contracts.vocabulary import RecordStatus
 
-_REMEMBERED = 60_000
+_REMEMBERED = 30_000
 
 
 @dataclass(frozen=True, slots=True)

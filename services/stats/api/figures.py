@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 
-from services.stats.progress import Progress, as_json
-from services.stats.rebuild import Rebuild
-from services.stats.releasing import sees_all
+from services.stats.figures.releasing import sees_all
 from services.stats.store.figures import MEASURES, Slice, ask, expected_figures
 from services.stats.store.quality import quality_of
-from services.stats.upkeep import Upkeep
+from services.stats.upkeep.checking import Upkeep
+from services.stats.upkeep.compacting import Compacting
+from services.stats.upkeep.progress import Progress, as_json
+from services.stats.upkeep.rebuild import Rebuild
 from shared.contracts.errors import Violation
 from shared.database import Database
 from shared.identity import ALL_UNITS, NotAllowedError, Operator, Permission, Principal, SignedIn
 from shared.messaging.router import Clock
+from shared.reference.calendar import local_day
 from shared.reference.disclosure import Disclosure
-from shared.web.i18n import ZONE
 
-_OWN_QUERY = {"measure", "by", "lang"}
+_OWN_QUERY: Final = frozenset({"measure", "by", "lang"})
 
 
 async def reader(principal: SignedIn) -> Principal:
@@ -49,6 +50,15 @@ async def province_reader(principal: Annotated[Principal, Depends(live_reader)])
     return principal
 
 
+async def overseer(principal: Annotated[Principal, Depends(reader)]) -> Principal:
+    """FastAPI dependency: whoever keeps the platform up, or may see the whole province's figures as they are. Raises
+    NotAllowedError.
+
+    How far all is counted grows by one with every word about a child: whoever looks each second sees when.
+    """
+    return principal if principal.may(Permission.OPERATE) else await province_reader(await live_reader(principal))
+
+
 Reader = Annotated[Principal, Depends(reader)]
 LiveReader = Annotated[Principal, Depends(live_reader)]
 ProvinceReader = Annotated[Principal, Depends(province_reader)]
@@ -59,11 +69,13 @@ async def checked_figures(upkeep: Upkeep) -> dict[str, Any]:
     known = await upkeep.last_check()
     if known is None:
         return {}
-    return {"checked_at": known[0].isoformat(), "agree": not any(known[1].values()), "differing": known[1]}
+    return {"checked_at": known.at.isoformat(), "agree": not known.differing, "differing": known.found}
 
 
-def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Rebuild, upkeep: Upkeep) -> APIRouter:
-    """Routes below `/stats`: `api/…` and `ops/rebuild`."""
+def api_routes(
+    database: Database, clock: Clock, progress: Progress, rebuild: Rebuild, upkeep: Upkeep, compacting: Compacting
+) -> APIRouter:
+    """Routes below `/stats`: `api/…` and `ops/…`."""
     router = APIRouter()
 
     @router.get("/api/figures")
@@ -81,11 +93,10 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
         question = Slice(measure, tuple(by or ()), filters)
         units = None if principal.units == ALL_UNITS else frozenset(principal.units)
         now = clock()
+        today = local_day(now)
         async with database.transaction() as connection:
-            rows = await ask(connection, question, units, now.astimezone(ZONE).date())
-            whole = rows
-            if by:
-                whole = await ask(connection, Slice(measure, (), filters), units, now.astimezone(ZONE).date())
+            rows = await ask(connection, question, units, today)
+            whole = await ask(connection, Slice(measure, (), filters), units, today) if by else rows
         return {
             "measure": measure,
             "by": list(question.by),
@@ -107,7 +118,7 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
         if unit is not None:
             units = frozenset({unit}) if units is None else units & {unit}
         async with database.transaction() as connection:
-            found = await quality_of(connection, units, clock().astimezone(ZONE).date())
+            found = await quality_of(connection, units, local_day(clock()))
         return {} if found is None else found.as_json()
 
     @router.get("/api/expect")
@@ -116,8 +127,14 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
         async with database.transaction() as connection:
             return await expected_figures(connection)
 
+    _proof_routes(router, progress, upkeep)
+    _operator_routes(router, rebuild, upkeep, compacting)
+    return router
+
+
+def _proof_routes(router: APIRouter, progress: Progress, upkeep: Upkeep) -> None:
     @router.get("/api/progress")
-    async def counted(_principal: Reader) -> Response:
+    async def counted(_principal: Annotated[Principal, Depends(overseer)]) -> Response:
         """How far each partition is counted, and its end."""
         try:
             return JSONResponse(as_json(await progress.partitions()) | {"history": await progress.history()})
@@ -130,11 +147,8 @@ def api_routes(database: Database, clock: Clock, progress: Progress, rebuild: Re
         """When all figures were last compared with what they are made of, and what differed; empty: not yet."""
         return await checked_figures(upkeep)
 
-    _operator_routes(router, rebuild, upkeep)
-    return router
 
-
-def _operator_routes(router: APIRouter, rebuild: Rebuild, upkeep: Upkeep) -> None:
+def _operator_routes(router: APIRouter, rebuild: Rebuild, upkeep: Upkeep, compacting: Compacting) -> None:
     @router.post("/ops/check")
     async def check(_operator: Operator) -> dict[str, Any]:
         """Compare all figures with what they are made of, now; what another replica finds where one is at it."""
@@ -142,11 +156,32 @@ def _operator_routes(router: APIRouter, rebuild: Rebuild, upkeep: Upkeep) -> Non
         return await checked_figures(upkeep)
 
     @router.post("/ops/rebuild")
-    async def start_rebuild(_operator: Operator) -> dict[str, Any]:
-        """Begin counting everything anew beside the live figures; the state of the one that runs where one does."""
-        return await rebuild.start()
+    async def start_rebuild(_operator: Operator, ask: bool = False) -> dict[str, Any]:
+        """Begin counting everything anew beside the live figures; the state of the one that runs where one does. `ask`:
+        where figures differ, they are not swapped before somebody answers."""
+        return await rebuild.start(asks=ask)
 
     @router.get("/ops/rebuild")
     async def rebuild_state(_operator: Operator) -> dict[str, Any]:
-        """How far the rebuild is, or what the last one found."""
+        """How far the rebuild is, and what it, or the last one, found."""
         return await rebuild.state()
+
+    @router.post("/ops/rebuild/swap")
+    async def swap(_operator: Operator) -> dict[str, Any]:
+        """Let a rebuild that waits take the place of the live figures."""
+        return await rebuild.answer("swap")
+
+    @router.post("/ops/rebuild/drop")
+    async def drop(_operator: Operator) -> dict[str, Any]:
+        """Keep the live figures, and forget a rebuild that waits."""
+        return await rebuild.answer("drop")
+
+    @router.get("/ops/history")
+    async def history(_operator: Operator) -> dict[str, Any]:
+        """How finely history is kept, and how far compacting it is."""
+        return await compacting.state()
+
+    @router.post("/ops/history")
+    async def compact(_operator: Operator) -> dict[str, Any]:
+        """Look now whether something is older than is kept finely; once a month that is looked at by itself."""
+        return await compacting.start()

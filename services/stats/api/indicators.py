@@ -7,25 +7,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime
 from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import APIRouter, HTTPException, Query, Request
 
 from services.stats.api.figures import Reader
-from services.stats.catalogue import dimensions
-from services.stats.comparing import Asking, Comparing
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Reading
-from services.stats.evaluating import Evaluator
-from services.stats.releasing import sees_all
+from services.stats.figures.catalogue import dimensions
+from services.stats.figures.comparing import Asking, Comparing
+from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.releasing import sees_all
 from services.stats.store.behind import behind
+from services.stats.store.history import answered_as_of
 from shared.contracts.errors import Rejected, Violation
+from shared.contracts.vocabulary import in_calendar
 from shared.database import Database
 from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal
 from shared.messaging.router import Clock
+from shared.reference.calendar import end_of, local_day
 from shared.reference.disclosure import Disclosure
 from shared.reference.indicators import Indicator, Part, Target
 from shared.web.i18n import ZONE
@@ -57,7 +60,7 @@ class IndicatorApi:
 
     async def all_indicators(self, _principal: Reader) -> list[dict[str, Any]]:
         """The indicators that are asked today: what each counts, by what it may be asked, what is aimed at."""
-        today = self._clock().astimezone(ZONE).date()
+        today = local_day(self._clock())
         return [_described(indicator) for indicator in self._evaluator.indicators.on(today)]
 
     async def values(
@@ -87,11 +90,16 @@ class IndicatorApi:
             compared = await self._comparing.compared(connection, asking, indicator, asked)
             before = asked.before(trend) if trend else []
             shown = await self._comparing.released(connection, asking, indicator, before) if before else []
+            known_at = None
+            if indicator.numerator is not None and sees_all(principal, Disclosure.load().on(asking.now)):
+                known_at = await answered_as_of(connection, indicator.numerator.over, asked, asking.as_of)
         return {
             "indicator": _described(indicator),
             "period": asked.code,
             "by": list(asking.by),
             "as_of": (asking.as_of or asking.now).isoformat(timespec="seconds"),
+            # Of a moment long past what was known is kept for some moments only: the one that is answered.
+            "known_at": known_at and known_at.astimezone(ZONE).isoformat(),
             "values": [_read(one, asking.by) for one in compared],
             "trend": [_shown(one, asking.by) for one in shown],
         }
@@ -116,6 +124,7 @@ class IndicatorApi:
         _permit(principal, counted, now)
         if counted is None:
             raise HTTPException(404)
+        moment = self._moment(as_of)
         narrowed = self._narrowed(indicator, counted, request.query_params.multi_items())
         units = self._units(unit or [], district)
         if principal.units != ALL_UNITS:
@@ -126,16 +135,17 @@ class IndicatorApi:
                 narrowed,
                 self._period(period),
                 units=None if units is None else self._evaluator.units.named_as(units),
-                as_of=min(self._moment(as_of) or now, now),
+                as_of=moment if moment is not None and moment < now else None,
                 after=str(after or ""),
                 limit=_PAGE,
+                answers=self._evaluator.answers,
             )
         if found is None:
             raise HTTPException(404)
         following = found.ids[-1] if len(found.ids) == _PAGE else None
         return {
             "total": found.total,
-            "records": [{"id": one, "link": found.path + one} for one in found.ids],
+            "records": [{"id": one, "link": link} for one, link in zip(found.ids, found.links, strict=True)],
             "after": following,
         }
 
@@ -146,9 +156,13 @@ class IndicatorApi:
         return found
 
     def _period(self, code: str) -> Period:
-        if code:
-            return Period.parse(code)
-        return Period.containing(self._clock().astimezone(ZONE).date(), "month")
+        """The asked period, without one this month. Raises `Rejected` for one that has not begun: it has no figure."""
+        today = local_day(self._clock())
+        asked = Period.parse(code) if code else Period.containing(today, "month")
+        if asked.first > today:
+            vi, en = f"Kỳ {asked.code} chưa bắt đầu.", f"The period {asked.code} has not begun."
+            raise Rejected([Violation("period", "period-not-begun", vi, en)])
+        return asked
 
     @staticmethod
     def _dimensions(indicator: Indicator, by: list[str]) -> tuple[str, ...]:
@@ -178,13 +192,16 @@ class IndicatorApi:
         """A moment; of a day, its end."""
         if not text:
             return None
+        moment: datetime | None = None
         try:
             if len(text) == len("2026-11-25"):
-                day = date.fromisoformat(text)
-                return datetime.combine(day, time.min, ZONE) + timedelta(days=1, microseconds=-1)
-            moment = datetime.fromisoformat(text)
+                moment = end_of(date.fromisoformat(text))
+            else:
+                moment = datetime.fromisoformat(text)
         except (ValueError, OverflowError):
-            raise _refused("as_of", ["2026-11-25", "2026-11-25T07:00:00+07:00"]) from None
+            pass
+        if moment is None or not in_calendar(moment):
+            raise _refused("as_of", ["2026-11-25", "2026-11-25T07:00:00+07:00"])
         return moment if moment.tzinfo else moment.replace(tzinfo=ZONE)
 
     @staticmethod

@@ -10,9 +10,9 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 
 from services.stats.api.figures import Reader
+from services.stats.desk.period_reader import PeriodReader, Wanted
 from services.stats.desk.periods import Periods, Standing
 from services.stats.exporting import FILES
-from services.stats.period_reader import PeriodReader, Wanted
 from services.stats.store.closings import Listed
 from shared.identity import SignedIn
 from shared.privacy.signing import as_pem

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 from aiokafka.errors import KafkaError
-from sqlalchemy import text
 
+from services.stats.desk.freezing import Freezing
 from services.stats.domain.closing import (
     Change,
     Edition,
@@ -26,12 +26,12 @@ from services.stats.domain.closing import (
     check_reason,
 )
 from services.stats.domain.periods import Period
-from services.stats.freezing import Freezing
-from services.stats.released import known_at, released_at
-from services.stats.releasing import sees_all
+from services.stats.figures.released import known_at, released_at
+from services.stats.figures.releasing import sees_all
 from services.stats.store import closings
 from services.stats.store.closings import Drift, Listed, Signed, Work
-from services.stats.upkeep import Upkeep
+from services.stats.store.locks import Lock, is_mine
+from services.stats.upkeep.checking import Upkeep
 from shared.contracts.errors import refuse
 from shared.contracts.stats import PeriodClosed, PeriodRevised
 from shared.database import Database, is_passing
@@ -39,14 +39,12 @@ from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal
 from shared.messaging.router import Clock, Scope
 from shared.messaging.waiting import either
 from shared.privacy.signing import SigningKey
+from shared.reference.calendar import local_day, start_of
 from shared.reference.disclosure import Disclosure
 from shared.reference.indicators import Indicator, Indicators
 from shared.reference.terms import Terms
-from shared.web.i18n import ZONE
 
 _LOG = structlog.get_logger(__name__)
-# Held by the replica that freezes.
-_LOCK: Final = 7_316_122
 _IDLE_SECONDS: Final = 60.0
 # A closed period is compared with what history says now, every day, as long as corrections are likely.
 COMPARED_EVERY: Final = timedelta(days=1)
@@ -212,21 +210,25 @@ class Periods:
     async def look_after(self) -> None:
         """Do once what is due, in one replica at a time. Raises what says that a part is away."""
         async with self._database.transaction() as turn:
-            if not (await turn.execute(text(f"SELECT pg_try_advisory_xact_lock({_LOCK})"))).scalar():
+            if not await is_mine(turn, Lock.PERIODS):
                 return
             async with self._database.transaction() as connection:
                 asked = await closings.asked(connection)
             if asked and await self._counted():
                 for work in asked:
-                    await self._freeze(work)
+                    await _apart(work.period, self._freeze(work))
             await self._publish()
             await self._compare()
 
     async def _freeze(self, work: Work) -> None:
         period, as_of = Period.parse(work.period), _midnight(work.asked_at)
         async with self._database.transaction() as connection:
-            before = await closings.edition(connection, work.period) if work.edition else None
-        old = before.read() if before else None
+            before = await closings.edition(connection, work.period)
+            old = before.read() if before else None
+            if old is not None and old.edition >= work.edition:
+                # Asked for by two at once: it was made meanwhile, and would keep all that is asked after it waiting.
+                await closings.done(connection, work.period)
+                return
         figures = await self._figures(period, as_of, old)
         names = old.indicators if old else await self._named(period, as_of)
         found = tuple(changes(old.figures, figures)) if old else ()
@@ -235,7 +237,7 @@ class Periods:
             if old is not None and not found:
                 return
             now = self._clock()
-            year = now.astimezone(ZONE).year
+            year = local_day(now).year
             number = await closings.next_number(connection, year)
             made = Edition(
                 period=period,
@@ -282,29 +284,29 @@ class Periods:
         async with self._database.transaction() as connection:
             waiting = await closings.unpublished(connection)
         for listed in waiting:
-            period = Period.parse(listed.period)
-            if now < self._public_from(period):
-                continue
-            closing = await self.exact(listed.period, 0)
-            if closing is None:
-                continue
-            old = closing.read()
-            there = self._those(old)
-            figures = await self._freezing.published(there, period, now)
-            made = Edition(
-                period=period,
-                edition=0,
-                number=old.number,
-                audience="published",
-                as_of=known_at(self._disclosure, period),
-                at=now,
-                by="",
-                indicators=await self._freezing.goals(there, period, now, "published"),
-                figures=tuple(figures),
-            )
-            async with self._database.transaction() as connection:
-                await closings.publish(connection, made, self.key)
-            _LOG.info("stats.period.published", period=listed.period)
+            await _apart(listed.period, self._publish_one(Period.parse(listed.period), now))
+
+    async def _publish_one(self, period: Period, now: datetime) -> None:
+        closing = None if now < self._public_from(period) else await self.exact(period.code, 0)
+        if closing is None:
+            return
+        old = closing.read()
+        there = self._those(old)
+        figures = await self._freezing.published(there, period, now)
+        made = Edition(
+            period=period,
+            edition=0,
+            number=old.number,
+            audience="published",
+            as_of=known_at(self._disclosure, period),
+            at=now,
+            by="",
+            indicators=await self._freezing.goals(there, period, now, "published"),
+            figures=tuple(figures),
+        )
+        async with self._database.transaction() as connection:
+            await closings.publish(connection, made, self.key)
+        _LOG.info("stats.period.published", period=period.code)
 
     async def _compare(self) -> None:
         """The period that was compared longest ago, where it is time for it: one a turn, so that nothing waits long."""
@@ -370,7 +372,7 @@ class Periods:
 
     async def _agree(self) -> None:
         checked = await self._upkeep.last_check()
-        if checked is not None and any(checked[1].values()):
+        if checked is not None and checked.differing:
             raise refuse(
                 "period",
                 "figures-differ",
@@ -395,10 +397,21 @@ class Periods:
         return released_at(self._disclosure, period)
 
 
+async def _apart(period: str, doing: Awaitable[None]) -> None:
+    """Do something for one period: where that fails it keeps no other one waiting, and is tried again. Raises what says
+    that a part is away."""
+    try:
+        await doing
+    except Exception as error:
+        if is_passing(error) or isinstance(error, (KafkaError, TimeoutError)):
+            raise
+        _LOG.error("stats.period.failed", period=period, reason=type(error).__name__)
+
+
 def _midnight(moment: datetime) -> datetime:
     """The beginning of a moment's day, our time: all that was said until then has been counted when it is asked."""
-    return datetime.combine(moment.astimezone(ZONE).date(), time.min, ZONE)
+    return start_of(local_day(moment))
 
 
 def _midnight_after(period: Period) -> datetime:
-    return datetime.combine(period.last + timedelta(days=1), time.min, ZONE)
+    return start_of(period.last + timedelta(days=1))

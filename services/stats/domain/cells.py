@@ -13,14 +13,16 @@ from hashlib import blake2b
 from itertools import combinations
 from typing import Final, NamedTuple, get_args
 
-from shared.contracts.vocabulary import Register
+import msgspec
+
+from shared.contracts.vocabulary import FIRST_YEAR, LAST_YEAR, Register
 
 # Beyond any sequence that an aggregate reaches: what is said with it is final.
 FINAL: Final = 2**31 - 1
 COMMUNE_ROSTER: Final[Register] = "commune-roster"
 SCHOOL_ROSTER: Final[Register] = "school-roster"
 DROPPED_OUT: Final = "dropped-out"
-_UUID = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}")
+_is_uuid: Final = re.compile(r"[0-9a-fA-F]{8}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{4}-[0-9a-fA-F]{12}").fullmatch
 
 
 class Kind(IntEnum):
@@ -74,7 +76,7 @@ class Cell(NamedTuple):
 DIMENSIONS: Final = Cell._fields[1:]
 
 
-class Fact(NamedTuple):
+class Fact(msgspec.Struct, frozen=True, gc=False):
     """What is now true of one thing. A later `sequence` replaces an earlier one; no cell: it is counted no more."""
 
     kind: int
@@ -111,7 +113,7 @@ class UnitQuality(NamedTuple):
     score: float
 
 
-class Said(NamedTuple):
+class Said(msgspec.Struct, frozen=True, gc=False):
     """Everything one event says."""
 
     facts: tuple[Fact, ...]
@@ -123,7 +125,7 @@ class Said(NamedTuple):
 
 def key_of(identifier: str) -> str:
     """An aggregate's id as the UUID it is, or as one made of its digest: 16 bytes keep the index small."""
-    if _UUID.fullmatch(identifier):
+    if _is_uuid(identifier):
         return identifier.lower()
     digest = blake2b(identifier.encode(), digest_size=16).hexdigest()
     return f"{digest[:8]}-{digest[8:12]}-{digest[12:16]}-{digest[16:20]}-{digest[20:]}"
@@ -134,7 +136,8 @@ def cell_id(cell: Cell) -> int:
 
     63 bits: among ten million cells the chance that any two meet is one in 180,000.
     """
-    text = "\x1f".join(map(str, cell))
+    kind, *words = cell
+    text = f"{int(kind)}\x1f" + "\x1f".join(words)
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 
 
@@ -195,7 +198,7 @@ MEMBERSHIPS: Final[Sequence[Cell]] = [
 
 
 def born_word(year: int | None, month: int | None) -> str:
-    """Birth as far as it is known: `2016-05`, `2016`, or nothing."""
-    if year is None:
+    """Birth as far as it is known: `2016-05`, `2016`, or nothing; what is in no calendar of ours is not known."""
+    if year is None or not FIRST_YEAR <= year <= LAST_YEAR:
         return ""
-    return f"{year:04d}-{month:02d}" if month else f"{year:04d}"
+    return f"{year:04d}-{month:02d}" if month and 1 <= month <= 12 else f"{year:04d}"

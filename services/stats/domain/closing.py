@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from hashlib import sha256
 from typing import Any, Final, Literal, NamedTuple
 
 import orjson
 
+from services.stats.domain.measures import UNIT
 from services.stats.domain.periods import Period, Span
 from shared.contracts.errors import Rejected, Violation, refuse
 from shared.reference.indicators import Indicator, NumberUnit, Target
@@ -25,8 +26,6 @@ FORMAT: Final = "vongtay.closed-period/1"
 Audience = Literal["exact", "published"]
 # How a figure stands to its target; `running`: the target lies ahead.
 Verdict = Literal["met", "missed", "running", ""]
-TOTAL: Final = ""
-UNIT: Final = "unit"
 # Of an official letter: 12/BC-SYT, 345/UBND-VX. Nothing in it can be a name.
 _REFERENCE: Final = re.compile(r"\d{1,6}(/\d{4})?/[A-ZĐ]{1,12}(-[A-ZĐ]{1,12}){0,3}")
 
@@ -158,16 +157,11 @@ class Edition:
         """What somebody sees of it who sees figures of some communes only: those communes' own."""
         keep = tuple(row for row in self.figures if row.dimension == UNIT and row.category in units)
         changed = tuple(row for row in self.changes if row.dimension == UNIT and row.category in units)
-        return _with(self, keep, changed)
+        return replace(self, figures=keep, changes=changed)
 
     def at_place(self) -> Mapping[tuple[str, str, str, str], Frozen]:
         """Its figures by which they are."""
         return {figure.place: figure for figure in self.figures}
-
-
-def _with(edition: Edition, figures: tuple[Frozen, ...], changes: tuple[Change, ...]) -> Edition:
-    known = {name: getattr(edition, name) for name in Edition.__dataclass_fields__}
-    return Edition(**known | {"figures": figures, "changes": changes})
 
 
 def digest(content: bytes) -> bytes:

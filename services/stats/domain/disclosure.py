@@ -41,13 +41,6 @@ class Figure(Protocol):
     def denominator(self) -> int | None: ...
 
 
-class Bound(Protocol):
-    """What a rule says here: a figure that counts fewer is hidden."""
-
-    @property
-    def threshold(self) -> int: ...
-
-
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A figure as one may see it; where `hidden` says why not, it has neither value nor parts."""
@@ -285,41 +278,3 @@ class Hub:
                     break
         left = tuple(one for one in partition if not one <= merged)
         return (merged, *left) if left else None
-
-
-def protect(values: Sequence[Figure], rule: Bound) -> list[Shown]:
-    """One table whose sum is published beside it: small counts are hidden, and others so that the sum gives none back.
-
-    In: figures of one period that count disjoint groups. Out: the same, in their order. A ratio is judged by its
-    numerator and by what its denominator has besides. This looks at no other table: who publishes several asks
-    `services.stats.releasing`.
-    """
-    found: list[Shown] = []
-    parts: dict[str, list[int]] = {
-        "\x1f".join(figure.keys): _parts_of(figure) for figure in values if figure.numerator is not None
-    }
-    names = tuple(parts)
-    shown: set[str] | None = set(names)
-    length = max((len(one) for one in parts.values()), default=0)
-    if any(len(one) != length for one in parts.values()):
-        raise ValueError("figures of one table are all counts or all ratios")
-    spoke = None
-    for at in range(length):
-        table = Table({((str(at),), name): parts[name][at] for name in names}, names)
-        spoke = Spoke(table, rule.threshold, partition=spoke.partition if spoke else ())
-        partition = spoke.add(frozenset({(str(at),)}))
-        if partition is None:
-            shown = None
-            break
-        shown = {value for block in partition if len(block) == 1 for value in block}
-    for figure in values:
-        if figure.numerator is None or (shown is not None and "\x1f".join(figure.keys) in shown):
-            found.append(Shown.of(figure))
-        else:
-            found.append(Shown.without(figure.period, figure.keys, "protected"))
-    return found
-
-
-def _parts_of(figure: Figure) -> list[int]:
-    numerator = figure.numerator or 0
-    return [numerator] if figure.denominator is None else [numerator, figure.denominator - numerator]

@@ -6,7 +6,7 @@ that brought it about until the one that ended it. It must never know a name: ce
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import IntEnum
@@ -15,6 +15,17 @@ from typing import Final, NamedTuple
 
 from shared.reference.indicators import Over
 
+# By what figures are asked: the commune, the old district in which it lies, and a commune by the code of the unit that
+# a record named at its time; by nothing.
+UNIT: Final = "unit"
+DISTRICT: Final = "district"
+NAMED_UNIT: Final = "named-unit"
+PLACES: Final = (UNIT, DISTRICT, NAMED_UNIT)
+TOTAL: Final = ""
+# In the place of a commune's code: what belongs to the province and to no commune of it.
+WHOLE: Final = ""
+# What a percentile is of.
+HOURS: Final = "hours"
 # A cell's number begins with its measure, so that a measure's cells lie together.
 MEASURE_BITS: Final = 57
 
@@ -104,7 +115,7 @@ class Count(NamedTuple):
 
 
 class Version(NamedTuple):
-    """What one event made true of one thing. `at`: the event's own time.
+    """What one event made true of one thing. `at`: the event's own time. `whole`: the case it is a part of, if any.
 
     `sequence` says which of a thing's versions comes after which; a version counts where `counts` say until the next
     one does, and an empty one counts nowhere.
@@ -115,6 +126,7 @@ class Version(NamedTuple):
     sequence: int
     at: datetime
     counts: tuple[Count, ...]
+    whole: str = ""
 
 
 class Figure(NamedTuple):
@@ -135,12 +147,17 @@ class Figure(NamedTuple):
 
 
 def history_cell_id(cell: HistoryCell) -> int:
-    """A cell's number, the same in every process and every rebuild.
+    """A cell's number, the same in every process and every rebuild."""
+    return number_of(cell.measure, cell.measure.word, cell.values)
 
-    Its measure, and 57 bits of a digest: among a million cells of a measure the chance that two meet is 1 in 280,000.
+
+def number_of(first: int, person: str, values: Iterable[str]) -> int:
+    """A number that begins with another (a measure's), and tells these values from all others of it.
+
+    57 bits of a digest: among a million of a measure the chance that two meet is 1 in 280,000.
     """
-    digest = blake2b("\x1f".join(cell.values).encode(), digest_size=8, person=cell.measure.word.encode()).digest()
-    return cell.measure << MEASURE_BITS | int.from_bytes(digest, "big") >> (64 - MEASURE_BITS)
+    digest = blake2b("\x1f".join(values).encode(), digest_size=8, person=person.encode()).digest()
+    return first << MEASURE_BITS | int.from_bytes(digest, "big") >> (64 - MEASURE_BITS)
 
 
 def said_once(versions: Sequence[Version]) -> list[Version]:

@@ -16,6 +16,7 @@ from datetime import date, timedelta
 from typing import Final, Literal, Self, get_args
 
 from shared.contracts.errors import Rejected, Violation
+from shared.contracts.vocabulary import FIRST_YEAR, LAST_YEAR
 
 Span = Literal["day", "week", "month", "quarter", "half-year", "year", "school-year", "plan"]
 SPANS: Final[tuple[Span, ...]] = get_args(Span)
@@ -31,8 +32,6 @@ _FORMS: Final[Mapping[Span, re.Pattern[str]]] = {
     "year": re.compile(r"(\d{4})", re.ASCII),
     "plan": re.compile(r"(\d{4})\.\.(\d{4})", re.ASCII),
 }
-_FIRST_YEAR: Final = 1900
-_LAST_YEAR: Final = 2199
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -51,7 +50,7 @@ class Period:
             found = form.fullmatch(code)
             if found:
                 try:
-                    return cls._of(span, [int(part) for part in found.groups()])
+                    return cls._of(span, [int(part) for part in found.groups()])._within_calendar()
                 except ValueError:
                     break
         forms = "2026-11-25, 2026-W48, 2026-11, 2026-Q4, 2026-H2, 2026, 2026-SY, 2026..2030"
@@ -77,7 +76,7 @@ class Period:
     @classmethod
     def _of(cls, span: Span, parts: list[int]) -> Self:
         year = parts[0]
-        if not (_FIRST_YEAR <= year <= _LAST_YEAR):
+        if not (FIRST_YEAR <= year <= LAST_YEAR):
             raise ValueError("out of the calendar")
         if span == "day":
             day = date(*parts)
@@ -89,7 +88,7 @@ class Period:
             first = date(year, *_SCHOOL_BEGINS)
             return cls(first, date(year + 1, *_SCHOOL_BEGINS) - timedelta(days=1), span, f"{year:04d}-SY")
         if span == "plan":
-            if not year < parts[1] <= _LAST_YEAR:
+            if not year < parts[1] <= LAST_YEAR:
                 raise ValueError("a plan runs forward")
             return cls(date(year, 1, 1), date(parts[1], 12, 31), span, f"{year:04d}..{parts[1]:04d}")
         months = _MONTHS[span]
@@ -100,6 +99,13 @@ class Period:
         last_month = first_month + months - 1
         last = date(year, last_month, monthrange(year, last_month)[1])
         return cls(date(year, first_month, 1), last, span, _CODES[span](year, number))
+
+    def _within_calendar(self) -> Self:
+        """Itself, where there are periods around it to compare it with. Raises ValueError where there are none."""
+        for beside in (self.previous.first, self.year_before.first, self.last + timedelta(days=1)):
+            if not (FIRST_YEAR <= beside.year <= LAST_YEAR):
+                raise ValueError("at the edge of the calendar")
+        return self
 
     @property
     def previous(self) -> Period:
@@ -137,7 +143,7 @@ class Period:
     def before(self, count: int) -> list[Period]:
         """It and those before it, `count` in all, the oldest first: what a trend shows."""
         found: list[Period] = [self]
-        while len(found) < count and found[-1].first.year > _FIRST_YEAR + 1:
+        while len(found) < count and 2 * found[-1].first.year - found[-1].last.year > FIRST_YEAR + 1:
             found.append(found[-1].previous)
         return found[::-1]
 

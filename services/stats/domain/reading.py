@@ -5,9 +5,9 @@ It must never judge what is not comparable: a month's count against a year's tar
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, timedelta
 from typing import Final, Literal
 
 from services.stats.domain.disclosure import Shown
@@ -100,11 +100,20 @@ def goal_of(indicator: Indicator, period: Period, level: Level | None) -> Target
     return indicator.target(period.last.year, level, period.last)
 
 
+def reached(period: Period, today: date, known: date | None) -> date:
+    """The day up to which something can be known of a period: today, or the end of an earlier day (`known`). It is
+    after the period's last where that is over, and never before its first."""
+    if known is None or known >= today:
+        return today
+    return known + timedelta(days=1) if known >= period.last else max(period.first, known)
+
+
 def as_far(before: Period, now: Period, today: date) -> Period:
     """An earlier period up to the day that a later one has reached: what adds up is compared with as many days."""
     if now.last < today:
         return before
-    return replace(before, last=min(before.last, before.first + (today - now.first)))
+    # Of a period that has not begun it is the first day: there is nothing before it.
+    return replace(before, last=min(before.last, before.first + max(timedelta(0), today - now.first)))
 
 
 def course_of(period: Period, today: date) -> list[Period]:
@@ -117,6 +126,15 @@ def course_of(period: Period, today: date) -> list[Period]:
     else:
         found = period.before({"day": 31, "week": 26, "month": 13, "quarter": 9}[period.span])
     return [one for one in found if one.first <= today]
+
+
+def begun(indicator: Indicator, shown: Sequence[Shown]) -> Sequence[Shown]:
+    """A course from where something was counted first, and the period before it: that nothing was recorded before there
+    was a platform is no figure."""
+    if indicator.shape != "count":
+        return shown
+    first = next((at for at, one in enumerate(shown) if one.value or one.hidden), 0)
+    return shown[max(0, min(first - 1, len(shown) - 2)) :]
 
 
 def by_unit(indicator: Indicator, period: Period, shown: Iterable[Shown], units: Iterable[str]) -> dict[str, Shown]:

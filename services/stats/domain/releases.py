@@ -11,12 +11,11 @@ from dataclasses import dataclass, field
 from typing import Final, Self
 
 from services.stats.domain.disclosure import Atom, Partition
+from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.domain.periods import Period, Span
 from shared.reference.disclosure import Rule
 from shared.reference.indicators import Indicator, Over, Part
 
-UNIT: Final = "unit"
-TOTAL: Final = ""
 Counts = dict[tuple[tuple[str, ...], str], int]
 # A child may be in several of these at once: being in a set of them is a dimension of its own, in or out.
 OVERLAPPING: Final = "circumstance"

@@ -13,7 +13,9 @@ from shared.contracts.errors import Rejected, Violation
 from shared.reference.indicators import Indicator, NumberUnit
 
 # What a figure in a unit can be at most.
-_MOST: Final[Mapping[NumberUnit, float]] = {"percent": 100, "per-thousand": 1_000, "per-100000": 100_000, "points": 100}
+_MOST: Final[Mapping[NumberUnit, int]] = {"percent": 100, "per-thousand": 1_000, "per-100000": 100_000, "points": 100}
+# What is more is no count of anything in a province: of a few such there would be no sum.
+_MOST_OF_ALL: Final = 10_000_000
 
 
 def check_activity(
@@ -63,10 +65,10 @@ def check_figure(figure: FigureReported, indicator: Indicator | None, sector: st
         raise _refusal(
             "period", "period-in-future", "Kỳ báo cáo chưa bắt đầu.", "The period that is reported has not begun."
         )
-    most = _MOST.get(indicator.unit)
-    if not isfinite(figure.value) or figure.value < 0 or (most is not None and figure.value > most):
-        vi = "Giá trị phải từ 0 trở lên." if most is None else f"Giá trị phải từ 0 đến {most:g}."
-        en = "The value must be 0 or more." if most is None else f"The value must be from 0 to {most:g}."
+    most = _MOST.get(indicator.unit, _MOST_OF_ALL)
+    if not isfinite(figure.value) or not 0 <= figure.value <= most:
+        vi = f"Giá trị phải từ 0 đến {most:_}.".replace("_", " ")
+        en = f"The value must be from 0 to {most:_}.".replace("_", " ")
         raise _refusal("value", "value-out-of-range", vi, en)
     return period
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from services.stats.domain.closing import TOTAL
+from services.stats.domain.measures import TOTAL
 from services.stats.exporting.labels import Labels
 from shared.files.problems import Cell
 from shared.files.sheets import CsvTable

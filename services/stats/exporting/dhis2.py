@@ -12,14 +12,15 @@ from typing import Any, Final
 
 import orjson
 
-from services.stats.domain.closing import TOTAL, UNIT, Frozen
+from services.stats.domain.closing import Frozen
+from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.domain.periods import Period, Span
 from services.stats.exporting.delimited import plain
 from services.stats.exporting.labels import Labels
 from shared.contracts.vocabulary import UNCLASSIFIED
+from shared.reference.calendar import local_day
 from shared.reference.exchange import Dhis2Words
 from shared.reference.units import Units
-from shared.web.i18n import ZONE
 
 _TYPES: Final[Mapping[Span, str]] = {
     "month": "Monthly",
@@ -47,7 +48,7 @@ def write_data_values(labels: Labels) -> bytes:
         }
         for figure in _told(labels)
     ]
-    at = labels.edition.at.astimezone(ZONE).date().isoformat()
+    at = local_day(labels.edition.at).isoformat()
     return orjson.dumps({"dataSet": uid("set", _TYPES[period.span]), "completeDate": at, "dataValues": values})
 
 

@@ -16,10 +16,10 @@ from services.stats.exporting.workbook import write_workbook
 from services.stats.views import Words
 from shared.documents import Document, write_docx, write_pdf
 from shared.files.sheets import CSV_MEDIA, XLSX_MEDIA
+from shared.reference.calendar import local_day
 from shared.reference.indicators import Indicators
 from shared.reference.plan_report import PlanForm, PlanForms
 from shared.web.downloads import DOCX_TYPE, PDF_TYPE
-from shared.web.i18n import ZONE
 
 JSON_MEDIA: Final = "application/json"
 Writing = Callable[["Paper"], bytes]
@@ -44,7 +44,7 @@ class Paper:
 
     def document(self) -> Document:
         """The report as a paper."""
-        day = self.labels.edition.at.astimezone(ZONE).date()
+        day = local_day(self.labels.edition.at)
         return report(self.labels, self.form, self.digest, day)
 
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
-from services.stats.domain.closing import TOTAL, UNIT, Edition, Frozen, Named
+from services.stats.domain.closing import Edition, Frozen, Named
+from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.domain.periods import Period
 from services.stats.views import Words
 from shared.contracts.vocabulary import UNCLASSIFIED

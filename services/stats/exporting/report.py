@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from services.stats.domain.closing import UNIT, Named
+from services.stats.domain.closing import Named
+from services.stats.domain.measures import UNIT
 from services.stats.exporting.labels import HIDDEN, NONE, Labels
 from shared.documents import Block, Document, Part, Row, Signature, Table, Text
 from shared.reference.plan_report import PlanForm, Section

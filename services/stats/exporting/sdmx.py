@@ -14,7 +14,8 @@ from typing import Any, Final, NamedTuple
 
 import orjson
 
-from services.stats.domain.closing import TOTAL, UNIT, Frozen
+from services.stats.domain.closing import Frozen
+from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.domain.periods import Period, Span
 from services.stats.exporting.delimited import plain
 from services.stats.exporting.labels import Labels

@@ -14,7 +14,8 @@ from openpyxl.styles import Alignment, Font
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet.worksheet import Worksheet
 
-from services.stats.domain.closing import TOTAL, UNIT, Frozen
+from services.stats.domain.closing import Frozen
+from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.exporting.labels import Labels
 from services.stats.exporting.report import INTERNAL, cells, columns, notes, sections
 from shared.files.harmless import harmless

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from services.stats.domain.disclosure import Shown
 from services.stats.pages.looking import Sight
 from shared.reference.indicators import Indicator, Target
+
+# Where among others a figure stands of which is known only that there is something.
+_HIDDEN: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +34,9 @@ def communes_of(sight: Sight, indicator: Indicator, figures: Mapping[str, Shown]
 
 
 def needy(indicator: Indicator, shown: Shown) -> tuple[bool, float]:
-    """A key that puts the worst figure first: the lowest where higher is better, else the highest."""
+    """A key that puts the worst figure first: the lowest where higher is better, else the highest; there a hidden one,
+    which is not 0, before those that are."""
     value = shown.value
     if value is None:
-        return True, 0.0
+        return (False, -_HIDDEN) if shown.hidden == "protected" and indicator.better != "higher" else (True, 0.0)
     return False, value if indicator.better == "higher" else -value

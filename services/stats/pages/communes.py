@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Final
 
-from fastapi import APIRouter, Query, Request
+from fastapi import APIRouter, HTTPException, Query, Request
 from fastapi.responses import Response
 
-from services.stats import charts
 from services.stats.api.figures import Reader
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import by_unit, goal_of
+from services.stats.pages import charts
+from services.stats.pages.charts import Drawing
 from services.stats.pages.commune_lines import communes_of
 from services.stats.pages.grid import grid_of
-from services.stats.pages.looking import Asked, Looking, Sight
+from services.stats.pages.looking import Asked, Looking, Sight, picture_of
 from services.stats.pages.province import ProvincePages, line_of
 from shared.identity import NotAllowedError
 from shared.reference.indicators import Indicator
@@ -36,6 +38,7 @@ class CommunePages:
         self.router.add_api_route("/communes", self.all, methods=["GET"])
         self.router.add_api_route("/communes/{code}", self.show, methods=["GET"])
         self.router.add_api_route("/compare", self.compare, methods=["GET"])
+        self.router.add_api_route("/compare/picture", self.picture, methods=["GET"])
 
     async def all(
         self, request: Request, principal: Reader, indicator: Asked = "", period: Asked = "", place: Asked = ""
@@ -43,7 +46,7 @@ class CommunePages:
         """One indicator in all communes: as tiles and as a table."""
         sight = self._looking.sight(request, principal, period, place)
         chosen = self._chosen(indicator)
-        async with self._looking.database.transaction() as connection:
+        async with self._looking.snapshot() as connection:
             shown = await self._looking.figures(connection, sight, chosen, [sight.period], by=("unit",))
         figures = self._looking.by_unit(sight, chosen, shown)
         goal = goal_of(chosen, sight.period, "commune")
@@ -57,7 +60,7 @@ class CommunePages:
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),
-            choices=self._choices(sight),
+            choices=self._looking.choices(sight),
             grid=grid_of(sight.words, chosen, figures, goal, sight.today),
             communes=communes_of(sight, chosen, figures, goal),
         )
@@ -68,11 +71,12 @@ class CommunePages:
             raise NotAllowedError("The commune is not the reader's")
         sight = self._looking.sight(request, principal, period, code)
         known = self._looking.in_force(sight)
-        async with self._looking.database.transaction() as connection:
+        async with self._looking.snapshot() as connection:
             lines = [line_of(sight, *found) for found in await self._looking.readings(connection, sight, known)]
             whole: dict[str, Shown] = {}
             if sight.wide:
                 everywhere = self._looking.sight(request, principal, sight.period.code)
+                await self._looking.prepare(connection, everywhere, [(one, [sight.period]) for one in known])
                 for one in known:
                     for shown in await self._looking.figures(connection, everywhere, one, [sight.period]):
                         whole[one.code] = shown
@@ -85,10 +89,8 @@ class CommunePages:
             words=sight.words,
             code=code,
             name=sight.words.unit(code),
-            district=next((area.name for area in units.areas() if area.code == district), ""),
-            predecessors=[
-                unit.name if sight.words.language == "vi" else unit.short for unit in units.predecessors(code)
-            ],
+            district=next((area.label(sight.words.language) for area in units.areas() if area.code == district), ""),
+            predecessors=[unit.label(sight.words.language) for unit in units.predecessors(code)],
             periods=self._looking.periods(sight),
             themes=self._province.by_theme(sight, [line for line in lines if line.reading.known]),
             unknown=[line.reading.indicator for line in lines if not line.reading.known],
@@ -102,22 +104,10 @@ class CommunePages:
         sight = self._looking.sight(request, principal, period)
         chosen = self._chosen(indicator)
         codes = self._looking.own(sight)
-        wanted = [code for code in dict.fromkeys(unit or ()) if code in codes][:_MOST]
-        picture, figures = None, {}
-        if wanted:
-            course = self._looking.of_communes(sight, chosen)
-            periods = list(dict.fromkeys((*course, sight.period)))
-            async with self._looking.database.transaction() as connection:
-                shown = await self._looking.figures(connection, sight, chosen, periods, by=("unit",))
-            by_period = {one: by_unit(chosen, one, shown, wanted) for one in periods}
-            figures = by_period[sight.period]
-            lines = [
-                charts.Line(sight.words.unit(code), [by_period[one].get(code, Shown(one, (code,))) for one in course])
-                for code in wanted
-            ]
-            goal = goal_of(chosen, course[-1], "commune")
-            if any(one.value is not None for line in lines for one in line.shown):
-                picture = await charts.comparison(sight.words, chosen, lines, goal).picture()
+        wanted = self._wanted(sight, unit)
+        drawing, figures = await self._compared(sight, chosen, wanted)
+        query = "".join(f"&unit={code}" for code in wanted)
+        drawn_at = f"/stats/compare/picture?indicator={chosen.code}&period={sight.period.code}{query}"
         return self._pages.render(
             request,
             "stats/compare.html",
@@ -125,25 +115,55 @@ class CommunePages:
             words=sight.words,
             indicator=chosen,
             periods=self._looking.periods(sight),
-            choices=self._choices(sight),
+            choices=self._looking.choices(sight),
             units=[(code, sight.words.unit(code)) for code in codes],
             wanted=[*wanted, *[""] * (_MOST - len(wanted))],
             communes=communes_of(sight, chosen, figures, goal_of(chosen, sight.period, "commune")),
-            picture=picture,
+            picture=drawing.at(drawn_at) if drawing else None,
         )
+
+    async def picture(
+        self,
+        request: Request,
+        principal: Reader,
+        indicator: Asked = "",
+        period: Asked = "",
+        unit: Several = None,
+        narrow: bool = False,
+    ) -> Response:
+        """The comparison's chart. Raises HTTPException 404 where there is none."""
+        sight = self._looking.sight(request, principal, period)
+        drawing, _ = await self._compared(sight, self._chosen(indicator), self._wanted(sight, unit))
+        if drawing is None:
+            raise HTTPException(404)
+        return picture_of(await drawing.drawn(narrow=narrow))
+
+    def _wanted(self, sight: Sight, units: Several) -> list[str]:
+        """The communes to compare, those of the reader's alone."""
+        codes = self._looking.own(sight)
+        return [code for code in dict.fromkeys(units or ()) if code in codes][:_MOST]
+
+    async def _compared(
+        self, sight: Sight, chosen: Indicator, wanted: Sequence[str]
+    ) -> tuple[Drawing | None, dict[str, Shown]]:
+        """The communes' lines, where there is anything to draw, and the period's figure of each."""
+        if not wanted:
+            return None, {}
+        course = self._looking.of_communes(sight, chosen)
+        periods = list(dict.fromkeys((*course, sight.period)))
+        async with self._looking.snapshot() as connection:
+            shown = await self._looking.figures(connection, sight, chosen, periods, by=("unit",))
+        by_period = {one: by_unit(chosen, one, shown, wanted) for one in periods}
+        lines = [
+            charts.Line(sight.words.unit(code), [by_period[one].get(code, Shown(one, (code,))) for one in course])
+            for code in wanted
+        ]
+        if not any(one.value is not None for line in lines for one in line.shown):
+            return None, by_period[sight.period]
+        goal = goal_of(chosen, course[-1], "commune")
+        goes_on = chosen.adds_up and course[-1].last >= sight.reached
+        return charts.comparison(sight.words, chosen, lines, goal, goes_on=goes_on), by_period[sight.period]
 
     def _chosen(self, code: str) -> Indicator:
         found = self._looking.indicators.get(code) or self._looking.indicators.get(_USUAL)
         return found or next(iter(self._looking.indicators))
-
-    def _choices(self, sight: Sight) -> list[tuple[str, list[tuple[str, str]]]]:
-        """Indicators to choose from, by theme."""
-        language = sight.words.language
-        known = self._looking.in_force(sight)
-        return [
-            (
-                names[0 if language == "vi" else 1],
-                [(one.code, one.label(language)) for one in known if one.theme == theme],
-            )
-            for theme, names in self._looking.indicators.themes.items()
-        ]

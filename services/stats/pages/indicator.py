@@ -6,21 +6,21 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 from urllib.parse import urlencode
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats import charts
 from services.stats.api.figures import Reader
 from services.stats.api.indicators import may_open
-from services.stats.charts import Drawing, pictures
-from services.stats.comparing import base_of, value_of_base
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Reading, by_unit, goal_of
+from services.stats.figures.comparing import base_of, value_of_base
+from services.stats.pages import charts
+from services.stats.pages.charts import Drawing
 from services.stats.pages.commune_lines import communes_of, needy
 from services.stats.pages.grid import grid_of
-from services.stats.pages.looking import Asked, Looking, Sight
+from services.stats.pages.looking import Asked, Looking, Sight, picture_of
 from services.stats.store.behind import opened
 from shared.reference.indicators import Indicator, Target
 from shared.web.pages import Pages
@@ -39,6 +39,7 @@ class IndicatorPages:
         self._pages = pages
         self.router = APIRouter(include_in_schema=False)
         self.router.add_api_route("/indicators/{code}", self.show, methods=["GET"])
+        self.router.add_api_route("/indicators/{code}/picture", self.picture, methods=["GET"])
 
     async def show(
         self,
@@ -54,16 +55,18 @@ class IndicatorPages:
         indicator = self._looking.indicator(code)
         sight = self._looking.sight(request, principal, period, place, known)
         dimension = by if by in indicator.by else next(iter(indicator.by), "")
-        async with self._looking.database.transaction() as connection:
+        async with self._looking.snapshot() as connection:
             [(reading, course)] = await self._looking.readings(connection, sight, [indicator])
             drawings = await self._drawings(connection, sight, reading, course)
             parts = await self._parts(connection, sight, indicator, dimension) if dimension else []
             shown = await self._looking.figures(connection, sight, indicator, [sight.period], by=("unit",))
             figures = self._looking.by_unit(sight, indicator, shown)
             small = await self._small(connection, sight, indicator, figures)
+            known_at = await self._looking.known_at(connection, sight, indicator)
         goal = goal_of(indicator, sight.period, "commune")
         known_parts = [one for one in parts if one.value is not None]
         several = len(figures) > 1
+        drawn_at = f"/stats/indicators/{indicator.code}/picture{sight.query(by=dimension)}"
         return self._pages.render(
             request,
             "stats/indicator.html",
@@ -72,22 +75,58 @@ class IndicatorPages:
             indicator=indicator,
             reading=reading,
             records=_records(sight, indicator),
+            known_at=known_at,
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),
             dimensions=[(name, sight.words.dimension(name)) for name in indicator.by],
             dimension=dimension,
             parts_hidden=next((one.hidden for one in parts if one.hidden), None),
-            charts=await pictures(drawings),
-            breakdown=await charts.breakdown(sight.words, indicator, dimension, parts).picture()
-            if known_parts
-            else None,
-            small=await small.picture() if small else None,
+            charts=[one.at(drawn_at) for one in drawings],
+            breakdown=charts.breakdown(sight.words, indicator, dimension, parts).at(drawn_at) if known_parts else None,
+            small=small.at(drawn_at) if small else None,
             grid=grid_of(sight.words, indicator, figures, goal, sight.today) if several else None,
             communes=communes_of(sight, indicator, figures, goal) if several else [],
             source=indicator.source(sight.words.language),
-            note=indicator.note_vi if sight.words.language == "vi" else indicator.note_en,
+            note=indicator.note(sight.words.language),
         )
+
+    async def picture(
+        self,
+        request: Request,
+        principal: Reader,
+        code: str,
+        chart: Asked = "",
+        period: Asked = "",
+        place: Asked = "",
+        known: Asked = "",
+        by: Asked = "",
+        narrow: bool = False,
+    ) -> Response:
+        """One of the page's charts, as the page of the same address has its figures. Raises HTTPException 404."""
+        indicator = self._looking.indicator(code)
+        sight = self._looking.sight(request, principal, period, place, known)
+        async with self._looking.snapshot() as connection:
+            drawing = await self._drawing(connection, sight, indicator, chart, by if by in indicator.by else "")
+        if drawing is None:
+            raise HTTPException(404)
+        return picture_of(await drawing.drawn(narrow=narrow))
+
+    async def _drawing(
+        self, connection: AsyncConnection, sight: Sight, indicator: Indicator, chart: str, dimension: str
+    ) -> Drawing | None:
+        if chart == "chart-multiples":
+            shown = await self._looking.figures(connection, sight, indicator, [sight.period], by=("unit",))
+            figures = self._looking.by_unit(sight, indicator, shown)
+            return await self._small(connection, sight, indicator, figures)
+        if chart in {"chart-trend", "chart-path"}:
+            [(reading, course)] = await self._looking.readings(connection, sight, [indicator])
+            drawings = await self._drawings(connection, sight, reading, course)
+            return next((one for one in drawings if one.id == chart), None)
+        parts = await self._parts(connection, sight, indicator, dimension) if dimension else []
+        if not any(one.value is not None for one in parts):
+            return None
+        return charts.breakdown(sight.words, indicator, dimension, parts)
 
     async def _drawings(
         self, connection: AsyncConnection, sight: Sight, reading: Reading, course: Sequence[Shown]
@@ -97,14 +136,14 @@ class IndicatorPages:
         if sum(one.value is not None for one in course) > 1:
             span = course[-1].period
             goal = goal_of(indicator, span, sight.level)
-            unfinished = span if span.last >= sight.today else None
+            unfinished = span if span.last >= sight.reached else None
             found.append(charts.trend(words, indicator, course, goal=goal, unfinished=unfinished))
         targets = [one for one in indicator.targets if one.level == sight.level and one.effective_to is None]
         if targets:
             years = [
                 one
-                for one in Period.containing(min(sight.period.last, sight.today), "year").before(_YEARS)
-                if one.first <= sight.today
+                for one in Period.containing(min(sight.period.last, sight.reached), "year").before(_YEARS)
+                if one.first <= sight.reached
             ]
             by_year = await self._looking.figures(connection, sight, indicator, years)
             known = {one.period: one for one in by_year}
@@ -120,11 +159,16 @@ class IndicatorPages:
         self, connection: AsyncConnection, sight: Sight, indicator: Indicator, figures: dict[str, Shown]
     ) -> Drawing | None:
         """The communes that need it most over time; of nothing there is no picture."""
-        known = (code for code, one in figures.items() if one.value is not None)
+        # Where more is better, nothing at all is what needs it most; else there is nothing to draw.
+        known = (
+            code for code, one in figures.items() if one.value or (one.value == 0 and indicator.better == "higher")
+        )
         ranked = sorted(known, key=lambda code: needy(indicator, figures[code]))[:_SMALL]
         if len(ranked) < 2:
             return None
         course = self._looking.of_communes(sight, indicator)
+        if indicator.adds_up:
+            course = [one for one in course if one.last < sight.reached] or course
         shown = await self._looking.figures(connection, sight, indicator, course, by=("unit",))
         by_period = [by_unit(indicator, one, shown, ranked) for one in course]
         lines = [

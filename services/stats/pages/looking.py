@@ -1,34 +1,38 @@
 """What every page of indicators asks for: who looks, at which period and place, as known when; and the figures of it.
 
-Every figure comes through `services.stats.releasing`. It must never be asked for a place that is not the reader's.
+Every figure comes through `figures.releasing`. It must never be asked for a place that is not the reader's.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from typing import Annotated, Final, cast
 
 from fastapi import HTTPException, Query, Request
+from fastapi.responses import Response
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.comparing import base_of, compared_with, value_of_base
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period, Span
-from services.stats.domain.reading import Reading, by_unit, course_of, goal_of
-from services.stats.evaluating import Evaluator
-from services.stats.releasing import Releasing, sees_all
-from services.stats.store.history import MeasureError
+from services.stats.domain.reading import Reading, by_unit, course_of, goal_of, reached
+from services.stats.figures.comparing import base_of, compared_with, value_of_base
+from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.releasing import Releasing, sees_all
+from services.stats.store.history import MeasureError, answered_as_of
 from services.stats.views import SPANS, Words
 from shared.contracts.errors import Rejected
-from shared.contracts.vocabulary import UNCLASSIFIED
+from shared.contracts.vocabulary import UNCLASSIFIED, in_calendar
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal
 from shared.messaging.router import Clock
+from shared.reference.calendar import end_of, local_day, start_of
 from shared.reference.disclosure import Disclosure, Rule
 from shared.reference.indicators import Indicator, Level
-from shared.web.i18n import ZONE, place_key
+from shared.web.i18n import place_key
 from shared.web.pages import Pages, language_of
 
 Asked = Annotated[str, Query(max_length=40)]
@@ -50,6 +54,7 @@ class Sight:
     """One reader's look: who, in which language, at which period and place, as it was known when (None: now).
 
     `units`: the communes that are asked for; None: the whole province. `place`: the code of what was chosen.
+    `threshold`: who sees released figures only sees none between 0 and this.
     """
 
     principal: Principal
@@ -60,16 +65,22 @@ class Sight:
     units: frozenset[str] | None
     place: str
     known: date | None
+    threshold: int
 
     @property
     def today(self) -> date:
         """The day here."""
-        return self.now.astimezone(ZONE).date()
+        return local_day(self.now)
+
+    @property
+    def reached(self) -> date:
+        """The day up to which something can be known of the period."""
+        return reached(self.period, self.today, self.known)
 
     @property
     def over(self) -> bool:
-        """Whether the period is."""
-        return self.period.last < self.today
+        """Whether the period is, as far as is known."""
+        return self.period.last < self.reached
 
     @property
     def level(self) -> Level | None:
@@ -86,9 +97,7 @@ class Sight:
     @property
     def as_of(self) -> datetime | None:
         """The last moment of the day as of which figures are asked for."""
-        if self.known is None:
-            return None
-        return datetime.combine(self.known + _DAY, time.min, ZONE) - timedelta(microseconds=1)
+        return None if self.known is None else end_of(self.known)
 
     def query(self, **changed: str) -> str:
         """The address's part that keeps the look, some of it changed; beginning with `?` where there is any."""
@@ -113,12 +122,20 @@ class Looking:
     def __init__(
         self, database: Database, releasing: Releasing, evaluator: Evaluator, pages: Pages, clock: Clock
     ) -> None:
-        self.database = database
+        self._database = database
         self.pages = pages
+        self._evaluator = evaluator
         self.indicators = evaluator.indicators
         self.units = evaluator.units
         self._releasing = releasing
         self._clock = clock
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """A transaction that sees one moment: the figures of a page agree with each other."""
+        async with self._database.transaction() as connection:
+            await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            yield connection
 
     def indicator(self, code: str) -> Indicator:
         """By its code. Raises HTTPException 404."""
@@ -133,7 +150,7 @@ class Looking:
         """A look from what stands in an address. What is no period, no place of the reader's, or no past day is as if
         it were not there."""
         now = self._clock()
-        today = now.astimezone(ZONE).date()
+        today = local_day(now)
         rule = Disclosure.load().on(now)
         exact = sees_all(principal, rule)
         units = self._units(principal, place)
@@ -147,6 +164,7 @@ class Looking:
             units,
             place if units is not None and units != principal.units else "",
             day if day is not None and day < today else None,
+            rule.threshold,
         )
 
     async def figures(
@@ -174,26 +192,45 @@ class Looking:
         except MeasureError:
             return []
 
+    async def prepare(
+        self, connection: AsyncConnection, sight: Sight, wanted: Sequence[tuple[Indicator, Sequence[Period]]]
+    ) -> None:
+        """Ask at once for the figures of several indicators, where they are seen as they are; what is released is
+        decided apart."""
+        if sight.exact:
+            await self._evaluator.prepare(connection, wanted, units=sight.units, as_of=sight.as_of)
+
+    async def known_at(self, connection: AsyncConnection, sight: Sight, indicator: Indicator) -> datetime | None:
+        """As of which moment an indicator is answered, where what was known at the asked one is no longer kept."""
+        if not sight.exact or indicator.numerator is None:
+            return None
+        return await answered_as_of(connection, indicator.numerator.over, sight.period, sight.as_of)
+
     async def readings(
         self, connection: AsyncConnection, sight: Sight, indicators: Iterable[Indicator], *, courses: bool = True
     ) -> list[tuple[Reading, list[Shown]]]:
         """Each indicator's figure with what it is compared with, and its course in time where that is wanted."""
+        asked = [
+            (indicator, self.course(sight, indicator) if courses else [], self._base(sight, indicator))
+            for indicator in indicators
+        ]
+        wanted = [
+            (one, list(dict.fromkeys((sight.period, *self.compared(sight, one), *course, *([base] if base else [])))))
+            for one, course, base in asked
+        ]
+        await self.prepare(connection, sight, wanted)
         found = []
-        for indicator in indicators:
-            course = self.course(sight, indicator) if courses else []
-            wanted = dict.fromkeys((sight.period, *self.compared(sight, indicator), *course))
-            target = goal_of(indicator, sight.period, sight.level)
-            base = base_of(target, sight.period) if target else None
-            if base is not None:
-                wanted[base] = None
-            by_period = {one.period: one for one in await self.figures(connection, sight, indicator, list(wanted))}
-            found.append(
-                (
-                    self.reading(sight, indicator, by_period, base),
-                    [by_period[one] for one in course if one in by_period],
-                )
-            )
+        for (indicator, course, base), (_, periods) in zip(asked, wanted, strict=True):
+            by_period = {one.period: one for one in await self.figures(connection, sight, indicator, periods)}
+            reading = self.reading(sight, indicator, by_period, base)
+            found.append((reading, [by_period[one] for one in course if one in by_period]))
         return found
+
+    @staticmethod
+    def _base(sight: Sight, indicator: Indicator) -> Period | None:
+        """The year that an indicator's target is set against, if any."""
+        target = goal_of(indicator, sight.period, sight.level)
+        return base_of(target, sight.period) if target else None
 
     def reading(self, sight: Sight, indicator: Indicator, figures: dict[Period, Shown], base: Period | None) -> Reading:
         """A figure among those of several periods, with what it is compared with. `base`: the year that its target is
@@ -215,12 +252,12 @@ class Looking:
     @staticmethod
     def compared(sight: Sight, indicator: Indicator) -> tuple[Period, Period]:
         """The period before and the same one of the year before; of what adds up, as far as this one has come."""
-        return compared_with(indicator, sight.period, sight.today, exact=sight.exact)
+        return compared_with(indicator, sight.period, sight.reached, exact=sight.exact)
 
     def course(self, sight: Sight, indicator: Indicator) -> list[Period]:
         """The periods of an indicator's line: months and the like; of what is released by longer times only, those."""
         if indicator.shape != "reported" and (sight.exact or indicator.code in self._rule(sight).monthly):
-            return course_of(sight.period, sight.today)
+            return course_of(sight.period, sight.reached)
         return sight.period.before(5) if sight.period.span == "year" else self.bases(sight, indicator, 5)
 
     def of_communes(self, sight: Sight, indicator: Indicator) -> list[Period]:
@@ -239,6 +276,18 @@ class Looking:
     def in_force(self, sight: Sight) -> list[Indicator]:
         """The indicators that are asked in the period."""
         return list(self.indicators.on(min(sight.period.last, sight.today)))
+
+    def choices(self, sight: Sight) -> list[Group]:
+        """The indicators to choose from, by theme."""
+        language = sight.words.language
+        known = self.in_force(sight)
+        return [
+            (
+                self.indicators.theme(code, language),
+                [(one.code, one.label(language)) for one in known if one.theme == code],
+            )
+            for code in self.indicators.themes
+        ]
 
     def periods(self, sight: Sight) -> list[Group]:
         """The periods to choose from, by span; the chosen one among them."""
@@ -265,7 +314,7 @@ class Looking:
             return [(said("Xã, phường"), communes)]
         districts = sorted(
             (
-                (area.code, area.name)
+                (area.code, area.label(said.language))
                 for area in self.units.areas()
                 if area.kind == "district" and self.units.in_district(area.code)
             ),
@@ -277,7 +326,7 @@ class Looking:
         """What is looked at, in words."""
         if sight.place:
             area = next((area for area in self.units.areas() if area.code == sight.place), None)
-            return area.name if area else sight.words.unit(sight.place)
+            return area.label(sight.words.language) if area else sight.words.unit(sight.place)
         if sight.wide:
             return sight.words("Toàn tỉnh")
         names = [sight.words.unit(code) for code in sorted(sight.units or ())]
@@ -310,7 +359,7 @@ class Looking:
 
     @staticmethod
     def _rule(sight: Sight) -> Rule:
-        return Disclosure.load().on(datetime.combine(sight.period.first, time.min, ZONE))
+        return Disclosure.load().on(start_of(sight.period.first))
 
     @staticmethod
     def _usual(today: date) -> Period:
@@ -332,12 +381,18 @@ def _period(code: str, today: date) -> Period | None:
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    return day if in_calendar(day) else None
 
 
 def _plan(today: date) -> str:
     # Five years, as plans of the state run: 2021-2025, 2026-2030.
     first = today.year - (today.year - 1) % 5
     return f"{first}..{first + 4}"
+
+
+def picture_of(svg: str) -> Response:
+    """A chart as an answer. It is its reader's: nothing on the way keeps it."""
+    return Response(svg, headers={"Cache-Control": "private, no-cache", "Vary": "Cookie"}, media_type="image/svg+xml")

@@ -11,22 +11,23 @@ from starlette.responses import RedirectResponse, Response
 
 from services.stats.api.figures import Reader
 from services.stats.api.periods import Code, EditionName, Revision
+from services.stats.desk.period_reader import PeriodReader, Seen
 from services.stats.desk.periods import REASONS, Periods
-from services.stats.domain.closing import CLOSABLE, TOTAL, UNIT, Change, Edition
+from services.stats.domain.closing import CLOSABLE, Change, Edition
+from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.domain.periods import Period, Span
 from services.stats.exporting import FILES
 from services.stats.exporting.labels import HIDDEN, Labels
 from services.stats.exporting.report import target
-from services.stats.period_reader import PeriodReader, Seen
 from services.stats.views import Words
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Permission, Principal, SignedIn
 from shared.messaging.router import Clock
 from shared.privacy.signing import is_signed
+from shared.reference.calendar import local_day
 from shared.reference.indicators import Indicators
 from shared.reference.terms import Terms
 from shared.web.forms import form_of
-from shared.web.i18n import ZONE
 from shared.web.pages import Pages, language_of
 
 # How far back a period is offered to be closed; further back by the address of the program's interface.
@@ -134,7 +135,7 @@ class PeriodPages:
         closed = {one.period.code for one in standings}
         words = Words(self._pages.texts, language_of(request))
         may_close = self._periods.may_close(principal)
-        today = self._clock().astimezone(ZONE).date()
+        today = local_day(self._clock())
         offered = [(period.code, words.period(period)) for period in _offered(today) if period.code not in closed]
         return self._pages.render(
             request,
@@ -205,7 +206,7 @@ def _offered(today: date) -> Iterator[Period]:
 
 def _tables(labels: Labels) -> Iterator[tuple[str, list[list[Any]]]]:
     """Indicators by theme: code, name, own figure with its unit, what it is compared with, target, verdict."""
-    themes = Indicators.load().themes
+    indicators = Indicators.load()
     language = labels.words.language
     for theme in dict.fromkeys(one.theme for one in labels.edition.indicators):
         rows = []
@@ -223,8 +224,7 @@ def _tables(labels: Labels) -> Iterator[tuple[str, list[list[Any]]]]:
                     named.verdict(own.value if own else None),
                 ]
             )
-        vi, en = themes.get(theme, (theme, theme))
-        yield vi if language == "vi" else en, rows
+        yield indicators.theme(theme, language), rows
 
 
 def _own(labels: Labels) -> list[list[str]]:

@@ -12,8 +12,9 @@ from markupsafe import Markup
 
 from services.stats.api.figures import Reader
 from services.stats.domain.disclosure import Shown
-from services.stats.domain.reading import Reading, Verdict, goal_of
-from services.stats.pages.commune_lines import communes_of
+from services.stats.domain.reading import Reading, Verdict, begun, goal_of
+from services.stats.pages.alerts import alerts_of
+from services.stats.pages.commune_lines import Commune, communes_of
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight
 from shared.web.charts import sparkline
@@ -55,11 +56,12 @@ class ProvincePages:
         known = self._looking.in_force(sight)
         of_tiles = next((one for one in known if one.code == tiles and one.code in _OF_COMMUNES), None)
         of_tiles = of_tiles or next(one for one in known if one.code == _OF_COMMUNES[0])
-        async with self._looking.database.transaction() as connection:
+        async with self._looking.snapshot() as connection:
             wanted = [one for one in known if one.targets or one.code in _FOREMOST]
             found = await self._looking.readings(connection, sight, wanted, courses=False)
             urgent = sorted((one for one, _ in found if one.pressing), key=lambda one: one.urgency)
             shown = await self._looking.readings(connection, sight, [one.indicator for one in urgent[:_URGENT]])
+            alerts = await alerts_of(connection, sight, self._looking.indicators)
             by_commune = await self._looking.figures(connection, sight, of_tiles, [sight.period], by=("unit",))
         aimed = [one for one, _ in found if one.goal is not None]
         figures = self._looking.by_unit(sight, of_tiles, by_commune)
@@ -75,11 +77,12 @@ class ProvincePages:
             places=self._looking.places(sight),
             counts={one: sum(reading.verdict == one for reading in aimed) for one in _COUNTED},
             aimed=len(aimed),
+            alerts=alerts,
             missed=[line_of(sight, *one) for one in shown],
             more_missed=len(urgent) - _URGENT,
             foremost=[foremost[code] for code in _FOREMOST if code in foremost],
             grid=grid_of(sight.words, of_tiles, figures, goal, sight.today),
-            foremost_communes=communes_of(sight, of_tiles, figures, goal)[:_COMMUNES] if len(figures) > 1 else [],
+            foremost_communes=_foremost(communes_of(sight, of_tiles, figures, goal)) if len(figures) > 1 else [],
             of_tiles=of_tiles,
             tile_choices=[(one.code, one.label(sight.words.language)) for one in known if one.code in _OF_COMMUNES],
         )
@@ -88,7 +91,7 @@ class ProvincePages:
         """All indicators by theme: value, target, change, course."""
         sight = self._looking.sight(request, principal, period, place)
         known = self._looking.in_force(sight)
-        async with self._looking.database.transaction() as connection:
+        async with self._looking.snapshot() as connection:
             lines = [line_of(sight, *found) for found in await self._looking.readings(connection, sight, known)]
         return self._pages.render(
             request,
@@ -103,18 +106,28 @@ class ProvincePages:
 
     def by_theme(self, sight: Sight, lines: Sequence[Line]) -> Sequence[tuple[str, str, Sequence[Line]]]:
         """Lines under their themes, in the order of the data: code, name, lines."""
-        at = 0 if sight.words.language == "vi" else 1
         found = []
-        for code, names in self._looking.indicators.themes.items():
+        for code in self._looking.indicators.themes:
             of_theme = [line for line in lines if line.reading.indicator.theme == code]
             if of_theme:
-                found.append((code, names[at], of_theme))
+                found.append((code, self._looking.indicators.theme(code, sight.words.language), of_theme))
         return found
+
+
+def _foremost(communes: Sequence[Commune]) -> Sequence[Commune]:
+    """The communes to look at first: none where nothing happened."""
+    return [one for one in communes if one.shown.value != 0][:_COMMUNES]
 
 
 def line_of(sight: Sight, reading: Reading, course: Sequence[Shown]) -> Line:
     """A reading with its course as a line as small as a word, and the same in words."""
-    values = [one.value for one in course if one.value is not None]
+    # What adds up is less in a period that goes on: at the line's end that would look like a fall.
+    over = [
+        one
+        for one in begun(reading.indicator, course)
+        if one.period.last < sight.reached or not reading.indicator.adds_up
+    ]
+    values = [one.value for one in over if one.value is not None]
     if len(values) < 2:
         return Line(reading, None, "")
     first, last = (sight.words.amount(reading.indicator, value) for value in (values[0], values[-1]))

@@ -15,7 +15,7 @@ from services.stats.api.figures import Reader
 from services.stats.pages.looking import Asked, Looking, Sight
 from services.stats.pages.province import line_of
 from services.stats.store.quality import last_heard, quality_by_unit, quality_of
-from services.stats.upkeep import Upkeep
+from services.stats.upkeep.checking import Upkeep
 from shared.contracts.vocabulary import SECTORS
 from shared.reference.terms import Terms
 from shared.web.charts import sparkline
@@ -50,7 +50,7 @@ class QualityPages:
         sight = self._looking.sight(request, principal, period)
         wanted = [one for one in self._looking.in_force(sight) if one.theme == _THEME]
         checked = await self._upkeep.last_check()
-        async with self._looking.database.transaction() as connection:
+        async with self._looking.snapshot() as connection:
             lines = [line_of(sight, *found) for found in await self._looking.readings(connection, sight, wanted)]
             records = await quality_of(connection, sight.units, sight.today) if sight.exact else None
             by_unit = await quality_by_unit(connection, sight.units, sight.today) if sight.exact else []
@@ -64,7 +64,6 @@ class QualityPages:
             periods=self._looking.periods(sight),
             lines=lines,
             checked=checked,
-            differing=sum(checked[1].values()) if checked else 0,
             records=records,
             trend=sparkline(records.scores, low=0, high=100) if records and len(records.scores) > 1 else None,
             by_unit=by_unit,

@@ -11,17 +11,19 @@ from services.stats.pages.looking import Looking
 from services.stats.pages.province import ProvincePages
 from services.stats.pages.quality import QualityPages
 from services.stats.pages.records import RecordPages
-from services.stats.upkeep import Upkeep
+from services.stats.pages.report import ReportPages
+from services.stats.upkeep.checking import Upkeep
 from shared.web.pages import Pages
 
 
 def indicator_pages(looking: Looking, api: IndicatorApi, pages: Pages, upkeep: Upkeep) -> APIRouter:
-    """Routes below `/stats` for people: province, indicators, communes, comparison, quality."""
+    """Routes below `/stats` for people: province, indicators, communes, comparison, reports, quality."""
     province = ProvincePages(looking, pages)
     router = APIRouter()
     router.include_router(province.router)
     router.include_router(IndicatorPages(looking, pages).router)
     router.include_router(RecordPages(api, looking, pages).router)
     router.include_router(CommunePages(looking, pages, province).router)
+    router.include_router(ReportPages(looking, pages).router)
     router.include_router(QualityPages(looking, pages, upkeep).router)
     return router

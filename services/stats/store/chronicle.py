@@ -6,7 +6,7 @@ neighbours moved. Everything changes in the transaction that took the versions o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 import orjson
@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.stats.domain.margins import margins_of
 from services.stats.domain.measures import (
     COLUMNS,
     MEASURE_BITS,
@@ -37,12 +38,16 @@ from services.stats.domain.measures import (
     history_cell_id,
 )
 from services.stats.store.cube import LIVE, METADATA, Position
+from services.stats.store.locks import Lock, wait_for
+from services.stats.store.writing import Numbers, array_text
 
 HISTORY_CELL: Final = Table(
     "history_cell",
     METADATA,
     Column("id", BigInteger, primary_key=True, autoincrement=False),
     *(Column(name, Text) for name in COLUMNS),
+    Column("margins", ARRAY(BigInteger)),  # the coarser cells that it counts in; nothing: it is one
+    Index("history_cell_unit", "unit", "id"),
 )
 VERSION: Final = Table(
     "version",
@@ -55,6 +60,7 @@ VERSION: Final = Table(
     Column("days", ARRAY(Date), nullable=False),
     Column("amounts", ARRAY(Integer)),  # nothing: one of each
     PrimaryKeyConstraint("kind", "key", "sequence"),
+    Index("version_cells", "cells", postgresql_using="gin"),
 )
 MOVEMENT: Final = Table(
     "movement",
@@ -77,6 +83,24 @@ STANDING: Final = Table(
     Column("n", BigInteger, nullable=False),
     PrimaryKeyConstraint("measure", "months", "first", "cell"),
 )
+# Of what is a part of a case, which: a clock, a service. It is opened there.
+BELONGING: Final = Table(
+    "belonging",
+    METADATA,
+    Column("kind", SmallInteger, nullable=False),
+    Column("key", UUID(as_uuid=False), nullable=False),
+    Column("whole", UUID(as_uuid=False), nullable=False),
+    PrimaryKeyConstraint("kind", "key"),
+)
+# Which transaction was the last to change a measure's sums of a month: an answer is still good where none did since.
+STANDING_CHANGE: Final = Table(
+    "standing_change",
+    METADATA,
+    Column("measure", SmallInteger, nullable=False),  # 0: figures that are handed in
+    Column("first", Date, nullable=False),
+    Column("transaction", BigInteger, nullable=False),
+    PrimaryKeyConstraint("measure", "first"),
+)
 FIGURE: Final = Table(
     "figure",
     METADATA,
@@ -92,7 +116,7 @@ FIGURE: Final = Table(
     Column("weight", Integer, nullable=False),
     Column("sector", Text, nullable=False),
     PrimaryKeyConstraint("key", "sequence"),
-    Index("figure_indicator", "indicator", "last"),
+    Index("figure_indicator", "indicator", "unit", "last"),
 )
 HISTORY_PROGRESS: Final = Table(
     "history_progress",
@@ -104,11 +128,7 @@ HISTORY_PROGRESS: Final = Table(
     PrimaryKeyConstraint("topic", "partition"),
 )
 # What a rebuild makes anew; the dictionary of cells is shared, as the board's is.
-RECORDED: Final = (VERSION, MOVEMENT, STANDING, FIGURE, HISTORY_PROGRESS)
-# Held by whoever writes history: what an event moves depends on its neighbours, so one writes at a time. A rebuild has
-# a lock of its own: at its swap it writes while the live tables stand still.
-_WRITE_LOCK: Final = 7_316_104
-_SHADOW_LOCK: Final = 7_316_106
+RECORDED: Final = (VERSION, MOVEMENT, STANDING, STANDING_CHANGE, BELONGING, FIGURE, HISTORY_PROGRESS)
 
 _REMEMBER_CELLS: Final = """
 INSERT INTO history_cell SELECT * FROM jsonb_populate_recordset(NULL::history_cell, $1::text::jsonb)
@@ -138,20 +158,33 @@ _MOVED: Final = f"""shown AS (
     FROM change GROUP BY cell, day, at HAVING sum(n) <> 0
 ), moved AS (
     INSERT INTO {{schema}}.movement (measure, cell, day, at, n) SELECT * FROM net
+), everywhere AS (
+    SELECT measure, cell, day, n FROM net
+    UNION ALL
+    SELECT (margin >> {MEASURE_BITS})::smallint, margin, day, n
+    FROM net JOIN {LIVE}.history_cell AS c ON c.id = net.cell, unnest(c.margins) AS margin
 ), stood AS (
     INSERT INTO {{schema}}.standing AS s (measure, months, first, cell, n)
     SELECT measure, months, date_trunc(unit, day)::date, cell, sum(n)
-    FROM net, (VALUES (1, 'month'), (12, 'year')) AS span(months, unit)
+    FROM everywhere, (VALUES (1, 'month'), (12, 'year')) AS span(months, unit)
     GROUP BY measure, months, unit, date_trunc(unit, day), cell HAVING sum(n) <> 0
     ON CONFLICT (measure, months, first, cell) DO UPDATE SET n = s.n + excluded.n
+), changed AS (
+    INSERT INTO {{schema}}.standing_change AS c (measure, first, transaction)
+    SELECT DISTINCT measure, date_trunc('month', day)::date, pg_current_xact_id()::text::bigint FROM net
+    ON CONFLICT (measure, first) DO UPDATE SET transaction = excluded.transaction
 )"""
+
+# What is told of a moment that is no longer kept by itself becomes known at the next one that is.
+_ROUNDED: Final = f"""coalesce(CASE WHEN t.at < (SELECT every_moment_from FROM {LIVE}.compaction)
+    THEN (SELECT min(k.at) FROM {LIVE}.kept_moment AS k WHERE k.at >= t.at) END, t.at)"""
 
 # What the touched things moved before and after is compared, and only the difference is written. Looked at are the
 # versions from the last one on that is before all that is new, by its number and by its moment: what came earlier shows
 # as it did. Of an event that comes in its order that is one version, however long the thing's life.
 _RECORD: Final = f"""
 WITH said AS (
-    SELECT t.kind, t.key, t.sequence, t.at, t.cells::bigint[] AS cells, t.days::date[] AS days,
+    SELECT t.kind, t.key, t.sequence, {_ROUNDED} AS at, t.cells::bigint[] AS cells, t.days::date[] AS days,
            t.amounts::integer[] AS amounts
     FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::integer[], $4::text::timestamptz[],
                 $5::text::text[], $6::text::text[], $7::text::text[])
@@ -182,10 +215,10 @@ SELECT count(*) FROM fresh
 """
 
 # Versions only: for whoever takes over very many, and works out at their end what all of them moved.
-_COLLECT: Final = """
+_COLLECT: Final = f"""
 WITH collected AS (
-    INSERT INTO {schema}.version AS v
-    SELECT t.kind, t.key, t.sequence, t.at, t.cells::bigint[], t.days::date[], t.amounts::integer[]
+    INSERT INTO {{schema}}.version AS v
+    SELECT t.kind, t.key, t.sequence, {_ROUNDED}, t.cells::bigint[], t.days::date[], t.amounts::integer[]
     FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::integer[], $4::text::timestamptz[],
                 $5::text::text[], $6::text::text[], $7::text::text[])
         AS t(kind, key, sequence, at, cells, days, amounts)
@@ -198,10 +231,20 @@ SELECT count(*) FROM collected
 _DERIVE: Final = f"WITH side AS (SELECT 1 AS side, v.* FROM {{schema}}.version AS v), {_MOVED} SELECT count(*) FROM net"
 
 _REPORT: Final = """
+WITH changed AS (
+    INSERT INTO {schema}.standing_change AS c (measure, first, transaction)
+    VALUES (0, '0001-01-01', pg_current_xact_id()::text::bigint)
+    ON CONFLICT (measure, first) DO UPDATE SET transaction = excluded.transaction
+)
 INSERT INTO {schema}.figure AS f
 SELECT * FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::date[],
                      $8::date[], $9::float8[], $10::integer[], $11::text[])
 ON CONFLICT (key, sequence) DO UPDATE SET at = least(f.at, excluded.at)
+"""
+
+_BELONG: Final = """
+INSERT INTO {schema}.belonging (kind, key, whole)
+SELECT * FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::uuid[]) ON CONFLICT DO NOTHING
 """
 
 _ADVANCE: Final = """
@@ -212,44 +255,30 @@ ON CONFLICT (topic, partition) DO UPDATE SET "offset" = excluded."offset", time 
 """
 
 
-class HistoryCells:
-    """The numbers of history's cells, and which of them the database is known to hold. One a process.
-
-    Numbers are a function of the cell, so forgetting is harmless: a cell is then stored a second time, to no effect.
-    """
+class HistoryCells(Numbers[HistoryCell]):
+    """The numbers of history's cells, and which of them the database is known to hold. One a process."""
 
     def __init__(self, remembered: int = 200_000) -> None:
-        self._remembered = remembered
-        self._ids: dict[HistoryCell, int] = {}
-        self._stored: set[int] = set()
-
-    def ids(self, cells: Iterable[HistoryCell]) -> dict[HistoryCell, int]:
-        """The numbers of these cells."""
-        if len(self._ids) > self._remembered:
-            self._ids.clear()
-            self._stored.clear()
-        known, found = self._ids, {}
-        for cell in cells:
-            number = known.get(cell)
-            if number is None:
-                number = known[cell] = history_cell_id(cell)
-            found[cell] = number
-        return found
+        super().__init__(history_cell_id, remembered)
 
     async def store(self, connection: AsyncConnection, ids: Mapping[HistoryCell, int]) -> frozenset[int]:
-        """Store cells that are not known to be there. Out: their numbers, to `remember` once the transaction is in."""
-        fresh = {number: cell for cell, number in ids.items() if number not in self._stored}
-        if fresh:
-            rows = [
-                {"id": number, **dict(zip(columns(cell.measure), cell.values, strict=True))}
-                for number, cell in sorted(fresh.items())
-            ]
-            await connection.exec_driver_sql(_REMEMBER_CELLS, (orjson.dumps(rows).decode(),))
-        return frozenset(fresh)
-
-    def remember(self, numbers: frozenset[int]) -> None:
-        """These cells are committed."""
-        self._stored |= numbers
+        """Store cells that are not known to be there, and the margins they count in. Out: the numbers of all, to
+        `remember` once the transaction is in."""
+        rows: dict[int, dict[str, object]] = {}
+        for cell, number in ids.items():
+            if number in self._stored:
+                continue
+            margins = margins_of(cell)
+            named = dict(zip(columns(cell.measure), cell.values, strict=True))
+            rows[number] = {"id": number, **named, "margins": [margin for margin, _ in margins]}
+            for margin, kept in margins:
+                if margin not in self._stored:
+                    rows[margin] = {"id": margin, **kept}
+        if rows:
+            # In one order, so that nobody waits for anybody who waits for them.
+            written = [rows[number] for number in sorted(rows)]
+            await connection.exec_driver_sql(_REMEMBER_CELLS, (orjson.dumps(written).decode(),))
+        return frozenset(rows)
 
 
 class Chronicle:
@@ -262,10 +291,11 @@ class Chronicle:
         self.schema = schema
         self.collecting = collecting
         self._collect = _COLLECT.format(schema=schema)
-        self._lock = _WRITE_LOCK if schema == LIVE else _SHADOW_LOCK
+        self._lock = Lock.HISTORY if schema == LIVE else Lock.SHADOW_HISTORY
         self._record = _RECORD.format(schema=schema)
         self._derive = _DERIVE.format(schema=schema)
         self._report = _REPORT.format(schema=schema)
+        self._belong = _BELONG.format(schema=schema)
         self._advance = _ADVANCE.format(schema=schema)
 
     async def record(
@@ -276,9 +306,14 @@ class Chronicle:
         In: the numbers of all their cells, which are stored. Holds the lock of whoever writes history from here to the
         end of the transaction.
         """
-        await connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({self._lock})")
+        await wait_for(connection, self._lock)
         statement = self._collect if self.collecting else self._record
         result = await connection.exec_driver_sql(statement, _columns_of(versions, ids))
+        parts = sorted({(int(version.kind), version.key, version.whole) for version in versions if version.whole})
+        if parts:
+            await connection.exec_driver_sql(
+                self._belong, tuple(array_text(column) for column in zip(*parts, strict=True))
+            )
         return int(result.scalar_one())
 
     async def derive(self, connection: AsyncConnection) -> None:
@@ -305,25 +340,20 @@ class Chronicle:
 def _columns_of(versions: Sequence[Version], ids: Mapping[HistoryCell, int]) -> tuple[str, ...]:
     """Versions as texts of arrays: the driver would look at every element of a list."""
     return (
-        _array(int(version.kind) for version in versions),
-        _array(version.key for version in versions),
-        _array(version.sequence for version in versions),
-        _array(f'"{version.at.isoformat()}"' for version in versions),
-        _array(f'"{_array(ids[count.cell] for count in version.counts)}"' for version in versions),
-        _array(
-            f'"{_array("NULL" if count.day is None else count.day.isoformat() for count in version.counts)}"'
+        array_text(int(version.kind) for version in versions),
+        array_text(version.key for version in versions),
+        array_text(version.sequence for version in versions),
+        array_text(f'"{version.at.isoformat()}"' for version in versions),
+        array_text(f'"{array_text(ids[count.cell] for count in version.counts)}"' for version in versions),
+        array_text(
+            f'"{array_text("NULL" if count.day is None else count.day.isoformat() for count in version.counts)}"'
             for version in versions
         ),
-        _array(_amounts(version) for version in versions),
+        array_text(_amounts(version) for version in versions),
     )
 
 
 def _amounts(version: Version) -> str:
     if all(count.n == 1 for count in version.counts):
         return "NULL"
-    return f'"{_array(count.n for count in version.counts)}"'
-
-
-def _array(values: Iterable[object]) -> str:
-    """An array's text. Only for what needs no quotes, or has them."""
-    return "{" + ",".join(map(str, values)) + "}"
+    return f'"{array_text(count.n for count in version.counts)}"'

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.closing import Edition, digest
+from services.stats.store.locks import Lock, wait_for
 from shared.privacy.signing import SigningKey
-
-# Held to the end of the transaction that gives a number: numbers have no gaps.
-_NUMBERS: Final = 7_316_121
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +125,7 @@ async def published_periods(connection: AsyncConnection) -> dict[str, datetime]:
 
 async def next_number(connection: AsyncConnection, year: int) -> int:
     """The next number of a year; it stays taken until the transaction ends, and is given again where that fails."""
-    await connection.execute(text(f"SELECT pg_advisory_xact_lock({_NUMBERS})"))
+    await wait_for(connection, Lock.NUMBERS)
     found = await connection.execute(
         text("SELECT coalesce(max(number), 0) + 1 FROM closed_period WHERE year = :year"), {"year": year}
     )

@@ -5,7 +5,7 @@ Every count changes in the transaction and in the statement that moved its fact:
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -14,6 +14,7 @@ import orjson
 from sqlalchemy import (
     BigInteger,
     Column,
+    CursorResult,
     Date,
     DateTime,
     Float,
@@ -28,13 +29,14 @@ from sqlalchemy.dialects.postgresql import UUID
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.cells import DIMENSIONS, Cell, Fact, Link, Merge, UnitQuality, cell_id
+from services.stats.store.locks import Lock, wait_for
+from services.stats.store.writing import Numbers, array_text
 
 METADATA: Final = MetaData()
 LIVE: Final = "public"
-# Heard by boards and by the publisher of indicators; sent by the transaction that changed a count.
+# Heard by boards; sent by the transaction that changed counts, with the numbers of the cells, or with nothing where
+# they are too many to say.
 CHANNEL: Final = "stats_changed"
-# Held shared by who links records, alone by who merges children (a constant of ours, nothing else uses it).
-_MERGE_LOCK: Final = 7_316_101
 
 CELL: Final = Table(
     "cell",
@@ -151,23 +153,30 @@ class Position:
     time: datetime | None
 
 
-# One JSON text: as arrays, the driver would look at each of a dozen columns' elements in Python.
-_REMEMBER_CELLS = f"""
-INSERT INTO cell (id, kind, {", ".join(DIMENSIONS)})
-SELECT (c->>0)::bigint, (c->>1)::smallint, {", ".join(f"c->>{at}" for at in range(2, 2 + len(DIMENSIONS)))}
-FROM jsonb_array_elements($1::text::jsonb) AS c
-ON CONFLICT DO NOTHING
-"""
+# From so many changed cells on, whoever listens is told that anything may have changed: a message holds 8,000 bytes.
+_TOLD_CELLS: Final = 300
 
-# PostgreSQL 18's RETURNING old/new makes it one statement: what moved, from where, to where, and the sums that follow.
-# The WHERE makes it idempotent: a fact that is not newer moves nothing, so it counts nothing.
-# Arrays come as one text each: the driver would look at every element twice in Python to learn that it is no array.
-_MOVE = """
-WITH event AS (
-    SELECT * FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::integer[], $4::text::bigint[])
-        AS t(kind, key, sequence, cell)
+# Everything about a batch in one statement: it is its own transaction, and nobody waits for one answer after another.
+# Cells come as one JSON text: as arrays, the driver would look at each of a dozen columns' elements in Python. So do
+# facts, each array one text.
+# PostgreSQL 18's RETURNING old/new says what moved, from where, to where; the sums follow. The WHERE makes it
+# idempotent: a fact that is not newer moves nothing, so it counts nothing.
+# All writers take cells, facts, counts and progress in this order, and each of them sorted: two replicas that share
+# some wait for each other instead of deadlocking.
+_COUNT = f"""
+WITH stored AS (
+    INSERT INTO cell (id, kind, {", ".join(DIMENSIONS)})
+    SELECT (c->>0)::bigint, (c->>1)::smallint, {", ".join(f"c->>{at}" for at in range(2, 2 + len(DIMENSIONS)))}
+    FROM jsonb_array_elements($5::text::jsonb) AS c
+    ON CONFLICT DO NOTHING
+    RETURNING 1
+), event AS (
+    SELECT given.*
+    FROM (SELECT count(*) FROM stored) AS first_of_all, unnest(
+        $1::text::smallint[], $2::text::uuid[], $3::text::integer[], $4::text::bigint[]
+    ) AS given(kind, key, sequence, cell)
 ), moved AS (
-    INSERT INTO {schema}.fact AS f (kind, key, sequence, cell) SELECT * FROM event
+    INSERT INTO {{schema}}.fact AS f (kind, key, sequence, cell) SELECT * FROM event
     ON CONFLICT (kind, key) DO UPDATE SET sequence = excluded.sequence, cell = excluded.cell
         WHERE f.sequence < excluded.sequence
     RETURNING old.cell AS was, new.cell AS cell
@@ -176,14 +185,24 @@ WITH event AS (
     UNION ALL
     SELECT was, -1 FROM moved WHERE was IS NOT NULL
 ), net AS (
-    -- In the order of cells, so that two replicas that share cells wait for each other instead of deadlocking.
     SELECT cell, sum(n) AS n FROM change GROUP BY cell HAVING sum(n) <> 0 ORDER BY cell
 ), counted AS (
-    INSERT INTO {schema}.cube AS c (cell, n) SELECT * FROM net
+    INSERT INTO {{schema}}.cube AS c (cell, n) SELECT * FROM net
     ON CONFLICT (cell) DO UPDATE SET n = c.n + excluded.n
-    RETURNING 1
+    RETURNING c.cell
+), advanced AS (
+    INSERT INTO {{schema}}.progress AS p (topic, partition, "offset", time)
+    SELECT * FROM unnest($6::text[], $7::integer[], $8::bigint[], $9::timestamptz[])
+    ON CONFLICT (topic, partition) DO UPDATE SET "offset" = excluded."offset", time = excluded.time
+        WHERE p."offset" < excluded."offset"
+), heard AS (
+    INSERT INTO {{schema}}.heard AS h (topic, partition, sector, time)
+    SELECT * FROM unnest($10::text[], $11::integer[], $12::text[], $13::timestamptz[])
+    ON CONFLICT (topic, partition, sector) DO UPDATE SET time = excluded.time WHERE h.time < excluded.time
 )
-SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM counted)
+SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM counted),
+    CASE WHEN $14::boolean AND EXISTS (SELECT FROM counted) THEN pg_notify('{CHANNEL}', coalesce(
+        (SELECT string_agg(cell::text, ',') FROM counted HAVING count(*) <= {_TOLD_CELLS}), '')) END
 """
 
 _LINK = """
@@ -249,7 +268,7 @@ WITH RECURSIVE down(root, child) AS (
 SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM counted)
 """
 
-# Of so many days scores are kept: two years to compare with.
+# Of so many days scores are kept: two years to compare with. A day that lies ahead lets go of none.
 _QUALITY_DAYS: Final = 800
 _MEASURE = f"""
 WITH measured AS (
@@ -260,23 +279,9 @@ WITH measured AS (
         verified = excluded.verified, due = excluded.due, score = excluded.score
         WHERE q.sequence < excluded.sequence
 )
-DELETE FROM {{schema}}.quality WHERE day < (SELECT max(day) FROM {{schema}}.quality) - {_QUALITY_DAYS}
+DELETE FROM {{schema}}.quality
+WHERE day < least((SELECT max(day) FROM {{schema}}.quality), current_date) - {_QUALITY_DAYS}
 """
-
-_ADVANCE = """
-WITH advanced AS (
-    INSERT INTO {schema}.progress AS p (topic, partition, "offset", time)
-    SELECT * FROM unnest($1::text[], $2::integer[], $3::bigint[], $4::timestamptz[])
-    ON CONFLICT (topic, partition) DO UPDATE SET "offset" = excluded."offset", time = excluded.time
-        WHERE p."offset" < excluded."offset"
-), heard AS (
-    INSERT INTO {schema}.heard AS h (topic, partition, sector, time)
-    SELECT * FROM unnest($5::text[], $6::integer[], $7::text[], $8::timestamptz[])
-    ON CONFLICT (topic, partition, sector) DO UPDATE SET time = excluded.time WHERE h.time < excluded.time
-)
-SELECT CASE WHEN $9::boolean THEN pg_notify($10, '') END
-"""
-
 
 # Kinds, keys, sequences and cells of facts, each as the text of an array.
 Columns = tuple[str, str, str, str]
@@ -287,17 +292,45 @@ class Ledger:
 
     def __init__(self, schema: str = LIVE) -> None:
         self.schema = schema
-        self._move = _MOVE.format(schema=schema)
+        self._count = _COUNT.format(schema=schema)
         self._link = _LINK.format(schema=schema)
         self._alias = _ALIAS.format(schema=schema)
         self._touched = _TOUCHED.format(schema=schema)
         self._recount = _RECOUNT_MEMBERSHIPS.format(schema=schema)
         self._measure = _MEASURE.format(schema=schema)
-        self._advance = _ADVANCE.format(schema=schema)
 
-    async def move(self, connection: AsyncConnection, columns: Columns) -> Moved:
-        """Let facts take effect where they are newer; count the difference."""
-        return _moved(await connection.exec_driver_sql(self._move, columns))
+    async def count(
+        self,
+        connection: AsyncConnection,
+        facts: Columns,
+        cells: str,
+        positions: Sequence[Position] = (),
+        heard: Mapping[tuple[str, int, str], datetime] | None = None,
+        *,
+        announce: bool = False,
+    ) -> Moved:
+        """Let facts take effect where they are newer, count the difference, note how far partitions are counted and
+        when each sector was last heard.
+
+        Args:
+            facts: of `columns_of`. cells: those that may not be stored yet, of `Cells.fresh`.
+            announce: tell whoever listens which cells changed.
+        """
+        ordered = sorted((heard or {}).items())
+        arguments = (
+            *facts,
+            cells,
+            [position.topic for position in positions],
+            [position.partition for position in positions],
+            [position.offset for position in positions],
+            [position.time for position in positions],
+            [topic for (topic, _, _), _ in ordered],
+            [partition for (_, partition, _), _ in ordered],
+            [sector for (_, _, sector), _ in ordered],
+            [time for _, time in ordered],
+            announce,
+        )
+        return _moved(await connection.exec_driver_sql(self._count, arguments))
 
     async def link(
         self,
@@ -312,8 +345,7 @@ class Ledger:
         In: links and merges, one a record or child, in their order; `words`: cell ids of the sets of registers.
         """
         # Two who link may run side by side; a merge changes who anybody is, so it runs alone.
-        how = "pg_advisory_xact_lock" if merges else "pg_advisory_xact_lock_shared"
-        await connection.exec_driver_sql(f"SELECT {how}({_MERGE_LOCK})")
+        await wait_for(connection, Lock.MERGES, shared=not merges)
         touched: set[str] = set()
         if links:
             columns = (
@@ -341,89 +373,32 @@ class Ledger:
         columns = tuple(list(column) for column in zip(*qualities, strict=True))
         await connection.exec_driver_sql(self._measure, columns)
 
-    async def advance(
-        self,
-        connection: AsyncConnection,
-        positions: Sequence[Position],
-        heard: Mapping[tuple[str, int, str], datetime],
-        *,
-        announce: bool,
-    ) -> None:
-        """Note how far partitions are counted and when each sector was last heard; wake who listens."""
-        ordered = sorted(heard)
-        await connection.exec_driver_sql(
-            self._advance,
-            (
-                [position.topic for position in positions],
-                [position.partition for position in positions],
-                [position.offset for position in positions],
-                [position.time for position in positions],
-                [topic for topic, _, _ in ordered],
-                [partition for _, partition, _ in ordered],
-                [sector for _, _, sector in ordered],
-                [heard[at] for at in ordered],
-                announce,
-                CHANNEL,
-            ),
-        )
 
-
-def columns_of(facts: Sequence[Fact], ids: Mapping[Cell, int]) -> Columns | None:
-    """Facts (one a key, in the order of `latest`) as `Ledger.move` takes them; None: there are none."""
-    if not facts:
-        return None
-    kinds, keys, sequences, cells = zip(*facts, strict=True)
+def columns_of(facts: Sequence[Fact], ids: Mapping[Cell, int]) -> Columns:
+    """Facts (one a key, in the order of `latest`) as `Ledger.count` takes them."""
     return (
-        _array(map(int, kinds)),
-        _array(keys),
-        _array(sequences),
-        _array("NULL" if cell is None else ids[cell] for cell in cells),
+        array_text([int(fact.kind) for fact in facts]),
+        array_text([fact.key for fact in facts]),
+        array_text([fact.sequence for fact in facts]),
+        array_text(["NULL" if fact.cell is None else ids[fact.cell] for fact in facts]),
     )
 
 
-def _array(values: Iterable[int | str]) -> str:
-    """An array's text. Only for numbers, UUIDs and NULL, which need no quotes."""
-    return "{" + ",".join(map(str, values)) + "}"
+def _moved(result: CursorResult[*tuple[Any, ...]]) -> Moved:
+    row = result.one()
+    return Moved(row[0], row[1])
 
 
-def _moved(result: Any) -> Moved:
-    facts, cells = result.one()
-    return Moved(facts, cells)
-
-
-class Cells:
-    """The numbers of cells, and which of them the database is known to hold. One a process.
-
-    Numbers are a function of the cell, so forgetting is harmless: a cell is then stored a second time, to no effect.
-    """
+class Cells(Numbers[Cell]):
+    """The numbers of the cube's cells, and which of them the database is known to hold. One a process."""
 
     def __init__(self, remembered: int = 500_000) -> None:
-        self._remembered = remembered
-        self._ids: dict[Cell, int] = {}
-        self._stored: set[int] = set()
+        super().__init__(cell_id, remembered)
 
-    def ids(self, cells: Iterable[Cell]) -> dict[Cell, int]:
-        """The numbers of these cells."""
-        if len(self._ids) > self._remembered:
-            self._ids.clear()
-            self._stored.clear()
-        known = self._ids
-        found = {}
-        for cell in cells:
-            number = known.get(cell)
-            if number is None:
-                number = known[cell] = cell_id(cell)
-            found[cell] = number
-        return found
-
-    async def store(self, connection: AsyncConnection, ids: Mapping[Cell, int]) -> frozenset[int]:
-        """Store cells that are not known to be there. Out: their numbers, to `remember` once the transaction is in."""
-        fresh = sorted((number, cell) for cell, number in ids.items() if number not in self._stored)
-        if fresh:
-            rows = orjson.dumps([(number, *cell) for number, cell in fresh]).decode()
-            await connection.exec_driver_sql(_REMEMBER_CELLS, (rows,))
-        return frozenset(number for number, _ in fresh)
-
-    def remember(self, numbers: frozenset[int]) -> None:
-        """These cells are committed."""
-        self._stored |= numbers
+    def fresh(self, ids: Mapping[Cell, int]) -> tuple[str, frozenset[int]]:
+        """Which of these are not known to be stored: as `Ledger.count` takes them, and their numbers, to `remember`
+        once the transaction is in."""
+        stored = self._stored
+        fresh = sorted([(number, cell) for cell, number in ids.items() if number not in stored])
+        rows = orjson.dumps([(number, *cell) for number, cell in fresh]).decode()
+        return rows, frozenset([number for number, _ in fresh])

@@ -98,8 +98,9 @@ _ONLY: Final[Mapping[str, str]] = {
 _MAX_ROWS: Final = 100_000
 _GROUPS: Final = "groups"
 # Completed years of who was born in the month (or year) of `date`, by the month in which somebody asks.
+# Rounded down, and not towards nothing: who is born next month is no infant yet.
 _YEARS: Final = """CASE length(c.date)
-        WHEN 7 THEN (:month - left(c.date, 4)::integer * 12 - right(c.date, 2)::integer) / 12
+        WHEN 7 THEN (:month + 12 - left(c.date, 4)::integer * 12 - right(c.date, 2)::integer) / 12 - 1
         WHEN 4 THEN (:month - 1) / 12 - c.date::integer END"""
 AGE_BAND: Final = f"""CASE WHEN ({_YEARS}) IS NULL OR ({_YEARS}) < 0 THEN 'unknown'
     WHEN ({_YEARS}) <= 3 THEN '0-3' WHEN ({_YEARS}) <= 5 THEN '4-5' WHEN ({_YEARS}) <= 10 THEN '6-10'

@@ -7,29 +7,26 @@ the asked moment, come from the movements. So an answer costs what it shows, how
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime
 from functools import lru_cache
-from itertools import pairwise
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, Self
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.domain.measures import BORN, MEASURES, Measured, columns
+from services.stats.domain.margins import Margin, margin_for
+from services.stats.domain.measures import BORN, MEASURE_BITS, MEASURES, Measured, columns
 from services.stats.domain.periods import Period
-from services.stats.store.figures import month_number
+from services.stats.domain.pieces import Piece, columns_of, end_of, flows, states
+from services.stats.store.answers import Answers, Changes, Stamps
+from services.stats.store.compaction import EVER, kept
+from services.stats.store.figures import AGE_BAND, month_number
 from shared.contracts.vocabulary import AgeBand, age_band
-from shared.reference.indicators import Part
+from shared.reference.calendar import LOCAL_OFFSET
+from shared.reference.indicators import Over, Part
 
-_LOCAL: Final = timezone(timedelta(hours=7))
-_DAY: Final = timedelta(days=1)
-# Moments are kept by the microsecond.
-_MOMENT: Final = timedelta(microseconds=1)
-# Before and beyond every moment that an event of ours can have.
-_EVER: Final = datetime(1, 1, 1, tzinfo=UTC)
-_NEVER: Final = datetime(9999, 12, 31, tzinfo=UTC)
 _CIRCUMSTANCE: Final = "circumstance"
 
 
@@ -44,32 +41,32 @@ class MeasureError(ValueError):
     """A measure, or a dimension of it, that there is not: indicators are checked for it when they are loaded."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """A part of a sum: of whole months or years (`months` 1, 12) or of movements (0), between days and moments, the
-    last excluded; added, or taken off. `number` says of which sum."""
+class Question(NamedTuple):
+    """What is asked of history in one period or several: a part, the dimensions it is broken down by, the communes that
+    count as events named them (None: all), and the moment as of which it was known (None: now)."""
 
-    number: int
-    sign: int
-    months: int
-    first: date
-    until: date
-    known_from: datetime
-    known_until: datetime
+    measure: str
+    over: Over
+    where: tuple[tuple[str, tuple[str, ...]], ...]
+    by: tuple[str, ...] = ()
+    units: frozenset[str] | None = None
+    as_of: datetime | None = None
 
+    @classmethod
+    def of(
+        cls,
+        part: Part,
+        by: Sequence[str] = (),
+        units: frozenset[str] | None = None,
+        as_of: datetime | None = None,
+    ) -> Self:
+        """The question about a part."""
+        return cls(part.measure, part.over, tuple(part.where.items()), tuple(by), units, as_of)
 
-async def count(
-    connection: AsyncConnection,
-    part: Part,
-    *,
-    period: Period,
-    by: Sequence[str] = (),
-    units: frozenset[str] | None = None,
-    as_of: datetime | None = None,
-) -> list[Row]:
-    """The rows of a part in a period, in the order of their keys; see `count_periods`."""
-    found = await count_periods(connection, part, [period], by, units, as_of)
-    return found[period]
+    @property
+    def part(self) -> Part:
+        """What is counted."""
+        return Part(self.measure, self.over, dict(self.where))
 
 
 async def count_periods(
@@ -79,33 +76,148 @@ async def count_periods(
     by: Sequence[str] = (),
     units: frozenset[str] | None = None,
     as_of: datetime | None = None,
+    answers: Answers | None = None,
 ) -> dict[Period, list[Row]]:
-    """The rows of a part in each of several periods, by one query.
+    """The rows of a part in each of several periods; see `count_all`."""
+    question = Question.of(part, by, units, as_of)
+    return (await count_all(connection, {question: periods}, answers))[question]
+
+
+async def count_all(
+    connection: AsyncConnection, wanted: Mapping[Question, Iterable[Period]], answers: Answers | None = None
+) -> dict[Question, dict[Period, list[Row]]]:
+    """The rows that answer each question in each of its periods, in the order of their keys: what is asked of one
+    measure in one way is asked by one query.
 
     Args:
-        part: a measure, and which values of its dimensions count. by: dimensions (`unit` among them).
-        units: communes that count, as their events named them; None: all.
-        as_of: what was known at a moment, events of that moment included; None: what is known now.
+        answers: those that are kept; without, all are asked.
 
     A part over a `period` counts what happened on its days, one over a `state` what stood at its end (of a period that
     goes on: what stands now). A child in two circumstances is in the rows of both; without that dimension it is counted
     once. Rows of nothing are left out. Raises `MeasureError`.
     """
-    measured = checked(part, by)
-    if not periods:
-        return {}
-    sums = _flows(periods, as_of) if measured.over == "period" else _states(periods, as_of)
-    found = await _summed(connection, measured, part, by, units, sums.pieces)
-    if measured.over == "state":
-        # Each is what stood at the end before it, and what has changed since.
-        for number in range(1, len(found)):
-            found[number].update(found[number - 1])
-    today = (as_of or datetime.now(UTC)).astimezone(_LOCAL).date()
+    stamps = None if answers is None else await answers.stamps(connection)
+    asked = [(one, Group.of(one), period) for one, periods in wanted.items() for period in dict.fromkeys(periods)]
+    moments = await kept_of(connection, [_moment(group, period, one.as_of) for one, group, period in asked])
+    found: dict[Question, dict[Period, list[Row]]] = {question: {} for question in wanted}
+    groups: dict[Group, list[Wanted]] = {}
+    for question, group, period in asked:
+        one = Wanted(question, period, moments[_moment(group, period, question.as_of)])
+        rows = None
+        if answers is not None and stamps is not None:
+            rows = answers.get(*depends(one, group, stamps))
+        if rows is None:
+            groups.setdefault(group, []).append(one)
+        else:
+            found[question][period] = rows
+    for group, missing in groups.items():
+        for one, rows in (await _answer(connection, group, missing)).items():
+            found[one.question][one.period] = rows
+            if answers is not None and stamps is not None:
+                answers.keep(*depends(one, group, stamps), rows, len(rows))
+    return found
+
+
+class Wanted(NamedTuple):
+    """A question in one period, and the moment as of which it is answered (None: now): what was known at the asked one
+    may no longer be kept. Of a state it is that of the period's end, at the latest."""
+
+    question: Question
+    period: Period
+    moment: datetime | None
+
+
+async def kept_of(
+    connection: AsyncConnection, moments: Iterable[datetime | None]
+) -> dict[datetime | None, datetime | None]:
+    """For each moment the last one up to it as of which there is an answer."""
+    asked = list(dict.fromkeys(moment for moment in moments if moment is not None))
+    found: dict[datetime | None, datetime | None] = {None: None}
+    if asked:
+        found |= dict(zip(asked, await kept(connection, asked), strict=True))
+    return found
+
+
+def _moment(group: Group, period: Period, as_of: datetime | None) -> datetime | None:
+    return end_of(period, as_of) if group.of_state else as_of
+
+
+async def answered_as_of(
+    connection: AsyncConnection, over: Over, period: Period, as_of: datetime | None = None
+) -> datetime | None:
+    """As of which moment a question of a period is answered, where what was known at the asked one is no longer kept;
+    None: as of the asked one."""
+    asked = end_of(period, as_of) if over == "state" else as_of
+    if asked is None:
+        return None
+    [moment] = await kept(connection, [asked])
+    # Before everything nothing was known, at any of these moments.
+    return None if moment in {asked, EVER} else moment
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Questions that one query answers. `asked`: columns by which is summed; `margin`: the cells that are summed."""
+
+    measured: Measured
+    asked: tuple[str, ...]
+    margin: Margin | None
+    units: frozenset[str] | None
+
+    @classmethod
+    def of(cls, question: Question) -> Self:
+        """The group of a question. Raises `MeasureError`."""
+        part = question.part
+        measured = checked(part, question.by)
+        asked = _asked(measured, part, question.by)
+        needed = {*asked, *(BORN if name == "age" and BORN in asked else name for name in part.where)}
+        if question.units is not None:
+            needed.add("unit")
+        return cls(measured, asked, margin_for(measured.measure, needed), question.units)
+
+    @property
+    def of_state(self) -> bool:
+        """Whether it is asked what stands."""
+        return self.measured.over == "state"
+
+
+def depends(one: Wanted, group: Group, stamps: Stamps) -> tuple[Hashable, Changes]:
+    """What an answer is kept under, and what it depends on: of a state all that came before."""
+    last = one.period.last
+    if group.of_state and one.moment is not None:
+        last = min(last, one.moment.astimezone(LOCAL_OFFSET).date())
+    month = _month(one) if BORN in group.asked else 0
+    changes = stamps.between(group.measured.measure, date.min if group.of_state else one.period.first, last)
+    return (one, month), changes
+
+
+def _month(one: Wanted) -> int:
+    """The month in which ages are counted: the period's last, or that of the moment as of which it is answered."""
+    last = min(one.period.last, (one.question.as_of or datetime.now(UTC)).astimezone(LOCAL_OFFSET).date())
+    return month_number(last if one.moment is None else min(last, one.moment.astimezone(LOCAL_OFFSET).date()))
+
+
+async def _answer(connection: AsyncConnection, group: Group, wanted: Sequence[Wanted]) -> dict[Wanted, list[Row]]:
+    """Ask for what is not known."""
+    pairs = list(dict.fromkeys((one.period, one.moment) for one in wanted))
+    sums = states([moment for _, moment in pairs if moment is not None]) if group.of_state else flows(pairs)
+    # What stands at one moment only can be told by age at once; of several moments each has its ages.
+    months = {_month(one) for one in wanted} if group.of_state and max(sums.numbers) == 0 else set()
+    month = months.pop() if BORN in group.asked and len(months) == 1 else None
+    parts = {one.question.where: one.question.part for one in wanted}
+    counted = dict(zip(parts, await _summed(connection, group, list(parts.values()), sums.pieces, month), strict=True))
+    if group.of_state:
+        for found in counted.values():
+            # Each is what stood at the end before it, and what has changed since.
+            for number in range(1, len(found)):
+                found[number].update(found[number - 1])
+    number_of = dict(zip(pairs, sums.numbers, strict=True))
     answer = {}
-    for period, number in zip(periods, sums.numbers, strict=True):
-        month = month_number(min(period.last, today))
-        counted = _shown(found[number], _asked(measured, part, by), part, by, month)
-        answer[period] = sorted(Row(keys, n) for keys, n in counted.items() if n)
+    for one in wanted:
+        question = one.question
+        told = _Told(group.asked, question.part, question.by, None if month is not None else _month(one))
+        shown = _shown(counted[question.where][number_of[one.period, one.moment]], told)
+        answer[one] = sorted(Row(keys, n) for keys, n in shown.items() if n)
     return answer
 
 
@@ -125,82 +237,6 @@ def checked(part: Part, by: Sequence[str] = ()) -> Measured:
     return measured
 
 
-@dataclass(frozen=True, slots=True)
-class _Sums:
-    """What is summed, and in which sum each period finds itself."""
-
-    pieces: Sequence[_Piece]
-    numbers: Sequence[int]
-
-
-def _flows(periods: Sequence[Period], as_of: datetime | None) -> _Sums:
-    """A sum a period: its days, without what was learnt after the asked moment."""
-    pieces = []
-    for number, period in enumerate(periods):
-        until = period.last + _DAY
-        pieces += [_Piece(number, 1, *whole, _EVER, _NEVER) for whole in _divided(period.first, until)]
-        if as_of is not None:
-            # Taken off rather than added up: of a moment that is not long past it is little.
-            pieces.append(_Piece(number, -1, 0, period.first, until, as_of + _MOMENT, _NEVER))
-    return _Sums(pieces, range(len(periods)))
-
-
-def _states(periods: Sequence[Period], as_of: datetime | None) -> _Sums:
-    """A sum an end of a period (or the asked moment, where that was before): what changed since the end before it."""
-    ends = [datetime.combine(period.last + _DAY, time(), _LOCAL) for period in periods]
-    if as_of is not None:
-        ends = [min(end, as_of + _MOMENT) for end in ends]
-    marks = sorted(set(ends))
-    pieces: list[_Piece] = []
-    for number, (since, until) in enumerate(pairwise([None, *marks])):
-        assert until is not None
-        pieces += _between(number, since, until)
-    return _Sums(pieces, [marks.index(end) for end in ends])
-
-
-def _between(number: int, since: datetime | None, until: datetime) -> Iterator[_Piece]:
-    """What became known from a moment (None: ever) until another."""
-    last = until.astimezone(_LOCAL).date()
-    if since is None:
-        first = date.min
-    else:
-        first = since.astimezone(_LOCAL).date()
-        if first == last or since.astimezone(_LOCAL).time() != time():
-            yield _Piece(number, 1, 0, first, first + _DAY, since, until)
-            first += _DAY
-    for whole in _divided(first, last):
-        yield _Piece(number, 1, *whole, _EVER, _NEVER)
-    if first <= last and until.astimezone(_LOCAL).time() != time():
-        yield _Piece(number, 1, 0, last, last + _DAY, _EVER, until)
-
-
-def _divided(first: date, until: date) -> Iterator[tuple[int, date, date]]:
-    """Days, `until` excluded, as whole years, whole months and the days that are left."""
-    for months, begins in ((12, _begins_year), (1, _begins_month)):
-        inner = begins(first) if begins(first) == first else begins(_next(first, months))
-        last = begins(until)
-        if inner < last:
-            yield months, inner, last
-            yield from _divided(first, inner)
-            yield from _divided(last, until)
-            return
-    if first < until:
-        yield 0, first, until
-
-
-def _begins_year(day: date) -> date:
-    return day.replace(month=1, day=1)
-
-
-def _begins_month(day: date) -> date:
-    return day.replace(day=1)
-
-
-def _next(day: date, months: int) -> date:
-    """A day in the month or year after a day's."""
-    return _begins_month(day) + months * timedelta(days=31)
-
-
 def _asked(measured: Measured, part: Part, by: Sequence[str]) -> tuple[str, ...]:
     """The columns by which cells are summed: of an age the birth, from which it is worked out for each period."""
     if BORN not in columns(measured.measure):
@@ -210,61 +246,106 @@ def _asked(measured: Measured, part: Part, by: Sequence[str]) -> tuple[str, ...]
 
 
 async def _summed(
-    connection: AsyncConnection,
-    measured: Measured,
-    part: Part,
-    by: Sequence[str],
-    units: frozenset[str] | None,
-    pieces: Sequence[_Piece],
-) -> list[Counter[tuple[str, ...]]]:
-    """The sums, by the asked columns."""
-    asked = _asked(measured, part, by)
+    connection: AsyncConnection, group: Group, parts: Sequence[Part], pieces: Sequence[Piece], month: int | None
+) -> list[list[Counter[tuple[str, ...]]]]:
+    """The sums of each part, by the asked columns; of births by age, where a month is given."""
+    measure = int(group.measured.measure)
     values: dict[str, Any] = {
-        "measure": int(measured.measure),
-        **{field: [getattr(piece, field) for piece in pieces] for field in _Piece.__dataclass_fields__},
+        "measure": measure,
+        "sums": measure if group.margin is None else group.margin.number,
+        **columns_of(pieces),
     }
-    question = _QUESTION.format(
-        where=" AND ".join(["TRUE", *_conditions(part, asked, units, values)]),
-        asked="".join(f", c.{name} AS d{at}" for at, name in enumerate(asked)),
-        grouping=", ".join(["s.number", *(f"d{at}" for at in range(len(asked)))]),
+    where = ["TRUE", *within(group.margin, pieces, values)]
+    if group.units is not None:
+        values["units"] = sorted(group.units)
+        where.append("c.unit = ANY(:units)")
+    filters = [conditions(part, group.asked, values) for part in parts]
+    if len(parts) == 1:
+        where += filters[0]
+        filters = [[]]
+    columns_ = [f"c.{name}" for name in group.asked]
+    ages = ""
+    if month is not None:
+        columns_ = [AGE if name == BORN else f"c.{name}" for name in group.asked]
+        ages = AGES
+        values |= {"month": month, **births(month)}
+    asked = _QUESTION.format(
+        columns="".join(f", {column} AS d{at}" for at, column in enumerate(columns_)),
+        sums="".join(
+            f", CAST(sum(s.n) FILTER (WHERE {' AND '.join(['TRUE', *one])}) AS bigint) AS n{at}"
+            for at, one in enumerate(filters)
+        ),
+        ages=ages,
+        where=" AND ".join(where),
+        grouping=", ".join(["s.number", *(f"d{at}" for at in range(len(columns_)))]),
     )
-    found: list[Counter[tuple[str, ...]]] = [Counter() for _ in range(1 + max(piece.number for piece in pieces))]
-    for number, n, *keys in await connection.execute(text(question), values):
-        found[number][tuple(keys)] = n
+    count_of_sums = 1 + max(piece.number for piece in pieces)
+    found: list[list[Counter[tuple[str, ...]]]] = [[Counter() for _ in range(count_of_sums)] for _ in parts]
+    width = 1 + len(columns_)
+    for row in await connection.execute(text(asked), values):
+        keys = tuple(row[1:width])
+        for one, n in zip(found, row[width:], strict=True):
+            if n:
+                one[row[0]][keys] = n
     return found
 
 
-def _conditions(
-    part: Part, asked: Sequence[str], units: frozenset[str] | None, values: dict[str, Any]
-) -> Iterator[str]:
-    if units is not None:
-        values["units"] = sorted(units)
-        yield "c.unit = ANY(:units)"
-    for at, (name, wanted) in enumerate(part.where.items()):
+def within(margin: Margin | None, pieces: Sequence[Piece], values: dict[str, Any]) -> list[str]:
+    """Where the cells of a margin lie, for who finds them all at once; not known where single days count besides."""
+    if margin is None or any(piece.months == 0 for piece in pieces):
+        return []
+    first = margin.number << MEASURE_BITS
+    values |= {"low": first, "high": first + (1 << MEASURE_BITS) - 1}
+    return ["c.id BETWEEN :low AND :high"]
+
+
+def conditions(part: Part, asked: Sequence[str], values: dict[str, Any]) -> list[str]:
+    """A part's filters; their values are added to those of the query. Ages are looked at afterwards."""
+    found = []
+    for name, wanted in part.where.items():
         if name == "age" and BORN in asked:
             continue
-        values[f"w{at}"] = list(wanted)
+        word = f"w{len(values)}"
+        values[word] = list(wanted)
         column = "string_to_array(c.circumstance, '+') &&" if name == _CIRCUMSTANCE else f"c.{name} = ANY"
-        yield f"{column} (:w{at})"
+        found.append(f"{column} (:{word})")
+    return found
 
 
-def _shown(
-    counted: Counter[tuple[str, ...]], asked: Sequence[str], part: Part, by: Sequence[str], month: int
-) -> Counter[tuple[str, ...]]:
+@lru_cache(64)
+def births(month: int) -> dict[str, list[str]]:
+    """When those were born who are children in a month, and how old each is."""
+    year = (month - 1) // 12
+    born = [f"{one:04d}" for one in range(year - 20, year + 1)]
+    born += [f"{one}-{number:02d}" for one in born for number in range(1, 13)]
+    return {"births": born, "bands": [age_in(one, month) for one in born]}
+
+
+class _Told(NamedTuple):
+    """How sums are told: by which columns they are, of what, asked by what; `month`: in which ages are counted, None
+    where they are by age already."""
+
+    asked: tuple[str, ...]
+    part: Part
+    by: tuple[str, ...]
+    month: int | None
+
+
+def _shown(counted: Counter[tuple[str, ...]], told: _Told) -> Counter[tuple[str, ...]]:
     """Sums by the asked dimensions: births as ages in a month, and a child in several circumstances in each of them."""
-    born = asked.index(BORN) if BORN in asked else None
-    groups = by.index(_CIRCUMSTANCE) if _CIRCUMSTANCE in by else None
+    born = told.asked.index(BORN) if BORN in told.asked else None
+    groups = told.by.index(_CIRCUMSTANCE) if _CIRCUMSTANCE in told.by else None
     if born is None and groups is None:
         return counted
-    ages, circumstances = part.where.get("age"), part.where.get(_CIRCUMSTANCE)
+    ages, circumstances = told.part.where.get("age"), told.part.where.get(_CIRCUMSTANCE)
     found: Counter[tuple[str, ...]] = Counter()
-    for told, n in counted.items():
-        keys = told
+    for values, n in counted.items():
+        keys = values
         if born is not None:
-            age = age_in(told[born], month)
+            age = values[born] if told.month is None else age_in(values[born], told.month)
             if ages is not None and age not in ages:
                 continue
-            keys = (*told[:born], age, *told[born + 1 :])[: len(by)]
+            keys = (*values[:born], age, *values[born + 1 :])[: len(told.by)]
         if groups is None:
             found[keys] += n
             continue
@@ -307,77 +388,22 @@ FROM progress AS p LEFT JOIN history_progress AS h USING (topic, partition)
 """
 
 
-class Handed(NamedTuple):
-    """A figure as it was handed in. `unit`: empty for the whole province. `period`: the one it was handed in for, which
-    lies in the asked one. `weight`: of how many it is a mean, 0 where nobody says. `at`: when it was said."""
-
-    unit: str
-    period: str
-    value: float
-    weight: int
-    sector: str
-    at: datetime
-
-
-async def reported(
-    connection: AsyncConnection,
-    indicator: str,
-    periods: Sequence[Period],
-    *,
-    units: frozenset[str] | None = None,
-    as_of: datetime | None = None,
-) -> dict[Period, list[Handed]]:
-    """What was handed in for an indicator of shape `reported`: for each period one figure a unit, in their order.
-
-    It is the figure of the very period, else the last one of a period within it (of a year its last month's); of
-    several of one period the one that was said last. Args: as for `count_periods`.
-    """
-    rows = await connection.execute(
-        text(_REPORTED),
-        {
-            "indicator": indicator,
-            "known": _NEVER if as_of is None else as_of,
-            "all": units is None,
-            "units": sorted(units or ()),
-            "codes": [period.code for period in periods],
-            "firsts": [period.first for period in periods],
-            "lasts": [period.last for period in periods],
-        },
-    )
-    found: dict[Period, list[Handed]] = {period: [] for period in periods}
-    for number, *told in rows:
-        found[periods[number - 1]].append(Handed(*told))
-    return found
-
-
-# A figure is what its last event made of it; one that was corrected to be another indicator's is here no more.
-_REPORTED: Final = """
-WITH known AS (
-    SELECT DISTINCT ON (f.key) f.* FROM figure AS f
-    WHERE f.key IN (SELECT key FROM figure WHERE indicator = :indicator) AND f.at <= :known
-    ORDER BY f.key, f.sequence DESC
-)
-SELECT DISTINCT ON (p.number, k.unit) p.number, k.unit, k.period, k.value, k.weight, k.sector, k.at
-FROM unnest(CAST(:codes AS text[]), CAST(:firsts AS date[]), CAST(:lasts AS date[])) WITH ORDINALITY
-    AS p(code, first, last, number)
-JOIN known AS k ON k.indicator = :indicator AND k.first >= p.first AND k.last <= p.last
-WHERE :all OR k.unit = ANY(:units)
-ORDER BY p.number, k.unit, k.period = p.code DESC, k.last DESC, k.first, k.at DESC, k.key
-"""
-
-
+# How old somebody is, by birth: of children it is looked up, of others worked out.
+AGES: Final = """LEFT JOIN unnest(CAST(:births AS text[]), CAST(:bands AS text[])) AS a(born, age)
+    ON a.born = c.born"""
+AGE: Final = f"coalesce(a.age, {AGE_BAND.replace('c.date', 'c.born')})"
 # Sums of months and movements are joined apart, so that each uses its own index.
-_QUESTION: Final = """
+SUMMED: Final = """
 WITH piece AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:number AS integer[]), CAST(:sign AS integer[]), CAST(:months AS integer[]),
                          CAST(:first AS date[]), CAST(:until AS date[]),
                          CAST(:known_from AS timestamptz[]), CAST(:known_until AS timestamptz[]))
         AS t(number, sign, months, first, until, known_from, known_until)
 ), summed AS (
-    SELECT number, cell, sum(n) AS n FROM (
+    SELECT number, cell, n FROM (
         SELECT p.number, s.cell, p.sign * s.n AS n
         FROM piece AS p JOIN standing AS s
-            ON s.measure = :measure AND s.months = p.months AND s.first >= p.first AND s.first < p.until
+            ON s.measure = :sums AND s.months = p.months AND s.first >= p.first AND s.first < p.until
         WHERE p.months > 0
         UNION ALL
         SELECT p.number, m.cell, p.sign * m.n
@@ -385,8 +411,9 @@ WITH piece AS MATERIALIZED (
             ON m.measure = :measure AND m.day >= p.first AND m.day < p.until
             AND m.at >= p.known_from AND m.at < p.known_until
         WHERE p.months = 0
-    ) AS everything GROUP BY number, cell HAVING sum(n) <> 0
-)
-SELECT s.number, sum(s.n)::bigint AS n{asked} FROM summed AS s JOIN history_cell AS c ON c.id = s.cell WHERE {where}
-GROUP BY {grouping} HAVING sum(s.n) <> 0
+    ) AS everything
+)"""
+_QUESTION: Final = f"""{SUMMED}
+SELECT s.number{{columns}}{{sums}} FROM summed AS s JOIN history_cell AS c ON c.id = s.cell {{ages}} WHERE {{where}}
+GROUP BY {{grouping}}
 """

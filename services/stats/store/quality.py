@@ -7,15 +7,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-_TREND_DAYS = 180
+_TREND_DAYS: Final = 180
 # A day on which a commune was not measured (it is before dawn, or the registry was away) takes what it was before.
-_BY_DAY = """
-WITH known AS (SELECT * FROM quality WHERE (:all OR unit = ANY(CAST(:units AS text[]))) AND day >= :since),
+_BY_DAY: Final = """
+WITH known AS (SELECT * FROM quality WHERE (:all OR unit = ANY(CAST(:units AS text[])))
+    AND day BETWEEN :since AND :today),
 days AS (SELECT DISTINCT day FROM known)
 SELECT days.day, sum(q.score * q.children) / sum(q.children) AS score,
        sum(q.verified)::float8 / sum(q.children) AS verified, sum(q.children)::integer AS children
@@ -25,9 +26,9 @@ FROM days CROSS JOIN (SELECT DISTINCT unit FROM known) AS u CROSS JOIN LATERAL (
 GROUP BY days.day HAVING sum(q.children) > 0 ORDER BY days.day
 """
 
-_BY_UNIT = """
+_BY_UNIT: Final = """
 SELECT DISTINCT ON (unit) unit, score, children, verified FROM quality
-WHERE (:all OR unit = ANY(CAST(:units AS text[]))) AND day >= :since ORDER BY unit, day DESC
+WHERE (:all OR unit = ANY(CAST(:units AS text[]))) AND day BETWEEN :since AND :today ORDER BY unit, day DESC
 """
 
 
@@ -68,13 +69,19 @@ async def quality_of(connection: AsyncConnection, units: frozenset[str] | None, 
     """Of some communes (None: all); None where nothing was measured in the last half-year."""
     rows = await connection.execute(
         text(_BY_DAY),
-        {"all": units is None, "units": sorted(units or ()), "since": today - timedelta(days=_TREND_DAYS)},
+        _asked(units, today),
     )
     found = rows.all()
     if not found:
         return None
     last = found[-1]
     return Quality([row.day for row in found], [row.score for row in found], last.verified, last.children)
+
+
+def _asked(units: frozenset[str] | None, today: date) -> dict[str, Any]:
+    """Which communes and days are asked for: a day that lies ahead says nothing."""
+    since = today - timedelta(days=_TREND_DAYS)
+    return {"all": units is None, "units": sorted(units or ()), "since": since, "today": today}
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +98,7 @@ async def quality_by_unit(connection: AsyncConnection, units: frozenset[str] | N
     """Of each commune (None: all) that has children and was measured in the last half-year, the worst first."""
     rows = await connection.execute(
         text(_BY_UNIT),
-        {"all": units is None, "units": sorted(units or ()), "since": today - timedelta(days=_TREND_DAYS)},
+        _asked(units, today),
     )
     found = [UnitQuality(row.unit, row.score, row.children, row.verified) for row in rows if row.children]
     return sorted(found, key=lambda one: (one.score, one.unit))

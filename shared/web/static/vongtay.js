@@ -1,4 +1,4 @@
-// What a page can do beyond HTML: live regions, charts, asking before an irreversible act.
+// What a page can do beyond HTML: live regions, asking before an irreversible act.
 // Every page works without it.
 
 const STALE_AFTER_MS = 40_000;
@@ -29,7 +29,6 @@ function replace(region, html) {
   region.innerHTML = html;
   for (const item of region.querySelectorAll("details[id]")) item.open = open.has(item.id);
   if (inside && inside.id) document.getElementById(inside.id)?.focus();
-  drawCharts(region);
 }
 
 function connect(path) {
@@ -79,42 +78,6 @@ document.addEventListener("visibilitychange", () => (document.hidden ? closeAll(
 addEventListener("pagehide", closeAll);
 addEventListener("pageshow", (event) => { if (event.persisted) openAll(); });
 setInterval(() => { if (lastSign && Date.now() - lastSign > STALE_AFTER_MS) showState("lost"); }, 5000);
-
-let bundle = null;
-function loadBundle(src) {
-  bundle ??= new Promise((resolve, reject) => {
-    const script = document.createElement("script");
-    script.src = src;
-    script.onload = resolve;
-    script.onerror = reject;
-    document.head.append(script);
-  });
-  return bundle;
-}
-
-async function drawCharts(root) {
-  for (const plot of root.querySelectorAll("[data-chart]")) {
-    if (plot.dataset.drawn) continue;
-    plot.dataset.drawn = "yes";
-    try {
-      await loadBundle(plot.dataset.chart);
-      const spec = JSON.parse(plot.querySelector("script").textContent);
-      const canvas = document.createElement("div");
-      canvas.className = "chart__canvas";
-      plot.hidden = false;
-      plot.append(canvas);
-      // `ast` evaluates expressions without eval, and no style element is added: both are what our policy allows.
-      await window.vegaEmbed(canvas, spec, {
-        actions: false, ast: true, renderer: "svg", defaultStyle: false, tooltip: { disableDefaultStyle: true },
-      });
-      const data = plot.parentElement.querySelector(".chart__data");
-      if (data) data.open = false;
-    } catch {
-      // The table beside it tells the same.
-      plot.hidden = true;
-    }
-  }
-}
 
 document.addEventListener("submit", (event) => {
   // Lists of children that a page keeps on the device go with the session; answers not sent yet stay locked.
@@ -172,4 +135,3 @@ document.querySelector("[data-focus]")?.focus();
 for (const waiting of document.querySelectorAll("[data-panel-wait]")) waiting.hidden = false;
 document.querySelectorAll("[data-panel]").forEach(watchPanel);
 if (!document.hidden) openAll();
-drawCharts(document);

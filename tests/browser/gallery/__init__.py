@@ -14,7 +14,6 @@ from shared.contracts.errors import Violation
 from shared.identity import Permission, Principal, demo_directory, permit
 from shared.settings import Settings
 from shared.web.app import create_app
-from shared.web.charts import Chart, chart
 from shared.web.live import Hub, live_response
 from shared.web.pages import Pages
 
@@ -48,7 +47,6 @@ def build(base_url: str) -> tuple[FastAPI, Hub]:
                 ("Can thiệp khẩn cấp", NOW - timedelta(days=2), NOW - timedelta(days=1), NOW - timedelta(hours=30)),
                 ("Trả lời yêu cầu", NOW - timedelta(days=3), NOW - timedelta(days=2), NOW - timedelta(hours=20)),
             ],
-            chart=trend(),
         )
 
     @router.post("/cases")
@@ -66,26 +64,3 @@ def build(base_url: str) -> tuple[FastAPI, Hub]:
     settings = Settings(environment="test", base_url=base_url)
     app = create_app("Gallery", [router], pages, demo_directory(UNITS), settings, profile={"pepper": "cGVwcGVy"})
     return app, hub
-
-
-def trend() -> Chart:
-    """A chart of two series over four months, with its figures."""
-    rows = [("2026-08", 41, 12), ("2026-09", 38, 15), ("2026-10", 44, 9), ("2026-11", 29, 11)]
-    values = [
-        {"tháng": month, "loại": kind, "số vụ": count}
-        for month, reported, confirmed in rows
-        for kind, count in (("Báo tin", reported), ("Xác minh có", confirmed))
-    ]
-    spec = {
-        "data": {"values": values},
-        "mark": "line",
-        "encoding": {
-            "x": {"field": "tháng", "type": "ordinal", "axis": {"labelAngle": 0}},
-            "y": {"field": "số vụ", "type": "quantitative"},
-            "color": {"field": "loại", "type": "nominal"},
-            "strokeDash": {"field": "loại", "type": "nominal"},
-        },
-    }
-    columns = ("Tháng", ("Báo tin", "number"), ("Xác minh có", "number"))
-    table = [(month, str(reported), str(confirmed)) for month, reported, confirmed in rows]
-    return chart("trend", "Báo tin và xác minh theo tháng", spec, columns, table, "Toàn tỉnh, bốn tháng gần nhất")

@@ -104,6 +104,20 @@ def test_what_a_merge_brought_goes_back_with_its_case_unless_it_was_given_or_is_
     assert [service.id for service in after.case.services] == ["s3"]
 
 
+def test_what_is_told_of_a_service_is_numbered_behind_what_its_other_case_told_of_it() -> None:
+    told = providing.Given("medical", TODAY, "health", said_by="event-1")
+    given = providing.report(replace(planned("case-1"), sequence=40), told, world(LATER)).case
+    gone = replace(given, sequence=41)
+    left, on, was = merged(gone, replace(planned("case-2"), sequence=5), world(LATER))
+    assert on.case.sequence == 41, "a consumer would drop its withdrawal as older"
+    back, _ = ending.undo_merge(
+        replace(left.case, sequence=42), replace(on.case, sequence=60), UNDO, WORKER, world(LATER), was, {}, CHILD
+    )
+    assert back.case.sequence == 60
+    _, alone, _ = merged(replace(planned("case-1"), sequence=41), replace(planned("case-2"), sequence=5), world(LATER))
+    assert alone.case.sequence == 5, "nothing that keeps its id came along"
+
+
 def test_a_task_that_is_done_gives_the_service_of_its_plan_and_its_correction_takes_it_back() -> None:
     case = planned("case-1", medical("s1"), asked=True)
     (task,) = case.tasks

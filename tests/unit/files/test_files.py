@@ -12,7 +12,8 @@ from typing import Any
 import openpyxl
 import pytest
 
-from shared.files.mapping import Item, Mapping, read
+from shared.files.headers import look
+from shared.files.mapping import Item, Mapping, check, read
 from shared.files.tables import FileProblem, rows
 
 SAMPLES = Path(__file__).parents[2] / "samples"
@@ -208,6 +209,44 @@ def test_a_formula_counts_with_the_value_excel_kept_and_is_never_computed(tmp_pa
     with pytest.raises(FileProblem) as caught:
         list(read(file, pepper=PEPPER, now=NOW).items)
     assert (caught.value.rule, caught.value.row) == ("formula-not-computed", 2)
+
+
+def test_a_formula_without_its_value_matters_only_where_somebody_reads_it(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["STT", "Số hồ sơ", "Ngày vào viện", "Nguyên nhân", "Kết quả", "Số đêm"])
+    sheet.append(["=ROW()-1", "BV1", "01/10/2026", "Ngã", "Khỏi", "=2026-2018"])
+    sheet.append(["=ROW()-1", None, None, None, None, "=2026-2018"])  # dragged further than the list goes
+    file = tmp_path / "f.xlsx"
+    book.save(file)
+    check(file)
+    (item,) = read(file, pepper=PEPPER, now=NOW).items
+    assert item.event is not None
+    assert item.event["id"] == "BV1"
+    sheet["C2"] = "=TODAY()"
+    book.save(file)
+    for through in (lambda: check(file), lambda: list(read(file, pepper=PEPPER, now=NOW).items)):
+        with pytest.raises(FileProblem) as caught:
+            through()
+        assert (caught.value.rule, caught.value.row) == ("formula-not-computed", 2)
+    with pytest.raises(FileProblem):
+        list(rows(file))
+
+
+def test_the_columns_of_a_list_are_seen_beside_formulas_without_values(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.append(["Danh sách ngày", "=TODAY()"])
+    sheet.append(["STT", "Họ và tên", "Ngày sinh", "Tuổi"])
+    sheet.append(["=ROW()-2", "Nguyễn Văn An", "05/03/2018", "=2026-2018"])
+    file = tmp_path / "f.xlsx"
+    book.save(file)
+    seen = look(file)
+    assert seen.labels == ("STT", "Họ và tên", "Ngày sinh", "Tuổi")
+    assert seen.samples["Họ và tên"] == ("Nguyễn Văn An",)
+    assert seen.samples["Tuổi"] == ()
 
 
 def test_ids_made_from_rows_need_the_pepper_and_forget_nothing_that_identifies() -> None:

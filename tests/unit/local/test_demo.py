@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from collections import Counter
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from random import Random
 
+import pytest
+
+from local.demo import filling
 from local.demo.clock import TravellingClock
 from local.demo.filling import progress_of
-from local.demo.reporting import activity, figures
+from local.demo.reporting import activity, figures, still_heard, surge
+from local.demo.schedule import DAYS, concerns_on, days_ago
 from local.simulation.world import World
 from services.stats.domain.reported import check_activity, check_figure
 from shared.contracts.agency import ActivityHeld, FigureReported
@@ -59,6 +64,38 @@ def testprogress_of_is_remembered(tmp_path: Path) -> None:
     assert progress_of(marker, datetime.now(UTC)) == (12, now)
 
 
+async def test_that_the_province_is_being_made_is_said_before_its_registers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+
+    class Recorder:
+        def __init__(self, *_given: object) -> None:
+            pass
+
+        async def day(self, ago: int | None, *, replay: bool) -> None:
+            seen.append("again" if replay else "registers" if ago is None else "day")
+
+    monkeypatch.setattr(filling, "_Filler", Recorder)
+
+    def say(day: int, days: int) -> None:
+        seen.append(f"{day}/{days}")
+
+    marker = tmp_path / "demo.json"
+    await filling.fill("http://nowhere", TravellingClock(), marker, say)
+    last = seen.count("day") - 1
+    assert seen[:6] == [f"0/{last}", "registers", "day", "day", f"1/{last}", "day"]
+    assert seen[-1] == f"{last}/{last}"
+    # A start that goes on says how far the one before came, and one that finds all done says nothing.
+    seen.clear()
+    marker.write_text(marker.read_text().replace(f'"days":{last}', f'"days":{last - 1}'))
+    await filling.fill("http://nowhere", TravellingClock(), marker, say)
+    assert [step for step in seen if step != "again"] == [f"{last - 1}/{last}", "day", f"{last}/{last}"]
+    seen.clear()
+    await filling.fill("http://nowhere", TravellingClock(), marker, say)
+    assert not seen
+
+
 def test_what_made_up_agencies_report_is_taken_by_statistics() -> None:
     at = datetime(2026, 8, 10, 2, 0, tzinfo=UTC)
     told = figures(at)
@@ -68,8 +105,40 @@ def test_what_made_up_agencies_report_is_taken_by_statistics() -> None:
     for sent in told:
         figure = FigureReported.model_validate(sent.document["data"])
         check_figure(figure, Indicators.load().get(figure.indicator), sent.sector, at.date())
-    held = [activity(number, at, Units.load().codes(), Random(number)) for number in range(50)]
+    held = [activity(number, at, Units.load().codes(), Random(number), 100) for number in range(50)]
     assert 10 < sum(sent is not None for sent in held) < 40
     for sent in filter(None, held):
         said = ActivityHeld.model_validate(sent.document["data"])
         check_activity(said, Terms.load("activities").codes(), Terms.load("audiences").codes(), at.date())
+
+
+@pytest.mark.parametrize("today", [date(2026, 11, 26), date(2027, 1, 2), date(2028, 2, 29), date(2026, 4, 15)])
+def test_the_demo_begins_with_last_year_and_ends_today(today: date) -> None:
+    played = days_ago(today)
+    assert played == tuple(sorted(set(played), reverse=True))
+    assert (today - timedelta(days=played[0])).year == today.year - 1
+    assert played[-(DAYS + 1) :] == tuple(range(DAYS, -1, -1))
+    # Every month since then is played, and no day in the future.
+    months = {(today - timedelta(days=ago)).isoformat()[:7] for ago in played}
+    assert len(months) == 12 + today.month or played[0] < DAYS
+    assert all(concerns_on(today - timedelta(days=ago), ago) >= 0 for ago in played)
+    assert sum(concerns_on(today - timedelta(days=ago), ago) for ago in played) < 600
+
+
+def test_figures_of_the_demo_have_something_to_show() -> None:
+    now = datetime(2026, 11, 20, tzinfo=UTC)
+    world = World(2000, 7, now)
+    concerns = [world.concern(number, now) for number in range(200)]
+    # Reports pile up in one commune, in the last days only.
+    late = [surge(concern, world.children, number, 2) for number, concern in enumerate(concerns)]
+    assert max(Counter(concern.child.unit for concern in late).values()) > 60
+    assert [surge(concern, world.children, number, 20) for number, concern in enumerate(concerns)] == concerns
+    # One sector falls silent.
+    assert any(still_heard(concern, 60).sector == "unions" for concern in concerns)
+    assert not any(still_heard(concern, 3).sector == "unions" for concern in concerns)
+    # And not everything gets better.
+    values: dict[str, list[float]] = {}
+    for sent in figures(now):
+        values.setdefault(sent.document["data"]["indicator"], []).append(sent.document["data"]["value"])
+    higher = {one.code for one in Indicators.load() if one.better == "higher"}
+    assert 0 < sum(said[-1] < said[0] for code, said in values.items() if code in higher) < len(values) / 2

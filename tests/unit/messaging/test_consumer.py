@@ -1,4 +1,4 @@
-"""When offsets are told: only of what has taken effect, at once at rest, and not lost by a commit that fails."""
+"""When offsets are told: only of what has taken effect, soon at rest, and not lost by a commit that fails."""
 
 from __future__ import annotations
 
@@ -7,11 +7,20 @@ from collections.abc import Sequence
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
+from shared.messaging import consumer
 from shared.messaging.consumer import Consumer, Health
 from shared.messaging.processing import Record
+
+MOMENT = 0.02
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(consumer, "_COMMIT_SECONDS", MOMENT)
 
 
 class Kafka:
@@ -39,13 +48,24 @@ class Line:
         self.kafka = Kafka()
         self.stop = asyncio.Event()
         self.gate = asyncio.Event()
-        self.consumer: Consumer[Sequence[Record]] = Consumer("", self.read, self.handle, self.stop, Health())
+        self.health = Health()
+        self.unreadable = self.handled = 0
+        self.consumer: Consumer[Sequence[Record]] = Consumer("", self.read, self.handle, self.stop, self.health)
+
+    async def told(self) -> None:
+        """Wait until what has taken effect is told."""
+        await self.consumer.settled()
+        await asyncio.sleep(3 * MOMENT)
 
     async def read(self, records: Sequence[Record]) -> Sequence[Record]:
+        if self.unreadable:
+            self.unreadable -= 1
+            raise OverflowError
         return records
 
     async def handle(self, _batch: Sequence[Record]) -> None:
         await self.gate.wait()
+        self.handled += 1
 
     async def give(self, partition: int, offset: int) -> None:
         record: ConsumerRecord[Any, Any] = ConsumerRecord("t", partition, offset, 0, 0, None, b"", None, 0, 0, ())
@@ -54,6 +74,17 @@ class Line:
 
 def at(**ends: int) -> dict[TopicPartition, int]:
     return {TopicPartition("t", int(name[1:])): end for name, end in ends.items()}
+
+
+async def test_a_batch_that_cannot_be_read_is_waited_for_and_never_passed_over() -> None:
+    line = Line()
+    line.gate.set()
+    line.unreadable = 2
+    await line.give(0, 4)
+    await line.consumer.settled()
+    assert line.handled == 1
+    assert line.health.waiting_for is None
+    assert line.kafka.committed == [at(p0=5)]
 
 
 async def test_at_rest_offsets_are_told_once_the_batch_took_effect() -> None:
@@ -77,7 +108,7 @@ async def test_in_a_rush_the_last_of_several_batches_tells_for_all() -> None:
     await asyncio.sleep(0)
     line.gate.set()
     await waiting
-    await line.consumer.settled()
+    await line.told()
     assert line.kafka.committed == [at(p0=1), at(p0=2, p1=8)]
 
 
@@ -86,14 +117,26 @@ async def test_a_commit_that_failed_is_made_up_for_where_the_partition_is_still_
     line.gate.set()
     line.kafka.failing = 1
     await line.give(0, 4)
-    await line.consumer.settled()
+    await line.told()
     await line.give(1, 2)
-    await line.consumer.settled()
+    await line.told()
     assert line.kafka.committed == [at(p0=5, p1=3)]
     line.kafka.failing = 1
     await line.give(0, 5)
-    await line.consumer.settled()
+    await line.told()
     line.kafka.assigned = {TopicPartition("t", 1)}
     await line.give(1, 3)
-    await line.consumer.settled()
+    await line.told()
     assert line.kafka.committed[-1] == at(p1=4)
+
+
+async def test_small_batches_one_after_another_are_told_together_and_a_stop_waits_until_they_are() -> None:
+    line = Line()
+    line.gate.set()
+    for offset in range(5):
+        await line.give(0, offset)
+        await line.consumer.settled()
+    assert line.kafka.committed == [at(p0=1)]
+    line.stop.set()
+    await line.consumer.settled()
+    assert line.kafka.committed == [at(p0=1), at(p0=5)]

@@ -10,10 +10,10 @@ from typing import Any
 import orjson
 from sqlalchemy import text
 
+from services.stats.desk.freezing import Freezing
 from services.stats.desk.periods import PURPOSE, Periods
 from services.stats.domain.closing import Edition
-from services.stats.freezing import Freezing
-from services.stats.upkeep import Upkeep
+from services.stats.upkeep.checking import Upkeep
 from shared.database import Database
 from shared.identity.principal import Principal, Role
 from shared.privacy.signing import SigningKey

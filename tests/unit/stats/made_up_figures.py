@@ -11,7 +11,7 @@ from itertools import product
 from typing import Any, NamedTuple
 
 from services.stats.domain.periods import Period
-from services.stats.releasing import Releasing
+from services.stats.figures.releasing import Releasing
 from shared.identity import ALL_UNITS
 from shared.identity.principal import Principal, Role
 from shared.reference.disclosure import Disclosure, Rule

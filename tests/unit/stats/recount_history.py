@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from shared.contracts import cases, registry
+from shared.contracts import cases, registry, stats
 from tests.unit.stats.events import Event
 
 _TASK_STATE: dict[type[Any], str] = {
@@ -58,6 +58,8 @@ def _said(event: Event) -> Iterable[tuple[tuple[str, str], Any]]:
     data = event.data
     if isinstance(data, cases.ConcernReceived):
         yield ("concern", data.concern_id), data.facts
+    elif isinstance(data, stats.ActivityRecorded):
+        yield ("activity", data.activity_id), data
     elif isinstance(data, cases.CaseIncidentRecorded):
         yield ("incident", data.incident_id), data
     elif isinstance(data, cases.CaseEvent):

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from services.stats.agencies import routes
 from services.stats.domain.periods import Period
-from services.stats.store.history import count, reported
+from services.stats.handlers.agencies import routes
+from services.stats.store.handed import reported
 from shared.contracts.agency import ActivityHeld, ConcernReported, FigureReported
 from shared.contracts.base import Contract
 from shared.contracts.envelope import Envelope
@@ -20,8 +20,8 @@ from shared.messaging.router import Router
 from shared.privacy import Keys, PlatformKey
 from shared.reference.indicators import Indicators, Part
 from shared.reference.units import Units
+from tests.unit.stats.counted import record, rows_in
 from tests.unit.stats.events import NOW
-from tests.unit.stats.test_history import record
 
 KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
 YEAR = Period.parse("2026")
@@ -82,7 +82,7 @@ class Agencies:
     async def many(self, measure: str, as_of: datetime | None = None) -> dict[tuple[str, ...], int]:
         async with self.database.transaction() as connection:
             part = Part(measure, "period", {})
-            rows = await count(connection, part, period=YEAR, by=("unit", "activity", "audience"), as_of=as_of)
+            rows = await rows_in(connection, part, period=YEAR, by=("unit", "activity", "audience"), as_of=as_of)
         return {row.keys: row.n for row in rows}
 
 
@@ -123,6 +123,7 @@ async def test_an_activity_in_no_known_commune_is_counted_as_not_classified_and_
         (FigureReported(indicator="swim-safely", period="2027", value=1), "education", "period-in-future"),
         (FigureReported(indicator="swim-safely", period="2026", value=101), "education", "value-out-of-range"),
         (FigureReported(indicator="swim-safely", period="2026", value=-1), "education", "value-out-of-range"),
+        (FigureReported(indicator="child-marriages", period="2026", value=1e308), "justice", "value-out-of-range"),
         (FigureReported(indicator="swim-safely", period="2026", value=1, unit="99999"), "education", "unit-unknown"),
     ],
 )
@@ -143,9 +144,9 @@ async def test_a_figure_stands_for_its_period_until_it_is_corrected_even_to_anot
     await agencies.send(first.model_copy(update={"period": "2025"}))
     half, years = Period.parse("2026-H1"), [Period.parse("2025"), YEAR]
     async with agencies.database.transaction() as connection:
-        now = await reported(connection, "swim-safely", [half, *years])
-        then = await reported(connection, "swim-safely", [half, *years], as_of=known)
-        own = await reported(connection, "swim-safely", [YEAR], units=frozenset({"05443"}))
+        now = (await reported(connection, {"swim-safely": [half, *years]}))["swim-safely"]
+        then = (await reported(connection, {"swim-safely": [half, *years]}, as_of=known))["swim-safely"]
+        own = (await reported(connection, {"swim-safely": [YEAR]}, units=frozenset({"05443"})))["swim-safely"]
     assert {period.code: [row[:3] for row in rows] for period, rows in now.items()} == {
         "2026-H1": [],
         "2025": [("", "2025", 40.5)],

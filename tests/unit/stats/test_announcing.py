@@ -9,12 +9,12 @@ import orjson
 from sqlalchemy import text
 
 from services.stats.announcing import Announcing
-from services.stats.evaluating import Evaluator
+from services.stats.figures.evaluating import Evaluator
 from shared.database import Database
 from shared.reference.indicators import Indicators
 from tests.unit.stats import events as make
+from tests.unit.stats.counted import record
 from tests.unit.stats.events import NOW
-from tests.unit.stats.test_history import record
 
 
 class Hearer:

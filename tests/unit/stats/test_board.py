@@ -4,19 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from fastapi import APIRouter
+from hypothesis import given
+from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
 from services.stats.app import build
-from services.stats.handlers import Counting
+from services.stats.handlers.counting import Counting
 from services.stats.pages import board as views
-from services.stats.watching import Board, view_of
+from services.stats.pages.breakdowns import RISKS, breakdowns
+from services.stats.pages.live_board import Board, view_of
+from services.stats.views import Words
+from shared.contracts.vocabulary import SECTORS
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal, Role, demo_directory
 from shared.messaging.service import ServiceApp, ServiceContext
@@ -305,6 +311,32 @@ async def test_an_invented_filter_is_no_filter(visitor: Visitor, counted: Counti
     page = await visitor.ask("/stats/?kind=%3Cscript%3E&unit=99999")
     assert tile_values(page.text)[0] == "2"
     assert "<script>alert" not in page.text
+
+
+async def test_what_is_divided_goes_along_with_the_table(board: Board, visitor: Visitor, counted: Counting) -> None:
+    view = view_of(COORDINATOR, "vi")
+    part = board.part("table", view, await board.figures(view))
+    numbers = re.search(r"Bạo lực<svg.*?</svg></th>(.*?)</tr>", part, re.DOTALL)
+    assert numbers is not None
+    # High, medium, low, not assessed: each said, not only drawn.
+    assert re.findall(r">(\d+)<", numbers[1]) == ["1", "0", "0", "0"]
+    # The page shows the same at first.
+    await visitor.enter("ha.coordinator")
+    assert numbers[0] in (await visitor.ask("/stats/")).text
+
+
+@given(st.dictionaries(st.sampled_from(SECTORS), st.integers(0, 10**6)))
+def test_no_bar_is_longer_than_its_ground(by_sector: dict[str, int]) -> None:
+    words = Words(Pages("services.stats").texts, "vi")
+    by_kind = {("violence", risk): n for risk, n in zip(RISKS, by_sector.values(), strict=False)}
+    for one in breakdowns(words, by_kind, {}, by_sector):
+        assert sum(sum(row.numbers) for row in one.rows) == sum(by_sector.values()) or one.id == "chart-kinds"
+        for row in one.rows:
+            assert any(row.numbers)
+            assert sum(stretch.length for stretch in row.bar) <= 100.1
+            assert [stretch.part for stretch in row.bar] == [
+                part for (part, _), n in zip(one.parts, row.numbers, strict=True) if n
+            ]
 
 
 async def test_an_empty_board_says_what_happens_next(visitor: Visitor, database: Database) -> None:

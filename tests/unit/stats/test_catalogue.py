@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from services.stats.catalogue import dimensions, load_indicators
+from services.stats.figures.catalogue import dimensions, load_indicators
 from shared.reference.files import ReferenceDataError, lay_over
 from shared.reference.indicators import Indicators
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from urllib.parse import unquote
+from dataclasses import replace
 
 import pytest
 
-from services.stats import charts
-from services.stats.charts import Drawing, Line
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
+from services.stats.pages import charts
+from services.stats.pages.charts import Drawing, Line
 from services.stats.pages.grid import grid_of
 from services.stats.views import Words
 from shared.reference.indicators import Indicator, Indicators
@@ -77,17 +77,32 @@ def test_a_hidden_figure_says_in_the_table_why_it_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("words", [VI, EN])
-async def test_a_picture_fits_both_screens_and_its_address_can_stand_in_a_page(words: Words) -> None:
+async def test_a_picture_fits_both_screens_and_the_page_has_its_address(words: Words) -> None:
     for drawing in drawings(words):
-        picture = await drawing.picture()
-        for address in (picture.wide, picture.narrow):
-            assert not re.search(r'[\s"<>]', address), drawing.id
-            assert unquote(address).startswith("data:image/svg+xml,<svg"), drawing.id
-            assert "href" not in unquote(address).replace("xmlns:xlink", ""), drawing.id
-        narrow = re.search(r'width="(\d+)', unquote(picture.narrow))
-        assert narrow is not None
-        assert int(narrow[1]) <= 360, drawing.id
-        assert picture.size[0] > int(narrow[1]), drawing.id
+        picture = drawing.at("/stats/indicators/x/picture?period=2026")
+        assert picture.wide == f"/stats/indicators/x/picture?period=2026&chart={drawing.id}"
+        assert picture.narrow == f"{picture.wide}&narrow=1"
+        wide, narrow = [await drawing.drawn(narrow=small) for small in (False, True)]
+        sizes = []
+        for svg in (wide, narrow):
+            assert "href" not in svg.replace("xmlns:xlink", ""), drawing.id
+            size = re.search(r'width="([\d.]+)" height="([\d.]+)', svg)
+            assert size is not None
+            sizes.append((float(size[1]), float(size[2])))
+        assert sizes[1][0] <= 360, drawing.id
+        assert sizes[0][0] > sizes[1][0], drawing.id
+        # The room that the page leaves is about what it needs.
+        assert picture.size[1] / picture.size[0] == pytest.approx(sizes[0][1] / sizes[0][0], rel=0.35), drawing.id
+
+
+def test_what_was_drawn_is_drawn_once_and_never_in_the_place_of_another() -> None:
+    shown = course([90, 85.5, 80, 77.7, 95, 96])
+    aims = [replace(SHARE.targets[0], value=value) for value in (90.0, 95.0, 90.0)]
+    first, other, again = [charts.trend(VI, SHARE, shown, goal=aim).svg() for aim in aims]
+    assert first is again
+    assert first != other
+    assert charts.trend(EN, SHARE, shown, goal=aims[0]).svg() != first
+    assert charts.trend(VI, SHARE, shown[:-1], goal=aims[0]).svg() != first
 
 
 def test_numbers_are_written_in_the_readers_way() -> None:
@@ -96,6 +111,9 @@ def test_numbers_are_written_in_the_readers_way() -> None:
     rate = indicator("injury-rate")
     assert VI.amount(rate, 3122.17) == "3.122 trên 100.000"
     assert VI.amount(rate, None) == "–"
+    # A count that misses what is aimed at must not read the same as it.
+    opened = indicator("cases-opened")
+    assert (VI.number(opened, 37), VI.number(opened, 36.6)) == ("37", "36,6")
 
 
 @pytest.mark.parametrize(

@@ -12,16 +12,15 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from services.stats.store import snapshots
-from services.stats.upkeep import CHECK_EVERY, Upkeep
+from services.stats.upkeep.checking import CHECK_EVERY, Upkeep
 from shared.database import Database
 from shared.telemetry import FIGURES_DIFFER
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import empty
+from tests.unit.stats.counted import count, record
 from tests.unit.stats.events import NOW, Event, histories, records
-from tests.unit.stats.test_counting import count
-from tests.unit.stats.test_history import record
 
-AGREED = {"cube": 0, "history": 0, "lanes": 0}
+AGREED = {"cube": 0, "history": 0, "margins": 0, "past": 0, "kept": 0, "lanes": 0}
 SOUND = [
     make.concern("c1", 1),
     make.case("k1", 1),
@@ -109,7 +108,9 @@ async def test_the_check_is_due_each_hour_and_its_last_result_is_shown_to_operat
     upkeep = Upkeep(database, lambda: moment)
     await both(database, SOUND)
     await upkeep.look_after()
-    assert await upkeep.last_check() == (NOW, AGREED)
+    last = await upkeep.last_check()
+    assert last is not None
+    assert (last.at, last.found) == (NOW, AGREED)
     async with database.transaction() as connection:
         assert await snapshots.taken_at(connection) is not None
         await connection.execute(text("UPDATE cube SET n = n + 1 WHERE cell = (SELECT min(cell) FROM cube)"))

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from services.stats.comparing import Asking, Comparing, compared_with
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Verdict
-from services.stats.releasing import Releasing
+from services.stats.figures.comparing import Asking, Comparing, compared_with
+from services.stats.figures.releasing import Releasing
 from shared.identity import ALL_UNITS
 from shared.identity.principal import Principal, Role
 from shared.reference.indicators import Indicator, Part, Target

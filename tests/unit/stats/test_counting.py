@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,8 +12,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
-from services.stats.decoding import READINGS
-from services.stats.handlers import Batch, Counting, apply
+from services.stats.handlers.counting import Batch, Counting, apply
+from services.stats.handlers.decoding import READINGS
 from services.stats.store.cube import Cells, Ledger
 from shared.contracts import cases
 from shared.contracts.base import CONTRACTS
@@ -23,42 +22,11 @@ from shared.messaging.processing import Record
 from shared.privacy import Keys, PlatformKey
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import empty
+from tests.unit.stats.counted import count, cube
 from tests.unit.stats.events import NOW, Event, histories, records
-from tests.unit.stats.recount import Cube, recount
+from tests.unit.stats.recount import recount
 
 # The dimensions by which `recount` tells cells apart.
-_SHOWN = {
-    1: ("concern", "unit", "extra", "groups"),
-    2: ("case", "unit", "status", "groups"),
-    3: ("deadline", "unit", "status"),
-    4: ("task", "unit", "status"),
-    5: ("child", "unit", "groups"),
-    6: ("record", "unit", "category", "extra", "groups"),
-    7: ("incident", "unit", "status"),
-    8: ("membership", "category"),
-    9: ("arrival", "unit", "date"),
-    10: ("service", "unit", "category"),
-}
-
-
-async def cube(database: Database) -> Cube:
-    found: Cube = Counter()
-    async with database.transaction() as connection:
-        rows = await connection.execute(text("SELECT cell.*, n FROM cube JOIN cell ON cell.id = cube.cell"))
-        for row in rows.mappings():
-            kind, *names = _SHOWN[row["kind"]]
-            assert row["n"] >= 0
-            found[(kind, *(row[name] for name in names))] += row["n"]
-    return +found
-
-
-async def count(database: Database, batches: Sequence[Sequence[Record]]) -> None:
-    cells, ledger = Cells(), Ledger()
-    for batch in batches:
-        async with database.transaction() as connection:
-            changed = await apply(connection, await Batch.read(batch, cells), cells, ledger)
-        assert not changed.broken
-        cells.remember(changed.new_cells)
 
 
 @pytest.fixture
@@ -188,6 +156,22 @@ async def test_progress_tells_how_far_each_partition_is_counted_and_when_each_se
         heard = (await connection.execute(text("SELECT sector, max(time) FROM heard GROUP BY 1"))).all()
     assert [tuple(row) for row in positions] == [(0, 7), (1, 5)]
     assert {row[0]: row[1] for row in heard} == {"hotline": later + timedelta(hours=1), "police": later}
+
+
+async def test_a_sector_is_heard_by_its_own_words_not_by_what_others_do_with_them(database: Database) -> None:
+    later = datetime(2026, 11, 1, tzinfo=UTC)
+    worked_on = [
+        make.case("k1", 1, sector="police"),
+        make.deadline("d1", "k1", 2, "missed", sector="police"),
+        make.task("t1", "k1", 3, cases.TaskRequested, sector="police"),
+        make.task("t1", "k1", 4, cases.TaskDone, sector="police"),
+    ]
+    said = [make.concern("c1", 1, sector="police").record(0)]
+    said += [event.record(offset, time=later) for offset, event in enumerate(worked_on, 1)]
+    await count(database, [said])
+    async with database.transaction() as connection:
+        heard = (await connection.execute(text("SELECT sector, max(time) FROM heard GROUP BY 1"))).all()
+    assert {row[0]: row[1] for row in heard} == {"police": NOW, "health": later}
 
 
 async def test_event_types_that_are_not_counted_pass_without_a_trace_but_move_the_offset(database: Database) -> None:

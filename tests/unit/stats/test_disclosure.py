@@ -15,7 +15,6 @@ from services.stats.domain.disclosure import (
     Soundness,
     Spoke,
     Table,
-    protect,
     sound,
     sound_for_insiders,
 )
@@ -24,7 +23,7 @@ from shared.reference.disclosure import Disclosure, Rule
 from shared.reference.files import ReferenceDataError
 from shared.reference.indicators import Indicators
 from tests.unit.stats.attacker import Attacker
-from tests.unit.stats.made_up_figures import Value, disclosure
+from tests.unit.stats.made_up_figures import disclosure
 
 LEAST = 5
 NAMES = ("a", "b", "c", "d")
@@ -159,28 +158,6 @@ def test_a_table_within_another_shows_none_of_what_the_other_hides() -> None:
     beside = next(block for block in whole if len(block) > 1) - {"few", "as few"}
     within = hub.add_table({name: frozenset({(name,)}) for name in ("a", "b", "c")})
     assert within is None or not any(block <= beside for block in within)
-
-
-def test_one_table_is_protected_by_itself() -> None:
-    """For whoever has one table and its sum."""
-    values = [Value(YEAR, (name,), float(n), n, None) for name, n in zip(NAMES, (3, 40, 0, 60), strict=True)]
-    shown = protect(values, disclosure().on(NOW))
-    assert [one.keys for one in shown] == [(name,) for name in NAMES]
-    assert [one.hidden for one in shown].count("protected") == 2
-    assert shown[0].hidden == "protected"
-    assert shown[0].value is shown[0].numerator is None
-    assert shown[2].numerator == 0
-
-
-def test_a_share_is_protected_where_those_it_leaves_out_are_few() -> None:
-    """Whoever knows the denominator knows how many were not in time: three."""
-    rows = zip(NAMES, ((97, 100), (40, 80), (30, 60), (50, 90)), strict=True)
-    values = [Value(YEAR, (name,), 100 * n / of, n, of) for name, (n, of) in rows]
-    shown = protect(values, disclosure().on(NOW))
-    assert shown[0].hidden == "protected"
-    assert [one.hidden for one in shown].count("protected") == 2
-    with pytest.raises(ValueError, match="all counts or all ratios"):
-        protect([*values, Value(YEAR, ("e",), 7.0, 7, None)], disclosure().on(NOW))
 
 
 @pytest.mark.parametrize(

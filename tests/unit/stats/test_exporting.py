@@ -15,7 +15,8 @@ import openpyxl
 import orjson
 import pytest
 
-from services.stats.domain.closing import TOTAL, UNIT, Edition
+from services.stats.domain.closing import Edition
+from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.exporting import FILES, write
 from services.stats.exporting.dhis2 import uid
 from services.stats.exporting.labels import Labels

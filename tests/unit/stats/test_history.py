@@ -7,7 +7,6 @@ import random
 import time
 from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import msgspec
 import pytest
@@ -16,17 +15,17 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 from sqlalchemy import text
 
-from services.stats import recording
-from services.stats.decoding import READINGS as BOARD_READINGS
 from services.stats.domain.measures import MEASURES
 from services.stats.domain.periods import Period
-from services.stats.handlers import Batch
-from services.stats.recording import HistoryBatch, Pace, Recording, record_batch
+from services.stats.handlers import recording
+from services.stats.handlers.counting import Batch
+from services.stats.handlers.decoding import READINGS as BOARD_READINGS
+from services.stats.handlers.recording import HistoryBatch, Pace, Recording, record_batch
+from services.stats.handlers.versions import READINGS
 from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Cells
 from services.stats.store.figures import AGE_BAND, month_number
-from services.stats.store.history import MeasureError, Standing, age_in, checked, count, count_periods, standing
-from services.stats.versions import READINGS
+from services.stats.store.history import MeasureError, Standing, age_in, checked, count_periods, standing
 from shared.contracts.base import CONTRACTS
 from shared.contracts.registry import ChildMerged, RecordLinked, RecordWithdrawn
 from shared.database import Database
@@ -35,9 +34,10 @@ from shared.privacy import Keys, PlatformKey
 from shared.reference.indicators import Indicators, Part
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import empty
+from tests.unit.stats.counted import count as count_live
+from tests.unit.stats.counted import dated, record, rows_in, spread
 from tests.unit.stats.events import NOW, Event, histories
 from tests.unit.stats.recount_history import Happened, happened, stood
-from tests.unit.stats.test_counting import count as count_live
 
 _FLOWS = {
     "reports": ("unit", "request", "danger_now"),
@@ -58,55 +58,8 @@ _PERIODS = [
 ]
 
 
-async def record(database: Database, batches: Sequence[Sequence[Record]]) -> None:
-    cells, chronicle = HistoryCells(), Chronicle()
-    for batch in batches:
-        async with database.transaction() as connection:
-            read = await HistoryBatch.read(batch, cells)
-            assert not read.broken
-            cells.remember(await record_batch(connection, read, cells, chronicle))
-
-
-def dated(history: Sequence[Event], chance: random.Random) -> list[Happened]:
-    """Each event at a moment of its own; now and then a subject's clock goes backwards, which nobody can rule out."""
-    at = datetime(2025, 8, 1, tzinfo=UTC)
-    found = []
-    for event in history:
-        at += timedelta(hours=chance.choice([0, 1, 30, 24 * 20, 24 * 40]))
-        found.append(Happened(event, at))
-    return found
-
-
-def spread(history: list[Event], chance: random.Random) -> list[Event]:
-    """The facts get moments of their own too, so that they lie in different periods."""
-
-    def some() -> datetime:
-        return NOW - timedelta(hours=chance.choice([0, 5, 11, 24 * 31, 24 * 300]))
-
-    found = []
-    for event in history:
-        data: Any = event.data
-        if data.PUBLISHER == "cases" and "facts" in type(data).model_fields:
-            if hasattr(data, "case_id") and hasattr(data.facts, "opened_at"):
-                began = some()
-                closing = {"closed_at": began + timedelta(hours=30), "outcome": "safe"}
-                facts = data.facts.model_copy(
-                    update={
-                        "opened_at": began,
-                        "received_at": began,
-                        "assessed_at": chance.choice([None, began + timedelta(minutes=chance.choice([0, 90, 3000]))]),
-                        **(closing if data.facts.status == "closed" else {}),
-                    }
-                )
-            else:
-                facts = data.facts.model_copy(update={"received_at": some()})
-            data = data.model_copy(update={"facts": facts, **({"due": some()} if hasattr(data, "due") else {})})
-        found.append(Event(data, event.subject, event.sequence))
-    return found
-
-
 async def check(database: Database, history: Sequence[Happened], as_of: datetime | None) -> None:
-    known = as_of or max(NOW, *(at for _, at in history))
+    known = as_of or max([NOW, *(at for _, at in history)])
     async with database.transaction() as connection:
         for measure, by in _FLOWS.items():
             found = await count_periods(connection, Part(measure, "period", {}), _PERIODS, by, None, as_of)
@@ -168,12 +121,31 @@ async def test_history_waits_while_the_board_catches_up_but_not_for_ever(monkeyp
     assert handled == [1, 500, 500]
 
 
+async def test_history_waits_as_long_as_a_large_batch_of_the_board_is_under_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(recording, "_BUSY_SECONDS", 0.05)
+    pace, done = Pace(), asyncio.Event()
+
+    async def handle(_batch: Batch) -> None:
+        await done.wait()
+
+    many = await Batch.read([make.concern("c1", 1).record()] * 500, Cells())
+    counting = asyncio.create_task(pace.watched(handle)(many))
+    await asyncio.sleep(0)
+    waiting = asyncio.create_task(pace.give_way())
+    await asyncio.sleep(0.3)
+    assert not waiting.done()
+    done.set()
+    await asyncio.gather(counting, waiting)
+
+
 async def rows_of(
     database: Database, measure: str, period: str, by: Sequence[str] = (), as_of: datetime | None = None, **where: str
 ) -> dict[tuple[str, ...], int]:
     part = Part(measure, MEASURES[measure].over, {name: (value,) for name, value in where.items()})
     async with database.transaction() as connection:
-        rows = await count(connection, part, period=Period.parse(period), by=by, as_of=as_of)
+        rows = await rows_in(connection, part, period=Period.parse(period), by=by, as_of=as_of)
     return {row.keys: row.n for row in rows}
 
 
@@ -264,8 +236,8 @@ async def test_only_the_units_that_are_asked_for_count_whatever_else_is_asked(da
     await told(database, *((on(1), make.case(f"k{at}", 1, opened_at=on(1), unit=make.UNITS[at])) for at in range(3)))
     async with database.transaction() as connection:
         part = Part("openings", "period", {})
-        rows = await count(connection, part, period=Period.parse("2026"), units=frozenset({"05443", "05455"}))
-        none = await count(connection, part, period=Period.parse("2026"), units=frozenset())
+        rows = await rows_in(connection, part, period=Period.parse("2026"), units=frozenset({"05443", "05455"}))
+        none = await rows_in(connection, part, period=Period.parse("2026"), units=frozenset())
     assert ([row.n for row in rows], none) == ([2], [])
 
 
@@ -304,6 +276,7 @@ def test_every_part_of_every_indicator_can_be_asked_by_all_of_its_dimensions() -
         ("2020", "2026-12-31", "6-10"),
         ("2010-12", "2026-12-01", "16+"),
         ("2027", "2026-05-01", "unknown"),
+        ("2026-11", "2026-10-31", "unknown"),
         ("", "2026-05-01", "unknown"),
     ],
 )

@@ -3,25 +3,27 @@
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 from fastapi import APIRouter
 
 from services.stats.app import build
+from services.stats.domain.periods import Period
 from shared.contracts.stats import FigureRecorded
 from shared.database import Database
 from shared.identity import demo_directory
 from shared.messaging.service import ServiceContext
 from shared.privacy import Keys, PlatformKey
+from shared.reference.calendar import LOCAL
 from shared.reference.units import Units
 from shared.settings import Settings
 from shared.web.app import create_app
 from tests.support.visitor import Visitor
 from tests.unit.stats import events as make
+from tests.unit.stats.counted import record
 from tests.unit.stats.events import NOW, Event
-from tests.unit.stats.test_history import record
 
 KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
 EARLIER = datetime(2026, 9, 10, tzinfo=UTC)
@@ -46,7 +48,8 @@ async def visitor(database: Database) -> Visitor:
         make.case(IDS[2], 1, unit="05455", kind="neglect"),
         make.case(IDS[3], 1, opened_at=EARLIER, status="closed", closed_at=EARLIER, outcome="safe"),
     ]
-    events = [*cases, handed("m1", "child-marriages", "2025", 50), handed("m2", "child-marriages", "2026", 48)]
+    clock = make.deadline("0197a000-0000-7000-8000-0000000000aa", IDS[0], 2, "missed")
+    events = [*cases, clock, handed("m1", "child-marriages", "2025", 50), handed("m2", "child-marriages", "2026", 48)]
     await record(database, [[event.record(at) for at, event in enumerate(events)]])
     return Visitor(create_app("stats", [router], service.pages, directory, settings, prefix="/stats"))
 
@@ -73,6 +76,23 @@ async def test_an_indicator_comes_with_the_period_before_and_its_trend(visitor: 
         ("2026-09", 1),
         ("2026-10", 3),
     ]
+
+
+@pytest.mark.parametrize("path", ["/cases-opened", "/cases-opened/records"])
+async def test_a_period_that_has_not_begun_is_refused_with_its_reason(visitor: Visitor, path: str) -> None:
+    await visitor.enter("ha.coordinator")
+    following = Period.containing(NOW.astimezone(LOCAL).date(), "month").last + timedelta(days=1)
+    answer = await ask(visitor, f"{path}?period={following:%Y-%m}", 422)
+    assert "period-not-begun" in json.dumps(answer)
+    assert f"{following:%Y-%m}" in json.dumps(answer)
+
+
+async def test_as_of_an_earlier_day_as_many_days_are_compared(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    then = await one(visitor, "/cases-opened?period=2026&as_of=2026-09-20")
+    assert (then["before"]["last"], then["year_before"]["last"]) == ("2025-09-20", "2025-09-20")
+    now = await one(visitor, "/cases-opened?period=2026")
+    assert now["before"]["last"] == f"2025-{NOW.astimezone(LOCAL):%m-%d}"
 
 
 async def test_a_target_set_against_the_year_before_is_worked_out(visitor: Visitor) -> None:
@@ -140,7 +160,10 @@ async def test_the_records_behind_a_figure_are_those_it_counts_of_ones_own_commu
     assert [row["id"] for row in found["records"]] == IDS[:3]
     assert (await ask(visitor, "/cases-open/records?period=2026-09"))["total"] == 0
     assert (await ask(visitor, "/domestic-violence/records?period=2026"))["records"] == []
-    await ask(visitor, "/deadlines-in-time/records?period=2026", 404)
+    # A clock is opened where it runs: in its case.
+    found = await ask(visitor, "/deadlines-in-time/records?period=2026&part=denominator")
+    assert [row["link"] for row in found["records"]] == [f"/cases/c/{IDS[0]}"]
+    await ask(visitor, "/campaigns/records?period=2026", 404)
     await ask(visitor, "/cases-open/records?period=2026&after=x", 422)
     await visitor.enter("lan.worker")
     found = await ask(visitor, "/cases-opened/records?period=2026")

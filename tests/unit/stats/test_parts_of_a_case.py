@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from services.cases.domain import acts, cases, ending, opening, tasks
 from services.cases.domain.model import Case, Decision, World
-from services.stats.handlers import Batch, apply
+from services.stats.handlers.counting import Batch, apply
 from services.stats.store.cube import Cells, Ledger
 from shared.database import Database
 from tests.support.made_up import CHAIR, UNIT, WORKER, concern, initial, world

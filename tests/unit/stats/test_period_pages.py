@@ -13,17 +13,17 @@ from fastapi import APIRouter
 from sqlalchemy import text
 
 from services.stats.api.periods import period_routes
+from services.stats.desk.freezing import Freezing
+from services.stats.desk.period_reader import PeriodReader
 from services.stats.desk.periods import Periods
 from services.stats.domain.closing import Edition
-from services.stats.evaluating import Evaluator
 from services.stats.exporting import FILES
-from services.stats.freezing import Freezing
+from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.releasing import Releasing
+from services.stats.handlers.recording import HistoryBatch, record_batch
 from services.stats.pages.periods import PeriodPages
-from services.stats.period_reader import PeriodReader
-from services.stats.recording import HistoryBatch, record_batch
-from services.stats.releasing import Releasing
 from services.stats.store.chronicle import Chronicle, HistoryCells
-from services.stats.upkeep import Upkeep
+from services.stats.upkeep.checking import Upkeep
 from shared.database import Database
 from shared.identity import demo_directory
 from shared.reference.units import Units

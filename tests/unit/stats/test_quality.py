@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from services.stats.domain.cells import UnitQuality, latest_qualities
-from services.stats.handlers import Batch, apply
+from services.stats.handlers.counting import Batch, apply
 from services.stats.store.cube import Cells, Ledger
 from services.stats.store.quality import Quality, quality_of
 from shared.contracts.registry import QualityMeasured

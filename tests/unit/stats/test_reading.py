@@ -9,7 +9,7 @@ import pytest
 
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
-from services.stats.domain.reading import Reading, as_far, by_unit, course_of, goal_of
+from services.stats.domain.reading import Reading, as_far, begun, by_unit, course_of, goal_of, reached
 from shared.reference.indicators import Indicator, Part, Target
 
 YEAR = Period.parse("2026")
@@ -113,6 +113,22 @@ def test_what_adds_up_is_compared_with_as_many_days() -> None:
 
 
 @pytest.mark.parametrize(
+    ("known", "day"),
+    [
+        (None, TODAY),
+        (date(2026, 11, 27), TODAY),
+        (date(2026, 3, 15), date(2026, 3, 15)),
+        # Its last day was over: it is whole. Of one that had not begun nothing was known.
+        (date(2026, 3, 31), date(2026, 4, 1)),
+        (date(2026, 5, 9), date(2026, 5, 10)),
+        (date(2026, 1, 9), date(2026, 3, 1)),
+    ],
+)
+def test_as_of_an_earlier_day_a_period_has_come_no_further(known: date | None, day: date) -> None:
+    assert reached(Period.parse("2026-03"), TODAY, known) == day
+
+
+@pytest.mark.parametrize(
     ("code", "first", "last", "count"),
     [
         ("2026", "2024-12", "2026-11", 24),
@@ -139,3 +155,28 @@ def test_a_commune_without_a_row_counted_nothing_but_has_no_share() -> None:
 def test_where_all_are_hidden_as_one_nobodys_zero_is_told() -> None:
     found = by_unit(COUNT, YEAR, [Shown.without(YEAR, (), "protected")], ["05443", "05455"])
     assert {one.hidden for one in found.values()} == {"protected"}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 0, 0, 4, 0, 5], [0, 4, 0, 5]),
+        ([3, 0, 0], [3, 0, 0]),
+        ([0, None, 2], [None, 2]),
+        ([0, 0, 0], [0, 0, 0]),
+        ([0], [0]),
+        ([], []),
+    ],
+)
+def test_a_course_begins_where_something_was_counted(values: list[float | None], expected: list[float | None]) -> None:
+    months = Period.parse("2026-06").before(6)
+    shown = [Shown(month, (), value) for month, value in zip(months, values, strict=False)]
+    assert [one.value for one in begun(COUNT, shown)] == expected
+    # A share of nothing is not zero, so that a zero of it says something.
+    assert [one.value for one in begun(SHARE, shown)] == values
+
+
+def test_a_hidden_figure_is_a_beginning() -> None:
+    months = Period.parse("2026-06").before(4)
+    shown = [Shown(months[0], (), 0.0), Shown(months[1], (), 0.0), Shown.without(months[2], (), "protected")]
+    assert len(begun(COUNT, [*shown, Shown(months[3], (), 9.0)])) == 3

@@ -11,14 +11,14 @@ import pytest
 from sqlalchemy import text
 
 from services.stats.domain.surges import upper_level, usual_spacing, working_days_after
-from services.stats.evaluating import Evaluator
+from services.stats.figures.evaluating import Evaluator
 from services.stats.thresholds import Watching
 from shared.contracts.stats import FigureRecorded
 from shared.database import Database
 from shared.reference.calendar import WorkCalendar
 from tests.unit.stats import events as make
+from tests.unit.stats.counted import record
 from tests.unit.stats.events import NOW, Event
-from tests.unit.stats.test_history import record
 
 DAY = timedelta(days=1)
 

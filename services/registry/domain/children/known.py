@@ -192,7 +192,8 @@ def compose(
 
 def _of_one(said: Statement, order: Trust, circumstances: Iterable[str]) -> Known:
     """What is known from one source, as of most children: it says everything, and of one place."""
-    values = {name: value for name in order.group_of if (value := said.says(name)) is not None}
+    told = {"unit", *said.description.model_fields_set}  # what it leaves out says nothing
+    values = {name: value for name in order.group_of if name in told and (value := said.says(name)) is not None}
     if "birth_date" in values:
         values.pop("age", None)
     sources = dict.fromkeys(values, Source(said.record_id, said.register_kind, said.sector, said.as_of))

@@ -4,7 +4,7 @@ CREATE TABLE import_mapping (
     PRIMARY KEY (owner, name)
 );
 -- The file itself lies sealed in the data folder; `file_key` (wrapped) goes when the file goes.
--- `unit`: of rows that name none; `allowed`: the communes of whoever sent it, none: all.
+-- `unit`: of rows that name none; `allowed`: the communes of whoever sent it, none: all. Who has all of them sees it.
 CREATE TABLE import (
     id uuid PRIMARY KEY, who text NOT NULL, unit text, allowed text[], kind text NOT NULL, digest text NOT NULL,
     file_name text NOT NULL, size bigint NOT NULL, file_key bytea, mapping json, state text NOT NULL,

@@ -13,6 +13,9 @@ ALTER TABLE child
 CREATE INDEX child_conflicts ON child (unit) WHERE conflicts <> '[]' AND merged_into IS NULL;
 -- A person's word on single fields: {field: {on, by, reason, against: {record_id: what it said}}}.
 ALTER TABLE statement ADD COLUMN marks jsonb NOT NULL DEFAULT '{}';
+-- Of each record that an agency's events tell: of which day and when its source last told it. A correction that was
+-- told before another one and comes after it does not replace it.
+CREATE TABLE told (record_id uuid PRIMARY KEY, day date NOT NULL, at timestamptz NOT NULL);
 -- One row a change: when, by whom, what for, and what had been known until then. A record that never changed has none,
 -- so a million imported children cost nothing here; what was known at a moment is the first row after it, else `child`.
 CREATE TABLE revision (
@@ -37,6 +40,7 @@ CREATE TABLE child_case (
 );
 CREATE INDEX child_case_child ON child_case (child_id);
 CREATE TABLE child_service (
-    service_id text PRIMARY KEY, case_id text NOT NULL, kind text NOT NULL, provided_on date NOT NULL, sector text
+    service_id text PRIMARY KEY, case_id text NOT NULL, sequence integer NOT NULL, given boolean NOT NULL,
+    kind text NOT NULL, provided_on date NOT NULL, sector text
 );
 CREATE INDEX child_service_case ON child_service (case_id);

@@ -220,6 +220,11 @@ function fill(form, child, before) {
     const name = field.dataset.asked;
     field.querySelector("[data-known]").textContent = words(name, child.texts[name]);
     const fix = before?.fixes[name] ?? child.texts[name];
+    if (!child.texts[name] && name !== "circumstances") {
+      // What nobody knows cannot be right: it can be added.
+      field.querySelector("[value=right]").closest("label").remove();
+      field.querySelector("[value=wrong]").nextElementSibling.textContent = say("adds");
+    }
     if (name === "circumstances") for (const box of field.querySelectorAll("[type=checkbox]")) box.checked = fix.split(",").includes(box.value);
     else field.querySelector(".field__input").value = fix;
     for (const radio of field.querySelectorAll("[type=radio]")) radio.checked = before?.said[name] === radio.value;
@@ -273,7 +278,7 @@ function unclear(form, answer, child) {
     const name = field.dataset.asked;
     const fix = plain(answer.fixes[name] ?? "");
     const key = answer.said[name] !== "wrong" ? null
-      : !fix && field.dataset.mayEnd === undefined ? "fix-missing"
+      : !fix && (field.dataset.mayEnd === undefined || !plain(child.texts[name])) ? "fix-missing"
       : fix === plain(child.texts[name]) ? "fix-unchanged"
       : name === "birth_date" && !isBirth(fix) ? "no-date" : null;
     field.querySelector("[data-wrong]")?.remove();

@@ -1,0 +1,26 @@
+"""Of which day, and at which moment, sources last told each record: events may come in another order than they were."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+
+async def is_newest(connection: AsyncConnection, record_id: str, day: date, at: datetime) -> bool:
+    """Whether no later version of a record was told before this one, which is remembered then; of two of one day and
+    one moment the one that comes later counts.
+
+    Args:
+        day: of which the record speaks. at: when its source told it, by the source's own word.
+    """
+    found = await connection.execute(
+        text(
+            """INSERT INTO told AS t (record_id, day, at) VALUES (CAST(:record_id AS uuid), :day, :at)
+               ON CONFLICT (record_id) DO UPDATE SET day = excluded.day, at = excluded.at
+               WHERE (t.day, t.at) <= (excluded.day, excluded.at) RETURNING 1"""
+        ),
+        {"record_id": record_id, "day": day, "at": at},
+    )
+    return found.first() is not None

@@ -1,0 +1,1 @@
+"""Takes events in: from bytes to what the board counts (`counting`) and to what history keeps (`recording`)."""

@@ -1,0 +1,356 @@
+"""Counts everything anew in tables beside the live ones, says what differs, and swaps them in one transaction.
+
+Live figures are served and counted all the while. A rebuild that dies leaves them as they are, and is begun again by
+whoever lives: its tables are nobody's until the swap. It must never pass over a record that the live figures hold, nor
+swap before it holds them all. Where Kafka has let go of the first events it begins with the last snapshot, and counts
+what came since.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final
+
+import asyncpg
+import orjson
+import structlog
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaError
+from sqlalchemy import Table, text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.stats.handlers.counting import TOPICS, Counting
+from services.stats.handlers.recording import TOPICS as HISTORY_TOPICS
+from services.stats.handlers.recording import Recording
+from services.stats.store import shadow, snapshots
+from services.stats.store.chronicle import HISTORY_PROGRESS, RECORDED, Chronicle
+from services.stats.store.cube import COUNTED, LIVE, PROGRESS, Ledger
+from services.stats.store.locks import Lock
+from services.stats.store.reached import Partition, reached
+from services.stats.store.shadow import SHADOW
+from services.stats.upkeep.progress import committed, partitions_of
+from services.stats.upkeep.replaying import Counts, Replay
+from shared.database import Database, is_passing
+from shared.messaging.kafka import client_options
+from shared.messaging.router import Clock
+from shared.messaging.waiting import either, pause
+from shared.privacy import Keys
+from shared.settings import Settings
+
+_LOG = structlog.get_logger(__name__)
+_BATCH: Final = 4000
+_STATE_SECONDS: Final = 0.5
+# Live counting waits no longer than this for a swap; one that needs longer lets go and catches up first.
+_SWAP_SECONDS: Final = 5.0
+# One that dies is begun again so many times in all: whatever kills it may kill all else, too.
+_TRIES: Final = 3
+_PATIENCE: Final = timedelta(days=1)
+_NEW: Final = {"state": "asked", "done": 0, "total": 0, "reason": "", "differences": "[]", "differing": 0}
+
+
+class RebuildError(Exception):
+    """A rebuild cannot go on; its reason is a word for operators. The live figures are as they were."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class StoppedError(Exception):
+    """Whoever rebuilds was told to stop, or another one is at it by now: it says nothing more of it."""
+
+
+class Rebuild:
+    """Rebuilds on demand, one at a time however many replicas there are.
+
+    Args:
+        database: statistics' own. keys: for `Counting`. settings: where Kafka is. clock: now, aware UTC.
+    """
+
+    def __init__(self, database: Database, keys: Keys, settings: Settings, clock: Clock) -> None:
+        self._database = database
+        self._keys = keys
+        self._settings = settings
+        self._clock = clock
+        self._asked = asyncio.Event()
+        self.batch = _BATCH
+
+    async def start(self, *, asks: bool = False) -> dict[str, Any]:
+        """Ask for a rebuild. Out: the state, `running` from now on. `asks`: where figures differ, wait for an answer
+        before they are swapped."""
+        async with self._database.transaction() as connection:
+            if not await _somebody_rebuilds(connection):
+                await connection.execute(text(_ASK), _NEW | {"asks": asks, "now": self._clock()})
+        self._asked.set()
+        return await self.state()
+
+    async def answer(self, word: str) -> dict[str, Any]:
+        """Say what becomes of one that waits: `swap` or `drop`. Out: the state."""
+        async with self._database.transaction() as connection:
+            await connection.execute(text("UPDATE rebuild SET answer = :word WHERE state = 'waiting'"), {"word": word})
+        return await self.state()
+
+    async def state(self) -> dict[str, Any]:
+        """`state` (idle, running, waiting for an answer, done, failed), `done` of `total` records (each is counted both
+        ways), `differences` that it, or the last one, found."""
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(text("SELECT * FROM rebuild"))).one_or_none()
+            alive = await _somebody_rebuilds(connection)
+        if row is None:
+            return {"state": "idle", "done": 0, "total": 0, "differing": 0, "differences": []}
+        state, reason = row.state, row.reason
+        if state in _UNDER_WAY and not alive and row.tries >= _TRIES:
+            state, reason = "failed", "interrupted"
+        elif state == "asked" or (state == "waiting" and not alive):
+            state = "running"
+        return {
+            "state": state,
+            "done": row.done,
+            "total": row.total,
+            "reason": reason,
+            "differing": row.differing,
+            "differences": row.differences,
+            "started_at": row.started_at.isoformat(),
+            "finished_at": row.finished_at and row.finished_at.isoformat(),
+        }
+
+    async def rebuild_when_asked(self, stop: asyncio.Event) -> None:
+        """Run until `stop`: rebuild whenever somebody asked, also where who was asked died before it was done."""
+        while not stop.is_set():
+            if await self._is_asked():
+                await self.run(stop)
+            await either(self._asked, stop, 5)
+            self._asked.clear()
+
+    async def run(self, stop: asyncio.Event) -> bool:
+        """Rebuild now. Out: whether it swapped; False too where another replica is at it."""
+        async with self._alone() as mine:
+            if not mine or not await self._is_asked():
+                return False
+            try:
+                await self._count_and_swap(stop)
+            except StoppedError:
+                return False
+            except RebuildError as error:
+                await self._say(state="failed", reason=error.reason, finished_at=self._clock())
+                return False
+            except Exception as error:  # in whichever library's words; the live figures are untouched
+                _LOG.error("rebuild.failed", reason=type(error).__name__)
+                if is_passing(error) or isinstance(error, KafkaError):
+                    # Begun again, as one that died.
+                    return False
+                await self._say(state="failed", reason=type(error).__name__, finished_at=self._clock())
+                return False
+            return True
+
+    async def _count_and_swap(self, stop: asyncio.Event) -> None:
+        """The board's figures, then history's; compared, and swapped together."""
+        mine = await self._begin()
+        parts = (self._database, self._keys, self._clock)
+        counting = Counting(*parts, ledger=Ledger(SHADOW), buries=False)
+        chronicle = Chronicle(SHADOW, collecting=True)
+        recording = Recording(*parts, chronicle=chronicle, buries=False)
+        async with AsyncExitStack() as stack:
+            board = await self._lane(stack, TOPICS, COUNTED, PROGRESS.name, counting)
+            history = await self._lane(stack, HISTORY_TOPICS, RECORDED, HISTORY_PROGRESS.name, recording)
+            lanes = (board, history)
+            for lane in lanes:
+                await self._catch_up(lane, lanes, stop)
+            async with self._database.transaction() as connection:
+                await chronicle.derive(connection)
+            await self._report(lanes, stop)
+            while not await self._swap(lanes, mine):
+                await self._catch_up_all(lanes, stop)
+        _LOG.info("rebuild.done", records=sum(lane.replay.done for lane in lanes))
+
+    async def _begin(self) -> tuple[Any, ...]:
+        """Make empty tables. Out: which rebuild this is, of all that were ever begun."""
+        async with self._database.transaction() as connection:
+            row = await connection.execute(
+                text(
+                    """UPDATE rebuild SET state = 'running', reason = '', answer = '', tries = tries + 1, done = 0,
+                       total = 0, differing = 0, differences = '[]', finished_at = NULL RETURNING started_at, tries"""
+                )
+            )
+            await shadow.make(connection, [*COUNTED, *RECORDED])
+            return tuple(row.one())
+
+    async def _lane(
+        self, stack: AsyncExitStack, topics: Sequence[str], tables: Sequence[Table], progress: str, counts: Counts
+    ) -> _Lane:
+        """One way of counting anew, at its beginning. Raises `RebuildError` where Kafka has let go of events that no
+        snapshot holds, or lost the last ones: what only the live figures still know would be lost."""
+        consumer = AIOKafkaConsumer(
+            **client_options(self._settings),
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+        )
+        await consumer.start()
+        stack.push_async_callback(consumer.stop)
+        partitions = await partitions_of(self._settings, topics)
+        consumer.assign(partitions)
+        replay = Replay(consumer, partitions, counts, self._settings.topic_prefix, self.batch)
+        # What was taken over before a database was put back from an older copy is not in it.
+        group = "stats" if progress == PROGRESS.name else "stats-history"
+        lane = _Lane(replay, progress, await committed(self._settings, group, partitions))
+        whole = await replay.begin()
+        async with self._database.transaction() as connection:
+            if not await replay.holds(await lane.targets(connection)):
+                raise RebuildError("topics-incomplete")
+            if not whole:
+                if not replay.go_on(await snapshots.next_offsets(connection, progress)):
+                    raise RebuildError("history-incomplete")
+                try:
+                    await snapshots.restore(connection, SHADOW, tables)
+                except snapshots.DamagedError:
+                    raise RebuildError("snapshot-damaged") from None
+        return lane
+
+    async def _catch_up(self, lane: _Lane, lanes: Sequence[_Lane], stop: asyncio.Event) -> None:
+        """Count until nothing that the live figures hold is missing, following them as they go on."""
+        said_at = float("-inf")
+        loop = asyncio.get_running_loop()
+        while True:
+            async with self._database.transaction() as connection:
+                targets = await lane.targets(connection)
+            reached = lane.replay.reached(targets)
+            if reached or loop.time() - said_at > _STATE_SECONDS:
+                said_at = loop.time()
+                lane.total = lane.replay.total(targets)
+                ahead = sum(lane.total for other in lanes if not other.total)
+                await self._say(
+                    done=sum(other.replay.done for other in lanes), total=ahead + sum(other.total for other in lanes)
+                )
+            if reached:
+                return
+            if stop.is_set():
+                # It goes on in another replica, or when this one is there again.
+                await self._say(state="asked", tries=0)
+                raise StoppedError
+            await lane.replay.advance(targets)
+
+    async def _catch_up_all(self, lanes: Sequence[_Lane], stop: asyncio.Event) -> None:
+        for lane in lanes:
+            await self._catch_up(lane, lanes, stop)
+
+    async def _report(self, lanes: Sequence[_Lane], stop: asyncio.Event) -> None:
+        """Say what differs, and wait for an answer where one was asked for. Raises `RebuildError` where it is no."""
+        await self._catch_up_all(lanes, stop)
+        async with self._database.transaction() as connection:
+            await shadow.copy_figures(connection)
+            ends = [await lane.targets(connection) for lane in lanes]
+        for lane, targets in zip(lanes, ends, strict=True):
+            while not lane.replay.reached(targets):
+                await lane.replay.advance(targets)
+        async with self._database.transaction() as connection:
+            differing, differences = await shadow.compare(connection)
+            row = await connection.execute(
+                text(_REPORT), {"differing": differing, "differences": orjson.dumps(differences).decode()}
+            )
+            waiting = row.scalar_one() == "waiting"
+        until = self._clock() + _PATIENCE
+        while waiting:
+            await self._catch_up_all(lanes, stop)
+            async with self._database.transaction() as connection:
+                answer = (await connection.execute(text("SELECT answer FROM rebuild"))).scalar_one()
+            if answer == "drop" or self._clock() > until:
+                async with self._database.transaction() as connection:
+                    await shadow.drop(connection)
+                raise RebuildError("dropped" if answer else "not-answered")
+            waiting = answer != "swap"
+            await pause(stop, _STATE_SECONDS)
+
+    async def _swap(self, lanes: Sequence[_Lane], mine: tuple[Any, ...]) -> bool:
+        """Stop live counting for a moment, count its last records, swap. False: it took too long; go on."""
+        tables = [*COUNTED, *RECORDED]
+        try:
+            async with asyncio.timeout(_SWAP_SECONDS), self._database.transaction() as connection:
+                # Who lost the lock with its connection has perhaps written into another one's tables.
+                now = await connection.execute(text("SELECT started_at, tries FROM rebuild FOR UPDATE"))
+                if tuple(now.one()) != mine:
+                    raise StoppedError
+                await shadow.hold(connection, tables)
+                for lane in lanes:
+                    targets = await lane.targets(connection)
+                    while not lane.replay.reached(targets):
+                        await lane.replay.advance(targets)
+                await shadow.swap(connection, tables)
+                done = sum(lane.replay.done for lane in lanes)
+                # With the swap, so that no rebuild is begun again that was done.
+                await connection.execute(
+                    text("UPDATE rebuild SET state = 'done', done = :done, total = :done, finished_at = :now"),
+                    {"done": done, "now": self._clock()},
+                )
+        except (TimeoutError, DBAPIError) as error:
+            _LOG.warning("rebuild.swap.later", reason=type(error).__name__)
+            await asyncio.sleep(0.2)
+            return False
+        return True
+
+    async def _is_asked(self) -> bool:
+        async with self._database.transaction() as connection:
+            row = (await connection.execute(text("SELECT state, tries FROM rebuild"))).one_or_none()
+        return row is not None and row.state in _UNDER_WAY and row.tries < _TRIES
+
+    async def _say(self, **values: Any) -> None:
+        changes = ", ".join(f"{name} = :{name}" for name in values)
+        async with self._database.transaction() as connection:
+            await connection.execute(text(f"UPDATE rebuild SET {changes}"), values)
+
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[bool]:
+        # Over a connection of its own: the lock is let go when that process dies, however it dies.
+        dsn = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        connection = await asyncpg.connect(dsn, timeout=10)
+        try:
+            yield bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", int(Lock.REBUILDING)))
+        finally:
+            await connection.close(timeout=5)
+
+
+@dataclass(slots=True)
+class _Lane:
+    """One way of counting: what reads it anew, the live table that says how far it is, and what was once taken over.
+    `total`: how many records it is."""
+
+    replay: Replay
+    progress: str
+    committed: Mapping[Partition, int]
+    total: int = 0
+
+    async def targets(self, connection: AsyncConnection) -> Mapping[Partition, int]:
+        """The last offset that counts, by partition."""
+        held = {at: offset for at, (offset, _) in (await reached(connection, f"{LIVE}.{self.progress}")).items()}
+        return {at: max(held.get(at, -1), self.committed.get(at, -1)) for at in held.keys() | self.committed.keys()}
+
+
+_UNDER_WAY: Final = ("asked", "running", "waiting")
+_ASK: Final = """
+INSERT INTO rebuild AS r (id, state, done, total, reason, differences, differing, started_at, asks)
+VALUES (true, :state, :done, :total, :reason, CAST(:differences AS jsonb), :differing, :now, :asks)
+ON CONFLICT (id) DO UPDATE SET state = excluded.state, done = excluded.done, total = excluded.total,
+    reason = excluded.reason, differences = excluded.differences, differing = excluded.differing,
+    started_at = excluded.started_at, finished_at = NULL, asks = excluded.asks, answer = '', tries = 0
+"""
+
+
+_REPORT: Final = """
+UPDATE rebuild SET differing = CAST(:differing AS bigint), differences = CAST(:differences AS jsonb),
+    state = CASE WHEN asks AND CAST(:differing AS bigint) > 0 THEN 'waiting' ELSE state END
+RETURNING state
+"""
+
+
+async def _somebody_rebuilds(connection: AsyncConnection) -> bool:
+    # Looked up and not tried: trying would for a moment keep a rebuild from beginning.
+    held = text(
+        """SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND classid = 0 AND
+           objsubid = 1 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
+    )
+    return bool((await connection.execute(held, {"lock": int(Lock.REBUILDING)})).scalar())

@@ -1,0 +1,98 @@
+"""Counting anew as operators see it: how far it is, what would change, and that nobody else may ask for it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from fastapi import APIRouter
+from sqlalchemy import text
+
+from services.stats.app import build
+from shared.database import Database
+from shared.identity import demo_directory
+from shared.messaging.service import ServiceContext
+from shared.privacy import Keys, PlatformKey
+from shared.reference.units import Units
+from shared.settings import Settings
+from shared.web.app import create_app
+from shared.web.pages import utc_now
+from tests.support.visitor import Visitor, token_of
+
+KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
+DIFFERENCE = {"figure": "case unit=05443", "counted": 12, "rebuilt": 11}
+
+
+@pytest.fixture
+async def visitor(database: Database) -> Visitor:
+    async with database.transaction() as connection:
+        await connection.execute(text("DELETE FROM rebuild"))
+    settings = Settings(environment="test", demo_users=True)
+    service = build(ServiceContext(settings, database, KEYS, utc_now))
+    router = APIRouter(prefix="/stats")
+    router.include_router(service.router)
+    directory = demo_directory(Units.load().names())
+    return Visitor(create_app("stats", [router], service.pages, directory, settings, prefix="/stats"))
+
+
+async def stands(database: Database, **values: Any) -> None:
+    row = {"state": "waiting", "done": 900, "total": 900, "reason": "", "differing": 0, "differences": []} | values
+    async with database.transaction() as connection:
+        await connection.execute(text("DELETE FROM rebuild"))
+        await connection.execute(
+            text(
+                """INSERT INTO rebuild
+                       (id, state, done, total, reason, differing, differences, started_at, finished_at)
+                   VALUES (true, :state, :done, :total, :reason, :differing, CAST(:differences AS jsonb), now(),
+                       now())"""
+            ),
+            row | {"differences": json.dumps(row["differences"])},
+        )
+
+
+async def test_an_operator_sees_what_would_change_and_decides(
+    visitor: Visitor, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await visitor.enter("son.operator")
+    assert "Chưa đếm lại lần nào" in (await visitor.ask("/stats/rebuild")).text
+
+    async def somebody(_connection: object) -> bool:
+        return True
+
+    monkeypatch.setattr("services.stats.upkeep.rebuild._somebody_rebuilds", somebody)
+    await stands(database, differing=1, differences=[DIFFERENCE])
+    page = await visitor.ask("/stats/rebuild")
+    for said in ("1 con số sẽ đổi", "case unit=05443", ">12<", ">11<", ">-1<"):
+        assert said in page.text
+    assert "Đếm lại từ đầu" not in page.text
+    answered = await visitor.ask("/stats/rebuild", {"form_token": token_of(page), "act": "swap"})
+    assert answered.status == 303
+    async with database.transaction() as connection:
+        assert (await connection.execute(text("SELECT answer FROM rebuild"))).scalar_one() == "swap"
+    await stands(database, state="running", done=450)
+    assert "450 trên 900 sự kiện (50%)" in (await visitor.ask("/stats/rebuild")).text
+    await stands(database, state="done", differing=3)
+    assert "3 con số đã đổi" in (await visitor.ask("/stats/rebuild")).text
+    await stands(database, state="failed", reason="history-incomplete")
+    assert "Kafka đã bỏ những sự kiện đầu tiên" in (await visitor.ask("/stats/rebuild")).text
+    await stands(database, state="failed", reason="KafkaError")
+    assert "Reason: KafkaError" in (await visitor.ask("/stats/rebuild?lang=en")).text
+
+
+async def test_an_operator_begins_one_that_asks_before_it_swaps(visitor: Visitor, database: Database) -> None:
+    await visitor.enter("son.operator")
+    page = await visitor.ask("/stats/rebuild")
+    assert (await visitor.ask("/stats/rebuild", {"form_token": token_of(page), "act": "start"})).status == 303
+    async with database.transaction() as connection:
+        row = (await connection.execute(text("SELECT state, asks FROM rebuild"))).one()
+    assert (row.state, row.asks) == ("asked", True)
+
+
+async def test_nobody_else_counts_anew_or_asks_how_the_past_is_kept(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    for path in ("/stats/rebuild", "/stats/ops/rebuild", "/stats/ops/history"):
+        assert (await visitor.ask(path)).status == 403
+    await visitor.enter("son.operator")
+    history = json.loads((await visitor.ask("/stats/ops/history")).body)
+    assert (history["state"], history["every_moment_days"]) == ("idle", 2192)
