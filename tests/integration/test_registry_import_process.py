@@ -89,7 +89,7 @@ async def test_a_killed_import_is_taken_up_by_the_next_process(fresh_database: s
 
 
 async def read(row: store.ImportRow, folder: Path, long: int, passed: int = 0) -> list[Told | None]:
-    reader = Reader(folder, KEYS, Units.load(), long)
+    reader = Reader(folder, KEYS, Units.load(), NOW.date(), long)
     return [one async for chunk in reader.told(row, 700, passed) for one in chunk]
 
 

@@ -31,6 +31,7 @@ from shared.files.tables import FileProblem
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Clock, Scope
 from shared.privacy import Keys, Unreadable
+from shared.reference.calendar import local_day
 from shared.reference.units import Units
 
 CHUNK = 1_000
@@ -64,7 +65,7 @@ class Jobs:
     @property
     def reader(self) -> Reader:
         """Of the files."""
-        return Reader(self.folder, self.keys, self.units, self.long)
+        return Reader(self.folder, self.keys, self.units, local_day(self.clock()), self.long)
 
     async def run(self, import_id: str) -> None:
         """Do what the import waits for, to its end or until it is stopped."""
@@ -120,7 +121,7 @@ class Jobs:
                 told = [one for one in chunk if one is not None]
                 outcomes = await take_over(
                     rehearsing, self.keys, [one.said for one in told], self.clock(), actor=row.who,
-                    memory=self.memory, rehearsal=True, wanted=[one.wanted for one in told],
+                    memory=self.memory, rehearsal=True, ahead=[one.ahead for one in told],
                 )  # fmt: skip
                 await rehearsing.commit()
                 done += len(chunk)
@@ -161,7 +162,7 @@ class Jobs:
                     ]
                     outcomes = await take_over(
                         connection, self.keys, said, self.clock(), actor=row.who, memory=self.memory,
-                        wanted=[one.wanted for one in told],
+                        ahead=[one.ahead for one in told],
                     )  # fmt: skip
                     records = [
                         (one.record_id, outcome.child_id, outcome.what == "new", outcome.sequence, _kept(outcome))

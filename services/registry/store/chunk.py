@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.registry.domain.children import Known, Statement
 from services.registry.domain.lifecycle import Life
 from services.registry.domain.matching import SURE, Match
-from services.registry.domain.traits import Traits, claim_keys, traits_of, with_keys
+from services.registry.domain.traits import Traits, claim_keys
 from services.registry.store import children as store
 from services.registry.store.children import RECORD_COLUMNS, ChildRow, record_of
 from services.registry.store.chunk_writing import Changes, Version, write
@@ -77,9 +77,8 @@ class Chunk(ManyRows):
         self._paired: set[str] = set()
         self._writing: asyncio.Task[None] | None = None
 
-    async def load(self, said: Sequence[Statement], traits: Sequence[Traits] | None = None) -> None:
-        """Read what the rows will ask for, and claim what they may found. `traits`: theirs, where they are known."""
-        wanted = traits or [with_keys(traits_of(one.description, one.unit, one.as_of)) for one in said]
+    async def load(self, said: Sequence[Statement], wanted: Sequence[Traits]) -> None:
+        """Read what the rows will ask for, and claim what they may found. `wanted`: their children's traits."""
         self._wanted = wanted
         if not self._rehearsal:
             # Before anything is looked up: another replica that founds one of these children now has committed then.
@@ -98,10 +97,9 @@ class Chunk(ManyRows):
         meant = {child_id for near in self._near for child_id, (_, sure) in near.likely.items() if sure >= SURE}
         await self._read(meant | {found[0] for found in self._records.values() if found})
 
-    def turn(self, place: int) -> Traits:
-        """The desk comes to the row at `place` of those that were loaded. Out: what tells the described child apart."""
+    def turn(self, place: int) -> None:
+        """The desk comes to the row at `place` of those that were loaded."""
         self._turn = place
-        return self._wanted[place]
 
     async def settle(self) -> AsyncConnection:
         """Write everything out; what was read is read again when it is asked for."""
@@ -168,15 +166,15 @@ class Chunk(ManyRows):
 
     async def candidates(self, keys: Iterable[int], leave_out: str | None = None) -> list[Candidate]:
         """As `children.candidates`, for the description of the row whose turn it is."""
-        likely = self._near[self._turn].likely
-        hits, concerned = [], bool(likely)
+        near = self._near[self._turn]
+        likely, keys = near.likely, list(keys)
+        if not likely and self._filed.keys().isdisjoint(keys) and self._touched.isdisjoint(near.ids):
+            return []
+        hits = []
         for key in keys:
             known, filed = self._neighbourhood.under.get(key, ()), self._filed.get(key, ())
-            concerned = concerned or bool(filed) or not self._touched.isdisjoint(known)
             if known or filed:
                 hits.append([*known, *filed][: store.PER_KEY])
-        if not concerned:
-            return []
         found = []
         for child_id in most_telling(hits, leave_out):
             if child_id in self._touched:
