@@ -27,6 +27,8 @@ from services.registry.domain.children import Known, Source, Statement
 from services.registry.domain.names import Name
 from services.registry.domain.traits import TraitKeys, Traits
 from services.registry.imports.reading import Line, open_lines
+from services.registry.store.children import known_values
+from services.registry.store.chunk_writing import Packed
 from services.registry.store.imports import ImportRow
 from shared.files.tables import FileProblem
 from shared.privacy import Keys, PlatformKey, Unreadable
@@ -43,10 +45,11 @@ COLLECT = (500_000, 20, 20)
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A row that is taken over: what it says, and what follows from that alone."""
+    """A row that is taken over: what it says, what follows from that alone, and a child's columns from this."""
 
     said: Statement
     ahead: Alone
+    packed: Packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,10 @@ class Reader:
 
 
 def _told(line: Line, trust: Trust) -> Told | None:
-    return None if line.said is None else Told(line.said, alone(line.said, trust))
+    if line.said is None:
+        return None
+    ahead = alone(line.said, trust)
+    return Told(line.said, ahead, Packed(ahead.known, known_values(ahead.known)))
 
 
 async def _beside(read: Callable[[], list[T]]) -> AsyncGenerator[list[T], None]:
@@ -171,5 +177,5 @@ def _by_fields(made: Any) -> Callable[[Any], tuple[Any, tuple[Any, ...]]]:
 
 _BY_FIELDS: dict[type, Callable[[Any], Any]] = {
     **dispatch_table,
-    **{made: _by_fields(made) for made in (Told, Statement, Alone, Known, Source, Traits, TraitKeys, Name)},
+    **{made: _by_fields(made) for made in (Told, Packed, Statement, Alone, Known, Source, Traits, TraitKeys, Name)},
 }

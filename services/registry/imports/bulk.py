@@ -18,6 +18,7 @@ from services.registry.desk import Desk
 from services.registry.domain.alone import Alone, alone
 from services.registry.domain.children import Statement
 from services.registry.store.chunk import Chunk
+from services.registry.store.chunk_writing import Packed
 from services.registry.store.nearby import Memory
 from shared.messaging.router import Scope
 from shared.privacy import Keys, ManyKeys
@@ -55,18 +56,20 @@ async def take_over(
     memory: Memory,
     rehearsal: bool = False,
     ahead: Sequence[Alone] | None = None,
+    packed: Sequence[Packed] | None = None,
 ) -> list[Outcome]:
     """Record each of the statements, in their order, within the transaction.
 
     Args:
         actor: for the children's history. memory: of the whole import. rehearsal: only say what would become of them.
-        ahead: what follows from each of the statements alone, where it was worked out before.
+        ahead: what follows from each of the statements alone, where it was worked out before. packed: and
+            what a child's columns are then.
     """
     if ahead is None:
         trust = TrustOrders.load().on(local_day(now))
         ahead = [alone(one, trust) for one in said]
     chunk = Chunk(connection, now, memory, rehearsal=rehearsal)
-    await chunk.load(said, [one.traits for one in ahead])
+    await chunk.load(said, [one.traits for one in ahead], packed or [None] * len(said))
     many = ManyKeys(keys, connection, chunk.idle)
     await many.find([f"child/{child_id}" for child_id in chunk.kids()])
     desk = Desk(many)

@@ -122,6 +122,7 @@ class Jobs:
                 outcomes = await take_over(
                     rehearsing, self.keys, [one.said for one in told], self.clock(), actor=row.who,
                     memory=self.memory, rehearsal=True, ahead=[one.ahead for one in told],
+                    packed=[one.packed for one in told],
                 )  # fmt: skip
                 await rehearsing.commit()
                 done += len(chunk)
@@ -162,7 +163,7 @@ class Jobs:
                     ]
                     outcomes = await take_over(
                         connection, self.keys, said, self.clock(), actor=row.who, memory=self.memory,
-                        ahead=[one.ahead for one in told],
+                        ahead=[one.ahead for one in told], packed=[one.packed for one in told],
                     )  # fmt: skip
                     records = [
                         (one.record_id, outcome.child_id, outcome.what == "new", outcome.sequence, _kept(outcome))

@@ -22,7 +22,7 @@ from services.registry.domain.matching import SURE, Match
 from services.registry.domain.traits import Traits, claim_keys
 from services.registry.store import children as store
 from services.registry.store.children import RECORD_COLUMNS, ChildRow, record_of
-from services.registry.store.chunk_writing import Changes, Version, write
+from services.registry.store.chunk_writing import Changes, Packed, Version, write
 from services.registry.store.chunked import ManyRows
 from services.registry.store.lifecycle import STANDING_COLUMNS, Standing, standing_of
 from services.registry.store.nearby import Candidate, Memory, Near, Neighbourhood, Tables, most_telling
@@ -40,6 +40,7 @@ class _Held:
     standing: Standing
     revisions: int = 0
     traits: Traits | None = None  # worked out when they are asked for
+    packed: Packed | None = None
     said: dict[str, tuple[datetime, Statement]] = field(default_factory=dict)
     circumstances: dict[tuple[str, str], tuple[date, date | None]] = field(default_factory=dict)
 
@@ -66,6 +67,7 @@ class Chunk(ManyRows):
         self._places = (Tables(), _REHEARSED) if rehearsal else (Tables(),)
         self._neighbourhood = Neighbourhood(memory, self._places)
         self._wanted: Sequence[Traits] = []
+        self._ahead: Sequence[Packed | None] = []
         self._near: list[Near] = []
         self._turn = 0
         self._held: dict[str, _Held] = {}
@@ -77,9 +79,13 @@ class Chunk(ManyRows):
         self._paired: set[str] = set()
         self._writing: asyncio.Task[None] | None = None
 
-    async def load(self, said: Sequence[Statement], wanted: Sequence[Traits]) -> None:
-        """Read what the rows will ask for, and claim what they may found. `wanted`: their children's traits."""
-        self._wanted = wanted
+    async def load(self, said: Sequence[Statement], wanted: Sequence[Traits], packed: Sequence[Packed | None]) -> None:
+        """Read what the rows will ask for, and claim what they may found.
+
+        Args:
+            wanted: what tells each one's child apart. packed: its columns if only this is said of it, where known.
+        """
+        self._wanted, self._ahead = wanted, packed
         if not self._rehearsal:
             # Before anything is looked up: another replica that founds one of these children now has committed then.
             claims = sorted({key for traits in wanted for key in claim_keys(traits)})
@@ -144,7 +150,8 @@ class Chunk(ManyRows):
     async def _write(self, changes: Changes, held: Sequence[_Held]) -> None:
         rows = {one.row.id: one.row for one in held}
         rehearsed = _REHEARSED if self._rehearsal else None
-        version = await write(self.connection, changes, rows, self._now, rehearsed=rehearsed)
+        packed = {one.row.id: one.packed for one in held if one.packed is not None}
+        version = await write(self.connection, changes, rows, self._now, rehearsed=rehearsed, packed=packed)
         for one in held:
             self._memory.put(version, one.candidate())
 
@@ -218,6 +225,7 @@ class Chunk(ManyRows):
         """As `children.insert_child`."""
         new = Standing(Life(known.state, known.status), None, None, None)
         held = self._held[child_id] = _Held(ChildRow(child_id, 1, known, None, now, now), new)
+        held.packed = self._ahead[self._turn]
         if (known.description, known.unit, known.confirmed_on) == (
             statement.description,
             statement.unit,
