@@ -110,7 +110,7 @@ class Desk:
         found = await self.identify(scope, wanted)
         if found.sure is None and not await store.claim(scope.connection, claim_keys(wanted), scope.now):
             found = await self.identify(scope, wanted)
-        return await self._place(scope, said, wanted, found, actor, ahead)
+        return await self._place(scope, said, found, actor, ahead)
 
     async def identify(self, scope: Scope, wanted: Traits, leave_out: str | None = None) -> Identification:
         """Who the described child is among those known."""
@@ -398,13 +398,7 @@ class Desk:
         return sequence
 
     async def _place(
-        self,
-        scope: Scope,
-        said: Statement,
-        wanted: Traits,
-        found: Identification,
-        actor: str,
-        ahead: Alone | None = None,
+        self, scope: Scope, said: Statement, found: Identification, actor: str, ahead: Alone | None = None
     ) -> Taken:
         if found.sure is not None:
             row = await store.current(scope.connection, found.sure.child_id, lock=True)
@@ -447,7 +441,7 @@ class Desk:
         wanted = traits_of(said.description, said.unit, said.as_of)
         if row.known.status == "withdrawn":
             # Somebody said that the record was none; the source says again, otherwise, that there is a child.
-            return await self._place(scope, said, wanted, await self.identify(scope, wanted), actor)
+            return await self._place(scope, said, await self.identify(scope, wanted), actor)
         if row.status == "adopted" and not is_called_like(wanted, row.traits):
             # The source knows the child by its new name. Under one id its record would tie the two records together.
             told = self._keys.blind(b"adopted record", said.record_id.encode())
@@ -458,7 +452,7 @@ class Desk:
             sure = compare(wanted, traits_of(rest.description, rest.unit, rest.confirmed_on)).probability
             if sure < POSSIBLE:
                 found = await self.identify(scope, wanted, leave_out=row.id)
-                taken = await self._place(scope, said, wanted, found, actor)
+                taken = await self._place(scope, said, found, actor)
                 await self.refresh(scope, row, actor, said.as_of)
                 return taken
         elif is_another(traits_of(before.description, before.unit, before.as_of), wanted):
@@ -474,7 +468,7 @@ class Desk:
         keys = blocking_keys(traits_of(left.description, left.unit, left.as_of))
         await store.put_statement(scope.connection, row.id, left, keys, scope.now)
         found = await self.identify(scope, wanted, leave_out=row.id)
-        taken = await self._place(scope, said, wanted, found, actor)
+        taken = await self._place(scope, said, found, actor)
         await self.refresh(scope, row, actor, said.as_of)
         await emit_link(scope, row.id, left)
         return taken
