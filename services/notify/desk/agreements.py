@@ -20,7 +20,7 @@ from services.notify.domain import Addressed, Happening, Message, is_internal, t
 from services.notify.domain import agreements as rules
 from services.notify.domain.agreements import Agreement, AgreementAct, Known, Terms
 from services.notify.store import agreements as store
-from services.notify.store import contents
+from services.notify.store import contents, replays
 from services.notify.store.notices import Wanted
 from shared.contracts import notify as said
 from shared.contracts.base import TYPE_PREFIX
@@ -184,6 +184,10 @@ class Agreements:
             await self._stop(scope, after)
         if before is not None and before.state == "suspended" and after.state == "active":
             await store.resume_deliveries(scope.connection, after.id, _reason("suspended"), scope.now)
+        if after.state == "ended":
+            # Also where it had been suspended: then what was stopped waits to be sent again.
+            await contents.forget(scope.connection, agreement_id=after.id)
+            await replays.stop(scope.connection, after.id, scope.now)
         if act in _TOLD:
             await self._tell(scope, after, act)
         if before is not None and rules.retracts(before, after):
@@ -202,8 +206,6 @@ class Agreements:
                 reason=one.reason,
             )
             await scope.emit(failed, subject=one.id, sequence=one.sequence)
-        if agreement.state == "ended":
-            await contents.forget(scope.connection, agreement_id=agreement.id)
 
     async def _retract(self, scope: Scope, agreement: Agreement) -> None:
         """Ask the partner to take back what it was told: to every endpoint within the agreement, with the whole

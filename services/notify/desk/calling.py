@@ -108,6 +108,8 @@ class Calling:
         if not items:
             return False
         person = items[0].person
+        if person not in self._people.accounts:
+            return True  # who has no account any more is told nothing of it
         contacts = store.by_channel(await store.contacts(scope.connection, people=[person])).get(person, {})
         by_channels: dict[tuple[str, ...], list[Item]] = {}
         for item in items:
@@ -126,7 +128,8 @@ class Calling:
         """Person -> what they are to be called of: by the house's rules, or since they asked for the event's type."""
         of_person: dict[str, list[Contact]] = {}
         for contact in contacts:
-            of_person.setdefault(contact.person, []).append(contact)
+            if contact.person in self._people.accounts:
+                of_person.setdefault(contact.person, []).append(contact)
         roster = await self._people.roster(scope.connection, scope.now)
         wishes: dict[str, list[_Wish]] = {}
         for message, told_by in decided:
@@ -141,12 +144,26 @@ class Calling:
                 urgency = urgencies.get(person)
                 # Of an emergency its ladder calls; who asked for the event's type has it as asked for besides.
                 told = urgency if urgency != "emergency" else None
-                wanted = tuple(contact for contact in own if _wants(contact, message, asked, told))
+                wanted = tuple(contact for contact in own if self._wants(contact, message, asked, told))
                 if wanted:
                     how: Urgency = "urgent" if urgency == "emergency" else urgency or "normal"
                     wish = _Wish(message, how, wanted, _until(gathered.get(person, ())))
                     wishes.setdefault(person, []).append(wish)
         return wishes
+
+    def _wants(self, contact: Contact, message: Message, asked: set[str], urgency: Urgency | None) -> bool:
+        """Whether a subscription is called of a message: the house tells its person, or it names the type and the
+        place, and its person may still hear of it."""
+        if urgency is not None and HOUSE in contact.patterns:
+            return True
+        unit, sector = message.happening.unit, message.happening.sector
+        if contact.units is not None and unit not in contact.units:
+            return False
+        if contact.sector is not None and sector is not None and contact.sector != sector:
+            return False
+        if not asked & set(contact.patterns):
+            return False
+        return self._people.may_hear(contact.person, message.happening, contact.sector)
 
     async def _plan(self, scope: Scope, wishes: Mapping[str, Sequence[_Wish]]) -> None:
         chosen = await store.preferences(scope.connection, wishes)
@@ -249,18 +266,6 @@ class Digests:
 def _patterns(message: Message) -> list[str]:
     event_type = message.happening.event_type
     return [] if is_internal(event_type) else candidates(event_type)
-
-
-def _wants(contact: Contact, message: Message, asked: set[str], urgency: Urgency | None) -> bool:
-    """Whether a subscription is called of a message: the house tells its person, or it names the type and the place."""
-    if urgency is not None and HOUSE in contact.patterns:
-        return True
-    unit, sector = message.happening.unit, message.happening.sector
-    if contact.units is not None and unit not in contact.units:
-        return False
-    if contact.sector is not None and sector is not None and contact.sector != sector:
-        return False
-    return bool(asked & set(contact.patterns))
 
 
 def _more_urgent(known: Urgency | None, other: Urgency) -> Urgency:
