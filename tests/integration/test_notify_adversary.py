@@ -439,7 +439,7 @@ async def test_an_emergency_waits_for_no_long_queue_of_others(fresh_database: st
         await asyncio.sleep(0.03)
         return await taken(*arguments)
 
-    mail_server.handle_DATA = slowly  # type: ignore[method-assign]
+    mail_server.handle_DATA = slowly  # type: ignore[assignment,method-assign]
     mail = SecretStr(mail_server.url)
     async with make_house(fresh_database, smtp_url=mail) as house, house.client("lan.worker") as worker:
         endpoints = [await _mailbox(worker, f"n{number}@tinh.example") for number in range(9)]
