@@ -161,6 +161,43 @@ async def test_a_chair_sees_the_own_commune_as_it_is_and_no_other(desk: House) -
     assert (await visitor.ask(f"/stats/api/periods/{MONTH}/figures.csv")).status == 403
 
 
+async def test_a_worker_hears_of_revisions_what_concerns_the_own_commune_and_no_count_of_the_province(
+    desk: House,
+) -> None:
+    """How many figures of a whole province differ by now tells of single cases in other communes."""
+    await desk.close()
+    desk.later(days=2)
+    desk.province.records += [opening(OCTOBER, UNITS[2], known=desk.now) for _ in range(2)]
+    desk.later(days=1)
+    await desk.periods.look_after()
+    visitor = _visitor(desk.periods, desk)
+    await visitor.enter("lan.worker")
+    assert "số nay đã khác" not in (await visitor.ask("/stats/periods")).text
+    await desk.periods.revise(COORDINATOR, MONTH, "late", "12/BC-SYT")
+    await desk.periods.look_after()
+    listed, page = [(await visitor.ask(f"/stats/periods{target}")).text for target in ("", f"/{MONTH}")]
+    for text_ in (listed, page):
+        assert "Đính chính" not in text_
+        assert "số thay đổi" not in text_
+    assert "Các số được đính chính" not in page
+    json = {"accept": "application/json"}
+    for told in (
+        (await visitor.ask(f"/stats/api/periods/{MONTH}", headers=json)).json(),
+        *(await visitor.ask("/stats/api/periods", headers=json)).json(),
+    ):
+        assert not {"editions", "differs_now"} & told.keys()
+    desk.province.records.append(opening(OCTOBER, UNITS[0], known=desk.now))
+    desk.later(days=2)
+    await desk.periods.revise(COORDINATOR, MONTH, "late", "13/BC-SYT")
+    await desk.periods.look_after()
+    own = (await visitor.ask(f"/stats/periods/{MONTH}")).text
+    assert "Các số được đính chính" in own
+    assert "13/BC-SYT" in own
+    await visitor.enter("ha.coordinator")
+    whole = (await visitor.ask(f"/stats/api/periods/{MONTH}", headers=json)).json()
+    assert [one["edition"] for one in whole["editions"]] == [0, 1, 2]
+
+
 async def test_a_file_is_what_is_published_unless_the_full_one_is_asked_for_by_whoever_may(desk: House) -> None:
     await desk.close()
     visitor = _visitor(desk.periods, desk)
