@@ -136,7 +136,12 @@ class PeriodPages:
         words = Words(self._pages.texts, language_of(request))
         may_close = self._periods.may_close(principal)
         today = local_day(self._clock())
-        offered = [(period.code, words.period(period)) for period in _offered(today) if period.code not in closed]
+        beginning = await self._periods.beginning()
+        offered = [
+            (period.code, words.period(period))
+            for period in _offered(today)
+            if period.code not in closed and beginning is not None and beginning <= period.last
+        ]
         return self._pages.render(
             request,
             "stats/periods.html",
