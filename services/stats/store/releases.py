@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import orjson
 from sqlalchemy import text
@@ -53,10 +54,16 @@ async def write_down(connection: AsyncConnection, period: str, known_at: datetim
 class Releases:
     """What is written down, for whoever answers from it."""
 
+    def __init__(self) -> None:
+        self._periods: WeakKeyDictionary[AsyncConnection, frozenset[str]] = WeakKeyDictionary()
+
     async def periods(self, connection: AsyncConnection) -> frozenset[str]:
-        """The periods that are, as this transaction sees them."""
-        rows = await connection.execute(text("SELECT period FROM release"))
-        return frozenset(row.period for row in rows)
+        """The periods that are, as a transaction saw them when it first asked: all figures of a page agree."""
+        found = self._periods.get(connection)
+        if found is None:
+            rows = await connection.execute(text("SELECT period FROM release"))
+            found = self._periods[connection] = frozenset(row.period for row in rows)
+        return found
 
     async def tables(
         self, connection: AsyncConnection, measure: str, periods: Sequence[str]

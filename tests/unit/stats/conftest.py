@@ -18,7 +18,7 @@ MIGRATIONS = Path(services.stats.__file__).parent / "migrations"
 _TABLES = """
 SELECT c.relname FROM pg_class AS c WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
     AND c.relname <> 'alembic_version'
-    AND NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+    AND NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgrelid = c.oid AND t.tgfoid = to_regproc('frozen'))
 ORDER BY c.relname
 """
 
