@@ -9,7 +9,7 @@ from random import Random
 
 import pytest
 
-from local.demo import filling, registers
+from local.demo import choices, filling, registers
 from local.demo.clock import TravellingClock
 from local.demo.filling import progress_of
 from local.demo.reporting import activity, figures, still_heard, surge
@@ -140,6 +140,17 @@ def test_whoever_stands_at_the_door_writes_down_the_hamlet_that_was_missing() ->
     assert not any(answer["fixes"] for answer in answers if answer["result"] == "not-met")
     there = {**known, "texts": {**known["texts"], "hamlet": "Xóm 4"}}
     assert not any("hamlet" in registers._answer("list", there, now, random)["fixes"] for _ in range(50))
+
+
+def test_a_date_that_has_passed_meanwhile_is_refused() -> None:
+    now, random = datetime(2026, 11, 20, tzinfo=UTC), Random(7)
+
+    def said(proposed: datetime) -> set[str]:
+        task = {"id": "t", "state": "accepted", "pending": "date", "proposed_due": proposed.isoformat()}
+        return {(choices.reply(task, now, random) or {})["act"] for _ in range(30)}
+
+    assert said(now - timedelta(hours=1)) == {"refuse-date"}
+    assert said(now + timedelta(days=3)) == {"agree-date", "refuse-date"}
 
 
 def test_figures_of_the_demo_have_something_to_show() -> None:
