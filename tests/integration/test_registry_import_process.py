@@ -29,7 +29,7 @@ from shared.settings import Settings
 
 NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
 MIGRATIONS = Path(imports.__file__).parents[1] / "migrations"
-ROWS = 4_000
+ROWS = 5_000
 NOTE = "x" * 250  # so that the file is long enough for a process of its own
 KEYS = Keys(b"m" * 32, PlatformKey(b"p" * 32))
 

@@ -27,9 +27,9 @@ from shared.reference.trust import TrustOrders
 
 What = Literal["new", "known", "corrected", "unchanged", "superseded"]
 # So many rows are decided while those before them are written.
-_PART = 250
+_PART = 500
 # Between so many the event loop may go on with the writing: deciding a row never waits for anything.
-_BREATH = 8
+_BREATH = 4
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ from shared.privacy import Keys, Unreadable
 from shared.reference.calendar import local_day
 from shared.reference.units import Units
 
-CHUNK = 1_000
+CHUNK = 2_000
 _ATTEMPTS = 6
 # Of a file that is all wrong a person needs to see the beginning, and the whole of it costs a table.
 MOST_REJECTS = 100_000
@@ -92,7 +92,7 @@ class Jobs:
         done = 0
         async with self._step(row, None) as connection:
             await store.forget_rejects(connection, row.id)
-        async for chunk in self.reader.lines(row, CHUNK * 5):
+        async for chunk in self.reader.lines(row, CHUNK * 2):
             refused = [(line.row, line.violations) for line in chunk if line.said is None]
             rules.update(violation.rule for _, violations in refused for violation in violations)
             room = max(0, MOST_REJECTS - counts["rejected"])

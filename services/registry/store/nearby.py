@@ -23,7 +23,7 @@ _REMEMBERED = 30_000
 # So many descriptions are compared while the next as many are looked up, and between so many of them the event loop
 # may go on with the looking up.
 _PART = 200
-_BREATH = 8
+_BREATH = 4
 
 
 @dataclass(frozen=True, slots=True)
