@@ -176,7 +176,8 @@ class Watching:
         counts: dict[str, dict[Period, int]] = defaultdict(dict)
         values = await self._evaluator.values(look.connection, indicator, [now, *usual], by=(UNIT,))
         for value in values:
-            counts[value.keys[0]][value.period] = value.numerator or 0
+            if value.keys:
+                counts[value.keys[0]][value.period] = value.numerator or 0
         for unit, counted in counts.items():
             n, earlier = counted.get(now, 0), [counted.get(week, 0) for week in usual]
             level = upper_level(earlier, look.watch.surge_z)

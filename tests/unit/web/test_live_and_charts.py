@@ -101,6 +101,33 @@ async def test_a_silent_line_shows_signs_of_life() -> None:
     hub.close()
 
 
+async def test_a_stream_ends_in_its_time_so_that_whoever_signed_out_sees_no_more_and_the_page_asks_again() -> None:
+    hub = make_hub(lifetime=0.2)
+    streams = [hub.stream(["board"]) for _ in range(3)]
+    began = asyncio.get_running_loop().time()
+    for stream in streams:
+        await next_event(stream)
+    hub.publish("board", "before the end")
+    for stream in streams:
+        found = b"".join([piece async for piece in stream])
+        assert b"data: before the end" in found
+        assert found.endswith(b"event: again\ndata: .\n\n")
+    assert 0.1 < asyncio.get_running_loop().time() - began < 1
+    assert hub.watchers == 0
+    hub.close()
+
+
+async def test_a_page_that_went_away_is_not_waited_for() -> None:
+    """Nothing is left to run of a stream that ended early."""
+    hub = make_hub(lifetime=0.05)
+    stream = hub.stream(["board"])
+    await next_event(stream)
+    await stream.aclose()  # type: ignore[attr-defined]
+    assert hub.watchers == 0
+    await asyncio.sleep(0.1)
+    hub.close()
+
+
 async def test_invented_topics_do_not_stay_in_memory() -> None:
     hub = make_hub()
     stream = hub.stream([f"invented-{number}" for number in range(100)])
