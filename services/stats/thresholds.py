@@ -34,6 +34,8 @@ from shared.reference.indicators import Indicator, Level, Part, Target
 from shared.reference.thresholds import Thresholds, Watch
 
 LOOK_EVERY: Final = timedelta(minutes=5)
+# By our own clock, which may run ahead, and where nothing could be judged, it is looked sooner than that.
+_WAKES_EVERY: Final = timedelta(minutes=1)
 _LEVELS: Final[tuple[Level, ...]] = ("province", "commune")
 _WEEK: Final = timedelta(days=7)
 
@@ -77,12 +79,18 @@ class Watching:
 
     async def watch_thresholds(self, stop: asyncio.Event) -> None:
         """Run until `stop`."""
+        looked = self._clock()
         while not stop.is_set():
-            await pause(stop, LOOK_EVERY.total_seconds())
+            await pause(stop, _WAKES_EVERY.total_seconds())
             if stop.is_set():
                 return
+            now = self._clock()
+            # Where the clock was set back, what was looked at lies ahead.
+            if abs(now - looked) < LOOK_EVERY:
+                continue
             try:
-                await self.look()
+                if await self.look() is not None:
+                    looked = now
             except Exception as error:
                 if not is_passing(error):
                     raise

@@ -270,6 +270,9 @@ def _changed(labels: Labels, changes: Sequence[Change]) -> Changed:
         named = labels.names[change.indicator]
         where = labels.category(change.indicator, change.dimension, change.category) if change.dimension else ""
         before, after = (labels.words.number(named, value) for value in (change.before, change.after))
+        if before == after:
+            # It differs by less than is written.
+            continue
         period = labels.words.period(Period.parse(change.period))
         found.append((named.label(labels.words.language), period, where, before, after))
     return found

@@ -1,12 +1,13 @@
 """Live parts: newest only, for many at once, within limits. Charts: pictures for reports and mail."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
 
-from shared.web.charts import chart
+from shared.web.charts import chart, score_line
 from shared.web.live import Hub
 
 NOW = datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
@@ -152,6 +153,22 @@ async def test_closing_ends_every_stream() -> None:
     for stream in streams:
         with pytest.raises(StopAsyncIteration):
             await next_event(stream)
+
+
+def test_the_course_of_a_score_is_seen_though_it_moves_by_a_point() -> None:
+    def heights(scores: list[float]) -> list[float]:
+        drawn = score_line(scores)
+        assert drawn is not None
+        points = re.search(r'points="([^"]+)"', drawn)
+        assert points is not None
+        return [float(place.split(",")[1]) for place in points.group(1).split()]
+
+    assert score_line([]) is None
+    assert score_line([84.2]) is None
+    first, last = heights([84.0, 86.0])
+    assert first - last > 5
+    # What never moved is no fall to nought.
+    assert heights([84.2, 84.2]) == [15.0, 15.0]
 
 
 def test_a_chart_becomes_a_picture_for_reports_and_mail() -> None:
