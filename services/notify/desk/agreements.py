@@ -20,7 +20,7 @@ from services.notify.domain import Addressed, Happening, Message, is_internal, t
 from services.notify.domain import agreements as rules
 from services.notify.domain.agreements import Agreement, AgreementAct, Known, Terms
 from services.notify.store import agreements as store
-from services.notify.store import contents, replays
+from services.notify.store import contents
 from services.notify.store.notices import Wanted
 from shared.contracts import notify as said
 from shared.contracts.base import TYPE_PREFIX
@@ -112,8 +112,8 @@ class Agreements:
     async def of(self, actor: Principal) -> list[Agreement]:
         """The agreements that somebody may see: their organisation's; whoever keeps all of them, all."""
         async with self._database.transaction() as connection:
-            everything = await store.of(connection)
-        return [agreement for agreement in everything if rules.may_read(agreement, actor)]
+            found = await store.of(connection, None if rules.may_read_all(actor) else actor.org or "")
+        return [agreement for agreement in found if rules.may_read(agreement, actor)]
 
     async def find(self, actor: Principal, identifier: str) -> Shown:
         """One agreement. Raises LookupError where there is none that the actor may see."""
@@ -187,7 +187,6 @@ class Agreements:
         if after.state == "ended":
             # Also where it had been suspended: then what was stopped waits to be sent again.
             await contents.forget(scope.connection, agreement_id=after.id)
-            await replays.stop(scope.connection, after.id, scope.now)
         if act in _TOLD:
             await self._tell(scope, after, act)
         if before is not None and rules.retracts(before, after):

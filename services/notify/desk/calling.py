@@ -6,7 +6,7 @@ What is urgent beyond that, an emergency, is not called here: its ladder calls, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -84,7 +84,7 @@ class Calling:
 
     async def call(self, scope: Scope, decided: _Decided) -> None:
         """Plan what a batch means for people; durable with the batch."""
-        patterns = {HOUSE, *(pattern for message, _ in decided for pattern in _patterns(message))}
+        patterns = {HOUSE, *(pattern for message, _ in decided for pattern in patterns_of(message.happening))}
         contacts = await store.contacts(scope.connection, patterns=patterns)
         if not contacts:
             return
@@ -127,9 +127,13 @@ class Calling:
     async def _wishes(self, scope: Scope, decided: _Decided, contacts: Sequence[Contact]) -> dict[str, list[_Wish]]:
         """Person -> what they are to be called of: by the house's rules, or since they asked for the event's type."""
         of_person: dict[str, list[Contact]] = {}
+        asking: dict[str, set[str]] = {}
         for contact in contacts:
-            if contact.person in self._people.accounts:
-                of_person.setdefault(contact.person, []).append(contact)
+            if contact.person not in self._people.accounts:
+                continue
+            of_person.setdefault(contact.person, []).append(contact)
+            for pattern in contact.patterns:
+                asking.setdefault(pattern, set()).add(contact.person)
         roster = await self._people.roster(scope.connection, scope.now)
         wishes: dict[str, list[_Wish]] = {}
         for message, told_by in decided:
@@ -139,31 +143,27 @@ class Calling:
                 for instead in self._people.told(roster, one.audience, message.happening.unit, scope.now):
                     urgencies[instead.person] = _more_urgent(urgencies.get(instead.person), one.urgency)
                     gathered.setdefault(instead.person, []).append(one.gathered_until)
-            asked = set(_patterns(message))
-            for person, own in of_person.items():
+            asked = frozenset(patterns_of(message.happening))
+            # A batch is long and a province has many people: only whom it may concern is looked at.
+            concerned = set(urgencies).union(*(asking.get(pattern, ()) for pattern in asked))
+            for person in sorted(concerned & of_person.keys()):
                 urgency = urgencies.get(person)
                 # Of an emergency its ladder calls; who asked for the event's type has it as asked for besides.
                 told = urgency if urgency != "emergency" else None
-                wanted = tuple(contact for contact in own if self._wants(contact, message, asked, told))
+                wanted = tuple(one for one in of_person[person] if self._wants(one, message.happening, asked, told))
                 if wanted:
                     how: Urgency = "urgent" if urgency == "emergency" else urgency or "normal"
                     wish = _Wish(message, how, wanted, _until(gathered.get(person, ())))
                     wishes.setdefault(person, []).append(wish)
         return wishes
 
-    def _wants(self, contact: Contact, message: Message, asked: set[str], urgency: Urgency | None) -> bool:
-        """Whether a subscription is called of a message: the house tells its person, or it names the type and the
-        place, and its person may still hear of it."""
-        if urgency is not None and HOUSE in contact.patterns:
-            return True
-        unit, sector = message.happening.unit, message.happening.sector
-        if contact.units is not None and unit not in contact.units:
+    def _wants(self, contact: Contact, happening: Happening, asked: Collection[str], urgency: Urgency | None) -> bool:
+        """Whether a subscription is called of what happened (`wants`), and, where its person asked for it themselves,
+        they may still hear of it."""
+        if not wants(contact, happening, asked, urgency):
             return False
-        if contact.sector is not None and sector is not None and contact.sector != sector:
-            return False
-        if not asked & set(contact.patterns):
-            return False
-        return self._people.may_hear(contact.person, message.happening, contact.sector)
+        told = urgency is not None and HOUSE in contact.patterns
+        return told or self._people.may_hear(contact.person, happening, contact.sector)
 
     async def _plan(self, scope: Scope, wishes: Mapping[str, Sequence[_Wish]]) -> None:
         chosen = await store.preferences(scope.connection, wishes)
@@ -263,9 +263,21 @@ class Digests:
         return sent
 
 
-def _patterns(message: Message) -> list[str]:
-    event_type = message.happening.event_type
-    return [] if is_internal(event_type) else candidates(event_type)
+def patterns_of(happening: Happening) -> list[str]:
+    """The patterns by which somebody may have asked for what happened; none where nobody can."""
+    return [] if is_internal(happening.event_type) else candidates(happening.event_type)
+
+
+def wants(contact: Contact, happening: Happening, asked: Collection[str], urgency: Urgency | None) -> bool:
+    """Whether a subscription is called of what happened: the house tells its person, or it names the type and the
+    place. In: `asked`, its `patterns_of`; `urgency`, with which the house tells its person; None: it does not."""
+    if urgency is not None and HOUSE in contact.patterns:
+        return True
+    if contact.units is not None and happening.unit not in contact.units:
+        return False
+    if contact.sector is not None and happening.sector is not None and contact.sector != happening.sector:
+        return False
+    return any(pattern in asked for pattern in contact.patterns)
 
 
 def _more_urgent(known: Urgency | None, other: Urgency) -> Urgency:
