@@ -109,7 +109,7 @@ def build(context: ServiceContext) -> ServiceApp:
         migrations=Path(__file__).parent / "migrations",
         background=[
             Deliveries(database, channels, settler, lanes, limits, settings, clock).deliver,
-            Upkeep(database, owners, limits, clock).upkeep,
+            Upkeep(database, owners, limits, clock, channels=channels, people=people.accounts).upkeep,
             live.live_inbox,
             Digests(database, calling, clock).digests,
             Climbing(database, emergencies, clock).climbing,

@@ -7,7 +7,7 @@ It must never remove what still waits to be delivered to somebody.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 
@@ -42,13 +42,25 @@ class Upkeep:
 
     Args:
         owners: hear of what never arrived. limits: how long what is kept.
+        channels: those that this deployment has. people: accounts that there are.
     """
 
-    def __init__(self, database: Database, owners: Owners, limits: Delivering, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        owners: Owners,
+        limits: Delivering,
+        clock: Callable[[], datetime],
+        *,
+        channels: Collection[str],
+        people: Collection[str],
+    ) -> None:
         self._database = database
         self._owners = owners
         self._limits = limits
         self._clock = clock
+        self._channels = channels
+        self._people = people
         self._unblocked = False
 
     async def upkeep(self, stop: asyncio.Event) -> None:
@@ -117,7 +129,7 @@ class Upkeep:
         """Make partitions ahead, drop old ones, forget old notices; believe no clock that was wrong."""
         now = self._clock()
         limits = self._limits.on(now)
-        await self._give_up_untried(now)
+        await self._give_up_unsendable(now)
         before = now - timedelta(days=limits.keep_days)
         width = timedelta(days=limits.partition_days)
         at = before
@@ -135,12 +147,14 @@ class Upkeep:
             await retention.forget_beside(connection, now - _HOURS_KEPT)
             await retention.believe_clock(connection, now + longest_wait(limits) * (1 + limits.jitter))
 
-    async def _give_up_untried(self, now: datetime) -> None:
+    async def _give_up_unsendable(self, now: datetime) -> None:
         off_before = now - timedelta(days=self._limits.on(now).give_up_after_days)
         while True:
             async with self._database.transaction() as connection:
                 scope = Scope("notify", connection, now)
-                lost = await retention.give_up_untried(connection, off_before, now, _PORTION)
+                lost = await retention.give_up_unsendable(
+                    connection, self._channels, self._people, off_before, now, _PORTION
+                )
                 await self._tell(scope, lost)
                 await scope.flush()
             if len(lost) < _PORTION:

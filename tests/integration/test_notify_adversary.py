@@ -467,18 +467,6 @@ async def _reached(server: MailServer, address: str) -> bool:
     return [address] in server.recipients
 
 
-async def test_many_long_queues_are_sent_side_by_side_and_not_one_after_the_other(
-    house: House, webhook_server: WebhookServer
-) -> None:
-    async with house.client("yen.partner") as partner:
-        endpoints = [(await partner.webhook(f"{webhook_server.url}/{n}", "cases.care.ended"))["id"] for n in range(45)]
-    await say(house, endpoints, 60)
-    house.start()
-    await until(lambda: succeeded(house, 45 * 15), 60)
-    reached = {row.n for row in await house.rows("SELECT DISTINCT endpoint_id AS n FROM delivery_settled")}
-    assert len(reached) == 45
-
-
 async def test_what_waits_for_nothing_is_let_go_after_a_long_time_off_too(
     house: House, webhook_server: WebhookServer
 ) -> None:

@@ -80,7 +80,7 @@ class Deliveries:
         self._wake = asyncio.Event()
         # Lanes for which nothing more was due when they were last asked.
         self._dry: set[str] = set()
-        # Of each channel the lanes for which there was no slot, in their turn.
+        # Of each channel whose slots all share, the lanes for which there was none, in their turn.
         self._turns: dict[ChannelName, deque[Lane]] = {name: deque() for name in channels}
         self._heard = True
         self._asked_at = float("-inf")
@@ -159,7 +159,7 @@ class Deliveries:
                 continue
             slots = slots_for(busy.quick, self._settings.at_once)
             share_out(busy.quick, slots)
-            self._turns[name] = self._start(busy.quick, slots - busy.quick_running - self._unsettled, now)
+            self._start(busy.quick, slots - busy.quick_running - self._unsettled, now)
             self._start(busy.slow, self._settings.slow_at_once - busy.slow_running, now)
 
     def _start(self, lanes: list[Lane], free: int, now: float) -> deque[Lane]:

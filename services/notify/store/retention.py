@@ -5,7 +5,7 @@ It never removes what still waits to be delivered to somebody.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -72,8 +72,15 @@ _OF_THE_GONE = giving_up(
     """,
     portion=True,
 )
-# What nobody has tried for so long: its channel is switched off here, or its person has no account any more.
-_UNTRIED = giving_up("WHERE d.due_at < :off_before AND d.leased_until IS NULL AND NOT d.blocked", portion=True)
+# What nobody can send: its channel is switched off here, or its person has no account any more.
+_UNSENDABLE = giving_up(
+    """
+    JOIN endpoint e ON e.id = d.endpoint_id
+    WHERE d.due_at < :off_before AND d.leased_until IS NULL AND (
+        e.channel <> ALL (CAST(:channels AS text[])) OR e.person <> ALL (CAST(:people AS text[])))
+    """,
+    portion=True,
+)
 # A worker that has one of them in its hands finishes it.
 _EXPIRED = giving_up("WHERE d.expires_at <= :now AND (d.leased_until IS NULL OR d.leased_until <= :now)", portion=True)
 
@@ -95,12 +102,25 @@ async def give_up(
     return await settle_given_up(connection, rows.all())
 
 
-async def give_up_untried(
-    connection: AsyncConnection, off_before: datetime, now: datetime, limit: int
+async def give_up_unsendable(
+    connection: AsyncConnection,
+    channels: Collection[str],
+    people: Collection[str],
+    off_before: datetime,
+    now: datetime,
+    limit: int,
 ) -> list[GivenUp]:
-    """Fail a portion of what was due before a time, and which nobody has tried."""
+    """Fail a portion of what was due before a time, over a channel or to a person that there is no more."""
     rows = await connection.execute(
-        _UNTRIED, {"off_before": off_before, "now": now, "limit": limit, "reason": "endpoint-gone"}
+        _UNSENDABLE,
+        {
+            "channels": sorted(channels),
+            "people": sorted(people),
+            "off_before": off_before,
+            "now": now,
+            "limit": limit,
+            "reason": "endpoint-gone",
+        },
     )
     return await settle_given_up(connection, rows.all())
 
