@@ -258,6 +258,7 @@ async def test_a_reply_acknowledges_the_newest_call_to_whoever_sent_it(
 ) -> None:
     async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
         await house.hear(("e1", concern("yes")))
+        await house.rows("UPDATE ladder_call SET channels = '{inbox,sms}' RETURNING 1")
         personal = Personal(
             house.database,
             house.context.clock,
@@ -265,11 +266,11 @@ async def test_a_reply_acknowledges_the_newest_call_to_whoever_sent_it(
             emergencies,
             NotifyLimitsByDay.load(),
         )
-        assert await personal.acknowledge_by_reply("lan.worker", "Ai đấy?") is None
-        assert await personal.acknowledge_by_reply("thuong.worker", "OK") is None, "nobody called her"
-        taken = await personal.acknowledge_by_reply("lan.worker", "Đã nhận, tôi đến ngay")
+        assert await personal.acknowledge_by_reply(["lan.worker"], "Ai đấy?") is None
+        assert await personal.acknowledge_by_reply(["thuong.worker"], "OK") is None, "nobody called her"
+        taken = await personal.acknowledge_by_reply(["lan.worker"], "Đã nhận, tôi đến ngay")
         assert taken is not None
-        assert await personal.acknowledge_by_reply("lan.worker", "OK") is None, "nothing is open any more"
+        assert await personal.acknowledge_by_reply(["lan.worker"], "OK") is None, "nothing is open any more"
         said = await house.published("notify.message.acknowledged")
         assert [(one["person"], one["how"], one["role"]) for one in said] == [("lan.worker", "reply", "worker")]
 
