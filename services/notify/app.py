@@ -81,7 +81,7 @@ def build(context: ServiceContext) -> ServiceApp:
     receipts = Receipts(database, owners, personal, addresses.key, clock)
     channels = channels_of(context, settings, texts, pages, receipts.hear)
     settler = Settler(database, channels, owners, clock, limits)
-    lanes = Lanes(database, channels, vault, limits, settings, clock)
+    lanes = Lanes(database, channels, vault, limits, settings, clock, people.accounts)
     office = Office(
         database,
         vault,

@@ -93,5 +93,4 @@ class Receipts:
     async def _answer(self, said: Reply) -> None:
         async with self._database.transaction() as connection:
             people = await receipts.people_at(connection, self._number_key(said.number))
-        for person in people:
-            await self._personal.acknowledge_by_reply(person, said.text)
+        await self._personal.acknowledge_by_reply(people, said.text)

@@ -49,6 +49,7 @@ class Upkeep:
         self._owners = owners
         self._limits = limits
         self._clock = clock
+        self._unblocked = False
 
     async def upkeep(self, stop: asyncio.Event) -> None:
         """Run until `stop`. A chore that fails costs the others nothing."""
@@ -85,12 +86,18 @@ class Upkeep:
 
     async def unblock(self) -> None:
         """Let those go that wait for nothing."""
+        now = self._clock()
+        # After a time off of ours it may have been long ago.
+        since = now - (timedelta(minutes=10) if self._unblocked else timedelta(days=self._limits.on(now).keep_days * 2))
         async with self._database.transaction() as connection:
-            await deliveries.unblock(connection, self._clock() - timedelta(minutes=10))
+            await deliveries.unblock(connection, since)
+        self._unblocked = True
 
     async def give_up(self) -> None:
         """Fail what expired, and what waits for endpoints that are gone."""
         now = self._clock()
+        async with self._database.transaction() as connection:
+            await retention.believe_now(connection, now, urgent=True)
         limits = self._limits.on(now)
         off_before = now - timedelta(days=limits.give_up_after_days)
         for gone in (False, True):
@@ -110,6 +117,7 @@ class Upkeep:
         """Make partitions ahead, drop old ones, forget old notices; believe no clock that was wrong."""
         now = self._clock()
         limits = self._limits.on(now)
+        await self._give_up_untried(now)
         before = now - timedelta(days=limits.keep_days)
         width = timedelta(days=limits.partition_days)
         at = before
@@ -123,8 +131,20 @@ class Upkeep:
                 if await retention.forget_notices(connection, before, _PORTION) < _PORTION:
                     break
         async with self._database.transaction() as connection:
+            await retention.believe_now(connection, now, urgent=False)
             await retention.forget_beside(connection, now - _HOURS_KEPT)
             await retention.believe_clock(connection, now + longest_wait(limits) * (1 + limits.jitter))
+
+    async def _give_up_untried(self, now: datetime) -> None:
+        off_before = now - timedelta(days=self._limits.on(now).give_up_after_days)
+        while True:
+            async with self._database.transaction() as connection:
+                scope = Scope("notify", connection, now)
+                lost = await retention.give_up_untried(connection, off_before, now, _PORTION)
+                await self._tell(scope, lost)
+                await scope.flush()
+            if len(lost) < _PORTION:
+                return
 
     def kept(self, now: datetime) -> datetime:
         """What happened before is about to be forgotten: it is not sent again."""

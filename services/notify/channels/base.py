@@ -5,6 +5,7 @@ A channel never raises for the other side's faults and never writes to the datab
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 from typing import Protocol
 
@@ -13,6 +14,18 @@ from services.notify.store.deliveries import Delivery, Target
 from shared.messaging.outbox import OutboxRow
 
 RESPONSE_CHARACTERS = 500
+_MOST_STATUS = 2**31 - 1
+
+
+def notable(attempt: Attempt) -> Attempt:
+    """An attempt as the log can hold it, whatever the other side answered: PostgreSQL's text has neither NUL nor half a
+    character, and its integers end sooner than some protocols' do."""
+    said, status = attempt.response, attempt.status
+    if (said.isascii() and "\x00" not in said) and (status is None or abs(status) <= _MOST_STATUS):
+        return attempt
+    text = said.encode("utf-8", "replace").decode().replace("\x00", "")
+    known = None if status is None else max(-_MOST_STATUS, min(status, _MOST_STATUS))
+    return replace(attempt, response=text, status=known)
 
 
 class Channel(Protocol):

@@ -14,7 +14,8 @@ from services.notify.delivery.lanes import Held, Lane, next_opening
 from services.notify.domain import ChannelName, probing
 from services.notify.settings import NotifySettings
 from services.notify.signing import Vault, signer_of
-from services.notify.store import deliveries, endpoints
+from services.notify.store import agreements, deliveries, endpoints
+from services.notify.store.agreements import Bounds
 from services.notify.store.deliveries import Delivery, Result, Target
 from services.notify.store.endpoints import Endpoint
 from shared.database import Database
@@ -42,6 +43,7 @@ class Lanes:
 
     Args:
         channels: those that this deployment has. vault: opens addresses and secrets. clock: now, aware UTC.
+        people: accounts that there are; to whom has none any more nothing is sent.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class Lanes:
         limits: Delivering,
         settings: NotifySettings,
         clock: Callable[[], datetime],
+        people: Collection[str],
     ) -> None:
         self._database = database
         self._channels = channels
@@ -59,6 +62,9 @@ class Lanes:
         self._limits = limits
         self._settings = settings
         self._clock = clock
+        self._people = people
+        # Subscriptions within agreements that are not in force, or are about to begin or to end.
+        self._bounds: dict[str, Bounds] = {}
         self._lanes: dict[str, Lane] = {}
         # Of endpoints that are sent to no more, as long as something of theirs is on its way.
         self._leaving: dict[str, Lane] = {}
@@ -88,11 +94,12 @@ class Lanes:
         now = self._clock()
         self._failed.clear()
         async with self._database.transaction() as connection:
-            rows = await endpoints.sendable(connection, now)
+            rows = [row for row in await endpoints.sendable(connection, now) if self._is_there(row)]
+            self._bounds = await agreements.bounds(connection, now)
             tried = []
             for row in await endpoints.tripped(connection, now):
                 half_open = probing(row.health, now, timedelta(seconds=tries_for))
-                if half_open is not None and row.channel in self._channels:
+                if half_open is not None and row.channel in self._channels and self._is_there(row):
                     tried.append((row, half_open))
             if tried:
                 await endpoints.note_health(connection, {row.id: health for row, health in tried})
@@ -103,6 +110,15 @@ class Lanes:
             async with self._database.transaction() as connection:
                 await deliveries.give_back(connection, left)
         return True
+
+    def closed(self, subscription_id: str | None, now: datetime) -> str | None:
+        """Why nothing may be sent now for a subscription's sake: its agreement is not in force, however the delivery
+        came to wait. None: it may."""
+        bounds = self._bounds.get(subscription_id or "")
+        return None if bounds is None else bounds.closed(now)
+
+    def _is_there(self, row: Endpoint) -> bool:
+        return row.person is None or row.person in self._people
 
     def _take(self, rows: Sequence[Endpoint], tried: Sequence[Endpoint]) -> list[Delivery]:
         """Have a lane for each of these only. Out: what the others had in memory."""

@@ -70,6 +70,11 @@ class Lane:
         return len(self.started)
 
     @property
+    def pressing(self) -> bool:
+        """Whether what is next is an emergency."""
+        return bool(self.waiting) and self.waiting[0].delivery.urgent
+
+    @property
     def held(self) -> int:
         """How many are in memory."""
         return len(self.waiting) + len(self.started)

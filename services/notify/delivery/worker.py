@@ -10,11 +10,12 @@ import asyncio
 import random
 from collections import deque
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 import structlog
 
-from services.notify.channels.base import Channel
+from services.notify.channels.base import Channel, notable
 from services.notify.delivery.endpoints import Lanes
 from services.notify.delivery.lanes import Held, Lane, share_out, slots_for
 from services.notify.delivery.lines import AWAY, Line
@@ -38,6 +39,7 @@ _SETTLE_SECONDS = 0.004
 _LEASE_BATCH = 1000
 _STOP_SECONDS = 5.0
 _EXPIRED = Attempt("expired", 0, reason="expired")
+_INTERNAL = Attempt("again", 0, reason="internal", ours=True)
 
 
 class Deliveries:
@@ -78,6 +80,8 @@ class Deliveries:
         self._wake = asyncio.Event()
         # Lanes for which nothing more was due when they were last asked.
         self._dry: set[str] = set()
+        # Of each channel the lanes for which there was no slot, in their turn.
+        self._turns: dict[ChannelName, deque[Lane]] = {name: deque() for name in channels}
         self._heard = True
         self._asked_at = float("-inf")
 
@@ -150,15 +154,17 @@ class Deliveries:
             if most is not None:
                 # What they all go through is one machine: fast or slow, they share its slots.
                 share_out(busy.quick, most)
-                self._start(busy.quick + busy.slow, most - busy.quick_running - busy.slow_running, now)
+                lanes = sorted(busy.quick + busy.slow, key=lambda lane: not lane.pressing)
+                self._turns[name] = self._start(lanes, most - busy.quick_running - busy.slow_running, now)
                 continue
             slots = slots_for(busy.quick, self._settings.at_once)
             share_out(busy.quick, slots)
-            self._start(busy.quick, slots - busy.quick_running - self._unsettled, now)
+            self._turns[name] = self._start(busy.quick, slots - busy.quick_running - self._unsettled, now)
             self._start(busy.slow, self._settings.slow_at_once - busy.slow_running, now)
 
-    def _start(self, lanes: list[Lane], free: int, now: float) -> None:
-        """One of each lane in turn, until there is no slot or nothing to send."""
+    def _start(self, lanes: list[Lane], free: int, now: float) -> deque[Lane]:
+        """One of each lane in turn, until there is no slot or nothing to send. Out: those whose turn is next when a
+        slot is free."""
         going = deque(lanes)
         while going and free > 0:
             lane = going.popleft()
@@ -166,6 +172,7 @@ class Deliveries:
                 self._begin(lane, now)
                 free -= 1
                 going.append(lane)
+        return going
 
     def _begin(self, lane: Lane, now: float) -> None:
         held = lane.waiting.popleft()
@@ -175,7 +182,7 @@ class Deliveries:
         task.add_done_callback(self._running.discard)
 
     async def _drain(self, lane: Lane, first: Held) -> None:
-        """Send one, and what waits in the lane after it, one after the other."""
+        """Send one, and then, one after the other, whatever the slot is for next."""
         channel = self._channels[lane.channel]
         loop = asyncio.get_running_loop()
         held: Held | None = first
@@ -193,17 +200,30 @@ class Deliveries:
                 self._settled.clear()
                 await self._settled.wait()
             now = loop.time()
-            if not lane.stalled(now) and lane.may_start(now):
-                held = lane.waiting.popleft()
+            if (following := self._following(lane, now)) is not None:
+                lane, held = following, following.waiting.popleft()
                 lane.started[held.delivery.id] = now
         self._wake.set()
 
+    def _following(self, lane: Lane, now: float) -> Lane | None:
+        """Whose turn it is in the slot that a lane has had: another's that has waited for one, so that a long queue
+        keeps nobody from being told, or its own. None: nobody's."""
+        turns = self._turns[lane.channel]
+        turns.append(lane)
+        for _ in range(len(turns)):
+            found = turns.popleft()
+            if not found.stalled(now) and found.may_start(now):
+                return found
+        return None
+
     async def _one(self, channel: Channel, lane: Lane, delivery: Delivery) -> None:
         now = self._clock()
-        if delivery.expires_at is not None and delivery.expires_at <= now:
+        if (closed := self._lanes.closed(delivery.subscription_id, now)) is not None:
+            attempt = Attempt("expired", 0, reason=closed)
+        elif delivery.expires_at is not None and delivery.expires_at <= now:
             attempt = _EXPIRED
         else:
-            attempt = await self._attempt(channel, delivery, lane, now)
+            attempt = notable(await self._attempt(channel, delivery, lane, now))
             lane.took(attempt.duration_ms / 1000, succeeded=attempt.outcome == "taken" or attempt.ours)
         limits = self._limits.on(now)
         follows = verdict(attempt, delivery.attempts + 1, self._clock(), self._chance(), limits)
@@ -218,7 +238,7 @@ class Deliveries:
                 return await channel.send(delivery, lane.target, now)
         except Exception as error:  # a fault of ours must not stop the others' deliveries
             _LOG.error("delivery.broken", delivery=delivery.id, reason=type(error).__name__)
-            return Attempt("again", 0, reason="internal", ours=True)
+            return _INTERNAL
 
     async def _settle_until(self, finished: asyncio.Event) -> None:
         while not (finished.is_set() and not self._results):
@@ -240,6 +260,9 @@ class Deliveries:
                 _LOG.error("deliveries.unsettled", reason=type(error).__name__, count=len(results))
                 if give_up.is_set():
                     return  # sent but not noted: their leases end and they are sent again
+                if not (is_passing(error) or isinstance(error, AWAY)):
+                    await self._settle_apart(results, give_up)
+                    return
                 await asyncio.sleep(delay)
                 delay = min(delay * 2, 10)
             else:
@@ -252,6 +275,25 @@ class Deliveries:
         if any(result.delivery.order_key is not None for result in results):
             self._dry -= {result.delivery.endpoint_id for result in results}
         self._wake.set()
+
+    async def _settle_apart(self, results: list[Result], give_up: asyncio.Event) -> None:
+        """One of them cannot be noted, and must not hold up the others: it is found by halves, and its attempt counts
+        as one that failed on our side."""
+        if len(results) > 1:
+            middle = len(results) // 2
+            await self._settle(results[:middle], give_up)
+            await self._settle(results[middle:], give_up)
+            return
+        (result,) = results
+        if result.attempt.reason == _INTERNAL.reason:
+            # Not even that can be noted: its lease ends, and it is tried again.
+            self._lanes.drop(result.delivery)
+            self._unsettled -= 1
+            self._settled.set()
+            return
+        now = self._clock()
+        follows = verdict(_INTERNAL, result.delivery.attempts + 1, now, self._chance(), self._limits.on(now))
+        await self._settle([replace(result, attempt=_INTERNAL, verdict=follows)], give_up)
 
     def _look_again(self) -> None:
         """There may be something due anywhere, and emergencies for those that have enough to do."""

@@ -185,6 +185,9 @@ class Agreements:
             await self._stop(scope, after)
         if before is not None and before.state == "suspended" and after.state == "active":
             await store.resume_deliveries(scope.connection, after.id, _reason("suspended"), scope.now)
+        if after.state == "ended":
+            # Also where it had been suspended: then what was stopped waits to be sent again.
+            await contents.forget(scope.connection, agreement_id=after.id)
         if act in _TOLD:
             await self._tell(scope, after, act)
         if before is not None and rules.retracts(before, after):
@@ -193,8 +196,6 @@ class Agreements:
     async def _stop(self, scope: Scope, agreement: Agreement) -> None:
         reason = _reason(agreement.state)
         await tell_given_up(scope, await store.stop_deliveries(scope.connection, agreement.id, reason, scope.now))
-        if agreement.state == "ended":
-            await contents.forget(scope.connection, agreement_id=agreement.id)
 
     async def _retract(self, scope: Scope, agreement: Agreement) -> None:
         """Ask the partner to take back what it was told: to every endpoint within the agreement, with the whole

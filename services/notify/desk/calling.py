@@ -108,6 +108,8 @@ class Calling:
         if not items:
             return False
         person = items[0].person
+        if person not in self._people.accounts:
+            return True  # who has no account any more is told nothing of it
         contacts = store.by_channel(await store.contacts(scope.connection, people=[person])).get(person, {})
         by_channels: dict[tuple[str, ...], list[Item]] = {}
         for item in items:
@@ -127,6 +129,8 @@ class Calling:
         of_person: dict[str, list[Contact]] = {}
         asking: dict[str, set[str]] = {}
         for contact in contacts:
+            if contact.person not in self._people.accounts:
+                continue
             of_person.setdefault(contact.person, []).append(contact)
             for pattern in contact.patterns:
                 asking.setdefault(pattern, set()).add(contact.person)
@@ -146,12 +150,20 @@ class Calling:
                 urgency = urgencies.get(person)
                 # Of an emergency its ladder calls; who asked for the event's type has it as asked for besides.
                 told = urgency if urgency != "emergency" else None
-                wanted = tuple(one for one in of_person[person] if wants(one, message.happening, asked, told))
+                wanted = tuple(one for one in of_person[person] if self._wants(one, message.happening, asked, told))
                 if wanted:
                     how: Urgency = "urgent" if urgency == "emergency" else urgency or "normal"
                     wish = _Wish(message, how, wanted, _until(gathered.get(person, ())))
                     wishes.setdefault(person, []).append(wish)
         return wishes
+
+    def _wants(self, contact: Contact, happening: Happening, asked: Collection[str], urgency: Urgency | None) -> bool:
+        """Whether a subscription is called of what happened (`wants`), and, where its person asked for it themselves,
+        they may still hear of it."""
+        if not wants(contact, happening, asked, urgency):
+            return False
+        told = urgency is not None and HOUSE in contact.patterns
+        return told or self._people.may_hear(contact.person, happening, contact.sector)
 
     async def _plan(self, scope: Scope, wishes: Mapping[str, Sequence[_Wish]]) -> None:
         chosen = await store.preferences(scope.connection, wishes)

@@ -37,10 +37,13 @@ class Contents:
     async def pass_on(self, received: Received[SealedContent], scope: Scope) -> None:
         """Queue a box for the endpoints of its agreement, if that is still in force."""
         data = received.data
-        agreement = await agreements.find(scope.connection, data.agreement_id)
+        agreement = await agreements.find(scope.connection, data.agreement_id, share=True)
         if agreement is None or agreement.not_told(data.event_type, data.unit, scope.now) is not None:
             return
         if agreement.kid != data.box.kid or not set(data.fields) <= set(agreement.fields_of(data.event_type)):
+            return
+        # Events and contents travel apart: the erasure may have been heard first.
+        if data.child_id is not None and await contents.erased(scope.connection, data.child_id):
             return
         message = self._message(received)
         wanted = await contents.endpoints_of(scope.connection, agreement.id, candidates(data.event_type), data.unit)
@@ -52,6 +55,7 @@ class Contents:
     async def erase(self, received: Received[ChildErased], scope: Scope) -> None:
         """A child was erased by law: what waits about it is sent no more, what was sent is not kept here."""
         child_id = received.data.child_id
+        await contents.note_erased(scope.connection, child_id, scope.now)
         await tell_given_up(scope, await contents.stop_child(scope.connection, child_id, scope.now))
         await contents.forget(scope.connection, child_id=child_id)
 

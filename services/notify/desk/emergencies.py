@@ -67,6 +67,7 @@ class Emergencies:
         self._people = people
         self._calling = calling
         self.links = links
+        self._gaps = {code: steps.longest_gap(rules[code]) for code in rules}
         self._settling = {name for code in rules for name in rules[code].settled_by} | _FOLLOWED
 
     def ladder_id(self, told: Told, data: Contract) -> str | None:
@@ -95,6 +96,7 @@ class Emergencies:
 
     async def climb(self, scope: Scope, limit: int) -> int:
         """Go on with the ladders on which nobody has answered in time. Out: how many."""
+        await store.believe_clock(scope.connection, self._gaps, scope.now)
         due = await store.due(scope.connection, scope.now, limit)
         for ladder in due:
             climbed = steps.pass_time(ladder, self.rule(ladder), scope.now)

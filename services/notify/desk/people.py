@@ -10,7 +10,7 @@ from datetime import datetime
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain import audiences_of
+from services.notify.domain import Happening, audiences_of, may_subscribe
 from services.notify.domain.preferences import Instead, Member, Roster
 from services.notify.store import people as store
 from shared.identity import ALL_UNITS, Directory, Principal
@@ -29,6 +29,8 @@ class People:
         self.principals: Mapping[str, Principal] = {
             person.id: person for person in directory.people.values() if not person.machine
         }
+        # With programs: they subscribe as people do, but no rule tells them.
+        self.accounts: Mapping[str, Principal] = {person.id: person for person in directory.people.values()}
         self._members = {person.id: _member(person) for person in self.principals.values()}
         self._audiences: dict[str, list[Member]] = {}
         for person in self.principals.values():
@@ -42,6 +44,14 @@ class People:
     def member(self, person: str) -> Member | None:
         """One account; None where the directory has it no more."""
         return self._members.get(person)
+
+    def may_hear(self, person: str, happening: Happening, sector: str | None) -> bool:
+        """Whether somebody may still be told what they once asked for: they are there, and in a role, a commune and a
+        sector that see it. In: `sector` for which they asked."""
+        principal = self.accounts.get(person)
+        if principal is None or not may_subscribe(principal, happening.event_type):
+            return False
+        return principal.may_see(happening.unit) and sector in {None, principal.sector}
 
     async def roster(self, connection: AsyncConnection, now: datetime) -> Roster:
         """Who is away now and who stands in; one look at the database for a whole batch."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -187,7 +187,7 @@ class Personal:
         async with self._database.transaction() as connection:
             call = await ladders.call(connection, ticket.call_id)
             ladder = await ladders.find(connection, call.ladder_id) if call else None
-        if call is None or ladder is None or call.used_at is not None:
+        if call is None or ladder is None or call.used_at is not None or not self._is_there(call):
             return None
         return Emergency(ladder, (call,))
 
@@ -199,25 +199,30 @@ class Personal:
             return None
         async with self._database.transaction() as connection:
             call = await ladders.call(connection, ticket.call_id)
-            if call is None or not await ladders.use_call(connection, call.id, now):
+            if call is None or not self._is_there(call) or not await ladders.use_call(connection, call.id, now):
                 return None
             scope = Scope("notify", connection, now)
             ladder = await self._emergencies.acknowledge(scope, call.ladder_id, call.person, "link")
             await scope.flush()
         return ladder
 
-    async def acknowledge_by_reply(self, person: str, text: str) -> Ladder | None:
+    async def acknowledge_by_reply(self, people: Collection[str], text: str) -> Ladder | None:
         """Somebody answered an SMS. In: whose address it came from. Out: the ladder after it; None where they said
-        something else, or nothing was asked of them."""
+        something else, or nothing was asked of them.
+
+        It answers the last SMS to that address, and only that: said twice, or of a telephone that several carry, it
+        must not take another child's emergency for received.
+        """
         if not is_acknowledgement(fold(text)):
             return None
         now = self._clock()
         async with self._database.transaction() as connection:
-            call = await ladders.last_call_to(connection, person, now)
+            there = [person for person in people if person in self._people.principals]
+            call = await ladders.last_sms_to(connection, there, now)
             if call is None:
                 return None
             scope = Scope("notify", connection, now)
-            ladder = await self._emergencies.acknowledge(scope, call.ladder_id, person, "reply")
+            ladder = await self._emergencies.acknowledge(scope, call.ladder_id, call.person, "reply")
             await scope.flush()
         return ladder
 
@@ -229,6 +234,10 @@ class Personal:
         if ladder is None:
             raise LookupError(identifier)
         return ladder
+
+    def _is_there(self, call: ladders.CallRow) -> bool:
+        """Whether whom a call went to still has an account: in the name of who has none nothing is done."""
+        return call.person in self._people.principals
 
     def _may_see(self, principal: Principal, ladder: Ladder, calls: Sequence[ladders.CallRow]) -> bool:
         """Whoever is on a step of it, climbed or not, whoever was called in another's place, and who watches over

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from typing import Literal, get_args
 
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from pydantic import BaseModel
 
 from services.notify.domain.matching import candidates, is_internal, matches
@@ -33,7 +34,6 @@ _COURSE: Mapping[AgreementAct, tuple[tuple[AgreementState, ...], AgreementState]
     "expire": (("active", "suspended", "proposed"), "ended"),
     "confirm": (("ended",), "ended"),
 }
-_KEY_BYTES = 32
 # Why something is not told to a partner.
 NotTold = Literal["not-signed", "suspended", "ended", "not-yet", "over", "event-not-covered", "unit-not-covered"]
 _CLOSED: Mapping[AgreementState, NotTold] = {"proposed": "not-signed", "suspended": "suspended", "ended": "ended"}
@@ -196,11 +196,14 @@ def retracts(before: Agreement, after: Agreement) -> bool:
 
 
 def is_key(text: str) -> bool:
-    """Whether a text is a public key in base64."""
+    """Whether a text is a public key in base64, and none of the points with which any secret gives the same result
+    (RFC 7748, 6.1): what is sealed to those everybody can open."""
     try:
-        return len(base64.b64decode(text, validate=True)) == _KEY_BYTES
+        raw = base64.b64decode(text, validate=True)
+        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(raw))
     except ValueError:
         return False
+    return True
 
 
 def require_province(actor: Principal) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Literal
 
 from shared.reference.notify_ladders import LadderChannel, LadderRule
@@ -107,6 +108,12 @@ def pass_time(ladder: Ladder, rule: LadderRule, now: datetime, *, reached: bool 
         return _called(again, rule, ladder.step, now)
     ended = replace(ladder, state="exhausted", next_at=None, ended_at=now, sequence=ladder.sequence + 1)
     return Climbed(ended, raised=True, ended="exhausted")
+
+
+def longest_gap(rule: LadderRule) -> timedelta:
+    """How long a ladder waits at most from one of its calls to the next."""
+    between = [later.after - earlier.after for earlier, later in pairwise(rule.steps)]
+    return max([*between, timedelta(minutes=rule.again_minutes)])
 
 
 def acknowledge(ladder: Ladder, person: str | None, how: How, now: datetime) -> Climbed:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -12,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.notify.domain.agreements import Agreement, AgreementAct, Terms
 from services.notify.store import replays
 from services.notify.store.retention import GivenUp, giving_up, settle_given_up
+from services.notify.store.waking import CHANGED, wake
+from shared.reference.calendar import local_day
 
 _STOP = giving_up("JOIN subscription s ON s.id = d.subscription_id WHERE s.agreement_id = CAST(:id AS uuid)")
 _COLUMNS = """id::text AS id, org, state, purpose, legal_basis, event_types, units, fields, valid_from, valid_until,
@@ -80,13 +82,17 @@ async def save(connection: AsyncConnection, agreement: Agreement, act: Agreement
             "sequence": agreement.sequence,
         },
     )
+    await wake(connection, CHANGED)
 
 
-async def find(connection: AsyncConnection, identifier: str, *, lock: bool = False) -> Agreement | None:
-    """One agreement; held until the transaction ends where it is to be changed."""
+async def find(
+    connection: AsyncConnection, identifier: str, *, lock: bool = False, share: bool = False
+) -> Agreement | None:
+    """One agreement; held until the transaction ends where it is to be changed (`lock`), or must not change while
+    something is queued within it (`share`)."""
+    held = " FOR UPDATE" if lock else " FOR SHARE" if share else ""
     rows = await connection.execute(
-        text(f"SELECT {_COLUMNS} FROM agreement WHERE id = CAST(:id AS uuid)" + (" FOR UPDATE" if lock else "")),
-        {"id": identifier},
+        text(f"SELECT {_COLUMNS} FROM agreement WHERE id = CAST(:id AS uuid){held}"), {"id": identifier}
     )
     row = rows.first()
     return _agreement(row) if row else None
@@ -114,6 +120,39 @@ async def over(connection: AsyncConnection, today: date, limit: int = 50) -> lis
         {"today": today, "limit": limit},
     )
     return [_agreement(row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """Whether, and from which day to which, something may be told within an agreement."""
+
+    state: str
+    valid_from: date
+    valid_until: date
+
+    def closed(self, now: datetime) -> str | None:
+        """Why nothing may be told now; None: it may."""
+        if self.state != "active":
+            return f"agreement-{self.state}"
+        day = local_day(now)
+        if day > self.valid_until:
+            return "agreement-ended"
+        return "agreement-not-yet" if day < self.valid_from else None
+
+
+async def bounds(connection: AsyncConnection, now: datetime) -> dict[str, Bounds]:
+    """Subscriptions within agreements that are not in force, or that begin or end within a day."""
+    day = local_day(now)
+    rows = await connection.execute(
+        text(
+            """SELECT s.id::text, a.state, a.valid_from, a.valid_until
+               FROM agreement a JOIN subscription s ON s.agreement_id = a.id
+               JOIN endpoint e ON e.id = s.endpoint_id AND e.state <> 'deleted'
+               WHERE a.state <> 'active' OR a.valid_until <= :soon OR a.valid_from > :day"""
+        ),
+        {"soon": day + timedelta(days=1), "day": day},
+    )
+    return {row[0]: Bounds(*row[1:]) for row in rows}
 
 
 async def history(connection: AsyncConnection, identifier: str) -> list[Act]:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.store.retention import GivenUp, giving_up, settle_given_up
 
+# What stands in the place of what was removed.
+REMOVED: Final = """convert_to('{"data":{},"type":"removed"}', 'UTF8')"""
 _STOP = giving_up("JOIN sealed_content c ON c.message_id = d.message_id WHERE c.child_id = :child_id")
 
 
@@ -60,12 +63,34 @@ async def forget(connection: AsyncConnection, *, agreement_id: str | None = None
                 WHERE agreement_id = CAST(:agreement AS uuid) OR child_id = CAST(:child AS text)
                 RETURNING message_id, message_at
             )
-            UPDATE message SET body = convert_to('{"data":{},"type":"removed"}', 'UTF8')
+            UPDATE message SET body = """
+            + REMOVED
+            + """
             FROM gone WHERE message.id = gone.message_id AND message.at = gone.message_at
             """
         ),
         {"agreement": agreement_id, "child": child_id},
     )
+
+
+async def erased(connection: AsyncConnection, child_id: str) -> bool:
+    """Whether a child was erased. Until the transaction ends no erasure of it comes between."""
+    await _turn(connection, child_id)
+    rows = await connection.execute(text("SELECT 1 FROM erased_child WHERE child_id = :child"), {"child": child_id})
+    return rows.first() is not None
+
+
+async def note_erased(connection: AsyncConnection, child_id: str, now: datetime) -> None:
+    """Remember by its number that a child was erased: what was sealed before may be heard of later."""
+    await _turn(connection, child_id)
+    await connection.execute(
+        text("INSERT INTO erased_child (child_id, at) VALUES (:child, :now) ON CONFLICT DO NOTHING"),
+        {"child": child_id, "now": now},
+    )
+
+
+async def _turn(connection: AsyncConnection, child_id: str) -> None:
+    await connection.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:id, 17))"), {"id": child_id})
 
 
 async def stop_child(connection: AsyncConnection, child_id: str, now: datetime) -> list[GivenUp]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import text
@@ -14,6 +14,8 @@ from services.notify.domain.ladder import Ladder
 
 _NAMES = tuple(field.name for field in fields(Ladder))
 _SELECT = ", ".join(f"{name}::text" if name in {"id", "message_id"} else name for name in _NAMES)
+# Replicas' clocks differ by less.
+_SOON = timedelta(minutes=1)
 _SAVE = text(
     f"""
     INSERT INTO ladder ({", ".join(_NAMES)}, case_code)
@@ -86,6 +88,18 @@ async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[La
     return [Ladder(*row) for row in rows]
 
 
+async def believe_clock(connection: AsyncConnection, gaps: Mapping[str, timedelta], now: datetime) -> None:
+    """What is to be done later than any step of its ladder waits, for a clock was wrong then, is to be done now."""
+    await connection.execute(
+        text(
+            """UPDATE ladder SET next_at = :now, began_at = LEAST(began_at, :now)
+               FROM unnest(CAST(:codes AS text[]), CAST(:latest AS timestamptz[])) AS g (code, latest)
+               WHERE ladder.code = g.code AND next_at > g.latest"""
+        ),
+        {"codes": list(gaps), "latest": [now + gap + _SOON for gap in gaps.values()], "now": now},
+    )
+
+
 async def next_moment(connection: AsyncConnection) -> datetime | None:
     """When something is to be done next."""
     moment: datetime | None = (await connection.execute(text("SELECT min(next_at) FROM ladder"))).scalar_one()
@@ -155,18 +169,19 @@ async def use_call(connection: AsyncConnection, identifier: str, now: datetime) 
     return rows.first() is not None
 
 
-async def last_call_to(connection: AsyncConnection, person: str, now: datetime) -> CallRow | None:
-    """The newest call to a person of a ladder that is still open: what a reply of theirs answers."""
+async def last_sms_to(connection: AsyncConnection, people: Collection[str], now: datetime) -> CallRow | None:
+    """The newest call by SMS to any of some people who share an address: what a reply answers. None where there is
+    none, or where that one's ladder has ended."""
     rows = await connection.execute(
         text(
-            f"""SELECT {_CALL_OF} FROM ladder_call AS c JOIN ladder AS l ON l.id = c.ladder_id
-                WHERE c.person = :person AND c.until > :now AND l.state IN ('open', 'exhausted')
+            f"""SELECT {_CALL_OF}, l.state FROM ladder_call AS c JOIN ladder AS l ON l.id = c.ladder_id
+                WHERE c.person = ANY (CAST(:people AS text[])) AND c.until > :now AND 'sms' = ANY (c.channels)
                 ORDER BY c.called_at DESC LIMIT 1"""
         ),
-        {"person": person, "now": now},
+        {"people": sorted(people), "now": now},
     )
     row = rows.first()
-    return _call(row) if row else None
+    return _call(row) if row and row.state in {"open", "exhausted"} else None
 
 
 @dataclass(frozen=True, slots=True)

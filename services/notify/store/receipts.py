@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from sqlalchemy import text
@@ -28,6 +28,9 @@ _EXPECT = text(
         sent_at = excluded.sent_at, state = NULL
     """
 )
+_STALE = text("DELETE FROM sms_receipt WHERE reference = ANY (CAST(:references AS text[])) AND heard_at < :began")
+# Clocks of two replicas may differ by so much.
+_APART: Final = timedelta(minutes=1)
 # Several receipts of one part: what is final counts, whichever came first.
 _TAKE = text(
     """
@@ -79,6 +82,14 @@ async def expect(connection: AsyncConnection, results: Sequence[Result], now: da
     """Remember under which names the gateway will tell of deliveries that it took."""
     rows = [(reference, result.delivery) for result in results for reference in result.attempt.references]
     if rows:
+        # Gateways count anew: what was told under a name before it was given again is not of this message.
+        await connection.execute(
+            _STALE,
+            {
+                "references": [reference for reference, _ in rows],
+                "began": min(result.at for result in results) - _APART,
+            },
+        )
         await connection.execute(
             _EXPECT,
             {

@@ -15,12 +15,18 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.store import deliveries
+from services.notify.store.contents import REMOVED
 from services.notify.store.waking import WAKE, wake
 
 PORTION = 2000
 _CARRIED = (
     "id, endpoint_id, subscription_id, message_id, message_at, urgency, order_key, position, sequence, created_at, body"
 )
+# What was removed, by law or with its agreement, is not there to be sent again.
+_KEPT = f"""
+    NOT EXISTS (SELECT FROM message m WHERE m.id = delivery_settled.message_id AND m.at = delivery_settled.message_at
+                AND m.body = {REMOVED})
+"""
 # The attempt that settled it goes to the others.
 _AGAIN = f"""
 WITH back AS (
@@ -35,17 +41,17 @@ INSERT INTO delivery_pending ({_CARRIED}, lease, due_at, blocked)
 SELECT {_CARRIED}, lease + 1, :now, order_key IS NOT NULL FROM back
 RETURNING endpoint_id::text, order_key, created_at
 """
-_ONE = text(_AGAIN.format(which="id = CAST(:id AS uuid) AND message_at >= :kept"))
+_ONE = text(_AGAIN.format(which="id = CAST(:id AS uuid) AND message_at >= :kept AND " + _KEPT))
 # What was sent again and is settled anew is not taken a second time.
 _PICKED = """
     (id, message_at) IN (
         SELECT id, message_at FROM delivery_settled
         WHERE endpoint_id = CAST(:id AS uuid) AND created_at >= :since AND created_at < :until AND message_at >= :kept
-          AND settled_at < :requested_at AND settled_at >= :settled_since {more}
+          AND settled_at < :requested_at AND settled_at >= :settled_since AND {kept} {more}
         ORDER BY created_at LIMIT :limit)
 """
-_ALL = text(_AGAIN.format(which=_PICKED.format(more="")))
-_FAILED = text(_AGAIN.format(which=_PICKED.format(more="AND state = 'failed'")))
+_ALL = text(_AGAIN.format(which=_PICKED.format(more="", kept=_KEPT)))
+_FAILED = text(_AGAIN.format(which=_PICKED.format(more="AND state = 'failed'", kept=_KEPT)))
 _SOONER = text(
     """
     UPDATE delivery_pending SET due_at = :now
@@ -75,7 +81,8 @@ async def one(connection: AsyncConnection, delivery_id: str, now: datetime, kept
 _STOPPED = text(
     _AGAIN.format(
         which="""reason = :reason AND state = 'failed' AND (endpoint_id, subscription_id) IN (
-                     SELECT endpoint_id, id FROM subscription WHERE agreement_id = CAST(:agreement AS uuid))"""
+                     SELECT endpoint_id, id FROM subscription WHERE agreement_id = CAST(:agreement AS uuid)) AND """
+        + _KEPT
     )
 )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import TextClause, text
@@ -15,6 +15,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import ChannelName
 from services.notify.store import deliveries
+from services.notify.store.waking import WAKE, wake
+
+# Replicas' clocks differ by less.
+_SOON = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +72,8 @@ _OF_THE_GONE = giving_up(
     """,
     portion=True,
 )
+# What nobody has tried for so long: its channel is switched off here, or its person has no account any more.
+_UNTRIED = giving_up("WHERE d.due_at < :off_before AND d.leased_until IS NULL AND NOT d.blocked", portion=True)
 # A worker that has one of them in its hands finishes it.
 _EXPIRED = giving_up("WHERE d.expires_at <= :now AND (d.leased_until IS NULL OR d.leased_until <= :now)", portion=True)
 
@@ -85,6 +91,16 @@ async def give_up(
             "limit": limit,
             "reason": "endpoint-gone",
         },
+    )
+    return await settle_given_up(connection, rows.all())
+
+
+async def give_up_untried(
+    connection: AsyncConnection, off_before: datetime, now: datetime, limit: int
+) -> list[GivenUp]:
+    """Fail a portion of what was due before a time, and which nobody has tried."""
+    rows = await connection.execute(
+        _UNTRIED, {"off_before": off_before, "now": now, "limit": limit, "reason": "endpoint-gone"}
     )
     return await settle_given_up(connection, rows.all())
 
@@ -117,6 +133,22 @@ async def forget_beside(connection: AsyncConnection, before: datetime) -> None:
     """Remove finished replays and hours of endpoints from before a time: there are few."""
     await connection.execute(text("DELETE FROM replay WHERE finished_at < :before"), {"before": before})
     await connection.execute(text("DELETE FROM endpoint_hour WHERE hour < :before"), {"before": before})
+
+
+async def believe_now(connection: AsyncConnection, now: datetime, *, urgent: bool) -> int:
+    """What was queued in a future that a wrong clock told is due now. In: `urgent`: of emergencies only, which are few.
+    Out: how many."""
+    rows = await connection.execute(
+        text(
+            f"""UPDATE delivery_pending SET due_at = :now
+                WHERE {"urgency = 0 AND" if urgent else ""} NOT blocked AND due_at > :soon AND created_at > :soon
+                  AND attempts = 0 RETURNING 1"""
+        ),
+        {"now": now, "soon": now + _SOON},
+    )
+    if found := len(rows.all()):
+        await wake(connection, WAKE)
+    return found
 
 
 async def believe_clock(connection: AsyncConnection, latest: datetime) -> int:
