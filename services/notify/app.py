@@ -10,6 +10,7 @@ from functools import partial
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
+from fastapi import APIRouter
 
 from services.notify.addresses import Addresses
 from services.notify.api import Desks, build_api
@@ -100,7 +101,8 @@ def build(context: ServiceContext) -> ServiceApp:
     room = Room(office, pages, texts, database, names, public_key(_push_key(context)), personal)
     live = LiveInbox(database, room.live, tuple(names))
     desks = Desks(agreements, personal, dry_run, texts, base_url)
-    router = build_pages(room, live, desks)
+    router = APIRouter()
+    router.include_router(build_pages(room, live, desks))
     router.include_router(build_api(office, desks, database, clock, tuple(names)))
     return ServiceApp(
         router=router,

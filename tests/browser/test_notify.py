@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import hmac
 import os
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser
 
+from services.notify.desk.emergencies import Links
 from tests.browser.people import Company, Somebody
-from tests.integration.notify_house import House, concern, make_house, missed
+from tests.integration.notify_house import AGREEMENT, House, concern, make_house, missed, task
+from tests.support.accessibility import barriers
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -245,3 +249,124 @@ async def test_the_pages_work_without_scripts(house: House, browser: Browser) ->
         assert "Đã lưu" in await page.locator("body").inner_text()
     finally:
         await context.close()
+
+
+# Who uses notify, and what each may open of it besides what they find by themselves.
+_EVERYONE = ["/notify/", "/notify/?only=unread", "/notify/subscriptions", "/notify/subscriptions/new", "/notify/events"]
+_PERSON = [*_EVERYONE, "/notify/preferences", "/notify/absences", "/notify/emergencies", "/notify/emergencies?all=true"]
+_EVENT = "/notify/events/cases.deadline.missed"
+_DRY_RUN = "/notify/dry-run?event=cases.concern.received&unit=05443&set.facts.danger_now=yes"
+_PAGES = {
+    "lan.worker": [*_PERSON, "{emergency}"],
+    "binh.chair": [*_PERSON, "/notify/absences?person=lan.worker", "{emergency}"],
+    "mai.hotline": _PERSON,
+    "duc.health": _PERSON,
+    "ha.coordinator": [
+        *_PERSON, "/notify/agreements", "/notify/agreements/new", "{agreement}", _DRY_RUN, "{emergency}",
+    ],
+    "tuan.statistician": [*_EVERYONE, "/notify/preferences"],
+    "yen.partner": [*_EVERYONE, _EVENT, "/notify/agreements", "{agreement}", "{endpoint}", "{delivery}"],
+    "son.operator": [
+        *_PERSON, "/notify/queue", _EVENT, "/notify/dry-run", _DRY_RUN, "{emergency}", "{endpoint}", "{delivery}",
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("account", _PAGES)
+async def test_no_page_of_notify_keeps_its_people_out(house: House, company: Company, account: str) -> None:
+    found = await _something_everywhere(house)
+    for phone in (False, True):
+        somebody = await company.person(account, phone=phone)
+        for path in _PAGES[account]:
+            answer = await somebody.page.request.get(house.url + path.format(**found))
+            assert answer.status == 200, (account, path)
+            await somebody.go(path.format(**found))
+            await somebody.fits()
+        # The fixture `company` fails where axe found anything.
+
+
+async def _something_everywhere(house: House) -> dict[str, str]:
+    """Emergencies, notices, an endpoint that fails and one that works, a delivery that was tried. Out: their pages."""
+    async with house.client("yen.partner") as partner:
+        created = await partner.webhook("https://mai-am.example/hook", "cases.*")
+        await partner.webhook("https://mai-am.example/other", "cases.deadline.*")
+    await house.hear(("e1", concern()), ("e2", missed()), ("e3", task()))
+    await house.rows(
+        "UPDATE endpoint SET circuit = 'open', failing_since = now() - interval '1 hour', "
+        "retry_at = now() + interval '5 minutes' WHERE id = CAST(:id AS uuid) RETURNING 1",
+        id=created["id"],
+    )
+    await house.rows(
+        "INSERT INTO endpoint_hour SELECT CAST(:id AS uuid), date_trunc('hour', now()) - n * interval '5 hours', "
+        "40 + n, n % 7, 900, 70 + n FROM generate_series(0, 30) AS n RETURNING 1",
+        id=created["id"],
+    )
+    [ladder, *_] = await house.rows("SELECT id::text AS id FROM ladder")
+    [delivery, *_] = await house.rows(
+        "SELECT id::text AS id FROM delivery_pending WHERE endpoint_id = CAST(:id AS uuid)", id=created["id"]
+    )
+    return {
+        "emergency": f"/notify/emergencies/{ladder.id}",
+        "agreement": f"/notify/agreements/{AGREEMENT}",
+        "endpoint": f"/notify/subscriptions/{created['id']}",
+        "delivery": f"/notify/deliveries/{delivery.id}",
+    }
+
+
+async def test_a_link_acknowledges_without_a_sign_in_and_only_once(
+    house: House, company: Company, browser: Browser
+) -> None:
+    await house.hear(("e1", concern()))
+    [call] = await house.rows("SELECT id::text AS id FROM ladder_call WHERE person = 'lan.worker'")
+    key = hmac.digest(house.context.keys.master, b"vongtay acknowledge", "sha256")
+    link = Links(key, house.url).url(call.id, house.context.clock() + timedelta(hours=1))
+    context = await browser.new_context(viewport={"width": 360, "height": 740})
+    try:
+        page = await context.new_page()
+        await page.goto(link)
+        assert await barriers(page) == []
+        assert await page.evaluate("document.documentElement.scrollWidth") <= 360
+        assert [row.state for row in await house.rows("SELECT state FROM ladder")] == [
+            "open"
+        ]  # opening it is not enough
+        await page.get_by_role("button", name="Tôi đã nhận").focus()
+        async with page.expect_navigation():
+            await page.keyboard.press("Enter")
+        assert "Đã ghi nhận" in await page.locator("main").inner_text()
+        assert await barriers(page) == []
+        await page.goto(link)
+        assert "không dùng được nữa" in await page.locator("main").inner_text()
+        assert await barriers(page) == []
+    finally:
+        await context.close()
+    chair = await company.person("binh.chair", phone=True)
+    await chair.go("/notify/emergencies?all=true")
+    told = await chair.press(chair.page.locator(".timeline__title a").first)
+    assert "lan.worker xác nhận lúc" in told
+    assert "bằng đường dẫn trong tin nhắn" in told
+
+
+async def test_nobody_is_led_to_a_form_that_has_no_channel(company: Company) -> None:
+    """This house sends no mail, SMS or chat: only a browser can be added, by the inbox's button."""
+    worker = await company.person("lan.worker", phone=True)
+    for path in ("/notify/subscriptions", "/notify/subscriptions/new"):
+        assert "Nền tảng này chưa gửi thư hay tin nhắn" in await worker.go(path)
+        assert not await worker.page.locator('form[action="/notify/subscriptions"]').count()
+    assert "nền tảng chưa có kênh này" in await worker.go("/notify/preferences")
+    assert not await worker.page.get_by_role("link", name="Thêm nơi nhận").count()
+
+
+async def test_what_waits_for_a_broken_endpoint_is_not_called_late(house: House, company: Company) -> None:
+    await _something_everywhere(house)
+    waiting = {
+        row.held: row.n
+        for row in await house.rows(
+            "SELECT e.circuit = 'open' AS held, count(*) AS n "
+            "FROM delivery_pending p JOIN endpoint e ON e.id = p.endpoint_id GROUP BY 1"
+        )
+    }
+    operator = await company.person("son.operator")
+    await operator.go("/notify/queue")
+    due, later, *_ = [text.split("\n\n") for text in await operator.page.locator(".tile").all_inner_texts()]
+    assert due[:2] == ["Đến hạn gửi", str(waiting[False])]
+    assert later == ["Chờ thử lại", str(waiting[True]), f"{waiting[True]} chờ điểm nhận hoạt động lại"]

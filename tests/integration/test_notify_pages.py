@@ -162,3 +162,11 @@ async def test_an_operator_restores_an_endpoint_only_while_its_agreement_is_in_f
         replays = (await partner.get(f"/notify/api/subscriptions/{created['id']}/replays")).json()
         assert [one["everything"] for one in replays] == [False]  # what it missed, not what it had
         assert (await partner.post(f"/notify/queue/{created['id']}/restore")).status_code == 403
+
+
+async def test_the_api_describes_itself_and_the_pages_do_not(house: House) -> None:
+    async with house.client("yen.partner") as partner:
+        described = (await partner.get("/notify/openapi.json")).json()["paths"]
+    assert {"get", "post"} <= set(described["/notify/api/subscriptions"])
+    assert "/notify/api/agreements/{identifier}/accept" in described
+    assert not [path for path in described if path in ("/notify/", "/notify/preferences", "/notify/queue")]

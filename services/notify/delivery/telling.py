@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from services.notify.desk.giving_up import tell_given_up
 from services.notify.desk.telling import Desk
 from services.notify.domain import Happening
 from services.notify.store.endpoints import Endpoint
@@ -37,17 +38,7 @@ class Owners:
 
     async def given_up(self, scope: Scope, endpoint: Endpoint, lost: Sequence[GivenUp]) -> None:
         """Deliveries will never arrive: each is published, their owner is told once for all."""
-        for one in lost:
-            failed = said.DeliveryFailed(
-                delivery_id=one.id,
-                subscription_id=one.endpoint_id,
-                channel=one.channel,
-                event_type=one.event_type,
-                case_id=one.case_id,
-                attempts=one.attempts,
-                reason=one.reason,
-            )
-            await scope.emit(failed, subject=one.id, sequence=one.sequence)
+        await tell_given_up(scope, lost)
         if lost:
             await self._tell(scope, endpoint, "notify.deliveries.given-up", f"{scope.now:%Y-%m-%d}")
 

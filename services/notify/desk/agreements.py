@@ -14,6 +14,7 @@ from uuid import UUID
 
 import orjson
 
+from services.notify.desk.giving_up import tell_given_up
 from services.notify.desk.queueing import Queueing
 from services.notify.desk.saying import put_in_app
 from services.notify.domain import Addressed, Happening, Message, is_internal, timed_id
@@ -194,17 +195,7 @@ class Agreements:
 
     async def _stop(self, scope: Scope, agreement: Agreement) -> None:
         reason = _reason(agreement.state)
-        for one in await store.stop_deliveries(scope.connection, agreement.id, reason, scope.now):
-            failed = said.DeliveryFailed(
-                delivery_id=one.id,
-                subscription_id=one.endpoint_id,
-                channel=one.channel,
-                event_type=one.event_type,
-                case_id=one.case_id,
-                attempts=one.attempts,
-                reason=one.reason,
-            )
-            await scope.emit(failed, subject=one.id, sequence=one.sequence)
+        await tell_given_up(scope, await store.stop_deliveries(scope.connection, agreement.id, reason, scope.now))
 
     async def _retract(self, scope: Scope, agreement: Agreement) -> None:
         """Ask the partner to take back what it was told: to every endpoint within the agreement, with the whole

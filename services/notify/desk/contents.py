@@ -9,11 +9,11 @@ from datetime import timedelta
 
 import orjson
 
+from services.notify.desk.giving_up import tell_given_up
 from services.notify.desk.queueing import Queueing
 from services.notify.domain import Addressed, Happening, Message, candidates, timed_id
 from services.notify.store import agreements, contents
 from shared.contracts.base import TYPE_PREFIX
-from shared.contracts.notify import DeliveryFailed
 from shared.contracts.registry import ChildErased
 from shared.contracts.sealed import SealedContent
 from shared.messaging.router import Received, Scope
@@ -56,17 +56,7 @@ class Contents:
         """A child was erased by law: what waits about it is sent no more, what was sent is not kept here."""
         child_id = received.data.child_id
         await contents.note_erased(scope.connection, child_id, scope.now)
-        for one in await contents.stop_child(scope.connection, child_id, scope.now):
-            failed = DeliveryFailed(
-                delivery_id=one.id,
-                subscription_id=one.endpoint_id,
-                channel=one.channel,
-                event_type=one.event_type,
-                case_id=one.case_id,
-                attempts=one.attempts,
-                reason=one.reason,
-            )
-            await scope.emit(failed, subject=one.id, sequence=one.sequence)
+        await tell_given_up(scope, await contents.stop_child(scope.connection, child_id, scope.now))
         await contents.forget(scope.connection, child_id=child_id)
 
     def _message(self, received: Received[SealedContent]) -> Message:

@@ -16,7 +16,6 @@ from shared.reference.notify_ladders import LadderChannel, LadderRule
 
 LadderState = Literal["open", "acknowledged", "settled", "exhausted"]
 How = Literal["page", "link", "reply"]
-HOWS: tuple[How, ...] = ("page", "link", "reply")
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,13 +90,14 @@ def pass_time(ladder: Ladder, rule: LadderRule, now: datetime, *, reached: bool 
     """Nobody has acknowledged, and it is `now`.
 
     In: `reached`: whether anybody of the step that was just called can be reached; where not, the next is not waited
-    for as long. Out: the ladder, one step higher where it is time; after a long absence of ours one step at a time,
+    for as long. Nothing is above the last: it is called again as slowly as ever, so that somebody who can be reached
+    later still is. Out: the ladder, one step higher where it is time; after a long absence of ours one step at a time,
     each called.
     """
     if ladder.state != "open" or ladder.next_at is None:
         return Climbed(ladder)
     due_at = ladder.next_at
-    if not reached:
+    if not reached and ladder.step + 1 < len(rule.steps):
         due_at = min(due_at, now + timedelta(minutes=rule.nobody_minutes))
     if now < due_at:
         return Climbed(replace(ladder, next_at=due_at))

@@ -21,7 +21,6 @@ CHANNELS: tuple[PersonalChannel, ...] = get_args(PersonalChannel)
 # What sounds on somebody's table at night; an e-mail waits by itself until it is read.
 INTERRUPTING: frozenset[PersonalChannel] = frozenset({"push", "chat", "sms"})
 Digest = Literal["none", "daily", "weekly"]
-DIGESTS: tuple[Digest, ...] = get_args(Digest)
 # Why somebody is called when and how they are.
 TimingWhy = Literal["at-once", "emergency", "quiet-hours", "digest", "limit", "gathered"]
 

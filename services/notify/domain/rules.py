@@ -6,7 +6,7 @@ Every rule that is about an event's type gives its answer with its reasons, so t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -229,11 +229,6 @@ def belongs_to(principal: Principal, audience: str) -> bool:
 def members_of(people: Iterable[Principal], audience: str) -> list[Principal]:
     """Who of some people is in an audience."""
     return [person for person in people if belongs_to(person, audience)]
-
-
-def urgent_of(told: Mapping[str, Told]) -> dict[str, bool]:
-    """Audience -> whether it is told at once."""
-    return {audience: one.urgent for audience, one in told.items()}
 
 
 def field_value(data: object, path: str) -> object:

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from services.notify.api.agreements import Proposed, found
 from services.notify.desk.agreements import Agreements, Change, Shown
+from services.notify.domain.matching import matches
 from services.notify.pages.room import NOTIFY, Room
 from services.notify.views import ABOUT_NAMES, AGREEMENT_ACTS, AGREEMENT_STATES
 from shared.contracts.errors import Rejected, Violation, violations_of
@@ -29,7 +30,13 @@ _PARTNER = {"proposed": ("accept",), "active": ("end",), "suspended": ("end",), 
 def routes(room: Room, agreements: Agreements) -> APIRouter:
     """Pages below `/notify/agreements`."""
     router = APIRouter()
+    _add_proposing(router, room, agreements)
+    # After `new`, which is no agreement.
+    _add_changes(router, room, agreements)
+    return router
 
+
+def _add_proposing(router: APIRouter, room: Room, agreements: Agreements) -> None:
     @router.get("/agreements")
     async def show_agreements(request: Request, principal: SignedIn) -> Response:
         rows = await agreements.of(principal)
@@ -59,11 +66,13 @@ def routes(room: Room, agreements: Agreements) -> APIRouter:
             return _form(room, agreements, request, asked, violations=rejected.violations)
         return RedirectResponse(f"{NOTIFY}/agreements/{agreement.id}", 303)
 
+
+def _add_changes(router: APIRouter, room: Room, agreements: Agreements) -> None:
     @router.get("/agreements/{identifier}")
     async def show_agreement(request: Request, principal: SignedIn, identifier: str) -> Response:
         with found():
             shown = await agreements.find(principal, identifier)
-        return _page(room, request, principal, shown, days=agreements.retraction_days())
+        return _page(room, agreements, request, principal, shown)
 
     @router.post("/agreements/{identifier}/accept")
     async def accept(
@@ -96,10 +105,7 @@ def routes(room: Room, agreements: Agreements) -> APIRouter:
     ) -> Response:
         with found():
             shown = await agreements.find(principal, identifier)
-        days = agreements.retraction_days()
-        return _page(room, request, principal, shown, days=days, status=422, violations=violations)
-
-    return router
+        return _page(room, agreements, request, principal, shown, status=422, violations=violations)
 
 
 async def _province(principal: SignedIn) -> Principal:
@@ -153,15 +159,16 @@ def _form(
 
 def _page(
     room: Room,
+    agreements: Agreements,
     request: Request,
     principal: Principal,
     shown: Shown,
     *,
-    days: int,
     status: int = 200,
     violations: tuple[Violation, ...] = (),
 ) -> Response:
     agreement, language = shown.agreement, language_of(request)
+    known = agreements.known().event_types
     acts: Mapping[str, tuple[str, ...]] = {}
     if principal.role is Role.COORDINATOR:
         acts = _PROVINCE
@@ -170,7 +177,11 @@ def _page(
     terms: dict[str, Any] = {
         "purpose": Terms.load("sharing-purposes").label(agreement.terms.purpose, language),
         "basis": Terms.load("sharing-bases").label(agreement.terms.legal_basis, language),
-        "events": [(name, room.texts.explanation(name, language)) for name in agreement.terms.event_types],
+        # Each name or pattern with what it covers, in words.
+        "events": [
+            (name, {one: room.texts.explanation(one, language) for one in known if matches(name, one)})
+            for name in agreement.terms.event_types
+        ],
     }
     return room.pages.render(
         request,
@@ -182,6 +193,6 @@ def _page(
         states=AGREEMENT_STATES,
         names=AGREEMENT_ACTS,
         acts=acts.get(agreement.state, ()),
-        days=days,
+        days=agreements.retraction_days(),
         violations=violations,
     )

@@ -30,6 +30,12 @@ _SOME = f"^(?:{_ID}(?: {_ID}){{0,{PAGE - 1}}})?$"
 def routes(room: Room, live: LiveInbox) -> APIRouter:
     """The inbox, live where it is open."""
     router = APIRouter()
+    _add_listing(router, room, live)
+    _add_reading(router, room, live)
+    return router
+
+
+def _add_listing(router: APIRouter, room: Room, live: LiveInbox) -> None:
     units = tuple(room.units)
 
     @router.get("/")
@@ -70,6 +76,11 @@ def routes(room: Room, live: LiveInbox) -> APIRouter:
             following=f"{NOTIFY}/?{urlencode({**kept, 'before': after.isoformat()})}" if after else None,
             push_key=room.push_key if "push" in room.office.channels_for(principal) else None,
         )
+
+
+def _add_reading(router: APIRouter, room: Room, live: LiveInbox) -> None:
+    """What the inbox asks for while it is open, one notice opened, and what was read."""
+    units = tuple(room.units)
 
     @router.get("/lines/{identifier}")
     async def show_lines(
@@ -127,8 +138,6 @@ def routes(room: Room, live: LiveInbox) -> APIRouter:
                 mine = audiences_of(principal, units)
                 await inbox.mark_read(connection, principal.id, mine, notice.split() or None, room.pages.clock())
         return RedirectResponse(f"{NOTIFY}/", 303)
-
-    return router
 
 
 def _places(room: Room, principal: Principal) -> list[tuple[str, str]]:

@@ -61,6 +61,6 @@ async def _page(
         troubles=operations.troubles,
         restored=restored,
         violations=violations,
-        emergencies=[(one.ladder, ladder_name(one.ladder, language)) for one in waiting[:_SHOWN]],
+        emergencies=[(one.ladder, one.case_code, ladder_name(one.ladder, language)) for one in waiting[:_SHOWN]],
         states=LADDER_STATES,
     )

@@ -14,6 +14,7 @@ from services.notify.api.personal import Chosen
 from services.notify.desk.personal import Personal
 from services.notify.domain.preferences import CHANNELS, Preferences
 from services.notify.pages.room import NOTIFY, Room
+from services.notify.pages.subscriptions import typed_channels
 from services.notify.views import CHANNEL_NAMES, TIMING_WHYS, URGENCY_NAMES, WEEKDAYS
 from shared.contracts.errors import violations_of
 from shared.identity import Principal, SignedIn
@@ -76,7 +77,8 @@ async def _page(
         weekdays=WEEKDAYS,
         contacts=contacts,
         reached={row.channel for row, _ in contacts if row.state == "active"},
-        may_add=bool(room.office.channels_for(principal)),
+        had=room.office.channels_for(principal),
+        may_add=bool(typed_channels(room, principal)),
         outlook=await personal.outlook(principal),
         urgencies=URGENCY_NAMES,
         whys=TIMING_WHYS,

@@ -10,6 +10,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from services.notify.api.answers import found
+from services.notify.domain import ChannelName
 from services.notify.office import Change, Wanted
 from services.notify.pages import endpoint
 from services.notify.pages.room import NOTIFY, Room
@@ -40,7 +41,7 @@ def _add_listing(router: APIRouter, room: Room) -> None:
             request,
             "subscriptions.html",
             rows=[(row, room.office.address(principal, row)) for row in rows],
-            channels=room.office.channels_for(principal),
+            channels=typed_channels(room, principal),
             deleted=deleted,
         )
 
@@ -107,6 +108,11 @@ def _add_changes(router: APIRouter, room: Room) -> None:
         return RedirectResponse(f"{NOTIFY}/subscriptions{after}", 303)
 
 
+def typed_channels(room: Room, principal: Principal) -> tuple[ChannelName, ...]:
+    """The channels that somebody adds by the form; a browser adds itself, by the inbox's button."""
+    return tuple(name for name in room.office.channels_for(principal) if name != "push")
+
+
 def _form(room: Room, request: Request, principal: Principal, status: int = 200, **more: Any) -> Response:
     language = language_of(request)
     types = [(name, room.texts.explanation(name, language)) for name in room.office.event_types(principal)]
@@ -129,7 +135,7 @@ def _form(room: Room, request: Request, principal: Principal, status: int = 200,
         request,
         "subscription_new.html",
         status=status,
-        channels=room.office.channels_for(principal),
+        channels=typed_channels(room, principal),
         groups={name: pairs for name, pairs in groups.items() if pairs},
         units=sorted(units, key=lambda pair: pair[1]),
         everywhere=principal.units == ALL_UNITS,

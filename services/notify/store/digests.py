@@ -77,11 +77,3 @@ async def next_due(connection: AsyncConnection) -> datetime | None:
     rows = await connection.execute(text("SELECT min(due_at) FROM digest_item"))
     moment: datetime | None = rows.scalar_one()
     return moment
-
-
-async def drop_read(connection: AsyncConnection, person: str, messages: Sequence[str]) -> None:
-    """Somebody has read it in the app meanwhile: it need not be told again."""
-    await connection.execute(
-        text("DELETE FROM digest_item WHERE person = :person AND message_id = ANY (CAST(:messages AS uuid[]))"),
-        {"person": person, "messages": list(messages)},
-    )

@@ -14,6 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.notify.domain import CircuitState, DeliveryState
 
 _MOST_COUNTED = 100_000
+# Of an endpoint `e`: nothing is sent there now, whatever is due.
+_HELD = "(e.state <> 'active' OR e.circuit <> 'closed' OR COALESCE(e.retry_at > :now, false))"
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +222,15 @@ async def tally(connection: AsyncConnection, tallies: list[Tally]) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Queue:
-    """What waits, for operators; counting stops at 100,000. And attempts of this hour and the one before."""
+    """What waits, for operators; counting stops at 100,000. And attempts of this hour and the one before.
+
+    `due` is what could be sent now; `waiting`, what is tried later, with what is `held` for an endpoint that is left in
+    peace, paused or switched off.
+    """
 
     due: int
     waiting: int
+    held: int
     oldest_due: datetime | None
     succeeded: int
     failed: int
@@ -234,8 +241,13 @@ async def queue(connection: AsyncConnection, now: datetime) -> Queue:
     rows = await connection.execute(
         text(
             f"""
-            WITH waiting AS (SELECT due_at <= :now AS due, due_at FROM delivery_pending LIMIT {_MOST_COUNTED})
-            SELECT count(*) FILTER (WHERE due), count(*) FILTER (WHERE NOT due), min(due_at),
+            WITH waiting AS (
+                SELECT few.due_at, few.due_at <= :now AND NOT {_HELD} AS due, {_HELD} AS held
+                FROM (SELECT endpoint_id, due_at FROM delivery_pending LIMIT {_MOST_COUNTED}) AS few
+                JOIN endpoint e ON e.id = few.endpoint_id
+            )
+            SELECT count(*) FILTER (WHERE due), count(*) FILTER (WHERE NOT due), count(*) FILTER (WHERE held),
+                   min(due_at) FILTER (WHERE due),
                    (SELECT COALESCE(sum(succeeded), 0) FROM endpoint_hour WHERE hour > :since),
                    (SELECT COALESCE(sum(failed), 0) FROM endpoint_hour WHERE hour > :since)
             FROM waiting
@@ -244,7 +256,7 @@ async def queue(connection: AsyncConnection, now: datetime) -> Queue:
         {"now": now, "since": now - timedelta(hours=2)},
     )
     row = rows.one()
-    return Queue(row[0], row[1], row[2], int(row[3]), int(row[4]))
+    return Queue(row[0], row[1], row[2], row[3], int(row[4]), int(row[5]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +298,7 @@ async def troubles(connection: AsyncConnection, limit: int = 100) -> list[Troubl
 
 @dataclass(frozen=True, slots=True)
 class ChannelQueue:
-    """What waits for one channel."""
+    """What waits for one channel: what could be sent now, and the rest, what is held for its endpoint too."""
 
     channel: str
     due: int
@@ -301,11 +313,11 @@ async def by_channel(connection: AsyncConnection, now: datetime) -> list[Channel
             f"""
             SELECT e.channel, COALESCE(sum(w.due), 0)::integer, COALESCE(sum(w.waiting), 0)::integer, min(w.oldest)
             FROM endpoint e LEFT JOIN (
-                SELECT endpoint_id, count(*) FILTER (WHERE due_at <= :now) AS due,
-                       count(*) FILTER (WHERE due_at > :now) AS waiting,
-                       min(due_at) FILTER (WHERE due_at <= :now) AS oldest
+                SELECT few.endpoint_id, count(*) FILTER (WHERE few.due_at <= :now AND NOT {_HELD}) AS due,
+                       count(*) FILTER (WHERE few.due_at > :now OR {_HELD}) AS waiting,
+                       min(few.due_at) FILTER (WHERE few.due_at <= :now AND NOT {_HELD}) AS oldest
                 FROM (SELECT endpoint_id, due_at FROM delivery_pending LIMIT {_MOST_COUNTED}) AS few
-                GROUP BY endpoint_id
+                JOIN endpoint e ON e.id = few.endpoint_id GROUP BY few.endpoint_id
             ) AS w ON w.endpoint_id = e.id
             WHERE e.state <> 'deleted' GROUP BY e.channel ORDER BY e.channel
             """

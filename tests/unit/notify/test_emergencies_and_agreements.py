@@ -84,6 +84,15 @@ def test_after_a_day_off_it_goes_on_step_by_step_and_leaves_each_the_time_to_ans
     assert late.ladder.next_at == minutes(1440 + 15)
 
 
+def test_the_last_step_is_called_again_as_slowly_where_nobody_on_it_can_be_reached() -> None:
+    climbed = begun()
+    for at in (15, 30):
+        climbed = pass_time(climbed.ladder, DANGER, minutes(at))
+    last = pass_time(climbed.ladder, DANGER, minutes(30), reached=False)
+    assert last.ladder.next_at == minutes(30 + DANGER.again_minutes)
+    assert last.ladder.state == "open"
+
+
 def test_where_the_commune_is_unknown_its_steps_call_nobody_and_the_province_is_called_all_the_same() -> None:
     climbed = begun(None)
     assert climbed.calls == ()
