@@ -50,6 +50,7 @@ async def take_over(
     now: datetime,
     *,
     actor: str,
+    bulk: str,
     memory: Memory,
     rehearsal: bool = False,
     wanted: Sequence[Traits] | None = None,
@@ -57,8 +58,9 @@ async def take_over(
     """Record each of the statements, in their order, within the transaction.
 
     Args:
-        actor: for the children's history. memory: of the whole import. rehearsal: only say what would become of them.
-        wanted: the statements' traits, where they were worked out before.
+        actor: for the children's history. bulk: the import, whose events bear its id. memory: of the whole
+            import. rehearsal: only say what would become of them. wanted: the statements' traits, where they were
+            worked out before.
     """
     chunk = Chunk(connection, now, memory, rehearsal=rehearsal)
     await chunk.load(said, wanted)
@@ -68,7 +70,8 @@ async def take_over(
     outcomes = []
     try:
         for begin in range(0, len(said), _PART):
-            scope = Scope("registry", cast("AsyncConnection", chunk), now)  # it answers in the connection's place
+            # The chunk answers in the connection's place.
+            scope = Scope("registry", cast("AsyncConnection", chunk), now, bulk=bulk)
             for place in range(begin, min(begin + _PART, len(said))):
                 outcomes.append(await _record(desk, scope, chunk, said[place], actor, chunk.turn(place)))
                 if place % _BREATH == 0:
