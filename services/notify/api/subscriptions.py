@@ -63,11 +63,12 @@ def add_routes(router: APIRouter, office: Office) -> None:
         with found():
             return {"message_id": await office.send_test(principal, identifier)}
 
-    @router.post("/subscriptions/{identifier}/verify", status_code=204)
-    async def verify(principal: SignedIn, identifier: str, typed: Typed) -> None:
+    @router.post("/subscriptions/{identifier}/verify")
+    async def verify(principal: SignedIn, identifier: str, typed: Typed) -> dict[str, Any]:
         """Prove that an address is one's own, by the code that arrived there."""
         with found():
             await office.proving.prove(principal, await office.find(principal, identifier), typed.code)
+            return as_subscription(office, principal, await office.find(principal, identifier))
 
     @router.post("/subscriptions/{identifier}/proof", status_code=202)
     async def ask_again(principal: SignedIn, identifier: str) -> dict[str, Any]:
