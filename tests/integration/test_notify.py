@@ -108,6 +108,23 @@ async def test_a_failing_endpoint_is_tried_again_with_the_same_id_and_the_log_te
         assert (await house.rows("SELECT failing_since FROM endpoint"))[0].failing_since is None
 
 
+async def test_a_success_right_after_a_failure_ends_the_failing(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Before the worker learns from the database how its endpoints are.
+    monkeypatch.setattr("services.notify.delivery.endpoints._REFRESH_WHEN_CHANGED", 60.0)
+    monkeypatch.setattr("services.notify.delivery.endpoints._REFRESH_SECONDS", 60.0)
+    webhook_server.statuses = [500]
+    async with house.client("yen.partner") as partner:
+        await partner.webhook(webhook_server.url, "cases.*")
+        await house.hear(("e1", missed()))
+        house.start()
+        await until(lambda: house.rows("SELECT 1 FROM endpoint WHERE failing_since IS NOT NULL"))
+        house.shift = timedelta(minutes=1)
+        await until(lambda: succeeded(house, 1))
+        assert not await house.rows("SELECT 1 FROM endpoint WHERE failing_since IS NOT NULL OR failures > 0")
+
+
 async def test_retry_after_leaves_the_whole_endpoint_in_peace(house: House, webhook_server: WebhookServer) -> None:
     webhook_server.status, webhook_server.headers = 429, {"Retry-After": "600"}
     async with house.client("yen.partner") as partner:

@@ -19,6 +19,7 @@ from services.notify.desk.queueing import Queueing
 from services.notify.domain import Addressed, Happening, Message, timed_id
 from services.notify.store import deliveries, partitions, replays
 from shared.database.copying import driver
+from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
 from shared.reference.delivering import Delivering
 from tests.integration.notify_house import CASE, UNIT, House, Person, make_house, missed, succeeded, until
@@ -287,6 +288,24 @@ async def test_partitions_are_made_before_they_are_needed_and_dropped_whole(hous
     for parent in ("delivery_settled", "attempt"):
         rows = await house.rows("SELECT 1 FROM pg_inherits WHERE inhparent = CAST(:parent AS regclass)", parent=parent)
         assert len(rows) == len(later)
+
+
+async def test_partitions_that_an_undone_transaction_made_are_made_again(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    async with house.client("yen.partner") as partner:
+        target = await endpoint(partner, webhook_server.url)
+    now, queueing = house.context.clock() - timedelta(days=200), Queueing(Delivering.load())
+    for undone in (True, False, False):
+        async with house.database.engine.connect() as connection:
+            scope = Scope("notify", connection, now)
+            for number in range(2):
+                happening = Happening(timed_id(now, new_id()), "cases.case.opened", now, UNIT, CASE, None, None, {})
+                message = Message(happening, b'{"n":%d}' % number)
+                await queueing.queue(scope, [message], [Addressed(happening.id, target)])
+            await scope.flush()
+            await (connection.rollback() if undone else connection.commit())
+    assert await house.states() == {"pending": 4}
 
 
 async def test_a_clock_that_jumps_sends_nothing_twice_and_holds_nothing_back(

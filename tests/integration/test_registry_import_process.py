@@ -29,7 +29,7 @@ from shared.settings import Settings
 
 NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
 MIGRATIONS = Path(imports.__file__).parents[1] / "migrations"
-ROWS = 4_000
+ROWS = 5_000
 NOTE = "x" * 250  # so that the file is long enough for a process of its own
 KEYS = Keys(b"m" * 32, PlatformKey(b"p" * 32))
 
@@ -89,7 +89,7 @@ async def test_a_killed_import_is_taken_up_by_the_next_process(fresh_database: s
 
 
 async def read(row: store.ImportRow, folder: Path, long: int, passed: int = 0) -> list[Told | None]:
-    reader = Reader(folder, KEYS, Units.load(), long)
+    reader = Reader(folder, KEYS, Units.load(), NOW.date(), long)
     return [one async for chunk in reader.told(row, 700, passed) for one in chunk]
 
 
@@ -104,7 +104,7 @@ async def test_a_file_read_in_a_process_of_its_own_gives_what_it_gives_in_this_o
     assert here.count(None) == 1
     assert here == there
     for mine, theirs in zip(here, there, strict=True):
-        assert mine is None or (theirs is not None and mine.wanted.keys == theirs.wanted.keys)
+        assert mine is None or (theirs is not None and mine.ahead.traits.keys == theirs.ahead.traits.keys)
         assert mine is None or (theirs is not None and mine.said.description.model_fields_set
                                 == theirs.said.description.model_fields_set)  # fmt: skip
     assert await read(row, tmp_path, 0, passed=3_990) == here[3_990:]

@@ -70,6 +70,8 @@ class Lanes:
         self._refreshed = float("-inf")
         self._turn = 0
         self.troubled: frozenset[str] = frozenset()
+        # Of those, the ones that failed here after the database was last asked.
+        self._failed: set[str] = set()
 
     def changed(self) -> None:
         """Some endpoint is not as it was."""
@@ -84,6 +86,7 @@ class Lanes:
         self._changed, self._refreshed = False, loop_time
         patience = self._settings.lease_seconds
         now = self._clock()
+        self._failed.clear()
         async with self._database.transaction() as connection:
             rows = await endpoints.sendable(connection, now)
             tried = []
@@ -121,7 +124,7 @@ class Lanes:
                 lane.waiting.clear()
         self._in_memory -= {delivery.id for delivery in left}
         sick = {row.id for row in rows if row.failures or row.retry_at is not None}
-        self.troubled = frozenset(sick | set(self._probes))
+        self.troubled = frozenset(sick | set(self._probes) | self._failed)
         return left
 
     def _lane(self, row: Endpoint, known: Lane | None, limits: DeliveryLimits) -> Lane:
@@ -183,10 +186,14 @@ class Lanes:
         self._in_memory.discard(delivery.id)
 
     def settled(self, results: Sequence[Result]) -> None:
-        """Forget what is settled, and which circuits have been tried by it."""
+        """Forget what is settled, and which circuits have been tried by it. Who failed is troubled from now on: their
+        next success is news, however soon it comes."""
         for result in results:
             self._in_memory.discard(result.delivery.id)
             self._probes.pop(result.delivery.endpoint_id, None)
+            if result.attempt.outcome != "taken":
+                self._failed.add(result.delivery.endpoint_id)
+        self.troubled |= self._failed
 
     def busy(self, now: float) -> dict[ChannelName, Busy]:
         """What each channel has to do; every time another lane is first."""

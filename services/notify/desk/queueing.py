@@ -56,6 +56,8 @@ class Queueing:
     def __init__(self, limits: Delivering) -> None:
         self._limits = limits
         self._partitions: set[datetime] = set()
+        # By which transaction (its scope's id) partitions were made: that may still be undone, and they with it.
+        self._made_by: dict[datetime, int] = {}
 
     def is_news(self, happened: datetime, now: datetime, urgency: Urgency = "normal") -> bool:
         """Whether somebody may still be notified of what happened then."""
@@ -110,8 +112,12 @@ class Queueing:
         for message in messages:
             at = believable(message.happening.time, scope.now)
             begins, _ = partitions.partition_of(at, days)
-            if begins not in self._partitions:
-                await partitions.ensure(scope.connection, at, days)
+            if begins in self._partitions:
+                continue
+            if await partitions.ensure(scope.connection, at, days):
+                self._made_by[begins] = id(scope)
+            elif self._made_by.get(begins) != id(scope):
+                self._made_by.pop(begins, None)
                 self._partitions.add(begins)
 
 

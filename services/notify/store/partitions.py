@@ -26,8 +26,9 @@ def partition_of(at: datetime, days: int) -> tuple[datetime, datetime]:
     return begins, begins + width
 
 
-async def ensure(connection: AsyncConnection, at: datetime, days: int) -> None:
+async def ensure(connection: AsyncConnection, at: datetime, days: int) -> bool:
     """Make the partitions in which a moment lies, where they are missing; whoever writes or reads meanwhile goes on.
+    Out: whether they were missing.
 
     Where partitions of another width cover a part of it, the new one takes the rest.
     """
@@ -35,7 +36,7 @@ async def ensure(connection: AsyncConnection, at: datetime, days: int) -> None:
     await connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": _LOCK})
     for known, until in await bounds(connection):
         if known <= at < until:
-            return
+            return False
         begins = max(begins, until) if until <= at else begins
         ends = min(ends, known) if known > at else ends
     for parent, prefix in _PARENTS.items():
@@ -45,6 +46,7 @@ async def ensure(connection: AsyncConnection, at: datetime, days: int) -> None:
         await connection.execute(
             text(f"ALTER TABLE {parent} ATTACH PARTITION {name} FOR VALUES FROM ('{begins}') TO ('{ends}')")
         )
+    return True
 
 
 async def bounds(connection: AsyncConnection) -> list[tuple[datetime, datetime]]:

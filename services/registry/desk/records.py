@@ -16,6 +16,7 @@ from services.registry.desk import quality
 from services.registry.desk.following import arrived, today
 from services.registry.desk.photos import Photos
 from services.registry.domain import lifecycle
+from services.registry.domain.alone import Alone, alone
 from services.registry.domain.children import (
     BUNDLES,
     Known,
@@ -93,23 +94,23 @@ class Desk:
         self.photos = Photos(keys)
 
     async def record(
-        self, scope: Scope, said: Statement, *, correction: bool, actor: str, wanted: Traits | None = None
+        self, scope: Scope, said: Statement, *, correction: bool, actor: str, ahead: Alone | None = None
     ) -> Taken:
         """Take over what a source says of a child: on the child it surely means, else on a new one.
 
         Args:
             correction: the source may have sent this record before. actor: a sector or `person:<id>`, for the history.
-            wanted: the statement's traits, where they were worked out before.
+            ahead: what follows from the statement alone, where it was worked out before.
         """
         if correction:
             earlier = await store.statement(scope.connection, said.record_id)
             if earlier is not None:
                 return await self._corrected(scope, earlier, said, actor)
-        wanted = wanted or traits_of(said.description, said.unit, said.as_of)
+        wanted = ahead.traits if ahead else traits_of(said.description, said.unit, said.as_of)
         found = await self.identify(scope, wanted)
         if found.sure is None and not await store.claim(scope.connection, claim_keys(wanted), scope.now):
             found = await self.identify(scope, wanted)
-        return await self._place(scope, said, wanted, found, actor)
+        return await self._place(scope, said, found, actor, ahead)
 
     async def identify(self, scope: Scope, wanted: Traits, leave_out: str | None = None) -> Identification:
         """Who the described child is among those known."""
@@ -162,17 +163,17 @@ class Desk:
         possible: Sequence[Match] = (),
         *,
         child_id: str | None = None,
-        wanted: Traits | None = None,
+        ahead: Alone | None = None,
     ) -> str:
         """A new child from a statement, whoever else it may be: those go to the queue. Out: the child's id.
 
         Args:
-            wanted: the statement's traits, where they were worked out before.
+            ahead: what follows from the statement alone, where it was worked out before.
         """
         child_id = child_id or new_id()
         said = await _counted(scope, said)
-        known = compose([said], said.groups, trust=self._trust.on(today(scope)))
-        keys = blocking_keys(wanted or traits_of(said.description, said.unit, said.as_of))
+        found = ahead or alone(said, self._trust.on(today(scope)))
+        known, keys = found.known, blocking_keys(found.traits)
         await store.insert_child(scope.connection, child_id, known, said, keys, scope.now)
         await pairs.put_pairs(scope.connection, child_id, possible, scope.now)
         await self._keys.make(scope.connection, f"child/{child_id}")
@@ -396,14 +397,16 @@ class Desk:
             await scope.emit(corrected, subject=row.id, sequence=sequence, unit=known.unit)
         return sequence
 
-    async def _place(self, scope: Scope, said: Statement, wanted: Traits, found: Identification, actor: str) -> Taken:
+    async def _place(
+        self, scope: Scope, said: Statement, found: Identification, actor: str, ahead: Alone | None = None
+    ) -> Taken:
         if found.sure is not None:
             row = await store.current(scope.connection, found.sure.child_id, lock=True)
             # Whoever was found may have been erased before the record could be locked.
             if row is not None and row.status not in {"erased", "withdrawn"}:
                 await self._take_over(scope, row, replace(said, probability=found.sure.probability), actor)
                 return Taken(row.id, new=False)
-        return Taken(await self.register(scope, said, found.possible, wanted=wanted), new=True, possible=found.possible)
+        return Taken(await self.register(scope, said, found.possible, ahead=ahead), new=True, possible=found.possible)
 
     async def _take_over(
         self,
@@ -438,18 +441,18 @@ class Desk:
         wanted = traits_of(said.description, said.unit, said.as_of)
         if row.known.status == "withdrawn":
             # Somebody said that the record was none; the source says again, otherwise, that there is a child.
-            return await self._place(scope, said, wanted, await self.identify(scope, wanted), actor)
+            return await self._place(scope, said, await self.identify(scope, wanted), actor)
         if row.status == "adopted" and not is_called_like(wanted, row.traits):
             # The source knows the child by its new name. Under one id its record would tie the two records together.
             told = self._keys.blind(b"adopted record", said.record_id.encode())
             apart = replace(said, record_id=str(UUID(bytes=told)), sequence=1, probability=None)
-            return await self.record(scope, apart, correction=True, actor=actor, wanted=wanted)
+            return await self.record(scope, apart, correction=True, actor=actor)
         if others:
             rest = compose(others)
             sure = compare(wanted, traits_of(rest.description, rest.unit, rest.confirmed_on)).probability
             if sure < POSSIBLE:
                 found = await self.identify(scope, wanted, leave_out=row.id)
-                taken = await self._place(scope, said, wanted, found, actor)
+                taken = await self._place(scope, said, found, actor)
                 await self.refresh(scope, row, actor, said.as_of)
                 return taken
         elif is_another(traits_of(before.description, before.unit, before.as_of), wanted):
@@ -465,7 +468,7 @@ class Desk:
         keys = blocking_keys(traits_of(left.description, left.unit, left.as_of))
         await store.put_statement(scope.connection, row.id, left, keys, scope.now)
         found = await self.identify(scope, wanted, leave_out=row.id)
-        taken = await self._place(scope, said, wanted, found, actor)
+        taken = await self._place(scope, said, found, actor)
         await self.refresh(scope, row, actor, said.as_of)
         await emit_link(scope, row.id, left)
         return taken

@@ -14,6 +14,7 @@ import pickle
 from collections.abc import AsyncGenerator, Callable, Iterator
 from copyreg import dispatch_table
 from dataclasses import dataclass
+from datetime import date
 from itertools import islice
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
@@ -21,29 +22,34 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from services.registry.domain.children import Statement
+from services.registry.domain.alone import Alone, alone
+from services.registry.domain.children import Known, Source, Statement
 from services.registry.domain.names import Name
-from services.registry.domain.traits import TraitKeys, Traits, traits_of, with_keys
+from services.registry.domain.traits import TraitKeys, Traits
 from services.registry.imports.reading import Line, open_lines
+from services.registry.store.children import known_values
+from services.registry.store.chunk_writing import Packed
 from services.registry.store.imports import ImportRow
 from shared.files.tables import FileProblem
 from shared.privacy import Keys, PlatformKey, Unreadable
 from shared.reference.files import laid_over, lay_over
+from shared.reference.trust import Trust, TrustOrders
 from shared.reference.units import Units
 
 T = TypeVar("T")
 # A process takes a second to start: a file of so many bytes is worth it.
 LONG = 1 << 20
 # A chunk makes hundreds of thousands of objects and next to no cycles: looking for them is a fifth of its time.
-COLLECT = (50_000, 20, 20)
+COLLECT = (500_000, 20, 20)
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A row that is taken over: what it says, and what tells that child apart."""
+    """A row that is taken over: what it says, what follows from that alone, and a child's columns from this."""
 
     said: Statement
-    wanted: Traits
+    ahead: Alone
+    packed: Packed
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +57,14 @@ class Reader:
     """Reads files.
 
     Args:
-        folder: where they lie sealed. keys: to open them. units: the communes. long: from how many bytes on a file is
-            read in a process of its own.
+        folder: where they lie sealed. keys: to open them. units: the communes. today: whose order of trust holds.
+        long: from how many bytes on a file is read in a process of its own.
     """
 
     folder: Path
     keys: Keys
     units: Units
+    today: date
     long: int = LONG
 
     async def lines(self, row: ImportRow, size: int) -> AsyncGenerator[list[Line], None]:
@@ -77,7 +84,7 @@ class Reader:
         receiver, sender = context.Pipe(duplex=False)
         secrets = (self.keys.master, self.keys.platform.private)
         process = context.Process(
-            target=_read, args=(sender, row, self.folder, secrets, laid_over(), size, passed), daemon=True
+            target=_read, args=(sender, row, self.folder, secrets, laid_over(), self.today, size, passed), daemon=True
         )
         process.start()
         sender.close()  # so that its end is seen when the process ends
@@ -92,12 +99,15 @@ class Reader:
 
     def _rows(self, row: ImportRow, passed: int) -> Iterator[Told | None]:
         _, lines = open_lines(row, self.folder, self.keys, self.units)
-        return map(_told, islice(lines, passed, None))
+        trust = TrustOrders.load().on(self.today)
+        return (_told(line, trust) for line in islice(lines, passed, None))
 
 
-def _told(line: Line) -> Told | None:
-    said = line.said
-    return None if said is None else Told(said, with_keys(traits_of(said.description, said.unit, said.as_of)))
+def _told(line: Line, trust: Trust) -> Told | None:
+    if line.said is None:
+        return None
+    ahead = alone(line.said, trust)
+    return Told(line.said, ahead, Packed(ahead.known, known_values(ahead.known)))
 
 
 async def _beside(read: Callable[[], list[T]]) -> AsyncGenerator[list[T], None]:
@@ -118,6 +128,7 @@ def _read(
     folder: Path,
     secrets: tuple[bytes, bytes],
     reference: Path | None,
+    today: date,
     size: int,
     passed: int,
 ) -> None:
@@ -127,7 +138,7 @@ def _read(
     keys = Keys(secrets[0], PlatformKey(secrets[1]))
     with contextlib.suppress(BrokenPipeError):
         try:
-            rows = Reader(folder, keys, Units.load())._rows(row, passed)
+            rows = Reader(folder, keys, Units.load(), today)._rows(row, passed)
             while chunk := list(islice(rows, size)):
                 sender.send_bytes(_packed(chunk))
             sender.send_bytes(_packed([]))
@@ -166,5 +177,5 @@ def _by_fields(made: Any) -> Callable[[Any], tuple[Any, tuple[Any, ...]]]:
 
 _BY_FIELDS: dict[type, Callable[[Any], Any]] = {
     **dispatch_table,
-    **{made: _by_fields(made) for made in (Told, Statement, Traits, TraitKeys, Name)},
+    **{made: _by_fields(made) for made in (Told, Packed, Statement, Alone, Known, Source, Traits, TraitKeys, Name)},
 }

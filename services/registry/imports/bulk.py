@@ -15,18 +15,21 @@ from typing import Literal, cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.desk import Desk
+from services.registry.domain.alone import Alone, alone
 from services.registry.domain.children import Statement
-from services.registry.domain.traits import Traits
 from services.registry.store.chunk import Chunk
+from services.registry.store.chunk_writing import Packed
 from services.registry.store.nearby import Memory
 from shared.messaging.router import Scope
 from shared.privacy import Keys, ManyKeys
+from shared.reference.calendar import local_day
+from shared.reference.trust import TrustOrders
 
 What = Literal["new", "known", "corrected", "unchanged", "superseded"]
 # So many rows are decided while those before them are written.
-_PART = 250
+_PART = 500
 # Between so many the event loop may go on with the writing: deciding a row never waits for anything.
-_BREATH = 8
+_BREATH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,17 +56,21 @@ async def take_over(
     bulk: str,
     memory: Memory,
     rehearsal: bool = False,
-    wanted: Sequence[Traits] | None = None,
+    ahead: Sequence[Alone] | None = None,
+    packed: Sequence[Packed] | None = None,
 ) -> list[Outcome]:
     """Record each of the statements, in their order, within the transaction.
 
     Args:
-        actor: for the children's history. bulk: the import, whose events bear its id. memory: of the whole
-            import. rehearsal: only say what would become of them. wanted: the statements' traits, where they were
-            worked out before.
+        actor: for the children's history. bulk: the import, whose events bear its id. memory: of the whole import.
+        rehearsal: only say what would become of them. ahead: what follows from each of the statements alone, where it
+            was worked out before. packed: and what a child's columns are then.
     """
+    if ahead is None:
+        trust = TrustOrders.load().on(local_day(now))
+        ahead = [alone(one, trust) for one in said]
     chunk = Chunk(connection, now, memory, rehearsal=rehearsal)
-    await chunk.load(said, wanted)
+    await chunk.load(said, [one.traits for one in ahead], packed or [None] * len(said))
     many = ManyKeys(keys, connection, chunk.idle)
     await many.find([f"child/{child_id}" for child_id in chunk.kids()])
     desk = Desk(many)
@@ -73,7 +80,8 @@ async def take_over(
             # The chunk answers in the connection's place.
             scope = Scope("registry", cast("AsyncConnection", chunk), now, bulk=bulk)
             for place in range(begin, min(begin + _PART, len(said))):
-                outcomes.append(await _record(desk, scope, chunk, said[place], actor, chunk.turn(place)))
+                chunk.turn(place)
+                outcomes.append(await _record(desk, scope, chunk, said[place], actor, ahead[place]))
                 if place % _BREATH == 0:
                     await asyncio.sleep(0)
             then = () if rehearsal else (many.write, partial(_tell, scope, connection))
@@ -90,14 +98,14 @@ async def _tell(scope: Scope, connection: AsyncConnection) -> None:
     await scope.flush()
 
 
-async def _record(desk: Desk, scope: Scope, chunk: Chunk, said: Statement, actor: str, wanted: Traits) -> Outcome:
+async def _record(desk: Desk, scope: Scope, chunk: Chunk, said: Statement, actor: str, ahead: Alone) -> Outcome:
     earlier = await chunk.statement(said.record_id)
     if earlier is not None and same_content(earlier[1], said):
         return Outcome("unchanged", earlier[0], 0, None, earlier[1].sequence)
     if earlier is not None and earlier[1].as_of > said.as_of:
         # An older list was found in a drawer: what the source said later stands.
         return Outcome("superseded", earlier[0], 0, None, earlier[1].sequence)
-    taken = await desk.record(scope, said, correction=True, actor=actor, wanted=wanted)
+    taken = await desk.record(scope, said, correction=True, actor=actor, ahead=ahead)
     what: What = "new" if taken.new else "known" if earlier is None else "corrected"
     if earlier is None:
         return Outcome(what, taken.child_id, len(taken.possible), None, said.sequence)

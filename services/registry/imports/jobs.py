@@ -31,9 +31,10 @@ from shared.files.tables import FileProblem
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Clock, Scope
 from shared.privacy import Keys, Unreadable
+from shared.reference.calendar import local_day
 from shared.reference.units import Units
 
-CHUNK = 1_000
+CHUNK = 2_000
 _ATTEMPTS = 6
 # Of a file that is all wrong a person needs to see the beginning, and the whole of it costs a table.
 MOST_REJECTS = 100_000
@@ -64,7 +65,7 @@ class Jobs:
     @property
     def reader(self) -> Reader:
         """Of the files."""
-        return Reader(self.folder, self.keys, self.units, self.long)
+        return Reader(self.folder, self.keys, self.units, local_day(self.clock()), self.long)
 
     async def run(self, import_id: str) -> None:
         """Do what the import waits for, to its end or until it is stopped."""
@@ -91,7 +92,7 @@ class Jobs:
         done = 0
         async with self._step(row, None) as connection:
             await store.forget_rejects(connection, row.id)
-        async for chunk in self.reader.lines(row, CHUNK * 5):
+        async for chunk in self.reader.lines(row, CHUNK * 2):
             refused = [(line.row, line.violations) for line in chunk if line.said is None]
             rules.update(violation.rule for _, violations in refused for violation in violations)
             room = max(0, MOST_REJECTS - counts["rejected"])
@@ -120,7 +121,8 @@ class Jobs:
                 told = [one for one in chunk if one is not None]
                 outcomes = await take_over(
                     rehearsing, self.keys, [one.said for one in told], self.clock(), actor=row.who,
-                    bulk=row.id, memory=self.memory, rehearsal=True, wanted=[one.wanted for one in told],
+                    bulk=row.id, memory=self.memory, rehearsal=True, ahead=[one.ahead for one in told],
+                    packed=[one.packed for one in told],
                 )  # fmt: skip
                 await rehearsing.commit()
                 done += len(chunk)
@@ -160,8 +162,8 @@ class Jobs:
                         for one in said
                     ]
                     outcomes = await take_over(
-                        connection, self.keys, said, self.clock(), actor=row.who, bulk=row.id,
-                        memory=self.memory, wanted=[one.wanted for one in told],
+                        connection, self.keys, said, self.clock(), actor=row.who, bulk=row.id, memory=self.memory,
+                        ahead=[one.ahead for one in told], packed=[one.packed for one in told],
                     )  # fmt: skip
                     records = [
                         (one.record_id, outcome.child_id, outcome.what == "new", outcome.sequence, _kept(outcome))

@@ -166,10 +166,13 @@ async def forget_claims(connection: AsyncConnection, before: datetime) -> None:
 
 def child_values(child_id: str, sequence: int, known: Known, now: datetime) -> dict[str, Any]:
     """A child's columns; `now` is when it changed."""
+    return {"id": child_id, "sequence": sequence, "now": now, **known_values(known)}
+
+
+def known_values(known: Known) -> dict[str, Any]:
+    """Those of its columns that follow from what is known."""
     carers = " | ".join(fold(carer.name) for carer in known.description.carers if carer.name)
     return {
-        "id": child_id,
-        "sequence": sequence,
         "unit": known.unit,
         # A day that nobody knows is no birth date to search or reckon by.
         "birth_date": known.description.birth_date if known.description.birth_precision in {None, "day"} else None,
@@ -181,7 +184,6 @@ def child_values(child_id: str, sequence: int, known: Known, now: datetime) -> d
         "confirmed_on": known.confirmed_on,
         "sources": packed_sources(known.sources),
         "conflicts": packed_conflicts(known.conflicts),
-        "now": now,
     }
 
 

@@ -19,10 +19,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.registry.domain.children import Known, Statement
 from services.registry.domain.lifecycle import Life
 from services.registry.domain.matching import SURE, Match
-from services.registry.domain.traits import Traits, claim_keys, traits_of, with_keys
+from services.registry.domain.traits import Traits, claim_keys
 from services.registry.store import children as store
 from services.registry.store.children import RECORD_COLUMNS, ChildRow, record_of
-from services.registry.store.chunk_writing import Changes, Version, write
+from services.registry.store.chunk_writing import Changes, Packed, Version, write
 from services.registry.store.chunked import ManyRows
 from services.registry.store.lifecycle import STANDING_COLUMNS, Standing, standing_of
 from services.registry.store.nearby import Candidate, Memory, Near, Neighbourhood, Tables, most_telling
@@ -40,6 +40,7 @@ class _Held:
     standing: Standing
     revisions: int = 0
     traits: Traits | None = None  # worked out when they are asked for
+    packed: Packed | None = None
     said: dict[str, tuple[datetime, Statement]] = field(default_factory=dict)
     circumstances: dict[tuple[str, str], tuple[date, date | None]] = field(default_factory=dict)
 
@@ -66,6 +67,7 @@ class Chunk(ManyRows):
         self._places = (Tables(), _REHEARSED) if rehearsal else (Tables(),)
         self._neighbourhood = Neighbourhood(memory, self._places)
         self._wanted: Sequence[Traits] = []
+        self._ahead: Sequence[Packed | None] = []
         self._near: list[Near] = []
         self._turn = 0
         self._held: dict[str, _Held] = {}
@@ -77,10 +79,13 @@ class Chunk(ManyRows):
         self._paired: set[str] = set()
         self._writing: asyncio.Task[None] | None = None
 
-    async def load(self, said: Sequence[Statement], traits: Sequence[Traits] | None = None) -> None:
-        """Read what the rows will ask for, and claim what they may found. `traits`: theirs, where they are known."""
-        wanted = traits or [with_keys(traits_of(one.description, one.unit, one.as_of)) for one in said]
-        self._wanted = wanted
+    async def load(self, said: Sequence[Statement], wanted: Sequence[Traits], packed: Sequence[Packed | None]) -> None:
+        """Read what the rows will ask for, and claim what they may found.
+
+        Args:
+            wanted: what tells each one's child apart. packed: its columns if only this is said of it, where known.
+        """
+        self._wanted, self._ahead = wanted, packed
         if not self._rehearsal:
             # Before anything is looked up: another replica that founds one of these children now has committed then.
             claims = sorted({key for traits in wanted for key in claim_keys(traits)})
@@ -98,10 +103,9 @@ class Chunk(ManyRows):
         meant = {child_id for near in self._near for child_id, (_, sure) in near.likely.items() if sure >= SURE}
         await self._read(meant | {found[0] for found in self._records.values() if found})
 
-    def turn(self, place: int) -> Traits:
-        """The desk comes to the row at `place` of those that were loaded. Out: what tells the described child apart."""
+    def turn(self, place: int) -> None:
+        """The desk comes to the row at `place` of those that were loaded."""
         self._turn = place
-        return self._wanted[place]
 
     async def settle(self) -> AsyncConnection:
         """Write everything out; what was read is read again when it is asked for."""
@@ -146,7 +150,8 @@ class Chunk(ManyRows):
     async def _write(self, changes: Changes, held: Sequence[_Held]) -> None:
         rows = {one.row.id: one.row for one in held}
         rehearsed = _REHEARSED if self._rehearsal else None
-        version = await write(self.connection, changes, rows, self._now, rehearsed=rehearsed)
+        packed = {one.row.id: one.packed for one in held if one.packed is not None}
+        version = await write(self.connection, changes, rows, self._now, rehearsed=rehearsed, packed=packed)
         for one in held:
             self._memory.put(version, one.candidate())
 
@@ -168,15 +173,15 @@ class Chunk(ManyRows):
 
     async def candidates(self, keys: Iterable[int], leave_out: str | None = None) -> list[Candidate]:
         """As `children.candidates`, for the description of the row whose turn it is."""
-        likely = self._near[self._turn].likely
-        hits, concerned = [], bool(likely)
+        near = self._near[self._turn]
+        likely, keys = near.likely, list(keys)
+        if not likely and self._filed.keys().isdisjoint(keys) and self._touched.isdisjoint(near.ids):
+            return []
+        hits = []
         for key in keys:
             known, filed = self._neighbourhood.under.get(key, ()), self._filed.get(key, ())
-            concerned = concerned or bool(filed) or not self._touched.isdisjoint(known)
             if known or filed:
                 hits.append([*known, *filed][: store.PER_KEY])
-        if not concerned:
-            return []
         found = []
         for child_id in most_telling(hits, leave_out):
             if child_id in self._touched:
@@ -220,6 +225,7 @@ class Chunk(ManyRows):
         """As `children.insert_child`."""
         new = Standing(Life(known.state, known.status), None, None, None)
         held = self._held[child_id] = _Held(ChildRow(child_id, 1, known, None, now, now), new)
+        held.packed = self._ahead[self._turn]
         if (known.description, known.unit, known.confirmed_on) == (
             statement.description,
             statement.unit,

@@ -11,16 +11,16 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.registry.domain.children import Statement
+from services.registry.domain.children import Known, Statement
 from services.registry.domain.lifecycle import Life
 from services.registry.domain.matching import Match
 from services.registry.store import lifecycle, pairs
-from services.registry.store.children import ChildRow, child_values, statement_values
+from services.registry.store.children import ChildRow, known_values, statement_values
 from services.registry.store.nearby import Tables
 from shared.database.copying import copy_rows
 
-_CHILD = (
-    "id", "sequence", "unit", "birth_date", "birth_year", "name_folded", "carers_folded", "description",
+_KNOWN = (
+    "unit", "birth_date", "birth_year", "name_folded", "carers_folded", "description",
     "circumstances", "confirmed_on", "sources", "conflicts",
 )  # fmt: skip
 # What a revision keeps of the child's columns.
@@ -36,6 +36,14 @@ _TOLD_ON_AGAIN = ", ".join(
     for name in ("child_id", *_STATEMENT, "received_at")
     if name not in {"record_id", "register_kind", "sector"}
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A child's columns (`known_values`), worked out before: right for as long as this very thing is known of it."""
+
+    known: Known
+    columns: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,17 +98,20 @@ async def write(
     rows: Mapping[str, ChildRow],
     now: datetime,
     rehearsed: Tables | None = None,
+    packed: Mapping[str, Packed] | None = None,
 ) -> int:
     """Write everything.
 
     Args:
         rows: the new and changed children as they are now. rehearsed: where new children and their keys go instead,
-            and nothing else goes anywhere.
+            and nothing else goes anywhere. packed: some of the new children, by id.
     Out: the version (`xmin`) that rows have which this transaction wrote.
     """
     version = (await connection.execute(text("SELECT pg_current_xact_id()::xid::text"))).scalar_one()
     place = rehearsed or Tables()
-    await _children(connection, place.child, [rows[child_id] for child_id in changes.new], now)
+    new = [rows[child_id] for child_id in changes.new]
+    columns = {child_id: one.columns for child_id, one in (packed or {}).items() if one.known is rows[child_id].known}
+    await _children(connection, place.child, new, now, columns)
     fresh = set(changes.new)
     await copy_rows(connection, place.block, ("key", "child_id"), [pair for pair in changes.blocks if pair[1] in fresh])
     if rehearsed is None:
@@ -112,22 +123,28 @@ async def write(
     return int(version)
 
 
-def _child(row: ChildRow, now: datetime) -> list[Any]:
-    values = child_values(row.id, row.sequence, row.known, now)
-    return [values[name] for name in _CHILD]
-
-
-async def _children(connection: AsyncConnection, table: str, rows: Sequence[ChildRow], now: datetime) -> None:
-    columns = (*_CHILD, "registered_at", "changed_at")
-    await copy_rows(connection, table, columns, [(*_child(row, now), row.registered_at, now) for row in rows])
+async def _children(
+    connection: AsyncConnection,
+    table: str,
+    rows: Sequence[ChildRow],
+    now: datetime,
+    packed: Mapping[str, Mapping[str, Any]],
+) -> None:
+    columns = ("id", "sequence", *_KNOWN, "registered_at", "changed_at")
+    values = [packed.get(row.id) or known_values(row.known) for row in rows]
+    written = (
+        (row.id, row.sequence, *map(known.__getitem__, _KNOWN), row.registered_at, now)
+        for row, known in zip(rows, values, strict=True)
+    )
+    await copy_rows(connection, table, columns, written)
 
 
 async def _update(connection: AsyncConnection, rows: Sequence[ChildRow], now: datetime) -> None:
     if not rows:
         return
     await _stage(connection, "child")
-    await _children(connection, "staged_child", rows, now)
-    taken_over = ", ".join(f"{name} = s.{name}" for name in (*_CHILD[1:], "changed_at"))
+    await _children(connection, "staged_child", rows, now, {})
+    taken_over = ", ".join(f"{name} = s.{name}" for name in ("sequence", *_KNOWN, "changed_at"))
     await connection.execute(text(f"UPDATE child SET {taken_over} FROM staged_child s WHERE child.id = s.id"))
 
 
@@ -205,7 +222,7 @@ async def _rest(connection: AsyncConnection, changes: Changes, now: datetime) ->
 
 def _revision(version: Version) -> tuple[Any, ...]:
     row = version.before
-    values = child_values(row.id, row.sequence, row.known, version.at)
+    values = known_values(row.known)
     return (
         row.id, version.number, version.at, version.actor, version.cause, version.reason,
         *(values[name] for name in _KEPT), row.known.status, row.known.state,

@@ -5,6 +5,7 @@ It must find whom `children.candidates` finds, less those whom the domain's comp
 
 from __future__ import annotations
 
+import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,10 @@ from services.registry.store.children import CHILD_COLUMNS, COMPARED, PER_KEY, c
 from shared.contracts.vocabulary import RecordStatus
 
 _REMEMBERED = 30_000
+# So many descriptions are compared while the next as many are looked up, and between so many of them the event loop
+# may go on with the looking up.
+_PART = 200
+_BREATH = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,27 +92,50 @@ class Neighbourhood:
         self._places = places
         # Who is filed under each key, as many as are looked at.
         self.under: dict[int, list[str]] = {}
+        self._known: dict[str, Candidate] = {}
+        self._asked: set[str] = set()
 
     async def look(self, raw: asyncpg.Connection, wanted: Sequence[Traits]) -> list[Near]:
-        """Who is near each of the descriptions, in their order."""
+        """Who is near each of the descriptions, in their order. The next ones are looked up while these are compared:
+        the database and Python take about as long."""
         found = [Near(search_keys(traits)) for traits in wanted]
-        keys = sorted({key for near in found for key in near.keys})
-        under: dict[int, list[str]] = {}
+        reading = asyncio.ensure_future(self._read(raw, found[:_PART]))
+        try:
+            for begin in range(0, len(found), _PART):
+                await reading
+                end = begin + _PART
+                if end < len(found):
+                    reading = asyncio.ensure_future(self._read(raw, found[end : end + _PART]))
+                for place in range(begin, min(end, len(found))):
+                    if place % _BREATH == 0:
+                        await asyncio.sleep(0)
+                    found[place].likely = _likely(wanted[place], found[place].ids, self._known)
+        finally:
+            # Nothing else may be asked on the connection while it is at this.
+            reading.cancel()
+            await asyncio.wait([reading])
+        return found
+
+    async def _read(self, raw: asyncpg.Connection, part: Sequence[Near]) -> None:
+        """Who is filed under the keys of some, and what tells those apart."""
+        fresh = {key for near in part for key in near.keys} - self.under.keys()
+        self.under |= {key: [] for key in fresh}
         for place in self._places:
             rows = await raw.fetch(
                 f"""SELECT k.key, b.child_id FROM unnest($1::bigint[]) AS k(key)
                     CROSS JOIN LATERAL (SELECT child_id FROM {place.block} AS x WHERE x.key = k.key
                                         LIMIT {PER_KEY}) b""",
-                keys,
+                sorted(fresh),
             )
             for key, child_id in rows:
-                under.setdefault(key, []).append(str(child_id))
-        self.under = under
-        known = await self._candidates(raw, {child_id for ids in under.values() for child_id in ids})
-        for near, one in zip(found, wanted, strict=True):
-            near.ids = {child_id for key in near.keys for child_id in under.get(key, ()) if child_id in known}
-            near.likely = _likely(one, near.ids, known)
-        return found
+                self.under[key].append(str(child_id))
+        for near in part:
+            near.ids.update(*(self.under[key] for key in near.keys))
+        ids = set().union(*(near.ids for near in part)) - self._asked
+        self._asked |= ids
+        self._known |= await self._candidates(raw, ids)
+        for near in part:
+            near.ids &= self._known.keys()
 
     async def _candidates(self, raw: asyncpg.Connection, ids: Collection[str]) -> dict[str, Candidate]:
         """What tells the children apart, without those that were merged into another."""
