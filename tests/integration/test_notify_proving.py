@@ -17,7 +17,7 @@ from services.notify.desk.calling import Digests
 from tests.integration.notify_house import BASE, House, Person, concern, make_house, missed, succeeded, until
 from tests.support.push import push_service
 from tests.support.receivers import MailServer, WebhookServer
-from tests.support.smsc import Gateway, sms_gateway
+from tests.support.smsc import sms_gateway
 
 ADDRESS = "lan@phandinhphung.example"
 NUMBER = "+84912345678"
@@ -52,49 +52,53 @@ def code_in(text: str) -> str:
 async def test_an_e_mail_address_is_told_nothing_until_its_code_is_typed(
     fresh_database: str, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with strict_house(fresh_database, monkeypatch, smtp_url=SecretStr(mail_server.url)) as house:
-        async with house.client("lan.worker") as worker:
-            made = await e_mail(worker, ADDRESS, "told", "cases.deadline.missed")
-            await house.hear(("e1", concern("yes")), ("e2", missed()))
-            house.start()
-            await until(lambda: succeeded(house, 1))
-            assert len(await house.rows("SELECT 1 FROM delivery")) == 1, "nothing else waits for it either"
-            (mail,) = mail_server.messages
-            code = code_in(str(mail["Subject"]))
-            assert f"{BASE}/notify/subscriptions/{made}" in mail.get_content()
-            assert (await worker.get("/notify/api/inbox")).json()["unread"], "the inbox has it meanwhile"
-            page = (await worker.get(f"/notify/subscriptions/{made}")).text
-            assert "Chưa xác minh" in page
-            assert "Chưa xác minh" in (await worker.get("/notify/preferences")).text
-            wrong = await worker.post(f"/notify/subscriptions/{made}/verify", code=f"{(int(code) + 1) % 10**6:06d}")
-            assert wrong.status_code == 422
-            assert "Mã không đúng" in wrong.text
-            done = await worker.post(f"/notify/subscriptions/{made}/verify", code=f"{code[:3]} {code[3:]}")
-            assert done.status_code == 303
-            assert "Đã xác minh nơi nhận" in (await worker.get(done.headers["location"])).text
-            await house.hear(("e3", missed()))
-            await until(lambda: succeeded(house, 2))
-            assert len(mail_server.messages) >= 2
+    async with (
+        strict_house(fresh_database, monkeypatch, smtp_url=SecretStr(mail_server.url)) as house,
+        house.client("lan.worker") as worker,
+    ):
+        made = await e_mail(worker, ADDRESS, "told", "cases.deadline.missed")
+        await house.hear(("e1", concern("yes")), ("e2", missed()))
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        assert len(await house.rows("SELECT 1 FROM delivery")) == 1, "nothing else waits for it either"
+        (mail,) = mail_server.messages
+        code = code_in(str(mail["Subject"]))
+        assert f"{BASE}/notify/subscriptions/{made}" in mail.get_content()
+        assert (await worker.get("/notify/api/inbox")).json()["unread"], "the inbox has it meanwhile"
+        page = (await worker.get(f"/notify/subscriptions/{made}")).text
+        assert "Chưa xác minh" in page
+        assert "Chưa xác minh" in (await worker.get("/notify/preferences")).text
+        wrong = await worker.post(f"/notify/subscriptions/{made}/verify", code=f"{(int(code) + 1) % 10**6:06d}")
+        assert wrong.status_code == 422
+        assert "Mã không đúng" in wrong.text
+        done = await worker.post(f"/notify/subscriptions/{made}/verify", code=f"{code[:3]} {code[3:]}")
+        assert done.status_code == 303
+        assert "Đã xác minh nơi nhận" in (await worker.get(done.headers["location"])).text
+        await house.hear(("e3", missed()))
+        await until(lambda: succeeded(house, 2))
+        assert len(mail_server.messages) >= 2
 
 
 async def test_the_code_is_in_no_table_log_page_or_event(
     fresh_database: str, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with strict_house(fresh_database, monkeypatch, smtp_url=SecretStr(mail_server.url)) as house:
-        async with house.client("lan.worker") as worker:
-            made = await e_mail(worker)
-            house.start()
-            await until(lambda: succeeded(house, 1))
-            code = code_in(str(mail_server.messages[0]["Subject"]))
-            tables = await house.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
-            for table in tables:
-                for row in await house.rows(f'SELECT to_jsonb(t)::text AS everything FROM "{table.tablename}" t'):
-                    assert code not in re.findall(r"(?<![0-9a-f])\d{6}(?![0-9a-f])", row.everything), table.tablename
-            said = await house.rows("SELECT convert_from(body, 'UTF8') AS body FROM message")
-            assert not any(code in row.body.replace(made, "") for row in said)
-            (entry,) = (await worker.get(f"/notify/api/subscriptions/{made}/deliveries")).json()
-            log = (await worker.get(f"/notify/deliveries/{entry['id']}")).text
-            assert not re.search(rf"\b{code}\b", log)
+    async with (
+        strict_house(fresh_database, monkeypatch, smtp_url=SecretStr(mail_server.url)) as house,
+        house.client("lan.worker") as worker,
+    ):
+        made = await e_mail(worker)
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        code = code_in(str(mail_server.messages[0]["Subject"]))
+        tables = await house.rows("SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+        for table in tables:
+            for row in await house.rows(f'SELECT to_jsonb(t)::text AS everything FROM "{table.tablename}" t'):
+                assert code not in re.findall(r"(?<![0-9a-f])\d{6}(?![0-9a-f])", row.everything), table.tablename
+        said = await house.rows("SELECT convert_from(body, 'UTF8') AS body FROM message")
+        assert not any(code in row.body.replace(made, "") for row in said)
+        (entry,) = (await worker.get(f"/notify/api/subscriptions/{made}/deliveries")).json()
+        log = (await worker.get(f"/notify/deliveries/{entry['id']}")).text
+        assert not re.search(rf"\b{code}\b", log)
 
 
 async def test_in_an_emergency_only_proven_addresses_are_called_and_the_ladder_says_so(
@@ -102,20 +106,24 @@ async def test_in_an_emergency_only_proven_addresses_are_called_and_the_ladder_s
 ) -> None:
     async with sms_gateway() as gateway:
         monkeypatch.setenv("VONGTAY_NOTIFY_SMS_URL", gateway.url)
-        async with strict_house(fresh_database, monkeypatch, smtp_url=SecretStr(mail_server.url)) as house:
-            async with house.client("lan.worker") as worker:
-                mail = await e_mail(worker)
-                telephone = {"channel": "sms", "target": "0912 345 678", "event_types": ["told"]}
-                await worker.api("/subscriptions", telephone)
-                house.start()
-                await until(lambda: succeeded(house, 2))
-                await worker.api(f"/subscriptions/{mail}/verify", {"code": code_in(str(mail_server.messages[0]["Subject"]))})
-                await house.hear(("e1", concern("yes")))
-                await until(lambda: succeeded(house, 3))
-                assert len(gateway.texts(NUMBER)) == 1, "its code, and no emergency"
-                calls = await house.rows("SELECT channels FROM ladder_call WHERE person = 'lan.worker'")
-                assert {channel for row in calls for channel in row.channels} <= {"inbox", "email"}
-                assert (await worker.get("/notify/api/inbox")).json()["unread"]
+        async with (
+            strict_house(fresh_database, monkeypatch, smtp_url=SecretStr(mail_server.url)) as house,
+            house.client("lan.worker") as worker,
+        ):
+            mail = await e_mail(worker)
+            telephone = {"channel": "sms", "target": "0912 345 678", "event_types": ["told"]}
+            await worker.api("/subscriptions", telephone)
+            house.start()
+            await until(lambda: succeeded(house, 2))
+            await worker.api(
+                f"/subscriptions/{mail}/verify", {"code": code_in(str(mail_server.messages[0]["Subject"]))}
+            )
+            await house.hear(("e1", concern("yes")))
+            await until(lambda: succeeded(house, 3))
+            assert len(gateway.texts(NUMBER)) == 1, "its code, and no emergency"
+            calls = await house.rows("SELECT channels FROM ladder_call WHERE person = 'lan.worker'")
+            assert {channel for row in calls for channel in row.channels} <= {"inbox", "email"}
+            assert (await worker.get("/notify/api/inbox")).json()["unread"]
 
 
 async def test_a_number_that_is_not_proven_acknowledges_nothing(
@@ -138,59 +146,65 @@ async def test_a_number_that_is_not_proven_acknowledges_nothing(
 async def test_codes_are_not_guessed_and_addresses_not_molested(
     fresh_database: str, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with strict_house(fresh_database, monkeypatch, smtp_url=SecretStr(mail_server.url)) as house:
-        async with house.client("lan.worker") as worker, house.client("thuong.worker") as other:
-            made = await e_mail(worker)
-            house.start()
-            await until(lambda: succeeded(house, 1))
-            code = code_in(str(mail_server.messages[0]["Subject"]))
-            wrong = f"{(int(code) + 1) % 10**6:06d}"
-            for _ in range(5):
-                refused = await worker.try_api(f"/subscriptions/{made}/verify", {"code": wrong})
-                assert (refused.status_code, "code-wrong" in refused.text) == (422, True)
-            spent = await worker.try_api(f"/subscriptions/{made}/verify", {"code": code})
-            assert "code-spent" in spent.text, "not even the right one any more"
-            stranger = await other.try_api(f"/subscriptions/{made}/verify", {"code": code})
-            assert stranger.status_code == 404
-            assert "again-too-soon" in (await worker.try_api(f"/subscriptions/{made}/proof", {})).text
-            for _ in range(4):
-                house.shift += timedelta(minutes=2)
-                await worker.api(f"/subscriptions/{made}/proof", {})
+    async with (
+        strict_house(fresh_database, monkeypatch, smtp_url=SecretStr(mail_server.url)) as house,
+        house.client("lan.worker") as worker,
+        house.client("thuong.worker") as other,
+    ):
+        made = await e_mail(worker)
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        code = code_in(str(mail_server.messages[0]["Subject"]))
+        wrong = f"{(int(code) + 1) % 10**6:06d}"
+        for _ in range(5):
+            refused = await worker.try_api(f"/subscriptions/{made}/verify", {"code": wrong})
+            assert (refused.status_code, "code-wrong" in refused.text) == (422, True)
+        spent = await worker.try_api(f"/subscriptions/{made}/verify", {"code": code})
+        assert "code-spent" in spent.text, "not even the right one any more"
+        stranger = await other.try_api(f"/subscriptions/{made}/verify", {"code": code})
+        assert stranger.status_code == 404
+        assert "again-too-soon" in (await worker.try_api(f"/subscriptions/{made}/proof", {})).text
+        for _ in range(4):
             house.shift += timedelta(minutes=2)
-            assert "address-too-often" in (await worker.try_api(f"/subscriptions/{made}/proof", {})).text
-            named = {"channel": "email", "target": ADDRESS, "event_types": ["told"]}
-            assert "address-too-often" in (await other.try_api("/subscriptions", named)).text, "whoever names it"
-            await until(lambda: succeeded(house, 5))
-            newest = code_in(str(mail_server.messages[-1]["Subject"]))
-            assert newest != code
-            assert "code-wrong" in (await worker.try_api(f"/subscriptions/{made}/verify", {"code": code})).text
-            house.shift += timedelta(minutes=31)
-            assert "code-over" in (await worker.try_api(f"/subscriptions/{made}/verify", {"code": newest})).text
-            house.shift += timedelta(days=1)
             await worker.api(f"/subscriptions/{made}/proof", {})
+        house.shift += timedelta(minutes=2)
+        assert "address-too-often" in (await worker.try_api(f"/subscriptions/{made}/proof", {})).text
+        named = {"channel": "email", "target": ADDRESS, "event_types": ["told"]}
+        assert "address-too-often" in (await other.try_api("/subscriptions", named)).text, "whoever names it"
+        await until(lambda: succeeded(house, 5))
+        newest = code_in(str(mail_server.messages[-1]["Subject"]))
+        assert newest != code
+        assert "code-wrong" in (await worker.try_api(f"/subscriptions/{made}/verify", {"code": code})).text
+        house.shift += timedelta(minutes=31)
+        assert "code-over" in (await worker.try_api(f"/subscriptions/{made}/verify", {"code": newest})).text
+        house.shift += timedelta(days=1)
+        await worker.api(f"/subscriptions/{made}/proof", {})
 
 
 async def test_a_browser_is_asked_by_a_push_message_and_told_only_afterwards(
     fresh_database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with push_service() as service, strict_house(fresh_database, monkeypatch) as house:
-        async with house.client("lan.worker") as worker:
-            key = re.search(r'data-push-key="([^"]+)"', (await worker.get("/notify/")).text)
-            assert key
-            service.key = key[1]
-            browser = service.browser()
-            wanted = {"channel": "push", "target": browser.to_json(), "event_types": ["told"]}
-            made = await worker.api("/subscriptions", wanted)
-            assert made["verified"] is False
-            await house.hear(("e1", concern("yes")))
-            house.start()
-            await until(lambda: succeeded(house, 1))
-            ((_, body),) = service.requests
-            said = orjson.loads(browser.read(body))
-            assert said["link"] == f"{BASE}/notify/subscriptions/{made['id']}"
-            await worker.api(f"/subscriptions/{made['id']}/verify", {"code": code_in(said["title"])})
-            await house.hear(("e2", concern("yes").model_copy(update={"concern_id": "c2"})))
-            await until(lambda: succeeded(house, 2))
+    async with (
+        push_service() as service,
+        strict_house(fresh_database, monkeypatch) as house,
+        house.client("lan.worker") as worker,
+    ):
+        key = re.search(r'data-push-key="([^"]+)"', (await worker.get("/notify/")).text)
+        assert key
+        service.key = key[1]
+        browser = service.browser()
+        wanted = {"channel": "push", "target": browser.to_json(), "event_types": ["told"]}
+        made = await worker.api("/subscriptions", wanted)
+        assert made["verified"] is False
+        await house.hear(("e1", concern("yes")))
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        ((_, body),) = service.requests
+        said = orjson.loads(browser.read(body))
+        assert said["link"] == f"{BASE}/notify/subscriptions/{made['id']}"
+        await worker.api(f"/subscriptions/{made['id']}/verify", {"code": code_in(said["title"])})
+        await house.hear(("e2", concern("yes").model_copy(update={"concern_id": "c2"})))
+        await until(lambda: succeeded(house, 2))
 
 
 async def test_a_partners_endpoint_hears_nothing_until_it_answers_its_signed_challenge(

@@ -170,6 +170,7 @@ def _page(
     terms: dict[str, Any] = {
         "purpose": Terms.load("sharing-purposes").label(agreement.terms.purpose, language),
         "basis": Terms.load("sharing-bases").label(agreement.terms.legal_basis, language),
+        "ground": Terms.load("sharing-bases").get(agreement.terms.legal_basis, f"ground_{language}"),
         "events": [(name, room.texts.explanation(name, language)) for name in agreement.terms.event_types],
     }
     return room.pages.render(

@@ -53,7 +53,7 @@ async def take_over(
     now: datetime,
     *,
     actor: str,
-    bulk: str,
+    bulk: str | None = None,
     memory: Memory,
     rehearsal: bool = False,
     ahead: Sequence[Alone] | None = None,
