@@ -17,7 +17,7 @@ from services.notify.desk.calling import Digests
 from tests.integration.notify_house import BASE, House, Person, concern, make_house, missed, succeeded, until
 from tests.support.push import push_service
 from tests.support.receivers import MailServer, WebhookServer
-from tests.support.smsc import sms_gateway
+from tests.support.smsc import Gateway, sms_gateway
 
 ADDRESS = "lan@phandinhphung.example"
 NUMBER = "+84912345678"
@@ -269,11 +269,12 @@ async def test_everything_somebody_gets_is_in_the_language_they_chose(
                 house.start()
                 await house.hear(("e1", missed()))
                 await until(lambda: succeeded(house, 2))
+                await until(lambda: mailed(mail_server, 1))
+                await until(lambda: texted(gateway, "deadline"))
                 (mail,) = mail_server.messages
                 assert str(mail["Subject"]).startswith("Case 0000ABCD in Phường Phan Đình Phùng missed its deadline")
                 assert "Look here:" in mail.get_content()
                 texts = gateway.texts(NUMBER)
-                assert any("deadline" in text for text in texts)
                 assert not re.search("(?i)qua han|khan:|xac nhan|xem:", " ".join(texts))
                 page = (await worker.get("/notify/")).text
                 assert 'lang="en"' in page
@@ -313,6 +314,10 @@ async def asked(server: WebhookServer, count: int) -> bool:
 
 async def heard_of(server: WebhookServer, what: str) -> bool:
     return any(what in orjson.loads(one.body)["type"] for one in server.requests)
+
+
+async def texted(gateway: Gateway, what: str) -> bool:
+    return any(what in text for text in gateway.texts(NUMBER))
 
 
 async def mailed(server: MailServer, count: int) -> bool:
