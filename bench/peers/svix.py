@@ -7,6 +7,7 @@ the patch of `hyper` and what needs it are dropped, and `omniqueue` is taken fro
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -71,7 +72,7 @@ async def running(program: Path, dsn: str, log: Path) -> AsyncIterator[Svix]:
         "SVIX_QUEUE_TYPE": "memory",
         "SVIX_CACHE_TYPE": "memory",
         "SVIX_WHITELIST_SUBNETS": '["127.0.0.1/32"]',
-        "SVIX_LOG_LEVEL": "warn",
+        "SVIX_LOG_LEVEL": "info",
         "SVIX_LISTEN_ADDRESS": f"127.0.0.1:{port}",
     }
     with log.open("wb") as output:
@@ -83,7 +84,8 @@ async def running(program: Path, dsn: str, log: Path) -> AsyncIterator[Svix]:
             await _until_it_answers(f"http://127.0.0.1:{port}")
             yield Svix(f"http://127.0.0.1:{port}", token.strip().split()[-1])
         finally:
-            process.kill()
+            with contextlib.suppress(ProcessLookupError):  # it may have given up by itself: its log says why
+                process.kill()
             await process.wait()
 
 
