@@ -26,7 +26,12 @@ class Page:
         self.pieces = 0
 
     async def watch(self, host: str, port: int, path: str, token: str) -> None:
-        """Read the stream until the end."""
+        """Read one stream after the other: each ends after a minute, and a browser asks for the next at once."""
+        while await self._read(host, port, path, token):
+            pass
+
+    async def _read(self, host: str, port: int, path: str, token: str) -> bool:
+        """Read a stream to its end. Out: whether the page was told to ask again."""
         reader, writer = await asyncio.open_connection(host, port)
         request = f"GET {path} HTTP/1.1\r\nHost: {host}\r\nAuthorization: Bearer {token}\r\n\r\n"
         writer.write(request.encode())
@@ -45,6 +50,7 @@ class Page:
                 kept = kept[-_TAIL:]
         finally:
             writer.close()
+        return b"event: again" in kept
 
 
 async def main(host: str, port: int, path: str, token: str, count: int) -> None:

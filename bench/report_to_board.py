@@ -106,17 +106,17 @@ async def _send(transport: KafkaTransport, events: list[Document]) -> list[float
 async def _watch(platform: Whole, reports: int, shown: dict[int, float]) -> None:
     """Read the open board's stream as a browser does, noting when it first shows each total, until it shows all."""
     headers = {"Authorization": f"Bearer {await platform.token('coordinator')}"}
-    async with (
-        aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session,
-        session.get(platform.url + "/stats/live", headers=headers) as answer,
-    ):
-        async for frame in _frames(answer):
-            found = _TOTAL.search(frame)
-            if found:
-                total = int(found[1].replace(".", ""))
-                shown.setdefault(total, time.perf_counter())
-                if total >= reports:
-                    return
+    async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:
+        while True:
+            # A stream ends after a minute, and the page asks for the next at once.
+            async with session.get(platform.url + "/stats/live", headers=headers) as answer:
+                async for frame in _frames(answer):
+                    found = _TOTAL.search(frame)
+                    if found:
+                        total = int(found[1].replace(".", ""))
+                        shown.setdefault(total, time.perf_counter())
+                        if total >= reports:
+                            return
 
 
 async def _frames(answer: aiohttp.ClientResponse) -> AsyncIterator[str]:

@@ -147,7 +147,8 @@ def reply(task: Json, now: datetime, random: Random) -> Json | None:
     if task["pending"] == "question":
         return {"act": "reply-task", **known, "reply": "Trẻ ở nhà bà nội, gọi trước khi đến."}
     if task["proposed_due"] is not None:
-        if random.random() < 0.8:
+        ahead = datetime.fromisoformat(task["proposed_due"]) > now
+        if random.random() < 0.8 and ahead:
             return {"act": "agree-date", **known}
         return {"act": "refuse-date", **known, "reason": "Trẻ cần được giúp trước ngày đó."}
     return None

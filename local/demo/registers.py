@@ -16,6 +16,7 @@ from local.simulation.world import Child
 _ASKED = ("name", "birth_date", "carers", "hamlet", "address", "school", "grade", "circumstances")
 _NOT_MET = 0.1
 _CORRECTED = 0.08
+_FOUND_OUT = 0.8
 _HEADINGS = ("Mã học sinh", "Họ và tên", "Ngày sinh", "Giới tính", "Họ tên mẹ", "Thôn, xóm", "Lớp")
 _COLUMNS = ("id", "child.name", "child.birth_date", "child.sex", "child.carers.mẹ", "child.hamlet", "child.grade")
 _TRIES, _PAUSE = 240, 0.5
@@ -104,6 +105,9 @@ def _answer(list_id: str, child: Json, now: datetime, random: Random) -> Json:
     if result == "met" and random.random() < _CORRECTED:
         said["address"] = "wrong"
         fixes["address"] = f"Số {random.randint(1, 90)}, ngõ {random.randint(1, 20)}"
+    if result == "met" and not child["texts"].get("hamlet") and random.random() < _FOUND_OUT:
+        # Whoever stands at the door knows the hamlet: of children known from a report alone it is missing.
+        said["hamlet"], fixes["hamlet"] = "wrong", f"Xóm {random.randint(1, 12)}"
     moment = now.isoformat()
     answer: dict[str, Any] = {
         "id": str(UUID(int=random.getrandbits(128), version=4)),

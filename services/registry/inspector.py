@@ -151,7 +151,9 @@ class Inspector:
             if unit is None:
                 return CommuneBoard(None, None, _lines(counts, day), (), (), day)
             (now,) = await store.measure(scope.connection, [unit], costs_on(day))
-            trend = await store.trend(scope.connection, unit, day - timedelta(days=_TREND_DAYS))
+            kept = await store.trend(scope.connection, unit, day - timedelta(days=_TREND_DAYS))
+        # The line ends with the figure that stands above it, not with the one that was measured this morning.
+        trend = [*(one for one in kept if one[0] < day), (day, now.score)]
         return CommuneBoard(unit, now, _lines(counts, day), trend, doubts_of(now, day), day)
 
     async def province(self, principal: Principal) -> Province:

@@ -16,6 +16,7 @@ from services.stats.desk.periods import PURPOSE, Periods
 from services.stats.figures.comparing import Comparing
 from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.releasing import Releasing
+from services.stats.figures.taking import Taking
 from services.stats.handlers.agencies import routes
 from services.stats.handlers.counting import TOPICS, Counting
 from services.stats.handlers.recording import GATHERS_SECONDS, Pace, Recording
@@ -26,6 +27,7 @@ from services.stats.pages.looking import Looking
 from services.stats.pages.periods import PeriodPages
 from services.stats.pages.rebuilding import RebuildPages
 from services.stats.pages.routes import indicator_pages
+from services.stats.store.releases import Releases
 from services.stats.thresholds import Watching
 from services.stats.upkeep.checking import Upkeep
 from services.stats.upkeep.compacting import Compacting
@@ -51,12 +53,13 @@ def build(context: ServiceContext) -> ServiceApp:
     compacting = Compacting(database, clock, upkeep)
     progress = Progress(database, context.settings)
     evaluator = Evaluator(units=units)
-    releasing = Releasing(evaluator.count, evaluator, evaluator.indicators, prepare=evaluator.prepare_counts)
+    releasing = Releasing(Releases(), evaluator, evaluator.indicators)
     comparing = Comparing(releasing)
     periods = Periods(
         database,
         clock,
         Freezing(database, evaluator, releasing),
+        Taking(evaluator.count, evaluator, evaluator.indicators),
         upkeep,
         progress.history_holds_all,
         SigningKey(context.keys.master, PURPOSE),

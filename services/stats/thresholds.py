@@ -34,6 +34,8 @@ from shared.reference.indicators import Indicator, Level, Part, Target
 from shared.reference.thresholds import Thresholds, Watch
 
 LOOK_EVERY: Final = timedelta(minutes=5)
+# By our own clock, which may run ahead, and where nothing could be judged, it is looked sooner than that.
+_WAKES_EVERY: Final = timedelta(minutes=1)
 _LEVELS: Final[tuple[Level, ...]] = ("province", "commune")
 _WEEK: Final = timedelta(days=7)
 
@@ -77,12 +79,18 @@ class Watching:
 
     async def watch_thresholds(self, stop: asyncio.Event) -> None:
         """Run until `stop`."""
+        looked = self._clock()
         while not stop.is_set():
-            await pause(stop, LOOK_EVERY.total_seconds())
+            await pause(stop, _WAKES_EVERY.total_seconds())
             if stop.is_set():
                 return
+            now = self._clock()
+            # Where the clock was set back, what was looked at lies ahead.
+            if abs(now - looked) < LOOK_EVERY:
+                continue
             try:
-                await self.look()
+                if await self.look() is not None:
+                    looked = now
             except Exception as error:
                 if not is_passing(error):
                     raise
@@ -168,7 +176,8 @@ class Watching:
         counts: dict[str, dict[Period, int]] = defaultdict(dict)
         values = await self._evaluator.values(look.connection, indicator, [now, *usual], by=(UNIT,))
         for value in values:
-            counts[value.keys[0]][value.period] = value.numerator or 0
+            if value.keys:
+                counts[value.keys[0]][value.period] = value.numerator or 0
         for unit, counted in counts.items():
             n, earlier = counted.get(now, 0), [counted.get(week, 0) for week in usual]
             level = upper_level(earlier, look.watch.surge_z)

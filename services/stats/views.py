@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from services.stats.domain.disclosure import Hidden, Shown
+from services.stats.domain.measures import list_of
 from services.stats.domain.periods import Period, Span
 from services.stats.domain.reading import Reading, Verdict
 from shared.contracts.vocabulary import UNCLASSIFIED
@@ -109,26 +110,6 @@ _UNITS_EN: Final[dict[NumberUnit, str]] = {
     "days": "days",
     "points": "points",
 }
-_TERMS: Final = {
-    "risk": "risk-levels",
-    "step": "case-steps",
-    "status": "case-statuses",
-    "sector": "sectors",
-    "channel": "channels",
-    "environment": "environments",
-    "harmer": "harmers",
-    "place": "incident-places",
-    "request": "requests",
-    "state": "deadline-states",
-    "service": "service-kinds",
-    "task": "task-kinds",
-    "circumstance": "circumstances",
-    "ethnicity": "ethnic-groups",
-    "activity": "activities",
-    "audience": "audiences",
-}
-_OF_INCIDENTS: Final = {"kind": "incident-causes", "outcome": "incident-results"}
-_OF_CASES: Final = {"kind": "case-kinds", "outcome": "case-outcomes"}
 # From here on a tenth says nothing.
 _LARGE: Final = 1_000
 _QUARTERS: Final = ("I", "II", "III", "IV")
@@ -313,6 +294,5 @@ class Words:
     @staticmethod
     def _terms(indicator: Indicator, dimension: str) -> Terms | None:
         measure = indicator.numerator.measure if indicator.numerator else ""
-        own = _OF_INCIDENTS if measure == "incidents" else _OF_CASES
-        name = own.get(dimension) or _TERMS.get(dimension)
+        name = list_of(measure, dimension)
         return None if name is None else Terms.load(name)

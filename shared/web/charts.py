@@ -106,6 +106,16 @@ def _fixed_size(spec: Mapping[str, Any]) -> dict[str, Any]:
     return {**spec, "width": 720} if spec.get("width") == "container" else dict(spec)
 
 
+# A score's point or two a week fills a third of the line's height or so; what never moved lies in its middle.
+_AIR = 2.0
+
+
+def score_line(scores: Sequence[float]) -> Markup | None:
+    """The course of a score from 0 to 100 that moves by a point or two a week, as `sparkline`: on the whole scale each
+    such line would be flat, so the figures are said beside it. None: there are not two yet."""
+    return sparkline(scores, low=min(scores) - _AIR, high=max(scores) + _AIR) if len(scores) > 1 else None
+
+
 def sparkline(values: Sequence[float], *, low: float | None = None, high: float | None = None) -> Markup:
     """A line as small as a word, in the text's own colour: SVG in the page, no script. Who shows it says it in words.
 

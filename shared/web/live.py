@@ -1,14 +1,16 @@
 """Server-sent events: parts of a page that change while it is open, for thousands of watchers at the cost of one.
 
-It must never wait for a slow watcher: a topic's newest fragment replaces the one that was not fetched yet.
+It must never wait for a slow watcher: a topic's newest fragment replaces the one that was not fetched yet. Nor may it
+go on for whoever has signed out, or may see less by now: each stream ends after a minute at the latest, and the page
+asks for the next one as whoever it is by then.
 """
 
 import asyncio
 import re
-import secrets
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
+from secrets import SystemRandom, token_hex
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -21,6 +23,10 @@ Fragment = str | Callable[[], str]
 _SECONDS_A_PAGE = 0.0003
 _SECONDS_A_BYTE = 2e-8
 _BEAT = ""  # no topic's name
+# A page that reads it asks for the next stream at once.
+_AGAIN = b"event: again\ndata: .\n\n"
+# Pages that came at one moment (a server was started again) must not come back at one moment for ever.
+_SHORTEST = 0.75
 _TOPIC = re.compile(r"[A-Za-z0-9:._/-]{1,120}\Z")
 
 
@@ -42,6 +48,12 @@ class _Watcher:
 
     waiting: dict[str, bytes] = field(default_factory=dict)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
+    over: bool = False
+
+    def end(self) -> None:
+        """Let the page ask again."""
+        self.over = True
+        self.wake.set()
 
 
 class Hub:
@@ -57,17 +69,20 @@ class Hub:
         *,
         per_second: float = 4.0,
         heartbeat: float = 15.0,
+        lifetime: float = 60.0,
         max_watchers: int = 5_000,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """In: sends a second and topic; seconds between signs of life; how many pages may be open; a clock in UTC."""
+        """In: sends a second and topic; seconds between signs of life; after how many seconds at the latest a page must
+        ask again; how many pages may be open; a clock in UTC."""
         self._pause = 1 / per_second
         self._heartbeat = heartbeat
+        self._lifetime = lifetime
         self._max_watchers = max_watchers
         self._clock = clock
         self._topics: dict[str, _Topic] = {}
         self._watchers: set[_Watcher] = set()
-        self._boot = secrets.token_hex(4)
+        self._boot = token_hex(4)
         self._number = 0
         self._closed = False
         self._beating: asyncio.TimerHandle | None = None
@@ -104,7 +119,8 @@ class Hub:
             state.timer = loop.call_later(max(0.0, self._next(state) - loop.time()), self._send, topic)
 
     async def stream(self, topics: Iterable[str], last_event_id: str | None = None) -> AsyncIterator[bytes]:
-        """In: topics, and the id of the last event the page has. Out: server-sent events until the page goes away.
+        """In: topics, and the id of the last event the page has. Out: server-sent events until the page goes away, or
+        has to ask again.
 
         What a page missed is sent first, newest only.
         """
@@ -121,6 +137,8 @@ class Hub:
                 watcher.waiting[name] = state.frame
         if watcher.waiting:
             watcher.wake.set()
+        lasts = self._lifetime * SystemRandom().uniform(_SHORTEST, 1)
+        ending = asyncio.get_running_loop().call_later(lasts, watcher.end)
         try:
             yield b"retry: 2000\n" + self._beat()
             while not self._closed:
@@ -129,7 +147,11 @@ class Hub:
                 frames, watcher.waiting = watcher.waiting, {}
                 if frames:
                     yield b"".join(frames.values())
+                if watcher.over:
+                    yield _AGAIN
+                    return
         finally:
+            ending.cancel()
             self._watchers.discard(watcher)
             for name in wanted:
                 self._leave(name, watcher)

@@ -165,6 +165,34 @@ async def test_the_page_obeys_its_own_policy_and_reports_no_error(browser: Any, 
     assert foreign == []
 
 
+async def test_an_open_page_asks_again_unnoticed_and_ends_once_its_reader_signed_out_elsewhere(
+    browser: Any, gallery_url: str
+) -> None:
+    """A stream that nobody looked at again would show figures to whoever is signed out, or may see less by now."""
+    page = await open_page(browser, gallery_url, "/cases", 1280)
+    streams: list[int] = []
+    page.on("response", lambda answer: streams.append(answer.status) if "/cases/live" in answer.url else None)
+    await page.locator("[data-live-state='live']").wait_for()
+    await page.evaluate(
+        """() => {
+          window.states = [];
+          new MutationObserver((changes) => window.states.push(...changes.map((one) => one.target.dataset.liveState)))
+            .observe(document.querySelector("[data-live-state]"), {attributeFilter: ["data-live-state"]});
+        }"""
+    )
+    await page.wait_for_timeout(5000)
+    assert streams.count(200) >= 2
+    assert await page.evaluate("window.states") == []
+    other = await page.context.new_page()
+    await other.goto(gallery_url + "/cases")
+    await other.locator("details.account summary").click()
+    await other.locator("form[action='/identity/sign-out'] button").click()
+    await other.wait_for_url("**/identity/sign-in")
+    await page.locator("[data-live-state='lost']").wait_for(timeout=5000)
+    assert streams[-1] == 401
+    await page.context.close()
+
+
 async def test_without_scripts_the_page_still_tells_everything(browser: Any, gallery_url: str) -> None:
     page = await open_page(browser, gallery_url, "/cases", 360, java_script_enabled=False)
     shown = await page.locator("main").inner_text()

@@ -32,7 +32,7 @@ from tests.browser.people import Company, Somebody
 from tests.browser.test_shell import CONTRAST, FOCUS
 from tests.support.backends import Backend
 from tests.unit.stats import events as make
-from tests.unit.stats.counted import record
+from tests.unit.stats.counted import record, release
 from tests.unit.stats.events import Event
 
 pytestmark = pytest.mark.timeout(240)
@@ -46,6 +46,9 @@ PAGES = (
     "/stats/province?period=2025",
     "/stats/indicators",
     "/stats/indicators/cases-opened?period=2026",
+    # Before anything was recorded.
+    "/stats/indicators/cases-opened?period=2024",
+    "/stats/indicators?period=2024",
     "/stats/indicators/emergency-in-time",
     "/stats/indicators/births-registered",
     "/stats/communes?indicator=cases-opened&period=2025",
@@ -129,6 +132,7 @@ async def statistics(
     await database.migrate(service.migrations)
     told = sorted(happened(), key=lambda one: one[0])
     await record(database, [[event.record(offset, time=at) for offset, (at, event) in enumerate(told)]])
+    await release(database, NOW)
     counting = Counting(database, KEYS, lambda: NOW)
     await counting.count([event.record(offset, time=at) for offset, (at, event) in enumerate(told)])
     router = APIRouter(prefix="/stats")

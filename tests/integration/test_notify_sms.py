@@ -9,8 +9,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
+from services.notify.channels import smpp
 from services.notify.domain.sms import length_of
+from services.notify.store import receipts
 from tests.integration.notify_house import House, Person, concern, make_house, missed, succeeded, until
 from tests.support.smsc import BAD_NUMBER, SYSTEM_ERROR, THROTTLED, Gateway, sms_gateway
 
@@ -55,10 +58,10 @@ async def test_a_person_gets_an_sms_in_the_words_that_fit_and_nothing_of_the_chi
         await house.hear(("e1", concern("no")))
         house.start()
         await until(lambda: succeeded(house, 1))
-        (text,) = gateway.texts(NUMBER)
-        assert text == "Co tin bao ve tre em. Xem: http://vongtay.test/cases"
-        assert "Phan Dinh Phung" not in text
-        assert length_of(text).alphabet == "gsm-7"
+        (said,) = gateway.texts(NUMBER)
+        assert said == "Co tin bao ve tre em. Xem: http://vongtay.test/cases"
+        assert "Phan Dinh Phung" not in said
+        assert length_of(said).alphabet == "gsm-7"
         assert {one.sender for one in gateway.taken} == {"8079"}
         assert all(one.registered == 1 for one in gateway.taken)
         everything = await house.rows("SELECT convert_from(payload, 'UTF8') AS p FROM outbox")
@@ -73,9 +76,9 @@ async def test_a_text_with_all_its_marks_goes_out_in_ucs_2_parts_that_a_telephon
         await house.hear(("e1", missed()))
         house.start()
         await until(lambda: succeeded(house, 1))
-        (text,) = gateway.texts(NUMBER)
-        assert text.startswith("KHẨN: Quá hạn")
-        assert len(gateway.taken) == length_of(text).segments == 2
+        (said,) = gateway.texts(NUMBER)
+        assert said.startswith("KHẨN: Quá hạn")
+        assert len(gateway.taken) == length_of(said).segments == 2
         assert {one.data_coding for one in gateway.taken} == {8}
         assert {one.esm_class for one in gateway.taken} == {0x40}
         assert len({one.payload[3] for one in gateway.taken}) == 1
@@ -134,6 +137,48 @@ async def test_a_receipt_that_comes_before_we_noted_the_delivery_is_kept_until_t
         await until(lambda: house.rows("SELECT 1 FROM sms_receipt"))
         await house.hear(("e1", concern("no")))
         await until(lambda: house.rows("SELECT 1 FROM delivery_settled WHERE response = 'DELIVRD'"))
+
+
+async def test_receipts_of_two_parts_that_two_replicas_take_at_once_are_one_text_that_arrived(
+    fresh_database: str,
+) -> None:
+    async with make_house(fresh_database) as house:
+        now = house.context.clock()
+        async with house.database.transaction() as connection:
+            await connection.execute(
+                text(
+                    """INSERT INTO sms_part (reference, delivery_id, message_at, sent_at)
+                       SELECT reference, '0195a000-0000-7000-8000-00000000abcd', :now, :now
+                       FROM unnest(ARRAY['first', 'second']) AS reference"""
+                ),
+                {"now": now},
+            )
+            await receipts.hear(connection, "first", "DELIVRD", now)
+        async with house.database.transaction() as one:
+            assert await receipts.settle(one, now) == []
+            async with house.database.transaction() as other:
+                await receipts.hear(other, "second", "DELIVRD", now)
+            async with house.database.transaction() as other:
+                assert await receipts.settle(other, now) == []
+        async with house.database.transaction() as connection:
+            assert await receipts.settle(connection, now) == [receipts.Outcome(True)]
+
+
+async def test_a_session_that_ends_for_a_reason_that_nobody_foresaw_is_followed_by_another(
+    fresh_database: str, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(_event: object) -> None:
+        raise RuntimeError
+
+    async with house_with(fresh_database, gateway, monkeypatch) as house:
+        house.start(receipts=True)
+        await until(lambda: _bound(gateway))
+        with monkeypatch.context() as patch:
+            patch.setattr(smpp, "meaning", broken)
+            await gateway.receipt("00000002")
+            await until(lambda: _bound(gateway, 2))
+        await gateway.receipt("00000002")
+        await until(lambda: house.rows("SELECT 1 FROM sms_receipt"))
 
 
 async def test_a_busy_gateway_is_left_in_peace_and_spoken_to_again_within_the_attempt(
@@ -227,8 +272,8 @@ async def test_what_is_no_mobile_number_of_viet_nam_is_refused(
         assert "address-invalid" in answer.text
 
 
-async def _bound(gateway: Gateway) -> bool:
-    return gateway.binds > 0
+async def _bound(gateway: Gateway, times: int = 1) -> bool:
+    return gateway.binds >= times
 
 
 async def _texts(gateway: Gateway) -> bool:

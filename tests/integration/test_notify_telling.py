@@ -17,6 +17,7 @@ from sqlalchemy import text
 from services.notify.climbing import Climbing
 from services.notify.desk.calling import Digests
 from services.notify.desk.personal import Personal
+from services.notify.store import replays
 from services.notify.tidying import Tidying
 from shared.contracts.base import SealedBox
 from shared.contracts.cases import CaseAssigned, CaseOpened, EmergencyMeasureDecided, TaskOverdue
@@ -338,6 +339,26 @@ async def test_a_dry_run_says_who_would_be_told_and_why_and_tells_nobody(house: 
     assert await house.published("notify.message.queued") == []
 
 
+async def test_a_dry_run_shows_over_what_somebody_would_be_called_and_not_what_they_asked_of_another_commune(
+    fresh_database: str, mail_server: MailServer
+) -> None:
+    data = json.loads(overdue(1)[1].model_dump_json())
+    async with (
+        make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house,
+        house.client("ha.coordinator") as coordinator,
+    ):
+        wanted = {"channel": "email", "target": "ha@tinh.example", "event_types": ["cases.task.overdue"]}
+        await coordinator.api("/subscriptions", {**wanted, "units": [OTHER_UNIT]})
+
+        async def reachable() -> list[str]:
+            run = await coordinator.api("/dry-run", {"type": "cases.task.overdue", "data": data})
+            return next(list(one["reachable"]) for one in run["people"] if one["person"] == "ha.coordinator")
+
+        assert await reachable() == []
+        await coordinator.api("/subscriptions", {**wanted, "units": [UNIT]})
+        assert await reachable() == ["email"]
+
+
 # Agreements
 
 
@@ -419,6 +440,44 @@ async def test_when_an_agreement_ends_deliveries_stop_and_the_partner_receives_a
         await partner.api(f"/agreements/{signed['id']}/confirm", {})
         shown = (await partner.get(f"/notify/api/agreements/{signed['id']}")).json()
         assert [act["act"] for act in shown["acts"]] == ["propose", "accept", "end", "confirm"]
+
+
+@pytest.mark.parametrize("act", ["suspend", "end"])
+async def test_a_replay_that_goes_on_ends_with_the_agreement_within_which_it_was_asked_for(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch, act: str
+) -> None:
+    monkeypatch.setattr(replays, "PORTION", 2)
+    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
+    async with house.client("yen.partner") as partner:
+        made = await partner.webhook(webhook_server.url, "cases.task.*")
+    await house.hear(*((f"e{number}", task()) for number in range(5)))
+    house.start()
+    await until(lambda: succeeded(house, 5))
+    await house.halt()
+    async with house.client("yen.partner") as partner:
+        period = {"since": (house.context.clock() - timedelta(hours=1)).isoformat(), "everything": True}
+        await partner.api(f"/subscriptions/{made['id']}/replay", period)
+    assert await house.states() == {"pending": 2, "succeeded": 3}
+    async with house.client("ha.coordinator") as coordinator:
+        await coordinator.api(f"/agreements/{signed['id']}/{act}", {"reason": "kiểm tra"})
+    await house.upkeep.replay()
+    within = await house.rows("SELECT state FROM delivery WHERE subscription_id IS NOT NULL")
+    assert sorted(row.state for row in within) == ["failed"] * 2 + ["succeeded"] * 3, "nothing more is sent again"
+
+
+async def test_a_partner_finds_its_agreement_however_many_others_there_are(house: House) -> None:
+    async with house.database.transaction() as connection:
+        await connection.execute(
+            text(
+                """INSERT INTO agreement (id, org, state, purpose, legal_basis, event_types, fields, valid_from,
+                                          valid_until, reference, proposed_by, changed_at, created_at, sequence)
+                   SELECT gen_random_uuid(), 'org-' || n, state, purpose, legal_basis, event_types, fields, valid_from,
+                          valid_until, reference, proposed_by, now() + interval '1 hour', created_at, 1
+                   FROM agreement, generate_series(1, 250) AS n"""
+            )
+        )
+    async with house.client("yen.partner") as partner:
+        assert [one["id"] for one in (await partner.get("/notify/api/agreements")).json()] == [AGREEMENT]
 
 
 async def test_the_page_of_an_agreement_says_what_is_shared_and_signs_and_ends_it(house: House) -> None:
@@ -516,8 +575,9 @@ async def test_sealed_content_reaches_its_partner_only_and_nobody_on_the_way_can
     assert PlatformKey(private.private_bytes_raw(), kid).open(box) == b'{"child.name":"X"}'
 
 
+@pytest.mark.parametrize("acts", [["end"], ["suspend", "end"]])
 async def test_what_was_sealed_goes_with_its_child_and_with_its_agreement(
-    house: House, webhook_server: WebhookServer
+    house: House, webhook_server: WebhookServer, acts: list[str]
 ) -> None:
     private = X25519PrivateKey.generate()
     signed = await sign(house, private.public_key().public_bytes_raw())
@@ -533,6 +593,7 @@ async def test_what_was_sealed_goes_with_its_child_and_with_its_agreement(
     bodies = await house.rows("SELECT convert_from(body, 'UTF8') AS body FROM message")
     assert sorted("sealed" in row.body for row in bodies) == [False, True]
     async with house.client("ha.coordinator") as coordinator:
-        await coordinator.api(f"/agreements/{signed['id']}/end", {"reason": "x"})
+        for act in acts:
+            await coordinator.api(f"/agreements/{signed['id']}/{act}", {"reason": "x"})
     bodies = await house.rows("SELECT convert_from(body, 'UTF8') AS body FROM message WHERE event_type LIKE '%sealed'")
     assert not any("ephemeral" in row.body for row in bodies)

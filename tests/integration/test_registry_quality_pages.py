@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import timedelta
 
 import orjson
 
@@ -69,6 +70,23 @@ async def test_a_list_goes_on_by_pages_and_is_narrowed_to_a_hamlet_without_namin
     key = next(one["key"] for one in page["hamlets"] if one["name"] == "Xóm 1")
     assert re.fullmatch("[0-9a-f]{12}", key)
     assert orjson.loads((await lan.get(f"{address}&hamlet={key}")).text)["children"] == 60
+
+
+async def test_the_line_of_a_score_ends_with_the_figure_that_stands_above_it(house: House) -> None:
+    lan = await house.browser("lan.worker")
+    await registered(lan)
+    await assessing.measure_all(house.database, lambda: NOW - timedelta(days=1))
+    await assessing.measure_all(house.database, lambda: NOW)
+    morning = (await lan.get("/registry/quality?lang=en")).text
+    await registered(lan, name="Hoàng Văn Tú", sex="unknown")
+    now = (await lan.get("/registry/quality?lang=en")).text
+    figure, said = (re.compile(pattern) for pattern in (r'value">\s*([\d.]+)', r"([\d.]+) on [^,]+, ([\d.]+) on "))
+    for page in (morning, now):
+        score, course = figure.search(page), said.search(page)
+        assert score is not None
+        assert course is not None
+        assert course.group(2) == score.group(1)
+    assert said.findall(morning) != said.findall(now)
 
 
 async def test_a_coordinator_compares_communes_and_sorts_them_by_the_address(house: House) -> None:

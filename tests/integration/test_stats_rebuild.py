@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from sqlalchemy import text
 
+from services.stats.domain.periods import Period
+from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.releasing import Releasing
 from services.stats.store import shadow, snapshots
+from services.stats.store.releases import Releases
 from services.stats.upkeep.checking import Upkeep
 from services.stats.upkeep.compacting import Compacting
 from services.stats.upkeep.rebuild import Rebuild
@@ -21,6 +26,7 @@ from tests.support.backends import database as database_of
 from tests.unit.stats import events as make
 from tests.unit.stats.counted import cube
 from tests.unit.stats.events import Event
+from tests.unit.stats.made_up_figures import STATISTICIAN
 from tests.unit.stats.recount import recount
 
 
@@ -81,6 +87,60 @@ async def test_a_rebuild_of_sound_figures_finds_no_difference(province: Province
         assert (done["state"], done["differing"]) == ("done", 0)
         # Both ways of counting, and what statistics said of themselves.
         assert done["done"] == done["total"] >= 500
+
+
+async def _released(database: Database, year: Period) -> list[tuple[tuple[str, ...], float | None, str | None]]:
+    """What a replica that has just been started tells whoever sees aggregates only, of a year and of its months."""
+    evaluator = Evaluator()
+    door, found = Releasing(Releases(), evaluator), []
+    for code in ("cases-opened", "reports-received"):
+        indicator = evaluator.indicators.get(code)
+        assert indicator is not None
+        async with database.transaction() as connection:
+            for periods, by in (([year, *year.parts("month")], ()), ([year], ("unit",)), ([year], ("sex",))):
+                shown = await door.release(connection, STATISTICIAN, indicator, periods, by=by, now=utc_now())
+                found += [((one.period.code, *one.keys), one.value, one.hidden) for one in shown]
+    return found
+
+
+async def test_what_was_released_stays_as_it_was_written_down_through_late_events_and_a_rebuild_swap(
+    province: Province,
+) -> None:
+    """Counted anew from all events there would be three cases more, and whoever keeps both releases knows of three."""
+    year = Period.parse(f"{utc_now().year - 1:04d}")
+    then = datetime(year.first.year, 3, 10, tzinfo=UTC)
+
+    def opened(first: int, count: int) -> list[Event]:
+        return [make.case(f"c{number}", 1, opened_at=then, received_at=then) for number in range(first, first + count)]
+
+    await province.publish(opened(0, 40), then)
+    async with province.running():
+        await province.all_counted()
+        async with asyncio.timeout(120):
+            while (str(year.first.year) + "-12",) not in await _rows(province, "SELECT period FROM release"):
+                await asyncio.sleep(0.2)
+        before = await _released(province.database, year)
+        assert ((year.code,), 40.0, None) in before
+        # Said at the time, delivered now.
+        await province.publish(opened(40, 3), then)
+        await province.all_counted()
+        assert await _released(province.database, year) == before
+        rebuild = province.rebuild()
+        await rebuild.start()
+        assert await rebuild.run(asyncio.Event())
+        assert (await rebuild.state())["state"] == "done"
+        assert await _released(province.database, year) == before
+        evaluator = Evaluator()
+        indicator = evaluator.indicators.get("cases-opened")
+        assert indicator is not None
+        async with province.database.transaction() as connection:
+            [value] = await evaluator.values(connection, indicator, [year])
+        assert value.value == 43
+
+
+async def _rows(province: Province, question: str) -> list[tuple[Any, ...]]:
+    async with province.database.transaction() as connection:
+        return [tuple(row) for row in await connection.execute(text(question))]
 
 
 async def test_a_rebuild_killed_midway_leaves_the_live_figures_and_another_one_succeeds(province: Province) -> None:

@@ -290,8 +290,7 @@ class _board:  # noqa: N801 - reads like a function where it is used
     async def __aenter__(self) -> bytearray:
         token = await self._platform.token("coordinator")
         self._session = aiohttp.ClientSession(headers={"Authorization": f"Bearer {token}"})
-        answer = await self._session.get(f"{self._platform.url}/stats/live")
-        assert answer.status == 200
+        answer = await self._opened()
         self._reading = asyncio.create_task(self._read(answer))
         await asyncio.sleep(1)
         self._sent.clear()
@@ -301,9 +300,17 @@ class _board:  # noqa: N801 - reads like a function where it is used
         self._reading.cancel()
         await self._session.close()
 
+    async def _opened(self) -> aiohttp.ClientResponse:
+        answer = await self._session.get(f"{self._platform.url}/stats/live")
+        assert answer.status == 200
+        return answer
+
     async def _read(self, answer: aiohttp.ClientResponse) -> None:
-        async for chunk in answer.content.iter_any():
-            self._sent.extend(chunk)
+        while True:
+            async for chunk in answer.content.iter_any():
+                self._sent.extend(chunk)
+            # A stream ends after a minute, and a page asks for the next.
+            answer = await self._opened()
 
 
 async def _says(story: Story, measure: str, expected: int, **filters: str) -> bool:

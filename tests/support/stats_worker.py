@@ -13,6 +13,8 @@ from services.stats.desk.freezing import Freezing
 from services.stats.desk.periods import PURPOSE, Periods
 from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.releasing import Releasing
+from services.stats.figures.taking import Taking
+from services.stats.store.releases import Releases
 from services.stats.thresholds import Watching
 from services.stats.upkeep import compacting as compacting_module
 from services.stats.upkeep.checking import Upkeep
@@ -37,7 +39,7 @@ class Worker:
         assert settings.database_url is not None
         database = Database(settings.database_url.get_secret_value(), pool_size=5)
         evaluator = Evaluator()
-        releasing = Releasing(evaluator.count, evaluator, evaluator.indicators)
+        releasing = Releasing(Releases(), evaluator, evaluator.indicators)
         self.upkeep = Upkeep(database, utc_now)
         self.compacting = Compacting(database, utc_now, self.upkeep)
         self.compacting.size = 20
@@ -46,6 +48,7 @@ class Worker:
             database,
             utc_now,
             Freezing(database, evaluator, releasing),
+            Taking(evaluator.count, evaluator, evaluator.indicators),
             self.upkeep,
             Progress(database, settings).history_holds_all,
             SigningKey(keys_of(settings).master, PURPOSE),

@@ -175,6 +175,8 @@ class Gateway:
                 await self._listen(self._session)
             except (smpp34.SmppError, OSError) as error:
                 _LOG.warning("sms.gateway-away", reason=type(error).__name__, seconds=delay)
+            except Exception as error:  # whatever ends a session, emergencies need the next one
+                _LOG.error("sms.session-broken", reason=type(error).__name__, seconds=delay)
             finally:
                 self._bound.clear()
                 self._session = None

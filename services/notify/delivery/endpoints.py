@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from services.notify.delivery.lanes import Held, Lane
+from services.notify.delivery.lanes import Held, Lane, next_opening
 from services.notify.domain import ChannelName, probing
 from services.notify.settings import NotifySettings
 from services.notify.signing import Vault, signer_of
@@ -84,20 +84,20 @@ class Lanes:
         if age < (_REFRESH_WHEN_CHANGED if self._changed else _REFRESH_SECONDS):
             return False
         self._changed, self._refreshed = False, loop_time
-        patience = self._settings.lease_seconds
+        tries_for = self._settings.lease_seconds
         now = self._clock()
         self._failed.clear()
         async with self._database.transaction() as connection:
             rows = await endpoints.sendable(connection, now)
             tried = []
             for row in await endpoints.tripped(connection, now):
-                half_open = probing(row.health, now, timedelta(seconds=patience))
+                half_open = probing(row.health, now, timedelta(seconds=tries_for))
                 if half_open is not None and row.channel in self._channels:
                     tried.append((row, half_open))
             if tried:
                 await endpoints.note_health(connection, {row.id: health for row, health in tried})
         self._probes = {key: until for key, until in self._probes.items() if until > loop_time}
-        self._probes |= {row.id: loop_time + patience for row, _ in tried}
+        self._probes |= {row.id: loop_time + tries_for for row, _ in tried}
         left = self._take(rows, [row for row, _ in tried])
         if left:
             async with self._database.transaction() as connection:
@@ -216,10 +216,8 @@ class Lanes:
         return found
 
     def opens_in(self, longest: float) -> float:
-        """In how many seconds a rate lets something through; the longest where none does sooner."""
-        now = asyncio.get_running_loop().time()
-        waits = [wait for lane in self._lanes.values() if (wait := lane.opens_in(now)) is not None]
-        return min(waits, default=longest) if waits else longest
+        """In how many seconds a rate lets something through; `longest` where none does sooner."""
+        return next_opening(self._lanes.values(), asyncio.get_running_loop().time(), longest)
 
     def let_go(self) -> list[Delivery]:
         """Empty the lanes. Out: what was not attempted."""

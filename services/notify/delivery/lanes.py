@@ -6,6 +6,7 @@ Pure bookkeeping: it neither sends nor waits. Times are the event loop's, which 
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from math import ceil
 
@@ -40,7 +41,11 @@ class Lane:
         at_once: the most requests at once. per_second: the most a second; 0: no limit.
         probes: where its circuit is half-open, how many deliveries may still try whether it is back.
         failures: in a row. patience: so many open its circuit, and nothing more is sent until that is known.
+        sealed: what `target` was opened from, so that it is opened again only when that changes.
         share: of the slots that all lanes have, so many are this one's at most.
+        waiting: leased and not begun. started: by delivery, when its request began; the oldest first.
+        seconds: what an answer takes, of late. quickest: the same, of the quickest of late.
+        tokens: how many the rate would let through at `counted_at`; it is 0 before the first.
     """
 
     target: Target
@@ -150,6 +155,13 @@ def slots_for(lanes: list[Lane], most: int) -> int:
         return _FEWEST_SLOTS
     way = sum(lane.quickest for lane in lanes) / len(lanes)
     return max(_FEWEST_SLOTS, min(most, int(_FEWEST_SLOTS + way * _MOST_A_SECOND)))
+
+
+def next_opening(lanes: Iterable[Lane], now: float, longest: float) -> float:
+    """In how many seconds the rate of one of them lets its next through, but never more than `longest`: what becomes
+    due meanwhile at another endpoint tells nobody, and is asked for."""
+    waits = (lane.opens_in(now) for lane in lanes)
+    return min((wait for wait in waits if wait is not None and wait < longest), default=longest)
 
 
 def share_out(lanes: list[Lane], slots: int) -> None:

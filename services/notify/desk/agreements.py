@@ -112,8 +112,8 @@ class Agreements:
     async def of(self, actor: Principal) -> list[Agreement]:
         """The agreements that somebody may see: their organisation's; whoever keeps all of them, all."""
         async with self._database.transaction() as connection:
-            everything = await store.of(connection)
-        return [agreement for agreement in everything if rules.may_read(agreement, actor)]
+            found = await store.of(connection, None if rules.may_read_all(actor) else actor.org or "")
+        return [agreement for agreement in found if rules.may_read(agreement, actor)]
 
     async def find(self, actor: Principal, identifier: str) -> Shown:
         """One agreement. Raises LookupError where there is none that the actor may see."""

@@ -84,7 +84,7 @@ class Calling:
 
     async def call(self, scope: Scope, decided: _Decided) -> None:
         """Plan what a batch means for people; durable with the batch."""
-        patterns = {HOUSE, *(pattern for message, _ in decided for pattern in _patterns(message))}
+        patterns = {HOUSE, *(pattern for message, _ in decided for pattern in patterns_of(message.happening))}
         contacts = await store.contacts(scope.connection, patterns=patterns)
         if not contacts:
             return
@@ -126,8 +126,11 @@ class Calling:
     async def _wishes(self, scope: Scope, decided: _Decided, contacts: Sequence[Contact]) -> dict[str, list[_Wish]]:
         """Person -> what they are to be called of: by the house's rules, or since they asked for the event's type."""
         of_person: dict[str, list[Contact]] = {}
+        asking: dict[str, set[str]] = {}
         for contact in contacts:
             of_person.setdefault(contact.person, []).append(contact)
+            for pattern in contact.patterns:
+                asking.setdefault(pattern, set()).add(contact.person)
         roster = await self._people.roster(scope.connection, scope.now)
         wishes: dict[str, list[_Wish]] = {}
         for message, told_by in decided:
@@ -137,12 +140,14 @@ class Calling:
                 for instead in self._people.told(roster, one.audience, message.happening.unit, scope.now):
                     urgencies[instead.person] = _more_urgent(urgencies.get(instead.person), one.urgency)
                     gathered.setdefault(instead.person, []).append(one.gathered_until)
-            asked = set(_patterns(message))
-            for person, own in of_person.items():
+            asked = frozenset(patterns_of(message.happening))
+            # A batch is long and a province has many people: only whom it may concern is looked at.
+            concerned = set(urgencies).union(*(asking.get(pattern, ()) for pattern in asked))
+            for person in sorted(concerned & of_person.keys()):
                 urgency = urgencies.get(person)
                 # Of an emergency its ladder calls; who asked for the event's type has it as asked for besides.
                 told = urgency if urgency != "emergency" else None
-                wanted = tuple(contact for contact in own if _wants(contact, message, asked, told))
+                wanted = tuple(one for one in of_person[person] if wants(one, message.happening, asked, told))
                 if wanted:
                     how: Urgency = "urgent" if urgency == "emergency" else urgency or "normal"
                     wish = _Wish(message, how, wanted, _until(gathered.get(person, ())))
@@ -253,21 +258,21 @@ def emergency_channels(reachable: Iterable[str], wanted: Collection[str]) -> tup
     return tuple(channel for channel in found if channel in wanted) or found
 
 
-def _patterns(message: Message) -> list[str]:
-    event_type = message.happening.event_type
-    return [] if is_internal(event_type) else candidates(event_type)
+def patterns_of(happening: Happening) -> list[str]:
+    """The patterns by which somebody may have asked for what happened; none where nobody can."""
+    return [] if is_internal(happening.event_type) else candidates(happening.event_type)
 
 
-def _wants(contact: Contact, message: Message, asked: set[str], urgency: Urgency | None) -> bool:
-    """Whether a subscription is called of a message: the house tells its person, or it names the type and the place."""
+def wants(contact: Contact, happening: Happening, asked: Collection[str], urgency: Urgency | None) -> bool:
+    """Whether a subscription is called of what happened: the house tells its person, or it names the type and the
+    place. In: `asked`, its `patterns_of`; `urgency`, with which the house tells its person; None: it does not."""
     if urgency is not None and HOUSE in contact.patterns:
         return True
-    unit, sector = message.happening.unit, message.happening.sector
-    if contact.units is not None and unit not in contact.units:
+    if contact.units is not None and happening.unit not in contact.units:
         return False
-    if contact.sector is not None and sector is not None and contact.sector != sector:
+    if contact.sector is not None and happening.sector is not None and contact.sector != happening.sector:
         return False
-    return bool(asked & set(contact.patterns))
+    return any(pattern in asked for pattern in contact.patterns)
 
 
 def _more_urgent(known: Urgency | None, other: Urgency) -> Urgency:

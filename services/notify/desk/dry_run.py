@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.notify.desk.calling import HOUSE, emergency_channels
+from services.notify.desk.calling import emergency_channels, patterns_of, wants
 from services.notify.desk.people import People
-from services.notify.domain import Happening, Relations, Telling, Told, candidates, happening_of, is_internal
+from services.notify.domain import Happening, Relations, Telling, Told, happening_of
 from services.notify.domain.agreements import Agreement
 from services.notify.domain.preferences import CHANNELS, DEFAULT, PersonalChannel, Preferences, Roster, Timing, timing
 from services.notify.domain.rules import Considered
@@ -78,7 +78,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class _Now:
-    """What stands in the database at this moment, of which the answer depends."""
+    """What stands in the database at this moment, on which the answer depends."""
 
     at: datetime
     roster: Roster
@@ -133,7 +133,7 @@ class DryRun:
             return _Now(
                 at,
                 await self._people.roster(connection, at),
-                {one.person: [other for other in contacts if other.person == one.person] for one in contacts},
+                _by_person(contacts),
                 await people.preferences(connection, {contact.person for contact in contacts}),
                 await subscriptions.of_organisations(connection),
                 {one.id: one for one in await agreements.of(connection, limit=10_000)},
@@ -181,17 +181,23 @@ class DryRun:
         return steps
 
 
+def _by_person(contacts: Sequence[Contact]) -> dict[str, list[Contact]]:
+    found: dict[str, list[Contact]] = {}
+    for contact in contacts:
+        found.setdefault(contact.person, []).append(contact)
+    return found
+
+
 def _reachable(contacts: Sequence[Contact], happening: Happening, urgency: Urgency) -> tuple[PersonalChannel, ...]:
     """Over what somebody would be called of this: all they have in an emergency, else what they asked for."""
-    asked = {HOUSE, *([] if is_internal(happening.event_type) else candidates(happening.event_type))}
-    found = {contact.channel for contact in contacts if urgency == "emergency" or asked & set(contact.patterns)}
+    asked = patterns_of(happening)
+    found = {one.channel for one in contacts if urgency == "emergency" or wants(one, happening, asked, urgency)}
     return tuple(channel for channel in CHANNELS if channel in found)
 
 
 def _partner(row: OfOrganisation, agreement: Agreement | None, happening: Happening, now: datetime) -> PartnerTold:
-    patterns = [] if is_internal(happening.event_type) else candidates(happening.event_type)
     why: str | None = None
-    if not set(patterns) & set(row.patterns):
+    if not set(patterns_of(happening)) & set(row.patterns):
         why = "not-subscribed"
     elif row.units is not None and happening.unit not in row.units:
         why = "unit-not-subscribed"

@@ -190,8 +190,9 @@ def _models(annotation: object) -> list[type[BaseModel]]:
 
 
 def stops(before: Agreement, after: Agreement) -> bool:
-    """Whether what was told until now must stop, and the partner be asked to take it back."""
-    return before.state == "active" and after.state in {"suspended", "ended"}
+    """Whether what waits must stop, and what was sealed be kept no longer where it has ended: also after a
+    suspension, which only stopped it."""
+    return before.state in {"active", "suspended"} and after.state in {"suspended", "ended"}
 
 
 def retracts(before: Agreement, after: Agreement) -> bool:
@@ -215,7 +216,12 @@ def require_province(actor: Principal) -> None:
 
 def may_read(agreement: Agreement, actor: Principal) -> bool:
     """Whether somebody may see an agreement: those who sign it, and those who keep the platform up."""
-    return actor.role is Role.COORDINATOR or actor.may(Permission.OPERATE) or _speaks_for(agreement, actor)
+    return may_read_all(actor) or _speaks_for(agreement, actor)
+
+
+def may_read_all(actor: Principal) -> bool:
+    """Whether somebody may see the agreements of every organisation."""
+    return actor.role is Role.COORDINATOR or actor.may(Permission.OPERATE)
 
 
 def _speaks_for(agreement: Agreement, actor: Principal) -> bool:

@@ -34,7 +34,6 @@ _DEADLINE = "cases.deadline."
 def happening_of(event: Envelope, data: Contract, message_id: str) -> Happening:
     """What an event says that may be passed on. `message_id` is the same whenever the event comes again."""
     facts = getattr(data, "facts", None)
-    due = getattr(data, "due", None)
     codes = {name: value for name in PUBLIC_CODES if isinstance(value := getattr(data, name, None), str | float | bool)}
     danger = getattr(facts, "danger_now", None)
     if danger is not None:

@@ -12,14 +12,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain.agreements import Agreement, AgreementAct, Terms
 from services.notify.store import replays
-from services.notify.store.retention import GIVE_UP, SETTLED, GivenUp, settle_given_up
+from services.notify.store.retention import GivenUp, giving_up, settle_given_up
 
-_STOP = text(
-    GIVE_UP.format(
-        settled=SETTLED,
-        which="JOIN subscription s ON s.id = d.subscription_id WHERE s.agreement_id = CAST(:id AS uuid)",
-    ).replace("LIMIT :limit FOR UPDATE OF d SKIP LOCKED", "FOR UPDATE OF d")
-)
+_STOP = giving_up("JOIN subscription s ON s.id = d.subscription_id WHERE s.agreement_id = CAST(:id AS uuid)")
 _COLUMNS = """id::text AS id, org, state, purpose, legal_basis, event_types, units, fields, valid_from, valid_until,
               reference, public_key, proposed_by, accepted_by, reason, changed_at, sequence"""
 
@@ -149,7 +144,9 @@ async def endpoints_of(connection: AsyncConnection, identifier: str) -> list[str
 
 
 async def stop_deliveries(connection: AsyncConnection, identifier: str, reason: str, now: datetime) -> list[GivenUp]:
-    """Fail what waits to be delivered within an agreement. What a worker is sending right now cannot be called back."""
+    """Fail what waits to be delivered within an agreement, and end what replays would send again. What a worker is
+    sending right now cannot be called back."""
+    await replays.end(connection, identifier, now)  # first: what a portion puts back meanwhile waits afterwards
     rows = await connection.execute(_STOP, {"id": identifier, "reason": reason, "now": now})
     return await settle_given_up(connection, rows.all())
 
@@ -170,10 +167,12 @@ class Delivered:
 
 async def delivered(connection: AsyncConnection, identifier: str) -> Delivered:
     """How much was delivered within an agreement, as far as the log goes back."""
+    # By its endpoints, for the log is found by them: other partners' deliveries are not looked at.
     rows = await connection.execute(
         text(
-            """SELECT count(*), min(d.created_at), max(d.created_at) FROM delivery_settled d JOIN subscription s
-               ON s.id = d.subscription_id WHERE s.agreement_id = CAST(:id AS uuid) AND d.state = 'succeeded'"""
+            """SELECT count(*), min(d.created_at), max(d.created_at) FROM delivery_settled d
+               JOIN subscription s ON s.endpoint_id = d.endpoint_id AND s.id = d.subscription_id
+               WHERE s.agreement_id = CAST(:id AS uuid) AND d.state = 'succeeded'"""
         ),
         {"id": identifier},
     )
@@ -181,12 +180,13 @@ async def delivered(connection: AsyncConnection, identifier: str) -> Delivered:
 
 
 async def in_force_of(connection: AsyncConnection, org: str, today: date) -> list[Agreement]:
-    """The agreements of an organisation within which it may be told something today."""
+    """The agreements of an organisation within which it may be told something today; none of them ends before the
+    transaction does."""
     rows = await connection.execute(
         text(
             f"""SELECT {_COLUMNS} FROM agreement
                 WHERE org = :org AND state = 'active' AND valid_from <= :today AND valid_until >= :today
-                ORDER BY valid_until DESC, id"""
+                ORDER BY valid_until DESC, id FOR SHARE"""
         ),
         {"org": org, "today": today},
     )

@@ -8,14 +8,9 @@ from datetime import datetime
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.store.retention import GIVE_UP, SETTLED, GivenUp, settle_given_up
+from services.notify.store.retention import GivenUp, giving_up, settle_given_up
 
-_STOP = text(
-    GIVE_UP.format(
-        settled=SETTLED,
-        which="JOIN sealed_content c ON c.message_id = d.message_id WHERE c.child_id = :child_id",
-    ).replace("LIMIT :limit FOR UPDATE OF d SKIP LOCKED", "FOR UPDATE OF d")
-)
+_STOP = giving_up("JOIN sealed_content c ON c.message_id = d.message_id WHERE c.child_id = :child_id")
 
 
 async def keep(

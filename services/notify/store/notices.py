@@ -99,12 +99,14 @@ async def notices(
 
 async def unread_count(connection: AsyncConnection, person: str, audiences: Sequence[str]) -> int:
     """How many notices a person has not read; counting stops at 1,000."""
+    # Nearly all are read: what is, is read once, and not looked up for each notice.
     rows = await connection.execute(
         text(
             """
+            WITH known AS MATERIALIZED (SELECT notice_id FROM notice_read WHERE person = :person)
             SELECT count(*) FROM (
                 SELECT 1 FROM notice n WHERE n.audience = ANY (CAST(:audiences AS text[]))
-                AND NOT EXISTS (SELECT FROM notice_read r WHERE r.notice_id = n.id AND r.person = :person) LIMIT 1000
+                AND NOT EXISTS (SELECT FROM known WHERE known.notice_id = n.id) LIMIT 1000
             ) AS unread
             """
         ),

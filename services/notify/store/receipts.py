@@ -17,6 +17,8 @@ from services.notify.store.retention import GivenUp
 ARRIVED: Final = "DELIVRD"
 LOST: Final = ("EXPIRED", "DELETED", "UNDELIV", "REJECTD")
 
+_LOCK: Final = 7_316_035
+
 _EXPECT = text(
     """
     INSERT INTO sms_part (reference, delivery_id, message_at, sent_at)
@@ -101,7 +103,10 @@ async def hear(connection: AsyncConnection, reference: str, state: str, now: dat
 
 async def settle(connection: AsyncConnection, now: datetime) -> list[Outcome]:
     """Bring together what was told with what was sent. Out: deliveries of which it is certain now; a text of which one
-    part is lost is lost."""
+    part is lost is lost. None while another replica does it: each of two would see a part of a text, neither all."""
+    alone = await connection.execute(text("SELECT pg_try_advisory_xact_lock(:lock)"), {"lock": _LOCK})
+    if not alone.scalar_one():
+        return []
     states = {"arrived": ARRIVED, "lost": list(LOST)}
     touched = {row[0] for row in await connection.execute(_TAKE, states)}
     if not touched:

@@ -74,8 +74,8 @@ async def one(connection: AsyncConnection, delivery_id: str, now: datetime, kept
 
 _STOPPED = text(
     _AGAIN.format(
-        which="""reason = :reason AND state = 'failed' AND subscription_id IN (
-                     SELECT id FROM subscription WHERE agreement_id = CAST(:agreement AS uuid))"""
+        which="""reason = :reason AND state = 'failed' AND (endpoint_id, subscription_id) IN (
+                     SELECT endpoint_id, id FROM subscription WHERE agreement_id = CAST(:agreement AS uuid))"""
     )
 )
 
@@ -147,6 +147,17 @@ async def unfinished(connection: AsyncConnection, most_waiting: int) -> list[Rep
         {"most": most_waiting},
     )
     return [Replay(*row) for row in rows]
+
+
+async def end(connection: AsyncConnection, agreement_id: str, now: datetime) -> None:
+    """End the replays that go on to the endpoints of an agreement; a portion that is being put back is waited for."""
+    await connection.execute(
+        text(
+            """UPDATE replay SET finished_at = :now WHERE finished_at IS NULL AND endpoint_id IN (
+                   SELECT endpoint_id FROM subscription WHERE agreement_id = CAST(:agreement AS uuid))"""
+        ),
+        {"agreement": agreement_id, "now": now},
+    )
 
 
 async def of_endpoint(connection: AsyncConnection, endpoint_id: str, limit: int = 10) -> list[Replay]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import ChannelName
@@ -31,42 +31,45 @@ class GivenUp:
     reason: str
 
 
-SETTLED = """
-INSERT INTO delivery_settled (id, endpoint_id, subscription_id, message_id, message_at, state, urgency, order_key,
-    position, attempts, sequence, lease, created_at, due_at, expires_at, body, settled_at, reason)
-SELECT id, endpoint_id, subscription_id, message_id, message_at, 'failed', urgency, order_key, position,
-       attempts, sequence + 1, lease, created_at, due_at, expires_at, body, :now, :reason
-FROM gone
-RETURNING id, endpoint_id, message_id, message_at, attempts, sequence, order_key
-"""
-GIVE_UP = """
+_GIVE_UP = """
 WITH gone AS (
-    DELETE FROM delivery_pending WHERE id IN (
-        SELECT d.id FROM delivery_pending d {which} LIMIT :limit FOR UPDATE OF d SKIP LOCKED) RETURNING *
-), settled AS ({settled})
+    DELETE FROM delivery_pending WHERE id IN (SELECT d.id FROM delivery_pending d {which} {locked}) RETURNING *
+), settled AS (
+    INSERT INTO delivery_settled (id, endpoint_id, subscription_id, message_id, message_at, state, urgency, order_key,
+        position, attempts, sequence, lease, created_at, due_at, expires_at, body, settled_at, reason)
+    SELECT id, endpoint_id, subscription_id, message_id, message_at, 'failed', urgency, order_key, position,
+           attempts, sequence + 1, lease, created_at, due_at, expires_at, body, :now, :reason
+    FROM gone
+    RETURNING id, endpoint_id, message_id, message_at, attempts, sequence, order_key
+)
 SELECT settled.id::text, endpoint_id::text, channel, event_type, case_id, attempts, settled.sequence,
        CAST(:reason AS text), order_key
 FROM settled JOIN endpoint ON endpoint.id = endpoint_id
 JOIN message ON message.id = message_id AND message.at = message_at
 """
+
+
+def giving_up(which: str, *, portion: bool = False) -> TextClause:
+    """A statement that fails what waits; its rows are for `settle_given_up`.
+
+    In: `which`, joins and conditions on `delivery_pending d`. `portion`: at most `:limit` of it, and nothing that
+    others hold. It takes `:now` and `:reason`.
+    """
+    locked = "LIMIT :limit FOR UPDATE OF d SKIP LOCKED" if portion else "ORDER BY d.id FOR UPDATE OF d"
+    return text(_GIVE_UP.format(which=which, locked=locked))
+
+
 # Endpoints that were deleted, switched off or paused before a time.
-_OF_THE_GONE = text(
-    GIVE_UP.format(
-        settled=SETTLED,
-        which="""
-            JOIN endpoint e ON e.id = d.endpoint_id
-            WHERE (e.state = 'deleted' AND e.changed_at < :deleted_before)
-               OR (e.state IN ('disabled', 'paused') AND e.changed_at < :off_before)
-        """,
-    )
+_OF_THE_GONE = giving_up(
+    """
+    JOIN endpoint e ON e.id = d.endpoint_id
+    WHERE (e.state = 'deleted' AND e.changed_at < :deleted_before)
+       OR (e.state IN ('disabled', 'paused') AND e.changed_at < :off_before)
+    """,
+    portion=True,
 )
 # A worker that has one of them in its hands finishes it.
-_EXPIRED = text(
-    GIVE_UP.format(
-        settled=SETTLED,
-        which="WHERE d.expires_at <= :now AND (d.leased_until IS NULL OR d.leased_until <= :now)",
-    )
-)
+_EXPIRED = giving_up("WHERE d.expires_at <= :now AND (d.leased_until IS NULL OR d.leased_until <= :now)", portion=True)
 
 
 async def give_up(
@@ -93,7 +96,7 @@ async def expire(connection: AsyncConnection, now: datetime, limit: int) -> list
 
 
 async def settle_given_up(connection: AsyncConnection, rows: Sequence[Any]) -> list[GivenUp]:
-    """In: what `GIVE_UP` returned. Out: the same, what waited behind them let go."""
+    """In: the rows of `giving_up`. Out: what they say; what waited behind them is let go."""
     await deliveries.release(connection, sorted({(row[1], row[8]) for row in rows if row[8] is not None}))
     return [GivenUp(*row[:8]) for row in rows]
 

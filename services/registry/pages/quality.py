@@ -16,10 +16,9 @@ from services.registry.pages.room import Room
 from services.registry.seeing import NotThereError, Reader
 from shared.identity import Permission
 from shared.reference.quality import KINDS, Rule
-from shared.web.charts import sparkline
+from shared.web.charts import score_line
 from shared.web.i18n import name_key
 
-_AIR: Final = 2.0
 _SORTS: Final[dict[str, Callable[[CommuneLine], Any]]] = {
     "score": lambda line: line.measured.score,
     "change": lambda line: line.change if line.change is not None else 0.0,
@@ -50,14 +49,11 @@ class QualityPages:
             board = await self.room.inspector.board(principal, wanted)
         except NotThereError:
             raise HTTPException(404) from None
-        scores = [score for _, score in board.trend]
-        # Scores move by a point or two a week: from 0 to 100 every line would be flat. The figures stand beside it.
-        line = sparkline(scores, low=min(scores) - _AIR, high=max(scores) + _AIR) if len(scores) > 1 else None
         return self.room.render(
             request,
             "registry/quality_commune.html",
             board=board,
-            sparkline=line,
+            sparkline=score_line([score for _, score in board.trend]),
             place=self._place(request, wanted),
             in_address=unit_in(wanted),
             kinds=KINDS,

@@ -38,8 +38,8 @@ def period_routes(periods: Periods, reader: PeriodReader) -> APIRouter:
     @router.get("")
     async def listed(principal: Reader) -> list[dict[str, Any]]:
         """All closed periods, the latest first; who sees published figures only hears of those."""
-        exact = periods.sees_own(principal)
-        return [_period(one, exact=exact) for one in await periods.standings() if exact or one.published_at]
+        own, whole = periods.sees_own(principal), periods.sees_exact(principal)
+        return [_period(one, own=own, whole=whole) for one in await periods.standings() if own or one.published_at]
 
     @router.get("/key")
     async def key(_principal: Reader) -> Response:
@@ -49,11 +49,11 @@ def period_routes(periods: Periods, reader: PeriodReader) -> APIRouter:
     @router.get("/{code}")
     async def one(principal: Reader, code: Code) -> dict[str, Any]:
         """One period and its editions."""
-        exact = periods.sees_own(principal)
+        own = periods.sees_own(principal)
         standing = await periods.standing(code)
-        if standing is None or not (exact or standing.published_at):
+        if standing is None or not (own or standing.published_at):
             raise HTTPException(404)
-        return _period(standing, exact=exact)
+        return _period(standing, own=own, whole=periods.sees_exact(principal))
 
     @router.get("/{code}/signature")
     async def signature(
@@ -98,8 +98,9 @@ def period_routes(periods: Periods, reader: PeriodReader) -> APIRouter:
     return router
 
 
-def _period(standing: Standing, *, exact: bool) -> dict[str, Any]:
-    """To whoever sees what is published nothing is told of revisions: how much they change would tell of few."""
+def _period(standing: Standing, *, own: bool, whole: bool) -> dict[str, Any]:
+    """Of revisions only whoever sees the `whole` province as it is is told: to others, those of single communes too,
+    how often and how much it changed would tell of few elsewhere. `own`: they have figures of their own of it."""
     period, first = standing.period, standing.editions[0] if standing.editions else None
     said: dict[str, Any] = {
         "period": period.code,
@@ -110,8 +111,9 @@ def _period(standing: Standing, *, exact: bool) -> dict[str, Any]:
         "public_from": standing.public_from.isoformat(),
         "files": list(FILES),
     }
-    if exact:
+    if own:
         said["asked"] = standing.asked is not None
+    if whole:
         said["editions"] = [_edition(one) for one in standing.editions]
         said["differs_now"] = standing.drift.changed if standing.drift else None
     return said

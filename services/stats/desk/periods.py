@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final
 
 import structlog
@@ -28,9 +28,11 @@ from services.stats.domain.closing import (
 from services.stats.domain.periods import Period
 from services.stats.figures.released import known_at, released_at
 from services.stats.figures.releasing import sees_all
+from services.stats.figures.taking import Taking
 from services.stats.store import closings
 from services.stats.store.closings import Drift, Listed, Signed, Work
 from services.stats.store.locks import Lock, is_mine
+from services.stats.store.releases import Releases, see_one_moment, write_down
 from services.stats.upkeep.checking import Upkeep
 from shared.contracts.errors import refuse
 from shared.contracts.stats import PeriodClosed, PeriodRevised
@@ -70,8 +72,9 @@ class Periods:
     """The desk of official periods.
 
     Args:
-        database: statistics' own. clock: now, aware UTC. freezing: an edition's figures. upkeep: whether figures agree.
-        counted: whether history holds all that was published. key: signs. indicators, disclosure: as data.
+        database: statistics' own. clock: now, aware UTC. freezing: an edition's figures. taking: what is released.
+        upkeep: whether figures agree. counted: whether history holds all that was published. key: signs.
+        indicators, disclosure: as data.
     """
 
     def __init__(
@@ -79,6 +82,7 @@ class Periods:
         database: Database,
         clock: Clock,
         freezing: Freezing,
+        taking: Taking,
         upkeep: Upkeep,
         counted: Callable[[], Awaitable[bool]],
         key: SigningKey,
@@ -88,6 +92,7 @@ class Periods:
         self._database = database
         self._clock = clock
         self._freezing = freezing
+        self._taking = taking
         self._upkeep = upkeep
         self._counted = counted
         self.key = key
@@ -111,7 +116,7 @@ class Periods:
         """Ask for a period's closing. Raises `NotAllowedError`, `Rejected`."""
         self._allowed(principal)
         period = Period.parse(code)
-        check_closing(period, _midnight_after(period), self._known_until())
+        check_closing(period, _midnight_after(period), self._known_until(), await self.beginning())
         await self._agree()
         async with self._database.transaction() as connection:
             if await closings.editions(connection, period.code):
@@ -152,6 +157,11 @@ class Periods:
         await self._ask(Work(period.code, known[-1].edition + 1, self._clock(), principal.id, reason, reference))
         self._wake.set()
         return period
+
+    async def beginning(self) -> date | None:
+        """The day of the first event that was counted: before it there is nothing to close. None: there was none."""
+        async with self._database.transaction() as connection:
+            return await self._taking.beginning(connection)
 
     async def standings(self) -> list[Standing]:
         """All periods that are closed or being closed, the latest first."""
@@ -195,7 +205,8 @@ class Periods:
             await closings.log_export(connection, code, edition, file, self._clock(), principal.id)
 
     async def look_after_periods(self, stop: asyncio.Event) -> None:
-        """Run until `stop`: freeze what is asked for, publish what is due, compare what is closed with history."""
+        """Run until `stop`: freeze what is asked for, write down and publish what is due, compare what is closed with
+        history."""
         while not stop.is_set():
             try:
                 await self.look_after()
@@ -217,8 +228,29 @@ class Periods:
             if asked and await self._counted():
                 for work in asked:
                     await _apart(work.period, self._freeze(work))
+            await self.release()
             await self._publish()
             await self._compare()
+
+    async def release(self) -> int:
+        """Write down what is released by now, the first periods first: once and for all, so only where everything that
+        was published is counted, and figures agree. Out: how many periods it was. Raises what says that a part is away.
+        """
+        now = self._clock()
+        async with self._database.transaction() as connection:
+            known = await Releases().periods(connection)
+        due = [period for period in self._taking.due(now) if period.code not in known]
+        if not due or await self._figures_differ() or not await self._counted():
+            return 0
+        for period in due:
+            async with self._database.transaction() as connection:
+                await see_one_moment(connection)
+                taken = await self._taking.take(connection, period)
+            as_of = known_at(self._disclosure, period)
+            async with self._database.transaction() as connection:
+                await write_down(connection, period.code, as_of, now, taken)
+            _LOG.info("stats.period.released", period=period.code)
+        return len(due)
 
     async def _freeze(self, work: Work) -> None:
         period, as_of = Period.parse(work.period), _midnight(work.asked_at)
@@ -283,8 +315,12 @@ class Periods:
         now = self._clock()
         async with self._database.transaction() as connection:
             waiting = await closings.unpublished(connection)
+            released = await Releases().periods(connection)
         for listed in waiting:
-            await _apart(listed.period, self._publish_one(Period.parse(listed.period), now))
+            period = Period.parse(listed.period)
+            # What was not written down yet would be published as not released, for ever.
+            if all(month.code in released for month in period.parts("month")):
+                await _apart(listed.period, self._publish_one(period, now))
 
     async def _publish_one(self, period: Period, now: datetime) -> None:
         closing = None if now < self._public_from(period) else await self.exact(period.code, 0)
@@ -370,9 +406,12 @@ class Periods:
         if not self.may_close(principal):
             raise NotAllowedError("The role does not close periods")
 
-    async def _agree(self) -> None:
+    async def _figures_differ(self) -> bool:
         checked = await self._upkeep.last_check()
-        if checked is not None and checked.differing:
+        return checked is not None and checked.differing > 0
+
+    async def _agree(self) -> None:
+        if await self._figures_differ():
             raise refuse(
                 "period",
                 "figures-differ",

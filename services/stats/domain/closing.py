@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import date, datetime
 from hashlib import sha256
 from typing import Any, Final, Literal, NamedTuple
 
@@ -201,10 +201,11 @@ def changes(before: Sequence[Frozen], after: Sequence[Frozen]) -> list[Change]:
     return found
 
 
-def check_closing(period: Period, now_first: datetime, last_known: datetime) -> None:
+def check_closing(period: Period, now_first: datetime, last_known: datetime, beginning: date | None) -> None:
     """Whether a period may be closed with what was known at `last_known`. `now_first`: the moment at which it is over.
+    `beginning`: the day from which anything was counted; None: nothing was yet.
 
-    Raises `Rejected` (period-not-closable, period-not-over).
+    Raises `Rejected` (period-not-closable, period-not-over, period-before-beginning).
     """
     if period.span not in CLOSABLE:
         raise refuse(
@@ -219,6 +220,21 @@ def check_closing(period: Period, now_first: datetime, last_known: datetime) -> 
             "period-not-over",
             "Kỳ này chưa kết thúc: chốt được từ ngày sau ngày cuối kỳ.",
             "This period is not over: it can be closed from the day after its last.",
+        )
+    if beginning is None:
+        raise refuse(
+            "period",
+            "period-before-beginning",
+            "Hệ thống chưa ghi nhận tin báo, hồ sơ nào nên chưa có gì để chốt.",
+            "Nothing has been recorded on the platform yet: there is nothing to close.",
+        )
+    if period.last < beginning:
+        day = beginning.strftime("%d/%m/%Y")
+        raise refuse(
+            "period",
+            "period-before-beginning",
+            f"Kỳ này kết thúc trước ngày hệ thống bắt đầu ghi nhận số liệu ({day}): không có số để chốt.",
+            f"This period ended before anything was recorded on the platform ({day}): there is nothing to close.",
         )
 
 

@@ -93,6 +93,36 @@ def columns(measure: Measure) -> tuple[str, ...]:
     return tuple(BORN if name == "age" else name for name in dimensions) if measure is Measure.CHILDREN else dimensions
 
 
+# Where the words of a dimension are listed; of measures that mean different things by one name, apart.
+_LISTS: Final[Mapping[str, str]] = {
+    "kind": "case-kinds",
+    "incidents.kind": "incident-causes",
+    "closings.outcome": "case-outcomes",
+    "incidents.outcome": "incident-results",
+    "cases.status": "case-statuses",
+    "clocks.state": "deadline-states",
+    "risk": "risk-levels",
+    "step": "case-steps",
+    "sector": "sectors",
+    "channel": "channels",
+    "environment": "environments",
+    "harmer": "harmers",
+    "place": "incident-places",
+    "request": "requests",
+    "service": "service-kinds",
+    "task": "task-kinds",
+    "circumstance": "circumstances",
+    "ethnicity": "ethnic-groups",
+    "activity": "activities",
+    "audience": "audiences",
+}
+
+
+def list_of(measure: str, dimension: str) -> str | None:
+    """The list of terms that names a measure's values of a dimension; None: they are on none."""
+    return _LISTS.get(f"{measure}.{dimension}") or _LISTS.get(dimension)
+
+
 COLUMNS: Final = tuple(dict.fromkeys(name for one in _ALL for name in columns(one.measure)))
 
 

@@ -128,18 +128,16 @@ def course_of(period: Period, today: date) -> list[Period]:
     return [one for one in found if one.first <= today]
 
 
-def begun(indicator: Indicator, shown: Sequence[Shown]) -> Sequence[Shown]:
-    """A course from where something was counted first, and the period before it: that nothing was recorded before there
-    was a platform is no figure."""
-    if indicator.shape != "count":
-        return shown
-    first = next((at for at, one in enumerate(shown) if one.value or one.hidden), 0)
-    return shown[max(0, min(first - 1, len(shown) - 2)) :]
+def begun(shown: Sequence[Shown]) -> Sequence[Shown]:
+    """A course from where something is known first: before there was anything to count there is nothing to draw."""
+    first = next((at for at, one in enumerate(shown) if one.value is not None or one.hidden), 0)
+    return shown[max(0, min(first, len(shown) - 2)) :]
 
 
 def by_unit(indicator: Indicator, period: Period, shown: Iterable[Shown], units: Iterable[str]) -> dict[str, Shown]:
     """Each unit's figure of a period among those by unit. Where a count has none of a unit, nothing was counted there;
-    where all are hidden as one, each is; of any other, nothing is known and the unit is left out."""
+    where all are hidden as one, or of all nothing can be said, so it is of each; of any other, nothing is known and the
+    unit is left out."""
     of_period = {one.keys: one for one in shown if one.period == period}
     whole = of_period.get(())
     found = {}

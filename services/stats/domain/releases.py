@@ -6,12 +6,12 @@ change what was released before it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Final, Self
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, NamedTuple, Self
 
 from services.stats.domain.disclosure import Atom, Partition
-from services.stats.domain.measures import TOTAL, UNIT
+from services.stats.domain.measures import HOURS, TOTAL, UNIT
 from services.stats.domain.periods import Period, Span
 from shared.reference.disclosure import Rule
 from shared.reference.indicators import Indicator, Over, Part
@@ -46,6 +46,37 @@ class Filter:
         return all(dimension not in wanted or set(values) & set(wanted[dimension]) for dimension, values in self.where)
 
 
+class Tabled(NamedTuple):
+    """A table that is written down when a period is released: of a measure, of these circumstances only (none:
+    everybody), by these dimensions besides the hub's."""
+
+    measure: str
+    circumstances: tuple[str, ...] = ()
+    by: tuple[str, ...] = ()
+
+
+class Counted(NamedTuple):
+    """What was counted for a table. `rows`: the values of the hub's dimensions and of those besides, and how many."""
+
+    hub: tuple[str, ...]
+    rows: Sequence[tuple[tuple[str, ...], int]]
+
+    def by_hub(self, hub: Sequence[str]) -> Iterator[tuple[tuple[str, ...], tuple[str, ...], int]]:
+        """By some of its hub's dimensions: their values, those of the dimensions besides, how many; not summed up."""
+        at = [self.hub.index(name) for name in hub]
+        width = len(self.hub)
+        for keys, n in self.rows:
+            yield tuple(keys[one] for one in at), keys[width:], n
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """All that is written down when a period is released. `figures`: handed-in ones, by indicator and period."""
+
+    counts: Mapping[Tabled, Counted] = field(default_factory=dict)
+    figures: Mapping[tuple[str, str], float | None] = field(default_factory=dict)
+
+
 def connected(one: Filter, others: Sequence[Filter]) -> list[Filter]:
     """Those of some filters that share something with one, and so on, in their order."""
     found = {one}
@@ -59,6 +90,7 @@ class Universe:
     """A measure as it happens or as it stands, with all filters under which anything of it is released.
 
     `by`: the dimensions by which a filter is released. `monthly`: filters whose total is released by the month.
+    `timed`: the dimensions by which percentiles are, none (`TOTAL`) among them.
     """
 
     measure: str
@@ -66,6 +98,7 @@ class Universe:
     filters: list[Filter] = field(default_factory=list)
     by: dict[Filter, list[str]] = field(default_factory=dict)
     monthly: set[Filter] = field(default_factory=set)
+    timed: dict[str, None] = field(default_factory=dict)
 
     @property
     def hub(self) -> tuple[str, ...]:
@@ -82,6 +115,44 @@ class Universe:
         """The filters that are released by a dimension and with which a filter's table must agree, itself among them:
         those it shares something with, and so on. In their order."""
         return connected(filtered, [one for one in self.with_(filtered.circumstances) if dimension in self.by[one]])
+
+    def tables(self, *, whole: bool) -> Iterator[Tabled]:
+        """What has to be counted as a month is released. `whole`: of what stands, its tables too, for a base ends."""
+        hub = self.hub
+        besides = [name for name in dict.fromkeys(name for by in self.by.values() for name in by) if name not in hub]
+        for chosen in dict.fromkeys(((), *(one.circumstances for one in self.filters))):
+            yield Tabled(self.measure, chosen)
+            if not whole:
+                continue
+            for name in besides:
+                if chosen or name != OVERLAPPING:
+                    yield Tabled(self.measure, chosen, (name,))
+        for name in self.timed:
+            if name not in hub:
+                yield timed(self.measure, name)
+
+    def within(self, known: Iterable[Mapping[Tabled, tuple[str, ...]]]) -> Universe:
+        """As much of it as can be worked out from what was written down of several periods: an indicator that came
+        later is not released of them where it asks for more."""
+        told = list(known)
+        hubs = [set(hub) for tables in told for hub in tables.values()]
+        hub = set(self.hub).intersection(*hubs)
+        tables = set(told[0]).intersection(*told[1:]) if told else set()
+        filters = [
+            one
+            for one in self.filters
+            if all(name in hub for name, _ in one.where) and Tabled(self.measure, one.circumstances) in tables
+        ]
+
+        def offered(one: Filter, name: str) -> bool:
+            return name in hub or Tabled(self.measure, one.circumstances, (name,)) in tables
+
+        return replace(
+            self,
+            filters=filters,
+            by={one: [name for name in self.by[one] if offered(one, name)] for one in filters},
+            monthly=self.monthly & set(filters),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +187,10 @@ class Catalogue:
         universe = self._universes.get((measure, "period"))
         return Place(universe, Filter(()), None) if universe and Filter(()) in universe.by else None
 
+    def __iter__(self) -> Iterator[Universe]:
+        """All universes."""
+        return iter(self._universes.values())
+
     def place(self, part: Part) -> Place:
         """Where a part of an indicator of the catalogue is. Raises KeyError for one that is of none."""
         universe = self._universes[part.measure, part.over]
@@ -138,6 +213,8 @@ class Catalogue:
                 continue
             if rule.offers(part.measure, dimension) and dimension not in universe.by[filtered]:
                 universe.by[filtered].append(dimension)
+        if indicator.shape == "percentile":
+            universe.timed |= dict.fromkeys((TOTAL, UNIT, *indicator.by))
 
 
 def _taken_apart(part: Part) -> tuple[Filter, frozenset[str] | None]:
@@ -151,6 +228,11 @@ def _taken_apart(part: Part) -> tuple[Filter, frozenset[str] | None]:
 def asked_of(universe: Universe, circumstances: tuple[str, ...] = ()) -> Part:
     """The measure without a filter, or of these circumstances only: what is counted to decide."""
     return Part(universe.measure, universe.over, {OVERLAPPING: circumstances} if circumstances else {})
+
+
+def timed(measure: str, dimension: str) -> Tabled:
+    """The table of single times by a dimension besides the hub's (`TOTAL`: none), for percentiles."""
+    return Tabled(measure, (), (HOURS,) if dimension == TOTAL else (dimension, HOURS))
 
 
 def months_of(period: Period) -> list[Period]:

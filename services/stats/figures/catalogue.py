@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from typing import Final, get_args
 
-from services.stats.domain.measures import HOURS, MEASURES, PLACES, UNIT
+from services.stats.domain.measures import HOURS, MEASURES, PLACES, UNIT, list_of
 from services.stats.store.history import MeasureError, checked
 from shared.contracts.vocabulary import SECTORS, UNCLASSIFIED, AgeBand, DangerNow, RecordState, Sex
 from shared.reference.deadlines import Deadlines
@@ -19,28 +19,7 @@ from shared.reference.units import Units
 
 # Who hands figures in beside the sectors: a service that works them out.
 REPORTERS: Final = (*SECTORS, "registry")
-# Where the words of a dimension are listed; of two measures that mean different things by one name, apart.
-_LISTS: Final[Mapping[str, str]] = {
-    "kind": "case-kinds",
-    "incidents.kind": "incident-causes",
-    "risk": "risk-levels",
-    "request": "requests",
-    "channel": "channels",
-    "environment": "environments",
-    "harmer": "harmers",
-    "closings.outcome": "case-outcomes",
-    "incidents.outcome": "incident-results",
-    "incidents.place": "incident-places",
-    "service": "service-kinds",
-    "task": "task-kinds",
-    "clocks.state": "deadline-states",
-    "activity": "activities",
-    "audience": "audiences",
-    "cases.status": "case-statuses",
-    "cases.step": "case-steps",
-}
 _FIXED: Final[Mapping[str, Collection[str]]] = {
-    "sector": SECTORS,
     "sex": get_args(Sex),
     "age": get_args(AgeBand),
     "danger_now": get_args(DangerNow),
@@ -91,13 +70,14 @@ def _known(measure: str, dimension: str) -> Collection[str] | None:
     for name in (f"{measure}.{dimension}", dimension):
         if name in _FIXED:
             return _FIXED[name]
-        if name in _LISTS:
-            return Terms.load(_LISTS[name]).codes()
     if dimension == "circumstance":
         return circumstances()
     if dimension == "clock":
         return Deadlines.load().kinds()
-    return Units.load().codes() if dimension == UNIT else None
+    if dimension == UNIT:
+        return Units.load().codes()
+    listed = list_of(measure, dimension)
+    return None if listed is None else Terms.load(listed).codes()
 
 
 def circumstances() -> tuple[str, ...]:

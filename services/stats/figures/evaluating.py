@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.stats.domain.beginnings import has_begun, is_counted
 from services.stats.domain.measures import HOURS, NAMED_UNIT, PLACES, UNIT, WHOLE
 from services.stats.domain.periods import Period
 from services.stats.figures.catalogue import load_indicators
@@ -33,8 +34,9 @@ Keys = tuple[str, ...]
 class Value(NamedTuple):
     """A value of an indicator.
 
-    `keys`: the values of what it was asked by, in that order. `value`: None where nothing can be said (nobody to divide
-    by, nothing handed in). `numerator`, `denominator`: what it is made of; of a percentile, of how many it is one.
+    `keys`: the values of what it was asked by, in that order; none where nothing can be said of any of them. `value`:
+    None where nothing can be said (nobody to divide by, nothing handed in, nothing that was counted yet).
+    `numerator`, `denominator`: what it is made of; of a percentile, of how many it is one.
     """
 
     period: Period
@@ -96,8 +98,9 @@ class Evaluator:
             by: dimensions of all its measures, `district` and `named-unit` among them; a reported figure has places
                 only. units: today's communes that count; None: all, and what lies in none. as_of: what was known then.
 
-        Without `by` there is one value a period; with it one for each combination that something was counted of.
-        Raises `MeasureError` for a dimension that it has not.
+        Without `by` there is one value a period; with it one for each combination that something was counted of. Of a
+        period before anything can have been counted, no number is none at all, not 0: by dimensions, one without keys
+        says so of all combinations that are not there. Raises `MeasureError` for a dimension that it has not.
         """
         look = _Look(connection, periods, tuple(by), units, as_of)
         if indicator.shape == "reported":
@@ -106,20 +109,20 @@ class Evaluator:
         if indicator.shape == "percentile":
             return await self._percentiles(look, indicator.numerator, indicator.at)
         numerators = await self._counted(look, indicator.numerator)
-        if indicator.denominator is None:
-            return [
-                Value(period, keys, float(n), n, None)
-                for period in periods
-                for keys, n in _told(numerators[period], look.by)
-            ]
-        denominators = await self._counted(look, indicator.denominator)
+        denominators = {} if indicator.denominator is None else await self._counted(look, indicator.denominator)
+        known = await self.beginnings(connection)
         found = []
         for period in periods:
-            above, below = numerators[period], denominators[period]
-            for keys, n in _told({keys: below[keys] for keys in (*above, *below)}, look.by):
-                value = above[keys] / n * indicator.scale if n else None
-                found.append(Value(period, keys, value, above[keys], n))
+            values = _of_counts(look, indicator, period, numerators[period], denominators.get(period))
+            if not has_begun(indicator, period, known, as_of):
+                counted = [value for value in values if is_counted(indicator, value.numerator, value.denominator)]
+                values = counted if counted and not look.by else [*counted, Value(period, (), None, None, None)]
+            found += values
         return found
+
+    async def beginnings(self, connection: AsyncConnection) -> Mapping[str, datetime]:
+        """Since when each measure is counted, by its word; those that are not yet are left out."""
+        return (await self.answers.stamps(connection)).beginnings
 
     async def prepare(
         self,
@@ -155,16 +158,6 @@ class Evaluator:
         if handed and not set(by) - set(PLACES):
             named = None if units is None else self._named_as(units)
             await reported(connection, handed, units=named, as_of=as_of, answers=self.answers)
-
-    async def prepare_counts(
-        self, connection: AsyncConnection, part: Part, periods: Sequence[tuple[Period, datetime]], by: Sequence[str]
-    ) -> None:
-        """The same of what `count` will be asked for, each period as of its own moment. Raises `MeasureError`."""
-        wanted: dict[Question, list[Period]] = {}
-        for period, as_of in periods:
-            question = self._asked(_Look(connection, (), tuple(by), None, as_of), part).question
-            wanted.setdefault(question, []).append(period)
-        await count_all(connection, wanted, self.answers)
 
     async def count(
         self,
@@ -202,7 +195,7 @@ class Evaluator:
             for keys, n in rows[period]:
                 if not asked.placed:
                     sums[keys] += n
-                elif asked.sifted is None or self._today(keys[-1]) in asked.sifted:
+                elif asked.sifted is None or self.today(keys[-1]) in asked.sifted:
                     told = dict(zip(asked.named, keys, strict=False))
                     sums[tuple(self._place(name, keys[-1]) if name in PLACES else told[name] for name in look.by)] += n
         return found
@@ -236,13 +229,14 @@ class Evaluator:
         """Where each code that there ever was is counted now."""
         return tuple((code, self._place(kind, code)) for code in sorted(self.units.ever()))
 
-    def _today(self, code: str) -> str:
+    def today(self, code: str) -> str:
+        """The commune of today in which a code's land lies; what is the province's own stays that."""
         return self.units.folded(code) if code else WHOLE
 
     def _place(self, kind: str, code: str) -> str:
         if kind == NAMED_UNIT:
             return code
-        today = self._today(code)
+        today = self.today(code)
         if kind == UNIT or today in {WHOLE, UNCLASSIFIED}:
             return today
         return self.units.district(today) or UNCLASSIFIED
@@ -297,6 +291,18 @@ class Evaluator:
                 value = together(places[keys], indicator, of_one_place=of_one_place)
                 found.append(Value(period, keys, value, None, None))
         return found
+
+
+def _of_counts(
+    look: _Look, indicator: Indicator, period: Period, above: Counter[Keys], below: Counter[Keys] | None
+) -> list[Value]:
+    if below is None:
+        return [Value(period, keys, float(n), n, None) for keys, n in _told(above, look.by)]
+    found = []
+    for keys, n in _told({keys: below[keys] for keys in (*above, *below)}, look.by):
+        value = above[keys] / n * indicator.scale if n else None
+        found.append(Value(period, keys, value, above[keys], n))
+    return found
 
 
 def percentile(times: Mapping[float, int], at: int) -> float | None:

@@ -1,12 +1,13 @@
 """What is released of each measure at each time: decided once, in a fixed order, for the whole province.
 
-It asks history as it was when a period was released, so the answer is the same whenever it is made again; it must never
-look at who asks.
+It is worked out from what was written down when a period was released (`taking`, `store.releases`) and from nothing
+else, so it is the same in every replica, after every restart and every rebuild. It must never look at who asks, nor at
+what history says by now.
 """
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -23,8 +24,10 @@ from services.stats.domain.releases import (
     OVERLAPPING,
     Catalogue,
     Cells,
+    Counted,
     Counts,
     Filter,
+    Tabled,
     Universe,
     asked_of,
     base_of,
@@ -35,6 +38,7 @@ from services.stats.domain.releases import (
     months_of,
     near,
     summed,
+    timed,
     total_of,
 )
 from shared.reference.calendar import start_of
@@ -71,18 +75,22 @@ class Count(Protocol):
     ) -> Sequence[Row]: ...
 
 
-class Prepare(Protocol):
-    """How history is asked at once for what `Count` will be asked for one after the other, each as of its own moment
-    (`services.stats.figures.evaluating.Evaluator.prepare_counts`)."""
+class Written(Protocol):
+    """What was written down (`services.stats.store.releases.Releases`)."""
 
-    async def __call__(
-        self, connection: AsyncConnection, part: Part, periods: Sequence[tuple[Period, datetime]], by: Sequence[str]
-    ) -> None: ...
+    async def periods(self, connection: AsyncConnection) -> frozenset[str]: ...
+    async def tables(
+        self, connection: AsyncConnection, measure: str, periods: Sequence[str]
+    ) -> Mapping[str, Mapping[Tabled, tuple[str, ...]]]: ...
+    async def counts(
+        self, connection: AsyncConnection, tabled: Tabled, periods: Sequence[str]
+    ) -> Mapping[str, Counted]: ...
+    async def figure(self, connection: AsyncConnection, indicator: str, period: str) -> tuple[float | None] | None: ...
 
 
 def known_at(rules: Disclosure, period: Period) -> datetime:
     """As of when a period's figures are released: some days after its end, as the day begins, our time."""
-    return _settled(_rule_of(rules, period), period)
+    return _settled(rule_of(rules, period), period)
 
 
 def known_at_ever(rules: Disclosure, period: Period) -> set[datetime]:
@@ -95,37 +103,33 @@ def _settled(rule: Rule, period: Period) -> datetime:
 
 
 def released_at(rules: Disclosure, period: Period) -> datetime:
-    """When a period is released: once whatever was said until `known_at` has surely been counted, everywhere."""
+    """When a period is released, at the earliest: once whatever was said until `known_at` has surely been counted. It
+    is written down then, and released once it is."""
     return known_at(rules, period) + _COUNTED
 
 
-def _rule_of(rules: Disclosure, period: Period) -> Rule:
+def rule_of(rules: Disclosure, period: Period) -> Rule:
+    """The rule of a period: that in force as it began, for ever."""
     return rules.on(start_of(period.first))
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at what is released: by which rules, and up to which moment."""
+    """One look at what is released: by which rules, up to which moment, and which periods are `written` down."""
 
     connection: AsyncConnection
     moment: datetime
     rules: Disclosure
+    written: frozenset[str]
 
     def rule(self, period: Period) -> Rule:
         """The rule of a period: that in force as it began, for ever."""
-        return _rule_of(self.rules, period)
-
-    def known_at(self, period: Period) -> datetime:
-        """As of when a period's figures are released."""
-        return known_at(self.rules, period)
-
-    def released_at(self, period: Period) -> datetime:
-        """When a period is released."""
-        return released_at(self.rules, period)
+        return rule_of(self.rules, period)
 
     def sees(self, period: Period) -> bool:
-        """Whether a period is released by then."""
-        return self.released_at(period) <= self.moment
+        """Whether a period is released by then: each of its months is, or itself where it is none of months."""
+        parts = [period] if period.span == "school-year" else months_of(period)
+        return released_at(self.rules, period) <= self.moment and all(one.code in self.written for one in parts)
 
 
 @dataclass(slots=True)
@@ -148,12 +152,11 @@ class Released:
     """The tables that are released.
 
     Args:
-        count: asks history. indicators: all, as data. prepare: asks it at once; without, what is asked takes longer.
+        written: what was written down. indicators: all, as data.
     """
 
-    def __init__(self, count: Count, indicators: Indicators, prepare: Prepare | None = None) -> None:
-        self._count = count
-        self._prepare = prepare
+    def __init__(self, written: Written, indicators: Indicators) -> None:
+        self._written = written
         self._indicators = indicators
         self._catalogues: dict[int, tuple[Rule, Catalogue]] = {}
         self._kept: OrderedDict[tuple[object, ...], _Release] = OrderedDict()
@@ -181,14 +184,16 @@ class Released:
         if whole is not None:
             if not all(map(look.sees, whole)):
                 return "not-released"
-            return [await self._table(look, universe, filtered, one, dimension) for one in whole]
+            return await self._tables(look, universe, filtered, whole, dimension)
         within = base_of(period, base)
         if within is None or dimension != TOTAL or filtered not in universe.monthly:
             return "not-offered"
         if not look.sees(period):
             return "not-released"
         release = await self._release(look, universe, filtered.circumstances, within)
-        months = release.months[filtered]
+        months = release.months.get(filtered)
+        if months is None:
+            return "not-offered"
         wanted = frozenset(month.code for month in months_of(period))
         # A month that no block holds is hidden until a later one is released with it.
         held = frozenset[str]().union(*(months.partition or ()))
@@ -207,7 +212,37 @@ class Released:
         # With what stood before the first year nothing later was compared.
         if end.first.year < look.rule(period).first_year or not look.sees(period):
             return "not-released"
-        return [await self._table(look, universe, filtered, end, dimension)]
+        return await self._tables(look, universe, filtered, [end], dimension)
+
+    async def _tables(
+        self, look: Look, universe: Universe, filtered: Filter, times: Sequence[Period], dimension: str
+    ) -> list[Cells] | Hidden:
+        for one in times:
+            # What is asked now may not have been when it was released, and is not worked out anew.
+            release = await self._release(look, universe, filtered.circumstances, one)
+            if dimension not in {TOTAL, *release.universe.by.get(filtered, ())} or filtered not in release.universe.by:
+                return "not-offered"
+        return [await self._table(look, universe, filtered, one, dimension) for one in times]
+
+    async def times(self, look: Look, part: Part, period: Period, dimension: str) -> dict[str, Counter[float]] | None:
+        """How often each time in hours was measured, by a dimension's values (`TOTAL`: none), of what `cells` shows;
+        None: single times were not written down."""
+        filtered = self._catalogue(look.rule(period)).place(part).filtered
+        months = [month.code for month in months_of(period)]
+        written = await self._written.counts(look.connection, timed(part.measure, TOTAL), months)
+        besides = dimension != TOTAL and any(dimension not in counted.hub for counted in written.values())
+        if besides:
+            written = await self._written.counts(look.connection, timed(part.measure, dimension), months)
+        if len(written) < len(months):
+            return None
+        found: dict[str, Counter[float]] = {}
+        for counted in written.values():
+            for cell, values, n in counted.by_hub(counted.hub):
+                if filtered.cells(counted.hub, [(OUT, *cell)]):
+                    known = dict(zip(counted.hub, cell, strict=True))
+                    value = values[0] if besides else known.get(dimension, TOTAL)
+                    found.setdefault(value, Counter())[float(values[-1])] += n
+        return found
 
     async def _table(self, look: Look, universe: Universe, filtered: Filter, at: Period, dimension: str) -> Cells:
         release = await self._release(look, universe, filtered.circumstances, at)
@@ -215,6 +250,8 @@ class Released:
             return Cells()
         if dimension == TOTAL:
             return Cells.total(release.totals[filtered])
+        if dimension not in release.universe.by[filtered]:
+            return Cells()
         if (filtered, dimension) not in release.tables:
             if dimension in release.universe.hub:
                 await self._hub_tables(look, release, filtered.circumstances)
@@ -230,6 +267,9 @@ class Released:
         if at in self._kept:
             self._kept.move_to_end(at)
             return self._kept[at]
+        asked = [one.code for one in months] if universe.over == "period" else [_end_of(time_)]
+        tables = await self._written.tables(look.connection, universe.measure, asked)
+        universe = universe.within(tables.values())
         if universe.over == "state":
             release = await self._make_of_state(look, universe, circumstances, time_)
         else:
@@ -243,8 +283,7 @@ class Released:
         self, look: Look, universe: Universe, circumstances: tuple[str, ...], at: Period
     ) -> _Release:
         least = look.rule(at).threshold
-        await self._ahead(look, universe, circumstances, [*self._earlier(look, universe, at), at], ())
-        counts = await self._counts(look, universe, circumstances, at, ())
+        counts = await self._counts(look, universe, circumstances, [_end_of(at)], ())
         release = _Release(universe, at, Hub(by_cell(counts), least))
         filters = universe.with_(circumstances)
         for one in [known for known in filters if known in universe.monthly] if at.span == "month" else filters:
@@ -276,10 +315,9 @@ class Released:
     ) -> _Release:
         least = look.rule(base).threshold
         table: Counts = {}
-        await self._ahead(look, universe, circumstances, months, ())
-        for month in months:
-            rows = await self._counts(look, universe, circumstances, month, ())
-            table.update({(cell, month.code): n for (cell, _), n in rows.items()})
+        counted = await self._counts_by_period(look, universe, circumstances, [month.code for month in months], ())
+        for month, rows in counted.items():
+            table.update({(cell, month): n for (cell, _), n in rows.items()})
         release = _Release(universe, base, Hub(by_cell(table), least))
         filters = universe.with_(circumstances)
         monthly = [one for one in filters if one in universe.monthly]
@@ -382,55 +420,51 @@ class Released:
     async def _summed(
         self, look: Look, universe: Universe, circumstances: tuple[str, ...], period: Period, dimension: str
     ) -> Counts:
-        if universe.over == "state":
-            return await self._counts(look, universe, circumstances, period, (dimension,))
-        months = months_of(period)
-        await self._ahead(look, universe, circumstances, months, (dimension,))
-        return summed([await self._counts(look, universe, circumstances, month, (dimension,)) for month in months])
+        asked = [_end_of(period)] if universe.over == "state" else [month.code for month in months_of(period)]
+        return await self._counts(look, universe, circumstances, asked, (dimension,))
 
-    async def _ahead(
+    async def _counts(
         self,
         look: Look,
         universe: Universe,
         circumstances: tuple[str, ...],
-        periods: Sequence[Period],
+        periods: Sequence[str],
         by: tuple[str, ...],
-    ) -> None:
-        """Have everything asked at once that `_counts` asks of several periods."""
-        if self._prepare is None:
-            return
-        wanted = [(period, look.known_at(period)) for period in periods]
-        for chosen in dict.fromkeys((circumstances, ())):
-            if not (chosen == () and by == (OVERLAPPING,)):
-                await self._prepare(look.connection, asked_of(universe, chosen), wanted, (*universe.hub, *by))
-
-    async def _counts(
-        self, look: Look, universe: Universe, circumstances: tuple[str, ...], period: Period, by: tuple[str, ...]
     ) -> Counts:
-        """By the hub's cells and one dimension, as it was known when the period was released."""
-        as_of = look.known_at(period)
-        dimensions = (*universe.hub, *by)
-        width = len(universe.hub)
+        """By the hub's cells and one dimension, of several periods together."""
+        return summed((await self._counts_by_period(look, universe, circumstances, periods, by)).values())
 
-        async def rows(chosen: tuple[str, ...]) -> Counts:
-            found: Counts = {}
-            part = asked_of(universe, chosen)
-            for row in await self._count(look.connection, part, period=period, by=dimensions, units=None, as_of=as_of):
-                value = row.keys[width] if by else TOTAL
-                if chosen and by == (OVERLAPPING,) and value not in chosen:
-                    continue
-                found[row.keys[:width], value] = found.get((row.keys[:width], value), 0) + row.n
+    async def _counts_by_period(
+        self,
+        look: Look,
+        universe: Universe,
+        circumstances: tuple[str, ...],
+        periods: Sequence[str],
+        by: tuple[str, ...],
+    ) -> dict[str, Counts]:
+        """By the hub's cells and one dimension, as it was written down."""
+        hub = universe.hub
+
+        async def rows(chosen: tuple[str, ...]) -> dict[str, Counts]:
+            tabled = Tabled(universe.measure, chosen, by)
+            written = await self._written.counts(look.connection, tabled, periods)
+            found: dict[str, Counts] = {}
+            for period in periods:
+                counts = found[period] = {}
+                for cell, besides, n in written[period].by_hub(hub):
+                    value = besides[0] if by else TOTAL
+                    if not (chosen and by == (OVERLAPPING,) and value not in chosen):
+                        counts[cell, value] = counts.get((cell, value), 0) + n
             return found
 
-        inside = await rows(circumstances) if circumstances else {}
+        inside = await rows(circumstances) if circumstances else {period: {} for period in periods}
         if by == (OVERLAPPING,):
-            return {((IN, *cell), value): n for (cell, value), n in inside.items()}
+            return {
+                period: {((IN, *cell), value): n for (cell, value), n in counts.items()}
+                for period, counts in inside.items()
+            }
         everybody = await rows(())
-        outside = {at: n - inside.get(at, 0) for at, n in everybody.items()}
-        return {
-            **{((IN, *cell), value): n for (cell, value), n in inside.items() if n},
-            **{((OUT, *cell), value): n for (cell, value), n in outside.items() if n},
-        }
+        return {period: _in_and_out(inside[period], counts) for period, counts in everybody.items()}
 
     def _catalogue(self, rule: Rule) -> Catalogue:
         at = id(rule)
@@ -443,3 +477,17 @@ class Released:
 def _base(rule: Rule, universe: Universe) -> Span:
     """For how long a time a universe's tables are released."""
     return cast(Span, rule.base(universe.measure))
+
+
+def _in_and_out(inside: Counts, everybody: Counts) -> Counts:
+    """Counts of those in some circumstances, and of all others."""
+    outside = {at: n - inside.get(at, 0) for at, n in everybody.items()}
+    return {
+        **{((IN, *cell), value): n for (cell, value), n in inside.items() if n},
+        **{((OUT, *cell), value): n for (cell, value), n in outside.items() if n},
+    }
+
+
+def _end_of(period: Period) -> str:
+    """The month with which a period ends: what stands is written down with it."""
+    return Period.containing(period.last, "month").code

@@ -1,28 +1,31 @@
 """The one door to figures for whoever may only see aggregates: every page, file and answer of theirs passes here.
 
-What passes is decided for the whole province, once a period, from what was known when the period was released; who asks
-changes nothing but which part of it is shown. It must never answer from anything else: two answers that differ by one
-child tell of it.
+What passes is decided for the whole province, once a period, from what was written down when the period was released;
+who asks changes nothing but which part of it is shown. It must never answer from anything else: two answers that differ
+by one child tell of it.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.stats.domain.beginnings import has_begun, is_counted
 from services.stats.domain.disclosure import Figure, Shown
 from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.domain.periods import Period
 from services.stats.domain.releases import Cells, total_of
-from services.stats.figures.released import Count, Look, Prepare, Released
+from services.stats.figures.evaluating import percentile
+from services.stats.figures.released import Look, Released, Written
 from shared.identity import ALL_UNITS, Permission, Principal
 from shared.reference.disclosure import Disclosure, Rule
-from shared.reference.indicators import Indicator, Indicators
+from shared.reference.indicators import Indicator, Indicators, Part
 
 
 class Evaluator(Protocol):
@@ -38,6 +41,8 @@ class Evaluator(Protocol):
         units: frozenset[str] | None = None,
         as_of: datetime | None = None,
     ) -> Sequence[Figure]: ...
+    async def beginnings(self, connection: AsyncConnection) -> Mapping[str, datetime]: ...
+    def today(self, code: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +59,21 @@ class Releasing:
     """What one may see of the indicators.
 
     Args:
-        count: asks history. evaluator: evaluates for those who see figures as they are.
+        written: what was written down. evaluator: evaluates for those who see figures as they are.
         indicators, disclosure: as data; the shipped ones where not given.
-        prepare: asks history of several times at once.
     """
 
     def __init__(
         self,
-        count: Count,
+        written: Written,
         evaluator: Evaluator,
         indicators: Indicators | None = None,
         disclosure: Disclosure | None = None,
-        prepare: Prepare | None = None,
     ) -> None:
+        self._written = written
         self._evaluator = evaluator
         self._disclosure = Disclosure.load() if disclosure is None else disclosure
-        self._released = Released(count, Indicators.load() if indicators is None else indicators, prepare)
+        self._released = Released(written, Indicators.load() if indicators is None else indicators)
         # One after another: tables are decided in a fixed order, which two at once would mix.
         self._turn = asyncio.Lock()
 
@@ -99,7 +103,8 @@ class Releasing:
         if sees_all(principal, self._disclosure.on(now)):
             values = await self._evaluator.values(connection, indicator, periods, by=by, units=units, as_of=as_of)
             return [Shown.of(value) for value in values]
-        asked = _Asked(indicator, tuple(by), units, Look(connection, min(as_of or now, now), self._disclosure))
+        written = await self._written.periods(connection)
+        asked = _Asked(indicator, tuple(by), units, Look(connection, min(as_of or now, now), self._disclosure, written))
         async with self._turn:
             return [shown for period in periods for shown in await self._of(asked, period)]
 
@@ -109,10 +114,31 @@ class Releasing:
             return await self._handed_in(asked, period)
         parts = [part for part in (indicator.numerator, indicator.denominator) if part is not None]
         if all(part.measure in asked.look.rule(period).open_measures for part in parts):
-            values = await self._evaluated(asked, period, asked.look.moment)
+            values = await self._evaluator.values(
+                asked.look.connection, indicator, [period], by=by, units=asked.units, as_of=asked.look.moment
+            )
             return [Shown.of(value) for value in values]
         if len(by) > 1 or (asked.units is not None and by not in {(), (UNIT,)}):
             return [Shown.without(period, (), "not-offered")]
+        return await self._as_begun(asked, period, await self._decided(asked, period, parts))
+
+    async def _as_begun(self, asked: _Asked, period: Period, shown: list[Shown]) -> list[Shown]:
+        """Where a period was over before anything can have been counted, that there is nothing is no figure. Only of
+        what is released at all: by single days one would learn of the very first event."""
+        known = await self._evaluator.beginnings(asked.look.connection)
+        if has_begun(asked.indicator, period, known) or any(one.hidden == "not-offered" for one in shown):
+            return shown
+        found = [
+            one
+            for one in shown
+            if one.hidden == "protected"
+            or (asked.indicator.shape == "percentile" and one.value is not None)
+            or is_counted(asked.indicator, one.numerator, one.denominator)
+        ]
+        return found if found and not asked.by else [*found, Shown(period, ())]
+
+    async def _decided(self, asked: _Asked, period: Period, parts: Sequence[Part]) -> list[Shown]:
+        indicator, by = asked.indicator, asked.by
         tables: list[list[Cells]] = []
         for part in parts:
             dimension = by[0] if by else UNIT if asked.units is not None else TOTAL
@@ -126,7 +152,7 @@ class Releasing:
             return await self._percentile(asked, period, tables[0])
         return [
             _figure(indicator, period, keys, [total_of(cells, wanted) for cells in tables])
-            for keys, wanted in _wanted(asked, tables)
+            for keys, wanted in self._wanted(asked, tables)
         ]
 
     async def _handed_in(self, asked: _Asked, period: Period) -> list[Shown]:
@@ -138,50 +164,61 @@ class Releasing:
         # has more of them than a year, or later ones, and the difference is few.
         if counts and period.span != "year":
             return [Shown.without(period, (), "not-offered")]
+        if period.span in {"day", "week"}:
+            return [Shown.without(period, (), "not-offered")]
         if not asked.look.sees(period):
             return [Shown.without(period, (), "not-released")]
-        least = asked.look.rule(period).threshold
-        return [
-            Shown.without(period, value.keys, "protected")
-            if counts and value.value is not None and 0 < value.value < least
-            else Shown.of(value)
-            for value in await self._evaluated(asked, period, asked.look.known_at(period))
-        ]
+        written = await self._written.figure(asked.look.connection, asked.indicator.code, period.code)
+        if written is None:
+            return [Shown.without(period, (), "not-offered")]
+        [value] = written
+        if counts and value is not None and 0 < value < asked.look.rule(period).threshold:
+            return [Shown.without(period, (), "protected")]
+        return [Shown(period, (), value)]
 
     async def _percentile(self, asked: _Asked, period: Period, cells: Sequence[Cells]) -> list[Shown]:
         """Shown of so many that as many lie beyond it, on either side, as a count needs to be shown; in whole units,
         for the exact one is that of one case."""
-        share = min(asked.indicator.at, 100 - asked.indicator.at)
-        values = await self._evaluated(asked, period, asked.look.known_at(period))
-        known = {value.keys: value.value for value in values}
+        part, at = asked.indicator.numerator, asked.indicator.at
+        assert part is not None
+        dimension = asked.by[0] if asked.by else UNIT if asked.units is not None else TOTAL
+        times = await self._released.times(asked.look, part, period, dimension)
+        if times is None:
+            return [Shown.without(period, (), "not-offered")]
         found = []
-        for keys, wanted in _wanted(asked, [cells]):
-            n, value = total_of(cells, wanted), known.get(keys)
-            if n is None or 0 < n * share < asked.look.rule(period).threshold * 100:
+        for keys, wanted in self._wanted(asked, [cells]):
+            n = total_of(cells, wanted)
+            if n is None or 0 < n * min(at, 100 - at) < asked.look.rule(period).threshold * 100:
                 found.append(Shown.without(period, keys, "protected"))
-            else:
-                found.append(Shown(period, keys, None if value is None else float(round(value))))
+                continue
+            together = sum((times[one] for one in times if wanted is None or one in wanted), Counter[float]())
+            hours = percentile(together, at)
+            found.append(Shown(period, keys, None if hours is None else float(round(hours))))
         return found
 
-    async def _evaluated(self, asked: _Asked, period: Period, as_of: datetime) -> Sequence[Figure]:
-        return await self._evaluator.values(
-            asked.look.connection, asked.indicator, [period], by=asked.by, units=asked.units, as_of=as_of
-        )
+    def _wanted(
+        self, asked: _Asked, tables: Sequence[Sequence[Cells]]
+    ) -> list[tuple[tuple[str, ...], frozenset[str] | None]]:
+        """Which figures are answered: their keys, and the values that each counts. Communes are today's; written down
+        they are those of when they were."""
+        if not asked.by and asked.units is None:
+            return [((), None)]
+        names = {name for cells in tables for one in cells for name in one.names()}
+        if asked.by not in {(), (UNIT,)}:
+            return [((name,), frozenset({name})) for name in sorted(names)]
+        places: dict[str, set[str]] = {}
+        for name in names:
+            place = self._evaluator.today(name)
+            if asked.units is None or place in asked.units:
+                places.setdefault(place, set()).add(name)
+        if not asked.by:
+            return [((), frozenset[str]().union(*places.values()))]
+        return [((place,), frozenset(places[place])) for place in sorted(places)]
 
 
 def sees_all(principal: Principal, rule: Rule) -> bool:
     """Whether somebody sees figures as they are, of the communes that are theirs: who may open the cases behind."""
     return principal.role.value in rule.exact_roles and principal.may(Permission.SEE_CASES)
-
-
-def _wanted(asked: _Asked, tables: Sequence[Sequence[Cells]]) -> list[tuple[tuple[str, ...], frozenset[str] | None]]:
-    """Which figures are answered: their keys, and the values that each counts."""
-    if not asked.by:
-        return [((), asked.units)]
-    names = {name for cells in tables for one in cells for name in one.names()}
-    if asked.by == (UNIT,) and asked.units is not None:
-        names &= asked.units
-    return [((name,), frozenset({name})) for name in sorted(names)]
 
 
 def _figure(indicator: Indicator, period: Period, keys: tuple[str, ...], parts: Sequence[int | None]) -> Shown:

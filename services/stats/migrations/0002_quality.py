@@ -10,8 +10,8 @@ def upgrade() -> None:
     """Create the table."""
     op.execute(
         """CREATE TABLE quality (
-               unit text NOT NULL, day date NOT NULL, sequence integer NOT NULL, children integer NOT NULL,
-               verified integer NOT NULL, due integer NOT NULL, score double precision NOT NULL,
+               unit text NOT NULL, day date NOT NULL, sequence integer NOT NULL, children bigint NOT NULL,
+               verified bigint NOT NULL, due bigint NOT NULL, score double precision NOT NULL,
                PRIMARY KEY (unit, day))"""
     )
     op.execute("CREATE INDEX quality_day ON quality (day)")

@@ -15,10 +15,10 @@ CREATE TABLE history_cell (
 );
 CREATE TABLE version (
     kind smallint NOT NULL, key uuid NOT NULL, sequence integer NOT NULL, at timestamptz NOT NULL,
-    cells bigint[] NOT NULL, days date[] NOT NULL, amounts integer[], PRIMARY KEY (kind, key, sequence)
+    cells bigint[] NOT NULL, days date[] NOT NULL, amounts bigint[], PRIMARY KEY (kind, key, sequence)
 );
 CREATE TABLE movement (
-    measure smallint NOT NULL, cell bigint NOT NULL, day date NOT NULL, at timestamptz NOT NULL, n integer NOT NULL
+    measure smallint NOT NULL, cell bigint NOT NULL, day date NOT NULL, at timestamptz NOT NULL, n bigint NOT NULL
 );
 CREATE INDEX movement_day ON movement (measure, day);
 CREATE INDEX movement_at ON movement (measure, at);
@@ -29,7 +29,7 @@ CREATE TABLE standing (
 CREATE TABLE figure (
     key uuid NOT NULL, sequence integer NOT NULL, at timestamptz NOT NULL, indicator text NOT NULL, unit text NOT NULL,
     period text NOT NULL, first date NOT NULL, last date NOT NULL, value double precision NOT NULL,
-    weight integer NOT NULL, sector text NOT NULL, PRIMARY KEY (key, sequence)
+    weight bigint NOT NULL, sector text NOT NULL, PRIMARY KEY (key, sequence)
 );
 CREATE INDEX figure_indicator ON figure (indicator, last);
 CREATE TABLE self_check (

@@ -9,7 +9,7 @@ _TABLES = """
 CREATE TABLE closed_period (
     period text NOT NULL, edition integer NOT NULL, year integer NOT NULL, number integer NOT NULL,
     as_of timestamptz NOT NULL, at timestamptz NOT NULL, by_whom text NOT NULL, reason text NOT NULL,
-    reference text NOT NULL, changed integer NOT NULL, content bytea NOT NULL, digest bytea NOT NULL,
+    reference text NOT NULL, changed bigint NOT NULL, content bytea NOT NULL, digest bytea NOT NULL,
     signature bytea NOT NULL, public_key bytea NOT NULL,
     PRIMARY KEY (period, edition), UNIQUE (year, number)
 );
@@ -27,7 +27,7 @@ CREATE TABLE period_work (
     period text PRIMARY KEY, edition integer NOT NULL, asked_at timestamptz NOT NULL, asked_by text NOT NULL,
     reason text NOT NULL, reference text NOT NULL
 );
-CREATE TABLE period_drift (period text PRIMARY KEY, at timestamptz NOT NULL, changed integer NOT NULL);
+CREATE TABLE period_drift (period text PRIMARY KEY, at timestamptz NOT NULL, changed bigint NOT NULL);
 CREATE TABLE period_export (
     period text NOT NULL, edition integer, file text NOT NULL, at timestamptz NOT NULL, by_whom text NOT NULL
 );

@@ -17,7 +17,7 @@ from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.identity import Permission, Principal
 from shared.reference.disclosure import Disclosure
 from shared.reference.terms import Terms
-from shared.web.charts import sparkline
+from shared.web.charts import score_line
 from shared.web.pages import Pages, language_of
 
 Filter = Annotated[str, Query(max_length=20)]
@@ -63,7 +63,7 @@ class BoardPages:
             "stats/board.html",
             **self._board.shown(view, figures),
             quality=quality,
-            trend=sparkline(quality.scores, low=0, high=100) if quality and len(quality.scores) > 1 else None,
+            trend=score_line(quality.scores) if quality else None,
             may_mend=principal.may(Permission.SEE_CHILDREN),
             filtered=bool(query),
             may_report=principal.may(Permission.REPORT_CONCERN),

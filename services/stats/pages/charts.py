@@ -171,7 +171,7 @@ def trend(
 ) -> Drawing:
     """One figure over time, and its target where it can be compared with each period. Where the last period goes on,
     the way to it is dashed: what adds up is not less by that, there is only less of it yet."""
-    shown = begun(indicator, shown)
+    shown = begun(shown)
     values = [
         {"at": words.short(one.period), "value": one.value, "said": words.number(indicator, one.value)} for one in shown
     ]

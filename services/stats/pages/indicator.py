@@ -74,7 +74,7 @@ class IndicatorPages:
             words=sight.words,
             indicator=indicator,
             reading=reading,
-            records=_records(sight, indicator),
+            records=_records(sight, indicator) if reading.known else "",
             known_at=known_at,
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),

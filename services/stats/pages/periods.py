@@ -130,19 +130,24 @@ class PeriodPages:
         )
 
     async def _list(self, request: Request, principal: Principal, violations: Sequence[Violation] = ()) -> Response:
-        exact = self._periods.sees_own(principal)
+        own = self._periods.sees_own(principal)
         standings = await self._periods.standings()
         closed = {one.period.code for one in standings}
         words = Words(self._pages.texts, language_of(request))
         may_close = self._periods.may_close(principal)
         today = local_day(self._clock())
-        offered = [(period.code, words.period(period)) for period in _offered(today) if period.code not in closed]
+        beginning = await self._periods.beginning()
+        offered = [
+            (period.code, words.period(period))
+            for period in _offered(today)
+            if period.code not in closed and beginning is not None and beginning <= period.last
+        ]
         return self._pages.render(
             request,
             "stats/periods.html",
-            standings=[one for one in standings if exact or one.published_at],
+            standings=[one for one in standings if own or one.published_at],
             words=words,
-            exact=exact,
+            whole=self._periods.sees_exact(principal),
             offered=offered if may_close else [],
             may_close=may_close,
             violations=violations,
@@ -159,13 +164,13 @@ class PeriodPages:
         values: dict[str, str] | None = None,
     ) -> Response:
         standing = await self._periods.standing(code)
-        exact = self._periods.sees_own(principal)
-        if standing is None or (seen.edition is None and not exact):
+        if standing is None or (seen.edition is None and not self._periods.sees_own(principal)):
             raise HTTPException(404)
         language = language_of(request)
         labels = None if seen.edition is None else self._labels(request, seen.edition)
         own = None if seen.own is None else self._labels(request, seen.own)
-        signed = seen.signed
+        # Of somebody's own communes what was revised of them, and nothing of the others.
+        signed, revised = seen.signed, own or labels
         return self._pages.render(
             request,
             "stats/period.html",
@@ -179,8 +184,8 @@ class PeriodPages:
             columns=[] if labels is None else [labels.words.period(one) for one in labels.compared()],
             own=[] if own is None else _own(own),
             units=[] if own is None else [name for _, name in own.units()],
-            changes=[] if labels is None else _changed(labels, labels.edition.changes),
-            exact=exact,
+            changes=[] if revised is None else _changed(revised, revised.edition.changes),
+            revised=None if revised is None else revised.edition,
             whole=self._periods.sees_exact(principal),
             may_close=self._periods.may_close(principal),
             files=list(FILES.values()) if principal.may(Permission.EXPORT_STATISTICS) else [],
@@ -265,6 +270,9 @@ def _changed(labels: Labels, changes: Sequence[Change]) -> Changed:
         named = labels.names[change.indicator]
         where = labels.category(change.indicator, change.dimension, change.category) if change.dimension else ""
         before, after = (labels.words.number(named, value) for value in (change.before, change.after))
+        if before == after:
+            # It differs by less than is written.
+            continue
         period = labels.words.period(Period.parse(change.period))
         found.append((named.label(labels.words.language), period, where, before, after))
     return found

@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from services.stats.api.figures import Reader
 from services.stats.domain.disclosure import Shown
-from services.stats.domain.reading import Reading, Verdict, begun, goal_of
+from services.stats.domain.reading import Reading, Verdict, goal_of
 from services.stats.pages.alerts import alerts_of
 from services.stats.pages.commune_lines import Commune, communes_of
 from services.stats.pages.grid import grid_of
@@ -115,18 +115,14 @@ class ProvincePages:
 
 
 def _foremost(communes: Sequence[Commune]) -> Sequence[Commune]:
-    """The communes to look at first: none where nothing happened."""
-    return [one for one in communes if one.shown.value != 0][:_COMMUNES]
+    """The communes to look at first: none where nothing happened, or nothing can be said."""
+    return [one for one in communes if one.shown.value or one.shown.hidden][:_COMMUNES]
 
 
 def line_of(sight: Sight, reading: Reading, course: Sequence[Shown]) -> Line:
     """A reading with its course as a line as small as a word, and the same in words."""
     # What adds up is less in a period that goes on: at the line's end that would look like a fall.
-    over = [
-        one
-        for one in begun(reading.indicator, course)
-        if one.period.last < sight.reached or not reading.indicator.adds_up
-    ]
+    over = [one for one in course if one.period.last < sight.reached or not reading.indicator.adds_up]
     values = [one.value for one in over if one.value is not None]
     if len(values) < 2:
         return Line(reading, None, "")

@@ -18,7 +18,7 @@ from services.stats.store.quality import last_heard, quality_by_unit, quality_of
 from services.stats.upkeep.checking import Upkeep
 from shared.contracts.vocabulary import SECTORS
 from shared.reference.terms import Terms
-from shared.web.charts import sparkline
+from shared.web.charts import score_line
 from shared.web.pages import Pages
 
 # A sector that says nothing for so long is worth a question; what alarms is said by whoever watches thresholds.
@@ -65,7 +65,7 @@ class QualityPages:
             lines=lines,
             checked=checked,
             records=records,
-            trend=sparkline(records.scores, low=0, high=100) if records and len(records.scores) > 1 else None,
+            trend=score_line(records.scores) if records else None,
             by_unit=by_unit,
             voices=None if heard is None else _voices(sight, heard),
         )

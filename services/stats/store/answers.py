@@ -11,12 +11,17 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import OrderedDict
 from collections.abc import Hashable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.stats.domain.beginnings import beginnings_of
+from services.stats.domain.fineness import FIRST_DAY
+from services.stats.domain.measures import Measure
+from shared.reference.calendar import start_of
 
 Changes = tuple[date | int, ...]
 # Some tens of megabytes.
@@ -31,11 +36,15 @@ class Stamps:
     """Which transaction was the last to change each month of each measure, as one transaction sees it.
 
     Args:
-        known: the months of a measure, in their order, and the transactions.
+        known: the months of a measure, in their order, and the transactions. beginnings: since when each measure is
+            counted, by its word.
     """
 
-    def __init__(self, known: Mapping[int, tuple[Sequence[date], Sequence[int]]]) -> None:
+    def __init__(
+        self, known: Mapping[int, tuple[Sequence[date], Sequence[int]]], beginnings: Mapping[str, datetime]
+    ) -> None:
         self._known = known
+        self.beginnings = beginnings
         self._found: dict[tuple[int, int, int], Changes] = {}
 
     def between(self, measure: int, first: date, last: date) -> Changes:
@@ -65,8 +74,10 @@ class Answers:
         """What a transaction sees, looked up once: it must not change history itself before it asks."""
         found = self._stamps.get(connection)
         if found is None:
-            rows = await connection.execute(text(_STAMPS))
-            found = self._stamps[connection] = Stamps({row.measure: (row.months, row.changes) for row in rows})
+            rows = (await connection.execute(text(_STAMPS), {"ever": start_of(FIRST_DAY)})).all()
+            known = {row.measure: (row.months, row.changes) for row in rows}
+            first = {Measure(row.measure): row.at for row in rows if row.at is not None}
+            found = self._stamps[connection] = Stamps(known, beginnings_of(first))
         return found
 
     def get(self, question: Hashable, changes: Changes) -> Any:
@@ -92,7 +103,10 @@ class Answers:
             self._rows -= gone
 
 
+# The first event of a measure is by its own time, for a day that somebody wrote may be any: one look into the index.
+# What does not say when it was is known since ever, and begins nothing.
 _STAMPS: Final = """
-SELECT measure, array_agg(first ORDER BY first) AS months, array_agg(transaction ORDER BY first) AS changes
-FROM standing_change GROUP BY measure
+SELECT measure, array_agg(first ORDER BY first) AS months, array_agg(transaction ORDER BY first) AS changes,
+       (SELECT min(m.at) FROM movement AS m WHERE m.measure = c.measure AND m.at >= :ever) AS at
+FROM standing_change AS c GROUP BY measure
 """

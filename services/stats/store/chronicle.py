@@ -58,7 +58,7 @@ VERSION: Final = Table(
     Column("at", DateTime(timezone=True), nullable=False),
     Column("cells", ARRAY(BigInteger), nullable=False),
     Column("days", ARRAY(Date), nullable=False),
-    Column("amounts", ARRAY(Integer)),  # nothing: one of each
+    Column("amounts", ARRAY(BigInteger)),  # nothing: one of each
     PrimaryKeyConstraint("kind", "key", "sequence"),
     Index("version_cells", "cells", postgresql_using="gin"),
 )
@@ -69,7 +69,7 @@ MOVEMENT: Final = Table(
     Column("cell", BigInteger, nullable=False),
     Column("day", Date, nullable=False),  # on which it happened
     Column("at", DateTime(timezone=True), nullable=False),  # from when it was known
-    Column("n", Integer, nullable=False),
+    Column("n", BigInteger, nullable=False),
     Index("movement_day", "measure", "day"),
     Index("movement_at", "measure", "at"),
 )
@@ -113,7 +113,7 @@ FIGURE: Final = Table(
     Column("first", Date, nullable=False),
     Column("last", Date, nullable=False),
     Column("value", Float, nullable=False),
-    Column("weight", Integer, nullable=False),
+    Column("weight", BigInteger, nullable=False),
     Column("sector", Text, nullable=False),
     PrimaryKeyConstraint("key", "sequence"),
     Index("figure_indicator", "indicator", "unit", "last"),
@@ -154,7 +154,7 @@ _MOVED: Final = f"""shown AS (
     SELECT cell, coalesce(day, (until AT TIME ZONE 'Asia/Ho_Chi_Minh')::date), until, -n
     FROM counted WHERE until IS NOT NULL
 ), net AS (
-    SELECT (cell >> {MEASURE_BITS})::smallint AS measure, cell, day, at, sum(n) AS n
+    SELECT (cell >> {MEASURE_BITS})::smallint AS measure, cell, day, at, sum(n)::bigint AS n
     FROM change GROUP BY cell, day, at HAVING sum(n) <> 0
 ), moved AS (
     INSERT INTO {{schema}}.movement (measure, cell, day, at, n) SELECT * FROM net
@@ -185,7 +185,7 @@ _ROUNDED: Final = f"""coalesce(CASE WHEN t.at < (SELECT every_moment_from FROM {
 _RECORD: Final = f"""
 WITH said AS (
     SELECT t.kind, t.key, t.sequence, {_ROUNDED} AS at, t.cells::bigint[] AS cells, t.days::date[] AS days,
-           t.amounts::integer[] AS amounts
+           t.amounts::bigint[] AS amounts
     FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::integer[], $4::text::timestamptz[],
                 $5::text::text[], $6::text::text[], $7::text::text[])
         AS t(kind, key, sequence, at, cells, days, amounts)
@@ -218,7 +218,7 @@ SELECT count(*) FROM fresh
 _COLLECT: Final = f"""
 WITH collected AS (
     INSERT INTO {{schema}}.version AS v
-    SELECT t.kind, t.key, t.sequence, {_ROUNDED}, t.cells::bigint[], t.days::date[], t.amounts::integer[]
+    SELECT t.kind, t.key, t.sequence, {_ROUNDED}, t.cells::bigint[], t.days::date[], t.amounts::bigint[]
     FROM unnest($1::text::smallint[], $2::text::uuid[], $3::text::integer[], $4::text::timestamptz[],
                 $5::text::text[], $6::text::text[], $7::text::text[])
         AS t(kind, key, sequence, at, cells, days, amounts)
@@ -238,7 +238,7 @@ WITH changed AS (
 )
 INSERT INTO {schema}.figure AS f
 SELECT * FROM unnest($1::uuid[], $2::integer[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::date[],
-                     $8::date[], $9::float8[], $10::integer[], $11::text[])
+                     $8::date[], $9::float8[], $10::bigint[], $11::text[])
 ON CONFLICT (key, sequence) DO UPDATE SET at = least(f.at, excluded.at)
 """
 

@@ -99,9 +99,9 @@ QUALITY: Final = Table(
     Column("unit", Text, nullable=False),
     Column("day", Date, nullable=False, index=True),
     Column("sequence", Integer, nullable=False),
-    Column("children", Integer, nullable=False),
-    Column("verified", Integer, nullable=False),
-    Column("due", Integer, nullable=False),
+    Column("children", BigInteger, nullable=False),
+    Column("verified", BigInteger, nullable=False),
+    Column("due", BigInteger, nullable=False),
     Column("score", Float, nullable=False),
     PrimaryKeyConstraint("unit", "day"),
 )
@@ -273,7 +273,7 @@ _QUALITY_DAYS: Final = 800
 _MEASURE = f"""
 WITH measured AS (
     INSERT INTO {{schema}}.quality AS q (unit, day, sequence, children, verified, due, score)
-    SELECT * FROM unnest($1::text[], $2::date[], $3::integer[], $4::integer[], $5::integer[], $6::integer[],
+    SELECT * FROM unnest($1::text[], $2::date[], $3::integer[], $4::bigint[], $5::bigint[], $6::bigint[],
                          $7::float8[])
     ON CONFLICT (unit, day) DO UPDATE SET sequence = excluded.sequence, children = excluded.children,
         verified = excluded.verified, due = excluded.due, score = excluded.score

@@ -26,6 +26,7 @@ class Lock(IntEnum):
     THRESHOLDS = 7_316_108
     NUMBERS = 7_316_121  # of editions: they have no gaps
     PERIODS = 7_316_122
+    RELEASES = 7_316_123  # what is released of a period is written down by one
 
 
 async def wait_for(connection: AsyncConnection, lock: Lock, *, shared: bool = False) -> None:

@@ -19,7 +19,7 @@ WITH known AS (SELECT * FROM quality WHERE (:all OR unit = ANY(CAST(:units AS te
     AND day BETWEEN :since AND :today),
 days AS (SELECT DISTINCT day FROM known)
 SELECT days.day, sum(q.score * q.children) / sum(q.children) AS score,
-       sum(q.verified)::float8 / sum(q.children) AS verified, sum(q.children)::integer AS children
+       sum(q.verified)::float8 / sum(q.children) AS verified, sum(q.children)::bigint AS children
 FROM days CROSS JOIN (SELECT DISTINCT unit FROM known) AS u CROSS JOIN LATERAL (
     SELECT score, children, verified FROM quality WHERE unit = u.unit AND day <= days.day
     ORDER BY day DESC LIMIT 1) AS q

@@ -16,18 +16,17 @@ from datetime import timedelta
 from typing import Any, Final
 
 import asyncpg
-import orjson
 import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
-from sqlalchemy import Table, text
+from sqlalchemy import Table
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.handlers.counting import TOPICS, Counting
 from services.stats.handlers.recording import TOPICS as HISTORY_TOPICS
 from services.stats.handlers.recording import Recording
-from services.stats.store import shadow, snapshots
+from services.stats.store import rebuilds, shadow, snapshots
 from services.stats.store.chronicle import HISTORY_PROGRESS, RECORDED, Chronicle
 from services.stats.store.cube import COUNTED, LIVE, PROGRESS, Ledger
 from services.stats.store.locks import Lock
@@ -50,7 +49,6 @@ _SWAP_SECONDS: Final = 5.0
 # One that dies is begun again so many times in all: whatever kills it may kill all else, too.
 _TRIES: Final = 3
 _PATIENCE: Final = timedelta(days=1)
-_NEW: Final = {"state": "asked", "done": 0, "total": 0, "reason": "", "differences": "[]", "differing": 0}
 
 
 class RebuildError(Exception):
@@ -84,27 +82,27 @@ class Rebuild:
         """Ask for a rebuild. Out: the state, `running` from now on. `asks`: where figures differ, wait for an answer
         before they are swapped."""
         async with self._database.transaction() as connection:
-            if not await _somebody_rebuilds(connection):
-                await connection.execute(text(_ASK), _NEW | {"asks": asks, "now": self._clock()})
+            if not await rebuilds.somebody_rebuilds(connection):
+                await rebuilds.ask(connection, self._clock(), asks=asks)
         self._asked.set()
         return await self.state()
 
     async def answer(self, word: str) -> dict[str, Any]:
         """Say what becomes of one that waits: `swap` or `drop`. Out: the state."""
         async with self._database.transaction() as connection:
-            await connection.execute(text("UPDATE rebuild SET answer = :word WHERE state = 'waiting'"), {"word": word})
+            await rebuilds.answer(connection, word)
         return await self.state()
 
     async def state(self) -> dict[str, Any]:
         """`state` (idle, running, waiting for an answer, done, failed), `done` of `total` records (each is counted both
         ways), `differences` that it, or the last one, found."""
         async with self._database.transaction() as connection:
-            row = (await connection.execute(text("SELECT * FROM rebuild"))).one_or_none()
-            alive = await _somebody_rebuilds(connection)
+            row = await rebuilds.standing(connection)
+            alive = await rebuilds.somebody_rebuilds(connection)
         if row is None:
             return {"state": "idle", "done": 0, "total": 0, "differing": 0, "differences": []}
         state, reason = row.state, row.reason
-        if state in _UNDER_WAY and not alive and row.tries >= _TRIES:
+        if state in rebuilds.UNDER_WAY and not alive and row.tries >= _TRIES:
             state, reason = "failed", "interrupted"
         elif state == "asked" or (state == "waiting" and not alive):
             state = "running"
@@ -137,14 +135,14 @@ class Rebuild:
             except StoppedError:
                 return False
             except RebuildError as error:
-                await self._say(state="failed", reason=error.reason, finished_at=self._clock())
+                await self._fail(error.reason)
                 return False
             except Exception as error:  # in whichever library's words; the live figures are untouched
                 _LOG.error("rebuild.failed", reason=type(error).__name__)
                 if is_passing(error) or isinstance(error, KafkaError):
                     # Begun again, as one that died.
                     return False
-                await self._say(state="failed", reason=type(error).__name__, finished_at=self._clock())
+                await self._fail(type(error).__name__)
                 return False
             return True
 
@@ -168,17 +166,12 @@ class Rebuild:
                 await self._catch_up_all(lanes, stop)
         _LOG.info("rebuild.done", records=sum(lane.replay.done for lane in lanes))
 
-    async def _begin(self) -> tuple[Any, ...]:
+    async def _begin(self) -> rebuilds.Which:
         """Make empty tables. Out: which rebuild this is, of all that were ever begun."""
         async with self._database.transaction() as connection:
-            row = await connection.execute(
-                text(
-                    """UPDATE rebuild SET state = 'running', reason = '', answer = '', tries = tries + 1, done = 0,
-                       total = 0, differing = 0, differences = '[]', finished_at = NULL RETURNING started_at, tries"""
-                )
-            )
+            mine = await rebuilds.begin(connection)
             await shadow.make(connection, [*COUNTED, *RECORDED])
-            return tuple(row.one())
+            return mine
 
     async def _lane(
         self, stack: AsyncExitStack, topics: Sequence[str], tables: Sequence[Table], progress: str, counts: Counts
@@ -224,14 +217,15 @@ class Rebuild:
                 said_at = loop.time()
                 lane.total = lane.replay.total(targets)
                 ahead = sum(lane.total for other in lanes if not other.total)
-                await self._say(
-                    done=sum(other.replay.done for other in lanes), total=ahead + sum(other.total for other in lanes)
-                )
+                total = ahead + sum(other.total for other in lanes)
+                async with self._database.transaction() as connection:
+                    await rebuilds.count(connection, sum(other.replay.done for other in lanes), total)
             if reached:
                 return
             if stop.is_set():
                 # It goes on in another replica, or when this one is there again.
-                await self._say(state="asked", tries=0)
+                async with self._database.transaction() as connection:
+                    await rebuilds.put_back(connection)
                 raise StoppedError
             await lane.replay.advance(targets)
 
@@ -249,16 +243,13 @@ class Rebuild:
             while not lane.replay.reached(targets):
                 await lane.replay.advance(targets)
         async with self._database.transaction() as connection:
-            differing, differences = await shadow.compare(connection)
-            row = await connection.execute(
-                text(_REPORT), {"differing": differing, "differences": orjson.dumps(differences).decode()}
-            )
-            waiting = row.scalar_one() == "waiting"
+            waiting = await rebuilds.report(connection, *await shadow.compare(connection))
         until = self._clock() + _PATIENCE
         while waiting:
             await self._catch_up_all(lanes, stop)
             async with self._database.transaction() as connection:
-                answer = (await connection.execute(text("SELECT answer FROM rebuild"))).scalar_one()
+                known = await rebuilds.standing(connection)
+            answer = "" if known is None else known.answer
             if answer == "drop" or self._clock() > until:
                 async with self._database.transaction() as connection:
                     await shadow.drop(connection)
@@ -266,14 +257,13 @@ class Rebuild:
             waiting = answer != "swap"
             await pause(stop, _STATE_SECONDS)
 
-    async def _swap(self, lanes: Sequence[_Lane], mine: tuple[Any, ...]) -> bool:
+    async def _swap(self, lanes: Sequence[_Lane], mine: rebuilds.Which) -> bool:
         """Stop live counting for a moment, count its last records, swap. False: it took too long; go on."""
         tables = [*COUNTED, *RECORDED]
         try:
             async with asyncio.timeout(_SWAP_SECONDS), self._database.transaction() as connection:
                 # Who lost the lock with its connection has perhaps written into another one's tables.
-                now = await connection.execute(text("SELECT started_at, tries FROM rebuild FOR UPDATE"))
-                if tuple(now.one()) != mine:
+                if await rebuilds.which(connection) != mine:
                     raise StoppedError
                 await shadow.hold(connection, tables)
                 for lane in lanes:
@@ -281,12 +271,7 @@ class Rebuild:
                     while not lane.replay.reached(targets):
                         await lane.replay.advance(targets)
                 await shadow.swap(connection, tables)
-                done = sum(lane.replay.done for lane in lanes)
-                # With the swap, so that no rebuild is begun again that was done.
-                await connection.execute(
-                    text("UPDATE rebuild SET state = 'done', done = :done, total = :done, finished_at = :now"),
-                    {"done": done, "now": self._clock()},
-                )
+                await rebuilds.finish(connection, sum(lane.replay.done for lane in lanes), self._clock())
         except (TimeoutError, DBAPIError) as error:
             _LOG.warning("rebuild.swap.later", reason=type(error).__name__)
             await asyncio.sleep(0.2)
@@ -295,13 +280,12 @@ class Rebuild:
 
     async def _is_asked(self) -> bool:
         async with self._database.transaction() as connection:
-            row = (await connection.execute(text("SELECT state, tries FROM rebuild"))).one_or_none()
-        return row is not None and row.state in _UNDER_WAY and row.tries < _TRIES
+            known = await rebuilds.standing(connection)
+        return known is not None and known.state in rebuilds.UNDER_WAY and known.tries < _TRIES
 
-    async def _say(self, **values: Any) -> None:
-        changes = ", ".join(f"{name} = :{name}" for name in values)
+    async def _fail(self, reason: str) -> None:
         async with self._database.transaction() as connection:
-            await connection.execute(text(f"UPDATE rebuild SET {changes}"), values)
+            await rebuilds.fail(connection, reason, self._clock())
 
     @asynccontextmanager
     async def _alone(self) -> AsyncIterator[bool]:
@@ -328,29 +312,3 @@ class _Lane:
         """The last offset that counts, by partition."""
         held = {at: offset for at, (offset, _) in (await reached(connection, f"{LIVE}.{self.progress}")).items()}
         return {at: max(held.get(at, -1), self.committed.get(at, -1)) for at in held.keys() | self.committed.keys()}
-
-
-_UNDER_WAY: Final = ("asked", "running", "waiting")
-_ASK: Final = """
-INSERT INTO rebuild AS r (id, state, done, total, reason, differences, differing, started_at, asks)
-VALUES (true, :state, :done, :total, :reason, CAST(:differences AS jsonb), :differing, :now, :asks)
-ON CONFLICT (id) DO UPDATE SET state = excluded.state, done = excluded.done, total = excluded.total,
-    reason = excluded.reason, differences = excluded.differences, differing = excluded.differing,
-    started_at = excluded.started_at, finished_at = NULL, asks = excluded.asks, answer = '', tries = 0
-"""
-
-
-_REPORT: Final = """
-UPDATE rebuild SET differing = CAST(:differing AS bigint), differences = CAST(:differences AS jsonb),
-    state = CASE WHEN asks AND CAST(:differing AS bigint) > 0 THEN 'waiting' ELSE state END
-RETURNING state
-"""
-
-
-async def _somebody_rebuilds(connection: AsyncConnection) -> bool:
-    # Looked up and not tried: trying would for a moment keep a rebuild from beginning.
-    held = text(
-        """SELECT EXISTS (SELECT FROM pg_locks WHERE locktype = 'advisory' AND objid = :lock AND classid = 0 AND
-           objsubid = 1 AND granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()))"""
-    )
-    return bool((await connection.execute(held, {"lock": int(Lock.REBUILDING)})).scalar())

@@ -47,6 +47,11 @@ function connect(path) {
       setTimeout(() => { if (known.source === source) connect(path); }, 5000 + Math.random() * 5000);
     }
   });
+  // A stream lasts a minute: the next one is asked for as whoever is signed in by then.
+  source.addEventListener("again", () => {
+    source.close();
+    if (known.source === source) connect(path);
+  });
   const topics = new Set(regions(path).map((region) => region.dataset.topic));
   for (const topic of topics) {
     source.addEventListener(topic, (event) => {

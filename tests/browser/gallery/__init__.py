@@ -29,7 +29,8 @@ def clock() -> datetime:
 def build(base_url: str) -> tuple[FastAPI, Hub]:
     """In: the address people use. Out: the application, and the hub that changes its live part."""
     pages = Pages("tests.browser.gallery", unit_names=UNITS, clock=clock)
-    hub = Hub(clock=clock)
+    # Streams that last two seconds: what a page does at the end of one is seen within a test.
+    hub = Hub(clock=clock, lifetime=2.0)
     router = APIRouter()
 
     @router.get("/cases")

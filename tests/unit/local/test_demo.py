@@ -9,12 +9,13 @@ from random import Random
 
 import pytest
 
-from local.demo import filling
+from local.demo import choices, filling, registers
 from local.demo.clock import TravellingClock
 from local.demo.filling import progress_of
 from local.demo.reporting import activity, figures, still_heard, surge
 from local.demo.schedule import DAYS, concerns_on, days_ago
 from local.simulation.world import World
+from services.registry.domain.fieldwork import ASKED, read
 from services.stats.domain.reported import check_activity, check_figure
 from shared.contracts.agency import ActivityHeld, FigureReported
 from shared.contracts.vocabulary import SECTORS
@@ -123,6 +124,33 @@ def test_the_demo_begins_with_last_year_and_ends_today(today: date) -> None:
     assert len(months) == 12 + today.month or played[0] < DAYS
     assert all(concerns_on(today - timedelta(days=ago), ago) >= 0 for ago in played)
     assert sum(concerns_on(today - timedelta(days=ago), ago) for ago in played) < 600
+
+
+def test_whoever_stands_at_the_door_writes_down_the_hamlet_that_was_missing() -> None:
+    now, random = datetime(2026, 11, 20, tzinfo=UTC), Random(7)
+    texts = dict.fromkeys(ASKED, "")
+    known = {"child_id": "c", "version": 1, "texts": {**texts, "name": "Nguyễn Văn Nam", "address": "Số 3"}}
+    answers = [registers._answer("list", known, now, random) for _ in range(50)]
+    told = [answer for answer in answers if answer["fixes"].get("hamlet")]
+    assert len(answers) / 2 < len(told) < len(answers)
+    for answer in told:
+        said = read(known["texts"], answer["said"], answer["fixes"], answer["seen"])
+        assert said.fixes["hamlet"].startswith("Xóm ")
+    # Who was not met is not asked, and what is known is not written again.
+    assert not any(answer["fixes"] for answer in answers if answer["result"] == "not-met")
+    there = {**known, "texts": {**known["texts"], "hamlet": "Xóm 4"}}
+    assert not any("hamlet" in registers._answer("list", there, now, random)["fixes"] for _ in range(50))
+
+
+def test_a_date_that_has_passed_meanwhile_is_refused() -> None:
+    now, random = datetime(2026, 11, 20, tzinfo=UTC), Random(7)
+
+    def said(proposed: datetime) -> set[str]:
+        task = {"id": "t", "state": "accepted", "pending": "date", "proposed_due": proposed.isoformat()}
+        return {(choices.reply(task, now, random) or {})["act"] for _ in range(30)}
+
+    assert said(now - timedelta(hours=1)) == {"refuse-date"}
+    assert said(now + timedelta(days=3)) == {"agree-date", "refuse-date"}
 
 
 def test_figures_of_the_demo_have_something_to_show() -> None:

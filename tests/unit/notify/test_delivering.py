@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from services.notify import domain
-from services.notify.delivery.lanes import Held, Lane, share_out, slots_for
+from services.notify.delivery.lanes import Held, Lane, next_opening, share_out, slots_for
 from services.notify.delivery.settling import news_of
 from services.notify.domain import Attempt, Health, News, after, probing, verdict
 from services.notify.store.deliveries import Delivery, Result, Target
@@ -248,6 +248,17 @@ def test_a_rate_is_kept_and_says_when_the_next_may_go() -> None:
     assert sum(one.may_start(50.0) for _ in range(20)) == 10
     assert one.opens_in(50.0) == pytest.approx(0.1)
     assert sum(one.may_start(50.35) for _ in range(20)) == 3
+
+
+def test_a_rate_of_one_in_a_minute_keeps_nobody_from_looking_what_else_is_due() -> None:
+    rare, often = lane(per_second=1 / 60), lane(per_second=4.0)
+    for one in (rare, often):
+        one.waiting.append(Held(delivery(1), 0))
+        assert one.may_start(10.0)
+        one.tokens = 0.0
+    assert next_opening([rare], 10.0, 0.5) == 0.5
+    assert next_opening([rare, often], 10.0, 0.5) == pytest.approx(0.25)
+    assert next_opening([], 10.0, 0.5) == 0.5
 
 
 def test_the_longer_the_way_the_more_requests_are_on_it() -> None:

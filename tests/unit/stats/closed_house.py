@@ -13,6 +13,8 @@ from sqlalchemy import text
 from services.stats.desk.freezing import Freezing
 from services.stats.desk.periods import PURPOSE, Periods
 from services.stats.domain.closing import Edition
+from services.stats.figures.releasing import Releasing
+from services.stats.store.releases import Releases
 from services.stats.upkeep.checking import Upkeep
 from shared.database import Database
 from shared.identity.principal import Principal, Role
@@ -49,21 +51,23 @@ class House:
 
     def replica(self) -> Periods:
         """Another process over the same database."""
-        freezing = Freezing(self.database, self.province, made_up.releasing(self.province))
-
-        async def counted() -> bool:
-            return self.counted
-
+        releasing = Releasing(Releases(), self.province, INDICATORS, made_up.disclosure())
+        freezing = Freezing(self.database, self.province, releasing)
         return Periods(
             self.database,
             lambda: self.now,
             freezing,
+            made_up.taking(self.province),
             self.upkeep,
-            counted,
+            self.is_counted,
             KEY,
             INDICATORS,
             made_up.disclosure(),
         )
+
+    async def is_counted(self) -> bool:
+        """Whether history holds all that was published."""
+        return self.counted
 
     async def close(self, code: str = MONTH) -> Edition:
         """Close a period and freeze it."""

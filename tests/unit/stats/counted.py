@@ -12,11 +12,15 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.periods import Period
+from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.released import known_at
+from services.stats.figures.taking import Taking
 from services.stats.handlers.counting import Batch, apply
 from services.stats.handlers.recording import HistoryBatch, record_batch
 from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Cells, Ledger
 from services.stats.store.history import Row, count_periods
+from services.stats.store.releases import write_down
 from shared.database import Database
 from shared.messaging.processing import Record
 from shared.reference.indicators import Part
@@ -68,6 +72,19 @@ async def record(database: Database, batches: Sequence[Sequence[Record]]) -> Non
             read = await HistoryBatch.read(batch, cells)
             assert not read.broken
             cells.remember(await record_batch(connection, read, cells, chronicle))
+
+
+async def release(database: Database, now: datetime, taking: Taking | None = None) -> list[str]:
+    """Write down what is released by a moment. Out: the periods that were not before."""
+    evaluator = Evaluator()
+    taking = taking or Taking(evaluator.count, evaluator)
+    found = []
+    for period in taking.due(now):
+        async with database.transaction() as connection:
+            taken = await taking.take(connection, period)
+            if await write_down(connection, period.code, known_at(taking.disclosure, period), now, taken):
+                found.append(period.code)
+    return found
 
 
 def dated(history: Sequence[Event], chance: random.Random) -> list[Happened]:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 import yaml
 
+from services.stats.domain.measures import MEASURES, list_of
 from services.stats.figures.catalogue import dimensions, load_indicators
 from shared.reference.files import ReferenceDataError, lay_over
 from shared.reference.indicators import Indicators
+from shared.reference.terms import Terms
 
 WORDS = {"theme": "protection", "vi": "Chỉ tiêu thử", "en": "A trial", "unit": "number", "shape": "count"}
 
@@ -45,6 +47,10 @@ def test_a_new_indicator_is_a_few_lines_of_data(folder: Path) -> None:
         ({"numerator": {"measure": "openings", "where": {"kind": ["violense"]}}}, "openings knows no kind violense"),
         ({"numerator": {"measure": "incidents", "where": {"kind": ["violence"]}}}, "incidents knows no kind violence"),
         ({"numerator": {"measure": "clocks", "where": {"clock": ["13h"]}}}, "clocks knows no clock 13h"),
+        (
+            {"numerator": {"measure": "children", "over": "state", "where": {"ethnicity": ["martian"]}}},
+            "children knows no ethnicity martian",
+        ),
         ({"numerator": {"measure": "openings", "where": {"unit": ["99999"]}}}, "openings knows no unit 99999"),
         ({"shape": "percentile", "at": 50, "numerator": {"measure": "openings"}}, "openings has no hours"),
         ({"shape": "reported", "reported_by": "press"}, "reported_by is none of"),
@@ -68,3 +74,18 @@ def test_what_cannot_be_answered_is_refused_with_its_row_and_rule(folder: Path, 
 
 def test_every_shipped_indicator_can_be_answered() -> None:
     assert len(load_indicators()) == len(Indicators.load())
+
+
+def test_whatever_an_indicator_is_broken_down_by_is_named_and_checked_by_one_list() -> None:
+    """Two tables of which dimension means which list once said nearly the same."""
+    named = {
+        (measure, dimension): Terms.load(found).codes()
+        for measure, measured in MEASURES.items()
+        for dimension in measured.dimensions
+        if (found := list_of(measure, dimension)) is not None
+    }
+    assert "drowning" in named["incidents", "kind"]
+    assert "violence" not in named["incidents", "kind"]
+    # The state of a child's record is no state of a deadline.
+    assert ("clocks", "state") in named
+    assert ("children", "state") not in named

@@ -52,9 +52,13 @@ EVALUATOR = Evaluator(Indicators([OPENED, HIGH, MEDIAN], {"t": ("T", "T")}), UNI
 
 
 async def record(database: Database, events: Sequence[Event]) -> None:
+    await record_at(database, events, NOW)
+
+
+async def record_at(database: Database, events: Sequence[Event], time: datetime) -> None:
     cells = HistoryCells()
     async with database.transaction() as connection:
-        read = await HistoryBatch.read([event.record(at) for at, event in enumerate(events)], cells)
+        read = await HistoryBatch.read([event.record(at, time=time) for at, event in enumerate(events)], cells)
         assert not read.broken
         await record_batch(connection, read, cells, Chronicle())
 
@@ -90,9 +94,44 @@ async def test_a_count_and_a_share_are_of_their_period_and_say_what_they_are_mad
 
 
 async def test_of_nobody_a_count_is_zero_and_a_share_and_a_median_are_not_known(database: Database) -> None:
+    # A child of last year: there is somebody who tells, of cases too once there is a report.
+    await record(database, [make.concern("c1", 1)])
     assert await values(database, OPENED, [YEAR]) == [Value(YEAR, (), 0.0, 0, None)]
     assert await values(database, HIGH, [YEAR]) == [Value(YEAR, (), None, 0, 0)]
     assert await values(database, MEDIAN, [YEAR]) == [Value(YEAR, (), None, 0, None)]
+
+
+async def test_before_there_was_anything_to_count_a_count_is_no_figure_and_afterwards_it_is_zero(
+    database: Database,
+) -> None:
+    """That nothing was recorded before there was a platform does not mean that nothing happened."""
+    september, november = OCTOBER.previous, Period.parse("2026-11")
+    assert await values(database, OPENED, [OCTOBER]) == [Value(OCTOBER, (), None, None, None)]
+    # Who tells of reports tells of cases: a month without a case is a month with none.
+    await record(database, [make.concern("c1", 1)])
+    assert [one.value for one in await values(database, OPENED, [september, OCTOBER, november])] == [None, 0.0, 0.0]
+    assert await values(database, OPENED, [september, OCTOBER], by=("unit",)) == [
+        Value(september, (), None, None, None)
+    ]
+    # Children are told of by others.
+    children = indicator("children", shape="count", numerator=Part("children", "state", {}))
+    share = indicator("share", shape="ratio", numerator=OPENED.numerator, denominator=children.numerator)
+    assert [one.value for one in await values(database, children, [september, OCTOBER])] == [None, None]
+    early = datetime(2026, 8, 5, tzinfo=UTC)
+    await record_at(database, [make.child("child-1", 1)], early)
+    assert [one.value for one in await values(database, children, [september, OCTOBER])] == [1.0, 1.0]
+    # So many cases among children are not known before cases are.
+    assert [one.value for one in await values(database, share, [september, OCTOBER])] == [None, 0.0]
+    # As it was known before anything was, nothing is known either.
+    assert [one.value for one in await values(database, OPENED, [OCTOBER], as_of=early)] == [None]
+
+
+async def test_what_happened_before_the_platform_began_and_was_told_later_is_counted(database: Database) -> None:
+    before = {"opened_at": datetime(2026, 9, 5, tzinfo=UTC)}
+    await record(database, cases({}, {"risk": "low", **before}))
+    september = OCTOBER.previous
+    assert await values(database, OPENED, [september]) == [Value(september, (), 1.0, 1, None)]
+    assert await ask(database, OPENED, september, by=("unit",)) == {("05443",): 1.0, (): None}
 
 
 async def test_a_share_by_a_dimension_has_a_row_for_each_that_it_is_a_share_of(database: Database) -> None:
@@ -190,5 +229,7 @@ async def test_every_shipped_indicator_can_be_evaluated_by_each_of_its_dimension
     for one in Indicators.load():
         for by in ((), ("unit",), *((name,) for name in one.by)):
             found = await values(database, one, [OCTOBER, YEAR], by=by, as_of=NOW)
-            # Of nobody at all the whole still has a value, and a breakdown has none.
-            assert [value.period for value in found] == ([] if by else [OCTOBER, YEAR]), one.code
+            # Of nobody at all the whole is there, without a figure; a breakdown has none, or says so of all at once.
+            assert {value.keys for value in found} <= {()}, one.code
+            assert {value.value for value in found} <= {None}, one.code
+            assert by or [value.period for value in found] == [OCTOBER, YEAR], one.code

@@ -16,6 +16,7 @@ from services.stats.domain.cells import born_word
 from services.stats.domain.periods import Period
 from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.releasing import Releasing
+from services.stats.figures.taking import Taking
 from services.stats.handlers.counting import Counting
 from services.stats.handlers.recording import Recording
 from services.stats.store import closings
@@ -34,7 +35,7 @@ from tests.unit.stats import events as make
 from tests.unit.stats.closed_house import MONTH, House, house, opening
 from tests.unit.stats.counted import record
 from tests.unit.stats.events import NOW, Event
-from tests.unit.stats.made_up_figures import COORDINATOR, LATER, STATISTICIAN, UNITS
+from tests.unit.stats.made_up_figures import COORDINATOR, LATER, STATISTICIAN, UNITS, Ledger
 from tests.unit.stats.test_indicators_api import visitor
 
 __all__ = ["visitor"]
@@ -165,7 +166,7 @@ async def test_whoever_sees_aggregates_cannot_watch_each_word_being_counted(visi
 async def _released(database: Database, code: str, *periods: str) -> list[float | None]:
     """What a statistician is answered, long after."""
     evaluator = Evaluator()
-    door = Releasing(evaluator.count, evaluator, prepare=evaluator.prepare_counts)
+    door = Releasing(Ledger(Taking(evaluator.count, evaluator)), evaluator)
     indicator = evaluator.indicators.get(code)
     assert indicator is not None
     async with database.transaction() as connection:

@@ -22,11 +22,12 @@ from shared.reference.indicators import Indicators
 from shared.reference.units import Unit, Units
 from shared.settings import Settings
 from shared.web.app import create_app
+from tests.support import backends
 from tests.support.texts import english, said_in_code, said_in_templates
 from tests.support.visitor import Answer, Visitor
 from tests.unit.stats import events as make
-from tests.unit.stats.conftest import empty
-from tests.unit.stats.counted import record
+from tests.unit.stats.conftest import MIGRATIONS
+from tests.unit.stats.counted import record, release
 
 NOW = datetime(2026, 11, 26, 2, 0, tzinfo=UTC)
 KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
@@ -59,12 +60,16 @@ HISTORY = [
 
 
 @pytest.fixture(scope="module")
-async def counted(migrated: Database) -> AsyncIterator[Database]:
-    await empty(migrated)
-    events = sorted(HISTORY, key=lambda told: told[0])
-    await record(migrated, [[event.record(offset, 0, at) for offset, (at, event) in enumerate(events)]])
-    yield migrated
-    await empty(migrated)
+async def counted(postgres_url: str) -> AsyncIterator[Database]:
+    """A database of its own: what is released is written down once and for all."""
+    async with backends.database(postgres_url) as url:
+        database = Database(url, pool_size=5)
+        await database.migrate(MIGRATIONS)
+        events = sorted(HISTORY, key=lambda told: told[0])
+        await record(database, [[event.record(offset, 0, at) for offset, (at, event) in enumerate(events)]])
+        await release(database, NOW)
+        yield database
+        await database.close()
 
 
 @pytest.fixture
@@ -108,6 +113,26 @@ async def test_a_coordinator_reads_the_figure_the_change_and_each_commune(visito
     assert re.search(r"Phường Phan Đình Phùng 12 Phường Quyết Thắng 7 ", said)
     # Of which nothing was counted is zero, not missing.
     assert "Phường Gia Sàng: 0" in said
+
+
+@pytest.mark.parametrize("person", ["ha.coordinator", "lan.worker", "tuan.statistician"])
+async def test_of_a_time_before_the_platform_began_pages_say_that_there_is_no_figure_and_not_that_there_was_none(
+    visitor: Visitor, person: str
+) -> None:
+    await visitor.enter(person)
+    # The first case was recorded on 1 March 2025.
+    for period in ("2024", "2025-01", "2025-02"):
+        page = await visitor.ask(f"/stats/indicators/cases-opened?period={period}")
+        said = content(page)
+        assert re.search(r'class="(?:figure|value|big)[^"]*"[^>]*>\s*–', page.text) or " – " in said, period
+        assert not re.search(r"Phường [^:]{3,30}: 0\b", said), period
+    if person == "ha.coordinator":
+        said = content(await visitor.ask("/stats/indicators/cases-opened?period=2024"))
+        assert "Phường Phan Đình Phùng: chưa có số liệu" in said
+        assert "Phường Gia Sàng: 0" in content(await visitor.ask("/stats/indicators/cases-opened?period=2026"))
+    listed = content(await visitor.ask("/stats/indicators?period=2024"))
+    assert not re.search(r"Số vụ việc được mở trong kỳ 0 ", listed)
+    assert (await visitor.ask("/stats/province?period=2024")).status == 200
 
 
 async def test_as_of_an_earlier_day_only_what_was_known_then_is_counted(visitor: Visitor) -> None:

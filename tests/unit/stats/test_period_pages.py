@@ -20,10 +20,13 @@ from services.stats.domain.closing import Edition
 from services.stats.exporting import FILES
 from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.releasing import Releasing
+from services.stats.figures.taking import Taking
 from services.stats.handlers.recording import HistoryBatch, record_batch
 from services.stats.pages.periods import PeriodPages
 from services.stats.store.chronicle import Chronicle, HistoryCells
+from services.stats.store.releases import Releases
 from services.stats.upkeep.checking import Upkeep
+from shared.contracts.errors import Rejected
 from shared.database import Database
 from shared.identity import demo_directory
 from shared.reference.units import Units
@@ -35,6 +38,7 @@ from tests.support.texts import english
 from tests.support.visitor import Visitor, token_of
 from tests.unit.stats import events as make
 from tests.unit.stats.closed_house import KEY, MONTH, House, figure, house, opening
+from tests.unit.stats.conftest import MIGRATIONS
 from tests.unit.stats.events import NOW, Event
 from tests.unit.stats.made_up_figures import COORDINATOR, UNITS
 
@@ -161,6 +165,89 @@ async def test_a_chair_sees_the_own_commune_as_it_is_and_no_other(desk: House) -
     assert (await visitor.ask(f"/stats/api/periods/{MONTH}/figures.csv")).status == 403
 
 
+async def test_a_worker_hears_of_revisions_what_concerns_the_own_commune_and_no_count_of_the_province(
+    desk: House,
+) -> None:
+    """How many figures of a whole province differ by now tells of single cases in other communes."""
+    await desk.close()
+    desk.later(days=2)
+    desk.province.records += [opening(OCTOBER, UNITS[2], known=desk.now) for _ in range(2)]
+    desk.later(days=1)
+    await desk.periods.look_after()
+    visitor = _visitor(desk.periods, desk)
+    await visitor.enter("lan.worker")
+    assert "số nay đã khác" not in (await visitor.ask("/stats/periods")).text
+    await desk.periods.revise(COORDINATOR, MONTH, "late", "12/BC-SYT")
+    await desk.periods.look_after()
+    listed, page = [(await visitor.ask(f"/stats/periods{target}")).text for target in ("", f"/{MONTH}")]
+    for text_ in (listed, page):
+        assert "Đính chính" not in text_
+        assert "số thay đổi" not in text_
+    assert "Các số được đính chính" not in page
+    json = {"accept": "application/json"}
+    for told in (
+        (await visitor.ask(f"/stats/api/periods/{MONTH}", headers=json)).json(),
+        *(await visitor.ask("/stats/api/periods", headers=json)).json(),
+    ):
+        assert not {"editions", "differs_now"} & told.keys()
+    desk.province.records.append(opening(OCTOBER, UNITS[0], known=desk.now))
+    desk.later(days=2)
+    await desk.periods.revise(COORDINATOR, MONTH, "late", "13/BC-SYT")
+    await desk.periods.look_after()
+    own = (await visitor.ask(f"/stats/periods/{MONTH}")).text
+    assert "Các số được đính chính" in own
+    assert "13/BC-SYT" in own
+    await visitor.enter("ha.coordinator")
+    whole = (await visitor.ask(f"/stats/api/periods/{MONTH}", headers=json)).json()
+    assert [one["edition"] for one in whole["editions"]] == [0, 1, 2]
+
+
+async def test_a_period_before_the_platform_began_is_neither_offered_nor_closed(desk: House) -> None:
+    """Its figures would be zeros that nobody counted, signed and numbered."""
+    desk.province.begun = datetime(2026, 9, 15, tzinfo=ZONE)
+    visitor = _visitor(desk.periods, desk)
+    await visitor.enter("ha.coordinator")
+    page = await visitor.ask("/stats/periods")
+    offered = [
+        code for code in ("2026-10", "2026-09", "2026-08", "2026-Q3", "2026-Q2", "2025") if f'"{code}"' in page.text
+    ]
+    assert offered == ["2026-10", "2026-09", "2026-Q3"]
+    token = token_of(page)
+    for code in ("2026-08", "2025"):
+        refused = await visitor.ask("/stats/periods", {"form_token": token, "period": code})
+        assert refused.status == 422
+        assert "trước ngày hệ thống bắt đầu ghi nhận số liệu (15/09/2026)" in refused.text
+    with pytest.raises(Rejected) as rejected:
+        await desk.periods.close(COORDINATOR, "2026-08")
+    [violation] = rejected.value.violations
+    assert (violation.field, violation.rule) == ("period", "period-before-beginning")
+    assert "before anything was recorded on the platform (15/09/2026)" in violation.message_en
+    # The month in which it began has figures.
+    assert (await desk.close("2026-09")).number == "01/2026"
+
+
+async def test_nothing_is_closed_before_anything_was_recorded(fresh_database: str) -> None:
+    database = Database(fresh_database, pool_size=5)
+    await database.migrate(MIGRATIONS)
+    evaluator = Evaluator()
+    made = House(database, [])
+    periods = Periods(
+        database,
+        lambda: made.now,
+        Freezing(database, evaluator, Releasing(Releases(), evaluator)),
+        Taking(evaluator.count, evaluator),
+        made.upkeep,
+        made.is_counted,
+        KEY,
+    )
+    with pytest.raises(Rejected) as rejected:
+        await periods.close(COORDINATOR, MONTH)
+    assert [one.rule for one in rejected.value.violations] == ["period-before-beginning"]
+    await _record(database, [make.case("case-1", 1)], datetime(2026, 10, 30, tzinfo=ZONE))
+    assert (await periods.close(COORDINATOR, MONTH)).code == MONTH
+    await database.close()
+
+
 async def test_a_file_is_what_is_published_unless_the_full_one_is_asked_for_by_whoever_may(desk: House) -> None:
     await desk.close()
     visitor = _visitor(desk.periods, desk)
@@ -221,17 +308,15 @@ async def test_what_is_closed_of_real_history_is_what_a_recount_gives_and_a_corr
     now = SimpleNamespace(now=datetime(2026, 11, 20, 9, tzinfo=ZONE))
     async with house(fresh_database, []) as made:
         evaluator = Evaluator()
-        releasing = Releasing(evaluator.count, evaluator)
-
-        async def counted() -> bool:
-            return True
+        releasing = Releasing(Releases(), evaluator)
 
         periods = Periods(
             made.database,
             lambda: now.now,
             Freezing(made.database, evaluator, releasing),
+            Taking(evaluator.count, evaluator),
             Upkeep(made.database, lambda: now.now),
-            counted,
+            made.is_counted,
             KEY,
         )
         opened = {"opened_at": datetime(2026, 10, 5, 3, tzinfo=ZONE)}

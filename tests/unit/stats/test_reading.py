@@ -160,23 +160,22 @@ def test_where_all_are_hidden_as_one_nobodys_zero_is_told() -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ([0, 0, 0, 4, 0, 5], [0, 4, 0, 5]),
-        ([3, 0, 0], [3, 0, 0]),
-        ([0, None, 2], [None, 2]),
-        ([0, 0, 0], [0, 0, 0]),
+        ([None, None, 0, 4, 0, 5], [0, 4, 0, 5]),
+        ([0, 0, 3], [0, 0, 3]),
+        ([0, None, 2], [0, None, 2]),
+        ([None, None, 2], [None, 2]),
+        ([None, None, None], [None, None, None]),
         ([0], [0]),
         ([], []),
     ],
 )
-def test_a_course_begins_where_something_was_counted(values: list[float | None], expected: list[float | None]) -> None:
+def test_a_course_begins_where_something_is_known(values: list[float | None], expected: list[float | None]) -> None:
     months = Period.parse("2026-06").before(6)
     shown = [Shown(month, (), value) for month, value in zip(months, values, strict=False)]
-    assert [one.value for one in begun(COUNT, shown)] == expected
-    # A share of nothing is not zero, so that a zero of it says something.
-    assert [one.value for one in begun(SHARE, shown)] == values
+    assert [one.value for one in begun(shown)] == expected
 
 
 def test_a_hidden_figure_is_a_beginning() -> None:
     months = Period.parse("2026-06").before(4)
-    shown = [Shown(months[0], (), 0.0), Shown(months[1], (), 0.0), Shown.without(months[2], (), "protected")]
-    assert len(begun(COUNT, [*shown, Shown(months[3], (), 9.0)])) == 3
+    shown = [Shown(months[0], ()), Shown.without(months[1], (), "protected"), Shown(months[2], (), 8.0)]
+    assert len(begun([*shown, Shown(months[3], (), 9.0)])) == 3

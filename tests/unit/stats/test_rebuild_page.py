@@ -60,7 +60,7 @@ async def test_an_operator_sees_what_would_change_and_decides(
     async def somebody(_connection: object) -> bool:
         return True
 
-    monkeypatch.setattr("services.stats.upkeep.rebuild._somebody_rebuilds", somebody)
+    monkeypatch.setattr("services.stats.store.rebuilds.somebody_rebuilds", somebody)
     await stands(database, differing=1, differences=[DIFFERENCE])
     page = await visitor.ask("/stats/rebuild")
     for said in ("1 con số sẽ đổi", "case unit=05443", ">12<", ">11<", ">-1<"):

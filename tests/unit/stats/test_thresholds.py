@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -10,6 +11,7 @@ import orjson
 import pytest
 from sqlalchemy import text
 
+from services.stats import thresholds
 from services.stats.domain.surges import upper_level, usual_spacing, working_days_after
 from services.stats.figures.evaluating import Evaluator
 from services.stats.thresholds import Watching
@@ -97,6 +99,33 @@ async def test_a_surge_is_told_once_and_again_only_after_it_was_over(database: D
     again = [make.concern(f"again-{at}", 1, received_at=watcher.now) for at in range(9)]
     await watcher.count(*again)
     assert [told for told, _ in await watcher.look()] == ["stats.surge.detected"]
+
+
+async def test_it_is_looked_by_the_platforms_clock_and_again_soon_where_nothing_could_be_judged(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(thresholds, "_WAKES_EVERY", timedelta(seconds=0.01))
+    watcher, looked, answers = Watcher(database), [], [None, 0, 0]
+    stop = asyncio.Event()
+
+    async def look() -> int | None:
+        looked.append(watcher.now)
+        return answers[len(looked) - 1]
+
+    monkeypatch.setattr(watcher.watching, "look", look)
+    loop = asyncio.create_task(watcher.watching.watch_thresholds(stop))
+    await asyncio.sleep(0.1)
+    assert looked == []
+    # A clock that ran ahead by hours is followed at once: the first time history was behind, so it is asked again.
+    watcher.now = later = NOW + DAY
+    await asyncio.sleep(0.3)
+    assert looked == [later, later]
+    # It came home from a day that lay ahead.
+    watcher.now = NOW
+    await asyncio.sleep(0.3)
+    stop.set()
+    await loop
+    assert looked == [later, later, NOW]
 
 
 async def test_few_reports_are_no_surge_and_neither_are_those_of_no_commune(database: Database) -> None:

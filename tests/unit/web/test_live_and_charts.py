@@ -1,12 +1,13 @@
 """Live parts: newest only, for many at once, within limits. Charts: pictures for reports and mail."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 
 import pytest
 
-from shared.web.charts import chart
+from shared.web.charts import chart, score_line
 from shared.web.live import Hub
 
 NOW = datetime(2026, 11, 24, 1, 30, tzinfo=UTC)
@@ -100,6 +101,33 @@ async def test_a_silent_line_shows_signs_of_life() -> None:
     hub.close()
 
 
+async def test_a_stream_ends_in_its_time_so_that_whoever_signed_out_sees_no_more_and_the_page_asks_again() -> None:
+    hub = make_hub(lifetime=0.2)
+    streams = [hub.stream(["board"]) for _ in range(3)]
+    began = asyncio.get_running_loop().time()
+    for stream in streams:
+        await next_event(stream)
+    hub.publish("board", "before the end")
+    for stream in streams:
+        found = b"".join([piece async for piece in stream])
+        assert b"data: before the end" in found
+        assert found.endswith(b"event: again\ndata: .\n\n")
+    assert 0.1 < asyncio.get_running_loop().time() - began < 1
+    assert hub.watchers == 0
+    hub.close()
+
+
+async def test_a_page_that_went_away_is_not_waited_for() -> None:
+    """Nothing is left to run of a stream that ended early."""
+    hub = make_hub(lifetime=0.05)
+    stream = hub.stream(["board"])
+    await next_event(stream)
+    await stream.aclose()  # type: ignore[attr-defined]
+    assert hub.watchers == 0
+    await asyncio.sleep(0.1)
+    hub.close()
+
+
 async def test_invented_topics_do_not_stay_in_memory() -> None:
     hub = make_hub()
     stream = hub.stream([f"invented-{number}" for number in range(100)])
@@ -125,6 +153,22 @@ async def test_closing_ends_every_stream() -> None:
     for stream in streams:
         with pytest.raises(StopAsyncIteration):
             await next_event(stream)
+
+
+def test_the_course_of_a_score_is_seen_though_it_moves_by_a_point() -> None:
+    def heights(scores: list[float]) -> list[float]:
+        drawn = score_line(scores)
+        assert drawn is not None
+        points = re.search(r'points="([^"]+)"', drawn)
+        assert points is not None
+        return [float(place.split(",")[1]) for place in points.group(1).split()]
+
+    assert score_line([]) is None
+    assert score_line([84.2]) is None
+    first, last = heights([84.0, 86.0])
+    assert first - last > 5
+    # What never moved is no fall to nought.
+    assert heights([84.2, 84.2]) == [15.0, 15.0]
 
 
 def test_a_chart_becomes_a_picture_for_reports_and_mail() -> None:
