@@ -134,6 +134,7 @@ class Partners:
                     "per_second": None,
                     "target": self._vault.seal(url),
                     "secret": self._vault.seal(new_secret()),
+                    "verified_at": datetime.now(UTC),
                     "now": datetime.now(UTC),
                 }
                 await endpoints.add(connection, row)

@@ -36,9 +36,11 @@ from services.notify.desk.dry_run import DryRun
 from services.notify.desk.emergencies import Emergencies, Links
 from services.notify.desk.people import People
 from services.notify.desk.personal import Personal
+from services.notify.desk.proving import Proving
 from services.notify.desk.queueing import Queueing
 from services.notify.desk.telling import Desk
 from services.notify.domain import ChannelName, Telling
+from services.notify.domain.proving import Codes
 from services.notify.handlers import routed
 from services.notify.office import Office
 from services.notify.pages import build_pages
@@ -79,6 +81,18 @@ def build(context: ServiceContext) -> ServiceApp:
     )
     personal = Personal(database, clock, people, emergencies, telling.limits)
     receipts = Receipts(database, owners, personal, addresses.key, clock)
+    codes = Codes(hmac.digest(context.keys.master, b"vongtay codes of addresses", "sha256"))
+    proving = Proving(
+        database,
+        queueing,
+        codes,
+        telling.limits,
+        clock,
+        base_url,
+        key_of=addresses.key,
+        open_target=vault.open,
+        trusted=context.settings.demo_users and not settings.prove_demo,
+    )
     channels = channels_of(context, settings, texts, pages, receipts.hear)
     settler = Settler(database, channels, owners, clock, limits)
     lanes = Lanes(database, channels, vault, limits, settings, clock, people.accounts)
@@ -93,6 +107,7 @@ def build(context: ServiceContext) -> ServiceApp:
         channels=tuple(channels),
         units=names,
         addresses=addresses,
+        proving=proving,
         make_topic=partial(make_topic, context.settings, settings.replicas(context.settings.environment)),
     )
     heard, partners = (lambda: list(texts.wordings)), organisations_of(context.directory)
@@ -110,7 +125,7 @@ def build(context: ServiceContext) -> ServiceApp:
         messaging=routed(desk, Contents(queueing, base_url), texts),
         migrations=Path(__file__).parent / "migrations",
         background=[
-            Deliveries(database, channels, settler, lanes, limits, settings, clock).deliver,
+            Deliveries(database, channels, settler, lanes, codes, limits, settings, clock).deliver,
             Upkeep(database, owners, limits, clock, channels=channels, people=people.accounts).upkeep,
             live.live_inbox,
             Digests(database, calling, clock).digests,

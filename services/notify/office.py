@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.notify.addresses import Addresses
 from services.notify.delivery.telling import Owners
 from services.notify.desk.calling import HOUSE
+from services.notify.desk.proving import Proving
 from services.notify.desk.telling import Desk
 from services.notify.domain import (
     PERSONAL,
@@ -25,13 +26,15 @@ from services.notify.domain import (
     ChannelName,
     EndpointState,
     Happening,
+    NotFoundError,
     is_internal,
     matches,
     may_subscribe,
+    owns,
     timed_id,
 )
 from services.notify.signing import PUBLIC_PREFIX, Scheme, Vault, new_secret, scheme_of, shown
-from services.notify.store import agreements, endpoints, log, replays, subscriptions
+from services.notify.store import agreements, endpoints, log, replays, subscriptions, unsaid
 from services.notify.store.endpoints import Endpoint
 from services.notify.store.log import LoggedAttempt as Logged
 from services.notify.store.replays import Replay
@@ -101,10 +104,12 @@ class Period(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class Created:
-    """A new subscription; `secret` is shown now and never again, unless it is a public key."""
+    """A new subscription; `secret` is shown now and never again, unless it is a public key. `verified`: whether it is
+    told from now on, or only once its address has proven whose it is."""
 
     id: str
     secret: str | None
+    verified: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +119,7 @@ class Operations:
     queue: log.Queue
     channels: Sequence[log.ChannelQueue]
     troubles: Sequence[log.Trouble]
-
-
-class NotFoundError(LookupError):
-    """There is no such subscription or delivery, or it is somebody else's: which of both is not told."""
+    unsaid: Sequence[unsaid.Passed]
 
 
 class Office:
@@ -125,7 +127,8 @@ class Office:
 
     Args:
         channels: those that this deployment has. units: commune code -> name.
-        addresses: checks what people type. make_topic: makes a partner's Kafka topic; False where it could not.
+        addresses: checks what people type. proving: has them prove whose they are. make_topic: makes a partner's Kafka
+        topic; False where it could not.
     """
 
     def __init__(
@@ -141,6 +144,7 @@ class Office:
         channels: Sequence[ChannelName],
         units: Mapping[str, str],
         addresses: Addresses,
+        proving: Proving,
         make_topic: Callable[[str], Awaitable[bool]],
     ) -> None:
         self._database = database
@@ -153,6 +157,7 @@ class Office:
         self._units = units
         self._addresses = addresses
         self._make_topic = make_topic
+        self.proving = proving
         self.channels = tuple(channels)
 
     def event_types(self, principal: Principal) -> list[str]:
@@ -180,6 +185,7 @@ class Office:
                 raise Rejected([_wrong("channel", "topic-missing", *_NO_TOPIC)])
         secret = new_secret(wanted.signature) if wanted.channel == "webhook" else None
         identifier, now = new_id(), self._clock()
+        verified = self.proving.comes_proven(wanted.channel)
         endpoint = {
             "id": identifier,
             "channel": wanted.channel,
@@ -194,6 +200,7 @@ class Office:
             "target": self._vault.seal(target),
             "secret": self._vault.seal(secret) if secret else None,
             "address_key": self._addresses.key(target) if wanted.channel == "sms" else None,
+            "verified_at": now if verified else None,
             "now": now,
         }
         subscription = {
@@ -210,7 +217,12 @@ class Office:
                 raise Rejected([_wrong("name", "too-many", *_TOO_MANY)])
             await endpoints.add(connection, endpoint)
             await subscriptions.add(connection, subscription)
-        return Created(identifier, shown(secret) if secret else None)
+            if not verified:
+                scope = Scope("notify", connection, now)
+                owner = f"org/{org}" if org else f"person/{person}"
+                await self.proving.begin(scope, identifier, wanted.channel, target, owner)
+                await scope.flush()
+        return Created(identifier, shown(secret) if secret else None, verified)
 
     async def mine(self, principal: Principal) -> list[Endpoint]:
         """Somebody's own subscriptions and their organisation's."""
@@ -289,9 +301,10 @@ class Office:
         return list(dict.fromkeys(one.agreement_id for one in found if one.agreement_id))
 
     async def send_test(self, principal: Principal, identifier: str) -> str:
-        """Queue a test message to one subscription. Out: its id."""
+        """Queue a test message to one subscription. Out: its id. Errors: `Rejected` before its address is proven."""
         async with self._database.transaction() as connection:
             found = await self._find(connection, principal, identifier)
+            _require_verified(found)
             scope = Scope("notify", connection, self._clock())
             happening = Happening(timed_id(scope.now, new_id()), TEST_TYPE, scope.now, None, None, None, None, {})
             await self._desk.queue_to(scope, happening, found.id)
@@ -327,6 +340,7 @@ class Office:
         now = self._clock()
         async with self._database.transaction() as connection:
             endpoint, _ = await self._entry(connection, principal, delivery_id)
+            _require_verified(endpoint)
             await self._require_agreement(connection, endpoint)
             await replays.one(connection, delivery_id, now, self._kept(now))
             return endpoint.id
@@ -353,6 +367,7 @@ class Office:
         settled_since: datetime | None = None,
     ) -> int:
         now = self._clock()
+        _require_verified(endpoint)
         await self._require_agreement(connection, endpoint)
         wanted = Replay(
             id=new_id(),
@@ -379,6 +394,7 @@ class Office:
                 await log.queue(connection, now),
                 await log.by_channel(connection, now),
                 await log.troubles(connection),
+                await unsaid.lately(connection, now),
             )
 
     async def _entry(
@@ -447,6 +463,7 @@ _NOT_IN_FORCE = (
     "Thỏa thuận chia sẻ dữ liệu của đăng ký này không còn hiệu lực, nên không gửi lại được.",
     "The data-sharing agreement of this subscription is not in force, so nothing is sent again.",
 )
+_UNVERIFIED = ("Nơi nhận này chưa được xác minh.", "This address has not been verified yet.")
 _NO_TOPIC = (
     "Chưa tạo được chủ đề Kafka của tổ chức. Hãy báo cho quản trị hệ thống.",
     "The organisation's Kafka topic could not be made. Tell the operators.",
@@ -463,9 +480,12 @@ _WHICH_UNITS = ("Có xã, phường không thuộc địa bàn của anh chị."
 
 
 def _owns(principal: Principal, endpoint: Endpoint) -> bool:
-    if endpoint.org is not None:
-        return endpoint.org == principal.org and principal.may(Permission.MANAGE_ENDPOINTS)
-    return endpoint.person == principal.id
+    return owns(principal, endpoint.org, endpoint.person)
+
+
+def _require_verified(endpoint: Endpoint) -> None:
+    if endpoint.verified_at is None:
+        raise Rejected([_wrong("target", "address-unverified", *_UNVERIFIED)])
 
 
 def _uuid(text: str) -> str:

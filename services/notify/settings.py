@@ -25,6 +25,7 @@ class NotifySettings(BaseSettings):
     timeout_seconds: float = Field(default=10, gt=0, le=60)
     lease_seconds: float = Field(default=30, gt=0, le=3600)
     topic_replicas: int | None = Field(default=None, ge=1, description="of partners' topics; None: 3 in production")
+    prove_demo: bool = Field(default=False, description="made-up people must verify their addresses, too")
     mail_from: str = "vong-tay@localhost"
     sms_url: SecretStr | None = Field(default=None, description="smpp://system_id:password@host:port, smpps:// for TLS")
     sms_sender: str = Field(default="VongTay", pattern=r"^(\+?[0-9]{1,20}|[A-Za-z0-9 .-]{1,11})$")

@@ -1,6 +1,6 @@
 """The words of notifications in the reader's language: titles, e-mail sentences, SMS, and a preview of each.
 
-No identity can get in: a text knows six places only, all of them codes, names of communes, numbers or times.
+No identity can get in: a text knows seven places only, all of them codes, names of communes, numbers or times.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shared.reference.notify_ladders import Ladders
 from shared.web import i18n
 from shared.web.i18n import Language, format_due
 
-PLACES = frozenset({"event", "case", "unit", "due", "n", "what"})
+PLACES = frozenset({"event", "case", "unit", "due", "n", "what", "code"})
 # Not more than this goes out as one SMS: a gateway charges each segment, and somebody reads it on a lock screen.
 MOST_SEGMENTS = 2
 _CALLED = "notify.emergency.called"
@@ -27,7 +27,7 @@ _DIGEST = "notify.digest"
 @dataclass(frozen=True, slots=True)
 class Fields:
     """All that a text may speak of. `count`: of how many one line speaks; `about`: the ladder of an
-    emergency."""
+    emergency; `code`: what proves an address."""
 
     event_type: str
     case_id: str | None
@@ -36,6 +36,7 @@ class Fields:
     case_code: str | None = None
     count: int = 1
     about: str | None = None
+    code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +130,7 @@ class Texts:
             "TN-2026-000328",
             count=37 if event_type == _DIGEST else 1,
             about="child-in-danger",
+            code="123456",
         )
         link = f"{base_url}/cases/c/TN-2026-000328"
         acknowledge = f"{base_url}/notify/a/{'x' * 44}" if event_type == _CALLED else None
@@ -153,6 +155,7 @@ class Texts:
             "due": format_due(language, fields.due),
             "n": i18n.format_number(language, fields.count),
             "what": self._what(fields.about, language),
+            "code": fields.code,
         }
 
     def _what(self, ladder: str | None, language: Language) -> str:
@@ -183,7 +186,7 @@ def load_texts() -> Texts:
 
 
 def check_places(template: str) -> None:
-    """Errors: ValueError for a place that is not among the six, or that reaches into a value."""
+    """Errors: ValueError for a place that is not among the seven, or that reaches into a value."""
     for _, place, form, conversion in Formatter().parse(template):
         if place is not None and (place not in PLACES or form or conversion):
             raise ValueError(f"A notification's text must not speak of «{place}»")

@@ -15,11 +15,12 @@ import structlog
 
 from services.notify.delivery.telling import Owners
 from services.notify.domain import longest_wait
-from services.notify.store import deliveries, endpoints, partitions, replays, retention
+from services.notify.store import deliveries, endpoints, partitions, proofs, replays, retention, unsaid
 from services.notify.store.retention import GivenUp
 from shared.database import Database
 from shared.messaging.router import Scope
 from shared.messaging.waiting import pause
+from shared.reference.calendar import local_day
 from shared.reference.delivering import Delivering
 
 _LOG = structlog.get_logger(__name__)
@@ -145,6 +146,8 @@ class Upkeep:
         async with self._database.transaction() as connection:
             await retention.believe_now(connection, now, urgent=False)
             await retention.forget_beside(connection, now - _HOURS_KEPT)
+            await proofs.forget(connection, now)
+            await unsaid.forget(connection, local_day(now - _HOURS_KEPT))
             await retention.believe_clock(connection, now + longest_wait(limits) * (1 + limits.jitter))
 
     async def _give_up_unsendable(self, now: datetime) -> None:

@@ -119,6 +119,11 @@ WHYS: Final[Mapping[str, str]] = {
     "nobody-related": "chưa có ai liên quan đến vụ việc",
     "long-past": "sự kiện đã quá lâu",
 }
+# Why nobody was told of an event that was heard.
+UNSAID_WHYS: Final[Mapping[str, str]] = {
+    "bulk": "thuộc một lần nhập danh sách; đã báo chung một lần khi nhập xong",
+    "past": "đến quá muộn so với lúc xảy ra",
+}
 # Why a partner's subscription would not be told.
 PARTNER_WHYS: Final[Mapping[str, str]] = {
     "not-subscribed": "không đăng ký loại sự kiện này",

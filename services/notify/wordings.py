@@ -427,6 +427,15 @@ WORDINGS: Mapping[str, Wording] = {
         title="Đây là tin thử từ Vòng Tay",
         short="Đây là tin thử",
     ),
+    "notify.address.code": Wording(
+        explanation="Mã xác minh nơi nhận",
+        title="Mã xác minh nơi nhận thông báo của anh chị: {code}",
+        short="Mã xác minh: {code}",
+    ),
+    "notify.endpoint.challenge": Wording(
+        explanation="Yêu cầu máy chủ nhận xác minh, trả lời mã 2xx là đủ",
+        title="Yêu cầu máy chủ nhận xác minh",
+    ),
     "notify.deliveries.given-up": Wording(
         explanation="Có tin không gửi được tới điểm nhận",
         title="Có tin đã không gửi được tới một điểm nhận của anh chị",

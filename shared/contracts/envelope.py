@@ -27,7 +27,11 @@ _REQUIRED = ("id", "source", "type")
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """One event with its attributes; `data` is JSON text, not yet checked against its contract."""
+    """One event with its attributes; `data` is JSON text, not yet checked against its contract.
+
+    `bulk`: the id of the act of which it is one of very many (a file that is taken over, an import that is undone). It
+    changes what is known as any other event does; whoever tells people tells them of the act instead.
+    """
 
     id: str
     source: str
@@ -40,6 +44,7 @@ class Envelope:
     unit: str | None = None
     traceparent: str | None = None
     dataschema: str | None = None
+    bulk: str | None = None
 
     def json(self) -> Any:
         """The decoded data. Raises `Rejected` (field `data`) where it is no JSON."""
@@ -77,7 +82,7 @@ class Envelope:
         yield "time", _stamp(self.time)
         if self.sequence is not None:
             yield "sequence", str(self.sequence)
-        for name in ("sector", "unit", "traceparent", "dataschema"):
+        for name in ("sector", "unit", "traceparent", "dataschema", "bulk"):
             value = getattr(self, name)
             if value:
                 yield name, value
@@ -157,6 +162,7 @@ def _envelope(attributes: Mapping[str, Any], data: bytes) -> Envelope:
         unit=text("unit"),
         traceparent=text("traceparent"),
         dataschema=text("dataschema"),
+        bulk=text("bulk"),
     )
 
 

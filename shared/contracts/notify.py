@@ -147,13 +147,15 @@ class EscalationEnded(_Emergency):
 class AgreementChanged(Contract):
     """A data-sharing agreement after it changed, so that whoever holds a child's key can seal what it allows.
 
-    `fields`: `event type:dotted field` of sealed fields. `public_key`: the partner's, X25519 in base64, named `kid`.
+    `legal_basis`: code of the ground on which it rests, which is never consent. `fields`: `event type:dotted field` of
+    sealed fields. `public_key`: the partner's, X25519 in base64, named `kid`.
     """
 
     agreement_id: str
     org: str
     state: AgreementState
     purpose: str
+    legal_basis: str | None = None
     event_types: list[str]
     units: list[str] | None = None
     fields: list[str] = Field(default_factory=list)

@@ -213,11 +213,16 @@ class QualityMeasured(Contract):
 
 @contract("registry.import.finished")
 class ImportFinished(Contract):
-    """A file was taken over, or an import undone."""
+    """A file was taken over, or an import undone. The events of its rows bear its id as `bulk`; of each of them nobody
+    is told, of this one whoever asked for it.
+
+    `units`: the communes of which it may speak; None: all of the province.
+    """
 
     import_id: str
     kind: str
     unit: str | None = None
+    units: list[str] | None = None
     rows: Annotated[int, Field(ge=0)]
     taken: Annotated[int, Field(ge=0)]
     rejected: Annotated[int, Field(ge=0)]

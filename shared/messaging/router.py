@@ -53,13 +53,15 @@ class Received(Generic[C]):
 class Scope:
     """One transaction of handled events: everything a handler may touch.
 
-    `gathered`: what handlers leave for the router's `finish`.
+    `gathered`: what handlers leave for the router's `finish`. `bulk`: the id of the act of which all that is emitted is
+    one of very many, so that nobody is told of each.
     """
 
     service: Service
     connection: AsyncConnection
     now: datetime
     gathered: list[Any] = field(default_factory=list)
+    bulk: str | None = None
     _rows: list[OutboxRow] = field(default_factory=list)
 
     async def emit(
@@ -95,6 +97,7 @@ class Scope:
             sequence=sequence,
             unit=unit,
             traceparent=traceparent or current_traceparent(),
+            bulk=self.bulk,
         )
         self._rows.append(
             OutboxRow(topic or own_topic(type(data)), key or subject, event.type, event.data, event.texts(), event.id)

@@ -119,14 +119,15 @@ class Sharing:
         )
 
     async def read(self, records: Sequence[Record]) -> list[Envelope]:
-        """Those events of a batch that have sealed fields; their data is not looked at yet."""
+        """Those events of a batch that have sealed fields; their data is not looked at yet. Of a bulk act partners hear
+        as of one thing, so nothing of its single events is sealed to anybody."""
         found = []
         for record in records:
             try:
                 event = from_kafka(record.value, record.headers)
             except Rejected:
                 continue  # ours, and unreadable: whoever it concerns has put it aside
-            if event.type in self._models:
+            if event.type in self._models and event.bulk is None:
                 found.append(event)
         return found
 

@@ -13,6 +13,7 @@ from shared.reference.files import kept
 from shared.reference.limits import Limits, LimitsByDay, read_limits
 
 _FILE = "notify-limits.yaml"
+_MOST_GUESSES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +30,11 @@ class NotifyLimits(Limits):
     away_most_days: int
     agreement_most_years: int
     retraction_days: int
+    proof_minutes: float
+    proof_wrong: int
+    proof_again_seconds: float
+    proof_per_day: int
+    proof_owner_per_day: int
 
     @property
     def quiet(self) -> tuple[time, time]:
@@ -47,9 +53,16 @@ class NotifyLimits(Limits):
             self.away_most_days,
             self.agreement_most_years,
             self.retraction_days,
+            self.proof_minutes,
+            self.proof_wrong,
+            self.proof_per_day,
         ]
         if min(counts) < 1 or self.per_day < self.per_hour:
             yield "every limit is at least 1, and a day's no smaller than an hour's"
+        if self.proof_again_seconds < 0 or self.proof_owner_per_day < self.proof_per_day:
+            yield "an owner may ask for no fewer proofs a day than one address may be sent"
+        if self.proof_wrong * self.proof_per_day > _MOST_GUESSES:
+            yield f"at most {_MOST_GUESSES} codes may be tried a day: six digits are guessed otherwise"
         if not 1 <= self.digest_weekday <= 7:
             yield "digest_weekday is 1 (Monday) to 7"
         for moment in (self.quiet_from, self.quiet_to, self.digest_at):

@@ -35,6 +35,8 @@ TOLD_ROLES = ("worker", "chair", "hotline", "coordinator", "statistician", "oper
 # Pydantic keeps its own name for a moment with a zone.
 _MOMENTS: frozenset[object] = frozenset({datetime, AwareDatetime})
 _GROUP_BY = ("unit", "sector")
+# What is older is the past for every rule (notify-delivery.yaml).
+_MOST_LIVE_HOURS = 72
 # Fields of which a code list says what there is.
 LISTS = {
     "facts.kind": "case-kinds",
@@ -86,7 +88,10 @@ class Grouping:
 
 @dataclass(frozen=True, slots=True)
 class NotifyRule:
-    """One rule. `when`, `unless`: dotted field -> values. `law`: it may be widened by a province, never taken away."""
+    """One rule. `when`, `unless`: dotted field -> values. `law`: it may be widened by a province, never taken away.
+
+    `live_hours`: how old an event may be and still be told by it; None: as its urgency has it.
+    """
 
     name: str
     vi: str
@@ -104,6 +109,7 @@ class NotifyRule:
     by: By | None = None
     ladder: str | None = None
     group: Grouping | None = None
+    live_hours: float | None = None
     law: bool = False
 
     @property
@@ -260,6 +266,7 @@ def _problems(
     if unknown := rule.units - set(units):
         yield f"there is no commune {', '.join(sorted(unknown))}"
     yield from _problems_of_emergency(rule, ladders)
+    yield from _problems_of_life(rule)
     yield from _problems_of_group(rule)
     if not rule.tell or not rule.events:
         yield "tells nobody, or of nothing"
@@ -276,6 +283,15 @@ def _problems_of_emergency(rule: NotifyRule, ladders: Ladders) -> Iterator[str]:
         yield "an emergency, and nothing else, needs a ladder"
     if rule.ladder is not None and rule.ladder not in ladders:
         yield f"there is no ladder {rule.ladder} in notify-ladders.yaml"
+
+
+def _problems_of_life(rule: NotifyRule) -> Iterator[str]:
+    if rule.live_hours is None:
+        return
+    if rule.urgency == "emergency":
+        yield "how old an emergency may be is not a rule's to say"
+    if not 0 < rule.live_hours <= _MOST_LIVE_HOURS:
+        yield f"live_hours is more than 0 and at most {_MOST_LIVE_HOURS}"
 
 
 def _problems_of_group(rule: NotifyRule) -> Iterator[str]:

@@ -13,11 +13,14 @@ from pathlib import Path
 
 import pytest
 from playwright.async_api import Browser
+from pydantic import SecretStr
 
 from services.notify.desk.emergencies import Links
+from shared.contracts.registry import ChildRegistered
 from tests.browser.people import Company, Somebody
-from tests.integration.notify_house import AGREEMENT, House, concern, make_house, missed, task
+from tests.integration.notify_house import AGREEMENT, House, concern, make_house, missed, task, until
 from tests.support.accessibility import barriers
+from tests.support.receivers import MailServer, WebhookServer
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -84,6 +87,100 @@ async def test_somebody_chooses_by_keyboard_how_they_are_called(company: Company
         "digest=daily", "quiet=own",
     ]  # fmt: skip
     assert await desk.page.locator('[name="quiet_from"]').input_value() == "20:00"
+
+
+async def test_an_address_is_proven_by_keyboard_with_the_code_that_arrived_there(
+    fresh_database: str, browser: Browser, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VONGTAY_NOTIFY_PROVE_DEMO", "true")
+    shots = os.environ.get("VONGTAY_TEST_SHOTS")
+    async with (
+        make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house,
+        Company(browser, house.url, Path(shots) if shots else None) as company,
+    ):
+        house.start()
+        desk = await company.person("lan.worker")
+        await seen(desk, "/notify/subscriptions/new", "address-new")
+        await desk.tab_to("target")
+        await desk.page.keyboard.type("lan@phandinhphung.example")
+        await desk.tab_to("event_types")
+        await desk.page.keyboard.press("Space")
+        async with desk.page.expect_navigation():
+            await desk.page.keyboard.press("Enter")
+        assert "Chưa xác minh" in await desk.text()
+        await desk.shot("address-unproven-wide")
+        await until(lambda: came(mail_server))
+        code = str(mail_server.messages[0]["Subject"])[-6:]
+        phone = await company.person("lan.worker", phone=True)
+        assert "Chưa xác minh" in await seen(phone, "/notify/preferences", "preferences-unproven")
+        await phone.page.get_by_role("link", name="Nhập mã").click()
+        await phone.fits()
+        await phone.shot("address-unproven")
+        await phone.tab_to("code")
+        await phone.page.keyboard.type("000000" if code != "000000" else "111111")
+        async with phone.page.expect_navigation():
+            await phone.page.keyboard.press("Enter")
+        assert "Mã không đúng" in await phone.text()
+        await phone.shot("address-wrong-code")
+        await phone.fits()
+        await phone.tab_to("code")
+        await phone.page.keyboard.type(code)
+        async with phone.page.expect_navigation():
+            await phone.page.keyboard.press("Enter")
+        assert "Đã xác minh nơi nhận" in await phone.text()
+        await phone.shot("address-proven")
+        assert "Chưa xác minh" not in await phone.go("/notify/preferences")
+        await phone.go("/notify/subscriptions/new?lang=en")
+        assert "The platform sends a code here" in await phone.text()
+        partner = await company.person("yen.partner", phone=True)
+        await partner.go("/notify/subscriptions/new?lang=en")
+        await house.hear(("r1", registered()), bulk="0195a000-0000-7000-8000-000000000123")
+        operator = await company.person("son.operator", phone=True)
+        assert "thuộc một lần nhập danh sách" in await seen(operator, "/notify/queue", "queue-unsaid")
+        await seen(await company.person("son.operator"), "/notify/queue?lang=en", "queue-unsaid-wide")
+        assert company.broken() == []
+
+
+async def test_an_endpoint_that_has_not_answered_its_challenge_says_so(
+    fresh_database: str, browser: Browser, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VONGTAY_NOTIFY_PROVE_DEMO", "true")
+    shots = os.environ.get("VONGTAY_TEST_SHOTS")
+    async with (
+        make_house(fresh_database) as house,
+        Company(browser, house.url, Path(shots) if shots else None) as company,
+    ):
+        webhook_server.status = 500
+        async with house.client("yen.partner") as partner:
+            made = await partner.webhook(webhook_server.url, "cases.*")
+        house.start()
+        phone = await company.person("yen.partner", phone=True)
+        text = await seen(phone, f"/notify/subscriptions/{made['id']}", "endpoint-unproven")
+        assert "Xác minh máy chủ nhận" in text
+        assert "Gửi tin thử" not in text
+        english = await seen(phone, f"/notify/subscriptions/{made['id']}?lang=en", "endpoint-unproven-en")
+        assert "Verify the receiving server" in english
+        webhook_server.clear()
+        house.shift += timedelta(minutes=2)
+        again = phone.page.get_by_role("button", name="Send another challenge")
+        await again.focus()
+        async with phone.page.expect_navigation():
+            await phone.page.keyboard.press("Enter")
+        await until(lambda: proven(house))
+        assert "Not verified" not in await phone.go(f"/notify/subscriptions/{made['id']}")
+
+
+async def came(mail_server: MailServer) -> bool:
+    return bool(mail_server.messages)
+
+
+async def proven(house: House) -> bool:
+    return bool(await house.rows("SELECT 1 FROM endpoint WHERE verified_at IS NOT NULL"))
+
+
+def registered() -> ChildRegistered:
+    box = {"sealed": "A256GCM", "kid": "child/k1", "text": "AAAA"}
+    return ChildRegistered.model_validate({"child_id": "k1", "facts": {"unit": "05443", "sex": "female"}, "child": box})
 
 
 async def test_a_chair_names_who_stands_in_and_enters_a_workers_absence(company: Company) -> None:

@@ -23,6 +23,7 @@ EVENT = Envelope(
     time=datetime(2026, 9, 24, 4, 45, tzinfo=UTC),
     data=b'{"received_at":"2026-09-24T04:45:00Z"}',
     sequence=3,
+    bulk="0195a000",
     unit="05443",
     traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
 )

@@ -77,7 +77,7 @@ async def _endpoint(stack: Parts, database: Database, url: str, *, ordered: bool
     row = {
         "id": identifier, "channel": "webhook", "name": "e", "org": "o", "person": None, "language": "vi",
         "ordered": ordered, "at_once": None, "per_second": None, "target": vault.seal(url), "secret": None,
-        "now": datetime.now(UTC),
+        "verified_at": datetime.now(UTC), "now": datetime.now(UTC),
     }  # fmt: skip
     async with database.transaction() as connection:
         await endpoints.add(connection, row)

@@ -56,21 +56,22 @@ class House:
     def __post_init__(self) -> None:
         self.processor = Processor(self.app.messaging, self.database, self.context.keys, self.context.clock)
 
-    async def hear(self, *events: tuple[str, Contract], unit: str = UNIT) -> list[str]:
-        """Events of the cases service, handled as the consumer would. Out: outcomes."""
+    async def hear(self, *events: tuple[str, Contract], unit: str = UNIT, bulk: str | None = None) -> list[str]:
+        """Events of a service, handled as the consumer would; `bulk`: of an import. Out: outcomes."""
         records = []
         for number, (event_id, data) in enumerate(events):
             # The same event happened at the same time, however often it is heard.
             happened = self.happened.setdefault(event_id, self.context.clock())
             event = Envelope(
                 event_id,
-                "/services/cases",
+                f"/services/{data.PUBLISHER}",
                 data.TYPE,
                 CASE,
                 happened,
                 data.model_dump_json().encode(),
                 sequence=1,
                 unit=unit,
+                bulk=bulk,
             )
             records.append(Record("cases.cases.v1", 0, number, CASE, event.data, tuple(event.headers())))
         return [result.outcome for result in await self.processor.handle(records)]

@@ -514,6 +514,28 @@ async def test_an_agreement_ends_by_itself_and_strangers_never_see_it(house: Hou
     assert [(row.state, row.reason) for row in rows] == [("ended", "expired")]
 
 
+async def test_no_agreement_rests_on_consent_and_one_that_did_ends_and_is_retracted(house: House) -> None:
+    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
+    assert "Art. 19(1)" in signed["legal_ground"]["en"], "its ground is named as data"
+    async with house.client("ha.coordinator") as coordinator:
+        refused = await coordinator.try_api("/agreements", {**TERMS, "legal_basis": "consent"})
+        assert (refused.status_code, "basis-unknown" in refused.text) == (422, True)
+        page = (await coordinator.get(f"/notify/agreements/{signed['id']}")).text
+        assert "không dựa trên sự đồng ý" in page
+        assert "khoản 1 Điều 19" in page
+        assert "sự đồng ý của trẻ" not in (await coordinator.get("/notify/agreements/new")).text.lower()
+    said = [one for one in await house.published("notify.agreement.changed") if one["agreement_id"] == signed["id"]]
+    assert {one["legal_basis"] for one in said} == {"contract"}
+    async with house.database.transaction() as connection:
+        await connection.execute(
+            text("UPDATE agreement SET legal_basis = 'consent' WHERE id = CAST(:id AS uuid)"), {"id": signed["id"]}
+        )
+    await loop_of(house, Tidying).once()
+    rows = await house.rows("SELECT state, reason FROM agreement WHERE id = CAST(:id AS uuid)", id=signed["id"])
+    assert [(row.state, row.reason) for row in rows] == [("ended", "ground-ended")]
+    assert (await house.published("notify.agreement.changed"))[-1]["state"] == "ended"
+
+
 async def hear_sealed(house: House, event_id: str, data: Any, at: datetime) -> None:
     event = Envelope(event_id, "/services/registry", data.TYPE, "k1", at, data.model_dump_json().encode(), sequence=1)
     record = Record("sealed.contents.v1", 0, len(event_id), "k1", event.data, tuple(event.headers()))

@@ -269,6 +269,21 @@ async def test_an_import_that_is_killed_goes_on_and_says_nothing_twice(
     assert sum(row.counts[what] for what in ("new", "known", "unchanged") if what in row.counts) == 150
 
 
+async def test_every_event_of_an_import_and_of_its_undoing_bears_its_id_and_no_other_does(house: House) -> None:
+    ha = await house.browser("ha.coordinator")
+    import_id = await house.looked_through(ha, "ds.csv", many(30))
+    await house.act(ha, import_id, "take")
+    await house.act(ha, import_id, "undo")
+    rows = await house.rows("SELECT type, headers ->> 'ce_bulk' AS bulk FROM outbox")
+    marks: dict[str, set[str | None]] = {}
+    for row in rows:
+        marks.setdefault(row.type.removeprefix("vn.vongtay.registry."), set()).add(row.bulk)
+    assert {"child.registered", "record.linked", "child.withdrawn", "record.withdrawn"} <= marks.keys()
+    assert marks.pop("import.finished") == {None}, "of this one people are told"
+    del marks["privacy.key"]  # no event
+    assert marks == {name: {import_id} for name in marks}
+
+
 async def test_two_replicas_that_take_over_one_file_take_it_over_once(
     house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:

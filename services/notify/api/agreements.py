@@ -13,6 +13,7 @@ from services.notify.desk.agreements import Agreements, Change, Shown
 from services.notify.domain.agreements import Agreement, Terms
 from shared.contracts.vocabulary import Day, ListCode, ShortText, UnitCode
 from shared.identity import SignedIn
+from shared.reference.terms import Terms as Codes
 
 Org = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]{0,60}$")]
 
@@ -107,13 +108,14 @@ def add_routes(router: APIRouter, agreements: Agreements) -> None:
 
 def as_agreement(agreement: Agreement) -> dict[str, Any]:
     """One agreement."""
-    terms = agreement.terms
+    terms, bases = agreement.terms, Codes.load("sharing-bases")
     return {
         "id": agreement.id,
         "org": agreement.org,
         "state": agreement.state,
         "purpose": terms.purpose,
         "legal_basis": terms.legal_basis,
+        "legal_ground": {name: bases.get(terms.legal_basis, f"ground_{name}") for name in ("vi", "en")},
         "event_types": list(terms.event_types),
         "units": None if terms.units is None else list(terms.units),
         "fields": list(terms.fields),

@@ -8,7 +8,8 @@ from typing import Annotated, Any
 
 from fastapi import HTTPException, Query
 
-from services.notify.office import NotFoundError, Office
+from services.notify.domain import NotFoundError
+from services.notify.office import Office
 from services.notify.store.endpoints import Endpoint
 from services.notify.store.log import Entry
 from services.notify.store.notices import Notice
@@ -34,6 +35,7 @@ def as_subscription(office: Office, principal: Principal, row: Endpoint) -> dict
         "per_second": row.per_second,
         "language": row.language,
         "state": row.state,
+        "verified_at": row.verified_at,
         "circuit": row.circuit,
         "failing_since": row.failing_since,
         "retry_at": row.retry_at,

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
 
 from services.notify.api.answers import as_replay, as_subscription, found
 from services.notify.office import Bounds, Change, Office, Period, Wanted
 from services.notify.signing import Scheme
 from shared.identity import SignedIn
+
+
+class Typed(BaseModel):
+    """The code that somebody found where they are to be told."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    code: Annotated[str, Field(min_length=1, max_length=20)]
 
 
 def add_routes(router: APIRouter, office: Office) -> None:
@@ -21,10 +30,14 @@ def add_routes(router: APIRouter, office: Office) -> None:
         return office.event_types(principal)
 
     @router.post("/subscriptions", status_code=201)
-    async def create(principal: SignedIn, wanted: Wanted) -> dict[str, str | None]:
-        """Add a subscription. The secret is in this answer only; of a key pair (`v1a`) it is the public key."""
+    async def create(principal: SignedIn, wanted: Wanted) -> dict[str, Any]:
+        """Add a subscription. The secret is in this answer only; of a key pair (`v1a`) it is the public key.
+
+        It is told nothing until it is `verified`: a person sends the code that arrives there, a webhook answers the
+        signed `notify.endpoint.challenge` with 2xx.
+        """
         created = await office.create(principal, wanted)
-        return {"id": created.id, "secret": created.secret}
+        return {"id": created.id, "secret": created.secret, "verified": created.verified}
 
     @router.get("/subscriptions")
     async def subscriptions(principal: SignedIn) -> list[dict[str, Any]]:
@@ -49,6 +62,21 @@ def add_routes(router: APIRouter, office: Office) -> None:
         """Queue a test message."""
         with found():
             return {"message_id": await office.send_test(principal, identifier)}
+
+    @router.post("/subscriptions/{identifier}/verify")
+    async def verify(principal: SignedIn, identifier: str, typed: Typed) -> dict[str, Any]:
+        """Prove that an address is one's own, by the code that arrived there."""
+        with found():
+            await office.proving.prove(principal, await office.find(principal, identifier), typed.code)
+            return as_subscription(office, principal, await office.find(principal, identifier))
+
+    @router.post("/subscriptions/{identifier}/proof", status_code=202)
+    async def ask_again(principal: SignedIn, identifier: str) -> dict[str, Any]:
+        """Have another code, or challenge, sent."""
+        with found():
+            row = await office.find(principal, identifier)
+            await office.proving.again(principal, row)
+            return as_subscription(office, principal, await office.find(principal, identifier))
 
     @router.post("/subscriptions/{identifier}/replay", status_code=202)
     async def replay(principal: SignedIn, identifier: str, period: Period) -> dict[str, int]:

@@ -35,5 +35,6 @@ def said_of(delivery: Delivery, unit_name: UnitName) -> Said:
         delivery.case_code,
         data.get("count", 1),
         data.get("about"),
+        data.get("code", ""),
     )
     return Said(fields, data["link"], data.get("acknowledge"), tuple(data.get("items", ())))

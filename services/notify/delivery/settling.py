@@ -14,7 +14,8 @@ from services.notify.delivery.lines import Line
 from services.notify.delivery.telling import Owners
 from services.notify.desk.queueing import MACHINES
 from services.notify.domain import ChannelName, News, after, outlived
-from services.notify.store import deliveries, endpoints, log, receipts
+from services.notify.domain.proving import CHALLENGE_TYPE
+from services.notify.store import deliveries, endpoints, log, proofs, receipts
 from services.notify.store.deliveries import Result, Settled
 from services.notify.store.log import Tally
 from shared.contracts import notify as said
@@ -82,6 +83,7 @@ class Settler:
             and result.delivery.order_key is None
             and result.delivery.endpoint_id not in troubled
             and not self._channels[result.channel].writes
+            and result.delivery.event_type != CHALLENGE_TYPE
         )
 
     async def _settle(self, results: Sequence[Result], troubled: frozenset[str], now: datetime) -> bool:
@@ -92,6 +94,8 @@ class Settler:
             await put(connection, self._effects(counted, now))
             await receipts.expect(connection, counted, now)
             await self._publish(scope, counted, settled)
+            if answered := [result.delivery.endpoint_id for result in counted if _answers_challenge(result)]:
+                await proofs.prove(connection, answered, now)
             news = news_of(counted, troubled)
             if news:
                 await self._note(scope, news)
@@ -167,6 +171,11 @@ class Settler:
                 known.total_ms + took,
                 max(known.slowest_ms, took),
             )
+
+
+def _answers_challenge(result: Result) -> bool:
+    """Whether a program has proven that its address is there to hear us: it took a signed challenge."""
+    return result.delivery.event_type == CHALLENGE_TYPE and result.verdict.state == "succeeded"
 
 
 def news_of(results: Sequence[Result], troubled: frozenset[str]) -> dict[str, News]:

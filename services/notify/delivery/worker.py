@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+import orjson
 import structlog
 
 from services.notify.channels.base import Channel, notable
@@ -22,6 +23,7 @@ from services.notify.delivery.lines import AWAY, Line
 from services.notify.delivery.presence import Presence
 from services.notify.delivery.settling import Settler
 from services.notify.domain import Attempt, ChannelName, verdict
+from services.notify.domain.proving import CODE_TYPE, Codes
 from services.notify.settings import NotifySettings
 from services.notify.store import deliveries, waking
 from services.notify.store.deliveries import Delivery, Result
@@ -47,7 +49,8 @@ class Deliveries:
 
     Args:
         channels: by name. settler: takes results over. lanes: of the endpoints that may be sent to.
-        limits: the schedule. clock: now, aware UTC. chance: random numbers in 0..1.
+        codes: of addresses that are to be proven. limits: the schedule. clock: now, aware UTC.
+        chance: random numbers in 0..1.
     """
 
     def __init__(
@@ -56,6 +59,7 @@ class Deliveries:
         channels: Mapping[ChannelName, Channel],
         settler: Settler,
         lanes: Lanes,
+        codes: Codes,
         limits: Delivering,
         settings: NotifySettings,
         clock: Callable[[], datetime],
@@ -65,6 +69,7 @@ class Deliveries:
         self._channels = channels
         self._settler = settler
         self._lanes = lanes
+        self._codes = codes
         self._limits = limits
         self._settings = settings
         self._clock = clock
@@ -232,6 +237,8 @@ class Deliveries:
 
     async def _attempt(self, channel: Channel, delivery: Delivery, lane: Lane, now: datetime) -> Attempt:
         try:
+            if delivery.event_type == CODE_TYPE:
+                return await self._send_code(channel, delivery, lane, now)
             if delivery.traceparent is None:
                 return await channel.send(delivery, lane.target, now)
             with continued_span(f"notify deliver {delivery.event_type}", delivery.traceparent):
@@ -239,6 +246,14 @@ class Deliveries:
         except Exception as error:  # a fault of ours must not stop the others' deliveries
             _LOG.error("delivery.broken", delivery=delivery.id, reason=type(error).__name__)
             return _INTERNAL
+
+    async def _send_code(self, channel: Channel, delivery: Delivery, lane: Lane, now: datetime) -> Attempt:
+        """The code is made here, where it is sent: neither the queue nor the log has it, not even what an answer
+        repeats of it."""
+        document = orjson.loads(delivery.body)
+        document["data"]["code"] = self._codes.code(delivery.endpoint_id, document["data"]["number"])
+        sent = await channel.send(replace(delivery, body=orjson.dumps(document)), lane.target, now)
+        return replace(sent, response="")
 
     async def _settle_until(self, finished: asyncio.Event) -> None:
         while not (finished.is_set() and not self._results):

@@ -126,17 +126,21 @@ class Agreements:
             return Shown(agreement, acts, await store.delivered(connection, agreement.id))
 
     async def expire(self) -> int:
-        """End the agreements whose last day has passed. Out: how many."""
-        now = self._clock()
+        """End the agreements whose last day has passed, or whose legal ground is none any more. Out: how many."""
+        now, bases = self._clock(), self._bases()
         async with self._database.transaction() as connection:
             scope = Scope("notify", connection, now)
-            found = await store.over(connection, local_day(now))
+            found = await store.over(connection, local_day(now), bases)
             for before in found:
-                after = rules.expire(before, now)
+                after = rules.expire(before, now, bases)
                 if after is not None:
                     await self._keep(scope, before, after, "expire", "system")
             await scope.flush()
         return len(found)
+
+    def _bases(self) -> tuple[str, ...]:
+        """The grounds on which somebody may be told something: those that have not ended."""
+        return Codes.load("sharing-bases").codes()
 
     def known(self) -> Known:
         """What terms may speak of."""
@@ -144,7 +148,7 @@ class Agreements:
         types = [name for name in self._event_types() if name in models and not is_internal(name)]
         return Known(
             purposes=Codes.load("sharing-purposes").codes(),
-            legal_bases=Codes.load("sharing-bases").codes(),
+            legal_bases=self._bases(),
             event_types=types,
             units=self._units,
             sealed_fields={name: rules.sealed_paths(models[name]) for name in types},
@@ -262,6 +266,7 @@ def _event(agreement: Agreement, now: datetime) -> said.AgreementChanged:
         org=agreement.org,
         state=agreement.state,
         purpose=terms.purpose,
+        legal_basis=terms.legal_basis,
         event_types=list(terms.event_types),
         units=None if terms.units is None else list(terms.units),
         fields=list(terms.fields),

@@ -6,7 +6,7 @@ What is urgent beyond that, an emergency, is not called here: its ladder calls, 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -93,9 +93,10 @@ class Calling:
             await self._plan(scope, wishes)
 
     async def send(self, scope: Scope, message: Message, person: str, channels: Sequence[str]) -> tuple[str, ...]:
-        """Call one person of an emergency now, over these channels whatever they chose. Out: those that reach them."""
+        """Call one person of an emergency now, over these channels whatever they chose; over all that they have where
+        none of these reaches them. Out: those that do."""
         contacts = store.by_channel(await store.contacts(scope.connection, people=[person])).get(person, {})
-        over = tuple(channel for channel in contacts if channel in channels)
+        over = emergency_channels(contacts, channels)
         addressed = [
             Addressed(message.id, endpoint, urgency="emergency") for channel in over for endpoint in contacts[channel]
         ]
@@ -261,6 +262,12 @@ class Digests:
             sent = await self._calling.digest(scope)
             await scope.flush()
         return sent
+
+
+def emergency_channels(reachable: Iterable[str], wanted: Collection[str]) -> tuple[str, ...]:
+    """Over what somebody is called of an emergency: the wanted channels that reach them, or else any that does."""
+    found = tuple(reachable)
+    return tuple(channel for channel in found if channel in wanted) or found
 
 
 def patterns_of(happening: Happening) -> list[str]:

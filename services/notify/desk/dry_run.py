@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.notify.desk.calling import patterns_of, wants
+from services.notify.desk.calling import emergency_channels, patterns_of, wants
 from services.notify.desk.people import People
 from services.notify.domain import Happening, Relations, Telling, Told, happening_of
 from services.notify.domain.agreements import Agreement
@@ -171,9 +171,13 @@ class DryRun:
         for step in self._ladders.on(code, local_day(now.at)).steps:
             audience = step.role if step.of == "province" else f"{step.role}/{happening.unit}"
             called = [one.person for one in self._people.told(now.roster, audience, happening.unit, now.at)]
-            reached = {contact.channel for person in called for contact in now.contacts.get(person, ())}
-            over = tuple(channel for channel in step.channels if channel == "inbox" or channel in reached)
-            steps.append(StepTold(step.after_minutes, audience, tuple(called), over))
+            reached: set[str] = set()
+            for person in called:
+                own = dict.fromkeys(contact.channel for contact in now.contacts.get(person, ()))
+                reached |= set(emergency_channels(own, step.channels))
+            over = tuple(channel for channel in CHANNELS if channel in reached)
+            inbox = ("inbox",) if "inbox" in step.channels else ()
+            steps.append(StepTold(step.after_minutes, audience, tuple(called), inbox + over))
         return steps
 
 

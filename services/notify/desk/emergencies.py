@@ -198,7 +198,8 @@ class Emergencies:
             await self._tell_unanswered(scope, ladder, call, beside, case_code)
         over = [channel for row in rows for channel in row.channels]
         await self._raised(scope, ladder, call, len(rows), tuple(dict.fromkeys(over)))
-        return any(len(row.channels) > 1 for row in rows)
+        # Who was only written to where the step does not call wakes nobody: the next step does not wait for them.
+        return any({*row.channels} & {*call.channels} - {"inbox"} for row in rows)
 
     async def _tell_unanswered(
         self, scope: Scope, ladder: Ladder, call: Call, beside: Sequence[str], case_code: str | None

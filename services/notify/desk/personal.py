@@ -23,7 +23,7 @@ from shared.messaging.router import Clock, Scope
 from shared.reference.notify_limits import NotifyLimits, NotifyLimitsByDay
 from shared.reference.notify_rules import URGENCIES, Urgency
 from shared.reference.text import fold
-from shared.web.i18n import name_key
+from shared.web.i18n import Language, name_key
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +54,12 @@ class Personal:
         """What somebody chose; the house's way where they chose nothing."""
         async with self._database.transaction() as connection:
             return (await store.preferences(connection, [principal.id])).get(principal.id, DEFAULT)
+
+    async def language(self, person: str) -> Language | None:
+        """The language that an account chose; None where it chose nothing."""
+        async with self._database.transaction() as connection:
+            chosen = (await store.preferences(connection, [person])).get(person)
+        return chosen.language if chosen else None
 
     async def choose(self, principal: Principal, chosen: Preferences) -> None:
         """Keep what somebody chose; it holds from the next notice on."""
@@ -177,6 +183,15 @@ class Personal:
         if principal.role is Role.OPERATOR:
             raise LookupError(identifier)  # whoever keeps the platform up does not act for a child
         return await self._acknowledge(identifier, principal.id, "page")
+
+    async def language_of_link(self, text: str) -> Language | None:
+        """The language of whom a link was sent to; None where they chose nothing, or it is none of ours."""
+        ticket = self._emergencies.links.ticket(text, self._clock())
+        if ticket is None:
+            return None
+        async with self._database.transaction() as connection:
+            call = await ladders.call(connection, ticket.call_id)
+        return await self.language(call.person) if call else None
 
     async def ticket(self, text: str) -> Emergency | None:
         """What a link is about, for who opens it; None where it is none of ours, too old, or was used."""

@@ -14,7 +14,8 @@ What `Queueing.queue` promises:
 - All or nothing with the transaction. Nothing is sent before the commit; after it, everything is attempted until it
   has arrived, has expired, or its schedule has ended, and then that is said (`notify.delivery.failed`) and stands in
   the log.
-- A message for which nobody is addressed is not kept. An endpoint that is deleted or unknown is left out.
+- A message for which nobody is addressed is not kept. An endpoint that is deleted or unknown is left out, and so is one
+  that has not proven whose it is, unless the message is what it is to prove it by.
 - The same again adds nothing, whether what was queued before waits or has arrived. Several deliveries of one message to
   one endpoint (a ladder's second round) differ in `Addressed.again`.
 - What is the past (`is_past`: notify-delivery.yaml's `past_hours`) is queued for nobody; the decider asks `is_news`
@@ -25,6 +26,7 @@ What `Queueing.queue` promises:
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 import structlog
@@ -32,6 +34,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import Addressed, ChannelName, Message, believable, expires_at, is_past
+from services.notify.domain.proving import PROVING_TYPES
 from services.notify.store import deliveries, partitions
 from services.notify.store.deliveries import Placed, Queued
 from shared.contracts import notify as said
@@ -69,7 +72,7 @@ class Queueing:
         if len(news) < len(addressed):
             _LOG.info("deliveries.past", count=len(addressed) - len(news))
         endpoints = await _endpoints(scope.connection, {item.endpoint_id for item in news})
-        news = [item for item in news if item.endpoint_id in endpoints]
+        news = [item for item in news if _may_be_sent(known[item.message_id], endpoints.get(item.endpoint_id))]
         if not news:
             return []
         wanted = [known[identifier] for identifier in dict.fromkeys(item.message_id for item in news)]
@@ -84,16 +87,14 @@ class Queueing:
                 item.addressed.message_id,
                 item.addressed.endpoint_id,
                 item.addressed.subscription_id,
-                endpoints[item.addressed.endpoint_id][0],
+                endpoints[item.addressed.endpoint_id].channel,
             )
             for item in await deliveries.queue(scope.connection, unique, fresh, scope.now)
         ]
         await _publish(scope, known, queued)
         return queued
 
-    def _placed(
-        self, item: Addressed, message: Message, endpoints: Mapping[str, tuple[ChannelName, bool]], now: datetime
-    ) -> Placed:
+    def _placed(self, item: Addressed, message: Message, endpoints: Mapping[str, _Known], now: datetime) -> Placed:
         happened = message.happening.time
         due_at = max(now, item.not_before or now)
         return Placed(
@@ -102,7 +103,7 @@ class Queueing:
             happened,
             due_at,
             item.expires_at or expires_at(due_at, item.urgency, self._limits.on(now)),
-            item.order_key if endpoints[item.endpoint_id][1] else None,
+            item.order_key if endpoints[item.endpoint_id].ordered else None,
         )
 
     async def _ensure_partitions(self, scope: Scope, messages: Sequence[Message]) -> None:
@@ -120,18 +121,31 @@ class Queueing:
                 self._partitions.add(begins)
 
 
-async def _endpoints(connection: AsyncConnection, identifiers: set[str]) -> dict[str, tuple[ChannelName, bool]]:
-    """Channel of each endpoint that is not deleted, and whether it asks for order."""
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """An endpoint that is not deleted: its channel, whether it asks for order, and whether it has proven whose it
+    is."""
+
+    channel: ChannelName
+    ordered: bool
+    proven: bool
+
+
+def _may_be_sent(message: Message, endpoint: _Known | None) -> bool:
+    return endpoint is not None and (endpoint.proven or message.happening.event_type in PROVING_TYPES)
+
+
+async def _endpoints(connection: AsyncConnection, identifiers: set[str]) -> dict[str, _Known]:
     if not identifiers:
         return {}
     rows = await connection.execute(
         text(
-            """SELECT id::text, channel, ordered FROM endpoint
+            """SELECT id::text, channel, ordered, verified_at IS NOT NULL FROM endpoint
                WHERE id = ANY (CAST(:ids AS uuid[])) AND state <> 'deleted'"""
         ),
         {"ids": list(identifiers)},
     )
-    return {row[0]: (row[1], row[2]) for row in rows}
+    return {row[0]: _Known(*row[1:]) for row in rows}
 
 
 async def _publish(scope: Scope, known: Mapping[str, Message], queued: Sequence[Queued]) -> None:

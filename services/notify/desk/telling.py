@@ -4,6 +4,7 @@ that they are queued is published. Nothing is sent here.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -24,10 +25,12 @@ from services.notify.domain import (
     happening_of,
     path_of,
     payload_of,
+    short_type,
     timed_id,
 )
 from services.notify.domain.grouping import Group, gather, key_of
-from services.notify.store import groups, relations, subscriptions
+from services.notify.domain.rules import is_too_old, told_by
+from services.notify.store import groups, relations, subscriptions, unsaid
 from services.notify.store.notices import Wanted
 from shared.contracts.base import Contract
 from shared.messaging.outbox import stable_id
@@ -37,12 +40,21 @@ from shared.telemetry import current_traceparent
 
 @dataclass(slots=True)
 class Heard:
-    """An event of a batch: what it says, and, once decided, whom it is told."""
+    """An event of a batch: what it says, and, once decided, whom it is told. `bulk`: one of very many of a single act,
+    of which only emergencies are told."""
 
     happening: Happening
     data: Contract
     message: Message
+    bulk: bool = False
     told: dict[str, Told] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaid:
+    """An event of a bulk act, of which nobody is told whatever it says."""
+
+    event_type: str
 
 
 class Desk:
@@ -75,18 +87,27 @@ class Desk:
     async def on_event(self, received: Received[Contract], scope: Scope) -> None:
         """Note what was heard; `finish` decides on it with all the others of its batch."""
         event = received.event
+        event_type = short_type(event.type)
+        if event.bulk is not None and not self._must_be_read(event_type, received.data):
+            scope.gathered.append(Unsaid(event_type))
+            return
         happening = happening_of(event, received.data, timed_id(event.time, "message", event.source, event.id))
-        scope.gathered.append(Heard(happening, received.data, self.message(happening)))
+        scope.gathered.append(Heard(happening, received.data, self.message(happening), event.bulk is not None))
 
     async def finish(self, scope: Scope) -> None:
         """Decide and make durable what a batch of events means. The same events again add nothing: all ids follow from
         them."""
-        heard: list[Heard] = scope.gathered
-        await self._decide(scope.connection, heard, scope.now)
+        heard: list[Heard] = [one for one in scope.gathered if isinstance(one, Heard)]
+        passed = Counter(("bulk", one.event_type) for one in scope.gathered if isinstance(one, Unsaid))
+        passed += Counter(("bulk", one.happening.event_type) for one in heard if one.bulk)
+        old = await self._decide(scope.connection, heard, scope.now)
         await self._tell_in_app(scope, heard)
-        await self._tell_partners(scope, heard)
-        await self._calling.call(scope, [(one.message, one.told) for one in heard])
+        single = [one for one in heard if not one.bulk]
+        old |= await self._tell_partners(scope, single)
+        await self._calling.call(scope, [(one.message, one.told) for one in single])
         await self._emergencies.hear(scope, [(one.message, one.data, one.told) for one in heard])
+        passed += Counter(("past", one.happening.event_type) for one in single if one.message.id in old)
+        await unsaid.count(scope.connection, passed, scope.now)
 
     async def queue_to(self, scope: Scope, happening: Happening, endpoint_id: str) -> None:
         """Make one delivery durable, whatever the endpoint is to hear otherwise: a test message."""
@@ -106,8 +127,9 @@ class Desk:
         body = payload_of(happening, self._unit_name(happening.unit), self._base_url)
         return Message(happening, body, current_traceparent())
 
-    async def _tell_partners(self, scope: Scope, heard: Sequence[Heard]) -> None:
-        """What is said to organisations: within their agreements, in the order of each case."""
+    async def _tell_partners(self, scope: Scope, heard: Sequence[Heard]) -> set[str]:
+        """What is said to organisations: within their agreements, in the order of each case. Out: the messages that
+        somebody had asked for, but that come too late."""
         known = {one.message.id: one.message for one in heard}
         addressed = [
             Addressed(
@@ -121,9 +143,13 @@ class Desk:
             )
         ]
         await self._queueing.queue(scope, list(known.values()), addressed)
+        wanted = {item.message_id for item in addressed}
+        return {one for one in wanted if not self._queueing.is_news(known[one].happening.time, scope.now)}
 
-    async def _decide(self, connection: AsyncConnection, heard: Sequence[Heard], now: datetime) -> None:
-        """Whom each event is told, in their order: how people stand to a case changes with what it says of them."""
+    async def _decide(self, connection: AsyncConnection, heard: Sequence[Heard], now: datetime) -> set[str]:
+        """Whom each event is told, in their order: how people stand to a case changes with what it says of them. Out:
+        the messages of which nobody is told because they come too late."""
+        old = set()
         asking = {one.happening.case_id for one in heard if self._asks_for_relations(one)}
         changing = {one.happening.case_id for one in heard if isinstance(one.data, relations.CHANGING)}
         cases = {case_id for case_id in asking | changing if case_id}
@@ -131,9 +157,20 @@ class Desk:
         for one in heard:
             book.hear(one.data)
             known = book.of(one.happening.case_id)
-            one.told = self.telling.addressees(one.happening, one.data, now, known)
+            considered = self.telling.consider(one.happening, one.data, now, known)
+            one.told = told_by(considered)
+            if one.bulk:
+                one.told = {audience: told for audience, told in one.told.items() if told.urgency == "emergency"}
+            if is_too_old(considered) and not one.told:
+                old.add(one.message.id)
         if changing:
             await relations.write(connection, book)
+        return old
+
+    def _must_be_read(self, event_type: str, data: Contract) -> bool:
+        """Whether an event of a bulk act is looked into: it may be an emergency, or changes how people stand to a
+        case."""
+        return self.telling.may_be_emergency(event_type) or isinstance(data, relations.CHANGING)
 
     def _asks_for_relations(self, one: Heard) -> bool:
         rules = self.telling.rules.of(one.happening.event_type)

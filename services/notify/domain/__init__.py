@@ -3,7 +3,7 @@ picked from a short list.
 """
 
 from services.notify.domain.circuit import CircuitState, Health, News, after, outlived, probing
-from services.notify.domain.entitlement import may_subscribe
+from services.notify.domain.entitlement import NotFoundError, may_subscribe, owns
 from services.notify.domain.happenings import PUBLIC_CODES, happening_of, path_for, path_of, payload_of, short_type
 from services.notify.domain.ids import time_of, timed_id
 from services.notify.domain.lateness import believable, expires_at, is_past
@@ -38,6 +38,7 @@ __all__ = [
     "Health",
     "Message",
     "News",
+    "NotFoundError",
     "Outcome",
     "Relations",
     "Telling",
@@ -57,6 +58,7 @@ __all__ = [
     "may_subscribe",
     "members_of",
     "outlived",
+    "owns",
     "path_for",
     "path_of",
     "payload_of",

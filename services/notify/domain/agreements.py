@@ -156,9 +156,14 @@ def change(
     return replace(_move(agreement, act, now), reason=reason.strip() or None)
 
 
-def expire(agreement: Agreement, now: datetime) -> Agreement | None:
-    """The agreement after its last day has passed; None where it has not, or it had ended."""
-    if agreement.state == "ended" or local_day(now) <= agreement.terms.valid_until:
+def expire(agreement: Agreement, now: datetime, bases: Collection[str]) -> Agreement | None:
+    """The agreement after its last day has passed, or after the law no longer knows the ground on which it rests (it is
+    not among `bases`); None where it goes on, or had ended."""
+    if agreement.state == "ended":
+        return None
+    if agreement.terms.legal_basis not in bases:
+        return replace(_move(agreement, "expire", now), reason="ground-ended")
+    if local_day(now) <= agreement.terms.valid_until:
         return None
     return replace(_move(agreement, "expire", now), reason="expired")
 
@@ -287,7 +292,10 @@ _WRONG_STATE = (
     "The agreement is in a state that does not allow this.",
 )
 _WHICH_PURPOSE = ("Mục đích chia sẻ không có trong danh mục.", "The purpose is not in the list.")
-_WHICH_BASIS = ("Căn cứ pháp lý không có trong danh mục.", "The legal basis is not in the list.")
+_WHICH_BASIS = (
+    "Căn cứ pháp lý không có trong danh mục, hoặc dựa trên sự đồng ý mà nền tảng không ghi nhận của từng trẻ.",
+    "The legal basis is not in the list, or is a consent that the platform does not record of each child.",
+)
 _WHICH_EVENTS = ("Chọn ít nhất một loại sự kiện có trong danh mục.", "Choose at least one event type of the catalogue.")
 _WHICH_UNITS = ("Có xã, phường không tồn tại.", "A commune does not exist.")
 _WHICH_FIELDS = (

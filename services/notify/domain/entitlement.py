@@ -1,9 +1,13 @@
-"""Who may subscribe to what."""
+"""Who may subscribe to what, and whose an endpoint is."""
 
 from __future__ import annotations
 
 from services.notify.domain.matching import is_internal
 from shared.identity import Permission, Principal
+
+
+class NotFoundError(LookupError):
+    """There is no such subscription or delivery, or it is somebody else's: which of both is not told."""
 
 
 def may_subscribe(principal: Principal, event_type: str) -> bool:
@@ -22,3 +26,10 @@ def may_subscribe(principal: Principal, event_type: str) -> bool:
     if publisher == "registry":
         return principal.may(Permission.SEE_CHILDREN)
     return publisher == "stats" and principal.may(Permission.SEE_STATISTICS)
+
+
+def owns(principal: Principal, org: str | None, person: str | None) -> bool:
+    """Whether what belongs to an organisation or a person is the principal's."""
+    if org is not None:
+        return org == principal.org and principal.may(Permission.MANAGE_ENDPOINTS)
+    return person == principal.id

@@ -10,6 +10,7 @@ import orjson
 from services.notify.domain.model import Happening
 from shared.contracts.base import TYPE_PREFIX, Contract
 from shared.contracts.envelope import Envelope
+from shared.contracts.registry import ImportFinished
 
 # All that a partner hears besides type, time, place and link. What is not named here never leaves.
 PUBLIC_CODES = (
@@ -24,6 +25,8 @@ PUBLIC_CODES = (
     "indicator",
     "value",
     "period",
+    "import_id",
+    "undone",
 )
 _DEADLINE = "cases.deadline."
 
@@ -31,7 +34,7 @@ _DEADLINE = "cases.deadline."
 def happening_of(event: Envelope, data: Contract, message_id: str) -> Happening:
     """What an event says that may be passed on. `message_id` is the same whenever the event comes again."""
     facts = getattr(data, "facts", None)
-    codes = {name: value for name in PUBLIC_CODES if isinstance(value := getattr(data, name, None), str | float)}
+    codes = {name: value for name in PUBLIC_CODES if isinstance(value := getattr(data, name, None), str | float | bool)}
     danger = getattr(facts, "danger_now", None)
     if danger is not None:
         codes["danger_now"] = danger
@@ -50,7 +53,14 @@ def happening_of(event: Envelope, data: Contract, message_id: str) -> Happening:
         sector=getattr(data, "task_sector", None),
         codes=codes,
         case_code=getattr(facts, "code", None) if getattr(data, "case_id", None) else None,
+        places=_places(data),
     )
+
+
+def _places(data: Contract) -> tuple[str, ...] | None:
+    if not isinstance(data, ImportFinished) or data.unit is not None:
+        return ()
+    return None if data.units is None else tuple(data.units)
 
 
 def short_type(event_type: str) -> str:

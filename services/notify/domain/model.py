@@ -20,7 +20,10 @@ TEST_TYPE = "notify.test"
 
 @dataclass(frozen=True, slots=True)
 class Happening:
-    """What happened, where and by when something has to follow; codes and ids, nothing else."""
+    """What happened, where and by when something has to follow; codes and ids, nothing else.
+
+    `places`: the communes that it may concern where it is of no single one of them; None: all.
+    """
 
     id: str
     event_type: str
@@ -31,6 +34,7 @@ class Happening:
     sector: str | None
     codes: Mapping[str, str | float]
     case_code: str | None = None
+    places: tuple[str, ...] | None = ()
 
 
 @dataclass(frozen=True, slots=True)

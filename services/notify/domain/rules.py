@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Literal
 
 from services.notify.domain.lateness import is_past
@@ -103,13 +103,11 @@ class Telling:
         self, happening: Happening, data: Contract, now: datetime, relations: Relations = NO_RELATIONS
     ) -> dict[str, Told]:
         """Whom to tell in the app: each audience once, by the rule that is most urgent, however many name it."""
-        told: dict[str, Told] = {}
-        for considered in self.consider(happening, data, now, relations):
-            for one in considered.told:
-                known = told.get(one.audience)
-                if known is None or URGENCIES.index(one.urgency) < URGENCIES.index(known.urgency):
-                    told[one.audience] = one
-        return told
+        return told_by(self.consider(happening, data, now, relations))
+
+    def may_be_emergency(self, event_type: str) -> bool:
+        """Whether any rule makes an emergency of a type."""
+        return any(rule.urgency == "emergency" for rule in self.rules.of(event_type))
 
     def _consider(
         self, rule: NotifyRule, happening: Happening, data: Contract, now: datetime, relations: Relations
@@ -133,7 +131,10 @@ class Telling:
     def _is_over(self, rule: NotifyRule, happening: Happening, by: datetime | None, now: datetime) -> bool:
         """A topic that is read again, or a long absence of ours, tells nobody of what is over."""
         urgency: DeliveryUrgency = "emergency" if rule.urgency == "emergency" else "normal"
-        return is_past(happening.time, now, urgency, self.delivering.on(now)) and not (by is not None and by > now)
+        over = is_past(happening.time, now, urgency, self.delivering.on(now))
+        if rule.live_hours is not None:
+            over = over or now - happening.time > timedelta(hours=rule.live_hours)
+        return over and not (by is not None and by > now)
 
     def _by(self, rule: NotifyRule, happening: Happening, data: Contract) -> datetime | None:
         if rule.by is None:
@@ -144,6 +145,21 @@ class Telling:
         start = field_value(data, rule.by.from_field) if rule.by.from_field else None
         begun = start if isinstance(start, datetime) else happening.time
         return self.deadlines.start(rule.by.deadline or "", begun, happening.unit or "").due
+
+
+def told_by(considered: Iterable[Considered]) -> dict[str, Told]:
+    """Each audience once, by the rule that is most urgent."""
+    told: dict[str, Told] = {}
+    for one in (one for each in considered for one in each.told):
+        known = told.get(one.audience)
+        if known is None or URGENCIES.index(one.urgency) < URGENCIES.index(known.urgency):
+            told[one.audience] = one
+    return told
+
+
+def is_too_old(considered: Iterable[Considered]) -> bool:
+    """Whether a rule would have told of it, had it not been told so late."""
+    return any(silent.why == "long-past" for each in considered for silent in each.silent)
 
 
 def _silent(rule: NotifyRule, happening: Happening, data: Contract) -> Silent | None:

@@ -177,6 +177,7 @@ def _page(
     terms: dict[str, Any] = {
         "purpose": Terms.load("sharing-purposes").label(agreement.terms.purpose, language),
         "basis": Terms.load("sharing-bases").label(agreement.terms.legal_basis, language),
+        "ground": Terms.load("sharing-bases").get(agreement.terms.legal_basis, f"ground_{language}"),
         # Each name or pattern with what it covers, in words.
         "events": [
             (name, {one: room.texts.explanation(one, language) for one in known if matches(name, one)})

@@ -7,7 +7,7 @@ from fastapi.responses import RedirectResponse
 
 from services.notify.api.agreements import found
 from services.notify.desk.personal import Emergency, Personal
-from services.notify.pages.room import NOTIFY, Room
+from services.notify.pages.room import NOTIFY, Room, speak
 from services.notify.views import CHANNEL_NAMES, HOW_NAMES, LADDER_STATES, ROLE_NAMES, ladder_name
 from shared.identity import Role, SignedIn
 from shared.web.pages import language_of
@@ -60,11 +60,13 @@ def _by_link(router: APIRouter, room: Room, personal: Personal) -> None:
 
     @router.get("/a/{ticket}")
     async def show_link(request: Request, ticket: str) -> Response:
+        speak(request, await personal.language_of_link(ticket))
         emergency = await personal.ticket(ticket)
         return _link_page(room, request, emergency, used=False)
 
     @router.post("/a/{ticket}")
     async def use_link(request: Request, ticket: str) -> Response:
+        speak(request, await personal.language_of_link(ticket))
         ladder = await personal.acknowledge_by_link(ticket)
         emergency = Emergency(ladder, ()) if ladder else None
         return _link_page(room, request, emergency, used=ladder is not None)

@@ -13,7 +13,7 @@ from fastapi.responses import RedirectResponse
 from pydantic import AwareDatetime, ValidationError
 
 from services.notify.api.answers import found
-from services.notify.domain import DeliveryState
+from services.notify.domain import PERSONAL, DeliveryState
 from services.notify.office import Bounds, Period
 from services.notify.pages.room import NOTIFY, PAGE, Room
 from services.notify.store.log import Hour, Sought
@@ -65,6 +65,8 @@ def routes(room: Room) -> APIRouter:
             )
         return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?replayed={count}", 303)
 
+    _add_proof(router, room)
+
     @router.post("/subscriptions/{identifier}/limits")
     async def limit(
         request: Request,
@@ -87,6 +89,35 @@ def routes(room: Room) -> APIRouter:
     return router
 
 
+def _add_proof(router: APIRouter, room: Room) -> None:
+    @router.post("/subscriptions/{identifier}/verify")
+    async def verify(
+        request: Request, principal: SignedIn, identifier: str, code: Annotated[str, Form(max_length=20)] = ""
+    ) -> Response:
+        try:
+            with found():
+                await room.office.proving.prove(principal, await room.office.find(principal, identifier), code)
+        except Rejected as rejected:
+            return await page(room, request, principal, identifier, rejected.violations)
+        return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?done=verified", 303)
+
+    @router.post("/subscriptions/{identifier}/proof")
+    async def ask_again(request: Request, principal: SignedIn, identifier: str) -> Response:
+        try:
+            with found():
+                await room.office.proving.again(principal, await room.office.find(principal, identifier))
+        except Rejected as rejected:
+            return await page(room, request, principal, identifier, rejected.violations)
+        return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?done=proof", 303)
+
+
+async def page(
+    room: Room, request: Request, principal: Principal, identifier: str, violations: Sequence[Violation]
+) -> Response:
+    """An endpoint's page after something that was refused."""
+    return await _page(room, request, principal, identifier, status=422, violations=violations)
+
+
 async def _page(
     room: Room,
     request: Request,
@@ -107,6 +138,7 @@ async def _page(
         hours = await room.office.hours(principal, identifier, now - _CHART)
         replays = await room.office.replays(principal, identifier)
         within = await room.office.within(principal, identifier)
+        standing = await room.office.proving.standing(principal, row)
     base = f"{NOTIFY}/subscriptions/{row.id}"
     kept = {name: value for name, value in asked.items() if value}
     last = entries[PAGE - 1].created_at.isoformat() if len(entries) > PAGE else ""
@@ -120,6 +152,8 @@ async def _page(
         address=room.office.address(principal, row),
         public_key=room.office.public_key(principal, row),
         within=within,
+        standing=standing,
+        personal=row.channel in PERSONAL,
         entries=[(entry, room.texts.explanation(entry.event_type, language)) for entry in entries[:PAGE]],
         types=[(name, room.texts.explanation(name, language)) for name in types],
         figures=figures,

@@ -19,7 +19,6 @@ from services.notify.texts import case_name
 from services.notify.views import ABOUT_NAMES
 from shared.identity import Principal, SignedIn
 from shared.web.i18n import place_key
-from shared.web.pages import language_of
 
 _WORKER = resources.files("services.notify").joinpath("static/worker.js").read_bytes()
 _ID = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
@@ -48,7 +47,7 @@ def _add_listing(router: APIRouter, room: Room, live: LiveInbox) -> None:
         case: Annotated[str, Query(max_length=40)] = "",
         before: AwareDatetime | None = None,
     ) -> Response:
-        language = language_of(request)
+        language = await room.speak(request, principal)
         wanted = inbox.Filter(
             unread=only == "unread",
             urgent=only == "urgent",
@@ -100,7 +99,7 @@ def _add_reading(router: APIRouter, room: Room, live: LiveInbox) -> None:
             request,
             "lines.html",
             notice=notice,
-            title=room.title(notice, language_of(request)),
+            title=room.title(notice, await room.speak(request, principal)),
             lines=[(row, case_name(row.case_code, row.case_id)) for row in rows[:PAGE]],
             first=f"{base}?after={max(after - PAGE, 0)}" if after else None,
             following=f"{base}?after={after + PAGE}" if len(rows) > PAGE else None,
@@ -113,7 +112,7 @@ def _add_reading(router: APIRouter, room: Room, live: LiveInbox) -> None:
 
     @router.get("/live")
     async def stream(request: Request, principal: SignedIn) -> Response:
-        return live.stream(request, principal, language_of(request))
+        return live.stream(request, principal, await room.speak(request, principal))
 
     @router.get("/open/{identifier}")
     async def open_notice(principal: SignedIn, identifier: UUID) -> Response:

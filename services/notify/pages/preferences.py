@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import time
 from typing import Any
 
@@ -20,6 +21,7 @@ from shared.contracts.errors import violations_of
 from shared.identity import Principal, SignedIn
 from shared.reference.notify_limits import NotifyLimits
 from shared.web.forms import chosen_in, form_of
+from shared.web.pages import language_of
 
 # Quiet hours of which beginning and end are the same: there are none.
 _NEVER = "00:00"
@@ -32,6 +34,8 @@ def routes(room: Room, personal: Personal) -> APIRouter:
     @router.get("/preferences")
     async def show(request: Request, principal: SignedIn, done: bool = False) -> Response:
         chosen = await personal.preferences(principal)
+        if await personal.language(principal.id) is None:
+            chosen = replace(chosen, language=language_of(request))
         return await _page(room, personal, request, principal, _filled(chosen, personal.limits()), done=done)
 
     @router.post("/preferences")
@@ -46,7 +50,8 @@ def routes(room: Room, personal: Personal) -> APIRouter:
             wrong = violations_of(error, "")
             return await _page(room, personal, request, principal, values, status=422, violations=wrong)
         await personal.choose(principal, chosen.preferences())
-        return RedirectResponse(f"{NOTIFY}/preferences?done=true", 303)
+        # The pages speak the same language from now on, those of the other services too.
+        return RedirectResponse(f"{NOTIFY}/preferences?done=true&lang={chosen.language}", 303)
 
     return router
 
@@ -76,7 +81,7 @@ async def _page(
         names=CHANNEL_NAMES,
         weekdays=WEEKDAYS,
         contacts=contacts,
-        reached={row.channel for row, _ in contacts if row.state == "active"},
+        reached={row.channel for row, _ in contacts if row.state == "active" and row.verified_at is not None},
         had=room.office.channels_for(principal),
         may_add=bool(typed_channels(room, principal)),
         outlook=await personal.outlook(principal),

@@ -7,6 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Final
 
+from fastapi import Request
+
 from services.notify.desk.personal import Personal
 from services.notify.domain import audiences_of
 from services.notify.office import Office
@@ -17,12 +19,25 @@ from shared.database import Database
 from shared.identity import Principal, Role
 from shared.reference.notify_rules import NotifyRules
 from shared.web.i18n import Language
-from shared.web.pages import Pages
+from shared.web.pages import Pages, language_of
+from shared.web.shell import LANGUAGE_COOKIE
 
 PAGE: Final = 50
 # Of what must be acknowledged, so many above the list; all of it has a page.
 MOST_WAITING: Final = 5
 NOTIFY: Final = "/notify"
+
+
+def is_undecided(request: Request) -> bool:
+    """Whether a page's language is nobody's choice yet."""
+    return LANGUAGE_COOKIE not in request.cookies and "lang" not in request.query_params
+
+
+def speak(request: Request, chosen: Language | None) -> Language:
+    """Answer in a language, where the request says none. Out: the one it is answered in."""
+    if chosen is not None and is_undecided(request):
+        request.state.language = chosen
+    return language_of(request)
 
 
 class Room:
@@ -86,6 +101,11 @@ class Room:
             narrowed=wanted.narrows,
         )
         return html, rows[PAGE - 1].created_at if len(rows) > PAGE else None
+
+    async def speak(self, request: Request, principal: Principal) -> Language:
+        """Out: the language of a page. What somebody chose on this device holds; on a new one, how they want to be
+        told."""
+        return speak(request, await self._personal.language(principal.id) if is_undecided(request) else None)
 
     async def live(self, principal: Principal, language: Language) -> str:
         """The first page of a person's list, as an open page receives it."""

@@ -95,9 +95,12 @@ def _add_changes(router: APIRouter, room: Room) -> None:
         )
 
     @router.post("/subscriptions/{identifier}/test")
-    async def send_test(principal: SignedIn, identifier: str) -> Response:
-        with found():
-            await room.office.send_test(principal, identifier)
+    async def send_test(request: Request, principal: SignedIn, identifier: str) -> Response:
+        try:
+            with found():
+                await room.office.send_test(principal, identifier)
+        except Rejected as rejected:
+            return await endpoint.page(room, request, principal, identifier, rejected.violations)
         return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?done=test", 303)
 
     @router.post("/subscriptions/{identifier}/{change}")

@@ -41,8 +41,11 @@ const switchOn = async (registration) => {
     await subscription.unsubscribe();
     return say("failed");
   }
-  localStorage.setItem("vongtay-push", (await answer.json()).id);
+  const made = await answer.json();
+  localStorage.setItem("vongtay-push", made.id);
   show(subscription);
+  // The first message brings a code, which is typed on this page: then the browser is known to be this person's.
+  if (!made.verified) return location.assign(`/notify/subscriptions/${made.id}#proof`);
   return say("on");
 };
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -110,14 +111,16 @@ async def of(connection: AsyncConnection, org: str | None = None, limit: int = 2
     return [_agreement(row) for row in rows]
 
 
-async def over(connection: AsyncConnection, today: date, limit: int = 50) -> list[Agreement]:
-    """Agreements whose last day has passed and that have not ended, held until the transaction ends."""
+async def over(connection: AsyncConnection, today: date, bases: Collection[str], limit: int = 50) -> list[Agreement]:
+    """Agreements that have not ended, though their last day has passed or their legal ground is not among `bases`; held
+    until the transaction ends."""
     rows = await connection.execute(
         text(
-            f"""SELECT {_COLUMNS} FROM agreement WHERE state <> 'ended' AND valid_until < :today
+            f"""SELECT {_COLUMNS} FROM agreement
+                WHERE state <> 'ended' AND (valid_until < :today OR legal_basis <> ALL (CAST(:bases AS text[])))
                 ORDER BY valid_until LIMIT :limit FOR UPDATE SKIP LOCKED"""
         ),
-        {"today": today, "limit": limit},
+        {"today": today, "bases": list(bases), "limit": limit},
     )
     return [_agreement(row) for row in rows]
 

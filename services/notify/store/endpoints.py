@@ -20,9 +20,12 @@ from services.notify.domain.model import EndpointState
 from services.notify.store.waking import CHANGED, WAKE, wake
 from shared.web.i18n import Language
 
-_COLUMNS = """id::text AS id, channel, name, org, person, language, target, secret, old_secret, old_secret_until,
+# A person is told in the language that they chose, wherever they are told.
+_COLUMNS = """id::text AS id, channel, name, org, person,
+              COALESCE((SELECT p.language FROM preference p WHERE p.person = endpoint.person), language) AS language,
+              target, secret, old_secret, old_secret_until,
               ordered, at_once, per_second, state, circuit, failures, opened, failing_since, retry_at,
-              changed_at, created_at, sequence,
+              changed_at, created_at, sequence, verified_at,
               COALESCE((SELECT plain_sms FROM preference WHERE preference.person = endpoint.person), true)
               AS plain_sms"""
 
@@ -36,7 +39,8 @@ _WANTED = """(SELECT array_agg(DISTINCT pattern ORDER BY pattern) FROM subscript
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """One row. `target`, `secret` and `old_secret` are sealed. `plain_sms`: as its person chose.
+    """One row. `target`, `secret` and `old_secret` are sealed. `language`, `plain_sms`: as its person chose.
+    `verified_at`: since when it is known that its address is its owner's; until then it is told nothing.
 
     `patterns` and `units` are what its subscriptions want, all together; only where somebody looks at it.
     """
@@ -63,6 +67,7 @@ class Endpoint:
     changed_at: datetime
     created_at: datetime
     sequence: int
+    verified_at: datetime | None = None
     plain_sms: bool = True
     patterns: Sequence[str] = ()
     units: Sequence[str] | None = None
@@ -84,12 +89,18 @@ async def add(connection: AsyncConnection, row: Mapping[str, Any]) -> None:
         text(
             """
             INSERT INTO endpoint (id, channel, name, org, person, language, target, secret, ordered, at_once,
-                                  per_second, address_key, changed_at, created_at)
+                                  per_second, address_key, verified_at, changed_at, created_at)
             VALUES (CAST(:id AS uuid), :channel, :name, :org, :person, :language, CAST(:target AS jsonb),
-                    CAST(:secret AS jsonb), :ordered, :at_once, :per_second, :address_key, :now, :now)
+                    CAST(:secret AS jsonb), :ordered, :at_once, :per_second, :address_key, :verified_at, :now, :now)
             """
         ),
-        {"address_key": None, **row, "target": _json(row["target"]), "secret": _json(row["secret"])},
+        {
+            "address_key": None,
+            "verified_at": None,
+            **row,
+            "target": _json(row["target"]),
+            "secret": _json(row["secret"]),
+        },
     )
     await wake(connection, CHANGED)
 

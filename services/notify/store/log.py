@@ -272,6 +272,7 @@ class Trouble:
     waiting: int
     circuit: CircuitState
     retry_at: datetime | None
+    verified_at: datetime | None
 
 
 async def troubles(connection: AsyncConnection, limit: int = 100) -> list[Trouble]:
@@ -284,7 +285,7 @@ async def troubles(connection: AsyncConnection, limit: int = 100) -> list[Troubl
                 FROM (SELECT endpoint_id FROM delivery_pending LIMIT :most) AS few GROUP BY endpoint_id
             )
             SELECT e.id::text, e.name, e.org, e.channel, e.state, e.failing_since, COALESCE(w.n, 0),
-                   e.circuit, e.retry_at
+                   e.circuit, e.retry_at, e.verified_at
             FROM endpoint e LEFT JOIN waiting w ON w.endpoint_id = e.id
             WHERE e.state <> 'deleted' AND (e.failing_since IS NOT NULL OR e.state = 'disabled' OR w.n > 0
                                             OR e.circuit <> 'closed')

@@ -14,6 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain.preferences import Absence, Load, Preferences
+from services.notify.store.waking import CHANGED, wake
 
 _PREFERENCE = """person, language, channels, digest, digest_at, digest_weekday, quiet_from, quiet_to, plain_sms"""
 
@@ -34,13 +35,13 @@ class Contact:
 async def contacts(
     connection: AsyncConnection, *, people: Collection[str] | None = None, patterns: Collection[str] | None = None
 ) -> list[Contact]:
-    """The ways to reach people: of some, or of all whose subscriptions name one of some patterns. What is paused or
-    switched off reaches nobody."""
+    """The ways to reach people: of some, or of all whose subscriptions name one of some patterns. What is paused,
+    switched off, or not proven to be theirs reaches nobody."""
     rows = await connection.execute(
         text(
             """SELECT e.person, e.channel, e.id::text, s.id::text, s.patterns, s.units, s.sector
                FROM endpoint e JOIN subscription s ON s.endpoint_id = e.id
-               WHERE e.person IS NOT NULL AND e.state = 'active'
+               WHERE e.person IS NOT NULL AND e.state = 'active' AND e.verified_at IS NOT NULL
                  AND (CAST(:people AS text[]) IS NULL OR e.person = ANY (CAST(:people AS text[])))
                  AND (CAST(:patterns AS text[]) IS NULL OR s.patterns && CAST(:patterns AS text[]))
                ORDER BY e.created_at, s.created_at"""
@@ -92,6 +93,8 @@ async def choose(connection: AsyncConnection, person: str, chosen: Preferences, 
             "now": now,
         },
     )
+    # Those who send know the language and the way of writing of each address.
+    await wake(connection, CHANGED)
 
 
 def _preferences(row: Any) -> Preferences:

@@ -139,11 +139,12 @@ async def settle(connection: AsyncConnection, now: datetime) -> list[Outcome]:
 
 
 async def people_at(connection: AsyncConnection, address_key: str) -> list[str]:
-    """Whose a telephone number is, by its keyed digest."""
+    """Whose a telephone number is, by its keyed digest: of those who have proven it."""
     rows = await connection.execute(
         text(
             """SELECT DISTINCT person FROM endpoint
-               WHERE address_key = :key AND person IS NOT NULL AND state IN ('active', 'paused')"""
+               WHERE address_key = :key AND person IS NOT NULL AND verified_at IS NOT NULL
+                 AND state IN ('active', 'paused')"""
         ),
         {"key": address_key},
     )

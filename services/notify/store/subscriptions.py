@@ -71,17 +71,20 @@ _WISHES = text(
     """
     WITH said AS (
         SELECT * FROM jsonb_to_recordset(CAST(:said AS jsonb))
-                      AS said (id uuid, unit text, sector text, patterns text[])
+                      AS said (id uuid, unit text, everywhere boolean, places text[], sector text, patterns text[])
     )
     SELECT DISTINCT ON (said.id, endpoint.id) said.id::text, subscription.id::text, endpoint.id::text
     FROM said JOIN subscription ON subscription.patterns && said.patterns
-        AND (subscription.units IS NULL OR said.unit = ANY (subscription.units))
+        AND (subscription.units IS NULL OR said.unit = ANY (subscription.units) OR said.everywhere
+             OR said.places && subscription.units)
         AND (subscription.sector IS NULL OR said.sector IS NULL OR subscription.sector = said.sector)
     JOIN endpoint ON endpoint.id = endpoint_id AND endpoint.state <> 'deleted' AND endpoint.person IS NULL
     LEFT JOIN agreement ON agreement.id = subscription.agreement_id
     WHERE agreement.id IS NULL OR (
         agreement.state = 'active' AND CAST(:today AS date) BETWEEN agreement.valid_from AND agreement.valid_until
-        AND agreement.event_types && said.patterns AND (agreement.units IS NULL OR said.unit = ANY (agreement.units)))
+        AND agreement.event_types && said.patterns AND (
+            agreement.units IS NULL OR said.unit = ANY (agreement.units) OR said.everywhere
+            OR said.places && agreement.units))
     ORDER BY said.id, endpoint.id, subscription.created_at, subscription.id
     """
 )
@@ -93,6 +96,8 @@ async def wishes(connection: AsyncConnection, happenings: Sequence[Happening], n
         {
             "id": happening.id,
             "unit": happening.unit,
+            "everywhere": happening.places is None,
+            "places": list(happening.places or ()),
             "sector": happening.sector,
             "patterns": candidates(happening.event_type),
         }

@@ -53,6 +53,7 @@ async def take_over(
     now: datetime,
     *,
     actor: str,
+    bulk: str | None = None,
     memory: Memory,
     rehearsal: bool = False,
     ahead: Sequence[Alone] | None = None,
@@ -61,9 +62,9 @@ async def take_over(
     """Record each of the statements, in their order, within the transaction.
 
     Args:
-        actor: for the children's history. memory: of the whole import. rehearsal: only say what would become of them.
-        ahead: what follows from each of the statements alone, where it was worked out before. packed: and
-            what a child's columns are then.
+        actor: for the children's history. bulk: the import, whose events bear its id. memory: of the whole import.
+        rehearsal: only say what would become of them. ahead: what follows from each of the statements alone, where it
+            was worked out before. packed: and what a child's columns are then.
     """
     if ahead is None:
         trust = TrustOrders.load().on(local_day(now))
@@ -76,7 +77,8 @@ async def take_over(
     outcomes = []
     try:
         for begin in range(0, len(said), _PART):
-            scope = Scope("registry", cast("AsyncConnection", chunk), now)  # it answers in the connection's place
+            # The chunk answers in the connection's place.
+            scope = Scope("registry", cast("AsyncConnection", chunk), now, bulk=bulk)
             for place in range(begin, min(begin + _PART, len(said))):
                 chunk.turn(place)
                 outcomes.append(await _record(desk, scope, chunk, said[place], actor, ahead[place]))

@@ -121,7 +121,7 @@ class Jobs:
                 told = [one for one in chunk if one is not None]
                 outcomes = await take_over(
                     rehearsing, self.keys, [one.said for one in told], self.clock(), actor=row.who,
-                    memory=self.memory, rehearsal=True, ahead=[one.ahead for one in told],
+                    bulk=row.id, memory=self.memory, rehearsal=True, ahead=[one.ahead for one in told],
                     packed=[one.packed for one in told],
                 )  # fmt: skip
                 await rehearsing.commit()
@@ -162,7 +162,7 @@ class Jobs:
                         for one in said
                     ]
                     outcomes = await take_over(
-                        connection, self.keys, said, self.clock(), actor=row.who, memory=self.memory,
+                        connection, self.keys, said, self.clock(), actor=row.who, bulk=row.id, memory=self.memory,
                         ahead=[one.ahead for one in told], packed=[one.packed for one in told],
                     )  # fmt: skip
                     records = [
@@ -188,7 +188,7 @@ class Jobs:
         passed = row.passed
         while True:
             async with self._step(row, passed) as connection:
-                scope = Scope("registry", connection, self.clock())
+                scope = Scope("registry", connection, self.clock(), bulk=row.id)
                 done = await undo_some(scope, self.keys, row)
                 await scope.flush()
                 counts.update(done)
@@ -227,6 +227,7 @@ async def _tell(
         import_id=row.id,
         kind=row.kind,
         unit=row.unit,
+        units=list(row.allowed) if row.allowed is not None else None,
         rows=row.rows,
         taken=taken,
         rejected=counts["rejected"],

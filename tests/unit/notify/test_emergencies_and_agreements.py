@@ -236,6 +236,7 @@ def test_another_key_has_another_name() -> None:
     [
         ({"purpose": "profit"}, "purpose"),
         ({"legal_basis": "whim"}, "legal_basis"),
+        ({"legal_basis": "consent"}, "legal_basis"),
         ({"event_types": ()}, "event_types"),
         ({"event_types": ("stats.*",)}, "event_types"),
         ({"units": ("99999",)}, "units"),
@@ -291,10 +292,14 @@ def test_it_is_suspended_resumed_and_ended_with_a_reason_and_the_end_is_final() 
 
 
 def test_it_ends_by_itself_after_its_last_day() -> None:
-    assert rules.expire(signed(), datetime(2026, 12, 31, 12, tzinfo=UTC)) is None
-    over = rules.expire(signed(), datetime(2026, 12, 31, 17, tzinfo=UTC))
+    assert rules.expire(signed(), datetime(2026, 12, 31, 12, tzinfo=UTC), ["contract"]) is None
+    over = rules.expire(signed(), datetime(2026, 12, 31, 17, tzinfo=UTC), ["contract"])
     assert over is not None
     assert (over.state, over.reason) == ("ended", "expired")
+    groundless = rules.expire(signed(), NOW, ["law-task"])
+    assert groundless is not None
+    assert (groundless.state, groundless.reason) == ("ended", "ground-ended")
+    assert rules.expire(groundless, NOW, ["law-task"]) is None
 
 
 def test_a_subscription_stays_within_its_agreement() -> None:

@@ -318,7 +318,7 @@ def test_every_text_speaks_of_codes_places_and_times_only() -> None:
         for language in ("vi", "en"):
             assert wording.title, event_type
             assert texts.title(fields, language)
-    assert set(PLACES) == {"event", "case", "unit", "due", "n", "what"}
+    assert set(PLACES) == {"event", "case", "unit", "due", "n", "what", "code"}
     assert texts.title(fields, "vi") == "Vụ việc 0000ABCD tại Phan Đình Phùng đã quá hạn: 02/03/2026 15:00"
 
 
