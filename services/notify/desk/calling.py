@@ -151,20 +151,14 @@ class Calling:
                 urgency = urgencies.get(person)
                 # Of an emergency its ladder calls; who asked for the event's type has it as asked for besides.
                 told = urgency if urgency != "emergency" else None
-                wanted = tuple(one for one in of_person[person] if self._wants(one, message.happening, asked, told))
+                wanted = tuple(
+                    one for one in of_person[person] if called(self._people, one, message.happening, asked, told)
+                )
                 if wanted:
                     how: Urgency = "urgent" if urgency == "emergency" else urgency or "normal"
                     wish = _Wish(message, how, wanted, _until(gathered.get(person, ())))
                     wishes.setdefault(person, []).append(wish)
         return wishes
-
-    def _wants(self, contact: Contact, happening: Happening, asked: Collection[str], urgency: Urgency | None) -> bool:
-        """Whether a subscription is called of what happened (`wants`), and, where its person asked for it themselves,
-        they may still hear of it."""
-        if not wants(contact, happening, asked, urgency):
-            return False
-        told = urgency is not None and HOUSE in contact.patterns
-        return told or self._people.may_hear(contact.person, happening, contact.sector)
 
     async def _plan(self, scope: Scope, wishes: Mapping[str, Sequence[_Wish]]) -> None:
         chosen = await store.preferences(scope.connection, wishes)
@@ -273,6 +267,17 @@ def emergency_channels(reachable: Iterable[str], wanted: Collection[str]) -> tup
 def patterns_of(happening: Happening) -> list[str]:
     """The patterns by which somebody may have asked for what happened; none where nobody can."""
     return [] if is_internal(happening.event_type) else candidates(happening.event_type)
+
+
+def called(
+    people: People, contact: Contact, happening: Happening, asked: Collection[str], urgency: Urgency | None
+) -> bool:
+    """Whether a subscription is called of what happened (`wants`), and, where its person asked for it themselves, they
+    may still hear of it."""
+    if not wants(contact, happening, asked, urgency):
+        return False
+    told = urgency is not None and HOUSE in contact.patterns
+    return told or people.may_hear(contact.person, happening, contact.sector)
 
 
 def wants(contact: Contact, happening: Happening, asked: Collection[str], urgency: Urgency | None) -> bool:

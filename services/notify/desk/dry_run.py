@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from services.notify.desk.calling import emergency_channels, patterns_of, wants
+from services.notify.desk.calling import called, emergency_channels, patterns_of
 from services.notify.desk.people import People
 from services.notify.domain import Happening, Relations, Telling, Told, happening_of
 from services.notify.domain.agreements import Agreement
@@ -148,7 +148,7 @@ class DryRun:
                 if instead.person in found:
                     continue
                 member = self._people.member(instead.person)
-                reachable = _reachable(now.contacts.get(instead.person, ()), happening, one.urgency)
+                reachable = self._reachable(now.contacts.get(instead.person, ()), happening, one.urgency)
                 chosen = now.chosen.get(instead.person, DEFAULT)
                 found[instead.person] = PersonTold(
                     instead.person,
@@ -162,6 +162,18 @@ class DryRun:
                     reachable,
                 )
         return list(found.values())
+
+    def _reachable(
+        self, contacts: Sequence[Contact], happening: Happening, urgency: Urgency
+    ) -> tuple[PersonalChannel, ...]:
+        """Over what somebody would be called of this: all they have in an emergency, else what they asked for."""
+        asked = patterns_of(happening)
+        found = {
+            one.channel
+            for one in contacts
+            if urgency == "emergency" or called(self._people, one, happening, asked, urgency)
+        }
+        return tuple(channel for channel in CHANNELS if channel in found)
 
     def _steps(self, told: Mapping[str, Told], happening: Happening, now: _Now) -> list[StepTold]:
         code = next((one.ladder for one in told.values() if one.ladder), None)
@@ -186,13 +198,6 @@ def _by_person(contacts: Sequence[Contact]) -> dict[str, list[Contact]]:
     for contact in contacts:
         found.setdefault(contact.person, []).append(contact)
     return found
-
-
-def _reachable(contacts: Sequence[Contact], happening: Happening, urgency: Urgency) -> tuple[PersonalChannel, ...]:
-    """Over what somebody would be called of this: all they have in an emergency, else what they asked for."""
-    asked = patterns_of(happening)
-    found = {one.channel for one in contacts if urgency == "emergency" or wants(one, happening, asked, urgency)}
-    return tuple(channel for channel in CHANNELS if channel in found)
 
 
 def _partner(row: OfOrganisation, agreement: Agreement | None, happening: Happening, now: datetime) -> PartnerTold:
