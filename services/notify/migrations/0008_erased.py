@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "notify0008"
-down_revision = "notify0006"
+down_revision = "notify0007"
 
 
 def upgrade() -> None:
