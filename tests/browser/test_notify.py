@@ -364,7 +364,7 @@ _PAGES = {
     "tuan.statistician": [*_EVERYONE, "/notify/preferences"],
     "yen.partner": [*_EVERYONE, _EVENT, "/notify/agreements", "{agreement}", "{endpoint}", "{delivery}"],
     "son.operator": [
-        *_PERSON, "/notify/queue", _EVENT, "/notify/dry-run", _DRY_RUN, "{emergency}", "{endpoint}", "{delivery}",
+        *_PERSON, "/notify/queue", "/notify/dry-run", _DRY_RUN, "{emergency}", "{endpoint}", "{delivery}",
     ],
 }  # fmt: skip
 
