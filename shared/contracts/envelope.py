@@ -22,6 +22,8 @@ JSON_TYPE = "application/json"
 STRUCTURED_TYPE = "application/cloudevents+json"
 _MAX_ATTRIBUTE = 300
 _TIME = re.compile(r"^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$")
+# What binds CloudEvents attributes to Kafka headers (Kafka protocol binding 3.2.3).
+_PREFIX = "ce_"
 _REQUIRED = ("id", "source", "type")
 
 
@@ -59,33 +61,41 @@ class Envelope:
 
     def texts(self) -> dict[str, str]:
         """The same, as they lie in the outbox."""
-        found = {"content-type": JSON_TYPE, **{f"ce_{name}": value for name, value in self._attributes()}}
+        # Written out and not by a loop: a file of 400,000 rows asks for it 800,000 times.
+        found = {
+            "content-type": JSON_TYPE,
+            "ce_specversion": SPEC_VERSION,
+            "ce_id": self.id,
+            "ce_source": self.source,
+            "ce_type": self.type,
+            "ce_subject": self.subject,
+            "ce_time": _stamp(self.time),
+        }
+        if self.sequence is not None:
+            found["ce_sequence"] = str(self.sequence)
+        if self.sector:
+            found["ce_sector"] = self.sector
+        if self.unit:
+            found["ce_unit"] = self.unit
         if self.traceparent:
             # W3C Trace Context's own header beside the CloudEvents extension: instrumentations look for it.
-            found["traceparent"] = self.traceparent
+            found["ce_traceparent"] = found["traceparent"] = self.traceparent
+        if self.dataschema:
+            found["ce_dataschema"] = self.dataschema
+        if self.bulk:
+            found["ce_bulk"] = self.bulk
         return found
 
     def structured(self) -> dict[str, Any]:
         """The structured-mode JSON object."""
-        return {**dict(self._attributes()), "datacontenttype": JSON_TYPE, "data": self.json()}
+        attributes = {
+            name.removeprefix(_PREFIX): value for name, value in self.texts().items() if name.startswith(_PREFIX)
+        }
+        return {**attributes, "datacontenttype": JSON_TYPE, "data": self.json()}
 
     def traced(self, traceparent: str | None) -> Envelope:
         """The same event with another trace parent."""
         return replace(self, traceparent=traceparent)
-
-    def _attributes(self) -> Iterable[tuple[str, str]]:
-        yield "specversion", SPEC_VERSION
-        yield "id", self.id
-        yield "source", self.source
-        yield "type", self.type
-        yield "subject", self.subject
-        yield "time", _stamp(self.time)
-        if self.sequence is not None:
-            yield "sequence", str(self.sequence)
-        for name in ("sector", "unit", "traceparent", "dataschema", "bulk"):
-            value = getattr(self, name)
-            if value:
-                yield name, value
 
 
 @lru_cache(256)  # what one transaction decides has one time
@@ -100,7 +110,9 @@ def from_kafka(value: bytes | None, headers: Iterable[tuple[str, bytes]]) -> Env
     if content_type == STRUCTURED_TYPE or (value is not None and "ce_specversion" not in raw and not content_type):
         return from_structured(_object(value))
     try:
-        attributes = {name[3:]: content.decode() for name, content in raw.items() if name.startswith("ce_")}
+        attributes = {
+            name.removeprefix(_PREFIX): content.decode() for name, content in raw.items() if name.startswith(_PREFIX)
+        }
     except UnicodeDecodeError:
         raise Rejected([_violation("headers", "encoding", "phải là UTF-8", "must be UTF-8")]) from None
     if "traceparent" in raw:

@@ -19,7 +19,7 @@ from services.registry.domain.traits import Traits, search_keys
 from services.registry.store.children import CHILD_COLUMNS, COMPARED, PER_KEY, child_of
 from shared.contracts.vocabulary import RecordStatus
 
-_REMEMBERED = 30_000
+_REMEMBERED = 20_000
 # So many descriptions are compared while the next as many are looked up, and between so many of them the event loop
 # may go on with the looking up.
 _PART = 200
