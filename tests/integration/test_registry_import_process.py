@@ -104,7 +104,7 @@ async def test_a_file_read_in_a_process_of_its_own_gives_what_it_gives_in_this_o
     assert here.count(None) == 1
     assert here == there
     for mine, theirs in zip(here, there, strict=True):
-        assert mine is None or (theirs is not None and mine.ahead.traits.keys == theirs.ahead.traits.keys)
+        assert mine is None or (theirs is not None and mine.wanted.keys == theirs.wanted.keys)
         assert mine is None or (theirs is not None and mine.said.description.model_fields_set
                                 == theirs.said.description.model_fields_set)  # fmt: skip
     assert await read(row, tmp_path, 0, passed=3_990) == here[3_990:]

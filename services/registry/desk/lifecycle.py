@@ -17,7 +17,8 @@ import structlog
 from services.registry.desk import erasing, quality
 from services.registry.desk.adoption import Adoptions
 from services.registry.desk.following import midnight, today
-from services.registry.desk.records import Desk, emit_link
+from services.registry.desk.linking import emit_link
+from services.registry.desk.records import Desk
 from services.registry.desk.support import settle_row
 from services.registry.domain import lifecycle
 from services.registry.domain.lifecycle import Life, add_months

@@ -13,7 +13,8 @@ from typing import Final
 
 from services.registry.desk import quality
 from services.registry.desk.following import today
-from services.registry.desk.records import Desk, emit_link
+from services.registry.desk.linking import emit_link
+from services.registry.desk.records import Desk
 from services.registry.desk.support import settle_support
 from services.registry.domain import lifecycle
 from services.registry.domain.children import Statement

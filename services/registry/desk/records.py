@@ -6,17 +6,16 @@ never unite two that it is not sure of: those go to the queue of pairs.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import get_args
 from uuid import UUID
 
 from services.registry.desk import quality
 from services.registry.desk.following import arrived, today
+from services.registry.desk.linking import LEAD, emit_link, sector_of
 from services.registry.desk.photos import Photos
 from services.registry.domain import lifecycle
-from services.registry.domain.alone import Alone, alone
 from services.registry.domain.children import (
     BUNDLES,
     Known,
@@ -51,16 +50,12 @@ from shared.contracts.registry import (
     ChildRegistered,
     CircumstanceEnded,
     CircumstanceStarted,
-    RecordLinked,
 )
-from shared.contracts.vocabulary import ChildDescription, Sector
+from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.outbox import new_id, stable_id
 from shared.messaging.router import Scope
 from shared.privacy import Keys
 from shared.reference.trust import TrustOrders
-
-_LEAD: Sector = "dolisa"  # the child-protection authority: for whom a person corrects the registry
-_SECTORS: Mapping[str | None, Sector] = {sector: sector for sector in get_args(Sector)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,11 +71,6 @@ class VersionConflictError(Exception):
     """Somebody else changed the child's record since it was read. Nothing was saved."""
 
 
-def sector_of(value: str | None) -> Sector:
-    """A sector by its code; the lead where it is none of the list."""
-    return _SECTORS.get(value, _LEAD)
-
-
 class Desk:
     """The registry's acts.
 
@@ -94,23 +84,31 @@ class Desk:
         self.photos = Photos(keys)
 
     async def record(
-        self, scope: Scope, said: Statement, *, correction: bool, actor: str, ahead: Alone | None = None
+        self,
+        scope: Scope,
+        said: Statement,
+        *,
+        correction: bool,
+        actor: str,
+        wanted: Traits | None = None,
+        known: Known | None = None,
     ) -> Taken:
         """Take over what a source says of a child: on the child it surely means, else on a new one.
 
         Args:
             correction: the source may have sent this record before. actor: a sector or `person:<id>`, for the history.
-            ahead: what follows from the statement alone, where it was worked out before.
+            wanted, known: the statement's traits, and what is known of a child of whom only it speaks, where they were
+                worked out before.
         """
         if correction:
             earlier = await store.statement(scope.connection, said.record_id)
             if earlier is not None:
                 return await self._corrected(scope, earlier, said, actor)
-        wanted = ahead.traits if ahead else traits_of(said.description, said.unit, said.as_of)
+        wanted = wanted or traits_of(said.description, said.unit, said.as_of)
         found = await self.identify(scope, wanted)
         if found.sure is None and not await store.claim(scope.connection, claim_keys(wanted), scope.now):
             found = await self.identify(scope, wanted)
-        return await self._place(scope, said, found, actor, ahead)
+        return await self._place(scope, said, wanted, found, actor, known)
 
     async def identify(self, scope: Scope, wanted: Traits, leave_out: str | None = None) -> Identification:
         """Who the described child is among those known."""
@@ -147,7 +145,7 @@ class Desk:
         said = Statement(
             record_id=stable_id("registry-page", child_id),
             register_kind="registry-page",
-            sector=_LEAD,
+            sector=LEAD,
             as_of=day,
             description=description,
             unit=unit,
@@ -163,17 +161,18 @@ class Desk:
         possible: Sequence[Match] = (),
         *,
         child_id: str | None = None,
-        ahead: Alone | None = None,
+        wanted: Traits | None = None,
+        known: Known | None = None,
     ) -> str:
         """A new child from a statement, whoever else it may be: those go to the queue. Out: the child's id.
 
         Args:
-            ahead: what follows from the statement alone, where it was worked out before.
+            wanted, known: as for `record`.
         """
         child_id = child_id or new_id()
         said = await _counted(scope, said)
-        found = ahead or alone(said, self._trust.on(today(scope)))
-        known, keys = found.known, blocking_keys(found.traits)
+        known = known or compose([said], said.groups, trust=self._trust.on(today(scope)))
+        keys = blocking_keys(wanted or traits_of(said.description, said.unit, said.as_of))
         await store.insert_child(scope.connection, child_id, known, said, keys, scope.now)
         await pairs.put_pairs(scope.connection, child_id, possible, scope.now)
         await self._keys.make(scope.connection, f"child/{child_id}")
@@ -272,7 +271,7 @@ class Desk:
         said = Statement(
             record_id=stable_id("registry-page", row.id),
             register_kind="registry-page",
-            sector=_LEAD,
+            sector=LEAD,
             # Not of today: an age grows from the day on which it was told.
             as_of=row.known.confirmed_on,
             description=row.known.description,
@@ -310,7 +309,7 @@ class Desk:
         statement = Statement(
             record_id=record_id,
             register_kind="registry-page",
-            sector=_LEAD,
+            sector=LEAD,
             # What it said before keeps its day: each field that a person corrects has its own.
             as_of=before.as_of if before else mark.on,
             description=merge_corrections(before.description, said) if before else said,
@@ -398,7 +397,13 @@ class Desk:
         return sequence
 
     async def _place(
-        self, scope: Scope, said: Statement, found: Identification, actor: str, ahead: Alone | None = None
+        self,
+        scope: Scope,
+        said: Statement,
+        wanted: Traits,
+        found: Identification,
+        actor: str,
+        known: Known | None = None,
     ) -> Taken:
         if found.sure is not None:
             row = await store.current(scope.connection, found.sure.child_id, lock=True)
@@ -406,7 +411,8 @@ class Desk:
             if row is not None and row.status not in {"erased", "withdrawn"}:
                 await self._take_over(scope, row, replace(said, probability=found.sure.probability), actor)
                 return Taken(row.id, new=False)
-        return Taken(await self.register(scope, said, found.possible, ahead=ahead), new=True, possible=found.possible)
+        child_id = await self.register(scope, said, found.possible, wanted=wanted, known=known)
+        return Taken(child_id, new=True, possible=found.possible)
 
     async def _take_over(
         self,
@@ -441,18 +447,18 @@ class Desk:
         wanted = traits_of(said.description, said.unit, said.as_of)
         if row.known.status == "withdrawn":
             # Somebody said that the record was none; the source says again, otherwise, that there is a child.
-            return await self._place(scope, said, await self.identify(scope, wanted), actor)
+            return await self._place(scope, said, wanted, await self.identify(scope, wanted), actor)
         if row.status == "adopted" and not is_called_like(wanted, row.traits):
             # The source knows the child by its new name. Under one id its record would tie the two records together.
             told = self._keys.blind(b"adopted record", said.record_id.encode())
             apart = replace(said, record_id=str(UUID(bytes=told)), sequence=1, probability=None)
-            return await self.record(scope, apart, correction=True, actor=actor)
+            return await self.record(scope, apart, correction=True, actor=actor, wanted=wanted)
         if others:
             rest = compose(others)
             sure = compare(wanted, traits_of(rest.description, rest.unit, rest.confirmed_on)).probability
             if sure < POSSIBLE:
                 found = await self.identify(scope, wanted, leave_out=row.id)
-                taken = await self._place(scope, said, found, actor)
+                taken = await self._place(scope, said, wanted, found, actor)
                 await self.refresh(scope, row, actor, said.as_of)
                 return taken
         elif is_another(traits_of(before.description, before.unit, before.as_of), wanted):
@@ -468,7 +474,7 @@ class Desk:
         keys = blocking_keys(traits_of(left.description, left.unit, left.as_of))
         await store.put_statement(scope.connection, row.id, left, keys, scope.now)
         found = await self.identify(scope, wanted, leave_out=row.id)
-        taken = await self._place(scope, said, found, actor)
+        taken = await self._place(scope, said, wanted, found, actor)
         await self.refresh(scope, row, actor, said.as_of)
         await emit_link(scope, row.id, left)
         return taken
@@ -481,19 +487,3 @@ async def _counted(scope: Scope, said: Statement) -> Statement:
         return said
     withdrawn = await imports.counted(scope.connection, said.record_id)
     return replace(said, sequence=withdrawn + 1) if withdrawn else said
-
-
-async def emit_link(scope: Scope, child_id: str, said: Statement) -> None:
-    """Tell that a source's statement is linked to a child: what rosters are counted by."""
-    event = RecordLinked(
-        record_id=said.record_id,
-        child_id=child_id,
-        register_kind=said.register_kind,
-        sector=sector_of(said.sector),
-        unit=said.unit,
-        sex=said.description.sex,
-        birth_year=said.description.birth_date.year if said.description.birth_date else None,
-        circumstances=list(said.circumstances),
-        dropped_out=said.dropped_out,
-    )
-    await scope.emit(event, subject=said.record_id, sequence=said.sequence, unit=said.unit)

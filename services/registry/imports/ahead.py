@@ -22,10 +22,9 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from services.registry.domain.alone import Alone, alone
-from services.registry.domain.children import Known, Source, Statement
+from services.registry.domain.children import Known, Source, Statement, compose
 from services.registry.domain.names import Name
-from services.registry.domain.traits import TraitKeys, Traits
+from services.registry.domain.traits import TraitKeys, Traits, traits_of, with_keys
 from services.registry.imports.reading import Line, open_lines
 from services.registry.store.children import known_values
 from services.registry.store.chunk_writing import Packed
@@ -45,10 +44,10 @@ COLLECT = (500_000, 20, 20)
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A row that is taken over: what it says, what follows from that alone, and a child's columns from this."""
+    """A row that is taken over: what it says, what tells that child apart, what is known of it if only this is said."""
 
     said: Statement
-    ahead: Alone
+    wanted: Traits
     packed: Packed
 
 
@@ -104,10 +103,11 @@ class Reader:
 
 
 def _told(line: Line, trust: Trust) -> Told | None:
-    if line.said is None:
+    said = line.said
+    if said is None:
         return None
-    ahead = alone(line.said, trust)
-    return Told(line.said, ahead, Packed(ahead.known, known_values(ahead.known)))
+    known = compose([said], said.groups, trust=trust)
+    return Told(said, with_keys(traits_of(said.description, said.unit, said.as_of)), Packed(known, known_values(known)))
 
 
 async def _beside(read: Callable[[], list[T]]) -> AsyncGenerator[list[T], None]:
@@ -177,5 +177,5 @@ def _by_fields(made: Any) -> Callable[[Any], tuple[Any, tuple[Any, ...]]]:
 
 _BY_FIELDS: dict[type, Callable[[Any], Any]] = {
     **dispatch_table,
-    **{made: _by_fields(made) for made in (Told, Packed, Statement, Alone, Known, Source, Traits, TraitKeys, Name)},
+    **{made: _by_fields(made) for made in (Told, Packed, Statement, Known, Source, Traits, TraitKeys, Name)},
 }

@@ -15,15 +15,13 @@ from typing import Literal, cast
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.desk import Desk
-from services.registry.domain.alone import Alone, alone
-from services.registry.domain.children import Statement
+from services.registry.domain.children import Known, Statement
+from services.registry.domain.traits import Traits, traits_of, with_keys
 from services.registry.store.chunk import Chunk
 from services.registry.store.chunk_writing import Packed
 from services.registry.store.nearby import Memory
 from shared.messaging.router import Scope
 from shared.privacy import Keys, ManyKeys
-from shared.reference.calendar import local_day
-from shared.reference.trust import TrustOrders
 
 What = Literal["new", "known", "corrected", "unchanged", "superseded"]
 # So many rows are decided while those before them are written.
@@ -56,21 +54,20 @@ async def take_over(
     bulk: str | None = None,
     memory: Memory,
     rehearsal: bool = False,
-    ahead: Sequence[Alone] | None = None,
+    wanted: Sequence[Traits] | None = None,
     packed: Sequence[Packed] | None = None,
 ) -> list[Outcome]:
     """Record each of the statements, in their order, within the transaction.
 
     Args:
         actor: for the children's history. bulk: the import, whose events bear its id. memory: of the whole import.
-        rehearsal: only say what would become of them. ahead: what follows from each of the statements alone, where it
-            was worked out before. packed: and what a child's columns are then.
+        rehearsal: only say what would become of them. wanted, packed: the statements' traits, and what is known of a
+            child of whom only one speaks, where they were worked out before.
     """
-    if ahead is None:
-        trust = TrustOrders.load().on(local_day(now))
-        ahead = [alone(one, trust) for one in said]
+    wanted = wanted or [with_keys(traits_of(one.description, one.unit, one.as_of)) for one in said]
+    alone: Sequence[Packed | None] = packed or [None] * len(said)
     chunk = Chunk(connection, now, memory, rehearsal=rehearsal)
-    await chunk.load(said, [one.traits for one in ahead], packed or [None] * len(said))
+    await chunk.load(said, wanted, alone)
     many = ManyKeys(keys, connection, chunk.idle)
     await many.find([f"child/{child_id}" for child_id in chunk.kids()])
     desk = Desk(many)
@@ -81,7 +78,10 @@ async def take_over(
             scope = Scope("registry", cast("AsyncConnection", chunk), now, bulk=bulk)
             for place in range(begin, min(begin + _PART, len(said))):
                 chunk.turn(place)
-                outcomes.append(await _record(desk, scope, chunk, said[place], actor, ahead[place]))
+                one = alone[place]
+                outcomes.append(
+                    await _record(desk, scope, chunk, said[place], actor, wanted[place], one.known if one else None)
+                )
                 if place % _BREATH == 0:
                     await asyncio.sleep(0)
             then = () if rehearsal else (many.write, partial(_tell, scope, connection))
@@ -98,14 +98,16 @@ async def _tell(scope: Scope, connection: AsyncConnection) -> None:
     await scope.flush()
 
 
-async def _record(desk: Desk, scope: Scope, chunk: Chunk, said: Statement, actor: str, ahead: Alone) -> Outcome:
+async def _record(
+    desk: Desk, scope: Scope, chunk: Chunk, said: Statement, actor: str, wanted: Traits, known: Known | None
+) -> Outcome:
     earlier = await chunk.statement(said.record_id)
     if earlier is not None and same_content(earlier[1], said):
         return Outcome("unchanged", earlier[0], 0, None, earlier[1].sequence)
     if earlier is not None and earlier[1].as_of > said.as_of:
         # An older list was found in a drawer: what the source said later stands.
         return Outcome("superseded", earlier[0], 0, None, earlier[1].sequence)
-    taken = await desk.record(scope, said, correction=True, actor=actor, ahead=ahead)
+    taken = await desk.record(scope, said, correction=True, actor=actor, wanted=wanted, known=known)
     what: What = "new" if taken.new else "known" if earlier is None else "corrected"
     if earlier is None:
         return Outcome(what, taken.child_id, len(taken.possible), None, said.sequence)

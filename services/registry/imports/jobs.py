@@ -121,7 +121,7 @@ class Jobs:
                 told = [one for one in chunk if one is not None]
                 outcomes = await take_over(
                     rehearsing, self.keys, [one.said for one in told], self.clock(), actor=row.who,
-                    bulk=row.id, memory=self.memory, rehearsal=True, ahead=[one.ahead for one in told],
+                    bulk=row.id, memory=self.memory, rehearsal=True, wanted=[one.wanted for one in told],
                     packed=[one.packed for one in told],
                 )  # fmt: skip
                 await rehearsing.commit()
@@ -163,7 +163,7 @@ class Jobs:
                     ]
                     outcomes = await take_over(
                         connection, self.keys, said, self.clock(), actor=row.who, bulk=row.id, memory=self.memory,
-                        ahead=[one.ahead for one in told], packed=[one.packed for one in told],
+                        wanted=[one.wanted for one in told], packed=[one.packed for one in told],
                     )  # fmt: skip
                     records = [
                         (one.record_id, outcome.child_id, outcome.what == "new", outcome.sequence, _kept(outcome))

@@ -67,7 +67,7 @@ class Chunk(ManyRows):
         self._places = (Tables(), _REHEARSED) if rehearsal else (Tables(),)
         self._neighbourhood = Neighbourhood(memory, self._places)
         self._wanted: Sequence[Traits] = []
-        self._ahead: Sequence[Packed | None] = []
+        self._packed: Sequence[Packed | None] = []
         self._near: list[Near] = []
         self._turn = 0
         self._held: dict[str, _Held] = {}
@@ -85,7 +85,7 @@ class Chunk(ManyRows):
         Args:
             wanted: what tells each one's child apart. packed: its columns if only this is said of it, where known.
         """
-        self._wanted, self._ahead = wanted, packed
+        self._wanted, self._packed = wanted, packed
         if not self._rehearsal:
             # Before anything is looked up: another replica that founds one of these children now has committed then.
             claims = sorted({key for traits in wanted for key in claim_keys(traits)})
@@ -150,8 +150,12 @@ class Chunk(ManyRows):
     async def _write(self, changes: Changes, held: Sequence[_Held]) -> None:
         rows = {one.row.id: one.row for one in held}
         rehearsed = _REHEARSED if self._rehearsal else None
-        packed = {one.row.id: one.packed for one in held if one.packed is not None}
-        version = await write(self.connection, changes, rows, self._now, rehearsed=rehearsed, packed=packed)
+        packed = {
+            one.row.id: one.packed.columns
+            for one in held
+            if one.packed is not None and one.packed.known is one.row.known
+        }
+        version = await write(self.connection, changes, rows, self._now, packed, rehearsed=rehearsed)
         for one in held:
             self._memory.put(version, one.candidate())
 
@@ -225,7 +229,7 @@ class Chunk(ManyRows):
         """As `children.insert_child`."""
         new = Standing(Life(known.state, known.status), None, None, None)
         held = self._held[child_id] = _Held(ChildRow(child_id, 1, known, None, now, now), new)
-        held.packed = self._ahead[self._turn]
+        held.packed = self._packed[self._turn]
         if (known.description, known.unit, known.confirmed_on) == (
             statement.description,
             statement.unit,

@@ -97,25 +97,24 @@ async def write(
     changes: Changes,
     rows: Mapping[str, ChildRow],
     now: datetime,
+    packed: Mapping[str, Mapping[str, Any]],
     rehearsed: Tables | None = None,
-    packed: Mapping[str, Packed] | None = None,
 ) -> int:
     """Write everything.
 
     Args:
-        rows: the new and changed children as they are now. rehearsed: where new children and their keys go instead,
-            and nothing else goes anywhere. packed: some of the new children, by id.
+        rows: the new and changed children as they are now. packed: the columns of some of them (`known_values`), by id.
+        rehearsed: where new children and their keys go instead, and nothing else goes anywhere.
     Out: the version (`xmin`) that rows have which this transaction wrote.
     """
     version = (await connection.execute(text("SELECT pg_current_xact_id()::xid::text"))).scalar_one()
     place = rehearsed or Tables()
     new = [rows[child_id] for child_id in changes.new]
-    columns = {child_id: one.columns for child_id, one in (packed or {}).items() if one.known is rows[child_id].known}
-    await _children(connection, place.child, new, now, columns)
+    await _children(connection, place.child, new, now, packed)
     fresh = set(changes.new)
     await copy_rows(connection, place.block, ("key", "child_id"), [pair for pair in changes.blocks if pair[1] in fresh])
     if rehearsed is None:
-        await _update(connection, [rows[child_id] for child_id in changes.changed], now)
+        await _update(connection, [rows[child_id] for child_id in changes.changed], now, packed)
         await _statements(connection, changes)
         await _circumstances(connection, changes)
         await _blocks(connection, [pair for pair in changes.blocks if pair[1] not in fresh])
@@ -139,11 +138,13 @@ async def _children(
     await copy_rows(connection, table, columns, written)
 
 
-async def _update(connection: AsyncConnection, rows: Sequence[ChildRow], now: datetime) -> None:
+async def _update(
+    connection: AsyncConnection, rows: Sequence[ChildRow], now: datetime, packed: Mapping[str, Mapping[str, Any]]
+) -> None:
     if not rows:
         return
     await _stage(connection, "child")
-    await _children(connection, "staged_child", rows, now, {})
+    await _children(connection, "staged_child", rows, now, packed)
     taken_over = ", ".join(f"{name} = s.{name}" for name in ("sequence", *_KNOWN, "changed_at"))
     await connection.execute(text(f"UPDATE child SET {taken_over} FROM staged_child s WHERE child.id = s.id"))
 
