@@ -13,7 +13,8 @@ from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import goal_of
 from services.stats.figures.comparing import base_of, value_of_base
-from services.stats.figures.releasing import Evaluator, Releasing
+from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.releasing import Releasing
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal, Role
 from shared.reference.indicators import Indicator

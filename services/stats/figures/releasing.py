@@ -9,40 +9,22 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.beginnings import has_begun, is_counted
-from services.stats.domain.disclosure import Figure, Shown
+from services.stats.domain.disclosure import Shown
 from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.domain.periods import Period
 from services.stats.domain.releases import Cells, total_of
-from services.stats.figures.evaluating import percentile
+from services.stats.figures.evaluating import Evaluator, percentile
 from services.stats.figures.released import Look, Released, Written
 from shared.identity import ALL_UNITS, Permission, Principal
 from shared.reference.disclosure import Disclosure, Rule
 from shared.reference.indicators import Indicator, Indicators, Part
-
-
-class Evaluator(Protocol):
-    """How indicators are evaluated (`services.stats.figures.evaluating.Evaluator`)."""
-
-    async def values(
-        self,
-        connection: AsyncConnection,
-        indicator: Indicator,
-        periods: Sequence[Period],
-        *,
-        by: Sequence[str] = (),
-        units: frozenset[str] | None = None,
-        as_of: datetime | None = None,
-    ) -> Sequence[Figure]: ...
-    async def beginnings(self, connection: AsyncConnection) -> Mapping[str, datetime]: ...
-    def today(self, code: str) -> str: ...
 
 
 @dataclass(frozen=True, slots=True)

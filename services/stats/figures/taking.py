@@ -5,48 +5,25 @@ It must never decide what may be shown: that is worked out from what is written 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
-from typing import Final, Protocol, cast
+from typing import Final, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.domain.disclosure import Figure
 from services.stats.domain.periods import Period, Span
 from services.stats.domain.releases import Catalogue, Counted, Tabled, Taken, asked_of
+from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.released import Count, known_at, released_at, rule_of
 from shared.reference.calendar import local_day
 from shared.reference.disclosure import Disclosure
-from shared.reference.indicators import Indicator, Indicators
+from shared.reference.indicators import Indicators
 
 # What is handed in is released of these, as the month ends that they end with; a school year ends within one.
 _HANDED: Final[tuple[Span, ...]] = ("month", "quarter", "half-year", "year")
 _DAY: Final = timedelta(days=1)
 # As plans of the state run: 2021-2025, 2026-2030.
 _PLAN_YEARS: Final = 5
-
-
-class Evaluator(Protocol):
-    """How indicators are evaluated (`services.stats.figures.evaluating.Evaluator`)."""
-
-    async def values(
-        self,
-        connection: AsyncConnection,
-        indicator: Indicator,
-        periods: Sequence[Period],
-        *,
-        by: Sequence[str] = (),
-        units: frozenset[str] | None = None,
-        as_of: datetime | None = None,
-    ) -> Sequence[Figure]: ...
-    async def prepare(
-        self,
-        connection: AsyncConnection,
-        wanted: Iterable[tuple[Indicator, Sequence[Period]]],
-        *,
-        as_of: datetime | None = None,
-    ) -> None: ...
-    async def beginnings(self, connection: AsyncConnection) -> Mapping[str, datetime]: ...
 
 
 class Taking:
