@@ -14,10 +14,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from local.simulation.names import full_name
 from services.cases.desk.finding import tokens_of
 from services.cases.store.finding import token_rows
-from shared.contracts.vocabulary import ChildDescription
+from shared.contracts.vocabulary import ChildDescription, Sex
 from shared.privacy import Keys
 
-_SEXES = ("female", "male")
+_SEXES: tuple[Sex, ...] = ("female", "male")
 _FIRST_BIRTH = date(2009, 1, 1)
 _BIRTH_DAYS = 17 * 365
 _COLUMNS = ("token", "file_id", "child", "words", "kind")

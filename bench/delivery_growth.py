@@ -105,8 +105,8 @@ async def _quickest(partners: Partners, endpoint: str) -> float:
 
     async def page() -> None:
         async with partners.database.transaction() as connection:
-            found = await log.entries(connection, endpoint, None, None, 51)
-            await log.entries(connection, endpoint, "failed", None, 51)
+            found = await log.entries(connection, endpoint, limit=51)
+            await log.entries(connection, endpoint, log.Sought("failed"), 51)
             await log.entry(connection, found[0].id)
             await log.figures(connection, endpoint, datetime.now(UTC))
 

@@ -134,7 +134,7 @@ def _splink(a: Path, b: Path) -> list[tuple[str, str, float]]:
     for name, path in (("a", a), ("b", b)):
         connection.execute(f"CREATE TABLE {name} AS SELECT {columns} FROM read_csv('{path}', all_varchar = true)")
         frames.append(api.register(connection.table(name), dataset_display_name=f"list_{name}"))
-    rules = [block_on("number"), block_on("birth_date"), block_on("name"), block_on("unit", "mother")]
+    rules: list[Any] = [block_on("number"), block_on("birth_date"), block_on("name"), block_on("unit", "mother")]
     settings = SettingsCreator(
         link_type="link_only",
         comparisons=[
@@ -233,7 +233,7 @@ class _Row:
         self.traits = traits
         document = description.model_dump_json(exclude_none=True)
         carers = " | ".join(carer.folded for carer in traits.carers)
-        self.values = (
+        self.values: tuple[Any, ...] = (
             self.id, 1, traits.unit, description.birth_date, traits.birth_year, traits.name.folded, carers, document,
             [], _TODAY, now, now,
         )  # fmt: skip

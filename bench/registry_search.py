@@ -226,7 +226,7 @@ async def _ceiling(connection: AsyncConnection, asked: Sequence[Asked]) -> float
                 ),
                 {**one.values, "words": mother} if mother else dict(one.values),
             )
-            scopes[key] = Scope([(row.name, row.count) for row in names])
+            scopes[key] = Scope([(name, count) for name, count in names])
         reached += ceiling(one.typed.name, one.child.name, scopes[key], _SHOWN)
     return reached / len(asked)
 

@@ -186,15 +186,14 @@ async def _board(url: str) -> AsyncIterator[Board]:
     """The board as the service runs it: it hears of what changes."""
     units = Units.load()
     database = Database(url)
-    with tempfile.TemporaryDirectory(prefix="vongtay-bench-") as cache:
-        pages = Pages("services.stats", unit_names=units.names(), clock=lambda: NOW, cache_dir=Path(cache))
-        board = Board(database, pages, lambda: NOW, units.codes())
-        stop = asyncio.Event()
-        hearing = asyncio.create_task(board.live_board(stop))
-        await asyncio.sleep(1)
-        yield board
-        stop.set()
-        await hearing
+    pages = Pages("services.stats", unit_names=units.names(), clock=lambda: NOW)
+    board = Board(database, pages, lambda: NOW, units.codes())
+    stop = asyncio.Event()
+    hearing = asyncio.create_task(board.live_board(stop))
+    await asyncio.sleep(1)
+    yield board
+    stop.set()
+    await hearing
     await database.close()
 
 

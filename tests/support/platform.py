@@ -186,7 +186,7 @@ class Whole(Door):
             kafka_bootstrap=self.access("health")["VONGTAY_KAFKA_BOOTSTRAP"],
             kafka_security="SASL_PLAINTEXT",
             kafka_user="admin",
-            kafka_password=(self.data / "kafka" / "admin.password").read_text("utf-8"),  # type: ignore[arg-type]
+            kafka_password=(self.data / "kafka" / "admin.password").read_text("utf-8"),
         )
 
 
