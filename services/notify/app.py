@@ -57,6 +57,7 @@ from shared.messaging.service import ServiceApp, ServiceContext
 from shared.reference.delivering import Delivering
 from shared.reference.notify_chat import ChatShapes
 from shared.reference.notify_ladders import Ladders
+from shared.reference.notify_limits import NotifyLimitsByDay
 from shared.reference.units import Units
 from shared.web.pages import Pages
 
@@ -82,17 +83,7 @@ def build(context: ServiceContext) -> ServiceApp:
     personal = Personal(database, clock, people, emergencies, telling.limits)
     receipts = Receipts(database, owners, personal, addresses.key, clock)
     codes = Codes(hmac.digest(context.keys.master, b"vongtay codes of addresses", "sha256"))
-    proving = Proving(
-        database,
-        queueing,
-        codes,
-        telling.limits,
-        clock,
-        base_url,
-        key_of=addresses.key,
-        open_target=vault.open,
-        trusted=context.settings.demo_users and not settings.prove_demo,
-    )
+    proving = _proving(context, settings, queueing, codes, telling.limits, vault, addresses)
     channels = channels_of(context, settings, texts, pages, receipts.hear)
     settler = Settler(database, channels, owners, clock, limits)
     lanes = Lanes(database, channels, vault, limits, settings, clock, people.accounts)
@@ -133,6 +124,28 @@ def build(context: ServiceContext) -> ServiceApp:
             *([receipts.receipts] if "sms" in channels else []),
             Tidying(database, agreements, limits, clock).tidying,
         ],
+    )
+
+
+def _proving(
+    context: ServiceContext,
+    settings: NotifySettings,
+    queueing: Queueing,
+    codes: Codes,
+    limits: NotifyLimitsByDay,
+    vault: Vault,
+    addresses: Addresses,
+) -> Proving:
+    return Proving(
+        context.database,
+        queueing,
+        codes,
+        limits,
+        context.clock,
+        context.settings.base_url,
+        key_of=addresses.key,
+        open_target=vault.open,
+        trusted=context.settings.demo_users and not settings.prove_demo,
     )
 
 

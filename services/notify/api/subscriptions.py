@@ -63,6 +63,14 @@ def add_routes(router: APIRouter, office: Office) -> None:
         with found():
             return {"message_id": await office.send_test(principal, identifier)}
 
+    _add_proofs(router, office)
+    _add_replays(router, office)
+    _add_changes(router, office)
+
+
+def _add_proofs(router: APIRouter, office: Office) -> None:
+    """How an address is proven to be one's own."""
+
     @router.post("/subscriptions/{identifier}/verify")
     async def verify(principal: SignedIn, identifier: str, typed: Typed) -> dict[str, Any]:
         """Prove that an address is one's own, by the code that arrived there."""
@@ -78,6 +86,10 @@ def add_routes(router: APIRouter, office: Office) -> None:
             await office.proving.again(principal, row)
             return as_subscription(office, principal, await office.find(principal, identifier))
 
+
+def _add_replays(router: APIRouter, office: Office) -> None:
+    """What is sent again."""
+
     @router.post("/subscriptions/{identifier}/replay", status_code=202)
     async def replay(principal: SignedIn, identifier: str, period: Period) -> dict[str, int]:
         """Send again what failed in a period, or everything; a long period goes on beside."""
@@ -89,6 +101,10 @@ def add_routes(router: APIRouter, office: Office) -> None:
         """The last periods that were asked for, and how far they are."""
         with found():
             return [as_replay(row) for row in await office.replays(principal, identifier)]
+
+
+def _add_changes(router: APIRouter, office: Office) -> None:
+    """How it is told, and whether. The last of the routes: the name of a change stands where theirs do."""
 
     @router.put("/subscriptions/{identifier}/limits", status_code=204)
     async def limit(principal: SignedIn, identifier: str, bounds: Bounds) -> None:
