@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import orjson
 from alembic import command
 from alembic.config import Config
@@ -28,6 +29,10 @@ _IDLE_SECONDS = 30.0
 # PostgreSQL error classes after which nothing is wrong with the data: connection, shutdown, resources, serialisation.
 _CONFLICTS = ("40P01", "40001")  # deadlock, serialisation
 _PASSING = ("08", "53", "57", "40", "55P03")
+# What the driver says when its connection is gone, or ended in the middle of an answer.
+_CUT_OFF = asyncpg.InterfaceError | asyncpg.InternalClientError
+# What ends a connection of one's own, held for long: make another one.
+LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 def _still_open(connection: Any, record: Any, _proxy: Any) -> None:
@@ -104,24 +109,28 @@ def _upgrade(connection: Connection, migrations: Path) -> None:
 
 def is_conflict(error: BaseException) -> bool:
     """Whether a transaction failed only because of another one at the same moment: it may simply run again."""
-    return isinstance(error, DBAPIError) and _state(error) in _CONFLICTS
+    return _state(error) in _CONFLICTS
 
 
 def is_unstorable(error: BaseException) -> bool:
     """Whether an error says that a value is one which no attempt will ever store (SQL's class 22, data exception)."""
-    return isinstance(error, OverflowError) or (isinstance(error, DBAPIError) and _state(error).startswith("22"))
+    return isinstance(error, OverflowError) or _state(error).startswith("22")
 
 
 def is_passing(error: BaseException) -> bool:
-    """Whether an error says that the database is away or busy, and not that something is wrong with an event."""
-    if isinstance(error, OSError | InterfaceError | TimeoutError):
+    """Whether an error says that the database is away or busy, and not that something is wrong with an event: as
+    SQLAlchemy says it, or the driver itself where statements go to it directly."""
+    if isinstance(error, OSError | TimeoutError | InterfaceError | OperationalError | _CUT_OFF):
         return True
-    if isinstance(error, DBAPIError):
-        if error.connection_invalidated or isinstance(error, OperationalError):
-            return True
-        return _state(error).startswith(_PASSING)
-    return False
+    if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(_cause(error), _CUT_OFF)):
+        return True
+    return _state(error).startswith(_PASSING)
 
 
-def _state(error: DBAPIError) -> str:
-    return str(getattr(error.orig, "sqlstate", None) or getattr(error.orig, "pgcode", None) or "")
+def _cause(error: DBAPIError) -> BaseException | None:
+    return None if error.orig is None else error.orig.__cause__
+
+
+def _state(error: BaseException) -> str:
+    """The five letters that SQL says of an error; empty where it says none."""
+    return str(getattr(error.orig if isinstance(error, DBAPIError) else error, "sqlstate", None) or "")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import asyncpg
 import structlog
 
-from shared.database import Database
+from shared.database import LOST, Database
 from shared.messaging.waiting import pause
 
 _LOG = structlog.get_logger(__name__)
@@ -37,6 +37,6 @@ async def listen(database: Database, channels: Sequence[str], heard: Heard, stop
                     await pause(stop, _LOOKS_SECONDS)
             finally:
                 await connection.close(timeout=5)
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except LOST as error:
             _LOG.warning("listening.waiting", reason=type(error).__name__)
             await pause(stop, _AGAIN_SECONDS)

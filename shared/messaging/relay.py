@@ -15,6 +15,7 @@ import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from shared.database import LOST
 from shared.messaging.waiting import either, pause
 
 _LOG = structlog.get_logger(__name__)
@@ -59,7 +60,7 @@ class Relay:
         while not stop.is_set():
             try:
                 await self._session(stop)
-            except (OSError, KafkaError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except (*LOST, KafkaError) as error:
                 _LOG.warning("relay.waiting", reason=type(error).__name__, seconds=self._delay)
                 await pause(stop, self._delay)
                 self._delay = min(self._delay * 2, _LONGEST_DELAY)

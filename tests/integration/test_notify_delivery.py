@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 
@@ -496,3 +496,28 @@ async def test_a_worker_that_stops_gives_back_what_it_had_not_sent(house: House,
         sent = {request.headers["webhook-id"] for request in webhook_server.requests}
         assert len(free) + len(sent) == 100
         assert not sent & {one.id for one in free}
+
+
+async def test_a_worker_that_broke_in_the_middle_goes_on_where_it_was(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    webhook_server.delay = 0.05
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url)
+        await say(house, one, 300)
+        with monkeypatch.context() as broken:
+            house.start()
+            await until(lambda: _count(webhook_server, 10))
+
+            async def fault(*_: object) -> NoReturn:
+                raise LookupError("as if an answer of the database had been cut off")
+
+            # Neither can anything be leased, nor what was sent be noted, nor be given back.
+            for name in ("lease", "settle_taken", "give_back"):
+                broken.setattr(deliveries, name, fault)
+            with pytest.raises(LookupError):
+                await house.running.pop(0)
+        await house.halt()
+        await house.rows("UPDATE delivery_pending SET leased_until = NULL RETURNING 1")  # long ago
+        house.start()
+        await until(lambda: succeeded(house, 300))

@@ -242,3 +242,9 @@ class Lanes:
             unsent += [held.delivery for held in lane.waiting]
             lane.waiting.clear()
         return unsent
+
+    def forget(self) -> None:
+        """Nothing is in memory any more, whatever became of it."""
+        self._in_memory.clear()
+        self._probes.clear()
+        self.changed()

@@ -11,14 +11,6 @@ import asyncpg
 
 from shared.database import Database
 
-# What a lost connection, or a database that is away, raises here.
-AWAY = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.OperatorInterventionError,
-)
 # The plan must not depend on how full the table happened to be when it was made.
 _SESSION = {"enable_seqscan": "off"}
 
@@ -37,7 +29,7 @@ class Line:
         self._connection: asyncpg.Connection | None = None
 
     async def get(self) -> asyncpg.Connection:
-        """The connection. Errors: those in `AWAY`."""
+        """The connection. Raises what says that the database is away (`is_passing`)."""
         if self._connection is None or self._connection.is_closed():
             self._connection = await asyncpg.connect(self._dsn, timeout=10, server_settings=self._settings)
         return self._connection

@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 
 from services.notify.store import deliveries
-from shared.database import Database
+from shared.database import LOST, Database
 from shared.messaging.waiting import either, pause
 
 _LOG = structlog.get_logger(__name__)
@@ -52,7 +52,7 @@ class Presence:
                         await pause(stop, _LOOKS_SECONDS)
                 finally:
                     await connection.close(timeout=5)
-            except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+            except LOST as error:
                 _LOG.warning("presence.waiting", reason=type(error).__name__)
                 await pause(stop, _LOOKS_SECONDS)
 

@@ -19,7 +19,7 @@ import structlog
 from services.notify.channels.base import Channel, notable
 from services.notify.delivery.endpoints import Lanes
 from services.notify.delivery.lanes import Held, Lane, share_out, slots_for
-from services.notify.delivery.lines import AWAY, Line
+from services.notify.delivery.lines import Line
 from services.notify.delivery.presence import Presence
 from services.notify.delivery.settling import Settler
 from services.notify.domain import Attempt, ChannelName, verdict
@@ -104,7 +104,7 @@ class Deliveries:
                 try:
                     busy = await self._turn()
                 except Exception as error:
-                    if not (is_passing(error) or isinstance(error, AWAY)):
+                    if not is_passing(error):
                         raise
                     _LOG.warning("deliveries.waiting", reason=type(error).__name__)
                     await pause(stop, 1.0)
@@ -123,6 +123,7 @@ class Deliveries:
             await self._settler.close()
             for channel in self._channels.values():
                 await channel.close()
+            self._forget()
 
     async def _turn(self) -> bool:
         """Lease once and start sending. Out: whether there may be more at once."""
@@ -275,7 +276,7 @@ class Deliveries:
                 _LOG.error("deliveries.unsettled", reason=type(error).__name__, count=len(results))
                 if give_up.is_set():
                     return  # sent but not noted: their leases end and they are sent again
-                if not (is_passing(error) or isinstance(error, AWAY)):
+                if not is_passing(error):
                     await self._settle_apart(results, give_up)
                     return
                 await asyncio.sleep(delay)
@@ -333,6 +334,14 @@ class Deliveries:
                     await deliveries.give_back(connection, unsent)
             except Exception as error:
                 _LOG.warning("deliveries.kept", reason=type(error).__name__, count=len(unsent))
+
+    def _forget(self) -> None:
+        """Whoever runs it again begins with nothing in memory: what was sent but could not be noted takes no slot for
+        ever, and what was leased is leased again when its lease ends."""
+        self._results.clear()
+        self._unsettled = 0
+        self._lanes.forget()
+        self._look_again()
 
     async def _listen(self, stop: asyncio.Event) -> None:
         """Hear of new deliveries and changed endpoints; polling covers what is missed while this is away."""
