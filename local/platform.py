@@ -25,8 +25,9 @@ from local.demo.filling import fill
 from local.folder import DataFolder, PlatformError, Secrets, port_is_free, write_private
 from local.kafka import EmbeddedKafka
 from local.postgres import EmbeddedPostgres
-from local.server import server, settle
+from local.server import server
 from local.services import SERVICES, build_of
+from shared.collecting import collect_seldom
 from shared.messaging.topics import USERS, agency_user, ensure_topics, service_user
 from shared.reference.units import Units
 from shared.runtime import ServiceProcess, directory_of, keys_of, profile_of
@@ -132,7 +133,7 @@ class Platform:
         )
         door = front_door(front, {path: process.app for path, process in processes.items()}, lambda: self._sample_day)
         web = server(door, _HOST, self._port)
-        settle()
+        collect_seldom()
 
         async def serve() -> None:
             watching = asyncio.create_task(self._watch(kafka, postgres))

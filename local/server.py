@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import gc
-
 import uvicorn
 from starlette.types import ASGIApp
 
 from local.services import build_of
+from shared.collecting import collect_seldom
 from shared.runtime import ServiceProcess
 from shared.settings import Settings
 from shared.telemetry import setup_logs, setup_traces
@@ -34,18 +33,11 @@ def server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
     return uvicorn.Server(config)
 
 
-def settle() -> None:
-    """Let the garbage collector pass over what was loaded, which stays: a look through it holds all requests up."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 20)
-
-
 def serve_one(name: str, host: str, port: int) -> None:
     """Run one service until a signal. Raises `ConfigurationError`, `DirectoryError`, pydantic's `ValidationError`."""
     settings = Settings()
     setup_logs(settings.log_level)
     setup_traces(name, settings.otlp_endpoint)
     process = ServiceProcess(build_of(name), settings)
-    settle()
+    collect_seldom()
     server(process.app, host, port).run()

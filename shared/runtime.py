@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import gc
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import structlog
 from fastapi import APIRouter, FastAPI, Response
 
+from shared.collecting import collect_seldom
 from shared.database import Database
 from shared.identity import Directory, demo_directory
 from shared.messaging.router import Clock
@@ -112,19 +112,9 @@ class ServiceProcess:
                 delay = min(delay * 2, _LONGEST_PAUSE)
             else:
                 self.started = True
-                _spare_the_collector()
+                collect_seldom()
                 _LOG.info("service.started", service=self.service.name)
                 return
-
-
-def _spare_the_collector() -> None:
-    """What stands at start stays: the cycle collector need not look at it again with every batch of events.
-
-    Our records and rows hold no cycles, so it may also come less often than every 700 objects.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
 
 
 def use_reference(settings: Settings) -> None:

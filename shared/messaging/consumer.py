@@ -68,7 +68,6 @@ class Consumer(Generic[Batch]):
         self._under_way: asyncio.Task[None] | None = None
         self._committing: asyncio.Task[None] | None = None
         self._done: dict[TopicPartition, int] = {}
-        self._committed_at = float("-inf")
 
     async def consume(self, message: Any) -> None:
         """FastStream's handler of a batch."""
@@ -77,10 +76,15 @@ class Consumer(Generic[Batch]):
         # A batch is of several partitions, each in its order: the last one seen is the furthest.
         last = {(raw.topic, raw.partition): raw.offset for raw in raws}
         ends = {TopicPartition(*place): offset + 1 for place, offset in last.items()}
+        # FastStream's message and its context hold each other: what it was made of is let go of now, not once the
+        # collector of cycles comes by.
+        message.raw_message = ()
         read = await self._until_done(lambda: self._read(records))
         await self.settled()
         if read and not self._stop.is_set():
             self._under_way = asyncio.create_task(self._take_over(read[0], ends, message.consumer))
+            # It begins now, and not only once the next records are unpacked.
+            await asyncio.sleep(0)
 
     async def settled(self) -> None:
         """Wait until no batch is under way, and once stopped until its offsets are told."""
@@ -92,8 +96,9 @@ class Consumer(Generic[Batch]):
     async def _take_over(self, batch: Batch, ends: Mapping[TopicPartition, int], consumer: AIOKafkaConsumer) -> None:
         if await self._until_done(lambda: self._handle(batch)):
             self._done.update(ends)
-        # Offsets need not be told each time, which costs as much as a small batch: what comes again is found done.
-        if self._stop.is_set() or time.monotonic() - self._committed_at > _COMMIT_SECONDS:
+        # Offsets need not be told each time, which costs as much as a small batch, and nobody waits for it: what comes
+        # again is found done.
+        if self._stop.is_set():
             await self._commit(consumer)
         elif self._committing is None or self._committing.done():
             self._committing = asyncio.create_task(self._commit_soon(consumer))
@@ -109,7 +114,6 @@ class Consumer(Generic[Batch]):
         done, self._done = self._done, {}
         # Never without offsets: the consumer's own position is already that of the batch read ahead.
         still_ours = {place: end for place, end in done.items() if place in consumer.assignment()}
-        self._committed_at = time.monotonic()
         try:
             if still_ours:
                 await consumer.commit(still_ours)

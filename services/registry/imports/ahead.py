@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gc
 import io
 import pickle
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -29,6 +28,7 @@ from services.registry.imports.reading import Line, open_lines
 from services.registry.store.children import known_values
 from services.registry.store.chunk_writing import Packed
 from services.registry.store.imports import ImportRow
+from shared.collecting import collect_seldom
 from shared.files.tables import FileProblem
 from shared.privacy import Keys, PlatformKey, Unreadable
 from shared.reference.files import laid_over, lay_over
@@ -38,8 +38,6 @@ from shared.reference.units import Units
 T = TypeVar("T")
 # A process takes a second to start: a file of so many bytes is worth it.
 LONG = 1 << 20
-# A chunk makes hundreds of thousands of objects and next to no cycles: looking for them is a fifth of its time.
-COLLECT = (500_000, 20, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +131,7 @@ def _read(
     passed: int,
 ) -> None:
     """The process. It ends when whoever started it does: nobody takes what it sends then."""
-    gc.set_threshold(*COLLECT)
+    collect_seldom(keep=False)
     lay_over(reference)
     keys = Keys(secrets[0], PlatformKey(secrets[1]))
     with contextlib.suppress(BrokenPipeError):

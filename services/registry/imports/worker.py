@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import gc
 import signal
 import sys
 from collections import Counter
@@ -21,9 +20,9 @@ import asyncpg
 import orjson
 import structlog
 
-from services.registry.imports.ahead import COLLECT
 from services.registry.imports.jobs import Jobs
 from services.registry.store import imports as store
+from shared.collecting import collect_seldom
 from shared.database import Database
 from shared.messaging.router import Clock
 from shared.messaging.service import ServiceContext
@@ -119,7 +118,7 @@ class Importing:
 
 async def work(orders: dict[str, str], clock: Clock) -> None:
     """Do what one import waits for, unless another process is at it."""
-    gc.set_threshold(*COLLECT)
+    collect_seldom(keep=False)
     if orders["reference"]:
         lay_over(Path(orders["reference"]))
     keys = Keys(base64.b64decode(orders["master"]), PlatformKey(base64.b64decode(orders["platform"])))
