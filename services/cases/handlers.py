@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from typing import TypeVar
 
-from services.cases.desk import Desk, Origin
+from services.cases.desk import Arrived, Desk, Origin
 from shared.contracts.agency import ConcernReported, IncidentRecorded, ServiceProvided, TaskAnswered
 from shared.contracts.base import Contract
 from shared.contracts.notify import EscalationEnded, EscalationRaised, MessageAcknowledged
@@ -18,9 +20,11 @@ def build_router(desk: Desk) -> Router:
     """The service's handlers around its desk."""
     router = Router("cases")
 
-    @router.handles(ConcernReported)
-    async def on_concern(received: Received[ConcernReported], scope: Scope) -> None:
-        await desk.intake.take_in(scope, received.data, _origin(received))
+    @router.handles_together(ConcernReported)
+    async def on_concerns(received: Sequence[Received[ConcernReported]], scope: Scope) -> None:
+        await desk.intake.take_in_all(
+            scope, [Arrived(one.data, _origin(one), partial(scope.span, one.event)) for one in received]
+        )
 
     @router.handles(IncidentRecorded)
     async def on_incident(received: Received[IncidentRecorded], scope: Scope) -> None:

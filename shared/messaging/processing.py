@@ -10,9 +10,9 @@ import asyncio
 import random
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from itertools import groupby
 from typing import Literal
 
 import msgspec
@@ -20,7 +20,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.base import TYPE_PREFIX, Contract, Service, contract_of, parse
+from shared.contracts.base import Contract, Service, contract_of, parse
 from shared.contracts.envelope import Envelope, from_kafka
 from shared.contracts.errors import UNSTORABLE, Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
@@ -29,7 +29,6 @@ from shared.messaging.failures import FailureGuard, Failures, TooManyFailures
 from shared.messaging.inbox import content_of
 from shared.messaging.router import Clock, Received, Router, Scope, agency_topic
 from shared.privacy import Keys, KeyUnknown
-from shared.telemetry import continued_span
 
 Outcome = Literal["accepted", "duplicate", "corrected", "rejected", "parked", "skipped"]
 # Whoever publishes rubbish that names no owner still gets an answer, from exactly one service.
@@ -163,6 +162,7 @@ class Processor:
         fresh, seen_origins = await self._receive(connection, flowing)
         scope = Scope(self._router.service, connection, self._clock())
         results: list[Result] = []
+        calls: list[Received[Contract]] = []
         for item in prepared:
             if isinstance(item, Result):
                 results.append(item)
@@ -178,17 +178,23 @@ class Processor:
                 correction = item.origin is not None and item.origin in seen_origins
                 if item.origin is not None:
                     seen_origins.add(item.origin)
-                await self._call(item, correction, scope)
+                calls.append(replace(item.received, correction=correction))
                 results.append(Result(item.record, "corrected" if correction else "accepted"))
+        await self._call(calls, scope)
         if scope.gathered and self._router.finish is not None:
             await self._router.finish(scope)
         await scope.flush()
         return results
 
-    async def _call(self, item: _Prepared, correction: bool, scope: Scope) -> None:
-        event = item.received.event
-        with _span(event, self._router.service):
-            await self._router.handlers[event.type](replace(item.received, correction=correction), scope)
+    async def _call(self, calls: Sequence[Received[Contract]], scope: Scope) -> None:
+        for event_type, run in groupby(calls, key=lambda received: received.event.type):
+            together = self._router.together.get(event_type)
+            if together is not None:
+                await together(list(run), scope)
+                continue
+            for received in run:
+                with scope.span(received.event):
+                    await self._router.handlers[event_type](received, scope)
 
     def _prepare(self, record: Record) -> _Prepared | Result:
         from_agency = record.topic.startswith(_AGENCY)
@@ -337,10 +343,6 @@ def _not_an_agencys() -> Violation:
     return Violation(
         "type", "type-not-agency", "Cơ quan không được gửi loại sự kiện này.", "Agencies may not publish this type."
     )
-
-
-def _span(event: Envelope, service: str) -> AbstractContextManager[object]:
-    return continued_span(f"{service} {event.type.removeprefix(TYPE_PREFIX)}", event.traceparent)
 
 
 def _check_topic(topic: str, model: type[Contract]) -> None:

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.base import CONTRACTS, Contract, Service
+from shared.contracts.base import CONTRACTS, TYPE_PREFIX, Contract, Service
 from shared.contracts.envelope import Envelope
 from shared.messaging.outbox import OutboxRow, new_id, put
-from shared.telemetry import current_traceparent
+from shared.telemetry import continued_span, current_traceparent
 
 C = TypeVar("C", bound=Contract)
 Clock = Callable[[], datetime]
@@ -103,6 +104,10 @@ class Scope:
             OutboxRow(topic or own_topic(type(data)), key or subject, event.type, event.data, event.texts(), event.id)
         )
 
+    def span(self, event: Envelope) -> AbstractContextManager[object]:
+        """The handling of an event, as a part of its trace: what is emitted inside goes on with it."""
+        return continued_span(f"{self.service} {event.type.removeprefix(TYPE_PREFIX)}", event.traceparent)
+
     async def flush(self) -> None:
         """Write what was emitted; whoever opened the transaction calls it before the commit."""
         rows, self._rows = self._rows, []
@@ -114,6 +119,7 @@ class Scope:
 
 
 Handler = Callable[[Received[Any], Scope], Awaitable[None]]
+HandlerOfMany = Callable[[Sequence[Received[Any]], Scope], Awaitable[None]]
 Finish = Callable[[Scope], Awaitable[None]]
 
 
@@ -128,6 +134,7 @@ class Router:
     def __init__(self, service: Service, *, finish: Finish | None = None) -> None:
         self.service: Service = service
         self.handlers: dict[str, Handler] = {}
+        self.together: dict[str, HandlerOfMany] = {}
         self.finish = finish
 
     def handles(
@@ -138,12 +145,36 @@ class Router:
         def register(
             function: Callable[[Received[C], Scope], Awaitable[None]],
         ) -> Callable[[Received[C], Scope], Awaitable[None]]:
-            if model.TYPE in self.handlers:
-                raise ValueError(f"{self.service} has two handlers of {model.TYPE}")
-            self.handlers[model.TYPE] = function
+            self._add(model, function)
             return function
 
         return register
+
+    def handles_together(
+        self, model: type[C]
+    ) -> Callable[
+        [Callable[[Sequence[Received[C]], Scope], Awaitable[None]]],
+        Callable[[Sequence[Received[C]], Scope], Awaitable[None]],
+    ]:
+        """Register the decorated function for a contract: it gets those that follow each other in a transaction at
+        once, in their order, must do what one after the other would have done, and opens each one's span itself."""
+
+        def register(
+            function: Callable[[Sequence[Received[C]], Scope], Awaitable[None]],
+        ) -> Callable[[Sequence[Received[C]], Scope], Awaitable[None]]:
+            async def alone(received: Received[C], scope: Scope) -> None:
+                await function([received], scope)
+
+            self._add(model, alone)
+            self.together[model.TYPE] = function
+            return function
+
+        return register
+
+    def _add(self, model: type[Contract], handler: Handler) -> None:
+        if model.TYPE in self.handlers:
+            raise ValueError(f"{self.service} has two handlers of {model.TYPE}")
+        self.handlers[model.TYPE] = handler
 
     def topics(self) -> list[str]:
         """Which topics of services carry what is handled."""

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar, cast
@@ -18,13 +18,12 @@ from weakref import WeakKeyDictionary
 
 import orjson
 from pydantic import BaseModel, TypeAdapter, ValidationError
-from sqlalchemy import bindparam, literal, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import Contract, SealedBox
 from shared.messaging.outbox import new_id
-from shared.messaging.tables import OUTBOX, PRIVACY_KEY
+from shared.messaging.tables import PRIVACY_KEY
 from shared.privacy.sealing import DataKey, PlatformKey, Unreadable, seal_to_platform
 
 T = TypeVar("T")
@@ -35,13 +34,6 @@ _FIND = text(
     """SELECT wrapped, age(xmin) > age(pg_snapshot_xmin(pg_current_snapshot())::xid) AS settled
        FROM privacy_key WHERE kid = :kid"""
 )
-_NEW = (
-    insert(PRIVACY_KEY)
-    .values(kid=bindparam("kid"), wrapped=bindparam("wrapped"), changed_at=bindparam("now"))
-    .on_conflict_do_nothing()
-    .returning(PRIVACY_KEY.c.kid)
-    .cte("new")
-)
 _LEARN = text(
     """INSERT INTO privacy_key (kid, wrapped, changed_at)
        SELECT kid, wrapped, :now FROM unnest(CAST(:kids AS text[]), CAST(:wrapped AS bytea[])) AS heard (kid, wrapped)
@@ -49,20 +41,17 @@ _LEARN = text(
        WHERE excluded.wrapped IS NULL AND privacy_key.wrapped IS NOT NULL"""
 )
 # Kept and published in one statement: a key that another transaction made is not told twice.
-_MAKE = (
-    insert(OUTBOX)
-    .from_select(
-        ["id", "aggregatetype", "aggregateid", "type", "payload", "headers"],
-        select(
-            bindparam("id", type_=OUTBOX.c.id.type),
-            literal(KEYS_TOPIC),
-            _NEW.c.kid,
-            literal("privacy.key"),
-            bindparam("payload", type_=OUTBOX.c.payload.type),
-            literal({}, type_=OUTBOX.c.headers.type),
-        ),
-    )
-    .returning(OUTBOX.c.id)
+_MAKE = text(
+    f"""WITH made AS (
+            SELECT * FROM unnest(CAST(:kids AS text[]), CAST(:wrapped AS bytea[]), CAST(:ids AS uuid[]),
+                                 CAST(:payloads AS bytea[])) AS made (kid, wrapped, id, payload)
+        ), new AS (
+            INSERT INTO privacy_key (kid, wrapped, changed_at) SELECT kid, wrapped, :now FROM made
+            ON CONFLICT DO NOTHING RETURNING kid
+        )
+        INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, headers)
+        SELECT id, '{KEYS_TOPIC}', kid, 'privacy.key', payload, '{{}}' FROM made JOIN new USING (kid)
+        RETURNING aggregateid AS kid"""
 )
 
 
@@ -177,17 +166,31 @@ class Keys:
 
         Whoever knows that there is none yet need not have `key_for` look for it. Raises `Erased`.
         """
-        key = DataKey.new(kid)
-        wrapped = key.wrap(self.master)
-        values = {"kid": kid, "wrapped": wrapped, "now": datetime.now(UTC), "id": new_id()}
-        made = await connection.execute(_MAKE, {**values, "payload": orjson.dumps(published(wrapped))})
-        if made.first() is None:  # another transaction was first, and has committed
-            return await self.key_for(connection, kid)
-        # Known to its own transaction alone: one that is rolled back takes its key with it. A savepoint may be rolled
-        # back within it.
-        if not connection.in_nested_transaction():
-            self._made.setdefault(connection, {})[kid] = key
-        return key
+        return (await self.make_all(connection, [kid]))[kid]
+
+    async def make_all(self, connection: AsyncConnection, kids: Collection[str]) -> dict[str, DataKey]:
+        """As `make`, for several: one statement. Raises `Erased`."""
+        # Sorted, so that two replicas cannot deadlock on each other's rows.
+        keys = {kid: DataKey.new(kid) for kid in sorted(kids)}
+        if not keys:
+            return {}
+        wrapped = [key.wrap(self.master) for key in keys.values()]
+        values = {
+            "kids": list(keys),
+            "wrapped": wrapped,
+            "ids": [new_id() for _ in keys],
+            "payloads": [orjson.dumps(published(each)) for each in wrapped],
+            "now": datetime.now(UTC),
+        }
+        made = {row.kid for row in await connection.execute(_MAKE, values)}
+        for kid, key in keys.items():
+            if kid not in made:  # another transaction was first, and has committed
+                keys[kid] = await self.key_for(connection, kid)
+            # Known to its own transaction alone: one that is rolled back takes its key with it. A savepoint may be
+            # rolled back within it.
+            elif not connection.in_nested_transaction():
+                self._made.setdefault(connection, {})[kid] = key
+        return keys
 
     def blind(self, *parts: bytes) -> bytes:
         """A keyed 16-byte token, for finding what was sealed by a word of it; no other use's token is like it."""

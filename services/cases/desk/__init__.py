@@ -12,7 +12,7 @@ from services.cases.desk.drafts import Draft, DraftDesk
 from services.cases.desk.files import CaseFiles
 from services.cases.desk.finding import FindingDesk
 from services.cases.desk.incidents import IncidentDesk
-from services.cases.desk.intake import IntakeDesk, Origin
+from services.cases.desk.intake import Arrived, IntakeDesk, Origin
 from services.cases.desk.pairs import PairDesk
 from services.cases.desk.providing import ServiceDesk
 from services.cases.desk.tasks import TaskDesk
@@ -22,7 +22,7 @@ from shared.privacy import Keys
 from shared.reference.deadlines import Deadlines
 from shared.reference.units import Units
 
-__all__ = ["CaseFiles", "Desk", "Draft", "Origin"]
+__all__ = ["Arrived", "CaseFiles", "Desk", "Draft", "Origin"]
 
 
 class Desk:

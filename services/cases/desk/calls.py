@@ -47,4 +47,4 @@ class CallDesk:
         await store.keep_call(scope.connection, called)
         case_id = await store.case_of_call(scope.connection, called)
         if case_id is not None:
-            await store.tell_calls(scope.connection, case_id, called.concern_id)
+            await store.tell_calls(scope.connection, [(case_id, called.concern_id)])

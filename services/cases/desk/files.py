@@ -15,7 +15,7 @@ from services.cases import store
 from services.cases.domain import acts, cases, team
 from services.cases.domain.model import Actor, Case, Decision, Entry, World, refuse
 from services.cases.reading import Reader
-from services.cases.store import ConcernFile, Line
+from services.cases.store import ConcernFile, Line, Writes
 from shared.contracts import cases as events
 from shared.contracts.base import Contract, SealedBox
 from shared.contracts.errors import Rejected
@@ -98,21 +98,34 @@ class CaseFiles:
         )
 
     async def save(
-        self, scope: Scope, before: Case | None, decision: Decision, actor: Actor, *, seen: bool = True
+        self,
+        scope: Scope,
+        before: Case | None,
+        decision: Decision,
+        actor: Actor,
+        *,
+        seen: bool = True,
+        writes: Writes | None = None,
     ) -> Case:
         """Write what was decided and emit it, in the order it was decided.
 
         In: `seen=False` for what happens by itself: it does not make a form that somebody is filling in stale.
+        `writes`: takes what is to be written, for whoever flushes them.
         """
-        return (await self.save_all(scope, [(before, decision)], actor, seen=seen))[0]
+        return (await self.save_all(scope, [(before, decision)], actor, seen=seen, writes=writes))[0]
 
     async def save_all(
-        self, scope: Scope, decided: Sequence[tuple[Case | None, Decision]], actor: Actor, *, seen: bool = True
+        self,
+        scope: Scope,
+        decided: Sequence[tuple[Case | None, Decision]],
+        actor: Actor,
+        *,
+        seen: bool = True,
+        writes: Writes | None = None,
     ) -> list[Case]:
         """As `save`, for decisions about several cases: a round trip a table for all of them together."""
         after: list[Case] = []
-        changed: list[tuple[Case | None, Case]] = []
-        lines: list[Line] = []
+        taken = writes or Writes()
         for before, made in decided:
             if not made.happenings and not made.entries:
                 after.append(made.case)
@@ -121,11 +134,11 @@ class CaseFiles:
             sequence = await self._emit(scope, decision)
             case = decision.case
             case = replace(case, sequence=sequence, version=case.version + 1 if seen else case.version)
-            lines += [await self._line(scope, case, entry, actor) for entry in decision.entries]
-            changed.append((before, case))
+            taken.lines += [await self._line(scope, case, entry, actor) for entry in decision.entries]
+            taken.cases.append((before, case))
             after.append(case)
-        if changed:
-            await store.save_cases(scope.connection, changed, lines)
+        if writes is None:
+            await taken.flush(scope.connection)
         return after
 
     async def _emit(self, scope: Scope, decision: Decision) -> int:
@@ -165,14 +178,18 @@ class CaseFiles:
             found = self.units.find(await self.open(scope, words, str))
         return found or UNCLASSIFIED
 
-    async def save_concern(self, scope: Scope, file: ConcernFile) -> ConcernFile:
-        """Write a report after a decision about it, and tell of it; its part about another child is only written."""
+    async def save_concern(self, scope: Scope, file: ConcernFile, *, writes: Writes | None = None) -> ConcernFile:
+        """Write a report after a decision about it, and tell of it; its part about another child is only written.
+
+        In: `writes`: as `save`.
+        """
         if file.part is not None:
             await store.save_part(scope.connection, file)
             return file
         concern = replace(file.concern, version=file.concern.version + 1, sequence=file.concern.sequence + 1)
         file = replace(file, concern=concern)
-        await store.save_concern(scope.connection, file)
+        taken = writes or Writes()
+        taken.concerns.append(file)
         said = {"concern_id": concern.id, "case_id": concern.case_id, "facts": concern.facts()}
         event: Contract
         if concern.status == "dismissed":
@@ -184,7 +201,9 @@ class CaseFiles:
         await scope.emit(event, subject=concern.id, sequence=concern.sequence, unit=concern.unit)
         if concern.case_id is not None:
             # Who was called about the report before it was a case.
-            await store.tell_calls(scope.connection, concern.case_id, concern.id)
+            taken.told.append((concern.case_id, concern.id))
+        if writes is None:
+            await taken.flush(scope.connection)
         return file
 
     async def seen(self, scope: Scope, case_id: str, version: int) -> Case:

@@ -14,7 +14,7 @@ from typing import Any, Literal
 from services.cases import store
 from services.cases.domain.finding import FITS, Fit, fit_of, number_of, words_of
 from services.cases.domain.model import Actor
-from services.cases.store import ConcernFile, Tokens
+from services.cases.store import ConcernFile, Tokens, Writes
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.router import Scope
 from shared.privacy import Keys
@@ -89,13 +89,23 @@ class FindingDesk:
     def __init__(self, keys: Keys) -> None:
         self._keys = keys
 
-    async def learn(self, scope: Scope, file_id: str, children: Sequence[ChildDescription | None]) -> None:
-        """A file is found by these children from now on, and by no others."""
+    async def learn(
+        self,
+        scope: Scope,
+        file_id: str,
+        children: Sequence[ChildDescription | None],
+        *,
+        writes: Writes | None = None,
+    ) -> None:
+        """A file is found by these children from now on, and by no others. In: `writes`: as `CaseFiles.save`."""
         tokens = [
             tokens_of(self._keys, child.name, child.number, child.birth_date) if child else Tokens()
             for child in children
         ]
-        await store.keep_tokens(scope.connection, file_id, tokens)
+        if writes is not None:
+            writes.tokens[file_id] = tokens
+        else:
+            await store.keep_tokens(scope.connection, {file_id: tokens})
 
     async def forget(self, scope: Scope) -> None:
         """Drop the tokens of files whose keys were erased of late."""

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from itertools import groupby, islice
 from typing import Any
 
 from services.cases import store
 from services.cases.desk.files import CaseFiles, local, not_found
 from services.cases.desk.finding import FindingDesk
-from services.cases.desk.opening import Opening
+from services.cases.desk.opening import Opening, codes_for
 from services.cases.domain import acts, concerns, opening, team
 from services.cases.domain.model import SYSTEM, Actor, Concern, Decision, refuse
 from services.cases.domain.rules import require_concern
-from services.cases.store import ConcernFile
+from services.cases.store import ConcernFile, Writes
 from shared.contracts.agency import ConcernReported
 from shared.contracts.base import SealedBox
 from shared.contracts.vocabulary import ChildDescription
@@ -37,6 +39,36 @@ class Origin:
     entered_by: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Arrived:
+    """A report as it arrived, and its origin. `within`: the trace that its handling is part of."""
+
+    report: ConcernReported
+    origin: Origin
+    within: Callable[[], AbstractContextManager[object]] = nullcontext
+
+    @property
+    def id(self) -> str:
+        """The concern's: the sender's own identity of it makes it."""
+        return stable_id("concern", self.origin.source, self.origin.id)
+
+
+@dataclass(frozen=True, slots=True)
+class _Heard:
+    """What a report says, opened: the concern, whom it is about, the kinds; `before`: its file, where there is one."""
+
+    arrived: Arrived
+    before: ConcernFile | None
+    said: Concern
+    children: Children
+    kinds: tuple[str, ...]
+
+    @property
+    def file_id(self) -> str:
+        """Under which its words are sealed."""
+        return self.before.file_id if self.before else stable_id("case", self.said.id)
+
+
 class IntakeDesk:
     """Takes reports in.
 
@@ -55,13 +87,43 @@ class IntakeDesk:
         Raises: `Rejected` (received-at-in-future, received-at-too-old, kind-unknown, environment-unknown,
             harmer-unknown).
         """
-        kinds = concerns.each_once(report.kinds)
+        return (await self.take_in_all(scope, [Arrived(report, origin)]))[0]
+
+    async def take_in_all(self, scope: Scope, arrived: Sequence[Arrived]) -> list[ConcernFile]:
+        """As `take_in` one after the other, with a round trip a table for those that are new. Raises: as it does."""
+        files: list[ConcernFile] = []
+        for each_once in _apart(arrived):
+            files += await self._take_in_different(scope, each_once)
+        return files
+
+    async def _take_in_different(self, scope: Scope, arrived: Sequence[Arrived]) -> list[ConcernFile]:
+        """In: reports no two of which have the same identity."""
+        for one in arrived:
+            self._check(scope, one.report)
+        found = await store.lock_concerns_or_codes(scope.connection, [one.id for one in arrived], local(scope))
+        files: list[ConcernFile] = []
+        # A correction reads what was written before it; those around it wait for nobody.
+        for are_new, run in groupby(zip(arrived, found, strict=True), key=lambda pair: isinstance(pair[1], str)):
+            heard = [await self._hear(scope, one, known) for one, known in run]
+            if are_new:
+                files += await self._take_in_new(scope, heard)
+                continue
+            for correction in heard:
+                with correction.arrived.within():
+                    files.append(await self._take_in_one(scope, correction))
+        return files
+
+    def _check(self, scope: Scope, report: ConcernReported) -> None:
         world = self.files.world(scope.now)
-        concerns.check_codes(kinds, report.environment, report.harmer, world)
-        received_at = concerns.check_received(report.received_at, world)
-        concern_id = stable_id("concern", origin.source, origin.id)
-        found = await store.lock_concern_or_code(scope.connection, concern_id, local(scope))
+        concerns.check_codes(concerns.each_once(report.kinds), report.environment, report.harmer, world)
+        concerns.check_received(report.received_at, world)
+
+    async def _hear(self, scope: Scope, arrived: Arrived, found: ConcernFile | str) -> _Heard:
+        """What a report says, opened, beside what was known of it."""
+        report, origin = arrived.report, arrived.origin
         before, code = (None, found) if isinstance(found, str) else (found, found.concern.code)
+        kinds = concerns.each_once(report.kinds)
+        received_at = concerns.check_received(report.received_at, self.files.world(scope.now))
         if before is not None:
             # What a person said of the receipt stands; and nothing was received after it was told of.
             settled = _RECEIPT in before.said
@@ -70,7 +132,7 @@ class IntakeDesk:
         if before is not None and origin.entered_by is not None:
             children = concerns.with_unasked(await self._read_children(scope, before), children)
         said = Concern(
-            id=concern_id,
+            id=arrived.id,
             code=code,
             unit=await self.files.unit_of(scope, report.unit, report.unit_text),
             sex=concerns.described_sex(report.sex, children[0]),
@@ -85,25 +147,43 @@ class IntakeDesk:
             harmer=report.harmer,
             children=len(children),
         )
-        file_id = before.file_id if before else stable_id("case", concern_id)
-        if before is None:
-            await self.files.keys.make(scope.connection, f"case/{file_id}")
+        return _Heard(arrived, before, said, children, kinds)
+
+    async def _take_in_new(self, scope: Scope, heard: Sequence[_Heard]) -> list[ConcernFile]:
+        """Reports of which nothing was known: their keys, their cases' codes and all that is written at once."""
+        await self.files.keys.make_all(scope.connection, [f"case/{one.file_id}" for one in heard])
+        number = sum(codes_for(one.children) for one in heard if concerns.opens_at_once(one.said))
+        codes = iter(await store.next_case_codes(scope.connection, local(scope), number))
+        writes, files = store.Writes(), []
+        for one in heard:
+            own = codes_for(one.children) if concerns.opens_at_once(one.said) else 0
+            with one.arrived.within():
+                files.append(await self._take_in_one(scope, one, list(islice(codes, own)), writes))
+        await writes.flush(scope.connection)
+        return files
+
+    async def _take_in_one(
+        self, scope: Scope, heard: _Heard, codes: Sequence[str] | None = None, writes: Writes | None = None
+    ) -> ConcernFile:
+        """In: of a new report: the codes of the cases that it opens, and what takes what is to be written."""
+        before, said, children, origin = heard.before, heard.said, heard.children, heard.arrived.origin
+        sealed = await self._seal(scope, heard.arrived.report, children, heard.file_id)
         file = ConcernFile(
             concern=concerns.correct(before.concern, said) if before else said,
-            file_id=file_id,
-            kinds=kinds,
+            file_id=heard.file_id,
+            kinds=heard.kinds,
             taken_in_at=before.taken_in_at if before else scope.now,
             entered_by=before.entered_by if before else origin.entered_by,
-            said={**self._kept(before, origin), **await self._seal(scope, report, children, file_id)},
+            said={**self._kept(before, origin), **sealed},
             reason=before.reason if before else None,
         )
         if before is not None and file.concern.case_id is not None:
             file = await self._opening.correct(scope, before, file, children)
         elif concerns.opens_at_once(file.concern):
-            file = await self._opening.open(scope, file, children, SYSTEM)
+            file = await self._opening.open(scope, file, children, SYSTEM, codes=codes, writes=writes)
         else:
-            await self.finding.learn(scope, file.file_id, children)
-        return await self.files.save_concern(scope, file)
+            await self.finding.learn(scope, file.file_id, children, writes=writes)
+        return await self.files.save_concern(scope, file, writes=writes)
 
     async def act(self, scope: Scope, concern_id: str, act: acts.ConcernAct, actor: Actor, version: int) -> ConcernFile:
         """A decision of triage. Raises `Rejected` (version-changed, and the rules')."""
@@ -238,3 +318,15 @@ class IntakeDesk:
             children = await self._read_children(scope, file)
             linked = await self._opening.open_others(scope, linked, children, actor, [(case.id, case.code)])
         return await self.files.save_concern(scope, linked)
+
+
+def _apart(arrived: Sequence[Arrived]) -> Iterator[list[Arrived]]:
+    """In their order, split before each that is about the same report as one before it."""
+    some: dict[str, Arrived] = {}
+    for one in arrived:
+        if one.id in some:
+            yield list(some.values())
+            some = {}
+        some[one.id] = one
+    if some:
+        yield list(some.values())

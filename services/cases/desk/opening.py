@@ -14,7 +14,7 @@ from services.cases.desk.files import CaseFiles, local
 from services.cases.desk.finding import FindingDesk
 from services.cases.domain import opening
 from services.cases.domain.model import SYSTEM, Actor, Decision
-from services.cases.store import ConcernFile
+from services.cases.store import ConcernFile, Writes
 from shared.contracts.base import SealedBox
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.outbox import stable_id
@@ -46,17 +46,34 @@ class Opening:
         self._files = files
         self._finding = finding
 
-    async def open(self, scope: Scope, file: ConcernFile, children: Children, actor: Actor) -> ConcernFile:
-        """A case for each child of a report. Out: the report, with the first child's case."""
-        code = await store.next_case_code(scope.connection, local(scope))
+    async def open(
+        self,
+        scope: Scope,
+        file: ConcernFile,
+        children: Children,
+        actor: Actor,
+        *,
+        codes: Sequence[str] | None = None,
+        writes: Writes | None = None,
+    ) -> ConcernFile:
+        """A case for each child of a report. Out: the report, with the first child's case.
+
+        In: `codes`: of these cases, where they were taken before, as many as `codes_for` says; `writes`: as
+        `CaseFiles.save`.
+        """
+        code, *further = codes or await store.next_case_codes(scope.connection, local(scope), codes_for(children))
         world = self._files.world(scope.now)
         decision = opening.open_case(
             file.concern, file.file_id, code, children[0], world, by_person=actor is not SYSTEM
         )
-        await self._files.save(scope, None, decision, actor)
-        await self._finding.learn(scope, file.file_id, children[:1])
+        await self._files.save(scope, None, decision, actor, writes=writes)
+        await self._finding.learn(scope, file.file_id, children[:1], writes=writes)
         opened = replace(file, concern=replace(file.concern, status="opened", case_id=file.file_id))
-        return await self.open_others(scope, opened, children, actor, [(file.file_id, code)])
+        if not further:
+            return _without_others(opened)
+        if writes is not None:
+            await writes.flush(scope.connection)
+        return await self.open_others(scope, opened, children, actor, [(file.file_id, code)], codes=further)
 
     async def open_others(
         self,
@@ -67,16 +84,17 @@ class Opening:
         siblings: Sequence[tuple[str, str]],
         *,
         known: int = 1,
+        codes: Sequence[str] | None = None,
     ) -> ConcernFile:
         """A case for each child after the first `known`, linked to each other and to `siblings` (id and code).
 
-        Out: the report without these children: they are in their own parts now.
+        In: `codes`: of these cases, where they were taken before. Out: the report without these children: they are in
+        their own parts now.
         """
-        new = [
-            _New(place, child, await store.next_case_code(scope.connection, local(scope)))
-            for place, child in enumerate(children[known:], start=known + 1)
-            if child is not None
-        ]
+        found = [(place, child) for place, child in enumerate(children[known:], start=known + 1) if child is not None]
+        if codes is None:
+            codes = await store.next_case_codes(scope.connection, local(scope), len(found))
+        new = [_New(place, child, code) for (place, child), code in zip(found, codes, strict=True)]
         family = list(siblings)
         for one in new:
             others = [code for _, code in siblings] + [other.code for other in new if other is not one]
@@ -86,8 +104,7 @@ class Opening:
             if case is not None:
                 told = opening.with_siblings(Decision(case), [one.code for one in new], ())
                 await self._files.save(scope, case, told, actor)
-        said = {name: box for name, box in file.said.items() if name != "more_children"}
-        return replace(file, said=said)
+        return _without_others(file)
 
     async def correct(self, scope: Scope, before: ConcernFile, after: ConcernFile, children: Children) -> ConcernFile:
         """The sender corrected a report that has its cases: each follows as far as it may; a child named only now gets
@@ -170,3 +187,12 @@ class Opening:
             if box is not None:
                 said[name] = box
         return said
+
+
+def codes_for(children: Children) -> int:
+    """How many cases a report about these children opens."""
+    return 1 + sum(child is not None for child in children[1:])
+
+
+def _without_others(file: ConcernFile) -> ConcernFile:
+    return replace(file, said={name: box for name, box in file.said.items() if name != "more_children"})

@@ -37,12 +37,12 @@ from services.cases.store.concerns import (
     fates_of,
     find_concern,
     lock_concern,
-    lock_concern_or_code,
+    lock_concerns_or_codes,
     lock_report,
     newest_concerns,
     part_id,
     parts_of,
-    save_concern,
+    save_concerns,
     save_part,
     waiting_concerns,
 )
@@ -56,7 +56,7 @@ from services.cases.store.drafts import (
     save_draft,
 )
 from services.cases.store.due import count_stuck, due_case, due_cases, due_ids, next_moment, put_aside, stuck_cases
-from services.cases.store.files import find_case, lock_case, next_case_code, save_cases
+from services.cases.store.files import find_case, lock_case, next_case_codes, save_cases
 from services.cases.store.finding import (
     COMMON,
     MOST,
@@ -125,6 +125,7 @@ from services.cases.store.timeline import (
     timeline,
     timeline_page,
 )
+from services.cases.store.writes import Writes
 
 __all__ = [
     "CHAPTERS",
@@ -154,6 +155,7 @@ __all__ = [
     "Units",
     "Unusual",
     "Whose",
+    "Writes",
     "add_alias",
     "add_reassignment",
     "asked_to_join",
@@ -207,7 +209,7 @@ __all__ = [
     "list_tasks",
     "lock_case",
     "lock_concern",
-    "lock_concern_or_code",
+    "lock_concerns_or_codes",
     "lock_report",
     "look",
     "looked",
@@ -217,7 +219,7 @@ __all__ = [
     "newest_attachments",
     "newest_concerns",
     "newest_of",
-    "next_case_code",
+    "next_case_codes",
     "next_moment",
     "next_reassigned",
     "numbered",
@@ -237,7 +239,7 @@ __all__ = [
     "resolved",
     "save_attachment",
     "save_cases",
-    "save_concern",
+    "save_concerns",
     "save_draft",
     "save_incident",
     "save_part",

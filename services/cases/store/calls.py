@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -62,9 +62,12 @@ async def keep_call(connection: AsyncConnection, called: Called) -> None:
     )
 
 
-async def tell_calls(connection: AsyncConnection, case_id: str, concern_id: str | None) -> None:
-    """Put into a case's timeline what was kept for it, or for the report that it was opened from."""
-    await connection.execute(_TELL, {"case_id": case_id, "concern_id": concern_id})
+async def tell_calls(connection: AsyncConnection, cases: Sequence[tuple[str, str | None]]) -> None:
+    """Put into cases' timelines what was kept for them. In: each case with the report that it was opened from, or
+    joined by, for which something may have been kept, too."""
+    if cases:
+        asked = [{"case_id": case_id, "concern_id": concern_id} for case_id, concern_id in cases]
+        await connection.execute(_TELL, asked)
 
 
 async def case_of_call(connection: AsyncConnection, called: Called) -> str | None:

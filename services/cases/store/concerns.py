@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
@@ -23,9 +23,12 @@ _SAVE_CONCERN = text(
 _SAVE_PART = text(
     upsert("concern_child", ("id", "concern_id", "position", "file_id", "case_id", "said"), json=("said",))
 )
+# Locked in one order, whatever order they came in; numbered in the order in which they came.
 _LOCK_OR_NUMBER = text(
     """SELECT found.*, CASE WHEN found.id IS NULL THEN nextval('concern_number') END AS number
-       FROM (SELECT) AS one LEFT JOIN (SELECT * FROM concern WHERE id = :id FOR UPDATE) AS found ON true"""
+       FROM unnest(CAST(:ids AS text[])) WITH ORDINALITY AS asked (asked_id, place)
+       LEFT JOIN (SELECT * FROM concern WHERE id = ANY(:ids) ORDER BY id FOR UPDATE) AS found ON found.id = asked_id
+       ORDER BY place"""
 )
 
 
@@ -54,11 +57,15 @@ async def lock_concern(connection: AsyncConnection, concern_id: str) -> ConcernF
     return None if row is None else _as_file(row)
 
 
-async def lock_concern_or_code(connection: AsyncConnection, concern_id: str, at: datetime) -> ConcernFile | str:
-    """A concern's file, its row locked; where there is none yet, the code of a new one: `BT-2026-000123` (báo tin)."""
-    rows = await connection.execute(_LOCK_OR_NUMBER, {"id": concern_id})
-    row = rows.mappings().one()
-    return _as_file(row) if row["id"] is not None else code_of("BT", row["number"], at)
+async def lock_concerns_or_codes(
+    connection: AsyncConnection, concern_ids: Sequence[str], at: datetime
+) -> list[ConcernFile | str]:
+    """The file of each of some concerns, their rows locked; where there is none yet, the code of a new one:
+    `BT-2026-000123` (báo tin). In: ids that differ."""
+    rows = await connection.execute(_LOCK_OR_NUMBER, {"ids": list(concern_ids)})
+    return [
+        _as_file(row) if row["id"] is not None else code_of("BT", row["number"], at) for row in rows.mappings().all()
+    ]
 
 
 async def lock_report(connection: AsyncConnection, concern_id: str) -> None:
@@ -131,18 +138,25 @@ async def save_part(connection: AsyncConnection, file: ConcernFile) -> None:
     )
 
 
-async def save_concern(connection: AsyncConnection, file: ConcernFile) -> None:
-    """Write a concern's file."""
-    values: dict[str, Any] = asdict(file.concern)
-    values |= {
-        "file_id": file.file_id,
-        "kinds": orjson.dumps(list(file.kinds)).decode(),
-        "taken_in_at": file.taken_in_at,
-        "entered_by": file.entered_by,
-        "said": _said(file),
-        "reason": file.reason,
-    }
-    await connection.execute(_SAVE_CONCERN, values)
+async def save_concerns(connection: AsyncConnection, files: Sequence[ConcernFile]) -> None:
+    """Write concerns' files."""
+    if not files:
+        return
+    await connection.execute(
+        _SAVE_CONCERN,
+        [
+            {
+                **{name: getattr(file.concern, name) for name in _CONCERN},
+                "file_id": file.file_id,
+                "kinds": orjson.dumps(list(file.kinds)).decode(),
+                "taken_in_at": file.taken_in_at,
+                "entered_by": file.entered_by,
+                "said": _said(file),
+                "reason": file.reason,
+            }
+            for file in files
+        ],
+    )
 
 
 async def waiting_concerns(connection: AsyncConnection, units: Units, limit: int) -> list[ConcernFile]:

@@ -31,6 +31,7 @@ _Rows = list[dict[str, Any]]
 _Part = TypeVar("_Part", Clock, Task, Member, Conference, Glass)
 _MEMBER = tuple(field.name for field in fields(Member))
 _GLASS = tuple(field.name for field in fields(Glass))
+_NUMBERS = text("SELECT nextval('case_number') FROM generate_series(1, CAST(:number AS integer))")
 _SAVE_CASE = text(upsert("cases", _CASE, ("next_moment", "next_due"), _JSON))
 _SAVE_CLOCK = text(upsert("deadline", _CLOCK, ("case_id",)))
 # `unit` and `awaited` are there for the lists of what waits: as the case and the task have them.
@@ -40,9 +41,12 @@ _SAVE_MEMBER = text(upsert("member", _MEMBER, ("case_id",), key=("case_id", "per
 _SAVE_GLASS = text(upsert("glass", _GLASS, ("case_id",)))
 
 
-async def next_case_code(connection: AsyncConnection, at: datetime) -> str:
-    """A case's code for people, without identity: `TN-2026-000123`."""
-    return code_of("TN", (await connection.execute(text("SELECT nextval('case_number')"))).scalar_one(), at)
+async def next_case_codes(connection: AsyncConnection, at: datetime, number: int) -> list[str]:
+    """Codes of so many new cases for people, without identity: `TN-2026-000123`."""
+    if number == 0:
+        return []
+    rows = await connection.execute(_NUMBERS, {"number": number})
+    return [code_of("TN", given, at) for given in rows.scalars()]
 
 
 async def lock_case(connection: AsyncConnection, case_id: str) -> Case | None:

@@ -31,9 +31,8 @@ _RARITY = text(
 )
 _SAVE = text(
     """INSERT INTO finding (token, file_id, child, words, kind)
-       SELECT token, :file_id, child, words, kind
-       FROM unnest(CAST(:tokens AS bytea[]), CAST(:places AS smallint[]), CAST(:words AS smallint[]),
-                   CAST(:kinds AS text[])) AS made (token, child, words, kind)"""
+       SELECT * FROM unnest(CAST(:tokens AS bytea[]), CAST(:files AS text[]), CAST(:places AS smallint[]),
+                            CAST(:words AS smallint[]), CAST(:kinds AS text[]))"""
 )
 
 
@@ -64,21 +63,16 @@ def token_rows(file_id: str, children: Sequence[Tokens]) -> list[tuple[bytes, st
     ]
 
 
-async def keep_tokens(connection: AsyncConnection, file_id: str, children: Sequence[Tokens]) -> None:
-    """A file is found by these children, and no more by any it was found by before."""
-    await connection.execute(text("DELETE FROM finding WHERE file_id = :file_id"), {"file_id": file_id})
-    if rows := token_rows(file_id, children):
-        tokens, _, places, words, kinds = zip(*rows, strict=True)
-        await connection.execute(
-            _SAVE,
-            {
-                "file_id": file_id,
-                "tokens": list(tokens),
-                "places": list(places),
-                "words": list(words),
-                "kinds": list(kinds),
-            },
-        )
+async def keep_tokens(connection: AsyncConnection, files: Mapping[str, Sequence[Tokens]]) -> None:
+    """Files are found by these children, and no more by any they were found by before. In: children by file."""
+    if not files:
+        return
+    await connection.execute(text("DELETE FROM finding WHERE file_id = ANY(:files)"), {"files": list(files)})
+    rows = [row for file_id, children in files.items() for row in token_rows(file_id, children)]
+    if rows:
+        names = ("tokens", "files", "places", "words", "kinds")
+        columns = [list(column) for column in zip(*rows, strict=True)]
+        await connection.execute(_SAVE, dict(zip(names, columns, strict=True)))
 
 
 async def drop_erased_tokens(connection: AsyncConnection, since: datetime) -> None:
