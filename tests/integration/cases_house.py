@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -148,7 +149,14 @@ class House:
 
 @pytest.fixture
 async def house(fresh_database: str) -> AsyncIterator[House]:
-    database = Database(fresh_database)
+    async with living(fresh_database) as made:
+        yield made
+
+
+@asynccontextmanager
+async def living(url: str) -> AsyncIterator[House]:
+    """The service on an empty database."""
+    database = Database(url)
     keys = Keys(b"m" * 32, PlatformKey(b"p" * 32))
     settings = Settings(session_secret="s" * 40, demo_users=True)  # type: ignore[arg-type]
     context = ServiceContext(settings, database, keys, lambda: made.now)

@@ -91,6 +91,8 @@ class IntakeDesk:
 
     async def take_in_all(self, scope: Scope, arrived: Sequence[Arrived]) -> list[ConcernFile]:
         """As `take_in` one after the other, with a round trip a table for those that are new. Raises: as it does."""
+        for one in arrived:
+            self._check(scope, one.report)
         files: list[ConcernFile] = []
         for each_once in _apart(arrived):
             files += await self._take_in_different(scope, each_once)
@@ -98,8 +100,6 @@ class IntakeDesk:
 
     async def _take_in_different(self, scope: Scope, arrived: Sequence[Arrived]) -> list[ConcernFile]:
         """In: reports no two of which have the same identity."""
-        for one in arrived:
-            self._check(scope, one.report)
         found = await store.lock_concerns_or_codes(scope.connection, [one.id for one in arrived], local(scope))
         files: list[ConcernFile] = []
         # A correction reads what was written before it; those around it wait for nobody.
