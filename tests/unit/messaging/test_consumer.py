@@ -44,13 +44,13 @@ class Kafka:
 class Line:
     """A consumer whose batches take effect when they are let through."""
 
-    def __init__(self) -> None:
+    def __init__(self, pace: float = 0.0) -> None:
         self.kafka = Kafka()
         self.stop = asyncio.Event()
         self.gate = asyncio.Event()
         self.health = Health()
         self.unreadable = self.handled = 0
-        self.consumer: Consumer[Sequence[Record]] = Consumer("", self.read, self.handle, self.stop, self.health)
+        self.consumer: Consumer[Sequence[Record]] = Consumer("", self.read, self.handle, self.stop, self.health, pace)
 
     async def told(self) -> None:
         """Wait until what has taken effect is told."""
@@ -67,9 +67,11 @@ class Line:
         await self.gate.wait()
         self.handled += 1
 
-    async def give(self, partition: int, offset: int) -> None:
-        record: ConsumerRecord[Any, Any] = ConsumerRecord("t", partition, offset, 0, 0, None, b"", None, 0, 0, ())
-        await self.consumer.consume(SimpleNamespace(raw_message=[record], consumer=self.kafka))
+    async def give(self, partition: int, offset: int, records: int = 1) -> None:
+        some: list[ConsumerRecord[Any, Any]] = [
+            ConsumerRecord("t", partition, offset + place, 0, 0, None, b"", None, 0, 0, ()) for place in range(records)
+        ]
+        await self.consumer.consume(SimpleNamespace(raw_message=some, consumer=self.kafka))
 
 
 def at(**ends: int) -> dict[TopicPartition, int]:
@@ -140,3 +142,21 @@ async def test_small_batches_one_after_another_are_told_together_and_a_stop_wait
     line.stop.set()
     await line.consumer.settled()
     assert line.kafka.committed == [at(p0=1), at(p0=5)]
+
+
+async def test_who_comes_alone_waits_for_nobody_and_what_follows_close_behind_comes_together() -> None:
+    line = Line(pace=3600)
+    line.gate.set()
+    first = asyncio.create_task(line.give(0, 4))
+    await asyncio.sleep(MOMENT)
+    assert line.handled == 1
+    assert not first.done(), "the next are gathered meanwhile"
+    line.stop.set()
+    await asyncio.wait_for(first, 5)
+
+
+async def test_a_large_batch_is_followed_by_the_next_at_once() -> None:
+    line = Line(pace=3600)
+    line.gate.set()
+    await asyncio.wait_for(line.give(0, 0, records=500), 5)
+    assert line.handled == 1
