@@ -6,7 +6,6 @@ crashes between the commit and the offset change nothing. It must never skip a r
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +34,7 @@ from shared.contracts.errors import Rejected
 from shared.database import Database
 from shared.messaging.processing import Record
 from shared.messaging.router import Clock
+from shared.messaging.waiting import let_others_go
 from shared.privacy import Keys
 
 _LOG = structlog.get_logger(__name__)
@@ -76,13 +76,13 @@ class Batch:
         batch = cls(records)
         for at in range(0, len(records), _SLICE):
             batch._read(records[at : at + _SLICE])
-            await asyncio.sleep(0)
+            await let_others_go()
         await batch._settle(cells)
         return batch
 
     async def _settle(self, cells: Cells) -> None:
         facts = latest(self._facts)
-        await asyncio.sleep(0)
+        await let_others_go()
         needed = {fact.cell for fact in facts if fact.cell is not None}
         self.links = latest_links(self.links)
         self.merges = settled_merges(self.merges)
@@ -91,7 +91,7 @@ class Batch:
             # Stored before any fact is locked: all writers take cells, facts and counts in this order.
             needed.update(MEMBERSHIPS)
         self.ids = cells.ids(needed)
-        await asyncio.sleep(0)
+        await let_others_go()
         self.columns = columns_of(facts, self.ids)
 
     @property
