@@ -123,7 +123,7 @@ async def bare_statement(url: str, records: Sequence[Record]) -> float:
     read = [await Batch.read(records[at : at + _BATCH], cells) for at in range(0, len(records), _BATCH)]
     began = time.perf_counter()
     for batch in read:
-        rows, fresh = cells.fresh(batch.ids)
+        rows, fresh = cells.fresh(batch.new_cells)
         async with database.statement() as connection:
             await ledger.count(connection, batch.columns, rows)
         cells.remember(fresh)

@@ -12,7 +12,7 @@ import hashlib
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
+from functools import partial
 from typing import Any, Generic, TypeVar
 
 import structlog
@@ -23,7 +23,7 @@ from faststream.kafka import KafkaBroker
 from faststream.kafka.subscriber.usecase import BatchSubscriber
 
 from shared.messaging.processing import Record
-from shared.messaging.waiting import pause
+from shared.messaging.waiting import let_others_go, pause
 
 _LOG = structlog.get_logger(__name__)
 MAX_RECORDS = 4000
@@ -32,6 +32,7 @@ _LONGEST_PAUSE = 15.0
 _COMMIT_SECONDS = 0.1
 # So much is worth no waiting for more.
 _PLENTY_BYTES = 1_000_000
+_PIECE = 250
 _LONGEST_KEY = 300
 # A batch of so many is no small one.
 _MANY = 500
@@ -65,7 +66,7 @@ class Consumer(Generic[Batch]):
         health: Health,
         pace: float = 0.0,
     ) -> None:
-        self._prefix = prefix
+        self.prefix = prefix
         self._read = read
         self._handle = handle
         self._stop = stop
@@ -78,22 +79,18 @@ class Consumer(Generic[Batch]):
     async def consume(self, message: Any) -> None:
         """FastStream's handler of a batch."""
         next_at = time.monotonic() + self._pace
-        raws = message.raw_message
-        records = [record_of(raw, self._prefix) for raw in raws]
-        # A batch is of several partitions, each in its order: the last one seen is the furthest.
-        last = {(raw.topic, raw.partition): raw.offset for raw in raws}
-        ends = {TopicPartition(*place): offset + 1 for place, offset in last.items()}
+        fetched: _Fetched = message.raw_message
         # FastStream's message and its context hold each other: what it was made of is let go of now, not once the
         # collector of cycles comes by.
         message.raw_message = ()
-        read = await self._until_done(lambda: self._read(records))
+        read = await self._until_done(lambda: self._read(fetched.records))
         await self.settled()
         if read and not self._stop.is_set():
-            self._under_way = asyncio.create_task(self._take_over(read[0], ends, message.consumer))
+            self._under_way = asyncio.create_task(self._take_over(read[0], fetched.ends, message.consumer))
             # It begins now, and not only once the next records are unpacked.
             await asyncio.sleep(0)
         # In a rush it is long past: nothing waits then.
-        if (seconds := next_at - time.monotonic()) > 0 and len(records) < _MANY:
+        if (seconds := next_at - time.monotonic()) > 0 and len(fetched.records) < _MANY:
             await pause(self._stop, seconds)
 
     async def settled(self) -> None:
@@ -165,15 +162,12 @@ def subscribe(
     async def whole(message: Any) -> Any:
         return message
 
-    async def unread(message: Sequence[ConsumerRecord[bytes, bytes]], original: Any) -> Any:
+    async def stand_ins(message: _Fetched, original: Any) -> Any:
         # FastStream would decode every header of every record, and give up on one that is no UTF-8: whoever may write
         # to a topic could stop it for all. It gets empty stand-ins; what records hold is read in `processing`.
-        parsed = await original((_empty(message[0]), _empty(message[-1])))
-        parsed.raw_message = message
-        return parsed
+        return await original(message)
 
-    BatchSubscriber.get_msg = _next_batch  # type: ignore[method-assign]
-    broker.subscriber(
+    subscriber = broker.subscriber(
         *topics,
         group_id=group,
         batch=True,
@@ -182,19 +176,52 @@ def subscribe(
         fetch_min_bytes=_PLENTY_BYTES if gathers else 1,
         auto_offset_reset="earliest",
         ack_policy=AckPolicy.MANUAL,
-        parser=unread,
+        parser=stand_ins,
         decoder=whole,
-    )(consumer.consume)
+    )
+    subscriber(consumer.consume)
+    subscriber.get_msg = partial(_next_batch, subscriber, consumer.prefix)  # type: ignore[method-assign]
 
 
-async def _next_batch(self: BatchSubscriber, consumer: AIOKafkaConsumer) -> tuple[ConsumerRecord[bytes, bytes], ...]:
+class _Fetched(tuple[ConsumerRecord[bytes, bytes], ...]):
+    """What FastStream takes for a batch: empty stand-ins for its first and its last record. Beside them the records,
+    each partition's in their order, and where each partition stands after them."""
+
+    records: list[Record]
+    ends: dict[TopicPartition, int]
+
+
+async def _next_batch(self: BatchSubscriber, prefix: str, consumer: AIOKafkaConsumer) -> _Fetched:
     """What is there, or nothing after a while. FastStream's own sleeps as long again after it waited in vain, and what
-    came meanwhile would wait for it."""
-    until = time.monotonic() + self.batch_timeout_ms / 1000
-    found = await consumer.getmany(timeout_ms=self.batch_timeout_ms, max_records=self.max_records)
-    if not found:
+    came meanwhile would wait for it.
+
+    Unpacked in pieces, so that nobody else waits for a batch, and each is read while the processor has it at hand.
+    """
+    patience = self.batch_timeout_ms
+    until = time.monotonic() + patience / 1000
+    records: list[Record] = []
+    ends: dict[TopicPartition, int] = {}
+    stand_ins: list[ConsumerRecord[bytes, bytes]] = []
+    while (left := MAX_RECORDS - len(records)) > 0:
+        try:
+            found = await consumer.getmany(timeout_ms=patience, max_records=min(left, _PIECE))
+        except Exception:
+            if not records:
+                raise
+            break  # what was fetched before comes no second time; the next call says the same
+        if not found:
+            break
+        for place, raws in found.items():
+            records += [record_of(raw, prefix) for raw in raws]
+            ends[place] = raws[-1].offset + 1
+            stand_ins = [*stand_ins[:1], _empty(raws[-1])]
+        patience = 0
+        await let_others_go()
+    if not records:
         await asyncio.sleep(until - time.monotonic())
-    return tuple(chain.from_iterable(found.values()))
+    fetched = _Fetched(stand_ins)
+    fetched.records, fetched.ends = records, ends
+    return fetched
 
 
 def _empty(raw: ConsumerRecord[bytes, bytes]) -> ConsumerRecord[bytes, bytes]:

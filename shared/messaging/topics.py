@@ -6,13 +6,14 @@ are made when a partner asks for one.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
-from aiokafka.errors import KafkaError, TopicAlreadyExistsError, for_code
+from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, TopicAlreadyExistsError, for_code
 
 from shared.contracts.notify import DECISIONS_TOPIC
 from shared.contracts.sealed import CONTENTS_TOPIC
@@ -23,6 +24,8 @@ from shared.settings import Settings
 
 _DAY_MS = 86_400_000
 _FOREVER = -1
+_COORDINATOR_SECONDS = 10.0
+_COORDINATOR_POLL_SECONDS = 0.1
 PARTNER_PREFIX = "partner."
 SERVICES = ("registry", "cases", "stats", "notify")
 # Which services' events each service reacts to; agencies' topics and children's keys only where identity is handled.
@@ -171,9 +174,24 @@ async def ensure_topics(settings: Settings, topics: Sequence[Topic] = TOPICS, *,
             with contextlib.suppress(TopicAlreadyExistsError):
                 _raise_for(code, name)
                 made.append(name)
+        await _coordinated(admin, settings)
         return made
     finally:
         await admin.close()
+
+
+async def _coordinated(admin: AIOKafkaAdminClient, settings: Settings) -> None:
+    """A new broker makes its own topic of offsets when it is first asked for a group: consumers that come before find
+    nobody, try again, and call it an error."""
+    waited = 0.0
+    while waited < _COORDINATOR_SECONDS:
+        try:
+            await admin.find_coordinator(f"{settings.topic_prefix}{SERVICES[0]}")
+        except GroupCoordinatorNotAvailableError:
+            await asyncio.sleep(_COORDINATOR_POLL_SECONDS)
+            waited += _COORDINATOR_POLL_SECONDS
+        else:
+            return
 
 
 def _raise_for(code: int, name: str) -> None:

@@ -21,3 +21,13 @@ async def either(wake: asyncio.Event, stop: asyncio.Event, seconds: float) -> No
     finally:
         for task in waiting:
             task.cancel()
+
+
+_TURNS = 5
+
+
+async def let_others_go() -> None:
+    """Between two pieces of long work: let whoever waits for this process go on, several steps of theirs at once. With
+    one step only, a request of twenty steps would wait for twenty pieces."""
+    for _ in range(_TURNS):
+        await asyncio.sleep(0)

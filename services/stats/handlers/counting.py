@@ -6,7 +6,6 @@ crashes between the commit and the offset change nothing. It must never skip a r
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -35,6 +34,7 @@ from shared.contracts.errors import Rejected
 from shared.database import Database
 from shared.messaging.processing import Record
 from shared.messaging.router import Clock
+from shared.messaging.waiting import let_others_go
 from shared.privacy import Keys
 
 _LOG = structlog.get_logger(__name__)
@@ -64,8 +64,10 @@ class Batch:
         self.links: list[Link] = []
         self.merges: list[Merge] = []
         self.qualities: list[UnitQuality] = []
-        self.ids: Mapping[Cell, int] = {}
-        self.columns: Columns = columns_of((), {})
+        self.new_cells: dict[int, Cell] = {}
+        # The numbers of the cells of the sets of registers, where it says which records are whose.
+        self.words: Mapping[str, int] = {}
+        self.columns: Columns = columns_of((), ())
         self._facts: list[Fact] = []
         self._positions: dict[tuple[str, int], tuple[int, str]] = {}
         self._heard: dict[tuple[str, int, str], str] = {}
@@ -76,23 +78,24 @@ class Batch:
         batch = cls(records)
         for at in range(0, len(records), _SLICE):
             batch._read(records[at : at + _SLICE])
-            await asyncio.sleep(0)
+            await let_others_go()
         await batch._settle(cells)
         return batch
 
     async def _settle(self, cells: Cells) -> None:
         facts = latest(self._facts)
-        await asyncio.sleep(0)
-        needed = {fact.cell for fact in facts if fact.cell is not None}
+        await let_others_go()
         self.links = latest_links(self.links)
         self.merges = settled_merges(self.merges)
         self.qualities = latest_qualities(self.qualities)
+        numbers, self.new_cells = cells.of(facts)
+        await let_others_go()
+        self.columns = columns_of(facts, numbers)
         if self.linking:
             # Stored before any fact is locked: all writers take cells, facts and counts in this order.
-            needed.update(MEMBERSHIPS)
-        self.ids = cells.ids(needed)
-        await asyncio.sleep(0)
-        self.columns = columns_of(facts, self.ids)
+            words = cells.ids(MEMBERSHIPS)
+            self.words = {cell.category: number for cell, number in words.items()}
+            self.new_cells |= {number: cell for cell, number in words.items()}
 
     @property
     def linking(self) -> bool:
@@ -158,11 +161,10 @@ async def apply(
 
     Nothing is raised for a record that breaks its contract: it is in the answer, the rest takes effect.
     """
-    rows, new_cells = cells.fresh(batch.ids)
+    rows, new_cells = cells.fresh(batch.new_cells)
     moved = await ledger.count(connection, batch.columns, rows, batch.progress(), batch.times(now), announce=announce)
     if batch.linking:
-        words = {cell.category: batch.ids[cell] for cell in MEMBERSHIPS}
-        moved += await ledger.link(connection, batch.links, batch.merges, Kind.MEMBERSHIP, words)
+        moved += await ledger.link(connection, batch.links, batch.merges, Kind.MEMBERSHIP, batch.words)
     if batch.qualities:
         await ledger.measure(connection, batch.qualities)
     return Changed(moved, tuple(batch.broken), new_cells)

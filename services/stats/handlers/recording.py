@@ -25,6 +25,7 @@ from shared.contracts.errors import Rejected
 from shared.database import Database
 from shared.messaging.processing import Record
 from shared.messaging.router import OWN_TOPIC, Clock
+from shared.messaging.waiting import let_others_go
 from shared.privacy import Keys
 
 _SLICE: Final = 100
@@ -90,7 +91,7 @@ class HistoryBatch:
         for at in range(0, len(records), _SLICE):
             for record in records[at : at + _SLICE]:
                 batch._read(record)
-            await asyncio.sleep(0)
+            await let_others_go()
         batch.versions = said_once(batch.versions)
         batch.figures = reported_once(batch.figures)
         batch.ids = cells.ids({count.cell for version in batch.versions for count in version.counts})

@@ -25,16 +25,20 @@ class Numbers(Generic[C]):
 
     def ids(self, cells: Iterable[C]) -> dict[C, int]:
         """The numbers of these cells."""
-        if len(self._ids) > self._remembered:
-            self._ids.clear()
-            self._stored.clear()
-        known, found = self._ids, {}
+        known, found = self.known(), {}
         for cell in cells:
             number = known.get(cell)
             if number is None:
                 number = known[cell] = self._number_of(cell)
             found[cell] = number
         return found
+
+    def known(self) -> dict[C, int]:
+        """The numbers in memory, to look up and to add to; emptied where they have become too many."""
+        if len(self._ids) > self._remembered:
+            self._ids.clear()
+            self._stored.clear()
+        return self._ids
 
     def remember(self, numbers: frozenset[int]) -> None:
         """These cells are committed."""

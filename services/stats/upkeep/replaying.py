@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from services.stats.store.reached import Partition
 from shared.messaging.consumer import record_of
 from shared.messaging.processing import Record
+from shared.messaging.waiting import let_others_go
 
 _POLL_MS: Final = 200
 _PIECE: Final = 125
@@ -145,7 +146,7 @@ class Replay:
             if not fetched:
                 return
             patience = 0
-            await asyncio.sleep(0)
+            await let_others_go()
 
     async def _skip_gaps(self, targets: Mapping[Partition, int]) -> None:
         """Offsets without a record (a transaction's marks, what retention took) count as passed. Only where nothing is
