@@ -103,7 +103,8 @@ class ProvincePages:
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),
-            themes=self.by_theme(sight, lines),
+            themes=self.by_theme(sight, [line for line in lines if line.reading.known]),
+            unknown=[line.reading.indicator for line in lines if not line.reading.known],
         )
 
     def by_theme(self, sight: Sight, lines: Sequence[Line]) -> Sequence[tuple[str, str, Sequence[Line]]]:
