@@ -181,6 +181,9 @@ def trend(
     goes_on = len(values) > 1 and shown[-1].period == unfinished
     whole = values[:-1] if goes_on else values
     scale = scale_of(indicator, [*(one.value for one in shown), aim])
+    ends = [one.value for one in shown[: len(whole)] if one.value is not None][-2:]
+    # Said above the line's end; where the line came down to it, below, if there is room.
+    fell = scale is not None and len(ends) > 1 and ends[1] < ends[0]
 
     def make(width: int) -> alt.TopLevelMixin:
         x = alt.X("at:O", title=None, sort=order, axis=time_axis(len(order), width))
@@ -197,7 +200,13 @@ def trend(
             layers.append(end.mark_point(color=_VALUE, filled=False, size=50))
         last = [value for value in whole if value["value"] is not None][-1:]
         ending = alt.Chart(alt.InlineData(values=last)).encode(x=x, y=y, text="said:N")
-        written: dict[str, Any] = {"dy": -14, "dx": 8, "fontSize": 13, "fontWeight": "bold", "align": "right"}
+        written: dict[str, Any] = {
+            "dy": 18 if fell else -14,
+            "dx": 8,
+            "fontSize": 13,
+            "fontWeight": "bold",
+            "align": "right",
+        }
         # White around it, so that it can be read where the line runs through.
         layers.append(ending.mark_text(**written, color="#ffffff", stroke="#ffffff", strokeWidth=4))
         layers.append(ending.mark_text(**written, color=_INK))

@@ -197,6 +197,10 @@ async def test_a_source_that_nobody_compared_yet_is_marked_in_words(visitor: Vis
         said = content(await visitor.ask(path))
         assert "[r]" not in said, path
         assert "(chờ tỉnh đối chiếu)" in said, path
+    # What was compared needs no mark.
+    compared = content(await visitor.ask("/stats/indicators/special-share"))
+    assert "Quyết định 23/QĐ-TTg ngày 7/1/2021" in compared
+    assert "[f]" not in compared
 
 
 async def test_who_sees_aggregates_only_never_reads_a_small_figure(visitor: Visitor) -> None:
