@@ -17,7 +17,7 @@ _CLOSES: Final = timedelta(hours=17)
 # From then on whoever is on duty does what cannot wait: in the evening what came in by day, late at night what came in
 # since. Between two rounds, the last and the next morning's among them, no twelve hours of the law pass unseen.
 _EVENING: Final = timedelta(hours=19)
-_NIGHT: Final = timedelta(hours=22)
+_NIGHT: Final = timedelta(hours=21)
 # What a month of the pilot brings comes before offices open: it cannot wait as long.
 _PILOT_EVENING: Final = _CLOSES
 _ROUND: Final = timedelta(hours=2)

@@ -23,11 +23,11 @@ from shared.reference.terms import Terms
 # How often somebody finds time for a case in a day; what was just reported comes first.
 _SHARE_WORKED_ON: Final = {"intake": 0.7, "approval": 0.4, "carrying-out": 0.22}
 # Of reports that wait, how many are decided on in the morning, and in the evening.
-_SHARE_TRIAGED: Final = 0.94
+_SHARE_TRIAGED: Final = 0.97
 # Of those, how many become cases, and how many are sent on to another commune; the rest is dismissed.
 _SHARE_OPENED, _SHARE_SENT_ON = 0.64, 0.1
 # How often whoever is on duty is reached.
-_SHARE_REACHED: Final = 0.9
+_SHARE_REACHED: Final = 0.93
 # The clocks of the law that do not wait for the next day.
 _URGENT: Final = ("emergency-12h", "initial-assessment")
 _MOST_CASES: Final = 500
