@@ -21,12 +21,8 @@ _ALONE = {"orphaned", "abandonment", "neglect", "covid-affected"}
 def worker_act(case: Json, now: datetime, random: Random, units: Sequence[str]) -> Json | None:
     """What a commune's worker does next. In: `units`: the province's communes."""
     acts, facts = case["acts"], case["facts"]
-    if "verify" in acts and case["verified"] is None:
-        return {"act": "verify", "confirmed": random.random() < 0.9, "findings": "Đã gặp trẻ, gia đình và hàng xóm."}
-    if "transfer" in acts and facts["step"] == "intake" and random.random() < 0.02:
-        return {"act": "transfer", "to_unit": _another(facts["unit"], units, random), "reason": "Sự việc ở xã bạn."}
-    if "assess-initial" in acts and facts["step"] == "intake":
-        return papers.initial(random, now)
+    if (first := assessing_act(case, now, random, units)) is not None:
+        return first
     ban = "request-contact-ban"
     if ban in acts and not asked_before(case, ban) and facts["kind"] in _VIOLENT and random.random() < 0.12:
         return {"act": "request-contact-ban", "against": "Người bố", "reason": "Còn đe dọa trẻ và mẹ."}
@@ -38,6 +34,18 @@ def worker_act(case: Json, now: datetime, random: Random, units: Sequence[str]) 
     if "draft-plan" in acts and random.random() < 0.6:
         return papers.plan(random, now)
     return _along_the_way(case, now, random, units) or _carried_out(case, now, random)
+
+
+def assessing_act(case: Json, now: datetime, random: Random, units: Sequence[str]) -> Json | None:
+    """What a worker does first, by the law within twelve hours: see the child, and say how great the risk is."""
+    acts, facts = case["acts"], case["facts"]
+    if "verify" in acts and case["verified"] is None:
+        return {"act": "verify", "confirmed": random.random() < 0.9, "findings": "Đã gặp trẻ, gia đình và hàng xóm."}
+    if "transfer" in acts and facts["step"] == "intake" and random.random() < 0.02:
+        return {"act": "transfer", "to_unit": _another(facts["unit"], units, random), "reason": "Sự việc ở xã bạn."}
+    if "assess-initial" in acts and facts["step"] == "intake":
+        return papers.initial(random, now)
+    return None
 
 
 def asked_before(case: Json, act: str) -> bool:
@@ -101,8 +109,8 @@ def needs_chair(case: Json) -> bool:
 def chair_act(case: Json, now: datetime, random: Random) -> Json | None:
     """What the chair decides."""
     acts, facts = case["acts"], case["facts"]
-    if "decide-emergency" in acts and case["emergency"] is None and _runs(case, "emergency-12h"):
-        return papers.emergency(random, now)
+    if (first := urgent_act(case, now, random)) is not None:
+        return first
     if "decide-contact-ban" in acts:
         if random.random() < 0.15:
             return {"act": "decide-contact-ban", "granted": False, "reason": "Người này đã rời khỏi địa bàn."}
@@ -115,8 +123,6 @@ def chair_act(case: Json, now: datetime, random: Random) -> Json | None:
         if case["care"] and case["care"]["handed_over"]:
             return {"act": "close", "outcome": "alternative-care", "no_risk": True, "stable": True}
         return None if case["care"] else {"act": "close", "outcome": "stable", "no_risk": True, "stable": True}
-    if "close" in acts and case["verified"] is False and case["care"] is None:
-        return {"act": "close", "outcome": "unfounded"}
     if "hold-needs-meeting" in acts and facts["step"] == "plan" and random.random() < 0.4:
         return papers.needs_meeting(random, now)
     if "end-separation" in acts and random.random() < 0.5:
@@ -124,6 +130,15 @@ def chair_act(case: Json, now: datetime, random: Random) -> Json | None:
     alone = facts["kind"] in _ALONE and facts["step"] == "carrying-out"
     if "decide-alternative-care" in acts and alone and random.random() < 0.1:
         return alternative_care(random)
+    return None
+
+
+def urgent_act(case: Json, now: datetime, random: Random) -> Json | None:
+    """What the chair decides at any hour: a measure for a child in danger; none where the report proved unfounded."""
+    if "close" in case["acts"] and case["verified"] is False and case["care"] is None:
+        return {"act": "close", "outcome": "unfounded"}
+    if "decide-emergency" in case["acts"] and case["emergency"] is None and _runs(case, "emergency-12h"):
+        return papers.emergency(random, now)
     return None
 
 

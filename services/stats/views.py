@@ -113,6 +113,9 @@ _UNITS_EN: Final[dict[NumberUnit, str]] = {
 # From here on a tenth says nothing.
 _LARGE: Final = 1_000
 _QUARTERS: Final = ("I", "II", "III", "IV")
+# By which the data mark a source that was compared with its text, and one that nobody has compared yet.
+_COMPARED: Final = " [f]"
+_RECALLED: Final = "[r]"
 
 
 class InUnit(Protocol):
@@ -132,6 +135,10 @@ class Words:
     def __call__(self, text: str, **values: object) -> str:
         """In: a msgid. Out: it in the language."""
         return self.texts.gettext(self.language, text, **values)
+
+    def law(self, source: str) -> str:
+        """A source in law as a reader is told it: what nobody has compared with the text yet is said in words."""
+        return source.replace(_COMPARED, "").replace(_RECALLED, self("(chờ tỉnh đối chiếu)"))
 
     def dimension(self, name: str) -> str:
         """A dimension's name."""

@@ -121,19 +121,19 @@ def _case_fact(case_id: str, facts: CaseFacts, sequence: int) -> Fact:
     return Fact(_CASE, key_of(case_id), sequence, cell)
 
 
-def _case(data: CaseEvent, sequence: int, _subject: str) -> Said:
+def _case(data: CaseEvent[CaseFacts], sequence: int, _subject: str) -> Said:
     # Communes go on with a case for months: the sector that reported it once is not heard by that.
     return Said((_case_fact(data.case_id, data.facts, sequence),))
 
 
-def _part_of_case(part: Fact | None, data: CaseEvent, sequence: int, subject: str, sector: str = "") -> Said:
+def _part_of_case(part: Fact | None, data: CaseEvent[CaseFacts], sequence: int, subject: str, sector: str = "") -> Said:
     """In: `sector`: who spoke, where the event is a sector's own word."""
     # A sequence orders the events of its subject only: numbered by the part, it says nothing about the case.
     whole = (_case_fact(data.case_id, data.facts, sequence),) if subject == data.case_id else ()
     return Said(whole if part is None else (part, *whole), sector=sector)
 
 
-def _deadline(data: DeadlineEvent, sequence: int, subject: str) -> Said:
+def _deadline(data: DeadlineEvent[CaseFacts], sequence: int, subject: str) -> Said:
     facts = data.facts
     cell = Cell(
         Kind.DEADLINE,
@@ -150,11 +150,13 @@ def _deadline(data: DeadlineEvent, sequence: int, subject: str) -> Said:
     return _part_of_case(Fact(Kind.DEADLINE, key_of(data.deadline_id), sequence, cell), data, sequence, subject)
 
 
-def _task_in(state: cases.TaskState | None, *, answered: bool = False) -> Callable[[TaskEvent, int, str], Said]:
+def _task_in(
+    state: cases.TaskState | None, *, answered: bool = False
+) -> Callable[[TaskEvent[CaseFacts], int, str], Said]:
     """How an event is read that leaves a task in a state, where it does not say another itself; None: as it stood.
     `answered`: whether it is what the sector says that was asked."""
 
-    def said(data: TaskEvent, sequence: int, subject: str) -> Said:
+    def said(data: TaskEvent[CaseFacts], sequence: int, subject: str) -> Said:
         left_in = data.state or state
         sector = data.task_sector if answered else ""
         if left_in is None:
@@ -176,7 +178,7 @@ def _task_in(state: cases.TaskState | None, *, answered: bool = False) -> Callab
     return said
 
 
-def _service(data: ServiceEvent, sequence: int, subject: str) -> Said:
+def _service(data: ServiceEvent[CaseFacts], sequence: int, subject: str) -> Said:
     facts = data.facts
     cell = Cell(
         Kind.SERVICE,
@@ -193,7 +195,7 @@ def _service(data: ServiceEvent, sequence: int, subject: str) -> Said:
     return _part_of_case(Fact(Kind.SERVICE, key_of(data.service_id), sequence, cell), data, sequence, subject)
 
 
-def _no_service(data: ServiceEvent, sequence: int, subject: str) -> Said:
+def _no_service(data: ServiceEvent[CaseFacts], sequence: int, subject: str) -> Said:
     # Given after all, a later sequence counts it again.
     return _part_of_case(Fact(Kind.SERVICE, key_of(data.service_id), sequence, None), data, sequence, subject)
 
@@ -322,16 +324,16 @@ def _told_of(base: type[Contract]) -> list[str]:
 READINGS: Final[dict[str, Reading]] = {
     cases.ConcernReceived.TYPE: _reading(ConcernEvent, _received),
     **{model.TYPE: _reading(ConcernEvent, _concern) for model in _CONCERN},
-    **dict.fromkeys(_told_of(cases.CaseEvent), _reading(CaseEvent, _case)),
-    **dict.fromkeys(_told_of(cases.DeadlineEvent), _reading(DeadlineEvent, _deadline)),
+    **dict.fromkeys(_told_of(cases.CaseEvent), _reading(CaseEvent[CaseFacts], _case)),
+    **dict.fromkeys(_told_of(cases.DeadlineEvent), _reading(DeadlineEvent[CaseFacts], _deadline)),
     **{
-        model.TYPE: _reading(TaskEvent, _task_in(state, answered=model in _ANSWERS))
+        model.TYPE: _reading(TaskEvent[CaseFacts], _task_in(state, answered=model in _ANSWERS))
         for model, state in TASK_STATES.items()
     },
-    **{model.TYPE: _reading(TaskEvent, _task_in(None, answered=model in _ANSWERS)) for model in TASK_TALK},
-    cases.TaskFollowedCase.TYPE: _reading(TaskStateEvent, _task_in(None)),
-    cases.CaseServiceProvided.TYPE: _reading(ServiceEvent, _service),
-    cases.CaseServiceWithdrawn.TYPE: _reading(ServiceEvent, _no_service),
+    **{model.TYPE: _reading(TaskEvent[CaseFacts], _task_in(None, answered=model in _ANSWERS)) for model in TASK_TALK},
+    cases.TaskFollowedCase.TYPE: _reading(TaskStateEvent[CaseFacts], _task_in(None)),
+    cases.CaseServiceProvided.TYPE: _reading(ServiceEvent[CaseFacts], _service),
+    cases.CaseServiceWithdrawn.TYPE: _reading(ServiceEvent[CaseFacts], _no_service),
     **{model.TYPE: _reading(ChildEvent, _child) for model in _CHILD},
     cases.CaseIncidentRecorded.TYPE: _reading(IncidentEvent, _incident),
     registry.ChildMerged.TYPE: _reading(MergedEvent, _merged),

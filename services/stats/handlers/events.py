@@ -1,11 +1,13 @@
 """What is counted of each event, and nothing else of it: structs into which the bytes are decoded straight.
 
-`tests/unit/stats` holds them against the contracts' schemas. None has a sealed field.
+Events about a case or a child say its state: of the board's figures `CaseFacts` and `ChildFacts`, of history those with
+their moments (`versions`). `tests/unit/stats` holds them against the contracts' schemas. None has a sealed field.
 """
 
 from __future__ import annotations
 
 from datetime import date, datetime
+from typing import Generic, TypeVar
 
 import msgspec
 
@@ -64,6 +66,10 @@ class ChildFacts(msgspec.Struct, frozen=True):
     status: RecordStatus = "active"
 
 
+_CaseFacts = TypeVar("_CaseFacts", bound=CaseFacts)
+_ChildFacts = TypeVar("_ChildFacts", bound=ChildFacts)
+
+
 class ConcernEvent(msgspec.Struct, frozen=True):
     """Any event about a concern."""
 
@@ -71,14 +77,14 @@ class ConcernEvent(msgspec.Struct, frozen=True):
     facts: ConcernFacts
 
 
-class CaseEvent(msgspec.Struct, frozen=True):
+class CaseEvent(msgspec.Struct, Generic[_CaseFacts], frozen=True):
     """Any event about a case."""
 
     case_id: str
-    facts: CaseFacts
+    facts: _CaseFacts
 
 
-class DeadlineEvent(CaseEvent, frozen=True):
+class DeadlineEvent(CaseEvent[_CaseFacts], Generic[_CaseFacts], frozen=True):
     """Any event about a clock of the law."""
 
     deadline_id: str
@@ -86,7 +92,7 @@ class DeadlineEvent(CaseEvent, frozen=True):
     state: cases.DeadlineState
 
 
-class TaskEvent(CaseEvent, frozen=True):
+class TaskEvent(CaseEvent[_CaseFacts], Generic[_CaseFacts], frozen=True):
     """Any event about what a sector was asked to do."""
 
     task_id: str
@@ -96,14 +102,14 @@ class TaskEvent(CaseEvent, frozen=True):
     state: cases.TaskState | None = None
 
 
-class TaskStateEvent(TaskEvent, frozen=True):
+class TaskStateEvent(TaskEvent[_CaseFacts], Generic[_CaseFacts], frozen=True):
     """A task that says its own state."""
 
     state: cases.TaskState
 
 
-class ServiceEvent(CaseEvent, frozen=True):
-    """A service was given to the child."""
+class ServiceEvent(CaseEvent[_CaseFacts], Generic[_CaseFacts], frozen=True):
+    """A service was given to the child, or was not after all."""
 
     service_id: str
     service: str
@@ -124,19 +130,22 @@ class IncidentEvent(msgspec.Struct, frozen=True):
     occurred_on: date
 
 
-class ChildEvent(msgspec.Struct, frozen=True):
-    """Any event about a child."""
+class ChildState(msgspec.Struct, Generic[_ChildFacts], frozen=True):
+    """What every event about a child says."""
 
     child_id: str
-    facts: ChildFacts
+    facts: _ChildFacts
+
+
+class ChildEvent(ChildState[ChildFacts], frozen=True):
+    """Any event about a child; of one that a sector tells, which."""
+
     sector: Sector | None = None
 
 
-class MergedEvent(msgspec.Struct, frozen=True):
+class MergedEvent(ChildState[ChildFacts], frozen=True):
     """Two records were one child."""
 
-    child_id: str
-    facts: ChildFacts
     merged_id: str
 
 

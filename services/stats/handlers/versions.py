@@ -18,7 +18,17 @@ from services.stats.domain.measures import Count, Figure, HistoryCell, Measure, 
 from services.stats.domain.periods import Period
 from services.stats.handlers import decoding, events
 from services.stats.handlers.decoding import TASK_STATES, TASK_TALK, broken, field_of, moment
-from services.stats.handlers.events import ConcernEvent, ErasedEvent, IncidentEvent, QualityEvent
+from services.stats.handlers.events import (
+    CaseEvent,
+    ChildState,
+    ConcernEvent,
+    DeadlineEvent,
+    ErasedEvent,
+    IncidentEvent,
+    QualityEvent,
+    ServiceEvent,
+    TaskEvent,
+)
 from shared.contracts import cases, registry, stats
 from shared.contracts.base import CONTRACTS
 from shared.contracts.envelope import STRUCTURED_TYPE, from_kafka
@@ -55,40 +65,17 @@ class ChildFacts(events.ChildFacts, frozen=True):
     supported: bool = False
 
 
-class DatedCase(msgspec.Struct, frozen=True):
-    """Any event about a case."""
+class DatedDeadline(DeadlineEvent[CaseFacts], frozen=True):
+    """Any event about a clock of the law, with when it ends."""
 
-    case_id: str
-    facts: CaseFacts
-
-
-class DatedDeadline(DatedCase, frozen=True):
-    """Any event about a clock of the law."""
-
-    deadline_id: str
-    kind: str
-    state: cases.DeadlineState
     due: datetime | None = None
 
 
-class DatedTask(DatedCase, frozen=True):
-    """Any event about what a sector was asked to do."""
+class DatedTask(TaskEvent[CaseFacts], frozen=True):
+    """Any event about what a sector was asked to do, with its moments."""
 
-    task_id: str
-    task_kind: str
-    task_sector: str
-    state: cases.TaskState | None = None
     requested_at: datetime | None = None
     answered_at: datetime | None = None
-
-
-class DatedService(DatedCase, frozen=True):
-    """A service was given to the child, or was not after all."""
-
-    service_id: str
-    service: str
-    provided_on: date
-    service_sector: str | None = None
 
 
 class PlacedIncident(IncidentEvent, frozen=True):
@@ -97,11 +84,9 @@ class PlacedIncident(IncidentEvent, frozen=True):
     place_code: str | None = None
 
 
-class KnownChild(msgspec.Struct, frozen=True):
+class KnownChild(ChildState[ChildFacts], frozen=True):
     """Any event about a child."""
 
-    child_id: str
-    facts: ChildFacts
     merged_id: str | None = None
 
 
@@ -167,7 +152,7 @@ def _matter(facts: events.CaseFacts) -> tuple[str, ...]:
     return facts.unit, facts.sex, facts.age_band, facts.kind, facts.risk
 
 
-def _case_version(data: DatedCase, told: Told) -> Version:
+def _case_version(data: CaseEvent[CaseFacts], told: Told) -> Version:
     facts = data.facts
     matter, came = _matter(facts), (facts.sector, facts.channel)
     harm = (facts.environment or "", facts.harmer or "")
@@ -202,13 +187,13 @@ def _hours(began: datetime, ended: datetime) -> str:
     return f"{max(timedelta(0), _aware(ended) - _aware(began)) / _HOUR:.1f}"
 
 
-def _with_case(part: Version | None, data: DatedCase, told: Told) -> tuple[Version | Figure, ...]:
+def _with_case(part: Version | None, data: CaseEvent[CaseFacts], told: Told) -> tuple[Version | Figure, ...]:
     # As in `decoding`: numbered by the part, an event says nothing about the case.
     whole = (_case_version(data, told),) if told.subject == data.case_id else ()
     return whole if part is None else (part, *whole)
 
 
-def _case(data: DatedCase, told: Told) -> tuple[Version | Figure, ...]:
+def _case(data: CaseEvent[CaseFacts], told: Told) -> tuple[Version | Figure, ...]:
     return (_case_version(data, told),)
 
 
@@ -236,13 +221,13 @@ def _task_in(state: cases.TaskState | None) -> Callable[[DatedTask, Told], tuple
     return said
 
 
-def _service(data: DatedService, told: Told) -> tuple[Version | Figure, ...]:
+def _service(data: ServiceEvent[CaseFacts], told: Told) -> tuple[Version | Figure, ...]:
     values = (*_matter(data.facts), data.service_sector or "", data.service)
     count = Count(HistoryCell(Measure.SERVICES, values), data.provided_on)
     return _with_case(_version(Kind.SERVICE, data.service_id, told, count, of=data.case_id), data, told)
 
 
-def _no_service(data: DatedService, told: Told) -> tuple[Version | Figure, ...]:
+def _no_service(data: ServiceEvent[CaseFacts], told: Told) -> tuple[Version | Figure, ...]:
     return _with_case(_version(Kind.SERVICE, data.service_id, told, of=data.case_id), data, told)
 
 
@@ -331,11 +316,11 @@ def _reading_of(event_type: str) -> Reading:
     if model in TASK_STATES or model in TASK_TALK or model is cases.TaskFollowedCase:
         return _reading(DatedTask, _task_in(TASK_STATES.get(model)))
     if model is cases.CaseServiceProvided:
-        return _reading(DatedService, _service)
+        return _reading(ServiceEvent[CaseFacts], _service)
     if model is cases.CaseServiceWithdrawn:
-        return _reading(DatedService, _no_service)
+        return _reading(ServiceEvent[CaseFacts], _no_service)
     if issubclass(model, cases.CaseEvent):
-        return _reading(DatedCase, _case)
+        return _reading(CaseEvent[CaseFacts], _case)
     if issubclass(model, cases.ConcernEvent):
         return _reading(ConcernEvent, _concern)
     if model is cases.CaseIncidentRecorded:

@@ -18,6 +18,7 @@ import altair as alt
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import begun
+from services.stats.pages.axes import length_axis, note_of, scale_of, small_value_axis, time_axis, value_axis
 from services.stats.views import Words
 from shared.reference.indicators import Indicator, Target
 from shared.web.charts import PALETTE, SHAPES, Cell, Chart, Column, chart
@@ -179,10 +180,14 @@ def trend(
     aim = goal.value if goal is not None else None
     goes_on = len(values) > 1 and shown[-1].period == unfinished
     whole = values[:-1] if goes_on else values
+    scale = scale_of(indicator, [*(one.value for one in shown), aim])
+    ends = [one.value for one in shown[: len(whole)] if one.value is not None][-2:]
+    # Said above the line's end; where the line came down to it, below, if there is room.
+    fell = scale is not None and len(ends) > 1 and ends[1] < ends[0]
 
     def make(width: int) -> alt.TopLevelMixin:
-        x = alt.X("at:O", title=None, sort=order, axis=_axis_of_time(len(order), width))
-        y = alt.Y("value:Q", title=words.measured_in(indicator) or None, scale=alt.Scale(zero=True), axis=_axis())
+        x = alt.X("at:O", title=None, sort=order, axis=time_axis(len(order), width))
+        y = value_axis(words, indicator, scale)
         base = alt.Chart(alt.InlineData(values=whole)).encode(x=x, y=y)
         layers: list[alt.Chart] = [
             base.mark_line(color=_VALUE, strokeWidth=2.5),
@@ -195,7 +200,13 @@ def trend(
             layers.append(end.mark_point(color=_VALUE, filled=False, size=50))
         last = [value for value in whole if value["value"] is not None][-1:]
         ending = alt.Chart(alt.InlineData(values=last)).encode(x=x, y=y, text="said:N")
-        written: dict[str, Any] = {"dy": -14, "dx": 8, "fontSize": 13, "fontWeight": "bold", "align": "right"}
+        written: dict[str, Any] = {
+            "dy": 18 if fell else -14,
+            "dx": 8,
+            "fontSize": 13,
+            "fontWeight": "bold",
+            "align": "right",
+        }
         # White around it, so that it can be read where the line runs through.
         layers.append(ending.mark_text(**written, color="#ffffff", stroke="#ffffff", strokeWidth=4))
         layers.append(ending.mark_text(**written, color=_INK))
@@ -211,7 +222,7 @@ def trend(
         rows.append([said, words.shown(indicator, one), *_parts(words, indicator, one)])
     columns: list[Column] = [words("Kỳ"), (words("Giá trị"), "number"), *_part_columns(words, indicator)]
     title = words("%(name)s theo thời gian", name=indicator.label(words.language))
-    note = words("Nét đứt cuối đường: kỳ chưa hết.") if goes_on else None
+    note = note_of(words("Nét đứt cuối đường: kỳ chưa hết.") if goes_on else "", words, indicator, scale)
     return Drawing(
         make, "chart-trend", title, _story(words, indicator, shown, aim), columns, rows, words.language, note
     )
@@ -230,7 +241,7 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
 
     def make(width: int) -> alt.TopLevelMixin:
         x = alt.X("at:O", title=None, sort=order, axis=alt.Axis(labelAngle=0), scale=alt.Scale(domain=order))
-        y = alt.Y("value:Q", title=words.measured_in(indicator) or None, axis=_axis())
+        y = alt.Y("value:Q", title=words.measured_in(indicator) or None, axis=length_axis())
         bars = alt.Chart(alt.InlineData(values=values)).encode(x=x, y=y)
         goals = alt.Chart(alt.InlineData(values=aims)).encode(x=x, y=y)
         return alt.layer(
@@ -292,7 +303,7 @@ def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequenc
         room = 130 if width < _WIDE else 220
         base = alt.Chart(alt.InlineData(values=values)).encode(
             y=alt.Y("name:N", title=None, sort=names, axis=alt.Axis(labelLimit=room, labelFontSize=12, ticks=False)),
-            x=alt.X("value:Q", title=words.measured_in(indicator) or None, axis=_axis()),
+            x=alt.X("value:Q", title=words.measured_in(indicator) or None, axis=length_axis()),
         )
         return alt.layer(
             base.mark_bar(color=_VALUE, size=_BAR),
@@ -323,11 +334,12 @@ def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: T
     ]
     names = [line.name for line in lines]
     aim = goal.value if goal is not None else None
+    scale = scale_of(indicator, [*(one.value for line in lines for one in line.shown), aim])
 
     def make(width: int) -> alt.TopLevelMixin:
         columns = 2 if width < _WIDE else 4 if width < _WHOLE else 6
         x = alt.X("at:Q", title=None, axis=None)
-        y = alt.Y("value:Q", title=None, axis=alt.Axis(tickCount=2, grid=True, labelFontSize=10, format=",~f"))
+        y = small_value_axis(scale)
         base = alt.Chart().encode(x=x, y=y)
         layers = [
             base.mark_line(color=_VALUE, strokeWidth=2, point=False),
@@ -358,8 +370,13 @@ def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: T
         words("%(n)s xã, phường, cùng một thang đo", n=len(lines)),
         *_table_of_lines(words, indicator, lines),
         words.language,
-        words("Mọi ô dùng chung một thang đo, nên so được với nhau.")
-        + (" " + words("Nét đứt: mục tiêu.") if aim is not None else ""),
+        note_of(
+            words("Mọi ô dùng chung một thang đo, nên so được với nhau.")
+            + (" " + words("Nét đứt: mục tiêu.") if aim is not None else ""),
+            words,
+            indicator,
+            scale,
+        ),
         _WHOLE,
     )
 
@@ -375,10 +392,11 @@ def comparison(
     names = [line.name for line in lines]
     order = list(dict.fromkeys(str(value["at"]) for value in values))
     aim = goal.value if goal is not None else None
+    scale = scale_of(indicator, [*(one.value for line in lines for one in line.shown), aim])
 
     def make(width: int) -> alt.TopLevelMixin:
-        x = alt.X("at:O", title=None, sort=order, axis=_axis_of_time(len(order), width))
-        y = alt.Y("value:Q", title=words.measured_in(indicator) or None, axis=_axis())
+        x = alt.X("at:O", title=None, sort=order, axis=time_axis(len(order), width))
+        y = value_axis(words, indicator, scale)
         legend = alt.Legend(title=None, columns=1 if width < _WIDE else 4, labelLimit=200)
         base = alt.Chart(alt.InlineData(values=values)).encode(
             x=x,
@@ -405,7 +423,7 @@ def comparison(
         columns,
         rows,
         words.language,
-        words("Kỳ cuối chưa hết nên số còn thấp.") if goes_on else None,
+        note_of(words("Kỳ cuối chưa hết nên số còn thấp.") if goes_on else "", words, indicator, scale),
         _WHOLE,
     )
 
@@ -448,22 +466,6 @@ def _goal_line(words: Words, indicator: Indicator, aim: float, y: alt.Y) -> list
         said_at.mark_text(**written, color="#ffffff", stroke="#ffffff", strokeWidth=4),
         said_at.mark_text(**written, color=_GOAL),
     ]
-
-
-def _axis() -> alt.Axis:
-    return alt.Axis(tickCount=5, format=",~f", gridColor="#e3e9e9", domain=False, ticks=False)
-
-
-def _axis_of_time(count: int, width: int) -> alt.Axis:
-    # Each label has some forty pixels, or those that do not fit are left out.
-    every = max(1, -(-count * 44 // (width - 70)))
-    return alt.Axis(
-        labelAngle=0,
-        labelExpr=f"indexof(domain('x'), datum.value) % {every} == {(count - 1) % every} ? datum.label : ''",
-        labelOverlap=False,
-        labelPadding=8,
-        ticks=False,
-    )
 
 
 def _story(words: Words, indicator: Indicator, shown: Sequence[Shown], aim: float | None) -> str:

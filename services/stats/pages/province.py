@@ -14,6 +14,7 @@ from services.stats.api.figures import Reader
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import Reading, Verdict, goal_of
 from services.stats.pages.alerts import alerts_of
+from services.stats.pages.axes import scale_of
 from services.stats.pages.commune_lines import Commune, communes_of
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight
@@ -31,11 +32,12 @@ _COUNTED: Final[tuple[Verdict, ...]] = ("met", "missed", "running", "unknown")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """An indicator as one line or card: its reading and its course, drawn small."""
+    """An indicator as one line or card: its reading and its course, drawn small. `cut`: that does not begin at 0."""
 
     reading: Reading
     course: Markup | None
     said: str
+    cut: bool = False
 
 
 class ProvincePages:
@@ -101,7 +103,8 @@ class ProvincePages:
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),
-            themes=self.by_theme(sight, lines),
+            themes=self.by_theme(sight, [line for line in lines if line.reading.known]),
+            unknown=[line.reading.indicator for line in lines if not line.reading.known],
         )
 
     def by_theme(self, sight: Sight, lines: Sequence[Line]) -> Sequence[tuple[str, str, Sequence[Line]]]:
@@ -127,5 +130,7 @@ def line_of(sight: Sight, reading: Reading, course: Sequence[Shown]) -> Line:
     if len(values) < 2:
         return Line(reading, None, "")
     first, last = (sight.words.amount(reading.indicator, value) for value in (values[0], values[-1]))
-    drawn = sparkline(values, low=min(0.0, *values))
-    return Line(reading, drawn, sight.words("Từ %(first)s đến %(last)s", first=first, last=last))
+    scale = scale_of(reading.indicator, values)
+    drawn = sparkline(values, low=scale.low, high=scale.high) if scale else sparkline(values, low=min(0.0, *values))
+    said = sight.words("Từ %(first)s đến %(last)s", first=first, last=last)
+    return Line(reading, drawn, said, cut=scale is not None)

@@ -11,6 +11,7 @@ import pytest
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.pages import charts
+from services.stats.pages.axes import scale_of
 from services.stats.pages.charts import Drawing, Line
 from services.stats.pages.grid import grid_of
 from services.stats.views import Words
@@ -103,6 +104,44 @@ def test_what_was_drawn_is_drawn_once_and_never_in_the_place_of_another() -> Non
     assert first != other
     assert charts.trend(EN, SHARE, shown, goal=aims[0]).svg() != first
     assert charts.trend(VI, SHARE, shown[:-1], goal=aims[0]).svg() != first
+
+
+@pytest.mark.parametrize(
+    ("values", "ends"),
+    [
+        # Where it goes down to half of the highest, the line begins at nought.
+        ((30.0, 60.0, 55.0), None),
+        ((8.0, 100.0), None),
+        ((0.0, 0.0), None),
+        # What moves between 82 and its target has the picture to itself, and does not touch its floor.
+        ((82.0, 90.0, 86.0, 100.0), (75.0, 100.0)),
+        ((93.2, 96.4, 100.0), (90.0, 100.0)),
+        # A tenth of a point is no leap: the axis shows some ten points, and never more than all.
+        ((95.1, 95.3), (90.0, 100.0)),
+        ((None, 61.0, None), (56.0, 66.0)),
+    ],
+)
+def test_a_line_of_rates_has_an_axis_on_which_its_movement_shows(
+    values: Sequence[float | None], ends: tuple[float, float] | None
+) -> None:
+    scale = scale_of(SHARE, values)
+    assert (None if scale is None else (scale.low, scale.high)) == ends
+
+
+def test_an_axis_that_does_not_begin_at_nought_says_so_beside_the_chart_and_in_it() -> None:
+    trend, path, _, multiples, comparison = drawings(VI)
+    for drawing in (trend, multiples, comparison):
+        assert "bắt đầu từ 75% chứ không từ 0" in (drawing.note or ""), drawing.id
+    for drawing in (trend, comparison):
+        assert "trục từ 75" in drawing.svg(), drawing.id
+    # The target is within the picture.
+    assert "Mục tiêu 100%" in trend.svg()
+    # Bars are read by their length.
+    assert "không từ 0" not in (path.note or "")
+    assert "'zero': False" not in str(path.chart().spec)
+    flat = charts.trend(VI, CASES, course([90, 91, 92, 90, 91, 92]))
+    assert flat.note is None, "a count begins at nought"
+    assert "Trục đứng" not in (charts.trend(VI, SHARE, course([10, 60, 50, 40, 70, 80])).note or "")
 
 
 def test_numbers_are_written_in_the_readers_way() -> None:

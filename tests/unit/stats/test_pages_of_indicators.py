@@ -163,6 +163,46 @@ async def test_a_worker_sees_no_other_commune_whatever_the_address_asks(visitor:
     assert (await visitor.ask(f"/stats/communes/{THERE}")).status == 403
 
 
+@pytest.mark.parametrize("person", ["lan.worker", "binh.chair"])
+async def test_whoever_has_one_commune_is_led_to_no_page_of_several(visitor: Visitor, person: str) -> None:
+    await visitor.enter(person)
+    for path in ("/stats/province?period=2025", "/stats/indicators?period=2025", f"/stats/communes/{HERE}", "/stats/"):
+        page = (await visitor.ask(path)).text
+        assert not re.search(r'href="/stats/(communes[?"]|compare)', page), path
+        assert 'class="tilegrid"' not in page, path
+    # What they are led to opens.
+    for address in set(re.findall(r'href="(/stats[^"#]*)', (await visitor.ask("/stats/indicators?period=2025")).text)):
+        assert (await visitor.ask(unescape(address))).status in {200, 307}, address
+    await visitor.enter("ha.coordinator")
+    page = (await visitor.ask("/stats/province?period=2025")).text
+    assert "/stats/compare" in page
+    assert 'class="tilegrid"' in page
+
+
+async def test_a_list_of_indicators_shows_what_is_known_and_folds_away_the_rest(visitor: Visitor) -> None:
+    await visitor.enter("lan.worker")
+    listed, _, folded = (await visitor.ask("/stats/indicators?period=2025")).text.partition('<details class="quiet">')
+    assert "/stats/indicators/cases-opened" in listed
+    assert "/stats/indicators/births-registered" not in listed
+    assert "/stats/indicators/births-registered" in folded
+    # Before anything was counted there is nothing to list, and the page says so.
+    said = content(await visitor.ask("/stats/indicators?period=2023"))
+    assert "Chưa có số liệu của kỳ này" in said
+    assert "phải lo" not in content(await visitor.ask("/stats/province?period=2023"))
+
+
+async def test_a_source_that_nobody_compared_yet_is_marked_in_words(visitor: Visitor) -> None:
+    await visitor.enter("lan.worker")
+    for path in ("/stats/indicators/cases-opened", "/stats/report?indicator=cases-opened&period=2025"):
+        said = content(await visitor.ask(path))
+        assert "[r]" not in said, path
+        assert "(chờ tỉnh đối chiếu)" in said, path
+    # What was compared needs no mark.
+    compared = content(await visitor.ask("/stats/indicators/special-share"))
+    assert "Quyết định 23/QĐ-TTg ngày 7/1/2021" in compared
+    assert "[f]" not in compared
+
+
 async def test_who_sees_aggregates_only_never_reads_a_small_figure(visitor: Visitor) -> None:
     await visitor.enter("tuan.statistician")
     said = content(await visitor.ask("/stats/indicators/cases-opened?period=2025"))
