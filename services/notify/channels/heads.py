@@ -31,7 +31,7 @@ class BoundedConnector(aiohttp.TCPConnector):
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
-        self._factory = partial(_BoundedHandler, loop=self._loop)
+        self._factory = partial[ResponseHandler](_BoundedHandler, loop=self._loop)
 
 
 class _BoundedHandler(ResponseHandler):
