@@ -1,0 +1,16 @@
+"""How long a transaction holds what it took, where its process does not go on: frozen, or on a machine that is lost, it
+is not there to let go, and PostgreSQL hears of the loss of a network only after hours.
+"""
+
+from __future__ import annotations
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+# Far longer than any statement of ours takes to be followed by the next one.
+SILENT_SECONDS = 10
+
+
+async def hold_briefly(connection: AsyncConnection) -> None:
+    """What this transaction takes is free for others once nothing was said in it for some seconds: it is undone."""
+    await connection.execute(text(f"SET LOCAL idle_in_transaction_session_timeout = '{SILENT_SECONDS}s'"))
