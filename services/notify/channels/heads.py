@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -31,7 +31,7 @@ class BoundedConnector(aiohttp.TCPConnector):
 
     def __init__(self, **more: Any) -> None:
         super().__init__(**more)
-        self._factory = partial[ResponseHandler](_BoundedHandler, loop=self._loop)
+        self._factory = cast("partial[ResponseHandler]", partial(_BoundedHandler, loop=self._loop))
 
 
 class _BoundedHandler(ResponseHandler):
