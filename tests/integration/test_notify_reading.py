@@ -1,4 +1,4 @@
-"""What somebody has read costs nothing to know, however much it is; and nothing that they have not seen counts as read."""
+"""What somebody has read costs nothing to know, however much it is; nothing that they have not seen counts as read."""
 
 from __future__ import annotations
 
