@@ -1,7 +1,8 @@
 """Makes time pass for emergencies: whoever has not answered is followed by the next, the moment it is time.
 
 Ladders are taken with FOR UPDATE SKIP LOCKED and climbed in the same transaction, so any number of replicas call once;
-after a time off it goes on at once, one step at a time.
+after a time off it goes on at once, one step at a time. A replica that freezes in the middle of a step does not keep
+its ladders from the others.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import structlog
 
 from services.notify.desk.emergencies import Emergencies
 from services.notify.store import ladders
+from services.notify.store.holding import hold_briefly
 from shared.database import Database, is_passing
 from shared.messaging.router import Clock, Scope
 from shared.messaging.waiting import pause
@@ -49,6 +51,7 @@ class Climbing:
     async def once(self) -> int:
         """Climb what is due now. Out: how many ladders."""
         async with self._database.transaction() as connection:
+            await hold_briefly(connection)
             scope = Scope("notify", connection, self._clock())
             climbed = await self._emergencies.climb(scope, _BATCH)
             await scope.flush()

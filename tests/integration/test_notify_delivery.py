@@ -25,6 +25,7 @@ from shared.reference.delivering import Delivering
 from tests.integration.notify_house import CASE, UNIT, House, Person, make_house, missed, succeeded, until
 from tests.support.nasty import (
     Answer,
+    continue_for_ever,
     cut,
     hang,
     long_head,
@@ -390,7 +391,8 @@ async def beside(house: House, webhook_server: WebhookServer, url: str) -> Async
 @pytest.mark.parametrize(
     ("answer", "reason", "status"),
     [(trickle, "timeout", None), (hang, "timeout", None), (cut, "broken-answer", None), (old, None, 200),
-     (nonsense, "broken-answer", None), (long_head, "broken-answer", None), (trickle_body, None, 200)],
+     (nonsense, "broken-answer", None), (long_head, "broken-answer", None), (trickle_body, None, 200),
+     (continue_for_ever, "endless-heads", None)],
 )  # fmt: skip
 async def test_a_receiver_that_behaves_badly_is_bounded_reported_and_slows_nobody(
     fresh_database: str,

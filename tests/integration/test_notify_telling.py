@@ -17,13 +17,15 @@ from sqlalchemy import text
 from services.notify.climbing import Climbing
 from services.notify.desk.calling import Digests
 from services.notify.desk.personal import Personal
-from services.notify.store import replays
+from services.notify.store import digests, replays
+from services.notify.store.digests import Item
 from services.notify.tidying import Tidying
 from shared.contracts.base import SealedBox
 from shared.contracts.cases import CaseAssigned, CaseOpened, EmergencyMeasureDecided, TaskOverdue
 from shared.contracts.envelope import Envelope
 from shared.contracts.registry import ChildErased
 from shared.contracts.sealed import ChildContentSealed
+from shared.messaging.outbox import new_id
 from shared.messaging.processing import Record
 from shared.privacy.sealing import PlatformKey, seal_to_platform
 from shared.reference.notify_limits import NotifyLimitsByDay
@@ -235,6 +237,56 @@ async def test_a_digest_collects_what_is_not_urgent_into_one_e_mail(
         lines = [line for line in plain.get_content().splitlines() if line.startswith("- ")]
         assert [line.rsplit("/", 1)[1] for line in lines] == ["t0", "t1", "t2"], "a sector is led to its tasks"
         assert all("Đề nghị phối hợp trong vụ việc 0000ABCD" in line for line in lines)
+
+
+async def test_of_what_waited_nothing_is_sent_of_a_commune_that_somebody_has_left_or_to_an_account_that_ended(
+    fresh_database: str, mail_server: MailServer
+) -> None:
+    async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
+        async with house.client("lan.worker") as worker:
+            wanted = {"channel": "email", "target": "lan@xa.example", "event_types": ["told"]}
+            assert (await worker.post("/notify/subscriptions", **wanted)).status_code == 303
+        # Somebody else's mailbox, who had an account when this was collected.
+        async with house.database.transaction() as connection:
+            await digests.put(
+                connection,
+                [
+                    *(_waiting("lan.worker", unit) for unit in (UNIT, OTHER_UNIT, OTHER_UNIT, None)),
+                    _waiting("gone.worker", UNIT),
+                ],
+            )
+        loop = loop_of(house, Digests)
+        while await loop.once():
+            pass
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        plain = mail_server.messages[0].get_body(("plain",))
+        assert plain is not None
+        lines = [line for line in plain.get_content().splitlines() if line.startswith("- ")]
+        assert len(lines) == 2
+        assert len(mail_server.messages) == 1
+        assert not await house.rows("SELECT 1 FROM digest_item")
+        assert len(await house.rows("SELECT 1 FROM delivery")) == 1
+
+
+async def test_a_digest_that_somebody_else_has_in_hand_holds_up_nobody_elses(house: House) -> None:
+    async with house.database.transaction() as connection:
+        first, second = _waiting("lan.worker", UNIT), _waiting("binh.chair", UNIT)
+        await digests.put(connection, [first, second])
+    now = datetime.now(UTC)
+    async with house.database.transaction() as slow, house.database.transaction() as other:
+        assert [item.person for item in await digests.take_due(slow, now)] == ["lan.worker"]
+        assert [item.person for item in await digests.take_due(other, now)] == ["binh.chair"]
+        assert not await digests.take_due(other, now)
+
+
+def _waiting(person: str, unit: str | None) -> Item:
+    """Something that somebody is to hear of now."""
+    at = datetime.now(UTC)
+    return Item(
+        new_id(), person, ("email",), at, "digest", new_id(), "cases.task.overdue", unit, CASE, "0000ABCD", None,
+        "/cases/", False, at,
+    )  # fmt: skip
 
 
 async def test_an_officer_of_a_sector_is_led_to_the_task_and_not_to_a_case_that_is_closed_to_them(

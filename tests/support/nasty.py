@@ -99,6 +99,33 @@ async def long_head(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter)
         await writer.drain()
 
 
+async def continue_for_ever(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Go on, go on, go on: as fast as it is taken, and never an answer."""
+    while True:
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 4000)
+        await writer.drain()
+
+
+async def hints(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """What a server may say before its answer, and the answer; and so again on the same connection."""
+    while True:
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nlink: <" + b"/a" * 1000 + b">\r\n\r\n")
+        writer.write(b"HTTP/1.1 103 Early Hints\r\nlink: </b>\r\n\r\n" * 2)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 1500\r\n\r\n" + b"y" * 1500)
+        await writer.drain()
+        await reader.readuntil(b"\r\n\r\n{}")
+
+
+async def small_heads(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """A hundred headers, each of them as long as it may be."""
+    writer.write(b"HTTP/1.1 200 OK\r\n")
+    for number in range(100):
+        writer.write(b"x-%d: " % number + b"y" * 8000 + b"\r\n")
+        await writer.drain()
+    writer.write(b"content-length: 0\r\n\r\n")
+    await writer.drain()
+
+
 async def hang(_reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
     """Nothing, ever."""
     await asyncio.sleep(3600)

@@ -18,12 +18,15 @@ from aiosmtpd.smtp import SMTP, Envelope
 
 
 class MailServer:
-    """Takes every mail and keeps it. Set `refusal` to an SMTP answer ("451 later") to refuse instead."""
+    """Takes every mail and keeps it. Set `refusal` to an SMTP answer ("451 later") to refuse instead, and `silent` to
+    keep each, but answer nobody.
+    """
 
     def __init__(self) -> None:
         self.messages: list[EmailMessage] = []
         self.recipients: list[list[str]] = []
         self.refusal: str | None = None
+        self.silent = False
         self.port = 0
 
     @property
@@ -35,7 +38,7 @@ class MailServer:
         """Forget what came, and take mail again."""
         self.messages.clear()
         self.recipients.clear()
-        self.refusal = None
+        self.refusal, self.silent = None, False
 
     async def handle_DATA(self, _server: SMTP, _session: object, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
         """Keep a mail."""
@@ -47,6 +50,8 @@ class MailServer:
         assert isinstance(message, EmailMessage)
         self.messages.append(message)
         self.recipients.append(list(envelope.rcpt_tos))
+        while self.silent:
+            await asyncio.sleep(0.05)
         return "250 OK"
 
 

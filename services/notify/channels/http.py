@@ -18,6 +18,7 @@ from aiohttp.abc import AbstractResolver
 
 from services.notify.channels.base import RESPONSE_CHARACTERS
 from services.notify.channels.guard import ForbiddenAddressError, GuardedResolver, guarded_socket, url_violations
+from services.notify.channels.heads import BoundedConnector, EndlessHeadsError
 from services.notify.channels.resolving import PooledResolver
 from services.notify.domain import Attempt, Outcome, retry_after
 
@@ -58,9 +59,9 @@ class Caller:
         tls = self._guarding.tls or True
         # How many run at once is the worker's to say; a limit here would let a slow endpoint hold the others up.
         if self._guarding.allow_private:
-            connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=10, resolver=resolver, ssl=tls)
+            connector = BoundedConnector(limit=0, ttl_dns_cache=10, resolver=resolver, ssl=tls)
         else:
-            connector = aiohttp.TCPConnector(
+            connector = BoundedConnector(
                 limit=0, ttl_dns_cache=10, resolver=GuardedResolver(resolver), socket_factory=guarded_socket, ssl=tls
             )
         self._session = aiohttp.ClientSession(
@@ -146,6 +147,8 @@ def _reason(error: BaseException) -> str:
         return "address-refused"
     if isinstance(error, TimeoutError | asyncio.TimeoutError):
         return "timeout"
+    if isinstance(error, EndlessHeadsError):
+        return "endless-heads"
     if isinstance(error, aiohttp.ClientConnectorDNSError):
         return "name-not-found"
     if isinstance(error, aiohttp.ClientSSLError):

@@ -38,6 +38,7 @@ from services.notify.domain.preferences import (
 from services.notify.store import digests
 from services.notify.store import people as store
 from services.notify.store.digests import Item
+from services.notify.store.holding import hold_briefly
 from services.notify.store.people import Contact
 from services.notify.wordings import WORDINGS
 from shared.contracts.base import TYPE_PREFIX
@@ -109,8 +110,9 @@ class Calling:
         if not items:
             return False
         person = items[0].person
-        if person not in self._people.accounts:
-            return True  # who has no account any more is told nothing of it
+        principal = self._people.accounts.get(person)
+        # Who has no account any more is told nothing of it; who has moved, nothing of where they were.
+        items = [one for one in items if principal and (one.unit is None or principal.may_see(one.unit))]
         contacts = store.by_channel(await store.contacts(scope.connection, people=[person])).get(person, {})
         by_channels: dict[tuple[str, ...], list[Item]] = {}
         for item in items:
@@ -252,6 +254,7 @@ class Digests:
     async def once(self) -> bool:
         """One person's digest. Out: whether there was one."""
         async with self._database.transaction() as connection:
+            await hold_briefly(connection)
             scope = Scope("notify", connection, self._clock())
             sent = await self._calling.digest(scope)
             await scope.flush()

@@ -42,14 +42,16 @@ _PUT = text(
     ON CONFLICT (id) DO NOTHING
     """
 )
-# All of one person's items of one moment go together, so a person is taken whole or not at all.
+# All of one person's items of one moment go together, so a person is taken whole or not at all; somebody whom others
+# have is passed over.
 _TAKE = text(
     """
-    WITH person AS (
-        SELECT person FROM digest_item WHERE due_at <= :now ORDER BY due_at LIMIT 1
+    WITH waiting AS MATERIALIZED (
+        SELECT person, min(due_at) AS since FROM digest_item WHERE due_at <= :now GROUP BY person ORDER BY since
+    ), person AS MATERIALIZED (
+        SELECT person FROM waiting WHERE pg_try_advisory_xact_lock(hashtextextended(person, 11)) LIMIT 1
     ), taken AS (
-        SELECT id FROM digest_item JOIN person USING (person)
-        WHERE due_at <= :now AND pg_try_advisory_xact_lock(hashtextextended(person, 11)) FOR UPDATE SKIP LOCKED
+        SELECT id FROM digest_item JOIN person USING (person) WHERE due_at <= :now FOR UPDATE OF digest_item
     )
     DELETE FROM digest_item USING taken WHERE digest_item.id = taken.id
     RETURNING digest_item.id::text, person, channels, due_at, why, message_id::text, event_type, unit, case_id,

@@ -78,37 +78,53 @@ class Sought:
 ANY = Sought()
 
 
+# A type of which there are no more messages than these is rare: its deliveries are found by them.
+_RARE = 2000
+_FOUND = """
+    endpoint_id = CAST(:id AS uuid)
+    AND created_at < COALESCE(CAST(:before AS timestamptz), 'infinity')
+    AND created_at >= COALESCE(CAST(:since AS timestamptz), '-infinity')"""
+_NEWEST = "ORDER BY d.created_at DESC, d.id"
+
+
 async def entries(connection: AsyncConnection, endpoint_id: str, sought: Sought = ANY, limit: int = 50) -> list[Entry]:
     """Deliveries of one endpoint, newest first."""
-    # A state leaves out the partitions of the others.
-    of_state = "" if sought.state is None else "AND d.state = :state"
-    # The type is the message's; without one, the few lines are found before their messages are looked up.
-    of_type = "" if sought.event_type is None else "AND m.event_type = :event_type"
-    rows = await connection.execute(
-        text(
-            f"""
-            SELECT {_ENTRY} FROM delivery AS d {_MESSAGE}
-            WHERE d.endpoint_id = CAST(:id AS uuid) {of_state} {of_type}
-              AND d.created_at < COALESCE(CAST(:before AS timestamptz), 'infinity')
-              AND d.created_at >= COALESCE(CAST(:since AS timestamptz), '-infinity')
-            ORDER BY d.created_at DESC, d.id LIMIT :limit
-            """
-            if of_type
-            else f"""
-            SELECT {_ENTRY} FROM (
-                SELECT * FROM delivery AS d
-                WHERE endpoint_id = CAST(:id AS uuid) {of_state}
-                  AND created_at < COALESCE(CAST(:before AS timestamptz), 'infinity')
-                  AND created_at >= COALESCE(CAST(:since AS timestamptz), '-infinity')
-                ORDER BY created_at DESC, id LIMIT :limit
-            ) AS d {_MESSAGE} ORDER BY d.created_at DESC, d.id
-            """
-        ),
-        {"id": endpoint_id, "before": sought.before, "since": sought.since, "limit": limit}
-        | ({} if sought.state is None else {"state": sought.state})
-        | ({} if sought.event_type is None else {"event_type": sought.event_type}),
-    )
+    values: dict[str, object] = {"id": endpoint_id, "before": sought.before, "since": sought.since, "limit": limit}
+    found = _FOUND
+    if sought.state is not None:  # leaves out the partitions of the other states
+        found, values["state"] = f"{found} AND state = :state", sought.state
+    if sought.event_type is None:
+        # The few lines are found before their messages are looked up.
+        few = f"SELECT * FROM delivery AS d WHERE {found} {_NEWEST} LIMIT :limit"
+        statement = f"SELECT {_ENTRY} FROM ({few}) AS d {_MESSAGE} {_NEWEST}"
+    elif (rare := await _messages_of(connection, sought.event_type)) is not None:
+        if not rare:
+            return []
+        moments = [at for _, at in rare]
+        values |= {"messages": [identifier for identifier, _ in rare], "first": min(moments), "last": max(moments)}
+        statement = f"""SELECT {_ENTRY} FROM delivery AS d {_MESSAGE}
+            WHERE {found} AND d.message_id = ANY (CAST(:messages AS uuid[])) AND d.message_at BETWEEN :first AND :last
+            {_NEWEST} LIMIT :limit"""
+    else:
+        # Line by line, newest first: enough of them are found soon. The offset keeps it so.
+        values["event_type"] = sought.event_type
+        statement = f"""SELECT {_ENTRY} FROM (SELECT * FROM delivery AS d WHERE {found} {_NEWEST}) AS d
+            CROSS JOIN LATERAL (
+                SELECT * FROM message WHERE id = d.message_id AND at = d.message_at AND event_type = :event_type
+                OFFSET 0
+            ) AS m {_NEWEST} LIMIT :limit"""
+    rows = await connection.execute(text(statement), values)
     return [Entry(*row) for row in rows]
+
+
+async def _messages_of(connection: AsyncConnection, event_type: str) -> list[tuple[str, datetime]] | None:
+    """The messages of a type; None where there are many."""
+    rows = await connection.execute(
+        text("SELECT id::text, at FROM message WHERE event_type = :event_type LIMIT :most"),
+        {"event_type": event_type, "most": _RARE + 1},
+    )
+    found = [(row.id, row.at) for row in rows]
+    return found if len(found) <= _RARE else None
 
 
 async def entry(connection: AsyncConnection, delivery_id: str) -> tuple[str, Entry] | None:

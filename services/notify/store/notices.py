@@ -5,9 +5,9 @@ It never shows a notice to somebody outside its audience.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
@@ -56,26 +56,35 @@ class Filter:
 
 
 EVERYTHING = Filter()
-# What is pressing is found by an index of its own, however much lies under it.
-_PRESSING = {
-    None: "",
-    True: "AND n.urgent AND r.read_at IS NULL",
-    False: "AND NOT (n.urgent AND r.read_at IS NULL)",
-}
-_LIST = """
-    SELECT n.id::text, n.event_type, n.unit, n.case_id, n.due, n.path, n.urgent, n.created_at, r.read_at,
-           n.case_code, n.count, n.ladder_id::text, n.rule
-    FROM notice n LEFT JOIN notice_read r ON r.notice_id = n.id AND r.person = :person
-    WHERE n.audience = ANY (CAST(:audiences AS text[]))
-      AND (CAST(:before AS timestamptz) IS NULL OR n.created_at < :before)
-      AND (r.read_at IS NULL OR NOT CAST(:unread AS boolean))
-      AND (n.urgent OR NOT CAST(:urgent AS boolean))
-      AND (CAST(:about AS text) IS NULL OR starts_with(n.event_type, :about || '.'))
-      AND (CAST(:unit AS text) IS NULL OR n.unit = :unit)
-      AND (CAST(:case_code AS text) IS NULL OR upper(n.case_code) = upper(:case_code))
-      {pressing}
-    ORDER BY n.created_at DESC, n.id LIMIT :limit
-"""
+# Of each audience that somebody belongs to, until when they have read it all (`read_mark`).
+_MINE = """
+    mine AS MATERIALIZED (
+        SELECT belongs.audience, COALESCE(mark.until, '-infinity') AS until, mark.marked_at
+        FROM unnest(CAST(:audiences AS text[])) AS belongs (audience)
+        LEFT JOIN read_mark mark ON mark.person = :person AND mark.audience = belongs.audience
+    )"""
+_UNREAD_AFTER = """
+    SELECT n.* FROM notice n WHERE n.audience = mine.audience AND n.created_at > mine.until {where}
+      AND NOT EXISTS (SELECT FROM notice_read r WHERE r.notice_id = n.id AND r.person = :person)"""
+_UNREAD_BEFORE = """
+    SELECT n.* FROM notice_unread u JOIN notice n ON n.id = u.notice_id
+    WHERE u.person = :person AND n.audience = mine.audience AND n.created_at <= mine.until {where}"""
+# Only what is unread is looked at, however much somebody has read.
+_UNREAD = f"""SELECT * FROM ({_UNREAD_AFTER} UNION ALL {_UNREAD_BEFORE}) AS unread"""
+_ANY = "SELECT n.* FROM notice n WHERE n.audience = mine.audience {where}"
+_CALM = f"""{_ANY} AND NOT (n.urgent AND NOT EXISTS (
+    SELECT FROM notice_read r WHERE r.notice_id = n.id AND r.person = :person
+) AND (n.created_at > mine.until
+       OR EXISTS (SELECT FROM notice_unread u WHERE u.notice_id = n.id AND u.person = :person)))"""
+_READ_AT = (
+    """COALESCE(r.read_at, CASE WHEN n.created_at <= mine.until AND u.notice_id IS NULL THEN mine.marked_at END)"""
+)
+_SHOWN = f"""
+    n.id::text, n.event_type, n.unit, n.case_id, n.due, n.path, n.urgent, n.created_at, {_READ_AT}, n.case_code,
+    n.count, n.ladder_id::text, n.rule"""
+_HOW_READ = """
+    LEFT JOIN notice_read r ON r.notice_id = n.id AND r.person = :person
+    LEFT JOIN notice_unread u ON u.notice_id = n.id AND u.person = :person"""
 
 
 async def notices(
@@ -88,25 +97,46 @@ async def notices(
     limit: int = 50,
 ) -> list[Notice]:
     """Newest first; `before` goes on where a page ended."""
-    filters = asdict(wanted)
-    statement = _LIST.format(pressing=_PRESSING[filters.pop("pressing")])
+    # The newest of each audience by its index, then the newest of those.
+    of_one = _UNREAD if wanted.unread or wanted.pressing else _ANY if wanted.pressing is None else _CALM
+    statement = f"""
+        WITH {_MINE}
+        SELECT {_SHOWN}
+        FROM mine CROSS JOIN LATERAL (
+            {of_one.format(where=_where(wanted, before))} ORDER BY created_at DESC LIMIT :limit
+        ) AS n {_HOW_READ}
+        ORDER BY n.created_at DESC, n.id LIMIT :limit
+    """
+    values = {"before": before, "about": wanted.about, "unit": wanted.unit, "case_code": wanted.case_code}
     rows = await connection.execute(
         text(statement),
-        {"person": person, "audiences": list(audiences), "before": before, "limit": limit, **filters},
+        {"person": person, "audiences": list(audiences), "limit": limit}
+        | {name: value for name, value in values.items() if value is not None},
     )
     return [Notice(*row) for row in rows]
 
 
+def _where(wanted: Filter, before: datetime | None) -> str:
+    said = {
+        "n.created_at < :before": before is not None,
+        "n.urgent": wanted.urgent or bool(wanted.pressing),
+        "starts_with(n.event_type, :about || '.')": wanted.about is not None,
+        "n.unit = :unit": wanted.unit is not None,
+        "upper(n.case_code) = upper(:case_code)": wanted.case_code is not None,
+        # Unread, and of all that is unread what is not urgent.
+        "NOT n.urgent": wanted.unread and wanted.pressing is False,
+    }
+    return " ".join(f"AND {condition}" for condition, holds in said.items() if holds)
+
+
 async def unread_count(connection: AsyncConnection, person: str, audiences: Sequence[str]) -> int:
     """How many notices a person has not read; counting stops at 1,000."""
-    # Nearly all are read: what is, is read once, and not looked up for each notice.
     rows = await connection.execute(
         text(
-            """
-            WITH known AS MATERIALIZED (SELECT notice_id FROM notice_read WHERE person = :person)
+            f"""
+            WITH {_MINE}
             SELECT count(*) FROM (
-                SELECT 1 FROM notice n WHERE n.audience = ANY (CAST(:audiences AS text[]))
-                AND NOT EXISTS (SELECT FROM known WHERE known.notice_id = n.id) LIMIT 1000
+                SELECT 1 FROM mine CROSS JOIN LATERAL ({_UNREAD.format(where="")}) AS n LIMIT 1000
             ) AS unread
             """
         ),
@@ -115,29 +145,109 @@ async def unread_count(connection: AsyncConnection, person: str, audiences: Sequ
     return int(rows.scalar_one())
 
 
+# What was written so lately may have been decided in a transaction that ends after one that reads: it is not covered
+# by a mark, but read by itself.
+_SETTLED = timedelta(minutes=5)
+# So many exceptions are looked through with each page; where there are more, the mark moves on.
+_MOST_EXCEPTIONS = 500
+
+
 async def mark_read(
     connection: AsyncConnection, person: str, audiences: Sequence[str], some: Sequence[str] | None, now: datetime
 ) -> None:
     """Mark some notices, or all (None), as read by a person; others in the audience still see theirs as unread."""
+    values = {"person": person, "audiences": list(audiences), "now": now, "until": now - _SETTLED}
+    if some is None:
+        await connection.execute(text("DELETE FROM notice_unread WHERE person = :person"), {"person": person})
+        await _move_marks(connection, values)
     await connection.execute(
         text(
-            """
+            f"""
+            WITH {_MINE}
             INSERT INTO notice_read (notice_id, person, read_at)
-            SELECT n.id, :person, :now FROM notice n
-            WHERE n.audience = ANY (CAST(:audiences AS text[]))
-              AND (CAST(:some AS uuid[]) IS NULL OR n.id = ANY (CAST(:some AS uuid[])))
+            SELECT n.id, :person, :now FROM mine JOIN notice n USING (audience)
+            WHERE n.created_at > mine.until {"" if some is None else "AND n.id = ANY (CAST(:some AS uuid[]))"}
             ON CONFLICT DO NOTHING
             """
         ),
-        {"person": person, "audiences": list(audiences), "some": some if some is None else list(some), "now": now},
+        values if some is None else values | {"some": list(some)},
     )
+    if some is not None:
+        await connection.execute(_NOT_UNREAD, {"person": person, "some": list(some)})
+        await _fold(connection, values)
+
+
+_NOT_UNREAD = text("DELETE FROM notice_unread WHERE person = :person AND notice_id = ANY (CAST(:some AS uuid[]))")
+
+
+async def _move_marks(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
+    """All until then is read, but what stands in `notice_unread`."""
+    await connection.execute(
+        text(
+            """
+            INSERT INTO read_mark AS mark (person, audience, until, marked_at)
+            SELECT :person, audience, :until, :now FROM unnest(CAST(:audiences AS text[])) AS mine (audience)
+            ON CONFLICT (person, audience) DO UPDATE SET until = excluded.until, marked_at = excluded.marked_at
+            WHERE mark.until < excluded.until
+            """
+        ),
+        values,
+    )
+    await connection.execute(
+        text(
+            """
+            DELETE FROM notice_read r USING notice n, read_mark mark
+            WHERE r.person = :person AND n.id = r.notice_id AND mark.person = :person AND mark.audience = n.audience
+              AND n.created_at <= mark.until
+            """
+        ),
+        values,
+    )
+
+
+async def _fold(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
+    """Where much was read one by one and little of it was not, the mark moves on, and what was not read is noted."""
+    read = await connection.execute(
+        text("SELECT count(*) FROM (SELECT 1 FROM notice_read WHERE person = :person LIMIT :most + 1) AS few"),
+        {"person": values["person"], "most": _MOST_EXCEPTIONS},
+    )
+    if int(read.scalar_one()) <= _MOST_EXCEPTIONS:
+        return
+    unread = await connection.execute(
+        text(
+            f"""WITH {_MINE}
+                SELECT n.id::text FROM mine
+                CROSS JOIN LATERAL ({_UNREAD_AFTER.format(where="AND n.created_at <= :until")}) AS n LIMIT :most + 1"""
+        ),
+        {**values, "most": _MOST_EXCEPTIONS},
+    )
+    left = list(unread.scalars())
+    if len(left) > _MOST_EXCEPTIONS:
+        return
+    await connection.execute(
+        text(
+            """INSERT INTO notice_unread (person, notice_id)
+               SELECT :person, id FROM unnest(CAST(:left AS uuid[])) AS left_out (id) ON CONFLICT DO NOTHING"""
+        ),
+        {"person": values["person"], "left": left},
+    )
+    await _move_marks(connection, values)
 
 
 async def mark_unread(connection: AsyncConnection, person: str, some: Sequence[str]) -> None:
     """Undo `mark_read` of some notices."""
+    values = {"person": person, "some": list(some)}
     await connection.execute(
-        text("DELETE FROM notice_read WHERE person = :person AND notice_id = ANY (CAST(:some AS uuid[]))"),
-        {"person": person, "some": list(some)},
+        text("DELETE FROM notice_read WHERE person = :person AND notice_id = ANY (CAST(:some AS uuid[]))"), values
+    )
+    await connection.execute(
+        text(
+            """INSERT INTO notice_unread (person, notice_id)
+               SELECT :person, n.id FROM notice n
+               JOIN read_mark mark ON mark.person = :person AND mark.audience = n.audience
+               WHERE n.id = ANY (CAST(:some AS uuid[])) AND n.created_at <= mark.until ON CONFLICT DO NOTHING"""
+        ),
+        values,
     )
 
 
@@ -177,9 +287,13 @@ _NOTICE = text(
             id uuid, audience text, event_type text, unit text, case_id text, due timestamptz, path text, urgent
             boolean, case_code text, rule text, count integer, ladder_id uuid)
         ON CONFLICT (id) DO UPDATE SET count = excluded.count, due = excluded.due WHERE excluded.count > notice.count
-        RETURNING id, audience, xmax = 0 AS fresh
+        RETURNING id, audience, created_at, xmax = 0 AS fresh
     ), unread AS (
         DELETE FROM notice_read USING put WHERE notice_read.notice_id = put.id AND NOT put.fresh
+    ), again AS (
+        INSERT INTO notice_unread (person, notice_id)
+        SELECT mark.person, put.id FROM put JOIN read_mark mark USING (audience)
+        WHERE NOT put.fresh AND put.created_at <= mark.until ON CONFLICT DO NOTHING
     )
     SELECT id::text AS id, fresh, CASE WHEN NOT fresh THEN pg_notify(:noticed, audience) END AS woken FROM put
     """
@@ -251,10 +365,9 @@ async def find(connection: AsyncConnection, person: str, audiences: Sequence[str
     """One notice; None where there is none for these audiences."""
     rows = await connection.execute(
         text(
-            """SELECT n.id::text, n.event_type, n.unit, n.case_id, n.due, n.path, n.urgent, n.created_at, r.read_at,
-                      n.case_code, n.count, n.ladder_id::text, n.rule
-               FROM notice n LEFT JOIN notice_read r ON r.notice_id = n.id AND r.person = :person
-               WHERE n.id = CAST(:id AS uuid) AND n.audience = ANY (CAST(:audiences AS text[]))"""
+            f"""WITH {_MINE}
+                SELECT {_SHOWN} FROM mine JOIN notice n USING (audience) {_HOW_READ}
+                WHERE n.id = CAST(:id AS uuid)"""
         ),
         {"id": identifier, "person": person, "audiences": list(audiences)},
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
@@ -15,7 +16,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from services.notify.channels import guard
 from services.notify.channels.http import Caller, Guarding
 from services.notify.domain import Attempt
-from tests.support.nasty import Answer, receiver, self_signed
+from tests.support.nasty import Answer, continue_for_ever, hints, receiver, self_signed, small_heads
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
@@ -175,3 +176,18 @@ async def test_old_tls_is_not_spoken(tmp_path: Path) -> None:
     async with receiver(ok, server) as there, caller(Guarding(True, Names(["127.0.0.1"]), trusting)) as made:
         assert (await post(made, f"https://partner.example:{there.port}/")).outcome == "again"
         assert there.requests == 0
+
+
+@pytest.mark.parametrize("endless", [continue_for_ever, small_heads])
+async def test_heads_without_end_are_cut_off_long_before_the_time_is_over(endless: Answer) -> None:
+    async with receiver(endless) as there, caller(Guarding(True), timeout=15) as made:
+        attempts = await asyncio.gather(*(post(made, there.url) for _ in range(5)))
+        assert {outcome(attempt) for attempt in attempts} == {("again", "endless-heads")}
+        assert max(attempt.duration_ms for attempt in attempts) < 5000
+
+
+async def test_what_a_server_says_before_its_answer_is_no_fault_and_its_connection_is_used_again() -> None:
+    async with receiver(hints) as there, caller(Guarding(True)) as made:
+        attempts = [await post(made, there.url) for _ in range(12)]
+        assert {(attempt.outcome, attempt.status) for attempt in attempts} == {("taken", 200)}
+        assert attempts[-1].response == "y" * 500

@@ -1,0 +1,77 @@
+"""Bounds what comes before an answer: a server may say "100 Continue" or "103 Early Hints" a few times, not for ever.
+
+The library reads past such heads for as long as they come, without ever letting go of the event loop: one endpoint
+would stop all others.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+from http import HTTPStatus
+from typing import Any, Final, cast
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+
+# Real servers say one or two; RFC 9110, 15.2 sets no number.
+_MOST_INFORMATIONAL: Final = 16
+# All heads of one answer; servers and proxies commonly allow 8 to 32 kB.
+_MOST_BYTES: Final = 64 * 1024
+# What is parsed in one go as long as no answer has come.
+_PORTION: Final = 4096
+
+
+class EndlessHeadsError(aiohttp.ClientConnectionError):
+    """More came before the answer than any server has reason to send."""
+
+
+class BoundedConnector(aiohttp.TCPConnector):
+    """Opens connections whose answers must come."""
+
+    def __init__(self, **more: Any) -> None:
+        super().__init__(**more)
+        self._factory = cast("partial[ResponseHandler]", partial(_BoundedHandler, loop=self._loop))
+
+
+class _BoundedHandler(ResponseHandler):
+    """One connection. What was counted is forgotten with each request."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._answered = False
+        self._informational = 0
+        self._head_bytes = 0
+
+    def set_response_params(self, **more: Any) -> None:
+        """A request begins."""
+        self._answered, self._informational, self._head_bytes = False, 0, 0
+        super().set_response_params(**more)
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the other side, in portions until its answer has come."""
+        while not self._answered and len(data) > _PORTION:
+            self._received(data[:_PORTION])
+            data = data[_PORTION:]
+            if self._exception is not None or self.transport is None:
+                return
+        self._received(data)
+
+    def feed_data(self, data: Any, size: int = 0) -> None:
+        """One head that was read: of the answer, or of something before it."""
+        if HTTPStatus.CONTINUE <= data[0].code < HTTPStatus.OK and data[0].code != HTTPStatus.SWITCHING_PROTOCOLS:
+            self._informational += 1
+        else:
+            self._answered = True
+        if self._exception is None:
+            super().feed_data(data, size)
+
+    def _received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self._answered or self._parser is None or self._exception is not None:
+            return
+        self._head_bytes += len(data)
+        if self._informational > _MOST_INFORMATIONAL or self._head_bytes > _MOST_BYTES:
+            self.set_exception(EndlessHeadsError("No answer came, only heads before it"))
+            if self.transport is not None:
+                self.transport.close()

@@ -1,0 +1,102 @@
+"""A log of hundreds of thousands of deliveries is as quick to look into as a short one."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.notify.store import agreements, log
+from services.notify.store.log import Sought
+from shared.messaging.outbox import new_id
+from tests.integration.notify_house import AGREEMENT, House, make_house
+
+MANY = 300_000
+RARE, COMMON = "cases.contact-ban.decided", "cases.case.opened"
+
+
+@pytest.fixture
+async def house(fresh_database: str) -> AsyncIterator[House]:
+    async with make_house(fresh_database) as made:
+        yield made
+
+
+async def test_a_rare_type_is_found_in_a_long_log_without_reading_every_message(house: House) -> None:
+    one, other = await _endpoint(house), await _endpoint(house)
+    await _deliveries(house, one, MANY)
+    async with house.database.transaction() as connection:
+        for sought, number in (
+            (Sought(event_type=RARE), 30),
+            (Sought(event_type=RARE, state="succeeded"), 30),
+            (Sought(event_type=COMMON), 50),
+            (Sought(event_type="cases.case.merged"), 0),
+        ):
+            before = await _messages_read(connection)
+            found = await log.entries(connection, one, sought, limit=50)
+            assert [entry.event_type for entry in found] == [sought.event_type] * number
+            assert found == sorted(found, key=lambda entry: entry.created_at, reverse=True)
+            assert await _messages_read(connection) - before < 5000
+        assert await log.entries(connection, other, Sought(event_type=RARE)) == []
+        delivered = await agreements.delivered(connection, AGREEMENT)
+        assert delivered.count == MANY
+
+
+async def _endpoint(house: House) -> str:
+    identifier = new_id()
+    await house.rows(
+        """INSERT INTO endpoint (id, channel, name, org, language, target, changed_at, created_at)
+           VALUES (CAST(:id AS uuid), 'webhook', 'e', 'mai-am-hy-vong', 'vi', '{}', now(), now()) RETURNING 1""",
+        id=identifier,
+    )
+    await house.rows(
+        """INSERT INTO subscription (id, endpoint_id, patterns, agreement_id, created_at)
+           VALUES (CAST(:id AS uuid), CAST(:id AS uuid), '{*}', CAST(:agreement AS uuid), now()) RETURNING 1""",
+        id=identifier,
+        agreement=AGREEMENT,
+    )
+    return identifier
+
+
+async def _deliveries(house: House, endpoint: str, number: int) -> None:
+    """So many that arrived, one a second until now; one of ten thousand is of the rare type."""
+    async with house.database.transaction() as connection:
+        await connection.execute(text("CREATE TEMPORARY TABLE made (n int, id uuid, at timestamptz) ON COMMIT DROP"))
+        await connection.execute(
+            text(
+                """INSERT INTO made SELECT n, gen_random_uuid(), now() - n * interval '1 second'
+                   FROM generate_series(CAST(:number AS integer), 1, -1) AS n"""
+            ),
+            {"number": number},
+        )
+        await connection.execute(
+            text(
+                """INSERT INTO message (id, at, event_type, unit, case_id, body)
+                   SELECT id, at, CASE WHEN n % 10000 = 0 THEN :rare ELSE :common END, '05443', 'c', '{}' FROM made"""
+            ),
+            {"rare": RARE, "common": COMMON},
+        )
+        await connection.execute(
+            text(
+                """INSERT INTO delivery (id, endpoint_id, subscription_id, message_id, message_at, state, attempts,
+                                         created_at, due_at, settled_at, outcome, status, duration_ms, response)
+                   SELECT gen_random_uuid(), CAST(:endpoint AS uuid), CAST(:endpoint AS uuid), id, at, 'succeeded', 1,
+                          at, at, at, 'taken', 200, 5, '' FROM made"""
+            ),
+            {"endpoint": endpoint},
+        )
+    async with house.database.transaction() as connection:
+        await connection.execute(text("ANALYZE message"))
+        await connection.execute(text("ANALYZE delivery_settled"))
+
+
+async def _messages_read(connection: AsyncConnection) -> int:
+    """How many messages this connection has looked at."""
+    rows = await connection.execute(
+        text(
+            """SELECT COALESCE(sum(seq_tup_read + COALESCE(idx_tup_fetch, 0)), 0) FROM pg_stat_xact_user_tables
+               WHERE relname LIKE 'message%'"""
+        )
+    )
+    return int(rows.scalar_one())

@@ -1,0 +1,149 @@
+"""What somebody has read costs nothing to know, however much it is; nothing that they have not seen counts as read."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from services.notify.domain import Happening, Message
+from services.notify.store import notices as inbox
+from services.notify.store.notices import Filter, Wanted
+from shared.messaging.outbox import new_id
+from tests.integration.notify_house import CASE, UNIT, House, make_house
+
+NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
+LAN, BINH = "lan.worker", "binh.chair"
+MINE = [f"person/{LAN}", "worker", f"worker/{UNIT}"]
+MANY = 10_000
+
+
+@pytest.fixture
+async def house(fresh_database: str) -> AsyncIterator[House]:
+    async with make_house(fresh_database) as made:
+        yield made
+
+
+async def test_of_ten_thousand_that_were_read_none_is_looked_at_to_count_or_list_what_is_not(house: House) -> None:
+    await _fill(house, MANY, urgent_each=10)
+    async with house.database.transaction() as connection:
+        assert await inbox.unread_count(connection, LAN, MINE) == 1000
+        await inbox.mark_read(connection, LAN, MINE, None, NOW)
+    async with house.database.transaction() as connection:
+        await inbox.put_notices(connection, [_wanted(f"person/{LAN}", urgent=number < 2) for number in range(5)], NOW)
+    async with house.database.transaction() as connection:
+        before = await _touched(connection)
+        assert await inbox.unread_count(connection, LAN, MINE) == 5
+        assert await _touched(connection) - before < 100
+    for wanted, number in ((Filter(unread=True), 5), (Filter(pressing=True), 2), (Filter(pressing=False), 51)):
+        async with house.database.transaction() as connection:
+            before = await _touched(connection)
+            assert len(await inbox.notices(connection, LAN, MINE, wanted, limit=51)) == number
+            assert await _touched(connection) - before < 500
+    async with house.database.transaction() as connection:
+        before = await _touched(connection)
+        assert len(await inbox.notices(connection, LAN, MINE, limit=51)) == 51
+        assert await _touched(connection) - before < 500
+
+
+async def test_who_reads_ten_thousand_one_by_one_is_no_slower_for_it(house: House) -> None:
+    await _fill(house, MANY)
+    rows = await house.rows("SELECT id::text FROM notice WHERE audience = :mine ORDER BY created_at", mine=MINE[0])
+    some = [row.id for row in rows]
+    left = some[10:4000:100]
+    read = [one for one in some if one not in set(left)]
+    for at in range(0, len(read), 250):
+        async with house.database.transaction() as connection:
+            await inbox.mark_read(connection, LAN, MINE, read[at : at + 250], NOW)
+    async with house.database.transaction() as connection:
+        before = await _touched(connection)
+        assert await inbox.unread_count(connection, LAN, MINE) == len(left)
+        assert await _touched(connection) - before < 2000
+        found = await inbox.notices(connection, LAN, MINE, Filter(unread=True), limit=100)
+        assert {one.id for one in found} == set(left)
+        assert all(one.read_at is None for one in found)
+    async with house.database.transaction() as connection:
+        await inbox.mark_read(connection, LAN, MINE, left[:10], NOW)
+        assert await inbox.unread_count(connection, LAN, MINE) == len(left) - 10
+
+
+async def test_what_is_written_while_all_is_marked_as_read_stays_to_be_read(house: House) -> None:
+    async with house.database.transaction() as late:
+        # Decided before, ended after: nobody can have seen it.
+        await inbox.put_notices(late, [_wanted(f"worker/{UNIT}")], NOW - timedelta(seconds=50))
+        async with house.database.transaction() as connection:
+            await inbox.put_notices(connection, [_wanted(f"worker/{UNIT}")], NOW - timedelta(days=1))
+            await inbox.put_notices(connection, [_wanted(f"worker/{UNIT}")], NOW - timedelta(seconds=10))
+        async with house.database.transaction() as connection:
+            await inbox.mark_read(connection, LAN, MINE, None, NOW)
+            assert await inbox.unread_count(connection, LAN, MINE) == 0
+    async with house.database.transaction() as connection:
+        assert await inbox.unread_count(connection, LAN, MINE) == 1
+        assert await inbox.unread_count(connection, BINH, MINE[2:]) == 3, "others have read nothing"
+
+
+async def test_a_notice_below_the_mark_can_be_unread_and_read_again_and_is_news_when_it_speaks_of_more(
+    house: House,
+) -> None:
+    many = _wanted(f"worker/{UNIT}")
+    async with house.database.transaction() as connection:
+        await inbox.put_notices(connection, [many], NOW - timedelta(days=1))
+        await inbox.mark_read(connection, LAN, MINE, None, NOW)
+        assert (await inbox.notices(connection, LAN, MINE))[0].read_at == NOW
+        await inbox.mark_unread(connection, LAN, [many.id])
+        assert await inbox.unread_count(connection, LAN, MINE) == 1
+        assert (await inbox.notices(connection, LAN, MINE))[0].read_at is None
+        await inbox.mark_read(connection, LAN, MINE, [many.id], NOW)
+        assert await inbox.unread_count(connection, LAN, MINE) == 0
+    more = Wanted(many.id, many.audience, many.message, many.path, False, None, count=4)
+    async with house.database.transaction() as connection:
+        await inbox.put_notices(connection, [more], NOW)
+        assert await inbox.unread_count(connection, LAN, MINE) == 1
+        found = await inbox.find(connection, LAN, MINE, many.id)
+        assert found is not None
+        assert (found.count, found.read_at) == (4, None)
+
+
+async def test_who_comes_to_another_commune_has_not_read_what_was_told_there(house: House) -> None:
+    async with house.database.transaction() as connection:
+        await inbox.put_notices(connection, [_wanted("worker/elsewhere", urgent=True)], NOW - timedelta(days=1))
+        await inbox.mark_read(connection, LAN, MINE, None, NOW)
+        assert await inbox.unread_count(connection, LAN, [*MINE, "worker/elsewhere"]) == 1
+
+
+def _wanted(audience: str, *, urgent: bool = False) -> Wanted:
+    happening = Happening(new_id(), "cases.case.opened", NOW, UNIT, CASE, None, None, {})
+    return Wanted(new_id(), audience, Message(happening, b"{}"), "/cases/", urgent, None)
+
+
+async def _fill(house: House, number: int, urgent_each: int = 0) -> None:
+    """So many notices to one person, one a minute, and as many to others."""
+    await house.rows(
+        """INSERT INTO notice (id, audience, event_type, unit, case_id, path, urgent, created_at)
+           SELECT gen_random_uuid(), audience, 'cases.case.opened', :unit, 'c', '/cases/',
+                  CAST(:each AS integer) > 0 AND n % GREATEST(CAST(:each AS integer), 1) = 0,
+                  CAST(:now AS timestamptz) - (n + 10) * interval '1 minute'
+           FROM generate_series(1, :number) AS n, unnest(ARRAY[CAST(:mine AS text), 'worker/other']) AS audience
+           RETURNING 1""",
+        unit=UNIT,
+        each=urgent_each,
+        now=NOW,
+        number=number,
+        mine=MINE[0],
+    )
+    async with house.database.transaction() as connection:
+        await connection.execute(text("ANALYZE notice"))
+
+
+async def _touched(connection: AsyncConnection) -> int:
+    """How many rows about notices this connection has looked at."""
+    rows = await connection.execute(
+        text(
+            """SELECT COALESCE(sum(seq_tup_read + COALESCE(idx_tup_fetch, 0)), 0) FROM pg_stat_xact_user_tables
+               WHERE relname IN ('notice', 'notice_read', 'notice_unread', 'read_mark')"""
+        )
+    )
+    return int(rows.scalar_one())
