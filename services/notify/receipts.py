@@ -12,7 +12,7 @@ from datetime import timedelta
 import structlog
 
 from services.notify.channels.smpp import Receipt, Reply
-from services.notify.delivery.telling import Owners
+from services.notify.desk.owners import Owners
 from services.notify.desk.personal import Personal
 from services.notify.store import endpoints, receipts
 from shared.database import Database, is_passing

@@ -13,8 +13,8 @@ from itertools import groupby
 
 import structlog
 
-from services.notify.delivery.telling import Owners
-from services.notify.domain import longest_wait
+from services.notify.desk.owners import Owners
+from services.notify.domain import kept_since, longest_wait
 from services.notify.store import deliveries, endpoints, partitions, proofs, replays, retention, unsaid
 from services.notify.store.retention import GivenUp
 from shared.database import Database
@@ -93,7 +93,7 @@ class Upkeep:
             async with self._database.transaction() as connection:
                 going = await replays.unfinished(connection, MOST_WAITING)
                 for one in going:
-                    await replays.go_on(connection, one, now, self.kept(now))
+                    await replays.go_on(connection, one, now, kept_since(now, self._limits.on(now)))
             if not going:
                 return
 
@@ -131,7 +131,7 @@ class Upkeep:
         now = self._clock()
         limits = self._limits.on(now)
         await self._give_up_unsendable(now)
-        before = now - timedelta(days=limits.keep_days)
+        before = kept_since(now, limits)
         width = timedelta(days=limits.partition_days)
         at = before
         while at < now + _AHEAD:
@@ -162,10 +162,6 @@ class Upkeep:
                 await scope.flush()
             if len(lost) < _PORTION:
                 return
-
-    def kept(self, now: datetime) -> datetime:
-        """What happened before is about to be forgotten: it is not sent again."""
-        return now - timedelta(days=self._limits.on(now).keep_days)
 
     async def _tell(self, scope: Scope, lost: Sequence[GivenUp]) -> None:
         by_endpoint = sorted(lost, key=lambda one: one.endpoint_id)

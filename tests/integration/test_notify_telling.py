@@ -15,8 +15,8 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from services.notify.climbing import Climbing
-from services.notify.desk.calling import Digests
 from services.notify.desk.personal import Personal
+from services.notify.digests import Digests
 from services.notify.store import replays
 from services.notify.tidying import Tidying
 from shared.contracts.base import SealedBox

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from services.notify.api.answers import PAGE, Limit, as_delivery, found
+from services.notify.desk.desks import Desks
 from services.notify.domain import DeliveryState
-from services.notify.office import Office
 from services.notify.store.log import Sought
 from shared.contracts.vocabulary import Moment
 from shared.identity import SignedIn
 
 
-def add_routes(router: APIRouter, office: Office) -> None:
+def add_routes(router: APIRouter, desks: Desks) -> None:
     """Routes of deliveries below `/notify/api`."""
 
     @router.get("/subscriptions/{identifier}/deliveries")
@@ -30,13 +30,13 @@ def add_routes(router: APIRouter, office: Office) -> None:
         """The log of one endpoint, newest first; go on with `before` = the last `created_at`."""
         sought = Sought(state, event_type, since, before)
         with found():
-            return [as_delivery(row) for row in await office.entries(principal, identifier, sought, limit)]
+            return [as_delivery(row) for row in await desks.log.entries(principal, identifier, sought, limit)]
 
     @router.get("/deliveries/{identifier}")
     async def delivery(principal: SignedIn, identifier: str) -> dict[str, Any]:
         """One delivery: what is sent, and every try."""
         with found():
-            _, row, attempts = await office.entry(principal, identifier)
+            _, row, attempts = await desks.log.entry(principal, identifier)
         tries = [
             {
                 "at": attempt.at,
@@ -55,4 +55,4 @@ def add_routes(router: APIRouter, office: Office) -> None:
     async def replay(principal: SignedIn, identifier: str) -> dict[str, str]:
         """Send one delivery again."""
         with found():
-            return {"subscription_id": await office.replay(principal, identifier)}
+            return {"subscription_id": await desks.replays.one(principal, identifier)}

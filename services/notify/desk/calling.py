@@ -5,7 +5,6 @@ What is urgent beyond that, an emergency, is not called here: its ladder calls, 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -41,10 +40,8 @@ from services.notify.store.digests import Item
 from services.notify.store.people import Contact
 from services.notify.wordings import WORDINGS
 from shared.contracts.base import TYPE_PREFIX
-from shared.database import Database
 from shared.messaging.outbox import stable_id
-from shared.messaging.router import Clock, Scope
-from shared.messaging.waiting import pause
+from shared.messaging.router import Scope
 from shared.reference.notify_limits import NotifyLimitsByDay
 from shared.reference.notify_rules import URGENCIES, Urgency
 from shared.telemetry import current_traceparent
@@ -52,7 +49,6 @@ from shared.telemetry import current_traceparent
 # A personal subscription with this pattern is called of whatever the house tells its person.
 HOUSE = "told"
 DIGEST_TYPE = "notify.digest"
-_EVERY_SECONDS = 1.0
 _MOST_ITEMS = 500
 _Decided = Sequence[tuple[Message, Mapping[str, Told]]]
 
@@ -231,31 +227,6 @@ class Calling:
         document = {"type": TYPE_PREFIX + happening.event_type, "timestamp": now.isoformat(), "data": data}
         body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
         return Message(happening, body, current_traceparent())
-
-
-class Digests:
-    """The loop that sends what was collected, when it is time. Any number of replicas may run."""
-
-    def __init__(self, database: Database, calling: Calling, clock: Clock) -> None:
-        self._database = database
-        self._calling = calling
-        self._clock = clock
-
-    async def digests(self, stop: asyncio.Event) -> None:
-        """Run until `stop`."""
-        while not stop.is_set():
-            while await self.once():
-                if stop.is_set():
-                    return
-            await pause(stop, _EVERY_SECONDS)
-
-    async def once(self) -> bool:
-        """One person's digest. Out: whether there was one."""
-        async with self._database.transaction() as connection:
-            scope = Scope("notify", connection, self._clock())
-            sent = await self._calling.digest(scope)
-            await scope.flush()
-        return sent
 
 
 def emergency_channels(reachable: Iterable[str], wanted: Collection[str]) -> tuple[str, ...]:

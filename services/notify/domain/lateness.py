@@ -23,6 +23,11 @@ def expires_at(from_time: datetime, urgency: Urgency, limits: DeliveryLimits) ->
     return from_time + timedelta(hours=hours) if hours else None
 
 
+def kept_since(now: datetime, limits: DeliveryLimits) -> datetime:
+    """What happened before is about to be forgotten: it is not sent again."""
+    return now - timedelta(days=limits.keep_days)
+
+
 def believable(happened: datetime, now: datetime) -> datetime:
     """When something happened, but not in a far future that a wrong clock told: no partition is made for that."""
     return min(happened, now + AHEAD)

@@ -20,12 +20,12 @@ def routes(room: Room) -> APIRouter:
     @router.get("/deliveries/{identifier}")
     async def show_delivery(request: Request, principal: SignedIn, identifier: str) -> Response:
         with found():
-            row, entry, attempts = await room.office.entry(principal, identifier)
+            row, entry, attempts = await room.desks.log.entry(principal, identifier)
         return room.pages.render(
             request,
             "delivery.html",
             row=row,
-            address=room.office.address(principal, row),
+            address=room.desks.endpoints.address(principal, row),
             entry=entry,
             explanation=room.texts.explanation(entry.event_type, language_of(request)),
             attempts=attempts,
@@ -37,7 +37,7 @@ def routes(room: Room) -> APIRouter:
     @router.post("/deliveries/{identifier}/replay")
     async def replay(principal: SignedIn, identifier: str) -> Response:
         with found():
-            await room.office.replay(principal, identifier)
+            await room.desks.replays.one(principal, identifier)
         return RedirectResponse(f"{NOTIFY}/deliveries/{identifier}", 303)
 
     return router
