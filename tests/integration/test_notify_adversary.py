@@ -70,7 +70,7 @@ async def say(
             identifier = timed_id(now, "test", name, str(number))
             messages.append(Message(Happening(identifier, "cases.case.opened", now, UNIT, CASE, None, None, {}), body))
             addressed += [
-                Addressed(identifier, one, order_key=key, urgency="emergency" if urgent else "normal")
+                Addressed(identifier, one, order_key=key, priority="emergency" if urgent else "normal")
                 for one in endpoints
             ]
         await Queueing(Delivering.load()).queue(scope, messages, addressed)

@@ -94,7 +94,7 @@ class Calling:
         contacts = store.by_channel(await store.contacts(scope.connection, people=[person])).get(person, {})
         over = emergency_channels(contacts, channels)
         addressed = [
-            Addressed(message.id, endpoint, urgency="emergency") for channel in over for endpoint in contacts[channel]
+            Addressed(message.id, endpoint, priority="emergency") for channel in over for endpoint in contacts[channel]
         ]
         await self._queueing.queue(scope, [message], addressed)
         return over
@@ -114,7 +114,7 @@ class Calling:
         for channels, alike in by_channels.items():
             message = self._collected(alike, scope.now)
             addressed = [
-                Addressed(message.id, endpoint, urgency="digest")
+                Addressed(message.id, endpoint, priority="digest")
                 for channel in channels
                 for endpoint in contacts.get(channel, ())
             ]
