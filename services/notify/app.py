@@ -61,6 +61,7 @@ from shared.identity import Directory
 from shared.messaging.service import ServiceApp, ServiceContext
 from shared.reference.delivering import Delivering
 from shared.reference.notify_chat import ChatShapes
+from shared.reference.notify_keeping import NotifyKeepingByDay
 from shared.reference.notify_ladders import Ladders
 from shared.reference.notify_limits import NotifyLimitsByDay
 from shared.reference.units import Units
@@ -73,7 +74,7 @@ def build(context: ServiceContext) -> ServiceApp:
     names = Units.load().names()
     pages = Pages("services.notify", unit_names=names, clock=clock)
     texts, vault = load_texts(), Vault(context.keys)
-    limits = Delivering.load()
+    limits, keeping = Delivering.load(), NotifyKeepingByDay.load()
     queueing, telling, base_url = Queueing(limits), Telling.load(), context.settings.base_url
     people = People(context.directory, tuple(names), telling.limits)
     calling = Calling(people, queueing, telling.limits, base_url)
@@ -86,7 +87,7 @@ def build(context: ServiceContext) -> ServiceApp:
         hmac.digest(context.keys.master, b"vongtay telephone numbers", "sha256"), allow_private=private
     )
     personal = Personal(database, clock, people, emergencies, telling.limits)
-    receipts = Receipts(database, owners, personal, addresses.key, clock)
+    receipts = Receipts(database, owners, personal, addresses.key, keeping, clock)
     codes = Codes(hmac.digest(context.keys.master, b"vongtay codes of addresses", "sha256"))
     proving = _proving(context, settings, queueing, codes, telling.limits, vault, addresses)
     channels = channels_of(context, settings, texts, pages, receipts.hear)
@@ -97,6 +98,7 @@ def build(context: ServiceContext) -> ServiceApp:
         database,
         vault,
         texts,
+        telling.limits,
         clock,
         channels=tuple(channels),
         units=names,
@@ -108,7 +110,7 @@ def build(context: ServiceContext) -> ServiceApp:
     agreements = Agreements(database, clock, queueing, telling.limits, heard, tuple(names), base_url, partners)
     desks = Desks(
         subscribing=subscribing,
-        endpoints=Endpoints(database, vault, addresses, desk, owners, replays, clock),
+        endpoints=Endpoints(database, vault, addresses, desk, owners, replays, telling.limits, keeping, clock),
         proving=proving,
         log=DeliveryLog(database, clock),
         replays=replays,
@@ -128,12 +130,12 @@ def build(context: ServiceContext) -> ServiceApp:
         migrations=Path(__file__).parent / "migrations",
         background=[
             Deliveries(database, channels, settler, lanes, codes, limits, settings, clock).deliver,
-            Upkeep(database, owners, limits, clock, channels=channels, people=people.accounts).upkeep,
+            Upkeep(database, owners, limits, keeping, clock, channels=channels, people=people.accounts).upkeep,
             live.live_inbox,
             Digests(database, calling, clock).digests,
             Climbing(database, emergencies, clock).climbing,
             *([receipts.receipts] if "sms" in channels else []),
-            Tidying(database, agreements, limits, clock).tidying,
+            Tidying(database, agreements, limits, keeping, clock).tidying,
         ],
     )
 

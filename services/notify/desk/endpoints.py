@@ -6,13 +6,14 @@ It never gives out a secret again after it was shown once.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime
 from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.addresses import Addresses
-from services.notify.desk.entitled import is_owner, own_endpoint, require_proven, seen_endpoint
+from services.notify.desk.entitled import is_owner, own_endpoint, require_proven, require_room, seen_endpoint
 from services.notify.desk.owners import Owners
 from services.notify.desk.replays import Replays
 from services.notify.desk.telling import Desk
@@ -20,19 +21,22 @@ from services.notify.domain import TEST_TYPE, EndpointState, Happening, NotFound
 from services.notify.signing import PUBLIC_PREFIX, Scheme, Vault, new_secret, scheme_of, shown
 from services.notify.store import endpoints, subscriptions
 from services.notify.store.endpoints import Endpoint
+from shared.contracts.errors import refuse
 from shared.database import Database
 from shared.identity import Principal
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Clock, Scope
+from shared.reference.notify_keeping import NotifyKeeping, NotifyKeepingByDay
+from shared.reference.notify_limits import NotifyLimitsByDay
 
-# How long the old secret signs beside the new one, as the specification advises for a change without a gap.
-OLD_SECRET = timedelta(hours=24)
 Change = Literal["pause", "resume", "delete", "restore"]
-_STATES: Final[Mapping[Change, EndpointState]] = {
-    "pause": "paused",
-    "resume": "active",
-    "delete": "deleted",
-    "restore": "active",
+# Which endpoints a change is for, and what becomes of them: of others it changes nothing. So none but `restore`, which
+# asks whether there is room, brings a deleted one back.
+_CHANGES: Final[Mapping[Change, tuple[frozenset[EndpointState], EndpointState]]] = {
+    "pause": (frozenset({"active"}), "paused"),
+    "resume": (frozenset({"paused", "disabled"}), "active"),
+    "delete": (frozenset({"active", "paused", "disabled"}), "deleted"),
+    "restore": (frozenset({"deleted"}), "active"),
 }
 
 
@@ -51,7 +55,8 @@ class Endpoints:
 
     Args:
         vault, addresses: open what is sealed, for its owner. desk: queues a test. owners: hear of what was restored.
-        replays: send what was missed.
+        replays: send what was missed. limits: how many somebody may have. keeping: how long a deletion can be undone
+        and an old secret signs.
     """
 
     def __init__(
@@ -62,6 +67,8 @@ class Endpoints:
         desk: Desk,
         owners: Owners,
         replays: Replays,
+        limits: NotifyLimitsByDay,
+        keeping: NotifyKeepingByDay,
         clock: Clock,
     ) -> None:
         self._database = database
@@ -70,6 +77,8 @@ class Endpoints:
         self._desk = desk
         self._owners = owners
         self._replays = replays
+        self._limits = limits
+        self._keeping = keeping
         self._clock = clock
 
     async def mine(self, principal: Principal) -> list[Endpoint]:
@@ -102,13 +111,22 @@ class Endpoints:
             found = await subscriptions.of_endpoints(connection, [endpoint.id])
         return list(dict.fromkeys(one.agreement_id for one in found if one.agreement_id))
 
+    def keeping(self) -> NotifyKeeping:
+        """How long a deletion can be undone, and an old secret signs, as it holds today."""
+        return self._keeping.on(self._clock())
+
     async def change(self, principal: Principal, identifier: str, change: Change) -> Endpoint:
         """Pause, resume, delete, or undo the deletion. What waits stays, and is sent when it is active again; one that
         had been switched off is sent what it missed, too. Errors: `NotFoundError`, `Rejected`."""
         now = self._clock()
+        of, state = _CHANGES[change]
         async with self._database.transaction() as connection:
             before = await seen_endpoint(connection, principal, identifier)
-            await endpoints.change_state(connection, before.id, _STATES[change], now)
+            if before.state not in of:
+                return before
+            if before.state == "deleted":
+                await self._require_undoable(connection, before, now)
+            await endpoints.change_state(connection, before.id, state, now)
             found = await seen_endpoint(connection, principal, before.id)
             if before.state == "disabled" and found.state == "active":
                 scope = Scope("notify", connection, now)
@@ -118,15 +136,21 @@ class Endpoints:
                 await scope.flush()
             return found
 
+    async def _require_undoable(self, connection: AsyncConnection, endpoint: Endpoint, now: datetime) -> None:
+        if now - endpoint.changed_at > self._keeping.on(now).undo:
+            raise refuse("state", "undo-over", *_UNDO_OVER)
+        await require_room(connection, endpoint.org, endpoint.person, now, self._limits.on(now), new=False)
+
     async def rotate(self, principal: Principal, identifier: str, signature: Scheme | None = None) -> str:
-        """A new secret, shown once; for a day both sign. In: `signature`, where the way of signing changes with it.
+        """A new secret, shown once; for a while both sign. In: `signature`, where the way of signing changes with it.
         Errors: `NotFoundError` for what has no secret."""
         async with self._database.transaction() as connection:
             found = await own_endpoint(connection, principal, identifier)
             if found.secret is None:
                 raise NotFoundError(identifier)
             secret = new_secret(signature or scheme_of(self._vault.open(found.secret)))
-            until = self._clock() + OLD_SECRET
+            now = self._clock()
+            until = now + self._keeping.on(now).old_secret
             await endpoints.change_secret(connection, found.id, self._vault.seal(secret), until)
         return shown(secret)
 
@@ -155,3 +179,9 @@ class Endpoints:
             await self._desk.queue_to(scope, happening, found.id)
             await scope.flush()
         return happening.id
+
+
+_UNDO_OVER = (
+    "Đăng ký đã xóa quá lâu nên không hoàn tác được nữa. Hãy tạo đăng ký mới.",
+    "The subscription was deleted too long ago to undo it. Make a new one.",
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +12,7 @@ from services.notify.store.endpoints import Endpoint
 from shared.contracts.errors import refuse
 from shared.identity import Permission, Principal
 from shared.reference.calendar import local_day
+from shared.reference.notify_limits import NotifyLimits
 
 
 def is_owner(principal: Principal, endpoint: Endpoint) -> bool:
@@ -51,6 +52,32 @@ async def require_agreement(connection: AsyncConnection, endpoint: Endpoint, now
     in_force = await agreements.in_force_of(connection, endpoint.org, local_day(now))
     if within - {agreement.id for agreement in in_force}:
         raise refuse("agreement", "agreement-missing", *_NOT_IN_FORCE)
+
+
+async def require_room(
+    connection: AsyncConnection, org: str | None, person: str | None, now: datetime, limits: NotifyLimits, *, new: bool
+) -> None:
+    """Errors: `Rejected` where somebody has as many endpoints as they may, or has made too many lately. In: `new`:
+    whether another is made, or a deleted one brought back. Until the transaction ends their number stays."""
+    held = await endpoints.held(connection, org, person, now - timedelta(days=1))
+    if held.there >= limits.endpoints_most:
+        raise refuse("name", "too-many", *_too_many(limits.endpoints_most))
+    if new and held.made >= limits.endpoints_per_day:
+        raise refuse("name", "too-many-made", *_too_many_made(limits.endpoints_per_day))
+
+
+def _too_many(most: int) -> tuple[str, str]:
+    return (
+        f"Mỗi tổ chức hoặc tài khoản có tối đa {most} đăng ký. Hãy xóa đăng ký không dùng.",
+        f"An organisation or an account has at most {most} subscriptions. Delete those that are not used.",
+    )
+
+
+def _too_many_made(most: int) -> tuple[str, str]:
+    return (
+        f"Đã tạo {most} đăng ký trong 24 giờ qua, kể cả những đăng ký đã xóa. Hãy thử lại vào ngày mai.",
+        f"{most} subscriptions were made within 24 hours, deleted ones included. Try again tomorrow.",
+    )
 
 
 _UNPROVEN = ("Nơi nhận này chưa được xác minh.", "This address has not been verified yet.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from services.notify.desk.emergencies import Emergencies
 from services.notify.desk.people import People
@@ -12,7 +12,14 @@ from services.notify.domain import NotFoundError, belongs_to, uuid_in
 from services.notify.domain.ladder import How, Ladder
 from services.notify.domain.links import is_acknowledgement
 from services.notify.domain.preferences import CHANNELS, DEFAULT, NO_LOAD, Absence, Preferences, Timing, timing
-from services.notify.domain.standing_in import check_absence, check_stand_in, may_be_named, may_enter, may_stand_in
+from services.notify.domain.standing_in import (
+    check_absence,
+    check_number,
+    check_stand_in,
+    may_be_named,
+    may_enter,
+    may_stand_in,
+)
 from services.notify.store import ladders
 from services.notify.store import people as store
 from shared.database import Database
@@ -98,9 +105,11 @@ class Personal:
         absence = Absence(absent.id, begins, ends, substitute)
         named = self._people.principals.get(substitute) if substitute else None
         now = self._clock()
-        check_absence(absence, absent, named, actor, now, self._limits.on(now))
+        limits = self._limits.on(now)
+        check_absence(absence, absent, named, actor, now, limits)
         identifier = new_id()
         async with self._database.transaction() as connection:
+            check_number(await store.absences_held(connection, absent.id, now, now - timedelta(days=1)), limits)
             await store.enter_absence(connection, identifier, absence, actor.id, now)
         return identifier
 

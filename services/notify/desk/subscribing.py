@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.addresses import Addresses
 from services.notify.desk.calling import HOUSE
+from services.notify.desk.entitled import require_room
 from services.notify.desk.proving import Proving
 from services.notify.domain import PERSONAL, ChannelName, is_internal, matches, may_subscribe
 from services.notify.signing import Scheme, Vault, new_secret, shown
@@ -24,10 +25,10 @@ from shared.messaging.outbox import new_id
 from shared.messaging.router import Clock, Scope
 from shared.messaging.topics import partner_topic
 from shared.reference.calendar import local_day
+from shared.reference.notify_limits import NotifyLimitsByDay
 from shared.reference.notify_rules import heard_contracts
 from shared.web.i18n import Language
 
-_MOST_SUBSCRIPTIONS = 50
 _ORG: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,60}\Z")
 
 
@@ -78,6 +79,7 @@ class Subscribing:
         database: Database,
         vault: Vault,
         texts: Texts,
+        limits: NotifyLimitsByDay,
         clock: Clock,
         *,
         channels: tuple[ChannelName, ...],
@@ -89,6 +91,7 @@ class Subscribing:
         self._database = database
         self._vault = vault
         self._texts = texts
+        self._limits = limits
         self._clock = clock
         self._channels = channels
         self._units = units
@@ -149,8 +152,7 @@ class Subscribing:
         }
         async with self._database.transaction() as connection:
             subscription["agreement_id"] = await self._agreement(connection, org, wanted) if org else None
-            if len(await endpoints.owned(connection, org, person)) >= _MOST_SUBSCRIPTIONS:
-                raise refuse("name", "too-many", *_TOO_MANY)
+            await require_room(connection, org, person, now, self._limits.on(now), new=True)
             await endpoints.add(connection, endpoint)
             await subscriptions.add(connection, subscription)
             if not verified:
@@ -201,10 +203,6 @@ _NO_AGREEMENT = (
 _NO_TOPIC = (
     "Chưa tạo được chủ đề Kafka của tổ chức. Hãy báo cho quản trị hệ thống.",
     "The organisation's Kafka topic could not be made. Tell the operators.",
-)
-_TOO_MANY = (
-    f"Mỗi tổ chức có tối đa {_MOST_SUBSCRIPTIONS} đăng ký. Hãy xóa đăng ký không dùng.",
-    f"At most {_MOST_SUBSCRIPTIONS} subscriptions. Delete those that are not used.",
 )
 _BAD_ORG = ("Tên tổ chức không dùng được.", "The name cannot be used.")
 _WHICH_EVENTS = (

@@ -161,6 +161,7 @@ async def _page(
         bars=bars(hours, now),
         replays=replays,
         asked=asked,
+        keeping=room.desks.endpoints.keeping(),
         base=base,
         first=f"{base}?{urlencode(kept)}" if before else None,
         following=f"{base}?{urlencode({**kept, 'before': last})}" if last else None,

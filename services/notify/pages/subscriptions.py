@@ -44,6 +44,7 @@ def _add_listing(router: APIRouter, room: Room) -> None:
             rows=[(row, room.desks.endpoints.address(principal, row)) for row in rows],
             channels=typed_channels(room, principal),
             deleted=deleted,
+            keeping=room.desks.endpoints.keeping(),
         )
 
     @router.get("/subscriptions/new")
@@ -79,9 +80,7 @@ def _add_listing(router: APIRouter, room: Room) -> None:
             return _form(room, request, principal, 422, chosen=chosen, violations=rejected.violations)
         if created.secret is None:
             return RedirectResponse(f"{NOTIFY}/subscriptions/{created.id}", 303)
-        return room.pages.render(
-            request, "secret.html", headers=_ONCE, status=201, identifier=created.id, secret=created.secret, new=True
-        )
+        return _secret(room, request, created.id, created.secret, new=True)
 
 
 def _add_changes(router: APIRouter, room: Room) -> None:
@@ -91,9 +90,7 @@ def _add_changes(router: APIRouter, room: Room) -> None:
     ) -> Response:
         with found():
             secret = await room.desks.endpoints.rotate(principal, identifier, signature)
-        return room.pages.render(
-            request, "secret.html", headers=_ONCE, status=201, identifier=identifier, secret=secret, new=False
-        )
+        return _secret(room, request, identifier, secret, new=False)
 
     @router.post("/subscriptions/{identifier}/test")
     async def send_test(request: Request, principal: SignedIn, identifier: str) -> Response:
@@ -105,11 +102,27 @@ def _add_changes(router: APIRouter, room: Room) -> None:
         return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?done=test", 303)
 
     @router.post("/subscriptions/{identifier}/{change}")
-    async def change(principal: SignedIn, identifier: str, change: Change) -> Response:
-        with found():
-            row = await room.desks.endpoints.change(principal, identifier, change)
+    async def change(request: Request, principal: SignedIn, identifier: str, change: Change) -> Response:
+        try:
+            with found():
+                row = await room.desks.endpoints.change(principal, identifier, change)
+        except Rejected as rejected:
+            return await endpoint.page(room, request, principal, identifier, rejected.violations)
         after = f"?deleted={row.id}" if change == "delete" else f"/{row.id}"
         return RedirectResponse(f"{NOTIFY}/subscriptions{after}", 303)
+
+
+def _secret(room: Room, request: Request, identifier: str, secret: str, *, new: bool) -> Response:
+    return room.pages.render(
+        request,
+        "secret.html",
+        headers=_ONCE,
+        status=201,
+        identifier=identifier,
+        secret=secret,
+        new=new,
+        keeping=room.desks.endpoints.keeping(),
+    )
 
 
 def typed_channels(room: Room, principal: Principal) -> tuple[ChannelName, ...]:

@@ -161,6 +161,19 @@ async def enter_absence(
     )
 
 
+async def absences_held(connection: AsyncConnection, person: str, now: datetime, since: datetime) -> int:
+    """How many absences of somebody are not over, or were entered since a time. Until the transaction ends nobody
+    enters another."""
+    await connection.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:person, 23))"), {"person": f"absence/{person}"}
+    )
+    rows = await connection.execute(
+        text("SELECT count(*) FROM absence WHERE person = :person AND (ends > :now OR created_at > :since)"),
+        {"person": person, "now": now, "since": since},
+    )
+    return int(rows.scalar_one())
+
+
 async def absent_person(connection: AsyncConnection, identifier: str) -> str | None:
     """Whose an absence is."""
     rows = await connection.execute(text("SELECT person FROM absence WHERE id = CAST(:id AS uuid)"), {"id": identifier})
