@@ -34,22 +34,30 @@ def add_routes(router: APIRouter, desks: Desks) -> None:
 
     @router.get("/deliveries/{identifier}")
     async def delivery(principal: SignedIn, identifier: str) -> dict[str, Any]:
-        """One delivery: what is sent, and every try."""
+        """One delivery: what is sent, and every try. `request` and each `response` are null for an operator, who has
+        their sizes in bytes."""
         with found():
-            _, row, attempts = await desks.log.entry(principal, identifier)
+            sent = await desks.log.entry(principal, identifier)
         tries = [
             {
-                "at": attempt.at,
-                "number": attempt.number,
-                "outcome": attempt.outcome,
-                "status": attempt.status,
-                "duration_ms": attempt.duration_ms,
-                "response": attempt.response,
-                "reason": attempt.reason,
+                "at": one.at,
+                "number": one.number,
+                "outcome": one.outcome,
+                "status": one.status,
+                "duration_ms": one.duration_ms,
+                "response": one.response,
+                "response_size": one.response_size,
+                "reason": one.reason,
             }
-            for attempt in attempts
+            for one in sent.tries
         ]
-        return {**as_delivery(row), "request": row.body.decode(), "tries": tries}
+        return {
+            **as_delivery(sent.entry),
+            "request": None if sent.body is None else sent.body.decode(),
+            "request_size": sent.size,
+            "request_headers": dict(sent.headers),
+            "tries": tries,
+        }
 
     @router.post("/deliveries/{identifier}/replay", status_code=202)
     async def replay(principal: SignedIn, identifier: str) -> dict[str, str]:
