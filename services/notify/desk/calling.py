@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 
 import orjson
 
@@ -51,6 +52,7 @@ HOUSE = "told"
 DIGEST_TYPE = "notify.digest"
 _MOST_ITEMS = 500
 _Decided = Sequence[tuple[Message, Mapping[str, Told]]]
+NotCalled = Literal["not-subscribed", "unit-not-subscribed", "other-sector", "may-not-see"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,24 +245,25 @@ def patterns_of(happening: Happening) -> list[str]:
 def called(
     people: People, contact: Contact, happening: Happening, asked: Collection[str], urgency: Urgency | None
 ) -> bool:
-    """Whether a subscription is called of what happened (`wants`), and, where its person asked for it themselves, they
-    may still hear of it."""
-    if not wants(contact, happening, asked, urgency):
-        return False
-    told = urgency is not None and HOUSE in contact.patterns
-    return told or people.may_hear(contact.person, happening, contact.sector)
+    """Whether a subscription is called of what happened."""
+    return not_called(people, contact, happening, asked, urgency) is None
 
 
-def wants(contact: Contact, happening: Happening, asked: Collection[str], urgency: Urgency | None) -> bool:
-    """Whether a subscription is called of what happened: the house tells its person, or it names the type and the
-    place. In: `asked`, its `patterns_of`; `urgency`, with which the house tells its person; None: it does not."""
+def not_called(
+    people: People, contact: Contact, happening: Happening, asked: Collection[str], urgency: Urgency | None
+) -> NotCalled | None:
+    """Why a subscription is not called of what happened; None: it is. It is where the house tells its person, or where
+    it names the type and the place and its person may still hear of it. In: `asked`, its `patterns_of`; `urgency`, with
+    which the house tells its person; None: it does not."""
     if urgency is not None and HOUSE in contact.patterns:
-        return True
+        return None
+    if not any(pattern in asked for pattern in contact.patterns):
+        return "not-subscribed"
     if contact.units is not None and happening.unit not in contact.units:
-        return False
+        return "unit-not-subscribed"
     if contact.sector is not None and happening.sector is not None and contact.sector != happening.sector:
-        return False
-    return any(pattern in asked for pattern in contact.patterns)
+        return "other-sector"
+    return None if people.may_hear(contact.person, happening, contact.sector) else "may-not-see"
 
 
 def _more_urgent(known: Urgency | None, other: Urgency) -> Urgency:

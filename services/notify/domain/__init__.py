@@ -7,7 +7,7 @@ from services.notify.domain.entitlement import NotFoundError, may_subscribe, own
 from services.notify.domain.happenings import PUBLIC_CODES, happening_of, path_for, path_of, payload_of, short_type
 from services.notify.domain.ids import time_of, timed_id, uuid_in
 from services.notify.domain.lateness import believable, expires_at, is_past, kept_since
-from services.notify.domain.matching import candidates, is_internal, matches
+from services.notify.domain.matching import candidates, concerns, is_internal, matches
 from services.notify.domain.model import (
     PERSONAL,
     TEST_TYPE,
@@ -49,6 +49,7 @@ __all__ = [
     "believable",
     "belongs_to",
     "candidates",
+    "concerns",
     "expires_at",
     "happening_of",
     "is_internal",
