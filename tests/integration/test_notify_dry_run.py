@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import sys
 from collections.abc import AsyncIterator
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,8 +85,28 @@ async def test_a_dry_run_shows_over_what_somebody_would_be_called_and_not_what_t
         assert await reachable() == ["email"]
 
 
+async def explained(house: House, folder: Path, supposed: dict[str, Any]) -> str:
+    """What `vongtay notify explain` prints of an event."""
+    file = folder / "event.json"
+    file.write_text(json.dumps(supposed))
+    command = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        "from local.cli import main; main()",
+        "notify",
+        "explain",
+        str(file),
+        env={**os.environ, "VONGTAY_URL": house.url, "COLUMNS": "240"},
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    out, wrong = await command.communicate()
+    assert command.returncode == 0, wrong.decode()
+    return out.decode()
+
+
 async def test_of_several_endpoints_of_a_partner_it_says_which_is_told_which_waits_and_why_the_others_are_not(
-    house: House,
+    house: House, tmp_path: Path
 ) -> None:
     data = json.loads(overdue(1)[1].model_dump_json())
     async with house.client("yen.partner") as partner:
@@ -113,6 +137,7 @@ async def test_of_several_endpoints_of_a_partner_it_says_which_is_told_which_wai
         page = (await operator.get(f"/notify/dry-run?event=cases.task.overdue&unit={UNIT}")).text
         late = {**supposed, "time": (house.context.clock() - timedelta(days=20)).isoformat()}
         past = await operator.api("/dry-run", late)
+    said_by_command = await explained(house, tmp_path, supposed)
     said = {one["name"]: (one["told"], one["waits"], one["why_not"]) for one in run["partners"]}
     assert said == {
         "told": (True, None, None),
@@ -129,6 +154,10 @@ async def test_of_several_endpoints_of_a_partner_it_says_which_is_told_which_wai
     assert "tin chờ: điểm nhận đang tạm dừng" in page
     assert "không báo: nơi nhận chưa được xác minh" in page
     assert {one["why_not"] for one in past["partners"] if one["name"] in {"told", "paused"}} == {"long-past"}
+    for name, (_, waits, why_not) in said.items():
+        row = next(line for line in said_by_command.splitlines() if made[name] in line)
+        assert f" {name} " in row
+        assert (f"waits: {waits}" if waits else why_not or " yes ") in row
     # It is what happens.
     await house.hear(overdue(1))
     queued = await house.rows("SELECT DISTINCT endpoint_id::text AS id FROM delivery")
