@@ -120,11 +120,9 @@ def build(context: ServiceContext) -> ServiceApp:
     )
     room = Room(desks, pages, texts, database, names, public_key(_push_key(context)))
     live = LiveInbox(database, room.live, tuple(names))
-    router = APIRouter()
-    router.include_router(build_pages(room, live, base_url))
-    router.include_router(build_api(desks, texts, base_url, database, clock, tuple(names)))
+    api = build_api(desks, texts, base_url, database, clock, tuple(names))
     return ServiceApp(
-        router=router,
+        router=_together(build_pages(room, live, base_url), api),
         pages=pages,
         messaging=routed(desk, Contents(queueing, base_url), texts),
         migrations=Path(__file__).parent / "migrations",
@@ -138,6 +136,13 @@ def build(context: ServiceContext) -> ServiceApp:
             Tidying(database, agreements, limits, keeping, clock).tidying,
         ],
     )
+
+
+def _together(*parts: APIRouter) -> APIRouter:
+    router = APIRouter()
+    for part in parts:
+        router.include_router(part)
+    return router
 
 
 def _proving(
