@@ -27,7 +27,8 @@ def explain(
     ],
     json: Json = False,
 ) -> None:
-    """Say who would be told of an event, and why nobody else. Nothing is kept and nobody is told.
+    """Say who would be told of an event, over which of their endpoints, and why nobody and nothing else. Nothing is
+    kept and nobody is told.
 
     Example: `vongtay notify explain overdue.json`
     """
@@ -40,8 +41,10 @@ def explain(
     print_table("Rules", ["rule", "urgency", "tells", "why not"], map(_rule, run["rules"]), "No rule is about it.")
     columns = ["account", "role", "by rule", "instead of", "inbox", "called"]
     print_table("People", columns, map(_person, run["people"]), "Nobody is told.")
-    partners = ["organisation", "channel", "told", "why not", "sealed fields"]
-    print_table("Partners", partners, map(_partner, run["partners"]), "No organisation subscribes.")
+    ways = [_way(one["person"], way) for one in run["people"] for way in one["endpoints"]]
+    print_table("Their endpoints", ["account", "channel", "endpoint", "told", "why not"], ways, "Nobody has any.")
+    partners = ["organisation", "name", "channel", "endpoint", "told", "why not", "sealed fields"]
+    print_table("Partners' endpoints", partners, map(_partner, run["partners"]), "No organisation subscribes.")
     if run["ladder"]:
         steps = ["after minutes", "audience", "accounts", "channels"]
         print_table("Ladder, until somebody acknowledges", steps, map(_step, run["ladder"]), "")
@@ -68,17 +71,31 @@ def _rule(row: dict[str, Any]) -> list[str]:
 
 def _person(row: dict[str, Any]) -> list[str]:
     calls = "; ".join(f"{', '.join(call['channels'])} {call['at']} ({call['why']})" for call in row["calls"])
-    return [row["person"], row["role"], row["rule"], row["instead_of"] or "", "yes", calls or "no way to reach"]
+    rule = row["rule"] or "none: their own subscription"
+    inbox = "yes" if row["inbox"] else "no"
+    return [row["person"], row["role"], rule, row["instead_of"] or "", inbox, calls or "no way to reach"]
+
+
+def _way(person: str, row: dict[str, Any]) -> list[str]:
+    return [person, row["channel"], row["id"], row["at"] or "no", row["why_not"] or ""]
 
 
 def _partner(row: dict[str, Any]) -> list[str]:
     return [
         row["org"],
+        row["name"],
         row["channel"],
-        "yes" if row["told"] else "no",
+        row["endpoint_id"],
+        _told(row),
         row["why_not"] or "",
         ", ".join(row["sealed_fields"]),
     ]
+
+
+def _told(row: dict[str, Any]) -> str:
+    if not row["told"]:
+        return "no"
+    return f"waits: {row['waits']}" if row["waits"] else "yes"
 
 
 def _step(row: dict[str, Any]) -> list[str]:

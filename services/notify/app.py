@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from fastapi import APIRouter
 
 from services.notify.addresses import Addresses
-from services.notify.api import Desks, build_api
+from services.notify.api import build_api
 from services.notify.channels.base import Channel
 from services.notify.channels.chat import ChatChannel
 from services.notify.channels.digest_mail import DigestMail
@@ -27,22 +27,27 @@ from services.notify.channels.webhook import WebhookChannel
 from services.notify.climbing import Climbing
 from services.notify.delivery.endpoints import Lanes
 from services.notify.delivery.settling import Settler
-from services.notify.delivery.telling import Owners
 from services.notify.delivery.worker import Deliveries
 from services.notify.desk.agreements import Agreements
-from services.notify.desk.calling import Calling, Digests
+from services.notify.desk.calling import Calling
 from services.notify.desk.contents import Contents
+from services.notify.desk.desks import Desks
 from services.notify.desk.dry_run import DryRun
 from services.notify.desk.emergencies import Emergencies, Links
+from services.notify.desk.endpoints import Endpoints
+from services.notify.desk.log import DeliveryLog
+from services.notify.desk.owners import Owners
 from services.notify.desk.people import People
 from services.notify.desk.personal import Personal
 from services.notify.desk.proving import Proving
 from services.notify.desk.queueing import Queueing
+from services.notify.desk.replays import Replays
+from services.notify.desk.subscribing import Subscribing
 from services.notify.desk.telling import Desk
+from services.notify.digests import Digests
 from services.notify.domain import ChannelName, Telling
 from services.notify.domain.proving import Codes
 from services.notify.handlers import routed
-from services.notify.office import Office
 from services.notify.pages import build_pages
 from services.notify.pages.live import LiveInbox
 from services.notify.pages.room import Room
@@ -56,6 +61,7 @@ from shared.identity import Directory
 from shared.messaging.service import ServiceApp, ServiceContext
 from shared.reference.delivering import Delivering
 from shared.reference.notify_chat import ChatShapes
+from shared.reference.notify_keeping import NotifyKeepingByDay
 from shared.reference.notify_ladders import Ladders
 from shared.reference.notify_limits import NotifyLimitsByDay
 from shared.reference.units import Units
@@ -68,7 +74,7 @@ def build(context: ServiceContext) -> ServiceApp:
     names = Units.load().names()
     pages = Pages("services.notify", unit_names=names, clock=clock)
     texts, vault = load_texts(), Vault(context.keys)
-    limits = Delivering.load()
+    limits, keeping = Delivering.load(), NotifyKeepingByDay.load()
     queueing, telling, base_url = Queueing(limits), Telling.load(), context.settings.base_url
     people = People(context.directory, tuple(names), telling.limits)
     calling = Calling(people, queueing, telling.limits, base_url)
@@ -81,19 +87,18 @@ def build(context: ServiceContext) -> ServiceApp:
         hmac.digest(context.keys.master, b"vongtay telephone numbers", "sha256"), allow_private=private
     )
     personal = Personal(database, clock, people, emergencies, telling.limits)
-    receipts = Receipts(database, owners, personal, addresses.key, clock)
+    receipts = Receipts(database, owners, personal, addresses.key, keeping, clock)
     codes = Codes(hmac.digest(context.keys.master, b"vongtay codes of addresses", "sha256"))
     proving = _proving(context, settings, queueing, codes, telling.limits, vault, addresses)
     channels = channels_of(context, settings, texts, pages, receipts.hear)
     settler = Settler(database, channels, owners, clock, limits)
     lanes = Lanes(database, channels, vault, limits, settings, clock, people.accounts)
-    office = Office(
+    replays = Replays(database, limits, clock)
+    subscribing = Subscribing(
         database,
         vault,
-        desk,
-        owners,
         texts,
-        limits,
+        telling.limits,
         clock,
         channels=tuple(channels),
         units=names,
@@ -103,28 +108,41 @@ def build(context: ServiceContext) -> ServiceApp:
     )
     heard, partners = (lambda: list(texts.wordings)), organisations_of(context.directory)
     agreements = Agreements(database, clock, queueing, telling.limits, heard, tuple(names), base_url, partners)
-    dry_run = DryRun(database, clock, telling, Ladders.load(), people)
-    room = Room(office, pages, texts, database, names, public_key(_push_key(context)), personal)
+    desks = Desks(
+        subscribing=subscribing,
+        endpoints=Endpoints(database, vault, addresses, desk, owners, replays, telling.limits, keeping, clock),
+        proving=proving,
+        log=DeliveryLog(database, clock),
+        replays=replays,
+        agreements=agreements,
+        personal=personal,
+        dry_run=DryRun(database, clock, telling, Ladders.load(), people),
+    )
+    room = Room(desks, pages, texts, database, names, public_key(_push_key(context)))
     live = LiveInbox(database, room.live, tuple(names))
-    desks = Desks(agreements, personal, dry_run, texts, base_url)
-    router = APIRouter()
-    router.include_router(build_pages(room, live, desks))
-    router.include_router(build_api(office, desks, database, clock, tuple(names)))
+    api = build_api(desks, texts, base_url, database, clock, tuple(names))
     return ServiceApp(
-        router=router,
+        router=_together(build_pages(room, live, base_url), api),
         pages=pages,
         messaging=routed(desk, Contents(queueing, base_url), texts),
         migrations=Path(__file__).parent / "migrations",
         background=[
             Deliveries(database, channels, settler, lanes, codes, limits, settings, clock).deliver,
-            Upkeep(database, owners, limits, clock, channels=channels, people=people.accounts).upkeep,
+            Upkeep(database, owners, limits, keeping, clock, channels=channels, people=people.accounts).upkeep,
             live.live_inbox,
             Digests(database, calling, clock).digests,
             Climbing(database, emergencies, clock).climbing,
             *([receipts.receipts] if "sms" in channels else []),
-            Tidying(database, agreements, limits, clock).tidying,
+            Tidying(database, agreements, limits, keeping, clock).tidying,
         ],
     )
+
+
+def _together(*parts: APIRouter) -> APIRouter:
+    router = APIRouter()
+    for part in parts:
+        router.include_router(part)
+    return router
 
 
 def _proving(

@@ -7,23 +7,21 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from datetime import timedelta
 
 import structlog
 
 from services.notify.channels.smpp import Receipt, Reply
-from services.notify.delivery.telling import Owners
+from services.notify.desk.owners import Owners
 from services.notify.desk.personal import Personal
 from services.notify.store import endpoints, receipts
 from shared.database import Database, is_passing
 from shared.messaging.router import Clock, Scope
 from shared.messaging.waiting import pause
+from shared.reference.notify_keeping import NotifyKeepingByDay
 
 _LOG = structlog.get_logger(__name__)
 _EVERY_SECONDS = 1.0
 _LONGEST_DELAY = 10.0
-# A gateway tells within the message's validity; nothing of ours is valid so long.
-_KEPT = timedelta(days=7)
 
 
 class Receipts:
@@ -31,16 +29,23 @@ class Receipts:
 
     Args:
         owners: hear of what never arrived. personal: acknowledges what somebody answers. number_key: by what a number
-        is found.
+        is found. keeping: how long a receipt waits for its delivery.
     """
 
     def __init__(
-        self, database: Database, owners: Owners, personal: Personal, number_key: Callable[[str], str], clock: Clock
+        self,
+        database: Database,
+        owners: Owners,
+        personal: Personal,
+        number_key: Callable[[str], str],
+        keeping: NotifyKeepingByDay,
+        clock: Clock,
     ) -> None:
         self._database = database
         self._owners = owners
         self._personal = personal
         self._number_key = number_key
+        self._keeping = keeping
         self._clock = clock
 
     async def hear(self, said: Receipt | Reply) -> None:
@@ -83,7 +88,7 @@ class Receipts:
                 endpoint = await endpoints.find(connection, lost.endpoint_id) if lost else None
                 if lost is not None and endpoint is not None:
                     await self._owners.given_up(scope, endpoint, [lost])
-            await receipts.forget(connection, now - _KEPT)
+            await receipts.forget(connection, now - self._keeping.on(now).receipts)
             await scope.flush()
 
     async def _note(self, said: Receipt) -> None:

@@ -13,8 +13,8 @@ from itertools import groupby
 
 import structlog
 
-from services.notify.delivery.telling import Owners
-from services.notify.domain import longest_wait
+from services.notify.desk.owners import Owners
+from services.notify.domain import kept_since, longest_wait
 from services.notify.store import deliveries, endpoints, partitions, proofs, replays, retention, unsaid
 from services.notify.store.retention import GivenUp
 from shared.database import Database
@@ -22,6 +22,7 @@ from shared.messaging.router import Scope
 from shared.messaging.waiting import pause
 from shared.reference.calendar import local_day
 from shared.reference.delivering import Delivering
+from shared.reference.notify_keeping import NotifyKeepingByDay
 
 _LOG = structlog.get_logger(__name__)
 _PORTION = 1000
@@ -30,19 +31,15 @@ _SELDOM_SECONDS = 60.0
 _HOURLY_SECONDS = 3600.0
 # Partitions are there so long before the first event needs them.
 _AHEAD = timedelta(days=21)
-# Undoing a deletion is possible this long; after it, what waited is given up.
-UNDO = timedelta(hours=24)
 # A replay waits while so much waits for its endpoint already.
 MOST_WAITING = 5000
-# How endpoints did is kept longer than what was sent to them.
-_HOURS_KEPT = timedelta(days=90)
 
 
 class Upkeep:
     """Keeps the tables from growing for ever, and what waits from being forgotten.
 
     Args:
-        owners: hear of what never arrived. limits: how long what is kept.
+        owners: hear of what never arrived. limits, keeping: how long what is kept.
         channels: those that this deployment has. people: accounts that there are.
     """
 
@@ -51,6 +48,7 @@ class Upkeep:
         database: Database,
         owners: Owners,
         limits: Delivering,
+        keeping: NotifyKeepingByDay,
         clock: Callable[[], datetime],
         *,
         channels: Collection[str],
@@ -59,6 +57,7 @@ class Upkeep:
         self._database = database
         self._owners = owners
         self._limits = limits
+        self._keeping = keeping
         self._clock = clock
         self._channels = channels
         self._people = people
@@ -93,7 +92,7 @@ class Upkeep:
             async with self._database.transaction() as connection:
                 going = await replays.unfinished(connection, MOST_WAITING)
                 for one in going:
-                    await replays.go_on(connection, one, now, self.kept(now))
+                    await replays.go_on(connection, one, now, kept_since(now, self._limits.on(now)))
             if not going:
                 return
 
@@ -111,14 +110,14 @@ class Upkeep:
         now = self._clock()
         async with self._database.transaction() as connection:
             await retention.believe_now(connection, now, urgent=True)
-        limits = self._limits.on(now)
+        limits, deleted_before = self._limits.on(now), now - self._keeping.on(now).undo
         off_before = now - timedelta(days=limits.give_up_after_days)
         for gone in (False, True):
             while True:
                 async with self._database.transaction() as connection:
                     scope = Scope("notify", connection, now)
                     if gone:
-                        lost = await retention.give_up(connection, now - UNDO, off_before, now, _PORTION)
+                        lost = await retention.give_up(connection, deleted_before, off_before, now, _PORTION)
                     else:
                         lost = await retention.expire(connection, now, _PORTION)
                     await self._tell(scope, lost)
@@ -131,7 +130,7 @@ class Upkeep:
         now = self._clock()
         limits = self._limits.on(now)
         await self._give_up_unsendable(now)
-        before = now - timedelta(days=limits.keep_days)
+        before = kept_since(now, limits)
         width = timedelta(days=limits.partition_days)
         at = before
         while at < now + _AHEAD:
@@ -143,11 +142,12 @@ class Upkeep:
             async with self._database.transaction() as connection:
                 if await retention.forget_notices(connection, before, _PORTION) < _PORTION:
                     break
+        beside = now - self._keeping.on(now).health
         async with self._database.transaction() as connection:
             await retention.believe_now(connection, now, urgent=False)
-            await retention.forget_beside(connection, now - _HOURS_KEPT)
+            await retention.forget_beside(connection, beside)
             await proofs.forget(connection, now)
-            await unsaid.forget(connection, local_day(now - _HOURS_KEPT))
+            await unsaid.forget(connection, local_day(beside))
             await retention.believe_clock(connection, now + longest_wait(limits) * (1 + limits.jitter))
 
     async def _give_up_unsendable(self, now: datetime) -> None:
@@ -162,10 +162,6 @@ class Upkeep:
                 await scope.flush()
             if len(lost) < _PORTION:
                 return
-
-    def kept(self, now: datetime) -> datetime:
-        """What happened before is about to be forgotten: it is not sent again."""
-        return now - timedelta(days=self._limits.on(now).keep_days)
 
     async def _tell(self, scope: Scope, lost: Sequence[GivenUp]) -> None:
         by_endpoint = sorted(lost, key=lambda one: one.endpoint_id)

@@ -124,8 +124,8 @@ UNSAID_WHYS: Final[Mapping[str, str]] = {
     "bulk": "thuộc một lần nhập danh sách; đã báo chung một lần khi nhập xong",
     "past": "đến quá muộn so với lúc xảy ra",
 }
-# Why a partner's subscription would not be told.
-PARTNER_WHYS: Final[Mapping[str, str]] = {
+# Why nothing would be sent to one of a person's endpoints, or of a partner's.
+ENDPOINT_WHYS: Final[Mapping[str, str]] = {
     "not-subscribed": "không đăng ký loại sự kiện này",
     "unit-not-subscribed": "không đăng ký địa bàn này",
     "other-sector": "thuộc ngành khác",
@@ -136,6 +136,18 @@ PARTNER_WHYS: Final[Mapping[str, str]] = {
     "over": "thỏa thuận đã hết hạn",
     "event-not-covered": "loại sự kiện nằm ngoài thỏa thuận",
     "unit-not-covered": "địa bàn nằm ngoài thỏa thuận",
+    "not-verified": "nơi nhận chưa được xác minh",
+    "paused": "đang tạm dừng",
+    "disabled": "đã bị tắt vì lỗi kéo dài",
+    "may-not-see": "vai trò không được xem sự kiện này",
+    "channel-not-chosen": "không chọn kênh này",
+    "long-past": "sự kiện đã quá lâu",
+}
+# Why what a partner is told waits.
+WAIT_WHYS: Final[Mapping[str, str]] = {
+    "paused": "điểm nhận đang tạm dừng",
+    "disabled": "điểm nhận đã bị tắt vì lỗi kéo dài",
+    "circuit-open": "điểm nhận đang tạm nghỉ vì không trả lời",
 }
 # By whom a substitute was chosen.
 SUBSTITUTE_WHYS: Final[Mapping[str, str]] = {

@@ -17,6 +17,7 @@ from shared.reference.indicators import Indicators
 from shared.reference.intake import Intake
 from shared.reference.keeping import Keeping
 from shared.reference.notify_chat import ChatShapes
+from shared.reference.notify_keeping import NotifyKeepingByDay
 from shared.reference.notify_ladders import Ladders
 from shared.reference.notify_limits import NotifyLimitsByDay
 from shared.reference.notify_rules import NotifyRules
@@ -69,6 +70,7 @@ def check() -> dict[str, int]:
         "intake": len(Intake.load()),
         "notify-rules": len(NotifyRules.load()),
         "notify-ladders": len(Ladders.load()),
+        "notify-keeping": len(NotifyKeepingByDay.load()),
         "notify-limits": len(NotifyLimitsByDay.load()),
         **{name: len(Terms.load(name).codes()) for name in Terms.names()},
     }

@@ -11,7 +11,9 @@ from typing import Final, Literal, Self, get_args
 from shared.reference.files import kept
 from shared.reference.limits import Limits, LimitsByDay, read_limits
 
-Urgency = Literal["emergency", "normal", "digest"]
+# In what order deliveries go, and how long they are worth sending. How urgent a notice is to a person is another
+# question (`notify_rules.Urgency`).
+Priority = Literal["emergency", "normal", "digest"]
 _FILE: Final = "notify-delivery.yaml"
 _HOURS_A_DAY: Final = 24
 
@@ -29,8 +31,8 @@ class DeliveryLimits(Limits):
     give_up_after_days: float
     at_once: int
     per_second: float
-    expire_hours: Mapping[Urgency, float]
-    past_hours: Mapping[Urgency, float]
+    expire_hours: Mapping[Priority, float]
+    past_hours: Mapping[Priority, float]
     keep_days: int
     partition_days: int
 
@@ -47,8 +49,8 @@ class DeliveryLimits(Limits):
         if min(self.most_wait_hours, self.disable_after_hours, self.give_up_after_days) <= 0 or self.per_second < 0:
             yield "times are more than 0, and a rate is not negative"
         for name, hours in (("expire_hours", self.expire_hours), ("past_hours", self.past_hours)):
-            if set(hours) != set(get_args(Urgency)) or min(hours.values(), default=0) < 0:
-                yield f"{name} has a number of hours for each of {', '.join(get_args(Urgency))}"
+            if set(hours) != set(get_args(Priority)) or min(hours.values(), default=0) < 0:
+                yield f"{name} has a number of hours for each of {', '.join(get_args(Priority))}"
         if max(self.past_hours.values(), default=0) >= self.keep_days * _HOURS_A_DAY:
             yield "what is forgotten must be the past by then, or it would be told twice"
 

@@ -28,6 +28,10 @@ class NotifyLimits(Limits):
     digest_weekday: int
     away: Mapping[str, str]
     away_most_days: int
+    away_ahead_days: int
+    absences_most: int
+    endpoints_most: int
+    endpoints_per_day: int
     agreement_most_years: int
     retraction_days: int
     proof_minutes: float
@@ -51,6 +55,8 @@ class NotifyLimits(Limits):
         counts = [
             self.per_hour,
             self.away_most_days,
+            self.absences_most,
+            self.endpoints_most,
             self.agreement_most_years,
             self.retraction_days,
             self.proof_minutes,
@@ -59,6 +65,10 @@ class NotifyLimits(Limits):
         ]
         if min(counts) < 1 or self.per_day < self.per_hour:
             yield "every limit is at least 1, and a day's no smaller than an hour's"
+        if self.away_ahead_days < self.away_most_days:
+            yield "the longest absence ends no later than any may"
+        if self.endpoints_per_day < self.endpoints_most:
+            yield "whoever begins may make all the endpoints that they may have in a day"
         if self.proof_again_seconds < 0 or self.proof_owner_per_day < self.proof_per_day:
             yield "an owner may ask for no fewer proofs a day than one address may be sent"
         if self.proof_wrong * self.proof_per_day > _MOST_GUESSES:

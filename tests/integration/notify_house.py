@@ -20,7 +20,7 @@ from sqlalchemy import text
 from services.notify.app import build
 from services.notify.upkeep import Upkeep
 from shared.contracts.base import Contract
-from shared.contracts.cases import ConcernReceived, DeadlineMissed, TaskRequested
+from shared.contracts.cases import ConcernReceived, DeadlineMissed, TaskOverdue, TaskRequested
 from shared.contracts.envelope import Envelope
 from shared.database import Database
 from shared.identity import demo_directory
@@ -225,14 +225,14 @@ async def agree(database: Database) -> None:
 
 def missed(unit: str = UNIT) -> DeadlineMissed:
     return DeadlineMissed.model_validate(
-        {"case_id": CASE, "facts": _facts(unit), "deadline_id": "d1", "kind": "emergency-12h", "state": "missed",
+        {"case_id": CASE, "facts": facts(unit), "deadline_id": "d1", "kind": "emergency-12h", "state": "missed",
          "due": NOW, "legal_source": "56/2017"}
     )  # fmt: skip
 
 
 def task(sector: str = "health") -> TaskRequested:
     return TaskRequested.model_validate(
-        {"case_id": CASE, "facts": _facts(UNIT), "task_id": "t1", "task_kind": "examine", "task_sector": sector,
+        {"case_id": CASE, "facts": facts(UNIT), "task_id": "t1", "task_kind": "examine", "task_sector": sector,
          "due": NOW}
     )  # fmt: skip
 
@@ -245,7 +245,8 @@ def concern(danger: str = "yes") -> ConcernReceived:
     return ConcernReceived.model_validate({"concern_id": "c1", "facts": facts})
 
 
-def _facts(unit: str) -> dict[str, Any]:
+def facts(unit: str = UNIT) -> dict[str, Any]:
+    """What an event about a case says of it in clear."""
     return {
         "unit": unit, "sex": "female", "age_band": "6-10", "kind": "neglect", "risk": "high", "status": "open",
         "step": "plan", "sector": "police", "channel": "police", "opened_at": NOW,
@@ -260,3 +261,30 @@ async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 15) ->
 
 async def succeeded(house: House, count: int) -> bool:
     return (await house.states()).get("succeeded", 0) >= count
+
+
+def overdue(number: int, unit: str = UNIT) -> tuple[str, TaskOverdue]:
+    data = {
+        "case_id": f"case-{number}", "facts": facts(unit), "task_id": f"t{number}", "task_kind": "examine",
+        "task_sector": "health", "due": NOW,
+    }  # fmt: skip
+    return f"overdue-{unit}-{number}", TaskOverdue.model_validate(data)
+
+
+def loop_of(house: House, kind: type) -> Any:
+    """The object behind one of the service's loops."""
+    return next(loop.__self__ for loop in house.app.background if isinstance(getattr(loop, "__self__", None), kind))
+
+
+async def put(person: Person, path: str, body: Any) -> int:
+    answer = await person._ask("PUT", f"/notify/api{path}", json=body, headers={"x-form-token": person._token})
+    return answer.status_code
+
+
+async def reasons(house: House) -> list[tuple[str, str | None]]:
+    rows = await house.rows("SELECT state, reason FROM delivery ORDER BY state, reason")
+    return [(row.state, row.reason) for row in rows]
+
+
+async def failed(house: House, count: int = 1) -> bool:
+    return (await house.states()).get("failed", 0) >= count

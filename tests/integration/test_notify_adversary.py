@@ -4,23 +4,18 @@ forgotten."""
 from __future__ import annotations
 
 import asyncio
-import base64
 import json
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from pydantic import SecretStr
 
 from services.notify.channels.base import notable
 from services.notify.climbing import Climbing
 from services.notify.desk.queueing import Queueing
 from services.notify.domain import Addressed, Attempt, Happening, Message, timed_id
-from services.notify.domain.agreements import is_key
-from services.notify.store import replays
-from shared.contracts.registry import ChildErased
 from shared.identity import Principal, Role
 from shared.messaging.router import Scope
 from shared.reference.delivering import Delivering
@@ -31,18 +26,15 @@ from tests.integration.notify_house import (
     House,
     Person,
     concern,
+    loop_of,
     make_house,
     missed,
     succeeded,
-    task,
     until,
 )
 from tests.integration.test_notify_sms import NUMBER, house_with, telephone
-from tests.integration.test_notify_telling import content, hear_sealed, loop_of, sign
 from tests.support.receivers import MailServer, WebhookServer
 from tests.support.smsc import Gateway, sms_gateway
-
-LATER = timedelta(days=800)
 
 
 @pytest.fixture
@@ -70,158 +62,11 @@ async def say(
             identifier = timed_id(now, "test", name, str(number))
             messages.append(Message(Happening(identifier, "cases.case.opened", now, UNIT, CASE, None, None, {}), body))
             addressed += [
-                Addressed(identifier, one, order_key=key, urgency="emergency" if urgent else "normal")
+                Addressed(identifier, one, order_key=key, priority="emergency" if urgent else "normal")
                 for one in endpoints
             ]
         await Queueing(Delivering.load()).queue(scope, messages, addressed)
         await scope.flush()
-
-
-async def agreed_key(house: House) -> tuple[dict[str, Any], X25519PrivateKey, str]:
-    private = X25519PrivateKey.generate()
-    signed = await sign(house, private.public_key().public_bytes_raw())
-    return signed, private, next(o["kid"] for o in await house.published("notify.agreement.changed") if o.get("kid"))
-
-
-async def reasons(house: House) -> list[tuple[str, str | None]]:
-    rows = await house.rows("SELECT state, reason FROM delivery ORDER BY state, reason")
-    return [(row.state, row.reason) for row in rows]
-
-
-async def failed(house: House, count: int = 1) -> bool:
-    return (await house.states()).get("failed", 0) >= count
-
-
-# Agreements
-
-
-async def test_what_was_sealed_is_removed_also_where_the_agreement_was_suspended_before_it_ended(
-    house: House, webhook_server: WebhookServer
-) -> None:
-    signed, private, kid = await agreed_key(house)
-    async with house.client("yen.partner") as partner:
-        await partner.webhook(webhook_server.url, "registry.child.registered")
-    await hear_sealed(house, "c1", content(signed, private, kid), datetime.now(UTC))
-    async with house.client("ha.coordinator") as coordinator:
-        for act in ("suspend", "end"):
-            await coordinator.api(f"/agreements/{signed['id']}/{act}", {"reason": "x"})
-    bodies = await house.rows("SELECT convert_from(body, 'UTF8') AS body FROM message WHERE event_type LIKE '%sealed'")
-    assert bodies
-    assert not any("ephemeral" in row.body for row in bodies)
-
-
-async def test_nothing_goes_out_within_an_agreement_that_ran_out_while_we_were_off(
-    house: House, webhook_server: WebhookServer
-) -> None:
-    await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
-    async with house.client("yen.partner") as partner:
-        await partner.webhook(webhook_server.url, "cases.task.requested")
-    await house.hear(("e1", task()))
-    house.shift = LATER
-    house.start()  # before anybody has noted that it is over
-    await until(lambda: failed(house))
-    assert await reasons(house) == [("failed", "agreement-ended")]
-    assert not webhook_server.requests
-
-
-async def test_what_slipped_in_while_an_agreement_was_suspended_waits_until_it_is_resumed(
-    house: House, webhook_server: WebhookServer
-) -> None:
-    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
-    async with house.client("yen.partner") as partner:
-        await partner.webhook(webhook_server.url, "cases.task.requested")
-    await house.hear(("e1", task()))
-    # As if the suspension had not seen it: it was queued in that very moment.
-    await house.rows(
-        "UPDATE agreement SET state = 'suspended' WHERE id = CAST(:id AS uuid) RETURNING 1", id=signed["id"]
-    )
-    house.start()
-    await until(lambda: failed(house))
-    assert await reasons(house) == [("failed", "agreement-suspended")]
-    assert not webhook_server.requests
-    async with house.client("ha.coordinator") as coordinator:
-        await coordinator.api(f"/agreements/{signed['id']}/resume", {})
-    await until(lambda: succeeded(house, 1))
-
-
-async def test_a_long_replay_ends_with_its_agreement(
-    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(replays, "PORTION", 1)
-    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
-    async with house.client("yen.partner") as partner:
-        created = await partner.webhook(webhook_server.url, "cases.task.requested")
-        await house.hear(*((f"e{number}", task()) for number in range(4)))
-        house.start()
-        await until(lambda: succeeded(house, 4))
-        await house.halt()
-        since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
-        await partner.api(f"/subscriptions/{created['id']}/replay", {"since": since, "everything": True})
-        await partner.api(f"/agreements/{signed['id']}/end", {"reason": "x"})
-    webhook_server.clear()
-    await house.upkeep.replay()
-    house.start()
-    await until(lambda: _said(webhook_server))
-    await asyncio.sleep(0.5)
-    assert [json.loads(one.body)["type"] for one in webhook_server.requests] == ["vn.vongtay.notify.agreement.ended"]
-
-
-async def _said(server: WebhookServer) -> bool:
-    return bool(server.requests)
-
-
-@pytest.mark.parametrize("point", [bytes(32), b"\x01" + bytes(31)])
-def test_a_key_with_which_everybody_could_read_is_none(point: bytes) -> None:
-    assert not is_key(base64.b64encode(point).decode())
-    assert is_key(base64.b64encode(X25519PrivateKey.generate().public_key().public_bytes_raw()).decode())
-
-
-# Erasure
-
-
-async def test_what_was_sealed_about_a_child_is_not_passed_on_when_its_erasure_was_heard_first(
-    house: House, webhook_server: WebhookServer
-) -> None:
-    signed, private, kid = await agreed_key(house)
-    async with house.client("yen.partner") as partner:
-        await partner.webhook(webhook_server.url, "registry.child.registered")
-    now = datetime.now(UTC)
-    await hear_sealed(house, "erased", ChildErased(child_id="k1"), now)
-    await hear_sealed(house, "c1", content(signed, private, kid), now)
-    await hear_sealed(house, "c2", content(signed, private, kid, child_id="k2"), now)
-    assert await house.states() == {"pending": 1}
-    stored = await house.rows("SELECT convert_from(body, 'UTF8') AS body FROM message")
-    assert len(stored) == 1
-
-
-@pytest.mark.parametrize("channel", ["kafka", "webhook"])
-async def test_what_was_removed_is_not_sent_again_and_holds_up_nobody(
-    house: House, webhook_server: WebhookServer, channel: str
-) -> None:
-    signed, private, kid = await agreed_key(house)
-    async with house.client("yen.partner") as partner:
-        created = await partner.webhook(webhook_server.url, "registry.child.registered")
-        other = await partner.webhook(webhook_server.url, "cases.task.requested")
-        await house.rows(
-            "UPDATE endpoint SET channel = :channel WHERE id = CAST(:id AS uuid) RETURNING 1",
-            channel=channel,
-            id=created["id"],
-        )
-        now = datetime.now(UTC)
-        await hear_sealed(house, "c1", content(signed, private, kid), now)
-        house.start()
-        await until(lambda: succeeded(house, 1))
-        await hear_sealed(house, "erased", ChildErased(child_id="k1"), now)
-        webhook_server.clear()
-        since = (now - timedelta(hours=1)).isoformat()
-        period = {"since": since, "everything": True}
-        assert (await partner.api(f"/subscriptions/{created['id']}/replay", period))["replayed"] == 0
-        (one,) = await house.rows("SELECT id::text FROM delivery")
-        await partner.api(f"/deliveries/{one.id}/replay", {})
-        await house.hear(("e1", task()))
-        await until(lambda: succeeded(house, 2))
-    assert [json.loads(one.body)["type"] for one in webhook_server.requests] == ["vn.vongtay.cases.task.requested"]
-    assert other["id"]
 
 
 # Answers that cannot be noted

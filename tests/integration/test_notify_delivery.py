@@ -157,7 +157,7 @@ async def test_an_emergency_goes_before_everything_that_waits(house: House, webh
         await say(house, one, 300, name="many")
         house.start()
         await until(lambda: succeeded(house, 3))
-        urgent = (await say(house, one, 1, name="urgent", urgency="emergency"))[0]
+        urgent = (await say(house, one, 1, name="urgent", priority="emergency"))[0]
         before = len(webhook_server.requests)
         await until(lambda: _arrived(webhook_server, urgent))
         at = [request.headers["webhook-id"] for request in webhook_server.requests].index(urgent)
@@ -199,7 +199,7 @@ async def test_what_comes_too_late_is_not_sent_and_its_owner_is_told(
 async def test_a_digest_waits_for_its_hour(house: House, webhook_server: WebhookServer) -> None:
     async with house.client("yen.partner") as partner:
         one = await endpoint(partner, webhook_server.url)
-        await say(house, one, 1, urgency="digest", not_before=house.context.clock() + timedelta(hours=3))
+        await say(house, one, 1, priority="digest", not_before=house.context.clock() + timedelta(hours=3))
         house.start()
         await asyncio.sleep(0.8)
         assert not webhook_server.requests

@@ -10,7 +10,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.notify.channels.digest_mail import counted, picture_of
-from services.notify.desk.calling import Digests
+from services.notify.digests import Digests
 from services.notify.texts import load_texts
 from tests.integration.notify_house import House, concern, make_house, succeeded, until
 from tests.support.receivers import MailServer

@@ -169,6 +169,46 @@ async def test_a_partner_sees_its_own_endpoints_only_and_the_operator_no_address
         assert (await operator.post(page + "/rotate")).status_code == 404
 
 
+async def test_whoever_keeps_the_platform_up_sees_how_it_was_sent_and_neither_what_was_said_nor_what_was_answered(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    webhook_server.status, webhook_server.body = 400, "Không đọc được: Nguyễn Thị Mai".encode()
+    async with house.client("yen.partner") as partner, house.client("son.operator") as operator:
+        created = await partner.webhook(webhook_server.url, "cases.*")
+        await house.hear(("e1", missed()))
+        house.start()
+        await until(lambda: house.rows("SELECT 1 FROM attempt"))
+        [line] = (await operator.get(f"/notify/api/subscriptions/{created['id']}/deliveries")).json()
+        assert line["event_type"] == "cases.deadline.missed"
+        path = f"/deliveries/{line['id']}"
+        own = (await partner.get(f"/notify/api{path}")).json()
+        seen = (await operator.get(f"/notify/api{path}")).json()
+        sent = webhook_server.requests[0].body
+        assert own["request"] == sent.decode()
+        assert own["tries"][0]["response"] == webhook_server.body.decode()
+        # What mending needs is there, in the same words for both.
+        unread = {"request": None, "tries": [{**own["tries"][0], "response": None}]}
+        assert seen == {**own, **unread}
+        assert seen["request_size"] == len(sent)
+        assert seen["tries"][0]["response_size"] == len(webhook_server.body)
+        assert (seen["tries"][0]["status"], seen["tries"][0]["reason"]) == (400, "http-400")
+        headers = webhook_server.requests[0].headers
+        assert seen["request_headers"]["webhook-id"] == headers["webhook-id"]
+        assert seen["request_headers"]["content-length"] == headers["content-length"]
+        assert not any("signature" in name for name in seen["request_headers"])
+        # And the page says no more.
+        mine = (await partner.get(f"/notify{path}")).text
+        theirs = (await operator.get(f"/notify{path}")).text
+        for words in ("event_id", "Nguyễn Thị Mai"):
+            assert words in mine
+            assert words not in theirs
+        assert webhook_server.url not in theirs
+        assert f"{len(sent)} byte" in theirs
+        assert "webhook-id" in theirs
+        assert "chỉ dành cho người của tổ chức nhận" in theirs
+        assert "chỉ dành cho người của tổ chức nhận" not in mine
+
+
 async def test_the_pages_walk_a_partner_from_creating_to_replaying_and_undoing(
     house: House, webhook_server: WebhookServer
 ) -> None:

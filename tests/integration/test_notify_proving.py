@@ -13,7 +13,7 @@ import pytest
 from pydantic import SecretStr
 from standardwebhooks.webhooks import Webhook
 
-from services.notify.desk.calling import Digests
+from services.notify.digests import Digests
 from tests.integration.notify_house import BASE, House, Person, concern, make_house, missed, succeeded, until
 from tests.support.push import push_service
 from tests.support.receivers import MailServer, WebhookServer

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated, Any
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from services.notify.api.answers import found
 from services.notify.desk.agreements import Agreements, Change, Shown
 from services.notify.domain.agreements import Agreement, Terms
 from shared.contracts.vocabulary import Day, ListCode, ShortText, UnitCode
@@ -141,12 +140,3 @@ def as_shown(shown: Shown) -> dict[str, Any]:
             "last": shown.delivered.last,
         },
     }
-
-
-@contextmanager
-def found() -> Iterator[None]:
-    """What is not there, or is somebody else's, answers 404."""
-    try:
-        yield
-    except LookupError:
-        raise HTTPException(404) from None

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 from fastapi import HTTPException, Query
 
+from services.notify.desk.desks import Desks
 from services.notify.domain import NotFoundError
-from services.notify.office import Office
 from services.notify.store.endpoints import Endpoint
 from services.notify.store.log import Entry
 from services.notify.store.notices import Notice
@@ -20,16 +20,16 @@ PAGE = 50
 Limit = Annotated[int, Query(ge=1, le=200)]
 
 
-def as_subscription(office: Office, principal: Principal, row: Endpoint) -> dict[str, Any]:
+def as_subscription(desks: Desks, principal: Principal, row: Endpoint) -> dict[str, Any]:
     """An endpoint with what it is to hear of; its address only for its owner."""
     return {
         "id": row.id,
         "channel": row.channel,
         "name": row.name,
-        "target": office.address(principal, row),
+        "target": desks.endpoints.address(principal, row),
         "event_types": list(row.patterns),
         "units": row.units,
-        "public_key": office.public_key(principal, row),
+        "public_key": desks.endpoints.public_key(principal, row),
         "ordered": row.ordered,
         "at_once": row.at_once,
         "per_second": row.per_second,

@@ -7,14 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Query
 
 from services.notify.api.answers import PAGE, Limit, as_delivery, found
+from services.notify.desk.desks import Desks
 from services.notify.domain import DeliveryState
-from services.notify.office import Office
 from services.notify.store.log import Sought
 from shared.contracts.vocabulary import Moment
 from shared.identity import SignedIn
 
 
-def add_routes(router: APIRouter, office: Office) -> None:
+def add_routes(router: APIRouter, desks: Desks) -> None:
     """Routes of deliveries below `/notify/api`."""
 
     @router.get("/subscriptions/{identifier}/deliveries")
@@ -30,29 +30,37 @@ def add_routes(router: APIRouter, office: Office) -> None:
         """The log of one endpoint, newest first; go on with `before` = the last `created_at`."""
         sought = Sought(state, event_type, since, before)
         with found():
-            return [as_delivery(row) for row in await office.entries(principal, identifier, sought, limit)]
+            return [as_delivery(row) for row in await desks.log.entries(principal, identifier, sought, limit)]
 
     @router.get("/deliveries/{identifier}")
     async def delivery(principal: SignedIn, identifier: str) -> dict[str, Any]:
-        """One delivery: what is sent, and every try."""
+        """One delivery: what is sent, and every try. `request` and each `response` are null for an operator, who has
+        their sizes in bytes."""
         with found():
-            _, row, attempts = await office.entry(principal, identifier)
+            sent = await desks.log.entry(principal, identifier)
         tries = [
             {
-                "at": attempt.at,
-                "number": attempt.number,
-                "outcome": attempt.outcome,
-                "status": attempt.status,
-                "duration_ms": attempt.duration_ms,
-                "response": attempt.response,
-                "reason": attempt.reason,
+                "at": one.at,
+                "number": one.number,
+                "outcome": one.outcome,
+                "status": one.status,
+                "duration_ms": one.duration_ms,
+                "response": one.response,
+                "response_size": one.response_size,
+                "reason": one.reason,
             }
-            for attempt in attempts
+            for one in sent.tries
         ]
-        return {**as_delivery(row), "request": row.body.decode(), "tries": tries}
+        return {
+            **as_delivery(sent.entry),
+            "request": None if sent.body is None else sent.body.decode(),
+            "request_size": sent.size,
+            "request_headers": dict(sent.headers),
+            "tries": tries,
+        }
 
     @router.post("/deliveries/{identifier}/replay", status_code=202)
     async def replay(principal: SignedIn, identifier: str) -> dict[str, str]:
         """Send one delivery again."""
         with found():
-            return {"subscription_id": await office.replay(principal, identifier)}
+            return {"subscription_id": await desks.replays.one(principal, identifier)}

@@ -82,10 +82,13 @@ def as_run(run: Run) -> dict[str, Any]:
             {
                 "org": one.org,
                 "subscription_id": one.subscription_id,
+                "endpoint_id": one.endpoint_id,
+                "name": one.name,
                 "channel": one.channel,
                 "agreement_id": one.agreement_id,
                 "told": one.why_not is None,
                 "why_not": one.why_not,
+                "waits": one.waits,
                 "sealed_fields": list(one.fields),
             }
             for one in run.partners
@@ -125,11 +128,22 @@ def _person(one: PersonTold) -> dict[str, Any]:
         "urgency": one.urgency,
         "instead_of": one.instead_of,
         "chosen_by": one.substitute_by,
-        "inbox": True,
+        "inbox": one.rule is not None,
         "reachable": list(one.reachable),
         "calls": [
             {"at": when.at, "channels": list(when.channels), "collected": when.collected, "why": when.why}
             for when in one.timings
+        ],
+        "endpoints": [
+            {
+                "id": way.endpoint_id,
+                "channel": way.channel,
+                "number": way.number,
+                "told": way.why_not is None,
+                "at": way.at,
+                "why_not": way.why_not,
+            }
+            for way in one.ways
         ],
     }
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from services.notify.api.agreements import found
+from services.notify.api.answers import found
 from services.notify.desk.personal import Emergency, Personal
 from services.notify.domain.ladder import Ladder
 from services.notify.domain.preferences import CHANNELS, Digest, PersonalChannel, Preferences

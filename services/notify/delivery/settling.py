@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from services.notify.channels.base import Channel
 from services.notify.delivery.lines import Line
-from services.notify.delivery.telling import Owners
+from services.notify.desk.owners import Owners
 from services.notify.desk.queueing import MACHINES
 from services.notify.domain import ChannelName, News, after, outlived
 from services.notify.domain.proving import CHALLENGE_TYPE

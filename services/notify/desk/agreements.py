@@ -10,14 +10,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
-from uuid import UUID
 
 import orjson
 
 from services.notify.desk.giving_up import tell_given_up
 from services.notify.desk.queueing import Queueing
 from services.notify.desk.saying import put_in_app
-from services.notify.domain import Addressed, Happening, Message, is_internal, timed_id
+from services.notify.domain import Addressed, Happening, Message, NotFoundError, is_internal, timed_id, uuid_in
 from services.notify.domain import agreements as rules
 from services.notify.domain.agreements import Agreement, AgreementAct, Known, Terms
 from services.notify.store import agreements as store
@@ -97,7 +96,7 @@ class Agreements:
         return agreement
 
     async def accept(self, actor: Principal, identifier: str, public_key: str | None) -> Agreement:
-        """The partner signs. Raises: `Rejected`; LookupError where there is none that the actor may see."""
+        """The partner signs. Raises: `Rejected`; NotFoundError where there is none that the actor may see."""
         return await self._change(
             actor, identifier, "accept", lambda found, now: rules.accept(found, public_key, actor, now)
         )
@@ -117,11 +116,11 @@ class Agreements:
         return [agreement for agreement in found if rules.may_read(agreement, actor)]
 
     async def find(self, actor: Principal, identifier: str) -> Shown:
-        """One agreement. Raises LookupError where there is none that the actor may see."""
+        """One agreement. Raises NotFoundError where there is none that the actor may see."""
         async with self._database.transaction() as connection:
-            agreement = await store.find(connection, _uuid(identifier))
+            agreement = await store.find(connection, uuid_in(identifier))
             if agreement is None or not rules.may_read(agreement, actor):
-                raise LookupError(identifier)
+                raise NotFoundError(identifier)
             acts = await store.history(connection, agreement.id)
             return Shown(agreement, acts, await store.delivered(connection, agreement.id))
 
@@ -164,9 +163,9 @@ class Agreements:
     ) -> Agreement:
         now = self._clock()
         async with self._database.transaction() as connection:
-            before = await store.find(connection, _uuid(identifier), lock=True)
+            before = await store.find(connection, uuid_in(identifier), lock=True)
             if before is None or not rules.may_read(before, actor):
-                raise LookupError(identifier)
+                raise NotFoundError(identifier)
             after = decide(before, now)
             scope = Scope("notify", connection, now)
             await self._keep(scope, before, after, act, actor.id)
@@ -280,10 +279,3 @@ def _event(agreement: Agreement, now: datetime) -> said.AgreementChanged:
 
 def _reason(state: str) -> str:
     return f"agreement-{state}"
-
-
-def _uuid(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise LookupError(text) from None

@@ -5,10 +5,10 @@ What is urgent beyond that, an emergency, is not called here: its ladder calls, 
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Literal
 
 import orjson
 
@@ -38,14 +38,11 @@ from services.notify.domain.preferences import (
 from services.notify.store import digests
 from services.notify.store import people as store
 from services.notify.store.digests import Item
-from services.notify.store.holding import hold_briefly
 from services.notify.store.people import Contact
 from services.notify.wordings import WORDINGS
 from shared.contracts.base import TYPE_PREFIX
-from shared.database import Database
 from shared.messaging.outbox import stable_id
-from shared.messaging.router import Clock, Scope
-from shared.messaging.waiting import pause
+from shared.messaging.router import Scope
 from shared.reference.notify_limits import NotifyLimitsByDay
 from shared.reference.notify_rules import URGENCIES, Urgency
 from shared.telemetry import current_traceparent
@@ -53,9 +50,9 @@ from shared.telemetry import current_traceparent
 # A personal subscription with this pattern is called of whatever the house tells its person.
 HOUSE = "told"
 DIGEST_TYPE = "notify.digest"
-_EVERY_SECONDS = 1.0
 _MOST_ITEMS = 500
 _Decided = Sequence[tuple[Message, Mapping[str, Told]]]
+NotCalled = Literal["not-subscribed", "unit-not-subscribed", "other-sector", "may-not-see"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +96,7 @@ class Calling:
         contacts = store.by_channel(await store.contacts(scope.connection, people=[person])).get(person, {})
         over = emergency_channels(contacts, channels)
         addressed = [
-            Addressed(message.id, endpoint, urgency="emergency") for channel in over for endpoint in contacts[channel]
+            Addressed(message.id, endpoint, priority="emergency") for channel in over for endpoint in contacts[channel]
         ]
         await self._queueing.queue(scope, [message], addressed)
         return over
@@ -120,7 +117,7 @@ class Calling:
         for channels, alike in by_channels.items():
             message = self._collected(alike, scope.now)
             addressed = [
-                Addressed(message.id, endpoint, urgency="digest")
+                Addressed(message.id, endpoint, priority="digest")
                 for channel in channels
                 for endpoint in contacts.get(channel, ())
             ]
@@ -235,32 +232,6 @@ class Calling:
         return Message(happening, body, current_traceparent())
 
 
-class Digests:
-    """The loop that sends what was collected, when it is time. Any number of replicas may run."""
-
-    def __init__(self, database: Database, calling: Calling, clock: Clock) -> None:
-        self._database = database
-        self._calling = calling
-        self._clock = clock
-
-    async def digests(self, stop: asyncio.Event) -> None:
-        """Run until `stop`."""
-        while not stop.is_set():
-            while await self.once():
-                if stop.is_set():
-                    return
-            await pause(stop, _EVERY_SECONDS)
-
-    async def once(self) -> bool:
-        """One person's digest. Out: whether there was one."""
-        async with self._database.transaction() as connection:
-            await hold_briefly(connection)
-            scope = Scope("notify", connection, self._clock())
-            sent = await self._calling.digest(scope)
-            await scope.flush()
-        return sent
-
-
 def emergency_channels(reachable: Iterable[str], wanted: Collection[str]) -> tuple[str, ...]:
     """Over what somebody is called of an emergency: the wanted channels that reach them, or else any that does."""
     found = tuple(reachable)
@@ -275,24 +246,25 @@ def patterns_of(happening: Happening) -> list[str]:
 def called(
     people: People, contact: Contact, happening: Happening, asked: Collection[str], urgency: Urgency | None
 ) -> bool:
-    """Whether a subscription is called of what happened (`wants`), and, where its person asked for it themselves, they
-    may still hear of it."""
-    if not wants(contact, happening, asked, urgency):
-        return False
-    told = urgency is not None and HOUSE in contact.patterns
-    return told or people.may_hear(contact.person, happening, contact.sector)
+    """Whether a subscription is called of what happened."""
+    return not_called(people, contact, happening, asked, urgency) is None
 
 
-def wants(contact: Contact, happening: Happening, asked: Collection[str], urgency: Urgency | None) -> bool:
-    """Whether a subscription is called of what happened: the house tells its person, or it names the type and the
-    place. In: `asked`, its `patterns_of`; `urgency`, with which the house tells its person; None: it does not."""
+def not_called(
+    people: People, contact: Contact, happening: Happening, asked: Collection[str], urgency: Urgency | None
+) -> NotCalled | None:
+    """Why a subscription is not called of what happened; None: it is. It is where the house tells its person, or where
+    it names the type and the place and its person may still hear of it. In: `asked`, its `patterns_of`; `urgency`, with
+    which the house tells its person; None: it does not."""
     if urgency is not None and HOUSE in contact.patterns:
-        return True
+        return None
+    if not any(pattern in asked for pattern in contact.patterns):
+        return "not-subscribed"
     if contact.units is not None and happening.unit not in contact.units:
-        return False
+        return "unit-not-subscribed"
     if contact.sector is not None and happening.sector is not None and contact.sector != happening.sector:
-        return False
-    return any(pattern in asked for pattern in contact.patterns)
+        return "other-sector"
+    return None if people.may_hear(contact.person, happening, contact.sector) else "may-not-see"
 
 
 def _more_urgent(known: Urgency | None, other: Urgency) -> Urgency:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from uuid import UUID
+from datetime import datetime, timedelta
 
 from services.notify.desk.emergencies import Emergencies
 from services.notify.desk.people import People
-from services.notify.domain import belongs_to
+from services.notify.domain import NotFoundError, belongs_to, uuid_in
 from services.notify.domain.ladder import How, Ladder
 from services.notify.domain.links import is_acknowledgement
 from services.notify.domain.preferences import CHANNELS, DEFAULT, NO_LOAD, Absence, Preferences, Timing, timing
-from services.notify.domain.standing_in import check_absence, check_stand_in, may_be_named, may_enter, may_stand_in
+from services.notify.domain.standing_in import (
+    check_absence,
+    check_number,
+    check_stand_in,
+    may_be_named,
+    may_enter,
+    may_stand_in,
+)
 from services.notify.store import ladders
 from services.notify.store import people as store
 from shared.database import Database
@@ -93,26 +99,28 @@ class Personal:
         self, actor: Principal, begins: datetime, ends: datetime, substitute: str | None, person: str | None = None
     ) -> str:
         """Enter an absence. In: `person`: whose, where not the actor's. Out: its id. Raises: `Rejected`,
-        LookupError.
+        NotFoundError.
         """
         absent = self._principal(person) if person else actor
         absence = Absence(absent.id, begins, ends, substitute)
         named = self._people.principals.get(substitute) if substitute else None
         now = self._clock()
-        check_absence(absence, absent, named, actor, now, self._limits.on(now))
+        limits = self._limits.on(now)
+        check_absence(absence, absent, named, actor, now, limits)
         identifier = new_id()
         async with self._database.transaction() as connection:
+            check_number(await store.absences_held(connection, absent.id, now, now - timedelta(days=1)), limits)
             await store.enter_absence(connection, identifier, absence, actor.id, now)
         return identifier
 
     async def come_back(self, actor: Principal, identifier: str) -> None:
-        """End an absence: one's own, or of somebody for whom the actor may enter one. Raises: LookupError."""
+        """End an absence: one's own, or of somebody for whom the actor may enter one. Raises: NotFoundError."""
         async with self._database.transaction() as connection:
-            person = await store.absent_person(connection, _uuid(identifier))
+            person = await store.absent_person(connection, uuid_in(identifier))
             absent = self._people.principals.get(person) if person else None
             theirs = person == actor.id or (absent is not None and may_enter(actor, absent))
-            if not theirs or not await store.end_absence(connection, person or "", _uuid(identifier), self._clock()):
-                raise LookupError(identifier)
+            if not theirs or not await store.end_absence(connection, person or "", uuid_in(identifier), self._clock()):
+                raise NotFoundError(identifier)
 
     def charges(self, actor: Principal) -> list[Principal]:
         """The others whose absences somebody may enter, by name."""
@@ -120,10 +128,10 @@ class Personal:
         return sorted(found, key=lambda one: name_key(one.name))
 
     def charge(self, actor: Principal, person: str) -> Principal:
-        """One of them, or the actor. Raises: LookupError for anybody else."""
+        """One of them, or the actor. Raises: NotFoundError for anybody else."""
         found = actor if person == actor.id else self._principal(person)
         if not may_enter(actor, found):
-            raise LookupError(person)
+            raise NotFoundError(person)
         return found
 
     async def absences_of_charges(self, actor: Principal) -> list[tuple[Principal, store.EnteredAbsence]]:
@@ -154,7 +162,7 @@ class Personal:
 
     async def name_stand_in(self, actor: Principal, role: Role, unit: str, person: str | None) -> None:
         """Name who stands in for a role in a commune for good; None: nobody any more. Raises: `Rejected`,
-        LookupError.
+        NotFoundError.
         """
         named = self._principal(person) if person else None
         check_stand_in(actor, role, unit, named)
@@ -169,19 +177,19 @@ class Personal:
         return [one for one in found if self._may_see(principal, one.ladder, ())]
 
     async def emergency(self, principal: Principal, identifier: str) -> Emergency:
-        """One ladder with whom it called. Raises: LookupError where there is none that somebody may see."""
+        """One ladder with whom it called. Raises: NotFoundError where there is none that somebody may see."""
         async with self._database.transaction() as connection:
-            ladder = await ladders.find(connection, _uuid(identifier))
-            calls = await ladders.calls_of(connection, _uuid(identifier)) if ladder else []
+            ladder = await ladders.find(connection, uuid_in(identifier))
+            calls = await ladders.calls_of(connection, uuid_in(identifier)) if ladder else []
         if ladder is None or not self._may_see(principal, ladder, calls):
-            raise LookupError(identifier)
+            raise NotFoundError(identifier)
         return Emergency(ladder, calls)
 
     async def acknowledge(self, principal: Principal, identifier: str) -> Ladder:
-        """Say that one has it in hand. Raises: LookupError where it is not theirs to say."""
+        """Say that one has it in hand. Raises: NotFoundError where it is not theirs to say."""
         await self.emergency(principal, identifier)
         if principal.role is Role.OPERATOR:
-            raise LookupError(identifier)  # whoever keeps the platform up does not act for a child
+            raise NotFoundError(identifier)  # whoever keeps the platform up does not act for a child
         return await self._acknowledge(identifier, principal.id, "page")
 
     async def language_of_link(self, text: str) -> Language | None:
@@ -244,10 +252,10 @@ class Personal:
     async def _acknowledge(self, identifier: str, person: str, how: How) -> Ladder:
         async with self._database.transaction() as connection:
             scope = Scope("notify", connection, self._clock())
-            ladder = await self._emergencies.acknowledge(scope, _uuid(identifier), person, how)
+            ladder = await self._emergencies.acknowledge(scope, uuid_in(identifier), person, how)
             await scope.flush()
         if ladder is None:
-            raise LookupError(identifier)
+            raise NotFoundError(identifier)
         return ladder
 
     def _is_there(self, call: ladders.CallRow) -> bool:
@@ -267,12 +275,5 @@ class Personal:
     def _principal(self, person: str) -> Principal:
         found = self._people.principals.get(person)
         if found is None:
-            raise LookupError(person)
+            raise NotFoundError(person)
         return found
-
-
-def _uuid(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise LookupError(text) from None

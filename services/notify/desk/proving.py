@@ -102,7 +102,7 @@ class Proving:
         async with self._database.transaction() as connection:
             scope = Scope("notify", connection, self._clock())
             target = self._open_target(endpoint.target)
-            await self.begin(scope, endpoint.id, endpoint.channel, target, owner_of(endpoint))
+            await self.begin(scope, endpoint.id, endpoint.channel, target, endpoint.audience)
             await scope.flush()
 
     async def prove(self, principal: Principal, endpoint: Endpoint, typed: str) -> None:
@@ -158,11 +158,6 @@ class Proving:
             data["number"] = number
         document = {"type": TYPE_PREFIX + event_type, "timestamp": now.isoformat(), "data": data}
         return Message(happening, orjson.dumps(document, option=orjson.OPT_SORT_KEYS), current_traceparent())
-
-
-def owner_of(endpoint: Endpoint) -> str:
-    """Whose an endpoint is, as proofs are counted."""
-    return f"org/{endpoint.org}" if endpoint.org else f"person/{endpoint.person}"
 
 
 def _require_owner(principal: Principal, endpoint: Endpoint) -> None:

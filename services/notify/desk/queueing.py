@@ -6,8 +6,8 @@ its own transaction (`scope`):
 - `Message`: what is said of a happening, once, whoever hears it. Its id is `timed_id(time, …)` of the event's source
   and id, so the same event is the same message again, and nothing is queued twice for it.
 - `Addressed`: one message for one endpoint, with `order_key` (the case's id, for endpoints that ask for order),
-  `urgency` (emergency, normal, digest), `not_before` (quiet hours, a digest's hour), `expires_at` (None: as
-  notify-delivery.yaml says for the urgency), and its own `body` where this endpoint is told other words.
+  `priority` (emergency, normal, digest), `not_before` (quiet hours, a digest's hour), `expires_at` (None: as
+  notify-delivery.yaml says for the priority), and its own `body` where this endpoint is told other words.
 
 What `Queueing.queue` promises:
 
@@ -39,7 +39,7 @@ from services.notify.store import deliveries, partitions
 from services.notify.store.deliveries import Placed, Queued
 from shared.contracts import notify as said
 from shared.messaging.router import Scope
-from shared.reference.delivering import Delivering, Urgency
+from shared.reference.delivering import Delivering, Priority
 
 _LOG = structlog.get_logger(__name__)
 # Programs take what is queued for them in numbers; of what is queued for people each is an event of its own.
@@ -59,15 +59,15 @@ class Queueing:
         # By which transaction (its scope's id) partitions were made: that may still be undone, and they with it.
         self._made_by: dict[datetime, int] = {}
 
-    def is_news(self, happened: datetime, now: datetime, urgency: Urgency = "normal") -> bool:
+    def is_news(self, happened: datetime, now: datetime, priority: Priority = "normal") -> bool:
         """Whether somebody may still be notified of what happened then."""
-        return not is_past(happened, now, urgency, self._limits.on(now))
+        return not is_past(happened, now, priority, self._limits.on(now))
 
     async def queue(self, scope: Scope, messages: Sequence[Message], addressed: Sequence[Addressed]) -> list[Queued]:
         """Queue deliveries of messages. Out: the new ones. Errors: KeyError for a message that is not among them."""
         known = {message.id: message for message in messages}
         news = [
-            item for item in addressed if self.is_news(known[item.message_id].happening.time, scope.now, item.urgency)
+            item for item in addressed if self.is_news(known[item.message_id].happening.time, scope.now, item.priority)
         ]
         if len(news) < len(addressed):
             _LOG.info("deliveries.past", count=len(addressed) - len(news))
@@ -102,7 +102,7 @@ class Queueing:
             deliveries.delivery_id(item, happened),
             happened,
             due_at,
-            item.expires_at or expires_at(due_at, item.urgency, self._limits.on(now)),
+            item.expires_at or expires_at(due_at, item.priority, self._limits.on(now)),
             item.order_key if endpoints[item.endpoint_id].ordered else None,
         )
 

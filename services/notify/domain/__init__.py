@@ -5,9 +5,9 @@ picked from a short list.
 from services.notify.domain.circuit import CircuitState, Health, News, after, outlived, probing
 from services.notify.domain.entitlement import NotFoundError, may_subscribe, owns
 from services.notify.domain.happenings import PUBLIC_CODES, happening_of, path_for, path_of, payload_of, short_type
-from services.notify.domain.ids import time_of, timed_id
-from services.notify.domain.lateness import believable, expires_at, is_past
-from services.notify.domain.matching import candidates, is_internal, matches
+from services.notify.domain.ids import time_of, timed_id, uuid_in
+from services.notify.domain.lateness import believable, expires_at, is_past, kept_since
+from services.notify.domain.matching import candidates, concerns, is_internal, matches
 from services.notify.domain.model import (
     PERSONAL,
     TEST_TYPE,
@@ -49,10 +49,12 @@ __all__ = [
     "believable",
     "belongs_to",
     "candidates",
+    "concerns",
     "expires_at",
     "happening_of",
     "is_internal",
     "is_past",
+    "kept_since",
     "longest_wait",
     "matches",
     "may_subscribe",
@@ -68,5 +70,6 @@ __all__ = [
     "spread",
     "time_of",
     "timed_id",
+    "uuid_in",
     "verdict",
 ]

@@ -7,7 +7,8 @@ from shared.identity import Permission, Principal
 
 
 class NotFoundError(LookupError):
-    """There is no such subscription or delivery, or it is somebody else's: which of both is not told."""
+    """There is no such thing (an endpoint, a delivery, an agreement, an emergency), or it is somebody else's: which of
+    both is not told."""
 
 
 def may_subscribe(principal: Principal, event_type: str) -> bool:

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+from services.notify.domain.entitlement import NotFoundError
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -28,3 +31,12 @@ def timed_id(at: datetime, *parts: str) -> str:
 def time_of(identifier: str) -> datetime:
     """When that was of which an id is, to the millisecond. In: an id of `timed_id`, or any UUIDv7."""
     return _EPOCH + int(identifier.replace("-", "")[:12], 16) * _MILLISECOND
+
+
+def uuid_in(text: str) -> str:
+    """An id that somebody asks by, as the tables write it. Errors: `NotFoundError` for what is none: there is nothing
+    of that name."""
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise NotFoundError(text) from None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 # What concerns the people of a case team alone: told in the app, passed on to nobody.
 _INTERNAL = ("cases.team.", "cases.access.", "cases.case.assigned")
 
@@ -20,3 +22,9 @@ def candidates(event_type: str) -> list[str]:
 def matches(pattern: str, event_type: str) -> bool:
     """Whether a pattern covers an event type."""
     return pattern in candidates(event_type)
+
+
+def concerns(units: Collection[str] | None, unit: str | None, places: Collection[str] | None) -> bool:
+    """Whether what happened concerns communes that somebody asked for; None: all. In: the commune that it is of, or,
+    where it is of no single one, those that it may concern; None: every one."""
+    return units is None or unit in units or places is None or not set(places).isdisjoint(units)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from shared.reference.delivering import Urgency
+from shared.reference.delivering import Priority
 
 ChannelName = Literal["webhook", "kafka", "email", "sms", "push", "chat"]
 # Those by which a person is reached; organisations have the others.
@@ -70,7 +70,7 @@ class Addressed:
     endpoint_id: str
     subscription_id: str | None = None
     order_key: str | None = None
-    urgency: Urgency = "normal"
+    priority: Priority = "normal"
     not_before: datetime | None = None
     expires_at: datetime | None = None
     body: bytes | None = None

@@ -17,8 +17,7 @@ from shared.contracts.base import Contract
 from shared.identity import ALL_UNITS, Principal
 from shared.reference.calendar import local_day
 from shared.reference.deadlines import Deadlines
-from shared.reference.delivering import Delivering
-from shared.reference.delivering import Urgency as DeliveryUrgency
+from shared.reference.delivering import Delivering, Priority
 from shared.reference.notify_limits import NotifyLimitsByDay
 from shared.reference.notify_rules import URGENCIES, Addressee, Grouping, NotifyRule, NotifyRules, Urgency
 
@@ -130,8 +129,8 @@ class Telling:
 
     def _is_over(self, rule: NotifyRule, happening: Happening, by: datetime | None, now: datetime) -> bool:
         """A topic that is read again, or a long absence of ours, tells nobody of what is over."""
-        urgency: DeliveryUrgency = "emergency" if rule.urgency == "emergency" else "normal"
-        over = is_past(happening.time, now, urgency, self.delivering.on(now))
+        priority: Priority = "emergency" if rule.urgency == "emergency" else "normal"
+        over = is_past(happening.time, now, priority, self.delivering.on(now))
         if rule.live_hours is not None:
             over = over or now - happening.time > timedelta(hours=rule.live_hours)
         return over and not (by is not None and by > now)

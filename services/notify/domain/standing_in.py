@@ -53,8 +53,17 @@ def check_absence(
         raise _refused("ends", "ends-before", *_ENDS_BEFORE)
     if absence.ends - absence.begins > timedelta(days=limits.away_most_days):
         raise _refused("ends", "too-long", *_too_long(limits.away_most_days))
+    if absence.ends - now > timedelta(days=limits.away_ahead_days):
+        raise _refused("ends", "too-far", *_too_far(limits.away_ahead_days))
     if absence.substitute is not None and (substitute is None or not may_stand_in(absent, substitute)):
         raise _refused("substitute", "may-not-stand-in", *_NOT_A_SUBSTITUTE)
+
+
+def check_number(held: int, limits: NotifyLimits) -> None:
+    """Raises: `Rejected` where somebody has as many absences as may be entered for one person. In: those that are not
+    over, or were entered lately."""
+    if held >= limits.absences_most:
+        raise _refused("begins", "too-many", *_too_many(limits.absences_most))
 
 
 def check_stand_in(actor: Principal, role: Role, unit: str, named: Principal | None) -> None:
@@ -103,6 +112,20 @@ def _too_long(days: int) -> tuple[str, str]:
     return (
         f"Mỗi lần vắng mặt nhập tối đa {days} ngày; hãy gia hạn khi cần.",
         f"An absence is entered for at most {days} days; extend it when needed.",
+    )
+
+
+def _too_far(days: int) -> tuple[str, str]:
+    return (
+        f"Thời điểm kết thúc không được quá {days} ngày kể từ hôm nay; hãy gia hạn khi cần.",
+        f"The end is at most {days} days from today; extend it when needed.",
+    )
+
+
+def _too_many(most: int) -> tuple[str, str]:
+    return (
+        f"Mỗi người có tối đa {most} lần vắng mặt chưa qua hoặc mới nhập trong 24 giờ.",
+        f"A person has at most {most} absences that are not over or were entered within 24 hours.",
     )
 
 

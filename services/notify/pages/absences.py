@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request, Response
 from fastapi.responses import RedirectResponse
 
-from services.notify.api.agreements import found
+from services.notify.api.answers import found
 from services.notify.desk.personal import Personal
 from services.notify.domain.standing_in import NAMED_BY_CHAIR
 from services.notify.pages.endpoint import moment_in

@@ -9,7 +9,8 @@ from fastapi import APIRouter, Depends, Form, Request, Response
 from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
-from services.notify.api.agreements import Proposed, found
+from services.notify.api.agreements import Proposed
+from services.notify.api.answers import found
 from services.notify.desk.agreements import Agreements, Change, Shown
 from services.notify.domain.matching import matches
 from services.notify.pages.room import NOTIFY, Room

@@ -1,4 +1,4 @@
-"""One delivery: what is sent, every attempt with its answer, and sending it again."""
+"""One delivery: what is sent, every attempt with its answer, and sending it again. Operators see sizes for words."""
 
 from __future__ import annotations
 
@@ -20,24 +20,30 @@ def routes(room: Room) -> APIRouter:
     @router.get("/deliveries/{identifier}")
     async def show_delivery(request: Request, principal: SignedIn, identifier: str) -> Response:
         with found():
-            row, entry, attempts = await room.office.entry(principal, identifier)
+            sent = await room.desks.log.entry(principal, identifier)
         return room.pages.render(
             request,
             "delivery.html",
-            row=row,
-            address=room.office.address(principal, row),
-            entry=entry,
-            explanation=room.texts.explanation(entry.event_type, language_of(request)),
-            attempts=attempts,
-            # Shown with line breaks; what is sent and signed has none.
-            body=orjson.dumps(orjson.loads(entry.body), option=orjson.OPT_INDENT_2).decode(),
-            case=case_name(entry.case_code, entry.case_id),
+            row=sent.endpoint,
+            address=room.desks.endpoints.address(principal, sent.endpoint),
+            entry=sent.entry,
+            explanation=room.texts.explanation(sent.entry.event_type, language_of(request)),
+            tries=sent.tries,
+            request_headers=sent.headers,
+            size=sent.size,
+            body=None if sent.body is None else _readable(sent.body),
+            case=case_name(sent.entry.case_code, sent.entry.case_id),
         )
 
     @router.post("/deliveries/{identifier}/replay")
     async def replay(principal: SignedIn, identifier: str) -> Response:
         with found():
-            await room.office.replay(principal, identifier)
+            await room.desks.replays.one(principal, identifier)
         return RedirectResponse(f"{NOTIFY}/deliveries/{identifier}", 303)
 
     return router
+
+
+def _readable(body: bytes) -> str:
+    """With line breaks; what is sent and signed has none."""
+    return orjson.dumps(orjson.loads(body), option=orjson.OPT_INDENT_2).decode()

@@ -12,12 +12,13 @@ from services.notify.domain.samples import field_of, sample_of
 from services.notify.pages.room import Room
 from services.notify.views import (
     CHANNEL_NAMES,
+    ENDPOINT_WHYS,
     FIELD_NAMES,
-    PARTNER_WHYS,
     SUBSTITUTE_WHYS,
     TIMING_WHYS,
     URGENCY_NAMES,
     VALUE_NAMES,
+    WAIT_WHYS,
     WHYS,
     audience_name,
 )
@@ -79,7 +80,8 @@ def routes(room: Room, dry_run: DryRun, base_url: str) -> APIRouter:
             timings=TIMING_WHYS,
             substitutes=SUBSTITUTE_WHYS,
             whys=WHYS,
-            partner_whys=PARTNER_WHYS,
+            endpoint_whys=ENDPOINT_WHYS,
+            wait_whys=WAIT_WHYS,
             field_names=FIELD_NAMES,
         )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
-from services.notify.api.agreements import found
+from services.notify.api.answers import found
 from services.notify.desk.personal import Emergency, Personal
 from services.notify.pages.room import NOTIFY, Room, speak
 from services.notify.views import CHANNEL_NAMES, HOW_NAMES, LADDER_STATES, ROLE_NAMES, ladder_name

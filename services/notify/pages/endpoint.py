@@ -13,8 +13,9 @@ from fastapi.responses import RedirectResponse
 from pydantic import AwareDatetime, ValidationError
 
 from services.notify.api.answers import found
+from services.notify.desk.endpoints import Bounds
+from services.notify.desk.replays import Period
 from services.notify.domain import PERSONAL, DeliveryState
-from services.notify.office import Bounds, Period
 from services.notify.pages.room import NOTIFY, PAGE, Room
 from services.notify.store.log import Hour, Sought
 from shared.contracts.errors import Rejected, Violation, violations_of
@@ -58,7 +59,7 @@ def routes(room: Room) -> APIRouter:
         try:
             period = _period(form, room.pages.clock())
             with found():
-                count = await room.office.replay_period(principal, identifier, period)
+                count = await room.desks.replays.period(principal, identifier, period)
         except Rejected as rejected:
             return await _page(
                 room, request, principal, identifier, status=422, again=form, violations=rejected.violations
@@ -83,7 +84,7 @@ def routes(room: Room) -> APIRouter:
             wrong = violations_of(error, "")
             return await _page(room, request, principal, identifier, status=422, violations=wrong)
         with found():
-            await room.office.limit(principal, identifier, bounds)
+            await room.desks.endpoints.limit(principal, identifier, bounds)
         return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?done=limits", 303)
 
     return router
@@ -96,7 +97,7 @@ def _add_proof(router: APIRouter, room: Room) -> None:
     ) -> Response:
         try:
             with found():
-                await room.office.proving.prove(principal, await room.office.find(principal, identifier), code)
+                await room.desks.proving.prove(principal, await room.desks.endpoints.find(principal, identifier), code)
         except Rejected as rejected:
             return await page(room, request, principal, identifier, rejected.violations)
         return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?done=verified", 303)
@@ -105,7 +106,7 @@ def _add_proof(router: APIRouter, room: Room) -> None:
     async def ask_again(request: Request, principal: SignedIn, identifier: str) -> Response:
         try:
             with found():
-                await room.office.proving.again(principal, await room.office.find(principal, identifier))
+                await room.desks.proving.again(principal, await room.desks.endpoints.find(principal, identifier))
         except Rejected as rejected:
             return await page(room, request, principal, identifier, rejected.violations)
         return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?done=proof", 303)
@@ -132,13 +133,13 @@ async def _page(
     asked = asked or {"state": "", "event": "", "since": "", "until": ""}
     now, language = room.pages.clock(), language_of(request)
     with found():
-        row = await room.office.find(principal, identifier)
-        entries = await room.office.entries(principal, identifier, _sought(asked, before), PAGE + 1)
-        figures = await room.office.figures(principal, identifier)
-        hours = await room.office.hours(principal, identifier, now - _CHART)
-        replays = await room.office.replays(principal, identifier)
-        within = await room.office.within(principal, identifier)
-        standing = await room.office.proving.standing(principal, row)
+        row = await room.desks.endpoints.find(principal, identifier)
+        entries = await room.desks.log.entries(principal, identifier, _sought(asked, before), PAGE + 1)
+        figures = await room.desks.log.figures(principal, identifier)
+        hours = await room.desks.log.hours(principal, identifier, now - _CHART)
+        replays = await room.desks.replays.listed(principal, identifier)
+        within = await room.desks.endpoints.within(principal, identifier)
+        standing = await room.desks.proving.standing(principal, row)
     base = f"{NOTIFY}/subscriptions/{row.id}"
     kept = {name: value for name, value in asked.items() if value}
     last = entries[PAGE - 1].created_at.isoformat() if len(entries) > PAGE else ""
@@ -149,8 +150,8 @@ async def _page(
         "subscription.html",
         status=status,
         row=row,
-        address=room.office.address(principal, row),
-        public_key=room.office.public_key(principal, row),
+        address=room.desks.endpoints.address(principal, row),
+        public_key=room.desks.endpoints.public_key(principal, row),
         within=within,
         standing=standing,
         personal=row.channel in PERSONAL,
@@ -160,6 +161,7 @@ async def _page(
         bars=bars(hours, now),
         replays=replays,
         asked=asked,
+        keeping=room.desks.endpoints.keeping(),
         base=base,
         first=f"{base}?{urlencode(kept)}" if before else None,
         following=f"{base}?{urlencode({**kept, 'before': last})}" if last else None,

@@ -23,14 +23,14 @@ def routes(room: Room, agreements: Agreements, base_url: str) -> APIRouter:
         language = language_of(request)
         covered = await _covered(agreements, principal)
         groups: dict[str, list[tuple[str, str, bool]]] = {}
-        for name in room.office.event_types(principal):
+        for name in room.desks.subscribing.event_types(principal):
             line = (name, room.texts.explanation(name, language), covered is None or name in covered)
             groups.setdefault(name.split(".", 1)[0], []).append(line)
         return room.pages.render(request, "events.html", groups=groups, names=ABOUT_NAMES, marks=covered is not None)
 
     @router.get("/events/{event_type}")
     async def show_event(request: Request, principal: SignedIn, event_type: str) -> Response:
-        if event_type not in room.office.event_types(principal):
+        if event_type not in room.desks.subscribing.event_types(principal):
             raise HTTPException(404)
         model, language = heard_contracts()[event_type], language_of(request)
         place = next(iter(room.units.values()), "")

@@ -73,7 +73,7 @@ def _add_listing(router: APIRouter, room: Room, live: LiveInbox) -> None:
             topic=None if wanted.narrows or before else live.topic(principal, language),
             first=f"{NOTIFY}/?{urlencode(kept)}" if before else None,
             following=f"{NOTIFY}/?{urlencode({**kept, 'before': after.isoformat()})}" if after else None,
-            push_key=room.push_key if "push" in room.office.channels_for(principal) else None,
+            push_key=room.push_key if "push" in room.desks.subscribing.channels_for(principal) else None,
         )
 
 

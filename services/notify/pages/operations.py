@@ -31,7 +31,7 @@ def routes(room: Room, personal: Personal) -> APIRouter:
         """Switch an endpoint on again; it is sent what it missed."""
         try:
             with found():
-                row = await room.office.change(operator, identifier, "resume")
+                row = await room.desks.endpoints.change(operator, identifier, "resume")
         except Rejected as rejected:  # its agreement is not in force: nothing is sent again
             return await _page(room, personal, request, operator, status=422, violations=rejected.violations)
         return RedirectResponse(f"{NOTIFY}/queue?restored={row.id}", 303)
@@ -49,7 +49,7 @@ async def _page(
     restored: str = "",
     violations: Sequence[Violation] = (),
 ) -> Response:
-    operations = await room.office.operations()
+    operations = await room.desks.log.operations()
     waiting = await personal.emergencies(operator)
     language = language_of(request)
     return room.pages.render(

@@ -67,8 +67,8 @@ async def _page(
     **more: Any,
 ) -> Response:
     contacts = [
-        (row, room.office.address(principal, row))
-        for row in await room.office.mine(principal)
+        (row, room.desks.endpoints.address(principal, row))
+        for row in await room.desks.endpoints.mine(principal)
         if row.person is not None
     ]
     context = {"violations": (), "done": False, **more}
@@ -82,7 +82,7 @@ async def _page(
         weekdays=WEEKDAYS,
         contacts=contacts,
         reached={row.channel for row, _ in contacts if row.state == "active" and row.verified_at is not None},
-        had=room.office.channels_for(principal),
+        had=room.desks.subscribing.channels_for(principal),
         may_add=bool(typed_channels(room, principal)),
         outlook=await personal.outlook(principal),
         urgencies=URGENCY_NAMES,

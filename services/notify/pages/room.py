@@ -1,4 +1,4 @@
-"""What every page of the service needs: names, words, the office, and the list of notices as HTML."""
+"""What every page of the service needs: names, words, the desks, and the list of notices as HTML."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from typing import Final
 
 from fastapi import Request
 
-from services.notify.desk.personal import Personal
+from services.notify.desk.desks import Desks
 from services.notify.domain import audiences_of
-from services.notify.office import Office
 from services.notify.store import notices as inbox
 from services.notify.texts import Fields, Texts
 from services.notify.views import ladder_name
@@ -44,23 +43,21 @@ class Room:
     """What pages are made with.
 
     Args:
-        office: does the work. pages: turn templates into answers. units: commune code -> name.
-        push_key: what browsers subscribe to push with. personal: knows what waits to be acknowledged.
+        desks: do the work. pages: turn templates into answers. units: commune code -> name.
+        push_key: what browsers subscribe to push with.
     """
 
     def __init__(
         self,
-        office: Office,
+        desks: Desks,
         pages: Pages,
         texts: Texts,
         database: Database,
         units: Mapping[str, str],
         push_key: str,
-        personal: Personal,
     ) -> None:
         self.push_key = push_key
-        self._personal = personal
-        self.office = office
+        self.desks = desks
         self.pages = pages
         self.texts = texts
         self.database = database
@@ -87,7 +84,7 @@ class Room:
                 )
             others = replace(wanted, pressing=False) if apart else wanted
             rows = await inbox.notices(connection, principal.id, mine, others, before=before, limit=PAGE + 1)
-        waiting = await self._personal.emergencies(principal, open_only=True) if whole else []
+        waiting = await self.desks.personal.emergencies(principal, open_only=True) if whole else []
         if principal.role is Role.OPERATOR:  # keeps the platform up, and does not act for a child
             waiting = []
         html = self.pages.fragment(
@@ -105,7 +102,7 @@ class Room:
     async def speak(self, request: Request, principal: Principal) -> Language:
         """Out: the language of a page. What somebody chose on this device holds; on a new one, how they want to be
         told."""
-        return speak(request, await self._personal.language(principal.id) if is_undecided(request) else None)
+        return speak(request, await self.desks.personal.language(principal.id) if is_undecided(request) else None)
 
     async def live(self, principal: Principal, language: Language) -> str:
         """The first page of a person's list, as an open page receives it."""

@@ -10,8 +10,9 @@ from fastapi.responses import RedirectResponse
 from pydantic import ValidationError
 
 from services.notify.api.answers import found
+from services.notify.desk.endpoints import Change
+from services.notify.desk.subscribing import Wanted
 from services.notify.domain import ChannelName
-from services.notify.office import Change, Wanted
 from services.notify.pages import endpoint
 from services.notify.pages.room import NOTIFY, Room
 from services.notify.signing import Scheme
@@ -36,13 +37,14 @@ def routes(room: Room) -> APIRouter:
 def _add_listing(router: APIRouter, room: Room) -> None:
     @router.get("/subscriptions")
     async def show_subscriptions(request: Request, principal: SignedIn, deleted: UUID | None = None) -> Response:
-        rows = await room.office.mine(principal)
+        rows = await room.desks.endpoints.mine(principal)
         return room.pages.render(
             request,
             "subscriptions.html",
-            rows=[(row, room.office.address(principal, row)) for row in rows],
+            rows=[(row, room.desks.endpoints.address(principal, row)) for row in rows],
             channels=typed_channels(room, principal),
             deleted=deleted,
+            keeping=room.desks.endpoints.keeping(),
         )
 
     @router.get("/subscriptions/new")
@@ -71,16 +73,14 @@ def _add_listing(router: APIRouter, room: Room) -> None:
             "signature": signature,
         }
         try:
-            created = await room.office.create(principal, Wanted.model_validate(chosen))
+            created = await room.desks.subscribing.create(principal, Wanted.model_validate(chosen))
         except ValidationError as error:
             return _form(room, request, principal, 422, chosen=chosen, violations=violations_of(error, ""))
         except Rejected as rejected:
             return _form(room, request, principal, 422, chosen=chosen, violations=rejected.violations)
         if created.secret is None:
             return RedirectResponse(f"{NOTIFY}/subscriptions/{created.id}", 303)
-        return room.pages.render(
-            request, "secret.html", headers=_ONCE, status=201, identifier=created.id, secret=created.secret, new=True
-        )
+        return _secret(room, request, created.id, created.secret, new=True)
 
 
 def _add_changes(router: APIRouter, room: Room) -> None:
@@ -89,36 +89,50 @@ def _add_changes(router: APIRouter, room: Room) -> None:
         request: Request, principal: SignedIn, identifier: str, signature: Annotated[Scheme | None, Form()] = None
     ) -> Response:
         with found():
-            secret = await room.office.rotate(principal, identifier, signature)
-        return room.pages.render(
-            request, "secret.html", headers=_ONCE, status=201, identifier=identifier, secret=secret, new=False
-        )
+            secret = await room.desks.endpoints.rotate(principal, identifier, signature)
+        return _secret(room, request, identifier, secret, new=False)
 
     @router.post("/subscriptions/{identifier}/test")
     async def send_test(request: Request, principal: SignedIn, identifier: str) -> Response:
         try:
             with found():
-                await room.office.send_test(principal, identifier)
+                await room.desks.endpoints.send_test(principal, identifier)
         except Rejected as rejected:
             return await endpoint.page(room, request, principal, identifier, rejected.violations)
         return RedirectResponse(f"{NOTIFY}/subscriptions/{identifier}?done=test", 303)
 
     @router.post("/subscriptions/{identifier}/{change}")
-    async def change(principal: SignedIn, identifier: str, change: Change) -> Response:
-        with found():
-            row = await room.office.change(principal, identifier, change)
+    async def change(request: Request, principal: SignedIn, identifier: str, change: Change) -> Response:
+        try:
+            with found():
+                row = await room.desks.endpoints.change(principal, identifier, change)
+        except Rejected as rejected:
+            return await endpoint.page(room, request, principal, identifier, rejected.violations)
         after = f"?deleted={row.id}" if change == "delete" else f"/{row.id}"
         return RedirectResponse(f"{NOTIFY}/subscriptions{after}", 303)
 
 
+def _secret(room: Room, request: Request, identifier: str, secret: str, *, new: bool) -> Response:
+    return room.pages.render(
+        request,
+        "secret.html",
+        headers=_ONCE,
+        status=201,
+        identifier=identifier,
+        secret=secret,
+        new=new,
+        keeping=room.desks.endpoints.keeping(),
+    )
+
+
 def typed_channels(room: Room, principal: Principal) -> tuple[ChannelName, ...]:
     """The channels that somebody adds by the form; a browser adds itself, by the inbox's button."""
-    return tuple(name for name in room.office.channels_for(principal) if name != "push")
+    return tuple(name for name in room.desks.subscribing.channels_for(principal) if name != "push")
 
 
 def _form(room: Room, request: Request, principal: Principal, status: int = 200, **more: Any) -> Response:
     language = language_of(request)
-    types = [(name, room.texts.explanation(name, language)) for name in room.office.event_types(principal)]
+    types = [(name, room.texts.explanation(name, language)) for name in room.desks.subscribing.event_types(principal)]
     groups = {
         publisher: [pair for pair in types if pair[0].startswith(publisher + ".")]
         for publisher in ("cases", "registry", "stats")

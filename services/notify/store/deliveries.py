@@ -20,11 +20,12 @@ from services.notify.domain import Addressed, Attempt, ChannelName, Message, Ver
 from services.notify.signing import Signer
 from shared.database.copying import driver
 from shared.messaging.outbox import OutboxRow
-from shared.reference.delivering import Urgency
+from shared.reference.delivering import Priority
 from shared.web.i18n import Language
 
 _MOMENT = timedelta(microseconds=1)
-URGENCIES: Final[Mapping[Urgency, int]] = {"emergency": 0, "normal": 1, "digest": 2}
+# As the column `urgency` has them.
+PRIORITIES: Final[Mapping[Priority, int]] = {"emergency": 0, "normal": 1, "digest": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +205,7 @@ def _row(item: Placed, waits: bool, now: datetime, created_at: datetime) -> tupl
         said.subscription_id,
         said.message_id,
         believable(item.happened, now),
-        URGENCIES[said.urgency],
+        PRIORITIES[said.priority],
         item.order_key,
         waits,
         created_at,

@@ -127,6 +127,31 @@ async def owned(connection: AsyncConnection, org: str | None, person: str | None
     return [_shown(row) for row in rows]
 
 
+@dataclass(frozen=True, slots=True)
+class Held:
+    """How many endpoints somebody has, and how many they made lately: those that were deleted since among them."""
+
+    there: int
+    made: int
+
+
+async def held(connection: AsyncConnection, org: str | None, person: str | None, since: datetime) -> Held:
+    """How many an organisation or a person has, and has made since a time. Until the transaction ends nobody adds to
+    them, or brings one back."""
+    await connection.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:owner, 19))"),
+        {"owner": f"org/{org}" if org else f"person/{person}"},
+    )
+    rows = await connection.execute(
+        text(
+            """SELECT count(*) FILTER (WHERE state <> 'deleted'), count(*) FILTER (WHERE created_at > :since)
+               FROM endpoint WHERE org = CAST(:org AS text) OR person = CAST(:person AS text)"""
+        ),
+        {"org": org, "person": person, "since": since},
+    )
+    return Held(*rows.one())
+
+
 async def sendable(connection: AsyncConnection, now: datetime) -> list[Endpoint]:
     """Those whose deliveries may be tried now: neither paused, nor left in peace, nor with an open circuit."""
     rows = await connection.execute(

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.notify.domain import EndpointState
 from services.notify.domain.preferences import Absence, Load, Preferences
 from services.notify.store.waking import CHANGED, wake
 
@@ -30,31 +31,48 @@ class Contact:
     patterns: tuple[str, ...] = ()
     units: tuple[str, ...] | None = None
     sector: str | None = None
+    state: EndpointState = "active"
+    proven: bool = True
+
+    @property
+    def reaches(self) -> bool:
+        """Whether anything is sent there: it is neither paused nor switched off, and proven to be its person's."""
+        return self.state == "active" and self.proven
 
 
 async def contacts(
-    connection: AsyncConnection, *, people: Collection[str] | None = None, patterns: Collection[str] | None = None
+    connection: AsyncConnection,
+    *,
+    people: Collection[str] | None = None,
+    patterns: Collection[str] | None = None,
+    silent: bool = False,
 ) -> list[Contact]:
-    """The ways to reach people: of some, or of all whose subscriptions name one of some patterns. What is paused,
-    switched off, or not proven to be theirs reaches nobody."""
+    """The ways to reach people: of some, or of all whose subscriptions name one of some patterns. In: `silent`: those,
+    too, that reach nobody now."""
     rows = await connection.execute(
         text(
-            """SELECT e.person, e.channel, e.id::text, s.id::text, s.patterns, s.units, s.sector
+            """SELECT e.person, e.channel, e.id::text, s.id::text, s.patterns, s.units, s.sector, e.state,
+                      e.verified_at IS NOT NULL
                FROM endpoint e JOIN subscription s ON s.endpoint_id = e.id
-               WHERE e.person IS NOT NULL AND e.state = 'active' AND e.verified_at IS NOT NULL
+               WHERE e.person IS NOT NULL AND e.state <> 'deleted'
+                 AND (:silent OR (e.state = 'active' AND e.verified_at IS NOT NULL))
                  AND (CAST(:people AS text[]) IS NULL OR e.person = ANY (CAST(:people AS text[])))
                  AND (CAST(:patterns AS text[]) IS NULL OR s.patterns && CAST(:patterns AS text[]))
                ORDER BY e.created_at, s.created_at"""
         ),
         {
+            "silent": silent,
             "people": None if people is None else sorted(people),
             "patterns": None if patterns is None else sorted(patterns),
         },
     )
-    return [
-        Contact(row[0], row[1], row[2], row[3], tuple(row[4]), None if row[5] is None else tuple(row[5]), row[6])
-        for row in rows
-    ]
+    return [_contact(row) for row in rows]
+
+
+def _contact(row: Any) -> Contact:
+    person, channel, endpoint, subscription, patterns, units, sector, state, proven = row
+    wanted = None if units is None else tuple(units)
+    return Contact(person, channel, endpoint, subscription, tuple(patterns), wanted, sector, state, proven)
 
 
 async def preferences(connection: AsyncConnection, people: Collection[str]) -> dict[str, Preferences]:
@@ -159,6 +177,19 @@ async def enter_absence(
             "now": now,
         },
     )
+
+
+async def absences_held(connection: AsyncConnection, person: str, now: datetime, since: datetime) -> int:
+    """How many absences of somebody are not over, or were entered since a time. Until the transaction ends nobody
+    enters another."""
+    await connection.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:person, 23))"), {"person": f"absence/{person}"}
+    )
+    rows = await connection.execute(
+        text("SELECT count(*) FROM absence WHERE person = :person AND (ends > :now OR created_at > :since)"),
+        {"person": person, "now": now, "since": since},
+    )
+    return int(rows.scalar_one())
 
 
 async def absent_person(connection: AsyncConnection, identifier: str) -> str | None:

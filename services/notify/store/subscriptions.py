@@ -11,7 +11,7 @@ import orjson
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain import Happening, candidates, is_internal
+from services.notify.domain import CircuitState, EndpointState, Happening, candidates, is_internal
 from shared.reference.calendar import local_day
 
 
@@ -112,11 +112,16 @@ async def wishes(connection: AsyncConnection, happenings: Sequence[Happening], n
 
 @dataclass(frozen=True, slots=True)
 class OfOrganisation:
-    """A subscription of an organisation, with where it leads."""
+    """A subscription of an organisation, with its endpoint and how that does."""
 
     id: str
     org: str
     channel: str
+    endpoint_id: str
+    name: str
+    state: EndpointState
+    circuit: CircuitState
+    proven: bool
     patterns: tuple[str, ...]
     units: tuple[str, ...] | None
     sector: str | None
@@ -127,12 +132,18 @@ async def of_organisations(connection: AsyncConnection) -> list[OfOrganisation]:
     """All that organisations have, whoever would be told by them."""
     rows = await connection.execute(
         text(
-            """SELECT s.id::text, e.org, e.channel, s.patterns, s.units, s.sector, s.agreement_id::text
+            """SELECT s.id::text, e.org, e.channel, e.id::text, e.name, e.state, e.circuit,
+                      e.verified_at IS NOT NULL, s.patterns, s.units, s.sector, s.agreement_id::text
                FROM subscription s JOIN endpoint e ON e.id = s.endpoint_id
                WHERE e.org IS NOT NULL AND e.state <> 'deleted' ORDER BY e.org, s.id"""
         )
     )
-    return [
-        OfOrganisation(row[0], row[1], row[2], tuple(row[3]), None if row[4] is None else tuple(row[4]), row[5], row[6])
-        for row in rows
-    ]
+    return [_of_organisation(row) for row in rows]
+
+
+def _of_organisation(row: Any) -> OfOrganisation:
+    identifier, org, channel, endpoint, name, state, circuit, proven, patterns, units, sector, agreement = row
+    wanted = None if units is None else tuple(units)
+    return OfOrganisation(
+        identifier, org, channel, endpoint, name, state, circuit, proven, tuple(patterns), wanted, sector, agreement
+    )

@@ -39,8 +39,8 @@ def test_every_code_that_pages_show_has_its_words_in_english() -> None:
     known = english(("services.notify", "shared.identity", "shared.web"))
     said = {day for _, day in views.WEEKDAYS}
     for names in (
-        views.ABOUT_NAMES, views.CHANNEL_NAMES, views.FIELD_NAMES, views.PARTNER_WHYS, views.SUBSTITUTE_WHYS,
-        views.TIMING_WHYS, views.URGENCY_NAMES, views.VALUE_NAMES, views.WHYS,
+        views.ABOUT_NAMES, views.CHANNEL_NAMES, views.FIELD_NAMES, views.ENDPOINT_WHYS, views.WAIT_WHYS,
+        views.SUBSTITUTE_WHYS, views.TIMING_WHYS, views.URGENCY_NAMES, views.VALUE_NAMES, views.WHYS,
     ):  # fmt: skip
         said |= set(names.values())
     assert said - known.keys() == set()

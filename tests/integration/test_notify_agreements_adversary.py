@@ -1,0 +1,153 @@
+"""What an accident or a wrong clock would do to agreements: nothing is said outside one, nothing waits for ever."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from services.notify.domain.agreements import is_key
+from services.notify.store import replays
+from shared.contracts.registry import ChildErased
+from tests.integration.notify_house import House, failed, make_house, reasons, succeeded, task, until
+from tests.integration.notify_partner import agreed_key, content, hear_sealed, sign
+from tests.support.receivers import WebhookServer
+
+LATER = timedelta(days=800)
+
+
+@pytest.fixture
+async def house(fresh_database: str) -> AsyncIterator[House]:
+    async with make_house(fresh_database) as made:
+        yield made
+
+
+async def test_what_was_sealed_is_removed_also_where_the_agreement_was_suspended_before_it_ended(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    signed, private, kid = await agreed_key(house)
+    async with house.client("yen.partner") as partner:
+        await partner.webhook(webhook_server.url, "registry.child.registered")
+    await hear_sealed(house, "c1", content(signed, private, kid), datetime.now(UTC))
+    async with house.client("ha.coordinator") as coordinator:
+        for act in ("suspend", "end"):
+            await coordinator.api(f"/agreements/{signed['id']}/{act}", {"reason": "x"})
+    bodies = await house.rows("SELECT convert_from(body, 'UTF8') AS body FROM message WHERE event_type LIKE '%sealed'")
+    assert bodies
+    assert not any("ephemeral" in row.body for row in bodies)
+
+
+async def test_nothing_goes_out_within_an_agreement_that_ran_out_while_we_were_off(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
+    async with house.client("yen.partner") as partner:
+        await partner.webhook(webhook_server.url, "cases.task.requested")
+    await house.hear(("e1", task()))
+    house.shift = LATER
+    house.start()  # before anybody has noted that it is over
+    await until(lambda: failed(house))
+    assert await reasons(house) == [("failed", "agreement-ended")]
+    assert not webhook_server.requests
+
+
+async def test_what_slipped_in_while_an_agreement_was_suspended_waits_until_it_is_resumed(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
+    async with house.client("yen.partner") as partner:
+        await partner.webhook(webhook_server.url, "cases.task.requested")
+    await house.hear(("e1", task()))
+    # As if the suspension had not seen it: it was queued in that very moment.
+    await house.rows(
+        "UPDATE agreement SET state = 'suspended' WHERE id = CAST(:id AS uuid) RETURNING 1", id=signed["id"]
+    )
+    house.start()
+    await until(lambda: failed(house))
+    assert await reasons(house) == [("failed", "agreement-suspended")]
+    assert not webhook_server.requests
+    async with house.client("ha.coordinator") as coordinator:
+        await coordinator.api(f"/agreements/{signed['id']}/resume", {})
+    await until(lambda: succeeded(house, 1))
+
+
+async def test_a_long_replay_ends_with_its_agreement(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replays, "PORTION", 1)
+    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
+    async with house.client("yen.partner") as partner:
+        created = await partner.webhook(webhook_server.url, "cases.task.requested")
+        await house.hear(*((f"e{number}", task()) for number in range(4)))
+        house.start()
+        await until(lambda: succeeded(house, 4))
+        await house.halt()
+        since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        await partner.api(f"/subscriptions/{created['id']}/replay", {"since": since, "everything": True})
+        await partner.api(f"/agreements/{signed['id']}/end", {"reason": "x"})
+    webhook_server.clear()
+    await house.upkeep.replay()
+    house.start()
+    await until(lambda: _said(webhook_server))
+    await asyncio.sleep(0.5)
+    assert [json.loads(one.body)["type"] for one in webhook_server.requests] == ["vn.vongtay.notify.agreement.ended"]
+
+
+async def _said(server: WebhookServer) -> bool:
+    return bool(server.requests)
+
+
+@pytest.mark.parametrize("point", [bytes(32), b"\x01" + bytes(31)])
+def test_a_key_with_which_everybody_could_read_is_none(point: bytes) -> None:
+    assert not is_key(base64.b64encode(point).decode())
+    assert is_key(base64.b64encode(X25519PrivateKey.generate().public_key().public_bytes_raw()).decode())
+
+
+async def test_what_was_sealed_about_a_child_is_not_passed_on_when_its_erasure_was_heard_first(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    signed, private, kid = await agreed_key(house)
+    async with house.client("yen.partner") as partner:
+        await partner.webhook(webhook_server.url, "registry.child.registered")
+    now = datetime.now(UTC)
+    await hear_sealed(house, "erased", ChildErased(child_id="k1"), now)
+    await hear_sealed(house, "c1", content(signed, private, kid), now)
+    await hear_sealed(house, "c2", content(signed, private, kid, child_id="k2"), now)
+    assert await house.states() == {"pending": 1}
+    stored = await house.rows("SELECT convert_from(body, 'UTF8') AS body FROM message")
+    assert len(stored) == 1
+
+
+@pytest.mark.parametrize("channel", ["kafka", "webhook"])
+async def test_what_was_removed_is_not_sent_again_and_holds_up_nobody(
+    house: House, webhook_server: WebhookServer, channel: str
+) -> None:
+    signed, private, kid = await agreed_key(house)
+    async with house.client("yen.partner") as partner:
+        created = await partner.webhook(webhook_server.url, "registry.child.registered")
+        other = await partner.webhook(webhook_server.url, "cases.task.requested")
+        await house.rows(
+            "UPDATE endpoint SET channel = :channel WHERE id = CAST(:id AS uuid) RETURNING 1",
+            channel=channel,
+            id=created["id"],
+        )
+        now = datetime.now(UTC)
+        await hear_sealed(house, "c1", content(signed, private, kid), now)
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        await hear_sealed(house, "erased", ChildErased(child_id="k1"), now)
+        webhook_server.clear()
+        since = (now - timedelta(hours=1)).isoformat()
+        period = {"since": since, "everything": True}
+        assert (await partner.api(f"/subscriptions/{created['id']}/replay", period))["replayed"] == 0
+        (one,) = await house.rows("SELECT id::text FROM delivery")
+        await partner.api(f"/deliveries/{one.id}/replay", {})
+        await house.hear(("e1", task()))
+        await until(lambda: succeeded(house, 2))
+    assert [json.loads(one.body)["type"] for one in webhook_server.requests] == ["vn.vongtay.cases.task.requested"]
+    assert other["id"]

@@ -1,0 +1,155 @@
+"""Ladders of emergencies on a real database: who is called after whom, and how somebody acknowledges."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from pydantic import SecretStr
+
+from services.notify.climbing import Climbing
+from services.notify.desk.personal import Personal
+from shared.contracts.cases import CaseOpened, EmergencyMeasureDecided
+from shared.reference.notify_limits import NotifyLimitsByDay
+from tests.integration.notify_house import CASE, House, Person, concern, facts, loop_of, make_house, succeeded, until
+from tests.support.receivers import MailServer
+
+
+@pytest.fixture
+async def house(fresh_database: str) -> AsyncIterator[House]:
+    async with make_house(fresh_database) as made:
+        yield made
+
+
+async def ladder_of(person: Person) -> dict[str, Any]:
+    found: list[dict[str, Any]] = (await person.get("/notify/api/emergencies")).json()
+    assert len(found) == 1
+    return found[0]
+
+
+async def test_an_emergency_climbs_until_somebody_acknowledges_it_on_its_page_and_every_step_is_published(
+    house: House,
+) -> None:
+    climbing = loop_of(house, Climbing)
+    await house.hear(("e1", concern("yes")), ("e1", concern("yes")))
+    raised = await house.published("notify.escalation.raised")
+    assert [(one["step"], one["role"], one["people"], one["channels"]) for one in raised] == [
+        (0, "worker", 1, ["inbox"])
+    ]
+    # Nobody of the commune can be reached over anything but the app, so the next is called within a minute.
+    house.shift += timedelta(seconds=50)
+    assert await climbing.once() == 0
+    house.shift += timedelta(seconds=11)
+    assert await climbing.once() == 1
+    async with house.client("binh.chair") as chair:
+        ladder = await ladder_of(chair)
+        assert (ladder["state"], ladder["step"]) == ("open", 1)
+        page = await chair.get(f"/notify/emergencies/{ladder['id']}")
+        assert "Tôi đã nhận và đang xử lý" in page.text
+        assert "Chưa ai xác nhận đã nhận một tin khẩn" in (await chair.get("/notify/")).text
+        answer = await chair.post(f"/notify/emergencies/{ladder['id']}")
+        assert answer.status_code == 303
+        assert "Đã có người nhận" in (await chair.get(f"/notify/emergencies/{ladder['id']}")).text
+    house.shift += timedelta(hours=3)
+    assert await climbing.once() == 0
+    said = await house.published("notify.message.acknowledged")
+    assert [(one["person"], one["how"], one["role"], one["step"]) for one in said] == [
+        ("binh.chair", "page", "chair", 1)
+    ]
+    assert [one["step"] for one in await house.published("notify.escalation.raised")] == [0, 1]
+
+
+async def test_a_stranger_neither_sees_nor_acknowledges_it_and_an_operator_only_sees(house: House) -> None:
+    await house.hear(("e1", concern("yes")))
+    async with house.client("son.operator") as operator:
+        ladder = await ladder_of(operator)
+        assert (await operator.get(f"/notify/emergencies/{ladder['id']}")).status_code == 200
+        assert (await operator.post(f"/notify/emergencies/{ladder['id']}")).status_code == 404
+    for name in ("thuong.worker", "duc.health", "yen.partner"):
+        async with house.client(name) as stranger:
+            assert (await stranger.get("/notify/api/emergencies")).json() == []
+            assert (await stranger.get(f"/notify/emergencies/{ladder['id']}")).status_code == 404
+            assert (await stranger.post(f"/notify/emergencies/{ladder['id']}")).status_code == 404
+    assert await house.published("notify.message.acknowledged") == []
+
+
+async def test_a_link_in_an_e_mail_acknowledges_once_without_a_sign_in_and_opening_it_does_not(
+    fresh_database: str, mail_server: MailServer
+) -> None:
+    async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
+        async with house.client("binh.chair") as chair:
+            wanted = {"channel": "email", "target": "binh@xa.example", "event_types": ["told"]}
+            assert (await chair.post("/notify/subscriptions", **wanted)).status_code == 303
+        await house.hear(("e1", concern("yes")))
+        house.shift += timedelta(minutes=2)
+        await loop_of(house, Climbing).once()
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        message = mail_server.messages[0]
+        assert message["Subject"] == "KHẨN: Trẻ đang gặp nguy hiểm, cần anh chị xác nhận đã nhận"
+        body = message.get_content()
+        assert not re.search(r"female|6-10|neglect|Bình", body)
+        link = re.search(r"http://vongtay.test(/notify/a/\S+)", body)
+        assert link is not None
+        async with house.client("quang.police") as anybody:
+            for _ in range(2):
+                shown = await anybody.get(link[1])
+                assert "Tôi đã nhận" in shown.text
+                assert shown.headers["Cache-Control"] == "no-store"
+            assert await house.published("notify.message.acknowledged") == []
+            assert "Đã ghi nhận" in (await anybody.post(link[1])).text
+            again = await anybody.post(link[1])
+            assert (again.status_code, "không dùng được nữa" in again.text) == (410, True)
+            assert (await anybody.get(link[1][:-1] + "A")).status_code == 410
+            assert (await anybody.get("/notify/a/" + "x" * 3000)).status_code in {404, 410, 414}
+        said = await house.published("notify.message.acknowledged")
+        assert [(one["person"], one["how"]) for one in said] == [("binh.chair", "link")]
+
+
+async def test_a_ladder_follows_its_report_into_the_case_and_ends_when_somebody_has_acted(house: House) -> None:
+    await house.hear(("e1", concern("yes")))
+    opened = CaseOpened.model_validate({"case_id": CASE, "facts": facts(), "concern_id": "c1", "danger_now": "yes"})
+    await house.hear(("e2", opened))
+    rows = await house.rows("SELECT state, case_id FROM ladder")
+    assert [(row.state, row.case_id) for row in rows] == [("open", CASE)]
+    decided = EmergencyMeasureDecided.model_validate({"case_id": CASE, "facts": facts(), "measure": "separation"})
+    await house.hear(("e3", decided))
+    assert [row.state for row in await house.rows("SELECT state FROM ladder")] == ["settled"]
+    ended = await house.published("notify.escalation.ended")
+    assert [(one["state"], one["case_id"], one["concern_id"]) for one in ended] == [("settled", CASE, "c1")]
+
+
+async def test_two_replicas_climb_a_ladder_once(house: House) -> None:
+    import asyncio
+
+    await house.hear(("e1", concern("yes")))
+    house.shift += timedelta(minutes=2)
+    climbing = loop_of(house, Climbing)
+    taken = await asyncio.gather(*(climbing.once() for _ in range(4)))
+    assert sum(taken) == 1
+    assert [one["step"] for one in await house.published("notify.escalation.raised")] == [0, 1]
+
+
+async def test_a_reply_acknowledges_the_newest_call_to_whoever_sent_it(
+    fresh_database: str, mail_server: MailServer
+) -> None:
+    async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
+        await house.hear(("e1", concern("yes")))
+        await house.rows("UPDATE ladder_call SET channels = '{inbox,sms}' RETURNING 1")
+        personal = Personal(
+            house.database,
+            house.context.clock,
+            (emergencies := loop_of(house, Climbing)._emergencies)._people,
+            emergencies,
+            NotifyLimitsByDay.load(),
+        )
+        assert await personal.acknowledge_by_reply(["lan.worker"], "Ai đấy?") is None
+        assert await personal.acknowledge_by_reply(["thuong.worker"], "OK") is None, "nobody called her"
+        taken = await personal.acknowledge_by_reply(["lan.worker"], "Đã nhận, tôi đến ngay")
+        assert taken is not None
+        assert await personal.acknowledge_by_reply(["lan.worker"], "OK") is None, "nothing is open any more"
+        said = await house.published("notify.message.acknowledged")
+        assert [(one["person"], one["how"], one["role"]) for one in said] == [("lan.worker", "reply", "worker")]
