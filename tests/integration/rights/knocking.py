@@ -61,7 +61,8 @@ class Entry:
 
     `of`: the thing, where it is not the usual one; `at`: the other words of the address; `json`, `form`, `file`: what
     is sent so that rights are what decides; `query`: likewise; `may`: by their names in the table. `refused`: the
-    status of a refusal in words; `absent`: there is none of it in the town, whoever asks; `kept`: what it does is not undone.
+    status of a refusal in words; `absent`: there is none of it in the town, whoever asks; `kept`: what it does is not
+    undone.
     """
 
     route: str
