@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Annotated
 
-from fastapi import HTTPException
+from fastapi import Depends, HTTPException
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.domain.model import Actor, Case, Task
 from services.cases.reading import find_seen_case, find_seen_concern, find_seen_task
 from services.cases.store import ConcernFile
+from shared.identity import NotAllowedError, Permission, Principal, SignedIn
+
+_WORK = (Permission.REPORT_CONCERN, Permission.SEE_CASES, Permission.ANSWER_TASKS)
+
+
+async def _at_work(principal: SignedIn) -> Principal:
+    """Errors: `NotAllowedError` for whoever neither reports, nor works on cases, nor answers what is asked."""
+    if not any(principal.may(permission) for permission in _WORK):
+        raise NotAllowedError("The role has no work in cases")
+    return principal
+
+
+AtWork = Annotated[Principal, Depends(_at_work)]
 
 
 async def seen_case(connection: AsyncConnection, key: str, actor: Actor, now: datetime) -> Case:

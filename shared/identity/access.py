@@ -77,7 +77,8 @@ class Identity:
     def principal_of(self, request: Request) -> Principal | None:
         """Out: the person or machine behind the request, None when nobody is. Errors: `SignInNeededError` for a bearer
         token that is no good, which is never silently taken for an anonymous visit."""
-        if token := bearer_token(request):
+        # An empty one is no good either: who says that a program asks is not let in by a browser's cookie.
+        if (token := bearer_token(request)) is not None:
             machine = self.directory.by_token(token)
             if machine is None and self.directory.demo and (demo_id := self.signer.demo_person(token)):
                 machine = self.directory.person(demo_id)
@@ -95,7 +96,8 @@ class Identity:
         )
 
     def sign_out(self, response: Response) -> None:
-        """Take the session from the browser."""
+        """Take the session from the browser, and the pages that it keeps: the next at this desk presses "back"."""
+        response.headers["Clear-Site-Data"] = '"cache"'
         for name in (self.session_cookie, self.visit_cookie):
             response.delete_cookie(name, path="/", secure=self.secure, httponly=True, samesite="lax")
 

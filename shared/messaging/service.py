@@ -17,7 +17,7 @@ import structlog
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 from fastapi import APIRouter
-from fastapi.routing import APIRoute
+from fastapi.routing import iter_route_contexts
 from faststream.kafka import KafkaBroker
 from sqlalchemy import text
 
@@ -119,9 +119,9 @@ class Service:
         router.include_router(service_routes(self.intake, self.repair, self.status))
         router.include_router(Operations(self.name, self._app.pages, self.repair, self.status, self._stuck).router)
         router.include_router(self._app.router)
-        for route in self._app.router.routes:
+        for route in iter_route_contexts(self._app.router.routes):
             # A service's start page answers with and without the slash.
-            if isinstance(route, APIRoute) and route.path == "/":
+            if route.path == "/" and route.endpoint is not None:
                 router.add_api_route("", route.endpoint, methods=sorted(route.methods or ()), include_in_schema=False)
         return router
 

@@ -33,11 +33,12 @@ class Answer:
 
 @dataclass
 class Visitor:
-    """One browser session."""
+    """One browser session. `hangs_up`: on a stream that has no end, once it has begun."""
 
     app: ASGIApp
     cookies: dict[str, str] = field(default_factory=dict)
     host: str = "test"
+    hangs_up: bool = False
 
     async def ask(
         self,
@@ -71,16 +72,20 @@ class Visitor:
         }
         messages: list[Message] = []
         asked = False
+        gone = asyncio.Event()
 
         async def receive() -> Message:
             nonlocal asked
             if asked:  # a visitor who stays on the line has nothing more to say
-                await asyncio.Event().wait()
+                await gone.wait()
+                return {"type": "http.disconnect"}
             asked = True
             return {"type": "http.request", "body": body, "more_body": False}
 
         async def send(message: Message) -> None:
             messages.append(message)
+            if self.hangs_up and (b"content-type", b"text/event-stream; charset=utf-8") in message.get("headers", ()):
+                gone.set()
 
         await self.app(scope, receive, send)
         start = messages[0]

@@ -13,6 +13,7 @@ from services.cases.domain import team
 from services.cases.domain.acts.team import TeamAct
 from services.cases.office import Office
 from services.cases.reading import actor_of, may_find_case, may_see_case, people_of
+from services.cases.seeing import AtWork
 from shared.identity import NotAllowedError, SignedIn, identity_of
 
 _PAGE = 100
@@ -63,7 +64,7 @@ class AccessRoutes:
             rows, total = await store.reads_of_case(scope.connection, found.id, limit=_PAGE, offset=(page - 1) * _PAGE)
         return {"case_id": found.id, "total": total, "page": page, "reads": [_plain(row) for row in rows]}
 
-    async def mine(self, principal: SignedIn, page: Page = 1) -> dict[str, Any]:
+    async def mine(self, principal: AtWork, page: Page = 1) -> dict[str, Any]:
         """What the caller opened, newest first."""
         async with self.office.scope() as scope:
             rows, total = await store.reads_by(scope.connection, principal.id, limit=_PAGE, offset=(page - 1) * _PAGE)

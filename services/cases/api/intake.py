@@ -14,7 +14,7 @@ from services.cases.domain.model import Case
 from services.cases.domain.rules import open_concern_acts
 from services.cases.office import Office, coarse
 from services.cases.reading import actor_of, may_open
-from services.cases.seeing import seen_concern
+from services.cases.seeing import AtWork, seen_concern
 from services.cases.store import ConcernFile
 from shared.contracts.agency import ConcernReported
 from shared.contracts.errors import Rejected, refuse_unstorable
@@ -52,7 +52,7 @@ class IntakeRoutes:
     def __init__(self, office: Office) -> None:
         self.office = office
 
-    async def concerns(self, principal: SignedIn) -> dict[str, Any]:
+    async def concerns(self, principal: AtWork) -> dict[str, Any]:
         """Reports that wait for triage in the caller's area; for the hotline, what the caller wrote down."""
         actor = actor_of(principal)
         async with self.office.scope() as scope:

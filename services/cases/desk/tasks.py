@@ -9,6 +9,7 @@ from services.cases import store
 from services.cases.desk.files import CaseFiles
 from services.cases.desk.intake import Origin
 from services.cases.domain import acts, coordinating, tasks, team
+from services.cases.domain.attachments import speaks_for
 from services.cases.domain.model import SYSTEM, Actor, Case, Decision
 from services.cases.domain.rules import require
 from shared.contracts.agency import TaskAnswered
@@ -75,9 +76,11 @@ class TaskDesk:
                 raise tasks.task_unknown()
             sector = None
         else:
-            sector = actor.sector or "none"
-            if not actor.covers(case.unit) or team.kept_out(case, actor):
+            task = case.task(taker)
+            # Another sector's task is not there for them: whether there is one at all is no answer's to say.
+            if task is None or not speaks_for(actor, task, case):
                 raise tasks.task_unknown()
+            sector = task.sector
         decision = tasks.answer(
             case,
             self.files.world(scope.now),

@@ -8,8 +8,9 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from services.cases.desk.drafts import form_of_key
 from services.cases.pages.room import Room, several
 from services.cases.reading import actor_of
+from services.cases.seeing import AtWork
 from shared.contracts.errors import Rejected
-from shared.identity import FORM_FIELD, Principal, SignedIn
+from shared.identity import FORM_FIELD, Principal
 from shared.web.forms import form_of
 from shared.web.i18n import format_datetime
 
@@ -56,16 +57,16 @@ def routes(room: Room) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     @router.put("/drafts/{key:path}")
-    async def save(request: Request, key: str, principal: SignedIn) -> Response:
+    async def save(request: Request, key: str, principal: AtWork) -> Response:
         return await drafts.save(request, key, principal)
 
     @router.delete("/drafts/{key:path}")
-    async def discard(key: str, principal: SignedIn) -> Response:
+    async def discard(key: str, principal: AtWork) -> Response:
         await drafts.discard(key, principal)
         return Response(status_code=204)
 
     @router.post("/drafts")
-    async def discard_by_form(request: Request, principal: SignedIn) -> Response:
+    async def discard_by_form(request: Request, principal: AtWork) -> Response:
         """The same without scripts: the field `key` says which."""
         form = await form_of(request)
         key = form.get("key", "")

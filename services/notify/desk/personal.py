@@ -101,7 +101,8 @@ class Personal:
         """Enter an absence. In: `person`: whose, where not the actor's. Out: its id. Raises: `Rejected`,
         NotFoundError.
         """
-        absent = self._principal(person) if person else actor
+        # Of an account that is not theirs to enter nobody learns here whether it is there.
+        absent = self.charge(actor, person) if person else actor
         absence = Absence(absent.id, begins, ends, substitute)
         named = self._people.principals.get(substitute) if substitute else None
         now = self._clock()
@@ -161,11 +162,8 @@ class Personal:
             return await store.stand_ins(connection, unit)
 
     async def name_stand_in(self, actor: Principal, role: Role, unit: str, person: str | None) -> None:
-        """Name who stands in for a role in a commune for good; None: nobody any more. Raises: `Rejected`,
-        NotFoundError.
-        """
-        named = self._principal(person) if person else None
-        check_stand_in(actor, role, unit, named)
+        """Name who stands in for a role in a commune for good; None: nobody any more. Raises: `Rejected`."""
+        check_stand_in(actor, role, unit, person, self.named(person))
         async with self._database.transaction() as connection:
             await store.name_stand_in(connection, role.value, unit, person, actor.id, self._clock())
 

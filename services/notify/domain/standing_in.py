@@ -66,11 +66,13 @@ def check_number(held: int, limits: NotifyLimits) -> None:
         raise _refused("begins", "too-many", *_too_many(limits.absences_most))
 
 
-def check_stand_in(actor: Principal, role: Role, unit: str, named: Principal | None) -> None:
-    """Raises: `Rejected` unless a chair, in their commune, names somebody who may see what the role sees there."""
+def check_stand_in(actor: Principal, role: Role, unit: str, account: str | None, named: Principal | None) -> None:
+    """Raises: `Rejected` unless a chair, in their commune, names somebody who may see what the role sees there. In:
+    `named`: whom `account` names, as the directory knows them; an account that is not there is refused alike.
+    """
     if actor.role is not Role.CHAIR or not actor.may_see(unit) or role not in NAMED_BY_CHAIR:
         raise _refused("role", "not-yours", *_NOT_CHAIR)
-    if named is not None and not may_be_named(role, unit, named):
+    if account is not None and (named is None or not may_be_named(role, unit, named)):
         raise _refused("person", "may-not-stand-in", *_NOT_A_SUBSTITUTE)
 
 

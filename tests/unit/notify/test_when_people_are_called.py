@@ -143,10 +143,10 @@ def test_an_absence_is_entered_by_oneself_or_by_who_leads_and_ends_one_day() -> 
 
 
 def test_a_chair_names_who_stands_in_in_their_own_commune_only() -> None:
-    check_stand_in(BINH, Role.WORKER, "05443", BINH)
+    check_stand_in(BINH, Role.WORKER, "05443", BINH.id, BINH)
     for actor, unit, named in ((BINH, "05455", None), (LAN, "05443", None), (BINH, "05443", FAR)):
         with pytest.raises(Rejected):
-            check_stand_in(actor, Role.WORKER, unit, named)
+            check_stand_in(actor, Role.WORKER, unit, named and named.id, named)
 
 
 # 3GPP TS 23.038, 6.2.1: 128 signs, ten more by escape; TS 23.040: 160 or 153 septets, 70 or 67 units.
