@@ -75,8 +75,10 @@ class Offices:
 
     async def night(self) -> None:
         """Once more, at what came in since, and at those about whom nobody was reached."""
+        random = Random(f"night {self._day.ago}")  # noqa: S311 - made-up chance
         self._day.go_on_duty(self._day.night)
-        await self._on_duty(Random(f"night {self._day.ago}"))  # noqa: S311 - made-up chance
+        await self._triage(random, _SHARE_TRIAGED)
+        await self._on_duty(random)
 
     async def _triage(self, random: Random, share: float) -> None:
         """Communes decide on that share of the reports that wait; those that tell of danger are cases already."""
