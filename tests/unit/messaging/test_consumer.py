@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
+from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from shared.messaging import consumer
@@ -158,3 +159,35 @@ async def test_a_large_batch_is_followed_by_the_next_at_once() -> None:
     line.gate.set()
     await asyncio.wait_for(line.give(0, 0, records=500), 5)
     assert line.handled == 1
+
+
+class Pieces:
+    """Stands in for aiokafka's consumer: gives one piece after another, or raises."""
+
+    def __init__(self, *pieces: list[int] | Exception) -> None:
+        self.pieces = list(pieces)
+
+    async def getmany(
+        self, *, timeout_ms: int, max_records: int
+    ) -> dict[TopicPartition, list[ConsumerRecord[Any, Any]]]:
+        piece = self.pieces.pop(0) if self.pieces else []
+        if isinstance(piece, Exception):
+            raise piece
+        if not piece:
+            return {}
+        raws = [ConsumerRecord("x.t", 0, at, 0, 0, b"k", b"{}", None, 1, 2, ()) for at in piece]
+        return {TopicPartition("x.t", 0): raws}
+
+
+async def test_what_was_unpacked_before_a_piece_that_fails_is_handed_on_and_the_failure_is_told_next() -> None:
+    pieces = Pieces([4, 5], [6], KafkaConnectionError(), KafkaConnectionError())
+    reader = SimpleNamespace(batch_timeout_ms=1)
+    fetched = await consumer._next_batch(reader, "x.", pieces)  # type: ignore[arg-type]
+    assert [record.offset for record in fetched.records] == [4, 5, 6]
+    assert fetched.records[0].topic == "t"
+    assert fetched.ends == {TopicPartition("x.t", 0): 7}
+    assert [raw.offset for raw in fetched] == [5, 6]
+    with pytest.raises(KafkaConnectionError):
+        await consumer._next_batch(reader, "x.", pieces)  # type: ignore[arg-type]
+    nothing = await consumer._next_batch(reader, "x.", pieces)  # type: ignore[arg-type]
+    assert not nothing
