@@ -45,9 +45,12 @@ class Pace:
     def __init__(self) -> None:
         self._under_way = 0
         self._busy_until = float("-inf")
+        self._beside_the_board = False
 
     def watched(self, handle: Callable[[Batch], Awaitable[None]]) -> Callable[[Batch], Awaitable[None]]:
         """The board's handling of a batch, of which is noted when it has much to do."""
+        # What waits when both begin is the board's to count first; of that it has not said anything yet.
+        self._beside_the_board = True
 
         async def handling(batch: Batch) -> None:
             many = len(batch.records) >= _MANY
@@ -64,6 +67,9 @@ class Pace:
     async def give_way(self) -> None:
         """Wait while the board has much to do; not for ever, for history may not stand still either."""
         longest = time.monotonic() + _LONGEST_SECONDS
+        if self._beside_the_board:
+            self._beside_the_board = False
+            self._busy_until = max(self._busy_until, time.monotonic() + _BUSY_SECONDS)
         while True:
             now = time.monotonic()
             busy_until = now + _BUSY_SECONDS if self._under_way else self._busy_until
