@@ -84,6 +84,8 @@ def _age(facts: registry.ChildFacts, on: date) -> str:
     years = on.year - facts.birth_year
     if facts.birth_month:
         years -= on.month < facts.birth_month
+    if years < 0:  # said to be born after that day
+        return "unknown"
     return next(
         (band for upper, band in ((3, "0-3"), (5, "4-5"), (10, "6-10"), (15, "11-15")) if years <= upper), "16+"
     )
