@@ -28,16 +28,9 @@ async def test_a_connection_that_ends_in_the_middle_is_passing_also_where_the_dr
 
     sleeping = asyncio.create_task(sleep())
     try:
-        async with asyncio.timeout(10), database.transaction() as connection:
-            ended = 0
-            while not ended:
-                found = await connection.execute(
-                    text(
-                        "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%'"
-                        " AND pid <> pg_backend_pid() AND wait_event = 'PgSleep'"
-                    )
-                )
-                ended = len(found.all())
+        async with asyncio.timeout(10):
+            while not await _ended(database):
+                await asyncio.sleep(0.01)
         with pytest.raises((DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError)) as caught:
             await sleeping
         assert is_passing(caught.value)
@@ -46,6 +39,18 @@ async def test_a_connection_that_ends_in_the_middle_is_passing_also_where_the_dr
     finally:
         sleeping.cancel()
         await database.close()
+
+
+async def _ended(database: Database) -> bool:
+    """End the connection that sleeps. Within one transaction it would be looked for only once."""
+    async with database.transaction() as connection:
+        found = await connection.execute(
+            text(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%'"
+                " AND pid <> pg_backend_pid() AND wait_event = 'PgSleep'"
+            )
+        )
+        return bool(found.all())
 
 
 @pytest.mark.parametrize("direct", [False, True])
