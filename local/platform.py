@@ -28,7 +28,7 @@ from local.postgres import EmbeddedPostgres
 from local.server import server
 from local.services import SERVICES, build_of
 from shared.collecting import collect_seldom
-from shared.messaging.topics import USERS, agency_user, ensure_topics, service_user
+from shared.messaging.topics import USERS, agency_user, await_coordinator, ensure_topics, service_user
 from shared.reference.units import Units
 from shared.runtime import ServiceProcess, directory_of, keys_of, profile_of
 from shared.settings import Settings
@@ -107,7 +107,7 @@ class Platform:
         base = self._settings(secrets)
         setup_logs(base.log_level)
         setup_traces("platform", base.otlp_endpoint, self._folder.path / "traces.jsonl")
-        asyncio.run(ensure_topics(base.model_copy(update=kafka.connection())))
+        asyncio.run(_prepare(base.model_copy(update=kafka.connection())))
         self._write_agency_access(kafka)
         processes = {
             f"/{name}": ServiceProcess(
@@ -243,3 +243,8 @@ class Platform:
 
 def _end(*_signal: object) -> None:
     sys.exit()
+
+
+async def _prepare(admin: Settings) -> None:
+    await ensure_topics(admin)
+    await await_coordinator(admin)

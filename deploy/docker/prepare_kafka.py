@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest
 
 from shared.messaging.kafka import client_options
-from shared.messaging.topics import Rule, ensure_topics, rules
+from shared.messaging.topics import Rule, await_coordinator, ensure_topics, rules
 from shared.settings import Settings
 
 # Numbers of Kafka's protocol.
@@ -56,6 +56,7 @@ async def allow(settings: Settings) -> int:
 async def prepare(settings: Settings, replicas: int) -> None:
     """In: the broker and a user that may change it; copies of each partition."""
     made = await ensure_topics(settings, replicas=replicas)
+    await await_coordinator(settings)
     count = await allow(settings)
     sys.stdout.write(f"{len(made)} topics made, {count} access rules in place\n")
 

@@ -174,24 +174,31 @@ async def ensure_topics(settings: Settings, topics: Sequence[Topic] = TOPICS, *,
             with contextlib.suppress(TopicAlreadyExistsError):
                 _raise_for(code, name)
                 made.append(name)
-        await _coordinated(admin, settings)
         return made
     finally:
         await admin.close()
 
 
-async def _coordinated(admin: AIOKafkaAdminClient, settings: Settings) -> None:
-    """A new broker makes its own topic of offsets when it is first asked for a group: consumers that come before find
-    nobody, try again, and call it an error."""
+async def await_coordinator(settings: Settings) -> None:
+    """Wait until the broker has somebody who coordinates groups, ten seconds at most. In: as for `ensure_topics`.
+
+    A new broker makes its own topic of offsets when it is first asked for a group: consumers that come before find
+    nobody, try again, and call it an error.
+    """
+    admin = AIOKafkaAdminClient(**client_options(settings))
+    await admin.start()
     waited = 0.0
-    while waited < _COORDINATOR_SECONDS:
-        try:
-            await admin.find_coordinator(f"{settings.topic_prefix}{SERVICES[0]}")
-        except GroupCoordinatorNotAvailableError:
-            await asyncio.sleep(_COORDINATOR_POLL_SECONDS)
-            waited += _COORDINATOR_POLL_SECONDS
-        else:
-            return
+    try:
+        while waited < _COORDINATOR_SECONDS:
+            try:
+                await admin.find_coordinator(f"{settings.topic_prefix}{SERVICES[0]}")
+            except GroupCoordinatorNotAvailableError:
+                await asyncio.sleep(_COORDINATOR_POLL_SECONDS)
+                waited += _COORDINATOR_POLL_SECONDS
+            else:
+                return
+    finally:
+        await admin.close()
 
 
 def _raise_for(code: int, name: str) -> None:

@@ -27,7 +27,7 @@ from local.postgres import EmbeddedPostgres
 from local.process import ServerProcess
 from local.services import SERVICES
 from shared.messaging.kafka import client_options
-from shared.messaging.topics import ensure_topics
+from shared.messaging.topics import await_coordinator, ensure_topics
 from shared.settings import Settings
 
 _PROGRAM = Path(sys.executable).with_name("vongtay")
@@ -307,6 +307,7 @@ async def parts(folder: Path, replicas: Sequence[str]) -> AsyncIterator[Parts]:
             }
             stack = Parts(folder, kafka, postgres, env)
             await ensure_topics(stack.settings())
+            await await_coordinator(stack.settings())
             for service in replicas:
                 stack.add(service)
             async with _served(stack):
