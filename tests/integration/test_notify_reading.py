@@ -114,6 +114,17 @@ async def test_who_comes_to_another_commune_has_not_read_what_was_told_there(hou
         assert await inbox.unread_count(connection, LAN, [*MINE, "worker/elsewhere"]) == 1
 
 
+async def test_what_was_left_unread_in_a_commune_is_still_unread_for_whoever_comes_back_to_it(house: House) -> None:
+    left = _wanted(f"worker/{UNIT}", urgent=True)
+    async with house.database.transaction() as connection:
+        await inbox.put_notices(connection, [left], NOW - timedelta(days=1))
+        await inbox.mark_read(connection, LAN, MINE, None, NOW)
+        await inbox.mark_unread(connection, LAN, [left.id])
+        # Meanwhile they work in another one.
+        await inbox.mark_read(connection, LAN, [MINE[0], "worker", "worker/elsewhere"], None, NOW)
+        assert await inbox.unread_count(connection, LAN, MINE) == 1
+
+
 def _wanted(audience: str, *, urgent: bool = False) -> Wanted:
     happening = Happening(new_id(), "cases.case.opened", NOW, UNIT, CASE, None, None, {})
     return Wanted(new_id(), audience, Message(happening, b"{}"), "/cases/", urgent, None)

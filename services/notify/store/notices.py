@@ -158,7 +158,7 @@ async def mark_read(
     """Mark some notices, or all (None), as read by a person; others in the audience still see theirs as unread."""
     values = {"person": person, "audiences": list(audiences), "now": now, "until": now - _SETTLED}
     if some is None:
-        await connection.execute(text("DELETE FROM notice_unread WHERE person = :person"), {"person": person})
+        await connection.execute(_NONE_UNREAD, values)
         await _move_marks(connection, values)
     await connection.execute(
         text(
@@ -177,6 +177,11 @@ async def mark_read(
         await _fold(connection, values)
 
 
+# Only of those audiences whose mark moves: what somebody left unread where they are no more is unread when they return.
+_NONE_UNREAD = text(
+    """DELETE FROM notice_unread u USING notice n
+       WHERE u.person = :person AND n.id = u.notice_id AND n.audience = ANY (CAST(:audiences AS text[]))"""
+)
 _NOT_UNREAD = text("DELETE FROM notice_unread WHERE person = :person AND notice_id = ANY (CAST(:some AS uuid[]))")
 
 
