@@ -148,6 +148,8 @@ async def unread_count(connection: AsyncConnection, person: str, audiences: Sequ
 # What was written so lately may have been decided in a transaction that ends after one that reads: it is not covered
 # by a mark, but read by itself.
 _SETTLED = timedelta(minutes=5)
+# One act of a person at a time: while the mark moves, none of their others may note what it has not seen.
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:person, 29))")
 # So many exceptions are looked through with each page; where there are more, the mark moves on.
 _MOST_EXCEPTIONS = 500
 
@@ -157,6 +159,7 @@ async def mark_read(
 ) -> None:
     """Mark some notices, or all (None), as read by a person; others in the audience still see theirs as unread."""
     values = {"person": person, "audiences": list(audiences), "now": now, "until": now - _SETTLED}
+    await connection.execute(_ALONE, values)
     if some is None:
         await connection.execute(_NONE_UNREAD, values)
         await _move_marks(connection, values)
@@ -242,6 +245,7 @@ async def _fold(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
 async def mark_unread(connection: AsyncConnection, person: str, some: Sequence[str]) -> None:
     """Undo `mark_read` of some notices."""
     values = {"person": person, "some": list(some)}
+    await connection.execute(_ALONE, values)
     await connection.execute(
         text("DELETE FROM notice_read WHERE person = :person AND notice_id = ANY (CAST(:some AS uuid[]))"), values
     )
