@@ -20,7 +20,8 @@ from services.notify.store.waking import NOTICED
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One notice as one person sees it."""
+    """One notice as one person sees it. `read_at`: when they read it; of what lies below their mark, when
+    that was last moved."""
 
     id: str
     event_type: str
