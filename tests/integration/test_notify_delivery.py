@@ -12,6 +12,7 @@ from typing import NoReturn
 
 import pytest
 
+from services.notify.delivery.lines import Line
 from services.notify.desk.queueing import Queueing
 from services.notify.domain import Addressed, Happening, Message, timed_id
 from services.notify.store import deliveries, partitions, replays
@@ -349,8 +350,9 @@ async def test_a_worker_that_stops_gives_back_what_it_had_not_sent(house: House,
         assert not sent & {one.id for one in free}
 
 
+@pytest.mark.parametrize("hangs", [False, True])
 async def test_a_worker_that_broke_in_the_middle_goes_on_where_it_was(
-    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch, hangs: bool
 ) -> None:
     webhook_server.delay = 0.05
     async with house.client("yen.partner") as partner:
@@ -366,7 +368,13 @@ async def test_a_worker_that_broke_in_the_middle_goes_on_where_it_was(
             # Neither can anything be leased, nor what was sent be noted, nor be given back.
             for name in ("lease", "settle_taken", "give_back"):
                 broken.setattr(deliveries, name, fault)
-            with pytest.raises(LookupError):
+            if hangs:  # nor be said good-bye
+
+                async def never(*_: object) -> NoReturn:
+                    raise TimeoutError
+
+                broken.setattr(Line, "close", never)
+            with pytest.raises(TimeoutError if hangs else LookupError):
                 await house.running.pop(0)
         await house.halt()
         await house.rows("UPDATE delivery_pending SET leased_until = NULL RETURNING 1")  # long ago
