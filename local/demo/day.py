@@ -11,7 +11,7 @@ from local.demo.schedule import DAYS, days_ago
 from shared.identity.demo import HOME_UNIT
 from shared.reference.calendar import LOCAL
 
-# Offices work from half past seven to five; from then on whoever is on duty does what cannot wait.
+# Offices work from half past seven to five.
 OPENS: Final = timedelta(hours=7, minutes=30)
 _CLOSES: Final = timedelta(hours=17)
 # From then on whoever is on duty does what cannot wait: in the evening what came in by day, late at night what came in

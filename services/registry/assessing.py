@@ -15,6 +15,7 @@ from services.registry.desk import quality
 from services.registry.ticker import repeated
 from shared.database import Database
 from shared.messaging.router import Clock, Scope
+from shared.messaging.waiting import let_others_go
 
 EVERY_SECONDS = 20.0
 # Whether communes have to be measured is asked of the whole province, so not every time.
@@ -28,7 +29,7 @@ async def settle_all(database: Database, clock: Clock) -> int:
     while found := await _in_a_transaction(database, clock, quality.settle_waiting):
         settled += found
         # Others work here, too.
-        await asyncio.sleep(0)
+        await let_others_go()
     return settled
 
 
@@ -37,7 +38,7 @@ async def measure_all(database: Database, clock: Clock) -> int:
     measured = 0
     while found := await _in_a_transaction(database, clock, quality.measure):
         measured += found
-        await asyncio.sleep(0)
+        await let_others_go()
     return measured
 
 

@@ -30,9 +30,9 @@ _IDLE_SECONDS = 30.0
 _CONFLICTS = ("40P01", "40001")  # deadlock, serialisation
 _PASSING = ("08", "53", "57", "40", "55P03")
 # What the driver says when its connection is gone, or ended in the middle of an answer.
-_CUT_OFF = asyncpg.InterfaceError | asyncpg.InternalClientError
+_CUT_OFF = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 # What ends a connection of one's own, held for long: make another one.
-LOST = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+LOST = (OSError, TimeoutError, asyncpg.PostgresError, *_CUT_OFF)
 
 
 def _still_open(connection: Any, record: Any, _proxy: Any) -> None:
@@ -120,7 +120,7 @@ def is_unstorable(error: BaseException) -> bool:
 def is_passing(error: BaseException) -> bool:
     """Whether an error says that the database is away or busy, and not that something is wrong with an event: as
     SQLAlchemy says it, or the driver itself where statements go to it directly."""
-    if isinstance(error, OSError | TimeoutError | InterfaceError | OperationalError | _CUT_OFF):
+    if isinstance(error, (OSError, TimeoutError, InterfaceError, OperationalError, *_CUT_OFF)):
         return True
     if isinstance(error, DBAPIError) and (error.connection_invalidated or isinstance(_cause(error), _CUT_OFF)):
         return True

@@ -111,10 +111,15 @@ class Consumer(Generic[Batch]):
             self._committing = asyncio.create_task(self._commit_soon(consumer))
 
     async def _commit_soon(self, consumer: AIOKafkaConsumer) -> None:
-        told = True
-        while told and self._done:
-            await pause(self._stop, _COMMIT_SECONDS)
-            told = await self._commit(consumer)
+        delay = _COMMIT_SECONDS
+        while self._done:
+            await pause(self._stop, delay)
+            if await self._commit(consumer):
+                delay = _COMMIT_SECONDS
+            elif self._stop.is_set():
+                return
+            else:  # nothing else may come for hours, and all that time it would look as if we were behind
+                delay = min(delay * 2, _LONGEST_PAUSE)
 
     async def _commit(self, consumer: AIOKafkaConsumer) -> bool:
         """Tell the broker what is done. Out: whether it took it."""
@@ -126,7 +131,7 @@ class Consumer(Generic[Batch]):
                 await consumer.commit(still_ours)
         except KafkaError as error:
             # Whoever has the partition now gets the batch again, and finds it done. Where it is still ours, it is told
-            # with the next.
+            # again.
             self._done = still_ours | self._done
             _LOG.info("consumer.offsets.lost", reason=type(error).__name__)
             return False

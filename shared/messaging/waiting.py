@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import asyncio
 
+# Between two pieces of long work, so many steps of whoever else waits for the process.
+_TURNS = 5
+
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:
     """Wait, but not longer than until `stop`."""
@@ -21,9 +24,6 @@ async def either(wake: asyncio.Event, stop: asyncio.Event, seconds: float) -> No
     finally:
         for task in waiting:
             task.cancel()
-
-
-_TURNS = 5
 
 
 async def let_others_go() -> None:

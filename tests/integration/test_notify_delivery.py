@@ -1,20 +1,18 @@
-"""How deliveries get through: order, circuits, replays, expiry, surges, partitions; and the worst that receivers do."""
+"""How deliveries get through: order, circuits, replays, expiry, surges, partitions, workers that stop or break."""
 
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
-from typing import Any, NoReturn
+from typing import NoReturn
 
 import pytest
 
+from services.notify.delivery.lines import Line
 from services.notify.desk.queueing import Queueing
 from services.notify.domain import Addressed, Happening, Message, timed_id
 from services.notify.store import deliveries, partitions, replays
@@ -22,20 +20,8 @@ from shared.database.copying import driver
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
 from shared.reference.delivering import Delivering
-from tests.integration.notify_house import CASE, UNIT, House, Person, make_house, missed, succeeded, until
-from tests.support.nasty import (
-    Answer,
-    continue_for_ever,
-    cut,
-    hang,
-    long_head,
-    nonsense,
-    old,
-    receiver,
-    self_signed,
-    trickle,
-    trickle_body,
-)
+from tests.integration.notify_house import CASE, UNIT, House, make_house, missed, succeeded, until
+from tests.integration.notify_queued import endpoint, say
 from tests.support.receivers import WebhookRequest, WebhookServer
 
 LIMITS = Delivering.load().on(datetime.now(UTC))
@@ -45,35 +31,6 @@ LIMITS = Delivering.load().on(datetime.now(UTC))
 async def house(fresh_database: str) -> AsyncIterator[House]:
     async with make_house(fresh_database) as made:
         yield made
-
-
-async def say(house: House, endpoint: str, count: int = 1, *, name: str = "m", **more: Any) -> list[str]:
-    """Queue so many messages for an endpoint as a decider would. Out: ids of the deliveries."""
-    now = house.context.clock()
-    async with house.database.transaction() as connection:
-        scope = Scope("notify", connection, now)
-        messages, addressed = [], []
-        for number in range(count):
-            identifier = timed_id(now, "test", name, str(number))
-            happening = Happening(identifier, "cases.case.opened", now, UNIT, CASE, None, None, {})
-            messages.append(
-                Message(happening, b'{"type":"x","timestamp":"2026-01-01T00:00:00Z","data":{"n":%d}}' % number)
-            )
-            addressed.append(Addressed(identifier, endpoint, order_key=more.get("key"), **_without_key(more)))
-        queued = await Queueing(Delivering.load()).queue(scope, messages, addressed)
-        await scope.flush()
-    return [item.id for item in queued]
-
-
-def _without_key(more: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in more.items() if name != "key"}
-
-
-async def endpoint(partner: Person, url: str, **more: Any) -> str:
-    """An endpoint that hears nothing but what tests queue for it."""
-    body = {"channel": "webhook", "target": url, "event_types": ["cases.care.ended"], **more}
-    created: dict[str, str] = await partner.api("/subscriptions", body)
-    return created["id"]
 
 
 async def test_what_concerns_one_case_arrives_in_its_order_while_other_cases_go_on(
@@ -356,113 +313,6 @@ async def test_a_rate_limit_is_kept_and_slows_nobody_else(house: House, webhook_
         assert 1.5 < time.monotonic() - began < 6
 
 
-@asynccontextmanager
-async def beside(house: House, webhook_server: WebhookServer, url: str) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
-    """A bad endpoint with ten deliveries, and a good one beside it that has to get its hundred meanwhile."""
-    async with house.client("yen.partner") as partner:
-        bad = await endpoint(partner, url)
-        await say(house, bad, 10, name="bad")
-        good = await endpoint(partner, webhook_server.url)
-        await say(house, good, 100, name="good")
-        house.start()
-        began = time.monotonic()
-
-        async def good_ones() -> bool:
-            rows = await house.rows(
-                "SELECT 1 FROM delivery_settled WHERE endpoint_id = CAST(:id AS uuid) HAVING count(*) = 100", id=good
-            )
-            return bool(rows)
-
-        await until(good_ones)
-        assert time.monotonic() - began < 3
-
-        async def attempted() -> Any:
-            return await house.rows(
-                """SELECT reason, status, response, duration_ms FROM attempt WHERE delivery_id IN
-                       (SELECT id FROM delivery WHERE endpoint_id = CAST(:id AS uuid))
-                   UNION ALL SELECT reason, status, response, duration_ms FROM delivery_settled
-                   WHERE endpoint_id = CAST(:id AS uuid)""",
-                id=bad,
-            )
-
-        yield attempted
-
-
-@pytest.mark.parametrize(
-    ("answer", "reason", "status"),
-    [(trickle, "timeout", None), (hang, "timeout", None), (cut, "broken-answer", None), (old, None, 200),
-     (nonsense, "broken-answer", None), (long_head, "broken-answer", None), (trickle_body, None, 200),
-     (continue_for_ever, "endless-heads", None)],
-)  # fmt: skip
-async def test_a_receiver_that_behaves_badly_is_bounded_reported_and_slows_nobody(
-    fresh_database: str,
-    webhook_server: WebhookServer,
-    monkeypatch: pytest.MonkeyPatch,
-    answer: Answer,
-    reason: str | None,
-    status: int | None,
-) -> None:
-    monkeypatch.setenv("VONGTAY_NOTIFY_TIMEOUT_SECONDS", "3")
-    async with (
-        make_house(fresh_database) as house,
-        receiver(answer) as bad,
-        beside(house, webhook_server, bad.url) as attempted,
-    ):
-        await until(attempted, 10)
-        rows = await attempted()
-        assert {(row.reason, row.status) for row in rows} == {(reason, status)}
-        assert max(row.duration_ms for row in rows) < 4000
-        assert all(len(row.response or "") <= 500 for row in rows)
-
-
-async def test_an_answer_of_100_mb_is_read_no_further_than_it_is_kept(
-    house: House, webhook_server: WebhookServer
-) -> None:
-    async with receiver() as bad, beside(house, webhook_server, bad.url) as attempted:
-        await until(lambda: _all_of(attempted, 10))
-        rows = await attempted()
-        assert {row.status for row in rows} == {200}
-        assert bad.sent < 10 * 30 * 1024 * 1024, "no receiver could send it all"
-        assert max(row.duration_ms for row in rows) < 1000
-
-
-async def _all_of(attempted: Callable[[], Awaitable[Any]], number: int) -> bool:
-    return len(await attempted()) >= number
-
-
-async def test_a_certificate_that_nobody_vouches_for_is_no_partner(
-    house: House, webhook_server: WebhookServer, tmp_path: Path
-) -> None:
-    async with (
-        receiver(old, self_signed(tmp_path)) as bad,
-        beside(house, webhook_server, bad.url) as attempted,
-    ):
-        await until(attempted)
-        assert {row.reason for row in await attempted()} == {"tls"}
-        assert bad.requests == 0, "nothing was said to it"
-
-
-async def test_names_that_nobody_answers_for_hold_nobody_else_up(
-    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    known = socket.getaddrinfo
-
-    def looked_up(host: str, *more: Any) -> Any:
-        if host.endswith(".example"):
-            time.sleep(2)
-            raise socket.gaierror(socket.EAI_AGAIN, "no answer")
-        return known(host, *more)
-
-    monkeypatch.setattr(socket, "getaddrinfo", looked_up)
-    async with house.client("yen.partner") as partner:
-        for number in range(12):
-            dead = await endpoint(partner, f"http://dead-{number}.example/")
-            await say(house, dead, 5, name=f"dead-{number}")
-    async with beside(house, webhook_server, "http://dead.example/") as attempted:
-        await until(attempted)
-        assert {row.reason for row in await attempted()} == {"name-not-found"}
-
-
 async def test_ten_thousand_for_a_dead_endpoint_cost_its_neighbour_nothing(
     house: House, webhook_server: WebhookServer
 ) -> None:
@@ -500,8 +350,9 @@ async def test_a_worker_that_stops_gives_back_what_it_had_not_sent(house: House,
         assert not sent & {one.id for one in free}
 
 
+@pytest.mark.parametrize("hangs", [False, True])
 async def test_a_worker_that_broke_in_the_middle_goes_on_where_it_was(
-    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch, hangs: bool
 ) -> None:
     webhook_server.delay = 0.05
     async with house.client("yen.partner") as partner:
@@ -517,7 +368,13 @@ async def test_a_worker_that_broke_in_the_middle_goes_on_where_it_was(
             # Neither can anything be leased, nor what was sent be noted, nor be given back.
             for name in ("lease", "settle_taken", "give_back"):
                 broken.setattr(deliveries, name, fault)
-            with pytest.raises(LookupError):
+            if hangs:  # nor be said good-bye
+
+                async def never(*_: object) -> NoReturn:
+                    raise TimeoutError
+
+                broken.setattr(Line, "close", never)
+            with pytest.raises(TimeoutError if hangs else LookupError):
                 await house.running.pop(0)
         await house.halt()
         await house.rows("UPDATE delivery_pending SET leased_until = NULL RETURNING 1")  # long ago

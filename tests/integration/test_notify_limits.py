@@ -88,6 +88,18 @@ async def test_the_last_place_is_taken_once_however_many_ask_at_the_same_time(ho
         assert await there(house) == LIMITS.endpoints_most
 
 
+async def test_what_is_deleted_while_somebody_resumes_it_stays_deleted(house: House) -> None:
+    async with house.client("yen.partner") as partner:
+        first = (await partner.webhook(URL, "cases.*"))["id"]
+        await partner.api(f"/subscriptions/{first}/pause")
+        async with house.database.transaction() as connection:
+            await endpoints.change_state(connection, first, ["paused"], "deleted", NOW)
+            resuming = asyncio.create_task(partner.try_api(f"/subscriptions/{first}/resume"))
+            _, waiting = await asyncio.wait([resuming], timeout=1)
+            assert waiting, "it has looked, and waits for the row"
+        assert (await resuming).json()["state"] == "deleted"
+
+
 async def test_making_and_deleting_for_ever_ends_for_the_day(house: House) -> None:
     async with house.client("yen.partner") as partner:
         await partner.webhook(URL, "cases.*")

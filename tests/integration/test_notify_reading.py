@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
@@ -112,6 +113,39 @@ async def test_who_comes_to_another_commune_has_not_read_what_was_told_there(hou
         await inbox.put_notices(connection, [_wanted("worker/elsewhere", urgent=True)], NOW - timedelta(days=1))
         await inbox.mark_read(connection, LAN, MINE, None, NOW)
         assert await inbox.unread_count(connection, LAN, [*MINE, "worker/elsewhere"]) == 1
+
+
+async def test_what_was_left_unread_in_a_commune_is_still_unread_for_whoever_comes_back_to_it(house: House) -> None:
+    left = _wanted(f"worker/{UNIT}", urgent=True)
+    async with house.database.transaction() as connection:
+        await inbox.put_notices(connection, [left], NOW - timedelta(days=1))
+        await inbox.mark_read(connection, LAN, MINE, None, NOW)
+        await inbox.mark_unread(connection, LAN, [left.id])
+        # Meanwhile they work in another one.
+        await inbox.mark_read(connection, LAN, [MINE[0], "worker", "worker/elsewhere"], None, NOW)
+        assert await inbox.unread_count(connection, LAN, MINE) == 1
+
+
+async def test_two_acts_of_one_person_at_the_same_time_agree_about_what_is_unread(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox, "_MOST_EXCEPTIONS", 2)
+    some = [_wanted(f"worker/{UNIT}") for _ in range(5)]
+    async with house.database.transaction() as connection:
+        await inbox.put_notices(connection, some, NOW - timedelta(days=1))
+
+    async def read_the_others() -> None:
+        async with house.database.transaction() as connection:
+            await inbox.mark_read(connection, LAN, MINE, [one.id for one in some[1:]], NOW)
+
+    async with house.database.transaction() as connection:
+        await inbox.mark_read(connection, LAN, MINE, [some[0].id], NOW)
+        others = asyncio.create_task(read_the_others())
+        await asyncio.wait([others], timeout=1)
+    await others
+    async with house.database.transaction() as connection:
+        assert await inbox.unread_count(connection, LAN, MINE) == 0
+        assert all(one.read_at for one in await inbox.notices(connection, LAN, MINE))
 
 
 def _wanted(audience: str, *, urgent: bool = False) -> Wanted:

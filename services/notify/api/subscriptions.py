@@ -55,8 +55,8 @@ def add_routes(router: APIRouter, desks: Desks) -> None:
 
     @router.post("/subscriptions/{identifier}/rotate")
     async def rotate(principal: SignedIn, identifier: str, signature: Scheme | None = None) -> dict[str, str]:
-        """A new secret, in this answer only; for 24 hours the old one signs too. `signature`: sign that way from now
-        on; of a key pair the answer has the public key."""
+        """A new secret, in this answer only; for a while (`old_secret_hours`) the old one signs too. `signature`:
+        sign that way from now on; of a key pair the answer has the public key."""
         with found():
             return {"secret": await desks.endpoints.rotate(principal, identifier, signature)}
 

@@ -12,7 +12,7 @@ import asyncpg
 import structlog
 
 from services.notify.store import deliveries
-from shared.database import LOST, Database
+from shared.database import Database
 from shared.messaging.waiting import either, pause
 
 _LOG = structlog.get_logger(__name__)
@@ -33,7 +33,7 @@ class Presence:
             await either(self._held, stop, _LOOKS_SECONDS)
 
     async def hold(self, stop: asyncio.Event) -> None:
-        """Run until `stop`; a connection that is lost is made again."""
+        """Run until `stop`; a connection that is lost is made again, and what failed is tried again."""
         dsn = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
         first = True
         while not stop.is_set():
@@ -52,7 +52,7 @@ class Presence:
                         await pause(stop, _LOOKS_SECONDS)
                 finally:
                     await connection.close(timeout=5)
-            except LOST as error:
+            except Exception as error:  # whatever it is: without the lock nothing would be sent, ever
                 _LOG.warning("presence.waiting", reason=type(error).__name__)
                 await pause(stop, _LOOKS_SECONDS)
 

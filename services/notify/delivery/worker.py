@@ -119,11 +119,12 @@ class Deliveries:
             await settling
             for task in (listening, present):
                 task.cancel()
+            # Before what is closed, which may fail.
+            self._forget()
             await self._line.close()
             await self._settler.close()
             for channel in self._channels.values():
                 await channel.close()
-            self._forget()
 
     async def _turn(self) -> bool:
         """Lease once and start sending. Out: whether there may be more at once."""

@@ -126,9 +126,10 @@ class Endpoints:
                 return before
             if before.state == "deleted":
                 await self._require_undoable(connection, before, now)
-            await endpoints.change_state(connection, before.id, state, now)
+            # Of the state it was looked at in, and no other: somebody else may have deleted it meanwhile.
+            changed = await endpoints.change_state(connection, before.id, [before.state], state, now)
             found = await seen_endpoint(connection, principal, before.id)
-            if before.state == "disabled" and found.state == "active":
+            if changed and before.state == "disabled" and found.state == "active":
                 scope = Scope("notify", connection, now)
                 since = before.failing_since or before.changed_at
                 missed = await self._replays.missed(connection, principal, found, since, now)

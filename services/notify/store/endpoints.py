@@ -5,7 +5,7 @@ It never gives an address or a secret to anybody but its owner and the worker th
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -180,18 +180,21 @@ async def tripped(connection: AsyncConnection, now: datetime) -> list[Endpoint]:
     return [Endpoint(*row) for row in rows]
 
 
-async def change_state(connection: AsyncConnection, identifier: str, state: EndpointState, now: datetime) -> bool:
-    """Pause, resume, delete or bring back. Starting again forgets the failures. Out: whether anything changed."""
+async def change_state(
+    connection: AsyncConnection, identifier: str, of: Collection[EndpointState], state: EndpointState, now: datetime
+) -> bool:
+    """Pause, resume, delete or bring back. Starting again forgets the failures. In: `of`: those states of which it
+    becomes `state`, whoever changed it meanwhile. Out: whether anything changed."""
     rows = await connection.execute(
         text(
             """
             UPDATE endpoint SET state = :state, changed_at = :now, retry_at = NULL, circuit = 'closed', failures = 0,
                    opened = 0, failing_since = CASE WHEN :state = 'active' THEN NULL ELSE failing_since END,
                    sequence = sequence + CASE WHEN :state = 'active' AND state = 'disabled' THEN 1 ELSE 0 END
-            WHERE id = CAST(:id AS uuid) AND state <> :state RETURNING 1
+            WHERE id = CAST(:id AS uuid) AND state = ANY (CAST(:of AS text[])) RETURNING 1
             """
         ),
-        {"id": identifier, "state": state, "now": now},
+        {"id": identifier, "of": sorted(of), "state": state, "now": now},
     )
     changed = rows.first() is not None
     await wake(connection, CHANGED)

@@ -20,7 +20,8 @@ from services.notify.store.waking import NOTICED
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """One notice as one person sees it."""
+    """One notice as one person sees it. `read_at`: when they read it; of what lies below their mark, when
+    that was last moved."""
 
     id: str
     event_type: str
@@ -148,6 +149,8 @@ async def unread_count(connection: AsyncConnection, person: str, audiences: Sequ
 # What was written so lately may have been decided in a transaction that ends after one that reads: it is not covered
 # by a mark, but read by itself.
 _SETTLED = timedelta(minutes=5)
+# One act of a person at a time: while the mark moves, none of their others may note what it has not seen.
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:person, 29))")
 # So many exceptions are looked through with each page; where there are more, the mark moves on.
 _MOST_EXCEPTIONS = 500
 
@@ -157,8 +160,9 @@ async def mark_read(
 ) -> None:
     """Mark some notices, or all (None), as read by a person; others in the audience still see theirs as unread."""
     values = {"person": person, "audiences": list(audiences), "now": now, "until": now - _SETTLED}
+    await connection.execute(_ALONE, values)
     if some is None:
-        await connection.execute(text("DELETE FROM notice_unread WHERE person = :person"), {"person": person})
+        await connection.execute(_NONE_UNREAD, values)
         await _move_marks(connection, values)
     await connection.execute(
         text(
@@ -177,6 +181,11 @@ async def mark_read(
         await _fold(connection, values)
 
 
+# Only of those audiences whose mark moves: what somebody left unread where they are no more is unread when they return.
+_NONE_UNREAD = text(
+    """DELETE FROM notice_unread u USING notice n
+       WHERE u.person = :person AND n.id = u.notice_id AND n.audience = ANY (CAST(:audiences AS text[]))"""
+)
 _NOT_UNREAD = text("DELETE FROM notice_unread WHERE person = :person AND notice_id = ANY (CAST(:some AS uuid[]))")
 
 
@@ -237,6 +246,7 @@ async def _fold(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
 async def mark_unread(connection: AsyncConnection, person: str, some: Sequence[str]) -> None:
     """Undo `mark_read` of some notices."""
     values = {"person": person, "some": list(some)}
+    await connection.execute(_ALONE, values)
     await connection.execute(
         text("DELETE FROM notice_read WHERE person = :person AND notice_id = ANY (CAST(:some AS uuid[]))"), values
     )

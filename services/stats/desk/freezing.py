@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Final
@@ -17,6 +16,7 @@ from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.releasing import Releasing
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal, Role
+from shared.messaging.waiting import let_others_go
 from shared.reference.indicators import Indicator
 
 # Everybody: whoever may see nothing but what is released.
@@ -71,7 +71,7 @@ class Freezing:
                     )
                     found += _frozen(indicator, dimension, [Shown.of(value) for value in values])
             # There is no hurry: who looks at a page goes first.
-            await asyncio.sleep(0)
+            await let_others_go()
         return sorted(found, key=lambda figure: figure.place)
 
     async def published(self, indicators: Sequence[Indicator], period: Period, now: datetime) -> list[Frozen]:
@@ -89,7 +89,7 @@ class Freezing:
                         now=now,
                     )
                     found += _frozen(indicator, dimension, shown)
-            await asyncio.sleep(0)
+            await let_others_go()
         return sorted(found, key=lambda figure: figure.place)
 
 

@@ -20,8 +20,9 @@ from starlette.responses import Response
 
 from shared.identity import Identity
 from shared.identity.access import SAFE_METHODS
+from tests.integration.rights.filled import HOOK, IDENTITY, town
 from tests.integration.rights.knocking import ANYBODY, EVERYBODY, Entry, came, table
-from tests.integration.rights.town import ACCOUNTS, HOOK, IDENTITY, NEXT, NOBODY, Town, town
+from tests.integration.rights.town import ACCOUNTS, NEXT, NOBODY, Town
 from tests.support.visitor import Answer
 
 SERVICES = ("cases", "notify", "registry", "stats")
