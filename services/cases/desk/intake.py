@@ -66,7 +66,7 @@ class _Heard:
     @property
     def file_id(self) -> str:
         """Under which its words are sealed."""
-        return self.before.file_id if self.before else stable_id("case", self.said.id)
+        return self.before.file_id if self.before else _file_of(self.said.id)
 
 
 class IntakeDesk:
@@ -100,7 +100,7 @@ class IntakeDesk:
 
     async def _take_in_different(self, scope: Scope, arrived: Sequence[Arrived]) -> list[ConcernFile]:
         """In: reports no two of which have the same identity."""
-        found = await store.lock_concerns_or_codes(scope.connection, [one.id for one in arrived], local(scope))
+        found = await self._find(scope, [one.id for one in arrived])
         files: list[ConcernFile] = []
         # A correction reads what was written before it; those around it wait for nobody.
         for are_new, run in groupby(zip(arrived, found, strict=True), key=lambda pair: isinstance(pair[1], str)):
@@ -112,6 +112,19 @@ class IntakeDesk:
                 with correction.arrived.within():
                     files.append(await self._take_in_one(scope, correction))
         return files
+
+    async def _find(self, scope: Scope, ids: Sequence[str]) -> list[ConcernFile | str]:
+        """What is known of each report; of one that is new its code, its key made."""
+        found = dict(zip(ids, await store.lock_concerns_or_codes(scope.connection, ids, local(scope)), strict=True))
+        keys = {
+            concern_id: f"case/{_file_of(concern_id)}" for concern_id, known in found.items() if isinstance(known, str)
+        }
+        made = await self.files.keys.make_all(scope.connection, keys.values())
+        # What is not there yet has no row to lock. Whose key was there, another replica was taking in at the same
+        # moment: it is known now.
+        if late := [concern_id for concern_id, kid in keys.items() if kid not in made]:
+            found |= zip(late, await store.lock_concerns_or_codes(scope.connection, late, local(scope)), strict=True)
+        return list(found.values())
 
     def _check(self, scope: Scope, report: ConcernReported) -> None:
         world = self.files.world(scope.now)
@@ -150,8 +163,7 @@ class IntakeDesk:
         return _Heard(arrived, before, said, children, kinds)
 
     async def _take_in_new(self, scope: Scope, heard: Sequence[_Heard]) -> list[ConcernFile]:
-        """Reports of which nothing was known: their keys, their cases' codes and all that is written at once."""
-        await self.files.keys.make_all(scope.connection, [f"case/{one.file_id}" for one in heard])
+        """Reports of which nothing was known: their cases' codes and all that is written at once."""
         number = sum(codes_for(one.children) for one in heard if concerns.opens_at_once(one.said))
         codes = iter(await store.next_case_codes(scope.connection, local(scope), number))
         writes, files = store.Writes(), []
@@ -318,6 +330,11 @@ class IntakeDesk:
             children = await self._read_children(scope, file)
             linked = await self._opening.open_others(scope, linked, children, actor, [(case.id, case.code)])
         return await self.files.save_concern(scope, linked)
+
+
+def _file_of(concern_id: str) -> str:
+    """A new report's file, in which its first child's case will be."""
+    return stable_id("case", concern_id)
 
 
 def _apart(arrived: Sequence[Arrived]) -> Iterator[list[Arrived]]:
