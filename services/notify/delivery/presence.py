@@ -51,6 +51,8 @@ class Presence:
                     while not stop.is_set() and not connection.is_closed():
                         await pause(stop, _LOOKS_SECONDS)
                 finally:
+                    # Whoever runs again after it broke holds it anew before anything is leased.
+                    self._held.clear()
                     await connection.close(timeout=5)
             except LOST as error:
                 _LOG.warning("presence.waiting", reason=type(error).__name__)

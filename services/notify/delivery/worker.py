@@ -119,6 +119,7 @@ class Deliveries:
             await settling
             for task in (listening, present):
                 task.cancel()
+            await asyncio.wait((listening, present))
             await self._line.close()
             await self._settler.close()
             for channel in self._channels.values():
