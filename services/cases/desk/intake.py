@@ -21,11 +21,16 @@ from shared.contracts.base import SealedBox
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Scope
+from shared.privacy import Erased
 
 # The fields of a report that are kept sealed in its file as they came.
 _SAID = ("reporter", "relation", "what_happened", "unit_text", "measures_taken", "details")
 # Under which the reason is kept why a person corrected the receipt.
 _RECEIPT = "receipt"
+_ERASED = (
+    "Tin báo này đã được xóa theo quy định, không bổ sung được nữa. Nếu có thông tin mới, hãy gửi tin báo mới.",
+    "This report was erased by law and takes no correction. Send what is new as a new report.",
+)
 Children = Sequence[ChildDescription | None]
 
 
@@ -85,7 +90,7 @@ class IntakeDesk:
         """A report of concern, first or corrected; it opens a case for each child at once where one is in danger now.
 
         Raises: `Rejected` (received-at-in-future, received-at-too-old, kind-unknown, environment-unknown,
-            harmer-unknown).
+            harmer-unknown, report-erased).
         """
         return (await self.take_in_all(scope, [Arrived(report, origin)]))[0]
 
@@ -177,9 +182,14 @@ class IntakeDesk:
     async def _take_in_one(
         self, scope: Scope, heard: _Heard, codes: Sequence[str] | None = None, writes: Writes | None = None
     ) -> ConcernFile:
-        """In: of a new report: the codes of the cases that it opens, and what takes what is to be written."""
+        """In: of a new report: the codes of the cases that it opens, and what takes what is to be written. Raises:
+        `Rejected` (report-erased)."""
         before, said, children, origin = heard.before, heard.said, heard.children, heard.arrived.origin
-        sealed = await self._seal(scope, heard.arrived.report, children, heard.file_id)
+        try:
+            sealed = await self._seal(scope, heard.arrived.report, children, heard.file_id)
+        except Erased:
+            # Whoever sent it must know that nobody reads it here: it may say that a child is in danger.
+            raise refuse("data", "report-erased", *_ERASED) from None
         file = ConcernFile(
             concern=concerns.correct(before.concern, said) if before else said,
             file_id=heard.file_id,
