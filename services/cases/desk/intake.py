@@ -28,7 +28,7 @@ _SAID = ("reporter", "relation", "what_happened", "unit_text", "measures_taken",
 # Under which the reason is kept why a person corrected the receipt.
 _RECEIPT = "receipt"
 _ERASED = (
-    "Tin báo này đã được xóa theo quy định, không bổ sung được nữa. Nếu có thông tin mới, hãy gửi tin báo mới.",
+    "Báo tin này đã được xóa theo quy định, không bổ sung được nữa. Nếu có thông tin mới, hãy gửi báo tin mới.",
     "This report was erased by law and takes no correction. Send what is new as a new report.",
 )
 Children = Sequence[ChildDescription | None]
