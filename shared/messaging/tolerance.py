@@ -92,7 +92,38 @@ def _themselves(self: Any) -> Iterator[Any]:
     return records
 
 
+# What one look at what was fetched has taken out of it, each with where its partition stood before. A look is never
+# interrupted, so that it is one consumer's at a time.
+_taken: list[tuple[Any, int]] = []
+_getall, _fetched_records = fetcher.FetchResult.getall, fetcher.Fetcher.fetched_records
+
+
+def _noting(self: Any, max_records: int | None = None) -> Any:
+    before = self._assignment.state_value(self._topic_partition).position if self._assignment.active else None
+    found = _getall(self, max_records)
+    if found and before is not None:
+        _taken.append((self, before))
+    return found
+
+
+async def _whole_or_not_at_all(self: Any, partitions: Any, timeout: float = 0, max_records: int | None = None) -> Any:
+    """Where one partition cannot be read, aiokafka throws away what it has just taken of the others, and stands behind
+    it: they go back, and come again."""
+    _taken.clear()
+    try:
+        return await _fetched_records(self, partitions, timeout, max_records)
+    except Exception:
+        for result, before in _taken:
+            if result._assignment.active:
+                result._assignment.state_value(result._topic_partition).consumed_to(before)
+        raise
+    finally:
+        _taken.clear()
+
+
 def install() -> None:
     """Let every consumer of this process read so. Once is enough, more does no harm."""
+    fetcher.FetchResult.getall = _noting
+    fetcher.Fetcher.fetched_records = _whole_or_not_at_all
     fetcher.MemoryRecords = Records
     fetcher.PartitionRecords.__iter__ = _themselves

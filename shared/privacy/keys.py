@@ -166,10 +166,13 @@ class Keys:
 
         Whoever knows that there is none yet need not have `key_for` look for it. Raises `Erased`.
         """
-        return (await self.make_all(connection, [kid]))[kid]
+        made = await self.make_all(connection, [kid])
+        # Where it is not made here, another transaction was first, and has committed.
+        return made.get(kid) or await self.key_for(connection, kid)
 
     async def make_all(self, connection: AsyncConnection, kids: Collection[str]) -> dict[str, DataKey]:
-        """As `make`, for several: one statement. Raises `Erased`."""
+        """As `make`, for several: one statement. Out: those that were made. One that is not among them was made by
+        another transaction, which has committed: what it wrote can be seen now."""
         # Sorted, so that two replicas cannot deadlock on each other's rows.
         keys = {kid: DataKey.new(kid) for kid in sorted(kids)}
         if not keys:
@@ -182,15 +185,12 @@ class Keys:
             "payloads": [orjson.dumps(published(each)) for each in wrapped],
             "now": datetime.now(UTC),
         }
-        made = {row.kid for row in await connection.execute(_MAKE, values)}
-        for kid, key in keys.items():
-            if kid not in made:  # another transaction was first, and has committed
-                keys[kid] = await self.key_for(connection, kid)
-            # Known to its own transaction alone: one that is rolled back takes its key with it. A savepoint may be
-            # rolled back within it.
-            elif not connection.in_nested_transaction():
-                self._made.setdefault(connection, {})[kid] = key
-        return keys
+        made = {row.kid: keys[row.kid] for row in await connection.execute(_MAKE, values)}
+        # Known to its own transaction alone: one that is rolled back takes its key with it. A savepoint may be rolled
+        # back within it.
+        if made and not connection.in_nested_transaction():
+            self._made.setdefault(connection, {}).update(made)
+        return made
 
     def blind(self, *parts: bytes) -> bytes:
         """A keyed 16-byte token, for finding what was sealed by a word of it; no other use's token is like it."""

@@ -63,6 +63,18 @@ async def test_an_inbox_is_filtered_by_what_by_place_and_by_the_code_of_a_case(h
         assert await shown(worker, "only=unread") == 0
 
 
+async def test_what_came_after_the_page_was_opened_is_not_read_with_all_that_it_shows(house: House) -> None:
+    await house.hear(("e1", concern("no")))
+    async with house.client("lan.worker") as worker:
+        page = (await worker.get("/notify/")).text
+        [seen] = re.findall(r'form="mark" name="seen" value="([^"]+)"', page)
+        await house.hear(("e2", missed()))
+        await worker.post("/notify/read", seen=seen)
+        [notice] = (await worker.get("/notify/api/inbox?unread=true")).json()["notices"]
+        assert notice["event_type"] == "cases.deadline.missed"
+        assert (await worker.post("/notify/read", seen="sometime")).status_code == 422
+
+
 async def test_one_notice_is_marked_read_over_the_api(house: House) -> None:
     await house.hear(("e1", missed()))
     async with house.client("lan.worker") as worker:

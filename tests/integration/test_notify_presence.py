@@ -1,4 +1,4 @@
-"""A worker holds its lock whatever happens to the database on the way: before, it would send nothing."""
+"""Whether a worker lives is told by a lock: held whatever happens on the way, and nothing is leased without it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from services.notify.delivery import presence as module
 from services.notify.delivery.presence import Presence
 from services.notify.store import deliveries
 from shared.database import Database
+
+MOMENT = 0.5
 
 
 async def test_a_database_that_goes_away_while_leases_are_ended_does_not_keep_a_worker_from_sending(
@@ -38,3 +40,20 @@ async def test_a_database_that_goes_away_while_leases_are_ended_does_not_keep_a_
         stop.set()
         await asyncio.gather(holding, return_exceptions=True)
         await database.close()
+
+
+async def test_a_worker_that_runs_again_leases_nothing_before_it_holds_the_lock_again(fresh_database: str) -> None:
+    database = Database(fresh_database)
+    presence, stop = Presence(database), asyncio.Event()
+    holding = asyncio.create_task(presence.hold(stop))
+    try:
+        # Another lives, so that whose leases there are is not asked.
+        async with database.transaction() as connection:
+            await connection.exec_driver_sql("SELECT pg_advisory_xact_lock_shared(7316034)")
+            await asyncio.wait_for(presence.known(stop), 10)
+    finally:
+        holding.cancel()
+        await asyncio.wait((holding,))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(presence.known(stop), MOMENT)
+    await database.close()

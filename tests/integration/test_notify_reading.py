@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -32,7 +32,7 @@ async def test_of_ten_thousand_that_were_read_none_is_looked_at_to_count_or_list
     await _fill(house, MANY, urgent_each=10)
     async with house.database.transaction() as connection:
         assert await inbox.unread_count(connection, LAN, MINE) == 1000
-        await inbox.mark_read(connection, LAN, MINE, None, NOW)
+        await inbox.mark_all_read(connection, LAN, MINE, NOW)
     async with house.database.transaction() as connection:
         await inbox.put_notices(connection, [_wanted(f"person/{LAN}", urgent=number < 2) for number in range(5)], NOW)
     async with house.database.transaction() as connection:
@@ -79,7 +79,7 @@ async def test_what_is_written_while_all_is_marked_as_read_stays_to_be_read(hous
             await inbox.put_notices(connection, [_wanted(f"worker/{UNIT}")], NOW - timedelta(days=1))
             await inbox.put_notices(connection, [_wanted(f"worker/{UNIT}")], NOW - timedelta(seconds=10))
         async with house.database.transaction() as connection:
-            await inbox.mark_read(connection, LAN, MINE, None, NOW)
+            await inbox.mark_all_read(connection, LAN, MINE, NOW)
             assert await inbox.unread_count(connection, LAN, MINE) == 0
     async with house.database.transaction() as connection:
         assert await inbox.unread_count(connection, LAN, MINE) == 1
@@ -92,16 +92,15 @@ async def test_a_notice_below_the_mark_can_be_unread_and_read_again_and_is_news_
     many = _wanted(f"worker/{UNIT}")
     async with house.database.transaction() as connection:
         await inbox.put_notices(connection, [many], NOW - timedelta(days=1))
-        await inbox.mark_read(connection, LAN, MINE, None, NOW)
+        await inbox.mark_all_read(connection, LAN, MINE, NOW)
         assert (await inbox.notices(connection, LAN, MINE))[0].read_at == NOW
         await inbox.mark_unread(connection, LAN, [many.id])
         assert await inbox.unread_count(connection, LAN, MINE) == 1
         assert (await inbox.notices(connection, LAN, MINE))[0].read_at is None
         await inbox.mark_read(connection, LAN, MINE, [many.id], NOW)
         assert await inbox.unread_count(connection, LAN, MINE) == 0
-    more = Wanted(many.id, many.audience, many.message, many.path, False, None, count=4)
     async with house.database.transaction() as connection:
-        await inbox.put_notices(connection, [more], NOW)
+        await inbox.put_notices(connection, [_more(many)], NOW)
         assert await inbox.unread_count(connection, LAN, MINE) == 1
         found = await inbox.find(connection, LAN, MINE, many.id)
         assert found is not None
@@ -111,7 +110,7 @@ async def test_a_notice_below_the_mark_can_be_unread_and_read_again_and_is_news_
 async def test_who_comes_to_another_commune_has_not_read_what_was_told_there(house: House) -> None:
     async with house.database.transaction() as connection:
         await inbox.put_notices(connection, [_wanted("worker/elsewhere", urgent=True)], NOW - timedelta(days=1))
-        await inbox.mark_read(connection, LAN, MINE, None, NOW)
+        await inbox.mark_all_read(connection, LAN, MINE, NOW)
         assert await inbox.unread_count(connection, LAN, [*MINE, "worker/elsewhere"]) == 1
 
 
@@ -119,10 +118,10 @@ async def test_what_was_left_unread_in_a_commune_is_still_unread_for_whoever_com
     left = _wanted(f"worker/{UNIT}", urgent=True)
     async with house.database.transaction() as connection:
         await inbox.put_notices(connection, [left], NOW - timedelta(days=1))
-        await inbox.mark_read(connection, LAN, MINE, None, NOW)
+        await inbox.mark_all_read(connection, LAN, MINE, NOW)
         await inbox.mark_unread(connection, LAN, [left.id])
         # Meanwhile they work in another one.
-        await inbox.mark_read(connection, LAN, [MINE[0], "worker", "worker/elsewhere"], None, NOW)
+        await inbox.mark_all_read(connection, LAN, [MINE[0], "worker", "worker/elsewhere"], NOW)
         assert await inbox.unread_count(connection, LAN, MINE) == 1
 
 
@@ -146,6 +145,71 @@ async def test_two_acts_of_one_person_at_the_same_time_agree_about_what_is_unrea
     async with house.database.transaction() as connection:
         assert await inbox.unread_count(connection, LAN, MINE) == 0
         assert all(one.read_at for one in await inbox.notices(connection, LAN, MINE))
+
+
+async def test_who_marks_all_as_read_has_not_read_what_came_after_the_list_was_made(house: House) -> None:
+    seen = NOW - timedelta(minutes=10)
+    old, growing, grown, new, newest = (_wanted(f"worker/{UNIT}") for _ in range(5))
+    async with house.database.transaction() as connection:
+        await inbox.put_notices(connection, [old, growing, grown], NOW - timedelta(hours=2))
+        await inbox.put_notices(connection, [_more(grown)], NOW - timedelta(hours=1))
+        await inbox.mark_all_read(connection, LAN, MINE, NOW - timedelta(minutes=30), NOW - timedelta(minutes=90))
+    async with house.database.transaction() as connection:
+        assert await _unread(connection) == {grown.id}
+        await inbox.put_notices(connection, [_more(growing)], NOW - timedelta(minutes=8))
+        await inbox.put_notices(connection, [new], NOW - timedelta(minutes=9))
+        await inbox.put_notices(connection, [newest], NOW)
+        await inbox.mark_all_read(connection, LAN, MINE, NOW, seen)
+        assert await _unread(connection) == {growing.id, new.id, newest.id}
+        await inbox.mark_all_read(connection, LAN, MINE, NOW)
+        assert await _unread(connection) == set()
+
+
+@pytest.mark.parametrize("first", ["reads", "grows"])
+@pytest.mark.parametrize(("reads", "read_before"), [("some", True), ("all", True), ("all", False)])
+async def test_a_notice_that_speaks_of_more_while_a_mark_moves_past_it_is_news_all_the_same(
+    house: House, monkeypatch: pytest.MonkeyPatch, *, first: str, reads: str, read_before: bool
+) -> None:
+    one, other = (_wanted(f"worker/{UNIT}") for _ in range(2))
+    async with house.database.transaction() as connection:
+        await inbox.mark_all_read(connection, LAN, MINE, NOW - timedelta(days=1))
+        await inbox.put_notices(connection, [one, other], NOW - timedelta(minutes=20))
+        if read_before:
+            await inbox.mark_read(connection, LAN, MINE, [one.id], NOW - timedelta(minutes=19))
+    monkeypatch.setattr(inbox, "_MOST_EXCEPTIONS", 0)
+
+    async def read(connection: AsyncConnection) -> None:
+        if reads == "all":
+            await inbox.mark_all_read(connection, LAN, MINE, NOW, NOW - timedelta(seconds=1))
+        else:
+            await inbox.mark_read(connection, LAN, MINE, [other.id], NOW)
+
+    async def grow(connection: AsyncConnection) -> None:
+        await inbox.put_notices(connection, [_more(one)], NOW)
+
+    async def apart(act: Callable[[AsyncConnection], Awaitable[None]]) -> None:
+        async with house.database.transaction() as connection:
+            await act(connection)
+
+    before, after = (read, grow) if first == "reads" else (grow, read)
+    async with house.database.transaction() as connection:
+        await before(connection)
+        beside = asyncio.create_task(apart(after))
+        await asyncio.sleep(0.3)
+    await beside
+    async with house.database.transaction() as connection:
+        assert await _unread(connection) == {one.id}
+
+
+async def _unread(connection: AsyncConnection) -> set[str]:
+    count = await inbox.unread_count(connection, LAN, MINE)
+    found = {one.id for one in await inbox.notices(connection, LAN, MINE, Filter(unread=True))}
+    assert count == len(found)
+    return found
+
+
+def _more(notice: Wanted) -> Wanted:
+    return Wanted(notice.id, notice.audience, notice.message, notice.path, notice.urgent, None, count=4)
 
 
 def _wanted(audience: str, *, urgent: bool = False) -> Wanted:

@@ -106,6 +106,16 @@ async def continue_for_ever(_reader: asyncio.StreamReader, writer: asyncio.Strea
         await writer.drain()
 
 
+async def answer_for_ever(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """An answer, and a moment later another, and another, that nobody asked for."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok")
+    await writer.drain()
+    await asyncio.sleep(0.05)
+    while True:
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n" * 2000)
+        await writer.drain()
+
+
 async def hints(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """What a server may say before its answer, and the answer; and so again on the same connection."""
     while True:

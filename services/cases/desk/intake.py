@@ -21,11 +21,16 @@ from shared.contracts.base import SealedBox
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Scope
+from shared.privacy import Erased
 
 # The fields of a report that are kept sealed in its file as they came.
 _SAID = ("reporter", "relation", "what_happened", "unit_text", "measures_taken", "details")
 # Under which the reason is kept why a person corrected the receipt.
 _RECEIPT = "receipt"
+_ERASED = (
+    "Báo tin này đã được xóa theo quy định, không bổ sung được nữa. Nếu có thông tin mới, hãy gửi báo tin mới.",
+    "This report was erased by law and takes no correction. Send what is new as a new report.",
+)
 Children = Sequence[ChildDescription | None]
 
 
@@ -66,7 +71,7 @@ class _Heard:
     @property
     def file_id(self) -> str:
         """Under which its words are sealed."""
-        return self.before.file_id if self.before else stable_id("case", self.said.id)
+        return self.before.file_id if self.before else _file_of(self.said.id)
 
 
 class IntakeDesk:
@@ -85,7 +90,7 @@ class IntakeDesk:
         """A report of concern, first or corrected; it opens a case for each child at once where one is in danger now.
 
         Raises: `Rejected` (received-at-in-future, received-at-too-old, kind-unknown, environment-unknown,
-            harmer-unknown).
+            harmer-unknown, report-erased).
         """
         return (await self.take_in_all(scope, [Arrived(report, origin)]))[0]
 
@@ -100,7 +105,7 @@ class IntakeDesk:
 
     async def _take_in_different(self, scope: Scope, arrived: Sequence[Arrived]) -> list[ConcernFile]:
         """In: reports no two of which have the same identity."""
-        found = await store.lock_concerns_or_codes(scope.connection, [one.id for one in arrived], local(scope))
+        found = await self._find(scope, [one.id for one in arrived])
         files: list[ConcernFile] = []
         # A correction reads what was written before it; those around it wait for nobody.
         for are_new, run in groupby(zip(arrived, found, strict=True), key=lambda pair: isinstance(pair[1], str)):
@@ -112,6 +117,19 @@ class IntakeDesk:
                 with correction.arrived.within():
                     files.append(await self._take_in_one(scope, correction))
         return files
+
+    async def _find(self, scope: Scope, ids: Sequence[str]) -> list[ConcernFile | str]:
+        """What is known of each report; of one that is new its code, its key made."""
+        found = dict(zip(ids, await store.lock_concerns_or_codes(scope.connection, ids, local(scope)), strict=True))
+        keys = {
+            concern_id: f"case/{_file_of(concern_id)}" for concern_id, known in found.items() if isinstance(known, str)
+        }
+        made = await self.files.keys.make_all(scope.connection, keys.values())
+        # What is not there yet has no row to lock. Whose key was there, another replica was taking in at the same
+        # moment: it is known now.
+        if late := [concern_id for concern_id, kid in keys.items() if kid not in made]:
+            found |= zip(late, await store.lock_concerns_or_codes(scope.connection, late, local(scope)), strict=True)
+        return list(found.values())
 
     def _check(self, scope: Scope, report: ConcernReported) -> None:
         world = self.files.world(scope.now)
@@ -150,8 +168,7 @@ class IntakeDesk:
         return _Heard(arrived, before, said, children, kinds)
 
     async def _take_in_new(self, scope: Scope, heard: Sequence[_Heard]) -> list[ConcernFile]:
-        """Reports of which nothing was known: their keys, their cases' codes and all that is written at once."""
-        await self.files.keys.make_all(scope.connection, [f"case/{one.file_id}" for one in heard])
+        """Reports of which nothing was known: their cases' codes and all that is written at once."""
         number = sum(codes_for(one.children) for one in heard if concerns.opens_at_once(one.said))
         codes = iter(await store.next_case_codes(scope.connection, local(scope), number))
         writes, files = store.Writes(), []
@@ -165,9 +182,14 @@ class IntakeDesk:
     async def _take_in_one(
         self, scope: Scope, heard: _Heard, codes: Sequence[str] | None = None, writes: Writes | None = None
     ) -> ConcernFile:
-        """In: of a new report: the codes of the cases that it opens, and what takes what is to be written."""
+        """In: of a new report: the codes of the cases that it opens, and what takes what is to be written. Raises:
+        `Rejected` (report-erased)."""
         before, said, children, origin = heard.before, heard.said, heard.children, heard.arrived.origin
-        sealed = await self._seal(scope, heard.arrived.report, children, heard.file_id)
+        try:
+            sealed = await self._seal(scope, heard.arrived.report, children, heard.file_id)
+        except Erased:
+            # Whoever sent it must know that nobody reads it here: it may say that a child is in danger.
+            raise refuse("data", "report-erased", *_ERASED) from None
         file = ConcernFile(
             concern=concerns.correct(before.concern, said) if before else said,
             file_id=heard.file_id,
@@ -318,6 +340,11 @@ class IntakeDesk:
             children = await self._read_children(scope, file)
             linked = await self._opening.open_others(scope, linked, children, actor, [(case.id, case.code)])
         return await self.files.save_concern(scope, linked)
+
+
+def _file_of(concern_id: str) -> str:
+    """A new report's file, in which its first child's case will be."""
+    return stable_id("case", concern_id)
 
 
 def _apart(arrived: Sequence[Arrived]) -> Iterator[list[Arrived]]:

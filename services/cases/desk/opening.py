@@ -19,6 +19,7 @@ from shared.contracts.base import SealedBox
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Scope
+from shared.privacy import Erased
 
 # What each child's part repeats of the report. Who reported stays in the report alone.
 _SHARED = ("what_happened", "unit_text", "measures_taken", "details")
@@ -129,7 +130,10 @@ class Opening:
             if child is None:
                 await self._files.save(scope, case, opening.named_no_more(case, after.concern.sector), SYSTEM)
                 continue
-            said = replace(part, said=await self._said(scope, after, child, part.file_id))
+            try:
+                said = replace(part, said=await self._said(scope, after, child, part.file_id))
+            except Erased:  # nothing is kept of this child any more; the others' files go on
+                continue
             await store.save_part(scope.connection, said)
             await self._finding.learn(scope, part.file_id, [child])
             then, now = (

@@ -36,7 +36,7 @@ def add_routes(router: APIRouter, database: Database, clock: Clock, all_units: t
     async def read_all(principal: SignedIn) -> None:
         """Mark everything as read."""
         async with database.transaction() as connection:
-            await inbox.mark_read(connection, principal.id, audiences_of(principal, all_units), None, clock())
+            await inbox.mark_all_read(connection, principal.id, audiences_of(principal, all_units), clock())
 
     @router.post("/inbox/{identifier}/read", status_code=204)
     async def read(principal: SignedIn, identifier: UUID) -> None:

@@ -1,7 +1,8 @@
-"""Bounds what comes before an answer: a server may say "100 Continue" or "103 Early Hints" a few times, not for ever.
+"""Bounds what comes before an answer and behind it: a server may say "100 Continue" or "103 Early Hints" a few times,
+not for ever, and it answers once.
 
-The library reads past such heads for as long as they come, without ever letting go of the event loop: one endpoint
-would stop all others.
+The library reads past heads before the answer for as long as they come, without ever letting go of the event loop, and
+keeps what comes behind it for the next request, however much it is: one endpoint would stop all others.
 """
 
 from __future__ import annotations
@@ -18,12 +19,12 @@ from aiohttp.client_proto import ResponseHandler
 _MOST_INFORMATIONAL: Final = 16
 # All heads of one answer; servers and proxies commonly allow 8 to 32 kB.
 _MOST_BYTES: Final = 64 * 1024
-# What is parsed in one go as long as no answer has come.
+# What is parsed in one go: of an answer only the beginning is wanted.
 _PORTION: Final = 4096
 
 
 class EndlessHeadsError(aiohttp.ClientConnectionError):
-    """More came before the answer than any server has reason to send."""
+    """More came before the answer, or behind it, than any server has reason to send."""
 
 
 class BoundedConnector(aiohttp.TCPConnector):
@@ -49,8 +50,8 @@ class _BoundedHandler(ResponseHandler):
         super().set_response_params(**more)
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of the other side, in portions until its answer has come."""
-        while not self._answered and len(data) > _PORTION:
+        """Bytes of the other side, in portions."""
+        while len(data) > _PORTION:
             self._received(data[:_PORTION])
             data = data[_PORTION:]
             if self._exception is not None or self.transport is None:
@@ -58,7 +59,10 @@ class _BoundedHandler(ResponseHandler):
         self._received(data)
 
     def feed_data(self, data: Any, size: int = 0) -> None:
-        """One head that was read: of the answer, or of something before it."""
+        """One head that was read: of the answer, of something before it, or of what nobody asked for."""
+        if self._answered:
+            self._refuse()
+            return
         if HTTPStatus.CONTINUE <= data[0].code < HTTPStatus.OK and data[0].code != HTTPStatus.SWITCHING_PROTOCOLS:
             self._informational += 1
         else:
@@ -67,11 +71,19 @@ class _BoundedHandler(ResponseHandler):
             super().feed_data(data, size)
 
     def _received(self, data: bytes) -> None:
+        if self._answered and self._payload is not None and self._payload.is_eof():
+            self._refuse()
+            return
         super().data_received(data)
         if self._answered or self._parser is None or self._exception is not None:
             return
         self._head_bytes += len(data)
         if self._informational > _MOST_INFORMATIONAL or self._head_bytes > _MOST_BYTES:
-            self.set_exception(EndlessHeadsError("No answer came, only heads before it"))
-            if self.transport is not None:
-                self.transport.close()
+            self._refuse()
+
+    def _refuse(self) -> None:
+        """Listen no more. An answer that has come stands."""
+        if self._exception is None:
+            self.set_exception(EndlessHeadsError("Heads came that belong to no answer"))
+        if self.transport is not None:
+            self.transport.close()

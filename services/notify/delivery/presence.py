@@ -51,6 +51,8 @@ class Presence:
                     while not stop.is_set() and not connection.is_closed():
                         await pause(stop, _LOOKS_SECONDS)
                 finally:
+                    # Whoever runs again after it broke holds it anew before anything is leased.
+                    self._held.clear()
                     await connection.close(timeout=5)
             except Exception as error:  # whatever it is: without the lock nothing would be sent, ever
                 _LOG.warning("presence.waiting", reason=type(error).__name__)

@@ -121,6 +121,7 @@ class Deliveries:
                 task.cancel()
             # Before what is closed, which may fail.
             self._forget()
+            await asyncio.wait((listening, present))
             await self._line.close()
             await self._settler.close()
             for channel in self._channels.values():

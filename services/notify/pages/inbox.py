@@ -129,13 +129,16 @@ def _add_reading(router: APIRouter, room: Room, live: LiveInbox) -> None:
         principal: SignedIn,
         notice: Annotated[str, Form(pattern=_SOME)] = "",
         undo: Annotated[str, Form(pattern=_SOME)] = "",
+        seen: Annotated[AwareDatetime | None, Form()] = None,
     ) -> Response:
+        mine, now = audiences_of(principal, units), room.pages.clock()
         async with room.database.transaction() as connection:
             if undo:
                 await inbox.mark_unread(connection, principal.id, undo.split())
+            elif notice:
+                await inbox.mark_read(connection, principal.id, mine, notice.split(), now)
             else:
-                mine = audiences_of(principal, units)
-                await inbox.mark_read(connection, principal.id, mine, notice.split() or None, room.pages.clock())
+                await inbox.mark_all_read(connection, principal.id, mine, now, seen)
         return RedirectResponse(f"{NOTIFY}/", 303)
 
 

@@ -76,6 +76,7 @@ class Room:
         mine = audiences_of(principal, tuple(self.units))
         whole = before is None and not wanted.narrows
         apart = not (wanted.unread and wanted.urgent)
+        seen = self.pages.clock()
         async with self.database.transaction() as connection:
             pressing = []
             if apart and before is None:
@@ -96,6 +97,7 @@ class Room:
             most_pressing=len(pressing) == PAGE,
             notices=self._alike(rows[:PAGE], language),
             narrowed=wanted.narrows,
+            seen=seen,
         )
         return html, rows[PAGE - 1].created_at if len(rows) > PAGE else None
 

@@ -155,36 +155,64 @@ _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended(:person, 29))")
 _MOST_EXCEPTIONS = 500
 
 
+# Of a notice `n`: it was there when somebody was shown the list, and has said nothing more since.
+_WAS_SHOWN = """n.created_at <= :seen
+    AND NOT EXISTS (SELECT FROM notice_line l WHERE l.notice_id = n.id AND l.at > :seen)"""
+
+
 async def mark_read(
-    connection: AsyncConnection, person: str, audiences: Sequence[str], some: Sequence[str] | None, now: datetime
+    connection: AsyncConnection, person: str, audiences: Sequence[str], some: Sequence[str], now: datetime
 ) -> None:
-    """Mark some notices, or all (None), as read by a person; others in the audience still see theirs as unread."""
+    """Mark some notices as read by a person; others in the audience still see theirs as unread."""
     values = {"person": person, "audiences": list(audiences), "now": now, "until": now - _SETTLED}
     await connection.execute(_ALONE, values)
-    if some is None:
-        await connection.execute(_NONE_UNREAD, values)
-        await _move_marks(connection, values)
-    await connection.execute(
-        text(
-            f"""
-            WITH {_MINE}
-            INSERT INTO notice_read (notice_id, person, read_at)
-            SELECT n.id, :person, :now FROM mine JOIN notice n USING (audience)
-            WHERE n.created_at > mine.until {"" if some is None else "AND n.id = ANY (CAST(:some AS uuid[]))"}
-            ON CONFLICT DO NOTHING
-            """
-        ),
-        values if some is None else values | {"some": list(some)},
-    )
-    if some is not None:
-        await connection.execute(_NOT_UNREAD, {"person": person, "some": list(some)})
-        await _fold(connection, values)
+    await connection.execute(_READ_SOME, values | {"some": list(some)})
+    await connection.execute(_NOT_UNREAD, {"person": person, "some": list(some)})
+    await _fold(connection, values)
 
 
-# Only of those audiences whose mark moves: what somebody left unread where they are no more is unread when they return.
-_NONE_UNREAD = text(
-    """DELETE FROM notice_unread u USING notice n
-       WHERE u.person = :person AND n.id = u.notice_id AND n.audience = ANY (CAST(:audiences AS text[]))"""
+async def mark_all_read(
+    connection: AsyncConnection, person: str, audiences: Sequence[str], now: datetime, seen: datetime | None = None
+) -> None:
+    """As `mark_read`, of all that a person was shown. In: `seen`: when that was; what came since stays unread. None:
+    all there is."""
+    seen = min(seen or now, now)
+    values = {"person": person, "audiences": list(audiences), "now": now, "seen": seen}
+    values["until"] = min(now - _SETTLED, seen)
+    for statement in (_ALONE, _HOLD_MINE, _NOTHING_UNREAD, _STAYS_UNREAD):
+        await connection.execute(statement, values)
+    await _move_marks(connection, values)
+    await connection.execute(_READ_ALL, values)
+
+
+# Whoever lets a notice speak of more holds them too, and is done before a mark moves past it, or sees where it stands.
+_HOLD_MINE = text(
+    "SELECT 1 FROM read_mark WHERE person = :person AND audience = ANY (:audiences) ORDER BY audience FOR UPDATE"
+)
+_READ_SOME = text(
+    f"""WITH {_MINE}
+        INSERT INTO notice_read (notice_id, person, read_at)
+        SELECT n.id, :person, :now FROM mine JOIN notice n USING (audience)
+        WHERE n.created_at > mine.until AND n.id = ANY (CAST(:some AS uuid[])) ON CONFLICT DO NOTHING"""
+)
+_READ_ALL = text(
+    f"""WITH {_MINE}
+        INSERT INTO notice_read (notice_id, person, read_at)
+        SELECT n.id, :person, :now FROM mine JOIN notice n USING (audience)
+        WHERE n.created_at > mine.until AND {_WAS_SHOWN} ON CONFLICT DO NOTHING"""
+)
+# Only where the person belongs now: who comes back to another commune has not read what they had not read there.
+_NOTHING_UNREAD = text(
+    f"""DELETE FROM notice_unread u USING notice n
+        WHERE u.person = :person AND n.id = u.notice_id AND n.audience = ANY (CAST(:audiences AS text[]))
+          AND {_WAS_SHOWN}"""
+)
+_STAYS_UNREAD = text(
+    f"""WITH {_MINE}
+        INSERT INTO notice_unread (person, notice_id)
+        SELECT :person, n.id FROM mine CROSS JOIN LATERAL (
+            {_UNREAD_AFTER.format(where=f"AND n.created_at <= :until AND NOT ({_WAS_SHOWN})")}
+        ) AS n ON CONFLICT DO NOTHING"""
 )
 _NOT_UNREAD = text("DELETE FROM notice_unread WHERE person = :person AND notice_id = ANY (CAST(:some AS uuid[]))")
 
@@ -222,6 +250,7 @@ async def _fold(connection: AsyncConnection, values: Mapping[str, Any]) -> None:
     )
     if int(read.scalar_one()) <= _MOST_EXCEPTIONS:
         return
+    await connection.execute(_HOLD_MINE, values)
     unread = await connection.execute(
         text(
             f"""WITH {_MINE}
@@ -298,14 +327,24 @@ _NOTICE = text(
             boolean, case_code text, rule text, count integer, ladder_id uuid)
         ON CONFLICT (id) DO UPDATE SET count = excluded.count, due = excluded.due WHERE excluded.count > notice.count
         RETURNING id, audience, created_at, xmax = 0 AS fresh
-    ), unread AS (
-        DELETE FROM notice_read USING put WHERE notice_read.notice_id = put.id AND NOT put.fresh
-    ), again AS (
-        INSERT INTO notice_unread (person, notice_id)
-        SELECT mark.person, put.id FROM put JOIN read_mark mark USING (audience)
-        WHERE NOT put.fresh AND put.created_at <= mark.until ON CONFLICT DO NOTHING
     )
     SELECT id::text AS id, fresh, CASE WHEN NOT fresh THEN pg_notify(:noticed, audience) END AS woken FROM put
+    """
+)
+# By themselves, after the rows are written and the marks of who may have read them are held: what somebody marks as
+# read at the same moment is over by then, or waits.
+_HOLD_MARKS = text("SELECT 1 FROM read_mark WHERE audience = ANY (:audiences) ORDER BY audience, person FOR SHARE")
+_READ_NO_MORE = text(
+    "DELETE FROM notice_read WHERE notice_id = ANY (CAST(:ids AS uuid[])) RETURNING person, notice_id::text"
+)
+_NEWS = text(
+    """
+    INSERT INTO notice_unread (person, notice_id)
+    SELECT * FROM unnest(CAST(:people AS text[]), CAST(:read AS uuid[]))
+    UNION
+    SELECT mark.person, n.id FROM notice n JOIN read_mark mark USING (audience)
+    WHERE n.id = ANY (CAST(:ids AS uuid[])) AND n.created_at <= mark.until
+    ON CONFLICT DO NOTHING
     """
 )
 
@@ -318,10 +357,23 @@ async def put_notices(connection: AsyncConnection, wanted: Sequence[Wanted], now
     rows = [_row(notice) for notice in by_id.values()]
     lines = [_line(notice) for notice in wanted if notice.count > 1]
     kept = await connection.execute(_NOTICE, {"notices": orjson.dumps(rows).decode(), "now": now, "noticed": NOTICED})
-    fresh = {row.id for row in kept if row.fresh}
+    written = kept.all()
+    fresh = {row.id for row in written if row.fresh}
+    if len(written) > len(fresh):
+        await _say_again(
+            connection, [row.id for row in written if not row.fresh], list({one.audience for one in wanted})
+        )
     if lines:
         await connection.execute(_ADD_LINES, {"lines": orjson.dumps(lines).decode(), "now": now})
     return [notice for notice in by_id.values() if notice.id in fresh]
+
+
+async def _say_again(connection: AsyncConnection, ids: Sequence[str], audiences: Sequence[str]) -> None:
+    """What these notices say is new to whoever had read them."""
+    await connection.execute(_HOLD_MARKS, {"audiences": audiences})
+    had_read = (await connection.execute(_READ_NO_MORE, {"ids": ids})).all()
+    people, read = [row.person for row in had_read], [row.notice_id for row in had_read]
+    await connection.execute(_NEWS, {"ids": ids, "people": people, "read": read})
 
 
 def _row(notice: Wanted) -> dict[str, Any]:

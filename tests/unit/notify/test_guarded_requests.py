@@ -16,7 +16,15 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 from services.notify.channels import guard
 from services.notify.channels.http import Caller, Guarding
 from services.notify.domain import Attempt
-from tests.support.nasty import Answer, continue_for_ever, hints, receiver, self_signed, small_heads
+from tests.support.nasty import (
+    Answer,
+    answer_for_ever,
+    continue_for_ever,
+    hints,
+    receiver,
+    self_signed,
+    small_heads,
+)
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 
@@ -184,6 +192,20 @@ async def test_heads_without_end_are_cut_off_long_before_the_time_is_over(endles
         attempts = await asyncio.gather(*(post(made, there.url) for _ in range(5)))
         assert {outcome(attempt) for attempt in attempts} == {("again", "endless-heads")}
         assert max(attempt.duration_ms for attempt in attempts) < 5000
+
+
+async def test_who_goes_on_answering_is_not_listened_to() -> None:
+    ended = asyncio.Event()
+
+    async def until_refused(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await answer_for_ever(reader, writer)
+        finally:
+            ended.set()
+
+    async with receiver(until_refused) as there, caller(Guarding(True)) as made:
+        assert outcome(await post(made, there.url)) == ("taken", None)
+        await asyncio.wait_for(ended.wait(), 3)
 
 
 async def test_what_a_server_says_before_its_answer_is_no_fault_and_its_connection_is_used_again() -> None:
