@@ -56,6 +56,7 @@ def content(agreement: dict[str, Any], private: X25519PrivateKey, kid: str, **mo
 
 
 async def agreed_key(house: House) -> tuple[dict[str, Any], X25519PrivateKey, str]:
+    """As `sign`, with a key of its own. Out: the agreement, the private key, the name under which it is sealed to."""
     private = X25519PrivateKey.generate()
     signed = await sign(house, private.public_key().public_bytes_raw())
     return signed, private, next(o["kid"] for o in await house.published("notify.agreement.changed") if o.get("kid"))

@@ -25,7 +25,7 @@ from tests.integration.notify_house import (
     task,
     until,
 )
-from tests.integration.notify_partner import TERMS, content, hear_sealed, sign
+from tests.integration.notify_partner import TERMS, agreed_key, content, hear_sealed, sign
 from tests.support.receivers import WebhookServer
 
 
@@ -186,9 +186,7 @@ async def test_no_agreement_rests_on_consent_and_one_that_did_ends_and_is_retrac
 async def test_sealed_content_reaches_its_partner_only_and_nobody_on_the_way_can_read_it(
     house: House, webhook_server: WebhookServer
 ) -> None:
-    private = X25519PrivateKey.generate()
-    signed = await sign(house, private.public_key().public_bytes_raw())
-    kid = next(one["kid"] for one in await house.published("notify.agreement.changed") if one.get("kid"))
+    signed, private, kid = await agreed_key(house)
     async with house.client("yen.partner") as partner:
         await partner.webhook(webhook_server.url, "registry.child.registered")
     now = datetime.now(UTC)
@@ -211,9 +209,7 @@ async def test_sealed_content_reaches_its_partner_only_and_nobody_on_the_way_can
 async def test_what_was_sealed_goes_with_its_child_and_with_its_agreement(
     house: House, webhook_server: WebhookServer, acts: list[str]
 ) -> None:
-    private = X25519PrivateKey.generate()
-    signed = await sign(house, private.public_key().public_bytes_raw())
-    kid = next(one["kid"] for one in await house.published("notify.agreement.changed") if one.get("kid"))
+    signed, private, kid = await agreed_key(house)
     async with house.client("yen.partner") as partner:
         await partner.webhook(webhook_server.url, "registry.child.registered")
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""What an error of the database says of itself: away for now, a conflict, or a value that it will never take."""
+"""What an error of the database says of itself: away, a conflict, or a value that it will never take."""
 
 from __future__ import annotations
 

@@ -169,11 +169,10 @@ class IntakeDesk:
 
     async def _take_in_new(self, scope: Scope, heard: Sequence[_Heard]) -> list[ConcernFile]:
         """Reports of which nothing was known: their cases' codes and all that is written at once."""
-        number = sum(codes_for(one.children) for one in heard if concerns.opens_at_once(one.said))
-        codes = iter(await store.next_case_codes(scope.connection, local(scope), number))
-        writes, files = store.Writes(), []
-        for one in heard:
-            own = codes_for(one.children) if concerns.opens_at_once(one.said) else 0
+        opened = [codes_for(one.children) if concerns.opens_at_once(one.said) else 0 for one in heard]
+        codes = iter(await store.next_case_codes(scope.connection, local(scope), sum(opened)))
+        writes, files = Writes(), []
+        for one, own in zip(heard, opened, strict=True):
             with one.arrived.within():
                 files.append(await self._take_in_one(scope, one, list(islice(codes, own)), writes))
         await writes.flush(scope.connection)

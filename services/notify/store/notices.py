@@ -189,18 +189,13 @@ async def mark_all_read(
 _HOLD_MINE = text(
     "SELECT 1 FROM read_mark WHERE person = :person AND audience = ANY (:audiences) ORDER BY audience FOR UPDATE"
 )
-_READ_SOME = text(
-    f"""WITH {_MINE}
-        INSERT INTO notice_read (notice_id, person, read_at)
-        SELECT n.id, :person, :now FROM mine JOIN notice n USING (audience)
-        WHERE n.created_at > mine.until AND n.id = ANY (CAST(:some AS uuid[])) ON CONFLICT DO NOTHING"""
-)
-_READ_ALL = text(
-    f"""WITH {_MINE}
-        INSERT INTO notice_read (notice_id, person, read_at)
-        SELECT n.id, :person, :now FROM mine JOIN notice n USING (audience)
-        WHERE n.created_at > mine.until AND {_WAS_SHOWN} ON CONFLICT DO NOTHING"""
-)
+_READ = f"""
+    WITH {_MINE}
+    INSERT INTO notice_read (notice_id, person, read_at)
+    SELECT n.id, :person, :now FROM mine JOIN notice n USING (audience)
+    WHERE n.created_at > mine.until AND {{which}} ON CONFLICT DO NOTHING"""
+_READ_SOME = text(_READ.format(which="n.id = ANY (CAST(:some AS uuid[]))"))
+_READ_ALL = text(_READ.format(which=_WAS_SHOWN))
 # Only where the person belongs now: who comes back to another commune has not read what they had not read there.
 _NOTHING_UNREAD = text(
     f"""DELETE FROM notice_unread u USING notice n

@@ -58,7 +58,7 @@ class Line:
         await asyncio.sleep(3 * MOMENT)
 
     async def committed(self, ends: dict[TopicPartition, int]) -> None:
-        """Wait until these offsets were told last."""
+        """Wait until these offsets were told last; a test fails where they are not within ten seconds."""
         async with asyncio.timeout(10):
             while self.kafka.committed[-1:] != [ends]:
                 await asyncio.sleep(MOMENT)
