@@ -73,6 +73,7 @@ class Consumer(Generic[Batch]):
         self._health = health
         self._pace = pace
         self._under_way: asyncio.Task[None] | None = None
+        self._begun: Batch | None = None
         self._committing: asyncio.Task[None] | None = None
         self._done: dict[TopicPartition, int] = {}
 
@@ -87,8 +88,10 @@ class Consumer(Generic[Batch]):
         await self.settled()
         if read and not self._stop.is_set():
             self._under_way = asyncio.create_task(self._take_over(read[0], fetched.ends, message.consumer))
-            # It begins now, and not only once the next records are unpacked.
+            # It begins now, and not only once the next records are unpacked. The one before is let go of only then: a
+            # hundred thousand objects take some milliseconds, in which the database would have nothing to do.
             await asyncio.sleep(0)
+            self._begun = read[0]
         # In a rush it is long past: nothing waits then.
         if (seconds := next_at - time.monotonic()) > 0 and len(fetched.records) < _MANY:
             await pause(self._stop, seconds)

@@ -15,7 +15,7 @@ import structlog
 
 from services.stats.store import snapshots
 from services.stats.store.checking import Checked, differences, keep_checked, last_checked
-from services.stats.store.locks import Lock, is_mine
+from services.stats.store.locks import Lock, turn
 from shared.database import Database, is_passing
 from shared.messaging.router import Clock
 from shared.messaging.waiting import pause
@@ -78,13 +78,14 @@ class Upkeep:
 
     async def check(self) -> Mapping[str, int] | None:
         """Compare everything now. Out: what differs, by comparison; None where another replica is at it."""
-        async with self._database.transaction() as turn:
-            if not await is_mine(turn, Lock.CHECKING):
+        async with turn(self._database, Lock.CHECKING) as mine:
+            if not mine:
                 return None
             began = time.monotonic()
             async with self._database.transaction() as connection:
                 found = await differences(connection)
-            await keep_checked(turn, Checked(self._clock(), found, time.monotonic() - began))
+            async with self._database.transaction() as connection:
+                await keep_checked(connection, Checked(self._clock(), found, time.monotonic() - began))
         if any(found.values()):
             _LOG.error("stats.figures.differ", **found)
         return found

@@ -9,13 +9,12 @@ what came since.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
 
-import asyncpg
 import structlog
 from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
@@ -29,7 +28,7 @@ from services.stats.handlers.recording import Recording
 from services.stats.store import rebuilds, shadow, snapshots
 from services.stats.store.chronicle import HISTORY_PROGRESS, RECORDED, Chronicle
 from services.stats.store.cube import COUNTED, LIVE, PROGRESS, Ledger
-from services.stats.store.locks import Lock
+from services.stats.store.locks import Lock, turn
 from services.stats.store.reached import Partition, reached
 from services.stats.store.shadow import SHADOW
 from services.stats.upkeep.progress import committed, partitions_of
@@ -127,7 +126,7 @@ class Rebuild:
 
     async def run(self, stop: asyncio.Event) -> bool:
         """Rebuild now. Out: whether it swapped; False too where another replica is at it."""
-        async with self._alone() as mine:
+        async with turn(self._database, Lock.REBUILDING) as mine:
             if not mine or not await self._is_asked():
                 return False
             try:
@@ -286,16 +285,6 @@ class Rebuild:
     async def _fail(self, reason: str) -> None:
         async with self._database.transaction() as connection:
             await rebuilds.fail(connection, reason, self._clock())
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[bool]:
-        # Over a connection of its own: the lock is let go when that process dies, however it dies.
-        dsn = self._database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        connection = await asyncpg.connect(dsn, timeout=10)
-        try:
-            yield bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", int(Lock.REBUILDING)))
-        finally:
-            await connection.close(timeout=5)
 
 
 @dataclass(slots=True)
