@@ -47,7 +47,7 @@ def build(context: ServiceContext) -> ServiceApp:
         messaging=sharing.heard_in(build_router(desk)),
         migrations=Path(__file__).parent / "migrations",
         background=[ticker(context.database, desk, context.clock), upkeep(context.database, desk, context.clock)],
-        batches=[BatchConsumer("cases-contents", [OWN_TOPIC["cases"]], sharing.read, sharing.handle)],
+        batches=[BatchConsumer("cases-contents", [OWN_TOPIC["cases"]], sharing.begin, sharing.handle)],
         learns_keys=True,
         stuck=_stuck,
     )

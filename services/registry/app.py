@@ -77,7 +77,7 @@ def build(context: ServiceContext) -> ServiceApp:
             sweeps.sweep_when_asked,
             importing.importing,
         ],
-        batches=[BatchConsumer("registry-contents", [OWN_TOPIC["registry"]], sharing.read, sharing.handle)],
+        batches=[BatchConsumer("registry-contents", [OWN_TOPIC["registry"]], sharing.begin, sharing.handle)],
         learns_keys=True,
     )
 

@@ -92,7 +92,7 @@ def build(context: ServiceContext) -> ServiceApp:
             periods.look_after_periods,
         ],
         batches=[
-            BatchConsumer("stats", TOPICS, counting.read, pace.watched(counting.handle)),
-            BatchConsumer("stats-history", HISTORY_TOPICS, recording.read, recording.handle, gathers=GATHERS_SECONDS),
+            BatchConsumer("stats", TOPICS, counting.begin, pace.watched(counting.handle)),
+            BatchConsumer("stats-history", HISTORY_TOPICS, recording.begin, recording.handle, gathers=GATHERS_SECONDS),
         ],
     )

@@ -13,7 +13,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 import structlog
 from aiokafka import AIOKafkaConsumer, ConsumerRecord, TopicPartition
@@ -32,11 +32,13 @@ _LONGEST_PAUSE = 15.0
 _COMMIT_SECONDS = 0.1
 # So much is worth no waiting for more.
 _PLENTY_BYTES = 1_000_000
-_PIECE = 250
+# Unpacked and read without a pause: a millisecond or two.
+_PIECE = 125
 _LONGEST_KEY = 300
 # A batch of so many is no small one.
 _MANY = 500
 Batch = TypeVar("Batch")
+Read_co = TypeVar("Read_co", covariant=True)
 Done = TypeVar("Done")
 
 
@@ -47,11 +49,42 @@ class Health:
         self.waiting_for: str | None = None
 
 
+class Reading(Protocol[Read_co]):
+    """One batch's records becoming what takes effect; without effect itself."""
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Take some more. They were unpacked a moment ago and are still at the processor's hand: who reads them now
+        reads them in half the time. Must not raise: what cannot be read yet waits for `whole`."""
+
+    async def whole(self) -> Read_co:
+        """What all of them say. Asked again where it raises."""
+
+
+class Gathering(Generic[Batch]):
+    """Reads nothing before all is there.
+
+    Args:
+        read: makes of records what takes effect; without effect itself.
+    """
+
+    def __init__(self, read: Callable[[Sequence[Record]], Awaitable[Batch]]) -> None:
+        self._read = read
+        self._records: list[Record] = []
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Some more."""
+        self._records += records
+
+    async def whole(self) -> Batch:
+        """What all of them say."""
+        return await self._read(self._records)
+
+
 class Consumer(Generic[Batch]):
     """Takes over batches one after another, and reads the next while the one before is still being committed.
 
     Args:
-        prefix: of topic names. read: makes of records what `handle` takes; without effect, and never raises.
+        prefix: of topic names. begin: of each batch, what makes of its records what `handle` takes.
         handle: takes a batch over, whole or not at all. stop: take nothing more. health: told what is waited for.
         pace: a batch begins so many seconds after the last one at the earliest. Who comes alone waits for nobody; what
             follows close behind comes together, and costs the trouble of one.
@@ -60,14 +93,14 @@ class Consumer(Generic[Batch]):
     def __init__(
         self,
         prefix: str,
-        read: Callable[[Sequence[Record]], Awaitable[Batch]],
+        begin: Callable[[], Reading[Batch]],
         handle: Callable[[Batch], Awaitable[object]],
         stop: asyncio.Event,
         health: Health,
         pace: float = 0.0,
     ) -> None:
         self.prefix = prefix
-        self._read = read
+        self.begin = begin
         self._handle = handle
         self._stop = stop
         self._health = health
@@ -80,11 +113,11 @@ class Consumer(Generic[Batch]):
     async def consume(self, message: Any) -> None:
         """FastStream's handler of a batch."""
         next_at = time.monotonic() + self._pace
-        fetched: _Fetched = message.raw_message
+        fetched: _Fetched[Batch] = message.raw_message
         # FastStream's message and its context hold each other: what it was made of is let go of now, not once the
         # collector of cycles comes by.
         message.raw_message = ()
-        read = await self._until_done(lambda: self._read(fetched.records))
+        read = await self._until_done(fetched.reading.whole)
         await self.settled()
         if read and not self._stop.is_set():
             self._under_way = asyncio.create_task(self._take_over(read[0], fetched.ends, message.consumer))
@@ -93,7 +126,7 @@ class Consumer(Generic[Batch]):
             await asyncio.sleep(0)
             self._begun = read[0]
         # In a rush it is long past: nothing waits then.
-        if (seconds := next_at - time.monotonic()) > 0 and len(fetched.records) < _MANY:
+        if (seconds := next_at - time.monotonic()) > 0 and fetched.records < _MANY:
             await pause(self._stop, seconds)
 
     async def settled(self) -> None:
@@ -170,7 +203,7 @@ def subscribe(
     async def whole(message: Any) -> Any:
         return message
 
-    async def stand_ins(message: _Fetched, original: Any) -> Any:
+    async def stand_ins(message: _Fetched[Any], original: Any) -> Any:
         # FastStream would decode every header of every record, and give up on one that is no UTF-8: whoever may write
         # to a topic could stop it for all. It gets empty stand-ins; what records hold is read in `processing`.
         return await original(message)
@@ -188,18 +221,19 @@ def subscribe(
         decoder=whole,
     )
     subscriber(consumer.consume)
-    subscriber.get_msg = partial(_next_batch, subscriber, consumer.prefix)  # type: ignore[method-assign]
+    subscriber.get_msg = partial(_next_batch, subscriber, consumer)  # type: ignore[method-assign]
 
 
-class _Fetched(tuple[ConsumerRecord[bytes, bytes], ...]):
-    """What FastStream takes for a batch: empty stand-ins for its first and its last record. Beside them the records,
-    each partition's in their order, and where each partition stands after them."""
+class _Fetched(tuple[ConsumerRecord[bytes, bytes], ...], Generic[Batch]):
+    """What FastStream takes for a batch: empty stand-ins for its first and its last record. Beside them how many
+    records there are, what reads them (each partition's in their order), and where each partition stands after them."""
 
-    records: list[Record]
+    records: int
+    reading: Reading[Batch]
     ends: dict[TopicPartition, int]
 
 
-async def _next_batch(self: BatchSubscriber, prefix: str, consumer: AIOKafkaConsumer) -> _Fetched:
+async def _next_batch(self: BatchSubscriber, taking: Consumer[Batch], consumer: AIOKafkaConsumer) -> _Fetched[Batch]:
     """What is there, or nothing after a while. FastStream's own sleeps as long again after it waited in vain, and what
     came meanwhile would wait for it.
 
@@ -207,28 +241,29 @@ async def _next_batch(self: BatchSubscriber, prefix: str, consumer: AIOKafkaCons
     """
     patience = self.batch_timeout_ms
     until = time.monotonic() + patience / 1000
-    records: list[Record] = []
+    reading, count = taking.begin(), 0
     ends: dict[TopicPartition, int] = {}
     stand_ins: list[ConsumerRecord[bytes, bytes]] = []
-    while (left := MAX_RECORDS - len(records)) > 0:
+    while (left := MAX_RECORDS - count) > 0:
         try:
             found = await consumer.getmany(timeout_ms=patience, max_records=min(left, _PIECE))
         except Exception:
-            if not records:
+            if not count:
                 raise
             break  # what was fetched before comes no second time; the next call says the same
         if not found:
             break
         for place, raws in found.items():
-            records += [record_of(raw, prefix) for raw in raws]
+            reading.take([record_of(raw, taking.prefix) for raw in raws])
+            count += len(raws)
             ends[place] = raws[-1].offset + 1
             stand_ins = [*stand_ins[:1], _empty(raws[-1])]
         patience = 0
         await let_others_go()
-    if not records:
+    if not count:
         await asyncio.sleep(until - time.monotonic())
-    fetched = _Fetched(stand_ins)
-    fetched.records, fetched.ends = records, ends
+    fetched: _Fetched[Batch] = _Fetched(stand_ins)
+    fetched.records, fetched.reading, fetched.ends = count, reading, ends
     return fetched
 
 

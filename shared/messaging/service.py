@@ -26,7 +26,7 @@ from shared.contracts.vocabulary import SECTORS
 from shared.database import Database
 from shared.identity import Directory
 from shared.messaging import kafka
-from shared.messaging.consumer import Consumer, Health, subscribe
+from shared.messaging.consumer import Consumer, Gathering, Health, Reading, subscribe
 from shared.messaging.http import service_routes
 from shared.messaging.intake import Intake
 from shared.messaging.operations import ListStuck, Operations, StuckWork
@@ -68,13 +68,14 @@ class ServiceContext:
 class BatchConsumer:
     """A consumer of its own, beside the per-event handlers: whole batches to one function, which must be idempotent.
 
-    `read` makes of records what `handle` takes, while the batch before is still being committed. `gathers`: for how
+    `begin` begins a batch: what makes of records what `handle` takes, while the one before is still being committed.
+    `gathers`: for how
     many seconds records may be gathered, where nobody waits for them. `pace`: as `Consumer`.
     """
 
     name: str
     topics: Sequence[str]
-    read: Callable[[Sequence[Record]], Awaitable[Any]]
+    begin: Callable[[], Reading[Any]]
     handle: Callable[[Any], Awaitable[object]]
     gathers: float = 0.0
     pace: float = 0.0
@@ -229,7 +230,7 @@ class Service:
         if app.learns_keys:
             wanted.append(BatchConsumer(f"{self.name}-keys", [KEYS_TOPIC], _as_they_are, self._learn))
         for each in (*wanted, *app.batches):
-            consumer = Consumer(settings.topic_prefix, each.read, each.handle, self._stop, self.health, each.pace)
+            consumer = Consumer(settings.topic_prefix, each.begin, each.handle, self._stop, self.health, each.pace)
             self._consumers.append(consumer)
             subscribe(
                 broker,
@@ -282,8 +283,12 @@ class Service:
                 delay = min(delay * 2, 30)
 
 
-async def _as_they_are(records: Sequence[Record]) -> Sequence[Record]:
+async def _themselves(records: Sequence[Record]) -> Sequence[Record]:
     return records
+
+
+def _as_they_are() -> Reading[Sequence[Record]]:
+    return Gathering(_themselves)
 
 
 async def _progress_of(consumer: AIOKafkaConsumer) -> tuple[int, int]:

@@ -25,6 +25,7 @@ from shared.contracts.errors import Rejected
 from shared.contracts.notify import AgreementChanged
 from shared.contracts.sealed import CaseContentSealed, ChildContentSealed, SealedContent
 from shared.database import Database
+from shared.messaging.consumer import Gathering
 from shared.messaging.outbox import stable_id
 from shared.messaging.processing import Record
 from shared.messaging.router import Clock, Received, Router, Scope
@@ -117,6 +118,10 @@ class Sharing:
                 index_elements=["agreement_id"], set_=changed, where=SHARING.c.sequence < statement.excluded.sequence
             )
         )
+
+    def begin(self) -> Gathering[list[Envelope]]:
+        """Begin a batch."""
+        return Gathering(self.read)
 
     async def read(self, records: Sequence[Record]) -> list[Envelope]:
         """Those events of a batch that have sealed fields; their data is not looked at yet. Of a bulk act partners hear

@@ -7,6 +7,7 @@ crashes between the commit and the offset change nothing. It must never skip a r
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -55,11 +56,16 @@ class Changed:
 class Batch:
     """A batch as read, before it takes effect: everything that can be worked out without the database.
 
-    Made by `read`, from records of service topics in any order, with any duplicates, and the process's dictionary.
+    It takes records of service topics in any order, with any duplicates, and is of use once it is `whole`.
+
+    Args:
+        cells: the process's dictionary.
     """
 
-    def __init__(self, records: Sequence[Record]) -> None:
-        self.records = records
+    def __init__(self, cells: Cells) -> None:
+        self.records: list[Record] = []
+        self._cells = cells
+        self._done = 0
         self.broken: list[Broken] = []
         self.links: list[Link] = []
         self.merges: list[Merge] = []
@@ -74,26 +80,38 @@ class Batch:
 
     @classmethod
     async def read(cls, records: Sequence[Record], cells: Cells) -> Batch:
-        """Read in slices: the process has other work to do, the batch before this one among it."""
-        batch = cls(records)
-        for at in range(0, len(records), _SLICE):
-            batch._read(records[at : at + _SLICE])
-            await let_others_go()
-        await batch._settle(cells)
-        return batch
+        """Of records that are all there."""
+        batch = cls(cells)
+        batch.records += records
+        return await batch.whole()
 
-    async def _settle(self, cells: Cells) -> None:
+    def take(self, records: Sequence[Record]) -> None:
+        """Some more, read at once; whatever nobody thought of is said by `whole`."""
+        self.records += records
+        with suppress(Exception):
+            self._read(len(records))
+
+    async def whole(self) -> Batch:
+        """Read what is left, in slices: the process has other work to do, the batch before this one among it. Then put
+        together what they all say."""
+        while self._done < len(self.records):
+            self._read(_SLICE)
+            await let_others_go()
+        await self._settle()
+        return self
+
+    async def _settle(self) -> None:
         facts = latest(self._facts)
         await let_others_go()
         self.links = latest_links(self.links)
         self.merges = settled_merges(self.merges)
         self.qualities = latest_qualities(self.qualities)
-        numbers, self.new_cells = cells.of(facts)
+        numbers, self.new_cells = self._cells.of(facts)
         await let_others_go()
         self.columns = columns_of(facts, numbers)
         if self.linking:
             # Stored before any fact is locked: all writers take cells, facts and counts in this order.
-            words = cells.ids(MEMBERSHIPS)
+            words = self._cells.ids(MEMBERSHIPS)
             self.words = {cell.category: number for cell, number in words.items()}
             self.new_cells |= {number: cell for cell, number in words.items()}
 
@@ -107,9 +125,9 @@ class Batch:
         """Whether one statement does it all."""
         return not (self.linking or self.qualities or self.broken)
 
-    def _read(self, records: Sequence[Record]) -> None:
+    def _read(self, count: int) -> None:
         facts, heard, positions = self._facts, self._heard, self._positions
-        for record in records:
+        for record in self.records[self._done : self._done + count]:
             time = ""
             try:
                 said, time = said_by(record)
@@ -129,6 +147,7 @@ class Batch:
             known = positions.get(at)
             if known is None or known[0] < record.offset:
                 positions[at] = (record.offset, time)
+            self._done += 1
 
     def progress(self) -> list[Position]:
         """Where each partition stands after the batch, in their order."""
@@ -185,9 +204,9 @@ class Counting(Lane[Batch]):
         self.cells = Cells()
         self.ledger = ledger or Ledger()
 
-    async def read(self, records: Sequence[Record]) -> Batch:
-        """Make a batch of records; never raises for what they hold."""
-        return await Batch.read(records, self.cells)
+    def begin(self) -> Batch:
+        """Begin a batch."""
+        return Batch(self.cells)
 
     async def _commit(self, batch: Batch | None, broken: Sequence[Broken]) -> None:
         alone = batch is not None and batch.plain and not broken

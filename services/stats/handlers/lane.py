@@ -6,7 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic, Protocol, Self, TypeVar
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -23,10 +23,14 @@ _UNSTORABLE = Violation("data", "unstorable", "Không lưu được nội dung."
 
 
 class OfRecords(Protocol):
-    """A batch: the records that it was made of."""
+    """A batch: the records that it was made of, and how it takes them (`consumer.Reading`)."""
 
     @property
     def records(self) -> Sequence[Record]: ...
+
+    def take(self, records: Sequence[Record]) -> None: ...
+
+    async def whole(self) -> Self: ...
 
 
 B = TypeVar("B", bound=OfRecords)
@@ -55,8 +59,8 @@ class Lane(ABC, Generic[B]):
         self._buries = buries
 
     @abstractmethod
-    async def read(self, records: Sequence[Record]) -> B:
-        """Make a batch of records; never raises for what they hold."""
+    def begin(self) -> B:
+        """Begin a batch."""
 
     @abstractmethod
     async def _commit(self, batch: B | None, broken: Sequence[Broken]) -> None:
@@ -73,7 +77,9 @@ class Lane(ABC, Generic[B]):
 
     async def count(self, records: Sequence[Record]) -> None:
         """Read and handle."""
-        await self.handle(await self.read(records))
+        batch = self.begin()
+        batch.take(records)
+        await self.handle(await batch.whole())
 
     async def _divide(self, records: Sequence[Record], error: Exception) -> None:
         """Find the record with which the database cannot live by halving, so that it costs the others nothing."""

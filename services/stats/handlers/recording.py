@@ -80,10 +80,17 @@ class Pace:
 
 
 class HistoryBatch:
-    """A batch as read, before it takes effect. Made by `read`, from records in any order, with any duplicates."""
+    """A batch as read, before it takes effect. It takes records in any order, with any duplicates, and is of use once
+    it is `whole`.
 
-    def __init__(self, records: Sequence[Record]) -> None:
-        self.records = records
+    Args:
+        cells: the process's dictionary.
+    """
+
+    def __init__(self, cells: HistoryCells) -> None:
+        self.records: list[Record] = []
+        self._cells = cells
+        self._done = 0
         self.broken: list[Broken] = []
         self.versions: list[Version] = []
         self.figures: list[Figure] = []
@@ -92,16 +99,26 @@ class HistoryBatch:
 
     @classmethod
     async def read(cls, records: Sequence[Record], cells: HistoryCells) -> HistoryBatch:
-        """Read in slices, so that no page waits for a batch."""
-        batch = cls(records)
-        for at in range(0, len(records), _SLICE):
-            for record in records[at : at + _SLICE]:
-                batch._read(record)
+        """Of records that are all there."""
+        batch = cls(cells)
+        batch.records += records
+        return await batch.whole()
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Some more. They are read later: the board goes before."""
+        self.records += records
+
+    async def whole(self) -> HistoryBatch:
+        """Read all, in slices, so that no page waits for a batch, and put together what they say."""
+        while self._done < len(self.records):
+            for record in self.records[self._done : self._done + _SLICE]:
+                self._read(record)
+                self._done += 1
             await let_others_go()
-        batch.versions = said_once(batch.versions)
-        batch.figures = reported_once(batch.figures)
-        batch.ids = cells.ids({count.cell for version in batch.versions for count in version.counts})
-        return batch
+        self.versions = said_once(self.versions)
+        self.figures = reported_once(self.figures)
+        self.ids = self._cells.ids({count.cell for version in self.versions for count in version.counts})
+        return self
 
     def _read(self, record: Record) -> None:
         moment = None
@@ -165,9 +182,9 @@ class Recording(Lane[HistoryBatch]):
         self.cells = HistoryCells()
         self.chronicle = chronicle or Chronicle()
 
-    async def read(self, records: Sequence[Record]) -> HistoryBatch:
-        """Make a batch of records; never raises for what they hold."""
-        return await HistoryBatch.read(records, self.cells)
+    def begin(self) -> HistoryBatch:
+        """Begin a batch."""
+        return HistoryBatch(self.cells)
 
     async def handle(self, batch: HistoryBatch) -> None:
         """As `Lane.handle`, once the board has no more to do than usual."""

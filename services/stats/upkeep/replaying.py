@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -22,20 +23,22 @@ _PIECE: Final = 125
 class Counts(Protocol):
     """Whoever takes records: the board's counting, or history's."""
 
-    async def read(self, records: Sequence[Record]) -> Any:
-        """What `handle` takes of records; without effect."""
+    def begin(self) -> Any:
+        """Begin a batch: what makes of records what `handle` takes (`consumer.Reading`)."""
 
     async def handle(self, batch: Any) -> None:
         """Count a batch; records that were counted before change nothing."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Taken:
-    """A batch that is read: so many records, and where each partition stands once they are counted."""
+    """A batch: what it was given so far (so many records), where each partition stands once they are counted, and
+    whether it is whole."""
 
     batch: Any
-    ends: Mapping[Partition, int]
-    count: int
+    ends: dict[Partition, int] = field(default_factory=dict)
+    count: int = 0
+    whole: bool = False
 
 
 class Replay:
@@ -64,6 +67,7 @@ class Replay:
         self._waiting: dict[Partition, list[Record]] = {}
         self._begins: dict[Partition, int] = {}
         self._taken: deque[_Taken] = deque()
+        self._counted: _Taken | None = None
         self.done = 0
 
     async def begin(self) -> bool:
@@ -105,60 +109,91 @@ class Replay:
         work at the same time."""
         if not self._taken and not await self._take(targets):
             return
+        first = self._taken[0]
+        await _finish(first)
         # Whatever happens in here, the batch still waits: counting it a second time changes nothing.
-        counting = asyncio.create_task(self._counting.handle(self._taken[0].batch))
+        counting = asyncio.create_task(self._counting.handle(first.batch))
         try:
+            # The one before is let go of only now, for a batch is a hundred thousand objects: the database would wait.
+            await asyncio.sleep(0)
+            self._counted = None
             if len(self._taken) == 1:
                 await self._take(targets)
         finally:
             await counting
-        taken = self._taken.popleft()
-        self._next.update(taken.ends)
-        self.done += taken.count
+        self._counted = self._taken.popleft()
+        self._next.update(first.ends)
+        self.done += first.count
 
     async def _take(self, targets: Mapping[Partition, int]) -> bool:
         """Read the next batch of what lies up to the targets. Out: whether there was any."""
-        if not any(self._ready(place, targets) for place in self._waiting):
-            await self._fetch()
-            if not self._taken:
-                await self._skip_gaps(targets)
-        ready = {place: count for place in self._waiting if (count := self._ready(place, targets))}
-        records = [record for place, count in ready.items() for record in self._waiting[place][:count]]
-        if not records:
-            return False
-        batch = await self._counting.read(records)
-        ends = {place: self._waiting[place][count - 1].offset + 1 for place, count in ready.items()}
-        for place, count in ready.items():
-            del self._waiting[place][:count]
-        self._taken.append(_Taken(batch, ends, len(records)))
-        return True
+        ahead = bool(self._taken)
+        # It stands among the taken from its first record on: who is interrupted in here has lost none.
+        taken = _Taken(self._counting.begin())
+        self._taken.append(taken)
+        try:
+            if not self._hand_over(taken, targets):
+                await self._fetch(taken, targets, 0 if ahead else _POLL_MS)
+                if not ahead:
+                    await self._skip_gaps(targets)
+        finally:
+            if not taken.count:
+                self._taken.pop()
+        if taken.count:
+            await _finish(taken)
+        return bool(taken.count)
 
-    async def _fetch(self) -> None:
-        """Get what has come, in small pieces: others wait for this process, too."""
-        patience = _POLL_MS if not self._taken else 0
+    def _hand_over(self, taken: _Taken, targets: Mapping[Partition, int]) -> bool:
+        """Of what waits, what lies up to the targets. Out: whether there was any."""
+        found = False
+        for place, waiting in self._waiting.items():
+            if ready := _up_to(waiting, targets.get(place, -1)):
+                taken.batch.take(waiting[:ready])
+                taken.ends[place] = waiting[ready - 1].offset + 1
+                taken.count += ready
+                del waiting[:ready]
+                found = True
+        return found
+
+    async def _fetch(self, taken: _Taken, targets: Mapping[Partition, int], patience: int) -> None:
+        """Get what has come and hand it over, in small pieces: others wait for this process, too. `patience`: for so
+        many milliseconds anything may come."""
         left = self._batch
         while left > 0:
             fetched = await self._consumer.getmany(timeout_ms=patience, max_records=min(left, _PIECE))
-            for partition, raws in fetched.items():
-                records = [record_of(raw, self._prefix) for raw in raws]
-                self._waiting.setdefault(self._place(partition), []).extend(records)
-                left -= len(raws)
             if not fetched:
                 return
+            for partition, raws in fetched.items():
+                waiting = self._waiting.setdefault(self._place(partition), [])
+                waiting += [record_of(raw, self._prefix) for raw in raws]
+                left -= len(raws)
+            self._hand_over(taken, targets)
             patience = 0
             await let_others_go()
 
     async def _skip_gaps(self, targets: Mapping[Partition, int]) -> None:
         """Offsets without a record (a transaction's marks, what retention took) count as passed. Only where nothing is
         read that is not counted yet."""
+        taken = {place for one in self._taken for place in one.ends}
         for partition in self._partitions:
             place = self._place(partition)
-            if place in targets and not self._waiting.get(place) and self._next[place] <= targets[place]:
+            if place in taken or self._waiting.get(place):
+                continue
+            if place in targets and self._next[place] <= targets[place]:
                 self._next[place] = max(self._next[place], await self._consumer.position(partition))
-
-    def _ready(self, place: Partition, targets: Mapping[Partition, int]) -> int:
-        target = targets.get(place, -1)
-        return sum(1 for record in self._waiting[place] if record.offset <= target)
 
     def _place(self, partition: TopicPartition) -> Partition:
         return partition.topic.removeprefix(self._prefix), partition.partition
+
+
+async def _finish(taken: _Taken) -> None:
+    if not taken.whole:
+        await taken.batch.whole()
+        taken.whole = True
+
+
+def _up_to(records: Sequence[Record], target: int) -> int:
+    """How many of a partition's records, which are in their order, lie up to an offset."""
+    if records and records[-1].offset <= target:
+        return len(records)
+    return bisect_right(records, target, key=lambda record: record.offset)

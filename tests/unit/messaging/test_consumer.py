@@ -12,7 +12,7 @@ from aiokafka import ConsumerRecord, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 
 from shared.messaging import consumer
-from shared.messaging.consumer import Consumer, Health
+from shared.messaging.consumer import Consumer, Gathering, Health
 from shared.messaging.processing import Record
 
 MOMENT = 0.02
@@ -50,7 +50,7 @@ class Line:
         self.gate = asyncio.Event()
         self.health = Health()
         self.unreadable = self.handled = 0
-        self.consumer: Consumer[Sequence[Record]] = Consumer("", self.read, self.handle, self.stop, self.health, pace)
+        self.consumer: Consumer[Sequence[Record]] = Consumer("", self.begin, self.handle, self.stop, self.health, pace)
 
     async def told(self) -> None:
         """Wait until what has taken effect is told."""
@@ -69,6 +69,9 @@ class Line:
             while self.kafka.failing:
                 await asyncio.sleep(0)
 
+    def begin(self) -> Gathering[Sequence[Record]]:
+        return Gathering(self.read)
+
     async def read(self, records: Sequence[Record]) -> Sequence[Record]:
         if self.unreadable:
             self.unreadable -= 1
@@ -81,7 +84,11 @@ class Line:
 
     async def give(self, partition: int, offset: int, records: int = 1) -> None:
         some = [Record("t", partition, offset + place, "", b"", ()) for place in range(records)]
-        fetched = SimpleNamespace(records=some, ends={TopicPartition("t", partition): offset + records})
+        reading = self.begin()
+        reading.take(some)
+        fetched = SimpleNamespace(
+            count=records, reading=reading, ends={TopicPartition("t", partition): offset + records}
+        )
         await self.consumer.consume(SimpleNamespace(raw_message=fetched, consumer=self.kafka))
 
 
