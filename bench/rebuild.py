@@ -131,14 +131,17 @@ async def _rebuild(stack: Parts, database: Database, events: int) -> tuple[float
         state = await stack.get("/stats/ops/rebuild", "operator")
         if state["state"] == "failed":
             raise AssertionError(state["reason"])
-        if state["done"] >= events:
-            break
+        if state["done"] >= events and (counted := await _counted(database)):
+            return time.perf_counter() - began, counted
         await asyncio.sleep(0.1)
-    seconds = time.perf_counter() - began
+
+
+async def _counted(database: Database) -> int | None:
+    """How many cases are in the figures that were counted anew, once they are: beside the live ones, or in their place."""
     async with database.transaction() as connection:
         beside = (await connection.execute(text("SELECT to_regclass('rebuild.cube') IS NOT NULL"))).scalar_one()
         table = "rebuild.cube" if beside else "public.cube"
-        return seconds, (await connection.execute(text(f"SELECT sum(n)::bigint FROM {table}"))).scalar_one()
+        return (await connection.execute(text(f"SELECT sum(n)::bigint FROM {table}"))).scalar()
 
 
 async def _asked(stack: Parts, until: asyncio.Task[Any]) -> Sequence[float]:

@@ -163,7 +163,7 @@ _TOLD_CELLS: Final = 300
 # idempotent: a fact that is not newer moves nothing, so it counts nothing.
 # All writers take cells, facts, counts and progress in this order, and each of them sorted: two replicas that share
 # some wait for each other instead of deadlocking.
-_COUNT = f"""
+_TAKE_OVER: Final = f"""
 WITH stored AS (
     INSERT INTO cell (id, kind, {", ".join(DIMENSIONS)})
     SELECT (c->>0)::bigint, (c->>1)::smallint, {", ".join(f"c->>{at}" for at in range(2, 2 + len(DIMENSIONS)))}
@@ -180,16 +180,6 @@ WITH stored AS (
     ON CONFLICT (kind, key) DO UPDATE SET sequence = excluded.sequence, cell = excluded.cell
         WHERE f.sequence < excluded.sequence
     RETURNING old.cell AS was, new.cell AS cell
-), change AS (
-    SELECT cell, 1 AS n FROM moved WHERE cell IS NOT NULL
-    UNION ALL
-    SELECT was, -1 FROM moved WHERE was IS NOT NULL
-), net AS (
-    SELECT cell, sum(n) AS n FROM change GROUP BY cell HAVING sum(n) <> 0 ORDER BY cell
-), counted AS (
-    INSERT INTO {{schema}}.cube AS c (cell, n) SELECT * FROM net
-    ON CONFLICT (cell) DO UPDATE SET n = c.n + excluded.n
-    RETURNING c.cell
 ), advanced AS (
     INSERT INTO {{schema}}.progress AS p (topic, partition, "offset", time)
     SELECT * FROM unnest($6::text[], $7::integer[], $8::bigint[], $9::timestamptz[])
@@ -199,11 +189,31 @@ WITH stored AS (
     INSERT INTO {{schema}}.heard AS h (topic, partition, sector, time)
     SELECT * FROM unnest($10::text[], $11::integer[], $12::text[], $13::timestamptz[])
     ON CONFLICT (topic, partition, sector) DO UPDATE SET time = excluded.time WHERE h.time < excluded.time
+)"""
+_COUNT: Final = f"""{_TAKE_OVER}, change AS (
+    SELECT cell, 1 AS n FROM moved WHERE cell IS NOT NULL
+    UNION ALL
+    SELECT was, -1 FROM moved WHERE was IS NOT NULL
+), net AS (
+    SELECT cell, sum(n) AS n FROM change GROUP BY cell HAVING sum(n) <> 0 ORDER BY cell
+), counted AS (
+    INSERT INTO {{schema}}.cube AS c (cell, n) SELECT * FROM net
+    ON CONFLICT (cell) DO UPDATE SET n = c.n + excluded.n
+    RETURNING c.cell
 )
 SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM counted),
     CASE WHEN $14::boolean AND EXISTS (SELECT FROM counted) THEN pg_notify('{CHANNEL}', coalesce(
         (SELECT string_agg(cell::text, ',') FROM counted HAVING count(*) <= {_TOLD_CELLS}), '')) END
 """
+# While everything is counted anew nobody asks for sums: made once of all facts, they cost half of what each fact does.
+_COLLECT: Final = f"""{_TAKE_OVER}
+SELECT (SELECT count(*) FROM moved), 0, CASE WHEN $14::boolean THEN NULL END
+"""
+_DERIVE: Final = """
+INSERT INTO {schema}.cube (cell, n)
+SELECT cell, count(*) FROM {schema}.fact WHERE cell IS NOT NULL GROUP BY cell ORDER BY cell
+"""
+_STORED: Final = "SELECT id FROM cell LIMIT $1"
 
 _LINK = """
 INSERT INTO {schema}.link AS l (record, child, register, sequence)
@@ -288,11 +298,17 @@ Columns = tuple[str, str, str, str]
 
 
 class Ledger:
-    """Facts and cube of one schema: the live one, or one being rebuilt beside it."""
+    """Facts and cube of one schema: the live one, or one being rebuilt beside it.
 
-    def __init__(self, schema: str = LIVE) -> None:
+    `collecting`: facts are only kept, until `derive` sums them up.
+    """
+
+    def __init__(self, schema: str = LIVE, *, collecting: bool = False) -> None:
         self.schema = schema
+        self.collecting = collecting
         self._count = _COUNT.format(schema=schema)
+        self._collect = _COLLECT.format(schema=schema)
+        self._derive = _DERIVE.format(schema=schema)
         self._link = _LINK.format(schema=schema)
         self._alias = _ALIAS.format(schema=schema)
         self._touched = _TOUCHED.format(schema=schema)
@@ -330,7 +346,14 @@ class Ledger:
             [time for _, time in ordered],
             announce,
         )
-        return _moved(await connection.exec_driver_sql(self._count, arguments))
+        statement = self._collect if self.collecting else self._count
+        return _moved(await connection.exec_driver_sql(statement, arguments))
+
+    async def derive(self, connection: AsyncConnection) -> None:
+        """Sum up all facts; from then on each as it comes, once the caller's transaction is in."""
+        await connection.exec_driver_sql(f"TRUNCATE {self.schema}.cube")
+        await connection.exec_driver_sql(self._derive)
+        self.collecting = False
 
     async def link(
         self,
@@ -394,6 +417,11 @@ class Cells(Numbers[Cell]):
 
     def __init__(self, remembered: int = 500_000) -> None:
         super().__init__(cell_id, remembered)
+
+    async def learn(self, connection: AsyncConnection) -> None:
+        """Know what the database holds already, as far as memory goes."""
+        rows = await connection.exec_driver_sql(_STORED, (self._remembered,))
+        self._stored.update(rows.scalars())
 
     def of(self, facts: Sequence[Fact]) -> tuple[list[int | None], dict[int, Cell]]:
         """The number of each fact's cell, None where it has none; and those cells that are not known to be stored."""

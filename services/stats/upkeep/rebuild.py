@@ -149,17 +149,20 @@ class Rebuild:
         """The board's figures, then history's; compared, and swapped together."""
         mine = await self._begin()
         parts = (self._database, self._keys, self._clock)
-        counting = Counting(*parts, ledger=Ledger(SHADOW), buries=False)
+        ledger = Ledger(SHADOW, collecting=True)
+        counting = Counting(*parts, ledger=ledger, buries=False)
         chronicle = Chronicle(SHADOW, collecting=True)
         recording = Recording(*parts, chronicle=chronicle, buries=False)
         async with AsyncExitStack() as stack:
             board = await self._lane(stack, TOPICS, COUNTED, PROGRESS.name, counting)
             history = await self._lane(stack, HISTORY_TOPICS, RECORDED, HISTORY_PROGRESS.name, recording)
             lanes = (board, history)
-            for lane in lanes:
-                await self._catch_up(lane, lanes, stop)
             async with self._database.transaction() as connection:
-                await chronicle.derive(connection)
+                await counting.cells.learn(connection)
+            for lane, sums in ((board, ledger), (history, chronicle)):
+                await self._catch_up(lane, lanes, stop)
+                async with self._database.transaction() as connection:
+                    await sums.derive(connection)
             await self._report(lanes, stop)
             while not await self._swap(lanes, mine):
                 await self._catch_up_all(lanes, stop)
