@@ -137,7 +137,7 @@ async def _rebuild(stack: Parts, database: Database, events: int) -> tuple[float
 
 
 async def _counted(database: Database) -> int | None:
-    """How many cases are in the figures that were counted anew, once they are: beside the live ones, or in their place."""
+    """How many cases are in the figures counted anew, once they are: beside the live ones, or in their place."""
     async with database.transaction() as connection:
         beside = (await connection.execute(text("SELECT to_regclass('rebuild.cube') IS NOT NULL"))).scalar_one()
         table = "rebuild.cube" if beside else "public.cube"

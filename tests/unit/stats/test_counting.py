@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,8 +13,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 
+from services.stats import handlers
+from services.stats.domain.cells import Kind, Said
 from services.stats.handlers.counting import Batch, Counting, apply
-from services.stats.handlers.decoding import READINGS
+from services.stats.handlers.decoding import READINGS, said_by
 from services.stats.store.cube import Cells, Ledger
 from shared.contracts import cases
 from shared.contracts.base import CONTRACTS
@@ -53,7 +56,8 @@ async def test_any_order_duplication_and_division_into_batches_gives_the_cube_of
     assert await cube(migrated) == recount(history)
 
 
-async def test_two_replicas_that_get_the_same_events_in_opposite_order_count_each_once(database: Database) -> None:
+def _history() -> list[Event]:
+    """Reports, cases that move, records of children of whom some are merged."""
     chance = random.Random(7)
     history = [
         event
@@ -66,6 +70,11 @@ async def test_two_replicas_that_get_the_same_events_in_opposite_order_count_eac
         )
     ]
     history += [make.merge(f"ch{number}", f"ch{number + 20}", 1) for number in range(20)]
+    return history
+
+
+async def test_two_replicas_that_get_the_same_events_in_opposite_order_count_each_once(database: Database) -> None:
+    history = _history()
     forward = records(history)
     backward = forward[::-1]
     await asyncio.gather(
@@ -92,6 +101,60 @@ async def test_a_batch_whose_transaction_is_lost_counts_when_it_comes_again(data
     async with database.transaction() as connection:
         await apply(connection, await Batch.read(records(history), cells), cells, ledger)
     assert await cube(database) == recount(history)
+
+
+async def test_facts_that_are_only_kept_sum_up_to_the_cube_that_they_would_have_counted(database: Database) -> None:
+    history = _history()
+    cells, ledger = Cells(), Ledger(collecting=True)
+    await _apply(database, records(history[:400]), cells, ledger)
+    assert {word for word, *_ in await cube(database)} <= {"membership"}
+    async with database.transaction() as connection:
+        await ledger.derive(connection)
+    assert await cube(database) == recount(history[:400])
+    # Also where it was derived before, and as more comes.
+    async with database.transaction() as connection:
+        await ledger.derive(connection)
+    await _apply(database, records(history[350:]), cells, ledger)
+    assert await cube(database) == recount(history)
+
+
+async def test_cells_that_the_database_holds_already_are_not_sent_again(database: Database) -> None:
+    history = records(_history())
+    await _apply(database, history, Cells(), Ledger())
+    cells = Cells()
+    async with database.transaction() as connection:
+        await cells.learn(connection)
+    sent = (await Batch.read(history, cells)).new_cells.values()
+    # Of sets of registers there are few: they come along with every batch that says whose a record is.
+    assert {cell.kind for cell in sent} == {Kind.MEMBERSHIP}
+
+
+async def test_what_could_not_be_read_when_it_came_is_read_once_more_and_nothing_twice(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    history = _history()
+    failing = [True, True]
+
+    def once(record: Record) -> tuple[Said, str]:
+        if record.offset == 20 and failing:
+            failing.pop()
+            raise MemoryError
+        return said_by(record)
+
+    monkeypatch.setattr(handlers.counting, "said_by", once)
+    cells = Cells()
+    batch = Batch(cells)
+    batch.take(records(history)[:30])
+    batch.take(records(history)[30:])
+    async with database.transaction() as connection:
+        await apply(connection, await batch.whole(), cells, Ledger())
+    assert len(batch.records) == len(history)
+    assert await cube(database) == recount(history)
+
+
+async def _apply(database: Database, some: Sequence[Record], cells: Cells, ledger: Ledger) -> None:
+    async with database.transaction() as connection:
+        await apply(connection, await Batch.read(some, cells), cells, ledger)
 
 
 async def test_a_case_that_is_moved_and_reclassified_is_counted_where_it_is_now(database: Database) -> None:
