@@ -21,6 +21,7 @@ from fastapi.routing import iter_route_contexts
 from faststream.kafka import KafkaBroker
 from sqlalchemy import text
 
+from shared.collecting import collect_at_rest
 from shared.contracts.base import Service as ServiceName
 from shared.contracts.vocabulary import SECTORS
 from shared.database import Database
@@ -141,6 +142,7 @@ class Service:
             ("relay", self.relay.run),
             ("repair", self.repair.run),
             ("retention", self._retention),
+            ("collect", collect_at_rest),
             *((getattr(loop, "__name__", "loop"), loop) for loop in self._app.background),
         ]
         self._tasks = [asyncio.create_task(self._supervise(name, loop)) for name, loop in loops]

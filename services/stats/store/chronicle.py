@@ -40,6 +40,7 @@ from services.stats.domain.measures import (
 from services.stats.store.cube import LIVE, METADATA, Position
 from services.stats.store.locks import Lock, wait_for
 from services.stats.store.writing import Numbers, array_text
+from shared.messaging.waiting import let_others_go
 
 HISTORY_CELL: Final = Table(
     "history_cell",
@@ -255,6 +256,10 @@ ON CONFLICT (topic, partition) DO UPDATE SET "offset" = excluded."offset", time 
 """
 
 
+# Cells made ready without a pause: a few milliseconds.
+_SLICE: Final = 100
+
+
 class HistoryCells(Numbers[HistoryCell]):
     """The numbers of history's cells, and which of them the database is known to hold. One a process."""
 
@@ -265,7 +270,9 @@ class HistoryCells(Numbers[HistoryCell]):
         """Store cells that are not known to be there, and the margins they count in. Out: the numbers of all, to
         `remember` once the transaction is in."""
         rows: dict[int, dict[str, object]] = {}
-        for cell, number in ids.items():
+        for place, (cell, number) in enumerate(ids.items(), 1):
+            if not place % _SLICE:
+                await let_others_go()
             if number in self._stored:
                 continue
             margins = margins_of(cell)

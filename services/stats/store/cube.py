@@ -213,7 +213,9 @@ _DERIVE: Final = """
 INSERT INTO {schema}.cube (cell, n)
 SELECT cell, count(*) FROM {schema}.fact WHERE cell IS NOT NULL GROUP BY cell ORDER BY cell
 """
-_STORED: Final = "SELECT id FROM cell LIMIT $1"
+_STORED: Final = "SELECT array(SELECT id FROM cell WHERE id > $1 ORDER BY id LIMIT $2)"
+_STORED_PIECE: Final = 10_000
+_LEAST: Final = -(2**63)
 
 _LINK = """
 INSERT INTO {schema}.link AS l (record, child, register, sequence)
@@ -420,8 +422,15 @@ class Cells(Numbers[Cell]):
 
     async def learn(self, connection: AsyncConnection) -> None:
         """Know what the database holds already, as far as memory goes."""
-        rows = await connection.exec_driver_sql(_STORED, (self._remembered,))
-        self._stored.update(rows.scalars())
+        last = _LEAST
+        while len(self._stored) < self._remembered:
+            # In pieces, for others wait for this process, too.
+            rows = await connection.exec_driver_sql(_STORED, (last, _STORED_PIECE))
+            found: list[int] = rows.scalar_one()
+            self._stored.update(found)
+            if len(found) < _STORED_PIECE:
+                return
+            last = found[-1]
 
     def of(self, facts: Sequence[Fact]) -> tuple[list[int | None], dict[int, Cell]]:
         """The number of each fact's cell, None where it has none; and those cells that are not known to be stored."""
