@@ -30,6 +30,7 @@ MAX_RECORDS = 4000
 _FIRST_PAUSE = 0.1
 _LONGEST_PAUSE = 15.0
 _COMMIT_SECONDS = 0.1
+_LONGEST_REST = 0.25
 # So much is worth no waiting for more.
 _PLENTY_BYTES = 1_000_000
 _PIECE = 250
@@ -55,6 +56,8 @@ class Consumer(Generic[Batch]):
         handle: takes a batch over, whole or not at all. stop: take nothing more. health: told what is waited for.
         pace: a batch begins so many seconds after the last one at the earliest. Who comes alone waits for nobody; what
             follows close behind comes together, and costs the trouble of one.
+        rests: and so many times as long after it as the last one took, a quarter of a second at most: the more there is
+            to do, the larger the batches become, and the less each record costs.
     """
 
     def __init__(
@@ -65,6 +68,7 @@ class Consumer(Generic[Batch]):
         stop: asyncio.Event,
         health: Health,
         pace: float = 0.0,
+        rests: float = 0.0,
     ) -> None:
         self.prefix = prefix
         self._read = read
@@ -72,6 +76,8 @@ class Consumer(Generic[Batch]):
         self._stop = stop
         self._health = health
         self._pace = pace
+        self._rests = rests
+        self._took = 0.0
         self._under_way: asyncio.Task[None] | None = None
         self._begun: Batch | None = None
         self._committing: asyncio.Task[None] | None = None
@@ -79,7 +85,7 @@ class Consumer(Generic[Batch]):
 
     async def consume(self, message: Any) -> None:
         """FastStream's handler of a batch."""
-        next_at = time.monotonic() + self._pace
+        next_at = time.monotonic() + max(self._pace, min(self._took * self._rests, _LONGEST_REST))
         fetched: _Fetched = message.raw_message
         # FastStream's message and its context hold each other: what it was made of is let go of now, not once the
         # collector of cycles comes by.
@@ -104,8 +110,10 @@ class Consumer(Generic[Batch]):
             await self._committing
 
     async def _take_over(self, batch: Batch, ends: Mapping[TopicPartition, int], consumer: AIOKafkaConsumer) -> None:
+        began = time.monotonic()
         if await self._until_done(lambda: self._handle(batch)):
             self._done.update(ends)
+        self._took = time.monotonic() - began
         # Offsets need not be told each time, which costs as much as a small batch, and nobody waits for it: what comes
         # again is found done.
         if self._stop.is_set():

@@ -19,7 +19,8 @@ from agency.sealing import sealed
 from local.postgres import EmbeddedPostgres
 from shared.contracts.base import TYPE_PREFIX
 from shared.contracts.cases import ChildDescribed
-from shared.contracts.envelope import from_structured
+from shared.contracts.envelope import Envelope, from_structured
+from shared.contracts.registry import ChildIdentified
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging import kafka
 from shared.messaging.outbox import OutboxRow, put
@@ -55,6 +56,25 @@ async def test_duplicates_and_corrections_are_recognised_and_posted_events_share
     await house.publish(event("B"), event("C"))
     await house.quiet()
     assert (await house.rows(effects))[2:] == [("A", "unknown", True), ("B", "no", False), ("C", "no", False)]
+
+
+async def test_a_report_does_not_wait_for_what_another_service_answers_to_earlier_ones(house: House) -> None:
+    await house.start()
+    answer = ChildIdentified(case_id="c-1", result="candidates", child_id=None, candidates=[])
+    told = Envelope(
+        "answer-1", "/services/registry", answer.TYPE, "c-1", datetime.now(UTC), answer.model_dump_json().encode()
+    )
+    async with kafka.producer(house.settings) as sender:
+        topic = f"{house.settings.topic_prefix}registry.children.v1"
+        await sender.send_and_wait(topic, told.data, key=b"c-1", headers=told.headers())
+    async with asyncio.timeout(10):
+        while not house.held:
+            await asyncio.sleep(0.01)
+    await house.publish(event("A"))
+    await house.until("SELECT id FROM effect", [("A",)])
+    assert (await house.running().status())["lag"] == 1, "the answer is still being taken over"
+    house.gate.set()
+    await house.quiet()
 
 
 async def test_what_breaks_the_contract_is_buried_sealed_and_its_sender_told(house: House) -> None:

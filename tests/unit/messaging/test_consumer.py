@@ -44,13 +44,14 @@ class Kafka:
 class Line:
     """A consumer whose batches take effect when they are let through."""
 
-    def __init__(self, pace: float = 0.0) -> None:
+    def __init__(self, pace: float = 0.0, rests: float = 0.0) -> None:
         self.kafka = Kafka()
         self.stop = asyncio.Event()
         self.gate = asyncio.Event()
         self.health = Health()
         self.unreadable = self.handled = 0
-        self.consumer: Consumer[Sequence[Record]] = Consumer("", self.read, self.handle, self.stop, self.health, pace)
+        own = (self.read, self.handle, self.stop, self.health, pace, rests)
+        self.consumer: Consumer[Sequence[Record]] = Consumer("", *own)
 
     async def told(self) -> None:
         """Wait until what has taken effect is told."""
@@ -181,6 +182,20 @@ async def test_a_large_batch_is_followed_by_the_next_at_once() -> None:
     line.gate.set()
     await asyncio.wait_for(line.give(0, 0, records=500), 5)
     assert line.handled == 1
+
+
+async def test_what_follows_a_batch_that_took_long_is_gathered_for_longer() -> None:
+    line = Line(rests=3600)
+    first = asyncio.create_task(line.give(0, 4))
+    await asyncio.sleep(MOMENT)
+    assert first.done(), "nothing had taken long"
+    line.gate.set()
+    await line.told()
+    second = asyncio.create_task(line.give(0, 5))
+    await asyncio.sleep(MOMENT)
+    assert line.handled == 2, "who comes alone waits for nobody"
+    assert not second.done(), "the next are gathered meanwhile"
+    await asyncio.wait_for(second, 5)
 
 
 class Pieces:
