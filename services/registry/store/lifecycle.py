@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.lifecycle import HIDDEN, Life
 from services.registry.store.children import CHILD_COLUMNS, ONE_CHILD, ChildRow, child_of
 from services.registry.store.chunked import chunked
+from shared.database.statements import text
 from shared.messaging.outbox import new_id
 
 WorkList = Literal["due", "arrived", "collected", "conflicts", "growing-up", "closed"]
