@@ -1,7 +1,7 @@
 """Consuming: FastStream batches into the processor, offsets committed only after the database has committed.
 
 The next batch is read while the last one takes effect: Python and PostgreSQL then work at the same time. Offsets are
-told ten times a second at most. When the database is away, or nearly everything fails, it waits with growing pauses
+told four times a second at most. When the database is away, or nearly everything fails, it waits with growing pauses
 and skips nothing.
 """
 
@@ -28,8 +28,10 @@ from shared.messaging.waiting import let_others_go, pause
 _LOG = structlog.get_logger(__name__)
 MAX_RECORDS = 4000
 _FIRST_PAUSE = 0.1
+_MOMENT_SECONDS = 0.001
+_FRESH_MS = 10
 _LONGEST_PAUSE = 15.0
-_COMMIT_SECONDS = 0.1
+_COMMIT_SECONDS = 0.25
 _LONGEST_REST = 0.25
 # So much is worth no waiting for more.
 _PLENTY_BYTES = 1_000_000
@@ -214,7 +216,8 @@ async def _next_batch(self: BatchSubscriber, prefix: str, consumer: AIOKafkaCons
     Unpacked in pieces, so that nobody else waits for a batch, and each is read while the processor has it at hand.
     """
     patience = self.batch_timeout_ms
-    until = time.monotonic() + patience / 1000
+    asked = time.monotonic()
+    until = asked + patience / 1000
     records: list[Record] = []
     ends: dict[TopicPartition, int] = {}
     stand_ins: list[ConsumerRecord[bytes, bytes]] = []
@@ -231,7 +234,9 @@ async def _next_batch(self: BatchSubscriber, prefix: str, consumer: AIOKafkaCons
             records += [record_of(raw, prefix) for raw in raws]
             ends[place] = raws[-1].offset + 1
             stand_ins = [*stand_ins[:1], _empty(raws[-1])]
-        patience = 0
+        # What lay here was fetched when the batch before began; what has come since is a moment away.
+        lay_here = patience == self.batch_timeout_ms and time.monotonic() - asked < _MOMENT_SECONDS
+        patience = _FRESH_MS if lay_here else 0
         await let_others_go()
     if not records:
         await asyncio.sleep(until - time.monotonic())

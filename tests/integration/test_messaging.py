@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import text
 
 from agency.sealing import sealed
@@ -22,7 +23,7 @@ from shared.contracts.cases import ChildDescribed
 from shared.contracts.envelope import Envelope, from_structured
 from shared.contracts.registry import ChildIdentified
 from shared.contracts.vocabulary import ChildDescription
-from shared.messaging import kafka
+from shared.messaging import kafka, tolerance
 from shared.messaging.outbox import OutboxRow, put
 from shared.messaging.processing import Processor, Record
 from shared.messaging.relay import Relay
@@ -75,6 +76,28 @@ async def test_a_report_does_not_wait_for_what_another_service_answers_to_earlie
     assert (await house.running().status())["lag"] == 1, "the answer is still being taken over"
     house.gate.set()
     await house.quiet()
+
+
+async def test_while_something_lies_untaken_no_question_to_the_broker_is_under_way_for_others_to_wait_for(
+    house: House,
+) -> None:
+    tolerance.install()
+    name = house.settings.topic_prefix + TOPIC
+    consumer = AIOKafkaConsumer(
+        **kafka.client_options(house.settings), enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(name, number) for number in range(3)])
+        await house.publish(event("A"))
+        fetcher = consumer._fetcher
+        await _until(lambda: bool(fetcher._records))
+        await asyncio.sleep(0.3)  # aiokafka by itself asks again after a tenth of a second
+        assert not fetcher._in_flight
+        assert await consumer.getmany(timeout_ms=0)
+        await _until(lambda: bool(fetcher._in_flight))
+    finally:
+        await consumer.stop()
 
 
 async def test_what_breaks_the_contract_is_buried_sealed_and_its_sender_told(house: House) -> None:
