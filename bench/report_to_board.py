@@ -1,8 +1,8 @@
 """From an agency's send to the number on an open board: Kafka, statistics' transaction, the page's event stream.
 
 The whole platform runs as it is deployed, each service a process of its own behind one door, and every other service
-does its work on the same reports meanwhile. `vongtay up` runs all four in one process, for one machine and its makers:
-there one processor is all that Python gets, and reports wait for each other from about half this rate on.
+does its work on the same reports meanwhile. `vongtay up` has all four in one process, to try them on one machine: one
+processor is all that Python has there, and at this rate reports wait for it.
 """
 
 from __future__ import annotations

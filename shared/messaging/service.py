@@ -46,11 +46,12 @@ _INBOX_DAYS = 90
 _VERSION = version("vongtay")
 _FINISHING_SECONDS = 5
 _ASKING_SECONDS = 3
-# Of a service's own handlers: small batches cost most of a report's processor time (decision 0004). What agencies report
-# is waited for; what follows from it among the services takes the time that this leaves.
+# Of a service's own handlers: small batches cost most of a report's processor time (decision 0004). What agencies
+# report is waited for; what follows from it among the services takes the time that this leaves, and so do keys.
 _REPORTS_PACE_SECONDS = 0.03
 _PACE_SECONDS = 0.05
 _RESTS = 4.0
+_KEYS_PACE_SECONDS = 0.1
 BackgroundLoop = Callable[[asyncio.Event], Awaitable[None]]
 
 
@@ -224,7 +225,8 @@ class Service:
         settings, app = self._context.settings, self._app
         wanted = self._own_lanes()
         if app.learns_keys:
-            wanted.append(BatchConsumer(f"{self.name}-keys", [KEYS_TOPIC], _as_they_are, self._learn))
+            keys = BatchConsumer(f"{self.name}-keys", [KEYS_TOPIC], _as_they_are, self._learn, pace=_KEYS_PACE_SECONDS)
+            wanted.append(keys)
         for each in (*wanted, *app.batches):
             own = (each.read, each.handle, self._stop, self.health, each.pace, each.rests)
             consumer = Consumer(settings.topic_prefix, *own)
