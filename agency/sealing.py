@@ -13,7 +13,7 @@ import orjson
 
 from shared.contracts.base import CONTRACTS
 from shared.privacy.keys import as_box
-from shared.privacy.sealing import seal_to_platform
+from shared.privacy.sealing import seal_together
 
 
 def sealed(document: dict[str, Any], public_key: bytes, key_id: str) -> dict[str, Any]:
@@ -23,12 +23,16 @@ def sealed(document: dict[str, Any], public_key: bytes, key_id: str) -> dict[str
     data = document.get("data")
     if model is None or not isinstance(data, dict):
         return document
-    boxes = {
-        name: seal_to_platform(orjson.dumps(data[name]), public_key, key_id).model_dump(exclude_none=True)
+    plain = {
+        name: orjson.dumps(data[name])
         for name in model.sealed_fields()
         if data.get(name) is not None and as_box(data[name]) is None
     }
-    return document | {"data": data | boxes}
+    if not plain:
+        return document
+    boxes = seal_together(list(plain.values()), public_key, key_id)
+    sealed_data = {name: box.model_dump(exclude_none=True) for name, box in zip(plain, boxes, strict=True)}
+    return document | {"data": data | sealed_data}
 
 
 def content_digest(document: dict[str, Any], pepper: bytes) -> bytes | None:

@@ -1,6 +1,8 @@
 """From an agency's send to the number on an open board: Kafka, statistics' transaction, the page's event stream.
 
-The whole platform runs (`vongtay up`), and every other service does its work on the same reports meanwhile.
+The whole platform runs as it is deployed, each service a process of its own behind one door, and every other service
+does its work on the same reports meanwhile. `vongtay up` has all four in one process, to try them on one machine: one
+processor is all that Python has there, and at this rate reports wait for it.
 """
 
 from __future__ import annotations
@@ -21,10 +23,10 @@ from agency.profile import Profile
 from agency.sealing import sealed
 from agency.transports import KafkaTransport
 from bench import Result, quantiles
+from local.services import SERVICES
 from local.simulation.traffic import Document, concern_event
 from local.simulation.world import World
-from shared.settings import Settings
-from tests.support.platform import Whole, whole
+from tests.support.platform import Parts, parts
 
 NAME = "report-to-board"
 _RATE = 200  # reports a second
@@ -38,9 +40,9 @@ async def run(quick: bool) -> list[Result]:
     """Milliseconds from each report's send to the first moment at which the open board shows that many."""
     reports = _RATE * (5 if quick else 30)
     with tempfile.TemporaryDirectory(prefix="vongtay-bench-") as name:
-        async with whole(Path(name)) as platform:
+        async with parts(Path(name), SERVICES) as platform:
             events = await _events(platform, reports)
-            transport = KafkaTransport(_as_agency(platform), _SECTOR)
+            transport = KafkaTransport(platform.settings(), _SECTOR)
             # The first ones start producers, fill caches and let Java compile itself; they are not measured.
             warm, measured = events[:_WARMING], events[_WARMING:]
             async with transport:
@@ -69,14 +71,15 @@ async def run(quick: bool) -> list[Result]:
     ]
 
 
-def _processor(platform: Whole) -> float:
+def _processor(platform: Parts) -> float:
     """Processor time of the platform's own processes so far: services, PostgreSQL, Kafka."""
-    assert platform.pid is not None
-    process = psutil.Process(platform.pid)
-    return sum(sum(one.cpu_times()[:2]) for one in (process, *process.children(recursive=True)))
+    servers = [platform.kafka.pid, platform.postgres.pid, *(replica.process.pid for replica in platform.replicas)]
+    processes = [psutil.Process(pid) for pid in servers if pid is not None]
+    processes += [child for process in processes for child in process.children(recursive=True)]
+    return sum(sum(one.cpu_times()[:2]) for one in processes)
 
 
-async def _events(platform: Whole, reports: int) -> list[Document]:
+async def _events(platform: Parts, reports: int) -> list[Document]:
     token = await platform.token("agency", _SECTOR)
     profile = await Profile.fetch(platform.url, token=token)
     now = datetime.now(UTC)
@@ -85,11 +88,6 @@ async def _events(platform: Whole, reports: int) -> list[Document]:
     concerns = (concern_event(world.concern(number, now)) for number in count(1))
     own = islice((concern for concern in concerns if concern.sector == _SECTOR), reports + _WARMING)
     return [sealed(concern.document, profile.public_key, profile.key_id) for concern in own]
-
-
-def _as_agency(platform: Whole) -> Settings:
-    access = {name.removeprefix("VONGTAY_").lower(): value for name, value in platform.access(_SECTOR).items()}
-    return Settings(environment="test", **access)  # type: ignore[arg-type]
 
 
 async def _send(transport: KafkaTransport, events: list[Document]) -> list[float]:
@@ -103,7 +101,7 @@ async def _send(transport: KafkaTransport, events: list[Document]) -> list[float
     return sent
 
 
-async def _watch(platform: Whole, reports: int, shown: dict[int, float]) -> None:
+async def _watch(platform: Parts, reports: int, shown: dict[int, float]) -> None:
     """Read the open board's stream as a browser does, noting when it first shows each total, until it shows all."""
     headers = {"Authorization": f"Bearer {await platform.token('coordinator')}"}
     async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None)) as session:

@@ -21,7 +21,7 @@ from services.cases.upkeep import upkeep
 from shared.messaging.operations import StuckWork
 from shared.messaging.router import OWN_TOPIC
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
-from shared.messaging.sharing import Sharing
+from shared.messaging.sharing import GATHERS_SECONDS, Sharing
 from shared.reference.deadlines import Deadlines
 from shared.reference.forms import Forms
 from shared.reference.units import Units
@@ -47,7 +47,11 @@ def build(context: ServiceContext) -> ServiceApp:
         messaging=sharing.heard_in(build_router(desk)),
         migrations=Path(__file__).parent / "migrations",
         background=[ticker(context.database, desk, context.clock), upkeep(context.database, desk, context.clock)],
-        batches=[BatchConsumer("cases-contents", [OWN_TOPIC["cases"]], sharing.begin, sharing.handle)],
+        batches=[
+            BatchConsumer(
+                "cases-contents", [OWN_TOPIC["cases"]], sharing.begin, sharing.handle, gathers=GATHERS_SECONDS
+            )
+        ],
         learns_keys=True,
         stuck=_stuck,
     )

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TypeVar
 
-from services.cases.desk import Arrived, Desk, Origin
+from services.cases.desk import Answered, Arrived, Desk, Origin
 from shared.contracts.agency import ConcernReported, IncidentRecorded, ServiceProvided, TaskAnswered
 from shared.contracts.base import Contract
 from shared.contracts.notify import EscalationEnded, EscalationRaised, MessageAcknowledged
@@ -40,11 +40,9 @@ def build_router(desk: Desk) -> Router:
     async def on_service(received: Received[ServiceProvided], scope: Scope) -> None:
         await desk.services.provided(scope, received.data, _origin(received))
 
-    @router.handles(ChildIdentified)
-    async def on_identified(received: Received[ChildIdentified], scope: Scope) -> None:
-        data = received.data
-        candidates = [candidate.model_dump() for candidate in data.candidates]
-        await desk.cases.identified(scope, data.case_id, data.child_id, candidates)
+    @router.handles_together(ChildIdentified)
+    async def on_identified(received: Sequence[Received[ChildIdentified]], scope: Scope) -> None:
+        await desk.cases.identified_all(scope, [_answered(one, scope) for one in received])
 
     @router.handles(ChildMerged)
     async def on_merged(received: Received[ChildMerged], scope: Scope) -> None:
@@ -55,9 +53,12 @@ def build_router(desk: Desk) -> Router:
         data = received.data
         await desk.cases.child_split(scope, data.from_child_id, data.child_id, data.replaces_id, received.event.time)
 
-    @router.handles(EscalationRaised)
-    async def on_raised(received: Received[EscalationRaised], scope: Scope) -> None:
-        await desk.calls.raised(scope, received.data, received.event.sequence or 0)
+    @router.handles_together(EscalationRaised)
+    async def on_raised(received: Sequence[Received[EscalationRaised]], scope: Scope) -> None:
+        for one in received:
+            with scope.span(one.event):
+                pass  # nothing is told of it: its trace ends here
+        await desk.calls.raised(scope, [(one.data, one.event.sequence or 0) for one in received])
 
     @router.handles(MessageAcknowledged)
     async def on_acknowledged(received: Received[MessageAcknowledged], scope: Scope) -> None:
@@ -72,3 +73,9 @@ def build_router(desk: Desk) -> Router:
 
 def _origin(received: Received[C]) -> Origin:
     return Origin(received.sector or "", received.event.source, received.event.id)
+
+
+def _answered(received: Received[ChildIdentified], scope: Scope) -> Answered:
+    data = received.data
+    candidates = [candidate.model_dump() for candidate in data.candidates]
+    return Answered(data.case_id, data.child_id, candidates, partial(scope.span, received.event))

@@ -30,7 +30,7 @@ from services.registry.store import children
 from services.registry.ticker import ticker
 from shared.messaging.router import OWN_TOPIC
 from shared.messaging.service import BackgroundLoop, BatchConsumer, ServiceApp, ServiceContext
-from shared.messaging.sharing import Sharing
+from shared.messaging.sharing import GATHERS_SECONDS, Sharing
 from shared.messaging.waiting import pause
 from shared.reference.keeping import Keeping
 from shared.reference.units import Units
@@ -77,7 +77,11 @@ def build(context: ServiceContext) -> ServiceApp:
             sweeps.sweep_when_asked,
             importing.importing,
         ],
-        batches=[BatchConsumer("registry-contents", [OWN_TOPIC["registry"]], sharing.begin, sharing.handle)],
+        batches=[
+            BatchConsumer(
+                "registry-contents", [OWN_TOPIC["registry"]], sharing.begin, sharing.handle, gathers=GATHERS_SECONDS
+            )
+        ],
         learns_keys=True,
     )
 

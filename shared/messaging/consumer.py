@@ -1,7 +1,7 @@
 """Consuming: FastStream batches into the processor, offsets committed only after the database has committed.
 
 The next batch is read while the last one takes effect: Python and PostgreSQL then work at the same time. Offsets are
-told ten times a second at most. When the database is away, or nearly everything fails, it waits with growing pauses
+told four times a second at most. When the database is away, or nearly everything fails, it waits with growing pauses
 and skips nothing.
 """
 
@@ -28,8 +28,11 @@ from shared.messaging.waiting import let_others_go, pause
 _LOG = structlog.get_logger(__name__)
 MAX_RECORDS = 4000
 _FIRST_PAUSE = 0.1
+_MOMENT_SECONDS = 0.001
+_FRESH_MS = 10
 _LONGEST_PAUSE = 15.0
-_COMMIT_SECONDS = 0.1
+_COMMIT_SECONDS = 0.25
+_LONGEST_REST = 0.25
 # So much is worth no waiting for more.
 _PLENTY_BYTES = 1_000_000
 # Unpacked and read without a pause: a millisecond or two.
@@ -88,6 +91,8 @@ class Consumer(Generic[Batch]):
         handle: takes a batch over, whole or not at all. stop: take nothing more. health: told what is waited for.
         pace: a batch begins so many seconds after the last one at the earliest. Who comes alone waits for nobody; what
             follows close behind comes together, and costs the trouble of one.
+        rests: and so many times as long after it as the last one took, a quarter of a second at most: the more there is
+            to do, the larger the batches become, and the less each record costs.
     """
 
     def __init__(
@@ -98,6 +103,7 @@ class Consumer(Generic[Batch]):
         stop: asyncio.Event,
         health: Health,
         pace: float = 0.0,
+        rests: float = 0.0,
     ) -> None:
         self.prefix = prefix
         self.begin = begin
@@ -105,6 +111,8 @@ class Consumer(Generic[Batch]):
         self._stop = stop
         self._health = health
         self._pace = pace
+        self._rests = rests
+        self._took = 0.0
         self._under_way: asyncio.Task[None] | None = None
         self._begun: Batch | None = None
         self._committing: asyncio.Task[None] | None = None
@@ -112,7 +120,7 @@ class Consumer(Generic[Batch]):
 
     async def consume(self, message: Any) -> None:
         """FastStream's handler of a batch."""
-        next_at = time.monotonic() + self._pace
+        next_at = time.monotonic() + max(self._pace, min(self._took * self._rests, _LONGEST_REST))
         fetched: _Fetched[Batch] = message.raw_message
         # FastStream's message and its context hold each other: what it was made of is let go of now, not once the
         # collector of cycles comes by.
@@ -137,8 +145,10 @@ class Consumer(Generic[Batch]):
             await self._committing
 
     async def _take_over(self, batch: Batch, ends: Mapping[TopicPartition, int], consumer: AIOKafkaConsumer) -> None:
+        began = time.monotonic()
         if await self._until_done(lambda: self._handle(batch)):
             self._done.update(ends)
+        self._took = time.monotonic() - began
         # Offsets need not be told each time, which costs as much as a small batch, and nobody waits for it: what comes
         # again is found done.
         if self._stop.is_set():
@@ -240,7 +250,8 @@ async def _next_batch(self: BatchSubscriber, taking: Consumer[Batch], consumer: 
     Unpacked in pieces, so that nobody else waits for a batch, and each is read while the processor has it at hand.
     """
     patience = self.batch_timeout_ms
-    until = time.monotonic() + patience / 1000
+    asked = time.monotonic()
+    until = asked + patience / 1000
     reading, count = taking.begin(), 0
     ends: dict[TopicPartition, int] = {}
     stand_ins: list[ConsumerRecord[bytes, bytes]] = []
@@ -258,7 +269,9 @@ async def _next_batch(self: BatchSubscriber, taking: Consumer[Batch], consumer: 
             count += len(raws)
             ends[place] = raws[-1].offset + 1
             stand_ins = [*stand_ins[:1], _empty(raws[-1])]
-        patience = 0
+        # What lay here was fetched when the batch before began; what has come since is a moment away.
+        lay_here = patience == self.batch_timeout_ms and time.monotonic() - asked < _MOMENT_SECONDS
+        patience = _FRESH_MS if lay_here else 0
         await let_others_go()
     if not count:
         await asyncio.sleep(until - time.monotonic())

@@ -17,7 +17,6 @@ from typing import Literal
 
 import msgspec
 import structlog
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import Contract, Service, contract_of, parse
@@ -25,6 +24,7 @@ from shared.contracts.envelope import Envelope, from_kafka
 from shared.contracts.errors import UNSTORABLE, Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
 from shared.database import Database, is_conflict, is_passing, is_unstorable
+from shared.database.statements import text
 from shared.messaging.failures import FailureGuard, Failures, TooManyFailures
 from shared.messaging.inbox import content_of
 from shared.messaging.router import Clock, Received, Router, Scope, agency_topic

@@ -47,9 +47,12 @@ _INBOX_DAYS = 90
 _VERSION = version("vongtay")
 _FINISHING_SECONDS = 5
 _ASKING_SECONDS = 3
-# Of a service's own handlers. Small batches cost most of a report's processor time (decision 0004); nobody sees that an
-# event waited for others for a twentieth of a second.
+# Of a service's own handlers: small batches cost most of a report's processor time (decision 0004). What agencies
+# report is waited for; what follows from it among the services takes the time that this leaves, and so do keys.
+_REPORTS_PACE_SECONDS = 0.03
 _PACE_SECONDS = 0.05
+_RESTS = 4.0
+_KEYS_PACE_SECONDS = 0.1
 BackgroundLoop = Callable[[asyncio.Event], Awaitable[None]]
 
 
@@ -70,8 +73,8 @@ class BatchConsumer:
     """A consumer of its own, beside the per-event handlers: whole batches to one function, which must be idempotent.
 
     `begin` begins a batch: what makes of records what `handle` takes, while the one before is still being committed.
-    `gathers`: for how
-    many seconds records may be gathered, where nobody waits for them. `pace`: as `Consumer`.
+    `gathers`: for how many seconds records may be gathered, where nobody waits for them. `pace`, `rests`: as
+    `Consumer`.
     """
 
     name: str
@@ -80,6 +83,7 @@ class BatchConsumer:
     handle: Callable[[Any], Awaitable[object]]
     gathers: float = 0.0
     pace: float = 0.0
+    rests: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,17 +226,13 @@ class Service:
 
     def _subscribe(self, broker: KafkaBroker) -> None:
         settings, app = self._context.settings, self._app
-        topics = app.messaging.topics()
-        if "agency" in app.messaging.publishers():
-            topics += [agency_topic(sector, self.name) for sector in SECTORS]
-        # Members of a group read the same topics: a service's own batches may have the plain name already.
-        taken = any(each.name == self.name for each in app.batches)
-        group = f"{self.name}-events" if taken else self.name
-        wanted = [BatchConsumer(group, topics, _as_they_are, self._handle, pace=_PACE_SECONDS)] if topics else []
+        wanted = self._own_lanes()
         if app.learns_keys:
-            wanted.append(BatchConsumer(f"{self.name}-keys", [KEYS_TOPIC], _as_they_are, self._learn))
+            keys = BatchConsumer(f"{self.name}-keys", [KEYS_TOPIC], _as_they_are, self._learn, pace=_KEYS_PACE_SECONDS)
+            wanted.append(keys)
         for each in (*wanted, *app.batches):
-            consumer = Consumer(settings.topic_prefix, each.begin, each.handle, self._stop, self.health, each.pace)
+            own = (each.begin, each.handle, self._stop, self.health, each.pace, each.rests)
+            consumer = Consumer(settings.topic_prefix, *own)
             self._consumers.append(consumer)
             subscribe(
                 broker,
@@ -241,6 +241,21 @@ class Service:
                 group=f"{settings.topic_prefix}{each.name}",
                 gathers=each.gathers,
             )
+
+    def _own_lanes(self) -> list[BatchConsumer]:
+        """What the service's handlers read: agencies' reports in a lane of their own, beside which nothing that follows
+        from earlier ones makes a report wait."""
+        # Members of a group read the same topics: a service's own batches may have the plain name already.
+        taken = any(each.name == self.name for each in self._app.batches)
+        events, messaging = f"{self.name}-events" if taken else self.name, self._app.messaging
+        lanes: list[BatchConsumer] = []
+        if topics := messaging.topics():
+            lanes.append(BatchConsumer(events, topics, _as_they_are, self._handle, pace=_PACE_SECONDS, rests=_RESTS))
+        if "agency" in messaging.publishers():
+            reports = f"{self.name}-reports" if lanes else events
+            topics = [agency_topic(sector, self.name) for sector in SECTORS]
+            lanes.append(BatchConsumer(reports, topics, _as_they_are, self._handle, pace=_REPORTS_PACE_SECONDS))
+        return lanes
 
     async def _handle(self, records: Sequence[Record]) -> None:
         with HANDLER_SECONDS.labels(self.name).time():

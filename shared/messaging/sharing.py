@@ -35,6 +35,8 @@ from shared.reference.calendar import local_day
 
 _LOG = structlog.get_logger(__name__)
 Sealer = Literal["cases", "registry"]
+# For so long content may be gathered: a partner whose line is the slower way does not notice.
+GATHERS_SECONDS = 0.5
 # Of whom nothing is told, whatever was agreed.
 _PROTECTED = frozenset({"adopted", "erased", "withdrawn"})
 _MODELS: Mapping[Sealer, type[SealedContent]] = {"cases": CaseContentSealed, "registry": ChildContentSealed}

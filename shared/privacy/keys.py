@@ -24,7 +24,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from shared.contracts.base import Contract, SealedBox
 from shared.messaging.outbox import new_id
 from shared.messaging.tables import PRIVACY_KEY
-from shared.privacy.sealing import DataKey, PlatformKey, Unreadable, seal_to_platform
+from shared.privacy.sealing import DataKey, PlatformKey, Unreadable, seal_together
 
 T = TypeVar("T")
 KEYS_TOPIC = "privacy.keys.v1"
@@ -133,12 +133,16 @@ class Keys:
 
     def seal_for_platform(self, data: Contract) -> Contract:
         """An agency's event with its plain personal fields sealed to the platform, before it is stored anywhere."""
-        boxes = {}
-        for name in data.sealed_fields():
-            value = getattr(data, name)
-            if value is not None and not isinstance(value, SealedBox):
-                boxes[name] = seal_to_platform(_dump(value), self.platform.public, self.platform.kid)
-        return data.model_copy(update=boxes) if boxes else data
+        values = {name: getattr(data, name) for name in data.sealed_fields()}
+        plain = {
+            name: _dump(value)
+            for name, value in values.items()
+            if value is not None and not isinstance(value, SealedBox)
+        }
+        if not plain:
+            return data
+        boxes = seal_together(list(plain.values()), self.platform.public, self.platform.kid)
+        return data.model_copy(update=dict(zip(plain, boxes, strict=True)))
 
     async def learn(self, connection: AsyncConnection, heard: Mapping[str, bytes | None]) -> None:
         """Take over keys heard on `privacy.keys.v1`, wrapped; None is an erasure. An erased key never comes back."""

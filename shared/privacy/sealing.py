@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -97,11 +98,17 @@ class DataKey:
 
 def seal_to_platform(plain: bytes, public: bytes, kid: str = PLATFORM_KID) -> SealedBox:
     """Seal bytes so that only the holder of the platform's private key opens them. `public` is 32 bytes, X25519."""
+    return seal_together([plain], public, kid)[0]
+
+
+def seal_together(plains: Sequence[bytes], public: bytes, kid: str = PLATFORM_KID) -> list[SealedBox]:
+    """As `seal_to_platform`, for what travels in one message: a key is agreed on once, which is the costly part of
+    sealing and of opening. Each box has a nonce of its own."""
     ephemeral = X25519PrivateKey.generate()
-    key = _derive(ephemeral.exchange(X25519PublicKey.from_public_bytes(public)), kid)
-    box = DataKey(kid, key).seal(plain)
-    mine = ephemeral.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
-    return box.model_copy(update={"sealed": "X25519-HKDF-SHA256-A256GCM", "ephemeral": base64.b64encode(mine).decode()})
+    key = DataKey(kid, _derive(ephemeral.exchange(X25519PublicKey.from_public_bytes(public)), kid))
+    mine = base64.b64encode(ephemeral.public_key().public_bytes_raw()).decode()
+    hybrid = {"sealed": "X25519-HKDF-SHA256-A256GCM", "ephemeral": mine}
+    return [key.seal(plain).model_copy(update=hybrid) for plain in plains]
 
 
 class PlatformKey:

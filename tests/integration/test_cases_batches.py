@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -12,9 +12,10 @@ from sqlalchemy import event as event_api
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from shared.contracts.base import TYPE_PREFIX
+from shared.contracts.base import TYPE_PREFIX, Contract
 from shared.contracts.envelope import Envelope
 from shared.contracts.notify import EscalationRaised
+from shared.contracts.registry import ChildIdentified, ChildMerged
 from shared.messaging.outbox import stable_id
 from shared.messaging.processing import Record
 from shared.privacy import as_box
@@ -115,6 +116,96 @@ async def test_reports_that_come_together_cost_no_statement_each(houses: tuple[H
     assert many <= few
 
 
+async def test_answers_and_calls_that_come_together_do_what_they_do_one_by_one(houses: tuple[House, House]) -> None:
+    names = [*"ABCDEFG"]
+    case = {name: stable_id("case", stable_id("concern", SOURCE, name)) for name in names}
+    said = [
+        _identified(case["A"], "child-a"),
+        _identified(case["B"], None, "child-x", "child-y"),
+        _identified(case["C"], None),
+        _identified("no-such-case", "child-a"),
+        _identified(case["B"], "child-b"),  # again, and otherwise
+        _identified(case["B"], "child-b"),
+        _identified(case["D"], "child-old"),  # who is another by now
+        _called(0, case["A"], None, step=0),
+        _called(0, case["A"], None, step=1),
+        _called(1, None, stable_id("concern", SOURCE, "B"), step=0),
+        _called(2, "no-such-case", "no-such-report", step=0),
+        _called(1, None, stable_id("concern", SOURCE, "B"), step=0),  # the same again
+        _identified(case["E"], "child-e"),
+        _identified(case["F"], "child-f"),  # whose case was merged: for the one that goes on
+        _identified(case["G"], None),
+    ]
+    merged = {"unit": UNIT, "sex": "female", "birth_year": 2018, "birth_month": 1}
+    for house, single in zip(houses, (False, True), strict=True):
+        assert set(await _send(house, [report(name, danger_now="yes") for name in names])) == {"accepted"}
+        await house.hear(
+            ChildMerged.model_validate({"child_id": "child-d", "merged_id": "child-old", "facts": merged}), "child-d"
+        )
+        await house.rows(
+            "UPDATE cases SET status = 'merged', merged_into = :into WHERE id = :id RETURNING id",
+            id=case["F"],
+            into=case["G"],
+        )
+        for some in [[one] for one in said] if single else [said]:
+            await _hear(house, some)
+    for table in ("cases", "entry", "called", "outbox"):
+        rows = [await _all_of(house, table) for house in houses]
+        assert rows[0] == rows[1], table
+    together = houses[0]
+    linked = dict(await together.rows("SELECT id, child_id FROM cases WHERE child_id IS NOT NULL"))
+    wanted = {"A": "child-a", "B": "child-b", "D": "child-d", "E": "child-e", "F": "child-f", "G": "child-f"}
+    assert linked == {case[name]: child_id for name, child_id in wanted.items()}
+    told = await together.rows("SELECT case_id FROM entry WHERE kind = 'called.raised' ORDER BY id")
+    assert [row.case_id for row in told] == [case["A"], case["A"], case["B"]]
+
+
+async def test_answers_and_calls_that_come_together_cost_no_statement_each(houses: tuple[House, House]) -> None:
+    house, _ = houses
+    names = [f"{number}" for number in range(30)]
+    await _send(house, [report(name, danger_now="yes") for name in names])
+    case = [stable_id("case", stable_id("concern", SOURCE, name)) for name in names]
+
+    def both(some: Sequence[int]) -> list[Contract]:
+        answers: list[Contract] = [_identified(case[at], f"child-{at}") for at in some]
+        return answers + [_called(at, case[at], None, step=0) for at in some]
+
+    few = await _counted(house, lambda: _hear(house, both(range(2))))
+    many = await _counted(house, lambda: _hear(house, both(range(2, 30))))
+    assert many <= few
+
+
+def _identified(case_id: str, child_id: str | None, *candidates: str) -> ChildIdentified:
+    found = [{"child_id": candidate, "probability": 0.7, "reasons": ["Tên"]} for candidate in candidates]
+    result = "existing" if child_id else "candidates"
+    return ChildIdentified.model_validate(
+        {"case_id": case_id, "result": result, "child_id": child_id, "candidates": found}
+    )
+
+
+def _called(ladder: int, case_id: str | None, concern_id: str | None, *, step: int) -> EscalationRaised:
+    said = {
+        "ladder_id": f"l{ladder}", "ladder": "child-in-danger", "event_type": "cases.concern.received", "unit": UNIT,
+        "step": step, "at": START, "role": "worker", "people": 1, "channels": ["inbox"], "concern_id": concern_id,
+        "case_id": case_id,
+    }  # fmt: skip
+    return EscalationRaised.model_validate(said)
+
+
+async def _hear(house: House, said: Sequence[Contract]) -> None:
+    """Let a house hear in one batch what registry and notify say; all that a ladder says has its step as sequence."""
+    records = []
+    for data in said:
+        house.offsets += 1
+        called = isinstance(data, EscalationRaised)
+        topic, sequence = ("notify.decisions.v1", data.step + 1) if called else ("registry.children.v1", house.offsets)
+        identifier = stable_id("heard", str(house.offsets))
+        source = f"/services/{topic.split('.')[0]}"
+        event = Envelope(identifier, source, data.TYPE, "s", START, data.model_dump_json().encode(), sequence)
+        records.append(Record(topic, 0, house.offsets, "s", event.data, tuple(event.headers())))
+    assert {result.outcome for result in await house.processor.handle(records)} == {"accepted"}
+
+
 async def _send(house: House, sent: Sequence[Sent]) -> list[str]:
     records = []
     for name, identifier, data in sent:
@@ -150,7 +241,16 @@ async def _call(house: House, concern_id: str) -> None:
 
 
 async def _statements(house: House, sent: Sequence[Sent]) -> int:
-    """How many statements a batch costs."""
+    """How many statements a batch of reports costs."""
+
+    async def takes_in() -> None:
+        assert set(await _send(house, sent)) == {"accepted"}
+
+    return await _counted(house, takes_in)
+
+
+async def _counted(house: House, does: Callable[[], Awaitable[None]]) -> int:
+    """How many statements something costs."""
     count = 0
 
     def heard(*_: Any) -> None:
@@ -160,7 +260,7 @@ async def _statements(house: House, sent: Sequence[Sent]) -> int:
     engine = house.database.engine.sync_engine
     event_api.listen(engine, "before_cursor_execute", heard)
     try:
-        assert set(await _send(house, sent)) == {"accepted"}
+        await does()
     finally:
         event_api.remove(engine, "before_cursor_execute", heard)
     return count

@@ -13,15 +13,17 @@ from typing import Any
 
 import orjson
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from sqlalchemy import text
 
 from agency.sealing import sealed
 from local.postgres import EmbeddedPostgres
 from shared.contracts.base import TYPE_PREFIX
 from shared.contracts.cases import ChildDescribed
-from shared.contracts.envelope import from_structured
+from shared.contracts.envelope import Envelope, from_structured
+from shared.contracts.registry import ChildIdentified
 from shared.contracts.vocabulary import ChildDescription
-from shared.messaging import kafka
+from shared.messaging import kafka, tolerance
 from shared.messaging.outbox import OutboxRow, put
 from shared.messaging.processing import Processor, Record
 from shared.messaging.relay import Relay
@@ -55,6 +57,47 @@ async def test_duplicates_and_corrections_are_recognised_and_posted_events_share
     await house.publish(event("B"), event("C"))
     await house.quiet()
     assert (await house.rows(effects))[2:] == [("A", "unknown", True), ("B", "no", False), ("C", "no", False)]
+
+
+async def test_a_report_does_not_wait_for_what_another_service_answers_to_earlier_ones(house: House) -> None:
+    await house.start()
+    answer = ChildIdentified(case_id="c-1", result="candidates", child_id=None, candidates=[])
+    told = Envelope(
+        "answer-1", "/services/registry", answer.TYPE, "c-1", datetime.now(UTC), answer.model_dump_json().encode()
+    )
+    async with kafka.producer(house.settings) as sender:
+        topic = f"{house.settings.topic_prefix}registry.children.v1"
+        await sender.send_and_wait(topic, told.data, key=b"c-1", headers=told.headers())
+    async with asyncio.timeout(10):
+        while not house.held:
+            await asyncio.sleep(0.01)
+    await house.publish(event("A"))
+    await house.until("SELECT id FROM effect", [("A",)])
+    assert (await house.running().status())["lag"] == 1, "the answer is still being taken over"
+    house.gate.set()
+    await house.quiet()
+
+
+async def test_while_something_lies_untaken_no_question_to_the_broker_is_under_way_for_others_to_wait_for(
+    house: House,
+) -> None:
+    tolerance.install()
+    name = house.settings.topic_prefix + TOPIC
+    consumer = AIOKafkaConsumer(
+        **kafka.client_options(house.settings), enable_auto_commit=False, auto_offset_reset="earliest"
+    )
+    await consumer.start()
+    try:
+        consumer.assign([TopicPartition(name, number) for number in range(3)])
+        await house.publish(event("A"))
+        fetcher = consumer._fetcher
+        await _until(lambda: bool(fetcher._records))
+        await asyncio.sleep(0.3)  # aiokafka by itself asks again after a tenth of a second
+        assert not fetcher._in_flight
+        assert await consumer.getmany(timeout_ms=0)
+        await _until(lambda: bool(fetcher._in_flight))
+    finally:
+        await consumer.stop()
 
 
 async def test_what_breaks_the_contract_is_buried_sealed_and_its_sender_told(house: House) -> None:

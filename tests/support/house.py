@@ -19,6 +19,7 @@ from agency.sealing import sealed
 from shared.contracts.agency import ConcernReported
 from shared.contracts.base import TYPE_PREFIX
 from shared.contracts.envelope import from_structured
+from shared.contracts.registry import ChildIdentified
 from shared.database import Database
 from shared.messaging import kafka
 from shared.messaging.router import Received, Router, Scope
@@ -47,7 +48,8 @@ def upgrade() -> None:
 
 @dataclass
 class House:
-    """A service whose handler writes down what it was given, and fails where it is told to."""
+    """A service whose handler writes down what it was given, and fails where it is told to. What another service tells
+    it is `held` until `gate` is open."""
 
     settings: Settings
     database: Database
@@ -55,6 +57,8 @@ class House:
     migrations: Path
     failing: set[str] = field(default_factory=set)
     fails_all: bool = False
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+    held: int = 0
     service: Service | None = None
     seconds: float = 20
 
@@ -76,6 +80,11 @@ class House:
                     "correction": received.correction,
                 },
             )
+
+        @router.handles(ChildIdentified)
+        async def on_identified(_received: Received[ChildIdentified], _scope: Scope) -> None:
+            self.held += 1
+            await self.gate.wait()
 
         context = ServiceContext(self.settings, self.database, self.keys, lambda: datetime.now(UTC))
         return Service(ServiceApp(APIRouter(), Pages(), router, self.migrations), context)

@@ -242,21 +242,24 @@ class Parts(Door):
                 while not await _says_healthy(session, replica.port):
                     await asyncio.sleep(0.1)
 
-    async def handle(self, request: web.Request) -> web.Response:
-        """Pass a request on to a replica that answers: what a gateway does."""
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Pass a request on to a replica that answers: what a gateway does. A stream of events is passed on as it
+        comes."""
         service = request.path.split("/")[1]
         # Who signs somebody in does not matter: where there is no such service, any other.
         replicas = self.of(service if service in SERVICES else "cases") or self.replicas
         turn = next(self._numbers)
         body = await request.read()
         headers = {name: value for name, value in request.headers.items() if name.lower() not in {"host"}}
-        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)) as session:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=None, sock_read=20)) as session:
             for place in range(len(replicas)):
                 port = replicas[(turn + place) % len(replicas)].port
                 try:
                     async with session.request(
                         request.method, f"http://127.0.0.1:{port}{request.path_qs}", data=body, headers=headers
                     ) as answer:
+                        if answer.content_type == "text/event-stream":
+                            return await _passed_on(request, answer)
                         content = await answer.read()
                         return web.Response(
                             status=answer.status, body=content, content_type=answer.content_type or "text/plain"
@@ -266,6 +269,15 @@ class Parts(Door):
                 except (aiohttp.ClientError, TimeoutError):
                     return web.Response(status=502)
         return web.Response(status=503, headers={"Retry-After": "1"})
+
+
+async def _passed_on(request: web.Request, answer: aiohttp.ClientResponse) -> web.StreamResponse:
+    """What `answer` streams, as it comes, until either side ends it."""
+    stream = web.StreamResponse(status=answer.status, headers={"Content-Type": answer.headers["Content-Type"]})
+    await stream.prepare(request)
+    async for piece in answer.content.iter_any():
+        await stream.write(piece)
+    return stream
 
 
 async def _says_healthy(session: aiohttp.ClientSession, port: int) -> bool:

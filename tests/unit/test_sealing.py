@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.privacy import DataKey, PlatformKey, Unreadable, seal_to_platform
+from shared.privacy.sealing import seal_together
 
 
 @given(st.binary(max_size=500))
@@ -48,6 +49,19 @@ def test_an_agency_seals_with_the_public_key_alone() -> None:
         PlatformKey(os.urandom(32)).open(box)
     with pytest.raises(Unreadable):
         platform.open(box.model_copy(update={"text": "AAAA" + box.text[4:]}))
+
+
+def test_what_is_sealed_together_agrees_on_one_key_and_each_box_opens_by_itself() -> None:
+    platform = PlatformKey(os.urandom(32))
+    plains = ["Nguyễn Văn A".encode(), b"", "Nguyễn Văn A".encode()]
+    boxes = seal_together(plains, platform.public)
+    assert len({box.ephemeral for box in boxes}) == 1
+    assert len({box.text for box in boxes}) == len(boxes), "the same content looks different each time"
+    assert [platform.open(box) for box in reversed(boxes)] == plains
+    other = seal_to_platform(b"x", platform.public)
+    assert other.ephemeral != boxes[0].ephemeral
+    with pytest.raises(Unreadable):
+        platform.open(boxes[0].model_copy(update={"ephemeral": other.ephemeral}))
 
 
 def test_a_key_never_shows_itself() -> None:

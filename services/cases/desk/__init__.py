@@ -16,13 +16,13 @@ from services.cases.desk.intake import Arrived, IntakeDesk, Origin
 from services.cases.desk.pairs import PairDesk
 from services.cases.desk.providing import ServiceDesk
 from services.cases.desk.tasks import TaskDesk
-from services.cases.desk.work import CaseDesk
+from services.cases.desk.work import Answered, CaseDesk
 from services.cases.settings import CasesSettings
 from shared.privacy import Keys
 from shared.reference.deadlines import Deadlines
 from shared.reference.units import Units
 
-__all__ = ["Arrived", "CaseFiles", "Desk", "Draft", "Origin"]
+__all__ = ["Answered", "Arrived", "CaseFiles", "Desk", "Draft", "Origin"]
 
 
 class Desk:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from services.cases import store
@@ -14,37 +15,41 @@ from shared.messaging.router import Scope
 class CallDesk:
     """Takes down what notify says of emergencies."""
 
-    async def raised(self, scope: Scope, data: EscalationRaised, sequence: int) -> None:
-        """Somebody was called: the first step, the next, or the last one again."""
-        details: dict[str, Any] = {
-            "ladder": data.ladder,
-            "role": data.role,
-            "round": data.round,
-            "people": data.people,
-            "channels": data.channels,
-        }
-        await self._take(scope, data, sequence, "called.raised", SYSTEM.id, details)
+    async def raised(self, scope: Scope, said: Sequence[tuple[EscalationRaised, int]]) -> None:
+        """Somebody was called: the first step, the next, or the last one again. In: each with its sequence."""
+        await self._take(
+            scope,
+            [
+                _called(
+                    data,
+                    sequence,
+                    "called.raised",
+                    SYSTEM.id,
+                    role=data.role,
+                    round=data.round,
+                    people=data.people,
+                    channels=data.channels,
+                )
+                for data, sequence in said
+            ],
+        )
 
     async def acknowledged(self, scope: Scope, data: MessageAcknowledged, sequence: int) -> None:
         """Somebody has taken it into hand."""
-        details = {"ladder": data.ladder, "role": data.role, "how": data.how}
-        await self._take(scope, data, sequence, "called.acknowledged", data.person or SYSTEM.id, details)
+        who = data.person or SYSTEM.id
+        await self._take(scope, [_called(data, sequence, "called.acknowledged", who, role=data.role, how=data.how)])
 
     async def ended(self, scope: Scope, data: EscalationEnded, sequence: int) -> None:
         """Nobody is called any more, though nobody answered."""
-        await self._take(scope, data, sequence, f"called.{data.state}", SYSTEM.id, {"ladder": data.ladder})
+        await self._take(scope, [_called(data, sequence, f"called.{data.state}", SYSTEM.id)])
 
-    async def _take(
-        self,
-        scope: Scope,
-        data: EscalationRaised | MessageAcknowledged | EscalationEnded,
-        sequence: int,
-        kind: str,
-        who: str,
-        details: dict[str, Any],
-    ) -> None:
-        called = Called(data.ladder_id, sequence, data.concern_id, data.case_id, data.at, kind, who, details)
-        await store.keep_call(scope.connection, called)
-        case_id = await store.case_of_call(scope.connection, called)
-        if case_id is not None:
-            await store.tell_calls(scope.connection, [(case_id, called.concern_id)])
+    async def _take(self, scope: Scope, called: Sequence[Called]) -> None:
+        await store.keep_calls(scope.connection, called)
+        await store.tell_calls(scope.connection, await store.cases_of_calls(scope.connection, called))
+
+
+def _called(
+    data: EscalationRaised | MessageAcknowledged | EscalationEnded, sequence: int, kind: str, who: str, **details: Any
+) -> Called:
+    said = {"ladder": data.ladder, **details}
+    return Called(data.ladder_id, sequence, data.concern_id, data.case_id, data.at, kind, who, said)

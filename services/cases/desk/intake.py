@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import groupby, islice
 from typing import Any
 
 from services.cases import store
+from services.cases.desk.apart import apart
 from services.cases.desk.files import CaseFiles, local, not_found
 from services.cases.desk.finding import FindingDesk
 from services.cases.desk.opening import Opening, codes_for
@@ -99,7 +100,7 @@ class IntakeDesk:
         for one in arrived:
             self._check(scope, one.report)
         files: list[ConcernFile] = []
-        for each_once in _apart(arrived):
+        for each_once in apart(arrived, lambda one: one.id):
             files += await self._take_in_different(scope, each_once)
         return files
 
@@ -344,15 +345,3 @@ class IntakeDesk:
 def _file_of(concern_id: str) -> str:
     """A new report's file, in which its first child's case will be."""
     return stable_id("case", concern_id)
-
-
-def _apart(arrived: Sequence[Arrived]) -> Iterator[list[Arrived]]:
-    """In their order, split before each that is about the same report as one before it."""
-    some: dict[str, Arrived] = {}
-    for one in arrived:
-        if one.id in some:
-            yield list(some.values())
-            some = {}
-        some[one.id] = one
-    if some:
-        yield list(some.values())

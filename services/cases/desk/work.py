@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from services.cases import store
+from services.cases.desk.apart import apart
 from services.cases.desk.files import CaseFiles
 from services.cases.desk.pairs import PairDesk
 from services.cases.desk.tasks import reassigned
@@ -15,6 +18,16 @@ from services.cases.domain.model import SYSTEM, Actor, Case
 from services.cases.domain.rules import require
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.router import Scope
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """What the registry says of a case's child. `within`: the trace that its handling is part of."""
+
+    case_id: str
+    child_id: str | None
+    candidates: Sequence[Mapping[str, Any]]
+    within: Callable[[], AbstractContextManager[object]] = nullcontext
 
 
 class CaseDesk:
@@ -56,7 +69,7 @@ class CaseDesk:
         return await self.files.save(scope, case, cases.decide(case, act, actor, self.files.world(scope.now)), actor)
 
     async def identified(
-        self, scope: Scope, case_id: str, child_id: str | None, candidates: list[dict[str, Any]]
+        self, scope: Scope, case_id: str, child_id: str | None, candidates: Sequence[Mapping[str, Any]]
     ) -> None:
         """The registry's answer about a case's child. One about a case that was merged helps the one that goes on."""
         case = await store.lock_case(scope.connection, case_id)
@@ -70,6 +83,29 @@ class CaseDesk:
             if case is not None and case.status == "open" and case.identity != "linked":
                 found = identifying.identified(case, child_id, ())
                 await self.files.save(scope, case, found, SYSTEM, seen=False)
+
+    async def identified_all(self, scope: Scope, answers: Sequence[Answered]) -> None:
+        """As `identified` one after the other, with a round trip a table."""
+        for each_once in apart(answers, lambda answer: answer.case_id):
+            found = await store.lock_cases(scope.connection, [answer.case_id for answer in each_once])
+            if any(case.merged_into is not None for case in found.values()):
+                # One of them may be about the case that another one's goes on in.
+                for answer in each_once:
+                    with answer.within():
+                        await self.identified(scope, answer.case_id, answer.child_id, answer.candidates)
+                continue
+            named = {answer.child_id for answer in each_once if answer.child_id is not None}
+            today = await store.resolved_all(scope.connection, named)
+            writes = store.Writes()
+            for answer in each_once:
+                case = found.get(answer.case_id)
+                if case is None:
+                    continue
+                child_id = None if answer.child_id is None else today[answer.child_id]
+                with answer.within():
+                    decision = identifying.identified(case, child_id, answer.candidates)
+                    await self.files.save(scope, case, decision, SYSTEM, seen=False, writes=writes)
+            await writes.flush(scope.connection)
 
     async def child_merged(self, scope: Scope, merged_id: str, child_id: str, said_at: datetime) -> None:
         """Two children were one: their cases follow, to whom the id stands for by all that was said since."""

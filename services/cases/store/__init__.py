@@ -27,8 +27,8 @@ from services.cases.store.attachments import (
     save_attachment,
     sealed_part,
 )
-from services.cases.store.calls import Called, case_of_call, keep_call, tell_calls
-from services.cases.store.children import add_alias, cases_of_child, resolved
+from services.cases.store.calls import Called, cases_of_calls, keep_calls, tell_calls
+from services.cases.store.children import add_alias, cases_of_child, resolved, resolved_all
 from services.cases.store.concerns import (
     ConcernFile,
     concerns_entered_by,
@@ -56,7 +56,7 @@ from services.cases.store.drafts import (
     save_draft,
 )
 from services.cases.store.due import count_stuck, due_case, due_cases, due_ids, next_moment, put_aside, stuck_cases
-from services.cases.store.files import find_case, lock_case, next_case_codes, save_cases
+from services.cases.store.files import find_case, lock_case, lock_cases, next_case_codes, save_cases
 from services.cases.store.finding import (
     COMMON,
     MOST,
@@ -164,8 +164,8 @@ __all__ = [
     "attachments_of_task",
     "calls_of",
     "case_counts",
-    "case_of_call",
     "case_of_task",
+    "cases_of_calls",
     "cases_of_child",
     "cases_of_worker",
     "cases_waiting",
@@ -198,7 +198,7 @@ __all__ = [
     "forget_reads",
     "glasses_of_area",
     "handovers_to",
-    "keep_call",
+    "keep_calls",
     "keep_tokens",
     "last_said",
     "lines_of",
@@ -208,6 +208,7 @@ __all__ = [
     "list_cases",
     "list_tasks",
     "lock_case",
+    "lock_cases",
     "lock_concern",
     "lock_concerns_or_codes",
     "lock_report",
@@ -237,6 +238,7 @@ __all__ = [
     "record_reads",
     "remove_attachment",
     "resolved",
+    "resolved_all",
     "save_attachment",
     "save_cases",
     "save_concerns",

@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.database.statements import text
 
 _KEEP = text(
     """INSERT INTO called (ladder_id, sequence, concern_id, case_id, at, kind, who, data)
@@ -45,21 +46,23 @@ class Called:
     data: Mapping[str, Any]
 
 
-async def keep_call(connection: AsyncConnection, called: Called) -> None:
+async def keep_calls(connection: AsyncConnection, called: Sequence[Called]) -> None:
     """Keep what was said; the same again changes nothing."""
-    await connection.execute(
-        _KEEP,
+    rows = [
         {
-            "ladder_id": called.ladder_id,
-            "sequence": called.sequence,
-            "concern_id": called.concern_id,
-            "case_id": called.case_id,
-            "at": called.at,
-            "kind": called.kind,
-            "who": called.who,
-            "data": orjson.dumps(dict(called.data)).decode(),
-        },
-    )
+            "ladder_id": one.ladder_id,
+            "sequence": one.sequence,
+            "concern_id": one.concern_id,
+            "case_id": one.case_id,
+            "at": one.at,
+            "kind": one.kind,
+            "who": one.who,
+            "data": orjson.dumps(dict(one.data)).decode(),
+        }
+        for one in called
+    ]
+    if rows:
+        await connection.execute(_KEEP, rows)
 
 
 async def tell_calls(connection: AsyncConnection, cases: Sequence[tuple[str, str | None]]) -> None:
@@ -70,14 +73,18 @@ async def tell_calls(connection: AsyncConnection, cases: Sequence[tuple[str, str
         await connection.execute(_TELL, asked)
 
 
-async def case_of_call(connection: AsyncConnection, called: Called) -> str | None:
-    """The case that a call is about: as it says, else the one that its report has come to; None: there is none yet."""
+async def cases_of_calls(connection: AsyncConnection, called: Sequence[Called]) -> list[tuple[str, str | None]]:
+    """The cases that calls are about, each with the call's report: as the call says, else the one that its report has
+    come to. A call of which there is no case yet is not among them."""
+    about = list(dict.fromkeys((one.case_id, one.concern_id) for one in called))
     rows = await connection.execute(
         text(
-            """SELECT id FROM cases WHERE id = :case_id
-               UNION ALL SELECT case_id FROM concern WHERE id = :concern_id AND case_id IS NOT NULL LIMIT 1"""
+            """SELECT coalesce(c.id, r.case_id) AS case_id, about.concern_id
+               FROM unnest(CAST(:cases AS text[]), CAST(:concerns AS text[]))
+                    WITH ORDINALITY AS about (said, concern_id, place)
+               LEFT JOIN cases c ON c.id = about.said LEFT JOIN concern r ON r.id = about.concern_id
+               WHERE coalesce(c.id, r.case_id) IS NOT NULL ORDER BY about.place"""
         ),
-        {"case_id": called.case_id, "concern_id": called.concern_id},
+        {"cases": [case_id for case_id, _ in about], "concerns": [concern_id for _, concern_id in about]},
     )
-    found: str | None = rows.scalar_one_or_none()
-    return found
+    return [(row.case_id, row.concern_id) for row in rows]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.database.statements import text
 
 
 async def cases_of_child(connection: AsyncConnection, child_id: str) -> list[str]:
@@ -30,14 +32,21 @@ async def add_alias(connection: AsyncConnection, merged_id: str, child_id: str, 
 
 async def resolved(connection: AsyncConnection, child_id: str) -> str:
     """The child's id after all merges heard of, and the undoing of some: step by step, as either changes one."""
+    return (await resolved_all(connection, [child_id]))[child_id]
+
+
+async def resolved_all(connection: AsyncConnection, child_ids: Collection[str]) -> dict[str, str]:
+    """As `resolved`, of several children."""
+    if not child_ids:
+        return {}
     found = await connection.execute(
         text(
             """WITH RECURSIVE one AS (
-                   SELECT CAST(:id AS text) AS id, 0 AS step
-                   UNION ALL SELECT a.child_id, step + 1 FROM child_alias a JOIN one ON one.id = a.merged_id
+                   SELECT asked, asked AS id, 0 AS step FROM unnest(CAST(:ids AS text[])) AS asked
+                   UNION ALL SELECT asked, a.child_id, step + 1 FROM child_alias a JOIN one ON one.id = a.merged_id
                    WHERE step < 20)
-               SELECT id FROM one ORDER BY step DESC LIMIT 1"""
+               SELECT DISTINCT ON (asked) asked, id FROM one ORDER BY asked, step DESC"""
         ),
-        {"id": child_id},
+        {"ids": sorted(set(child_ids))},
     )
-    return str(found.scalar_one())
+    return {row.asked: row.id for row in found}

@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any, Literal
 
 import orjson
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.domain.model import Concern
 from services.cases.store.statements import Units, in_units, units_of, upsert
 from shared.contracts.base import SealedBox
+from shared.database.statements import text
 
 _CONCERN = tuple(field.name for field in fields(Concern))
 _SAVE_CONCERN = text(

@@ -10,13 +10,14 @@ from datetime import date, datetime
 from typing import Any, TypeVar
 
 import orjson
-from sqlalchemy import RowMapping, TextClause, text
+from sqlalchemy import RowMapping, TextClause
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.domain.model import Case, Clock, Conference, Glass, Member, PlannedService, Task
 from services.cases.store.concerns import code_of
 from services.cases.store.statements import upsert
 from services.cases.store.timeline import Line, append
+from shared.database.statements import text
 
 _CASE = tuple(
     field.name
@@ -52,6 +53,15 @@ async def next_case_codes(connection: AsyncConnection, at: datetime, number: int
 async def lock_case(connection: AsyncConnection, case_id: str) -> Case | None:
     """A case with its clocks and tasks, its row locked until the transaction ends."""
     return await _case(connection, "SELECT * FROM cases WHERE id = :id FOR UPDATE", {"id": case_id})
+
+
+async def lock_cases(connection: AsyncConnection, case_ids: Sequence[str]) -> dict[str, Case]:
+    """Those of several cases that there are, as `lock_case` gives one; their rows locked in an order that every
+    transaction takes. Of one that was merged the survivor is not looked up."""
+    rows = await connection.execute(
+        text("SELECT * FROM cases WHERE id = ANY(:ids) ORDER BY id FOR UPDATE"), {"ids": list(case_ids)}
+    )
+    return {case.id: case for case in await whole(connection, rows.mappings().all())}
 
 
 async def find_case(connection: AsyncConnection, key: str) -> Case | None:

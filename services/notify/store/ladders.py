@@ -7,10 +7,10 @@ from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain.ladder import Ladder
+from shared.database.statements import text
 
 _NAMES = tuple(field.name for field in fields(Ladder))
 _SELECT = ", ".join(f"{name}::text" if name in {"id", "message_id"} else name for name in _NAMES)

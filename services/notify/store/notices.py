@@ -11,11 +11,11 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import orjson
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import Message, path_for
 from services.notify.store.waking import NOTICED
+from shared.database.statements import text
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from datetime import datetime, time, timedelta
 from typing import Any
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import EndpointState
 from services.notify.domain.preferences import Absence, Load, Preferences
 from services.notify.store.waking import CHANGED, wake
+from shared.database.statements import text
 
 _PREFERENCE = """person, language, channels, digest, digest_at, digest_weekday, quiet_from, quiet_to, plain_sms"""
 

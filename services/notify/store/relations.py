@@ -7,7 +7,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import Relations
@@ -22,6 +21,7 @@ from shared.contracts.cases import (
     TeamJoined,
     TeamLeft,
 )
+from shared.database.statements import text
 
 # What changes a relation.
 CHANGING = (

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.store.children import ONE_CHILD
 from shared.contracts.cases import CaseFacts
+from shared.database.statements import text
 from shared.reference.calendar import local_day
 
 

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, text
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.children import Known, Period, Statement
@@ -24,6 +24,7 @@ from services.registry.store.packing import (
     sources_of,
 )
 from shared.contracts.vocabulary import ChildDescription, RecordStatus
+from shared.database.statements import text
 
 # A blocking key that many share (a common name in one year) costs no more than this many look-ups, and so many
 # children are compared: those who share the most and the rarest keys.

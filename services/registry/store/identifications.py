@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.database.statements import text
 
 
 async def put(connection: AsyncConnection, case_id: str, child_id: str | None) -> int:

@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, Literal
 
-from sqlalchemy import Row, text
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.lifecycle import HIDDEN, Life
 from services.registry.store.children import CHILD_COLUMNS, ONE_CHILD, ChildRow, child_of
 from services.registry.store.chunked import chunked
+from shared.database.statements import text
 from shared.messaging.outbox import new_id
 
 WorkList = Literal["due", "arrived", "collected", "conflicts", "growing-up", "closed"]
@@ -183,11 +184,13 @@ async def falling(
 
 
 async def save_support(connection: AsyncConnection, child_id: str, sequence: int, until: date | None) -> None:
-    """Until when a child counts as supported, and the number of its last event."""
+    """Until when a child counts as supported, and the number of its last event. As it is, it is not written anew."""
     await connection.execute(
         text(
             """UPDATE child SET supported_until = :until, supported = CAST(:until AS date) IS NOT NULL,
-                      sequence = :sequence WHERE id = CAST(:id AS uuid)"""
+                      sequence = :sequence
+               WHERE id = CAST(:id AS uuid)
+                     AND (sequence <> :sequence OR supported_until IS DISTINCT FROM CAST(:until AS date))"""
         ),
         {"id": child_id, "sequence": sequence, "until": until},
     )

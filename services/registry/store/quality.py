@@ -11,13 +11,14 @@ from datetime import date
 from typing import Any
 
 import orjson
-from sqlalchemy import Row, text
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.domain.names import fold
 from services.registry.domain.quality import Facts, Judged
 from services.registry.store.children import CHILD_COLUMNS, ChildRow, child_of
 from shared.contracts.vocabulary import ChildDescription
+from shared.database.statements import text
 from shared.reference.calendar import local_day
 
 _LIVE = "merged_into IS NULL AND status = 'active'"

@@ -44,13 +44,14 @@ class Kafka:
 class Line:
     """A consumer whose batches take effect when they are let through."""
 
-    def __init__(self, pace: float = 0.0) -> None:
+    def __init__(self, pace: float = 0.0, rests: float = 0.0) -> None:
         self.kafka = Kafka()
         self.stop = asyncio.Event()
         self.gate = asyncio.Event()
         self.health = Health()
         self.unreadable = self.handled = 0
-        self.consumer: Consumer[Sequence[Record]] = Consumer("", self.begin, self.handle, self.stop, self.health, pace)
+        own = (self.begin, self.handle, self.stop, self.health, pace, rests)
+        self.consumer: Consumer[Sequence[Record]] = Consumer("", *own)
 
     async def told(self) -> None:
         """Wait until what has taken effect is told."""
@@ -189,15 +190,35 @@ async def test_a_large_batch_is_followed_by_the_next_at_once() -> None:
     assert line.handled == 1
 
 
-class Pieces:
-    """Stands in for aiokafka's consumer: gives one piece after another, or raises."""
+async def test_what_follows_a_batch_that_took_long_is_gathered_for_longer() -> None:
+    line = Line(rests=3600)
+    first = asyncio.create_task(line.give(0, 4))
+    await asyncio.sleep(MOMENT)
+    assert first.done(), "nothing had taken long"
+    line.gate.set()
+    await line.told()
+    second = asyncio.create_task(line.give(0, 5))
+    await asyncio.sleep(MOMENT)
+    assert line.handled == 2, "who comes alone waits for nobody"
+    assert not second.done(), "the next are gathered meanwhile"
+    await asyncio.wait_for(second, 5)
 
-    def __init__(self, *pieces: list[int] | Exception) -> None:
+
+class Pieces:
+    """Stands in for aiokafka's consumer: gives one piece after another, or raises. `late`: the first comes only after
+    a while."""
+
+    def __init__(self, *pieces: list[int] | Exception, late: bool = False) -> None:
         self.pieces = list(pieces)
+        self.late = late
+        self.patience: list[int] = []
 
     async def getmany(
         self, *, timeout_ms: int, max_records: int
     ) -> dict[TopicPartition, list[ConsumerRecord[Any, Any]]]:
+        self.patience.append(timeout_ms)
+        if self.late and len(self.patience) == 1:
+            await asyncio.sleep(MOMENT)
         piece = self.pieces.pop(0) if self.pieces else []
         if isinstance(piece, Exception):
             raise piece
@@ -205,6 +226,18 @@ class Pieces:
             return {}
         raws = [ConsumerRecord("x.t", 0, at, 0, 0, b"k", b"{}", None, 1, 2, ()) for at in piece]
         return {TopicPartition("x.t", 0): raws}
+
+
+async def test_what_lay_here_is_handed_on_with_what_has_come_since_and_what_comes_alone_waits_for_nobody() -> None:
+    reader = SimpleNamespace(batch_timeout_ms=100)
+    lay_here = Pieces([4], [5], [])
+    fetched = await consumer._next_batch(reader, "x.", lay_here)  # type: ignore[arg-type]
+    assert [record.offset for record in fetched.records] == [4, 5]
+    assert lay_here.patience == [100, consumer._FRESH_MS, 0], "a moment, once"
+    alone = Pieces([4], [], late=True)
+    fetched = await consumer._next_batch(reader, "x.", alone)  # type: ignore[arg-type]
+    assert [record.offset for record in fetched.records] == [4]
+    assert alone.patience == [100, 0]
 
 
 async def test_what_was_unpacked_before_a_piece_that_fails_is_handed_on_and_the_failure_is_told_next() -> None:
