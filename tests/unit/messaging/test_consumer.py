@@ -230,13 +230,14 @@ class Pieces:
 
 async def test_what_lay_here_is_handed_on_with_what_has_come_since_and_what_comes_alone_waits_for_nobody() -> None:
     reader = SimpleNamespace(batch_timeout_ms=100)
+    taking = SimpleNamespace(prefix="x.", begin=Line().begin)
     lay_here = Pieces([4], [5], [])
-    fetched = await consumer._next_batch(reader, "x.", lay_here)  # type: ignore[arg-type]
-    assert [record.offset for record in fetched.records] == [4, 5]
+    fetched = await consumer._next_batch(reader, taking, lay_here)  # type: ignore[arg-type, var-annotated]
+    assert [record.offset for record in await fetched.reading.whole()] == [4, 5]
     assert lay_here.patience == [100, consumer._FRESH_MS, 0], "a moment, once"
     alone = Pieces([4], [], late=True)
-    fetched = await consumer._next_batch(reader, "x.", alone)  # type: ignore[arg-type]
-    assert [record.offset for record in fetched.records] == [4]
+    fetched = await consumer._next_batch(reader, taking, alone)  # type: ignore[arg-type]
+    assert [record.offset for record in await fetched.reading.whole()] == [4]
     assert alone.patience == [100, 0]
 
 
