@@ -16,6 +16,9 @@ from services.notify.store import people as store
 from shared.identity import ALL_UNITS, Directory, Principal
 from shared.reference.notify_limits import NotifyLimitsByDay
 
+# Audiences whose second part is no commune.
+_OF_NO_COMMUNE = frozenset({"person", "sector", "org"})
+
 
 class People:
     """The directory as audiences, and today's substitutes.
@@ -51,7 +54,19 @@ class People:
         principal = self.accounts.get(person)
         if principal is None or not may_subscribe(principal, happening.event_type):
             return False
-        return principal.may_see(happening.unit) and sector in {None, principal.sector}
+        seen = happening.places is None or any(principal.may_see(one) for one in happening.communes or (None,))
+        return seen and sector in {None, principal.sector}
+
+    def commune(self, audience: str, happening: Happening) -> str | None:
+        """For which commune an audience is told of what concerns several, so that whoever stands in is of that one: a
+        role's own, or, of those that it concerns, the first of a person's."""
+        kind, _, place = audience.partition("/")
+        if kind not in _OF_NO_COMMUNE:
+            return place or happening.unit
+        member = self._members.get(place) if kind == "person" else None
+        if member is None or member.units is None:
+            return happening.unit
+        return next((one for one in happening.communes if one in member.units), happening.unit)
 
     async def roster(self, connection: AsyncConnection, now: datetime) -> Roster:
         """Who is away now and who stands in; one look at the database for a whole batch."""
@@ -63,15 +78,19 @@ class People:
         """Who of an audience is told now, and who in whose place."""
         return roster.present(self.members(audience), unit, now)
 
+    def told_of(self, roster: Roster, audience: str, happening: Happening, now: datetime) -> list[Instead]:
+        """Who of an audience is told of what happened, and who in whose place."""
+        return self.told(roster, audience, self.commune(audience, happening), now)
+
     def substitutes(
-        self, roster: Roster, audiences: Iterable[str], unit: str | None, now: datetime
+        self, roster: Roster, audiences: Iterable[str], happening: Happening, now: datetime
     ) -> dict[str, Instead]:
         """Who is told beside the audiences themselves, because somebody of them is away."""
         found: dict[str, Instead] = {}
         if not roster.absences:
             return found
         for audience in audiences:
-            for one in self.told(roster, audience, unit, now):
+            for one in self.told_of(roster, audience, happening, now):
                 if one.instead_of is not None:
                     found.setdefault(one.person, one)
         return found
