@@ -37,12 +37,6 @@ from tests.support.backends import Backend
 from tests.support.receivers import WebhookServer
 
 
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
-
-
 async def test_a_partner_receives_a_signed_webhook_and_it_is_published_that_it_did(
     house: House, webhook_server: WebhookServer
 ) -> None:

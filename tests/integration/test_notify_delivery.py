@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -25,12 +24,6 @@ from tests.integration.notify_queued import endpoint, say
 from tests.support.receivers import WebhookRequest, WebhookServer
 
 LIMITS = Delivering.load().on(datetime.now(UTC))
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
 
 
 async def test_what_concerns_one_case_arrives_in_its_order_while_other_cases_go_on(

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.store import agreements, log
 from services.notify.store.log import Sought
 from shared.messaging.outbox import new_id
-from tests.integration.notify_house import AGREEMENT, House, make_house
+from tests.integration.notify_house import AGREEMENT, House
 
 MANY = 300_000
 RARE, COMMON = "cases.contact-ban.decided", "cases.case.opened"
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
 
 
 async def test_a_rare_type_is_found_in_a_long_log_without_reading_every_message(house: House) -> None:
