@@ -175,7 +175,9 @@ async def test_one_that_was_deleted_while_it_was_switched_off_is_sent_what_it_mi
         await partner.api(f"/subscriptions/{created['id']}/restore")
         await until(lambda: succeeded(house, 2))
         assert [item["missed"] for item in await house.published("notify.endpoint.restored")] == [1]
-        rows = await house.rows("SELECT payload, headers FROM outbox WHERE type LIKE '%notify.endpoint.%' ORDER BY position")
+        rows = await house.rows(
+            "SELECT payload, headers FROM outbox WHERE type LIKE '%notify.endpoint.%' ORDER BY position"
+        )
         assert [row.headers["ce_sequence"] for row in rows] == ["1", "2"], "whoever follows it hears of both, in order"
         # Deleted while all was well it has missed nothing, and is not said to be back.
         await partner.api(f"/subscriptions/{created['id']}/delete")

@@ -117,7 +117,8 @@ class Endpoints:
 
     async def change(self, principal: Principal, identifier: str, change: Change) -> Endpoint:
         """Pause, resume, delete, or undo the deletion. What waits stays, and is sent when it is active again; one that
-        had been switched off, and perhaps deleted then, is sent what it missed, too. Errors: `NotFoundError`, `Rejected`."""
+        had been switched off, and perhaps deleted then, is sent what it missed, too. Errors: `NotFoundError`,
+        `Rejected`."""
         now = self._clock()
         of, state = _CHANGES[change]
         async with self._database.transaction() as connection:
