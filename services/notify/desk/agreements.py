@@ -73,7 +73,7 @@ class Agreements:
         event_types: Callable[[], Sequence[str]],
         units: Sequence[str],
         base_url: str,
-        organisations: Sequence[str] = (),
+        organisations: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -82,7 +82,7 @@ class Agreements:
         self._event_types = event_types
         self._units = units
         self._base_url = base_url
-        self.organisations = tuple(organisations)
+        self.organisations = organisations
 
     def retraction_days(self) -> int:
         """Within how many days a partner deletes what it received, after an agreement has ended."""

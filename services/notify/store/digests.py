@@ -80,8 +80,9 @@ async def take_due(connection: AsyncConnection, now: datetime) -> list[Item]:
 
 
 def _item(row: Any) -> Item:
-    unit, places = _read(row.unit)
-    return Item(row[0], row[1], tuple(row[2]), *row[3:7], unit, *row[8:], places)
+    values = dict(row._mapping)
+    unit, places = _read(values.pop("unit"))
+    return Item(**values | {"channels": tuple(row.channels)}, unit=unit, places=places)
 
 
 def _written(item: Item) -> str | None:
