@@ -122,7 +122,7 @@ class Agreements:
             if agreement is None or not rules.may_read(agreement, actor):
                 raise NotFoundError(identifier)
             acts = await store.history(connection, agreement.id)
-            return Shown(agreement, acts, await store.delivered(connection, agreement.id))
+            return Shown(agreement, acts, await store.glance(connection, agreement.id))
 
     async def expire(self) -> int:
         """End the agreements whose last day has passed, or whose legal ground is none any more. Out: how many."""
