@@ -39,7 +39,7 @@ def add(
     if len(password) < MIN_PASSWORD:
         raise CommandError(f"The password needs at least {MIN_PASSWORD} characters.")
     _put(file, "people", _entry(identifier, name, role, unit, sector, org) | {"password": hash_password(password)})
-    console.print(f"{identifier} may sign in once the services have started again.")
+    console.print(f"{identifier} may sign in; services that run learn it within seconds.")
 
 
 @app.command("token")

@@ -57,7 +57,6 @@ from services.notify.signing import Vault
 from services.notify.texts import Texts, load_texts
 from services.notify.tidying import Tidying
 from services.notify.upkeep import Upkeep
-from shared.identity import Directory
 from shared.messaging.service import ServiceApp, ServiceContext
 from shared.reference.delivering import Delivering
 from shared.reference.notify_chat import ChatShapes
@@ -92,7 +91,7 @@ def build(context: ServiceContext) -> ServiceApp:
     proving = _proving(context, settings, queueing, codes, telling.limits, vault, addresses)
     channels = channels_of(context, settings, texts, pages, receipts.hear)
     settler = Settler(database, channels, owners, clock, limits)
-    lanes = Lanes(database, channels, vault, limits, settings, clock, people.accounts)
+    lanes = Lanes(database, channels, vault, limits, settings, clock, lambda: people.accounts)
     replays = Replays(database, limits, clock)
     subscribing = Subscribing(
         database,
@@ -106,8 +105,16 @@ def build(context: ServiceContext) -> ServiceApp:
         proving=proving,
         make_topic=partial(make_topic, context.settings, settings.replicas(context.settings.environment)),
     )
-    heard, partners = (lambda: list(texts.wordings)), organisations_of(context.directory)
-    agreements = Agreements(database, clock, queueing, telling.limits, heard, tuple(names), base_url, partners)
+    agreements = Agreements(
+        database,
+        clock,
+        queueing,
+        telling.limits,
+        lambda: list(texts.wordings),
+        tuple(names),
+        base_url,
+        people.organisations,
+    )
     desks = Desks(
         subscribing=subscribing,
         endpoints=Endpoints(database, vault, addresses, desk, owners, replays, telling.limits, keeping, clock),
@@ -128,7 +135,7 @@ def build(context: ServiceContext) -> ServiceApp:
         migrations=Path(__file__).parent / "migrations",
         background=[
             Deliveries(database, channels, settler, lanes, codes, limits, settings, clock).deliver,
-            Upkeep(database, owners, limits, keeping, clock, channels=channels, people=people.accounts).upkeep,
+            Upkeep(database, owners, limits, keeping, clock, channels=channels, people=lambda: people.accounts).upkeep,
             live.live_inbox,
             Digests(database, calling, clock).digests,
             Climbing(database, emergencies, clock).climbing,
@@ -165,11 +172,6 @@ def _proving(
         open_target=vault.open,
         trusted=context.settings.demo_users and not settings.prove_demo,
     )
-
-
-def organisations_of(directory: Directory) -> list[str]:
-    """The partner organisations that somebody may sign in for."""
-    return sorted({person.org for person in directory.people.values() if person.org})
 
 
 def channels_of(

@@ -52,7 +52,7 @@ class Upkeep:
         clock: Callable[[], datetime],
         *,
         channels: Collection[str],
-        people: Collection[str],
+        people: Callable[[], Collection[str]],
     ) -> None:
         self._database = database
         self._owners = owners
@@ -156,7 +156,7 @@ class Upkeep:
             async with self._database.transaction() as connection:
                 scope = Scope("notify", connection, now)
                 lost = await retention.give_up_unsendable(
-                    connection, self._channels, self._people, off_before, now, _PORTION
+                    connection, self._channels, self._people(), off_before, now, _PORTION
                 )
                 await self._tell(scope, lost)
                 await scope.flush()

@@ -208,7 +208,7 @@ WORDINGS: Mapping[str, Wording] = {
     ),
     "cases.case.handover-offered": Wording(
         explanation="Đề nghị bàn giao vụ việc cho xã, phường nơi trẻ sống",
-        title="{unit} đề nghị bàn giao vụ việc {case} cho anh chị",
+        title="{unit} đề nghị bàn giao vụ việc {case} cho nơi trẻ sống",
         short="Đề nghị bàn giao vụ việc {case}",
     ),
     "cases.case.handover-answered": Wording(

@@ -86,9 +86,11 @@ class SupportEnded(_ChildEvent):
 
 @contract("registry.child.merged")
 class ChildMerged(_ChildEvent):
-    """Two records were one child: `child_id` goes on, `merged_id` points to it from now."""
+    """Two records were one child: `child_id` goes on, `merged_id` points to it from now, whose child lived in
+    `merged_unit`, as far as that was known."""
 
     merged_id: str
+    merged_unit: str | None = None
 
 
 @contract("registry.child.split")
@@ -96,9 +98,11 @@ class ChildSplit(_ChildEvent):
     """One record was two children: part of what was said of `from_child_id` is `child_id`'s from now.
 
     Where a merge was undone, `replaces_id` is the record that had been merged: whoever knows it means `child_id`.
+    `from_unit`: where the other child lives, as far as that is known.
     """
 
     from_child_id: str
+    from_unit: str | None = None
     replaces_id: str | None = None
 
 

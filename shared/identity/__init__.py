@@ -21,6 +21,7 @@ from shared.identity.access import (
 )
 from shared.identity.demo import demo_directory
 from shared.identity.directory import Directory, DirectoryError
+from shared.identity.following import followed
 from shared.identity.limiter import TooManyTriesError
 from shared.identity.passwords import hash_password, new_token
 from shared.identity.principal import ALL_UNITS, PERMISSIONS, AllUnits, Permission, Principal, Role
@@ -48,6 +49,7 @@ __all__ = [
     "Uploading",
     "current_principal",
     "demo_directory",
+    "followed",
     "hash_password",
     "identity_of",
     "identity_router",

@@ -1,11 +1,12 @@
 """The people and machines that may enter, read from one JSON file that an operator keeps.
 
-It must never hold a default password, and never be changed by the running process.
+It must never hold a default password, and the running process never writes it.
 """
 
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Self
 
@@ -69,14 +70,20 @@ class _File(BaseModel):
     machines: tuple[_Machine, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Directory:
-    """Everybody who may enter. `demo` is true only for the made-up people of `demo_directory`."""
+    """Everybody who may enter. `demo` is true only for the made-up people of `demo_directory`.
+
+    Whoever has it sees who may enter now: it takes over what its file says later (`shared.identity.following`), whole.
+    `version` is another each time; `refused_at`: since when the file cannot be used, and the last good one holds.
+    """
 
     people: Mapping[str, Principal] = field(default_factory=dict)
     passwords: Mapping[str, str] = field(default_factory=dict, repr=False)
     tokens: Mapping[str, Principal] = field(default_factory=dict, repr=False)
     demo: bool = False
+    version: int = 0
+    refused_at: datetime | None = None
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -95,6 +102,15 @@ class Directory:
             passwords={person.id: person.password for person in content.people},
             tokens={machine.token_sha256: machine.principal(machine=True) for machine in content.machines},
         )
+
+    def take_over(self, fresh: "Directory") -> bool:
+        """From now on it has these people and machines. Out: whether any of it is new."""
+        self.refused_at = None
+        if (fresh.people, fresh.passwords, fresh.tokens) == (self.people, self.passwords, self.tokens):
+            return False
+        self.people, self.passwords, self.tokens = fresh.people, fresh.passwords, fresh.tokens
+        self.version += 1
+        return True
 
     def person(self, person_id: str) -> Principal | None:
         """Out: the person as the directory knows it now, None when it has left."""

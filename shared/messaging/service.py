@@ -197,6 +197,9 @@ class Service:
             "outbox_seconds": float(row.outbox_seconds or 0),
             "parked_keys": row.parked_keys,
             "dead_letters": row.dead_letters,
+            # Since when the users file cannot be used, and who may enter is as it said before.
+            "users_refused_at": self._context.directory.refused_at,
+            "users_refused": self._context.directory.refused_at is not None,
         }
 
     async def _stuck(self) -> Sequence[StuckWork]:

@@ -27,6 +27,7 @@ STATUS = {
     "outbox_seconds": Gauge("vongtay_outbox_age_seconds", "Age of the oldest waiting row, seconds", ["service"]),
     "parked_keys": Gauge("vongtay_parked_keys", "Keys whose events wait for a repair", ["service"]),
     "dead_letters": Gauge("vongtay_dead_letters", "Dead letters that nobody has settled", ["service"]),
+    "users_refused": Gauge("vongtay_users_file_refused", "1 while the users file cannot be used", ["service"]),
     "healthy": Gauge("vongtay_healthy", "1 while events flow", ["service"]),
 }
 

@@ -26,6 +26,7 @@ from shared.identity import (
     Profile,
     SignInNeededError,
     TooManyTriesError,
+    followed,
     identity_router,
 )
 from shared.settings import Settings
@@ -58,10 +59,19 @@ def create_app(
     sector's sender. Out: the application.
     """
     errors = ErrorAnswers(pages)
+
+    @asynccontextmanager
+    async def running(app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(followed(settings.users_file, directory))
+            if lifespan is not None:
+                await stack.enter_async_context(lifespan(app))
+            yield
+
     identity = Identity.from_settings(settings, directory)
     app = FastAPI(
         title=title,
-        lifespan=lifespan,
+        lifespan=running,
         # The framework's own pages load scripts from elsewhere, which our policy forbids.
         docs_url=None,
         redoc_url=None,
@@ -83,7 +93,11 @@ def create_app(
     app.state.identity = identity
     app.state.pages = pages
     app.state.settings = settings
-    for router in (*routers, identity_router(pages.render, profile), _own_routes(pages, checks or {}, prefix)):
+    for router in (
+        *routers,
+        identity_router(pages.render, profile),
+        _own_routes(pages, checks or {}, directory, prefix),
+    ):
         app.include_router(router)
     return app
 
@@ -117,13 +131,16 @@ def front_door(
     return door
 
 
-def _own_routes(pages: Pages, checks: Mapping[str, Check], prefix: str) -> APIRouter:
+def _own_routes(pages: Pages, checks: Mapping[str, Check], directory: Directory, prefix: str) -> APIRouter:
     router = APIRouter(include_in_schema=False)
 
     async def healthz() -> Response:
         results = await asyncio.gather(*(_outcome(check) for check in checks.values()))
         parts = dict(zip(checks, results, strict=True))
         healthy = all(result == "ok" for result in results)
+        if directory.refused_at is not None:
+            # Said, and no reason to send people elsewhere: those of the last good file can work.
+            parts["people"] = "last good file"
         body = {"status": "ok" if healthy else "unhealthy", "parts": parts}
         return JSONResponse(body, 200 if healthy else 503)
 

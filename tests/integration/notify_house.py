@@ -169,6 +169,11 @@ class Person:
         created: dict[str, str] = await self.api("/subscriptions", body)
         return created
 
+    async def mailbox(self, address: str, *patterns: str, **more: Any) -> str:
+        """Be told by e-mail of what they name; of what the house tells, where they name nothing. Out: its id."""
+        body = {"channel": "email", "target": address, "event_types": list(patterns or ["told"]), **more}
+        return str((await self.api("/subscriptions", body))["id"])
+
 
 def _token(html: str) -> str:
     found = re.search(r'name="form_token" value="([0-9a-f]+)"', html)

@@ -31,7 +31,7 @@ async def test_a_merge_and_a_transfer_change_what_the_communes_see(house: House)
     merged = await act_on(worker, f"/cases/c/{second}", "merge", {"merge.into": code, "merge.reason": "Cùng một trẻ"})
     assert merged.headers["location"].startswith(f"/cases/c/{case_id}")
     told = (await house.said("case.merged"))[0]["data"]
-    assert (told["into_case_id"], told["facts"]["status"]) == (case_id, "merged")
+    assert (told["into_case_id"], told["into_unit"], told["facts"]["status"]) == (case_id, UNIT, "merged")
     page = (await worker.get(f"/cases/c/{case_id}")).text
     assert page.count(NAME) >= 2
     other = next(code for code in Units.load().codes() if code != UNIT)

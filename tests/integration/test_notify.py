@@ -37,12 +37,6 @@ from tests.support.backends import Backend
 from tests.support.receivers import WebhookServer
 
 
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
-
-
 async def test_a_partner_receives_a_signed_webhook_and_it_is_published_that_it_did(
     house: House, webhook_server: WebhookServer
 ) -> None:
@@ -164,6 +158,45 @@ async def test_gone_switches_the_endpoint_off_and_its_owner_is_told(
         assert [item["missed"] for item in await house.published("notify.endpoint.restored")] == [1]
         replayed = await partner.api(f"/subscriptions/{created['id']}/replay", {"since": "2020-01-01T00:00:00Z"})
         assert replayed == {"replayed": 0}
+
+
+async def test_one_that_was_deleted_while_it_was_switched_off_is_sent_what_it_missed_when_that_is_undone(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    webhook_server.status = 410
+    async with house.client("yen.partner") as partner:
+        created = await partner.webhook(webhook_server.url, "cases.*")
+        await house.hear(("e1", missed()))
+        house.start()
+        await until(lambda: house.published("notify.endpoint.disabled"))
+        await house.hear(("e2", missed()))
+        await partner.api(f"/subscriptions/{created['id']}/delete")
+        webhook_server.status = 200
+        await partner.api(f"/subscriptions/{created['id']}/restore")
+        await until(lambda: succeeded(house, 2))
+        assert [item["missed"] for item in await house.published("notify.endpoint.restored")] == [1]
+        rows = await house.rows(
+            "SELECT payload, headers FROM outbox WHERE type LIKE '%notify.endpoint.%' ORDER BY position"
+        )
+        assert [row.headers["ce_sequence"] for row in rows] == ["1", "2"], "whoever follows it hears of both, in order"
+        # Deleted while all was well it has missed nothing, and is not said to be back.
+        await partner.api(f"/subscriptions/{created['id']}/delete")
+        assert (await partner.api(f"/subscriptions/{created['id']}/restore"))["state"] == "active"
+        assert len(await house.published("notify.endpoint.restored")) == 1
+
+
+async def test_one_that_failed_now_and_then_when_it_was_deleted_was_not_switched_off(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    webhook_server.status = 500
+    async with house.client("yen.partner") as partner:
+        created = await partner.webhook(webhook_server.url, "cases.*")
+        await house.hear(("e1", missed()))
+        house.start()
+        await until(lambda: house.rows("SELECT 1 FROM endpoint WHERE failing_since IS NOT NULL"))
+        await partner.api(f"/subscriptions/{created['id']}/delete")
+        await partner.api(f"/subscriptions/{created['id']}/restore")
+        assert await house.published("notify.endpoint.restored") == []
 
 
 async def test_an_endpoint_that_fails_for_days_is_switched_off(house: House, webhook_server: WebhookServer) -> None:

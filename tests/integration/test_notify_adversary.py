@@ -24,7 +24,6 @@ from tests.integration.notify_house import (
     OTHER_UNIT,
     UNIT,
     House,
-    Person,
     concern,
     loop_of,
     make_house,
@@ -35,12 +34,6 @@ from tests.integration.notify_house import (
 from tests.integration.test_notify_sms import NUMBER, house_with, telephone
 from tests.support.receivers import MailServer, WebhookServer
 from tests.support.smsc import Gateway, sms_gateway
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
 
 
 @pytest.fixture
@@ -84,8 +77,7 @@ async def test_a_mail_server_that_answers_in_another_alphabet_stops_nothing(
 ) -> None:
     mail = SecretStr(mail_server.url)
     async with make_house(fresh_database, smtp_url=mail) as house, house.client("lan.worker") as worker:
-        wanted = {"channel": "email", "target": "lan@phandinhphung.example", "event_types": ["cases.concern.received"]}
-        await worker.api("/subscriptions", wanted)
+        await worker.mailbox("lan@phandinhphung.example", "cases.concern.received")
         monkeypatch.setattr("services.notify.channels.email.EmailChannel.send", _answered)
         await house.hear(("e1", concern("no")))
         house.start()
@@ -136,8 +128,7 @@ async def test_who_has_no_account_any_more_is_neither_told_nor_sent_what_waited(
     mail = SecretStr(mail_server.url)
     async with make_house(fresh_database, smtp_url=mail) as house, house.client("lan.worker") as worker:
         for pattern in ("cases.concern.received", "told"):
-            wanted = {"channel": "email", "target": "lan@phandinhphung.example", "event_types": [pattern]}
-            await worker.api("/subscriptions", wanted)
+            await worker.mailbox("lan@phandinhphung.example", pattern)
         await house.hear(("e1", concern("no")))
         waiting = (await house.states())["pending"]
         await house.rows("UPDATE endpoint SET person = 'gone.worker' RETURNING 1")
@@ -161,8 +152,7 @@ async def test_who_has_moved_hears_no_more_of_where_they_were(
 ) -> None:
     mail = SecretStr(mail_server.url)
     async with make_house(fresh_database, smtp_url=mail) as house, house.client("lan.worker") as worker:
-        wanted = {"channel": "email", "target": "lan@phandinhphung.example", "event_types": ["cases.deadline.missed"]}
-        await worker.api("/subscriptions", wanted)
+        await worker.mailbox("lan@phandinhphung.example", "cases.deadline.missed")
         # Their account says by now what the subscription did not say then.
         await house.rows("UPDATE endpoint SET person = :person RETURNING 1", person=person)
         await house.rows("UPDATE subscription SET units = CAST(:units AS text[]) RETURNING 1", units=units)
@@ -287,7 +277,7 @@ async def test_an_emergency_waits_for_no_long_queue_of_others(fresh_database: st
     mail_server.handle_DATA = slowly  # type: ignore[assignment,method-assign]
     mail = SecretStr(mail_server.url)
     async with make_house(fresh_database, smtp_url=mail) as house, house.client("lan.worker") as worker:
-        endpoints = [await _mailbox(worker, f"n{number}@tinh.example") for number in range(9)]
+        endpoints = [await worker.mailbox(f"n{number}@tinh.example", "cases.care.ended") for number in range(9)]
         *noisy, pressed = endpoints
         await say(house, noisy, 60)
         house.start()
@@ -296,12 +286,6 @@ async def test_an_emergency_waits_for_no_long_queue_of_others(fresh_database: st
         before = len(mail_server.recipients)
         await until(lambda: _reached(mail_server, "n8@tinh.example"))
         assert mail_server.recipients.index(["n8@tinh.example"]) - before < 60
-
-
-async def _mailbox(worker: Person, address: str) -> str:
-    wanted = {"channel": "email", "target": address, "event_types": ["cases.care.ended"]}
-    created: dict[str, str] = await worker.api("/subscriptions", wanted)
-    return created["id"]
 
 
 async def _mails(server: MailServer, count: int) -> bool:

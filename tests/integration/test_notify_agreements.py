@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -20,19 +19,12 @@ from tests.integration.notify_house import (
     OTHER_UNIT,
     House,
     loop_of,
-    make_house,
     succeeded,
     task,
     until,
 )
 from tests.integration.notify_partner import TERMS, agreed_key, content, hear_sealed, sign
 from tests.support.receivers import WebhookServer
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
 
 
 async def test_a_partner_subscribes_within_its_agreement_and_hears_nothing_outside_it(

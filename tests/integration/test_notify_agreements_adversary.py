@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,17 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from services.notify.domain.agreements import is_key
 from services.notify.store import replays
 from shared.contracts.registry import ChildErased
-from tests.integration.notify_house import House, failed, make_house, reasons, succeeded, task, until
+from tests.integration.notify_house import House, failed, reasons, succeeded, task, until
 from tests.integration.notify_partner import agreed_key, content, hear_sealed, sign
 from tests.support.receivers import WebhookServer
 
 LATER = timedelta(days=800)
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
 
 
 async def test_what_was_sealed_is_removed_also_where_the_agreement_was_suspended_before_it_ended(

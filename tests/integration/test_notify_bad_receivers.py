@@ -29,12 +29,6 @@ from tests.support.nasty import (
 from tests.support.receivers import WebhookServer
 
 
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
-
-
 @asynccontextmanager
 async def beside(house: House, webhook_server: WebhookServer, url: str) -> AsyncIterator[Callable[[], Awaitable[Any]]]:
     """A bad endpoint with ten deliveries, and a good one beside it that has to get its hundred meanwhile."""

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from typing import NoReturn
 
+import asyncpg
 import pytest
 
+from services.notify.channels.webhook import WebhookChannel
+from services.notify.delivery.endpoints import Lanes
+from services.notify.delivery.lanes import Lane
 from services.notify.delivery.lines import Line
+from services.notify.delivery.settling import Settler
 from services.notify.desk.queueing import Queueing
 from services.notify.domain import Addressed, Happening, Message, timed_id
 from services.notify.store import deliveries, partitions, replays
+from shared.database import Database
 from shared.database.copying import driver
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Scope
@@ -25,12 +30,6 @@ from tests.integration.notify_queued import endpoint, say
 from tests.support.receivers import WebhookRequest, WebhookServer
 
 LIMITS = Delivering.load().on(datetime.now(UTC))
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
 
 
 async def test_what_concerns_one_case_arrives_in_its_order_while_other_cases_go_on(
@@ -348,6 +347,81 @@ async def test_a_worker_that_stops_gives_back_what_it_had_not_sent(house: House,
         sent = {request.headers["webhook-id"] for request in webhook_server.requests}
         assert len(free) + len(sent) == 100
         assert not sent & {one.id for one in free}
+
+
+@pytest.mark.parametrize("part", ["settled", "took"])
+async def test_a_worker_of_which_a_part_dies_ends_whole_and_is_started_anew(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch, part: str
+) -> None:
+    """`settled`: what takes results over; `took`: what sends one."""
+    webhook_server.delay = 0.02
+    died = asyncio.Event()
+
+    def die(*_: object, **__: object) -> NoReturn:
+        died.set()
+        raise LookupError("as if a fault of ours were in it")
+
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url)
+        sent = await say(house, one, 200)
+        with monkeypatch.context() as broken:
+            house.start()
+            await until(lambda: _count(webhook_server, 10))
+            broken.setattr(Lanes if part == "settled" else Lane, part, die)
+            await asyncio.wait_for(died.wait(), 5)
+            broken.undo()
+            with pytest.raises(LookupError):
+                await asyncio.wait_for(house.running.pop(0), 10)
+        await house.halt()
+        house.start()
+        await until(lambda: succeeded(house, 200))
+    arrived = [request.headers["webhook-id"] for request in webhook_server.requests]
+    assert set(arrived) == set(sent)
+    assert len(arrived) <= 210, "of what was on its way, only what the dead part had in its hands comes again"
+
+
+async def test_what_does_not_close_keeps_nothing_else_open(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+
+    async def close(self: Line | Settler | WebhookChannel) -> None:
+        closed.append(type(self).__name__)
+        if isinstance(self, Line):
+            raise TimeoutError
+
+    async with house.client("yen.partner") as partner:
+        await endpoint(partner, webhook_server.url)
+        with monkeypatch.context() as broken:
+            for kind in (Line, Settler, WebhookChannel):
+                broken.setattr(kind, "close", close)
+            house.start()
+            await until(lambda: house.rows("SELECT 1"))
+            with pytest.raises(TimeoutError):
+                await house.halt()
+    assert closed == ["Line", "Settler", "WebhookChannel"]
+    house.running = []
+
+
+async def test_a_connection_that_does_not_say_good_bye_is_cut_off_and_the_next_is_another(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    database = Database(fresh_database)
+    line = Line(database)
+    try:
+        first = await line.get()
+
+        async def silent(*_: object, **__: object) -> NoReturn:
+            raise TimeoutError
+
+        with monkeypatch.context() as hanging:
+            hanging.setattr(asyncpg.Connection, "close", silent)
+            await line.close()
+        assert first.is_closed()
+        assert await (await line.get()).fetchval("SELECT 1") == 1
+    finally:
+        await line.close()
+        await database.close()
 
 
 @pytest.mark.parametrize("hangs", [False, True])

@@ -6,12 +6,10 @@ import asyncio
 import json
 import os
 import sys
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
 from pydantic import SecretStr
 
 from shared.contracts.cases import TaskRequested
@@ -27,12 +25,6 @@ from tests.integration.notify_house import (
     task,
 )
 from tests.support.receivers import MailServer
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
 
 
 async def test_a_dry_run_says_who_would_be_told_and_why_and_tells_nobody(house: House) -> None:
@@ -73,15 +65,14 @@ async def test_a_dry_run_shows_over_what_somebody_would_be_called_and_not_what_t
         make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house,
         house.client("ha.coordinator") as coordinator,
     ):
-        wanted = {"channel": "email", "target": "ha@tinh.example", "event_types": ["cases.task.overdue"]}
-        await coordinator.api("/subscriptions", {**wanted, "units": [OTHER_UNIT]})
+        await coordinator.mailbox("ha@tinh.example", "cases.task.overdue", units=[OTHER_UNIT])
 
         async def reachable() -> list[str]:
             run = await coordinator.api("/dry-run", {"type": "cases.task.overdue", "data": data})
             return next(list(one["reachable"]) for one in run["people"] if one["person"] == "ha.coordinator")
 
         assert await reachable() == []
-        await coordinator.api("/subscriptions", {**wanted, "units": [UNIT]})
+        await coordinator.mailbox("ha@tinh.example", "cases.task.overdue", units=[UNIT])
         assert await reachable() == ["email"]
 
 
@@ -175,8 +166,7 @@ async def test_of_several_endpoints_of_a_person_it_says_which_would_be_called_an
     ):
 
         async def mailbox(person: Person, name: str, *patterns: str, units: list[str] | None = None) -> str:
-            wanted = {"channel": "email", "target": f"{name}@tinh.example", "event_types": list(patterns)}
-            return str((await person.api("/subscriptions", {**wanted, "units": units}))["id"])
+            return await person.mailbox(f"{name}@tinh.example", *patterns, units=units)
 
         told = await mailbox(coordinator, "a", "told")
         elsewhere = await mailbox(coordinator, "b", "cases.task.overdue", units=[OTHER_UNIT])
@@ -221,8 +211,7 @@ async def test_who_is_told_by_their_own_subscription_only_is_named_and_it_is_wha
     ):
         made = {}
         for name, person in (("ha.coordinator", coordinator), ("lan.worker", worker)):
-            wanted = {"channel": "email", "target": "x@tinh.example", "event_types": ["cases.task.requested"]}
-            made[name] = (await person.api("/subscriptions", wanted))["id"]
+            made[name] = await person.mailbox("x@tinh.example", "cases.task.requested")
 
         async def found(data: TaskRequested) -> dict[str, dict[str, Any]]:
             supposed = {"type": "cases.task.requested", "data": json.loads(data.model_dump_json())}

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from pydantic import SecretStr
 
 from services.notify.climbing import Climbing
@@ -16,12 +14,6 @@ from shared.contracts.cases import CaseOpened, EmergencyMeasureDecided
 from shared.reference.notify_limits import NotifyLimitsByDay
 from tests.integration.notify_house import CASE, House, Person, concern, facts, loop_of, make_house, succeeded, until
 from tests.support.receivers import MailServer
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
 
 
 async def ladder_of(person: Person) -> dict[str, Any]:
@@ -81,8 +73,7 @@ async def test_a_link_in_an_e_mail_acknowledges_once_without_a_sign_in_and_openi
 ) -> None:
     async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
         async with house.client("binh.chair") as chair:
-            wanted = {"channel": "email", "target": "binh@xa.example", "event_types": ["told"]}
-            assert (await chair.post("/notify/subscriptions", **wanted)).status_code == 303
+            await chair.mailbox("binh@xa.example")
         await house.hear(("e1", concern("yes")))
         house.shift += timedelta(minutes=2)
         await loop_of(house, Climbing).once()

@@ -3,7 +3,6 @@ how many that were. An emergency is never one of many."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import orjson
@@ -18,7 +17,6 @@ from tests.integration.notify_house import (
     UNIT,
     House,
     concern,
-    make_house,
     missed,
     succeeded,
     until,
@@ -28,12 +26,6 @@ from tests.support.receivers import WebhookServer
 IMPORT = "0195a000-0000-7000-8000-000000000123"
 SEALED = {"sealed": "A256GCM", "kid": f"child/{CASE}", "text": "AAAA"}
 FACTS = {"unit": UNIT, "sex": "female"}
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
 
 
 def registered() -> ChildRegistered:

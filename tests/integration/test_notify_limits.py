@@ -3,26 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from typing import Any
-
-import pytest
 
 from services.notify.store import endpoints
 from shared.reference.notify_keeping import NotifyKeepingByDay
 from shared.reference.notify_limits import NotifyLimits, NotifyLimitsByDay
-from tests.integration.notify_house import NOW, House, Person, make_house
+from tests.integration.notify_house import NOW, House, Person
 
 LIMITS: NotifyLimits = NotifyLimitsByDay.load().on(NOW)
 KEEPING = NotifyKeepingByDay.load().on(NOW)
 URL = "http://127.0.0.1:9/hook"
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
 
 
 async def there(house: House) -> int:

@@ -2,25 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-
-import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.store import agreements, log
 from services.notify.store.log import Sought
 from shared.messaging.outbox import new_id
-from tests.integration.notify_house import AGREEMENT, House, make_house
+from tests.integration.notify_house import AGREEMENT, House
 
 MANY = 300_000
 RARE, COMMON = "cases.contact-ban.decided", "cases.case.opened"
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
 
 
 async def test_a_rare_type_is_found_in_a_long_log_without_reading_every_message(house: House) -> None:
@@ -39,8 +30,29 @@ async def test_a_rare_type_is_found_in_a_long_log_without_reading_every_message(
             assert found == sorted(found, key=lambda entry: entry.created_at, reverse=True)
             assert await _messages_read(connection) - before < 5000
         assert await log.entries(connection, other, Sought(event_type=RARE)) == []
-        delivered = await agreements.delivered(connection, AGREEMENT)
-        assert delivered.count == MANY
+        # Whoever looks at the agreement is told at least how many; its partner, when it ends, exactly.
+        before = await _deliveries_read(connection)
+        seen = await agreements.glance(connection, AGREEMENT)
+        assert await _deliveries_read(connection) - before <= 10_500
+        exactly = await agreements.delivered(connection, AGREEMENT)
+        assert (seen.count, seen.more) == (10_000, True)
+        assert (exactly.count, exactly.more) == (MANY, False)
+        assert (seen.first, seen.last) == (exactly.first, exactly.last)
+    async with house.client("ha.coordinator") as coordinator:
+        assert "ít nhất 10.000 tin" in (await coordinator.get(f"/notify/agreements/{AGREEMENT}")).text
+
+
+async def test_of_a_short_log_the_glance_at_an_agreement_is_exact_and_of_what_arrived_within_it_only(
+    house: House,
+) -> None:
+    one, other = await _endpoint(house), await _endpoint(house)
+    await _deliveries(house, one, 30)
+    await _deliveries(house, other, 20)
+    await house.rows("UPDATE delivery SET state = 'failed' WHERE endpoint_id = CAST(:id AS uuid) RETURNING 1", id=other)
+    await house.rows("UPDATE subscription SET agreement_id = NULL WHERE id = CAST(:id AS uuid) RETURNING 1", id=other)
+    async with house.database.transaction() as connection:
+        assert await agreements.glance(connection, AGREEMENT) == await agreements.delivered(connection, AGREEMENT)
+        assert (await agreements.glance(connection, AGREEMENT)).count == 30
 
 
 async def _endpoint(house: House) -> str:
@@ -92,11 +104,20 @@ async def _deliveries(house: House, endpoint: str, number: int) -> None:
 
 
 async def _messages_read(connection: AsyncConnection) -> int:
-    """How many messages this connection has looked at."""
+    return await _read(connection, "message%")
+
+
+async def _deliveries_read(connection: AsyncConnection) -> int:
+    return await _read(connection, "delivery%")
+
+
+async def _read(connection: AsyncConnection, tables: str) -> int:
+    """How many rows of some tables this connection has looked at."""
     rows = await connection.execute(
         text(
             """SELECT COALESCE(sum(seq_tup_read + COALESCE(idx_tup_fetch, 0)), 0) FROM pg_stat_xact_user_tables
-               WHERE relname LIKE 'message%'"""
-        )
+               WHERE relname LIKE :tables"""
+        ),
+        {"tables": tables},
     )
     return int(rows.scalar_one())

@@ -31,8 +31,7 @@ async def test_a_digest_has_a_picture_a_table_and_each_thing_with_its_link(
 ) -> None:
     mail = SecretStr(mail_server.url)
     async with make_house(fresh_database, smtp_url=mail) as house, house.client("lan.worker") as worker:
-        wanted = {"channel": "email", "target": "lan@phandinhphung.example", "event_types": ["told"]}
-        await worker.api("/subscriptions", {**wanted, "language": language})
+        await worker.mailbox("lan@phandinhphung.example", language=language)
         chosen = {"digest": "daily", "digest_at": "07:30", "language": language}
         await worker.http.put("/notify/api/preferences", json=chosen, headers={"x-form-token": worker._token})
         await house.hear(*((f"e{number}", concern("no")) for number in range(3)))

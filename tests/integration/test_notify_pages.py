@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import AsyncIterator
 from datetime import timedelta
 
-import pytest
-
 from shared.contracts.cases import DeadlineMissed
-from tests.integration.notify_house import CASE, UNIT, House, Person, concern, make_house, missed
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
+from tests.integration.notify_house import CASE, UNIT, House, Person, concern, missed
 
 
 def coded(number: int) -> DeadlineMissed:

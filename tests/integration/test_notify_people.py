@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator
 from email.message import EmailMessage
 
-import pytest
 from pydantic import SecretStr
 
 from tests.integration.notify_house import (
@@ -24,12 +22,6 @@ from tests.integration.notify_house import (
     until,
 )
 from tests.support.receivers import MailServer, WebhookServer
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
 
 
 def _asked_for_and_urgent(mail_server: MailServer) -> tuple[EmailMessage, EmailMessage]:
@@ -120,8 +112,7 @@ async def test_notices_that_say_the_same_are_one_line_read_by_one_button(house: 
 async def test_an_e_mail_and_a_notice_call_a_case_by_its_code(fresh_database: str, mail_server: MailServer) -> None:
     mail = SecretStr(mail_server.url)
     async with make_house(fresh_database, smtp_url=mail) as house, house.client("lan.worker") as worker:
-        wanted = {"channel": "email", "target": "lan@phandinhphung.example", "event_types": ["cases.deadline.missed"]}
-        assert (await worker.post("/notify/subscriptions", **wanted)).status_code == 303
+        await worker.mailbox("lan@phandinhphung.example", "cases.deadline.missed")
         event = missed()
         facts = event.facts.model_copy(update={"code": "TN-2026-000328"})
         await house.hear(("e1", event.model_copy(update={"facts": facts})))

@@ -31,11 +31,6 @@ async def strict_house(url: str, monkeypatch: pytest.MonkeyPatch, **settings: An
         yield made
 
 
-async def e_mail(person: Person, target: str = ADDRESS, *patterns: str) -> str:
-    wanted = {"channel": "email", "target": target, "event_types": list(patterns or ["told"])}
-    return str((await person.api("/subscriptions", wanted))["id"])
-
-
 async def undisturbed(person: Person, **more: Any) -> None:
     """No quiet hours: the tests run by day and by night."""
     chosen = {"quiet_from": "00:00", "quiet_to": "00:00", **more}
@@ -56,7 +51,7 @@ async def test_an_e_mail_address_is_told_nothing_until_its_code_is_typed(
         strict_house(fresh_database, monkeypatch, smtp_url=SecretStr(mail_server.url)) as house,
         house.client("lan.worker") as worker,
     ):
-        made = await e_mail(worker, ADDRESS, "told", "cases.deadline.missed")
+        made = await worker.mailbox(ADDRESS, "told", "cases.deadline.missed")
         await house.hear(("e1", concern("yes")), ("e2", missed()))
         house.start()
         await until(lambda: succeeded(house, 1))
@@ -86,7 +81,7 @@ async def test_the_code_is_in_no_table_log_page_or_event(
         strict_house(fresh_database, monkeypatch, smtp_url=SecretStr(mail_server.url)) as house,
         house.client("lan.worker") as worker,
     ):
-        made = await e_mail(worker)
+        made = await worker.mailbox(ADDRESS)
         house.start()
         await until(lambda: succeeded(house, 1))
         code = code_in(str(mail_server.messages[0]["Subject"]))
@@ -110,7 +105,7 @@ async def test_in_an_emergency_only_proven_addresses_are_called_and_the_ladder_s
             strict_house(fresh_database, monkeypatch, smtp_url=SecretStr(mail_server.url)) as house,
             house.client("lan.worker") as worker,
         ):
-            mail = await e_mail(worker)
+            mail = await worker.mailbox(ADDRESS)
             telephone = {"channel": "sms", "target": "0912 345 678", "event_types": ["told"]}
             await worker.api("/subscriptions", telephone)
             house.start()
@@ -151,7 +146,7 @@ async def test_codes_are_not_guessed_and_addresses_not_molested(
         house.client("lan.worker") as worker,
         house.client("thuong.worker") as other,
     ):
-        made = await e_mail(worker)
+        made = await worker.mailbox(ADDRESS)
         house.start()
         await until(lambda: succeeded(house, 1))
         code = code_in(str(mail_server.messages[0]["Subject"]))
@@ -246,7 +241,7 @@ async def test_a_partners_topic_is_the_platforms_own_and_made_up_people_come_pro
 ) -> None:
     async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
         async with house.client("lan.worker") as worker:
-            await e_mail(worker)
+            await worker.mailbox(ADDRESS)
             assert "Chưa xác minh" not in (await worker.get("/notify/preferences")).text
         house.start()
         await house.hear(("e1", concern("yes")))
@@ -262,7 +257,7 @@ async def test_everything_somebody_gets_is_in_the_language_they_chose(
         async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
             async with house.client("lan.worker") as worker:
                 # The addresses were entered on a Vietnamese page; the choice came later.
-                await e_mail(worker, ADDRESS, "cases.deadline.missed", "told")
+                await worker.mailbox(ADDRESS, "cases.deadline.missed", "told")
                 telephone = {"channel": "sms", "target": "0912 345 678", "event_types": ["cases.deadline.missed"]}
                 await worker.api("/subscriptions", telephone)
                 await undisturbed(worker, language="en")
@@ -292,7 +287,7 @@ async def test_everything_somebody_gets_is_in_the_language_they_chose(
                 assert 'lang="en"' in html.get_content()
                 assert not re.search("thông báo|Có tin báo", html.get_content())
             async with house.client("thuong.worker") as other:
-                await e_mail(other, "thuong@example.org", "cases.deadline.missed")
+                await other.mailbox("thuong@example.org", "cases.deadline.missed")
                 assert 'lang="vi"' in (await other.get("/notify/")).text
 
 

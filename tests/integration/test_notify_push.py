@@ -20,12 +20,6 @@ async def service() -> AsyncIterator[PushService]:
         yield made
 
 
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
-
-
 async def subscribe(person: Person, service: PushService) -> Browser:
     """Press the inbox's button, as its script does."""
     key = re.search(r'data-push-key="([^"]+)"', (await person.get("/notify/")).text)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -14,18 +14,12 @@ from services.notify.domain import Happening, Message
 from services.notify.store import notices as inbox
 from services.notify.store.notices import Filter, Wanted
 from shared.messaging.outbox import new_id
-from tests.integration.notify_house import CASE, UNIT, House, make_house
+from tests.integration.notify_house import CASE, UNIT, House
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 LAN, BINH = "lan.worker", "binh.chair"
 MINE = [f"person/{LAN}", "worker", f"worker/{UNIT}"]
 MANY = 10_000
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
 
 
 async def test_of_ten_thousand_that_were_read_none_is_looked_at_to_count_or_list_what_is_not(house: House) -> None:

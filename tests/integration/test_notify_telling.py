@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from pydantic import SecretStr
 
 from services.notify.digests import Digests
@@ -28,12 +26,6 @@ from tests.integration.notify_house import (
     until,
 )
 from tests.support.receivers import MailServer
-
-
-@pytest.fixture
-async def house(fresh_database: str) -> AsyncIterator[House]:
-    async with make_house(fresh_database) as made:
-        yield made
 
 
 async def test_while_somebody_is_away_a_substitute_is_told_who_may_see_it_anyway(house: House) -> None:
@@ -60,8 +52,7 @@ async def test_a_digest_collects_what_is_not_urgent_into_one_e_mail(
 ) -> None:
     async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
         async with house.client("duc.health") as officer:
-            wanted = {"channel": "email", "target": "duc@yte.example", "event_types": ["told"]}
-            assert (await officer.post("/notify/subscriptions", **wanted)).status_code == 303
+            await officer.mailbox("duc@yte.example")
             assert await put(officer, "/preferences", {"digest": "daily", "digest_at": "07:30"}) == 200
             assert await put(officer, "/preferences", {"digest": "hourly"}) == 422
             assert await put(officer, "/preferences", {"quiet_from": "21:00"}) == 422
@@ -89,8 +80,7 @@ async def test_of_what_waited_nothing_is_sent_of_a_commune_that_somebody_has_lef
 ) -> None:
     async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
         async with house.client("lan.worker") as worker:
-            wanted = {"channel": "email", "target": "lan@xa.example", "event_types": ["told"]}
-            assert (await worker.post("/notify/subscriptions", **wanted)).status_code == 303
+            await worker.mailbox("lan@xa.example")
         # Somebody else's mailbox, who had an account when this was collected.
         async with house.database.transaction() as connection:
             await digests.put(
@@ -139,8 +129,7 @@ async def test_an_officer_of_a_sector_is_led_to_the_task_and_not_to_a_case_that_
 ) -> None:
     async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
         async with house.client("duc.health") as officer:
-            wanted = {"channel": "email", "target": "duc@yte.example", "event_types": ["told"]}
-            assert (await officer.post("/notify/subscriptions", **wanted)).status_code == 303
+            await officer.mailbox("duc@yte.example")
         await house.hear(("e1", task("health")), ("e2", task("police")))
         house.start()
         await until(lambda: succeeded(house, 1))
@@ -171,8 +160,7 @@ async def test_of_a_noisy_rule_people_are_called_a_few_times_and_then_once_with_
 ) -> None:
     async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
         async with house.client("ha.coordinator") as coordinator:
-            wanted = {"channel": "email", "target": "ha@tinh.example", "event_types": ["told"]}
-            assert (await coordinator.post("/notify/subscriptions", **wanted)).status_code == 303
+            await coordinator.mailbox("ha@tinh.example")
         await house.hear(*(overdue(number) for number in range(37)))
         digests = loop_of(house, Digests)
         assert not await digests.once()

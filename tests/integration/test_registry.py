@@ -351,6 +351,8 @@ async def test_a_record_founded_on_the_report_alone_becomes_the_right_child(regi
     answer = await registry.described(said, case_id, chosen=right, instead_of=founded)
     merged = (await registry.events("child.merged"))[-1]
     assert {merged["child_id"], merged["merged_id"]} == {founded, right}
+    (gone,) = [event for event in await registry.events("child.registered") if event["child_id"] == merged["merged_id"]]
+    assert merged["merged_unit"] == gone["facts"]["unit"]
     assert (answer["result"], answer["child_id"]) == ("existing", merged["child_id"])
 
 

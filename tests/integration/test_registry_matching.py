@@ -70,6 +70,7 @@ async def test_a_record_of_two_children_is_parted_and_everybody_hears_of_it(regi
         kept = await store.child(connection, child_id)
         assert kept is not None
         assert kept.known.description.school is None
+        assert event["from_unit"] == kept.known.unit
     assert await _open(registry) == []
 
 

@@ -225,7 +225,7 @@ def merge(
     }
     gone = gone.then(
         None,
-        Happening(events.CaseMerged, {"into_case_id": target.id}),
+        Happening(events.CaseMerged, {"into_case_id": target.id, "into_unit": target.unit}),
         entries=(Entry("case.merged", {"into": target.code, **was}, {"reason": act.reason}),),
         status="merged",
         step="merged",

@@ -136,6 +136,7 @@ def as_shown(shown: Shown) -> dict[str, Any]:
         "acts": [{"at": act.at, "act": act.act, "actor": act.actor, "reason": act.reason} for act in shown.acts],
         "delivered": {
             "count": shown.delivered.count,
+            "at_least": shown.delivered.more,
             "first": shown.delivered.first,
             "last": shown.delivered.last,
         },

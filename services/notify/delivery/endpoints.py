@@ -54,7 +54,7 @@ class Lanes:
         limits: Delivering,
         settings: NotifySettings,
         clock: Callable[[], datetime],
-        people: Collection[str],
+        people: Callable[[], Collection[str]],
     ) -> None:
         self._database = database
         self._channels = channels
@@ -118,7 +118,7 @@ class Lanes:
         return None if bounds is None else bounds.closed(now)
 
     def _is_there(self, row: Endpoint) -> bool:
-        return row.person is None or row.person in self._people
+        return row.person is None or row.person in self._people()
 
     def _take(self, rows: Sequence[Endpoint], tried: Sequence[Endpoint]) -> list[Delivery]:
         """Have a lane for each of these only. Out: what the others had in memory."""

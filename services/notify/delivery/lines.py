@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import asyncpg
+import structlog
 
-from shared.database import Database
+from shared.database import LOST, Database
 
+_LOG = structlog.get_logger(__name__)
 # The plan must not depend on how full the table happened to be when it was made.
 _SESSION = {"enable_seqscan": "off"}
 
@@ -35,6 +37,12 @@ class Line:
         return self._connection
 
     async def close(self) -> None:
-        """Close it, if it is open."""
-        if self._connection is not None and not self._connection.is_closed():
-            await self._connection.close(timeout=5)
+        """Close it, if it is open. One that does not say good-bye is cut off: whoever asks next gets another."""
+        connection, self._connection = self._connection, None
+        if connection is None or connection.is_closed():
+            return
+        try:
+            await connection.close(timeout=5)
+        except LOST as error:
+            connection.terminate()
+            _LOG.warning("line.cut-off", reason=type(error).__name__)

@@ -9,9 +9,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 import structlog
@@ -82,6 +84,8 @@ class Deliveries:
         self._unsettled = 0
         self._settled = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
+        # What ended something that ran beside.
+        self._broken: BaseException | None = None
         self._wake = asyncio.Event()
         # Lanes for which nothing more was due when they were last asked.
         self._dry: set[str] = set()
@@ -95,12 +99,14 @@ class Deliveries:
         for channel in self._channels.values():
             await channel.open()
         finished = asyncio.Event()
-        settling = asyncio.create_task(self._settle_until(finished))
-        listening = asyncio.create_task(self._listen(stop))
-        present = asyncio.create_task(self._presence.hold(stop))
+        settling = self._watched(self._settle_until(finished))
+        listening = self._watched(self._listen(stop))
+        present = self._watched(self._presence.hold(stop))
         try:
             await self._presence.known(stop)
             while not stop.is_set():
+                if self._broken is not None:
+                    raise self._broken
                 try:
                     busy = await self._turn()
                 except Exception as error:
@@ -114,18 +120,35 @@ class Deliveries:
                 else:
                     await either(self._wake, stop, self._lanes.opens_in(_POLL_SECONDS))
         finally:
+            if settling.done():  # it broke, and what is on its way now is noted by another
+                settling = self._watched(self._settle_until(finished))
             await self._finish()
             finished.set()
-            await settling
+            await asyncio.wait((settling,))
             for task in (listening, present):
                 task.cancel()
             # Before what is closed, which may fail.
             self._forget()
             await asyncio.wait((listening, present))
-            await self._line.close()
-            await self._settler.close()
-            for channel in self._channels.values():
-                await channel.close()
+            async with AsyncExitStack() as closing:  # each is closed, though one before it fails
+                for channel in self._channels.values():
+                    closing.push_async_callback(channel.close)
+                closing.push_async_callback(self._settler.close)
+                closing.push_async_callback(self._line.close)
+
+    def _watched(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        """Something that runs beside: where it breaks, the worker does, and whoever keeps it running starts all of it
+        anew. Alone the rest would go on sending what nobody notes, until every slot is taken."""
+        task = asyncio.create_task(work)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._running.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _LOG.error("deliveries.broken", reason=type(error).__name__)
+            self._broken = self._broken or error
+            self._wake.set()
 
     async def _turn(self) -> bool:
         """Lease once and start sending. Out: whether there may be more at once."""
@@ -185,9 +208,7 @@ class Deliveries:
     def _begin(self, lane: Lane, now: float) -> None:
         held = lane.waiting.popleft()
         lane.started[held.delivery.id] = now
-        task = asyncio.create_task(self._drain(lane, held))
-        self._running.add(task)
-        task.add_done_callback(self._running.discard)
+        self._running.add(self._watched(self._drain(lane, held)))
 
     async def _drain(self, lane: Lane, first: Held) -> None:
         """Send one, and then, one after the other, whatever the slot is for next."""
@@ -340,6 +361,7 @@ class Deliveries:
     def _forget(self) -> None:
         """Whoever runs it again begins with nothing in memory: what was sent but could not be noted takes no slot for
         ever, and what was leased is leased again when its lease ends."""
+        self._broken = None
         self._results.clear()
         self._unsettled = 0
         self._lanes.forget()

@@ -73,7 +73,7 @@ class Agreements:
         event_types: Callable[[], Sequence[str]],
         units: Sequence[str],
         base_url: str,
-        organisations: Sequence[str] = (),
+        organisations: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -82,7 +82,7 @@ class Agreements:
         self._event_types = event_types
         self._units = units
         self._base_url = base_url
-        self.organisations = tuple(organisations)
+        self.organisations = organisations
 
     def retraction_days(self) -> int:
         """Within how many days a partner deletes what it received, after an agreement has ended."""
@@ -122,7 +122,7 @@ class Agreements:
             if agreement is None or not rules.may_read(agreement, actor):
                 raise NotFoundError(identifier)
             acts = await store.history(connection, agreement.id)
-            return Shown(agreement, acts, await store.delivered(connection, agreement.id))
+            return Shown(agreement, acts, await store.glance(connection, agreement.id))
 
     async def expire(self) -> int:
         """End the agreements whose last day has passed, or whose legal ground is none any more. Out: how many."""

@@ -20,6 +20,7 @@ from services.notify.domain import (
     Message,
     Told,
     candidates,
+    concerns,
     is_internal,
     path_for,
     path_of,
@@ -41,6 +42,7 @@ from services.notify.store.digests import Item
 from services.notify.store.people import Contact
 from services.notify.wordings import WORDINGS
 from shared.contracts.base import TYPE_PREFIX
+from shared.identity import Principal
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Scope
 from shared.reference.notify_limits import NotifyLimitsByDay
@@ -109,7 +111,7 @@ class Calling:
         person = items[0].person
         principal = self._people.accounts.get(person)
         # Who has no account any more is told nothing of it; who has moved, nothing of where they were.
-        items = [one for one in items if principal and (one.unit is None or principal.may_see(one.unit))]
+        items = [one for one in items if principal and _may_still_hear(principal, one)]
         contacts = store.by_channel(await store.contacts(scope.connection, people=[person])).get(person, {})
         by_channels: dict[tuple[str, ...], list[Item]] = {}
         for item in items:
@@ -140,7 +142,7 @@ class Calling:
             urgencies: dict[str, Urgency] = {}
             gathered: dict[str, list[datetime | None]] = {}
             for one in told_by.values():
-                for instead in self._people.told(roster, one.audience, message.happening.unit, scope.now):
+                for instead in self._people.told_of(roster, one.audience, message.happening, scope.now):
                     urgencies[instead.person] = _more_urgent(urgencies.get(instead.person), one.urgency)
                     gathered.setdefault(instead.person, []).append(one.gathered_until)
             asked = frozenset(patterns_of(message.happening))
@@ -260,11 +262,17 @@ def not_called(
         return None
     if not any(pattern in asked for pattern in contact.patterns):
         return "not-subscribed"
-    if contact.units is not None and happening.unit not in contact.units:
+    if not concerns(contact.units, happening.unit, happening.places):
         return "unit-not-subscribed"
     if contact.sector is not None and happening.sector is not None and contact.sector != happening.sector:
         return "other-sector"
     return None if people.may_hear(contact.person, happening, contact.sector) else "may-not-see"
+
+
+def _may_still_hear(principal: Principal, item: Item) -> bool:
+    """Whether something that waited is of, or concerns, a commune that its reader sees now, or none at all."""
+    named = [one for one in (item.unit, *item.places) if one]
+    return not named or any(principal.may_see(one) for one in named)
 
 
 def _more_urgent(known: Urgency | None, other: Urgency) -> Urgency:
@@ -311,6 +319,7 @@ def _item(person: str, audience: str, wish: _Wish, when: Timing, now: datetime) 
         path=path_for(audience, happening, path_of(happening)),
         urgent=wish.urgency == "urgent",
         created_at=now,
+        places=happening.places or (),
     )
 
 

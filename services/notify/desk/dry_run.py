@@ -173,8 +173,8 @@ class DryRun:
     def _told(self, told: Mapping[str, Told], happening: Happening, now: _Now) -> list[PersonTold]:
         found: dict[str, PersonTold] = {}
         for one in sorted(told.values(), key=lambda each: URGENCIES.index(each.urgency)):
-            for instead in self._people.told(now.roster, one.audience, happening.unit, now.at):
-                if instead.person not in found:
+            for instead in self._people.told_of(now.roster, one.audience, happening, now.at):
+                if instead.person not in found and instead.person in self._people.accounts:
                     found[instead.person] = self._person(instead, one, happening, now)
         for person in sorted(now.contacts.keys() - found.keys()):
             if person in self._people.accounts:

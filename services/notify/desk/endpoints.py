@@ -117,7 +117,8 @@ class Endpoints:
 
     async def change(self, principal: Principal, identifier: str, change: Change) -> Endpoint:
         """Pause, resume, delete, or undo the deletion. What waits stays, and is sent when it is active again; one that
-        had been switched off is sent what it missed, too. Errors: `NotFoundError`, `Rejected`."""
+        had been switched off, and perhaps deleted then, is sent what it missed, too. Errors: `NotFoundError`,
+        `Rejected`."""
         now = self._clock()
         of, state = _CHANGES[change]
         async with self._database.transaction() as connection:
@@ -129,9 +130,9 @@ class Endpoints:
             # Of the state it was looked at in, and no other: somebody else may have deleted it meanwhile.
             changed = await endpoints.change_state(connection, before.id, [before.state], state, now)
             found = await seen_endpoint(connection, principal, before.id)
-            if changed and before.state == "disabled" and found.state == "active":
+            since = before.missed_since
+            if changed and since is not None and found.state == "active":
                 scope = Scope("notify", connection, now)
-                since = before.failing_since or before.changed_at
                 missed = await self._replays.missed(connection, principal, found, since, now)
                 await self._owners.restored(scope, found, missed)
                 await scope.flush()

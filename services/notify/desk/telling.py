@@ -184,7 +184,7 @@ class Desk:
         wanted: list[tuple[Heard, str, Told]] = []
         for one in heard:
             wanted += [(one, audience, told) for audience, told in one.told.items()]
-            instead = self.people.substitutes(roster, one.told, one.happening.unit, scope.now)
+            instead = self.people.substitutes(roster, one.told, one.happening, scope.now)
             first = min(one.told.values(), key=lambda told: not told.urgent, default=None)
             if first is not None:
                 wanted += [

@@ -29,6 +29,8 @@ PUBLIC_CODES = (
     "undone",
 )
 _DEADLINE = "cases.deadline."
+# Where an event names the other commune that it concerns: from where or to where something went, or is offered.
+_OTHER_COMMUNE = ("from_unit", "to_unit", "into_unit", "merged_unit")
 
 
 def happening_of(event: Envelope, data: Contract, message_id: str) -> Happening:
@@ -39,6 +41,7 @@ def happening_of(event: Envelope, data: Contract, message_id: str) -> Happening:
     if danger is not None:
         codes["danger_now"] = danger
     event_type = short_type(event.type)
+    unit = getattr(data, "unit", None) or getattr(facts, "unit", None)
     # Of records, `due` is how many are to be verified again: a number is no moment.
     due = getattr(data, "due", None)
     if event_type.startswith(_DEADLINE):
@@ -47,20 +50,23 @@ def happening_of(event: Envelope, data: Contract, message_id: str) -> Happening:
         id=message_id,
         event_type=event_type,
         time=event.time,
-        unit=getattr(data, "unit", None) or getattr(facts, "unit", None),
+        unit=unit,
         case_id=getattr(data, "case_id", None),
         due=due if isinstance(due, datetime) else None,
         sector=getattr(data, "task_sector", None),
         codes=codes,
         case_code=getattr(facts, "code", None) if getattr(data, "case_id", None) else None,
-        places=_places(data),
+        places=_places(data, unit),
     )
 
 
-def _places(data: Contract) -> tuple[str, ...] | None:
-    if not isinstance(data, ImportFinished) or data.unit is not None:
-        return ()
-    return None if data.units is None else tuple(data.units)
+def _places(data: Contract, unit: str | None) -> tuple[str, ...] | None:
+    if isinstance(data, ImportFinished):
+        if data.unit is not None:
+            return ()
+        return None if data.units is None else tuple(data.units)
+    others = (getattr(data, name, None) for name in _OTHER_COMMUNE)
+    return tuple(dict.fromkeys(one for one in others if isinstance(one, str) and one not in {"", unit}))
 
 
 def short_type(event_type: str) -> str:

@@ -25,6 +25,6 @@ def matches(pattern: str, event_type: str) -> bool:
 
 
 def concerns(units: Collection[str] | None, unit: str | None, places: Collection[str] | None) -> bool:
-    """Whether what happened concerns communes that somebody asked for; None: all. In: the commune that it is of, or,
-    where it is of no single one, those that it may concern; None: every one."""
+    """Whether what happened concerns communes that somebody asked for; None: all. In: the commune that it is of, and
+    those that it concerns besides; None: every one."""
     return units is None or unit in units or places is None or not set(places).isdisjoint(units)

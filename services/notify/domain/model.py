@@ -22,7 +22,7 @@ TEST_TYPE = "notify.test"
 class Happening:
     """What happened, where and by when something has to follow; codes and ids, nothing else.
 
-    `places`: the communes that it may concern where it is of no single one of them; None: all.
+    `unit`: the commune that it is of. `places`: those that it concerns, or may concern, besides; None: all.
     """
 
     id: str
@@ -35,6 +35,11 @@ class Happening:
     codes: Mapping[str, str | float]
     case_code: str | None = None
     places: tuple[str, ...] | None = ()
+
+    @property
+    def communes(self) -> tuple[str, ...]:
+        """Every commune that it names: the one that it is of first."""
+        return (*([self.unit] if self.unit else []), *(self.places or ()))
 
 
 @dataclass(frozen=True, slots=True)

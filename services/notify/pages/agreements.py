@@ -148,7 +148,7 @@ def _form(
         status=422 if violations else 200,
         asked={**empty, **asked},
         violations=violations,
-        orgs=[(org, org) for org in agreements.organisations],
+        orgs=[(org, org) for org in agreements.organisations()],
         purposes=[(code, purposes.label(code, language)) for code in known.purposes],
         bases=[(code, bases.label(code, language)) for code in known.legal_bases],
         groups=groups,

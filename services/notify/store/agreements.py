@@ -197,15 +197,16 @@ async def resume_deliveries(connection: AsyncConnection, identifier: str, reason
 
 @dataclass(frozen=True, slots=True)
 class Delivered:
-    """What a partner was told within an agreement, in numbers."""
+    """What a partner was told within an agreement, in numbers. `more`: there may be more than was counted."""
 
     count: int
     first: datetime | None
     last: datetime | None
+    more: bool = False
 
 
 async def delivered(connection: AsyncConnection, identifier: str) -> Delivered:
-    """How much was delivered within an agreement, as far as the log goes back."""
+    """How much was delivered within an agreement, as far as the log goes back: exactly, by looking at all of it."""
     # By its endpoints, for the log is found by them: other partners' deliveries are not looked at.
     rows = await connection.execute(
         text(
@@ -215,6 +216,39 @@ async def delivered(connection: AsyncConnection, identifier: str) -> Delivered:
         ),
         {"id": identifier},
     )
+    return Delivered(*rows.one())
+
+
+# The newest of each endpoint, and of its log both ends: so many, however long it is.
+_LOOKED_AT, _OF_EACH_END = 10_000, 100
+_GLANCE = text(
+    """
+    WITH own AS MATERIALIZED (
+        SELECT id, endpoint_id FROM subscription WHERE agreement_id = CAST(:id AS uuid)
+    ), counted AS MATERIALIZED (
+        SELECT d.told, d.created_at FROM own CROSS JOIN LATERAL (
+            SELECT state = 'succeeded' AND subscription_id = own.id AS told, created_at FROM delivery_settled
+            WHERE endpoint_id = own.endpoint_id ORDER BY created_at DESC LIMIT :most) AS d
+        LIMIT :most
+    ), ends AS (
+        SELECT d.told, d.created_at FROM own CROSS JOIN LATERAL (
+            (SELECT state = 'succeeded' AND subscription_id = own.id AS told, created_at FROM delivery_settled
+             WHERE endpoint_id = own.endpoint_id ORDER BY created_at DESC LIMIT :few)
+            UNION ALL
+            (SELECT state = 'succeeded' AND subscription_id = own.id AS told, created_at FROM delivery_settled
+             WHERE endpoint_id = own.endpoint_id ORDER BY created_at LIMIT :few)) AS d
+    )
+    SELECT (SELECT count(*) FROM counted WHERE told), min(created_at), max(created_at),
+           (SELECT count(*) = :most FROM counted)
+    FROM (SELECT * FROM counted UNION ALL SELECT * FROM ends) AS found WHERE told
+    """
+)
+
+
+async def glance(connection: AsyncConnection, identifier: str) -> Delivered:
+    """How much was delivered within an agreement, for whoever looks at it: quick however long the log is, and at least
+    so much where it is long. The first and last are those of what was looked at."""
+    rows = await connection.execute(_GLANCE, {"id": identifier, "most": _LOOKED_AT, "few": _OF_EACH_END})
     return Delivered(*rows.one())
 
 

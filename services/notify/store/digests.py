@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import orjson
 from sqlalchemy import text
@@ -13,7 +14,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """One thing that somebody is to be told later: codes and a path, no words."""
+    """One thing that somebody is to be told later: codes and a path, no words. `unit`: the commune that it is of;
+    `places`: those that it concerns besides."""
 
     id: str
     person: str
@@ -29,6 +31,7 @@ class Item:
     path: str
     urgent: bool
     created_at: datetime
+    places: tuple[str, ...] = ()
 
 
 _NAMES = """id, person, channels, due_at, why, message_id, event_type, unit, case_id, case_code, due, path, urgent,
@@ -63,15 +66,34 @@ _TAKE = text(
 async def put(connection: AsyncConnection, items: Sequence[Item]) -> None:
     """Keep what is told later; the same again adds nothing."""
     if items:
-        rows = [{name: getattr(item, name) for name in Item.__dataclass_fields__} for item in items]
+        rows = [
+            {name: getattr(item, name) for name in Item.__dataclass_fields__} | {"unit": _written(item)}
+            for item in items
+        ]
         await connection.execute(_PUT, {"items": orjson.dumps(rows).decode()})
 
 
 async def take_due(connection: AsyncConnection, now: datetime) -> list[Item]:
     """One person's items that are due, taken out; none where nothing is due or others have them. Oldest first."""
     rows = await connection.execute(_TAKE, {"now": now})
-    found = [Item(row[0], row[1], tuple(row[2]), *row[3:]) for row in rows]
-    return sorted(found, key=lambda item: item.created_at)
+    return sorted(map(_item, rows), key=lambda item: item.created_at)
+
+
+def _item(row: Any) -> Item:
+    values = dict(row._mapping)
+    unit, places = _read(values.pop("unit"))
+    return Item(**values | {"channels": tuple(row.channels)}, unit=unit, places=places)
+
+
+def _written(item: Item) -> str | None:
+    """The communes of an item as its column has them: the one that it is of, and the others after it, with spaces
+    between; codes have none."""
+    return " ".join((item.unit or "", *item.places)) or None
+
+
+def _read(written: str | None) -> tuple[str | None, tuple[str, ...]]:
+    unit, *places = (written or "").split(" ")
+    return unit or None, tuple(places)
 
 
 async def next_due(connection: AsyncConnection) -> datetime | None:

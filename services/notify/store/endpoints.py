@@ -78,6 +78,14 @@ class Endpoint:
         return f"org/{self.org}" if self.org else f"person/{self.person}"
 
     @property
+    def missed_since(self) -> datetime | None:
+        """Since when one that was switched off, and perhaps deleted then, has not been sent everything; None: it was
+        not."""
+        if self.state == "disabled":
+            return self.failing_since or self.changed_at
+        return self.failing_since if self.state == "deleted" else None
+
+    @property
     def health(self) -> Health:
         """How it does."""
         return Health(self.circuit, self.failures, self.opened, self.failing_since, self.retry_at)
@@ -183,14 +191,19 @@ async def tripped(connection: AsyncConnection, now: datetime) -> list[Endpoint]:
 async def change_state(
     connection: AsyncConnection, identifier: str, of: Collection[EndpointState], state: EndpointState, now: datetime
 ) -> bool:
-    """Pause, resume, delete or bring back. Starting again forgets the failures. In: `of`: those states of which it
-    becomes `state`, whoever changed it meanwhile. Out: whether anything changed."""
+    """Pause, resume, delete or bring back. Starting again forgets the failures; of a deleted one they say that it was
+    switched off (`Endpoint.missed_since`). In: `of`: those states of which it becomes `state`, whoever changed it
+    meanwhile. Out: whether anything changed."""
     rows = await connection.execute(
         text(
             """
             UPDATE endpoint SET state = :state, changed_at = :now, retry_at = NULL, circuit = 'closed', failures = 0,
-                   opened = 0, failing_since = CASE WHEN :state = 'active' THEN NULL ELSE failing_since END,
-                   sequence = sequence + CASE WHEN :state = 'active' AND state = 'disabled' THEN 1 ELSE 0 END
+                   opened = 0,
+                   failing_since = CASE WHEN :state = 'active' OR (:state = 'deleted' AND state <> 'disabled') THEN NULL
+                                        WHEN :state = 'deleted' THEN coalesce(failing_since, changed_at)
+                                        ELSE failing_since END,
+                   sequence = sequence + CASE WHEN :state = 'active' AND (
+                       state = 'disabled' OR (state = 'deleted' AND failing_since IS NOT NULL)) THEN 1 ELSE 0 END
             WHERE id = CAST(:id AS uuid) AND state = ANY (CAST(:of AS text[])) RETURNING 1
             """
         ),

@@ -96,7 +96,7 @@ async def merge(
     if status != stood[0].status:
         await _stand(scope, kept.id, sequence, status)
     after = await _live(scope, kept.id)
-    event = ChildMerged(child_id=kept.id, facts=after.known.facts, merged_id=gone.id)
+    event = ChildMerged(child_id=kept.id, facts=after.known.facts, merged_id=gone.id, merged_unit=gone.known.unit)
     await scope.emit(event, subject=kept.id, sequence=sequence + 1, unit=after.known.unit)
     await store.save_child(connection, kept.id, sequence + 1, after.known, scope.now)
     for said in moved:
@@ -250,7 +250,13 @@ async def _return(scope: Scope, undone: Merge) -> None:
 async def _tell_split(scope: Scope, kept: str, child_id: str, moved: Sequence[Statement], replaces: str | None) -> None:
     """Tell everybody, and each case that was about the child that was taken out whom it is about now."""
     row = await _live(scope, child_id)
-    event = ChildSplit(child_id=child_id, facts=row.known.facts, from_child_id=kept, replaces_id=replaces)
+    event = ChildSplit(
+        child_id=child_id,
+        facts=row.known.facts,
+        from_child_id=kept,
+        from_unit=(await _live(scope, kept)).known.unit,
+        replaces_id=replaces,
+    )
     await scope.emit(event, subject=child_id, sequence=row.sequence + 1, unit=row.known.unit)
     await store.save_child(scope.connection, child_id, row.sequence + 1, row.known, scope.now)
     records = {said.record_id for said in moved}

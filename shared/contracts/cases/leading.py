@@ -90,9 +90,10 @@ class GlassBroken(CaseEvent):
 
 @contract("cases.case.merged")
 class CaseMerged(CaseEvent):
-    """This case was the same matter as `into_case_id`, which goes on."""
+    """This case was the same matter as `into_case_id`, which goes on: led by `into_unit`, where that is said."""
 
     into_case_id: str
+    into_unit: str | None = None
 
 
 @contract("cases.case.closed")
