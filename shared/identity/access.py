@@ -81,6 +81,11 @@ class Identity:
     def visit_cookie(self) -> str:
         return "__Host-vongtay-visit" if self.secure else "vongtay-visit"
 
+    @property
+    def presence_cookie(self) -> str:
+        # Pages read it to see that their session is over; it lets nobody in.
+        return "__Host-vongtay-present" if self.secure else "vongtay-present"
+
     def principal_of(self, request: Request) -> Principal | None:
         """Out: the person or machine behind the request, None when nobody is. Errors: `SignInNeededError` for a bearer
         token that is no good, which is never silently taken for an anonymous visit."""
@@ -101,6 +106,8 @@ class Identity:
         self._set_cookie(
             response, self.session_cookie, self.signer.session_cookie(person.id, stamp), max_age=SESSION_SECONDS
         )
+        presence = secrets.token_urlsafe(8)
+        self._set_cookie(response, self.presence_cookie, presence, max_age=SESSION_SECONDS, httponly=False)
 
     async def end_session(self, request: Request) -> None:
         """The session with which a request comes, if any, is none from now on: its cookie may have been copied."""
@@ -113,7 +120,7 @@ class Identity:
         "back"."""
         await self.end_session(request)
         response.headers["Clear-Site-Data"] = '"cache"'
-        for name in (self.session_cookie, self.visit_cookie):
+        for name in (self.session_cookie, self.visit_cookie, self.presence_cookie):
             response.delete_cookie(name, path="/", secure=self.secure, httponly=True, samesite="lax")
 
     def form_token(self, request: Request) -> str:
@@ -178,8 +185,12 @@ class Identity:
             theirs.scheme in {"http", "https"} and theirs.netloc == request.headers.get("host")
         )
 
-    def _set_cookie(self, response: Response, name: str, value: str, *, max_age: int | None) -> None:
-        response.set_cookie(name, value, max_age=max_age, path="/", secure=self.secure, httponly=True, samesite="lax")
+    def _set_cookie(
+        self, response: Response, name: str, value: str, *, max_age: int | None, httponly: bool = True
+    ) -> None:
+        response.set_cookie(
+            name, value, max_age=max_age, path="/", secure=self.secure, httponly=httponly, samesite="lax"
+        )
 
 
 def bearer_token(request: Request) -> str | None:

@@ -195,9 +195,9 @@ async def test_an_open_page_asks_again_unnoticed_and_ends_once_its_reader_signed
 
 @pytest.mark.parametrize("steps", [1, 3])
 async def test_whoever_presses_back_after_somebody_signed_out_sees_nothing_of_theirs(
-    browser: Any, gallery_url: str, steps: int
+    keeping_browser: Any, gallery_url: str, steps: int
 ) -> None:
-    page = await open_page(browser, gallery_url, "/cases", 1280)
+    page = await open_page(keeping_browser, gallery_url, "/cases", 1280)
     for path in ("/components", "/cases"):
         await page.goto(gallery_url + path)
     name = await page.locator("details.account summary").inner_text()
