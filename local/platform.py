@@ -130,6 +130,8 @@ class Platform:
             base,
             checks={path.strip("/"): process.check for path, process in processes.items()},
             profile=profile_of(keys_of(base)),
+            # It has no connection to Kafka of its own.
+            ended=processes["/cases"].ended,
         )
         door = front_door(front, {path: process.app for path, process in processes.items()}, lambda: self._sample_day)
         web = server(door, _HOST, self._port)

@@ -18,7 +18,8 @@ from fastapi import APIRouter, FastAPI, Response
 
 from shared.collecting import collect_seldom
 from shared.database import Database
-from shared.identity import Directory, demo_directory
+from shared.identity import Directory, EndedSessions, demo_directory
+from shared.messaging.endings import Endings
 from shared.messaging.router import Clock
 from shared.messaging.service import Service, ServiceApp, ServiceContext
 from shared.messaging.waiting import pause
@@ -67,6 +68,8 @@ class ServiceProcess:
         self.service = Service(app, context)
         self.database = database
         self.started = False
+        self.ended = EndedSessions()
+        self._endings = Endings(settings, self.ended)
         self.app: FastAPI = create_app(
             f"Vòng Tay: {self.service.name}",
             [self.service.http(), _metrics_route(self.service)],
@@ -77,12 +80,13 @@ class ServiceProcess:
             lifespan=self._lifespan,
             checks={"database": self.check_database, "events": self.check},
             profile=profile_of(context.keys),
+            ended=self.ended,
         )
         self.app.add_middleware(TracedActs, service=self.service.name)
 
     async def check(self) -> None:
-        """Raises `NotReadyError` unless events flow."""
-        if not self.started or not self.service.healthy:
+        """Raises `NotReadyError` unless events flow, and until it is known which sessions ended before this began."""
+        if not self.started or not self.service.healthy or not self._endings.caught_up:
             raise NotReadyError(self.service.name)
 
     async def check_database(self) -> None:
@@ -94,11 +98,12 @@ class ServiceProcess:
     async def _lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
         stop = asyncio.Event()
         starting = asyncio.create_task(self._start(stop))
+        endings = asyncio.create_task(self._endings.run(stop))
         try:
             yield
         finally:
             stop.set()
-            await starting
+            await asyncio.gather(starting, endings)
             await self.service.stop()
 
     async def _start(self, stop: asyncio.Event) -> None:

@@ -101,6 +101,8 @@ def replay_dead_letter(service: Service, identifier: int) -> None:
     """
     _known(service)
     outcome = Client("operator").post(f"/{service}/ops/deadletters/{identifier}/replay")["outcome"]
+    if outcome == "forgotten":
+        raise CommandError("What it said is not kept any more: its sender sends it again.", EXIT_DATA)
     if outcome in {"failed-again", "skipped"}:
         raise CommandError(f"It stays a dead letter: {outcome}.", EXIT_DATA)
     console.print(outcome)
@@ -110,7 +112,7 @@ def replay_dead_letter(service: Service, identifier: int) -> None:
 def discard_dead_letter(
     service: Service, identifier: int, yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False
 ) -> None:
-    """Settle a dead letter without handling it; it stays in the log of what was discarded.
+    """Settle a dead letter without handling it: it stays in the log of what was discarded, without what it said.
 
     Example: `vongtay deadletters discard cases 17`
     """

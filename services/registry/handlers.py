@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date, datetime
 
 from services.registry.desk import Desk, sector_of, today
+from services.registry.desk.erasing import record_name
 from services.registry.desk.merging import merge
 from services.registry.domain.children import (
     Known,
@@ -42,7 +43,7 @@ from shared.reference.units import Units
 
 def routes(desk: Desk, keys: Keys, units: Units) -> Router:
     """The registry's handlers."""
-    router = Router("registry")
+    router = Router("registry", named=_names_of)
 
     @router.handles(ChildRecorded)
     async def on_recorded(received: Received[ChildRecorded], scope: Scope) -> None:
@@ -94,6 +95,10 @@ def routes(desk: Desk, keys: Keys, units: Units) -> Router:
     _identify_children_of_cases(router, desk, keys)
     follow_cases(router)
     return router
+
+
+def _names_of(source: str, identifier: str) -> tuple[str, ...]:
+    return (record_name(stable_id("record", source, identifier)),)
 
 
 def _identify_children_of_cases(router: Router, desk: Desk, keys: Keys) -> None:

@@ -21,6 +21,7 @@ from shared.identity.access import (
 )
 from shared.identity.demo import demo_directory
 from shared.identity.directory import Directory, DirectoryError
+from shared.identity.ended import EndedSessions
 from shared.identity.following import followed
 from shared.identity.limiter import TooManyTriesError
 from shared.identity.passwords import hash_password, new_token
@@ -35,6 +36,7 @@ __all__ = [
     "AllUnits",
     "Directory",
     "DirectoryError",
+    "EndedSessions",
     "ForgedFormError",
     "Identity",
     "NotAllowedError",

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from fastapi import Depends, Request, Response
 
 from shared.identity.directory import Directory
+from shared.identity.ended import EndedSessions
 from shared.identity.limiter import FailureLimiter
 from shared.identity.passwords import Passwords
 from shared.identity.principal import Permission, Principal, Role
@@ -46,20 +47,26 @@ class Identity:
     signer: Signer
     base_url: str
     secure: bool
+    ended: EndedSessions
     account_limiter: FailureLimiter
     address_limiter: FailureLimiter
     passwords: Passwords = field(default_factory=Passwords)
 
     @classmethod
     def from_settings(
-        cls, settings: Settings, directory: Directory, clock: Callable[[], float] = time.monotonic
+        cls,
+        settings: Settings,
+        directory: Directory,
+        clock: Callable[[], float] = time.monotonic,
+        ended: EndedSessions | None = None,
     ) -> Self:
-        """In: settings, the directory, a clock in seconds for the limits."""
+        """In: settings, the directory, a clock in seconds for the limits, which sessions ended before their time."""
         return cls(
             directory=directory,
             signer=Signer(settings.session_secret.get_secret_value()),
             base_url=settings.base_url,
             secure=settings.secure_cookies,
+            ended=ended or EndedSessions(),
             account_limiter=FailureLimiter(8, 15 * 60, clock),
             # Many people share one office line, so an address is given more than an account.
             address_limiter=FailureLimiter(60, 15 * 60, clock),
@@ -73,6 +80,11 @@ class Identity:
     @property
     def visit_cookie(self) -> str:
         return "__Host-vongtay-visit" if self.secure else "vongtay-visit"
+
+    @property
+    def presence_cookie(self) -> str:
+        # Pages read it to see that their session is over; it lets nobody in.
+        return "__Host-vongtay-present" if self.secure else "vongtay-present"
 
     def principal_of(self, request: Request) -> Principal | None:
         """Out: the person or machine behind the request, None when nobody is. Errors: `SignInNeededError` for a bearer
@@ -94,11 +106,21 @@ class Identity:
         self._set_cookie(
             response, self.session_cookie, self.signer.session_cookie(person.id, stamp), max_age=SESSION_SECONDS
         )
+        presence = secrets.token_urlsafe(8)
+        self._set_cookie(response, self.presence_cookie, presence, max_age=SESSION_SECONDS, httponly=False)
 
-    def sign_out(self, response: Response) -> None:
-        """Take the session from the browser, and the pages that it keeps: the next at this desk presses "back"."""
+    async def end_session(self, request: Request) -> None:
+        """The session with which a request comes, if any, is none from now on: its cookie may have been copied."""
+        session = self._session(request)
+        if session is not None:
+            await self.ended.end(session.nonce)
+
+    async def sign_out(self, request: Request, response: Response) -> None:
+        """End the session; take it from the browser, and the pages that it keeps: the next at this desk presses
+        "back"."""
+        await self.end_session(request)
         response.headers["Clear-Site-Data"] = '"cache"'
-        for name in (self.session_cookie, self.visit_cookie):
+        for name in (self.session_cookie, self.visit_cookie, self.presence_cookie):
             response.delete_cookie(name, path="/", secure=self.secure, httponly=True, samesite="lax")
 
     def form_token(self, request: Request) -> str:
@@ -141,7 +163,8 @@ class Identity:
 
     def _session(self, request: Request) -> Session | None:
         cookie = request.cookies.get(self.session_cookie)
-        return None if cookie is None else self.signer.session(cookie, self.directory.stamp)
+        session = None if cookie is None else self.signer.session(cookie, self.directory.stamp)
+        return None if session is None or session.nonce in self.ended else session
 
     def _binding(self, request: Request) -> str | None:
         session = self._session(request)
@@ -162,8 +185,12 @@ class Identity:
             theirs.scheme in {"http", "https"} and theirs.netloc == request.headers.get("host")
         )
 
-    def _set_cookie(self, response: Response, name: str, value: str, *, max_age: int | None) -> None:
-        response.set_cookie(name, value, max_age=max_age, path="/", secure=self.secure, httponly=True, samesite="lax")
+    def _set_cookie(
+        self, response: Response, name: str, value: str, *, max_age: int | None, httponly: bool = True
+    ) -> None:
+        response.set_cookie(
+            name, value, max_age=max_age, path="/", secure=self.secure, httponly=httponly, samesite="lax"
+        )
 
 
 def bearer_token(request: Request) -> str | None:

@@ -124,7 +124,7 @@ def identity_router(render: Render, profile: Profile | None = None) -> APIRouter
             return page(request, target, 429, wait, problem="too-many", user=user, minutes=minutes)
         if person is None:
             return page(request, target, 401, problem="wrong", user=user)
-        return _enter(identity, person, target)
+        return await _enter(request, person, target)
 
     @router.post("/sign-in/demo")
     async def sign_in_demo(
@@ -138,14 +138,14 @@ def identity_router(render: Render, profile: Profile | None = None) -> APIRouter
         found = identity.directory.person(person)
         if found is None or found.machine:
             raise HTTPException(404)
-        return _enter(identity, found, local_path(next))
+        return await _enter(request, found, local_path(next))
 
     @router.post("/sign-out")
     async def sign_out(request: Request) -> Response:
         identity = identity_of(request)
         await identity.verify_form(request)
         answer = RedirectResponse(SIGN_IN_PATH, 303)
-        identity.sign_out(answer)
+        await identity.sign_out(request, answer)
         return answer
 
     @router.get("/profile")
@@ -188,7 +188,10 @@ async def _authenticate(identity: Identity, user: str, password: str, address: s
     return identity.directory.person(user)
 
 
-def _enter(identity: Identity, person: Principal, target: str) -> Response:
+async def _enter(request: Request, person: Principal, target: str) -> Response:
+    identity = identity_of(request)
+    # Whose session it was before at this browser is over with it.
+    await identity.end_session(request)
     answer = RedirectResponse(target, 303)
     identity.sign_in(answer, person)
     return answer

@@ -36,6 +36,10 @@ OUTCOMES: dict[str, tuple[str, str]] = {
     "released": ("Các sự kiện chờ của đối tượng này đã được xử lý theo đúng thứ tự.", "success"),
     "skipped": ("Dịch vụ này không xử lý loại sự kiện đó; sự kiện vẫn nằm ở đây.", "danger"),
     "failed-again": ("Chưa xong: vẫn lỗi, hoặc hệ thống đang tự thử lại. Không sự kiện nào mất.", "danger"),
+    "forgotten": (
+        "Nội dung sự kiện này không còn được giữ, không chạy lại được. Nơi gửi cần gửi lại nếu còn cần.",
+        "danger",
+    ),
     "settled": ("Người khác đã giải quyết sự kiện này.", "info"),
 }
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import groupby
@@ -25,7 +25,8 @@ from shared.contracts.errors import UNSTORABLE, Rejected, Violation
 from shared.contracts.vocabulary import SECTORS
 from shared.database import Database, is_conflict, is_passing, is_unstorable
 from shared.database.statements import text
-from shared.messaging.failures import FailureGuard, Failures, TooManyFailures
+from shared.messaging import forgetting
+from shared.messaging.failures import FailureGuard, Failures, TooManyFailures, forget_about
 from shared.messaging.inbox import content_of
 from shared.messaging.router import Clock, Received, Router, Scope, agency_topic
 from shared.privacy import Keys, KeyUnknown
@@ -91,7 +92,7 @@ class Processor:
         self._database = database
         self._keys = keys
         self._clock = clock
-        self.failures = Failures(router.service, keys)
+        self.failures = Failures(router.service, keys, router.named)
         self.guard = FailureGuard()
 
     async def handle(self, records: Sequence[Record]) -> list[Result]:
@@ -152,6 +153,22 @@ class Processor:
     async def replay(self, connection: AsyncConnection, record: Record) -> Result:
         """Handle one parked or buried record inside the caller's transaction. Raises what the handler raises."""
         return (await self._handle_in(connection, [self._prepare(record)], behind_parked=False))[0]
+
+    async def forget(self, connection: AsyncConnection, kids: Collection[str]) -> None:
+        """Keys were erased: what was put aside and tells of whom they were loses its content."""
+        if not kids:
+            return
+        names = set(kids)
+        if self._router.related is not None:
+            names |= set(await self._router.related(connection, kids))
+        scope = Scope(self._router.service, connection, self._clock())
+        await forget_about(scope, names)
+        await scope.flush()
+
+    async def forget_old(self, connection: AsyncConnection, before: datetime) -> None:
+        """What was put aside at the moment of an erasure, and dead letters that are settled or died before a moment."""
+        await self.forget(connection, await forgetting.erased_of_late(connection, self._clock()))
+        await forgetting.forget_settled(connection, before, self._clock())
 
     async def _handle_in(
         self, connection: AsyncConnection, prepared: Sequence[_Prepared | Result], *, behind_parked: bool = True

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from typing import Any
 
 import msgspec
@@ -13,6 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.errors import Rejected
 from shared.database import Database, is_passing
+from shared.messaging import forgetting
+from shared.messaging.failures import named
 from shared.messaging.processing import Processor, Record
 from shared.messaging.router import Scope
 from shared.messaging.waiting import pause
@@ -126,7 +127,8 @@ class Repair:
         async with self._database.transaction() as connection:
             rows = await connection.execute(
                 text(
-                    """SELECT id, topic, partition, "offset", event_id, event_type, violations, died_at FROM dead_letter
+                    """SELECT id, topic, partition, "offset", event_id, event_type, violations, died_at, forgotten_as
+                       FROM dead_letter
                        WHERE settled_at IS NULL ORDER BY id DESC LIMIT :limit"""
                 ),
                 {"limit": limit},
@@ -136,7 +138,8 @@ class Repair:
     async def replay_dead_letter(self, identifier: int) -> str:
         """Handle a dead letter again, after whatever was wrong was mended; returns its outcome.
 
-        It stays where it is for `failed-again` (our own failure) and `skipped` (no longer this service's business).
+        It stays where it is for `failed-again` (our own failure), `skipped` (no longer this service's business) and
+        `forgotten` (what it said is not kept any more: its sender sends it again).
         Raises LookupError where there is none, `Rejected` where it is still wrong.
         """
         async with self._database.transaction() as connection:
@@ -148,6 +151,8 @@ class Repair:
             ).first()
             if row is None:
                 raise LookupError(identifier)
+            if row.forgotten_as is not None:
+                return "forgotten"
             record = self._record(row)
             try:
                 async with connection.begin_nested():
@@ -163,13 +168,15 @@ class Repair:
                 raise Rejected(result.violations)
             if result.outcome != "skipped":
                 await _settle(connection, identifier, "replayed")
+                await forgetting.forget_one(connection, identifier, "settled", self._processor.now())
             return result.outcome
 
     async def discard_dead_letter(self, identifier: int) -> None:
-        """Mark a dead letter as needing nothing more. Raises LookupError where there is none."""
+        """Mark a dead letter as needing nothing more: what it said goes. Raises LookupError where there is none."""
         async with self._database.transaction() as connection:
             if not await _settle(connection, identifier, "discarded"):
                 raise LookupError(identifier)
+            await forgetting.forget_one(connection, identifier, "settled", self._processor.now())
 
     def _record(self, row: Any) -> Record:
         value, headers = self._processor.failures.restore(row)
@@ -189,8 +196,3 @@ async def _settle(connection: AsyncConnection, identifier: int, how: str) -> boo
 
 def _place(row: Any) -> dict[str, Any]:
     return {"topic": row.topic, "partition": row.partition, "offset": row.offset}
-
-
-def named(topic: str, key: str) -> str:
-    """A key as operators see it: one that a sender chose may be anything, a child's name too."""
-    return "#" + hashlib.sha256(key.encode()).hexdigest()[:12] if topic.startswith("agency.") else key

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.contracts.base import CONTRACTS, TYPE_PREFIX, Contract, Service
 from shared.contracts.envelope import Envelope
+from shared.messaging.forgetting import Named, Related
 from shared.messaging.outbox import OutboxRow, new_id, put
 from shared.telemetry import continued_span, current_traceparent
 
@@ -129,10 +130,20 @@ class Router:
     Args:
         service: whose handlers these are.
         finish: called once in each transaction, after the handlers, where they gathered anything.
+        named: by which names a sender's event is known here. related: finds the names of all that an erasure concerns.
     """
 
-    def __init__(self, service: Service, *, finish: Finish | None = None) -> None:
+    def __init__(
+        self,
+        service: Service,
+        *,
+        finish: Finish | None = None,
+        named: Named | None = None,
+        related: Related | None = None,
+    ) -> None:
         self.service: Service = service
+        self.named = named
+        self.related = related
         self.handlers: dict[str, Handler] = {}
         self.together: dict[str, HandlerOfMany] = {}
         self.finish = finish

@@ -38,6 +38,7 @@ from shared.messaging.router import Clock, Router, agency_topic
 from shared.messaging.waiting import pause
 from shared.privacy import Keys
 from shared.privacy.keys import KEYS_TOPIC, wrapped_of
+from shared.reference.repair_keeping import RepairKeepingByDay
 from shared.settings import Settings
 from shared.telemetry import HANDLED, HANDLER_SECONDS
 from shared.web.pages import Pages
@@ -279,15 +280,21 @@ class Service:
             heard[record.key] = wrapped if heard.get(record.key, wrapped) is not None else None
         async with self._context.database.transaction() as connection:
             await self._context.keys.learn(connection, heard)
+            await self.processor.forget(connection, [kid for kid, wrapped in heard.items() if wrapped is None])
 
     async def _retention(self, stop: asyncio.Event) -> None:
-        """Forget which services' events were seen long ago; what agencies sent is recognised for ever."""
+        """Forget which services' events were seen long ago (what agencies sent is recognised for ever), and what dead
+        letters said that are settled or old."""
+        keeping = RepairKeepingByDay.load()
         while not stop.is_set():
             async with self._context.database.transaction() as connection:
                 await connection.execute(
                     text("DELETE FROM inbox WHERE origin IS NULL AND seen_at < now() - make_interval(days => :days)"),
                     {"days": _INBOX_DAYS},
                 )
+            now = self._context.clock()
+            async with self._context.database.transaction() as connection:
+                await self.processor.forget_old(connection, now - keeping.on(now).dead_letters)
             await pause(stop, 3600)
 
     async def _supervise(self, name: str, loop: BackgroundLoop) -> None:

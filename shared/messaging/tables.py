@@ -62,6 +62,9 @@ PARKED = Table(
     Column("key", Text, nullable=False),
     Column("headers", JSONB, nullable=False),
     Column("content", JSONB, nullable=False),  # the record's value, sealed to the platform
+    Column(
+        "about", ARRAY(Text), nullable=False, server_default="{}"
+    ),  # keys and ids of whom it concerns (decision 0036)
     Column("reason", Text),  # the exception's type; null for events that only wait behind a parked one
     Column("attempts", Integer, nullable=False, server_default="0"),
     Column("next_attempt_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
@@ -69,6 +72,7 @@ PARKED = Table(
     PrimaryKeyConstraint("topic", "partition", "offset"),
     Index("parked_key", "topic", "key"),
     Index("parked_due", "next_attempt_at"),
+    Index("parked_about", "about", postgresql_using="gin"),
 )
 
 DEAD_LETTER = Table(
@@ -87,8 +91,13 @@ DEAD_LETTER = Table(
     Column("died_at", DateTime(timezone=True), nullable=False, server_default=func.now()),
     Column("settled_at", DateTime(timezone=True)),
     Column("settled_as", Text),  # replayed, discarded
+    Column("about", ARRAY(Text), nullable=False, server_default="{}"),  # as of what is parked
+    Column("forgotten_at", DateTime(timezone=True)),  # since when there is no content, key, header and id any more
+    Column("forgotten_as", Text),  # erased, expired, settled
     Index("dead_letter_record", "topic", "partition", "offset", unique=True),
     Index("dead_letter_open", "id", postgresql_where=text("settled_at IS NULL")),
+    Index("dead_letter_about", "about", postgresql_using="gin", postgresql_where=text("forgotten_at IS NULL")),
+    Index("dead_letter_kept", "died_at", postgresql_where=text("forgotten_at IS NULL")),
 )
 
 # The wrapped data keys that a service has made or heard of: they travel like events, so they lie with the messaging.
@@ -128,10 +137,28 @@ _WAKE = (
        FOR EACH STATEMENT EXECUTE FUNCTION outbox_wake()""",
 )
 
+_FORGETTING = (
+    "ALTER TABLE parked ADD COLUMN IF NOT EXISTS about text[] NOT NULL DEFAULT '{}'",
+    """ALTER TABLE dead_letter ADD COLUMN IF NOT EXISTS about text[] NOT NULL DEFAULT '{}',
+           ADD COLUMN IF NOT EXISTS forgotten_at timestamptz, ADD COLUMN IF NOT EXISTS forgotten_as text""",
+    "CREATE INDEX IF NOT EXISTS parked_about ON parked USING gin (about)",
+    "CREATE INDEX IF NOT EXISTS dead_letter_about ON dead_letter USING gin (about) WHERE forgotten_at IS NULL",
+    "CREATE INDEX IF NOT EXISTS dead_letter_kept ON dead_letter (died_at) WHERE forgotten_at IS NULL",
+)
+
 
 def create_sharing(connection: Connection) -> None:
     """Create the table of agreements; called by a migration of each service that holds children's keys."""
     SHARING.create(connection)
+
+
+def add_forgetting(connection: Connection) -> None:
+    """What a record that was put aside is about, and that its content is gone; called by a migration of each service.
+
+    A database that is made now has the columns from its first migration on.
+    """
+    for statement in _FORGETTING:
+        connection.execute(text(statement))
 
 
 def create_messaging(connection: Connection) -> None:

@@ -18,6 +18,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, KafkaError, Topic
 from shared.contracts.notify import DECISIONS_TOPIC
 from shared.contracts.sealed import CONTENTS_TOPIC
 from shared.contracts.vocabulary import SECTORS
+from shared.messaging.endings import SESSIONS_TOPIC
 from shared.messaging.kafka import client_options
 from shared.messaging.router import OWN_TOPIC, agency_topic
 from shared.settings import Settings
@@ -107,6 +108,9 @@ def _all_topics() -> Iterator[Topic]:
     yield Topic(DECISIONS_TOPIC, 3, None, (service_user("notify"),), identity)
     # Content sealed to a partner's key: what is not taken over within days is of no use, and erasure cannot reach it.
     yield Topic(CONTENTS_TOPIC, 3, 7, identity, (service_user("notify"),))
+    # Which sessions ended: every replica asks it at its start, for as long as a cookie can be good.
+    everybody = tuple(map(service_user, SERVICES))
+    yield Topic(SESSIONS_TOPIC, 1, 2, everybody, everybody)
     yield Topic("privacy.keys.v1", 3, None, identity, identity, compacted=True)
 
 

@@ -19,6 +19,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from shared.contracts.errors import Rejected
 from shared.identity import (
     Directory,
+    EndedSessions,
     ForgedFormError,
     Identity,
     NotAllowedError,
@@ -53,10 +54,11 @@ def create_app(
     lifespan: Lifespan | None = None,
     checks: Mapping[str, Check] | None = None,
     profile: Profile | None = None,
+    ended: EndedSessions | None = None,
 ) -> FastAPI:
     """In: a service's title, its routers (which carry the prefix themselves), pages, people, settings, what runs beside
-    the requests, named health checks that raise when a part is unreachable, and what `/identity/profile` tells a
-    sector's sender. Out: the application.
+    the requests, named health checks that raise when a part is unreachable, what `/identity/profile` tells a sector's
+    sender, and which sessions ended. Out: the application.
     """
     errors = ErrorAnswers(pages)
 
@@ -68,7 +70,7 @@ def create_app(
                 await stack.enter_async_context(lifespan(app))
             yield
 
-    identity = Identity.from_settings(settings, directory)
+    identity = Identity.from_settings(settings, directory, ended=ended)
     app = FastAPI(
         title=title,
         lifespan=running,

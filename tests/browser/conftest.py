@@ -7,8 +7,8 @@ import shutil
 import socket
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Any
 
 import pytest
@@ -69,6 +69,19 @@ def gallery_url(free_port: Callable[[], int]) -> Iterator[str]:
 @pytest.fixture(scope="module")
 async def browser() -> Any:
     """Chromium without a window. Skips where the machine has none."""
+    async with _chromium() as chromium:
+        yield chromium
+
+
+@pytest.fixture
+async def keeping_browser() -> Any:
+    """The same, and it keeps whole pages for "back", as people's browsers do; automated ones are told not to."""
+    async with _chromium(ignore_default_args=["--disable-back-forward-cache"]) as chromium:
+        yield chromium
+
+
+@asynccontextmanager
+async def _chromium(**options: Any) -> AsyncIterator[Any]:
     path = browser_path()
     if path is None:
         pytest.skip(f"No Chromium on this machine (looked for {', '.join(BROWSERS)}; CHROMIUM_PATH names another)")
@@ -76,6 +89,6 @@ async def browser() -> Any:
 
     async with async_playwright() as playwright:
         # The sandbox needs rights that containers and root accounts do not have; only our own pages are opened.
-        chromium = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+        chromium = await playwright.chromium.launch(executable_path=path, args=["--no-sandbox"], **options)
         yield chromium
         await chromium.close()

@@ -193,6 +193,30 @@ async def test_an_open_page_asks_again_unnoticed_and_ends_once_its_reader_signed
     await page.context.close()
 
 
+@pytest.mark.parametrize("steps", [1, 3])
+async def test_whoever_presses_back_after_somebody_signed_out_sees_nothing_of_theirs(
+    keeping_browser: Any, gallery_url: str, steps: int
+) -> None:
+    page = await open_page(keeping_browser, gallery_url, "/cases", 1280)
+    for path in ("/components", "/cases"):
+        await page.goto(gallery_url + path)
+    name = await page.locator("details.account summary").inner_text()
+    assert name.strip()
+    copied = await page.context.cookies()
+    await page.locator("details.account summary").click()
+    await page.locator("form[action='/identity/sign-out'] button").click()
+    await page.wait_for_url("**/identity/sign-in")
+    for _ in range(steps):
+        await page.go_back()
+    await page.wait_for_url("**/identity/sign-in**")
+    assert name.strip() not in await page.content()
+    # Nor does a copy of the cookie from before.
+    await page.context.add_cookies(copied)
+    await page.goto(gallery_url + "/cases")
+    await page.wait_for_url("**/identity/sign-in**")
+    await page.context.close()
+
+
 async def test_without_scripts_the_page_still_tells_everything(browser: Any, gallery_url: str) -> None:
     page = await open_page(browser, gallery_url, "/cases", 360, java_script_enabled=False)
     shown = await page.locator("main").inner_text()

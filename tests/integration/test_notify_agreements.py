@@ -12,7 +12,10 @@ from sqlalchemy import text
 from services.notify.store import replays
 from services.notify.tidying import Tidying
 from shared.contracts.base import SealedBox
+from shared.contracts.envelope import Envelope
 from shared.contracts.registry import ChildErased
+from shared.contracts.sealed import CONTENTS_TOPIC
+from shared.messaging.processing import Record
 from shared.privacy.sealing import PlatformKey
 from tests.integration.notify_house import (
     AGREEMENT,
@@ -217,3 +220,21 @@ async def test_what_was_sealed_goes_with_its_child_and_with_its_agreement(
             await coordinator.api(f"/agreements/{signed['id']}/{act}", {"reason": "x"})
     bodies = await house.rows("SELECT convert_from(body, 'UTF8') AS body FROM message WHERE event_type LIKE '%sealed'")
     assert not any("ephemeral" in row.body for row in bodies)
+
+
+async def test_what_was_sealed_of_an_erased_child_and_put_aside_is_kept_no_more(house: House) -> None:
+    signed, private, kid = await agreed_key(house)
+    child, other = "0190a000-0000-7000-8000-000000000001", "0190a000-0000-7000-8000-000000000002"
+    async with house.database.transaction() as connection:
+        for number, child_id in ((1, child), (2, other)):
+            data = content(signed, private, kid, child_id=child_id)
+            event = Envelope(
+                f"c{number}", "/services/registry", data.TYPE, "k1", data.event_time, data.model_dump_json().encode(),
+                sequence=1,
+            )  # fmt: skip
+            record = Record(CONTENTS_TOPIC, 0, number, "k1", event.data, tuple(event.headers()))
+            await house.processor.failures.park(connection, record, "ValueError")
+    await house.hear(("gone", ChildErased(child_id=child)))
+    assert [row.offset for row in await house.rows('SELECT "offset" FROM parked')] == [2]
+    (letter,) = await house.rows('SELECT "offset", content, forgotten_as FROM dead_letter')
+    assert tuple(letter) == (1, None, "erased")

@@ -114,7 +114,7 @@ async def test_a_replay_that_fails_by_our_fault_leaves_the_dead_letter_where_it_
     service = house.running()
     house.failing = {"C-1"}
     # The platform mended what made it wrong: what lies there is now right, and our handler fails on it.
-    sealed = service.processor.failures._kept(Record("agency.health.v1", 0, 0, "C-1", *binary(house, repaired)))
+    sealed = service.processor.failures._kept(Record("agency.health.v1", 0, 0, "C-1", *binary(house, repaired)), [])
     await house.rows(
         "UPDATE dead_letter SET content = CAST(:content AS jsonb), headers = CAST(:headers AS jsonb) RETURNING 1",
         content=sealed["content"],

@@ -5,7 +5,7 @@ key of ours still opens.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -14,6 +14,7 @@ from sqlalchemy import text
 from services.registry.desk import Desk, merging
 from services.registry.domain.children import Statement
 from services.registry.domain.matching import Match
+from services.registry.handlers import routes
 from services.registry.imports.counter import Counter
 from services.registry.imports.reading import sealed_file
 from services.registry.office import Office
@@ -21,13 +22,16 @@ from services.registry.settings import RegistrySettings
 from services.registry.store import imports, pairs, saved
 from services.registry.store.saved import Kept
 from shared.contracts.base import SealedBox
+from shared.contracts.envelope import Envelope
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.outbox import new_id
+from shared.messaging.processing import Processor, Record
 from shared.messaging.router import Scope
-from shared.privacy import Erased, KeyUnknown, as_box
+from shared.reference.units import Units
 from tests.integration.test_registry_imports import HOME, NOW, Browser, House, house, roster
 from tests.integration.test_registry_record import upload
 from tests.support import media
+from tests.support.words import columns_with
 
 __all__ = ["house"]  # the fixture
 # Everything that is ever said of her, with and without diacritics.
@@ -39,43 +43,10 @@ ROW = "Nguyễn Thị Ngọc Anh,09/03/2016,Nữ,Lý Thị Thu Lan," + HOME
 OTHERS = ("Ma Văn Hùng,05/02/2015,Nam,Ma Thị Hà," + HOME, "Đỗ Thị Yến,07/02/2014,Nữ,Đỗ Thị Hà," + HOME)
 
 
-def boxes(value: Any) -> Iterator[SealedBox]:
-    """Every sealed box in a value of a table, however deep."""
-    if isinstance(value, bytes):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return
-    if isinstance(value, dict) and (box := as_box(value)) is not None:
-        yield box
-    elif isinstance(value, dict | list):
-        for inner in value.values() if isinstance(value, dict) else value:
-            yield from boxes(inner)
-
-
-async def columns(house: House) -> list[tuple[str, str]]:
-    rows = await house.rows(
-        """SELECT table_name, column_name FROM information_schema.columns WHERE table_schema = 'public'
-           AND data_type IN ('text', 'json', 'jsonb', 'bytea', 'ARRAY', 'character varying')"""
-    )
-    return [(row.table_name, row.column_name) for row in rows]
-
-
 async def found(house: House, words: tuple[str, ...] = WORDS) -> set[tuple[str, str]]:
     """In which columns any of the words stands: in clear, in encoded bytes, or sealed under a key that there is."""
-    seen = set()
     keys = house.jobs.keys
-    for table, column in await columns(house):
-        for (value,) in await house.rows(f'SELECT "{column}" FROM {table} WHERE "{column}" IS NOT NULL'):
-            plain = [value if isinstance(value, bytes) else str(value).encode()]
-            async with house.database.transaction() as connection:
-                for box in boxes(value):
-                    try:
-                        plain.append(await keys._plain(connection, box))
-                    except (Erased, KeyUnknown):
-                        continue
-            if any(word.encode() in one for one in plain for word in words):
-                seen.add((table, column))
+    seen = await columns_with(house.database, keys, words)
     for row in await house.rows("SELECT id, wrapped, sealed FROM saved_search"):
         kept = Kept(str(row.id), row.wrapped, SealedBox.model_validate(row.sealed))
         opened = keys.open_private(saved.kid(kept.id), kept.wrapped).open(kept.sealed).decode()
@@ -124,6 +95,54 @@ async def test_of_an_erased_child_no_column_holds_a_word_or_anything_that_a_key_
     )
     await counter.forget_old()
     assert list(house.folder.iterdir()) == []
+
+
+async def test_what_an_agency_said_of_her_and_nobody_could_handle_is_erased_with_her(house: House) -> None:
+    processor = Processor(
+        routes(Desk(house.jobs.keys), house.jobs.keys, Units.load()), house.database, house.jobs.keys, clock
+    )
+    said = recorded({"name": "Nguyễn Thị Ngọc Anh", "birth_date": "2016-03-09", "sex": "female", "address": "Bến Oánh"})
+    (taken,) = await processor.handle([sent("HT-1", said, 1)])
+    assert taken.outcome == "accepted"
+    (row,) = await house.rows("SELECT id FROM child")
+    broken = recorded({"name": "Nguyễn Thị Ngọc Anh", "birth_date": "không rõ"})
+    observed = {"child_id": str(row.id), "circumstance": "x" * 99, "evidence": "Thu Lan nói"}
+    of_another = recorded({"name": "Ma Văn Hùng", "birth_date": "không rõ"})
+    outcomes = await processor.handle(
+        [sent("HT-1", broken, 2), sent("HC-1", observed, 3, "circumstance.observed"), sent("HT-2", of_another, 4)]
+    )
+    assert [one.outcome for one in outcomes] == ["rejected"] * 3
+    async with house.database.transaction() as connection:
+        for offset, name in ((5, "HT-1"), (6, "HT-2")):
+            await processor.failures.park(connection, sent(name, said, offset), "ValueError" if offset == 5 else None)
+    assert {("dead_letter", "content"), ("parked", "content")} <= await found(house)
+    ha = await house.browser("ha.coordinator")
+    await ha.get("/registry/")
+    assert (await ask(ha, str(row.id), "erase", ground="request")).status == 204
+    # One that waited behind hers is of somebody else as far as anybody can tell: it is handled now.
+    assert await found(house) == {("parked", "content")}
+    (waiting,) = await house.rows('SELECT "offset", reason FROM parked')
+    assert tuple(waiting) == (6, "Erased")
+    letters = await house.rows('SELECT "offset", forgotten_as, key, event_id, violations FROM dead_letter ORDER BY 1')
+    assert [row.forgotten_as for row in letters] == ["erased", "erased", None, "erased"]
+    assert letters[-1].violations[0]["rule"] == "erased"
+    assert letters[0].key is letters[0].event_id is None
+    replies = await house.rows("SELECT payload FROM outbox WHERE aggregatetype = 'replies.health.v1' ORDER BY position")
+    assert [orjson.loads(row.payload)["offset"] for row in replies] == [2, 3, 4, 5]
+
+
+def clock() -> datetime:
+    return NOW
+
+
+def recorded(child: dict[str, Any]) -> dict[str, Any]:
+    return {"register_kind": "health-record", "child": child, "unit": HOME, "as_of": "2026-11-01"}
+
+
+def sent(identifier: str, data: dict[str, Any], offset: int, kind: str = "child.recorded") -> Record:
+    """An agency's event; all of one Kafka key."""
+    event = Envelope(identifier, "/agency/health/tram", f"vn.vongtay.agency.{kind}", "K-7", NOW, orjson.dumps(data))
+    return Record("agency.health.v1", 0, offset, event.subject, event.data, tuple(event.headers()))
 
 
 async def test_of_a_child_that_was_parted_nothing_stays_in_the_record_that_it_was_one_with(house: House) -> None:

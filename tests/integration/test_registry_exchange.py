@@ -15,7 +15,7 @@ from fhir.resources.R4B.patient import Patient
 
 from services.registry.exchange.dhis2 import uid_of
 from tests.integration.exchange_house import HOME, OTHER, Machine, machine, patient
-from tests.integration.test_registry_pages import House, house
+from tests.integration.test_registry_pages import House, house, registered
 from tests.support.visitor import Answer
 
 __all__ = ["house"]
@@ -256,6 +256,53 @@ async def test_an_agency_reads_only_children_of_whom_its_sector_has_told(house: 
     assert (await machine(house, "thuong.worker").get(f"/fhir/Patient/{child}")).status == 404
     assert (await search(machine(house, "agency.health"), name="anh")).status == 403
     assert (await machine(house, "tuan.statistician").send("/fhir/Patient", patient())).status == 403
+
+
+async def test_the_labour_sectors_program_does_not_read_what_commune_workers_wrote(house: House) -> None:
+    lan, labour = machine(house, "lan.worker"), machine(house, "agency.dolisa")
+    sent = await created(lan, patient())
+    page = await registered(await house.browser("lan.worker"), name="Lê Văn Bình", birth_date="07/05/2015", number="")
+    written = page.rsplit("/", 1)[-1]
+    # Both count for the sector whose worker wrote them; none of its programs has told of the children.
+    assert {row.sector for row in await house.rows("SELECT sector FROM statement")} == {"dolisa"}
+    for child in (sent, written):
+        assert (await lan.get(f"/fhir/Patient/{child}")).status == 200
+        assert (await labour.get(f"/fhir/Patient/{child}")).status == 404
+    asked = {"resourceType": "Parameters", "parameter": [{"name": "resource", "resource": patient()}]}
+    (entry,) = (await labour.send("/fhir/Patient/$match", asked)).json()["entry"]
+    assert entry["resource"].keys() == {"resourceType", "id", "meta", "active", "identifier"}
+    # What it has told, it reads back; so it does where it told by an event.
+    told = await labour.send("/fhir/Patient", patient())
+    assert (told.status, told.headers["location"].rsplit("/", 1)[-1]) == (200, sent)
+    assert (await labour.get(f"/fhir/Patient/{sent}")).json()["name"][0]["text"] == "Nguyễn Thị Ngọc Anh"
+    assert (await labour.get(f"/fhir/Patient/{written}")).status == 404
+    recorded = {
+        "register_kind": "commune-roster",
+        "unit": HOME,
+        "child": {"name": "Lê Văn Bình", "birth_date": "2015-05-07"},
+    }
+    event = {
+        "specversion": "1.0", "id": "BTXH-1", "source": "/agency/dolisa/tro-cap", "subject": "BTXH-1",
+        "type": "vn.vongtay.agency.child.recorded", "time": "2026-11-24T01:00:00Z", "data": recorded,
+    }  # fmt: skip
+    (answer,) = await house.intake.accept([event], "dolisa")
+    assert answer.outcome == "accepted"
+    ((child,),) = await house.rows(
+        "SELECT child_id::text FROM statement WHERE register_kind = 'commune-roster' ORDER BY received_at DESC LIMIT 1"
+    )
+    assert (await labour.get(f"/fhir/Patient/{child}")).status == 200
+
+
+async def test_a_report_of_concern_does_not_open_its_childs_record_to_the_sector_it_came_from(house: House) -> None:
+    child = await created(machine(house, "lan.worker"), patient())
+    async with house.database.transaction() as connection:
+        await connection.exec_driver_sql(
+            f"""INSERT INTO statement (record_id, child_id, register_kind, sector, as_of, description, circumstances,
+                                       dropped_out, sequence, received_at)
+                VALUES (gen_random_uuid(), '{child}', 'report', 'health', '2026-11-20', '{{}}', '{{}}', false, 1,
+                        now())"""
+        )
+    assert (await machine(house, "agency.health").get(f"/fhir/Patient/{child}")).status == 404
 
 
 async def test_protected_and_closed_records_are_not_there_and_merged_ones_point_on(house: House) -> None:

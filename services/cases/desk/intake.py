@@ -345,3 +345,10 @@ class IntakeDesk:
 def _file_of(concern_id: str) -> str:
     """A new report's file, in which its first child's case will be."""
     return stable_id("case", concern_id)
+
+
+def names_of(source: str, identifier: str) -> tuple[str, ...]:
+    """How a sender's event is known here, be it a report or an incident: it, and the keys of its words."""
+    concern_id = stable_id("concern", source, identifier)
+    incident_id = stable_id("incident", source, identifier)
+    return f"concern/{concern_id}", f"case/{_file_of(concern_id)}", f"incident/{incident_id}"

@@ -16,6 +16,7 @@ from services.notify.store import agreements, contents
 from shared.contracts.base import TYPE_PREFIX
 from shared.contracts.registry import ChildErased
 from shared.contracts.sealed import SealedContent
+from shared.messaging.failures import forget_about
 from shared.messaging.router import Received, Scope
 from shared.telemetry import current_traceparent
 
@@ -58,6 +59,7 @@ class Contents:
         await contents.note_erased(scope.connection, child_id, scope.now)
         await tell_given_up(scope, await contents.stop_child(scope.connection, child_id, scope.now))
         await contents.forget(scope.connection, child_id=child_id)
+        await forget_about(scope, [f"child/{child_id}"])
 
     def _message(self, received: Received[SealedContent]) -> Message:
         data, at = received.data, received.data.event_time + _AFTER

@@ -16,10 +16,16 @@ from services.registry.store import lifecycle as lives
 from shared.contracts.errors import refuse
 from shared.contracts.registry import ChildErased
 from shared.contracts.vocabulary import ChildDescription
+from shared.messaging.failures import forget_about
 from shared.messaging.outbox import OutboxRow, put
 from shared.messaging.router import Scope
 from shared.privacy import Keys
 from shared.privacy.keys import KEYS_TOPIC
+
+
+def record_name(record_id: str) -> str:
+    """By which a source's record is known in what was put aside of its events."""
+    return f"record/{record_id}"
 
 
 async def erase(
@@ -53,6 +59,7 @@ async def erase(
             raise LookupError("an erased child without a row")
         await scope.emit(ChildErased(child_id=one), subject=one, sequence=gone.sequence)
         await keys.erase(connection, f"child/{one}")
+    await forget_about(scope, [*(f"child/{one}" for one in ids), *map(record_name, said)])
     # After what was told under the key, so that no consumer learns of the erasure before the last event.
     await scope.flush()
     await put(connection, [OutboxRow(KEYS_TOPIC, f"child/{one}", "privacy.key", None, {}) for one in ids])

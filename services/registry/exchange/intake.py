@@ -15,7 +15,7 @@ from services.registry.domain.children import Statement, circumstance_refusals, 
 from services.registry.domain.warnings import coded
 from services.registry.exchange.incoming import Incoming
 from services.registry.store import children as store
-from services.registry.store import exports
+from services.registry.store import exports, told
 from shared.contracts.errors import UNSTORABLE, Violation
 from shared.database import Database, is_conflict, is_unstorable
 from shared.identity import Permission, Principal
@@ -150,6 +150,9 @@ class Intake:
         return outcomes
 
     async def _one(self, scope: Scope, principal: Principal, said: Statement) -> Outcome:
+        if principal.may(Permission.PUBLISH_EVENTS):
+            # What a system has told of it reads back; what comes before what is decided below, by the day it speaks of.
+            await told.is_newest(scope.connection, said.record_id, said.as_of, scope.now)
         earlier = await store.statement(scope.connection, said.record_id)
         if earlier is not None:
             child_id, before = earlier

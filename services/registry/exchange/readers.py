@@ -1,7 +1,7 @@
 """What the exchange's readers ask: one child, a search, a comparison; each look is logged, nothing typed is.
 
 People see the children of their communes with the fields of their role. An agency's system sees a child that its own
-sector has told of, with what that sector may know; of another it learns at most which record it is.
+sector's systems have told of, with what that sector may know; of another it learns at most which record it is.
 """
 
 from __future__ import annotations

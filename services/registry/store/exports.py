@@ -136,9 +136,13 @@ async def those(connection: AsyncConnection, ids: Sequence[str]) -> list[Leaving
 
 
 async def told_by(connection: AsyncConnection, child_id: str, sector: str) -> bool:
-    """Whether a sector's own source says anything of a child."""
+    """Whether a sector's own systems have told of a child. What people wrote on pages and took in from files, and what
+    a case said, counts for a sector and is not told by its systems."""
     found = await connection.execute(
-        text("SELECT 1 FROM statement WHERE child_id = CAST(:id AS uuid) AND sector = :sector LIMIT 1"),
+        text(
+            """SELECT 1 FROM statement JOIN told USING (record_id)
+               WHERE child_id = CAST(:id AS uuid) AND sector = :sector LIMIT 1"""
+        ),
         {"id": child_id, "sector": sector},
     )
     return found.first() is not None

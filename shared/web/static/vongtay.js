@@ -81,7 +81,17 @@ function closeAll() {
 // A page nobody looks at holds no connection; it catches up from its last event when it is looked at again.
 document.addEventListener("visibilitychange", () => (document.hidden ? closeAll() : openAll()));
 addEventListener("pagehide", closeAll);
-addEventListener("pageshow", (event) => { if (event.persisted) openAll(); });
+// A page that the browser kept whole is shown again without asking: not once whoever read it has signed out.
+const presence = () => /vongtay-present=([^;]*)/.exec(document.cookie)?.[1];
+const presentThen = presence();
+addEventListener("pageshow", (event) => {
+  if (!event.persisted) return;
+  if (presence() === presentThen) openAll();
+  else {
+    document.body.hidden = true;
+    location.reload();
+  }
+});
 setInterval(() => { if (lastSign && Date.now() - lastSign > STALE_AFTER_MS) showState("lost"); }, 5000);
 
 document.addEventListener("submit", (event) => {

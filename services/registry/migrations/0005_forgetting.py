@@ -1,0 +1,15 @@
+"""What was put aside is found by whom it is about, and says when its content went (decision 0036)."""
+
+from __future__ import annotations
+
+from alembic import op
+
+from shared.messaging.tables import add_forgetting
+
+revision = "registry0005"
+down_revision = "registry0004"
+
+
+def upgrade() -> None:
+    """Add the columns."""
+    add_forgetting(op.get_bind())
