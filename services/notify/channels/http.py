@@ -25,8 +25,8 @@ from services.notify.domain import Attempt, Outcome, retry_after
 _RESPONSE_BYTES = RESPONSE_CHARACTERS * 4
 _BODY_SECONDS = 2.0
 _GONE = frozenset({410})
-# An answer is stored as it comes, so none is to be packed. Said here, for the library takes longer to leave its own
-# words out than to find that they have been said.
+# An answer is stored as it comes, so none is to be packed. Said once for the session: the library takes longer to leave
+# its own words out than to find that they have been said.
 _WANTED: Mapping[str, str] = {"accept": "*/*", "accept-encoding": "identity"}
 
 
@@ -73,6 +73,7 @@ class Caller:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
+            headers=_WANTED,
         )
 
     async def close(self) -> None:
@@ -96,9 +97,7 @@ class Caller:
         if refused(address, self._guarding.allow_private):
             return Attempt("again", 0, reason="address-refused")
         try:
-            response = await self._session.post(
-                address, data=body, headers={**_WANTED, **headers}, allow_redirects=False
-            )
+            response = await self._session.post(address, data=body, headers=headers, allow_redirects=False)
             if response.closed and response.content.at_eof():
                 head = ""  # nothing came behind the head, and the connection is free again
             else:
