@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import cast
 
+import asyncpg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.store import agreements, log
+from services.notify.delivery.lines import Line
+from services.notify.store import agreements, deliveries, log
 from services.notify.store.log import Sought
 from shared.messaging.outbox import new_id
 from tests.integration.notify_house import AGREEMENT, House, make_house
@@ -41,6 +45,34 @@ async def test_a_rare_type_is_found_in_a_long_log_without_reading_every_message(
         assert await log.entries(connection, other, Sought(event_type=RARE)) == []
         delivered = await agreements.delivered(connection, AGREEMENT)
         assert delivered.count == MANY
+
+
+class _Asked:
+    """A connection that only tells how it would go about it."""
+
+    def __init__(self, raw: asyncpg.Connection) -> None:
+        self._raw = raw
+        self.plan = ""
+
+    async def fetch(self, statement: str, *values: object) -> list[object]:
+        self.plan = "\n".join(row[0] for row in await self._raw.fetch(f"EXPLAIN {statement}", *values))
+        return []
+
+
+async def test_a_lease_goes_by_the_order_of_its_index_also_where_it_was_planned_when_little_waited(
+    house: House,
+) -> None:
+    one, now = await _endpoint(house), datetime.now(UTC)
+    line = Line(house.database)
+    try:
+        asked = _Asked(await line.get())
+        await deliveries.lease(cast("asyncpg.Connection", asked), {one: 40}, [one], 1000, now, timedelta(seconds=30))
+    finally:
+        await line.close()
+    # Either would read all that waits and sort it, for the few that are taken.
+    assert "delivery_due" in asked.plan
+    assert "Bitmap" not in asked.plan
+    assert "Seq Scan" not in asked.plan
 
 
 async def _endpoint(house: House) -> str:
