@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+from typing import cast
+
+import asyncpg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.store import agreements, log
+from services.notify.delivery.lines import Line
+from services.notify.store import agreements, deliveries, log
 from services.notify.store.log import Sought
 from shared.messaging.outbox import new_id
 from tests.integration.notify_house import AGREEMENT, House
@@ -53,6 +58,34 @@ async def test_of_a_short_log_the_glance_at_an_agreement_is_exact_and_of_what_ar
     async with house.database.transaction() as connection:
         assert await agreements.glance(connection, AGREEMENT) == await agreements.delivered(connection, AGREEMENT)
         assert (await agreements.glance(connection, AGREEMENT)).count == 30
+
+
+class _Asked:
+    """A connection that only tells how it would go about it."""
+
+    def __init__(self, raw: asyncpg.Connection) -> None:
+        self._raw = raw
+        self.plan = ""
+
+    async def fetch(self, statement: str, *values: object) -> list[object]:
+        self.plan = "\n".join(row[0] for row in await self._raw.fetch(f"EXPLAIN {statement}", *values))
+        return []
+
+
+async def test_a_lease_goes_by_the_order_of_its_index_also_where_it_was_planned_when_little_waited(
+    house: House,
+) -> None:
+    one, now = await _endpoint(house), datetime.now(UTC)
+    line = Line(house.database)
+    try:
+        asked = _Asked(await line.get())
+        await deliveries.lease(cast("asyncpg.Connection", asked), {one: 40}, [one], 1000, now, timedelta(seconds=30))
+    finally:
+        await line.close()
+    # Either would read all that waits and sort it, for the few that are taken.
+    assert "delivery_due" in asked.plan
+    assert "Bitmap" not in asked.plan
+    assert "Seq Scan" not in asked.plan
 
 
 async def _endpoint(house: House) -> str:

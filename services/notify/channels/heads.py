@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
-from http import HTTPStatus
 from typing import Any, Final, cast
 
 import aiohttp
@@ -19,6 +18,10 @@ from aiohttp.client_proto import ResponseHandler
 _MOST_INFORMATIONAL: Final = 16
 # All heads of one answer; servers and proxies commonly allow 8 to 32 kB.
 _MOST_BYTES: Final = 64 * 1024
+# Statuses of heads that come before the answer (RFC 9110, 15.2); after a switch of protocols nothing else comes.
+_CONTINUE: Final = 100
+_SWITCHING: Final = 101
+_OK: Final = 200
 # What is parsed in one go: of an answer only the beginning is wanted.
 _PORTION: Final = 4096
 
@@ -63,7 +66,8 @@ class _BoundedHandler(ResponseHandler):
         if self._answered:
             self._refuse()
             return
-        if HTTPStatus.CONTINUE <= data[0].code < HTTPStatus.OK and data[0].code != HTTPStatus.SWITCHING_PROTOCOLS:
+        code = data[0].code
+        if _CONTINUE <= code < _OK and code != _SWITCHING:
             self._informational += 1
         else:
             self._answered = True

@@ -25,6 +25,9 @@ from services.notify.domain import Attempt, Outcome, retry_after
 _RESPONSE_BYTES = RESPONSE_CHARACTERS * 4
 _BODY_SECONDS = 2.0
 _GONE = frozenset({410})
+# An answer is stored as it comes, so none is to be packed. Said once for the session: the library takes longer to leave
+# its own words out than to find that they have been said.
+_WANTED: Mapping[str, str] = {"accept": "*/*", "accept-encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +73,7 @@ class Caller:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,
             auto_decompress=False,
-            skip_auto_headers=("accept", "accept-encoding"),
+            headers=_WANTED,
         )
 
     async def close(self) -> None:
@@ -94,11 +97,15 @@ class Caller:
         if refused(address, self._guarding.allow_private):
             return Attempt("again", 0, reason="address-refused")
         try:
-            async with self._session.post(address, data=body, headers=headers, allow_redirects=False) as response:
-                head = await _head(response)
-                wait = retry_after(response.headers.get("retry-after"), now)
-                outcome, reason = _meaning(response.status, gone)
-                return Attempt(outcome, _since(started), response.status, head, reason, wait)
+            response = await self._session.post(address, data=body, headers=headers, allow_redirects=False)
+            if response.closed and response.content.at_eof():
+                head = ""  # nothing came behind the head, and the connection is free again
+            else:
+                async with response:
+                    head = await _head(response)
+            outcome, reason = _meaning(response.status, gone)
+            wait = None if outcome == "taken" else retry_after(response.headers.get("retry-after"), now)
+            return Attempt(outcome, _since(started), response.status, head, reason, wait)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return Attempt("again", _since(started), reason=_reason(error))
 
@@ -112,20 +119,23 @@ def refused(address: str, allow_private: bool) -> bool:
 async def _head(response: aiohttp.ClientResponse) -> str:
     """The beginning of the answer as text. The status has said already what became of the delivery: a rest that is
     long, slow or broken is not read, and its connection is dropped."""
-    length = response.content_length
-    if response.content.at_eof() or length == 0:
+    content = response.content
+    if content.at_eof() or response.content_length == 0:
         return ""
     kept = bytearray()
     try:
-        async with asyncio.timeout(_BODY_SECONDS):
-            while len(kept) < _RESPONSE_BYTES:
-                chunk = await response.content.read(_RESPONSE_BYTES - len(kept))
-                if not chunk:
-                    break
-                kept += chunk
+        if content.is_eof():
+            kept += content.read_nowait(_RESPONSE_BYTES)  # all of it has come: nothing is waited for
+        else:
+            async with asyncio.timeout(_BODY_SECONDS):
+                while len(kept) < _RESPONSE_BYTES:
+                    chunk = await content.read(_RESPONSE_BYTES - len(kept))
+                    if not chunk:
+                        break
+                    kept += chunk
     except (aiohttp.ClientError, TimeoutError, OSError):
         response.close()
-    if not response.content.at_eof():
+    if not content.at_eof():
         response.close()
     # PostgreSQL's text holds no NUL.
     return kept.decode("utf-8", "replace").replace("\x00", "")[:RESPONSE_CHARACTERS]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from services.notify.channels.base import Channel
 from services.notify.delivery.lines import Line
@@ -29,6 +29,7 @@ from shared.reference.delivering import Delivering
 # Answers that say "not now" to all deliveries, so that the whole endpoint is left in peace for the time it asks.
 _BUSY = frozenset({429, 503})
 _TALLY_EVERY = timedelta(seconds=2)
+_HOUR = timedelta(hours=1)
 
 
 class Settler:
@@ -62,17 +63,21 @@ class Settler:
         """Take results over. In: `troubled`, endpoints that are known to fail. Out: whether one's health changed."""
         now = self._clock()
         # One delivery may be in a batch twice when its lease ended meanwhile: then its success is what counts.
-        by_success = sorted(results, key=lambda result: result.attempt.outcome == "taken")
-        once = list({result.delivery.id: result for result in by_success}.values())
-        plain = [result for result in once if self._is_plain(result, troubled)]
-        failing = {result.delivery.endpoint_id for result in once if result.attempt.outcome != "taken"}
+        once: dict[str, Result] = {}
+        for result in results:
+            known = once.get(result.delivery.id)
+            if known is None or known.attempt.outcome != "taken":
+                once[result.delivery.id] = result
         # What succeeded beside a failure says that the endpoint is well.
-        plain = [result for result in plain if result.delivery.endpoint_id not in failing]
+        failing = {result.delivery.endpoint_id for result in once.values() if result.attempt.outcome != "taken"}
+        beside = troubled | failing if failing else troubled
+        plain: list[Result] = []
+        others: list[Result] = []
+        for result in once.values():
+            (plain if self._is_plain(result, beside) else others).append(result)
         if plain:
             await deliveries.settle_taken(await self._line.get(), plain, _told(now), now)
             self._count(plain)
-        done = {result.delivery.id for result in plain}
-        others = [result for result in once if result.delivery.id not in done]
         return bool(others) and await self._settle(others, troubled, now)
 
     def _is_plain(self, result: Result, troubled: frozenset[str]) -> bool:
@@ -156,21 +161,24 @@ class Settler:
                 await self._owners.disabled(scope, endpoint)
 
     def _count(self, results: Sequence[Result]) -> None:
+        begins = ends = datetime.min.replace(tzinfo=UTC)
         for result in results:
-            if result.attempt.outcome == "expired":
+            attempt = result.attempt
+            if attempt.outcome == "expired":
                 continue
-            hour = result.at.replace(minute=0, second=0, microsecond=0)
-            key = (result.delivery.endpoint_id, hour)
-            known = self._tallies.get(key) or Tally(*key, 0, 0, 0, 0)
-            took = result.attempt.duration_ms
-            succeeded = result.attempt.outcome == "taken"
-            self._tallies[key] = Tally(
-                *key,
-                known.succeeded + succeeded,
-                known.failed + (not succeeded),
-                known.total_ms + took,
-                max(known.slowest_ms, took),
-            )
+            if not begins <= result.at < ends:  # those of one batch are nearly always of one hour
+                begins = result.at.replace(minute=0, second=0, microsecond=0)
+                ends = begins + _HOUR
+            key = (result.delivery.endpoint_id, begins)
+            tally = self._tallies.get(key)
+            if tally is None:
+                tally = self._tallies[key] = Tally(*key)
+            if attempt.outcome == "taken":
+                tally.succeeded += 1
+            else:
+                tally.failed += 1
+            tally.total_ms += attempt.duration_ms
+            tally.slowest_ms = max(tally.slowest_ms, attempt.duration_ms)
 
 
 def _answers_challenge(result: Result) -> bool:

@@ -24,7 +24,7 @@ from services.notify.delivery.lanes import Held, Lane, share_out, slots_for
 from services.notify.delivery.lines import Line
 from services.notify.delivery.presence import Presence
 from services.notify.delivery.settling import Settler
-from services.notify.domain import Attempt, ChannelName, verdict
+from services.notify.domain import SUCCEEDED, Attempt, ChannelName, verdict
 from services.notify.domain.proving import CODE_TYPE, Codes
 from services.notify.settings import NotifySettings
 from services.notify.store import deliveries, waking
@@ -82,7 +82,8 @@ class Deliveries:
         self._line = Line(database, {"synchronous_commit": "off"})
         self._results: list[Result] = []
         self._unsettled = 0
-        self._settled = asyncio.Event()
+        # What those wait for who may not send on before something of what was sent is settled.
+        self._room: asyncio.Future[None] | None = None
         self._running: set[asyncio.Task[None]] = set()
         # What ended something that ran beside.
         self._broken: BaseException | None = None
@@ -226,8 +227,9 @@ class Deliveries:
                 del lane.started[delivery.id]
             held = None
             while self._unsettled >= self._settings.unsettled_at_most:
-                self._settled.clear()
-                await self._settled.wait()
+                if self._room is None or self._room.done():
+                    self._room = loop.create_future()
+                await self._room
             now = loop.time()
             if (following := self._following(lane, now)) is not None:
                 lane, held = following, following.waiting.popleft()
@@ -254,8 +256,11 @@ class Deliveries:
         else:
             attempt = notable(await self._attempt(channel, delivery, lane, now))
             lane.took(attempt.duration_ms / 1000, succeeded=attempt.outcome == "taken" or attempt.ours)
-        limits = self._limits.on(now)
-        follows = verdict(attempt, delivery.attempts + 1, self._clock(), self._chance(), limits)
+        if attempt.outcome == "taken":
+            follows = SUCCEEDED
+        else:
+            limits = self._limits.on(now)
+            follows = verdict(attempt, delivery.attempts + 1, self._clock(), self._chance(), limits)
         self._results.append(Result(delivery, lane.target, lane.channel, now, attempt, follows))
         self._unsettled += 1
 
@@ -306,8 +311,7 @@ class Deliveries:
                 delay = min(delay * 2, 10)
             else:
                 break
-        self._unsettled -= len(results)
-        self._settled.set()
+        self._make_room(len(results))
         self._lanes.settled(results)
         if changed:
             self._lanes.changed()
@@ -327,12 +331,18 @@ class Deliveries:
         if result.attempt.reason == _INTERNAL.reason:
             # Not even that can be noted: its lease ends, and it is tried again.
             self._lanes.drop(result.delivery)
-            self._unsettled -= 1
-            self._settled.set()
+            self._make_room(1)
             return
         now = self._clock()
         follows = verdict(_INTERNAL, result.delivery.attempts + 1, now, self._chance(), self._limits.on(now))
         await self._settle([replace(result, attempt=_INTERNAL, verdict=follows)], give_up)
+
+    def _make_room(self, count: int) -> None:
+        """So many are settled, or given up: whoever waits for that sends on."""
+        self._unsettled -= count
+        room, self._room = self._room, None
+        if room is not None and not room.done():
+            room.set_result(None)
 
     def _look_again(self) -> None:
         """There may be something due anywhere, and emergencies for those that have enough to do."""

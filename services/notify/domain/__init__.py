@@ -20,13 +20,14 @@ from services.notify.domain.model import (
     Message,
     Outcome,
 )
-from services.notify.domain.retrying import Verdict, longest_wait, retry_after, spread, verdict
+from services.notify.domain.retrying import SUCCEEDED, Verdict, longest_wait, retry_after, spread, verdict
 from services.notify.domain.rules import NO_RELATIONS, Relations, Telling, Told, audiences_of, belongs_to, members_of
 
 __all__ = [
     "NO_RELATIONS",
     "PERSONAL",
     "PUBLIC_CODES",
+    "SUCCEEDED",
     "TEST_TYPE",
     "Addressed",
     "Attempt",

@@ -22,13 +22,13 @@ class Verdict:
     reason: str | None
 
 
-_SUCCEEDED = Verdict("succeeded", None, None)
+SUCCEEDED = Verdict("succeeded", None, None)
 
 
 def verdict(attempt: Attempt, attempts: int, now: datetime, chance: float, limits: DeliveryLimits) -> Verdict:
     """In: an attempt, how many there were with it, now, a random number in 0..1. Out: what follows."""
     if attempt.outcome == "taken":
-        return _SUCCEEDED
+        return SUCCEEDED
     if attempt.outcome in ("gone", "expired") or attempts > len(limits.wait_seconds):
         return Verdict("failed", None, attempt.reason)
     wait = timedelta(seconds=spread(limits.wait_seconds[attempts - 1], chance, limits))

@@ -198,16 +198,16 @@ async def hours(connection: AsyncConnection, endpoint_id: str, since: datetime) 
     return [Hour(*row) for row in rows]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Tally:
-    """Attempts at one endpoint that are not yet in its hours."""
+    """Attempts at one endpoint that are not yet in its hours; counted up."""
 
     endpoint_id: str
     hour: datetime
-    succeeded: int
-    failed: int
-    total_ms: int
-    slowest_ms: int
+    succeeded: int = 0
+    failed: int = 0
+    total_ms: int = 0
+    slowest_ms: int = 0
 
 
 async def tally(connection: AsyncConnection, tallies: list[Tally]) -> None:
