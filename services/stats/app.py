@@ -33,6 +33,7 @@ from services.stats.upkeep.checking import Upkeep
 from services.stats.upkeep.compacting import Compacting
 from services.stats.upkeep.progress import Progress
 from services.stats.upkeep.rebuild import Rebuild
+from services.stats.upkeep.rebuilding import Rebuilding
 from shared.messaging.service import BatchConsumer, ServiceApp, ServiceContext
 from shared.privacy.signing import SigningKey
 from shared.reference.units import Units
@@ -86,7 +87,7 @@ def build(context: ServiceContext) -> ServiceApp:
             board.live_board,
             Announcing(database, clock, evaluator).announce,
             Watching(database, clock, evaluator).watch_thresholds,
-            rebuild.rebuild_when_asked,
+            Rebuilding(context, rebuild).rebuild_when_asked,
             upkeep.look_after_figures,
             compacting.compact_when_due,
             periods.look_after_periods,

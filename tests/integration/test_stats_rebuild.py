@@ -18,6 +18,7 @@ from services.stats.store.releases import Releases
 from services.stats.upkeep.checking import Upkeep
 from services.stats.upkeep.compacting import Compacting
 from services.stats.upkeep.rebuild import Rebuild
+from services.stats.upkeep.rebuilding import Rebuilding
 from shared.database import Database
 from shared.web.pages import utc_now
 from tests.integration.stats_house import Province, expected_standing, history, province_of, wait_for
@@ -162,7 +163,7 @@ async def test_a_rebuild_killed_midway_leaves_the_live_figures_and_another_one_s
     # Another replica, or the same one when it is there again, begins anew without being asked.
     assert (await rebuild.state())["state"] == "running"
     stop = asyncio.Event()
-    looking = asyncio.create_task(province.rebuild().rebuild_when_asked(stop))
+    looking = asyncio.create_task(Rebuilding(province.context, province.rebuild()).rebuild_when_asked(stop))
     done = await wait_for(rebuild.state, "done", "failed")
     stop.set()
     await looking

@@ -7,21 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import contextlib
-import signal
-import sys
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import asyncpg
-import orjson
 import structlog
 
 from services.registry.imports.jobs import Jobs
 from services.registry.store import imports as store
+from shared.apart import end_with_starter, read_orders, run_apart
 from shared.collecting import collect_seldom
 from shared.database import Database
 from shared.messaging.router import Clock
@@ -69,24 +66,7 @@ class Importing:
 
     async def _work(self, import_id: str, stop: asyncio.Event) -> int:
         """Run the work in a process of its own, which ends with this one. Out: its exit code."""
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", _MODULE, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
-        )
-        if process.stdin is None:
-            return 1
-        try:
-            process.stdin.write(self._orders(import_id) + b"\n")
-            await process.stdin.drain()
-            ended = asyncio.ensure_future(process.wait())
-            stopped = asyncio.ensure_future(stop.wait())
-            await asyncio.wait([ended, stopped], return_when=asyncio.FIRST_COMPLETED)
-            stopped.cancel()
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-        return 0 if stop.is_set() else process.returncode or 0
+        return await run_apart(_MODULE, self._orders(import_id), stop)
 
     async def _broke(self, import_id: str, stop: asyncio.Event) -> None:
         self._failed[import_id] += 1
@@ -101,19 +81,17 @@ class Importing:
                 await store.change(connection, import_id, self.context.clock(), state=state, problem=problem)
         self._failed.pop(import_id, None)
 
-    def _orders(self, import_id: str) -> bytes:
+    def _orders(self, import_id: str) -> dict[str, str | None]:
         url = self.context.database.engine.url.render_as_string(hide_password=False)
         keys, settings = self.context.keys, self.context.settings
-        return orjson.dumps(
-            {
-                "import_id": import_id,
-                "url": url,
-                "master": base64.b64encode(keys.master).decode(),
-                "platform": base64.b64encode(keys.platform.private).decode(),
-                "folder": str(self.folder.resolve()),
-                "reference": str(settings.reference_dir.resolve()) if settings.reference_dir else None,
-            }
-        )
+        return {
+            "import_id": import_id,
+            "url": url,
+            "master": base64.b64encode(keys.master).decode(),
+            "platform": base64.b64encode(keys.platform.private).decode(),
+            "folder": str(self.folder.resolve()),
+            "reference": str(settings.reference_dir.resolve()) if settings.reference_dir else None,
+        }
 
 
 async def work(orders: dict[str, str], clock: Clock) -> None:
@@ -136,16 +114,9 @@ async def work(orders: dict[str, str], clock: Clock) -> None:
         await lock.close()
 
 
-def _main(clock: Callable[[], datetime]) -> None:
-    orders = orjson.loads(sys.stdin.buffer.readline())
-    asyncio.run(_until_orphaned(orders, clock))
-
-
-async def _until_orphaned(orders: dict[str, str], clock: Clock) -> None:
-    """Whoever started this process holds its input open: when that ends, so does the work."""
-    doing = asyncio.ensure_future(work(orders, clock))
-    asyncio.get_running_loop().add_reader(sys.stdin.fileno(), signal.raise_signal, signal.SIGTERM)
-    await doing
+async def _main(orders: dict[str, Any]) -> None:
+    end_with_starter()
+    await work(orders, lambda: datetime.now(UTC))
 
 
 _BROKE = {
@@ -165,4 +136,4 @@ _UNDOING_BROKE = {
 _AFTER_BREAKING = {"taking": ("stopped", _BROKE), "undoing": ("finished", _UNDOING_BROKE)}
 
 if __name__ == "__main__":
-    _main(lambda: datetime.now(UTC))
+    asyncio.run(_main(read_orders()))

@@ -36,7 +36,7 @@ from services.stats.upkeep.replaying import Counts, Replay
 from shared.database import Database, is_passing
 from shared.messaging.kafka import client_options
 from shared.messaging.router import Clock
-from shared.messaging.waiting import either, pause
+from shared.messaging.waiting import pause
 from shared.privacy import Keys
 from shared.settings import Settings
 
@@ -74,7 +74,7 @@ class Rebuild:
         self._keys = keys
         self._settings = settings
         self._clock = clock
-        self._asked = asyncio.Event()
+        self.asked = asyncio.Event()
         self.batch = _BATCH
 
     async def start(self, *, asks: bool = False) -> dict[str, Any]:
@@ -83,7 +83,7 @@ class Rebuild:
         async with self._database.transaction() as connection:
             if not await rebuilds.somebody_rebuilds(connection):
                 await rebuilds.ask(connection, self._clock(), asks=asks)
-        self._asked.set()
+        self.asked.set()
         return await self.state()
 
     async def answer(self, word: str) -> dict[str, Any]:
@@ -116,18 +116,10 @@ class Rebuild:
             "finished_at": row.finished_at and row.finished_at.isoformat(),
         }
 
-    async def rebuild_when_asked(self, stop: asyncio.Event) -> None:
-        """Run until `stop`: rebuild whenever somebody asked, also where who was asked died before it was done."""
-        while not stop.is_set():
-            if await self._is_asked():
-                await self.run(stop)
-            await either(self._asked, stop, 5)
-            self._asked.clear()
-
     async def run(self, stop: asyncio.Event) -> bool:
         """Rebuild now. Out: whether it swapped; False too where another replica is at it."""
         async with turn(self._database, Lock.REBUILDING) as mine:
-            if not mine or not await self._is_asked():
+            if not mine or not await self.is_asked():
                 return False
             try:
                 await self._count_and_swap(stop)
@@ -280,7 +272,8 @@ class Rebuild:
             return False
         return True
 
-    async def _is_asked(self) -> bool:
+    async def is_asked(self) -> bool:
+        """Whether one is asked for that is not given up."""
         async with self._database.transaction() as connection:
             known = await rebuilds.standing(connection)
         return known is not None and known.state in rebuilds.UNDER_WAY and known.tries < _TRIES
