@@ -121,7 +121,9 @@ async def test_an_agreed_field_is_sealed_for_the_partner_alone_and_no_other_and_
                    tuple((name, value.encode()) for name, value in row.headers.items()))
             for number, row in enumerate(rows)
         ]  # fmt: skip
-        await contents.handle(await contents.read(records))
+        reading = contents.begin()
+        reading.take(records)
+        await contents.handle(await reading.whole())
         sealed = await house.rows("SELECT * FROM outbox WHERE aggregatetype = 'sealed.contents.v1' ORDER BY position")
         return [orjson.loads(row.payload) for row in sealed]
 
