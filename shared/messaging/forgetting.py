@@ -65,8 +65,11 @@ _FORGET_SETTLED = text(
 _FORGET_ONE = text(f"UPDATE dead_letter SET {_FORGET}, forgotten_as = :how WHERE id = :id AND forgotten_at IS NULL")
 _ANY_ERASED = text("SELECT EXISTS (SELECT FROM privacy_key WHERE kid = ANY(CAST(:kids AS text[])) AND wrapped IS NULL)")
 _ERASED_OF_LATE = text(
-    """SELECT kid FROM privacy_key WHERE wrapped IS NULL AND (changed_at > :since OR kid IN (
-           SELECT unnest(about) FROM parked UNION SELECT unnest(about) FROM dead_letter WHERE forgotten_at IS NULL))"""
+    """SELECT kid FROM privacy_key WHERE wrapped IS NULL AND changed_at > :since
+       UNION SELECT kid FROM privacy_key JOIN (
+           SELECT unnest(about) AS kid FROM parked
+           UNION SELECT unnest(about) FROM dead_letter WHERE forgotten_at IS NULL) AS aside USING (kid)
+       WHERE wrapped IS NULL"""
 )
 
 

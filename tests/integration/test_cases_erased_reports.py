@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import orjson
+import pytest
 
 from shared.contracts.envelope import Envelope
 from shared.messaging.processing import Record
@@ -80,11 +81,17 @@ async def test_what_was_put_aside_of_a_report_loses_its_content_once_a_child_of_
     assert [row.offset for row in await house.rows('SELECT "offset" FROM parked')] == [102]
 
 
-async def test_an_erasure_that_was_missed_by_what_was_put_aside_at_the_same_moment_is_made_up_for(house: House) -> None:
+@pytest.mark.parametrize("days", [0, 9])
+async def test_an_erasure_that_was_missed_by_what_was_put_aside_at_the_same_moment_is_made_up_for(
+    house: House, days: int
+) -> None:
     await house.send(("concern.reported", "An", concern(danger_now="yes")))
     async with house.database.transaction() as connection:
         await house.processor.failures.park(connection, _record("An", concern(), 101), "ValueError")
     await _erase(house, "SELECT file_id FROM concern")
+    await house.rows(
+        "UPDATE privacy_key SET changed_at = changed_at - make_interval(days => :days) RETURNING 1", days=days
+    )
     assert await columns_with(house.database, house.keys, [NAME]) == {("parked", "content")}
     await _tidy(house)
     assert await columns_with(house.database, house.keys, [NAME]) == set()
@@ -108,6 +115,21 @@ async def test_a_dead_letters_content_goes_when_it_is_settled_and_when_its_time_
     assert [row["forgotten_as"] for row in await repair.dead_letters()] == ["expired"]
     await repair.discard_dead_letter(second["id"])
     assert await repair.dead_letters() == []
+
+
+async def test_a_database_from_before_learns_to_forget(house: House) -> None:
+    await house.send(("concern.reported", "An", {**concern(), "received_at": "hôm qua"}))
+    async with house.database.transaction() as connection:
+        for statement in (
+            "ALTER TABLE parked DROP COLUMN about",
+            "ALTER TABLE dead_letter DROP COLUMN about, DROP COLUMN forgotten_at, DROP COLUMN forgotten_as",
+        ):
+            await connection.exec_driver_sql(statement)
+        await connection.run_sync(add_forgetting)
+    await _tidy(house)
+    assert await _kept(house) == {1: None}
+    await _tidy(house, timedelta(0))
+    assert await _kept(house) == {1: "expired"}
 
 
 async def _kept(house: House) -> dict[int, str | None]:
@@ -143,18 +165,3 @@ async def _erase(house: House, files: str) -> None:
     [row] = await house.rows(files)
     async with house.database.transaction() as connection:
         await house.keys.erase(connection, f"case/{row.file_id}")
-
-
-async def test_a_database_from_before_learns_to_forget(house: House) -> None:
-    await house.send(("concern.reported", "An", {**concern(), "received_at": "hôm qua"}))
-    async with house.database.transaction() as connection:
-        for statement in (
-            "ALTER TABLE parked DROP COLUMN about",
-            "ALTER TABLE dead_letter DROP COLUMN about, DROP COLUMN forgotten_at, DROP COLUMN forgotten_as",
-        ):
-            await connection.exec_driver_sql(statement)
-        await connection.run_sync(add_forgetting)
-    await _tidy(house)
-    assert await _kept(house) == {1: None}
-    await _tidy(house, timedelta(0))
-    assert await _kept(house) == {1: "expired"}
