@@ -69,8 +69,9 @@ class Endings:
             # Where it begins is said below; nobody waits at the end for what is new before that.
             auto_offset_reset="earliest",
         )
-        await consumer.start()
         try:
+            # In here: one that connected and was then told to end, or failed, is closed too.
+            await consumer.start()
             ends = await self._begin(consumer)
             while True:
                 if not self.caught_up:
@@ -104,8 +105,8 @@ class Endings:
 
     async def _tell(self) -> None:
         producer = kafka.producer(self._settings)
-        await producer.start()
         try:
+            await producer.start()
             while True:
                 digests = await self._ended.untold()
                 sent = [await producer.send(self._topic, orjson.dumps({"session": digest})) for digest in digests]

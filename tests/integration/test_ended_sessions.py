@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaConnectionError
 
 from shared.identity import EndedSessions, demo_directory
 from shared.identity.sessions import SESSION_SECONDS
@@ -129,6 +131,21 @@ async def test_nobody_stays_signed_in_because_the_broker_is_away_and_it_is_told_
         await until(lambda: "một" in heard.ended)
         stop.set()
         await telling
+
+
+async def test_who_connected_and_cannot_go_on_leaves_no_connection_behind(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = asyncio.Event()
+
+    async def fail(_: AIOKafkaConsumer) -> None:
+        tried.set()
+        raise KafkaConnectionError
+
+    monkeypatch.setattr(AIOKafkaConsumer, "_wait_topics", fail)
+    async with replica(settings):
+        await asyncio.wait_for(tried.wait(), 10)
+    assert not [task for task in asyncio.all_tasks() if "_md_synchronizer" in repr(task.get_coro())]
 
 
 async def test_what_no_replica_of_ours_wrote_stops_nothing(settings: Settings) -> None:
