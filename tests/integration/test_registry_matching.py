@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from services.registry.bulk.sweeping import MODULE, is_due, orders, sweep
+from services.registry.bulk.sweeping import MODULE, Sweeps, is_due, orders, sweep
 from services.registry.desk import merging
 from services.registry.domain.matching import Match
 from services.registry.store import children as store
@@ -184,6 +184,20 @@ async def test_a_pass_that_was_killed_goes_on_where_it_was(registry: Registry, t
     assert done is not None
     assert (done.state, done.judged, done.sure + done.unsure) == ("done", 2, 1)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_pass_that_somebody_asks_for_is_done_while_the_service_runs(registry: Registry, tmp_path: Path) -> None:
+    await _unseen_pair(registry)
+    passes = Sweeps(registry.database, lambda: NOW, tmp_path)
+    stop = asyncio.Event()
+    looking = asyncio.create_task(passes.sweep_when_asked(stop))
+    await passes.start("ha.coordinator")
+    async with asyncio.timeout(30):
+        while (await passes.state())["state"] != "done":
+            await asyncio.sleep(0.05)
+    stop.set()
+    await asyncio.wait_for(looking, 10)
+    assert len(await _open(registry)) == 1
 
 
 async def test_one_pass_runs_at_a_time_and_one_is_asked_for(registry: Registry, tmp_path: Path) -> None:
