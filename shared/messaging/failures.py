@@ -90,7 +90,7 @@ class Failures:
 
     Args:
         service: whose. keys: seal what is kept. named: by which names a sender's event is known here, so that it is
-            found when whom it is about is erased.
+        found when whom it is about is erased.
     """
 
     def __init__(self, service: Service, keys: Keys, named: Named | None = None) -> None:
