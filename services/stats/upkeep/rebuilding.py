@@ -53,7 +53,8 @@ class Rebuilding:
         while not stop.is_set():
             self._rebuild.asked.clear()
             try:
-                if await self._rebuild.is_asked():
+                # A process for nothing every few seconds, while another replica rebuilds, would cost more than the looks.
+                if await self._rebuild.is_wanted():
                     code = await run_apart(_MODULE, self._orders(), stop, grace=_GRACE_SECONDS)
                     if code:
                         _LOG.error("rebuild.process.broke", code=code)
