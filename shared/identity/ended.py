@@ -55,8 +55,8 @@ class EndedSessions:
             return  # whoever tells goes on trying; nobody stays signed in for it
 
     def learn(self, digest: str, at: float) -> None:
-        """A session ended at a moment; by a clock that goes ahead no later than now, or what came after it would be kept
-        as long as that."""
+        """A session ended at a moment; by a clock that is ahead no later than now, or all that comes after would be
+        kept as long."""
         now = self._clock()
         self._until[digest] = max(self._until.get(digest, 0.0), min(at, now) + SESSION_SECONDS)
         self._until.move_to_end(digest)
