@@ -98,6 +98,26 @@ async def test_an_erasure_that_was_missed_by_what_was_put_aside_at_the_same_mome
     assert await house.rows("SELECT 1 FROM parked") == []
 
 
+async def test_what_is_put_aside_long_after_an_erasure_is_found_by_whom_it_is_about(house: House) -> None:
+    """The key of the case is there; the child's went weeks ago."""
+    await house.send(("concern.reported", "An", concern(danger_now="yes")))
+    async with house.database.transaction() as connection:
+        await connection.exec_driver_sql("UPDATE cases SET child_id = '00000000-0000-4000-8000-000000000001'")
+        await house.keys.learn(connection, {"child/00000000-0000-4000-8000-000000000001": None})
+        await connection.exec_driver_sql(
+            "UPDATE privacy_key SET changed_at = now() - interval '30 days' WHERE wrapped IS NULL"
+        )
+    broken = {**concern(), "received_at": "hôm qua"}
+    await house.send(("concern.reported", "An", broken), ("concern.reported", "Bình", broken))
+    assert await _kept(house) == {2: "erased", 3: None}
+    async with house.database.transaction() as connection:
+        for offset, name in ((101, "An"), (102, "Cúc")):
+            await house.processor.failures.park(connection, _record(name, concern(), offset), "ValueError")
+    await _tidy(house)
+    assert await _kept(house) == {2: "erased", 3: None, 101: "erased"}
+    assert [row.offset for row in await house.rows('SELECT "offset" FROM parked')] == [102]
+
+
 async def test_a_dead_letters_content_goes_when_it_is_settled_and_when_its_time_is_over(house: House) -> None:
     broken = {**concern(), "received_at": "hôm qua"}
     await house.send(("concern.reported", "An", broken), ("concern.reported", "Bình", broken))

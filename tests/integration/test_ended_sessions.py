@@ -152,7 +152,7 @@ async def test_what_no_replica_of_ours_wrote_stops_nothing(settings: Settings) -
     producer = kafka.producer(settings)
     await producer.start()
     try:
-        for value in (b"", b"null", b"[]", b"{}", b"\xff", b'{"session": null}'):
+        for value in (b"", b"null", b"[]", b"{}", b"\xff", b'{"session": null}', b'{"session": "x"}'):
             await producer.send_and_wait(settings.topic_prefix + SESSIONS_TOPIC, value)
     finally:
         await producer.stop()
@@ -162,6 +162,7 @@ async def test_what_no_replica_of_ours_wrote_stops_nothing(settings: Settings) -
         async with replica(settings) as later:
             await until(lambda: later.endings.caught_up)
             assert "một" in later.ended
+            assert len(later.ended._until) == 1
 
 
 async def test_what_ended_is_remembered_as_long_as_a_cookie_is_good_and_no_longer() -> None:
@@ -176,3 +177,13 @@ async def test_what_ended_is_remembered_as_long_as_a_cookie_is_good_and_no_longe
     assert "hai" in ended
     await ended.end("ba")
     assert len(ended._until) == 2
+
+
+async def test_a_clock_that_goes_ahead_keeps_nothing_in_memory_longer_than_a_cookie_is_good() -> None:
+    now = [1000.0]
+    ended = EndedSessions(lambda: now[0])
+    ended.learn("một", now[0] + 365 * 86_400)
+    await ended.end("hai")
+    now[0] += SESSION_SECONDS + 1
+    await ended.end("ba")
+    assert len(ended._until) == 1
