@@ -30,12 +30,7 @@ async def run_apart(module: str, orders: Mapping[str, Any], stop: asyncio.Event,
     code; 0 where it was stopped.
     """
     process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        module,
-        stdin=asyncio.subprocess.PIPE,
-        stdout=asyncio.subprocess.DEVNULL,
-        start_new_session=True,  # Ctrl-C is the starter's to pass on: else it is cut off before it was told to stop
+        sys.executable, "-m", module, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
     )
     stopped = asyncio.ensure_future(stop.wait())
     ended = asyncio.ensure_future(process.wait())

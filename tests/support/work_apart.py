@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from shared.apart import end_with_starter, read_orders
+from shared.apart import do_orders, end_with_starter
 
 
 async def _work(orders: dict[str, Any]) -> None:
@@ -17,7 +17,7 @@ async def _work(orders: dict[str, Any]) -> None:
     end_with_starter()
     told = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, told.set if orders["heeds"] else lambda: None)
-    _write(Path(orders["note"]), f"{os.getpid()} {os.getpgrp()}")
+    _write(Path(orders["note"]), str(os.getpid()))
     if orders["code"] is not None:
         sys.exit(orders["code"])
     await told.wait()
@@ -31,4 +31,4 @@ def _write(note: Path, words: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_work(read_orders()))
+    do_orders(_work)

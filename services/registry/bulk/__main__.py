@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from services.registry.bulk.sweeping import sweep
-from shared.apart import end_with_starter, read_orders
+from shared.apart import do_orders, end_with_starter
 from shared.database import Database
 
 
@@ -22,4 +21,4 @@ async def _main(orders: dict[str, Any]) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(_main(read_orders()))
+    do_orders(_main)
