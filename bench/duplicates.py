@@ -6,10 +6,8 @@ from __future__ import annotations
 
 import asyncio
 import csv
-import os
 import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -32,11 +30,12 @@ from bench._labelled_pairs import Child, born, make, rewritten, write
 from local.postgres import EmbeddedPostgres
 from services.registry.bulk.comparing import compare_files
 from services.registry.bulk.lists import read_list, traits_of_row
-from services.registry.bulk.sweeping import URL
+from services.registry.bulk.sweeping import MODULE, orders
 from services.registry.desk import Desk
 from services.registry.domain.traits import Traits, blocking_keys, search_keys
 from services.registry.store import sweeps
 from services.registry.store.children import ChildRow
+from shared.apart import run_apart
 from shared.contracts.vocabulary import ChildDescription, Person
 from shared.database import Database
 from shared.messaging.outbox import new_id
@@ -259,8 +258,8 @@ async def _sweep(database: Database, folder: Path, children: int) -> list[Result
     async with database.transaction() as connection:
         await sweeps.ask(connection, new_id(), "bench", datetime.now(UTC))
     began = time.perf_counter()
-    url = database.engine.url.render_as_string(hide_password=False)
-    await asyncio.to_thread(_in_its_own_process, url, folder / "sweep")
+    if await run_apart(MODULE, orders(database, folder / "sweep"), asyncio.Event()):
+        raise AssertionError("the process of the pass broke")
     took = time.perf_counter() - began
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024 / 1024
     async with database.transaction() as connection:
@@ -273,11 +272,6 @@ async def _sweep(database: Database, folder: Path, children: int) -> list[Result
         Result(NAME, f"pass over {children:,} children, peak memory", peak, "GiB", aim="< 4 GiB", met=peak < 4),
         Result(NAME, f"pass over {children:,} children, pairs for a person", done.proposed, "pairs"),
     ]
-
-
-def _in_its_own_process(url: str, folder: Path) -> None:
-    command = [sys.executable, "-m", "services.registry.bulk", str(folder)]
-    subprocess.run(command, env={**os.environ, URL: url}, check=True)
 
 
 async def _online(database: Database, known: int, times: int) -> list[Result]:

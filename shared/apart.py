@@ -12,10 +12,15 @@ import os
 import signal
 import sys
 from asyncio.subprocess import Process
-from collections.abc import Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 import orjson
+import structlog
+
+from shared.telemetry import setup_logs
+
+_LOG = structlog.get_logger(__name__)
 
 
 async def run_apart(module: str, orders: Mapping[str, Any], stop: asyncio.Event, *, grace: float = 0.0) -> int:
@@ -53,10 +58,16 @@ async def _tell(process: Process, orders: Mapping[str, Any]) -> None:
         await process.stdin.drain()
 
 
-def read_orders() -> dict[str, Any]:
-    """In the other process, first of all: what it was told."""
-    orders: dict[str, Any] = orjson.loads(sys.stdin.buffer.readline())
-    return orders
+def do_orders(work: Callable[[dict[str, Any]], Coroutine[Any, Any, None]]) -> None:
+    """In the other process: do what it was told. What breaks it is said by its type alone, for a traceback carries what
+    a row held; and whoever started it says when it is to stop, not who presses Ctrl-C at the terminal of both."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    setup_logs("warning")
+    try:
+        asyncio.run(work(orjson.loads(sys.stdin.buffer.readline())))
+    except Exception as error:
+        _LOG.error("apart.broke", reason=type(error).__name__)
+        sys.exit(1)
 
 
 def end_with_starter() -> None:

@@ -57,6 +57,10 @@ def status(json: Json = False) -> None:
             for state in states
         )
         print_table("Vòng Tay", columns, rows, "No service answers.")
+        for state in states:
+            if state["users_refused"]:
+                since = state["users_refused_at"]
+                console.print(f"{state['service']}: the users file is wrong, the last good one holds (since {since}).")
     if not all(state["healthy"] for state in states):
         raise typer.Exit(EXIT_UNREACHABLE)
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 from services.cases.desk import Answered, Arrived, Desk, Origin
 from services.cases.desk.intake import names_of
-from services.cases.store.erasing import related
+from services.cases.store.erasing import behind, related
 from shared.contracts.agency import ConcernReported, IncidentRecorded, ServiceProvided, TaskAnswered
 from shared.contracts.base import Contract
 from shared.contracts.notify import EscalationEnded, EscalationRaised, MessageAcknowledged
@@ -20,7 +20,7 @@ C = TypeVar("C", bound=Contract)
 
 def build_router(desk: Desk) -> Router:
     """The service's handlers around its desk."""
-    router = Router("cases", named=names_of, related=related)
+    router = Router("cases", named=names_of, related=related, behind=behind)
 
     @router.handles_together(ConcernReported)
     async def on_concerns(received: Sequence[Received[ConcernReported]], scope: Scope) -> None:

@@ -105,15 +105,9 @@ def build(context: ServiceContext) -> ServiceApp:
         proving=proving,
         make_topic=partial(make_topic, context.settings, settings.replicas(context.settings.environment)),
     )
+    event_types: partial[list[str]] = partial(list, texts.wordings)
     agreements = Agreements(
-        database,
-        clock,
-        queueing,
-        telling.limits,
-        lambda: list(texts.wordings),
-        tuple(names),
-        base_url,
-        people.organisations,
+        database, clock, queueing, telling.limits, event_types, tuple(names), base_url, people.organisations
     )
     desks = Desks(
         subscribing=subscribing,

@@ -254,7 +254,7 @@ async def _answer(
 async def _must_be_newest(scope: Scope, record_id: str, at: datetime, as_of: date | None = None) -> None:
     """Letters cross: what the source said later stands. Raises `Rejected`."""
     at = min(at, scope.now)  # a clock that goes ahead must not keep out what comes after
-    if not await told.is_newest(scope.connection, record_id, as_of or local_day(at), at):
+    if not await told.note(scope.connection, record_id, as_of or local_day(at), at):
         raise Rejected([_SUPERSEDED])
 
 

@@ -30,7 +30,7 @@ class EndedSessions:
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
         self._clock = clock
         self._until: OrderedDict[str, float] = OrderedDict()
-        self._untold: list[str] = []
+        self._untold: dict[str, None] = {}
         self._wake = asyncio.Event()
         self._told = asyncio.Event()
         self._told.set()
@@ -45,7 +45,7 @@ class EndedSessions:
         self.learn(digest_of(nonce), self._clock())
         if not self.shared:
             return
-        self._untold.append(digest_of(nonce))
+        self._untold[digest_of(nonce)] = None
         self._told.clear()
         self._wake.set()
         try:
@@ -55,9 +55,10 @@ class EndedSessions:
             return  # whoever tells goes on trying; nobody stays signed in for it
 
     def learn(self, digest: str, at: float) -> None:
-        """A session ended at a moment."""
+        """A session ended at a moment; by a clock that is ahead no later than now, or all that comes after would be
+        kept as long."""
         now = self._clock()
-        self._until[digest] = max(self._until.get(digest, 0.0), at + SESSION_SECONDS)
+        self._until[digest] = max(self._until.get(digest, 0.0), min(at, now) + SESSION_SECONDS)
         self._until.move_to_end(digest)
         # No cookie is older than that: what came first has run out first, or soon after.
         while self._until and next(iter(self._until.values())) <= now:
@@ -70,7 +71,8 @@ class EndedSessions:
 
     def told(self, digests: list[str]) -> None:
         """The others know of them."""
-        self._untold = [one for one in self._untold if one not in digests]
+        for digest in digests:
+            self._untold.pop(digest, None)
         if not self._untold:
             self._wake.clear()
             self._told.set()

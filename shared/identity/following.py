@@ -37,6 +37,7 @@ class UsersFile:
         self._clock = clock
         # Unlike any mark: what was written since the directory was read is seen at the first look.
         self._seen: _Mark | str = "never"
+        self._refused: _Mark | str = "never"
 
     async def look(self) -> None:
         """Read the file if it is not the one of the last look."""
@@ -50,11 +51,16 @@ class UsersFile:
                 raise DirectoryError(f"The users file {self._path} has nobody in it")
         except DirectoryError as error:
             self._directory.refused_at = self._directory.refused_at or self._clock()
-            _LOG.error("users.refused", reason=str(error), kept=len(self._directory.people))
-        else:
-            if self._directory.take_over(fresh):
-                _LOG.info("users.taken-over", people=len(fresh.people), machines=len(fresh.tokens))
-        self._seen = mark
+            if mark != self._refused:
+                _LOG.error("users.refused", reason=str(error), kept=len(self._directory.people))
+            self._refused = mark
+            # One that could not be read (not ours yet, or too much is open at the moment) can be later, and looks as it
+            # did: until then it is tried each time, or who has left would stay.
+            self._seen = "unread" if isinstance(error.__cause__, OSError) else mark
+            return
+        if self._directory.take_over(fresh):
+            _LOG.info("users.taken-over", people=len(fresh.people), machines=len(fresh.tokens))
+        self._seen, self._refused = mark, "never"
 
     async def follow(self) -> None:
         """Look every few seconds, until cancelled."""

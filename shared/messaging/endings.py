@@ -6,6 +6,7 @@ Each process reads the whole of the topic, from the age of the oldest cookie tha
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 
 import orjson
@@ -21,6 +22,8 @@ from shared.settings import Settings
 SESSIONS_TOPIC = "identity.sessions.v1"
 _AGAIN_SECONDS = 1.0
 _LOOK_MS = 500
+# Whatever else is written there is remembered by nobody.
+_DIGEST = re.compile("[0-9a-f]{64}")
 _LOG = structlog.get_logger(__name__)
 
 
@@ -69,8 +72,9 @@ class Endings:
             # Where it begins is said below; nobody waits at the end for what is new before that.
             auto_offset_reset="earliest",
         )
-        await consumer.start()
         try:
+            # In here: one that connected and was then told to end, or failed, is closed too.
+            await consumer.start()
             ends = await self._begin(consumer)
             while True:
                 if not self.caught_up:
@@ -98,14 +102,17 @@ class Endings:
 
     def _learn(self, record: ConsumerRecord[bytes, bytes]) -> None:
         try:
-            self._ended.learn(str(orjson.loads(record.value or b"")["session"]), record.timestamp / 1000)
+            digest = orjson.loads(record.value or b"")["session"]
+            if not _DIGEST.fullmatch(digest):
+                raise ValueError
+            self._ended.learn(digest, record.timestamp / 1000)
         except (ValueError, KeyError, TypeError):
             _LOG.error("sessions.unreadable", offset=record.offset)
 
     async def _tell(self) -> None:
         producer = kafka.producer(self._settings)
-        await producer.start()
         try:
+            await producer.start()
             while True:
                 digests = await self._ended.untold()
                 sent = [await producer.send(self._topic, orjson.dumps({"session": digest})) for digest in digests]

@@ -19,7 +19,7 @@ from shared.contracts.agency import RejectedRule, ReportRejected
 from shared.contracts.base import SealedBox, Service
 from shared.contracts.errors import Violation
 from shared.messaging import forgetting
-from shared.messaging.forgetting import ERASED, Named
+from shared.messaging.forgetting import ERASED, Named, Related
 from shared.messaging.outbox import OutboxRow, put, stable_id
 from shared.messaging.router import Scope
 from shared.privacy import Keys, seal_to_platform
@@ -90,13 +90,14 @@ class Failures:
 
     Args:
         service: whose. keys: seal what is kept. named: by which names a sender's event is known here, so that it is
-        found when whom it is about is erased.
+        found when whom it is about is erased. behind: whose keys such names stand for.
     """
 
-    def __init__(self, service: Service, keys: Keys, named: Named | None = None) -> None:
+    def __init__(self, service: Service, keys: Keys, named: Named | None = None, behind: Related | None = None) -> None:
         self._service = service
         self._keys = keys
         self._named = named
+        self._behind = behind
 
     async def park(self, connection: AsyncConnection, record: Record, reason: str | None) -> None:
         """Keep a record, and with it all later ones of its key, until it can be handled."""
@@ -117,7 +118,7 @@ class Failures:
         """
         said = _text_headers(record)
         names = forgetting.about(record, self._named)
-        erased = await forgetting.is_erased(scope.connection, names)
+        erased = await forgetting.is_erased(scope.connection, names, self._behind)
         values = _NOTHING_KEPT if erased else {**self._kept(record, names), "forgotten_as": None}
         place = (record.topic, record.partition, record.offset)
         await _lay_down(scope, _Letter(*place, record.key, said.get("ce_id"), said.get("ce_type"), values), violations)

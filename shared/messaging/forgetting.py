@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 # What a sender's own identity of an event (source, id) makes of it here: names of keys, or of what a key is found by.
 Named = Callable[[str, str], Sequence[str]]
-# All names by which records may be known that concern any of some erased keys; those among them.
+# All names by which records may be known that concern any of some erased keys, those among them; or the other way.
 Related = Callable[[AsyncConnection, Collection[str]], Awaitable[Collection[str]]]
 ERASED: Final = Violation(
     "data",
@@ -65,9 +65,16 @@ _FORGET_SETTLED = text(
 _FORGET_ONE = text(f"UPDATE dead_letter SET {_FORGET}, forgotten_as = :how WHERE id = :id AND forgotten_at IS NULL")
 _ANY_ERASED = text("SELECT EXISTS (SELECT FROM privacy_key WHERE kid = ANY(CAST(:kids AS text[])) AND wrapped IS NULL)")
 _ERASED_OF_LATE = text(
-    """SELECT kid FROM privacy_key WHERE wrapped IS NULL AND (changed_at > :since OR kid IN (
-           SELECT unnest(about) FROM parked UNION SELECT unnest(about) FROM dead_letter WHERE forgotten_at IS NULL))"""
+    """SELECT kid FROM privacy_key WHERE wrapped IS NULL AND changed_at > :since
+       UNION SELECT kid FROM privacy_key JOIN (
+           SELECT unnest(about) AS kid FROM parked
+           UNION SELECT unnest(about) FROM dead_letter WHERE forgotten_at IS NULL) AS aside USING (kid)
+       WHERE wrapped IS NULL"""
 )
+_NAMED = text(
+    "SELECT unnest(about) AS name FROM parked UNION SELECT unnest(about) FROM dead_letter WHERE forgotten_at IS NULL"
+)
+_ERASED_OF = text("SELECT kid FROM privacy_key WHERE kid = ANY(CAST(:kids AS text[])) AND wrapped IS NULL")
 
 
 def tells(topic: str) -> bool:
@@ -89,17 +96,22 @@ def about(record: Record, named: Named | None) -> list[str]:
     return sorted(names)
 
 
-async def is_erased(connection: AsyncConnection, names: Sequence[str]) -> bool:
-    """Whether any of the names is that of a key which was erased."""
+async def is_erased(connection: AsyncConnection, names: Sequence[str], behind: Related | None = None) -> bool:
+    """Whether any of the names is that of a key which was erased, or about whom one was: however long ago."""
     if not names:
         return False
-    return bool((await connection.execute(_ANY_ERASED, {"kids": list(names)})).scalar_one())
+    kids = [*names, *(await behind(connection, names) if behind is not None else ())]
+    return bool((await connection.execute(_ANY_ERASED, {"kids": kids})).scalar_one())
 
 
-async def erased_of_late(connection: AsyncConnection, now: datetime) -> list[str]:
-    """Keys whose erasure a record that was put aside at the same moment may have missed."""
+async def erased_of_late(connection: AsyncConnection, now: datetime, behind: Related | None = None) -> list[str]:
+    """Keys whose erasure a record that was put aside at the same moment may have missed, or after it was parked."""
     rows = await connection.execute(_ERASED_OF_LATE, {"since": now - _LATELY})
-    return [row.kid for row in rows]
+    kids = {row.kid for row in rows}
+    if behind is not None and (names := [row.name for row in await connection.execute(_NAMED)]):
+        found = await connection.execute(_ERASED_OF, {"kids": list(await behind(connection, names))})
+        kids |= {row.kid for row in found}
+    return sorted(kids)
 
 
 async def forget_letters(connection: AsyncConnection, names: Collection[str], now: datetime) -> None:

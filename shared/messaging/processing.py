@@ -92,7 +92,7 @@ class Processor:
         self._database = database
         self._keys = keys
         self._clock = clock
-        self.failures = Failures(router.service, keys, router.named)
+        self.failures = Failures(router.service, keys, router.named, router.behind)
         self.guard = FailureGuard()
 
     async def handle(self, records: Sequence[Record]) -> list[Result]:
@@ -167,7 +167,8 @@ class Processor:
 
     async def forget_old(self, connection: AsyncConnection, before: datetime) -> None:
         """What was put aside at the moment of an erasure, and dead letters that are settled or died before a moment."""
-        await self.forget(connection, await forgetting.erased_of_late(connection, self._clock()))
+        kids = await forgetting.erased_of_late(connection, self._clock(), self._router.behind)
+        await self.forget(connection, kids)
         await forgetting.forget_settled(connection, before, self._clock())
 
     async def _handle_in(

@@ -73,8 +73,9 @@ class Relay:
                     return
                 await pause(stop, _STANDBY_SECONDS)
             producer = self._make_producer()
-            await producer.start()
             try:
+                # In here: one that connected and then failed is closed too.
+                await producer.start()
                 await self._publish(connection, producer, stop)
             finally:
                 await producer.stop()

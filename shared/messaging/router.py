@@ -131,6 +131,7 @@ class Router:
         service: whose handlers these are.
         finish: called once in each transaction, after the handlers, where they gathered anything.
         named: by which names a sender's event is known here. related: finds the names of all that an erasure concerns.
+        behind: the other way round, the keys of whom names are about.
     """
 
     def __init__(
@@ -140,10 +141,12 @@ class Router:
         finish: Finish | None = None,
         named: Named | None = None,
         related: Related | None = None,
+        behind: Related | None = None,
     ) -> None:
         self.service: Service = service
         self.named = named
         self.related = related
+        self.behind = behind
         self.handlers: dict[str, Handler] = {}
         self.together: dict[str, HandlerOfMany] = {}
         self.finish = finish

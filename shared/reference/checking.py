@@ -24,6 +24,7 @@ from shared.reference.notify_rules import NotifyRules
 from shared.reference.plan_report import PlanForms
 from shared.reference.quality import Quality
 from shared.reference.registry_fields import RegistryFields
+from shared.reference.repair_keeping import RepairKeepingByDay
 from shared.reference.terms import Terms
 from shared.reference.thresholds import Thresholds
 from shared.reference.trust import TrustOrders
@@ -72,5 +73,6 @@ def check() -> dict[str, int]:
         "notify-ladders": len(Ladders.load()),
         "notify-keeping": len(NotifyKeepingByDay.load()),
         "notify-limits": len(NotifyLimitsByDay.load()),
+        "repair-keeping": len(RepairKeepingByDay.load()),
         **{name: len(Terms.load(name).codes()) for name in Terms.names()},
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import orjson
+import pytest
 
 from shared.contracts.envelope import Envelope
 from shared.messaging.processing import Record
@@ -80,15 +81,41 @@ async def test_what_was_put_aside_of_a_report_loses_its_content_once_a_child_of_
     assert [row.offset for row in await house.rows('SELECT "offset" FROM parked')] == [102]
 
 
-async def test_an_erasure_that_was_missed_by_what_was_put_aside_at_the_same_moment_is_made_up_for(house: House) -> None:
+@pytest.mark.parametrize("days", [0, 9])
+async def test_an_erasure_that_was_missed_by_what_was_put_aside_at_the_same_moment_is_made_up_for(
+    house: House, days: int
+) -> None:
     await house.send(("concern.reported", "An", concern(danger_now="yes")))
     async with house.database.transaction() as connection:
         await house.processor.failures.park(connection, _record("An", concern(), 101), "ValueError")
     await _erase(house, "SELECT file_id FROM concern")
+    await house.rows(
+        "UPDATE privacy_key SET changed_at = changed_at - make_interval(days => :days) RETURNING 1", days=days
+    )
     assert await columns_with(house.database, house.keys, [NAME]) == {("parked", "content")}
     await _tidy(house)
     assert await columns_with(house.database, house.keys, [NAME]) == set()
     assert await house.rows("SELECT 1 FROM parked") == []
+
+
+async def test_what_is_put_aside_long_after_an_erasure_is_found_by_whom_it_is_about(house: House) -> None:
+    """The key of the case is there; the child's went weeks ago."""
+    await house.send(("concern.reported", "An", concern(danger_now="yes")))
+    async with house.database.transaction() as connection:
+        await connection.exec_driver_sql("UPDATE cases SET child_id = '00000000-0000-4000-8000-000000000001'")
+        await house.keys.learn(connection, {"child/00000000-0000-4000-8000-000000000001": None})
+        await connection.exec_driver_sql(
+            "UPDATE privacy_key SET changed_at = now() - interval '30 days' WHERE wrapped IS NULL"
+        )
+    broken = {**concern(), "received_at": "hôm qua"}
+    await house.send(("concern.reported", "An", broken), ("concern.reported", "Bình", broken))
+    assert await _kept(house) == {2: "erased", 3: None}
+    async with house.database.transaction() as connection:
+        for offset, name in ((101, "An"), (102, "Cúc")):
+            await house.processor.failures.park(connection, _record(name, concern(), offset), "ValueError")
+    await _tidy(house)
+    assert await _kept(house) == {2: "erased", 3: None, 101: "erased"}
+    assert [row.offset for row in await house.rows('SELECT "offset" FROM parked')] == [102]
 
 
 async def test_a_dead_letters_content_goes_when_it_is_settled_and_when_its_time_is_over(house: House) -> None:
@@ -108,6 +135,21 @@ async def test_a_dead_letters_content_goes_when_it_is_settled_and_when_its_time_
     assert [row["forgotten_as"] for row in await repair.dead_letters()] == ["expired"]
     await repair.discard_dead_letter(second["id"])
     assert await repair.dead_letters() == []
+
+
+async def test_a_database_from_before_learns_to_forget(house: House) -> None:
+    await house.send(("concern.reported", "An", {**concern(), "received_at": "hôm qua"}))
+    async with house.database.transaction() as connection:
+        for statement in (
+            "ALTER TABLE parked DROP COLUMN about",
+            "ALTER TABLE dead_letter DROP COLUMN about, DROP COLUMN forgotten_at, DROP COLUMN forgotten_as",
+        ):
+            await connection.exec_driver_sql(statement)
+        await connection.run_sync(add_forgetting)
+    await _tidy(house)
+    assert await _kept(house) == {1: None}
+    await _tidy(house, timedelta(0))
+    assert await _kept(house) == {1: "expired"}
 
 
 async def _kept(house: House) -> dict[int, str | None]:
@@ -143,18 +185,3 @@ async def _erase(house: House, files: str) -> None:
     [row] = await house.rows(files)
     async with house.database.transaction() as connection:
         await house.keys.erase(connection, f"case/{row.file_id}")
-
-
-async def test_a_database_from_before_learns_to_forget(house: House) -> None:
-    await house.send(("concern.reported", "An", {**concern(), "received_at": "hôm qua"}))
-    async with house.database.transaction() as connection:
-        for statement in (
-            "ALTER TABLE parked DROP COLUMN about",
-            "ALTER TABLE dead_letter DROP COLUMN about, DROP COLUMN forgotten_at, DROP COLUMN forgotten_as",
-        ):
-            await connection.exec_driver_sql(statement)
-        await connection.run_sync(add_forgetting)
-    await _tidy(house)
-    assert await _kept(house) == {1: None}
-    await _tidy(house, timedelta(0))
-    assert await _kept(house) == {1: "expired"}

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.errors import KafkaConnectionError
 
 from shared.identity import EndedSessions, demo_directory
 from shared.identity.sessions import SESSION_SECONDS
@@ -131,11 +133,26 @@ async def test_nobody_stays_signed_in_because_the_broker_is_away_and_it_is_told_
         await telling
 
 
+async def test_who_connected_and_cannot_go_on_leaves_no_connection_behind(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tried = asyncio.Event()
+
+    async def fail(_: AIOKafkaConsumer) -> None:
+        tried.set()
+        raise KafkaConnectionError
+
+    monkeypatch.setattr(AIOKafkaConsumer, "_wait_topics", fail)
+    async with replica(settings):
+        await asyncio.wait_for(tried.wait(), 10)
+    assert not [task for task in asyncio.all_tasks() if "_md_synchronizer" in repr(task.get_coro())]
+
+
 async def test_what_no_replica_of_ours_wrote_stops_nothing(settings: Settings) -> None:
     producer = kafka.producer(settings)
     await producer.start()
     try:
-        for value in (b"", b"null", b"[]", b"{}", b"\xff", b'{"session": null}'):
+        for value in (b"", b"null", b"[]", b"{}", b"\xff", b'{"session": null}', b'{"session": "x"}'):
             await producer.send_and_wait(settings.topic_prefix + SESSIONS_TOPIC, value)
     finally:
         await producer.stop()
@@ -145,6 +162,7 @@ async def test_what_no_replica_of_ours_wrote_stops_nothing(settings: Settings) -
         async with replica(settings) as later:
             await until(lambda: later.endings.caught_up)
             assert "một" in later.ended
+            assert len(later.ended._until) == 1
 
 
 async def test_what_ended_is_remembered_as_long_as_a_cookie_is_good_and_no_longer() -> None:
@@ -159,3 +177,13 @@ async def test_what_ended_is_remembered_as_long_as_a_cookie_is_good_and_no_longe
     assert "hai" in ended
     await ended.end("ba")
     assert len(ended._until) == 2
+
+
+async def test_a_clock_that_goes_ahead_keeps_nothing_in_memory_longer_than_a_cookie_is_good() -> None:
+    now = [1000.0]
+    ended = EndedSessions(lambda: now[0])
+    ended.learn("một", now[0] + 365 * 86_400)
+    await ended.end("hai")
+    now[0] += SESSION_SECONDS + 1
+    await ended.end("ba")
+    assert len(ended._until) == 1

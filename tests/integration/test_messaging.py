@@ -14,6 +14,8 @@ from typing import Any
 import orjson
 import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaConnectionError
+from aiokafka.producer.sender import Sender
 from sqlalchemy import text
 
 from agency.sealing import sealed
@@ -256,6 +258,24 @@ async def test_one_of_two_relays_publishes_in_order_and_the_other_takes_over(hou
     records = await everything_in(house.settings, [prefix + topic])
     assert [int(record.value or b"") for record in records] == list(range(600))
     assert await house.rows("SELECT 1 FROM outbox") == []
+
+
+async def test_a_relay_that_connected_and_cannot_publish_leaves_no_connection_behind(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dsn = house.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    tried, stop = asyncio.Event(), asyncio.Event()
+
+    async def fail(_: Sender) -> None:
+        tried.set()
+        raise KafkaConnectionError
+
+    monkeypatch.setattr(Sender, "start", fail)
+    running = asyncio.create_task(Relay(dsn, lambda: kafka.producer(house.settings), "").run(stop))
+    await asyncio.wait_for(tried.wait(), 10)
+    stop.set()
+    await asyncio.wait_for(running, 10)
+    assert not [task for task in asyncio.all_tasks() if "_md_synchronizer" in repr(task.get_coro())]
 
 
 async def test_when_all_fails_it_stops_instead_of_putting_everything_aside(house: House) -> None:

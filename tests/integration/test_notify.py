@@ -16,7 +16,8 @@ from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
 from services.notify.delivery.presence import Presence
-from services.notify.store import deliveries
+from services.notify.domain.circuit import Health
+from services.notify.store import deliveries, endpoints
 from shared.contracts.envelope import Envelope
 from shared.database.copying import driver
 from shared.messaging.service import Service
@@ -183,6 +184,26 @@ async def test_one_that_was_deleted_while_it_was_switched_off_is_sent_what_it_mi
         await partner.api(f"/subscriptions/{created['id']}/delete")
         assert (await partner.api(f"/subscriptions/{created['id']}/restore"))["state"] == "active"
         assert len(await house.published("notify.endpoint.restored")) == 1
+
+
+@pytest.mark.parametrize("deleted", [False, True], ids=["switched off", "and deleted then"])
+async def test_what_was_on_its_way_when_it_was_switched_off_hides_nothing_that_it_missed(
+    house: House, webhook_server: WebhookServer, deleted: bool
+) -> None:
+    webhook_server.status = 410
+    async with house.client("yen.partner") as partner:
+        created = await partner.webhook(webhook_server.url, "cases.*")
+        await house.hear(("e1", missed()))
+        house.start()
+        await until(lambda: house.published("notify.endpoint.disabled"))
+        if deleted:
+            await partner.api(f"/subscriptions/{created['id']}/delete")
+        async with house.database.transaction() as connection:
+            await endpoints.note_health(connection, {created["id"]: Health()})  # a success that took its time
+        webhook_server.status = 200
+        await partner.api(f"/subscriptions/{created['id']}/{'restore' if deleted else 'resume'}")
+        await until(lambda: succeeded(house, 1))
+        assert [item["missed"] for item in await house.published("notify.endpoint.restored")] == [1]
 
 
 async def test_one_that_failed_now_and_then_when_it_was_deleted_was_not_switched_off(

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,12 +10,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from services.registry.bulk.sweeping import URL, is_due, sweep
+from services.registry.bulk.sweeping import MODULE, Sweeps, is_due, orders, sweep
 from services.registry.desk import merging
 from services.registry.domain.matching import Match
 from services.registry.store import children as store
 from services.registry.store import pairs, sweeps
 from services.registry.store.sweeps import Sweep
+from shared.apart import run_apart
 from shared.database import Database
 from shared.messaging.outbox import new_id, stable_id
 from shared.messaging.router import Scope
@@ -179,16 +178,26 @@ async def test_a_pass_that_was_killed_goes_on_where_it_was(registry: Registry, t
         ids = (await connection.execute(text("SELECT id FROM child ORDER BY id"))).scalars().all()
         await sweeps.put_proposals(connection, 1, [(str(ids[0]), str(ids[1]))] * 2)
         await sweeps.say(connection, found.id, NOW, state="judging", proposed=2, judged=1, attempts=1)
-    url = registry.database.engine.url.render_as_string(hide_password=False)
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "services.registry.bulk", str(tmp_path), env={**os.environ, URL: url}
-    )
-    assert await process.wait() == 0
+    assert await run_apart(MODULE, orders(registry.database, tmp_path), asyncio.Event()) == 0
     async with registry.database.transaction() as connection:
         done = await sweeps.latest(connection)
     assert done is not None
     assert (done.state, done.judged, done.sure + done.unsure) == ("done", 2, 1)
     assert list(tmp_path.iterdir()) == []
+
+
+async def test_a_pass_that_somebody_asks_for_is_done_while_the_service_runs(registry: Registry, tmp_path: Path) -> None:
+    await _unseen_pair(registry)
+    passes = Sweeps(registry.database, lambda: NOW, tmp_path)
+    stop = asyncio.Event()
+    looking = asyncio.create_task(passes.sweep_when_asked(stop))
+    await passes.start("ha.coordinator")
+    async with asyncio.timeout(30):
+        while (await passes.state())["state"] != "done":
+            await asyncio.sleep(0.05)
+    stop.set()
+    await asyncio.wait_for(looking, 10)
+    assert len(await _open(registry)) == 1
 
 
 async def test_one_pass_runs_at_a_time_and_one_is_asked_for(registry: Registry, tmp_path: Path) -> None:

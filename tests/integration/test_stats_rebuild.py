@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,11 +14,14 @@ from services.stats.domain.periods import Period
 from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.releasing import Releasing
 from services.stats.store import shadow, snapshots
+from services.stats.store.locks import Lock, turn
+from services.stats.store.reached import Partition
 from services.stats.store.releases import Releases
 from services.stats.upkeep.checking import Upkeep
 from services.stats.upkeep.compacting import Compacting
 from services.stats.upkeep.rebuild import Rebuild
 from services.stats.upkeep.rebuilding import Rebuilding
+from services.stats.upkeep.replaying import Replay
 from shared.database import Database
 from shared.web.pages import utc_now
 from tests.integration.stats_house import Province, expected_standing, history, province_of, wait_for
@@ -382,3 +385,78 @@ async def test_whoever_lost_its_lock_to_another_swaps_nothing(province: Province
     assert began.is_set()
     assert await cube(province.database) == recount(events)
     assert (await first.state())["state"] == "running"
+
+
+async def test_whoever_lost_its_turn_writes_nothing_more_into_the_tables_of_another_and_says_nothing_of_it(
+    province: Province,
+) -> None:
+    events = history(0, 60)
+    async with province.running():
+        await province.publish(events)
+        await province.all_counted()
+    first = province.rebuild()
+    first.batch = 20
+    await first.start()
+    advances = 0
+    real = Replay.advance
+
+    async def advancing(self: Replay, targets: Mapping[Partition, int]) -> None:
+        nonlocal advances
+        advances += 1
+        if advances == 2:
+            await province.execute("UPDATE rebuild SET tries = tries + 1, done = 7")  # as another one that begins
+        await real(self, targets)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Replay, "advance", advancing)
+        patch.setattr("services.stats.upkeep.rebuild._STATE_SECONDS", 0.0)
+        assert not await first.run(asyncio.Event())
+    assert advances == 2
+    async with province.database.transaction() as connection:
+        assert (await connection.execute(text("SELECT done FROM rebuild"))).scalar_one() == 7
+    assert (await first.state())["state"] == "running"
+
+
+async def test_one_that_fails_after_it_lost_its_turn_does_not_fail_the_other(province: Province) -> None:
+    async with province.running():
+        await province.publish(history(0, 20))
+        await province.all_counted()
+    first = province.rebuild()
+    await first.start()
+
+    async def breaks(*_: object) -> None:
+        await province.execute("UPDATE rebuild SET tries = tries + 1")
+        raise ValueError
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Replay, "advance", breaks)
+        assert not await first.run(asyncio.Event())
+    assert (await first.state())["state"] == "running"
+
+
+async def test_one_that_waits_for_an_answer_and_is_stopped_is_put_back(province: Province) -> None:
+    async with province.running():
+        await province.publish(history(0, 20))
+        await province.all_counted()
+    await province.execute("UPDATE cube SET n = n + 5 WHERE cell = (SELECT min(cell) FROM cube)")
+    rebuild, stop = province.rebuild(), asyncio.Event()
+    await rebuild.start(asks=True)
+    running = asyncio.create_task(rebuild.run(stop))
+    await wait_for(rebuild.state, "waiting", "failed")
+    stop.set()
+    assert not await asyncio.wait_for(running, 5)
+    [(state, tries)] = await _rows(province, "SELECT state, tries FROM rebuild")
+    assert (state, tries) == ("asked", 0)
+
+
+async def test_no_process_is_started_for_a_rebuild_that_another_replica_is_at(province: Province) -> None:
+    async with province.running():
+        pass
+    rebuild = province.rebuild()
+    assert not await rebuild.is_wanted()
+    await rebuild.start()
+    assert await rebuild.is_wanted()
+    async with turn(province.database, Lock.REBUILDING):
+        assert await rebuild.is_asked()
+        assert not await rebuild.is_wanted()
+    assert await rebuild.is_wanted()

@@ -23,6 +23,13 @@ CODE = re.compile(r"`([^`\n]+)`|```(?:sh|console)\n(.*?)```", re.DOTALL)
 COMMAND = re.compile(r"(?:^|[\s/])vongtay ([a-z]+)(?: ([a-z]+))?")
 
 
+def test_every_page_is_found_from_the_index() -> None:
+    linked = {(ROOT / "docs" / target).resolve() for target in LINK.findall((ROOT / "docs/index.md").read_text())}
+    assert [
+        str(page) for page in sorted((ROOT / "docs").rglob("*.md")) if page not in linked | {ROOT / "docs/index.md"}
+    ] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_links_lead_somewhere(page: Path) -> None:
     broken = []

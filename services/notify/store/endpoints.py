@@ -259,7 +259,8 @@ async def locked(connection: AsyncConnection, identifiers: Sequence[str]) -> lis
 
 
 async def note_health(connection: AsyncConnection, known: Mapping[str, Health]) -> None:
-    """Remember how endpoints do. They are locked by the caller."""
+    """Remember how endpoints do. They are locked by the caller. Of those that are switched off or deleted what was on
+    its way then says nothing: since when they have missed anything stays (`Endpoint.missed_since`)."""
     ids = list(known)
     healths = [known[identifier] for identifier in ids]
     await connection.execute(
@@ -270,7 +271,7 @@ async def note_health(connection: AsyncConnection, known: Mapping[str, Health]) 
             FROM unnest(CAST(:ids AS uuid[]), CAST(:circuits AS text[]), CAST(:failures AS integer[]),
                         CAST(:opened AS integer[]), CAST(:since AS timestamptz[]), CAST(:retry_at AS timestamptz[]))
                  AS n (id, circuit, failures, opened, since, retry_at)
-            WHERE endpoint.id = n.id
+            WHERE endpoint.id = n.id AND endpoint.state IN ('active', 'paused')
             """
         ),
         {

@@ -1,24 +1,24 @@
-"""`python -m services.registry.bulk FOLDER`: does what is left of the pass that was asked for, then ends."""
+"""The process of a pass (`shared.apart`): does what is left of the one that was asked for, then ends."""
 
 from __future__ import annotations
 
-import asyncio
-import os
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
-from services.registry.bulk.sweeping import URL, sweep
+from services.registry.bulk.sweeping import sweep
+from shared.apart import do_orders, end_with_starter
 from shared.database import Database
 
 
-async def _main() -> None:
-    database = Database(os.environ[URL], pool_size=2)
+async def _main(orders: dict[str, Any]) -> None:
+    end_with_starter()
+    database = Database(orders["url"], pool_size=2)
     try:
-        await sweep(database, lambda: datetime.now(UTC), Path(sys.argv[1]))
+        await sweep(database, lambda: datetime.now(UTC), Path(orders["folder"]))
     finally:
         await database.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(_main())
+    do_orders(_main)

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import marshal
-import os
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import date, datetime, timedelta
 from itertools import groupby, islice
@@ -25,6 +23,7 @@ from services.registry.domain.traits import Traits
 from services.registry.store import pairs, sweeps
 from services.registry.store.children import ChildRow
 from services.registry.store.sweeps import Sweep
+from shared.apart import run_apart
 from shared.database import Database
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Clock
@@ -32,7 +31,7 @@ from shared.messaging.waiting import either
 from shared.reference.calendar import LOCAL
 
 _LOG = structlog.get_logger(__name__)
-URL: Final = "VONGTAY_SWEEP_DATABASE"
+MODULE: Final = "services.registry.bulk"
 _JUDGED_AT_ONCE: Final = 1_000
 _PUT_AT_ONCE: Final = 5_000
 _MOST_ATTEMPTS: Final = 3
@@ -219,22 +218,12 @@ class Sweeps:
 
     async def _in_its_own_process(self, stop: asyncio.Event) -> None:
         """What a pass takes of memory and time, it takes from no page; it goes on after a stop at the next start."""
-        url = self._database.engine.url.render_as_string(hide_password=False)
-        process = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.registry.bulk", str(self._folder), env={**os.environ, URL: url}
-        )
-        ended = asyncio.Event()
-        waiting = asyncio.create_task(_when_ended(process, ended))
-        while not (ended.is_set() or stop.is_set()):
-            await either(ended, stop, _LOOK_SECONDS)
-        if not ended.is_set():
-            process.terminate()
-        await waiting
+        await run_apart(MODULE, orders(self._database, self._folder), stop)
 
 
-async def _when_ended(process: asyncio.subprocess.Process, ended: asyncio.Event) -> None:
-    await process.wait()
-    ended.set()
+def orders(database: Database, folder: Path) -> dict[str, str]:
+    """What the process of a pass is told (`shared.apart`)."""
+    return {"url": database.engine.url.render_as_string(hide_password=False), "folder": str(folder)}
 
 
 def is_due(last: Sweep | None, now: datetime) -> bool:

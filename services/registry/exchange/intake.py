@@ -152,7 +152,7 @@ class Intake:
     async def _one(self, scope: Scope, principal: Principal, said: Statement) -> Outcome:
         if principal.may(Permission.PUBLISH_EVENTS):
             # What a system has told of it reads back; what comes before what is decided below, by the day it speaks of.
-            await told.is_newest(scope.connection, said.record_id, said.as_of, scope.now)
+            await told.note(scope.connection, said.record_id, said.as_of, scope.now)
         earlier = await store.statement(scope.connection, said.record_id)
         if earlier is not None:
             child_id, before = earlier

@@ -18,7 +18,7 @@ import structlog
 
 from services.registry.imports.jobs import Jobs
 from services.registry.store import imports as store
-from shared.apart import end_with_starter, read_orders, run_apart
+from shared.apart import do_orders, end_with_starter, run_apart
 from shared.collecting import collect_seldom
 from shared.database import Database
 from shared.messaging.router import Clock
@@ -136,4 +136,4 @@ _UNDOING_BROKE = {
 _AFTER_BREAKING = {"taking": ("stopped", _BROKE), "undoing": ("finished", _UNDOING_BROKE)}
 
 if __name__ == "__main__":
-    asyncio.run(_main(read_orders()))
+    do_orders(_main)

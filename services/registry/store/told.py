@@ -8,9 +8,9 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 
-async def is_newest(connection: AsyncConnection, record_id: str, day: date, at: datetime) -> bool:
-    """Whether no later version of a record was told before this one, which is remembered then; of two of one day and
-    one moment the one that comes later counts.
+async def note(connection: AsyncConnection, record_id: str, day: date, at: datetime) -> bool:
+    """Note that a version of a record was told, unless a later one was before; of two of one day and one moment the one
+    that comes later counts. Out: whether it was noted.
 
     Args:
         day: of which the record speaks. at: when its source told it, by the source's own word.

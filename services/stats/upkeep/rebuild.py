@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, Final
@@ -76,6 +76,8 @@ class Rebuild:
         self._clock = clock
         self.asked = asyncio.Event()
         self.batch = _BATCH
+        # The one that is under way here.
+        self._mine: rebuilds.Which | None = None
 
     async def start(self, *, asks: bool = False) -> dict[str, Any]:
         """Ask for a rebuild. Out: the state, `running` from now on. `asks`: where figures differ, wait for an answer
@@ -121,6 +123,7 @@ class Rebuild:
         async with turn(self._database, Lock.REBUILDING) as mine:
             if not mine or not await self.is_asked():
                 return False
+            self._mine = None
             try:
                 await self._count_and_swap(stop)
             except StoppedError:
@@ -139,7 +142,7 @@ class Rebuild:
 
     async def _count_and_swap(self, stop: asyncio.Event) -> None:
         """The board's figures, then history's; compared, and swapped together."""
-        mine = await self._begin()
+        await self._begin()
         parts = (self._database, self._keys, self._clock)
         ledger = Ledger(SHADOW, collecting=True)
         counting = Counting(*parts, ledger=ledger, buries=False)
@@ -155,17 +158,33 @@ class Rebuild:
                 await self._catch_up(lane, lanes, stop)
                 async with self._database.transaction() as connection:
                     await sums.derive(connection)
+                    # Not before: it takes minutes, and whoever asks for another one would wait for them.
+                    await self._hold(connection)
             await self._report(lanes, stop)
-            while not await self._swap(lanes, mine):
+            while not await self._swap(lanes):
+                await self._unless_stopped(stop)
                 await self._catch_up_all(lanes, stop)
         _LOG.info("rebuild.done", records=sum(lane.replay.done for lane in lanes))
 
-    async def _begin(self) -> rebuilds.Which:
-        """Make empty tables. Out: which rebuild this is, of all that were ever begun."""
+    async def _begin(self) -> None:
+        """Make empty tables."""
         async with self._database.transaction() as connection:
-            mine = await rebuilds.begin(connection)
+            self._mine = await rebuilds.begin(connection)
             await shadow.make(connection, [*COUNTED, *RECORDED])
-            return mine
+
+    async def _hold(self, connection: AsyncConnection) -> None:
+        """To the end of the transaction nobody begins another one. Raises `StoppedError` where somebody did already:
+        whoever lost the lock with its connection would write into that one's tables, and speak for it."""
+        if self._mine is not None and await rebuilds.which(connection) != self._mine:
+            raise StoppedError
+
+    async def _unless_stopped(self, stop: asyncio.Event) -> None:
+        """Raises `StoppedError` once told to: it goes on in another replica, or when this one is there again."""
+        if stop.is_set():
+            async with self._database.transaction() as connection:
+                await self._hold(connection)
+                await rebuilds.put_back(connection)
+            raise StoppedError
 
     async def _lane(
         self, stack: AsyncExitStack, topics: Sequence[str], tables: Sequence[Table], progress: str, counts: Counts
@@ -213,14 +232,11 @@ class Rebuild:
                 ahead = sum(lane.total for other in lanes if not other.total)
                 total = ahead + sum(other.total for other in lanes)
                 async with self._database.transaction() as connection:
+                    await self._hold(connection)
                     await rebuilds.count(connection, sum(other.replay.done for other in lanes), total)
             if reached:
                 return
-            if stop.is_set():
-                # It goes on in another replica, or when this one is there again.
-                async with self._database.transaction() as connection:
-                    await rebuilds.put_back(connection)
-                raise StoppedError
+            await self._unless_stopped(stop)
             await lane.replay.advance(targets)
 
     async def _catch_up_all(self, lanes: Sequence[_Lane], stop: asyncio.Event) -> None:
@@ -237,7 +253,9 @@ class Rebuild:
             while not lane.replay.reached(targets):
                 await lane.replay.advance(targets)
         async with self._database.transaction() as connection:
-            waiting = await rebuilds.report(connection, *await shadow.compare(connection))
+            found = await shadow.compare(connection)
+            await self._hold(connection)
+            waiting = await rebuilds.report(connection, *found)
         until = self._clock() + _PATIENCE
         while waiting:
             await self._catch_up_all(lanes, stop)
@@ -246,19 +264,20 @@ class Rebuild:
             answer = "" if known is None else known.answer
             if answer == "drop" or self._clock() > until:
                 async with self._database.transaction() as connection:
+                    await self._hold(connection)
                     await shadow.drop(connection)
                 raise RebuildError("dropped" if answer else "not-answered")
             waiting = answer != "swap"
-            await pause(stop, _STATE_SECONDS)
+            if waiting:
+                await self._unless_stopped(stop)
+                await pause(stop, _STATE_SECONDS)
 
-    async def _swap(self, lanes: Sequence[_Lane], mine: rebuilds.Which) -> bool:
+    async def _swap(self, lanes: Sequence[_Lane]) -> bool:
         """Stop live counting for a moment, count its last records, swap. False: it took too long; go on."""
         tables = [*COUNTED, *RECORDED]
         try:
             async with asyncio.timeout(_SWAP_SECONDS), self._database.transaction() as connection:
-                # Who lost the lock with its connection has perhaps written into another one's tables.
-                if await rebuilds.which(connection) != mine:
-                    raise StoppedError
+                await self._hold(connection)
                 await shadow.hold(connection, tables)
                 for lane in lanes:
                     targets = await lane.targets(connection)
@@ -272,6 +291,13 @@ class Rebuild:
             return False
         return True
 
+    async def is_wanted(self) -> bool:
+        """Whether one is asked for, and nobody is at it."""
+        async with self._database.transaction() as connection:
+            if await rebuilds.somebody_rebuilds(connection):
+                return False
+        return await self.is_asked()
+
     async def is_asked(self) -> bool:
         """Whether one is asked for that is not given up."""
         async with self._database.transaction() as connection:
@@ -279,8 +305,10 @@ class Rebuild:
         return known is not None and known.state in rebuilds.UNDER_WAY and known.tries < _TRIES
 
     async def _fail(self, reason: str) -> None:
-        async with self._database.transaction() as connection:
-            await rebuilds.fail(connection, reason, self._clock())
+        with suppress(StoppedError):
+            async with self._database.transaction() as connection:
+                await self._hold(connection)
+                await rebuilds.fail(connection, reason, self._clock())
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ import structlog
 from pydantic import SecretStr
 
 from services.stats.upkeep.rebuild import Rebuild
-from shared.apart import end_with_starter, read_orders, run_apart
+from shared.apart import do_orders, end_with_starter, run_apart
 from shared.collecting import collect_seldom
 from shared.database import Database, is_passing
 from shared.messaging.service import ServiceContext
@@ -53,7 +53,8 @@ class Rebuilding:
         while not stop.is_set():
             self._rebuild.asked.clear()
             try:
-                if await self._rebuild.is_asked():
+                # While another replica rebuilds, a process every few seconds would be for nothing.
+                if await self._rebuild.is_wanted():
                     code = await run_apart(_MODULE, self._orders(), stop, grace=_GRACE_SECONDS)
                     if code:
                         _LOG.error("rebuild.process.broke", code=code)
@@ -105,4 +106,4 @@ async def _work(orders: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     os.nice(_NICE)
-    asyncio.run(_work(read_orders()))
+    do_orders(_work)

@@ -94,6 +94,27 @@ async def test_a_file_that_cannot_be_used_leaves_everybody_as_they_were_and_is_s
     assert directory.person("binh") is not None
 
 
+async def test_a_file_that_can_be_read_only_later_counts_then_though_nothing_was_written(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    directory = Directory.load(path)
+    file = UsersFile(path, directory, lambda: NOW)
+    await file.look()
+    write(path, person("binh", role="chair"))
+
+    def too_many_open(_self: Path) -> bytes:
+        raise OSError(24, "Too many open files")
+
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr(Path, "read_bytes", too_many_open)
+        await file.look()
+        await file.look()
+    assert [line["event"] for line in logs] == ["users.refused"]
+    assert directory.person("lan") is not None
+    await file.look()
+    assert (directory.person("lan"), directory.refused_at) == (None, None)
+
+
 async def test_what_is_written_into_the_same_file_in_the_same_length_is_seen_too(path: Path) -> None:
     directory = Directory.load(path)
     file = UsersFile(path, directory)

@@ -143,6 +143,8 @@ def test_a_list_that_is_wrong_is_named(tmp_path: Path, content: str, says: str) 
         ("intake", "oldest_receipt_years: 0", "intake.yaml: 2030-01-01: oldest_receipt_years is between 1 and 100"),
         ("intake", "years: 5", "intake.yaml: .*years"),
         ("access", "log_months: 1", "access.yaml: .*missing"),
+        ("repair-keeping", "dead_letter_days: 0", "repair-keeping.yaml: 2030-01-01: `dead_letter_days`"),
+        ("repair-keeping", "dead_letter_days: a month", "repair-keeping.yaml: 2030-01-01: `dead_letter_days`"),
     ],
 )
 def test_limits_that_are_wrong_are_named_before_a_process_starts(
