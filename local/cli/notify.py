@@ -42,7 +42,9 @@ def explain(
     columns = ["account", "role", "by rule", "instead of", "inbox", "called"]
     print_table("People", columns, map(_person, run["people"]), "Nobody is told.")
     ways = [_way(one["person"], way) for one in run["people"] for way in one["endpoints"]]
-    print_table("Their endpoints", ["account", "channel", "endpoint", "told", "why not"], ways, "Nobody has any.")
+    print_table(
+        "Their endpoints", ["account", "channel", "endpoint", "told", "why not"], ways, "None of them has an endpoint."
+    )
     partners = ["organisation", "name", "channel", "endpoint", "told", "why not", "sealed fields"]
     print_table("Partners' endpoints", partners, map(_partner, run["partners"]), "No organisation subscribes.")
     if run["ladder"]:

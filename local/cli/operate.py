@@ -183,7 +183,8 @@ def _counted(client: Client, state: dict[str, Any], *more: str) -> dict[str, Any
     """Wait until a rebuild no longer runs."""
     with console.status("Counting…") as line:
         while state["state"] in {"running", *more}:
-            line.update(f"Counting… {state.get('done', 0):,} of {state.get('total', 0):,} events")
+            done, total = state.get("done", 0), state.get("total", 0)
+            line.update(f"Counting… {done:,} of {total:,}, each event in two ways" if total else "Getting ready…")
             time.sleep(0.3)
             state = client.get("/stats/ops/rebuild")
     return state

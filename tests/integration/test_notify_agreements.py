@@ -80,7 +80,13 @@ async def test_when_an_agreement_ends_deliveries_stop_and_the_partner_receives_a
     changed = await house.published("notify.agreement.changed")
     assert [one["state"] for one in changed if one["agreement_id"] == signed["id"]] == ["proposed", "active", "ended"]
     async with house.client("yen.partner") as partner:
+        page = f"/notify/agreements/{signed['id']}"
+        assert f'action="{page}/confirm"' in (await partner.get(page)).text
         await partner.api(f"/agreements/{signed['id']}/confirm", {})
+        told = (await partner.get(page)).text
+        # Once is enough, and why it ended is not why it was deleted.
+        assert f'action="{page}/confirm"' not in told
+        assert told.count("không còn nhu cầu") == 1
         shown = (await partner.get(f"/notify/api/agreements/{signed['id']}")).json()
         assert [act["act"] for act in shown["acts"]] == ["propose", "accept", "end", "confirm"]
 

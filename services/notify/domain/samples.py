@@ -22,7 +22,7 @@ _NAMED: Final[Mapping[str, Any]] = {
     "unit": "05443",
     "code": "TN-2026-000328",
     "legal_source": "56/2017/NĐ-CP",
-    "task_kind": "examine",
+    "task_kind": "medical-examination",
     "kind": "neglect",
     "indicator": "cases-open",
     "period": "2026-02",

@@ -170,6 +170,7 @@ def _page(
 ) -> Response:
     agreement, language = shown.agreement, language_of(request)
     known = agreements.known().event_types
+    done = {one.act for one in shown.acts}
     acts: Mapping[str, tuple[str, ...]] = {}
     if principal.role is Role.COORDINATOR:
         acts = _PROVINCE
@@ -194,7 +195,8 @@ def _page(
         terms=terms,
         states=AGREEMENT_STATES,
         names=AGREEMENT_ACTS,
-        acts=acts.get(agreement.state, ()),
+        # Once is enough for a confirmation.
+        acts=[act for act in acts.get(agreement.state, ()) if act != "confirm" or act not in done],
         days=agreements.retraction_days(),
         violations=violations,
     )

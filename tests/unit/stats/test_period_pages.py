@@ -96,6 +96,20 @@ async def test_a_coordinator_closes_a_month_by_its_page_and_sees_its_figures(des
     assert f'value="{MONTH}"' not in (await visitor.ask("/stats/periods")).text
 
 
+async def test_before_anything_was_counted_nothing_is_said_to_be_closed(
+    desk: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never() -> None:
+        return None
+
+    monkeypatch.setattr(desk.periods, "beginning", never)
+    visitor = _visitor(desk.periods, desk)
+    await visitor.enter("ha.coordinator")
+    page = (await visitor.ask("/stats/periods")).text
+    assert "Chưa có kỳ nào để chốt" in page
+    assert "đều đã chốt" not in page
+
+
 async def test_a_revision_is_made_by_the_page_and_tells_its_reason_and_changes(desk: House) -> None:
     await desk.close()
     desk.later(days=2)

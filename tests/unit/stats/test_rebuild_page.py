@@ -71,7 +71,11 @@ async def test_an_operator_sees_what_would_change_and_decides(
     async with database.transaction() as connection:
         assert (await connection.execute(text("SELECT answer FROM rebuild"))).scalar_one() == "swap"
     await stands(database, state="running", done=450)
-    assert "450 trên 900 sự kiện (50%)" in (await visitor.ask("/stats/rebuild")).text
+    assert "450 trên 900 lượt (50%)" in (await visitor.ask("/stats/rebuild")).text
+    await stands(database, state="running", done=0, total=0)
+    just_begun = (await visitor.ask("/stats/rebuild")).text
+    assert "Đang chuẩn bị đếm lại" in just_begun
+    assert "0 trên 0" not in just_begun
     await stands(database, state="done", differing=3)
     assert "3 con số đã đổi" in (await visitor.ask("/stats/rebuild")).text
     await stands(database, state="failed", reason="history-incomplete")
