@@ -72,7 +72,7 @@ class ServiceProcess:
         self._endings = Endings(settings, self.ended)
         self.app: FastAPI = create_app(
             f"Vòng Tay: {self.service.name}",
-            [self.service.http(), _metrics_route(self.service)],
+            [self.service.http(), _metrics_route(self)],
             app.pages,
             directory,
             settings,
@@ -84,9 +84,14 @@ class ServiceProcess:
         )
         self.app.add_middleware(TracedActs, service=self.service.name)
 
+    @property
+    def hears_endings(self) -> bool:
+        """Whether it is known which sessions ended before this began."""
+        return self._endings.caught_up
+
     async def check(self) -> None:
         """Raises `NotReadyError` unless events flow, and until it is known which sessions ended before this began."""
-        if not self.started or not self.service.healthy or not self._endings.caught_up:
+        if not self.started or not self.service.healthy or not self.hears_endings:
             raise NotReadyError(self.service.name)
 
     async def check_database(self) -> None:
@@ -171,13 +176,15 @@ def _key_file(path: Path | None, name: str) -> bytes:
     return key
 
 
-def _metrics_route(service: Service) -> APIRouter:
+def _metrics_route(process: ServiceProcess) -> APIRouter:
     """`/metrics` for Prometheus: numbers with labels from fixed lists. The gateway does not pass it on."""
     router = APIRouter(include_in_schema=False)
 
     @router.get("/metrics")
     async def metrics() -> Response:
-        show_status(await service.status())
+        status = await process.service.status()
+        # Whoever is refused all requests for this is to be heard of, too.
+        show_status({**status, "healthy": status["healthy"] and process.hears_endings})
         body, content_type = metrics_page()
         return Response(body, media_type=content_type)
 
