@@ -174,7 +174,7 @@ async def test_one_that_was_deleted_while_it_was_switched_off_is_sent_what_it_mi
         await partner.api(f"/subscriptions/{created['id']}/delete")
         webhook_server.status = 200
         await partner.api(f"/subscriptions/{created['id']}/restore")
-        await until(lambda: succeeded(house, 2))
+        await until(lambda: succeeded(house, 2), seconds=60)
         assert [item["missed"] for item in await house.published("notify.endpoint.restored")] == [1]
         rows = await house.rows(
             "SELECT payload, headers FROM outbox WHERE type LIKE '%notify.endpoint.%' ORDER BY position"
@@ -202,7 +202,7 @@ async def test_what_was_on_its_way_when_it_was_switched_off_hides_nothing_that_i
             await endpoints.note_health(connection, {created["id"]: Health()})  # a success that took its time
         webhook_server.status = 200
         await partner.api(f"/subscriptions/{created['id']}/{'restore' if deleted else 'resume'}")
-        await until(lambda: succeeded(house, 1))
+        await until(lambda: succeeded(house, 1), seconds=60)
         assert [item["missed"] for item in await house.published("notify.endpoint.restored")] == [1]
 
 
