@@ -271,11 +271,12 @@ async def test_a_relay_that_connected_and_cannot_publish_leaves_no_connection_be
         raise KafkaConnectionError
 
     monkeypatch.setattr(Sender, "start", fail)
+    before = asyncio.all_tasks()  # of what other tests share
     running = asyncio.create_task(Relay(dsn, lambda: kafka.producer(house.settings), "").run(stop))
     await asyncio.wait_for(tried.wait(), 10)
     stop.set()
     await asyncio.wait_for(running, 10)
-    assert not [task for task in asyncio.all_tasks() if "_md_synchronizer" in repr(task.get_coro())]
+    assert not [task for task in asyncio.all_tasks() - before if "_md_synchronizer" in repr(task.get_coro())]
 
 
 async def test_when_all_fails_it_stops_instead_of_putting_everything_aside(house: House) -> None:
