@@ -26,6 +26,8 @@ _MIGRATION_LOCK = 7_316_001
 # Alembic keeps what it is doing in globals: services that share a process migrate one after the other.
 _MIGRATING = asyncio.Lock()
 _IDLE_SECONDS = 30.0
+_CONNECT_SECONDS = 10.0
+_CLOSE_SECONDS = 5.0
 # PostgreSQL error classes after which nothing is wrong with the data: connection, shutdown, resources, serialisation.
 _CONFLICTS = ("40P01", "40001")  # deadlock, serialisation
 _PASSING = ("08", "53", "57", "40", "55P03")
@@ -86,6 +88,19 @@ class Database:
         """For one statement, which is a transaction by itself: its commit is no further answer to wait for."""
         async with self.engine.connect() as connection:
             yield await connection.execution_options(isolation_level="AUTOCOMMIT")
+
+    @asynccontextmanager
+    async def alone(self, lock: int) -> AsyncIterator[bool]:
+        """Hold an advisory lock as long as the block, unless another process has it: over a connection of its own, in
+        no transaction. One that only waits still sees the rows of its first moment, and until its end nothing that was
+        replaced since could be cleared away: what is written meanwhile would get slower and slower. Who dies lets go.
+        Out: whether it is held."""
+        dsn = self.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+        connection = await asyncpg.connect(dsn, timeout=_CONNECT_SECONDS)
+        try:
+            yield bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", lock))
+        finally:
+            await connection.close(timeout=_CLOSE_SECONDS)
 
     async def migrate(self, migrations: Path) -> None:
         """Bring the schema to the newest revision in `migrations`; replicas that start together wait for the first."""

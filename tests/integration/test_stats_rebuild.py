@@ -14,7 +14,7 @@ from services.stats.domain.periods import Period
 from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.releasing import Releasing
 from services.stats.store import shadow, snapshots
-from services.stats.store.locks import Lock, turn
+from services.stats.store.locks import Lock
 from services.stats.store.reached import Partition
 from services.stats.store.releases import Releases
 from services.stats.upkeep.checking import Upkeep
@@ -456,7 +456,7 @@ async def test_no_process_is_started_for_a_rebuild_that_another_replica_is_at(pr
     assert not await rebuild.is_wanted()
     await rebuild.start()
     assert await rebuild.is_wanted()
-    async with turn(province.database, Lock.REBUILDING):
+    async with province.database.alone(Lock.REBUILDING):
         assert await rebuild.is_asked()
         assert not await rebuild.is_wanted()
     assert await rebuild.is_wanted()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -49,19 +49,9 @@ def _sweep(row: Row[Any]) -> Sweep:
     return Sweep(**{**values, "id": str(row.id)})
 
 
-@asynccontextmanager
-async def alone(database: Database) -> AsyncIterator[bool]:
+def alone(database: Database) -> AbstractAsyncContextManager[bool]:
     """For as long as the block runs nobody else sweeps. Gives False where somebody does."""
-    async with database.engine.connect() as connection:
-        lock = {"lock": _LOCK}
-        mine = bool((await connection.execute(text("SELECT pg_try_advisory_lock(:lock)"), lock)).scalar_one())
-        await connection.commit()
-        try:
-            yield mine
-        finally:
-            if mine:
-                await connection.execute(text("SELECT pg_advisory_unlock(:lock)"), lock)
-                await connection.commit()
+    return database.alone(_LOCK)
 
 
 async def latest(connection: AsyncConnection) -> Sweep | None:

@@ -31,7 +31,7 @@ from services.stats.figures.releasing import sees_all
 from services.stats.figures.taking import Taking
 from services.stats.store import closings
 from services.stats.store.closings import Drift, Listed, Signed, Work
-from services.stats.store.locks import Lock, turn
+from services.stats.store.locks import Lock
 from services.stats.store.releases import Releases, see_one_moment, write_down
 from services.stats.upkeep.checking import Upkeep
 from shared.contracts.errors import refuse
@@ -220,7 +220,7 @@ class Periods:
 
     async def look_after(self) -> None:
         """Do once what is due, in one replica at a time. Raises what says that a part is away."""
-        async with turn(self._database, Lock.PERIODS) as mine:
+        async with self._database.alone(Lock.PERIODS) as mine:
             if not mine:
                 return
             async with self._database.transaction() as connection:

@@ -1,22 +1,14 @@
 """What one replica at a time may do: the advisory locks of statistics' database, each number given once.
 
 Locks are held to the end of the transaction, so whoever dies lets go of them; a turn that does several things one after
-another holds its own over a connection.
+another holds its own over a connection (`Database.alone`).
 """
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from enum import IntEnum
 
-import asyncpg
 from sqlalchemy.ext.asyncio import AsyncConnection
-
-from shared.database import Database
-
-_CONNECT_SECONDS = 10.0
-_CLOSE_SECONDS = 5.0
 
 
 class Lock(IntEnum):
@@ -47,16 +39,3 @@ async def is_mine(connection: AsyncConnection, lock: Lock) -> bool:
     """Hold a lock to the end of the transaction, unless another one has it. Out: whether it is held now."""
     row = await connection.exec_driver_sql(f"SELECT pg_try_advisory_xact_lock({lock:d})")
     return bool(row.scalar())
-
-
-@asynccontextmanager
-async def turn(database: Database, lock: Lock) -> AsyncIterator[bool]:
-    """Hold a lock as long as the block, unless another one has it: over a connection of its own, in no transaction. One
-    that only waits still sees the rows of its first moment, and until its end nothing that was replaced since could be
-    cleared away: what is counted meanwhile would get slower and slower. Who dies lets go. Out: whether it is held."""
-    dsn = database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await asyncpg.connect(dsn, timeout=_CONNECT_SECONDS)
-    try:
-        yield bool(await connection.fetchval("SELECT pg_try_advisory_lock($1)", int(lock)))
-    finally:
-        await connection.close(timeout=_CLOSE_SECONDS)

@@ -15,7 +15,7 @@ import structlog
 
 from services.stats.store import snapshots
 from services.stats.store.checking import Checked, differences, keep_checked, last_checked
-from services.stats.store.locks import Lock, turn
+from services.stats.store.locks import Lock
 from shared.database import Database, is_passing
 from shared.messaging.router import Clock
 from shared.messaging.waiting import pause
@@ -78,7 +78,7 @@ class Upkeep:
 
     async def check(self) -> Mapping[str, int] | None:
         """Compare everything now. Out: what differs, by comparison; None where another replica is at it."""
-        async with turn(self._database, Lock.CHECKING) as mine:
+        async with self._database.alone(Lock.CHECKING) as mine:
             if not mine:
                 return None
             began = time.monotonic()

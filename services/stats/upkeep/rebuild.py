@@ -28,7 +28,7 @@ from services.stats.handlers.recording import Recording
 from services.stats.store import rebuilds, shadow, snapshots
 from services.stats.store.chronicle import HISTORY_PROGRESS, RECORDED, Chronicle
 from services.stats.store.cube import COUNTED, LIVE, PROGRESS, Ledger
-from services.stats.store.locks import Lock, turn
+from services.stats.store.locks import Lock
 from services.stats.store.reached import Partition, reached
 from services.stats.store.shadow import SHADOW
 from services.stats.upkeep.progress import committed, partitions_of
@@ -120,7 +120,7 @@ class Rebuild:
 
     async def run(self, stop: asyncio.Event) -> bool:
         """Rebuild now. Out: whether it swapped; False too where another replica is at it."""
-        async with turn(self._database, Lock.REBUILDING) as mine:
+        async with self._database.alone(Lock.REBUILDING) as mine:
             if not mine or not await self.is_asked():
                 return False
             self._mine = None
