@@ -205,10 +205,8 @@ def _held(pid: int | None) -> int:
 
 
 def _child(url: str, folder: str, import_id: str, answers: Any) -> None:
-    from base64 import b64encode
-
-    orders = {"import_id": import_id, "url": url, "folder": folder, "reference": "",
-              "master": b64encode(_MASTER).decode(), "platform": b64encode(_PLATFORM).decode()}  # fmt: skip
+    keys = Keys(_MASTER, PlatformKey(_PLATFORM)).handed_over()
+    orders = {"import_id": import_id, "url": url, "folder": folder, "reference": "", "keys": keys}
     began = time.perf_counter()
     asyncio.run(work(orders, lambda: datetime.now(UTC)))
     answers.put(time.perf_counter() - began)

@@ -13,7 +13,7 @@ from collections import OrderedDict
 from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import orjson
@@ -80,6 +80,16 @@ class Keys:
         self._pepper = hmac.new(master, b"vongtay pepper", hashlib.sha256).digest()
         self._blind = hmac.new(master, b"vongtay blind index", hashlib.sha256).digest()
         self.agency_pepper = hmac.new(master, b"vongtay agency pepper", hashlib.sha256).digest()
+
+    def handed_over(self) -> dict[str, str]:
+        """As text, for a process of one's own that is told it through its input (`shared.apart`): nowhere else."""
+        secrets = {"master": self.master, "platform": self.platform.private}
+        return {name: base64.b64encode(secret).decode() for name, secret in secrets.items()}
+
+    @classmethod
+    def taken_over(cls, orders: Mapping[str, str]) -> Self:
+        """From what `handed_over` gave."""
+        return cls(base64.b64decode(orders["master"]), PlatformKey(base64.b64decode(orders["platform"])))
 
     async def key_for(self, connection: AsyncConnection, kid: str, *, create: bool = False) -> DataKey:
         """The data key named `kid`, made (and published with the transaction) if `create`.

@@ -6,7 +6,6 @@ The process is told what it needs through its standard input. It may be killed a
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -24,7 +23,7 @@ from shared.database import Database
 from shared.messaging.router import Clock
 from shared.messaging.service import ServiceContext
 from shared.messaging.waiting import either
-from shared.privacy import Keys, PlatformKey
+from shared.privacy import Keys
 from shared.reference.files import lay_over
 from shared.reference.units import Units
 
@@ -81,25 +80,24 @@ class Importing:
                 await store.change(connection, import_id, self.context.clock(), state=state, problem=problem)
         self._failed.pop(import_id, None)
 
-    def _orders(self, import_id: str) -> dict[str, str | None]:
+    def _orders(self, import_id: str) -> dict[str, Any]:
         url = self.context.database.engine.url.render_as_string(hide_password=False)
         keys, settings = self.context.keys, self.context.settings
         return {
             "import_id": import_id,
             "url": url,
-            "master": base64.b64encode(keys.master).decode(),
-            "platform": base64.b64encode(keys.platform.private).decode(),
+            "keys": keys.handed_over(),
             "folder": str(self.folder.resolve()),
             "reference": str(settings.reference_dir.resolve()) if settings.reference_dir else None,
         }
 
 
-async def work(orders: dict[str, str], clock: Clock) -> None:
+async def work(orders: dict[str, Any], clock: Clock) -> None:
     """Do what one import waits for, unless another process is at it."""
     collect_seldom(keep=False)
     if orders["reference"]:
         lay_over(Path(orders["reference"]))
-    keys = Keys(base64.b64decode(orders["master"]), PlatformKey(base64.b64decode(orders["platform"])))
+    keys = Keys.taken_over(orders["keys"])
     dsn = orders["url"].replace("postgresql+asyncpg://", "postgresql://", 1)
     lock = await asyncpg.connect(dsn)
     database = Database(orders["url"], pool_size=3)

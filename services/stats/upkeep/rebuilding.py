@@ -6,7 +6,6 @@ Beside requests it would keep each of them waiting for its pieces, and they woul
 from __future__ import annotations
 
 import asyncio
-import base64
 import os
 import signal
 from datetime import UTC, datetime, timedelta
@@ -22,7 +21,7 @@ from shared.collecting import collect_seldom
 from shared.database import Database, is_passing
 from shared.messaging.service import ServiceContext
 from shared.messaging.waiting import either
-from shared.privacy import Keys, PlatformKey
+from shared.privacy import Keys
 from shared.reference.files import lay_over
 from shared.settings import Settings
 from shared.telemetry import setup_logs
@@ -70,8 +69,7 @@ class Rebuilding:
         return {
             "settings": told,
             "batch": self._rebuild.batch,
-            "master": base64.b64encode(keys.master).decode(),
-            "platform": base64.b64encode(keys.platform.private).decode(),
+            "keys": keys.handed_over(),
             # A demo lives by a clock of its own.
             "ahead": (self._context.clock() - datetime.now(UTC)).total_seconds(),
         }
@@ -92,7 +90,7 @@ async def _work(orders: dict[str, Any]) -> None:
     setup_logs(settings.log_level)
     if settings.reference_dir is not None:
         lay_over(settings.reference_dir)
-    keys = Keys(base64.b64decode(orders["master"]), PlatformKey(base64.b64decode(orders["platform"])))
+    keys = Keys.taken_over(orders["keys"])
     ahead = timedelta(seconds=orders["ahead"])
     database = Database(orders["settings"]["database_url"], pool_size=_CONNECTIONS)
     try:
