@@ -29,7 +29,7 @@ from services.stats.domain.cells import (
     settled_merges,
 )
 from services.stats.handlers.decoding import moment, said_by
-from services.stats.handlers.lane import Broken, Lane
+from services.stats.handlers.lane import BatchOfRecords, Broken, Lane
 from services.stats.store.cube import LIVE, Cells, Columns, Ledger, Moved, Position, columns_of
 from shared.contracts.errors import Rejected
 from shared.database import Database
@@ -39,8 +39,6 @@ from shared.messaging.waiting import let_others_go
 from shared.privacy import Keys
 
 _LOG = structlog.get_logger(__name__)
-# Records read without a pause: less than a millisecond, so that no page waits for a batch.
-_SLICE: Final = 100
 TOPICS: Final = ("cases.cases.v1", "registry.children.v1")
 
 
@@ -53,20 +51,14 @@ class Changed:
     new_cells: frozenset[int]
 
 
-class Batch:
-    """A batch as read, before it takes effect: everything that can be worked out without the database.
+class Batch(BatchOfRecords[Cells]):
+    """What the board counts of a batch: everything that can be worked out without the database.
 
-    It takes records of service topics in any order, with any duplicates, and is of use once it is `whole`.
-
-    Args:
-        cells: the process's dictionary.
+    In: records of service topics.
     """
 
     def __init__(self, cells: Cells) -> None:
-        self.records: list[Record] = []
-        self._cells = cells
-        self._done = 0
-        self.broken: list[Broken] = []
+        super().__init__(cells)
         self.links: list[Link] = []
         self.merges: list[Merge] = []
         self.qualities: list[UnitQuality] = []
@@ -78,27 +70,11 @@ class Batch:
         self._positions: dict[tuple[str, int], tuple[int, str]] = {}
         self._heard: dict[tuple[str, int, str], str] = {}
 
-    @classmethod
-    async def read(cls, records: Sequence[Record], cells: Cells) -> Batch:
-        """Of records that are all there."""
-        batch = cls(cells)
-        batch.records += records
-        return await batch.whole()
-
     def take(self, records: Sequence[Record]) -> None:
         """Some more, read at once; whatever nobody thought of is said by `whole`."""
-        self.records += records
+        super().take(records)
         with suppress(Exception):
             self._read(len(records))
-
-    async def whole(self) -> Batch:
-        """Read what is left, in slices: the process has other work to do, the batch before this one among it. Then put
-        together what they all say."""
-        while self._done < len(self.records):
-            self._read(_SLICE)
-            await let_others_go()
-        await self._settle()
-        return self
 
     async def _settle(self) -> None:
         facts = latest(self._facts)

@@ -6,7 +6,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Generic, Protocol, Self, TypeVar
+from typing import Any, Final, Generic, Self, TypeVar
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -16,24 +16,14 @@ from shared.database import Database, is_passing
 from shared.messaging.failures import Failures
 from shared.messaging.processing import Record
 from shared.messaging.router import Clock, Scope
+from shared.messaging.waiting import let_others_go
 from shared.privacy import Keys
 
 _LOG = structlog.get_logger(__name__)
+# Records read without a pause: less than a millisecond, so that no page waits for a batch.
+_SLICE: Final = 100
+C = TypeVar("C")
 _UNSTORABLE = Violation("data", "unstorable", "Không lưu được nội dung.", "The content cannot be stored.")
-
-
-class OfRecords(Protocol):
-    """A batch: the records that it was made of, and how it takes them (`consumer.Reading`)."""
-
-    @property
-    def records(self) -> Sequence[Record]: ...
-
-    def take(self, records: Sequence[Record]) -> None: ...
-
-    async def whole(self) -> Self: ...
-
-
-B = TypeVar("B", bound=OfRecords)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +32,52 @@ class Broken:
 
     record: Record
     violations: tuple[Violation, ...]
+
+
+class BatchOfRecords(ABC, Generic[C]):
+    """A batch as it is read, before it takes effect. It takes records in any order, with any duplicates, and is of use
+    once it is `whole` (`consumer.Reading`).
+
+    Args:
+        cells: the process's dictionary.
+    """
+
+    def __init__(self, cells: C) -> None:
+        self.records: list[Record] = []
+        self.broken: list[Broken] = []
+        self._cells = cells
+        self._done = 0
+
+    @classmethod
+    async def read(cls, records: Sequence[Record], cells: C) -> Self:
+        """Of records that are all there."""
+        batch = cls(cells)
+        batch.records += records
+        return await batch.whole()
+
+    def take(self, records: Sequence[Record]) -> None:
+        """Some more, which are read once all are there."""
+        self.records += records
+
+    async def whole(self) -> Self:
+        """Read what is left, in slices: the process has other work to do, the batch before this one among it. Then put
+        together what they all say."""
+        while self._done < len(self.records):
+            self._read(_SLICE)
+            await let_others_go()
+        await self._settle()
+        return self
+
+    @abstractmethod
+    def _read(self, count: int) -> None:
+        """So many more, each noted as done: whatever breaks one leaves it the next to be read."""
+
+    @abstractmethod
+    async def _settle(self) -> None:
+        """Put together what was read."""
+
+
+B = TypeVar("B", bound=BatchOfRecords[Any])
 
 
 class Lane(ABC, Generic[B]):

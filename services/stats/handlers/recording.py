@@ -17,18 +17,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats.domain.measures import Figure, HistoryCell, Version, reported_once, said_once
 from services.stats.handlers import counting
 from services.stats.handlers.counting import Batch
-from services.stats.handlers.lane import Broken, Lane
+from services.stats.handlers.lane import BatchOfRecords, Broken, Lane
 from services.stats.handlers.versions import versions_of
 from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Position
 from shared.contracts.errors import Rejected
 from shared.database import Database
-from shared.messaging.processing import Record
 from shared.messaging.router import OWN_TOPIC, Clock
-from shared.messaging.waiting import let_others_go
 from shared.privacy import Keys
 
-_SLICE: Final = 100
 # A batch of the board's that says that it is catching up, and for how long after it history waits.
 _MANY: Final = 500
 _BUSY_SECONDS: Final = 0.5
@@ -79,63 +76,39 @@ class Pace:
             await asyncio.sleep(left)
 
 
-class HistoryBatch:
-    """A batch as read, before it takes effect. It takes records in any order, with any duplicates, and is of use once
-    it is `whole`.
-
-    Args:
-        cells: the process's dictionary.
-    """
+class HistoryBatch(BatchOfRecords[HistoryCells]):
+    """What history keeps of a batch. Nothing is read before all is there: the board goes before."""
 
     def __init__(self, cells: HistoryCells) -> None:
-        self.records: list[Record] = []
-        self._cells = cells
-        self._done = 0
-        self.broken: list[Broken] = []
+        super().__init__(cells)
         self.versions: list[Version] = []
         self.figures: list[Figure] = []
         self.ids: Mapping[HistoryCell, int] = {}
         self._positions: dict[tuple[str, int], tuple[int, datetime | None]] = {}
 
-    @classmethod
-    async def read(cls, records: Sequence[Record], cells: HistoryCells) -> HistoryBatch:
-        """Of records that are all there."""
-        batch = cls(cells)
-        batch.records += records
-        return await batch.whole()
-
-    def take(self, records: Sequence[Record]) -> None:
-        """Some more. They are read later: the board goes before."""
-        self.records += records
-
-    async def whole(self) -> HistoryBatch:
-        """Read all, in slices, so that no page waits for a batch, and put together what they say."""
-        while self._done < len(self.records):
-            for record in self.records[self._done : self._done + _SLICE]:
-                self._read(record)
-                self._done += 1
-            await let_others_go()
+    async def _settle(self) -> None:
         self.versions = said_once(self.versions)
         self.figures = reported_once(self.figures)
         self.ids = self._cells.ids({count.cell for version in self.versions for count in version.counts})
-        return self
 
-    def _read(self, record: Record) -> None:
-        moment = None
-        try:
-            said, moment = versions_of(record)
-        except Rejected as rejected:
-            self.broken.append(Broken(record, rejected.violations))
-        else:
-            for one in said:
-                if isinstance(one, Version):
-                    self.versions.append(one)
-                else:
-                    self.figures.append(one)
-        at = (record.topic, record.partition)
-        known = self._positions.get(at)
-        if known is None or known[0] < record.offset:
-            self._positions[at] = (record.offset, moment)
+    def _read(self, count: int) -> None:
+        for record in self.records[self._done : self._done + count]:
+            moment = None
+            try:
+                said, moment = versions_of(record)
+            except Rejected as rejected:
+                self.broken.append(Broken(record, rejected.violations))
+            else:
+                for one in said:
+                    if isinstance(one, Version):
+                        self.versions.append(one)
+                    else:
+                        self.figures.append(one)
+            at = (record.topic, record.partition)
+            known = self._positions.get(at)
+            if known is None or known[0] < record.offset:
+                self._positions[at] = (record.offset, moment)
+            self._done += 1
 
     def progress(self) -> list[Position]:
         """Where each partition stands after the batch, in their order."""

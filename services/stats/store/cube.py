@@ -190,17 +190,19 @@ WITH stored AS (
     SELECT * FROM unnest($10::text[], $11::integer[], $12::text[], $13::timestamptz[])
     ON CONFLICT (topic, partition, sector) DO UPDATE SET time = excluded.time WHERE h.time < excluded.time
 )"""
-_COUNT: Final = f"""{_TAKE_OVER}, change AS (
+# What moved becomes the difference of each cell's count.
+_SUM_UP: Final = """change AS (
     SELECT cell, 1 AS n FROM moved WHERE cell IS NOT NULL
     UNION ALL
     SELECT was, -1 FROM moved WHERE was IS NOT NULL
 ), net AS (
     SELECT cell, sum(n) AS n FROM change GROUP BY cell HAVING sum(n) <> 0 ORDER BY cell
 ), counted AS (
-    INSERT INTO {{schema}}.cube AS c (cell, n) SELECT * FROM net
+    INSERT INTO {schema}.cube AS c (cell, n) SELECT * FROM net
     ON CONFLICT (cell) DO UPDATE SET n = c.n + excluded.n
     RETURNING c.cell
-)
+)"""
+_COUNT: Final = f"""{_TAKE_OVER}, {_SUM_UP}
 SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM counted),
     CASE WHEN $14::boolean AND EXISTS (SELECT FROM counted) THEN pg_notify('{CHANNEL}', coalesce(
         (SELECT string_agg(cell::text, ',') FROM counted HAVING count(*) <= {_TOLD_CELLS}), '')) END
@@ -246,15 +248,15 @@ ON CONFLICT (kind, key) DO UPDATE SET sequence = f.sequence  -- changes nothing,
 RETURNING f.key
 """
 
-_RECOUNT_MEMBERSHIPS = """
+_RECOUNT_MEMBERSHIPS: Final = f"""
 WITH RECURSIVE down(root, child) AS (
     SELECT t.child, t.child FROM unnest($1::uuid[]) AS t(child)
-    WHERE NOT EXISTS (SELECT FROM {schema}.alias a WHERE a.child = t.child)
+    WHERE NOT EXISTS (SELECT FROM {{schema}}.alias a WHERE a.child = t.child)
     UNION
-    SELECT down.root, a.child FROM {schema}.alias a JOIN down ON a."into" = down.child
+    SELECT down.root, a.child FROM {{schema}}.alias a JOIN down ON a."into" = down.child
 ), known AS (
     SELECT root, string_agg(DISTINCT register, '+' ORDER BY register) AS registers
-    FROM down JOIN {schema}.link USING (child)
+    FROM down JOIN {{schema}}.link USING (child)
     WHERE register <> ''  -- a record that was withdrawn
     GROUP BY root
 ), target AS (
@@ -263,20 +265,10 @@ WITH RECURSIVE down(root, child) AS (
     LEFT JOIN known ON known.root = t.child
     LEFT JOIN unnest($3::text[], $4::bigint[]) AS word(registers, cell) USING (registers)
 ), moved AS (
-    UPDATE {schema}.fact AS f SET cell = target.cell FROM target
+    UPDATE {{schema}}.fact AS f SET cell = target.cell FROM target
     WHERE f.kind = $2 AND f.key = target.key AND f.cell IS DISTINCT FROM target.cell
     RETURNING old.cell AS was, new.cell AS cell
-), change AS (
-    SELECT cell, 1 AS n FROM moved WHERE cell IS NOT NULL
-    UNION ALL
-    SELECT was, -1 FROM moved WHERE was IS NOT NULL
-), net AS (
-    SELECT cell, sum(n) AS n FROM change GROUP BY cell HAVING sum(n) <> 0 ORDER BY cell
-), counted AS (
-    INSERT INTO {schema}.cube AS c (cell, n) SELECT * FROM net
-    ON CONFLICT (cell) DO UPDATE SET n = c.n + excluded.n
-    RETURNING 1
-)
+), {_SUM_UP}
 SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM counted)
 """
 
