@@ -56,6 +56,12 @@ class Province:
                 )
             await sender.flush()
 
+    async def count(self, events: Sequence[Event]) -> None:
+        """Publish events and have the service count them; it is stopped then."""
+        async with self.running():
+            await self.publish(events)
+            await self.all_counted()
+
     async def all_counted(self) -> None:
         async with asyncio.timeout(30):
             while (

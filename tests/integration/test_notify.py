@@ -28,6 +28,7 @@ from tests.integration.notify_house import (
     CASE,
     OTHER_UNIT,
     House,
+    Person,
     make_house,
     missed,
     succeeded,
@@ -136,15 +137,21 @@ async def test_retry_after_leaves_the_whole_endpoint_in_peace(house: House, webh
         await until(lambda: succeeded(house, 2))
 
 
+async def switched_off(house: House, partner: Person, webhook_server: WebhookServer) -> dict[str, str]:
+    """An endpoint whose receiver said that it is gone, with one delivery that failed by it."""
+    webhook_server.status = 410
+    created = await partner.webhook(webhook_server.url, "cases.*")
+    await house.hear(("e1", missed()))
+    house.start()
+    await until(lambda: house.published("notify.endpoint.disabled"))
+    return created
+
+
 async def test_gone_switches_the_endpoint_off_and_its_owner_is_told(
     house: House, webhook_server: WebhookServer
 ) -> None:
-    webhook_server.status = 410
     async with house.client("yen.partner") as partner:
-        created = await partner.webhook(webhook_server.url, "cases.*")
-        await house.hear(("e1", missed()))
-        house.start()
-        await until(lambda: house.published("notify.endpoint.disabled"))
+        created = await switched_off(house, partner, webhook_server)
         assert await house.states() == {"failed": 1}
         assert (await house.published("notify.delivery.failed"))[0]["reason"] == "gone"
         inbox = (await partner.get("/notify/api/inbox")).json()
@@ -165,12 +172,8 @@ async def test_gone_switches_the_endpoint_off_and_its_owner_is_told(
 async def test_what_was_on_its_way_when_it_was_switched_off_hides_nothing_that_it_missed(
     house: House, webhook_server: WebhookServer, deleted: bool
 ) -> None:
-    webhook_server.status = 410
     async with house.client("yen.partner") as partner:
-        created = await partner.webhook(webhook_server.url, "cases.*")
-        await house.hear(("e1", missed()))
-        house.start()
-        await until(lambda: house.published("notify.endpoint.disabled"))
+        created = await switched_off(house, partner, webhook_server)
         if deleted:
             await partner.api(f"/subscriptions/{created['id']}/delete")
         async with house.database.transaction() as connection:

@@ -149,9 +149,7 @@ async def _rows(province: Province, question: str) -> list[tuple[Any, ...]]:
 
 async def test_a_rebuild_killed_midway_leaves_the_live_figures_and_another_one_succeeds(province: Province) -> None:
     events = history(0, 100)
-    async with province.running():
-        await province.publish(events)
-        await province.all_counted()
+    await province.count(events)
     rebuild = province.rebuild()
     rebuild.batch = 20
     await rebuild.start()
@@ -184,9 +182,7 @@ async def shadow_rows(database: Database) -> int:
 
 async def test_a_rebuild_refuses_where_the_first_events_are_gone(province: Province) -> None:
     events = history(0, 30)
-    async with province.running():
-        await province.publish(events)
-        await province.all_counted()
+    await province.count(events)
     assert (await province.ends())["cases.cases.v1", 0] > 1
     await province.forget_published({("cases.cases.v1", 0): 1})
     rebuild = province.rebuild()
@@ -366,9 +362,7 @@ async def versions(database: Database) -> int:
 
 async def test_whoever_lost_its_lock_to_another_swaps_nothing(province: Province) -> None:
     events = history(0, 30)
-    async with province.running():
-        await province.publish(events)
-        await province.all_counted()
+    await province.count(events)
     first = province.rebuild()
     await first.start()
     began = asyncio.Event()
@@ -391,9 +385,7 @@ async def test_whoever_lost_its_turn_writes_nothing_more_into_the_tables_of_anot
     province: Province,
 ) -> None:
     events = history(0, 60)
-    async with province.running():
-        await province.publish(events)
-        await province.all_counted()
+    await province.count(events)
     first = province.rebuild()
     first.batch = 20
     await first.start()

@@ -1,8 +1,10 @@
-"""Work in a process of its own: its end is told, it may put things in order, and it never outlives its starter."""
+"""Work in a process of its own: its end is told, it may put things in order, it never outlives its starter,
+and of what breaks it nothing is said but the type."""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -98,3 +100,12 @@ async def test_work_ends_when_whoever_started_it_is_killed(tmp_path: Path) -> No
     while lives(process):
         assert time.monotonic() < end
         await asyncio.sleep(0.01)
+
+
+async def test_what_breaks_it_is_said_without_a_word_of_what_it_was_given(capfd: pytest.CaptureFixture[str]) -> None:
+    code = await run_apart("tests.support.breaking_apart", {"name": "Nguyễn Bí Mật"}, asyncio.Event())
+    [line] = capfd.readouterr().err.splitlines()
+    assert code == 1
+    said = json.loads(line)
+    assert (said["event"], said["reason"]) == ("apart.broke", "ValueError")
+    assert "Mật" not in json.dumps(said, ensure_ascii=False)
