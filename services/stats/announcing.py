@@ -26,8 +26,10 @@ from shared.reference.calendar import local_day
 from shared.reference.indicators import Indicator
 
 AT_MOST_EVERY: Final = timedelta(seconds=1)
-# Rests the time that evaluating took so many times over, however much there is to count: others work here, too.
+# Rests the time that evaluating took so many times over, however much there is to count: others work here, too. But not
+# longer than this: one look that waited for a machine that had just begun says nothing about how much there is.
 _RESTS: Final = 9
+_LONGEST_REST: Final = timedelta(seconds=5)
 
 
 class Announcing:
@@ -54,8 +56,8 @@ class Announcing:
             except Exception as error:
                 if not is_passing(error):
                     raise
-            rest = max(AT_MOST_EVERY.total_seconds(), (time.monotonic() - began) * _RESTS)
-            await pause(stop, rest)
+            rest = min((time.monotonic() - began) * _RESTS, _LONGEST_REST.total_seconds())
+            await pause(stop, max(AT_MOST_EVERY.total_seconds(), rest))
 
     async def _state(self) -> object:
         async with self._database.transaction() as connection:

@@ -94,7 +94,7 @@ async def test_a_message_is_shown_with_its_words_and_its_link(house: House, brow
         await session.send("ServiceWorker.deliverPushMessage", message)
         shown = """navigator.serviceWorker.ready.then((it) => it.getNotifications()).then((all) =>
             all.map((one) => [one.title, one.body, one.data.link, one.requireInteraction]))"""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not (seen := await page.evaluate(shown)):
                 await asyncio.sleep(0.1)
         assert seen == [["KHẨN: Quá hạn", "Hạn: 15:00", link, True]]

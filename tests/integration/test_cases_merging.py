@@ -74,7 +74,7 @@ async def test_no_case_is_merged_into_one_that_moves_to_another_commune_meanwhil
     async with house.database.transaction() as connection:
         await connection.execute(text("UPDATE cases SET unit = :unit WHERE id = :id"), {"unit": other, "id": stays.id})
         merging = asyncio.create_task(act_on(worker, f"/cases/c/{goes}", "merge", merge))
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await house.rows("SELECT 1 FROM pg_locks WHERE NOT granted"):
                 await asyncio.sleep(0.02)
     assert (await merging).status == 422

@@ -32,7 +32,7 @@ async def test_what_is_published_is_counted_and_said_as_indicators(province: Pro
         consumer = AIOKafkaConsumer(topic, **client_options(province.settings), auto_offset_reset="earliest")
         wanted = {"cases-open": 45, "cases-high-risk": 45}
         said: dict[str, float] = {}
-        async with consumer, asyncio.timeout(20):
+        async with consumer, asyncio.timeout(60):
             while {name: said.get(name) for name in wanted} != wanted:
                 record = await consumer.getone()
                 data = orjson.loads(record.value)

@@ -154,7 +154,7 @@ async def test_a_rebuild_killed_midway_leaves_the_live_figures_and_another_one_s
     rebuild.batch = 20
     await rebuild.start()
     running = asyncio.create_task(rebuild.run(asyncio.Event()))
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not await shadow_rows(province.database):
             await asyncio.sleep(0.005)
     running.cancel()

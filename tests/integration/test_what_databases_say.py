@@ -28,7 +28,7 @@ async def test_a_connection_that_ends_in_the_middle_is_passing_also_where_the_dr
 
     sleeping = asyncio.create_task(sleep())
     try:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not await _ended(database):
                 await asyncio.sleep(0.01)
         with pytest.raises((DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError)) as caught:

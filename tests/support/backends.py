@@ -125,7 +125,7 @@ async def _run(dsn: str, statement: str) -> None:
         await connection.close()
 
 
-async def until(condition: Callable[[], object], seconds: float = 15.0) -> None:
+async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
     """Wait until something holds. Raises `TimeoutError`."""
     async with asyncio.timeout(seconds):
         while not condition():

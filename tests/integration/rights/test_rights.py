@@ -55,7 +55,7 @@ async def knock(place: Town, entry: Entry, name: str, *, made_up: bool = False) 
     """One try that leaves nothing behind."""
     service = entry.path.split("/")[1]
     passing = nullcontext() if entry.kept or entry.method in SAFE_METHODS else place.undoing(service)
-    async with asyncio.timeout(20), passing:
+    async with asyncio.timeout(60), passing:
         return await entry.knock(place, place.someone(name), made_up=made_up)
 
 
