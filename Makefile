@@ -15,8 +15,10 @@ $(READY): requirements.lock pyproject.toml
 up: $(READY)
 	@$(BIN)/vongtay up $(ARGS)
 
+# Two at once, each with a Kafka and a PostgreSQL of its own; the tests of one file follow each other.
+AT_ONCE ?= 2
 test: $(READY)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses $(AT_ONCE) --dist loadfile $(ARGS)
 
 lint: $(READY)
 	@$(BIN)/ruff check .
