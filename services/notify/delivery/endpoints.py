@@ -144,7 +144,7 @@ class Lanes:
         return left
 
     def _lane(self, row: Endpoint, known: Lane | None, limits: DeliveryLimits) -> Lane:
-        sealed = [row.target, (row.language, row.plain_sms), row.secret]
+        sealed = [row.target, (row.language, row.plain_sms, row.changed_at), row.secret]
         if row.old_secret is not None and row.old_secret_until and row.old_secret_until > self._clock():
             sealed.append(row.old_secret)
         lane = known
@@ -162,11 +162,12 @@ class Lanes:
     def _target(self, row: Endpoint, secrets: list[Any]) -> Target:
         try:
             signers = tuple(signer_of(self._vault.open(secret)) for secret in secrets if secret is not None)
-            return Target(row.id, self._vault.open(row.target), signers, row.language, row.org, row.plain_sms)
+            address = self._vault.open(row.target)
+            return Target(row.id, address, signers, row.language, row.org, row.changed_at, row.plain_sms)
         except (Unreadable, ValueError):
             # Sealed under another key than ours: every attempt fails visibly until that is mended.
             _LOG.error("endpoint.unreadable", endpoint=row.id)
-            return Target(row.id, "", (), row.language, row.org)
+            return Target(row.id, "", (), row.language, row.org, row.changed_at)
 
     def rooms(self, most: int, dry: Collection[str]) -> dict[str, int]:
         """How many more each endpoint may have leased. In: `most` in memory; `dry`, endpoints not worth asking for."""
