@@ -164,14 +164,16 @@ class Deliveries:
         if not rooms and not self._heard:
             return False
         self._asked_at, self._heard = now, False
+        # Before they are asked for: what is heard of one meanwhile may have come too late for the answer.
+        self._dry |= rooms.keys()
         found = await deliveries.lease(
             await self._line.get(), rooms, self._lanes.urgent(), _LEASE_BATCH, self._clock(), self._lasts
         )
         taken: dict[str, int] = {}
         for delivery in found:
             taken[delivery.endpoint_id] = taken.get(delivery.endpoint_id, 0) + 1
-        if len(found) < _LEASE_BATCH:
-            self._dry |= {key for key, room in rooms.items() if taken.get(key, 0) < room}
+        full = len(found) >= _LEASE_BATCH
+        self._dry -= {key for key, room in rooms.items() if full or taken.get(key, 0) >= room}
         self._lanes.hold(found, now + self._settings.lease_seconds - self._settings.timeout_seconds)
         self._start_all()
         return bool(found)
