@@ -15,9 +15,12 @@ import pytest
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
+from services.notify.channels.webhook import WebhookChannel
 from services.notify.delivery.presence import Presence
+from services.notify.domain import Attempt
 from services.notify.domain.circuit import Health
 from services.notify.store import deliveries, endpoints
+from services.notify.store.deliveries import Target
 from shared.contracts.envelope import Envelope
 from shared.database.copying import driver
 from shared.messaging.service import Service
@@ -168,6 +171,25 @@ async def test_gone_switches_the_endpoint_off_and_its_owner_is_told(
         assert replayed == {"replayed": 0}
 
 
+async def test_one_that_was_deleted_while_it_was_switched_off_is_sent_what_it_missed_when_that_is_undone(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    async with house.client("yen.partner") as partner:
+        created = await switched_off(house, partner, webhook_server)
+        await house.hear(("e2", missed()))
+        await partner.api(f"/subscriptions/{created['id']}/delete")
+        webhook_server.status = 200
+        await partner.api(f"/subscriptions/{created['id']}/restore")
+        await until(lambda: succeeded(house, 2))
+        assert [item["missed"] for item in await house.published("notify.endpoint.restored")] == [1]
+        rows = await house.rows("SELECT headers FROM outbox WHERE type LIKE '%notify.endpoint.%' ORDER BY position")
+        assert [row.headers["ce_sequence"] for row in rows] == ["1", "2"], "whoever follows it hears of both, in order"
+        # Deleted while all was well it has missed nothing, and is not said to be back.
+        await partner.api(f"/subscriptions/{created['id']}/delete")
+        assert (await partner.api(f"/subscriptions/{created['id']}/restore"))["state"] == "active"
+        assert len(await house.published("notify.endpoint.restored")) == 1
+
+
 @pytest.mark.parametrize("deleted", [False, True], ids=["switched off", "and deleted then"])
 async def test_what_was_on_its_way_when_it_was_switched_off_hides_nothing_that_it_missed(
     house: House, webhook_server: WebhookServer, deleted: bool
@@ -180,7 +202,52 @@ async def test_what_was_on_its_way_when_it_was_switched_off_hides_nothing_that_i
             await endpoints.note_health(connection, {created["id"]: Health()})  # a success that took its time
         webhook_server.status = 200
         await partner.api(f"/subscriptions/{created['id']}/{'restore' if deleted else 'resume'}")
+        await until(lambda: succeeded(house, 1))
         assert [item["missed"] for item in await house.published("notify.endpoint.restored")] == [1]
+
+
+@pytest.mark.parametrize(
+    ("off", "on"),
+    [(None, "resume"), ("delete", "restore"), ("pause", "resume")],
+    ids=["switched off", "deleted", "paused"],
+)
+@pytest.mark.parametrize("back", [False, True], ids=["while it was off", "after it was back"])
+async def test_an_answer_that_it_is_gone_is_not_said_of_one_that_was_brought_back_since(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch, off: str | None, on: str, back: bool
+) -> None:
+    """`off`: how it is switched off meanwhile; None: by the answer that it is gone to another message. `back`: when
+    that answer comes."""
+    asked, answered, send = asyncio.Event(), asyncio.Event(), WebhookChannel.send
+
+    async def slowly(self: WebhookChannel, delivery: deliveries.Delivery, target: Target, now: datetime) -> Attempt:
+        attempt = await send(self, delivery, target, now)
+        if not asked.is_set():
+            asked.set()
+            await answered.wait()
+        return attempt
+
+    monkeypatch.setattr(WebhookChannel, "send", slowly)
+    webhook_server.status = 410
+    async with house.client("yen.partner") as partner:
+        created = await partner.webhook(webhook_server.url, "cases.*")
+        await house.hear(("e1", missed()))
+        house.start()
+        await asyncio.wait_for(asked.wait(), 15)
+        if off is None:
+            await house.hear(("e2", missed()))
+            await until(lambda: house.published("notify.endpoint.disabled"))
+        else:
+            await partner.api(f"/subscriptions/{created['id']}/{off}")
+        if not back:
+            answered.set()
+            await until(lambda: house.rows("SELECT 1 FROM attempt"))
+        webhook_server.status = 200
+        await partner.api(f"/subscriptions/{created['id']}/{on}")
+        answered.set()
+        await until(lambda: succeeded(house, 2 if off is None else 1))
+        assert (await partner.get(f"/notify/api/subscriptions/{created['id']}")).json()["state"] == "active"
+        assert len(await house.published("notify.endpoint.disabled")) == (off is None)
+        assert await house.published("notify.delivery.failed") == [] or off is None
 
 
 async def test_one_that_failed_now_and_then_when_it_was_deleted_was_not_switched_off(

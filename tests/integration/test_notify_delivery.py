@@ -7,7 +7,7 @@ import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import asyncpg
 import pytest
@@ -296,6 +296,66 @@ async def test_two_replicas_keep_the_order_and_send_each_once(
     assert len(arrived) == len(set(arrived)) == 150
     for case in cases:
         assert [identifier for identifier in arrived if identifier in set(case)] == case
+
+
+async def test_what_is_leased_again_while_it_is_on_its_way_is_tried_again_when_that_fails(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    """And not only when the second lease ends, which nobody uses."""
+    webhook_server.delay, webhook_server.statuses = 1.0, [500]
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url)
+        await say(house, one)
+        house.start()
+        await until(lambda: _count(webhook_server, 1))
+        await house.rows("UPDATE delivery_pending SET leased_until = NULL RETURNING 1")  # as a clock that jumps ends it
+        await until(lambda: house.rows("SELECT 1 FROM delivery_pending WHERE lease = 2"))
+        await until(lambda: succeeded(house, 1))
+    assert len(webhook_server.requests) == 2
+
+
+async def test_what_comes_while_it_is_asked_what_is_due_is_asked_for_again(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.notify.delivery.worker._POLL_SECONDS", 60.0)
+    lease = deliveries.lease
+    said: list[str] = []
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url)
+
+        async def slowly(*asked: Any) -> list[deliveries.Delivery]:
+            found = await lease(*asked)
+            if not said:
+                said.extend(await say(house, one))
+                await asyncio.sleep(0.3)  # so that it is heard before this answer
+            return found
+
+        monkeypatch.setattr(deliveries, "lease", slowly)
+        house.start()
+        await until(lambda: succeeded(house, 1))
+
+
+async def test_what_changes_right_after_another_change_is_learnt_without_waiting_for_more(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.notify.delivery.worker._POLL_SECONDS", 60.0)
+    monkeypatch.setattr("services.notify.delivery.endpoints._REFRESH_WHEN_CHANGED", 2.0)
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url)
+        await say(house, one)
+        await partner.api(f"/subscriptions/{one}/pause")
+        looked, refresh = asyncio.Event(), Lanes.refresh
+
+        async def looking(self: Lanes) -> bool:
+            learnt = await refresh(self)
+            looked.set()
+            return learnt
+
+        monkeypatch.setattr(Lanes, "refresh", looking)
+        house.start()
+        await asyncio.wait_for(looked.wait(), 15)
+        await partner.api(f"/subscriptions/{one}/resume")
+        await until(lambda: succeeded(house, 1))
 
 
 async def test_a_rate_limit_is_kept_and_slows_nobody_else(house: House, webhook_server: WebhookServer) -> None:

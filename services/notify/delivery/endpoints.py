@@ -72,6 +72,10 @@ class Lanes:
         self._probes: dict[str, float] = {}
         # What is in memory until it is settled: a clock that jumps ends leases, but nothing is sent twice for that.
         self._in_memory: set[str] = set()
+        # What was leased once more while it was in memory: that lease is given back when the first is done with, or it
+        # would keep the delivery from everybody until it ends.
+        self._once_more: dict[str, Delivery] = {}
+        self._returned: list[Delivery] = []
         self._changed = True
         self._refreshed = float("-inf")
         self._turn = 0
@@ -105,10 +109,12 @@ class Lanes:
                 await endpoints.note_health(connection, {row.id: health for row, health in tried})
         self._probes = {key: until for key, until in self._probes.items() if until > loop_time}
         self._probes |= {row.id: loop_time + tries_for for row, _ in tried}
-        left = self._take(rows, [row for row, _ in tried])
-        if left:
+        for delivery in self._take(rows, [row for row, _ in tried]):
+            self._returned.append(self._once_more.pop(delivery.id, delivery))
+        if returned := self._returned.copy():
             async with self._database.transaction() as connection:
-                await deliveries.give_back(connection, left)
+                await deliveries.give_back(connection, returned)
+            del self._returned[: len(returned)]  # and not what came meanwhile
         return True
 
     def closed(self, subscription_id: str | None, now: datetime) -> str | None:
@@ -144,7 +150,7 @@ class Lanes:
         return left
 
     def _lane(self, row: Endpoint, known: Lane | None, limits: DeliveryLimits) -> Lane:
-        sealed = [row.target, (row.language, row.plain_sms), row.secret]
+        sealed = [row.target, (row.language, row.plain_sms, row.changed_at), row.secret]
         if row.old_secret is not None and row.old_secret_until and row.old_secret_until > self._clock():
             sealed.append(row.old_secret)
         lane = known
@@ -162,11 +168,12 @@ class Lanes:
     def _target(self, row: Endpoint, secrets: list[Any]) -> Target:
         try:
             signers = tuple(signer_of(self._vault.open(secret)) for secret in secrets if secret is not None)
-            return Target(row.id, self._vault.open(row.target), signers, row.language, row.org, row.plain_sms)
+            address = self._vault.open(row.target)
+            return Target(row.id, address, signers, row.language, row.org, row.changed_at, row.plain_sms)
         except (Unreadable, ValueError):
             # Sealed under another key than ours: every attempt fails visibly until that is mended.
             _LOG.error("endpoint.unreadable", endpoint=row.id)
-            return Target(row.id, "", (), row.language, row.org)
+            return Target(row.id, "", (), row.language, row.org, row.changed_at)
 
     def rooms(self, most: int, dry: Collection[str]) -> dict[str, int]:
         """How many more each endpoint may have leased. In: `most` in memory; `dry`, endpoints not worth asking for."""
@@ -188,7 +195,10 @@ class Lanes:
         """Take leased deliveries into memory; emergencies go before what waits there."""
         for delivery in found:
             lane = self._lanes.get(delivery.endpoint_id)
-            if lane is None or delivery.id in self._in_memory:
+            if delivery.id in self._in_memory:
+                self._once_more[delivery.id] = delivery
+                continue
+            if lane is None:
                 continue
             self._in_memory.add(delivery.id)
             held = Held(delivery, until)
@@ -199,17 +209,23 @@ class Lanes:
 
     def drop(self, delivery: Delivery) -> None:
         """Forget one that was not attempted, for its lease may have ended."""
-        self._in_memory.discard(delivery.id)
+        self._done_with(delivery)
 
     def settled(self, results: Sequence[Result]) -> None:
         """Forget what is settled, and which circuits have been tried by it. Who failed is troubled from now on: their
         next success is news, however soon it comes."""
         for result in results:
-            self._in_memory.discard(result.delivery.id)
+            self._done_with(result.delivery)
             self._probes.pop(result.delivery.endpoint_id, None)
             if result.attempt.outcome != "taken":
                 self._failed.add(result.delivery.endpoint_id)
         self.troubled |= self._failed
+
+    def _done_with(self, delivery: Delivery) -> None:
+        self._in_memory.discard(delivery.id)
+        if (once_more := self._once_more.pop(delivery.id, None)) is not None:
+            self._returned.append(once_more)
+            self._changed = True
 
     def busy(self, now: float) -> dict[ChannelName, Busy]:
         """What each channel has to do; every time another lane is first."""
@@ -232,19 +248,25 @@ class Lanes:
         return found
 
     def opens_in(self, longest: float) -> float:
-        """In how many seconds a rate lets something through; `longest` where none does sooner."""
-        return next_opening(self._lanes.values(), asyncio.get_running_loop().time(), longest)
+        """In how many seconds a rate lets something through, or it may be learnt what changed; `longest` where neither
+        is sooner."""
+        now = asyncio.get_running_loop().time()
+        if self._changed:
+            longest = min(longest, max(0.0, self._refreshed + _REFRESH_WHEN_CHANGED - now))
+        return next_opening(self._lanes.values(), now, longest)
 
     def let_go(self) -> list[Delivery]:
         """Empty the lanes. Out: what was not attempted."""
         unsent = []
         for lane in (self._lanes | self._leaving).values():
-            unsent += [held.delivery for held in lane.waiting]
+            unsent += [self._once_more.pop(held.delivery.id, held.delivery) for held in lane.waiting]
             lane.waiting.clear()
         return unsent
 
     def forget(self) -> None:
         """Nothing is in memory any more, whatever became of it."""
         self._in_memory.clear()
+        self._once_more.clear()
+        self._returned.clear()
         self._probes.clear()
         self.changed()

@@ -135,9 +135,10 @@ class Lane:
             most = min(most, max(1, int(self.per_second * _AHEAD_SECONDS)))
         return most - self.held if self.held <= most // 2 else 0
 
-    def took(self, seconds: float, *, succeeded: bool) -> None:
-        """Remember how long an attempt took, and how it ended."""
-        self.failures = 0 if succeeded else self.failures + 1
+    def took(self, seconds: float, *, succeeded: bool, gone: bool = False) -> None:
+        """Remember how long an attempt took, and how it ended. Whoever is gone is sent no more until it is known what
+        follows from it."""
+        self.failures = 0 if succeeded else max(self.failures + 1, self.patience if gone else 0)
         self.seconds += 0.2 * (seconds - self.seconds)
         # The quickest of late: what the way there and back takes when nobody waits for anybody.
         self.quickest = seconds if seconds < self.quickest else self.quickest + 0.01 * (seconds - self.quickest)

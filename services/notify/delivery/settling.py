@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from services.notify.channels.base import Channel
 from services.notify.delivery.lines import Line
 from services.notify.desk.owners import Owners
 from services.notify.desk.queueing import MACHINES
-from services.notify.domain import ChannelName, News, after, outlived
+from services.notify.domain import ChannelName, News, Verdict, after, outlived
 from services.notify.domain.proving import CHALLENGE_TYPE
 from services.notify.store import deliveries, endpoints, log, proofs, receipts
 from services.notify.store.deliveries import Result, Settled
+from services.notify.store.endpoints import Endpoint
 from services.notify.store.log import Tally
 from shared.contracts import notify as said
 from shared.contracts.base import Contract
@@ -94,6 +96,10 @@ class Settler:
     async def _settle(self, results: Sequence[Result], troubled: frozenset[str], now: datetime) -> bool:
         async with self._database.transaction() as connection:
             scope = Scope("notify", connection, now)
+            # Before anything of theirs is taken over: nobody switches them off, or brings them back, meanwhile.
+            speaking = list(news_of(results, troubled))
+            known = {row.id: row for row in await endpoints.locked(connection, speaking)} if speaking else {}
+            results = [as_it_stands(result, known.get(result.delivery.endpoint_id), now) for result in results]
             settled = await deliveries.settle(connection, results, now)
             counted = [result for result in results if result.delivery.id in settled]
             await put(connection, self._effects(counted, now))
@@ -103,10 +109,11 @@ class Settler:
                 await proofs.prove(connection, answered, now)
             news = news_of(counted, troubled)
             if news:
-                await self._note(scope, news)
+                await self._note(scope, news, [row for row in known.values() if row.id in news])
             await scope.flush()
         self._count(counted)
-        return bool(news)
+        # Also where what was said of one came too late: it is not as it was known when it was sent to.
+        return bool(known)
 
     async def close(self) -> None:
         """Let go of its connection."""
@@ -150,9 +157,8 @@ class Settler:
         if taken:
             await scope.emit(said.DeliveriesSucceeded(deliveries=taken), subject=new_id(), sequence=1)
 
-    async def _note(self, scope: Scope, news: Mapping[str, News]) -> None:
+    async def _note(self, scope: Scope, news: Mapping[str, News], rows: Sequence[Endpoint]) -> None:
         limits = self._limits.on(scope.now)
-        rows = await endpoints.locked(scope.connection, list(news))
         healths = {row.id: after(row.health, news[row.id], scope.now, self._chance(), limits) for row in rows}
         await endpoints.note_health(scope.connection, healths)
         over = [key for key, health in healths.items() if news[key].gone or outlived(health, scope.now, limits)]
@@ -186,6 +192,17 @@ def _answers_challenge(result: Result) -> bool:
     return result.delivery.event_type == CHALLENGE_TYPE and result.verdict.state == "succeeded"
 
 
+def as_it_stands(result: Result, endpoint: Endpoint | None, now: datetime) -> Result:
+    """What follows from an attempt, where its endpoint said that it is gone: it said so of what it was when it was sent
+    to. Where it was switched off, paused or deleted since, or brought back, what it did not take waits like all that it
+    has not been sent, and is sent when it is there again. In: the endpoint as it is now, locked."""
+    if endpoint is None or result.attempt.outcome != "gone":
+        return result
+    if endpoint.state == "active" and endpoint.changed_at == result.target.active_since:
+        return result
+    return replace(result, verdict=Verdict("pending", now, result.attempt.reason))
+
+
 def news_of(results: Sequence[Result], troubled: frozenset[str]) -> dict[str, News]:
     """What results say of each endpoint, only where that is news: a success of a healthy one is none."""
     found: dict[str, News] = {}
@@ -193,6 +210,8 @@ def news_of(results: Sequence[Result], troubled: frozenset[str]) -> dict[str, Ne
         attempt, identifier = result.attempt, result.delivery.endpoint_id
         succeeded = attempt.outcome == "taken"
         if attempt.ours or attempt.outcome == "expired" or (succeeded and identifier not in troubled):
+            continue
+        if attempt.outcome == "gone" and result.verdict.state == "pending":  # of what it is no more
             continue
         known = found.get(identifier, News(0, 0))
         wait = attempt.retry_after if attempt.status in _BUSY else None

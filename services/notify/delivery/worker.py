@@ -28,7 +28,7 @@ from services.notify.domain import SUCCEEDED, Attempt, ChannelName, verdict
 from services.notify.domain.proving import CODE_TYPE, Codes
 from services.notify.settings import NotifySettings
 from services.notify.store import deliveries, waking
-from services.notify.store.deliveries import Delivery, Result
+from services.notify.store.deliveries import Delivery, Result, Target
 from shared.database import Database, is_passing
 from shared.messaging.listening import listen
 from shared.messaging.waiting import either, pause
@@ -164,14 +164,16 @@ class Deliveries:
         if not rooms and not self._heard:
             return False
         self._asked_at, self._heard = now, False
+        # Before they are asked for: what is heard of one meanwhile may have come too late for the answer.
+        self._dry |= rooms.keys()
         found = await deliveries.lease(
             await self._line.get(), rooms, self._lanes.urgent(), _LEASE_BATCH, self._clock(), self._lasts
         )
         taken: dict[str, int] = {}
         for delivery in found:
             taken[delivery.endpoint_id] = taken.get(delivery.endpoint_id, 0) + 1
-        if len(found) < _LEASE_BATCH:
-            self._dry |= {key for key, room in rooms.items() if taken.get(key, 0) < room}
+        full = len(found) >= _LEASE_BATCH
+        self._dry -= {key for key, room in rooms.items() if full or taken.get(key, 0) >= room}
         self._lanes.hold(found, now + self._settings.lease_seconds - self._settings.timeout_seconds)
         self._start_all()
         return bool(found)
@@ -248,40 +250,42 @@ class Deliveries:
         return None
 
     async def _one(self, channel: Channel, lane: Lane, delivery: Delivery) -> None:
-        now = self._clock()
+        # What the answer speaks of, whatever the lane learns meanwhile.
+        now, target = self._clock(), lane.target
         if (closed := self._lanes.closed(delivery.subscription_id, now)) is not None:
             attempt = Attempt("expired", 0, reason=closed)
         elif delivery.expires_at is not None and delivery.expires_at <= now:
             attempt = _EXPIRED
         else:
-            attempt = notable(await self._attempt(channel, delivery, lane, now))
-            lane.took(attempt.duration_ms / 1000, succeeded=attempt.outcome == "taken" or attempt.ours)
+            attempt = notable(await self._attempt(channel, delivery, target, now))
+            well = attempt.outcome == "taken" or attempt.ours
+            lane.took(attempt.duration_ms / 1000, succeeded=well, gone=attempt.outcome == "gone")
         if attempt.outcome == "taken":
             follows = SUCCEEDED
         else:
             limits = self._limits.on(now)
             follows = verdict(attempt, delivery.attempts + 1, self._clock(), self._chance(), limits)
-        self._results.append(Result(delivery, lane.target, lane.channel, now, attempt, follows))
+        self._results.append(Result(delivery, target, lane.channel, now, attempt, follows))
         self._unsettled += 1
 
-    async def _attempt(self, channel: Channel, delivery: Delivery, lane: Lane, now: datetime) -> Attempt:
+    async def _attempt(self, channel: Channel, delivery: Delivery, target: Target, now: datetime) -> Attempt:
         try:
             if delivery.event_type == CODE_TYPE:
-                return await self._send_code(channel, delivery, lane, now)
+                return await self._send_code(channel, delivery, target, now)
             if delivery.traceparent is None:
-                return await channel.send(delivery, lane.target, now)
+                return await channel.send(delivery, target, now)
             with continued_span(f"notify deliver {delivery.event_type}", delivery.traceparent):
-                return await channel.send(delivery, lane.target, now)
+                return await channel.send(delivery, target, now)
         except Exception as error:  # a fault of ours must not stop the others' deliveries
             _LOG.error("delivery.broken", delivery=delivery.id, reason=type(error).__name__)
             return _INTERNAL
 
-    async def _send_code(self, channel: Channel, delivery: Delivery, lane: Lane, now: datetime) -> Attempt:
+    async def _send_code(self, channel: Channel, delivery: Delivery, target: Target, now: datetime) -> Attempt:
         """The code is made here, where it is sent: neither the queue nor the log has it, not even what an answer
         repeats of it."""
         document = orjson.loads(delivery.body)
         document["data"]["code"] = self._codes.code(delivery.endpoint_id, document["data"]["number"])
-        sent = await channel.send(replace(delivery, body=orjson.dumps(document)), lane.target, now)
+        sent = await channel.send(replace(delivery, body=orjson.dumps(document)), target, now)
         return replace(sent, response="")
 
     async def _settle_until(self, finished: asyncio.Event) -> None:

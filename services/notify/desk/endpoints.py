@@ -119,12 +119,13 @@ class Endpoints:
         """Pause, resume, delete, or undo the deletion. What waits stays, and is sent when it is active again; one that
         had been switched off, and perhaps deleted then, is sent what it missed, too. Errors: `NotFoundError`,
         `Rejected`."""
-        now = self._clock()
         of, state = _CHANGES[change]
         async with self._database.transaction() as connection:
             before = await seen_endpoint(connection, principal, identifier)
             if before.state not in of:
                 return before
+            # After it was looked at: what failed in the moment in which it was switched off was missed, too.
+            now = self._clock()
             if before.state == "deleted":
                 await self._require_undoable(connection, before, now)
             # Of the state it was looked at in, and no other: somebody else may have deleted it meanwhile.

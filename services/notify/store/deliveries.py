@@ -67,7 +67,8 @@ class Delivery:
 class Target:
     """Where an endpoint's deliveries go, opened from its seals; lives in memory only.
 
-    `signers`: of its secret, and of the old one while that is being changed. `plain_sms`: as its person chose.
+    `signers`: of its secret, and of the old one while that is being changed. `active_since`: when it was made or last
+    brought back, as far as the worker knew. `plain_sms`: as its person chose.
     """
 
     endpoint_id: str
@@ -75,6 +76,7 @@ class Target:
     signers: tuple[Signer, ...]
     language: Language
     org: str | None
+    active_since: datetime
     plain_sms: bool = True
 
     def __repr__(self) -> str:

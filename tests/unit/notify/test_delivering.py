@@ -166,13 +166,13 @@ def delivery(number: int, endpoint: str = "e", *, urgent: bool = False) -> Deliv
 
 
 def lane(at_once: int = 8, **more: object) -> Lane:
-    made = Lane(Target("e", "https://partner.example", (), "vi", "o"), "webhook", at_once, **more)  # type: ignore[arg-type]
+    made = Lane(Target("e", "https://partner.example", (), "vi", "o", NOW), "webhook", at_once, **more)  # type: ignore[arg-type]
     made.share = 100
     return made
 
 
 def result(attempt: Attempt, endpoint: str) -> Result:
-    target = Target(endpoint, "", (), "vi", None)
+    target = Target(endpoint, "", (), "vi", None, NOW)
     return Result(delivery(1, endpoint), target, "webhook", NOW, attempt, verdict(attempt, 1, NOW, 0.5, LIMITS))
 
 
@@ -202,6 +202,12 @@ def test_a_lane_has_no_more_than_its_share_a_failing_one_a_few_and_a_dead_one_no
     for _ in range(LIMITS.open_after):
         one.took(0.1, succeeded=False)
     assert one.limit() == 0, "nothing runs into the wall before the circuit is known to be open"
+
+
+def test_nothing_more_is_sent_to_one_that_said_that_it_is_gone() -> None:
+    one = lane()
+    one.took(0.1, succeeded=False, gone=True)
+    assert one.limit() == one.room() == 0
 
 
 def test_one_delivery_tries_a_half_open_circuit_and_no_second_one_follows_it() -> None:

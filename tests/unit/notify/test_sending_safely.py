@@ -1,5 +1,7 @@
 """Addresses that requests must not reach."""
 
+from datetime import UTC, datetime
+
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -161,7 +163,8 @@ def test_a_demo_takes_receivers_on_this_machine_and_production_does_not() -> Non
 
 
 def test_an_address_never_shows_in_a_representation() -> None:
-    assert "partner" not in repr(Target("s", "https://partner.example", (SharedSecret(b"key"),), "vi", "o"))
+    secrets, since = (SharedSecret(b"key"),), datetime(2026, 3, 2, tzinfo=UTC)
+    assert "partner" not in repr(Target("s", "https://partner.example", secrets, "vi", "o", since))
 
 
 def test_a_browser_reads_what_the_rfcs_own_example_says_and_what_we_seal() -> None:
