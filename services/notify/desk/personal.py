@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from services.notify.desk.emergencies import Emergencies
 from services.notify.desk.people import People
 from services.notify.domain import NotFoundError, belongs_to, uuid_in
-from services.notify.domain.ladder import How, Ladder
+from services.notify.domain.ladder import How, Ladder, audiences_of_steps
 from services.notify.domain.links import is_acknowledgement
 from services.notify.domain.preferences import CHANNELS, DEFAULT, NO_LOAD, Absence, Preferences, Timing, timing
 from services.notify.domain.standing_in import (
@@ -266,8 +266,7 @@ class Personal:
         """
         if principal.role is Role.OPERATOR or any(call.person == principal.id for call in calls):
             return True
-        rule = self._emergencies.rule(ladder)
-        audiences = [step.role if step.of == "province" else f"{step.role}/{ladder.unit}" for step in rule.steps]
+        audiences = audiences_of_steps(ladder, self._emergencies.rule(ladder))
         return any(belongs_to(principal, audience) for audience in audiences)
 
     def _principal(self, person: str) -> Principal:

@@ -46,7 +46,7 @@ def routes(room: Room, agreements: Agreements, base_url: str) -> APIRouter:
             # With line breaks to read; what is sent and signed has none.
             example=_shown(orjson.loads(example)),
             schema=_shown(payload_schema(model)),
-            preview=room.texts.preview(event_type, language, base_url, room.units.get("05443", place)),
+            previews=room.previews(event_type, base_url, room.units.get("05443", place)),
             sealed=agreements.known().sealed_fields.get(event_type, ()),
         )
 
