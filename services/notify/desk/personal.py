@@ -260,6 +260,12 @@ class Personal:
         """Whether whom a call went to still has an account: in the name of who has none nothing is done."""
         return call.person in self._people.principals
 
+    def roles(self, ladder: Ladder) -> tuple[str, str | None]:
+        """Whom a ladder called last, and whom it calls next if nobody acknowledges, by role; None: nobody."""
+        steps = self._emergencies.rule(ladder).steps
+        following = steps[min(ladder.step + 1, len(steps) - 1)].role if ladder.next_at else None
+        return steps[ladder.step].role, following
+
     def _may_see(self, principal: Principal, ladder: Ladder, calls: Sequence[ladders.CallRow]) -> bool:
         """Whoever is on a step of it, climbed or not, whoever was called in another's place, and who watches over
         all.
