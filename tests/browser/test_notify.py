@@ -489,4 +489,4 @@ async def test_what_waits_for_a_broken_endpoint_is_not_called_late(house: House,
     await operator.go("/notify/queue")
     due, later, *_ = [text.split("\n\n") for text in await operator.page.locator(".tile").all_inner_texts()]
     assert due[:2] == ["Đến hạn gửi", str(waiting[False])]
-    assert later == ["Chờ thử lại", str(waiting[True]), f"{waiting[True]} chờ điểm nhận hoạt động lại"]
+    assert later == ["Đang chờ", str(waiting[True]), f"{waiting[True]} chờ điểm nhận hoạt động lại"]
