@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import jsonschema
 from pydantic import SecretStr
 
-from tests.integration.notify_house import UNIT, House, make_house, overdue
+from tests.integration.notify_house import UNIT, House, Person, make_house, overdue, until
 from tests.support.receivers import MailServer
 
 AGREED = {
@@ -86,8 +87,37 @@ async def test_what_waits_for_an_earlier_one_of_its_case_is_not_called_late(hous
         assert page.count("Chờ tin trước của cùng vụ việc") == 1
         assert page.count("Đang chờ gửi") == 1
         assert "Tin của cùng một vụ việc đến lần lượt" in page
+        told = (await partner.get(f"/notify/api{path.removeprefix('/notify')}/deliveries")).json()
+        assert sorted((one["waits_for_earlier"], one["next_attempt_at"] is None) for one in told) == [
+            (False, False),
+            (True, True),
+        ]
         queue = (await operator.get("/notify/queue")).text
         waits = await house.rows("SELECT count(*) FILTER (WHERE blocked) AS n, count(*) AS all FROM delivery_pending")
         assert (waits[0].n, waits[0].all) == (1, 2)
         tiles = queue[queue.index("Đến hạn gửi") : queue.index("Đã nhận (giờ này")]
         assert [part.split("<")[0].strip() for part in tiles.split('class="tile__value">')[1:]] == ["1", "1"]
+
+
+async def test_a_partners_programs_learn_what_an_event_looks_like_and_how_their_endpoint_did(house: House) -> None:
+    await only(house, "cases.task.*")
+    async with house.client("yen.partner") as partner, house.client("duc.health") as officer:
+        inside = (await partner.get("/notify/api/event-types/cases.task.requested")).json()
+        assert inside["covered"] is True
+        assert "instructions" in inside["sealed_fields"]
+        jsonschema.validate(inside["example"], inside["schema"])
+        assert (await partner.get("/notify/api/event-types/cases.case.opened")).json()["covered"] is False
+        assert (await officer.get("/notify/api/event-types/cases.case.opened")).status_code == 404
+        assert (await partner.get("/notify/api/event-types/cases.nothing")).status_code == 404
+        created = await partner.webhook("http://127.0.0.1:9/x", "cases.task.*")
+        await house.hear(overdue(1))
+        house.start()
+        health = f"/notify/api/subscriptions/{created['id']}/health?since=2026-01-01T00:00:00Z"
+        await until(lambda: told(partner, health))
+        [hour] = (await partner.get(health)).json()
+        assert (hour["succeeded"], hour["failed"] > 0, hour["slowest_ms"] >= hour["typical_ms"]) == (0, True, True)
+        assert (await officer.get(health)).status_code == 404
+
+
+async def told(person: Person, path: str) -> bool:
+    return bool((await person.get(path)).json())
