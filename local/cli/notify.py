@@ -48,7 +48,7 @@ def explain(
     partners = ["organisation", "name", "channel", "endpoint", "told", "why not", "sealed fields"]
     print_table("Partners' endpoints", partners, map(_partner, run["partners"]), "No organisation subscribes.")
     if run["ladder"]:
-        steps = ["after minutes", "audience", "accounts", "channels"]
+        steps = ["after minutes", "audience", "accounts", "channels", "wakes"]
         print_table("Ladder, until somebody acknowledges", steps, map(_step, run["ladder"]), "")
 
 
@@ -101,4 +101,5 @@ def _told(row: dict[str, Any]) -> str:
 
 
 def _step(row: dict[str, Any]) -> list[str]:
-    return [str(row["after_minutes"]), row["audience"], ", ".join(row["people"]), ", ".join(row["channels"])]
+    wakes = "yes" if row["wakes"] else "nobody: the next is called soon"
+    return [str(row["after_minutes"]), row["audience"], ", ".join(row["people"]), ", ".join(row["channels"]), wakes]

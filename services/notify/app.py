@@ -72,7 +72,7 @@ def build(context: ServiceContext) -> ServiceApp:
     settings, database, clock = NotifySettings(), context.database, context.clock
     names = Units.load().names()
     pages = Pages("services.notify", unit_names=names, clock=clock)
-    texts, vault = load_texts(), Vault(context.keys)
+    texts, vault = load_texts(replies=settings.sms_answered), Vault(context.keys)
     limits, keeping = Delivering.load(), NotifyKeepingByDay.load()
     queueing, telling, base_url = Queueing(limits), Telling.load(), context.settings.base_url
     people = People(context.directory, tuple(names), telling.limits)

@@ -35,6 +35,11 @@ class NotifySettings(BaseSettings):
     chat_url: str | None = Field(default=None, description="where messages go, where it is not the shape's own")
     chat_token: SecretStr | None = None
 
+    @property
+    def sms_answered(self) -> bool:
+        """Whether people can answer an SMS: a number can be answered, a name cannot."""
+        return self.sms_url is not None and self.sms_sender.removeprefix("+").isdigit()
+
     def private_allowed(self, environment: Literal["local", "test", "production"]) -> bool:
         """Whether endpoints may lie on this machine or in its network, and be reached without TLS."""
         return environment != "production" if self.allow_private is None else self.allow_private

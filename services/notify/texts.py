@@ -20,6 +20,8 @@ from shared.web.i18n import Language, format_due
 PLACES = frozenset({"event", "case", "unit", "due", "n", "what", "code"})
 # Not more than this goes out as one SMS: a gateway charges each segment, and somebody reads it on a lock screen.
 MOST_SEGMENTS = 2
+# Whom an emergency wakes reads why: with all its marks and a link that is as long as the rest, that takes another.
+MOST_OF_EMERGENCY = 3
 _CALLED = "notify.emergency.called"
 _DIGEST = "notify.digest"
 
@@ -62,11 +64,13 @@ class Preview:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The texts of every event type that can be notified about."""
+    """The texts of every event type that can be notified about. `replies`: whether an SMS can be answered, so that one
+    about an emergency says how."""
 
     wordings: Mapping[str, Wording]
     parts: Mapping[str, str]
     catalogue: i18n.Texts = field(repr=False)
+    replies: bool = False
 
     def title(self, fields: Fields, language: Language) -> str:
         """One line: what happened; of several, how many."""
@@ -109,16 +113,23 @@ class Texts:
         wording = self.wordings.get(fields.event_type)
         template = (wording.short or wording.explanation) if wording else self.parts["unknown"]
         what = self._say(template, replace(fields, unit_name=""), language) + "."
-        end = self.part("sms-acknowledge" if acknowledge else "sms-look", fields, language)
+        name = "sms-look"
+        if acknowledge:
+            name = "sms-acknowledge-or-reply" if self.replies else "sms-acknowledge"
+        end = self.part(name, fields, language)
         if fields.due:
             end = f"{self.part('sms-due', fields, language)}. {end}"
         if unmarked and language == "vi":
             what, end = plain(what), plain(end)
-        said = short(what, MOST_SEGMENTS, keep=f"{end} {acknowledge or link}")
+        most = MOST_OF_EMERGENCY if acknowledge else MOST_SEGMENTS
+        said = short(what, most, keep=f"{end} {acknowledge or link}")
         return Sms(said, length_of(said))
 
-    def preview(self, event_type: str, language: Language, base_url: str, unit_name: str) -> Preview | None:
-        """What people read of an event type; None where there are no words for it."""
+    def preview(
+        self, event_type: str, language: Language, base_url: str, unit_name: str, about: str = "child-in-danger"
+    ) -> Preview | None:
+        """What people read of an event type; None where there are no words for it. In: `about`: the ladder whose calls
+        they are."""
         wording = self.wordings.get(event_type)
         if wording is None:
             return None
@@ -129,7 +140,7 @@ class Texts:
             datetime(2026, 3, 2, 8, tzinfo=UTC),
             "TN-2026-000328",
             count=37 if event_type == _DIGEST else 1,
-            about="child-in-danger",
+            about=about,
             code="123456",
         )
         link = f"{base_url}/cases/c/TN-2026-000328"
@@ -175,14 +186,15 @@ def case_name(code: str | None, case_id: str | None) -> str:
 
 
 @cache
-def load_texts() -> Texts:
-    """The texts. Errors: ValueError where one speaks of something it must not know."""
+def load_texts(*, replies: bool = False) -> Texts:
+    """The texts. In: whether an SMS can be answered. Errors: ValueError where one speaks of something it must not
+    know."""
     for wording in WORDINGS.values():
         for text in (wording.explanation, wording.title, wording.short, wording.many):
             check_places(text)
     for text in PARTS.values():
         check_places(text)
-    return Texts(WORDINGS, PARTS, i18n.Texts(("services.notify",)))
+    return Texts(WORDINGS, PARTS, i18n.Texts(("services.notify",)), replies)
 
 
 def check_places(template: str) -> None:

@@ -63,6 +63,7 @@ URGENCY_NAMES: Final[Mapping[str, str]] = {
 TIMING_WHYS: Final[Mapping[str, str]] = {
     "at-once": "báo ngay",
     "emergency": "báo ngay, mọi lúc, qua mọi kênh",
+    "ladder": "gọi nếu đến lúc đó chưa ai xác nhận",
     "quiet-hours": "chờ hết giờ yên tĩnh",
     "digest": "gom vào bản tổng hợp",
     "limit": "chờ vì vừa được báo quá nhiều lần",
@@ -141,6 +142,7 @@ ENDPOINT_WHYS: Final[Mapping[str, str]] = {
     "disabled": "đã bị tắt vì lỗi kéo dài",
     "may-not-see": "vai trò không được xem sự kiện này",
     "channel-not-chosen": "không chọn kênh này",
+    "not-on-ladder": "tin khẩn này không gọi đến vai trò của người này",
     "long-past": "sự kiện đã quá lâu",
 }
 # Why what a partner is told waits.

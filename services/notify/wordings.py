@@ -494,6 +494,7 @@ PARTS: Mapping[str, str] = {
     "sms-due": "Hạn {due}",
     "sms-look": "Xem:",
     "sms-acknowledge": "Xác nhận:",
+    "sms-acknowledge-or-reply": "Trả lời OK hoặc bấm:",
     "acknowledge": "Xác nhận đã nhận, không cần đăng nhập:",
     "more": "và {n} thông báo nữa",
     "rest": "Loại khác",

@@ -24,7 +24,7 @@ _PLACES = ("unit", "province")
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step: whom, from how many minutes after the beginning on, over which channels."""
+    """One step: whom, from how many minutes after the beginning on, what wakes them (`channels`)."""
 
     after_minutes: int
     role: str

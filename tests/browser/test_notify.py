@@ -66,6 +66,26 @@ async def test_an_inbox_begins_with_what_must_be_acknowledged(house: House, comp
     await desk.shot("acknowledged")
 
 
+async def test_an_open_inbox_counts_and_asks_no_more_for_what_somebody_has_in_hand(
+    house: House, company: Company
+) -> None:
+    house.start()
+    chair = await company.person("binh.chair", phone=True)
+    assert "Anh chị đã đọc hết thông báo." in await chair.go("/notify/")
+    await chair.page.locator('[data-live-state="live"]').wait_for()
+    await house.hear(("e1", concern()))
+    await chair.page.get_by_role("button", name="Tôi đã nhận và đang xử lý").wait_for()
+    assert "1 thông báo chưa đọc" in await chair.text()
+    async with house.client("lan.worker") as worker:
+        [ladder] = (await worker.get("/notify/api/emergencies")).json()
+        await worker.api(f"/emergencies/{ladder['id']}/acknowledge", {})
+    await chair.page.get_by_text("Không còn chờ xác nhận").wait_for()
+    assert "Chưa ai xác nhận" not in await chair.text()
+    assert await chair.page.get_by_role("link", name="Xem ai đã nhận").count() == 1
+    await chair.fits()
+    await chair.shot("in-hand")
+
+
 async def test_somebody_chooses_by_keyboard_how_they_are_called(company: Company) -> None:
     worker = await company.person("lan.worker", phone=True)
     await seen(worker, "/notify/preferences", "preferences")
@@ -220,6 +240,7 @@ async def test_a_partner_reads_what_there_is_tests_its_endpoint_and_replays(hous
     await seen(desk, "/notify/events/cases.deadline.missed", "event-wide")
     await seen(desk, "/notify/subscriptions/new", "new")
     form = desk.page.locator("form.form")
+    await form.locator("#f-event_types summary").first.click()
     await desk.fill(
         form,
         {"channel": "webhook", "target": "https://mai-am.example/hook", "name": "Máy chủ", "event_types": "cases.*"},
@@ -288,7 +309,7 @@ async def test_an_operator_sees_what_hangs_and_who_was_called_and_restores_an_en
     assert "mai-am.example" not in await desk.text()
     await seen(phone, "/notify/emergencies", "emergencies")
     await phone.press(phone.page.locator(".timeline__title a").first)
-    assert "lan.worker" in await phone.text() or "binh.chair" in await phone.text()
+    assert "Nguyễn Thị Lan" in await phone.text() or "Trần Văn Bình" in await phone.text()
     await phone.shot("emergency")
     await phone.fits()
     assert not await phone.page.get_by_role("button", name="Tôi đã nhận và đang xử lý").count()
@@ -441,7 +462,7 @@ async def test_a_link_acknowledges_without_a_sign_in_and_only_once(
     chair = await company.person("binh.chair", phone=True)
     await chair.go("/notify/emergencies?all=true")
     told = await chair.press(chair.page.locator(".timeline__title a").first)
-    assert "lan.worker xác nhận lúc" in told
+    assert "Nguyễn Thị Lan xác nhận lúc" in told
     assert "bằng đường dẫn trong tin nhắn" in told
 
 
@@ -468,4 +489,4 @@ async def test_what_waits_for_a_broken_endpoint_is_not_called_late(house: House,
     await operator.go("/notify/queue")
     due, later, *_ = [text.split("\n\n") for text in await operator.page.locator(".tile").all_inner_texts()]
     assert due[:2] == ["Đến hạn gửi", str(waiting[False])]
-    assert later == ["Chờ thử lại", str(waiting[True]), f"{waiting[True]} chờ điểm nhận hoạt động lại"]
+    assert later == ["Đang chờ", str(waiting[True]), f"{waiting[True]} chờ điểm nhận hoạt động lại"]

@@ -82,7 +82,9 @@ async def test_when_an_agreement_ends_deliveries_stop_and_the_partner_receives_a
     async with house.client("yen.partner") as partner:
         page = f"/notify/agreements/{signed['id']}"
         assert f'action="{page}/confirm"' in (await partner.get(page)).text
-        await partner.api(f"/agreements/{signed['id']}/confirm", {})
+        confirmed = await partner.api(f"/agreements/{signed['id']}/confirm", {})
+        # Said again, it is the same, and still once in the history.
+        assert await partner.api(f"/agreements/{signed['id']}/confirm", {}) == confirmed
         told = (await partner.get(page)).text
         # Once is enough, and why it ended is not why it was deleted.
         assert f'action="{page}/confirm"' not in told

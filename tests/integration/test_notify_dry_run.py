@@ -10,14 +10,18 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
+from services.notify.climbing import Climbing
 from shared.contracts.cases import TaskRequested
 from tests.integration.notify_house import (
     OTHER_UNIT,
     UNIT,
     House,
     Person,
+    concern,
+    loop_of,
     make_house,
     missed,
     overdue,
@@ -227,3 +231,54 @@ async def test_who_is_told_by_their_own_subscription_only_is_named_and_it_is_wha
         await house.hear(("t1", task()))
         queued = await house.rows("SELECT DISTINCT endpoint_id::text AS id FROM delivery")
         assert {row.id for row in queued} == set(made.values())
+
+
+async def test_the_ladder_of_a_dry_run_is_climbed_as_it_says_and_calls_over_everything(
+    fresh_database: str, mail_server: MailServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VONGTAY_NOTIFY_SMS_URL", "smpp://vongtay:secret@127.0.0.1:9")
+    async with (
+        make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house,
+        house.client("lan.worker") as worker,
+        house.client("binh.chair") as chair,
+        house.client("ha.coordinator") as coordinator,
+    ):
+        await worker.mailbox("lan@xa.example")
+        await chair.mailbox("binh@xa.example")
+        await chair.api("/subscriptions", {"channel": "sms", "target": "0912345678", "event_types": ["told"]})
+        # Who asked for the type itself has it as asked for, at once.
+        await coordinator.mailbox("ha@tinh.example", "cases.concern.received")
+        supposed = {"type": "cases.concern.received", "data": json.loads(concern("yes").model_dump_json())}
+        run = await coordinator.api("/dry-run", supposed)
+        page = (await coordinator.get(f"/notify/dry-run?event=cases.concern.received&unit={UNIT}")).text
+        said = [(step["after_minutes"], step["people"], step["channels"], step["wakes"]) for step in run["ladder"]]
+        assert said == [
+            (0, ["lan.worker"], ["inbox", "email"], False),
+            (1, ["binh.chair"], ["inbox", "sms", "email"], True),
+            (30, ["ha.coordinator"], ["inbox", "email"], True),
+        ]
+        calls = {
+            one["person"]: [(call["why"], call["channels"]) for call in one["calls"]]
+            for one in run["people"]
+            if one["calls"]
+        }
+        assert calls == {
+            "lan.worker": [("emergency", ["email"])],
+            "binh.chair": [("ladder", ["sms", "email"])],
+            "ha.coordinator": [("ladder", ["email"]), ("at-once", ["email"])],
+        }
+        assert "bậc sau được gọi sớm" in page
+        assert "KHAN: Tre dang gap nguy hiem" in page
+        assert "URGENT: A child in danger" in page
+        # It is what happens.
+        await house.hear(("e1", concern("yes")))
+        climbing = loop_of(house, Climbing)
+        for minutes, *_ in said[1:]:
+            house.shift = timedelta(minutes=minutes, seconds=-1)
+            assert await climbing.once() == 0
+            house.shift = timedelta(minutes=minutes, seconds=5)
+            assert await climbing.once() == 1
+        rows = await house.rows("SELECT person, channels FROM ladder_call ORDER BY called_at")
+        assert [(row.person, sorted(row.channels)) for row in rows] == [
+            (people[0], sorted(channels)) for _, people, channels, _ in said
+        ]

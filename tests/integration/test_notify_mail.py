@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 
+import orjson
 import pytest
 from pydantic import SecretStr
 
-from services.notify.channels.digest_mail import counted, picture_of
+from services.notify.channels.digest_mail import DigestMail, counted, picture_of
+from services.notify.channels.email import EmailChannel
 from services.notify.digests import Digests
+from services.notify.store.deliveries import Delivery, Target
 from services.notify.texts import load_texts
+from shared.messaging.outbox import new_id
 from tests.integration.notify_house import House, concern, make_house, succeeded, until
 from tests.support.receivers import MailServer
 
@@ -65,3 +69,20 @@ def test_kinds_are_counted_in_words_and_drawn_however_many_there_are() -> None:
     assert [number for _, number in found] == sorted((number for _, number in found), reverse=True)
     assert sum(number for _, number in found) == len(items)
     assert picture_of(found).startswith(b"\x89PNG")
+
+
+def test_a_mail_program_finds_where_to_switch_it_off_however_long_the_address() -> None:
+    texts, at = load_texts(), datetime(2026, 3, 2, 8, tzinfo=UTC)
+    base = "https://vong-tay.bao-ve-tre-em.so-y-te.thainguyen.gov.vn"
+    channel = EmailChannel(
+        "smtp://127.0.0.1:9", "vong-tay@tinh.example", texts, str, DigestMail(texts, str, str), base, 1
+    )
+    body = orjson.dumps({"data": {"link": f"{base}/cases/c/TN-2026-000328"}})
+    kind, case = "cases.case.opened", "TN-2026-000328"
+    delivery = Delivery(
+        new_id(), new_id(), None, new_id(), at, 0, 0, 1, False, None, None, kind, None, None, case, None, body, None
+    )
+    target = Target(new_id(), "lan@xa.example", (), "vi", None)
+    heads = channel.compose(delivery, target, at).as_bytes().partition(b"\n\n")[0].decode()
+    assert f"\nList-Unsubscribe: <{base}/notify/subscriptions/{target.endpoint_id}>" in heads
+    assert heads.startswith("Subject: =?utf-8?")

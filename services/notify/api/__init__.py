@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from services.notify.api import agreements, deliveries, dry_run, inbox, personal, subscriptions
+from services.notify.api import agreements, deliveries, dry_run, event_types, inbox, personal, subscriptions
 from services.notify.desk.desks import Desks
 from services.notify.texts import Texts
 from shared.database import Database
@@ -19,6 +19,7 @@ def build_api(
 ) -> APIRouter:
     """Routes below `/notify/api`."""
     api = APIRouter(prefix="/api")
+    event_types.add_routes(api, desks, texts, base_url)
     subscriptions.add_routes(api, desks)
     deliveries.add_routes(api, desks)
     inbox.add_routes(api, database, clock, all_units)

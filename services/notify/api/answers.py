@@ -54,7 +54,8 @@ def as_delivery(row: Entry) -> dict[str, Any]:
         "attempts": row.attempts,
         "reason": row.reason,
         "created_at": row.created_at,
-        "next_attempt_at": row.due_at if row.state == "pending" else None,
+        "next_attempt_at": row.due_at if row.state == "pending" and not row.blocked else None,
+        "waits_for_earlier": row.state == "pending" and row.blocked,
         "settled_at": row.settled_at,
     }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
@@ -31,6 +32,13 @@ def add_routes(router: APIRouter, desks: Desks) -> None:
         sought = Sought(state, event_type, since, before)
         with found():
             return [as_delivery(row) for row in await desks.log.entries(principal, identifier, sought, limit)]
+
+    @router.get("/subscriptions/{identifier}/health")
+    async def health(principal: SignedIn, identifier: str, since: Moment) -> list[dict[str, Any]]:
+        """How one endpoint did since a moment, hour by hour, oldest first: attempts that succeeded and failed, and how
+        many milliseconds they took. An hour without attempts is left out."""
+        with found():
+            return [asdict(one) for one in await desks.log.hours(principal, identifier, since)]
 
     @router.get("/deliveries/{identifier}")
     async def delivery(principal: SignedIn, identifier: str) -> dict[str, Any]:

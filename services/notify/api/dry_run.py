@@ -99,6 +99,7 @@ def as_run(run: Run) -> dict[str, Any]:
                 "audience": step.audience,
                 "people": list(step.people),
                 "channels": list(step.channels),
+                "wakes": step.wakes,
             }
             for step in run.steps
         ],

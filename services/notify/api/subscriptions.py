@@ -25,12 +25,7 @@ class Typed(BaseModel):
 
 
 def add_routes(router: APIRouter, desks: Desks) -> None:
-    """Routes below `/notify/api/subscriptions`, and the types that there are."""
-
-    @router.get("/event-types")
-    async def event_types(principal: SignedIn) -> list[str]:
-        """What may be subscribed to; `publisher.*` and `*` cover several."""
-        return desks.subscribing.event_types(principal)
+    """Routes below `/notify/api/subscriptions`."""
 
     @router.post("/subscriptions", status_code=201)
     async def create(principal: SignedIn, wanted: Wanted) -> dict[str, Any]:

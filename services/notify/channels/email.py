@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import datetime
+from email.headerregistry import BaseHeader, HeaderRegistry, UnstructuredHeader
 from email.message import EmailMessage
+from email.policy import EmailPolicy, Policy
 from urllib.parse import unquote, urlsplit
 
 import aiosmtplib
@@ -24,6 +26,19 @@ from shared.messaging.outbox import OutboxRow
 
 # The mailbox does not exist or takes nothing (RFC 5321, 4.2.3): trying again changes nothing.
 _NO_SUCH_MAILBOX = frozenset({550, 551, 553, 556})
+
+
+class _Whole(UnstructuredHeader, BaseHeader):
+    """A head on one line, however long: at most 998 characters (RFC 5322, 2.1.1). The library writes an address that is
+    longer than 78 as encoded words, and no mail program finds it there."""
+
+    def fold(self, *, policy: Policy) -> str:
+        return f"{self.name}: {self}{policy.linesep}"
+
+
+_HEADS = HeaderRegistry()
+_HEADS.map_to_type("list-unsubscribe", _Whole)
+_POLICY = EmailPolicy(header_factory=_HEADS)
 
 
 class EmailChannel:
@@ -101,7 +116,7 @@ class EmailChannel:
             lines += ["", *(f"- {name}: {link}" for name, link in self._digests.listed(said.items, language))]
         lines += ["", "--"]
         lines += [self._texts.part("foot", fields, language), settings, ""]
-        message = EmailMessage()
+        message = EmailMessage(_POLICY)
         message["Subject"] = title
         message["From"] = self._sender
         message["To"] = target.address

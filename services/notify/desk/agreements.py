@@ -167,6 +167,8 @@ class Agreements:
             if before is None or not rules.may_read(before, actor):
                 raise NotFoundError(identifier)
             after = decide(before, now)
+            if act == "confirm" and any(one.act == act for one in await store.history(connection, before.id)):
+                return before  # said again, it was said the first time
             scope = Scope("notify", connection, now)
             await self._keep(scope, before, after, act, actor.id)
             await scope.flush()

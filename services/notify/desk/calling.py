@@ -5,7 +5,7 @@ What is urgent beyond that, an emergency, is not called here: its ladder calls, 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Literal
@@ -92,16 +92,14 @@ class Calling:
         if wishes:
             await self._plan(scope, wishes)
 
-    async def send(self, scope: Scope, message: Message, person: str, channels: Sequence[str]) -> tuple[str, ...]:
-        """Call one person of an emergency now, over these channels whatever they chose; over all that they have where
-        none of these reaches them. Out: those that do."""
+    async def send(self, scope: Scope, message: Message, person: str) -> tuple[str, ...]:
+        """Call one person of an emergency now, over everything that reaches them, whatever they chose. Out: those."""
         contacts = store.by_channel(await store.contacts(scope.connection, people=[person])).get(person, {})
-        over = emergency_channels(contacts, channels)
         addressed = [
-            Addressed(message.id, endpoint, priority="emergency") for channel in over for endpoint in contacts[channel]
+            Addressed(message.id, endpoint, priority="emergency") for own in contacts.values() for endpoint in own
         ]
         await self._queueing.queue(scope, [message], addressed)
-        return over
+        return tuple(contacts)
 
     async def digest(self, scope: Scope) -> bool:
         """Send one person what has waited for them until now. Out: whether there was anything."""
@@ -232,12 +230,6 @@ class Calling:
         document = {"type": TYPE_PREFIX + happening.event_type, "timestamp": now.isoformat(), "data": data}
         body = orjson.dumps(document, option=orjson.OPT_SORT_KEYS)
         return Message(happening, body, current_traceparent())
-
-
-def emergency_channels(reachable: Iterable[str], wanted: Collection[str]) -> tuple[str, ...]:
-    """Over what somebody is called of an emergency: the wanted channels that reach them, or else any that does."""
-    found = tuple(reachable)
-    return tuple(channel for channel in found if channel in wanted) or found
 
 
 def patterns_of(happening: Happening) -> list[str]:

@@ -7,18 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from services.notify.desk.calling import emergency_channels, not_called, patterns_of
+from services.notify.desk.calling import HOUSE, not_called, patterns_of
 from services.notify.desk.people import People
 from services.notify.domain import Happening, Relations, Telling, Told, concerns, happening_of, is_past
+from services.notify.domain import ladder as steps
 from services.notify.domain.agreements import Agreement
+from services.notify.domain.ladder import Call
 from services.notify.domain.preferences import (
     CHANNELS,
     DEFAULT,
     NO_LOAD,
     Instead,
     Load,
+    PersonalChannel,
     Preferences,
     Roster,
     Timing,
@@ -84,23 +87,26 @@ class PartnerTold:
 
 @dataclass(frozen=True, slots=True)
 class StepTold:
-    """A step of the ladder that would begin: whom it would call if nobody acknowledged."""
+    """A step of the ladder that would begin: whom it would call, and when, if nobody acknowledged. `wakes`: whether any
+    of them has what wakes them; where not, the next step waits no longer than `nobody_minutes`."""
 
     after_minutes: int
     audience: str
     people: tuple[str, ...]
     channels: tuple[str, ...]
+    wakes: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """The whole answer."""
+    """The whole answer. `ladder`: which would begin, if any."""
 
     happening: Happening
     considered: Sequence[Considered]
     people: Sequence[PersonTold]
     partners: Sequence[PartnerTold]
     steps: Sequence[StepTold]
+    ladder: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,12 +150,14 @@ class DryRun:
         now = await self._now(happening, parsed)
         considered = self._telling.consider(happening, parsed, now.at, now.relations)
         told = self._telling.addressees(happening, parsed, now.at, now.relations)
+        climbed = self._steps(told, happening, now)
         return Run(
             happening,
             considered,
-            self._told(told, happening, now),
+            self._told(told, climbed, happening, now),
             [self._partner(row, now.agreed.get(row.agreement_id or ""), happening, now.at) for row in now.subscribed],
-            self._steps(told, happening, now),
+            climbed,
+            _ladder_of(told),
         )
 
     async def _now(self, happening: Happening, data: Contract) -> _Now:
@@ -170,38 +178,55 @@ class DryRun:
                 book.of(happening.case_id),
             )
 
-    def _told(self, told: Mapping[str, Told], happening: Happening, now: _Now) -> list[PersonTold]:
+    def _told(
+        self, told: Mapping[str, Told], climbed: Sequence[StepTold], happening: Happening, now: _Now
+    ) -> list[PersonTold]:
         found: dict[str, PersonTold] = {}
+        calls: dict[str, datetime] = {}
+        for step in climbed:
+            for person in step.people:
+                calls.setdefault(person, now.at + timedelta(minutes=step.after_minutes))
         for one in sorted(told.values(), key=lambda each: URGENCIES.index(each.urgency)):
             for instead in self._people.told_of(now.roster, one.audience, happening, now.at):
                 if instead.person not in found and instead.person in self._people.accounts:
-                    found[instead.person] = self._person(instead, one, happening, now)
+                    found[instead.person] = self._person(instead, one, calls.get(instead.person), happening, now)
         for person in sorted(now.contacts.keys() - found.keys()):
             if person in self._people.accounts:
-                asked = self._person(Instead(person), None, happening, now)
+                asked = self._person(Instead(person), None, None, happening, now)
                 if any(way.why_not not in _NOT_ASKED for way in asked.ways):
                     found[person] = asked
         return list(found.values())
 
-    def _person(self, instead: Instead, told: Told | None, happening: Happening, now: _Now) -> PersonTold:
-        """Somebody whom the house tells, or, without `told`, who may have asked for it themselves."""
+    def _person(
+        self, instead: Instead, told: Told | None, call_at: datetime | None, happening: Happening, now: _Now
+    ) -> PersonTold:
+        """Somebody whom the house tells, or, without `told`, who may have asked for it themselves. In: `call_at`: when
+        the ladder of an emergency calls them; None: it does not."""
         account = self._people.accounts[instead.person]
         contacts = now.contacts.get(instead.person, ())
         urgency: Urgency = told.urgency if told else "normal"
-        whys = {
-            one.subscription_id: self._why_not(one, told.urgency if told else None, happening, now) for one in contacts
-        }
-        wanted = {one.channel for one in contacts if whys[one.subscription_id] is None}
-        reachable = tuple(channel for channel in CHANNELS if channel in wanted)
-        timings = timing(
-            now.chosen.get(instead.person, DEFAULT),
-            urgency,
-            now.at,
-            self._telling.limits.on(now.at),
-            reachable=reachable,
-            load=now.loads.get(instead.person, NO_LOAD),
-        )
-        at: dict[str, datetime] = {channel: when.at for when in timings for channel in when.channels}
+        whys: dict[str, str | None] = {}
+        timings: list[Timing] = []
+        if urgency == "emergency":
+            # Its ladder calls, over everything; who asked for the event's type has it as asked for besides.
+            asked = {one.subscription_id: self._why_not(one, None, happening, now) for one in contacts}
+            for one in contacts:
+                why = asked[one.subscription_id]
+                if call_at is not None:
+                    why = _silent(one)
+                elif why == "not-subscribed" and HOUSE in one.patterns:
+                    why = "not-on-ladder"
+                whys[one.subscription_id] = why
+            if call_at is not None and (over := _over(contacts, whys)):
+                timings.append(Timing(call_at, over, False, "emergency" if call_at <= now.at else "ladder"))
+            timings += self._timings(instead.person, "urgent", _over(contacts, asked), now)
+        else:
+            whys = {one.subscription_id: self._why_not(one, told, happening, now) for one in contacts}
+            timings += self._timings(instead.person, urgency, _over(contacts, whys), now)
+        at: dict[str, datetime] = {}
+        for when in sorted(timings, key=lambda one: one.at):
+            for channel in when.channels:
+                at.setdefault(channel, when.at)
         return PersonTold(
             instead.person,
             account.role.value,
@@ -211,21 +236,30 @@ class DryRun:
             instead.instead_of,
             instead.why,
             tuple(timings),
-            reachable,
+            _over(contacts, whys),
             tuple(_ways(contacts, whys, at)),
         )
 
-    def _why_not(self, contact: Contact, urgency: Urgency | None, happening: Happening, now: _Now) -> str | None:
-        """Why an endpoint of somebody gets nothing of what happened; None: all that one has is called in an emergency,
-        else what asked for it."""
-        why: str | None = None
-        if urgency != "emergency":
-            why = not_called(self._people, contact, happening, patterns_of(happening), urgency)
-            if why is None and self._is_past(happening, now.at):
-                why = "long-past"
-        if why is None and not contact.reaches:
-            why = contact.state if contact.state != "active" else "not-verified"
-        return why
+    def _timings(
+        self, person: str, urgency: Urgency, reachable: tuple[PersonalChannel, ...], now: _Now
+    ) -> list[Timing]:
+        return timing(
+            now.chosen.get(person, DEFAULT),
+            urgency,
+            now.at,
+            self._telling.limits.on(now.at),
+            reachable=reachable,
+            load=now.loads.get(person, NO_LOAD),
+        )
+
+    def _why_not(self, contact: Contact, told: Told | None, happening: Happening, now: _Now) -> str | None:
+        """Why an endpoint of somebody gets nothing of what happened, no emergency; None: it is called."""
+        why: str | None = not_called(
+            self._people, contact, happening, patterns_of(happening), told.urgency if told else None
+        )
+        if why is None and self._is_past(happening, now.at):
+            why = "long-past"
+        return why or _silent(contact)
 
     def _partner(
         self, row: OfOrganisation, agreement: Agreement | None, happening: Happening, at: datetime
@@ -256,21 +290,43 @@ class DryRun:
         return is_past(happening.time, at, "normal", self._telling.delivering.on(at))
 
     def _steps(self, told: Mapping[str, Told], happening: Happening, now: _Now) -> list[StepTold]:
-        code = next((one.ladder for one in told.values() if one.ladder), None)
+        code = _ladder_of(told)
         if code is None:
             return []
-        steps = []
-        for step in self._ladders.on(code, local_day(now.at)).steps:
-            audience = step.role if step.of == "province" else f"{step.role}/{happening.unit}"
-            called = [one.person for one in self._people.told(now.roster, audience, happening.unit, now.at)]
-            reached: set[str] = set()
-            for person in called:
-                own = dict.fromkeys(contact.channel for contact in now.contacts.get(person, ()) if contact.reaches)
-                reached |= set(emergency_channels(own, step.channels))
-            over = tuple(channel for channel in CHANNELS if channel in reached)
-            inbox = ("inbox",) if "inbox" in step.channels else ()
-            steps.append(StepTold(step.after_minutes, audience, tuple(called), inbox + over))
-        return steps
+        rule, at = self._ladders.on(code, local_day(now.at)), now.at
+        found: list[StepTold] = []
+        climbed = steps.begin(
+            "",
+            rule,
+            happening.id,
+            happening.event_type,
+            at,
+            unit=happening.unit,
+            case_id=happening.case_id,
+            concern_id=None,
+            due=happening.due,
+        )
+        # As it would be climbed, minute by minute, were there nobody to acknowledge it.
+        while len(found) < len(rule.steps):
+            ladder, minutes = climbed.ladder, round((at - now.at) / timedelta(minutes=1))
+            step = self._step(next(iter(climbed.calls), None), rule.steps[ladder.step].role, minutes, happening, now)
+            found.append(step)
+            if climbed.calls and not step.wakes:
+                ladder = steps.pass_time(ladder, rule, at, reached=False).ladder
+            at = ladder.next_at or at
+            climbed = steps.pass_time(ladder, rule, at)
+        return found
+
+    def _step(self, call: Call | None, role: str, minutes: int, happening: Happening, now: _Now) -> StepTold:
+        """Whom a step calls; nobody, without `call`, where the event does not say of which commune."""
+        if call is None:
+            return StepTold(minutes, role, (), (), False)
+        called = [one.person for one in self._people.told(now.roster, call.audience, happening.unit, now.at)]
+        own = {person: {one.channel for one in now.contacts.get(person, ()) if one.reaches} for person in called}
+        reached = set().union(*own.values())
+        over = ("inbox", *(channel for channel in CHANNELS if channel in reached))
+        wakes = any(steps.wakes(call, channels) for channels in own.values())
+        return StepTold(minutes, call.audience, tuple(called), over, wakes)
 
 
 def _by_person(contacts: Sequence[Contact]) -> dict[str, list[Contact]]:
@@ -278,6 +334,23 @@ def _by_person(contacts: Sequence[Contact]) -> dict[str, list[Contact]]:
     for contact in contacts:
         found.setdefault(contact.person, []).append(contact)
     return found
+
+
+def _ladder_of(told: Mapping[str, Told]) -> str | None:
+    return next((one.ladder for one in told.values() if one.ladder), None)
+
+
+def _silent(contact: Contact) -> str | None:
+    """Why an endpoint takes nothing now; None: it does."""
+    if contact.reaches:
+        return None
+    return contact.state if contact.state != "active" else "not-verified"
+
+
+def _over(contacts: Sequence[Contact], whys: Mapping[str, str | None]) -> tuple[PersonalChannel, ...]:
+    """The channels of those subscriptions of which nothing says why not."""
+    found = {one.channel for one in contacts if whys[one.subscription_id] is None}
+    return tuple(channel for channel in CHANNELS if channel in found)
 
 
 def _ways(contacts: Sequence[Contact], whys: Mapping[str, str | None], at: Mapping[str, datetime]) -> Iterator[WayTold]:

@@ -21,6 +21,7 @@ from services.notify.domain.ladder import Call, Climbed, How, Ladder
 from services.notify.domain.links import Ticket, link_of, ticket_of
 from services.notify.domain.rules import field_value
 from services.notify.store import ladders as store
+from services.notify.store import waking
 from services.notify.store.ladders import CallRow
 from services.notify.store.notices import Wanted
 from shared.contracts import notify as said
@@ -163,6 +164,10 @@ class Emergencies:
                 await store.save(scope.connection, ladder, case_code)
         if climbed.raised and not climbed.calls and climbed.ended is None:
             await self._raised(scope, ladder, None, 0, ())  # a step whose commune nobody knows
+        if climbed.ended is not None:
+            # Whoever has the page open sees that it needs nobody any more.
+            called = {f"person/{call.person}" for call in await store.calls_of(scope.connection, ladder.id)}
+            await waking.changed_for(scope.connection, called | {*steps.audiences_of_steps(ladder, self.rule(ladder))})
         if climbed.ended == "acknowledged":
             await self._acknowledged(scope, ladder)
         elif climbed.ended is not None:
@@ -177,7 +182,7 @@ class Emergencies:
         for instead in told:
             call_id = stable_id("call", ladder.id, str(call.step), str(call.round), instead.person)
             message = self._message(ladder, call_id, scope.now, until, case_code)
-            channels = await self._calling.send(scope, message, instead.person, call.channels)
+            channels = await self._calling.send(scope, message, instead.person)
             rows.append(
                 CallRow(
                     call_id,
@@ -198,8 +203,7 @@ class Emergencies:
             await self._tell_unanswered(scope, ladder, call, beside, case_code)
         over = [channel for row in rows for channel in row.channels]
         await self._raised(scope, ladder, call, len(rows), tuple(dict.fromkeys(over)))
-        # Who was only written to where the step does not call wakes nobody: the next step does not wait for them.
-        return any({*row.channels} & {*call.channels} - {"inbox"} for row in rows)
+        return any(steps.wakes(call, row.channels) for row in rows)
 
     async def _tell_unanswered(
         self, scope: Scope, ladder: Ladder, call: Call, beside: Sequence[str], case_code: str | None

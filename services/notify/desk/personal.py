@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from services.notify.desk.emergencies import Emergencies
 from services.notify.desk.people import People
 from services.notify.domain import NotFoundError, belongs_to, uuid_in
-from services.notify.domain.ladder import How, Ladder
+from services.notify.domain.ladder import How, Ladder, audiences_of_steps
 from services.notify.domain.links import is_acknowledgement
 from services.notify.domain.preferences import CHANNELS, DEFAULT, NO_LOAD, Absence, Preferences, Timing, timing
 from services.notify.domain.standing_in import (
@@ -260,14 +260,19 @@ class Personal:
         """Whether whom a call went to still has an account: in the name of who has none nothing is done."""
         return call.person in self._people.principals
 
+    def roles(self, ladder: Ladder) -> tuple[str, str | None]:
+        """Whom a ladder called last, and whom it calls next if nobody acknowledges, by role; None: nobody."""
+        steps = self._emergencies.rule(ladder).steps
+        following = steps[min(ladder.step + 1, len(steps) - 1)].role if ladder.next_at else None
+        return steps[ladder.step].role, following
+
     def _may_see(self, principal: Principal, ladder: Ladder, calls: Sequence[ladders.CallRow]) -> bool:
         """Whoever is on a step of it, climbed or not, whoever was called in another's place, and who watches over
         all.
         """
         if principal.role is Role.OPERATOR or any(call.person == principal.id for call in calls):
             return True
-        rule = self._emergencies.rule(ladder)
-        audiences = [step.role if step.of == "province" else f"{step.role}/{ladder.unit}" for step in rule.steps]
+        audiences = audiences_of_steps(ladder, self._emergencies.rule(ladder))
         return any(belongs_to(principal, audience) for audience in audiences)
 
     def _principal(self, person: str) -> Principal:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -65,6 +65,17 @@ class Created:
     verified: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What somebody may choose from: event types, patterns that cover some of them and what is added later, communes.
+    `units`: None, all that they may see. `agreed`: False for an organisation without an agreement in force."""
+
+    types: tuple[str, ...]
+    patterns: tuple[str, ...]
+    units: tuple[str, ...] | None = None
+    agreed: bool = True
+
+
 class Subscribing:
     """Takes subscriptions.
 
@@ -102,6 +113,21 @@ class Subscribing:
     def event_types(self, principal: Principal) -> list[str]:
         """What somebody may subscribe to."""
         return [name for name in self._subscribable() if may_subscribe(principal, name)]
+
+    async def offer(self, principal: Principal) -> Offer:
+        """What somebody may choose: all that their role may see, or, of an organisation, what its agreements cover."""
+        allowed, known = self.event_types(principal), self._subscribable()
+        if principal.org is None:
+            patterns = [f"{publisher}.*" for publisher in dict.fromkeys(name.split(".", 1)[0] for name in known)]
+            return Offer(tuple(allowed), _within(patterns, known, set(allowed)))
+        async with self._database.transaction() as connection:
+            in_force = await agreements.in_force_of(connection, principal.org, local_day(self._clock()))
+        covered = {name for name in allowed if any(one.covers([name], None, known) for one in in_force)}
+        patterns = sorted({pattern for one in in_force for pattern in one.terms.event_types if pattern.endswith("*")})
+        places = [one.terms.units for one in in_force]
+        units = None if None in places else tuple(sorted({unit for own in places for unit in own or ()}))
+        types = tuple(name for name in allowed if name in covered)
+        return Offer(types, _within(patterns, known, covered), units, bool(in_force))
 
     def channels_for(self, principal: Principal) -> tuple[ChannelName, ...]:
         """Which channels somebody may use: organisations machines', people their own."""
@@ -194,6 +220,12 @@ class Subscribing:
         if any(unit not in self._units or not principal.may_see(unit) for unit in wanted.units or ()):
             wrong.append(Violation("units", "unit-unknown", *_WHICH_UNITS))
         return wrong
+
+
+def _within(patterns: Sequence[str], known: Sequence[str], allowed: Collection[str]) -> tuple[str, ...]:
+    """The patterns that cover something, and nothing but what is allowed."""
+    covered = {pattern: {name for name in known if matches(pattern, name)} for pattern in patterns}
+    return tuple(pattern for pattern, names in covered.items() if names and names <= set(allowed))
 
 
 _NO_AGREEMENT = (

@@ -7,6 +7,7 @@ stays open to be acknowledged; it never ends unnoticed.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -48,8 +49,8 @@ class Ladder:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """Whom to call now: an audience over these channels. `round`: 0 the first time, then each time it is called
-    again.
+    """Whom to call now: an audience, over everything that reaches its people; `channels`: what wakes them. `round`: 0
+    the first time, then each time it is called again.
     """
 
     audience: str
@@ -110,6 +111,12 @@ def pass_time(ladder: Ladder, rule: LadderRule, now: datetime, *, reached: bool 
     return Climbed(ended, raised=True, ended="exhausted")
 
 
+def wakes(call: Call, over: Collection[str]) -> bool:
+    """Whether a call reaches somebody who was called over this. Whoever was only written to, where the step asks for
+    more, sleeps on: the next step does not wait for them."""
+    return bool({*over} & {*call.channels} - {"inbox"})
+
+
 def longest_gap(rule: LadderRule) -> timedelta:
     """How long a ladder waits at most from one of its calls to the next."""
     between = [later.after - earlier.after for earlier, later in pairwise(rule.steps)]
@@ -148,6 +155,11 @@ def hear(ladder: Ladder, rule: LadderRule, event_type: str, now: datetime) -> Cl
 def follow(ladder: Ladder, case_id: str | None, unit: str | None) -> Ladder:
     """The report became a case, or the case came to another commune: its people are called from the next step on."""
     return replace(ladder, case_id=case_id or ladder.case_id, unit=unit or ladder.unit)
+
+
+def audiences_of_steps(ladder: Ladder, rule: LadderRule) -> list[str]:
+    """Whom its steps call, climbed or not."""
+    return [step.role if step.of == "province" else f"{step.role}/{ladder.unit}" for step in rule.steps]
 
 
 def _called(ladder: Ladder, rule: LadderRule, step: int, now: datetime) -> Climbed:

@@ -22,7 +22,7 @@ CHANNELS: tuple[PersonalChannel, ...] = get_args(PersonalChannel)
 INTERRUPTING: frozenset[PersonalChannel] = frozenset({"push", "chat", "sms"})
 Digest = Literal["none", "daily", "weekly"]
 # Why somebody is called when and how they are.
-TimingWhy = Literal["at-once", "emergency", "quiet-hours", "digest", "limit", "gathered"]
+TimingWhy = Literal["at-once", "emergency", "ladder", "quiet-hours", "digest", "limit", "gathered"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,10 @@ from fastapi import APIRouter, Query, Request, Response
 
 from services.notify.api.dry_run import Overseer
 from services.notify.desk.dry_run import DryRun, Run
+from services.notify.desk.emergencies import CALL_TYPE
 from services.notify.domain.samples import field_of, sample_of
 from services.notify.pages.room import Room
+from services.notify.texts import Preview
 from services.notify.views import (
     CHANNEL_NAMES,
     ENDPOINT_WHYS,
@@ -73,7 +75,7 @@ def routes(room: Room, dry_run: DryRun, base_url: str) -> APIRouter:
             about_case=about_case,
             fields=_fields(model, chosen, event, language) if model is not None else [],
             run=run,
-            preview=room.texts.preview(event, language, base_url, room.pages.unit_name(unit or None)) if run else None,
+            previews=_previews(room, base_url, run) if run else [],
             audience=said,
             channels=CHANNEL_NAMES,
             urgencies=URGENCY_NAMES,
@@ -86,6 +88,13 @@ def routes(room: Room, dry_run: DryRun, base_url: str) -> APIRouter:
         )
 
     return router
+
+
+def _previews(room: Room, base_url: str, run: Run) -> list[tuple[str, Preview]]:
+    """What people would read: of an emergency its calls, before what happened."""
+    place = room.pages.unit_name(run.happening.unit)
+    calls = room.previews(CALL_TYPE, base_url, place, run.ladder) if run.ladder else []
+    return [*calls, *room.previews(run.happening.event_type, base_url, place)]
 
 
 def _looked_at(event_type: str) -> list[str]:

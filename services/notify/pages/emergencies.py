@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
 
@@ -42,7 +44,10 @@ def _signed_in(router: APIRouter, room: Room, personal: Personal) -> None:
     async def show_emergency(request: Request, principal: SignedIn, identifier: str) -> Response:
         with found():
             emergency = await personal.emergency(principal, identifier)
-        return _page(room, request, emergency, may_acknowledge=principal.role is not Role.OPERATOR)
+        people = {call.person for call in emergency.calls} | {call.instead_of for call in emergency.calls}
+        people.add(emergency.ladder.acknowledged_by)
+        names = {one: known.name for one in people if (known := personal.named(one)) is not None}
+        return _page(room, request, emergency, names, may_acknowledge=principal.role is not Role.OPERATOR)
 
     @router.post("/emergencies/{identifier}")
     async def acknowledge(principal: SignedIn, identifier: str) -> Response:
@@ -72,7 +77,9 @@ def _by_link(router: APIRouter, room: Room, personal: Personal) -> None:
         return _link_page(room, request, emergency, used=ladder is not None)
 
 
-def _page(room: Room, request: Request, emergency: Emergency, *, may_acknowledge: bool) -> Response:
+def _page(
+    room: Room, request: Request, emergency: Emergency, names: Mapping[str | None, str], *, may_acknowledge: bool
+) -> Response:
     ladder = emergency.ladder
     return room.pages.render(
         request,
@@ -80,6 +87,8 @@ def _page(room: Room, request: Request, emergency: Emergency, *, may_acknowledge
         ladder=ladder,
         name=ladder_name(ladder, language_of(request)),
         calls=emergency.calls,
+        # Whom to ring up: by name, where the account is still there.
+        names=names,
         states=LADDER_STATES,
         roles=ROLE_NAMES,
         channels=CHANNEL_NAMES,

@@ -25,9 +25,8 @@ from shared.web.forms import form_of
 from shared.web.pages import language_of
 
 _DAYS: Final = {"1": timedelta(days=1), "7": timedelta(days=7), "30": timedelta(days=30)}
-_CHART = timedelta(days=7)
-# A bar of the chart stands for so many hours: 28 of them fit a phone.
-_BAR_HOURS: Final = 6
+# How far back the chart goes -> the hours that a bar of it stands for: some thirty of them fit a phone.
+_CHARTS: Final = {7: 6, 30: 24, 90: 72}
 _HIGH: Final = 60
 
 
@@ -47,10 +46,19 @@ def routes(room: Room) -> APIRouter:
         before: AwareDatetime | None = None,
         done: str = "",
         replayed: int | None = None,
+        health: int = 7,
     ) -> Response:
         asked = {"state": state, "event": event, "since": since, "until": until}
         return await _page(
-            room, request, principal, identifier, asked=asked, before=before, done=done, replayed=replayed
+            room,
+            request,
+            principal,
+            identifier,
+            asked=asked,
+            before=before,
+            days=health if health in _CHARTS else 7,
+            done=done,
+            replayed=replayed,
         )
 
     @router.post("/subscriptions/{identifier}/replay")
@@ -128,6 +136,7 @@ async def _page(
     status: int = 200,
     asked: dict[str, str] | None = None,
     before: datetime | None = None,
+    days: int = 7,
     **more: Any,
 ) -> Response:
     asked = asked or {"state": "", "event": "", "since": "", "until": ""}
@@ -136,7 +145,7 @@ async def _page(
         row = await room.desks.endpoints.find(principal, identifier)
         entries = await room.desks.log.entries(principal, identifier, _sought(asked, before), PAGE + 1)
         figures = await room.desks.log.figures(principal, identifier)
-        hours = await room.desks.log.hours(principal, identifier, now - _CHART)
+        hours = await room.desks.log.hours(principal, identifier, now - timedelta(days=days))
         replays = await room.desks.replays.listed(principal, identifier)
         within = await room.desks.endpoints.within(principal, identifier)
         standing = await room.desks.proving.standing(principal, row)
@@ -158,7 +167,9 @@ async def _page(
         entries=[(entry, room.texts.explanation(entry.event_type, language)) for entry in entries[:PAGE]],
         types=[(name, room.texts.explanation(name, language)) for name in types],
         figures=figures,
-        bars=bars(hours, now),
+        bars=bars(hours, now, days),
+        days=days,
+        charts=list(_CHARTS),
         replays=replays,
         asked=asked,
         keeping=room.desks.endpoints.keeping(),
@@ -171,30 +182,33 @@ async def _page(
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """Some hours of an endpoint: its attempts, and how high they stand in the picture."""
+    """Some hours of an endpoint: its attempts, how long they took, and how high they stand in the picture."""
 
     begins: datetime
     succeeded: int
     failed: int
+    typical_ms: int
     slowest_ms: int
     good_high: float
     bad_high: float
 
 
-def bars(hours: Sequence[Hour], now: datetime) -> list[Bar]:
+def bars(hours: Sequence[Hour], now: datetime, days: int) -> list[Bar]:
     """The last days as bars, oldest first, none left out; the highest is as high as the picture."""
-    width = timedelta(hours=_BAR_HOURS)
+    width, day = timedelta(hours=_CHARTS[days]), min(_CHARTS[days], 24)
     here = now.astimezone(LOCAL)
-    end = here.replace(hour=here.hour - here.hour % _BAR_HOURS, minute=0, second=0, microsecond=0) + width
-    begins = [end - width * number for number in range(int(_CHART / width), 0, -1)]
+    end = here.replace(hour=here.hour - here.hour % day, minute=0, second=0, microsecond=0) + timedelta(hours=day)
+    begins = [end - width * number for number in range(timedelta(days=days) // width, 0, -1)]
     counted = []
     for begin in begins:
         within = [one for one in hours if begin <= one.hour < begin + width]
         good, bad = sum(one.succeeded for one in within), sum(one.failed for one in within)
-        counted.append((begin, good, bad, max((one.slowest_ms for one in within), default=0)))
-    most = max((good + bad for _, good, bad, _ in counted), default=0) or 1
+        took = sum(one.typical_ms * (one.succeeded + one.failed) for one in within) // max(good + bad, 1)
+        counted.append((begin, good, bad, took, max((one.slowest_ms for one in within), default=0)))
+    most = max((good + bad for _, good, bad, *_ in counted), default=0) or 1
     return [
-        Bar(begin, good, bad, slowest, _high(good, most), _high(bad, most)) for begin, good, bad, slowest in counted
+        Bar(begin, good, bad, took, slowest, _high(good, most), _high(bad, most))
+        for begin, good, bad, took, slowest in counted
     ]
 
 

@@ -21,7 +21,7 @@ def routes(room: Room, agreements: Agreements, base_url: str) -> APIRouter:
     @router.get("/events")
     async def show_events(request: Request, principal: SignedIn) -> Response:
         language = language_of(request)
-        covered = await _covered(agreements, principal)
+        covered = await _covered(room, principal)
         groups: dict[str, list[tuple[str, str, bool]]] = {}
         for name in room.desks.subscribing.event_types(principal):
             line = (name, room.texts.explanation(name, language), covered is None or name in covered)
@@ -34,7 +34,7 @@ def routes(room: Room, agreements: Agreements, base_url: str) -> APIRouter:
             raise HTTPException(404)
         model, language = heard_contracts()[event_type], language_of(request)
         place = next(iter(room.units.values()), "")
-        covered = await _covered(agreements, principal)
+        covered = await _covered(room, principal)
         example = payload_sample(model, room.units.get("05443", place), base_url)
         return room.pages.render(
             request,
@@ -46,20 +46,16 @@ def routes(room: Room, agreements: Agreements, base_url: str) -> APIRouter:
             # With line breaks to read; what is sent and signed has none.
             example=_shown(orjson.loads(example)),
             schema=_shown(payload_schema(model)),
-            preview=room.texts.preview(event_type, language, base_url, room.units.get("05443", place)),
+            previews=room.previews(event_type, base_url, room.units.get("05443", place)),
             sealed=agreements.known().sealed_fields.get(event_type, ()),
         )
 
     return router
 
 
-async def _covered(agreements: Agreements, principal: Principal) -> set[str] | None:
+async def _covered(room: Room, principal: Principal) -> set[str] | None:
     """The types that an organisation's agreements in force cover; None for people, who have none."""
-    if principal.org is None:
-        return None
-    known = agreements.known().event_types
-    mine = [one for one in await agreements.of(principal) if one.state == "active"]
-    return {name for name in known if any(one.covers([name], None, known) for one in mine)}
+    return None if principal.org is None else {*(await room.desks.subscribing.offer(principal)).types}
 
 
 def _shown(value: object) -> str:

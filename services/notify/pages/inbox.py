@@ -35,8 +35,6 @@ def routes(room: Room, live: LiveInbox) -> APIRouter:
 
 
 def _add_listing(router: APIRouter, room: Room, live: LiveInbox) -> None:
-    units = tuple(room.units)
-
     @router.get("/")
     async def show_inbox(
         request: Request,
@@ -56,8 +54,6 @@ def _add_listing(router: APIRouter, room: Room, live: LiveInbox) -> None:
             case_code=case.strip() or None,
         )
         listed, after = await room.notices(principal, language, wanted, before=before)
-        async with room.database.transaction() as connection:
-            count = await inbox.unread_count(connection, principal.id, audiences_of(principal, units))
         asked = {"only": only, "about": about, "unit": unit, "case": case}
         kept = {name: value for name, value in asked.items() if value}
         return room.pages.render(
@@ -68,7 +64,6 @@ def _add_listing(router: APIRouter, room: Room, live: LiveInbox) -> None:
             narrowed=wanted.narrows,
             abouts=ABOUT_NAMES,
             places=_places(room, principal),
-            count=count,
             # Only the newest page of everything changes by itself.
             topic=None if wanted.narrows or before else live.topic(principal, language),
             first=f"{NOTIFY}/?{urlencode(kept)}" if before else None,

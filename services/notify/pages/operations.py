@@ -10,7 +10,7 @@ from fastapi.responses import RedirectResponse
 from services.notify.api.answers import found
 from services.notify.desk.personal import Personal
 from services.notify.pages.room import NOTIFY, Room
-from services.notify.views import LADDER_STATES, UNSAID_WHYS, ladder_name
+from services.notify.views import LADDER_STATES, ROLE_NAMES, UNSAID_WHYS, ladder_name
 from shared.contracts.errors import Rejected, Violation
 from shared.identity import Operator, Principal
 from shared.web.pages import language_of
@@ -63,6 +63,10 @@ async def _page(
         unsaid_whys=UNSAID_WHYS,
         restored=restored,
         violations=violations,
-        emergencies=[(one.ladder, one.case_code, ladder_name(one.ladder, language)) for one in waiting[:_SHOWN]],
+        emergencies=[
+            (one.ladder, one.case_code, ladder_name(one.ladder, language), *personal.roles(one.ladder))
+            for one in waiting[:_SHOWN]
+        ],
+        roles=ROLE_NAMES,
         states=LADDER_STATES,
     )

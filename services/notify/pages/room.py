@@ -11,8 +11,9 @@ from fastapi import Request
 
 from services.notify.desk.desks import Desks
 from services.notify.domain import audiences_of
+from services.notify.store import ladders
 from services.notify.store import notices as inbox
-from services.notify.texts import Fields, Texts
+from services.notify.texts import Fields, Preview, Texts
 from services.notify.views import ladder_name
 from shared.database import Database
 from shared.identity import Principal, Role
@@ -25,6 +26,8 @@ PAGE: Final = 50
 # Of what must be acknowledged, so many above the list; all of it has a page.
 MOST_WAITING: Final = 5
 NOTIFY: Final = "/notify"
+# As each calls itself.
+LANGUAGES: Final[tuple[tuple[Language, str], ...]] = (("vi", "Tiếng Việt"), ("en", "English"))
 
 
 def is_undecided(request: Request) -> bool:
@@ -85,6 +88,9 @@ class Room:
                 )
             others = replace(wanted, pressing=False) if apart else wanted
             rows = await inbox.notices(connection, principal.id, mine, others, before=before, limit=PAGE + 1)
+            count = await inbox.unread_count(connection, principal.id, mine)
+            about = {row.ladder_id for row in [*pressing, *rows] if row.ladder_id}
+            open_ladders = await ladders.open_ones(connection, about) if about else set()
         waiting = await self.desks.personal.emergencies(principal, open_only=True) if whole else []
         if principal.role is Role.OPERATOR:  # keeps the platform up, and does not act for a child
             waiting = []
@@ -97,6 +103,9 @@ class Room:
             most_pressing=len(pressing) == PAGE,
             notices=self._alike(rows[:PAGE], language),
             narrowed=wanted.narrows,
+            count=count,
+            most_counted=inbox.MOST_COUNTED,
+            open_ladders=open_ladders,
             seen=seen,
         )
         return html, rows[PAGE - 1].created_at if len(rows) > PAGE else None
@@ -105,6 +114,14 @@ class Room:
         """Out: the language of a page. What somebody chose on this device holds; on a new one, how they want to be
         told."""
         return speak(request, await self.desks.personal.language(principal.id) if is_undecided(request) else None)
+
+    def previews(
+        self, event_type: str, base_url: str, unit_name: str, about: str = "child-in-danger"
+    ) -> list[tuple[str, Preview]]:
+        """What people read of an event type, in each language by its own name; empty where there are no words for it.
+        In: `about`: of a call of an emergency, the ladder."""
+        found = ((name, self.texts.preview(event_type, code, base_url, unit_name, about)) for code, name in LANGUAGES)
+        return [(name, preview) for name, preview in found if preview is not None]
 
     async def live(self, principal: Principal, language: Language) -> str:
         """The first page of a person's list, as an open page receives it."""

@@ -16,8 +16,10 @@ from services.notify.domain import ChannelName
 from services.notify.pages import endpoint
 from services.notify.pages.room import NOTIFY, Room
 from services.notify.signing import Scheme
+from services.notify.views import ABOUT_NAMES
 from shared.contracts.errors import Rejected, violations_of
 from shared.identity import ALL_UNITS, Principal, SignedIn
+from shared.web.i18n import place_key
 from shared.web.pages import language_of
 
 # What leaves no trace on disk: pages that show a secret.
@@ -49,7 +51,7 @@ def _add_listing(router: APIRouter, room: Room) -> None:
 
     @router.get("/subscriptions/new")
     async def show_form(request: Request, principal: SignedIn) -> Response:
-        return _form(room, request, principal)
+        return await _form(room, request, principal)
 
     @router.post("/subscriptions")
     async def create(
@@ -75,9 +77,9 @@ def _add_listing(router: APIRouter, room: Room) -> None:
         try:
             created = await room.desks.subscribing.create(principal, Wanted.model_validate(chosen))
         except ValidationError as error:
-            return _form(room, request, principal, 422, chosen=chosen, violations=violations_of(error, ""))
+            return await _form(room, request, principal, 422, chosen=chosen, violations=violations_of(error, ""))
         except Rejected as rejected:
-            return _form(room, request, principal, 422, chosen=chosen, violations=rejected.violations)
+            return await _form(room, request, principal, 422, chosen=chosen, violations=rejected.violations)
         if created.secret is None:
             return RedirectResponse(f"{NOTIFY}/subscriptions/{created.id}", 303)
         return _secret(room, request, created.id, created.secret, new=True)
@@ -130,14 +132,17 @@ def typed_channels(room: Room, principal: Principal) -> tuple[ChannelName, ...]:
     return tuple(name for name in room.desks.subscribing.channels_for(principal) if name != "push")
 
 
-def _form(room: Room, request: Request, principal: Principal, status: int = 200, **more: Any) -> Response:
+async def _form(room: Room, request: Request, principal: Principal, status: int = 200, **more: Any) -> Response:
     language = language_of(request)
-    types = [(name, room.texts.explanation(name, language)) for name in room.desks.subscribing.event_types(principal)]
-    groups = {
-        publisher: [pair for pair in types if pair[0].startswith(publisher + ".")]
-        for publisher in ("cases", "registry", "stats")
-    }
-    units = [(code, name) for code, name in room.units.items() if principal.may_see(code)]
+    offer = await room.desks.subscribing.offer(principal)
+    groups: dict[str, tuple[list[str], list[tuple[str, str]]]] = {}
+    for name in offer.types:
+        group = groups.setdefault(name.split(".", 1)[0], ([], []))
+        group[1].append((name, room.texts.explanation(name, language)))
+    for pattern in offer.patterns:
+        groups[pattern.split(".", 1)[0]][0].append(pattern)
+    seen = [code for code in room.units if principal.may_see(code)]
+    units = [(code, room.units[code]) for code in seen if offer.units is None or code in offer.units]
     empty: dict[str, Any] = {
         "channel": "webhook",
         "name": "",
@@ -153,8 +158,10 @@ def _form(room: Room, request: Request, principal: Principal, status: int = 200,
         "subscription_new.html",
         status=status,
         channels=typed_channels(room, principal),
-        groups={name: pairs for name, pairs in groups.items() if pairs},
-        units=sorted(units, key=lambda pair: pair[1]),
+        groups=groups,
+        agreed=offer.agreed,
+        abouts=ABOUT_NAMES,
+        units=sorted(units, key=lambda pair: place_key(pair[1])),
         everywhere=principal.units == ALL_UNITS,
         **context,
     )

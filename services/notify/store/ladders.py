@@ -76,6 +76,18 @@ async def find(connection: AsyncConnection, identifier: str, *, lock: bool = Fal
     return Ladder(*row) if row else None
 
 
+async def open_ones(connection: AsyncConnection, identifiers: Collection[str]) -> set[str]:
+    """Which of some ladders still wait for somebody to acknowledge."""
+    rows = await connection.execute(
+        text(
+            """SELECT id::text FROM ladder
+               WHERE id = ANY (CAST(:ids AS uuid[])) AND state IN ('open', 'exhausted')"""
+        ),
+        {"ids": sorted(identifiers)},
+    )
+    return {row.id for row in rows}
+
+
 async def due(connection: AsyncConnection, now: datetime, limit: int) -> list[Ladder]:
     """Open ladders on which something is to be done now, held; what others hold is left to them."""
     rows = await connection.execute(

@@ -17,10 +17,13 @@ _MOST_COUNTED = 100_000
 # Of an endpoint `e`: nothing is sent there now, whatever is due.
 _HELD = "(e.state <> 'active' OR e.circuit <> 'closed' OR COALESCE(e.retry_at > :now, false))"
 
+# Of what waits, `few`, for an endpoint `e`: it could be sent now.
+_DUE = f"(few.due_at <= :now AND NOT few.blocked AND NOT {_HELD})"
+
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One delivery with what was last said of it."""
+    """One delivery with what was last said of it. `blocked`: it waits for an earlier one of its case to arrive."""
 
     id: str
     event_type: str
@@ -34,6 +37,7 @@ class Entry:
     settled_at: datetime | None
     body: bytes
     case_code: str | None = None
+    blocked: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Figures:
 
 
 _ENTRY = """d.id::text, m.event_type, m.unit, m.case_id, d.state, d.attempts, d.reason, d.created_at, d.due_at,
-            d.settled_at, COALESCE(d.body, m.body), m.case_code"""
+            d.settled_at, COALESCE(d.body, m.body), m.case_code, d.blocked"""
 _MESSAGE = "JOIN message m ON m.id = d.message_id AND m.at = d.message_at"
 
 
@@ -240,8 +244,8 @@ async def tally(connection: AsyncConnection, tallies: list[Tally]) -> None:
 class Queue:
     """What waits, for operators; counting stops at 100,000. And attempts of this hour and the one before.
 
-    `due` is what could be sent now; `waiting`, what is tried later, with what is `held` for an endpoint that is left in
-    peace, paused or switched off.
+    `due` is what could be sent now; `waiting`, what is tried later, or after an earlier one of its case, with what is
+    `held` for an endpoint that is left in peace, paused or switched off.
     """
 
     due: int
@@ -258,8 +262,8 @@ async def queue(connection: AsyncConnection, now: datetime) -> Queue:
         text(
             f"""
             WITH waiting AS (
-                SELECT few.due_at, few.due_at <= :now AND NOT {_HELD} AS due, {_HELD} AS held
-                FROM (SELECT endpoint_id, due_at FROM delivery_pending LIMIT {_MOST_COUNTED}) AS few
+                SELECT few.due_at, {_DUE} AS due, {_HELD} AS held
+                FROM (SELECT endpoint_id, due_at, blocked FROM delivery_pending LIMIT {_MOST_COUNTED}) AS few
                 JOIN endpoint e ON e.id = few.endpoint_id
             )
             SELECT count(*) FILTER (WHERE due), count(*) FILTER (WHERE NOT due), count(*) FILTER (WHERE held),
@@ -330,10 +334,9 @@ async def by_channel(connection: AsyncConnection, now: datetime) -> list[Channel
             f"""
             SELECT e.channel, COALESCE(sum(w.due), 0)::integer, COALESCE(sum(w.waiting), 0)::integer, min(w.oldest)
             FROM endpoint e LEFT JOIN (
-                SELECT few.endpoint_id, count(*) FILTER (WHERE few.due_at <= :now AND NOT {_HELD}) AS due,
-                       count(*) FILTER (WHERE few.due_at > :now OR {_HELD}) AS waiting,
-                       min(few.due_at) FILTER (WHERE few.due_at <= :now AND NOT {_HELD}) AS oldest
-                FROM (SELECT endpoint_id, due_at FROM delivery_pending LIMIT {_MOST_COUNTED}) AS few
+                SELECT few.endpoint_id, count(*) FILTER (WHERE {_DUE}) AS due,
+                       count(*) FILTER (WHERE NOT {_DUE}) AS waiting, min(few.due_at) FILTER (WHERE {_DUE}) AS oldest
+                FROM (SELECT endpoint_id, due_at, blocked FROM delivery_pending LIMIT {_MOST_COUNTED}) AS few
                 JOIN endpoint e ON e.id = few.endpoint_id GROUP BY few.endpoint_id
             ) AS w ON w.endpoint_id = e.id
             WHERE e.state <> 'deleted' GROUP BY e.channel ORDER BY e.channel

@@ -57,6 +57,7 @@ class Filter:
 
 
 EVERYTHING = Filter()
+MOST_COUNTED = 1000
 # Of each audience that somebody belongs to, until when they have read it all (`read_mark`).
 _MINE = """
     mine AS MATERIALIZED (
@@ -131,13 +132,13 @@ def _where(wanted: Filter, before: datetime | None) -> str:
 
 
 async def unread_count(connection: AsyncConnection, person: str, audiences: Sequence[str]) -> int:
-    """How many notices a person has not read; counting stops at 1,000."""
+    """How many notices a person has not read; counting stops at `MOST_COUNTED`."""
     rows = await connection.execute(
         text(
             f"""
             WITH {_MINE}
             SELECT count(*) FROM (
-                SELECT 1 FROM mine CROSS JOIN LATERAL ({_UNREAD.format(where="")}) AS n LIMIT 1000
+                SELECT 1 FROM mine CROSS JOIN LATERAL ({_UNREAD.format(where="")}) AS n LIMIT {MOST_COUNTED}
             ) AS unread
             """
         ),

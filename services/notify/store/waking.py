@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from sqlalchemy import text
@@ -11,6 +12,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 WAKE: Final = "notify_due"
 CHANGED: Final = "notify_changed"
 NOTICED: Final = "notify_noticed"
+
+
+async def changed_for(connection: AsyncConnection, audiences: Collection[str]) -> None:
+    """Tell replicas at commit that what some audiences see in their inbox has changed, without a new notice."""
+    await connection.execute(
+        text("SELECT pg_notify(:channel, audience) FROM unnest(CAST(:audiences AS text[])) AS t (audience)"),
+        {"channel": NOTICED, "audiences": sorted(audiences)},
+    )
 
 
 async def wake(connection: AsyncConnection, channel: str) -> None:

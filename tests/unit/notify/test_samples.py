@@ -13,6 +13,7 @@ from services.notify.domain.samples import SAMPLE_AT, payload_sample, payload_sc
 from services.notify.pages.endpoint import bars, moment_in
 from services.notify.store.log import Hour
 from shared.contracts.base import parse
+from shared.reference.calendar import LOCAL
 from shared.reference.notify_rules import heard_contracts
 from tests.support.texts import english
 
@@ -48,7 +49,7 @@ def test_every_code_that_pages_show_has_its_words_in_english() -> None:
 
 def test_seven_days_are_twenty_eight_bars_of_which_the_highest_fills_the_picture() -> None:
     hours = [Hour(NOW - timedelta(hours=1), 30, 10, 50, 90), Hour(NOW - timedelta(days=3), 1, 0, 40, 40)]
-    drawn = bars(hours, NOW)
+    drawn = bars(hours, NOW, 7)
     assert len(drawn) == 28
     assert drawn[-1].begins <= NOW < drawn[-1].begins + timedelta(hours=6)
     busy = [bar for bar in drawn if bar.succeeded or bar.failed]
@@ -56,6 +57,21 @@ def test_seven_days_are_twenty_eight_bars_of_which_the_highest_fills_the_picture
     assert busy[-1].good_high + busy[-1].bad_high == 60
     assert busy[0].good_high == 2  # what little was there is seen
     assert all(bar.good_high == bar.bad_high == 0 for bar in drawn if bar not in busy)
+
+
+@pytest.mark.parametrize(("days", "hours_of_a_bar"), [(30, 24), (90, 72)])
+def test_a_month_and_a_quarter_are_thirty_bars_of_whole_days(days: int, hours_of_a_bar: int) -> None:
+    hours = [
+        Hour(NOW, 3, 1, 100, 400),
+        Hour(NOW - timedelta(hours=1), 1, 0, 20, 40),
+        Hour(NOW - timedelta(days=25), 2, 0, 9, 9),
+    ]
+    drawn = bars(hours, NOW, days)
+    assert len(drawn) == 30
+    assert all(bar.begins.astimezone(LOCAL).hour == 0 for bar in drawn)
+    assert drawn[-1].begins <= NOW < drawn[-1].begins + timedelta(hours=hours_of_a_bar)
+    assert (drawn[-1].succeeded, drawn[-1].failed, drawn[-1].typical_ms, drawn[-1].slowest_ms) == (4, 1, 84, 400)
+    assert sum(bar.succeeded for bar in drawn) == 6
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from services.notify.domain.standing_in import check_absence, check_stand_in, ma
 from services.notify.texts import load_texts
 from shared.contracts.errors import Rejected
 from shared.identity import ALL_UNITS, Principal, Role
+from shared.reference.notify_ladders import Ladders
 from shared.reference.notify_limits import NotifyLimitsByDay
 
 NIGHT = datetime(2026, 3, 2, 18, tzinfo=UTC)  # 01:00 in Ha Noi
@@ -206,12 +207,29 @@ def test_a_text_that_is_too_long_is_cut_at_a_word_and_its_link_stays_whole() -> 
 
 @pytest.mark.parametrize("event_type", sorted(load_texts().wordings))
 @pytest.mark.parametrize("language", ["vi", "en"])
-def test_every_sms_fits_into_two_segments_and_names_no_commune(event_type: str, language: str) -> None:
+def test_every_sms_is_short_and_names_no_commune(event_type: str, language: str) -> None:
     found = load_texts().preview(event_type, language, "https://vongtay.thainguyen.gov.vn", "Phường Phan Đình Phùng")  # type: ignore[arg-type]
     assert found is not None
     for sms in (found.sms, found.sms_plain):
-        assert sms.length.segments <= 2
+        assert sms.length.segments <= (3 if event_type == "notify.emergency.called" else 2)
         assert "https://vongtay.thainguyen.gov.vn/" in sms.text
         assert "Phùng" not in sms.text
         assert "Phung" not in sms.text
     assert found.sms_plain.length.alphabet == "gsm-7"
+
+
+@pytest.mark.parametrize("ladder", sorted(Ladders.load()))
+@pytest.mark.parametrize("replies", [False, True])
+def test_whom_an_emergency_wakes_reads_why_and_how_to_acknowledge(ladder: str, replies: bool) -> None:
+    texts = load_texts(replies=replies)
+    rule = Ladders.load()[ladder]
+    for language, name, answer in (("vi", rule.vi, "Trả lời OK"), ("en", rule.en, "Reply OK")):
+        base = "https://vongtay.thainguyen.gov.vn"
+        found = texts.preview("notify.emergency.called", language, base, "", ladder)  # type: ignore[arg-type]
+        assert found is not None
+        assert name in found.sms.text
+        assert plain(name) in found.sms_plain.text
+        # Of a name as the sender nobody is told to answer what cannot be answered.
+        assert (answer in found.sms.text) is replies
+        assert (plain(answer) in found.sms_plain.text) is replies
+        assert found.sms_plain.length.segments <= 2
