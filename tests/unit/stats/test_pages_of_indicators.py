@@ -370,7 +370,8 @@ REBUILDING = (views.REBUILD_REASONS, views.COMPACTION_STATES, views.ENDS_OF)
 
 def test_every_text_has_its_english() -> None:
     said = {*said_in_templates("services.stats"), *said_in_code("services.stats", "words", "said", "self")}
-    for texts in (views.SEXES, views.YES_NO, views.DIMENSIONS, views.VERDICTS, views.HIDDEN, views.SPANS, *REBUILDING):
+    listed = (views.SEXES, views.YES_NO, views.DIMENSIONS, views.VERDICTS, views.HIDDEN, views.SPANS)
+    for texts in (*listed, views.UNPLACED, views.VOICES, *REBUILDING):
         said |= {*texts.values()}
     assert len(said) > 150
     assert {*said, views.NOT_KNOWN, views.NOT_CLASSIFIED} - english(("services.stats", "shared.web")).keys() == set()
