@@ -64,6 +64,15 @@ UNPLACED: Final = {
     "incidents": "Tai nạn, thương tích",
     "children": "Trẻ em trong sổ",
 }
+# What the board's figures open to. msgids
+LISTS: Final = {
+    "open": "Vụ việc đang mở",
+    "high": "Vụ việc nguy cơ cao đang mở",
+    "missed": "Thời hạn của luật đã quá",
+    "today": "Tin báo hôm nay",
+    "tasks": "Việc các ngành đang làm",
+    "overdue": "Việc các ngành quá hạn",
+}
 VOICES: Final[dict[Heard, str]] = {
     "heard": "Có tin",
     "silent": "Im lặng",

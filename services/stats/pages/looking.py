@@ -46,7 +46,11 @@ _CHOICES: Final[tuple[tuple[Span, int], ...]] = (
     ("month", 13),
     ("half-year", 4),
     ("school-year", 3),
+    ("week", 6),
+    ("day", 8),
 )
+# Of so short a time nothing is released: it is offered to whoever sees figures as they are.
+_SHORT: Final = frozenset({"week", "day"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,13 +298,17 @@ class Looking:
         said = sight.words
         groups: list[Group] = []
         for span, count in _CHOICES:
+            if span in _SHORT and not sight.exact and sight.period.span != span:
+                continue
             periods = Period.containing(sight.today, span).before(count)[::-1]
             if sight.period.span == span and sight.period not in periods:
                 periods.append(sight.period)
             groups.append((said(SPANS[span]), [(one.code, said.period(one)) for one in periods]))
-        plan = sight.period if sight.period.span == "plan" else Period.parse(_plan(sight.today))
-        rest = [plan] if sight.period.span not in {"day", "week"} else [plan, sight.period]
-        groups.append((said("Khác"), [(one.code, said.period(one)) for one in rest]))
+        plan = Period.parse(_plan(sight.today))
+        plans = [plan, plan.previous]
+        if sight.period.span == "plan" and sight.period not in plans:
+            plans.append(sight.period)
+        groups.append((said(SPANS["plan"]), [(one.code, said.period(one)) for one in plans]))
         return groups
 
     def places(self, sight: Sight) -> list[Group]:

@@ -5,34 +5,29 @@ records are. Shown to whoever sees figures at all; what tells of single communes
 from __future__ import annotations
 
 from typing import Final
-from urllib.parse import urlencode
-from uuid import UUID
 
-from fastapi import APIRouter, HTTPException, Request
+from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
 from services.stats.api.figures import Reader
 from services.stats.api.indicators import may_open
-from services.stats.domain.measures import UNIT
 from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.unplaced import part_of, unplaced
 from services.stats.figures.voices import voices
 from services.stats.pages.looking import Asked, Looking, Sight
 from services.stats.pages.province import line_of
-from services.stats.store.behind import behind
 from services.stats.store.quality import quality_by_unit, quality_of
 from services.stats.upkeep.checking import Upkeep
-from shared.identity import NotAllowedError, Permission
+from shared.identity import Permission
 from shared.reference.thresholds import Thresholds
 from shared.web.charts import score_line
 from shared.web.pages import Pages
 
 _THEME: Final = "quality"
-_PAGE: Final = 100
 
 
 class QualityPages:
-    """Routes `/stats/quality` and `/stats/quality/records`.
+    """Route `/stats/quality`.
 
     Args:
         evaluator: counts what is not classified, and by whom signs came.
@@ -45,7 +40,6 @@ class QualityPages:
         self._evaluator = evaluator
         self.router = APIRouter(include_in_schema=False)
         self.router.add_api_route("/quality", self.show, methods=["GET"])
-        self.router.add_api_route("/quality/records", self.records, methods=["GET"])
 
     async def show(self, request: Request, principal: Reader, period: Asked = "") -> Response:
         """The quality board."""
@@ -83,51 +77,6 @@ class QualityPages:
                 for one in nowhere
                 if (part := part_of(one.measure, "age")) and may_open(sight.principal, part, sight.now)
             },
-        )
-
-    async def records(
-        self,
-        request: Request,
-        principal: Reader,
-        measure: Asked = "",
-        field: Asked = "",
-        period: Asked = "",
-        after: UUID | None = None,
-    ) -> Response:
-        """The records of a measure of which a field is not known, for whoever may open them and mend it. Raises
-        HTTPException 404, NotAllowedError."""
-        part = part_of(measure, field)
-        if part is None:
-            raise HTTPException(404)
-        sight = self._looking.sight(request, principal, period)
-        if not may_open(principal, part, sight.now) or (field == UNIT and not sight.wide):
-            raise NotAllowedError("The role sees no records behind figures")
-        async with self._looking.snapshot() as connection:
-            found = await behind(
-                connection,
-                part,
-                sight.period,
-                units=None if sight.wide else self._looking.units.named_as(sight.units or frozenset()),
-                as_of=None,
-                after=str(after or ""),
-                limit=_PAGE,
-                answers=self._evaluator.answers,
-            )
-        if found is None:
-            raise HTTPException(404)
-        kept = {"measure": measure, "field": field, "period": sight.period.code}
-        more = len(found.ids) == _PAGE
-        return self._pages.render(
-            request,
-            "stats/unplaced.html",
-            sight=sight,
-            words=sight.words,
-            place=self._looking.place_name(sight),
-            measure=measure,
-            field=field,
-            total=found.total,
-            records=[{"id": one, "link": link} for one, link in zip(found.ids, found.links, strict=True)],
-            following=f"/stats/quality/records?{urlencode(kept | {'after': found.ids[-1]})}" if more else None,
         )
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter
 
 from services.stats.api.indicators import IndicatorApi
 from services.stats.figures.evaluating import Evaluator
+from services.stats.pages.behind import BehindPages
 from services.stats.pages.communes import CommunePages
 from services.stats.pages.indicator import IndicatorPages
 from services.stats.pages.looking import Looking
@@ -29,4 +30,5 @@ def indicator_pages(
     router.include_router(CommunePages(looking, pages, province).router)
     router.include_router(ReportPages(looking, pages).router)
     router.include_router(QualityPages(looking, pages, upkeep, evaluator).router)
+    router.include_router(BehindPages(looking, evaluator, pages).router)
     return router

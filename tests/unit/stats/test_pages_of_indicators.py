@@ -289,7 +289,7 @@ async def test_a_report_of_ones_own_holds_what_was_ticked_and_of_ones_own_commun
 async def test_the_records_behind_a_figure_open_for_who_may_open_them_only(visitor: Visitor) -> None:
     await visitor.enter("ha.coordinator")
     page = await visitor.ask("/stats/indicators/cases-opened?period=2026")
-    address = re.search(r'href="(/stats/indicators/cases-opened/records[^"]*)"', page.text)
+    address = re.search(r'class="button[^>]*href="(/stats/indicators/cases-opened/records[^"]*)"', page.text)
     assert address is not None
     found = await visitor.ask(unescape(address[1]))
     assert "19 hồ sơ" in content(found)
@@ -297,6 +297,78 @@ async def test_the_records_behind_a_figure_open_for_who_may_open_them_only(visit
     await visitor.enter("tuan.statistician")
     assert "/records" not in (await visitor.ask("/stats/indicators/cases-opened?period=2026")).text
     assert (await visitor.ask(unescape(address[1]))).status == 403
+
+
+async def test_each_part_and_each_commune_of_a_figure_opens_to_its_own_records(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    page = await visitor.ask("/stats/indicators/cases-opened?period=2026&by=sex")
+    addresses = [
+        unescape(one) for one in re.findall(r'href="(/stats/indicators/cases-opened/records[^"]*)"', page.text)
+    ]
+    found = {}
+    for address in addresses:
+        listed = await visitor.ask(address)
+        assert listed.status == 200, address
+        found[address.partition("?")[2]] = listed.text.count('href="/cases/c/')
+    assert found == {
+        "period=2026": 19,
+        "period=2026&sex=female": 19,
+        f"period=2026&unit={HERE}": 12,
+        f"period=2026&unit={THERE}": 7,
+    }
+    of_communes = (await visitor.ask("/stats/communes?indicator=cases-opened&period=2026")).text
+    assert f'/stats/indicators/cases-opened/records?period=2026&unit={HERE}"' in unescape(of_communes)
+    await visitor.enter("tuan.statistician")
+    for path in ("/stats/indicators/cases-opened?period=2025&by=sex", "/stats/communes?period=2025"):
+        assert "/records?" not in (await visitor.ask(path)).text
+
+
+async def test_a_figure_of_the_live_board_opens_to_its_records_by_the_boards_own_filters(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    for filters, n in (
+        ("", 89),
+        (f"&unit={HERE}", 52),
+        ("&kind=violence", 89),
+        ("&sex=male", 0),
+        (f"&unit={SMALL}", 3),
+    ):
+        listed = await visitor.ask(f"/stats/behind?of=open{filters}")
+        assert listed.text.count('href="/cases/c/') == n, filters
+        assert (f"{n} hồ sơ" in content(listed)) == bool(n)
+    assert "89 hồ sơ" in content(await visitor.ask("/stats/behind?of=high"))
+    for empty in ("missed", "today", "tasks", "overdue"):
+        assert "Không có hồ sơ nào" in content(await visitor.ask(f"/stats/behind?of={empty}")), empty
+    assert (await visitor.ask("/stats/behind?of=closed")).status == 404
+    await visitor.enter("lan.worker")
+    for filters in ("", f"&unit={THERE}"):
+        assert (await visitor.ask(f"/stats/behind?of=open{filters}")).text.count('href="/cases/c/') == 52
+    assert (await visitor.ask("/stats/behind?of=open&unit=unclassified")).status == 403
+    for person in ("tuan.statistician", "duc.health", "son.operator"):
+        await visitor.enter(person)
+        assert (await visitor.ask("/stats/behind?of=open")).status == 403
+
+
+async def test_days_weeks_and_plans_can_be_chosen_by_whoever_sees_them(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    page = (await visitor.ask("/stats/indicators/cases-opened")).text
+    for code in (
+        "2026-11-26",
+        "2026-11-25",
+        "2026-W48",
+        "2026-W47",
+        "2026-10",
+        "2026-Q3",
+        "2026-H1",
+        "2025-SY",
+        "2025",
+    ):
+        assert f'<option value="{code}"' in page, code
+    assert '<option value="2026..2030"' in page
+    assert '<option value="2021..2025"' in page
+    await visitor.enter("tuan.statistician")
+    page = (await visitor.ask("/stats/indicators/cases-opened")).text
+    assert '<option value="2026-W48"' not in page
+    assert '<option value="2026-11-26"' not in page
 
 
 async def test_an_address_that_makes_no_sense_is_as_if_nothing_was_asked(visitor: Visitor) -> None:
@@ -371,7 +443,7 @@ REBUILDING = (views.REBUILD_REASONS, views.COMPACTION_STATES, views.ENDS_OF)
 def test_every_text_has_its_english() -> None:
     said = {*said_in_templates("services.stats"), *said_in_code("services.stats", "words", "said", "self")}
     listed = (views.SEXES, views.YES_NO, views.DIMENSIONS, views.VERDICTS, views.HIDDEN, views.SPANS)
-    for texts in (*listed, views.UNPLACED, views.VOICES, *REBUILDING):
+    for texts in (*listed, views.UNPLACED, views.VOICES, views.LISTS, *REBUILDING):
         said |= {*texts.values()}
     assert len(said) > 150
     assert {*said, views.NOT_KNOWN, views.NOT_CLASSIFIED} - english(("services.stats", "shared.web")).keys() == set()
