@@ -11,8 +11,8 @@ from fastapi.responses import Response
 from services.stats.api.figures import Reader
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import by_unit, goal_of
-from services.stats.pages import charts
-from services.stats.pages.charts import Drawing
+from services.stats.drawing import charts
+from services.stats.drawing.charts import Drawing
 from services.stats.pages.commune_lines import communes_of
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight, picture_of

@@ -16,9 +16,9 @@ from services.stats.api.figures import Reader
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Reading, by_unit, goal_of
+from services.stats.drawing import charts
+from services.stats.drawing.charts import Drawing, Picture
 from services.stats.figures.comparing import base_of, value_of_base
-from services.stats.pages import charts
-from services.stats.pages.charts import Drawing, Picture
 from services.stats.pages.commune_lines import communes_of, needy
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight, picture_of

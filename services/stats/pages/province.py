@@ -13,8 +13,8 @@ from markupsafe import Markup
 from services.stats.api.figures import Reader
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import Reading, Verdict, goal_of
+from services.stats.drawing.axes import scale_of
 from services.stats.pages.alerts import alerts_of
-from services.stats.pages.axes import scale_of
 from services.stats.pages.commune_lines import Commune, communes_of
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from urllib.parse import quote
 
+import docx
+import openpyxl
 import pytest
 from fastapi import APIRouter
 from sqlalchemy import text
@@ -284,6 +287,45 @@ async def test_a_report_of_ones_own_holds_what_was_ticked_and_of_ones_own_commun
     assert "Phường Gia Sàng ▨ Ẩn để bảo vệ trẻ em" in said
     many = "&".join(f"indicator=i{number}" for number in range(13))
     assert (await visitor.ask(f"/stats/report?{many}")).status == 422
+
+
+async def test_a_report_of_ones_own_is_taken_along_as_its_reader_sees_it(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    query = "indicator=cases-opened&indicator=reports-received&period=2025&communes=1"
+    page = await visitor.ask(f"/stats/report?{query}")
+    addresses = [unescape(one) for one in re.findall(r'href="(/stats/report/[^"]*)"', page.text)]
+    assert [one.partition("?")[0].rpartition("/")[2] for one in addresses] == [
+        "report.docx",
+        "report.pdf",
+        "report.xlsx",
+    ]
+    word, pdf, sheet = [await visitor.ask(one) for one in addresses]
+    assert pdf.body.startswith(b"%PDF")
+    paper = docx.Document(io.BytesIO(word.body))
+    cells = [[cell.text for cell in row.cells] for table in paper.tables for row in table.rows]
+    assert ["Phường Phan Đình Phùng", "40"] in cells
+    assert ["Phường Quyết Thắng", "27"] in cells
+    # Its course, and its first breakdown; of what did not happen, its course alone.
+    assert len(paper.inline_shapes) == 3
+    assert "không phải số chính thức" in "".join(one.text for one in paper.paragraphs)
+    assert "LƯU HÀNH NỘI BỘ" in paper.sections[0].footer.paragraphs[0].text
+    book = openpyxl.load_workbook(io.BytesIO(sheet.body))
+    lines = [[cell.value for cell in row] for row in book.worksheets[0].rows]
+    assert ["Số vụ việc được mở trong kỳ", 70] in [line[:2] for line in lines]
+    assert ["Phường Phan Đình Phùng", 40] in [[cell.value for cell in row][:2] for row in book.worksheets[2].rows]
+    await visitor.enter("tuan.statistician")
+    book = openpyxl.load_workbook(io.BytesIO((await visitor.ask(addresses[2])).body))
+    told = [cell.value for sheet in book.worksheets for row in sheet.rows for cell in row]
+    assert 70 in told
+    assert 3 not in told
+    assert "Ẩn để bảo vệ trẻ em" in told
+    assert not any("NỘI BỘ" in str(one) for one in told)
+    await visitor.enter("lan.worker")
+    book = openpyxl.load_workbook(io.BytesIO((await visitor.ask(addresses[2])).body))
+    told = [cell.value for sheet in book.worksheets for row in sheet.rows for cell in row]
+    assert 40 in told
+    assert not {27, 70} & {*told}
+    assert (await visitor.ask("/stats/report/report.exe?indicator=cases-opened")).status == 404
 
 
 async def test_the_records_behind_a_figure_open_for_who_may_open_them_only(visitor: Visitor) -> None:

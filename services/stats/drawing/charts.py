@@ -18,7 +18,7 @@ import altair as alt
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import begun
-from services.stats.pages.axes import length_axis, note_of, scale_of, small_value_axis, time_axis, value_axis
+from services.stats.drawing.axes import length_axis, note_of, scale_of, small_value_axis, time_axis, value_axis
 from services.stats.views import Words
 from shared.reference.indicators import Indicator, Target
 from shared.web.charts import PALETTE, SHAPES, Cell, Chart, Column, chart
@@ -86,6 +86,10 @@ class Drawing:
                 # Another thread may have taken the same one out.
                 _DRAWN.pop(next(iter(_DRAWN)), None)
         return known
+
+    def png(self, width: int | None = None) -> bytes:
+        """It as PNG of twice about that width in pixels, for what is printed. As `svg`, but not kept."""
+        return self.chart(width).to_png(language=self.language)
 
     def at(self, address: str) -> Picture:
         """It for a page, which says where it is drawn: `address` with `&narrow=1` for a narrow screen."""
