@@ -19,9 +19,9 @@ from services.stats.domain.measures import UNIT
 from services.stats.domain.periods import Period
 from services.stats.domain.surges import upper_level
 from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.lateness import lateness
 from services.stats.figures.voices import voices
 from services.stats.store.crossings import note
-from services.stats.store.history import standing
 from services.stats.store.locks import Lock, is_mine
 from shared.contracts.base import Contract
 from shared.contracts.stats import SectorSilent, SurgeDetected, TargetMissed
@@ -100,7 +100,7 @@ class Watching:
         another replica looks, or history is behind. Raises what says that the database is away."""
         async with self._database.transaction() as connection:
             now = self._clock()
-            if not await is_mine(connection, Lock.THRESHOLDS) or await _behind(connection, now):
+            if not await is_mine(connection, Lock.THRESHOLDS) or await lateness(connection, now) is not None:
                 return None
             look = _Look(connection, now, local_day(now), self._thresholds.on(now))
             crossed = [one async for one in self._crossed(look)]
@@ -228,8 +228,3 @@ def _week(last: date) -> Period:
     """The seven days up to one."""
     first = last - _WEEK + timedelta(days=1)
     return Period(first, last, "week", f"{first}..{last}")
-
-
-async def _behind(connection: AsyncConnection, now: datetime) -> bool:
-    behind, known_until = await standing(connection)
-    return bool(behind) and (known_until is None or now - known_until > LOOK_EVERY)

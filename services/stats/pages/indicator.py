@@ -61,6 +61,7 @@ class IndicatorPages:
             shown = await self._looking.figures(connection, sight, indicator, [sight.period], by=("unit",))
             figures = self._looking.by_unit(sight, indicator, shown)
             small = await self._small(connection, sight, indicator, figures)
+            late = await self._looking.late(connection, sight)
             known_at = await self._looking.known_at(connection, sight, indicator)
         goal = goal_of(indicator, sight.period, "commune")
         known_parts = [one for one in parts if one.value is not None]
@@ -80,6 +81,7 @@ class IndicatorPages:
             records=records if reading.known else "",
             of_communes=records_of_communes(sight, indicator),
             known_at=known_at,
+            late=late,
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),

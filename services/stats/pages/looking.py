@@ -21,6 +21,7 @@ from services.stats.domain.periods import Period, Span
 from services.stats.domain.reading import Reading, by_unit, course_of, goal_of, reached
 from services.stats.figures.comparing import base_of, compared_with, value_of_base
 from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.lateness import Late, lateness
 from services.stats.figures.releasing import Releasing, sees_all
 from services.stats.store.history import MeasureError, answered_as_of
 from services.stats.views import SPANS, Words
@@ -203,6 +204,11 @@ class Looking:
         decided apart."""
         if sight.exact:
             await self._evaluator.prepare(connection, wanted, units=sight.units, as_of=sight.as_of)
+
+    @staticmethod
+    async def late(connection: AsyncConnection, sight: Sight) -> Late | None:
+        """How late the figures are, to whoever sees them as they are; what was released waits for nothing."""
+        return await lateness(connection, sight.now) if sight.exact and sight.known is None else None
 
     async def known_at(self, connection: AsyncConnection, sight: Sight, indicator: Indicator) -> datetime | None:
         """As of which moment an indicator is answered, where what was known at the asked one is no longer kept."""

@@ -63,6 +63,7 @@ class ProvincePages:
             found = await self._looking.readings(connection, sight, wanted, courses=False)
             urgent = sorted((one for one, _ in found if one.pressing), key=lambda one: one.urgency)
             shown = await self._looking.readings(connection, sight, [one.indicator for one in urgent[:_URGENT]])
+            late = await self._looking.late(connection, sight)
             alerts = await alerts_of(connection, sight, self._looking.indicators)
             by_commune = await self._looking.figures(connection, sight, of_tiles, [sight.period], by=("unit",))
         aimed = [one for one, _ in found if one.goal is not None]
@@ -74,6 +75,7 @@ class ProvincePages:
             "stats/province.html",
             sight=sight,
             words=sight.words,
+            late=late,
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),

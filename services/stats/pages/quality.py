@@ -56,12 +56,14 @@ class QualityPages:
                 if sight.exact
                 else []
             )
+            late = await self._looking.late(connection, sight)
             heard = await voices(connection, self._evaluator, watch, sight.today) if _hears(sight) else None
         return self._pages.render(
             request,
             "stats/quality.html",
             sight=sight,
             words=sight.words,
+            late=late,
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             lines=lines,

@@ -269,6 +269,36 @@ async def test_what_was_just_seen_stands_first_for_whoever_may_know_of_it(visito
             await connection.execute(text("DELETE FROM crossing"))
 
 
+async def test_while_history_is_behind_pages_say_how_far_it_is(visitor: Visitor, counted: Database) -> None:
+    paths = ("/stats/province", "/stats/indicators/cases-opened", "/stats/quality")
+    until = NOW - timedelta(hours=1)
+    async with counted.transaction() as connection:
+        for table, offset in (("progress", 9), ("history_progress", 7)):
+            await connection.execute(
+                text(f'INSERT INTO {table} (topic, partition, "offset", time) VALUES (:t, 77, :o, :at)'),
+                {"t": "cases.cases.v1", "o": offset, "at": until},
+            )
+    try:
+        await visitor.enter("ha.coordinator")
+        for path in paths:
+            said = content(await visitor.ask(path))
+            assert "Đang đếm nốt, số liệu chưa đủ" in said, path
+            assert "26/11/2026 08:00" in said, path
+        # As of an earlier day nothing more is to come; what was released waits for nothing.
+        known = await visitor.ask("/stats/indicators/cases-opened?known=2026-06-01")
+        assert "Đang đếm nốt" not in content(known)
+        await visitor.enter("tuan.statistician")
+        for path in paths:
+            assert "Đang đếm nốt" not in content(await visitor.ask(path)), path
+    finally:
+        async with counted.transaction() as connection:
+            for table in ("progress", "history_progress"):
+                await connection.execute(text(f"DELETE FROM {table} WHERE partition = 77"))
+    await visitor.enter("ha.coordinator")
+    for path in paths:
+        assert "Đang đếm nốt" not in content(await visitor.ask(path)), path
+
+
 async def test_a_report_of_ones_own_holds_what_was_ticked_and_of_ones_own_communes_only(visitor: Visitor) -> None:
     await visitor.enter("ha.coordinator")
     path = "/stats/report?indicator=cases-opened&indicator=reports-received&indicator=nothing&period=2025&communes=1"
