@@ -14,4 +14,7 @@ _WIDTH: Final = 620
 def picture_of(drawing: Drawing, title: str = "") -> Picture:
     """In: a chart, and what stands over it where that is not its own title. Out: it as papers take it."""
     said = ". ".join(part for part in (drawing.title, drawing.said) if part)
-    return Picture(title or drawing.title, said, drawing.svg(_WIDTH), drawing.png(_WIDTH))
+    above = title or drawing.title
+    if drawing.note:
+        above = f"{above}. {drawing.note}"
+    return Picture(above, said, drawing.svg(_WIDTH), drawing.png(_WIDTH))

@@ -74,7 +74,9 @@ def paper(report: Report) -> Document:
         indicator = one.reading.indicator
         blocks += [
             Part(f"{number}. {indicator.label(words.language)}"),
-            _table("", [words("Giá trị"), words("Kỳ trước"), words("Mục tiêu")], [_headline(words, one.reading)]),
+            _table(
+                "", [words("Giá trị"), _before(words, one.reading), words("Mục tiêu")], [_headline(words, one.reading)]
+            ),
         ]
         blocks += [picture_of(drawing) for drawing in one.drawings]
         if one.communes:
@@ -100,7 +102,8 @@ def workbook(report: Report) -> bytes:
     first = book.active
     assert first is not None
     first.title = words("Chỉ tiêu")
-    heads = [words("Chỉ tiêu"), words("Giá trị"), words("Đơn vị tính"), words("Kỳ trước"), words("Mục tiêu")]
+    heads = [words("Chỉ tiêu"), words("Giá trị"), words("Đơn vị tính")]
+    heads += [words("Kỳ trước (kỳ chưa hết thì cùng số ngày)"), words("Mục tiêu")]
     above = [report.title, f"{report.where} – {report.period}", report.standing, report.mark]
     for line in filter(None, above):
         first.append([line])
@@ -140,6 +143,12 @@ def workbook(report: Report) -> bytes:
     out = BytesIO()
     book.save(out)
     return out.getvalue()
+
+
+def _before(words: Words, reading: Reading) -> str:
+    """With what a figure is compared: of what adds up and goes on, as many days."""
+    before = reading.before
+    return words("Kỳ trước") if before is None else words.so_far(before.period, reading.period.previous)
 
 
 def _headline(words: Words, reading: Reading) -> tuple[str, str, str]:
