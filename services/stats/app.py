@@ -69,14 +69,15 @@ def build(context: ServiceContext) -> ServiceApp:
     reader = PeriodReader(periods, pages.texts)
     router = APIRouter()
     indicator_api = IndicatorApi(database, clock, evaluator, comparing)
-    router.include_router(api_routes(database, clock, progress, rebuild, upkeep, compacting))
+    router.include_router(api_routes(database, clock, evaluator, progress, rebuild, upkeep, compacting))
     router.include_router(indicator_api.router)
     router.include_router(period_routes(periods, reader))
     router.include_router(BoardPages(board, pages, units.codes()).router)
-    router.include_router(RebuildPages(rebuild, compacting, upkeep, pages).router)
+    rebuild_pages = RebuildPages(rebuild, compacting, upkeep, pages)
+    router.include_router(rebuild_pages.router)
     router.include_router(PeriodPages(periods, reader, pages, clock).router)
     router.include_router(
-        indicator_pages(Looking(database, releasing, evaluator, pages, clock), indicator_api, pages, upkeep)
+        indicator_pages(Looking(database, releasing, evaluator, pages, clock), indicator_api, pages, upkeep, evaluator)
     )
     return ServiceApp(
         router=router,
@@ -88,6 +89,7 @@ def build(context: ServiceContext) -> ServiceApp:
             Announcing(database, clock, evaluator).announce,
             Watching(database, clock, evaluator).watch_thresholds,
             Rebuilding(context, rebuild).rebuild_when_asked,
+            rebuild_pages.follow,
             upkeep.look_after_figures,
             compacting.compact_when_due,
             periods.look_after_periods,

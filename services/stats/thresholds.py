@@ -17,20 +17,20 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.measures import UNIT
 from services.stats.domain.periods import Period
-from services.stats.domain.surges import upper_level, usual_spacing, working_days_after
+from services.stats.domain.surges import upper_level
 from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.lateness import lateness
+from services.stats.figures.voices import voices
 from services.stats.store.crossings import note
-from services.stats.store.history import standing
 from services.stats.store.locks import Lock, is_mine
-from services.stats.store.quality import last_heard
 from shared.contracts.base import Contract
 from shared.contracts.stats import SectorSilent, SurgeDetected, TargetMissed
-from shared.contracts.vocabulary import SECTORS, UNCLASSIFIED
+from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.database import Database, is_passing
 from shared.messaging.router import Clock, Scope
 from shared.messaging.waiting import pause
-from shared.reference.calendar import WorkCalendar, local_day
-from shared.reference.indicators import Indicator, Level, Part, Target
+from shared.reference.calendar import local_day
+from shared.reference.indicators import Indicator, Level, Target
 from shared.reference.thresholds import Thresholds, Watch
 
 LOOK_EVERY: Final = timedelta(minutes=5)
@@ -100,7 +100,7 @@ class Watching:
         another replica looks, or history is behind. Raises what says that the database is away."""
         async with self._database.transaction() as connection:
             now = self._clock()
-            if not await is_mine(connection, Lock.THRESHOLDS) or await _behind(connection, now):
+            if not await is_mine(connection, Lock.THRESHOLDS) or await lateness(connection, now) is not None:
                 return None
             look = _Look(connection, now, local_day(now), self._thresholds.on(now))
             crossed = [one async for one in self._crossed(look)]
@@ -196,36 +196,13 @@ class Watching:
             yield Crossed("surge", f"{indicator.code}/{unit}", event, unit, stays)
 
     async def _silent(self, look: _Look) -> AsyncIterator[Crossed]:
-        told = await last_heard(look.connection)
-        days = await self._days_heard(look)
-        first = look.today - timedelta(days=look.watch.silent_window)
-        is_working_day = WorkCalendar.load().is_working_day
-        for sector in SECTORS:
-            heard, last = days[sector], told.get(sector)
-            if last is None or len(heard) < look.watch.silent_known:
-                continue
-            spacing = usual_spacing(heard, first, max(heard))
-            quiet = working_days_after(local_day(last), look.today, is_working_day)
-            silence = (look.today - local_day(last)).days
-            if quiet >= look.watch.silent_least and silence >= look.watch.silent_factor * spacing:
-                event = SectorSilent(sector=sector, last_heard=last, usual_days=round(spacing, 1), as_of=look.now)
+        for one in await voices(look.connection, self._evaluator, look.watch, look.today):
+            if one.broke_its_habit and one.last is not None and one.usual_days is not None:
+                event = SectorSilent(
+                    sector=one.sector, last_heard=one.last, usual_days=round(one.usual_days, 1), as_of=look.now
+                )
                 # Its last word names the silence: once it is heard again, the next silence is another one.
-                yield Crossed("silence", f"{sector}/{last.isoformat()}", event)
-
-    async def _days_heard(self, look: _Look) -> dict[str, set[date]]:
-        """On which days of the window something of each sector happened, as far as it is known."""
-        window = [
-            Period.containing(look.today - timedelta(days=back), "day") for back in range(look.watch.silent_window + 1)
-        ]
-        found: dict[str, set[date]] = defaultdict(set)
-        for measure in look.watch.silent_measures:
-            counted = await self._evaluator.count_periods(
-                look.connection, Part(measure, "period", {}), window, by=("sector",)
-            )
-            for day, rows in counted.items():
-                for keys, _ in rows:
-                    found[keys[0]].add(day.first)
-        return found
+                yield Crossed("silence", f"{one.sector}/{one.last.isoformat()}", event)
 
 
 def _judged(indicator: Indicator, level: Level, look: _Look) -> Iterator[Period]:
@@ -251,8 +228,3 @@ def _week(last: date) -> Period:
     """The seven days up to one."""
     first = last - _WEEK + timedelta(days=1)
     return Period(first, last, "week", f"{first}..{last}")
-
-
-async def _behind(connection: AsyncConnection, now: datetime) -> bool:
-    behind, known_until = await standing(connection)
-    return bool(behind) and (known_until is None or now - known_until > LOOK_EVERY)

@@ -9,6 +9,7 @@ from services.stats.domain.disclosure import Hidden, Shown
 from services.stats.domain.measures import list_of
 from services.stats.domain.periods import Period, Span
 from services.stats.domain.reading import Reading, Verdict
+from services.stats.domain.surges import Heard
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.reference.deadlines import Deadlines
 from shared.reference.indicators import Indicator, NumberUnit, Target
@@ -55,6 +56,28 @@ VERDICTS: Final[dict[Verdict, str]] = {
     "running": "Chưa đến hạn",
     "unknown": "Chưa có số liệu",
     "untold": "Không đặt mục tiêu",
+}
+# What is not classified is said of these. msgids
+UNPLACED: Final = {
+    "reports": "Tin báo",
+    "openings": "Vụ việc đã mở",
+    "incidents": "Tai nạn, thương tích",
+    "children": "Trẻ em trong sổ",
+}
+# What the board's figures open to. msgids
+LISTS: Final = {
+    "open": "Vụ việc đang mở",
+    "high": "Vụ việc nguy cơ cao đang mở",
+    "missed": "Thời hạn của luật đã quá",
+    "today": "Tin báo hôm nay",
+    "tasks": "Việc các ngành đang làm",
+    "overdue": "Việc các ngành quá hạn",
+}
+VOICES: Final[dict[Heard, str]] = {
+    "heard": "Có tin",
+    "silent": "Im lặng",
+    "seldom": "Ít gửi tin, chưa rõ nhịp thường",
+    "never": "Chưa gửi tin bao giờ",
 }
 REBUILD_REASONS: Final = {
     "history-incomplete": "Kafka đã bỏ những sự kiện đầu tiên và không có bản chụp nào chứa chúng",
@@ -181,6 +204,18 @@ class Words:
     def age(self, code: str) -> str:
         """An age band: "6–10 tuổi"."""
         return self(NOT_KNOWN) if code == "unknown" else self("%(ages)s tuổi", ages=code.replace("-", "–"))
+
+    def unplaced(self, measure: str) -> str:
+        """What is counted by a measure of which something is not known."""
+        return self(UNPLACED[measure])
+
+    def voice(self, state: Heard) -> str:
+        """How a sector is heard."""
+        return self(VOICES[state])
+
+    def sector(self, code: str) -> str:
+        """A sector's name."""
+        return Terms.load("sectors").label(code, self.language)
 
     def unit(self, code: str) -> str:
         """A commune's name."""

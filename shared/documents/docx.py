@@ -22,7 +22,7 @@ from docx.styles.style import ParagraphStyle
 from docx.table import _Cell
 from docx.text.paragraph import Paragraph
 
-from shared.documents.model import Answer, Document, Event, Part, Signature, Table, Text, printable
+from shared.documents.model import Answer, Document, Event, Part, Picture, Signature, Table, Text, printable
 
 _FONT = "Times New Roman"
 # Decree 30/2020/ND-CP, appendix I: A4, 20-25 mm above and below, 30-35 mm left, 15-20 mm right.
@@ -52,6 +52,8 @@ def write_docx(papers: Sequence[Document]) -> bytes:
                 _event(word, block)
             elif isinstance(block, Text):
                 _written(word.add_paragraph(), block.text)
+            elif isinstance(block, Picture):
+                _picture(word, block)
             else:
                 _part(word, block)
         _signatures(word, paper.signatures)
@@ -149,6 +151,15 @@ def _event(word: Word, block: Event) -> None:
     _written(word.add_paragraph(), " · ".join(part for part in (block.when, block.who) if part), size=11)
     for label, text in block.words:
         _written(word.add_paragraph(), f"{label}: {text}" if label else text)
+
+
+def _picture(word: Word, block: Picture) -> None:
+    title = word.add_paragraph()
+    title.paragraph_format.keep_with_next = True
+    title.add_run(printable(block.title)).italic = True
+    drawn = word.add_picture(BytesIO(block.png), width=_WIDTH)
+    # What a screen reader says of it.
+    drawn._inline.docPr.set("descr", printable(block.said))
 
 
 def _signatures(word: Word, signatures: Sequence[Signature]) -> None:

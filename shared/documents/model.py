@@ -83,7 +83,18 @@ class Text:
     kind: str = "text"
 
 
-Block = Part | Answer | Table | Event | Text
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """A drawing under its title: `svg` is printed, `png` goes where no SVG can be. `said`: instead of it."""
+
+    title: str
+    said: str
+    svg: str
+    png: bytes
+    kind: str = "picture"
+
+
+Block = Part | Answer | Table | Event | Text | Picture
 
 
 @dataclass(frozen=True, slots=True)

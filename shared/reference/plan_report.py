@@ -15,10 +15,12 @@ _WIDEST: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A section of the report and the codes of its indicators, in order."""
+    """A section of the report and the codes of its indicators, in order. `charts`: those that are drawn after its
+    table, and by which dimension."""
 
     title: str
     indicators: tuple[str, ...]
+    charts: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,17 +37,26 @@ class PlanForm(Limits):
 
     def parts(self) -> tuple[Section, ...]:
         """Its sections."""
-        return tuple(Section(row["title"], tuple(row["indicators"])) for row in self.sections)
+        return tuple(
+            Section(row["title"], tuple(row["indicators"]), tuple(row.get("charts", {}).items()))
+            for row in self.sections
+        )
 
     def problems(self) -> Iterator[str]:
         """What makes no sense."""
         for row in self.sections:
-            if set(row) != {"title", "indicators"}:
-                yield "a section has a title and its indicators"
+            if not {"title", "indicators"} <= set(row) <= {"title", "indicators", "charts"}:
+                yield "a section has a title, its indicators and perhaps charts"
+                return
+            if not isinstance(row.get("charts", {}), dict):
+                yield "charts are indicators, each with what it is broken down by"
                 return
         codes = [code for section in self.parts() for code in section.indicators]
         if len(set(codes)) < len(codes):
             yield "an indicator stands in two sections"
+        for section in self.parts():
+            if not {code for code, _ in section.charts} <= {*section.indicators}:
+                yield "what is drawn stands in its section"
         if len(self.by_unit) > _WIDEST:
             yield f"the annex by commune has room for {_WIDEST} indicators"
 

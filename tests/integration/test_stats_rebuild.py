@@ -445,10 +445,10 @@ async def test_no_process_is_started_for_a_rebuild_that_another_replica_is_at(pr
     async with province.running():
         pass
     rebuild = province.rebuild()
-    assert not await rebuild.is_wanted()
+    assert await rebuild.wanted() is None
     await rebuild.start()
-    assert await rebuild.is_wanted()
+    assert await rebuild.wanted() is not None
     async with province.database.alone(Lock.REBUILDING):
         assert await rebuild.is_asked()
-        assert not await rebuild.is_wanted()
-    assert await rebuild.is_wanted()
+        assert await rebuild.wanted() is None
+    assert await rebuild.wanted() is not None

@@ -9,7 +9,9 @@ from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi.responses import JSONResponse, Response
 
+from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.releasing import sees_all
+from services.stats.figures.voices import voices
 from services.stats.store.figures import MEASURES, Slice, ask, expected_figures
 from services.stats.store.quality import quality_of
 from services.stats.upkeep.checking import Upkeep
@@ -22,6 +24,7 @@ from shared.identity import ALL_UNITS, NotAllowedError, Operator, Permission, Pr
 from shared.messaging.router import Clock
 from shared.reference.calendar import local_day
 from shared.reference.disclosure import Disclosure
+from shared.reference.thresholds import Thresholds
 
 _OWN_QUERY: Final = frozenset({"measure", "by", "lang"})
 
@@ -62,6 +65,7 @@ async def overseer(principal: Annotated[Principal, Depends(reader)]) -> Principa
 Reader = Annotated[Principal, Depends(reader)]
 LiveReader = Annotated[Principal, Depends(live_reader)]
 ProvinceReader = Annotated[Principal, Depends(province_reader)]
+Overseer = Annotated[Principal, Depends(overseer)]
 
 
 async def checked_figures(upkeep: Upkeep) -> dict[str, Any]:
@@ -73,10 +77,25 @@ async def checked_figures(upkeep: Upkeep) -> dict[str, Any]:
 
 
 def api_routes(
-    database: Database, clock: Clock, progress: Progress, rebuild: Rebuild, upkeep: Upkeep, compacting: Compacting
+    database: Database,
+    clock: Clock,
+    evaluator: Evaluator,
+    progress: Progress,
+    rebuild: Rebuild,
+    upkeep: Upkeep,
+    compacting: Compacting,
 ) -> APIRouter:
     """Routes below `/stats`: `api/…` and `ops/…`."""
     router = APIRouter()
+
+    @router.get("/api/sectors")
+    async def sectors(_principal: Overseer) -> list[dict[str, Any]]:
+        """Each sector: when it last said anything, how often it usually does, and whether it has gone silent by that;
+        those that need a question first."""
+        now = clock()
+        async with database.transaction() as connection:
+            found = await voices(connection, evaluator, Thresholds.load().on(now), local_day(now))
+        return [one.as_json() for one in found]
 
     @router.get("/api/figures")
     async def figures(
@@ -136,7 +155,7 @@ def api_routes(
 
 def _proof_routes(router: APIRouter, progress: Progress, upkeep: Upkeep) -> None:
     @router.get("/api/progress")
-    async def counted(_principal: Annotated[Principal, Depends(overseer)]) -> Response:
+    async def counted(_principal: Overseer) -> Response:
         """How far each partition is counted, and its end."""
         try:
             return JSONResponse(as_json(await progress.partitions()) | {"history": await progress.history()})

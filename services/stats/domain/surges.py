@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Sequence
 from datetime import date, timedelta
 from math import sqrt
+from typing import Literal
+
+# How a sector is heard. heard: within its usual time. silent: for too long by its own habit, or for the whole window
+# that is looked at. seldom: it says too little for a habit. never: it has not said anything yet.
+Heard = Literal["heard", "silent", "seldom", "never"]
 
 
 def upper_level(usual: Sequence[int], z: float) -> float:

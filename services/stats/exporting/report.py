@@ -7,7 +7,10 @@ from datetime import date, datetime, timedelta
 from typing import Final
 
 from services.stats.domain.closing import Named
+from services.stats.domain.disclosure import Shown
 from services.stats.domain.measures import UNIT
+from services.stats.drawing.charts import breakdown
+from services.stats.drawing.printing import picture_of
 from services.stats.exporting.labels import HIDDEN, NONE, Labels
 from shared.documents import Block, Document, Part, Row, Signature, Table, Text
 from shared.reference.plan_report import PlanForm, Section
@@ -24,7 +27,10 @@ _NO_BREAK: Final = "\u00a0"
 def sections(labels: Labels, form: PlanForm) -> list[Section]:
     """The form's sections with the indicators that the edition has; those that stand in none come last."""
     known = labels.names
-    found = [Section(part.title, tuple(code for code in part.indicators if code in known)) for part in form.parts()]
+    found = [
+        Section(part.title, tuple(code for code in part.indicators if code in known), part.charts)
+        for part in form.parts()
+    ]
     placed = {code for part in found for code in part.indicators}
     rest = tuple(code for code in known if code not in placed)
     return [part for part in (*found, Section(_OTHERS, rest)) if part.indicators]
@@ -75,6 +81,7 @@ def report(labels: Labels, form: PlanForm, digest: bytes, at: date) -> Document:
     blocks += _revision(labels)
     for part in sections(labels, form):
         blocks += [Part(part.title), _table(labels, part.indicators)]
+        blocks += _pictures(labels, part)
     if edition.audience == "exact" or any(figure.dimension == UNIT for figure in labels.own()):
         blocks += _annex(labels, form)
     return Document(
@@ -100,6 +107,27 @@ def _table(labels: Labels, codes: Sequence[str]) -> Table:
     ]
     middle = tuple(range(2, 2 + len(heads)))
     return Table("", ("TT", "Chỉ tiêu", *heads), rows, (0.55, 4.2, *(1.25 for _ in heads)), marks=(0, *middle))
+
+
+def _pictures(labels: Labels, part: Section) -> Iterator[Block]:
+    """What the form wants drawn, of what the edition tells: the same picture as on the indicator's page."""
+    period = labels.edition.period
+    for code, dimension in part.charts:
+        indicator = labels.indicators.get(code)
+        told = [one for one in labels.of(code, dimension) if one.value is not None]
+        if indicator is None or code not in labels.names or not any(one.value for one in told):
+            continue
+        drawing = breakdown(
+            labels.words,
+            indicator,
+            dimension,
+            [Shown(period, (one.category,), one.value, one.numerator, one.denominator) for one in told],
+        )
+        name = labels.words.dimension(dimension)
+        title = f"{labels.names[code].vi}, theo {name[:1].lower()}{name[1:]}"
+        if len(told) < len(labels.of(code, dimension)):
+            title += " (chỉ vẽ các số được công bố)"
+        yield picture_of(drawing, title)
 
 
 def _annex(labels: Labels, form: PlanForm) -> Iterator[Block]:

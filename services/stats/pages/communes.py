@@ -11,12 +11,13 @@ from fastapi.responses import Response
 from services.stats.api.figures import Reader
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import by_unit, goal_of
-from services.stats.pages import charts
-from services.stats.pages.charts import Drawing
+from services.stats.drawing import charts
+from services.stats.drawing.charts import Drawing
 from services.stats.pages.commune_lines import communes_of
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight, picture_of
 from services.stats.pages.province import ProvincePages, line_of
+from services.stats.pages.records import records_of_communes
 from shared.identity import NotAllowedError
 from shared.reference.indicators import Indicator
 from shared.web.pages import Pages
@@ -63,6 +64,7 @@ class CommunePages:
             choices=self._looking.choices(sight),
             grid=grid_of(sight.words, chosen, figures, goal, sight.today),
             communes=communes_of(sight, chosen, figures, goal),
+            of_communes=records_of_communes(sight, chosen),
         )
 
     async def show(self, request: Request, principal: Reader, code: str, period: Asked = "") -> Response:

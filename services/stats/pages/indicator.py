@@ -3,32 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.responses import Response
+from markupsafe import Markup
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.api.figures import Reader
-from services.stats.api.indicators import may_open
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Reading, by_unit, goal_of
+from services.stats.drawing import charts
+from services.stats.drawing.charts import Drawing, Picture
 from services.stats.figures.comparing import base_of, value_of_base
-from services.stats.pages import charts
-from services.stats.pages.charts import Drawing
 from services.stats.pages.commune_lines import communes_of, needy
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight, picture_of
-from services.stats.store.behind import opened
+from services.stats.pages.records import records_of, records_of_communes
 from shared.reference.indicators import Indicator, Target
 from shared.web.pages import Pages
 
 _YEARS: Final = 5
 _SMALL: Final = 12
-# Digits of a commune's code; an old district's has fewer.
-_UNIT: Final = 5
 
 
 class IndicatorPages:
@@ -62,11 +61,16 @@ class IndicatorPages:
             shown = await self._looking.figures(connection, sight, indicator, [sight.period], by=("unit",))
             figures = self._looking.by_unit(sight, indicator, shown)
             small = await self._small(connection, sight, indicator, figures)
+            late = await self._looking.late(connection, sight)
             known_at = await self._looking.known_at(connection, sight, indicator)
         goal = goal_of(indicator, sight.period, "commune")
         known_parts = [one for one in parts if one.value is not None]
         several = len(figures) > 1
         drawn_at = f"/stats/indicators/{indicator.code}/picture{sight.query(by=dimension)}"
+        records = records_of(sight, indicator)
+        breakdown = charts.breakdown(sight.words, indicator, dimension, parts).at(drawn_at) if known_parts else None
+        if breakdown is not None and records:
+            breakdown = _opening(breakdown, charts.ranked(sight.words, indicator, dimension, parts), records, dimension)
         return self._pages.render(
             request,
             "stats/indicator.html",
@@ -74,8 +78,10 @@ class IndicatorPages:
             words=sight.words,
             indicator=indicator,
             reading=reading,
-            records=_records(sight, indicator) if reading.known else "",
+            records=records if reading.known else "",
+            of_communes=records_of_communes(sight, indicator),
             known_at=known_at,
+            late=late,
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),
@@ -83,7 +89,7 @@ class IndicatorPages:
             dimension=dimension,
             parts_hidden=next((one.hidden for one in parts if one.hidden), None),
             charts=[one.at(drawn_at) for one in drawings],
-            breakdown=charts.breakdown(sight.words, indicator, dimension, parts).at(drawn_at) if known_parts else None,
+            breakdown=breakdown,
             small=small.at(drawn_at) if small else None,
             grid=grid_of(sight.words, indicator, figures, goal, sight.today) if several else None,
             communes=communes_of(sight, indicator, figures, goal) if several else [],
@@ -184,18 +190,16 @@ class IndicatorPages:
         return charts.multiples(sight.words, indicator, lines, goal)
 
 
-def _records(sight: Sight, indicator: Indicator) -> str:
-    """The address of the records behind the figure; empty where there are none that the reader may open."""
-    part = indicator.numerator
-    if part is None or not may_open(sight.principal, part, sight.now) or opened(part) is None:
-        return ""
-    kept = {
-        "period": sight.period.code,
-        ("unit" if len(sight.place) == _UNIT else "district"): sight.place,
-        "as_of": sight.known.isoformat() if sight.known else "",
-    }
-    said = urlencode({name: value for name, value in kept.items() if value})
-    return f"/stats/indicators/{indicator.code}/records?{said}"
+def _opening(breakdown: Picture, ranked: Sequence[Shown], records: str, dimension: str) -> Picture:
+    """A breakdown's table of which each figure opens to its records."""
+    rows = []
+    for row, one in zip(breakdown.rows, ranked, strict=True):
+        value = row[1]
+        if one.numerator:
+            address = f"{records}&{urlencode({dimension: one.keys[0]})}"
+            value = Markup('<a href="{}">{}</a>').format(address, value)
+        rows.append([row[0], value, *row[2:]])
+    return replace(breakdown, rows=rows)
 
 
 def _set(indicator: Indicator, target: Target, years: Mapping[Period, Shown]) -> Target:

@@ -63,6 +63,12 @@ class View:
         return "board/" + hashlib.sha256("\x1f".join(words).encode()).hexdigest()[:20]
 
     @property
+    def query(self) -> str:
+        """Its filters as the rest of an address that has a query already."""
+        filters = {"unit": self.unit, "kind": self.kind, "sex": self.sex, "age": self.age}
+        return "".join(f"&{name}={value}" for name, value in filters.items() if value)
+
+    @property
     def filter(self) -> Filter:
         """What of the counts it shows."""
         return Filter(self.units, self.unit, self.kind, self.sex, self.age)
@@ -144,7 +150,13 @@ class Board:
         """What the live parts of a view show."""
         words = Words(self._pages.texts, view.language)
         divided = breakdowns(words, figures.by_kind, figures.by_age, figures.by_sector)
-        return {"board": figures, "view": view, "breakdowns": divided, "UNCLASSIFIED": UNCLASSIFIED}
+        return {
+            "board": figures,
+            "view": view,
+            "breakdowns": divided,
+            "behind_query": view.query,
+            "UNCLASSIFIED": UNCLASSIFIED,
+        }
 
     def stream(self, request: Request, view: View) -> Response:
         """The open page's stream."""

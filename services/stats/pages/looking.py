@@ -21,6 +21,7 @@ from services.stats.domain.periods import Period, Span
 from services.stats.domain.reading import Reading, by_unit, course_of, goal_of, reached
 from services.stats.figures.comparing import base_of, compared_with, value_of_base
 from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.lateness import Late, lateness
 from services.stats.figures.releasing import Releasing, sees_all
 from services.stats.store.history import MeasureError, answered_as_of
 from services.stats.views import SPANS, Words
@@ -46,7 +47,11 @@ _CHOICES: Final[tuple[tuple[Span, int], ...]] = (
     ("month", 13),
     ("half-year", 4),
     ("school-year", 3),
+    ("week", 6),
+    ("day", 8),
 )
+# Of so short a time nothing is released: it is offered to whoever sees figures as they are.
+_SHORT: Final = frozenset({"week", "day"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +205,11 @@ class Looking:
         if sight.exact:
             await self._evaluator.prepare(connection, wanted, units=sight.units, as_of=sight.as_of)
 
+    @staticmethod
+    async def late(connection: AsyncConnection, sight: Sight) -> Late | None:
+        """How late the figures are, to whoever sees them as they are; what was released waits for nothing."""
+        return await lateness(connection, sight.now) if sight.exact and sight.known is None else None
+
     async def known_at(self, connection: AsyncConnection, sight: Sight, indicator: Indicator) -> datetime | None:
         """As of which moment an indicator is answered, where what was known at the asked one is no longer kept."""
         if not sight.exact or indicator.numerator is None:
@@ -294,13 +304,17 @@ class Looking:
         said = sight.words
         groups: list[Group] = []
         for span, count in _CHOICES:
+            if span in _SHORT and not sight.exact and sight.period.span != span:
+                continue
             periods = Period.containing(sight.today, span).before(count)[::-1]
             if sight.period.span == span and sight.period not in periods:
                 periods.append(sight.period)
             groups.append((said(SPANS[span]), [(one.code, said.period(one)) for one in periods]))
-        plan = sight.period if sight.period.span == "plan" else Period.parse(_plan(sight.today))
-        rest = [plan] if sight.period.span not in {"day", "week"} else [plan, sight.period]
-        groups.append((said("Khác"), [(one.code, said.period(one)) for one in rest]))
+        plan = Period.parse(_plan(sight.today))
+        plans = [plan, plan.previous]
+        if sight.period.span == "plan" and sight.period not in plans:
+            plans.append(sight.period)
+        groups.append((said(SPANS["plan"]), [(one.code, said.period(one)) for one in plans]))
         return groups
 
     def places(self, sight: Sight) -> list[Group]:

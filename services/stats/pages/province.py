@@ -13,8 +13,8 @@ from markupsafe import Markup
 from services.stats.api.figures import Reader
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import Reading, Verdict, goal_of
+from services.stats.drawing.axes import scale_of
 from services.stats.pages.alerts import alerts_of
-from services.stats.pages.axes import scale_of
 from services.stats.pages.commune_lines import Commune, communes_of
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight
@@ -63,6 +63,7 @@ class ProvincePages:
             found = await self._looking.readings(connection, sight, wanted, courses=False)
             urgent = sorted((one for one, _ in found if one.pressing), key=lambda one: one.urgency)
             shown = await self._looking.readings(connection, sight, [one.indicator for one in urgent[:_URGENT]])
+            late = await self._looking.late(connection, sight)
             alerts = await alerts_of(connection, sight, self._looking.indicators)
             by_commune = await self._looking.figures(connection, sight, of_tiles, [sight.period], by=("unit",))
         aimed = [one for one, _ in found if one.goal is not None]
@@ -74,6 +75,7 @@ class ProvincePages:
             "stats/province.html",
             sight=sight,
             words=sight.words,
+            late=late,
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),

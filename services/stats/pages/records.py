@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -11,9 +11,35 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from services.stats.api.figures import Reader
-from services.stats.api.indicators import IndicatorApi
-from services.stats.pages.looking import Asked, Looking
+from services.stats.api.indicators import IndicatorApi, may_open
+from services.stats.pages.looking import Asked, Looking, Sight
+from services.stats.store.behind import opened
+from shared.reference.indicators import Indicator
 from shared.web.pages import Pages
+
+# Digits of a commune's code; an old district's has fewer.
+_UNIT: Final = 5
+
+
+def records_of(sight: Sight, indicator: Indicator) -> str:
+    """The address of the records behind a look's figure; empty where there are none that the reader may open."""
+    place = {("unit" if len(sight.place) == _UNIT else "district"): sight.place}
+    return _address(sight, indicator, place)
+
+
+def records_of_communes(sight: Sight, indicator: Indicator) -> str:
+    """The beginning of the addresses of those behind each commune's figure, which a commune's code ends."""
+    address = _address(sight, indicator, {})
+    return f"{address}&unit=" if address else ""
+
+
+def _address(sight: Sight, indicator: Indicator, place: Mapping[str, str]) -> str:
+    part = indicator.numerator
+    if part is None or not may_open(sight.principal, part, sight.now) or opened(part) is None:
+        return ""
+    kept = {"period": sight.period.code, **place, "as_of": sight.known.isoformat() if sight.known else ""}
+    said = urlencode({name: value for name, value in kept.items() if value})
+    return f"/stats/indicators/{indicator.code}/records?{said}"
 
 
 class RecordPages:

@@ -69,6 +69,12 @@ async def which(connection: AsyncConnection) -> Which:
     return Which(*(await connection.execute(text("SELECT started_at, tries FROM rebuild FOR UPDATE"))).one())
 
 
+async def broke(connection: AsyncConnection, known: Which) -> None:
+    """Whoever was to go on with it broke before it could begin: that is a try, too. Without effect where somebody began
+    it meanwhile, or it is another one."""
+    await connection.execute(text(_BROKE), {**known._asdict(), "states": list(UNDER_WAY)})
+
+
 async def count(connection: AsyncConnection, done: int, total: int) -> None:
     """Say how far it is."""
     await connection.execute(text("UPDATE rebuild SET done = :done, total = :total"), {"done": done, "total": total})
@@ -122,6 +128,10 @@ _BEGIN: Final = """
 UPDATE rebuild SET state = 'running', reason = '', answer = '', tries = tries + 1, done = 0, total = 0, differing = 0,
     differences = '[]', finished_at = NULL
 RETURNING started_at, tries
+"""
+_BROKE: Final = """
+UPDATE rebuild SET tries = tries + 1
+WHERE started_at = :started_at AND tries = :tries AND state = ANY(CAST(:states AS text[]))
 """
 _REPORT: Final = """
 UPDATE rebuild SET differing = CAST(:differing AS bigint), differences = CAST(:differences AS jsonb),

@@ -291,24 +291,36 @@ class Rebuild:
             return False
         return True
 
-    async def is_wanted(self) -> bool:
-        """Whether one is asked for, and nobody is at it."""
+    async def wanted(self) -> rebuilds.Which | None:
+        """The one that is asked for, where nobody is at it and it is not given up."""
         async with self._database.transaction() as connection:
             if await rebuilds.somebody_rebuilds(connection):
-                return False
-        return await self.is_asked()
+                return None
+            known = await rebuilds.standing(connection)
+        return rebuilds.Which(known.started_at, known.tries) if known is not None and _goes_on(known) else None
+
+    async def count_broken(self, known: rebuilds.Which) -> None:
+        """The process that was to go on with it ended by itself: where it had not begun yet, that counts as a try, so
+        that what never can begin is given up and said to be."""
+        async with self._database.transaction() as connection:
+            await rebuilds.broke(connection, known)
 
     async def is_asked(self) -> bool:
         """Whether one is asked for that is not given up."""
         async with self._database.transaction() as connection:
             known = await rebuilds.standing(connection)
-        return known is not None and known.state in rebuilds.UNDER_WAY and known.tries < _TRIES
+        return known is not None and _goes_on(known)
 
     async def _fail(self, reason: str) -> None:
         with suppress(StoppedError):
             async with self._database.transaction() as connection:
                 await self._hold(connection)
                 await rebuilds.fail(connection, reason, self._clock())
+
+
+def _goes_on(known: rebuilds.Standing) -> bool:
+    """Whether it is asked for, and not given up."""
+    return known.state in rebuilds.UNDER_WAY and known.tries < _TRIES
 
 
 @dataclass(slots=True)

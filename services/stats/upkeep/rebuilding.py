@@ -53,10 +53,12 @@ class Rebuilding:
             self._rebuild.asked.clear()
             try:
                 # While another replica rebuilds, a process every few seconds would be for nothing.
-                if await self._rebuild.is_wanted():
+                wanted = await self._rebuild.wanted()
+                if wanted is not None:
                     code = await run_apart(_MODULE, self._orders(), stop, grace=_GRACE_SECONDS)
                     if code:
                         _LOG.error("rebuild.process.broke", code=code)
+                        await self._rebuild.count_broken(wanted)
             except Exception as error:
                 if not is_passing(error):
                     raise

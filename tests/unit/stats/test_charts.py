@@ -10,9 +10,9 @@ import pytest
 
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
-from services.stats.pages import charts
-from services.stats.pages.axes import scale_of
-from services.stats.pages.charts import Drawing, Line
+from services.stats.drawing import charts
+from services.stats.drawing.axes import scale_of
+from services.stats.drawing.charts import Drawing, Line
 from services.stats.pages.grid import grid_of
 from services.stats.views import Words
 from shared.reference.indicators import Indicator, Indicators

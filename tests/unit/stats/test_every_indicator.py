@@ -35,7 +35,15 @@ BEGAN = datetime(2025, 2, 1, tzinfo=UTC)
 PLACES = ("05443", "05455", "01834", "01840", "unclassified", "99999")
 PERIODS = [Period.parse(code) for code in ("2026", "2026-09", "2025", "2026-SY", "2026-10-20")]
 SEEDS = (1, 2, 3)
-KINDS = ("violence", "sexual-abuse", "domestic-violence", "school-violence", "child-labour", "orphaned", "neglect")
+KINDS = (
+    "violence",
+    "sexual-abuse",
+    "domestic-violence",
+    "school-violence",
+    "child-labour",
+    "covid-affected",
+    "neglect",
+)
 
 
 class Province:
@@ -175,7 +183,9 @@ class Province:
             "sex": self._any("female", "male"),
             "birth_year": self._any(None, *range(2006, 2028)),
             "birth_month": self._any(None, *range(1, 13)),
-            "circumstances": self._chance.sample(["01", "04", "10", "12", "at-risk", "poor"], self._any(0, 1, 2, 3)),
+            "circumstances": self._chance.sample(
+                ["01", "04", "10", "12", "at-risk", "poor", "covid-affected"], self._any(0, 1, 2, 3)
+            ),
             "ethnicity": self._any(None, "01", "03"),
             "disability": self._any(True, False),
             "state": self._any("collected", "verified"),

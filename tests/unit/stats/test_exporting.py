@@ -15,7 +15,7 @@ import openpyxl
 import orjson
 import pytest
 
-from services.stats.domain.closing import Edition
+from services.stats.domain.closing import Edition, Frozen
 from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.exporting import FILES, write
 from services.stats.exporting.dhis2 import uid
@@ -219,6 +219,47 @@ def test_the_pdf_says_the_same() -> None:
     assert "Kết quả thực hiện công tác trẻ em theo Kế hoạch 63/KH-UBND" in printed
     assert "Phụ lục. Số liệu theo xã, phường" in printed
     assert "NGƯỜI LẬP BIỂU" in printed
+
+
+def test_what_the_form_wants_drawn_is_drawn_of_what_is_told_and_of_nothing_that_is_hidden() -> None:
+    channels = [("hotline-111", 30), ("hospital", 12), ("school", None)]
+    told = tuple(
+        Frozen("reports-received", OCTOBER.code, "channel", code, n and float(n), n, None, "" if n else "protected")
+        for code, n in channels
+    )
+    edition = replace(PUBLISHED, figures=(*PUBLISHED.figures, *told))
+    word = docx.Document(io.BytesIO(file("report.docx", edition)))
+    [picture] = word.inline_shapes
+    said = picture._inline.docPr.get("descr")
+    assert "Cao nhất" in said
+    assert "30" in said
+    titles = [one.text for one in word.paragraphs if "chỉ vẽ các số được công bố" in one.text]
+    assert titles == ["Số tin báo, tố giác đã tiếp nhận, theo kênh tiếp nhận (chỉ vẽ các số được công bố)"]
+    # Of what nobody may read there is no picture at all.
+    nothing = tuple(one._replace(value=None, numerator=None, hidden="protected") for one in told)
+    hidden = replace(PUBLISHED, figures=(*PUBLISHED.figures, *nothing))
+    assert not docx.Document(io.BytesIO(file("report.docx", hidden))).inline_shapes
+
+
+@pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext reads the PDF back")
+def test_the_words_of_a_drawing_are_printed() -> None:
+    told = Frozen("reports-received", OCTOBER.code, "channel", "line-18008080", 321.0, 321, None)
+    other = told._replace(category="school", value=654.0, numerator=654)
+    printed = text_of(file("report.pdf", replace(PUBLISHED, figures=(*PUBLISHED.figures, told, other))))
+    drawn = printed.partition("theo kênh tiếp nhận")[2]
+    assert "321" in drawn
+    assert "654" in drawn
+    assert "18008080" in drawn
+
+
+def test_what_the_plan_s_report_draws_is_counted_by_what_it_is_drawn_by() -> None:
+    indicators = Indicators.load()
+    drawn = [pair for part in PlanForms.load().on(PUBLISHED.at).parts() for pair in part.charts]
+    assert drawn
+    for code, dimension in drawn:
+        indicator = indicators.get(code)
+        assert indicator is not None
+        assert dimension in indicator.by
 
 
 def test_the_signed_file_is_the_very_bytes_that_were_signed() -> None:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
 from urllib.parse import quote
 
+import docx
+import openpyxl
 import pytest
 from fastapi import APIRouter
 from sqlalchemy import text
@@ -266,6 +269,36 @@ async def test_what_was_just_seen_stands_first_for_whoever_may_know_of_it(visito
             await connection.execute(text("DELETE FROM crossing"))
 
 
+async def test_while_history_is_behind_pages_say_how_far_it_is(visitor: Visitor, counted: Database) -> None:
+    paths = ("/stats/province", "/stats/indicators/cases-opened", "/stats/quality")
+    until = NOW - timedelta(hours=1)
+    async with counted.transaction() as connection:
+        for table, offset in (("progress", 9), ("history_progress", 7)):
+            await connection.execute(
+                text(f'INSERT INTO {table} (topic, partition, "offset", time) VALUES (:t, 77, :o, :at)'),
+                {"t": "cases.cases.v1", "o": offset, "at": until},
+            )
+    try:
+        await visitor.enter("ha.coordinator")
+        for path in paths:
+            said = content(await visitor.ask(path))
+            assert "Đang đếm nốt, số liệu chưa đủ" in said, path
+            assert "26/11/2026 08:00" in said, path
+        # As of an earlier day nothing more is to come; what was released waits for nothing.
+        known = await visitor.ask("/stats/indicators/cases-opened?known=2026-06-01")
+        assert "Đang đếm nốt" not in content(known)
+        await visitor.enter("tuan.statistician")
+        for path in paths:
+            assert "Đang đếm nốt" not in content(await visitor.ask(path)), path
+    finally:
+        async with counted.transaction() as connection:
+            for table in ("progress", "history_progress"):
+                await connection.execute(text(f"DELETE FROM {table} WHERE partition = 77"))
+    await visitor.enter("ha.coordinator")
+    for path in paths:
+        assert "Đang đếm nốt" not in content(await visitor.ask(path)), path
+
+
 async def test_a_report_of_ones_own_holds_what_was_ticked_and_of_ones_own_communes_only(visitor: Visitor) -> None:
     await visitor.enter("ha.coordinator")
     path = "/stats/report?indicator=cases-opened&indicator=reports-received&indicator=nothing&period=2025&communes=1"
@@ -286,10 +319,49 @@ async def test_a_report_of_ones_own_holds_what_was_ticked_and_of_ones_own_commun
     assert (await visitor.ask(f"/stats/report?{many}")).status == 422
 
 
+async def test_a_report_of_ones_own_is_taken_along_as_its_reader_sees_it(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    query = "indicator=cases-opened&indicator=reports-received&period=2025&communes=1"
+    page = await visitor.ask(f"/stats/report?{query}")
+    addresses = [unescape(one) for one in re.findall(r'href="(/stats/report/[^"]*)"', page.text)]
+    assert [one.partition("?")[0].rpartition("/")[2] for one in addresses] == [
+        "report.docx",
+        "report.pdf",
+        "report.xlsx",
+    ]
+    word, pdf, sheet = [await visitor.ask(one) for one in addresses]
+    assert pdf.body.startswith(b"%PDF")
+    paper = docx.Document(io.BytesIO(word.body))
+    cells = [[cell.text for cell in row.cells] for table in paper.tables for row in table.rows]
+    assert ["Phường Phan Đình Phùng", "40"] in cells
+    assert ["Phường Quyết Thắng", "27"] in cells
+    # Its course, and its first breakdown; of what did not happen, its course alone.
+    assert len(paper.inline_shapes) == 3
+    assert "không phải số chính thức" in "".join(one.text for one in paper.paragraphs)
+    assert "LƯU HÀNH NỘI BỘ" in paper.sections[0].footer.paragraphs[0].text
+    book = openpyxl.load_workbook(io.BytesIO(sheet.body))
+    lines = [[cell.value for cell in row] for row in book.worksheets[0].rows]
+    assert ["Số vụ việc được mở trong kỳ", 70] in [line[:2] for line in lines]
+    assert ["Phường Phan Đình Phùng", 40] in [[cell.value for cell in row][:2] for row in book.worksheets[2].rows]
+    await visitor.enter("tuan.statistician")
+    book = openpyxl.load_workbook(io.BytesIO((await visitor.ask(addresses[2])).body))
+    told = [cell.value for sheet in book.worksheets for row in sheet.rows for cell in row]
+    assert 70 in told
+    assert 3 not in told
+    assert "Ẩn để bảo vệ trẻ em" in told
+    assert not any("NỘI BỘ" in str(one) for one in told)
+    await visitor.enter("lan.worker")
+    book = openpyxl.load_workbook(io.BytesIO((await visitor.ask(addresses[2])).body))
+    told = [cell.value for sheet in book.worksheets for row in sheet.rows for cell in row]
+    assert 40 in told
+    assert not {27, 70} & {*told}
+    assert (await visitor.ask("/stats/report/report.exe?indicator=cases-opened")).status == 404
+
+
 async def test_the_records_behind_a_figure_open_for_who_may_open_them_only(visitor: Visitor) -> None:
     await visitor.enter("ha.coordinator")
     page = await visitor.ask("/stats/indicators/cases-opened?period=2026")
-    address = re.search(r'href="(/stats/indicators/cases-opened/records[^"]*)"', page.text)
+    address = re.search(r'class="button[^>]*href="(/stats/indicators/cases-opened/records[^"]*)"', page.text)
     assert address is not None
     found = await visitor.ask(unescape(address[1]))
     assert "19 hồ sơ" in content(found)
@@ -297,6 +369,78 @@ async def test_the_records_behind_a_figure_open_for_who_may_open_them_only(visit
     await visitor.enter("tuan.statistician")
     assert "/records" not in (await visitor.ask("/stats/indicators/cases-opened?period=2026")).text
     assert (await visitor.ask(unescape(address[1]))).status == 403
+
+
+async def test_each_part_and_each_commune_of_a_figure_opens_to_its_own_records(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    page = await visitor.ask("/stats/indicators/cases-opened?period=2026&by=sex")
+    addresses = [
+        unescape(one) for one in re.findall(r'href="(/stats/indicators/cases-opened/records[^"]*)"', page.text)
+    ]
+    found = {}
+    for address in addresses:
+        listed = await visitor.ask(address)
+        assert listed.status == 200, address
+        found[address.partition("?")[2]] = listed.text.count('href="/cases/c/')
+    assert found == {
+        "period=2026": 19,
+        "period=2026&sex=female": 19,
+        f"period=2026&unit={HERE}": 12,
+        f"period=2026&unit={THERE}": 7,
+    }
+    of_communes = (await visitor.ask("/stats/communes?indicator=cases-opened&period=2026")).text
+    assert f'/stats/indicators/cases-opened/records?period=2026&unit={HERE}"' in unescape(of_communes)
+    await visitor.enter("tuan.statistician")
+    for path in ("/stats/indicators/cases-opened?period=2025&by=sex", "/stats/communes?period=2025"):
+        assert "/records?" not in (await visitor.ask(path)).text
+
+
+async def test_a_figure_of_the_live_board_opens_to_its_records_by_the_boards_own_filters(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    for filters, n in (
+        ("", 89),
+        (f"&unit={HERE}", 52),
+        ("&kind=violence", 89),
+        ("&sex=male", 0),
+        (f"&unit={SMALL}", 3),
+    ):
+        listed = await visitor.ask(f"/stats/behind?of=open{filters}")
+        assert listed.text.count('href="/cases/c/') == n, filters
+        assert (f"{n} hồ sơ" in content(listed)) == bool(n)
+    assert "89 hồ sơ" in content(await visitor.ask("/stats/behind?of=high"))
+    for empty in ("missed", "today", "tasks", "overdue"):
+        assert "Không có hồ sơ nào" in content(await visitor.ask(f"/stats/behind?of={empty}")), empty
+    assert (await visitor.ask("/stats/behind?of=closed")).status == 404
+    await visitor.enter("lan.worker")
+    for filters in ("", f"&unit={THERE}"):
+        assert (await visitor.ask(f"/stats/behind?of=open{filters}")).text.count('href="/cases/c/') == 52
+    assert (await visitor.ask("/stats/behind?of=open&unit=unclassified")).status == 403
+    for person in ("tuan.statistician", "duc.health", "son.operator"):
+        await visitor.enter(person)
+        assert (await visitor.ask("/stats/behind?of=open")).status == 403
+
+
+async def test_days_weeks_and_plans_can_be_chosen_by_whoever_sees_them(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    page = (await visitor.ask("/stats/indicators/cases-opened")).text
+    for code in (
+        "2026-11-26",
+        "2026-11-25",
+        "2026-W48",
+        "2026-W47",
+        "2026-10",
+        "2026-Q3",
+        "2026-H1",
+        "2025-SY",
+        "2025",
+    ):
+        assert f'<option value="{code}"' in page, code
+    assert '<option value="2026..2030"' in page
+    assert '<option value="2021..2025"' in page
+    await visitor.enter("tuan.statistician")
+    page = (await visitor.ask("/stats/indicators/cases-opened")).text
+    assert '<option value="2026-W48"' not in page
+    assert '<option value="2026-11-26"' not in page
 
 
 async def test_an_address_that_makes_no_sense_is_as_if_nothing_was_asked(visitor: Visitor) -> None:
@@ -370,7 +514,8 @@ REBUILDING = (views.REBUILD_REASONS, views.COMPACTION_STATES, views.ENDS_OF)
 
 def test_every_text_has_its_english() -> None:
     said = {*said_in_templates("services.stats"), *said_in_code("services.stats", "words", "said", "self")}
-    for texts in (views.SEXES, views.YES_NO, views.DIMENSIONS, views.VERDICTS, views.HIDDEN, views.SPANS, *REBUILDING):
+    listed = (views.SEXES, views.YES_NO, views.DIMENSIONS, views.VERDICTS, views.HIDDEN, views.SPANS)
+    for texts in (*listed, views.UNPLACED, views.VOICES, views.LISTS, *REBUILDING):
         said |= {*texts.values()}
     assert len(said) > 150
     assert {*said, views.NOT_KNOWN, views.NOT_CLASSIFIED} - english(("services.stats", "shared.web")).keys() == set()

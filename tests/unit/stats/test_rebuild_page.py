@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
 
 import pytest
-from fastapi import APIRouter
+from fastapi import APIRouter, Request
+from fastapi.responses import StreamingResponse
 from sqlalchemy import text
 
 from services.stats.app import build
+from services.stats.pages.rebuilding import RebuildPages
+from services.stats.upkeep import rebuilding
+from services.stats.upkeep.checking import Upkeep
+from services.stats.upkeep.compacting import Compacting
+from services.stats.upkeep.rebuild import Rebuild
+from services.stats.upkeep.rebuilding import Rebuilding
 from shared.database import Database
-from shared.identity import demo_directory
+from shared.identity import Principal, Role, demo_directory
 from shared.messaging.service import ServiceContext
 from shared.privacy import Keys, PlatformKey
 from shared.reference.units import Units
 from shared.settings import Settings
 from shared.web.app import create_app
-from shared.web.pages import utc_now
+from shared.web.pages import Pages, utc_now
 from tests.support.visitor import Visitor, token_of
 
 KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
@@ -100,3 +108,96 @@ async def test_nobody_else_counts_anew_or_asks_how_the_past_is_kept(visitor: Vis
     await visitor.enter("son.operator")
     history = json.loads((await visitor.ask("/stats/ops/history")).body)
     assert (history["state"], history["every_moment_days"]) == ("idle", 2192)
+
+
+async def test_an_open_page_follows_how_far_it_is_and_says_how_it_ended(visitor: Visitor, database: Database) -> None:
+    await visitor.enter("son.operator")
+    await stands(database, state="running", done=450)
+    page = (await visitor.ask("/stats/rebuild")).text
+    assert 'data-live="/stats/rebuild/live" data-topic="rebuild/vi"' in page
+    upkeep = Upkeep(database, utc_now)
+    pages = RebuildPages(
+        Rebuild(database, KEYS, Settings(environment="test"), utc_now),
+        Compacting(database, utc_now, upkeep),
+        upkeep,
+        Pages("services.stats", unit_names={}, clock=utc_now),
+    )
+    request = Request({"type": "http", "method": "GET", "headers": [], "query_string": b"", "path": "/"})
+    answer = await pages.live(request, Principal("son", "S", Role.OPERATOR, frozenset()))
+    assert isinstance(answer, StreamingResponse)
+    stream, stop = aiter(answer.body_iterator), asyncio.Event()
+    following = asyncio.create_task(pages.follow(stop))
+    heard = ""
+
+    async def hear(said: str) -> None:
+        nonlocal heard
+        async with asyncio.timeout(20):
+            while said not in heard:
+                heard += bytes(await anext(stream)).decode()  # type: ignore[arg-type]
+
+    try:
+        await hear("450 trên 900 lượt (50%)")
+        await stands(database, state="running", done=891)
+        await hear("891 trên 900 lượt (99%)")
+        await stands(database, state="done", differing=3)
+        await hear("3 con số đã đổi")
+    finally:
+        stop.set()
+        await asyncio.wait_for(following, 10)
+
+
+async def test_nobody_else_follows_it(visitor: Visitor) -> None:
+    for person in ("ha.coordinator", "lan.worker", "tuan.statistician"):
+        await visitor.enter(person)
+        assert (await visitor.ask("/stats/rebuild/live")).status == 403
+
+
+async def test_a_process_that_can_never_begin_is_given_up_and_the_page_says_so(
+    visitor: Visitor, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = 0
+
+    async def breaks(*_args: object, **_kwargs: object) -> int:
+        nonlocal begun
+        begun += 1
+        return 1
+
+    monkeypatch.setattr(rebuilding, "run_apart", breaks)
+    monkeypatch.setattr(rebuilding, "_LOOK_SECONDS", 0.01)
+    settings = Settings(environment="test")
+    rebuild = Rebuild(database, KEYS, settings, utc_now)
+    await rebuild.start()
+    stop = asyncio.Event()
+    running = asyncio.create_task(
+        Rebuilding(ServiceContext(settings, database, KEYS, utc_now), rebuild).rebuild_when_asked(stop)
+    )
+    try:
+        async with asyncio.timeout(20):
+            while (await rebuild.state())["state"] != "failed":
+                await asyncio.sleep(0.02)
+        await asyncio.sleep(0.2)
+        assert begun == 3
+        await visitor.enter("son.operator")
+        page = await visitor.ask("/stats/rebuild")
+        assert "tiến trình dừng đột ngột ba lần" in page.text
+        assert "Đếm lại từ đầu" in page.text
+        # Asked anew, it is tried anew.
+        await rebuild.start()
+        async with asyncio.timeout(20):
+            while begun < 6:
+                await asyncio.sleep(0.02)
+    finally:
+        stop.set()
+        await asyncio.wait_for(running, 10)
+
+
+async def test_a_process_that_had_begun_is_counted_once(database: Database) -> None:
+    rebuild = Rebuild(database, KEYS, Settings(environment="test"), utc_now)
+    await rebuild.start()
+    wanted = await rebuild.wanted()
+    assert wanted is not None
+    async with database.transaction() as connection:
+        await connection.execute(text("UPDATE rebuild SET state = 'running', tries = tries + 1"))
+    await rebuild.count_broken(wanted)
+    async with database.transaction() as connection:
+        assert (await connection.execute(text("SELECT tries FROM rebuild"))).scalar_one() == 1

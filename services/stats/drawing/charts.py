@@ -18,7 +18,7 @@ import altair as alt
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import begun
-from services.stats.pages.axes import length_axis, note_of, scale_of, small_value_axis, time_axis, value_axis
+from services.stats.drawing.axes import length_axis, note_of, scale_of, small_value_axis, time_axis, value_axis
 from services.stats.views import Words
 from shared.reference.indicators import Indicator, Target
 from shared.web.charts import PALETTE, SHAPES, Cell, Chart, Column, chart
@@ -86,6 +86,10 @@ class Drawing:
                 # Another thread may have taken the same one out.
                 _DRAWN.pop(next(iter(_DRAWN)), None)
         return known
+
+    def png(self, width: int | None = None) -> bytes:
+        """It as PNG of twice about that width in pixels, for what is printed. As `svg`, but not kept."""
+        return self.chart(width).to_png(language=self.language)
 
     def at(self, address: str) -> Picture:
         """It for a page, which says where it is drawn: `address` with `&narrow=1` for a narrow screen."""
@@ -280,21 +284,26 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
     )
 
 
-@_remembered
-def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequence[Shown]) -> Drawing:
-    """One figure by one dimension: a bar each, the longest first unless the dimension has an order of its own."""
+def ranked(words: Words, indicator: Indicator, dimension: str, shown: Sequence[Shown]) -> list[Shown]:
+    """The figures of a breakdown in the order of its bars and of its table's rows."""
     order = {code: at for at, code in enumerate(words.values(indicator, dimension))}
-    ranked = sorted(
+    return sorted(
         (one for one in shown if one.keys),
         key=lambda one: (order.get(one.keys[0], len(order)), -(one.value or 0), one.keys),
     )
+
+
+@_remembered
+def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequence[Shown]) -> Drawing:
+    """One figure by one dimension: a bar each, the longest first unless the dimension has an order of its own."""
+    lines = ranked(words, indicator, dimension, shown)
     values = [
         {
             "name": words.value(indicator, dimension, one.keys[0]),
             "value": one.value,
             "said": words.number(indicator, one.value),
         }
-        for one in ranked
+        for one in lines
         if one.value is not None
     ]
     names = [str(value["name"]) for value in values]
@@ -316,7 +325,7 @@ def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequenc
             words.shown(indicator, one),
             *_parts(words, indicator, one),
         ]
-        for one in ranked
+        for one in lines
     ]
     name = words.dimension(dimension)
     columns: list[Column] = [name, (words("Giá trị"), "number"), *_part_columns(words, indicator)]

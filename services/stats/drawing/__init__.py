@@ -1,0 +1,1 @@
+"""Pictures of figures: one specification each, for pages, reports and mail."""
