@@ -75,8 +75,10 @@ class Exchange(ResponseHandler):
         self._reader = HttpResponseParser(self)
         # Who waits for an answer; None: nobody.
         self._asked: asyncio.Future[Answer] | None = None
-        self._ending: asyncio.TimerHandle | None = None
-        self._deadline = 0.0
+        # Until when it is waited. A timer is set once and looks where that is by then: requests are many, and few of
+        # them take long.
+        self._until = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -90,15 +92,15 @@ class Exchange(ResponseHandler):
         if self.transport is None:
             raise BrokenAnswerError("The connection has ended")
         self._begin()
-        self._deadline = self._loop.time() + seconds
-        self._ending = self._loop.call_at(self._deadline, self._end, TimeoutError())
+        self._until = self._loop.time() + seconds
+        if self._alarm is None:
+            self._alarm = self._loop.call_at(self._until, self._ring)
         asked = self._asked = self._loop.create_future()
         self.transport.write(request)
         try:
             answer: Answer = await asked
         finally:
             self._asked = None
-            self._ending.cancel()
         return answer
 
     @property
@@ -128,6 +130,8 @@ class Exchange(ResponseHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """It has ended; of an answer without a length that is the end."""
         self._end(BrokenAnswerError("The connection ended before an answer"))
+        if self._alarm is not None:
+            self._alarm.cancel()
         super().connection_lost(exc)
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -173,10 +177,11 @@ class Exchange(ResponseHandler):
             self._end()
         elif not self._answered:
             self._bound_heads(len(data))
-        elif not answered and self._ending is not None:
-            self._ending.cancel()
-            until = min(self._deadline, self._loop.time() + _BODY_SECONDS)
-            self._ending = self._loop.call_at(until, self._end)
+        elif not answered:
+            self._until = min(self._until, self._loop.time() + _BODY_SECONDS)
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._ring()
 
     def _bound_heads(self, more: int) -> None:
         self._head_bytes += more
@@ -184,6 +189,15 @@ class Exchange(ResponseHandler):
             self._end(EndlessHeadsError("Heads came that belong to no answer"))
         elif self._line_bytes > _MOST_OF_A_LINE:
             self._end(BrokenAnswerError("A line of the head has no end"))
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._asked is None:
+            return
+        if self._loop.time() < self._until:
+            self._alarm = self._loop.call_at(self._until, self._ring)
+        else:
+            self._end(TimeoutError())
 
     def _end(self, error: BaseException | None = None) -> None:
         """Nothing more is waited for. In: what is wrong if no answer has come; an answer that has come stands."""

@@ -21,7 +21,7 @@ SLOW_SECONDS = 0.25
 _FAILING_AT_ONCE = 2
 # A new one begins with a few, until it is seen how fast it answers.
 _FIRST_SECONDS = 0.05
-_FEWEST_SLOTS = 32
+_FEWEST_SLOTS = 16
 _MOST_A_SECOND = 10_000
 
 

@@ -84,6 +84,8 @@ class Deliveries:
         self._unsettled = 0
         # What those wait for who may not send on before something of what was sent is settled.
         self._room: asyncio.Future[None] | None = None
+        # Somebody does: what there is is settled at once.
+        self._pressed = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         # What ended something that ran beside.
         self._broken: BaseException | None = None
@@ -125,6 +127,7 @@ class Deliveries:
                 settling = self._watched(self._settle_until(finished))
             await self._finish()
             finished.set()
+            self._pressed.set()
             await asyncio.wait((settling,))
             for task in (listening, present):
                 task.cancel()
@@ -229,6 +232,7 @@ class Deliveries:
             while self._unsettled >= self._settings.unsettled_at_most:
                 if self._room is None or self._room.done():
                     self._room = loop.create_future()
+                    self._pressed.set()
                 await self._room
             now = loop.time()
             if (following := self._following(lane, now)) is not None:
@@ -291,7 +295,8 @@ class Deliveries:
                 await self._settle(results, finished)
             else:
                 await self._tally()
-            await pause(finished, _SETTLE_SECONDS)
+            await pause(self._pressed, _SETTLE_SECONDS)
+            self._pressed.clear()
         self._settler.hasten()
         await self._tally()
 
