@@ -15,7 +15,7 @@ from services.notify.store.deliveries import Delivery, Target
 
 # Held in memory: what the endpoint takes in about this time, so that a lease is never outlived while waiting.
 _AHEAD_SECONDS = 1.0
-_MOST_AHEAD = 40
+_MOST_AHEAD = 100
 # An answer that takes longer makes the endpoint a slow one, whose requests are counted apart.
 SLOW_SECONDS = 0.25
 _FAILING_AT_ONCE = 2

@@ -39,7 +39,7 @@ _LOG = structlog.get_logger(__name__)
 _POLL_SECONDS = 0.5
 # Leases are not asked for more often: what comes in this time is leased together.
 _BREATH_SECONDS = 0.005
-_SETTLE_SECONDS = 0.004
+_SETTLE_SECONDS = 0.008
 _LEASE_BATCH = 1000
 _STOP_SECONDS = 5.0
 _EXPIRED = Attempt("expired", 0, reason="expired")
