@@ -110,7 +110,7 @@ class Exchange(ResponseHandler):
 
     def close(self) -> None:
         """End it; whoever does not even take what was sent is not waited for."""
-        if self.transport is not None and self.transport.get_write_buffer_size():
+        if self._unsent():
             self.abort()
         else:
             super().close()
@@ -161,8 +161,12 @@ class Exchange(ResponseHandler):
         """The end of the answer, or of a head before it."""
         if self._answered:
             self._complete = True
-            if not self._reader.should_keep_alive():
+            # Who answers before it has read everything is not sent another request behind that.
+            if self._unsent() or not self._reader.should_keep_alive():
                 self.force_close()
+
+    def _unsent(self) -> bool:
+        return self.transport is not None and self.transport.get_write_buffer_size() > 0
 
     def _received(self, data: bytes) -> None:
         answered = self._answered

@@ -208,6 +208,24 @@ async def test_who_answered_once_is_waited_for_no_longer_the_next_time() -> None
         assert there.requests == 2
 
 
+async def test_who_answers_before_it_has_read_everything_is_sent_nothing_more_over_that_connection() -> None:
+    connections = []
+
+    async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        await ok(reader, writer)
+
+    server = await asyncio.start_server(hasty, "127.0.0.1", 0)
+    async with server, caller(Guarding(True)) as made:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        for _ in range(2):
+            assert outcome(await made.post(url, bytes(32 * 1024 * 1024), {}, NOW)) == ("taken", None)
+        assert len(connections) == 2
+        for writer in connections:
+            writer.close()
+
+
 async def test_a_redirect_is_not_followed_wherever_it_leads() -> None:
     async with receiver(ok) as inside, receiver(elsewhere(inside.url)) as front, caller(Guarding(True)) as made:
         attempt = await post(made, front.url)
