@@ -295,8 +295,8 @@ class Deliveries:
                 await self._settle(results, finished)
             else:
                 await self._tally()
+            self._pressed.clear()  # who waits for room still says so again
             await pause(self._pressed, _SETTLE_SECONDS)
-            self._pressed.clear()
         self._settler.hasten()
         await self._tally()
 
