@@ -22,6 +22,7 @@ def server(app: ASGIApp, host: str, port: int) -> uvicorn.Server:
         host=host,
         port=port,
         loop="uvloop",
+        http="h11",  # whose heads are bounded by what is said below
         lifespan="on",
         access_log=False,
         log_config=None,

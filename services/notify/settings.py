@@ -20,7 +20,7 @@ class NotifySettings(BaseSettings):
     allow_private: bool | None = None
     at_once: int = Field(default=512, ge=1, le=10_000, description="requests at once to endpoints that answer fast")
     slow_at_once: int = Field(default=1000, ge=1, le=10_000, description="requests at once to slow endpoints, besides")
-    unsettled_at_most: int = Field(default=48, ge=1, le=10_000, description="sent, but not yet noted")
+    unsettled_at_most: int = Field(default=64, ge=1, le=10_000, description="sent, but not yet noted")
     leased_at_most: int = Field(default=4000, ge=1, le=100_000, description="deliveries held in memory")
     timeout_seconds: float = Field(default=10, gt=0, le=60)
     lease_seconds: float = Field(default=30, gt=0, le=3600)

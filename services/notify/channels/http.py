@@ -5,29 +5,29 @@ Webhooks, web push and chat all go through here. It never raises for the other s
 
 from __future__ import annotations
 
-import asyncio
 import ssl
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
+from typing import cast
 
 import aiohttp
+from aiohttp import ClientRequest
 from aiohttp.abc import AbstractResolver
+from yarl import URL
 
 from services.notify.channels.base import RESPONSE_CHARACTERS
+from services.notify.channels.connection import EndlessHeadsError, Exchange, GuardedConnector
 from services.notify.channels.guard import ForbiddenAddressError, GuardedResolver, guarded_socket, url_violations
-from services.notify.channels.heads import BoundedConnector, EndlessHeadsError
 from services.notify.channels.resolving import PooledResolver
 from services.notify.domain import Attempt, Outcome, retry_after
 
 _RESPONSE_BYTES = RESPONSE_CHARACTERS * 4
-_BODY_SECONDS = 2.0
 _GONE = frozenset({410})
-# An answer is stored as it comes, so none is to be packed. Said once for the session: the library takes longer to leave
-# its own words out than to find that they have been said.
-_WANTED: Mapping[str, str] = {"accept": "*/*", "accept-encoding": "identity"}
+# An answer is stored as it comes, so none is to be packed.
+_WANTED = "accept: */*\r\naccept-encoding: identity\r\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,41 +45,42 @@ class Guarding:
 
 
 class Caller:
-    """POSTs over one shared session.
+    """POSTs over connections that are kept and shared.
 
     Args:
-        guarding: what requests may reach. timeout: seconds for all of one.
+        guarding: what requests may reach. timeout: seconds for connecting, and for being answered.
     """
 
     def __init__(self, guarding: Guarding, timeout: float) -> None:
         self._guarding = guarding
         self._timeout = timeout
-        self._session: aiohttp.ClientSession | None = None
+        self._connecting = aiohttp.ClientTimeout(connect=timeout)
+        self._connector: GuardedConnector | None = None
+        # The same few addresses come again and again.
+        self._place = lru_cache(maxsize=4096)(_Place)
 
     async def open(self) -> None:
-        """Open the session; it keeps connections alive, so a busy endpoint pays for TLS once."""
+        """Get ready; connections are kept alive, so a busy endpoint pays for TLS once."""
         resolver = self._guarding.resolver or PooledResolver()
         tls = self._guarding.tls or True
         # How many run at once is the worker's to say; a limit here would let a slow endpoint hold the others up.
         if self._guarding.allow_private:
-            connector = BoundedConnector(limit=0, ttl_dns_cache=10, resolver=resolver, ssl=tls)
+            self._connector = GuardedConnector(_RESPONSE_BYTES, limit=0, ttl_dns_cache=10, resolver=resolver, ssl=tls)
         else:
-            connector = BoundedConnector(
-                limit=0, ttl_dns_cache=10, resolver=GuardedResolver(resolver), socket_factory=guarded_socket, ssl=tls
+            self._connector = GuardedConnector(
+                _RESPONSE_BYTES,
+                limit=0,
+                ttl_dns_cache=10,
+                resolver=GuardedResolver(resolver),
+                socket_factory=guarded_socket,
+                ssl=tls,
             )
-        self._session = aiohttp.ClientSession(
-            connector=connector,
-            timeout=aiohttp.ClientTimeout(total=self._timeout),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            trust_env=False,
-            auto_decompress=False,
-            headers=_WANTED,
-        )
 
     async def close(self) -> None:
         """Close the connections."""
-        if self._session is not None:
-            await self._session.close()
+        if self._connector is not None:
+            await self._connector.close()
+            self._connector = None
 
     async def post(
         self,
@@ -91,21 +92,23 @@ class Caller:
     ) -> Attempt:
         """One POST. In: `gone`, the statuses that say that nobody is there any more. Out: what became of it, with the
         beginning of the answer."""
-        if self._session is None:
+        if self._connector is None:
             raise RuntimeError("The channel is not open")
         started = time.perf_counter()
         if refused(address, self._guarding.allow_private):
             return Attempt("again", 0, reason="address-refused")
         try:
-            response = await self._session.post(address, data=body, headers=headers, allow_redirects=False)
-            if response.closed and response.content.at_eof():
-                head = ""  # nothing came behind the head, and the connection is free again
-            else:
-                async with response:
-                    head = await _head(response)
-            outcome, reason = _meaning(response.status, gone)
-            wait = None if outcome == "taken" else retry_after(response.headers.get("retry-after"), now)
-            return Attempt(outcome, _since(started), response.status, head, reason, wait)
+            place = self._place(address)
+            request = _request(place, headers, body)
+            connection = await self._connector.connect(place.server, [], self._connecting)
+            try:
+                exchange = cast("Exchange", connection.protocol)
+                answer = await exchange.ask(request, self._timeout - (time.perf_counter() - started))
+            finally:
+                connection.release()  # to whoever is next, or closed where none may be
+            outcome, reason = _meaning(answer.status, gone)
+            wait = None if outcome == "taken" else retry_after(answer.retry_after, now)
+            return Attempt(outcome, _since(started), answer.status, _text(answer.body), reason, wait)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return Attempt("again", _since(started), reason=_reason(error))
 
@@ -116,29 +119,32 @@ def refused(address: str, allow_private: bool) -> bool:
     return bool(url_violations(address, allow_private=allow_private))
 
 
-async def _head(response: aiohttp.ClientResponse) -> str:
-    """The beginning of the answer as text. The status has said already what became of the delivery: a rest that is
-    long, slow or broken is not read, and its connection is dropped."""
-    content = response.content
-    if content.at_eof() or response.content_length == 0:
-        return ""
-    kept = bytearray()
-    try:
-        if content.is_eof():
-            kept += content.read_nowait(_RESPONSE_BYTES)  # all of it has come: nothing is waited for
-        else:
-            async with asyncio.timeout(_BODY_SECONDS):
-                while len(kept) < _RESPONSE_BYTES:
-                    chunk = await content.read(_RESPONSE_BYTES - len(kept))
-                    if not chunk:
-                        break
-                    kept += chunk
-    except (aiohttp.ClientError, TimeoutError, OSError):
-        response.close()
-    if not content.at_eof():
-        response.close()
+class _Place:
+    """Where an address leads.
+
+    Attributes:
+        server: what the library opens a connection by. head: how each request to it begins.
+    """
+
+    def __init__(self, address: str) -> None:
+        self.server = ClientRequest("POST", URL(address))
+        target, host = self.server.url.raw_path_qs, self.server.headers["host"]
+        self.head = f"POST {target} HTTP/1.1\r\nhost: {host}\r\n{_WANTED}"
+
+
+def _request(place: _Place, headers: Mapping[str, str], body: bytes) -> bytes:
+    """A request as it goes out. Raises `ValueError` for a header that would begin another one."""
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    more = "".join(lines)
+    if more.count("\r") != len(lines) or more.count("\n") != len(lines) or "\0" in more:
+        raise ValueError("A header has more than one line")
+    return f"{place.head}{more}content-length: {len(body)}\r\n\r\n".encode() + body
+
+
+def _text(body: bytearray) -> str:
+    """The beginning of an answer as text."""
     # PostgreSQL's text holds no NUL.
-    return kept.decode("utf-8", "replace").replace("\x00", "")[:RESPONSE_CHARACTERS]
+    return body.decode("utf-8", "replace").replace("\x00", "")[:RESPONSE_CHARACTERS] if body else ""
 
 
 def _meaning(status: int, gone: frozenset[int]) -> tuple[Outcome, str | None]:
@@ -155,7 +161,7 @@ def _reason(error: BaseException) -> str:
     """A stable word for what went wrong; an exception's text may quote the address."""
     if _is_forbidden(error):
         return "address-refused"
-    if isinstance(error, TimeoutError | asyncio.TimeoutError):
+    if isinstance(error, TimeoutError):
         return "timeout"
     if isinstance(error, EndlessHeadsError):
         return "endless-heads"

@@ -15,13 +15,13 @@ from services.notify.store.deliveries import Delivery, Target
 
 # Held in memory: what the endpoint takes in about this time, so that a lease is never outlived while waiting.
 _AHEAD_SECONDS = 1.0
-_MOST_AHEAD = 40
+_MOST_AHEAD = 100
 # An answer that takes longer makes the endpoint a slow one, whose requests are counted apart.
 SLOW_SECONDS = 0.25
 _FAILING_AT_ONCE = 2
 # A new one begins with a few, until it is seen how fast it answers.
 _FIRST_SECONDS = 0.05
-_FEWEST_SLOTS = 32
+_FEWEST_SLOTS = 16
 _MOST_A_SECOND = 10_000
 
 

@@ -39,7 +39,7 @@ _LOG = structlog.get_logger(__name__)
 _POLL_SECONDS = 0.5
 # Leases are not asked for more often: what comes in this time is leased together.
 _BREATH_SECONDS = 0.005
-_SETTLE_SECONDS = 0.004
+_SETTLE_SECONDS = 0.008
 _LEASE_BATCH = 1000
 _STOP_SECONDS = 5.0
 _EXPIRED = Attempt("expired", 0, reason="expired")
@@ -84,6 +84,8 @@ class Deliveries:
         self._unsettled = 0
         # What those wait for who may not send on before something of what was sent is settled.
         self._room: asyncio.Future[None] | None = None
+        # Somebody does: what there is is settled at once.
+        self._pressed = asyncio.Event()
         self._running: set[asyncio.Task[None]] = set()
         # What ended something that ran beside.
         self._broken: BaseException | None = None
@@ -125,6 +127,7 @@ class Deliveries:
                 settling = self._watched(self._settle_until(finished))
             await self._finish()
             finished.set()
+            self._pressed.set()
             await asyncio.wait((settling,))
             for task in (listening, present):
                 task.cancel()
@@ -231,6 +234,7 @@ class Deliveries:
             while self._unsettled >= self._settings.unsettled_at_most:
                 if self._room is None or self._room.done():
                     self._room = loop.create_future()
+                    self._pressed.set()
                 await self._room
             now = loop.time()
             if (following := self._following(lane, now)) is not None:
@@ -295,7 +299,8 @@ class Deliveries:
                 await self._settle(results, finished)
             else:
                 await self._tally()
-            await pause(finished, _SETTLE_SECONDS)
+            self._pressed.clear()  # who waits for room still says so again
+            await pause(self._pressed, _SETTLE_SECONDS)
         self._settler.hasten()
         await self._tally()
 

@@ -7,7 +7,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -141,6 +141,89 @@ async def test_no_spelling_of_this_machine_reaches_it(spelling: str) -> None:
 async def test_plain_http_is_not_spoken_where_partners_are_called() -> None:
     async with caller(Guarding(False, Names(["8.8.8.8"]))) as made:
         assert outcome(await post(made, "http://partner.example/")) == ("again", "address-refused")
+
+
+def saying(raw: bytes) -> Answer:
+    async def answer(_reader: object, writer: object) -> None:
+        writer.write(raw)  # type: ignore[attr-defined]
+        await writer.drain()  # type: ignore[attr-defined]
+
+    return answer
+
+
+_HINTS = b"HTTP/1.1 103 Early Hints\r\nretry-after: 5\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("raw", "status", "said", "wait"),
+    [
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\ntaken", 200, "taken", None),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\ntak\r\n2\r\nen\r\n0\r\n\r\n", 200, "taken", None),
+        (b"HTTP/1.1 200 OK\r\n\r\nas long as it lasts", 200, "as long as it lasts", None),
+        (b"HTTP/1.0 200 OK\r\n\r\ntaken", 200, "taken", None),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", 204, "", None),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 9\r\n\r\ncut", 200, "cut", None),
+        (b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n3\r\ntak\r\nzz\r\n", 200, "tak", None),
+        (
+            b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nokHTTP/1.1 500 No\r\ncontent-length: 0\r\n\r\n",
+            200,
+            "ok",
+            None,
+        ),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok\x00\x01", 200, "ok", None),
+        (b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\n\xff\x00x", 200, "\ufffdx", None),
+        (b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", 101, "", None),
+        (b"HTTP/1.1 429 Later\r\nRETRY-After: 7\r\ncontent-length: 0\r\n\r\n", 429, "", 7),
+        (_HINTS + b"HTTP/1.1 503 Later\r\ncontent-length: 0\r\n\r\n", 503, "", None),
+    ],
+)
+async def test_an_answer_is_read_in_whichever_form_it_comes(
+    raw: bytes, status: int, said: str, wait: int | None
+) -> None:
+    async with receiver(saying(raw)) as there, caller(Guarding(True)) as made:
+        attempt = await post(made, there.url)
+        assert (attempt.status, attempt.response) == (status, said)
+        assert attempt.outcome == ("taken" if status in {200, 204} else "again")
+        assert attempt.retry_after == (None if wait is None else timedelta(seconds=wait))
+
+
+async def test_a_header_cannot_begin_another_one() -> None:
+    async with receiver(ok) as there, caller(Guarding(True)) as made:
+        for odd in ("a\r\nhost: inside", "a\nb: c", "a\rb", "a\x00"):
+            attempt = await made.post(there.url, b"{}", {"x-said": odd}, NOW)
+            assert attempt.outcome == "again"
+        assert there.requests == 0
+
+
+async def test_who_answered_once_is_waited_for_no_longer_the_next_time() -> None:
+    async def only_once(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await ok(reader, writer)
+        await reader.read()  # until the other side gives up
+
+    async with receiver(only_once) as there, caller(Guarding(True), timeout=0.5) as made:
+        assert outcome(await post(made, there.url)) == ("taken", None)
+        assert outcome(await post(made, there.url)) == ("again", "timeout")
+        # What was given up is not used again: a late answer would be taken for the next one.
+        assert outcome(await post(made, there.url)) == ("taken", None)
+        assert there.requests == 2
+
+
+async def test_who_answers_before_it_has_read_everything_is_sent_nothing_more_over_that_connection() -> None:
+    connections = []
+
+    async def hasty(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connections.append(writer)
+        await reader.readuntil(b"\r\n\r\n")
+        await ok(reader, writer)
+
+    server = await asyncio.start_server(hasty, "127.0.0.1", 0)
+    async with server, caller(Guarding(True)) as made:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        for _ in range(2):
+            assert outcome(await made.post(url, bytes(32 * 1024 * 1024), {}, NOW)) == ("taken", None)
+        assert len(connections) == 2
+        for writer in connections:
+            writer.close()
 
 
 async def test_a_redirect_is_not_followed_wherever_it_leads() -> None:

@@ -1,0 +1,213 @@
+"""One connection to somebody else's server: a request goes out, and what comes back is bounded.
+
+httptools reads the answers. What a server says before its answer ("100 Continue", "103 Early Hints"), how long its
+heads are, how much of its answer is read and how long that takes has an end; behind its answer nothing is listened to.
+aiohttp opens the connections and keeps them. Its own reader of answers would take heads for as long as they come,
+without ever letting go of the event loop, and costs more than all else that a delivery needs.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final, cast
+
+import aiohttp
+from aiohttp.client_proto import ResponseHandler
+from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
+
+# Real servers say one or two; RFC 9110, 15.2 sets no number.
+_MOST_INFORMATIONAL: Final = 16
+# All heads of one answer, and one line of them; servers and proxies commonly allow 8 to 32 kB.
+_MOST_BYTES: Final = 64 * 1024
+_MOST_OF_A_LINE: Final = 16 * 1024
+# Statuses of heads that come before the answer (RFC 9110, 15.2); after a switch of protocols nothing else comes.
+_CONTINUE: Final = 100
+_SWITCHING: Final = 101
+_OK: Final = 200
+# What is parsed in one go: of an answer only the beginning is wanted.
+_PORTION: Final = 4096
+# An answer whose head has come has so long to tell the rest.
+_BODY_SECONDS: Final = 2.0
+
+
+class EndlessHeadsError(aiohttp.ClientConnectionError):
+    """More came before the answer than any server has reason to send."""
+
+
+class BrokenAnswerError(aiohttp.ClientConnectionError):
+    """What came is no answer, or the connection ended before one."""
+
+
+@dataclass(slots=True)
+class Answer:
+    """What a server said: its status, when it wants to be asked again (the header's text), the beginning of the
+    body."""
+
+    status: int = 0
+    retry_after: str | None = None
+    body: bytearray = field(default_factory=bytearray)
+
+
+class GuardedConnector(aiohttp.TCPConnector):
+    """Opens connections whose answers are bounded.
+
+    Args:
+        most: bytes of a body that are read.
+    """
+
+    def __init__(self, most: int, **more: Any) -> None:
+        super().__init__(**more)
+        self._factory = cast("partial[ResponseHandler]", partial(Exchange, most, self._loop))
+
+
+class Exchange(ResponseHandler):
+    """One connection, over which one request after the other is answered.
+
+    Args:
+        most: bytes of a body that are read.
+    """
+
+    def __init__(self, most: int, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__(loop)
+        self._most = most
+        self._reader = HttpResponseParser(self)
+        # Who waits for an answer; None: nobody.
+        self._asked: asyncio.Future[Answer] | None = None
+        # Until when it is waited. A timer is set once and looks where that is by then: requests are many, and few of
+        # them take long.
+        self._until = 0.0
+        self._alarm: asyncio.TimerHandle | None = None
+        self._begin()
+
+    def _begin(self) -> None:
+        self._answer = Answer()
+        self._answered = self._complete = False
+        self._informational = self._head_bytes = self._line_bytes = 0
+
+    async def ask(self, request: bytes, seconds: float) -> Answer:
+        """Send a request. Out: its answer; of a body that is long, slow or broken what had come until then. Raises
+        `TimeoutError`, `EndlessHeadsError`, `BrokenAnswerError`."""
+        if self.transport is None:
+            raise BrokenAnswerError("The connection has ended")
+        self._begin()
+        self._until = self._loop.time() + seconds
+        if self._alarm is None:
+            self._alarm = self._loop.call_at(self._until, self._ring)
+        asked = self._asked = self._loop.create_future()
+        self.transport.write(request)
+        try:
+            answer: Answer = await asked
+        finally:
+            self._asked = None
+        return answer
+
+    @property
+    def should_close(self) -> bool:
+        """Whether no other request may go over it."""
+        return self._should_close or not self._complete
+
+    def close(self) -> None:
+        """End it; whoever does not even take what was sent is not waited for."""
+        if self._unsent():
+            self.abort()
+        else:
+            super().close()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of the other side, in portions."""
+        for start in range(0, len(data), _PORTION):
+            if self._asked is None or self._asked.done():
+                self.force_close()  # behind an answer, or before any request
+                self.close()
+                return
+            self._received(data[start : start + _PORTION] if len(data) > _PORTION else data)
+
+    def eof_received(self) -> None:
+        """Nothing more comes, and the connection is closed."""
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """It has ended; of an answer without a length that is the end."""
+        self._end(BrokenAnswerError("The connection ended before an answer"))
+        if self._alarm is not None:
+            self._alarm.cancel()
+        super().connection_lost(exc)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One line of a head."""
+        self._line_bytes = 0
+        if not self._answered and self._answer.retry_after is None and name.lower() == b"retry-after":
+            self._answer.retry_after = value.decode("latin-1")
+
+    def on_headers_complete(self) -> None:
+        """One head: the answer's, one before it, or one that nobody asked for."""
+        if self._answered:
+            self.force_close()
+            return
+        status = self._reader.get_status_code()
+        if _CONTINUE <= status < _OK and status != _SWITCHING:
+            self._informational += 1
+            self._answer.retry_after = None
+        else:
+            self._answer.status, self._answered = status, True
+
+    def on_body(self, body: bytes) -> None:
+        """A piece of the answer."""
+        if not self._complete:
+            self._answer.body += body[: self._most - len(self._answer.body)]
+
+    def on_message_complete(self) -> None:
+        """The end of the answer, or of a head before it."""
+        if self._answered:
+            self._complete = True
+            # Who answers before it has read everything is not sent another request behind that.
+            if self._unsent() or not self._reader.should_keep_alive():
+                self.force_close()
+
+    def _unsent(self) -> bool:
+        return self.transport is not None and self.transport.get_write_buffer_size() > 0
+
+    def _received(self, data: bytes) -> None:
+        answered = self._answered
+        self._line_bytes += len(data)
+        try:
+            self._reader.feed_data(data)
+        except (HttpParserError, HttpParserUpgrade):
+            self.force_close()
+            self._end(BrokenAnswerError("What came is no answer"))
+            return
+        if self._complete or len(self._answer.body) == self._most:
+            self._end()
+        elif not self._answered:
+            self._bound_heads(len(data))
+        elif not answered:
+            self._until = min(self._until, self._loop.time() + _BODY_SECONDS)
+            if self._alarm is not None:
+                self._alarm.cancel()
+            self._ring()
+
+    def _bound_heads(self, more: int) -> None:
+        self._head_bytes += more
+        if self._informational > _MOST_INFORMATIONAL or self._head_bytes > _MOST_BYTES:
+            self._end(EndlessHeadsError("Heads came that belong to no answer"))
+        elif self._line_bytes > _MOST_OF_A_LINE:
+            self._end(BrokenAnswerError("A line of the head has no end"))
+
+    def _ring(self) -> None:
+        self._alarm = None
+        if self._asked is None:
+            return
+        if self._loop.time() < self._until:
+            self._alarm = self._loop.call_at(self._until, self._ring)
+        else:
+            self._end(TimeoutError())
+
+    def _end(self, error: BaseException | None = None) -> None:
+        """Nothing more is waited for. In: what is wrong if no answer has come; an answer that has come stands."""
+        if self._asked is None or self._asked.done():
+            return
+        if self._answered or error is None:
+            self._asked.set_result(self._answer)
+        else:
+            self._asked.set_exception(error)
