@@ -354,32 +354,34 @@ async def _summed(
     if group.units is not None:
         values["units"] = sorted(group.units)
         where.append("c.unit = ANY(:units)")
-    age = "c.age" if ages is None else AGE
-    filters = [conditions(part, values, age) for part in parts]
+    names = tuple(dict.fromkeys((*group.by, *(name for part in parts for name in part.where))))
     if len(parts) == 1:
-        where += filters[0]
-        filters = [[]]
-    columns_ = [age if name == _AGE else f"c.{name}" for name in group.by]
+        # Of one part what does not count need not be summed; an age is known only afterwards.
+        where += conditions(_without_age(parts[0]) if group.aging else parts[0], values)
+    filters = [f" FILTER (WHERE {' AND '.join(['TRUE', *conditions(part, values)])})" for part in parts]
     asked = _QUESTION.format(
         summed=beginning,
-        number="s.number" if ages is None else "coalesce(a.place, s.number)",
-        columns="".join(f", {column}" for column in columns_),
-        sums="".join(
-            f", CAST(sum({'s.n' if ages is None else 's.n * coalesce(a.sign, 1)'})"
-            f" FILTER (WHERE {' AND '.join(['TRUE', *one])}) AS bigint)"
-            for one in filters
-        ),
-        ages="" if ages is None else _PASSING,
+        cells="".join(f", c.{BORN if group.aging and name == _AGE else name}" for name in names),
         where=" AND ".join(where),
-        grouping=", ".join(str(1 + at) for at in range(1 + len(columns_))),
+        aged=""
+        if ages is None
+        else _AGED.format(names="".join(f", {AGE if name == _AGE else f'c.{name}'} AS {name}" for name in names)),
+        counted="counted" if ages is None else "aged",
+        by="".join(f", c.{name}" for name in group.by),
+        sums="".join(f", CAST(sum(c.n){one} AS bigint)" for one in filters),
+        grouping=", ".join(str(1 + at) for at in range(1 + len(group.by))),
     )
-    width = 1 + len(columns_)
+    width = 1 + len(group.by)
     for row in await connection.execute(text(asked), values):
         keys = tuple(row[1:width])
         for one, n in zip(found, row[width:], strict=True):
             if n:
                 one[row[0]][keys] = n
     return found
+
+
+def _without_age(part: Part) -> Part:
+    return Part(part.measure, part.over, {name: wanted for name, wanted in part.where.items() if name != _AGE})
 
 
 def within(margin: Margin | None, pieces: Sequence[Piece], values: dict[str, Any]) -> list[str]:
@@ -397,8 +399,10 @@ def conditions(part: Part, values: dict[str, Any], age: str = "c.age") -> list[s
     for name, wanted in part.where.items():
         word = f"w{len(values)}"
         values[word] = list(wanted)
-        column = "string_to_array(c.circumstance, '+') &&" if name == _CIRCUMSTANCE else f"c.{name} = ANY"
-        found.append(f"{age} = ANY (:{word})" if name == _AGE else f"{column} (:{word})")
+        if name == _CIRCUMSTANCE:
+            found.append(f"string_to_array(c.circumstance, '+') && (:{word})")
+        else:
+            found.append(f"{age if name == _AGE else f'c.{name}'} = ANY (:{word})")
     return found
 
 
@@ -497,9 +501,10 @@ FROM progress AS p LEFT JOIN history_progress AS h USING (topic, partition)
 AGES: Final = """LEFT JOIN unnest(CAST(:births AS text[]), CAST(:bands AS text[])) AS a(born, age)
     ON a.born = c.born"""
 AGE: Final = f"coalesce(a.age, {AGE_BAND.replace('c.date', 'c.born')})"
-_PASSING: Final = """LEFT JOIN unnest(CAST(:age_numbers AS integer[]), CAST(:births AS text[]),
+# A full join is never made by looking at all ages for each of what is counted, however little of that is expected.
+_PASSING: Final = """FULL JOIN unnest(CAST(:age_numbers AS integer[]), CAST(:births AS text[]),
         CAST(:age_places AS integer[]), CAST(:bands AS text[]), CAST(:age_signs AS integer[]))
-    AS a(number, born, place, age, sign) ON a.number = s.number AND a.born = c.born"""
+    AS a(number, born, place, age, sign) ON a.number = c.number AND a.born = c.born"""
 # Sums of months and movements are joined apart, so that each uses its own index; each piece looks up its own months.
 _SUMMED: Final = """
 WITH piece AS MATERIALIZED (
@@ -538,7 +543,14 @@ def summed(measured: Measured, margin: Margin | None, pieces: Sequence[Piece], v
     return _SUMMED.format(pieces=" UNION ALL ".join(found))
 
 
-_QUESTION: Final = """{summed}
-SELECT {number}{columns}{sums} FROM summed AS s JOIN history_cell AS c ON c.id = s.cell {ages} WHERE {where}
-GROUP BY {grouping}
+# What parts look at is summed first, so that each looks at few combinations and not at every cell; then ages pass.
+_QUESTION: Final = """{summed}, counted AS (
+    SELECT s.number{cells}, sum(s.n) AS n
+    FROM summed AS s JOIN history_cell AS c ON c.id = s.cell WHERE {where} GROUP BY s.number{cells}
+){aged}
+SELECT c.number{by}{sums} FROM {counted} AS c GROUP BY {grouping}
 """
+_AGED: Final = f""", aged AS (
+    SELECT coalesce(a.place, c.number) AS number{{names}}, c.n * coalesce(a.sign, 1) AS n
+    FROM counted AS c {_PASSING} WHERE coalesce(c.n, 0) <> 0
+)"""
