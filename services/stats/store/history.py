@@ -253,7 +253,7 @@ async def _stood(
     young: list[tuple[Mark, Mark]] = []
     whole, bases = set(marks), set[Mark]()
     for mark in marks:
-        base = _base(mark, today)
+        base = base_of(mark, today)
         if known is None or base is None:
             continue
         kept_ = _kept_at(base, group, parts, known)
@@ -294,7 +294,7 @@ async def _stood_since_ever(
 _TOLD_DAYS: Final = 10
 
 
-def _base(mark: Mark, today: date) -> Mark | None:
+def base_of(mark: Mark, today: date) -> Mark | None:
     """From when on what stood at a mark is summed up anew, if it is young: from the beginning of its month, or of the
     one before, while of that things are still told."""
     months_ago = month_number(today) - mark.month
