@@ -522,7 +522,7 @@ _MONTHS: Final = """
     WHERE p.months > 0
 """
 _DAYS: Final = """
-    SELECT p.number, m.cell, p.sign * m.n
+    SELECT p.number, m.cell, p.sign * m.n AS n
     FROM piece AS p JOIN movement AS m
         ON m.measure = :measure AND m.day >= p.first AND m.day < p.until
         AND m.at >= p.known_from AND m.at < p.known_until
