@@ -220,8 +220,8 @@ async def _answer(
         counted = {one: stood[mark][one.question.where] for one, mark in marks.items()}
     else:
         pairs = list(dict.fromkeys((one.period, one.moment) for one in wanted))
-        summed = await _summed(connection, group, list(parts.values()), flows(pairs), len(pairs))
-        of_parts = dict(zip(parts, summed, strict=True))
+        sums = await _summed(connection, group, list(parts.values()), flows(pairs), len(pairs))
+        of_parts = dict(zip(parts, sums, strict=True))
         counted = {one: of_parts[one.question.where][pairs.index((one.period, one.moment))] for one in wanted}
     return {
         one: sorted(Row(keys, n) for keys, n in _shown(counts, one.question).items() if n)
