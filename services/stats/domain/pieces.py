@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import pairwise
 from typing import Any, Final
 
 from services.stats.domain.periods import Period
@@ -37,28 +36,20 @@ class Piece:
     known_until: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """What is summed, and in which sum each period finds itself."""
-
-    pieces: Sequence[Piece]
-    numbers: Sequence[int]
-
-
 # A period, and the moment as of which it is asked for (None: now).
 Asked = tuple[Period, datetime | None]
 
 
-def flows(asked: Sequence[Asked]) -> Sums:
+def flows(asked: Sequence[Asked]) -> list[Piece]:
     """A sum each: a period's days, without what was learnt after the asked moment."""
-    pieces = []
+    pieces: list[Piece] = []
     for number, (period, as_of) in enumerate(asked):
         until = period.last + _DAY
         pieces += [Piece(number, 1, *whole, EVER, NEVER) for whole in _divided(period.first, until)]
         if as_of is not None:
             # Taken off rather than added up: of a moment that is not long past it is little.
             pieces.append(Piece(number, -1, 0, period.first, until, as_of + _MOMENT, NEVER))
-    return Sums(pieces, range(len(asked)))
+    return pieces
 
 
 def end_of(period: Period, as_of: datetime | None) -> datetime:
@@ -67,15 +58,31 @@ def end_of(period: Period, as_of: datetime | None) -> datetime:
     return end if as_of is None else min(end, as_of)
 
 
-def states(moments: Sequence[datetime]) -> Sums:
-    """A sum a moment: what changed until after it, since the one before it."""
-    ends = [moment + _MOMENT for moment in moments]
-    marks = sorted(set(ends))
+def end_of_month(number: int) -> datetime:
+    """The last moment of a month, which is told as months since year 0."""
+    return datetime(number // 12, number % 12 + 1, 1, tzinfo=LOCAL_OFFSET) - _MOMENT
+
+
+def states(moments: Sequence[datetime]) -> list[Piece]:
+    """What changed until after each of some moments, which are in their order, since the one before it: a sum's number
+    is its moment's place, of equal moments the first one's."""
     pieces: list[Piece] = []
-    for number, (since, until) in enumerate(pairwise([None, *marks])):
-        assert until is not None
-        pieces += _between(number, since, until)
-    return Sums(pieces, [marks.index(end) for end in ends])
+    before: datetime | None = None
+    for number, moment in enumerate(moments):
+        until = moment + _MOMENT
+        if until != before:
+            pieces += _between(number, before, until)
+        before = until
+    return pieces
+
+
+def changes(spans: Sequence[tuple[datetime, datetime]]) -> list[Piece]:
+    """A sum each: what changed after one moment, until after another."""
+    return [
+        piece
+        for number, (after, moment) in enumerate(spans)
+        for piece in _between(number, after + _MOMENT, moment + _MOMENT)
+    ]
 
 
 def _between(number: int, since: datetime | None, until: datetime) -> Iterator[Piece]:

@@ -58,9 +58,7 @@ class IndicatorPages:
             [(reading, course)] = await self._looking.readings(connection, sight, [indicator])
             drawings = await self._drawings(connection, sight, reading, course)
             parts = await self._parts(connection, sight, indicator, dimension) if dimension else []
-            shown = await self._looking.figures(connection, sight, indicator, [sight.period], by=("unit",))
-            figures = self._looking.by_unit(sight, indicator, shown)
-            small = await self._small(connection, sight, indicator, figures)
+            figures, small = await self._communes(connection, sight, indicator)
             late = await self._looking.late(connection, sight)
             known_at = await self._looking.known_at(connection, sight, indicator)
         goal = goal_of(indicator, sight.period, "commune")
@@ -122,9 +120,8 @@ class IndicatorPages:
         self, connection: AsyncConnection, sight: Sight, indicator: Indicator, chart: str, dimension: str
     ) -> Drawing | None:
         if chart == "chart-multiples":
-            shown = await self._looking.figures(connection, sight, indicator, [sight.period], by=("unit",))
-            figures = self._looking.by_unit(sight, indicator, shown)
-            return await self._small(connection, sight, indicator, figures)
+            _, small = await self._communes(connection, sight, indicator)
+            return small
         if chart in {"chart-trend", "chart-path"}:
             [(reading, course)] = await self._looking.readings(connection, sight, [indicator])
             drawings = await self._drawings(connection, sight, reading, course)
@@ -161,33 +158,43 @@ class IndicatorPages:
     ) -> list[Shown]:
         return await self._looking.figures(connection, sight, indicator, [sight.period], by=(dimension,))
 
-    async def _small(
-        self, connection: AsyncConnection, sight: Sight, indicator: Indicator, figures: dict[str, Shown]
-    ) -> Drawing | None:
-        """The communes that need it most over time; of nothing there is no picture."""
-        # Where more is better, nothing at all is what needs it most; else there is nothing to draw.
-        known = (
-            code for code, one in figures.items() if one.value or (one.value == 0 and indicator.better == "higher")
-        )
-        ranked = sorted(known, key=lambda code: needy(indicator, figures[code]))[:_SMALL]
-        if len(ranked) < 2:
-            return None
-        course = self._looking.of_communes(sight, indicator)
+    async def _communes(
+        self, connection: AsyncConnection, sight: Sight, indicator: Indicator
+    ) -> tuple[dict[str, Shown], Drawing | None]:
+        """The period's figure of each commune, and those that need it most over time: all in one question."""
+        course = self._looking.of_communes(sight, indicator) if len(self._looking.own(sight)) > 1 else []
         if indicator.adds_up:
             course = [one for one in course if one.last < sight.reached] or course
-        shown = await self._looking.figures(connection, sight, indicator, course, by=("unit",))
-        by_period = [by_unit(indicator, one, shown, ranked) for one in course]
-        lines = [
-            charts.Line(
-                sight.words.unit(code),
-                [found.get(code, Shown(one, (code,))) for one, found in zip(course, by_period, strict=True)],
-            )
-            for code in ranked
-        ]
-        if not any(one.value for line in lines for one in line.shown[:-1]):
-            return None
-        goal = goal_of(indicator, course[-1], "commune")
-        return charts.multiples(sight.words, indicator, lines, goal)
+        periods = list(dict.fromkeys((sight.period, *course)))
+        shown = await self._looking.figures(connection, sight, indicator, periods, by=("unit",))
+        by_period: dict[Period, list[Shown]] = {}
+        for one in shown:
+            by_period.setdefault(one.period, []).append(one)
+        figures = self._looking.by_unit(sight, indicator, by_period.get(sight.period, ()))
+        found = [(one, by_unit(indicator, one, by_period.get(one, ()), figures)) for one in course]
+        return figures, _small(sight, indicator, figures, found)
+
+
+def _small(
+    sight: Sight,
+    indicator: Indicator,
+    figures: Mapping[str, Shown],
+    course: Sequence[tuple[Period, Mapping[str, Shown]]],
+) -> Drawing | None:
+    """The communes that need it most over time; of nothing there is no picture."""
+    # Where more is better, nothing at all is what needs it most; else there is nothing to draw.
+    known = (code for code, one in figures.items() if one.value or (one.value == 0 and indicator.better == "higher"))
+    ranked = sorted(known, key=lambda code: needy(indicator, figures[code]))[:_SMALL]
+    if len(ranked) < 2:
+        return None
+    lines = [
+        charts.Line(sight.words.unit(code), [found.get(code, Shown(one, (code,))) for one, found in course])
+        for code in ranked
+    ]
+    if not any(one.value for line in lines for one in line.shown[:-1]):
+        return None
+    goal = goal_of(indicator, course[-1][0], "commune")
+    return charts.multiples(sight.words, indicator, lines, goal)
 
 
 def _opening(breakdown: Picture, ranked: Sequence[Shown], records: str, dimension: str) -> Picture:

@@ -110,15 +110,14 @@ async def behind(
         "limit": limit,
     }
     ages = part.where.get("age") if BORN in columns(measured.measure) else None
-    where = ["c.id >= :low", "c.id < :high", *conditions(part, () if ages is None else (BORN,), values)]
+    where = ["c.id >= :low", "c.id < :high", *conditions(part, values, AGE if ages else "c.age")]
     if units is not None:
         where.append("c.unit = ANY(:units)")
         values["units"] = sorted(units)
     if ages is not None:
         today = local_day(as_of or datetime.now(UTC))
         month = month_number(min(period.last, today, local_day(known)) if known < NEVER else min(period.last, today))
-        where.append(f"{AGE} = ANY(:ages)")
-        values |= {"ages": list(ages), "month": month, **births(month)}
+        values |= births(month)
     cell = f"history_cell AS c {AGES if ages is not None else ''}"
     statement = _BEHIND.format(
         candidate=("version" if total >= MANY else _FEW.format(cell=cell, where=" AND ".join(where))),

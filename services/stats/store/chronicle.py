@@ -169,6 +169,7 @@ _MOVED: Final = f"""shown AS (
     SELECT measure, months, date_trunc(unit, day)::date, cell, sum(n)
     FROM everywhere, (VALUES (1, 'month'), (12, 'year')) AS span(months, unit)
     GROUP BY measure, months, unit, date_trunc(unit, day), cell HAVING sum(n) <> 0
+    ORDER BY 1, 2, 3, 4
     ON CONFLICT (measure, months, first, cell) DO UPDATE SET n = s.n + excluded.n
 ), changed AS (
     INSERT INTO {{schema}}.standing_change AS c (measure, first, transaction)

@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats.domain.margins import Margin, margin_for
 from services.stats.domain.measures import BORN, MEASURE_BITS, MEASURES, Measured, columns
 from services.stats.domain.periods import Period
-from services.stats.domain.pieces import Piece, columns_of, end_of, flows, states
+from services.stats.domain.pieces import Piece, changes, columns_of, end_of, end_of_month, flows, states
 from services.stats.store.answers import Answers, Changes, Stamps
 from services.stats.store.compaction import EVER, kept
 from services.stats.store.figures import AGE_BAND, month_number
@@ -28,6 +28,9 @@ from shared.reference.calendar import LOCAL_OFFSET
 from shared.reference.indicators import Over, Part
 
 _CIRCUMSTANCE: Final = "circumstance"
+_AGE: Final = "age"
+_Where = tuple[tuple[str, tuple[str, ...]], ...]
+_ByPart = dict[_Where, Counter[tuple[str, ...]]]
 
 
 class Row(NamedTuple):
@@ -47,7 +50,7 @@ class Question(NamedTuple):
 
     measure: str
     over: Over
-    where: tuple[tuple[str, tuple[str, ...]], ...]
+    where: _Where
     by: tuple[str, ...] = ()
     units: frozenset[str] | None = None
     as_of: datetime | None = None
@@ -110,8 +113,9 @@ async def count_all(
             groups.setdefault(group, []).append(one)
         else:
             found[question][period] = rows
+    known = None if answers is None or stamps is None else _Known(answers, stamps)
     for group, missing in groups.items():
-        for one, rows in (await _answer(connection, group, missing)).items():
+        for one, rows in (await _answer(connection, group, missing, known)).items():
             found[one.question][one.period] = rows
             if answers is not None and stamps is not None:
                 answers.keep(*depends(one, group, stamps), rows, len(rows))
@@ -157,23 +161,25 @@ async def answered_as_of(
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Questions that one query answers. `asked`: columns by which is summed; `margin`: the cells that are summed."""
+    """Questions that one query answers. `by`: dimensions by which is summed; `margin`: the cells that are summed;
+    `aging`: whether ages are asked of those whose births are known, so that they pass."""
 
     measured: Measured
-    asked: tuple[str, ...]
+    by: tuple[str, ...]
     margin: Margin | None
     units: frozenset[str] | None
+    aging: bool
 
     @classmethod
     def of(cls, question: Question) -> Self:
         """The group of a question. Raises `MeasureError`."""
         part = question.part
         measured = checked(part, question.by)
-        asked = _asked(measured, part, question.by)
-        needed = {*asked, *(BORN if name == "age" and BORN in asked else name for name in part.where)}
-        if question.units is not None:
-            needed.add("unit")
-        return cls(measured, asked, margin_for(measured.measure, needed), question.units)
+        needed = {*question.by, *part.where, *(() if question.units is None else ("unit",))}
+        aging = _AGE in needed and BORN in columns(measured.measure)
+        if aging:
+            needed = needed - {_AGE} | {BORN}
+        return cls(measured, question.by, margin_for(measured.measure, needed), question.units, aging)
 
     @property
     def of_state(self) -> bool:
@@ -186,9 +192,8 @@ def depends(one: Wanted, group: Group, stamps: Stamps) -> tuple[Hashable, Change
     last = one.period.last
     if group.of_state and one.moment is not None:
         last = min(last, one.moment.astimezone(LOCAL_OFFSET).date())
-    month = _month(one) if BORN in group.asked else 0
     changes = stamps.between(group.measured.measure, date.min if group.of_state else one.period.first, last)
-    return (one, month), changes
+    return (one, _month(one) if group.aging else 0), changes
 
 
 def _month(one: Wanted) -> int:
@@ -197,28 +202,122 @@ def _month(one: Wanted) -> int:
     return month_number(last if one.moment is None else min(last, one.moment.astimezone(LOCAL_OFFSET).date()))
 
 
-async def _answer(connection: AsyncConnection, group: Group, wanted: Sequence[Wanted]) -> dict[Wanted, list[Row]]:
+class _Known(NamedTuple):
+    """Answers that are kept, and what the asking transaction sees."""
+
+    answers: Answers
+    stamps: Stamps
+
+
+async def _answer(
+    connection: AsyncConnection, group: Group, wanted: Sequence[Wanted], known: _Known | None
+) -> dict[Wanted, list[Row]]:
     """Ask for what is not known."""
-    pairs = list(dict.fromkeys((one.period, one.moment) for one in wanted))
-    sums = states([moment for _, moment in pairs if moment is not None]) if group.of_state else flows(pairs)
-    # What stands at one moment only can be told by age at once; of several moments each has its ages.
-    months = {_month(one) for one in wanted} if group.of_state and max(sums.numbers) == 0 else set()
-    month = months.pop() if BORN in group.asked and len(months) == 1 else None
     parts = {one.question.where: one.question.part for one in wanted}
-    counted = dict(zip(parts, await _summed(connection, group, list(parts.values()), sums.pieces, month), strict=True))
     if group.of_state:
-        for found in counted.values():
-            # Each is what stood at the end before it, and what has changed since.
-            for number in range(1, len(found)):
-                found[number].update(found[number - 1])
-    number_of = dict(zip(pairs, sums.numbers, strict=True))
-    answer = {}
-    for one in wanted:
-        question = one.question
-        told = _Told(group.asked, question.part, question.by, None if month is not None else _month(one))
-        shown = _shown(counted[question.where][number_of[one.period, one.moment]], told)
-        answer[one] = sorted(Row(keys, n) for keys, n in shown.items() if n)
-    return answer
+        marks = {one: Mark(one.moment, _month(one)) for one in wanted if one.moment is not None}
+        stood = await _stood(connection, group, parts, list(dict.fromkeys(marks.values())), known)
+        counted = {one: stood[mark][one.question.where] for one, mark in marks.items()}
+    else:
+        pairs = list(dict.fromkeys((one.period, one.moment) for one in wanted))
+        sums = await _summed(connection, group, list(parts.values()), flows(pairs), len(pairs))
+        of_parts = dict(zip(parts, sums, strict=True))
+        counted = {one: of_parts[one.question.where][pairs.index((one.period, one.moment))] for one in wanted}
+    return {
+        one: sorted(Row(keys, n) for keys, n in _shown(counts, one.question).items() if n)
+        for one, counts in counted.items()
+    }
+
+
+class Mark(NamedTuple):
+    """What stood at a moment; ages are told as those of a month."""
+
+    moment: datetime
+    month: int
+
+
+async def _stood(
+    connection: AsyncConnection,
+    group: Group,
+    parts: Mapping[_Where, Part],
+    marks: Sequence[Mark],
+    known: _Known | None,
+) -> dict[Mark, _ByPart]:
+    """What stood at each mark, by the filters of each part.
+
+    What changes is nearly always young, and much more stood before: so of a young mark that is kept, and only what
+    changed since is asked for.
+    """
+    today = datetime.now(LOCAL_OFFSET).date()
+    found: dict[Mark, _ByPart] = {}
+    young: list[tuple[Mark, Mark]] = []
+    whole, bases = set(marks), set[Mark]()
+    for mark in marks:
+        base = base_of(mark, today)
+        if known is None or base is None:
+            continue
+        kept_ = _kept_at(base, group, parts, known)
+        if kept_ is None:
+            bases.add(base)
+        else:
+            found[mark] = {where: counts.copy() for where, counts in kept_.items()}
+            young.append((mark, base))
+            whole.remove(mark)
+    for mark, counted in (await _stood_since_ever(connection, group, parts, sorted(whole | bases))).items():
+        found[mark] = counted
+        if known is not None and mark in bases:
+            _keep_at(mark, group, counted, known)
+    ages = passing(tuple(mark.month for mark, _ in young), range(len(young)), apart=True) if group.aging else None
+    spans = [(base.moment, mark.moment) for mark, base in young]
+    sums = await _summed(connection, group, list(parts.values()), changes(spans), len(young), ages)
+    for where, of_part in zip(parts, sums, strict=True):
+        for (mark, _), since in zip(young, of_part, strict=True):
+            found[mark][where].update(since)
+    return found
+
+
+async def _stood_since_ever(
+    connection: AsyncConnection, group: Group, parts: Mapping[_Where, Part], marks: Sequence[Mark]
+) -> dict[Mark, _ByPart]:
+    """What stood at each of some marks, which are in their order, summed up from the beginning."""
+    moments = [mark.moment for mark in marks]
+    ages = passing(tuple(mark.month for mark in marks), tuple(map(moments.index, moments))) if group.aging else None
+    sums = await _summed(connection, group, list(parts.values()), states(moments), len(marks), ages)
+    for of_part in sums:
+        for at in range(1, len(marks)):
+            # Each is what stood at the one before it, and what has changed since.
+            of_part[at].update(of_part[at - 1])
+    return {mark: {where: sums[part][at] for part, where in enumerate(parts)} for at, mark in enumerate(marks)}
+
+
+# Within so many days nearly all that happened in a month has been told of.
+_TOLD_DAYS: Final = 10
+
+
+def base_of(mark: Mark, today: date) -> Mark | None:
+    """From when on what stood at a mark is summed up anew, if it is young: from the beginning of its month, or of the
+    one before, while of that things are still told."""
+    months_ago = month_number(today) - mark.month
+    if months_ago > 1:
+        return None
+    first = mark.month - (months_ago < 1 and today.day <= _TOLD_DAYS)
+    return Mark(end_of_month(first - 1), mark.month)
+
+
+def _kept_at(base: Mark, group: Group, parts: Mapping[_Where, Part], known: _Known) -> _ByPart | None:
+    """What stood at a mark, if that is kept of all parts and still true."""
+    changes_ = _changes_until(base, group, known)
+    found = {where: known.answers.get((group, where, base), changes_) for where in parts}
+    return None if None in found.values() else found
+
+
+def _keep_at(base: Mark, group: Group, counted: _ByPart, known: _Known) -> None:
+    for where, counts in counted.items():
+        known.answers.keep((group, where, base), _changes_until(base, group, known), counts, len(counts))
+
+
+def _changes_until(base: Mark, group: Group, known: _Known) -> Changes:
+    return known.stamps.between(group.measured.measure, date.min, base.moment.astimezone(LOCAL_OFFSET).date())
 
 
 def checked(part: Part, by: Sequence[str] = ()) -> Measured:
@@ -237,57 +336,52 @@ def checked(part: Part, by: Sequence[str] = ()) -> Measured:
     return measured
 
 
-def _asked(measured: Measured, part: Part, by: Sequence[str]) -> tuple[str, ...]:
-    """The columns by which cells are summed: of an age the birth, from which it is worked out for each period."""
-    if BORN not in columns(measured.measure):
-        return tuple(by)
-    names = (*by, "age") if "age" in part.where and "age" not in by else by
-    return tuple(BORN if name == "age" else name for name in names)
-
-
 async def _summed(
-    connection: AsyncConnection, group: Group, parts: Sequence[Part], pieces: Sequence[Piece], month: int | None
+    connection: AsyncConnection,
+    group: Group,
+    parts: Sequence[Part],
+    pieces: Sequence[Piece],
+    count: int,
+    ages: Ages | None = None,
 ) -> list[list[Counter[tuple[str, ...]]]]:
-    """The sums of each part, by the asked columns; of births by age, where a month is given."""
-    measure = int(group.measured.measure)
-    values: dict[str, Any] = {
-        "measure": measure,
-        "sums": measure if group.margin is None else group.margin.number,
-        **columns_of(pieces),
-    }
+    """So many sums of each part, by the asked dimensions; where births are known, with their ages."""
+    found: list[list[Counter[tuple[str, ...]]]] = [[Counter() for _ in range(count)] for _ in parts]
+    if not pieces:
+        return found
+    values: dict[str, Any] = {} if ages is None else dict(ages.values)
+    beginning = summed(group.measured, group.margin, pieces, values)
     where = ["TRUE", *within(group.margin, pieces, values)]
     if group.units is not None:
         values["units"] = sorted(group.units)
         where.append("c.unit = ANY(:units)")
-    filters = [conditions(part, group.asked, values) for part in parts]
+    names = tuple(dict.fromkeys((*group.by, *(name for part in parts for name in part.where))))
     if len(parts) == 1:
-        where += filters[0]
-        filters = [[]]
-    columns_ = [f"c.{name}" for name in group.asked]
-    ages = ""
-    if month is not None:
-        columns_ = [AGE if name == BORN else f"c.{name}" for name in group.asked]
-        ages = AGES
-        values |= {"month": month, **births(month)}
+        # Of one part what does not count need not be summed; an age is known only afterwards.
+        where += conditions(_without_age(parts[0]) if group.aging else parts[0], values)
+    filters = [f" FILTER (WHERE {' AND '.join(['TRUE', *conditions(part, values)])})" for part in parts]
     asked = _QUESTION.format(
-        columns="".join(f", {column} AS d{at}" for at, column in enumerate(columns_)),
-        sums="".join(
-            f", CAST(sum(s.n) FILTER (WHERE {' AND '.join(['TRUE', *one])}) AS bigint) AS n{at}"
-            for at, one in enumerate(filters)
-        ),
-        ages=ages,
+        summed=beginning,
+        cells="".join(f", c.{BORN if group.aging and name == _AGE else name}" for name in names),
         where=" AND ".join(where),
-        grouping=", ".join(["s.number", *(f"d{at}" for at in range(len(columns_)))]),
+        aged=""
+        if ages is None
+        else _AGED.format(names="".join(f", {AGE if name == _AGE else f'c.{name}'} AS {name}" for name in names)),
+        counted="counted" if ages is None else "aged",
+        by="".join(f", c.{name}" for name in group.by),
+        sums="".join(f", CAST(sum(c.n){one} AS bigint)" for one in filters),
+        grouping=", ".join(str(1 + at) for at in range(1 + len(group.by))),
     )
-    count_of_sums = 1 + max(piece.number for piece in pieces)
-    found: list[list[Counter[tuple[str, ...]]]] = [[Counter() for _ in range(count_of_sums)] for _ in parts]
-    width = 1 + len(columns_)
+    width = 1 + len(group.by)
     for row in await connection.execute(text(asked), values):
         keys = tuple(row[1:width])
         for one, n in zip(found, row[width:], strict=True):
             if n:
                 one[row[0]][keys] = n
     return found
+
+
+def _without_age(part: Part) -> Part:
+    return Part(part.measure, part.over, {name: wanted for name, wanted in part.where.items() if name != _AGE})
 
 
 def within(margin: Margin | None, pieces: Sequence[Piece], values: dict[str, Any]) -> list[str]:
@@ -299,59 +393,74 @@ def within(margin: Margin | None, pieces: Sequence[Piece], values: dict[str, Any
     return ["c.id BETWEEN :low AND :high"]
 
 
-def conditions(part: Part, asked: Sequence[str], values: dict[str, Any]) -> list[str]:
-    """A part's filters; their values are added to those of the query. Ages are looked at afterwards."""
+def conditions(part: Part, values: dict[str, Any], age: str = "c.age") -> list[str]:
+    """A part's filters; their values are added to those of the query. `age`: where ages are told."""
     found = []
     for name, wanted in part.where.items():
-        if name == "age" and BORN in asked:
-            continue
         word = f"w{len(values)}"
         values[word] = list(wanted)
-        column = "string_to_array(c.circumstance, '+') &&" if name == _CIRCUMSTANCE else f"c.{name} = ANY"
-        found.append(f"{column} (:{word})")
+        if name == _CIRCUMSTANCE:
+            found.append(f"string_to_array(c.circumstance, '+') && (:{word})")
+        else:
+            found.append(f"{age if name == _AGE else f'c.{name}'} = ANY (:{word})")
     return found
 
 
 @lru_cache(64)
-def births(month: int) -> dict[str, list[str]]:
-    """When those were born who are children in a month, and how old each is."""
-    year = (month - 1) // 12
-    born = [f"{one:04d}" for one in range(year - 20, year + 1)]
-    born += [f"{one}-{number:02d}" for one in born for number in range(1, 13)]
-    return {"births": born, "bands": [age_in(one, month) for one in born]}
+def births(month: int) -> dict[str, Any]:
+    """When those were born who are children in a month, and how old each is; `month` itself, for all others."""
+    born = _born_in(month, month)
+    return {"month": month, "births": born, "bands": [age_in(one, month) for one in born]}
 
 
-class _Told(NamedTuple):
-    """How sums are told: by which columns they are, of what, asked by what; `month`: in which ages are counted, None
-    where they are by age already."""
-
-    asked: tuple[str, ...]
-    part: Part
-    by: tuple[str, ...]
-    month: int | None
+def _born_in(first: int, last: int) -> list[str]:
+    """When those were born who may be children in one of some months, by the month or the year."""
+    years = [f"{one:04d}" for one in range((first - 1) // 12 - 20, (last - 1) // 12 + 1)]
+    return years + [f"{one}-{number:02d}" for one in years for number in range(1, 13)]
 
 
-def _shown(counted: Counter[tuple[str, ...]], told: _Told) -> Counter[tuple[str, ...]]:
-    """Sums by the asked dimensions: births as ages in a month, and a child in several circumstances in each of them."""
-    born = told.asked.index(BORN) if BORN in told.asked else None
-    groups = told.by.index(_CIRCUMSTANCE) if _CIRCUMSTANCE in told.by else None
-    if born is None and groups is None:
+class Ages(NamedTuple):
+    """How those who were counted in a sum count by age in it and in later ones: what a query takes."""
+
+    values: dict[str, Any]
+
+
+@lru_cache(64)
+def passing(months: tuple[int, ...], numbers: Sequence[int], *, apart: bool = False) -> Ages:
+    """How old who was born when is in the month of each sum, and from when on another age.
+
+    Args:
+        months: of each sum that is told. numbers: the one in which those are counted who came between it and the one
+            before; itself, but of equal moments the first one.
+        apart: no sum is a part of the next one.
+
+    Out: rows of who counts in which sum, born when, is told in which place, of which age, added or taken off. Who was
+    born before or after all of them has one age in all.
+    """
+    rows: list[tuple[int, str, int, str, int]] = []
+    for born in _born_in(min(months, default=1), max(months, default=1)):
+        bands = [age_in(born, month) for month in months]
+        passed = [at for at in range(1, len(bands)) if bands[at] != bands[at - 1]]
+        for number in dict.fromkeys(numbers):
+            rows.append((number, born, number, bands[number], 1))
+            for at in () if apart else passed:
+                if at > number:
+                    rows += [(number, born, at, bands[at - 1], -1), (number, born, at, bands[at], 1)]
+    names = ("age_numbers", "births", "age_places", "bands", "age_signs")
+    columns_ = [list(column) for column in zip(*rows, strict=True)] if rows else [[] for _ in names]
+    return Ages({"month": max(months, default=1), **dict(zip(names, columns_, strict=True))})
+
+
+def _shown(counted: Counter[tuple[str, ...]], question: Question) -> Counter[tuple[str, ...]]:
+    """Sums by the asked dimensions: a child in several circumstances in each of them."""
+    if _CIRCUMSTANCE not in question.by:
         return counted
-    ages, circumstances = told.part.where.get("age"), told.part.where.get(_CIRCUMSTANCE)
+    place, wanted = question.by.index(_CIRCUMSTANCE), dict(question.where).get(_CIRCUMSTANCE)
     found: Counter[tuple[str, ...]] = Counter()
-    for values, n in counted.items():
-        keys = values
-        if born is not None:
-            age = values[born] if told.month is None else age_in(values[born], told.month)
-            if ages is not None and age not in ages:
-                continue
-            keys = (*values[:born], age, *values[born + 1 :])[: len(told.by)]
-        if groups is None:
-            found[keys] += n
-            continue
-        for one in keys[groups].split("+"):
-            if circumstances is None or one in circumstances:
-                found[(*keys[:groups], one, *keys[groups + 1 :])] += n
+    for keys, n in counted.items():
+        for one in keys[place].split("+"):
+            if wanted is None or one in wanted:
+                found[(*keys[:place], one, *keys[place + 1 :])] += n
     return found
 
 
@@ -392,28 +501,56 @@ FROM progress AS p LEFT JOIN history_progress AS h USING (topic, partition)
 AGES: Final = """LEFT JOIN unnest(CAST(:births AS text[]), CAST(:bands AS text[])) AS a(born, age)
     ON a.born = c.born"""
 AGE: Final = f"coalesce(a.age, {AGE_BAND.replace('c.date', 'c.born')})"
-# Sums of months and movements are joined apart, so that each uses its own index.
-SUMMED: Final = """
+# A full join is never made by looking at all ages for each of what is counted, however little of that is expected.
+_PASSING: Final = """FULL JOIN unnest(CAST(:age_numbers AS integer[]), CAST(:births AS text[]),
+        CAST(:age_places AS integer[]), CAST(:bands AS text[]), CAST(:age_signs AS integer[]))
+    AS a(number, born, place, age, sign) ON a.number = c.number AND a.born = c.born"""
+# Sums of months and movements are joined apart, so that each uses its own index; each piece looks up its own months.
+_SUMMED: Final = """
 WITH piece AS MATERIALIZED (
     SELECT * FROM unnest(CAST(:number AS integer[]), CAST(:sign AS integer[]), CAST(:months AS integer[]),
                          CAST(:first AS date[]), CAST(:until AS date[]),
                          CAST(:known_from AS timestamptz[]), CAST(:known_until AS timestamptz[]))
         AS t(number, sign, months, first, until, known_from, known_until)
-), summed AS (
-    SELECT number, cell, n FROM (
-        SELECT p.number, s.cell, p.sign * s.n AS n
-        FROM piece AS p JOIN standing AS s
-            ON s.measure = :sums AND s.months = p.months AND s.first >= p.first AND s.first < p.until
-        WHERE p.months > 0
-        UNION ALL
-        SELECT p.number, m.cell, p.sign * m.n
-        FROM piece AS p JOIN movement AS m
-            ON m.measure = :measure AND m.day >= p.first AND m.day < p.until
-            AND m.at >= p.known_from AND m.at < p.known_until
-        WHERE p.months = 0
-    ) AS everything
-)"""
-_QUESTION: Final = f"""{SUMMED}
-SELECT s.number{{columns}}{{sums}} FROM summed AS s JOIN history_cell AS c ON c.id = s.cell {{ages}} WHERE {{where}}
-GROUP BY {{grouping}}
+), summed AS ({pieces})"""
+_MONTHS: Final = """
+    SELECT p.number, s.cell, p.sign * s.n AS n
+    FROM piece AS p CROSS JOIN LATERAL (
+        SELECT cell, n FROM standing
+        WHERE measure = :sums AND months = p.months AND first >= p.first AND first < p.until OFFSET 0
+    ) AS s
+    WHERE p.months > 0
 """
+_DAYS: Final = """
+    SELECT p.number, m.cell, p.sign * m.n AS n
+    FROM piece AS p JOIN movement AS m
+        ON m.measure = :measure AND m.day >= p.first AND m.day < p.until
+        AND m.at >= p.known_from AND m.at < p.known_until
+    WHERE p.months = 0
+"""
+
+
+def summed(measured: Measured, margin: Margin | None, pieces: Sequence[Piece], values: dict[str, Any]) -> str:
+    """What begins a query over pieces: `summed`, by sum and cell. `values`: what the query takes, to be added to."""
+    values |= columns_of(pieces)
+    found = []
+    if any(piece.months for piece in pieces):
+        values["sums"] = int(measured.measure if margin is None else margin.number)
+        found.append(_MONTHS)
+    if any(not piece.months for piece in pieces):
+        values["measure"] = int(measured.measure)
+        found.append(_DAYS)
+    return _SUMMED.format(pieces=" UNION ALL ".join(found))
+
+
+# What parts look at is summed first, so that each looks at few combinations and not at every cell; then ages pass.
+_QUESTION: Final = """{summed}, counted AS (
+    SELECT s.number{cells}, sum(s.n) AS n
+    FROM summed AS s JOIN history_cell AS c ON c.id = s.cell WHERE {where} GROUP BY s.number{cells}
+){aged}
+SELECT c.number{by}{sums} FROM {counted} AS c GROUP BY {grouping}
+"""
+_AGED: Final = f""", aged AS (
+    SELECT coalesce(a.place, c.number) AS number{{names}}, c.n * coalesce(a.sign, 1) AS n
+    FROM counted AS c {_PASSING} WHERE coalesce(c.n, 0) <> 0
+)"""

@@ -13,9 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats.domain.margins import margin_for
 from services.stats.domain.measures import HOURS
 from services.stats.domain.periods import Period
-from services.stats.domain.pieces import columns_of, flows
+from services.stats.domain.pieces import flows
 from services.stats.store.answers import Answers
-from services.stats.store.history import SUMMED, Group, Question, Wanted, conditions, depends, kept_of, within
+from services.stats.store.history import Group, Question, Wanted, conditions, depends, kept_of, summed, within
 from shared.reference.units import UNCLASSIFIED
 
 _SPAN: Final = "span"
@@ -91,13 +91,13 @@ async def _answer(
     group = Group.of(first.question)
     periods = list(dict.fromkeys(period for wanted in asked.values() for period in wanted))
     pairs = [(period, moments[first.question.as_of]) for period in periods]
-    pieces = flows(pairs).pieces
+    pieces = flows(pairs)
     shares = sorted({one.at for one in asked})
     spans = sorted({_span_of(one) for one in asked} - {""})
-    columns = (*group.asked, _SPAN) if spans else group.asked
-    values: dict[str, Any] = {"measure": int(group.measured.measure), **columns_of(pieces)}
+    columns = (*group.by, _SPAN) if spans else group.by
+    values: dict[str, Any] = {}
     rest = replace(first.question.part, where=dict(one for one in first.question.where if one[0] != _SPAN or not spans))
-    where = ["TRUE", *conditions(rest, group.asked, values)]
+    where = ["TRUE", *conditions(rest, values)]
     if spans:
         values["spans"] = spans
         where.append(f"c.{_SPAN} = ANY(:spans)")
@@ -106,11 +106,12 @@ async def _answer(
         where.append("c.unit = ANY(:units)")
     needed = {*columns, HOURS, *dict(first.question.where), *(() if group.units is None else ("unit",))}
     margin = margin_for(group.measured.measure, needed)
-    values["sums"] = values["measure"] if margin is None else margin.number
+    beginning = summed(group.measured, margin, pieces, values)
     where += within(margin, pieces, values)
     if first.places:
         values |= {"named": [one for one, _ in first.places], "today": [one for _, one in first.places]}
     statement = _RANKED.format(
+        summed=beginning,
         columns="".join(f", {_column(name, bool(first.places))} AS d{at}" for at, name in enumerate(columns)),
         places=_PLACES if first.places else "",
         where=" AND ".join(where),
@@ -143,14 +144,14 @@ def _column(name: str, placed: bool) -> str:
 
 _PLACES: Final = """LEFT JOIN unnest(CAST(:named AS text[]), CAST(:today AS text[])) AS w(named, today)
         ON w.named = c.unit"""
-_RANKED: Final = f"""{SUMMED}, timed AS (
-    SELECT s.number, CAST(c.hours AS double precision) AS hours{{columns}}, CAST(sum(s.n) AS bigint) AS n
-    FROM summed AS s JOIN history_cell AS c ON c.id = s.cell {{places}} WHERE {{where}}
-    GROUP BY s.number, c.hours{{dims}} HAVING sum(s.n) <> 0
+_RANKED: Final = """{summed}, timed AS (
+    SELECT s.number, CAST(c.hours AS double precision) AS hours{columns}, CAST(sum(s.n) AS bigint) AS n
+    FROM summed AS s JOIN history_cell AS c ON c.id = s.cell {places} WHERE {where}
+    GROUP BY s.number, c.hours{dims} HAVING sum(s.n) <> 0
 ), ranked AS (
-    SELECT number, hours{{dims}}, sum(n) OVER (PARTITION BY number{{dims}} ORDER BY hours) AS seen,
-           sum(n) OVER (PARTITION BY number{{dims}}) AS total
+    SELECT number, hours{dims}, sum(n) OVER (PARTITION BY number{dims} ORDER BY hours) AS seen,
+           sum(n) OVER (PARTITION BY number{dims}) AS total
     FROM timed
 )
-SELECT number{{dims}}{{times}}, max(total) FROM ranked GROUP BY number{{dims}}
+SELECT number{dims}{times}, max(total) FROM ranked GROUP BY number{dims}
 """
