@@ -93,6 +93,22 @@ async def test_a_rebuild_of_sound_figures_finds_no_difference(province: Province
         assert done["done"] == done["total"] >= 500
 
 
+async def test_a_record_that_live_counting_passed_over_for_what_it_holds_is_passed_over_by_a_rebuild_too(
+    province: Province,
+) -> None:
+    """Of its case what was said before holds: by then it is gathered, and nobody knows any more which record it was."""
+    before, after = history(0, 30), history(30, 30)
+    async with province.running():
+        await province.publish([*before, make.case("k1", 4, unit="\x00"), *after])
+        await province.all_counted()
+        assert await province.execute("SELECT count(*) FROM dead_letter") > 0
+        rebuild = province.rebuild()
+        await rebuild.start()
+        done = await wait_for(rebuild.state, "done", "failed")
+        assert (done["state"], done["reason"], done["differing"]) == ("done", "", 0)
+    assert await cube(province.database) == recount([*before, *after])
+
+
 async def _released(database: Database, year: Period) -> list[tuple[tuple[str, ...], float | None, str | None]]:
     """What a replica that has just been started tells whoever sees aggregates only, of a year and of its months."""
     evaluator = Evaluator()

@@ -66,9 +66,10 @@ class Batch(BatchOfRecords[Cells]):
         # The numbers of the cells of the sets of registers, where it says which records are whose.
         self.words: Mapping[str, int] = {}
         self.columns: Columns = columns_of((), ())
-        self._facts: list[Fact] = []
-        self._positions: dict[tuple[str, int], tuple[int, str]] = {}
-        self._heard: dict[tuple[str, int, str], str] = {}
+        self.facts: list[Fact] = []
+        # By partition its last record, and the time of its event; by sector and partition when it was last heard.
+        self.positions: dict[tuple[str, int], tuple[int, str]] = {}
+        self.heard: dict[tuple[str, int, str], str] = {}
 
     def take(self, records: Sequence[Record]) -> None:
         """Some more, read at once; whatever nobody thought of is said by `whole`."""
@@ -77,14 +78,18 @@ class Batch(BatchOfRecords[Cells]):
             self._read(len(records))
 
     async def _settle(self) -> None:
-        facts = latest(self._facts)
+        facts = latest(self.facts)
         await let_others_go()
-        self.links = latest_links(self.links)
-        self.merges = settled_merges(self.merges)
-        self.qualities = latest_qualities(self.qualities)
         numbers, self.new_cells = self._cells.of(facts)
         await let_others_go()
         self.columns = columns_of(facts, numbers)
+        self._settle_others()
+
+    def _settle_others(self) -> None:
+        """Put together what is said beside facts."""
+        self.links = latest_links(self.links)
+        self.merges = settled_merges(self.merges)
+        self.qualities = latest_qualities(self.qualities)
         if self.linking:
             # Stored before any fact is locked: all writers take cells, facts and counts in this order.
             words = self._cells.ids(MEMBERSHIPS)
@@ -102,7 +107,7 @@ class Batch(BatchOfRecords[Cells]):
         return not (self.linking or self.qualities or self.broken)
 
     def _read(self, count: int) -> None:
-        facts, heard, positions = self._facts, self._heard, self._positions
+        facts, heard, positions = self.facts, self.heard, self.positions
         for record in self.records[self._done : self._done + count]:
             time = ""
             try:
@@ -129,13 +134,13 @@ class Batch(BatchOfRecords[Cells]):
         """Where each partition stands after the batch, in their order."""
         return [
             Position(topic, partition, offset, moment(time))
-            for (topic, partition), (offset, time) in sorted(self._positions.items())
+            for (topic, partition), (offset, time) in sorted(self.positions.items())
         ]
 
     def times(self, now: datetime | None = None) -> dict[tuple[str, int, str], datetime]:
         """When each sector was last heard, by partition. `now`: nobody was heard after it, or a clock that goes wrong
         once would keep a sector from ever falling silent."""
-        said = {at: when for at, time in self._heard.items() if (when := moment(time)) is not None}
+        said = {at: when for at, time in self.heard.items() if (when := moment(time)) is not None}
         return said if now is None else {at: min(when, now) for at, when in said.items()}
 
 

@@ -23,6 +23,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.handlers.counting import TOPICS, Counting
+from services.stats.handlers.gathering import Gathering, UnstorableError
 from services.stats.handlers.recording import TOPICS as HISTORY_TOPICS
 from services.stats.handlers.recording import Recording
 from services.stats.store import rebuilds, shadow, snapshots
@@ -125,7 +126,11 @@ class Rebuild:
                 return False
             self._mine = None
             try:
-                await self._count_and_swap(stop)
+                try:
+                    await self._count_and_swap(stop)
+                except UnstorableError:
+                    # The live figures passed over the record that says it: it is found where each batch is at hand.
+                    await self._count_and_swap(stop, gathers=False)
             except StoppedError:
                 return False
             except RebuildError as error:
@@ -140,21 +145,22 @@ class Rebuild:
                 return False
             return True
 
-    async def _count_and_swap(self, stop: asyncio.Event) -> None:
-        """The board's figures, then history's; compared, and swapped together."""
+    async def _count_and_swap(self, stop: asyncio.Event, *, gathers: bool = True) -> None:
+        """The board's figures, then history's; compared, and swapped together. `gathers`: as `Gathering` does it."""
         await self._begin()
         parts = (self._database, self._keys, self._clock)
         ledger = Ledger(SHADOW, collecting=True)
         counting = Counting(*parts, ledger=ledger, buries=False)
+        gathering = Gathering(self._database, self._clock, counting, self._hold)
         chronicle = Chronicle(SHADOW, collecting=True)
         recording = Recording(*parts, chronicle=chronicle, buries=False)
         async with AsyncExitStack() as stack:
-            board = await self._lane(stack, TOPICS, COUNTED, PROGRESS.name, counting)
+            board = await self._lane(stack, TOPICS, COUNTED, PROGRESS.name, gathering if gathers else counting)
             history = await self._lane(stack, HISTORY_TOPICS, RECORDED, HISTORY_PROGRESS.name, recording)
             lanes = (board, history)
             async with self._database.transaction() as connection:
                 await counting.cells.learn(connection)
-            for lane, sums in ((board, ledger), (history, chronicle)):
+            for lane, sums in ((board, gathering if gathers else ledger), (history, chronicle)):
                 await self._catch_up(lane, lanes, stop)
                 async with self._database.transaction() as connection:
                     await sums.derive(connection)
@@ -221,13 +227,15 @@ class Rebuild:
     async def _catch_up(self, lane: _Lane, lanes: Sequence[_Lane], stop: asyncio.Event) -> None:
         """Count until nothing that the live figures hold is missing, following them as they go on."""
         said_at = float("-inf")
+        targets: Mapping[Partition, int] = {}
         loop = asyncio.get_running_loop()
         while True:
-            async with self._database.transaction() as connection:
-                targets = await lane.targets(connection)
             reached = lane.replay.reached(targets)
             if reached or loop.time() - said_at > _STATE_SECONDS:
                 said_at = loop.time()
+                async with self._database.transaction() as connection:
+                    targets = await lane.targets(connection)
+                reached = lane.replay.reached(targets)
                 lane.total = lane.replay.total(targets)
                 ahead = sum(lane.total for other in lanes if not other.total)
                 total = ahead + sum(other.total for other in lanes)
