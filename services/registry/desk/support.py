@@ -5,6 +5,8 @@ It follows what cases tell, merges and splits included; it never says which serv
 
 from __future__ import annotations
 
+from datetime import date
+
 from services.registry.desk.following import today
 from services.registry.domain.lifecycle import add_months
 from services.registry.store import cases
@@ -18,20 +20,29 @@ from shared.reference.keeping import Keeping
 
 async def settle_support(scope: Scope, *child_ids: str) -> None:
     """Work out anew until when children (those whom the ids stand for today) are supported, and tell what changed."""
-    for child_id in sorted(set(child_ids)):
-        row = await store.current(scope.connection, child_id, lock=True)
-        if row is not None:
-            await settle_row(scope, row)
+    if not child_ids:
+        return
+    found = await store.all_current(scope.connection, sorted(set(child_ids)), lock=True)
+    rows = {row.id: row for row in found.values()}
+    last = await cases.last_services(scope.connection, list(rows))
+    for child_id, row in sorted(rows.items()):
+        await _settle(scope, row, last.get(child_id))
 
 
 async def settle_row(scope: Scope, row: ChildRow) -> None:
     """The same of a record that is locked."""
+    await _settle(scope, row, (await cases.last_services(scope.connection, [row.id])).get(row.id))
+
+
+async def _settle(scope: Scope, row: ChildRow, last: date | None) -> None:
+    """In: the day of the last service in a case of the child."""
     day = today(scope)
-    last = await cases.last_service(scope.connection, row.id)
     until = None if last is None else add_months(last, Keeping.load().support.on(day).months)
     if until is not None and until <= day:
         until = None
     supported, sequence = until is not None, row.sequence
+    if not supported and not row.known.supported:
+        return
     # Of a closed record nobody counts anything; it says so when it is opened again.
     if supported != row.known.supported and row.status == "active":
         sequence += 1
