@@ -23,20 +23,20 @@ def apart(things: Sequence[T], about: Callable[[T], str]) -> Iterator[list[T]]:
 
 
 def in_runs(things: Sequence[T], kind: Callable[[T], Hashable], key: Callable[[T], Hashable]) -> list[list[T]]:
-    """Runs of one kind each, as long as the order of those with the same key allows; between keys there is none.
+    """Runs of one kind each, in their order, and as long as the order of those with the same key allows.
     In: `kind`, `key`: of a thing."""
-    waiting: dict[Hashable, deque[T]] = {}
-    for one in things:
-        waiting.setdefault(key(one), deque()).append(one)
+    waiting: dict[Hashable, deque[tuple[int, T]]] = {}
+    for place, one in enumerate(things):
+        waiting.setdefault(key(one), deque()).append((place, one))
     runs: list[list[T]] = []
     while waiting:
-        wanted = kind(next(iter(waiting.values()))[0])
-        run: list[T] = []
+        wanted = kind(min((of_key[0] for of_key in waiting.values()), key=lambda placed: placed[0])[1])
+        run: list[tuple[int, T]] = []
         for which in list(waiting):
             of_key = waiting[which]
-            while of_key and kind(of_key[0]) == wanted:
+            while of_key and kind(of_key[0][1]) == wanted:
                 run.append(of_key.popleft())
             if not of_key:
                 del waiting[which]
-        runs.append(run)
+        runs.append([one for _, one in sorted(run, key=lambda placed: placed[0])])
     return runs
