@@ -24,6 +24,7 @@ from shared.contracts.cases import (
 from shared.messaging.router import Received, Router, Scope
 from shared.messaging.turns import apart
 from shared.reference.calendar import local_day
+from shared.telemetry import current_traceparent
 
 _FOLLOWED: tuple[type[CaseEvent], ...] = (
     CaseOpened,
@@ -41,11 +42,13 @@ def follow_cases(router: Router) -> None:
     """Add the handlers of what happens to cases."""
 
     async def on_cases(received: Sequence[Received[CaseEvent]], scope: Scope) -> None:
-        for one in received:
-            with scope.span(one.event):
-                pass  # whether a child is supported is told of all of them together
         for each_once in apart(received, lambda one: one.data.case_id):
-            await settle_support(scope, *await _follow(scope, each_once))
+            children = await _follow(scope, each_once)
+            traces: dict[str, str | None] = {}
+            for one in each_once:
+                with scope.span(one.event):
+                    traces[one.data.case_id] = current_traceparent()
+            await settle_support(scope, *children, traces={child: traces[case] for child, case in children.items()})
 
     for model in _FOLLOWED:
         router.handles_together(model)(on_cases)
@@ -59,7 +62,7 @@ def follow_cases(router: Router) -> None:
         await _service(scope, received, given=False)
 
 
-async def _follow(scope: Scope, received: Sequence[Received[CaseEvent]]) -> frozenset[str]:
+async def _follow(scope: Scope, received: Sequence[Received[CaseEvent]]) -> dict[str, str]:
     return await cases.follow(
         scope.connection,
         [(one.data.case_id, one.event.sequence or 0, one.data.facts, local_day(one.event.time)) for one in received],

@@ -5,6 +5,7 @@ It follows what cases tell, merges and splits included; it never says which serv
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 
 from services.registry.desk.following import today
@@ -18,15 +19,18 @@ from shared.messaging.router import Scope
 from shared.reference.keeping import Keeping
 
 
-async def settle_support(scope: Scope, *child_ids: str) -> None:
-    """Work out anew until when children (those whom the ids stand for today) are supported, and tell what changed."""
+async def settle_support(scope: Scope, *child_ids: str, traces: Mapping[str, str | None] | None = None) -> None:
+    """Work out anew until when children (those whom the ids stand for today) are supported, and tell what changed.
+
+    In: `traces`: of whom it is decided for something else than what is running, that thing's trace parent.
+    """
     if not child_ids:
         return
     found = await store.all_current(scope.connection, sorted(set(child_ids)), lock=True)
-    rows = {row.id: row for row in found.values()}
+    rows = {row.id: (asked, row) for asked, row in found.items()}
     last = await cases.last_services(scope.connection, list(rows))
-    for child_id, row in sorted(rows.items()):
-        await _settle(scope, row, last.get(child_id))
+    for child_id, (asked, row) in sorted(rows.items()):
+        await _settle(scope, row, last.get(child_id), (traces or {}).get(asked))
 
 
 async def settle_row(scope: Scope, row: ChildRow) -> None:
@@ -34,7 +38,7 @@ async def settle_row(scope: Scope, row: ChildRow) -> None:
     await _settle(scope, row, (await cases.last_services(scope.connection, [row.id])).get(row.id))
 
 
-async def _settle(scope: Scope, row: ChildRow, last: date | None) -> None:
+async def _settle(scope: Scope, row: ChildRow, last: date | None, traceparent: str | None = None) -> None:
     """In: the day of the last service in a case of the child."""
     day = today(scope)
     until = None if last is None else add_months(last, Keeping.load().support.on(day).months)
@@ -48,5 +52,7 @@ async def _settle(scope: Scope, row: ChildRow, last: date | None) -> None:
         sequence += 1
         facts = row.known.facts.model_copy(update={"supported": supported})
         event = SupportStarted if supported else SupportEnded
-        await scope.emit(event(child_id=row.id, facts=facts), subject=row.id, sequence=sequence, unit=row.known.unit)
+        told = event(child_id=row.id, facts=facts)
+        unit = row.known.unit
+        await scope.emit(told, subject=row.id, sequence=sequence, unit=unit, traceparent=traceparent)
     await lives.save_support(scope.connection, row.id, sequence, until)

@@ -38,11 +38,11 @@ class CaseSeen:
     services: tuple[Service, ...] = ()
 
 
-async def follow(connection: AsyncConnection, followed: Sequence[tuple[str, int, CaseFacts, date]]) -> frozenset[str]:
+async def follow(connection: AsyncConnection, followed: Sequence[tuple[str, int, CaseFacts, date]]) -> dict[str, str]:
     """Cases as their latest events have them: each case's id and, of its event, the sequence, the facts and the day. No
     two are of one case. An older event that comes late changes nothing.
 
-    Out: the children whom they are about from now or were until now, where those are not the same.
+    Out: the children whom they are about from now or were until now, where those are not the same; each with its case.
     """
     # Sorted, so that two replicas cannot deadlock on each other's rows.
     ordered = sorted(followed, key=lambda one: one[0])
@@ -56,7 +56,7 @@ async def follow(connection: AsyncConnection, followed: Sequence[tuple[str, int,
                    unit = excluded.unit, kind = excluded.kind, status = excluded.status,
                    changed_on = CASE WHEN c.status = excluded.status THEN c.changed_on ELSE excluded.changed_on END
                WHERE excluded.sequence > c.sequence
-               RETURNING old.child_id AS before, new.child_id AS after"""
+               RETURNING new.case_id, old.child_id AS before, new.child_id AS after"""
         ),
         {
             "cases": [case_id for case_id, _, _, _ in ordered],
@@ -70,7 +70,7 @@ async def follow(connection: AsyncConnection, followed: Sequence[tuple[str, int,
         },
     )
     moved = [row for row in changed if row.before != row.after]
-    return frozenset(str(child_id) for row in moved for child_id in row if child_id is not None)
+    return {str(child): row.case_id for row in moved for child in (row.before, row.after) if child is not None}
 
 
 async def last_services(connection: AsyncConnection, child_ids: Sequence[str]) -> dict[str, date]:
