@@ -5,12 +5,17 @@ An agency's statement that breaks a rule is told back to it with the field; a de
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
+from typing import cast
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.desk import Desk, sector_of, today
 from services.registry.desk.erasing import record_name
 from services.registry.desk.merging import merge
+from services.registry.desk.quality import settle as settle_quality
 from services.registry.domain.children import (
     Known,
     Statement,
@@ -23,22 +28,26 @@ from services.registry.domain.lifecycle import HIDDEN
 from services.registry.domain.matching import Identification
 from services.registry.domain.names import fold
 from services.registry.domain.recorded import statement_of
-from services.registry.domain.traits import claim_keys, traits_of
+from services.registry.domain.traits import Traits, claim_keys, traits_of, with_keys
 from services.registry.following_cases import follow_cases
 from services.registry.seeing import is_id
 from services.registry.store import children as store
-from services.registry.store import identifications, told
+from services.registry.store import identifications, imports, told
 from services.registry.store.children import ChildRow, Observation
+from services.registry.store.chunk import Chunk
+from services.registry.store.nearby import Memory
 from shared.contracts.agency import ChildRecorded, CircumstanceObserved
+from shared.contracts.base import SealedBox
 from shared.contracts.cases import CaseEvent, ChildChosen, ChildDescribed
 from shared.contracts.errors import Rejected, Violation
 from shared.contracts.registry import Candidate, ChildIdentified
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Received, Router, Scope
-from shared.privacy import Erased, Keys
+from shared.privacy import Erased, Keys, ManyKeys
 from shared.reference.calendar import local_day
 from shared.reference.units import Units
+from shared.telemetry import current_traceparent
 
 
 def routes(desk: Desk, keys: Keys, units: Units) -> Router:
@@ -102,13 +111,19 @@ def _names_of(source: str, identifier: str) -> tuple[str, ...]:
 
 
 def _identify_children_of_cases(router: Router, desk: Desk, keys: Keys) -> None:
-    @router.handles(ChildDescribed)
-    async def on_described(received: Received[ChildDescribed], scope: Scope) -> None:
-        try:
-            description = await keys.open(scope.connection, received.data.child, ChildDescription)
-        except Erased:  # the case was erased by law meanwhile: nobody is left to identify
+    @router.handles_together(ChildDescribed)
+    async def on_described(received: Sequence[Received[ChildDescribed]], scope: Scope) -> None:
+        if len(received) > 1:
+            await identify_many(keys, scope, received)
             return
-        await identify_described(desk, scope, received.data, description)
+        described = received[0].data
+        with scope.span(received[0].event):
+            try:
+                description = await keys.open(scope.connection, described.child, ChildDescription)
+            except Erased:  # the case was erased by law meanwhile: nobody is left to identify
+                return
+            said = _said_in_case(scope, described, description)
+            await _answer(scope, await identify_described(desk, scope, described.case_id, said, _traits_in(said)))
 
     @router.handles(ChildChosen)
     async def on_chosen(received: Received[ChildChosen], scope: Scope) -> None:
@@ -121,34 +136,74 @@ def _identify_children_of_cases(router: Router, desk: Desk, keys: Keys) -> None:
         await settle_chosen(desk, scope, received.data, description)
 
 
-async def identify_described(
-    desk: Desk, scope: Scope, described: ChildDescribed, description: ChildDescription
-) -> None:
-    """Answer who a case's child is.
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """What a case is told of who its child is, and the trace that this belongs to."""
+
+    event: ChildIdentified
+    unit: str | None
+    traceparent: str | None
+
+
+async def identify_many(keys: Keys, scope: Scope, received: Sequence[Received[ChildDescribed]]) -> None:
+    """As `identify_described` for one after the other, with a round trip a table for all of them: on a chunk, as an
+    import's rows are taken over."""
+    connection = scope.connection
+    chunk = Chunk(connection, scope.now, Memory())
+    many = ManyKeys(keys, connection)
+    await many.find([one.data.child.kid for one in received if isinstance(one.data.child, SealedBox)])
+    described: list[tuple[Received[ChildDescribed], Statement]] = []
+    for one in received:
+        try:
+            description = await many.open(connection, one.data.child, ChildDescription)
+        except Erased:  # as for one alone
+            continue
+        described.append((one, _said_in_case(scope, one.data, description)))
+    withdrawn = await imports.withdrawn(connection, [said.record_id for _, said in described])
+    described = [
+        (one, replace(said, sequence=withdrawn[said.record_id] + 1) if said.record_id in withdrawn else said)
+        for one, said in described
+    ]
+    wanted = [with_keys(_traits_in(said)) for _, said in described]
+    await chunk.load([said for _, said in described], wanted, [None] * len(described))
+    await many.find([f"child/{child_id}" for child_id in chunk.kids()])
+    desk, answers = Desk(many), []
+    # The chunk answers in the connection's place.
+    scope.connection = cast("AsyncConnection", chunk)
+    try:
+        for place, (one, said) in enumerate(described):
+            chunk.turn(place)
+            with scope.span(one.event):
+                answers.append(await identify_described(desk, scope, one.data.case_id, said, wanted[place]))
+        await chunk.settle()
+    finally:
+        scope.connection = connection
+    await many.write()
+    await settle_quality(scope, *chunk.touched())
+    await _answer(scope, *answers)
+
+
+async def identify_described(desk: Desk, scope: Scope, case_id: str, said: Statement, wanted: Traits) -> _Answered:
+    """Who a case's child is.
 
     `existing`: one child, surely. `candidates`: several may be the one, a person chooses; also nobody, where the
     description has no name (or is of somebody of 16 or more) and so cannot found a record. `new`: nobody is near and a
     name is known: the child is registered from the report. A case that describes its child again, after it founded a
     record, corrects that record.
     """
-    said = _said_in_case(scope, described, description)
-    day = said.as_of
     if await store.statement(scope.connection, said.record_id) is not None:
         taken = await desk.record(scope, said, correction=True, actor=said.sector)
-        await _answer(scope, described.case_id, "new" if taken.new else "existing", taken.child_id)
-        return
-    wanted = traits_of(description, said.unit, day)
+        return await _answered(scope, case_id, "new" if taken.new else "existing", taken.child_id)
     found = await desk.identify(scope, wanted)
     can_found = _can_found(said)
     if can_found and not found.possible and not await store.claim(scope.connection, claim_keys(wanted), scope.now):
         found = await desk.identify(scope, wanted)
     if found.sure is not None:
-        await _answer(scope, described.case_id, "existing", found.sure.child_id, found)
-    elif found.possible or not can_found:
-        await _answer(scope, described.case_id, "candidates", None, found)
-    else:
-        child_id = await desk.register(scope, said)
-        await _answer(scope, described.case_id, "new", child_id)
+        return await _answered(scope, case_id, "existing", found.sure.child_id, found)
+    if found.possible or not can_found:
+        return await _answered(scope, case_id, "candidates", None, found)
+    child_id = await desk.register(scope, said, wanted=wanted)
+    return await _answered(scope, case_id, "new", child_id)
 
 
 async def settle_chosen(desk: Desk, scope: Scope, chosen: ChildChosen, description: ChildDescription) -> None:
@@ -166,17 +221,17 @@ async def settle_chosen(desk: Desk, scope: Scope, chosen: ChildChosen, descripti
     alone = before is not None and await _is_only_the_report(scope, before)
     if chosen.child_id is not None:
         child_id = await _linked(desk, scope, said, chosen.child_id, before, alone=alone)
-        await _answer(scope, chosen.case_id, "existing" if child_id else "candidates", child_id)
+        await _answer(scope, await _answered(scope, chosen.case_id, "existing" if child_id else "candidates", child_id))
     elif before is not None and (chosen.instead_of is None or alone):
         # Where the record is this report and nothing else, it is the child's own: there is nothing to part.
-        await _answer(scope, chosen.case_id, "existing", before)
+        await _answer(scope, await _answered(scope, chosen.case_id, "existing", before))
     elif _can_found(said):
         # Whoever looked at the candidates said that they are others: no pair is left to be looked at again.
         founded = await desk.register(scope, said)
         await _without(desk, scope, before, said)
-        await _answer(scope, chosen.case_id, "new", founded)
+        await _answer(scope, await _answered(scope, chosen.case_id, "new", founded))
     else:
-        await _answer(scope, chosen.case_id, "candidates", None)
+        await _answer(scope, await _answered(scope, chosen.case_id, "candidates", None))
 
 
 async def _linked(
@@ -230,9 +285,13 @@ def _can_found(said: Statement) -> bool:
     return named and not is_adult(said.description, said.as_of) and not (born is not None and born > said.as_of)
 
 
-async def _answer(
+def _traits_in(said: Statement) -> Traits:
+    return traits_of(said.description, said.unit, said.as_of)
+
+
+async def _answered(
     scope: Scope, case_id: str, result: str, child_id: str | None, found: Identification | None = None
-) -> None:
+) -> _Answered:
     row = await store.current(scope.connection, child_id) if child_id else None
     known: Known | None = row.known if row else None
     event = ChildIdentified.model_validate(
@@ -247,8 +306,17 @@ async def _answer(
             "facts": known.facts if known else None,
         }
     )
-    sequence = await identifications.put(scope.connection, case_id, event.child_id)
-    await scope.emit(event, subject=case_id, sequence=sequence, unit=known.unit if known else None)
+    return _Answered(event, known.unit if known else None, current_traceparent())
+
+
+async def _answer(scope: Scope, *answers: _Answered) -> None:
+    """Remember and tell what cases are answered."""
+    told = [(one.event.case_id, one.event.child_id) for one in answers]
+    numbers = await identifications.put_all(scope.connection, told) if told else []
+    for one, number in zip(answers, numbers, strict=True):
+        await scope.emit(
+            one.event, subject=one.event.case_id, sequence=number, unit=one.unit, traceparent=one.traceparent
+        )
 
 
 async def _must_be_newest(scope: Scope, record_id: str, at: datetime, as_of: date | None = None) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import orjson
 import uuid_utils
@@ -36,6 +37,8 @@ class OutboxRow:
     id: str = field(default_factory=new_id)
 
 
+# What is asked for one report in several places.
+@lru_cache(4096)
 def stable_id(*parts: str) -> str:
     """The same parts give the same UUID, on every machine and after every crash."""
     return str(uuid.uuid5(uuid.NAMESPACE_URL, "vongtay:" + "\x1f".join(parts)))

@@ -12,7 +12,6 @@ import time
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from itertools import groupby
 from typing import Literal
 
 import msgspec
@@ -29,6 +28,7 @@ from shared.messaging import forgetting
 from shared.messaging.failures import FailureGuard, Failures, TooManyFailures, forget_about
 from shared.messaging.inbox import content_of
 from shared.messaging.router import Clock, Received, Router, Scope, agency_topic
+from shared.messaging.turns import in_runs
 from shared.privacy import Keys, KeyUnknown
 
 Outcome = Literal["accepted", "duplicate", "corrected", "rejected", "parked", "skipped"]
@@ -77,6 +77,14 @@ class _Prepared:
     received: Received[Contract]
     inbox_id: bytes
     origin: bytes | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """A handler's call to come. `order`: those that have the same are called in the order in which they came."""
+
+    order: tuple[str, str]
+    received: Received[Contract]
 
 
 class Processor:
@@ -180,7 +188,7 @@ class Processor:
         fresh, seen_origins = await self._receive(connection, flowing)
         scope = Scope(self._router.service, connection, self._clock())
         results: list[Result] = []
-        calls: list[Received[Contract]] = []
+        calls: list[_Call] = []
         for item in prepared:
             if isinstance(item, Result):
                 results.append(item)
@@ -196,7 +204,7 @@ class Processor:
                 correction = item.origin is not None and item.origin in seen_origins
                 if item.origin is not None:
                     seen_origins.add(item.origin)
-                calls.append(replace(item.received, correction=correction))
+                calls.append(_Call(_order_of(item.record), replace(item.received, correction=correction)))
                 results.append(Result(item.record, "corrected" if correction else "accepted"))
         await self._call(calls, scope)
         if scope.gathered and self._router.finish is not None:
@@ -204,15 +212,20 @@ class Processor:
         await scope.flush()
         return results
 
-    async def _call(self, calls: Sequence[Received[Contract]], scope: Scope) -> None:
-        for event_type, run in groupby(calls, key=lambda received: received.event.type):
+    async def _call(self, calls: Sequence[_Call], scope: Scope) -> None:
+        if not self._router.together:
+            runs = [[call] for call in calls]
+        else:
+            runs = in_runs(calls, lambda call: call.received.event.type, lambda call: call.order)
+        for run in runs:
+            event_type = run[0].received.event.type
             together = self._router.together.get(event_type)
             if together is not None:
-                await together(list(run), scope)
+                await together([call.received for call in run], scope)
                 continue
-            for received in run:
-                with scope.span(received.event):
-                    await self._router.handlers[event_type](received, scope)
+            for call in run:
+                with scope.span(call.received.event):
+                    await self._router.handlers[event_type](call.received, scope)
 
     def _prepare(self, record: Record) -> _Prepared | Result:
         from_agency = record.topic.startswith(_AGENCY)
@@ -326,6 +339,12 @@ class Processor:
             _LOG.error("event.parked", topic=record.topic, offset=record.offset, reason=type(error).__name__)
             await self.failures.park(connection, record, reason=type(error).__name__)
             return Result(record, "parked")
+
+
+def _order_of(record: Record) -> tuple[str, str]:
+    """What must stay in order. Of services' events what has the same key: different keys may come to lie in different
+    partitions, which nobody reads in step. Of an agency's all: a correction may come under another key."""
+    return record.topic, "" if record.topic.startswith(_AGENCY) else record.key
 
 
 def _takes_effect(item: _Prepared | Result) -> bool:

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import hmac
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any, Self, TypeVar, cast
@@ -208,11 +208,7 @@ class Keys:
 
     def blind(self, *parts: bytes) -> bytes:
         """A keyed 16-byte token, for finding what was sealed by a word of it; no other use's token is like it."""
-        mac = hmac.new(self._blind, digestmod=hashlib.sha256)
-        for part in parts:
-            mac.update(len(part).to_bytes(8, "big"))
-            mac.update(part)
-        return mac.digest()[:16]
+        return _keyed(self._blind, parts)
 
     def make_private(self, kid: str) -> tuple[DataKey, bytes]:
         """A data key that nobody else ever hears of, and its wrapped form for whoever made it to keep and destroy."""
@@ -241,11 +237,13 @@ class Keys:
 
     def digest(self, *parts: bytes) -> bytes:
         """A keyed 16-byte digest, for recognising a content seen before without keeping it."""
-        mac = hmac.new(self._pepper, digestmod=hashlib.sha256)
-        for part in parts:
-            mac.update(len(part).to_bytes(8, "big"))
-            mac.update(part)
-        return mac.digest()[:16]
+        return _keyed(self._pepper, parts)
+
+
+def _keyed(secret: bytes, parts: Sequence[bytes]) -> bytes:
+    """16 bytes of an HMAC over parts, the length of each before it. At once: an object that is fed costs five times as
+    much, and each event that comes is recognised by two of these."""
+    return hmac.digest(secret, b"".join([len(part).to_bytes(8, "big") + part for part in parts]), "sha256")[:16]
 
 
 def as_box(value: object) -> SealedBox | None:

@@ -122,6 +122,14 @@ class House(Acts):
         return [event for event in found if name in event["type"]]
 
     async def hear(self, data: Any, sequence: int) -> None:
+        await self.hear_together((data, sequence, None))
+
+    async def hear_together(self, *heard: tuple[Any, int, str | None]) -> None:
+        """Events of cases in one batch: each one's data, its sequence and its trace parent."""
+        results = await self.processor.handle([self._record(*one) for one in heard])
+        assert {result.outcome for result in results} == {"accepted"}, results
+
+    def _record(self, data: Any, sequence: int, traceparent: str | None) -> Record:
         event = Envelope(
             new_id(),
             "/services/cases",
@@ -130,10 +138,9 @@ class House(Acts):
             self.now,
             data.model_dump_json().encode(),
             sequence=sequence,
+            traceparent=traceparent,
         )
-        record = Record("cases.cases.v1", 0, sequence, data.case_id, event.data, tuple(event.headers()))
-        (result,) = await self.processor.handle([record])
-        assert result.outcome == "accepted", result
+        return Record("cases.cases.v1", 0, sequence, data.case_id, event.data, tuple(event.headers()))
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import orjson
 import pytest
@@ -29,6 +30,7 @@ from shared.messaging.processing import Processor, Record
 from shared.messaging.router import Scope
 from shared.privacy import Keys, PlatformKey
 from shared.reference.units import Units
+from tests.support import backends
 
 NOW = datetime(2026, 11, 24, 1, 0, tzinfo=UTC)
 MIGRATIONS = Path(store.__file__).parents[1] / "migrations"
@@ -67,7 +69,15 @@ class Registry:
         instead_of: str | None = None,
     ) -> dict[str, Any]:
         """A case asks who its child is, or tells whom a person chose (None: nobody). Out: the answer."""
-        case_id = case_id or new_id()
+        asked = await self.asked(child, case_id or new_id(), chosen, instead_of)
+        (result,) = await self.processor.handle([asked])
+        assert result.outcome == "accepted"
+        return (await self.events("child.identified"))[-1]
+
+    async def asked(
+        self, child: dict[str, Any], case_id: str, chosen: str | None = _ASKED, instead_of: str | None = None
+    ) -> Record:
+        """The event by which a case does so."""
         async with self.database.transaction() as connection:
             box = await self.keys.seal(connection, ChildDescription.model_validate(child), f"case/{case_id}")
         facts = CaseFacts(
@@ -96,10 +106,7 @@ class Registry:
             data=data.model_dump_json().encode(),
             sequence=1,
         )
-        record = Record("cases.cases.v1", 0, 0, case_id, event.data, tuple(event.headers()))
-        (result,) = await self.processor.handle([record])
-        assert result.outcome == "accepted"
-        return (await self.events("child.identified"))[-1]
+        return Record("cases.cases.v1", 0, 0, case_id, event.data, tuple(event.headers()))
 
     async def events(self, name: str = "") -> list[dict[str, Any]]:
         """What was emitted, in order, each with its type, subject and sequence."""
@@ -452,3 +459,86 @@ async def test_children_are_found_by_slips_and_every_look_up_goes_by_an_index(re
         ):
             plan = "\n".join(row[0] for row in await connection.execute(text(f"EXPLAIN {statement}"), values))
             assert "Seq Scan" not in plan, plan
+
+
+OTHER = {"name": "Hoàng Văn Bách", "birth_date": "2014-05-02", "sex": "male", "carers": [{"name": "Hoàng Văn Sáng"}]}
+THIRD = {"name": "Lò Thị Mai", "birth_date": "2018-11-20", "sex": "female", "carers": [{"name": "Lò Văn Pánh"}]}
+# Each case with its child: known before, new, new in the batch itself, told anew once and twice, alike, nobody by name.
+TOGETHER = (
+    ("1", CHILD),
+    ("2", OTHER),
+    ("3", OTHER | {"name": "HOANG VAN BACH"}),
+    ("4", {"sex": "female"}),
+    ("5", THIRD),
+    ("2", OTHER | {"hamlet": "Xóm Đình"}),
+    ("6", THIRD | {"hamlet": "Xóm Chùa"}),
+    ("7", {"name": "Hoàng Văn Bách", "sex": "male"}),
+    ("5", THIRD | {"hamlet": "Xóm Giếng"}),
+    ("1", CHILD | {"hamlet": "Xóm Chợ"}),
+    ("5", THIRD | {"hamlet": "Xóm Núi"}),
+)
+ERASED = "6"
+
+
+async def test_children_who_are_described_together_are_those_that_they_are_one_by_one(postgres_url: str) -> None:
+    together, one_by_one = [await _described(postgres_url, size) for size in (len(TOGETHER), 1)]
+    assert [answer[0] for answer in together["answers"]] == [case for case, _ in TOGETHER if case != ERASED]
+    assert [answer[2] for answer in together["answers"][:5]] == ["existing", "new", "existing", "candidates", "new"]
+    assert together == one_by_one
+
+
+async def _described(postgres_url: str, size: int) -> dict[str, Any]:
+    """What comes of `TOGETHER` in batches of a size; children by their names, for their ids are made up."""
+    async with backends.database(postgres_url) as url:
+        database = Database(url)
+        await database.migrate(MIGRATIONS)
+        registry = Registry(database, Keys(b"m" * 32, PlatformKey(b"p" * 32)))
+        await registry.send(recorded("r1", CHILD))
+        cases = {case: str(UUID(int=int(case))) for case, _ in TOGETHER}
+        asked = [await registry.asked(child, cases[case]) for case, child in TOGETHER]
+        async with database.transaction() as connection:
+            await registry.keys.erase(connection, f"case/{cases[ERASED]}")
+        for begin in range(0, len(asked), size):
+            results = await registry.processor.handle(asked[begin : begin + size])
+            assert {result.outcome for result in results} == {"accepted"}
+        found = await _standing(registry, {number: case for case, number in cases.items()})
+        await database.close()
+        return found
+
+
+async def _standing(registry: Registry, cases: dict[str, str]) -> dict[str, Any]:
+    async with registry.database.transaction() as connection:
+
+        async def rows(statement: str) -> list[tuple[Any, ...]]:
+            return [tuple(row) for row in await connection.execute(text(statement))]
+
+        named = "(SELECT description->>'name' FROM child WHERE child.id = child_id)"
+        names = dict(await rows("SELECT id::text, description->>'name' FROM child"))
+        found = {
+            "children": await rows("SELECT description::text, unit, sequence, circumstances FROM child ORDER BY 1"),
+            "statements": await rows(
+                f"SELECT record_id::text, {named}, sequence, description::text, probability FROM statement ORDER BY 1"
+            ),
+            "judged": await rows(f"SELECT {named}, again_on FROM assessed ORDER BY 1"),
+            "broken": await rows(f"SELECT {named}, rule, unit, hamlet FROM finding ORDER BY 1, 2"),
+            "unsettled": await rows("SELECT count(*) FROM unsettled"),
+            "filed": await rows(f"SELECT {named}, key FROM block ORDER BY 1, 2"),
+            "versions": await rows(f"SELECT {named}, number, actor, cause FROM revision ORDER BY 1, 2"),
+            "answered": await rows(f"SELECT case_id, sequence, {named} FROM identification ORDER BY 1"),
+            "keys": await rows("SELECT count(*), count(wrapped) FROM privacy_key"),
+        }
+    events = await registry.events()
+    answers = [event for event in events if event["type"] == "child.identified"]
+    found["answers"] = [
+        (
+            cases[event["case_id"]],
+            event["sequence"],
+            event["result"],
+            names.get(event.get("child_id", "")),
+            sorted(names[candidate["child_id"]] for candidate in event["candidates"]),
+        )
+        for event in answers
+    ]
+    told = [(event["type"], names.get(event.get("child_id", "")), event["sequence"]) for event in events]
+    found["told"] = sorted(one for one in told if one[0] != "child.identified")
+    return found

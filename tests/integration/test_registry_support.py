@@ -97,6 +97,26 @@ async def test_a_case_that_proves_to_be_another_childs_takes_its_services_along(
     assert await told(house, right) == [("started", True)]
 
 
+async def test_of_cases_that_are_linked_together_each_childs_support_goes_on_with_its_own_cases_trace(
+    house: House,
+) -> None:
+    children = [await house.register(name, f"201{number}-01-02") for number, name in enumerate(("An", "Bình", "Chi"))]
+    for number, child_id in enumerate(children):
+        await house.hear(given(child_id, date(2026, 11, 20), f"k{number}", service_id=f"s{number}"), 1)
+        await house.hear(ChildUnlinked(case_id=f"k{number}", facts=facts(None), wrong_child_id=child_id), 2)
+    traces = [f"00-{number + 1:032x}-{7:016x}-01" for number in range(len(children))]
+    await house.hear_together(
+        *(
+            (ChildLinked(case_id=f"k{number}", facts=facts(child_id)), 3, traces[number])
+            for number, child_id in enumerate(children)
+        )
+    )
+    begun = {event["subject"]: event for event in await house.events("support.started")}
+    assert [begun[child_id]["headers"]["traceparent"][:35] for child_id in children] == [one[:35] for one in traces]
+    for child_id in children:
+        assert await told(house, child_id) == [("started", True), ("ended", False), ("started", True)]
+
+
 async def test_a_merged_child_brings_its_support_and_takes_it_back_when_it_is_taken_out_again(house: House) -> None:
     kept, gone = await house.register(), await house.register("Nguyễn Thị Ngọc Ánh")
     kept, gone = sorted((kept, gone))

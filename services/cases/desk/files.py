@@ -46,6 +46,7 @@ class CaseFiles:
         self.reader = Reader(keys)
         self.units = units
         self.deadlines = deadlines
+        self._world: World | None = None
         self._codes = {
             name: frozenset(Terms.load(name).codes())
             for name in (
@@ -72,7 +73,12 @@ class CaseFiles:
         self._closing = {code: frozenset(outcomes.get(code, "needs") or ()) for code in outcomes.codes()}
 
     def world(self, now: datetime) -> World:
-        """What a decision may know at `now`."""
+        """What a decision may know at `now`: the same for all of one transaction."""
+        if self._world is None or self._world.now != now:
+            self._world = self._world_at(now)
+        return self._world
+
+    def _world_at(self, now: datetime) -> World:
         return World(
             now=now,
             start=self.deadlines.start,

@@ -9,7 +9,6 @@ from itertools import groupby, islice
 from typing import Any
 
 from services.cases import store
-from services.cases.desk.apart import apart
 from services.cases.desk.files import CaseFiles, local, not_found
 from services.cases.desk.finding import FindingDesk
 from services.cases.desk.opening import Opening, codes_for
@@ -22,6 +21,7 @@ from shared.contracts.base import SealedBox
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Scope
+from shared.messaging.turns import apart
 from shared.privacy import Erased
 
 # The fields of a report that are kept sealed in its file as they came.

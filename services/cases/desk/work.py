@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from services.cases import store
-from services.cases.desk.apart import apart
 from services.cases.desk.files import CaseFiles
 from services.cases.desk.pairs import PairDesk
 from services.cases.desk.tasks import reassigned
@@ -18,6 +17,7 @@ from services.cases.domain.model import SYSTEM, Actor, Case
 from services.cases.domain.rules import require
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging.router import Scope
+from shared.messaging.turns import apart
 
 
 @dataclass(frozen=True, slots=True)

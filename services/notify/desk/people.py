@@ -8,17 +8,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from weakref import WeakKeyDictionary
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import Happening, audiences_of, may_subscribe
-from services.notify.domain.preferences import Instead, Member, Roster
+from services.notify.domain.preferences import Absence, Instead, Member, Roster
 from services.notify.store import people as store
 from shared.identity import ALL_UNITS, Directory, Principal
 from shared.reference.notify_limits import NotifyLimitsByDay
 
 # Audiences whose second part is no commune.
 _OF_NO_COMMUNE = frozenset({"person", "sector", "org"})
+_Looked = tuple[datetime, list[Absence], dict[tuple[str, str], str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,8 @@ class People:
         self._all_units = all_units
         self._limits = limits
         self._known = _Known.of(directory, all_units)
+        # By transaction: its moment, who is away then, and who stands in for whom.
+        self._looked: WeakKeyDictionary[AsyncConnection, _Looked] = WeakKeyDictionary()
 
     def _now(self) -> _Known:
         """As the directory is now: it may have taken over another file."""
@@ -106,8 +110,11 @@ class People:
 
     async def roster(self, connection: AsyncConnection, now: datetime) -> Roster:
         """Who is away now and who stands in; one look at the database for a whole batch."""
-        away = await store.absences(connection, now)
-        standing = await store.stand_ins(connection) if away else {}
+        looked = self._looked.get(connection)
+        if looked is None or looked[0] != now:
+            away = await store.absences(connection, now)
+            looked = self._looked[connection] = (now, away, await store.stand_ins(connection) if away else {})
+        _, away, standing = looked
         return Roster(self._now().members, tuple(away), standing, dict(self._limits.on(now).away))
 
     def told(self, roster: Roster, audience: str, unit: str | None, now: datetime) -> list[Instead]:

@@ -35,27 +35,29 @@ _OTHER_COMMUNE = ("from_unit", "to_unit", "into_unit", "merged_unit")
 
 def happening_of(event: Envelope, data: Contract, message_id: str) -> Happening:
     """What an event says that may be passed on. `message_id` is the same whenever the event comes again."""
-    facts = getattr(data, "facts", None)
-    codes = {name: value for name in PUBLIC_CODES if isinstance(value := getattr(data, name, None), str | float | bool)}
+    # Its own values: most of what is asked for an event does not have, and a model takes long to say so.
+    said = data.__dict__
+    facts = said.get("facts")
+    codes = {name: value for name in PUBLIC_CODES if isinstance(value := said.get(name), str | float | bool)}
     danger = getattr(facts, "danger_now", None)
     if danger is not None:
         codes["danger_now"] = danger
     event_type = short_type(event.type)
-    unit = getattr(data, "unit", None) or getattr(facts, "unit", None)
+    unit = said.get("unit") or getattr(facts, "unit", None)
     # Of records, `due` is how many are to be verified again: a number is no moment.
-    due = getattr(data, "due", None)
+    due = said.get("due")
     if event_type.startswith(_DEADLINE):
-        codes["deadline_kind"] = getattr(data, "kind", "")
+        codes["deadline_kind"] = said.get("kind", "")
     return Happening(
         id=message_id,
         event_type=event_type,
         time=event.time,
         unit=unit,
-        case_id=getattr(data, "case_id", None),
+        case_id=said.get("case_id"),
         due=due if isinstance(due, datetime) else None,
-        sector=getattr(data, "task_sector", None),
+        sector=said.get("task_sector"),
         codes=codes,
-        case_code=getattr(facts, "code", None) if getattr(data, "case_id", None) else None,
+        case_code=getattr(facts, "code", None) if said.get("case_id") else None,
         places=_places(data, unit),
     )
 
@@ -65,7 +67,7 @@ def _places(data: Contract, unit: str | None) -> tuple[str, ...] | None:
         if data.unit is not None:
             return ()
         return None if data.units is None else tuple(data.units)
-    others = (getattr(data, name, None) for name in _OTHER_COMMUNE)
+    others = (data.__dict__.get(name) for name in _OTHER_COMMUNE)
     return tuple(dict.fromkeys(one for one in others if isinstance(one, str) and one not in {"", unit}))
 
 

@@ -32,7 +32,7 @@ MEASURED_AT_ONCE = 20
 
 async def settle(scope: Scope, *child_ids: str) -> None:
     """Work out what some records break now. They must be locked, or new. Those of a chunk wait for the pass instead."""
-    if isinstance(scope.connection, ManyRows):
+    if isinstance(scope.connection, ManyRows) or not child_ids:
         return
     await _settle(scope, child_ids)
 

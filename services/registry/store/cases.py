@@ -38,54 +38,55 @@ class CaseSeen:
     services: tuple[Service, ...] = ()
 
 
-async def follow(
-    connection: AsyncConnection, case_id: str, sequence: int, facts: CaseFacts, on: date
-) -> frozenset[str]:
-    """A case as its latest event, of a day, has it; an older event that comes late changes nothing.
+async def follow(connection: AsyncConnection, followed: Sequence[tuple[str, int, CaseFacts, date]]) -> dict[str, str]:
+    """Cases as their latest events have them: each case's id and, of its event, the sequence, the facts and the day. No
+    two are of one case. An older event that comes late changes nothing.
 
-    Out: the children whom it is about from now or was until now, where those are not the same.
+    Out: the children whom they are about from now or were until now, where those are not the same; each with its case.
     """
+    # Sorted, so that two replicas cannot deadlock on each other's rows.
+    ordered = sorted(followed, key=lambda one: one[0])
     changed = await connection.execute(
         text(
             """INSERT INTO child_case AS c (case_id, sequence, child_id, unit, kind, status, opened_on, changed_on)
-               VALUES (:case_id, :sequence, CAST(:child_id AS uuid), :unit, :kind, :status, :opened_on, :on)
+               SELECT * FROM unnest(CAST(:cases AS text[]), CAST(:sequences AS integer[]), CAST(:children AS uuid[]),
+                   CAST(:units AS text[]), CAST(:kinds AS text[]), CAST(:statuses AS text[]),
+                   CAST(:opened AS date[]), CAST(:days AS date[]))
                ON CONFLICT (case_id) DO UPDATE SET sequence = excluded.sequence, child_id = excluded.child_id,
                    unit = excluded.unit, kind = excluded.kind, status = excluded.status,
                    changed_on = CASE WHEN c.status = excluded.status THEN c.changed_on ELSE excluded.changed_on END
                WHERE excluded.sequence > c.sequence
-               RETURNING old.child_id AS before, new.child_id AS after"""
+               RETURNING new.case_id, old.child_id AS before, new.child_id AS after"""
         ),
         {
-            "case_id": case_id,
-            "sequence": sequence,
-            "child_id": facts.child_id,
-            "unit": facts.unit,
-            "kind": facts.kind,
-            "status": facts.status,
-            "opened_on": local_day(facts.opened_at),
-            "on": on,
+            "cases": [case_id for case_id, _, _, _ in ordered],
+            "sequences": [sequence for _, sequence, _, _ in ordered],
+            "children": [facts.child_id for _, _, facts, _ in ordered],
+            "units": [facts.unit for _, _, facts, _ in ordered],
+            "kinds": [facts.kind for _, _, facts, _ in ordered],
+            "statuses": [facts.status for _, _, facts, _ in ordered],
+            "opened": [local_day(facts.opened_at) for _, _, facts, _ in ordered],
+            "days": [day for _, _, _, day in ordered],
         },
     )
-    row = changed.one_or_none()
-    if row is None or row.before == row.after:
-        return frozenset()
-    return frozenset(str(child_id) for child_id in row if child_id is not None)
+    moved = [row for row in changed if row.before != row.after]
+    return {str(child): row.case_id for row in moved for child in (row.before, row.after) if child is not None}
 
 
-async def last_service(connection: AsyncConnection, child_id: str) -> date | None:
-    """The day of the last service in a case of a child, of those of records merged into it too."""
+async def last_services(connection: AsyncConnection, child_ids: Sequence[str]) -> dict[str, date]:
+    """The day of the last service in a case of each of these children, of those of records merged into it too; whoever
+    was given none is left out."""
     rows = await connection.execute(
         text(
             """WITH RECURSIVE one AS (
-                   SELECT CAST(:id AS uuid) AS id
-                   UNION SELECT child.id FROM child JOIN one ON child.merged_into = one.id)
-               SELECT max(s.provided_on) FROM one JOIN child_case c ON c.child_id = one.id
-               JOIN child_service s USING (case_id) WHERE s.given"""
+                   SELECT id AS child_id, id FROM unnest(CAST(:ids AS uuid[])) AS asked (id)
+                   UNION SELECT one.child_id, child.id FROM child JOIN one ON child.merged_into = one.id)
+               SELECT one.child_id, max(s.provided_on) AS last FROM one JOIN child_case c ON c.child_id = one.id
+               JOIN child_service s USING (case_id) WHERE s.given GROUP BY one.child_id"""
         ),
-        {"id": child_id},
+        {"ids": list(child_ids)},
     )
-    found: date | None = rows.scalar_one()
-    return found
+    return {str(row.child_id): row.last for row in rows}
 
 
 async def put_service(

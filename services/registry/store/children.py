@@ -110,13 +110,22 @@ async def current(connection: AsyncConnection, child_id: str, *, lock: bool = Fa
     return None
 
 
-async def all_current(connection: AsyncConnection, child_ids: Collection[str]) -> dict[str, ChildRow]:
-    """The same of many, by the ids asked for; ids that nobody has are left out."""
+async def all_current(
+    connection: AsyncConnection, child_ids: Collection[str], *, lock: bool = False
+) -> dict[str, ChildRow]:
+    """The same of many, by the ids asked for; ids that nobody has are left out. Locked in an order that every
+    transaction takes."""
     rows = await connection.execute(
-        text(f"SELECT {RECORD_COLUMNS} FROM child WHERE id = ANY(CAST(:ids AS uuid[]))"), {"ids": list(child_ids)}
+        text(
+            f"""SELECT {RECORD_COLUMNS} FROM child WHERE id = ANY(CAST(:ids AS uuid[]))
+                ORDER BY id{" FOR UPDATE" if lock else ""}"""
+        ),
+        {"ids": list(child_ids)},
     )
     found = {str(row.id): record_of(row) for row in rows}
-    merged = {child_id: await current(connection, child_id) for child_id, row in found.items() if row.merged_into}
+    merged = {
+        child_id: await current(connection, child_id, lock=lock) for child_id, row in found.items() if row.merged_into
+    }
     return found | {child_id: row for child_id, row in merged.items() if row is not None}
 
 

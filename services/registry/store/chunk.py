@@ -163,6 +163,10 @@ class Chunk(ManyRows):
         """The children that may change: whose keys will be needed."""
         return set(self._held)
 
+    def touched(self) -> list[str]:
+        """The children that were read in full or changed; those of them that there were before are locked."""
+        return sorted(self._touched | set(self._held))
+
     # What the store's functions are answered by: each as the function of its name.
 
     async def statement(self, record_id: str) -> tuple[str, Statement] | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,16 +12,35 @@ from shared.database.statements import text
 
 async def put(connection: AsyncConnection, case_id: str, child_id: str | None) -> int:
     """Remember what a case was answered. Out: the number of the answer, from 1."""
-    row = await connection.execute(
+    return (await put_all(connection, [(case_id, child_id)]))[0]
+
+
+async def put_all(connection: AsyncConnection, answers: Sequence[tuple[str, str | None]]) -> list[int]:
+    """As `put`, for cases with their children, one after the other. Out: the number of each answer."""
+    last = dict(answers)
+    times = Counter(case_id for case_id, _ in answers)
+    # Sorted, so that two replicas cannot deadlock on each other's rows.
+    cases = sorted(last)
+    rows = await connection.execute(
         text(
             """INSERT INTO identification AS i (case_id, sequence, child_id)
-               VALUES (:case_id, 1, CAST(:child_id AS uuid))
-               ON CONFLICT (case_id) DO UPDATE SET sequence = i.sequence + 1, child_id = excluded.child_id
-               RETURNING sequence"""
+               SELECT * FROM unnest(CAST(:cases AS text[]), CAST(:times AS integer[]), CAST(:children AS uuid[]))
+               ON CONFLICT (case_id) DO UPDATE SET sequence = i.sequence + excluded.sequence,
+                   child_id = excluded.child_id
+               RETURNING case_id, sequence"""
         ),
-        {"case_id": case_id, "child_id": child_id},
+        {
+            "cases": cases,
+            "times": [times[case_id] for case_id in cases],
+            "children": [last[case_id] for case_id in cases],
+        },
     )
-    return int(row.scalar_one())
+    before = {row.case_id: row.sequence - times[row.case_id] for row in rows}
+    numbers = []
+    for case_id, _ in answers:
+        before[case_id] += 1
+        numbers.append(before[case_id])
+    return numbers
 
 
 async def cases_of(connection: AsyncConnection, children: Sequence[str]) -> list[tuple[str, str]]:
