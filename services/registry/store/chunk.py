@@ -21,6 +21,7 @@ from services.registry.domain.lifecycle import Life
 from services.registry.domain.matching import SURE, Match
 from services.registry.domain.traits import Traits, claim_keys
 from services.registry.store import children as store
+from services.registry.store import imports
 from services.registry.store.children import RECORD_COLUMNS, ChildRow, record_of
 from services.registry.store.chunk_writing import Changes, Packed, Version, write
 from services.registry.store.chunked import ManyRows
@@ -72,6 +73,7 @@ class Chunk(ManyRows):
         self._turn = 0
         self._held: dict[str, _Held] = {}
         self._records: dict[str, tuple[str, Statement] | None] = {}
+        self._come_counted: frozenset[str] = frozenset()
         # Under which keys children were filed in this chunk, and which children are no longer as they were read.
         self._filed: dict[int, list[str]] = {}
         self._touched: set[str] = set()
@@ -92,7 +94,7 @@ class Chunk(ManyRows):
             await store.claim(self.connection, claims, self._now)
         lock = "" if self._rehearsal else " FOR UPDATE"
         ids = sorted({one.record_id for one in said})
-        self._records = dict.fromkeys(ids)
+        self._records, self._come_counted = dict.fromkeys(ids), frozenset(ids)
         rows = await self.connection.execute(
             text(f"SELECT * FROM statement WHERE record_id = ANY(CAST(:ids AS uuid[])) ORDER BY record_id{lock}"),
             {"ids": ids},
@@ -177,7 +179,7 @@ class Chunk(ManyRows):
 
     async def counted(self, record_id: str) -> int:
         """The rows of a chunk come counted: what was withdrawn of them before was looked up for all at once."""
-        return 0
+        return 0 if record_id in self._come_counted else await imports.counted(await self.idle(), record_id)
 
     async def candidates(self, keys: Iterable[int], leave_out: str | None = None) -> list[Candidate]:
         """As `children.candidates`, for the description of the row whose turn it is."""
