@@ -121,11 +121,12 @@ class Exchange(ResponseHandler):
         return self._should_close or not self._complete
 
     def close(self) -> None:
-        """End it; whoever does not even take what was sent is not waited for."""
-        if self._unsent():
-            self.abort()
-        else:
-            super().close()
+        """End it. Nobody is waited for: neither until what was sent is taken, nor until the other side has said goodbye
+        as well, for which TLS would keep the connection half a minute."""
+        transport = self.transport
+        super().close()
+        if transport is not None:
+            transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the other side, in portions."""

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
@@ -319,6 +320,36 @@ async def test_tls_names_the_host_and_its_certificate_must_say_that_name(tmp_pat
             assert outcome(await post(made, f"https://partner.example:{there.port}/")) == ("again", "tls")
         assert named == ["partner.example", "other.example", "partner.example"]
         assert there.requests == 1
+
+
+async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+    await deaf(reader, writer)
+
+
+async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    cast("asyncio.Transport", writer.transport).pause_reading()
+    await asyncio.sleep(3600)
+
+
+@pytest.mark.parametrize("silent", [closing, deaf])
+async def test_who_never_says_goodbye_costs_no_connection(
+    silent: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = asyncio.Event()
+    lost = connection.Exchange.connection_lost
+
+    def note(exchange: connection.Exchange, error: BaseException | None) -> None:
+        lost(exchange, error)
+        ended.set()
+
+    monkeypatch.setattr(connection.Exchange, "connection_lost", note)
+    server = self_signed(tmp_path, "partner.example")
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "server.pem"))
+    names = Names(["127.0.0.1"])
+    async with receiver(silent, server) as there, caller(Guarding(True, names, trusting), timeout=1) as made:
+        await post(made, f"https://partner.example:{there.port}/")
+        await asyncio.wait_for(ended.wait(), 10)
 
 
 async def test_old_tls_is_not_spoken(tmp_path: Path) -> None:
