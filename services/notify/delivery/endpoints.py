@@ -248,10 +248,12 @@ class Lanes:
                 channel.quick_running += lane.running
         self._turn += 1
         for channel in found.values():
-            if channel.quick:
-                first = self._turn % len(channel.quick)
-                channel.quick = channel.quick[first:] + channel.quick[:first]
+            channel.quick, channel.slow = self._turned(channel.quick), self._turned(channel.slow)
         return found
+
+    def _turned(self, lanes: list[Lane]) -> list[Lane]:
+        first = self._turn % max(1, len(lanes))
+        return lanes[first:] + lanes[:first]
 
     def opens_in(self, longest: float) -> float:
         """In how many seconds a rate lets something through, or it may be learnt what changed; `longest` where neither

@@ -42,7 +42,7 @@ class Lane:
         probes: where its circuit is half-open, how many deliveries may still try whether it is back.
         failures: in a row. patience: so many open its circuit, and nothing more is sent until that is known.
         sealed: what `target` was opened from, so that it is opened again only when that changes.
-        share: of the slots that all lanes have, so many are this one's at most.
+        share: of the slots that all quick lanes have, or all slow ones, so many are this one's at most.
         waiting: leased and not begun. started: by delivery, when its request began; the oldest first.
         seconds: what an answer takes, of late. quickest: the same, of the quickest of late.
         tokens: how many the rate would let through at `counted_at`; it is 0 before the first.
@@ -90,13 +90,13 @@ class Lane:
         return self.seconds > SLOW_SECONDS
 
     def limit(self) -> int:
-        """How many may run at once: its share while it answers fast, as many as its own limit while it is slow (its
-        requests only wait then), a few while it fails, one while it is tried."""
+        """How many may run at once: its share, of the slots of the quick ones while it answers fast, of the slow ones'
+        while it is slow (there are many, its requests only wait), a few while it fails, one while it is tried."""
         if self.probes is not None:
             return self.running + self.probes
         if self.failures >= self.patience:
             return 0
-        most = self.at_once if self.slow else min(self.at_once, self.share)
+        most = min(self.at_once, self.share)
         return min(_FAILING_AT_ONCE, most) if self.failing else most
 
     def stalled(self, now: float) -> bool:

@@ -225,9 +225,10 @@ def test_a_slow_lane_is_counted_apart_and_limited_by_itself_alone() -> None:
     fast_room = one.room(1.0)
     for _ in range(40):
         one.took(5.0, succeeded=True)
-    one.share = 1
     assert one.slow
     assert one.limit() == 8, "it waits for nobody's slots"
+    share_out([one, lane()], 6)
+    assert one.limit() == 3, "and takes no other slow one's"
     assert 0 < one.room(1.0) < fast_room
 
 
