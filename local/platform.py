@@ -28,6 +28,7 @@ from local.postgres import EmbeddedPostgres
 from local.server import server
 from local.services import SERVICES, build_of
 from shared.collecting import collect_seldom
+from shared.descriptors import allow_many
 from shared.messaging.topics import USERS, agency_user, await_coordinator, ensure_topics, service_user
 from shared.reference.units import Units
 from shared.runtime import ServiceProcess, directory_of, keys_of, profile_of
@@ -136,6 +137,7 @@ class Platform:
         door = front_door(front, {path: process.app for path, process in processes.items()}, lambda: self._sample_day)
         web = server(door, _HOST, self._port)
         collect_seldom()
+        allow_many()
 
         async def serve() -> None:
             watching = asyncio.create_task(self._watch(kafka, postgres))

@@ -7,6 +7,7 @@ from starlette.types import ASGIApp
 
 from local.services import build_of
 from shared.collecting import collect_seldom
+from shared.descriptors import allow_many
 from shared.runtime import ServiceProcess
 from shared.settings import Settings
 from shared.telemetry import setup_logs, setup_traces
@@ -41,4 +42,5 @@ def serve_one(name: str, host: str, port: int) -> None:
     setup_traces(name, settings.otlp_endpoint)
     process = ServiceProcess(build_of(name), settings)
     collect_seldom()
+    allow_many()
     server(process.app, host, port).run()

@@ -6,7 +6,7 @@ import asyncio
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import count, pairwise
 from typing import Any, NoReturn
 
 import asyncpg
@@ -27,7 +27,9 @@ from shared.messaging.router import Scope
 from shared.reference.delivering import Delivering
 from tests.integration.notify_house import CASE, UNIT, House, make_house, missed, succeeded, until
 from tests.integration.notify_queued import endpoint, say
+from tests.support.nasty import receiver
 from tests.support.receivers import WebhookRequest, WebhookServer
+from tests.support.receivers import webhook_server as receiving
 
 LIMITS = Delivering.load().on(datetime.now(UTC))
 
@@ -390,6 +392,57 @@ async def test_ten_thousand_for_a_dead_endpoint_cost_its_neighbour_nothing(
         assert sorted(waits)[-2] < 0.5
         page = await partner.get(f"/notify/subscriptions/{dead}")
         assert page.status_code == 200
+
+
+async def test_who_answers_fast_and_then_not_at_all_takes_nobodys_memory(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch, webhook_server: WebhookServer
+) -> None:
+    monkeypatch.setenv("VONGTAY_NOTIFY_LEASED_AT_MOST", "60")
+    monkeypatch.setenv("VONGTAY_NOTIFY_TIMEOUT_SECONDS", "60")
+    monkeypatch.setenv("VONGTAY_NOTIFY_LEASE_SECONDS", "120")
+    async with make_house(fresh_database) as house, receiving() as hanging, house.client("yen.partner") as partner:
+        one = await endpoint(partner, hanging.url)
+        good = await endpoint(partner, webhook_server.url)
+
+        def answer(request: WebhookRequest) -> int:
+            hanging.delay = 60.0 if len(hanging.requests) >= 40 else 0.0
+            return 200
+
+        hanging.answer = answer
+        await say(house, one, 400, name="hanging")
+        house.start()
+        await until(lambda: _count(hanging, 48))
+        await asyncio.sleep(0.5)  # so that all that it may have is leased to it
+        told = await say(house, good, 1, name="good")
+        await until(lambda: _arrived(webhook_server, told[0]))
+
+
+async def test_a_slow_endpoint_with_many_at_once_leaves_other_slow_ones_their_slots(
+    fresh_database: str, monkeypatch: pytest.MonkeyPatch, webhook_server: WebhookServer
+) -> None:
+    monkeypatch.setenv("VONGTAY_NOTIFY_SLOW_AT_ONCE", "2")
+    numbers = count()
+
+    async def greedily(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        # No two of them end at the same moment, so that one slot after the other is free.
+        await asyncio.sleep(0.6 + next(numbers) * 0.618 % 0.7)
+        writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+
+    webhook_server.delay = 1.5
+    async with (
+        make_house(fresh_database) as house,
+        receiver(greedily) as greedy,
+        house.client("yen.partner") as partner,
+    ):
+        one = await endpoint(partner, greedy.url, at_once=64)
+        other = await endpoint(partner, webhook_server.url)
+        await say(house, other, 1, name="first")
+        house.start()
+        await until(lambda: succeeded(house, 1))  # from now on it is known as slow
+        await say(house, one, 400, name="greedy")
+        await until(lambda: house.rows("SELECT 1 FROM delivery_pending HAVING count(*) BETWEEN 1 AND 330"))
+        told = await say(house, other, 1, name="second")
+        await until(lambda: _arrived(webhook_server, told[0]), 6)
 
 
 async def test_a_worker_that_stops_gives_back_what_it_had_not_sent(house: House, webhook_server: WebhookServer) -> None:

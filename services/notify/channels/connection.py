@@ -19,7 +19,8 @@ from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 # Real servers say one or two; RFC 9110, 15.2 sets no number.
 _MOST_INFORMATIONAL: Final = 16
-# All heads of one answer, and one line of them; servers and proxies commonly allow 8 to 32 kB.
+# All that comes of one answer, its body's beginning included, and one line of a head, before the body or behind it;
+# servers and proxies commonly allow 8 to 32 kB. httptools puts a line together piece by piece, and copies it each time.
 _MOST_BYTES: Final = 64 * 1024
 _MOST_OF_A_LINE: Final = 16 * 1024
 # Statuses of heads that come before the answer (RFC 9110, 15.2); after a switch of protocols nothing else comes.
@@ -38,6 +39,10 @@ class EndlessHeadsError(aiohttp.ClientConnectionError):
 
 class BrokenAnswerError(aiohttp.ClientConnectionError):
     """What came is no answer, or the connection ended before one."""
+
+
+class StaleConnectionError(BrokenAnswerError):
+    """A connection that was kept ended before anything came: the server had let go of it."""
 
 
 @dataclass(slots=True)
@@ -61,6 +66,11 @@ class GuardedConnector(aiohttp.TCPConnector):
         super().__init__(**more)
         self._factory = cast("partial[ResponseHandler]", partial(Exchange, most, self._loop))
 
+    def forget(self, server: aiohttp.ClientRequest) -> None:
+        """Close what is kept of connections to a server, so that the next one is new."""
+        for kept, _ in self._conns.pop(server.connection_key, ()):
+            kept.close()
+
 
 class Exchange(ResponseHandler):
     """One connection, over which one request after the other is answered.
@@ -73,6 +83,7 @@ class Exchange(ResponseHandler):
         super().__init__(loop)
         self._most = most
         self._reader = HttpResponseParser(self)
+        self._kept = False
         # Who waits for an answer; None: nobody.
         self._asked: asyncio.Future[Answer] | None = None
         # Until when it is waited. A timer is set once and looks where that is by then: requests are many, and few of
@@ -84,13 +95,13 @@ class Exchange(ResponseHandler):
     def _begin(self) -> None:
         self._answer = Answer()
         self._answered = self._complete = False
-        self._informational = self._head_bytes = self._line_bytes = 0
+        self._informational = self._bytes = self._line_bytes = 0
 
     async def ask(self, request: bytes, seconds: float) -> Answer:
         """Send a request. Out: its answer; of a body that is long, slow or broken what had come until then. Raises
-        `TimeoutError`, `EndlessHeadsError`, `BrokenAnswerError`."""
+        `TimeoutError`, `EndlessHeadsError`, `BrokenAnswerError`, `StaleConnectionError`."""
         if self.transport is None:
-            raise BrokenAnswerError("The connection has ended")
+            raise self._ended()
         self._begin()
         self._until = self._loop.time() + seconds
         if self._alarm is None:
@@ -101,6 +112,7 @@ class Exchange(ResponseHandler):
             answer: Answer = await asked
         finally:
             self._asked = None
+            self._kept = True
         return answer
 
     @property
@@ -109,11 +121,12 @@ class Exchange(ResponseHandler):
         return self._should_close or not self._complete
 
     def close(self) -> None:
-        """End it; whoever does not even take what was sent is not waited for."""
-        if self._unsent():
-            self.abort()
-        else:
-            super().close()
+        """End it. Nobody is waited for: neither until what was sent is taken, nor until the other side has said goodbye
+        as well, for which TLS would keep the connection half a minute."""
+        transport = self.transport
+        super().close()
+        if transport is not None:
+            transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Bytes of the other side, in portions."""
@@ -129,10 +142,16 @@ class Exchange(ResponseHandler):
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """It has ended; of an answer without a length that is the end."""
-        self._end(BrokenAnswerError("The connection ended before an answer"))
+        self._end(self._ended())
         if self._alarm is not None:
             self._alarm.cancel()
         super().connection_lost(exc)
+
+    def on_message_begin(self) -> None:
+        """The first byte of a head. Behind an answer nobody asked for one: half of it would stay in the reader, and be
+        taken for the beginning of what answers the next request."""
+        if self._complete:
+            self.force_close()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """One line of a head."""
@@ -143,7 +162,6 @@ class Exchange(ResponseHandler):
     def on_headers_complete(self) -> None:
         """One head: the answer's, one before it, or one that nobody asked for."""
         if self._answered:
-            self.force_close()
             return
         status = self._reader.get_status_code()
         if _CONTINUE <= status < _OK and status != _SWITCHING:
@@ -153,8 +171,9 @@ class Exchange(ResponseHandler):
             self._answer.status, self._answered = status, True
 
     def on_body(self, body: bytes) -> None:
-        """A piece of the answer."""
-        if not self._complete:
+        """A piece of the answer, or of what has a body before it."""
+        self._line_bytes = 0
+        if self._answered and not self._complete:
             self._answer.body += body[: self._most - len(self._answer.body)]
 
     def on_message_complete(self) -> None:
@@ -164,6 +183,11 @@ class Exchange(ResponseHandler):
             # Who answers before it has read everything is not sent another request behind that.
             if self._unsent() or not self._reader.should_keep_alive():
                 self.force_close()
+
+    def _ended(self) -> BrokenAnswerError:
+        if self._kept and not self._bytes:
+            return StaleConnectionError("The connection was no longer kept")
+        return BrokenAnswerError("The connection ended before an answer")
 
     def _unsent(self) -> bool:
         return self.transport is not None and self.transport.get_write_buffer_size() > 0
@@ -177,22 +201,18 @@ class Exchange(ResponseHandler):
             self.force_close()
             self._end(BrokenAnswerError("What came is no answer"))
             return
+        self._bytes += len(data)
         if self._complete or len(self._answer.body) == self._most:
             self._end()
-        elif not self._answered:
-            self._bound_heads(len(data))
-        elif not answered:
+        elif self._informational > _MOST_INFORMATIONAL or self._bytes > _MOST_BYTES:
+            self._end(EndlessHeadsError("More came than belongs to an answer"))
+        elif self._line_bytes > _MOST_OF_A_LINE:
+            self._end(BrokenAnswerError("A line of the head has no end"))
+        elif self._answered and not answered:
             self._until = min(self._until, self._loop.time() + _BODY_SECONDS)
             if self._alarm is not None:
                 self._alarm.cancel()
             self._ring()
-
-    def _bound_heads(self, more: int) -> None:
-        self._head_bytes += more
-        if self._informational > _MOST_INFORMATIONAL or self._head_bytes > _MOST_BYTES:
-            self._end(EndlessHeadsError("Heads came that belong to no answer"))
-        elif self._line_bytes > _MOST_OF_A_LINE:
-            self._end(BrokenAnswerError("A line of the head has no end"))
 
     def _ring(self) -> None:
         self._alarm = None

@@ -19,7 +19,13 @@ from aiohttp.abc import AbstractResolver
 from yarl import URL
 
 from services.notify.channels.base import RESPONSE_CHARACTERS
-from services.notify.channels.connection import EndlessHeadsError, Exchange, GuardedConnector
+from services.notify.channels.connection import (
+    Answer,
+    EndlessHeadsError,
+    Exchange,
+    GuardedConnector,
+    StaleConnectionError,
+)
 from services.notify.channels.guard import ForbiddenAddressError, GuardedResolver, guarded_socket, url_violations
 from services.notify.channels.resolving import PooledResolver
 from services.notify.domain import Attempt, Outcome, retry_after
@@ -100,17 +106,37 @@ class Caller:
         try:
             place = self._place(address)
             request = _request(place, headers, body)
-            connection = await self._connector.connect(place.server, [], self._connecting)
+            until = started + self._timeout
             try:
-                exchange = cast("Exchange", connection.protocol)
-                answer = await exchange.ask(request, self._timeout - (time.perf_counter() - started))
-            finally:
-                connection.release()  # to whoever is next, or closed where none may be
+                answer = await self._ask(self._connector, self._connecting, place, request, until)
+            except StaleConnectionError:
+                # Many servers let go of a connection without a word, some of each after one answer: as good as surely
+                # they have not read this. Once, and over a new one: what they may have read comes no oftener.
+                self._connector.forget(place.server)
+                left = aiohttp.ClientTimeout(connect=max(until - time.perf_counter(), 0.001))
+                answer = await self._ask(self._connector, left, place, request, until)
             outcome, reason = _meaning(answer.status, gone)
             wait = None if outcome == "taken" else retry_after(answer.retry_after, now)
             return Attempt(outcome, _since(started), answer.status, _text(answer.body), reason, wait)
         except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
             return Attempt("again", _since(started), reason=_reason(error))
+
+    async def _ask(
+        self,
+        connector: GuardedConnector,
+        connecting: aiohttp.ClientTimeout,
+        place: _Place,
+        request: bytes,
+        until: float,
+    ) -> Answer:
+        connection = await connector.connect(place.server, [], connecting)
+        try:
+            left = until - time.perf_counter()
+            if left <= 0:
+                raise TimeoutError  # nobody would hear whether what is sent now is taken
+            return await cast("Exchange", connection.protocol).ask(request, left)
+        finally:
+            connection.release()  # to whoever is next, or closed where none may be
 
 
 @lru_cache(maxsize=4096)

@@ -109,7 +109,7 @@ class Lanes:
                 await endpoints.note_health(connection, {row.id: health for row, health in tried})
         self._probes = {key: until for key, until in self._probes.items() if until > loop_time}
         self._probes |= {row.id: loop_time + tries_for for row, _ in tried}
-        for delivery in self._take(rows, [row for row, _ in tried]):
+        for delivery in self._take(rows, [row for row, _ in tried]) + self._spared(loop_time):
             self._returned.append(self._once_more.pop(delivery.id, delivery))
         if returned := self._returned.copy():
             async with self._database.transaction() as connection:
@@ -149,6 +149,12 @@ class Lanes:
         self.troubled = frozenset(sick | set(self._probes) | self._failed)
         return left
 
+    def _spared(self, now: float) -> list[Delivery]:
+        """What endpoints that answer no more, or slowly by now, do not need in memory."""
+        spared = [delivery for lane in self._lanes.values() for delivery in lane.spare(now)]
+        self._in_memory -= {delivery.id for delivery in spared}
+        return spared
+
     def _lane(self, row: Endpoint, known: Lane | None, limits: DeliveryLimits) -> Lane:
         sealed = [row.target, (row.language, row.plain_sms, row.changed_at), row.secret]
         if row.old_secret is not None and row.old_secret_until and row.old_secret_until > self._clock():
@@ -177,11 +183,11 @@ class Lanes:
 
     def rooms(self, most: int, dry: Collection[str]) -> dict[str, int]:
         """How many more each endpoint may have leased. In: `most` in memory; `dry`, endpoints not worth asking for."""
-        left = most - len(self._in_memory)
+        left, now = most - len(self._in_memory), asyncio.get_running_loop().time()
         rooms: dict[str, int] = {}
         # Who holds least goes first, so that a full memory never starves the quiet ones.
         for identifier, lane in sorted(self._lanes.items(), key=lambda item: item[1].held):
-            room = 0 if identifier in dry else min(lane.room(), left)
+            room = 0 if identifier in dry else min(lane.room(now), left)
             if room > 0:
                 rooms[identifier] = room
                 left -= room
@@ -242,10 +248,12 @@ class Lanes:
                 channel.quick_running += lane.running
         self._turn += 1
         for channel in found.values():
-            if channel.quick:
-                first = self._turn % len(channel.quick)
-                channel.quick = channel.quick[first:] + channel.quick[:first]
+            channel.quick, channel.slow = self._turned(channel.quick), self._turned(channel.slow)
         return found
+
+    def _turned(self, lanes: list[Lane]) -> list[Lane]:
+        first = self._turn % max(1, len(lanes))
+        return lanes[first:] + lanes[:first]
 
     def opens_in(self, longest: float) -> float:
         """In how many seconds a rate lets something through, or it may be learnt what changed; `longest` where neither

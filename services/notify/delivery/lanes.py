@@ -42,7 +42,7 @@ class Lane:
         probes: where its circuit is half-open, how many deliveries may still try whether it is back.
         failures: in a row. patience: so many open its circuit, and nothing more is sent until that is known.
         sealed: what `target` was opened from, so that it is opened again only when that changes.
-        share: of the slots that all lanes have, so many are this one's at most.
+        share: of the slots that all quick lanes have, or all slow ones, so many are this one's at most.
         waiting: leased and not begun. started: by delivery, when its request began; the oldest first.
         seconds: what an answer takes, of late. quickest: the same, of the quickest of late.
         tokens: how many the rate would let through at `counted_at`; it is 0 before the first.
@@ -90,13 +90,13 @@ class Lane:
         return self.seconds > SLOW_SECONDS
 
     def limit(self) -> int:
-        """How many may run at once: its share while it answers fast, as many as its own limit while it is slow (its
-        requests only wait then), a few while it fails, one while it is tried."""
+        """How many may run at once: its share, of the slots of the quick ones while it answers fast, of the slow ones'
+        while it is slow (there are many, its requests only wait), a few while it fails, one while it is tried."""
         if self.probes is not None:
             return self.running + self.probes
         if self.failures >= self.patience:
             return 0
-        most = self.at_once if self.slow else min(self.at_once, self.share)
+        most = min(self.at_once, self.share)
         return min(_FAILING_AT_ONCE, most) if self.failing else most
 
     def stalled(self, now: float) -> bool:
@@ -125,15 +125,22 @@ class Lane:
         self._refill(now)
         return None if self.tokens >= 1 else (1 - self.tokens) / self.per_second
 
-    def room(self) -> int:
+    def room(self, now: float) -> int:
         """How many more may be leased; none before half of the last have gone, so that leases come in batches."""
         if self.probes is not None:
             return 0 if self.held else self.probes
-        ahead = 1.0 if self.failing else min(_MOST_AHEAD, max(1.0, _AHEAD_SECONDS / max(self.seconds, 0.001)))
-        most = ceil(self.limit() * ahead)
-        if self.per_second:
-            most = min(most, max(1, int(self.per_second * _AHEAD_SECONDS)))
+        most = self._most(now)
         return most - self.held if self.held <= most // 2 else 0
+
+    def spare(self, now: float) -> list[Delivery]:
+        """Take out what was leased when the endpoint answered faster than it does now, the last first, but no
+        emergency: the memory that it takes is missing to all others."""
+        spared: list[Delivery] = []
+        if self.probes is None and (self.slow or self.failing or self.stalled(now)):
+            most = self._most(now)
+            while len(self.waiting) > most and not self.waiting[-1].delivery.urgent:
+                spared.append(self.waiting.pop().delivery)
+        return spared
 
     def took(self, seconds: float, *, succeeded: bool, gone: bool = False) -> None:
         """Remember how long an attempt took, and how it ended. Whoever is gone is sent no more until it is known what
@@ -142,6 +149,13 @@ class Lane:
         self.seconds += 0.2 * (seconds - self.seconds)
         # The quickest of late: what the way there and back takes when nobody waits for anybody.
         self.quickest = seconds if seconds < self.quickest else self.quickest + 0.01 * (seconds - self.quickest)
+
+    def _most(self, now: float) -> int:
+        """How many it is worth having in memory."""
+        answers = not self.failing and not self.stalled(now)
+        ahead = min(_MOST_AHEAD, max(1.0, _AHEAD_SECONDS / max(self.seconds, 0.001))) if answers else 1.0
+        most = ceil(self.limit() * ahead)
+        return min(most, max(1, int(self.per_second * _AHEAD_SECONDS))) if self.per_second else most
 
     def _refill(self, now: float) -> None:
         burst = max(1.0, self.per_second)

@@ -191,12 +191,14 @@ class Deliveries:
             if most is not None:
                 # What they all go through is one machine: fast or slow, they share its slots.
                 share_out(busy.quick, most)
+                share_out(busy.slow, most)
                 lanes = sorted(busy.quick + busy.slow, key=lambda lane: not lane.pressing)
                 self._turns[name] = self._start(lanes, most - busy.quick_running - busy.slow_running, now)
                 continue
             slots = slots_for(busy.quick, self._settings.at_once)
             share_out(busy.quick, slots)
             self._start(busy.quick, slots - busy.quick_running - self._unsettled, now)
+            share_out(busy.slow, self._settings.slow_at_once)
             self._start(busy.slow, self._settings.slow_at_once - busy.slow_running, now)
 
     def _start(self, lanes: list[Lane], free: int, now: float) -> deque[Lane]:

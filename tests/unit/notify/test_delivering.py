@@ -207,28 +207,29 @@ def test_a_lane_has_no_more_than_its_share_a_failing_one_a_few_and_a_dead_one_no
 def test_nothing_more_is_sent_to_one_that_said_that_it_is_gone() -> None:
     one = lane()
     one.took(0.1, succeeded=False, gone=True)
-    assert one.limit() == one.room() == 0
+    assert one.limit() == one.room(1.0) == 0
 
 
 def test_one_delivery_tries_a_half_open_circuit_and_no_second_one_follows_it() -> None:
     one = lane(probes=1)
-    assert one.room() == 1
+    assert one.room(1.0) == 1
     one.waiting.extend(Held(delivery(number), 0) for number in range(2))
     assert one.may_start(1.0)
     assert not one.may_start(1.0)
     one.waiting.clear()
-    assert one.room() == 0
+    assert one.room(1.0) == 0
 
 
 def test_a_slow_lane_is_counted_apart_and_limited_by_itself_alone() -> None:
     one = lane()
-    fast_room = one.room()
+    fast_room = one.room(1.0)
     for _ in range(40):
         one.took(5.0, succeeded=True)
-    one.share = 1
     assert one.slow
     assert one.limit() == 8, "it waits for nobody's slots"
-    assert 0 < one.room() < fast_room
+    share_out([one, lane()], 6)
+    assert one.limit() == 3, "and takes no other slow one's"
+    assert 0 < one.room(1.0) < fast_room
 
 
 def test_a_request_that_hangs_holds_no_slot_of_the_quick_ones() -> None:
@@ -240,12 +241,31 @@ def test_a_request_that_hangs_holds_no_slot_of_the_quick_ones() -> None:
 
 def test_a_lane_is_filled_again_only_when_half_of_it_has_gone() -> None:
     one = lane(2)
-    most = one.room()
+    most = one.room(1.0)
     one.waiting.extend(Held(delivery(number), 0) for number in range(most))
-    assert one.room() == 0
+    assert one.room(1.0) == 0
     for _ in range(most // 2):
         one.waiting.popleft()
-    assert one.room() == most - one.held
+    assert one.room(1.0) == most - one.held
+
+
+def test_what_was_leased_while_it_answered_fast_is_given_back_when_it_answers_no_more() -> None:
+    one = lane()
+    one.took(0.001, succeeded=True)
+    one.waiting.extend(Held(delivery(number), 0) for number in range(one.room(1.0)))
+    assert one.may_start(1.0)
+    one.started["0"] = 1.0
+    held = [each.delivery.id for each in one.waiting]
+    assert not one.spare(1.2)
+    spared = [each.id for each in one.spare(1.3)]
+    kept = [each.delivery.id for each in one.waiting]
+    assert kept + spared[::-1] == held, "the last go first"
+    assert 0 < len(kept) <= 8
+    assert one.room(1.3) == 0, "and they are not leased again at once"
+    one.waiting.appendleft(Held(replace(delivery(9999), urgent=True), 0))
+    one.failures = LIMITS.open_after
+    one.spare(1.4)
+    assert [each.delivery.urgent for each in one.waiting] == [True]
 
 
 def test_a_rate_is_kept_and_says_when_the_next_may_go() -> None:

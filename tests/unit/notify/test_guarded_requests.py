@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import cast
 
 import pytest
 from aiohttp.abc import AbstractResolver, ResolveResult
 
-from services.notify.channels import guard
+from services.notify.channels import connection, guard
 from services.notify.channels.http import Caller, Guarding
 from services.notify.domain import Attempt
 from tests.support.nasty import (
@@ -152,6 +153,8 @@ def saying(raw: bytes) -> Answer:
 
 
 _HINTS = b"HTTP/1.1 103 Early Hints\r\nretry-after: 5\r\n\r\n"
+# What comes before an answer has no body (RFC 9110, 15.2), whatever it says of itself.
+_SOON = b"HTTP/1.1 104 Soon\r\ncontent-length: "
 
 
 @pytest.mark.parametrize(
@@ -175,6 +178,7 @@ _HINTS = b"HTTP/1.1 103 Early Hints\r\nretry-after: 5\r\n\r\n"
         (b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n", 101, "", None),
         (b"HTTP/1.1 429 Later\r\nRETRY-After: 7\r\ncontent-length: 0\r\n\r\n", 429, "", 7),
         (_HINTS + b"HTTP/1.1 503 Later\r\ncontent-length: 0\r\n\r\n", 503, "", None),
+        (_SOON + b"4000\r\n\r\n" + b"x" * 4000 + b"HTTP/1.1 503 Later\r\ncontent-length: 2\r\n\r\nno", 503, "no", None),
     ],
 )
 async def test_an_answer_is_read_in_whichever_form_it_comes(
@@ -206,6 +210,66 @@ async def test_who_answered_once_is_waited_for_no_longer_the_next_time() -> None
         # What was given up is not used again: a late answer would be taken for the next one.
         assert outcome(await post(made, there.url)) == ("taken", None)
         assert there.requests == 2
+
+
+def one_after_the_other(*answers: bytes) -> Answer:
+    """A connection over which each request is answered by the next of these; then it ends without a word."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number, raw in enumerate(answers):
+            if number > 0:
+                await reader.readuntil(b"\r\n\r\n{}")
+            writer.write(raw)
+            await writer.drain()
+        await reader.readuntil(b"\r\n\r\n{}")
+
+    return answer
+
+
+_OK = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
+
+
+@pytest.mark.parametrize("surplus", [b"H", b"HTTP/1.1 410 G", b"HTTP/1.1 410 Gone\r\nx: "])
+async def test_what_comes_behind_an_answer_is_never_the_beginning_of_the_next(surplus: bytes) -> None:
+    later = b"HTTP/1.1 503 Later\r\ncontent-length: 0\r\n\r\n"
+    async with receiver(one_after_the_other(_OK + surplus, later)) as there, caller(Guarding(True)) as made:
+        assert [outcome(await post(made, there.url)) for _ in range(3)] == [("taken", None)] * 3
+        assert there.requests == 3  # each over a connection of its own
+
+
+async def test_who_let_go_of_a_connection_is_asked_once_more_over_a_new_one() -> None:
+    async with receiver(one_after_the_other(_OK)) as there, caller(Guarding(True)) as made:
+        for _ in range(3):
+            assert outcome(await post(made, there.url)) == ("taken", None)
+        assert there.requests == 3
+
+
+async def test_who_ends_new_connections_without_an_answer_is_asked_no_more() -> None:
+    async def only_first(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if there.requests == 1:
+            await one_after_the_other(_OK)(reader, writer)
+
+    async with receiver(only_first) as there, caller(Guarding(True)) as made:
+        assert outcome(await post(made, there.url)) == ("taken", None)
+        assert outcome(await post(made, there.url)) == ("again", "broken-answer")
+        assert outcome(await post(made, there.url)) == ("again", "broken-answer")
+        assert there.requests == 3
+
+
+@pytest.mark.parametrize("behind", [b"x: " + b"y" * 30_000, b"x: y\r\n" * 12_000, b"1;z=" + b"z" * 30_000])
+async def test_what_comes_behind_an_answer_s_body_is_bounded_as_its_head_is(
+    behind: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(connection, "_BODY_SECONDS", 600.0)
+    chunks = b"2\r\nok\r\n" + (b"" if behind.startswith(b"1;") else b"0\r\n")
+
+    async def until_refused(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n" + chunks + behind)
+        await reader.read()
+
+    async with receiver(until_refused) as there, caller(Guarding(True), timeout=600) as made:
+        attempt = await asyncio.wait_for(post(made, there.url), 20)
+        assert (attempt.outcome, attempt.response) == ("taken", "ok")
 
 
 async def test_who_answers_before_it_has_read_everything_is_sent_nothing_more_over_that_connection() -> None:
@@ -256,6 +320,36 @@ async def test_tls_names_the_host_and_its_certificate_must_say_that_name(tmp_pat
             assert outcome(await post(made, f"https://partner.example:{there.port}/")) == ("again", "tls")
         assert named == ["partner.example", "other.example", "partner.example"]
         assert there.requests == 1
+
+
+async def closing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 0\r\n\r\n")
+    await deaf(reader, writer)
+
+
+async def deaf(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    cast("asyncio.Transport", writer.transport).pause_reading()
+    await asyncio.sleep(3600)
+
+
+@pytest.mark.parametrize("silent", [closing, deaf])
+async def test_who_never_says_goodbye_costs_no_connection(
+    silent: Answer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended = asyncio.Event()
+    lost = connection.Exchange.connection_lost
+
+    def note(exchange: connection.Exchange, error: BaseException | None) -> None:
+        lost(exchange, error)
+        ended.set()
+
+    monkeypatch.setattr(connection.Exchange, "connection_lost", note)
+    server = self_signed(tmp_path, "partner.example")
+    trusting = ssl.create_default_context(cafile=str(tmp_path / "server.pem"))
+    names = Names(["127.0.0.1"])
+    async with receiver(silent, server) as there, caller(Guarding(True, names, trusting), timeout=1) as made:
+        await post(made, f"https://partner.example:{there.port}/")
+        await asyncio.wait_for(ended.wait(), 10)
 
 
 async def test_old_tls_is_not_spoken(tmp_path: Path) -> None:
