@@ -269,8 +269,23 @@ async def test_what_was_just_seen_stands_first_for_whoever_may_know_of_it(visito
             await connection.execute(text("DELETE FROM crossing"))
 
 
-async def test_while_history_is_behind_pages_say_how_far_it_is(visitor: Visitor, counted: Database) -> None:
-    paths = ("/stats/province", "/stats/indicators/cases-opened", "/stats/quality")
+async def _cells(visitor: Visitor, address: str) -> str:
+    """All that the first sheet of a workbook says."""
+    sheet = openpyxl.load_workbook(io.BytesIO((await visitor.ask(address)).body)).worksheets[0]
+    return " ".join(str(value) for row in sheet.iter_rows(values_only=True) for value in row if value is not None)
+
+
+async def test_while_history_is_behind_pages_and_papers_say_how_far_it_is(visitor: Visitor, counted: Database) -> None:
+    paths = (
+        "/stats/province",
+        "/stats/indicators/cases-opened",
+        "/stats/quality",
+        "/stats/communes",
+        f"/stats/communes/{HERE}",
+        f"/stats/compare?unit={HERE}",
+        "/stats/report?indicator=cases-opened",
+    )
+    report = "/stats/report/report.xlsx?indicator=cases-opened"
     until = NOW - timedelta(hours=1)
     async with counted.transaction() as connection:
         for table, offset in (("progress", 9), ("history_progress", 7)):
@@ -284,12 +299,14 @@ async def test_while_history_is_behind_pages_say_how_far_it_is(visitor: Visitor,
             said = content(await visitor.ask(path))
             assert "Đang đếm nốt, số liệu chưa đủ" in said, path
             assert "26/11/2026 08:00" in said, path
+        assert "mới đếm đến những tin gửi lúc 26/11/2026 08:00" in await _cells(visitor, report)
         # As of an earlier day nothing more is to come; what was released waits for nothing.
         known = await visitor.ask("/stats/indicators/cases-opened?known=2026-06-01")
         assert "Đang đếm nốt" not in content(known)
         await visitor.enter("tuan.statistician")
         for path in paths:
             assert "Đang đếm nốt" not in content(await visitor.ask(path)), path
+        assert "chưa đủ" not in await _cells(visitor, report)
     finally:
         async with counted.transaction() as connection:
             for table in ("progress", "history_progress"):
