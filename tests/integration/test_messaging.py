@@ -366,7 +366,10 @@ async def test_of_many_that_are_handled_together_a_failing_one_parks_its_own_key
     effects = await house.rows("SELECT key, id FROM effect ORDER BY place")
     assert [what for key, what in effects if key == "A"] == ["identified", "measured", "identified"]
     assert sorted(key for key, _ in effects) == ["A", "A", "A", "C", "D"]
-    assert await house.rows("SELECT reason FROM parked ORDER BY reason NULLS LAST") == [(ZeroDivisionError.__name__,), (None,)]
+    assert await house.rows("SELECT reason FROM parked ORDER BY reason NULLS LAST") == [
+        (ZeroDivisionError.__name__,),
+        (None,),
+    ]
 
 
 def _said(key: str, offset: int, *, identified: bool) -> Record:

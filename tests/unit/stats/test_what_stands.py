@@ -12,6 +12,7 @@ import pytest
 from sqlalchemy import event
 
 from services.stats.domain.periods import Period
+from services.stats.store import history
 from services.stats.store.answers import Answers, see_one_moment
 from services.stats.store.figures import month_number
 from services.stats.store.history import Mark, Question, base_of, count_all, passing
@@ -161,6 +162,38 @@ async def test_what_is_corrected_while_it_is_asked_is_in_the_whole_answer_or_in_
         await record(database, [[moved[1]]])
         found = (await count_all(connection, {question: [month]}, answers))[question][month]
     assert {row.keys: row.n for row in found} == before == {(make.UNITS[2],): 1}
+
+
+async def test_an_answer_of_the_moment_in_which_the_month_turns_is_not_taken_for_the_next_months(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn = datetime(2026, 12, 1, tzinfo=LOCAL_OFFSET)
+    moments = [turn - timedelta(seconds=1)]
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return moments[-1].astimezone(tz)
+
+    really = history._answer
+
+    async def slow(*asked: Any) -> Any:
+        found = await really(*asked)
+        moments.append(turn)
+        return found
+
+    monkeypatch.setattr(history, "datetime", Clock)
+    monkeypatch.setattr(history, "_answer", slow)
+    # Six years old in December.
+    child = make.child("ch1", 1, birth_year=2020, birth_month=12)
+    await record(database, [[child.record(0, time=turn - timedelta(days=60))]])
+    answers, year = Answers(), Period.parse("2026")
+    question, found = Question.of(Part("children", "state", {}), ("age",)), []
+    for _ in range(2):
+        async with database.transaction() as connection:
+            await see_one_moment(connection)
+            found.append((await count_all(connection, {question: [year]}, answers))[question][year])
+    assert [[row.keys for row in rows] for rows in found] == [[("4-5",)], [("6-10",)]]
 
 
 @pytest.mark.parametrize(
