@@ -11,12 +11,12 @@ import time
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.periods import Period
 from services.stats.figures.evaluating import Evaluator
 from services.stats.store.announced import Announced, announced, keep_announced, recorded
+from services.stats.store.answers import see_one_moment
 from services.stats.store.locks import Lock, is_mine
 from shared.contracts.stats import IndicatorChanged
 from shared.database import Database, is_passing
@@ -70,7 +70,7 @@ class Announcing:
         are left for the next turn, because they were said less than a second ago or another replica is at it."""
         async with self._database.transaction() as connection:
             # All values are of one moment, a share's parts among them.
-            await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            await see_one_moment(connection, writes=True)
             # Replicas take turns, so each value is said once.
             if not await is_mine(connection, Lock.ANNOUNCING):
                 return None

@@ -21,6 +21,7 @@ from services.stats.domain.surges import upper_level
 from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.lateness import lateness
 from services.stats.figures.voices import voices
+from services.stats.store.answers import see_one_moment
 from services.stats.store.crossings import note
 from services.stats.store.locks import Lock, is_mine
 from shared.contracts.base import Contract
@@ -99,6 +100,7 @@ class Watching:
         """Look at everything now, and tell what is newly crossed. Out: how much was told; None: not now, because
         another replica looks, or history is behind. Raises what says that the database is away."""
         async with self._database.transaction() as connection:
+            await see_one_moment(connection, writes=True)
             now = self._clock()
             if not await is_mine(connection, Lock.THRESHOLDS) or await lateness(connection, now) is not None:
                 return None

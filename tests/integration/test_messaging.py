@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import nullcontext
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from local.postgres import EmbeddedPostgres
 from shared.contracts.base import TYPE_PREFIX
 from shared.contracts.cases import ChildDescribed
 from shared.contracts.envelope import Envelope, from_structured
-from shared.contracts.registry import ChildIdentified
+from shared.contracts.registry import ChildIdentified, QualityMeasured
 from shared.contracts.vocabulary import ChildDescription
 from shared.messaging import kafka, tolerance
 from shared.messaging.outbox import OutboxRow, put
@@ -323,6 +323,71 @@ async def test_an_event_waits_a_moment_for_its_key_and_is_not_parked(house: Hous
     assert [result.outcome for result in await processor.handle([lost])] == ["parked"]
     assert time.monotonic() - began < 6
     assert await house.rows("SELECT reason FROM parked") == [(KeyUnknown.__name__,)]
+
+
+async def test_of_many_that_are_handled_together_a_failing_one_parks_its_own_key_and_each_key_keeps_its_order(
+    house: House,
+) -> None:
+    router = Router("cases")
+    runs: list[int] = []
+
+    async def note(scope: Scope, key: str, event_type: str) -> None:
+        await scope.connection.execute(
+            text("INSERT INTO effect (id, key) VALUES (:type, :key)"), {"type": event_type, "key": key}
+        )
+
+    @router.handles_together(ChildIdentified)
+    async def on_identified(received: Sequence[Received[ChildIdentified]], scope: Scope) -> None:
+        runs.append(len(received))
+        for one in received:
+            await note(scope, one.data.case_id, "identified")
+        if any(one.data.case_id == "B" for one in received):
+            raise ZeroDivisionError
+
+    @router.handles(QualityMeasured)
+    async def on_measured(received: Received[QualityMeasured], scope: Scope) -> None:
+        await note(scope, received.data.unit, "measured")
+
+    processor = Processor(router, house.database, house.keys, lambda: datetime.now(UTC))
+    came = [
+        _said("A", 1, identified=True),
+        _said("A", 2, identified=False),
+        _said("B", 3, identified=True),
+        _said("C", 4, identified=True),
+        _said("B", 5, identified=False),
+        _said("C", 4, identified=True),
+        _said("A", 6, identified=True),
+        _said("D", 7, identified=True),
+    ]
+    outcomes = [result.outcome for result in await processor.handle(came)]
+    assert outcomes == ["accepted", "accepted", "parked", "accepted", "parked", "duplicate", "accepted", "accepted"]
+    # All four keys' first ones at once; those of a key that came later not before what stands between.
+    assert runs[0] == 4
+    effects = await house.rows("SELECT key, id FROM effect ORDER BY place")
+    assert [what for key, what in effects if key == "A"] == ["identified", "measured", "identified"]
+    assert sorted(key for key, _ in effects) == ["A", "A", "A", "C", "D"]
+    assert await house.rows("SELECT reason FROM parked ORDER BY reason NULLS LAST") == [
+        (ZeroDivisionError.__name__,),
+        (None,),
+    ]
+
+
+def _said(key: str, offset: int, *, identified: bool) -> Record:
+    data: ChildIdentified | QualityMeasured
+    if identified:
+        data = ChildIdentified(case_id=key, result="candidates")
+    else:
+        data = QualityMeasured(unit=key, on=date(2026, 11, 1), children=1, verified=1, due=0, score=100)
+    sent = Envelope(
+        f"said-{offset}",
+        "/services/registry",
+        data.TYPE,
+        key,
+        datetime(2026, 11, 1, tzinfo=UTC),
+        data.model_dump_json().encode(),
+        sequence=offset,
+    )
+    return Record("registry.children.v1", 0, offset, key, sent.data, tuple(sent.headers()))
 
 
 @pytest.mark.parametrize("in_savepoint", [False, True])

@@ -8,18 +8,22 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import orjson
 import pytest
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.registry.desk import Desk, merging
-from services.registry.domain.traits import search_keys, traits_of
+from services.registry.domain.children import Statement
+from services.registry.domain.traits import search_keys, traits_of, with_keys
 from services.registry.handlers import routes
 from services.registry.store import children as store
-from services.registry.store import finding, pairs
+from services.registry.store import finding, imports, pairs
+from services.registry.store.chunk import Chunk
+from services.registry.store.nearby import Memory
 from shared.contracts.cases import CaseFacts, ChildChosen, ChildDescribed
 from shared.contracts.envelope import Envelope
 from shared.contracts.vocabulary import ChildDescription
@@ -459,6 +463,24 @@ async def test_children_are_found_by_slips_and_every_look_up_goes_by_an_index(re
         ):
             plan = "\n".join(row[0] for row in await connection.execute(text(f"EXPLAIN {statement}"), values))
             assert "Seq Scan" not in plan, plan
+
+
+async def test_a_record_that_a_chunk_was_not_begun_with_goes_on_from_where_it_was_withdrawn(registry: Registry) -> None:
+    begun, split_off = new_id(), new_id()
+    said = Statement(
+        record_id=begun,
+        register_kind="report",
+        sector="hotline",
+        as_of=NOW.date(),
+        description=ChildDescription.model_validate(CHILD),
+    )
+    async with registry.database.transaction() as connection:
+        await imports.mark_withdrawn(connection, [(begun, 4), (split_off, 7)])
+        chunk = Chunk(connection, NOW, Memory())
+        await chunk.load([said], [with_keys(traits_of(said.description, None, said.as_of))], [None])
+        # The rows themselves come counted.
+        of_each = [await imports.counted(cast("AsyncConnection", chunk), one) for one in (begun, split_off)]
+    assert of_each == [0, 7]
 
 
 OTHER = {"name": "Hoàng Văn Bách", "birth_date": "2014-05-02", "sex": "male", "carers": [{"name": "Hoàng Văn Sáng"}]}

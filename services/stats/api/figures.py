@@ -12,6 +12,7 @@ from fastapi.responses import JSONResponse, Response
 from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.releasing import sees_all
 from services.stats.figures.voices import voices
+from services.stats.store.answers import see_one_moment
 from services.stats.store.figures import MEASURES, Slice, ask, expected_figures
 from services.stats.store.quality import quality_of
 from services.stats.upkeep.checking import Upkeep
@@ -94,6 +95,7 @@ def api_routes(
         those that need a question first."""
         now = clock()
         async with database.transaction() as connection:
+            await see_one_moment(connection)
             found = await voices(connection, evaluator, Thresholds.load().on(now), local_day(now))
         return [one.as_json() for one in found]
 

@@ -21,6 +21,7 @@ from services.stats.figures.catalogue import dimensions
 from services.stats.figures.comparing import Asking, Comparing
 from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.releasing import sees_all
+from services.stats.store.answers import see_one_moment
 from services.stats.store.behind import behind
 from services.stats.store.history import answered_as_of
 from shared.contracts.errors import Rejected, Violation
@@ -87,6 +88,7 @@ class IndicatorApi:
             self._moment(as_of),
         )
         async with self._database.transaction() as connection:
+            await see_one_moment(connection)
             compared = await self._comparing.compared(connection, asking, indicator, asked)
             before = asked.before(trend) if trend else []
             shown = await self._comparing.released(connection, asking, indicator, before) if before else []
@@ -130,6 +132,7 @@ class IndicatorApi:
         if principal.units != ALL_UNITS:
             units = principal.units if units is None else units & principal.units
         async with self._database.transaction() as connection:
+            await see_one_moment(connection)
             found = await behind(
                 connection,
                 narrowed,

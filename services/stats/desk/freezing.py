@@ -14,6 +14,7 @@ from services.stats.domain.reading import goal_of
 from services.stats.figures.comparing import base_of, value_of_base
 from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.releasing import Releasing
+from services.stats.store.answers import see_one_moment
 from shared.database import Database
 from shared.identity import ALL_UNITS, Principal, Role
 from shared.messaging.waiting import let_others_go
@@ -53,6 +54,7 @@ class Freezing:
 
     async def _whole(self, indicator: Indicator, period: Period, at: datetime, audience: Audience) -> Shown | None:
         async with self._database.transaction() as connection:
+            await see_one_moment(connection)
             if audience == "published":
                 shown = await self._releasing.release(connection, _EVERYBODY, indicator, [period], now=at)
             else:
@@ -65,6 +67,7 @@ class Freezing:
         found: list[Frozen] = []
         for indicator in indicators:
             async with self._database.transaction() as connection:
+                await see_one_moment(connection)
                 for dimension in _dimensions(indicator):
                     values = await self._evaluator.values(
                         connection, indicator, _asked(period, dimension), by=_by(dimension), as_of=as_of
@@ -79,6 +82,7 @@ class Freezing:
         found: list[Frozen] = []
         for indicator in indicators:
             async with self._database.transaction() as connection:
+                await see_one_moment(connection)
                 for dimension in _dimensions(indicator):
                     shown = await self._releasing.release(
                         connection,

@@ -30,9 +30,10 @@ from services.stats.figures.released import known_at, released_at
 from services.stats.figures.releasing import sees_all
 from services.stats.figures.taking import Taking
 from services.stats.store import closings
+from services.stats.store.answers import see_one_moment
 from services.stats.store.closings import Drift, Listed, Signed, Work
 from services.stats.store.locks import Lock
-from services.stats.store.releases import Releases, see_one_moment, write_down
+from services.stats.store.releases import Releases, write_down
 from services.stats.upkeep.checking import Upkeep
 from shared.contracts.errors import refuse
 from shared.contracts.stats import PeriodClosed, PeriodRevised

@@ -17,6 +17,7 @@ from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import Reading
 from services.stats.drawing.charts import Drawing
 from services.stats.drawing.printing import picture_of
+from services.stats.figures.lateness import Late
 from services.stats.views import Words
 from shared.documents import Block, Document, Part, Row, Table, Text
 from shared.files.harmless import harmless
@@ -38,7 +39,8 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All of it. `where`: the place in words. `exact`: it holds figures as they are, small ones too."""
+    """All of it. `where`: the place in words. `exact`: it holds figures as they are, small ones too. `late`: how late
+    they are, where they are."""
 
     words: Words
     told: Sequence[Told]
@@ -46,6 +48,7 @@ class Report:
     period: str
     now: datetime
     exact: bool
+    late: Late | None = None
 
     @property
     def title(self) -> str:
@@ -61,6 +64,16 @@ class Report:
         )
 
     @property
+    def shortfall(self) -> str:
+        """That not all that was said is counted yet; empty where it is."""
+        if self.late is None:
+            return ""
+        if self.late.until is None:
+            return self.words("Số liệu chưa đủ: chưa đếm xong lần đầu.")
+        when = format_datetime(self.late.until)
+        return self.words("Số liệu chưa đủ: mới đếm đến những tin gửi lúc %(when)s.", when=when)
+
+    @property
     def mark(self) -> str:
         """What stands on each page of figures as they are."""
         return self.words("LƯU HÀNH NỘI BỘ: có số nhỏ, không công bố") if self.exact else ""
@@ -69,7 +82,7 @@ class Report:
 def paper(report: Report) -> Document:
     """As a paper, with its charts. CPU work, not for the event loop."""
     words = report.words
-    blocks: list[Block] = [Text(report.standing)]
+    blocks: list[Block] = [Text(line) for line in (report.standing, report.shortfall) if line]
     for number, one in enumerate(report.told, 1):
         indicator = one.reading.indicator
         blocks += [
@@ -104,7 +117,7 @@ def workbook(report: Report) -> bytes:
     first.title = words("Chỉ tiêu")
     heads = [words("Chỉ tiêu"), words("Giá trị"), words("Đơn vị tính")]
     heads += [words("Kỳ trước (kỳ chưa hết thì cùng số ngày)"), words("Mục tiêu")]
-    above = [report.title, f"{report.where} – {report.period}", report.standing, report.mark]
+    above = [report.title, f"{report.where} – {report.period}", report.standing, report.shortfall, report.mark]
     for line in filter(None, above):
         first.append([line])
     first.append(heads)

@@ -13,6 +13,7 @@ from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import by_unit, goal_of
 from services.stats.drawing import charts
 from services.stats.drawing.charts import Drawing
+from services.stats.figures.lateness import Late
 from services.stats.pages.commune_lines import communes_of
 from services.stats.pages.grid import grid_of
 from services.stats.pages.looking import Asked, Looking, Sight, picture_of
@@ -49,6 +50,7 @@ class CommunePages:
         chosen = self._chosen(indicator)
         async with self._looking.snapshot() as connection:
             shown = await self._looking.figures(connection, sight, chosen, [sight.period], by=("unit",))
+            late = await self._looking.late(connection, sight)
         figures = self._looking.by_unit(sight, chosen, shown)
         goal = goal_of(chosen, sight.period, "commune")
         return self._pages.render(
@@ -58,6 +60,7 @@ class CommunePages:
             words=sight.words,
             indicator=chosen,
             goal=goal,
+            late=late,
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),
@@ -75,6 +78,7 @@ class CommunePages:
         known = self._looking.in_force(sight)
         async with self._looking.snapshot() as connection:
             lines = [line_of(sight, *found) for found in await self._looking.readings(connection, sight, known)]
+            late = await self._looking.late(connection, sight)
             whole: dict[str, Shown] = {}
             if sight.wide:
                 everywhere = self._looking.sight(request, principal, sight.period.code)
@@ -90,6 +94,7 @@ class CommunePages:
             sight=sight,
             words=sight.words,
             code=code,
+            late=late,
             name=sight.words.unit(code),
             district=next((area.label(sight.words.language) for area in units.areas() if area.code == district), ""),
             predecessors=[unit.label(sight.words.language) for unit in units.predecessors(code)],
@@ -107,7 +112,7 @@ class CommunePages:
         chosen = self._chosen(indicator)
         codes = self._looking.own(sight)
         wanted = self._wanted(sight, unit)
-        drawing, figures = await self._compared(sight, chosen, wanted)
+        drawing, figures, late = await self._compared(sight, chosen, wanted)
         query = "".join(f"&unit={code}" for code in wanted)
         drawn_at = f"/stats/compare/picture?indicator={chosen.code}&period={sight.period.code}{query}"
         return self._pages.render(
@@ -116,6 +121,7 @@ class CommunePages:
             sight=sight,
             words=sight.words,
             indicator=chosen,
+            late=late,
             periods=self._looking.periods(sight),
             choices=self._looking.choices(sight),
             units=[(code, sight.words.unit(code)) for code in codes],
@@ -135,7 +141,7 @@ class CommunePages:
     ) -> Response:
         """The comparison's chart. Raises HTTPException 404 where there is none."""
         sight = self._looking.sight(request, principal, period)
-        drawing, _ = await self._compared(sight, self._chosen(indicator), self._wanted(sight, unit))
+        drawing, _, _ = await self._compared(sight, self._chosen(indicator), self._wanted(sight, unit))
         if drawing is None:
             raise HTTPException(404)
         return picture_of(await drawing.drawn(narrow=narrow))
@@ -147,24 +153,26 @@ class CommunePages:
 
     async def _compared(
         self, sight: Sight, chosen: Indicator, wanted: Sequence[str]
-    ) -> tuple[Drawing | None, dict[str, Shown]]:
-        """The communes' lines, where there is anything to draw, and the period's figure of each."""
+    ) -> tuple[Drawing | None, dict[str, Shown], Late | None]:
+        """The communes' lines, where there is anything to draw, the period's figure of each, and how late they are."""
         if not wanted:
-            return None, {}
+            return None, {}, None
         course = self._looking.of_communes(sight, chosen)
         periods = list(dict.fromkeys((*course, sight.period)))
         async with self._looking.snapshot() as connection:
             shown = await self._looking.figures(connection, sight, chosen, periods, by=("unit",))
+            late = await self._looking.late(connection, sight)
         by_period = {one: by_unit(chosen, one, shown, wanted) for one in periods}
         lines = [
             charts.Line(sight.words.unit(code), [by_period[one].get(code, Shown(one, (code,))) for one in course])
             for code in wanted
         ]
         if not any(one.value is not None for line in lines for one in line.shown):
-            return None, by_period[sight.period]
+            return None, by_period[sight.period], late
         goal = goal_of(chosen, course[-1], "commune")
         goes_on = chosen.adds_up and course[-1].last >= sight.reached
-        return charts.comparison(sight.words, chosen, lines, goal, goes_on=goes_on), by_period[sight.period]
+        drawing = charts.comparison(sight.words, chosen, lines, goal, goes_on=goes_on)
+        return drawing, by_period[sight.period], late
 
     def _chosen(self, code: str) -> Indicator:
         found = self._looking.indicators.get(code) or self._looking.indicators.get(_USUAL)

@@ -13,7 +13,6 @@ from typing import Annotated, Final, cast
 
 from fastapi import HTTPException, Query, Request
 from fastapi.responses import Response
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.disclosure import Shown
@@ -23,6 +22,7 @@ from services.stats.figures.comparing import base_of, compared_with, value_of_ba
 from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.lateness import Late, lateness
 from services.stats.figures.releasing import Releasing, sees_all
+from services.stats.store.answers import see_one_moment
 from services.stats.store.history import MeasureError, answered_as_of
 from services.stats.views import SPANS, Words
 from shared.contracts.errors import Rejected
@@ -139,7 +139,7 @@ class Looking:
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
         """A transaction that sees one moment: the figures of a page agree with each other."""
         async with self._database.transaction() as connection:
-            await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            await see_one_moment(connection)
             yield connection
 
     def indicator(self, code: str) -> Indicator:

@@ -18,6 +18,7 @@ from services.stats.domain.reading import Reading, goal_of
 from services.stats.drawing import charts
 from services.stats.drawing.charts import Drawing, Picture
 from services.stats.exporting.chosen import Report, Told, paper, workbook
+from services.stats.figures.lateness import Late
 from services.stats.pages.commune_lines import Commune, communes_of
 from services.stats.pages.looking import Asked, Looking, Sight
 from shared.documents import write_docx, write_pdf
@@ -73,7 +74,7 @@ class ReportPages:
         communes: Asked = "",
     ) -> Response:
         """The report, and what it is put together from."""
-        sight, wanted, told = await self._report(request, principal, indicator, period, place, communes)
+        sight, wanted, told, late = await self._report(request, principal, indicator, period, place, communes)
         # Drawn after the last question: a picture takes longer than they do, and nobody's snapshot waits for it.
         parts = [await self._part(sight, one) for one in told]
         asked = [("indicator", one.code) for one in wanted]
@@ -90,6 +91,7 @@ class ReportPages:
             wanted={one.code for one in wanted},
             communes=bool(communes),
             parts=parts,
+            late=late,
             most=MOST,
             files=[(f"/stats/report/{name}?{_query([*asked, *kept])}", said) for name, (_, said) in _FILES.items()],
         )
@@ -107,7 +109,7 @@ class ReportPages:
         """The same as a file to take along. Raises HTTPException 404."""
         if name not in _FILES:
             raise HTTPException(404)
-        sight, _, told = await self._report(request, principal, indicator, period, place, communes)
+        sight, _, told, late = await self._report(request, principal, indicator, period, place, communes)
         report = Report(
             sight.words,
             [
@@ -123,6 +125,7 @@ class ReportPages:
             sight.words.period(sight.period),
             sight.now,
             sight.exact,
+            late,
         )
         body = await asyncio.to_thread(_WRITERS[name], report)
         saved = f"vongtay-{sight.period.code}-{name}"
@@ -130,8 +133,8 @@ class ReportPages:
 
     async def _report(
         self, request: Request, principal: Principal, codes: Chosen, period: str, place: str, communes: str
-    ) -> tuple[Sight, list[Indicator], list[_Told]]:
-        """What is asked for, and what of it is known."""
+    ) -> tuple[Sight, list[Indicator], list[_Told], Late | None]:
+        """What is asked for, what of it is known, and how late that is."""
         sight = self._looking.sight(request, principal, period, place)
         known = self._looking.in_force(sight)
         wanted = [one for one in known if one.code in set(codes or ())]
@@ -141,7 +144,8 @@ class ReportPages:
                 await self._told(connection, sight, reading, course, communes=bool(communes))
                 for reading, course in readings
             ]
-        return sight, wanted, told
+            late = await self._looking.late(connection, sight)
+        return sight, wanted, told, late
 
     async def _told(
         self,

@@ -37,14 +37,19 @@ class Stamps:
 
     Args:
         known: the months of a measure, in their order, and the transactions. beginnings: since when each measure is
-            counted, by its word.
+            counted, by its word. steady: whether the transaction sees one moment to its end.
     """
 
     def __init__(
-        self, known: Mapping[int, tuple[Sequence[date], Sequence[int]]], beginnings: Mapping[str, datetime]
+        self,
+        known: Mapping[int, tuple[Sequence[date], Sequence[int]]],
+        beginnings: Mapping[str, datetime],
+        *,
+        steady: bool = False,
     ) -> None:
         self._known = known
         self.beginnings = beginnings
+        self.steady = steady
         self._found: dict[tuple[int, int, int], Changes] = {}
 
     def between(self, measure: int, first: date, last: date) -> Changes:
@@ -77,7 +82,8 @@ class Answers:
             rows = (await connection.execute(text(_STAMPS), {"ever": start_of(FIRST_DAY)})).all()
             known = {row.measure: (row.months, row.changes) for row in rows}
             first = {Measure(row.measure): row.at for row in rows if row.at is not None}
-            found = self._stamps[connection] = Stamps(known, beginnings_of(first))
+            steady = all(row.isolation != "read committed" for row in rows)
+            found = self._stamps[connection] = Stamps(known, beginnings_of(first), steady=steady)
         return found
 
     def get(self, question: Hashable, changes: Changes) -> Any:
@@ -103,10 +109,20 @@ class Answers:
             self._rows -= gone
 
 
+async def see_one_moment(connection: AsyncConnection, *, writes: bool = False) -> None:
+    """Let a transaction see one moment to its end, whatever is counted meanwhile; the first thing in it.
+
+    In: `writes`: whether it writes, too. It fails with a conflict then where another has written the same since.
+    """
+    access = "READ WRITE" if writes else "READ ONLY"
+    await connection.execute(text(f"SET TRANSACTION ISOLATION LEVEL REPEATABLE READ {access}"))
+
+
 # The first event of a measure is by its own time, for a day that somebody wrote may be any: one look into the index.
 # What does not say when it was is known since ever, and begins nothing.
 _STAMPS: Final = """
 SELECT measure, array_agg(first ORDER BY first) AS months, array_agg(transaction ORDER BY first) AS changes,
-       (SELECT min(m.at) FROM movement AS m WHERE m.measure = c.measure AND m.at >= :ever) AS at
+       (SELECT min(m.at) FROM movement AS m WHERE m.measure = c.measure AND m.at >= :ever) AS at,
+       current_setting('transaction_isolation') AS isolation
 FROM standing_change AS c GROUP BY measure
 """

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.stats.domain.cells import Kind
 from services.stats.domain.margins import FIRST as MARGINS
 from services.stats.domain.measures import MEASURES
+from services.stats.store.answers import see_one_moment
 from services.stats.store.compaction import EVER, kept
 
 _CUBE: Final = """
@@ -154,7 +155,7 @@ async def keep_checked(connection: AsyncConnection, checked: Checked) -> None:
 
 async def differences(connection: AsyncConnection) -> dict[str, int]:
     """How much does not agree, of each comparison (see `compared`). The first thing in its transaction."""
-    await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+    await see_one_moment(connection)
     return await compared(connection)
 
 

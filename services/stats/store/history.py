@@ -105,7 +105,8 @@ async def count_all(
     found: dict[Question, dict[Period, list[Row]]] = {question: {} for question in wanted}
     groups: dict[Group, list[Wanted]] = {}
     for question, group, period in asked:
-        one = Wanted(question, period, moments[_moment(group, period, question.as_of)])
+        moment = moments[_moment(group, period, question.as_of)]
+        one = Wanted(question, period, moment, _month(question, period, moment) if group.of_state else 0)
         rows = None
         if answers is not None and stamps is not None:
             rows = answers.get(*depends(one, group, stamps))
@@ -113,7 +114,8 @@ async def count_all(
             groups.setdefault(group, []).append(one)
         else:
             found[question][period] = rows
-    known = None if answers is None or stamps is None else _Known(answers, stamps)
+    # What was summed up before and what is now would be of two moments, if the transaction did not see only one.
+    known = _Known(answers, stamps) if answers is not None and stamps is not None and stamps.steady else None
     for group, missing in groups.items():
         for one, rows in (await _answer(connection, group, missing, known)).items():
             found[one.question][one.period] = rows
@@ -124,11 +126,13 @@ async def count_all(
 
 class Wanted(NamedTuple):
     """A question in one period, and the moment as of which it is answered (None: now): what was known at the asked one
-    may no longer be kept. Of a state it is that of the period's end, at the latest."""
+    may no longer be kept. Of a state it is that of the period's end, at the latest, and `month` the one in which
+    ages are told: said once, for while it is asked the month may turn."""
 
     question: Question
     period: Period
     moment: datetime | None
+    month: int = 0
 
 
 async def kept_of(
@@ -193,13 +197,13 @@ def depends(one: Wanted, group: Group, stamps: Stamps) -> tuple[Hashable, Change
     if group.of_state and one.moment is not None:
         last = min(last, one.moment.astimezone(LOCAL_OFFSET).date())
     changes = stamps.between(group.measured.measure, date.min if group.of_state else one.period.first, last)
-    return (one, _month(one) if group.aging else 0), changes
+    return one, changes
 
 
-def _month(one: Wanted) -> int:
+def _month(question: Question, period: Period, moment: datetime | None) -> int:
     """The month in which ages are counted: the period's last, or that of the moment as of which it is answered."""
-    last = min(one.period.last, (one.question.as_of or datetime.now(UTC)).astimezone(LOCAL_OFFSET).date())
-    return month_number(last if one.moment is None else min(last, one.moment.astimezone(LOCAL_OFFSET).date()))
+    last = min(period.last, (question.as_of or datetime.now(UTC)).astimezone(LOCAL_OFFSET).date())
+    return month_number(last if moment is None else min(last, moment.astimezone(LOCAL_OFFSET).date()))
 
 
 class _Known(NamedTuple):
@@ -215,7 +219,7 @@ async def _answer(
     """Ask for what is not known."""
     parts = {one.question.where: one.question.part for one in wanted}
     if group.of_state:
-        marks = {one: Mark(one.moment, _month(one)) for one in wanted if one.moment is not None}
+        marks = {one: Mark(one.moment, one.month) for one in wanted if one.moment is not None}
         stood = await _stood(connection, group, parts, list(dict.fromkeys(marks.values())), known)
         counted = {one: stood[mark][one.question.where] for one, mark in marks.items()}
     else:

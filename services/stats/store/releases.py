@@ -21,11 +21,6 @@ from services.stats.store.locks import Lock, wait_for
 _SEPARATOR: Final = "+"
 
 
-async def see_one_moment(connection: AsyncConnection) -> None:
-    """Let a transaction see one moment to its end, whatever is counted meanwhile; the first thing in it."""
-    await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
-
-
 async def write_down(connection: AsyncConnection, period: str, known_at: datetime, at: datetime, taken: Taken) -> bool:
     """Write a period down. Out: whether this was the first; what another wrote is left as it is."""
     # Whoever is second waits, and then sees the first one's.

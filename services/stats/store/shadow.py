@@ -12,6 +12,7 @@ from services.stats.domain.cells import KINDS
 from services.stats.domain.margins import FIRST as MARGINS
 from services.stats.domain.measures import COLUMNS, MEASURE_BITS, Measure
 from services.stats.store import compaction
+from services.stats.store.answers import see_one_moment
 from services.stats.store.cube import CHANNEL, LIVE
 
 SHADOW: Final = "rebuild"
@@ -53,7 +54,7 @@ async def drop(connection: AsyncConnection) -> None:
 async def copy_figures(connection: AsyncConnection) -> None:
     """Copy the live figures as they are at one moment, to compare with: nobody waits meanwhile. The first thing in its
     transaction, in which `reached` says what they hold."""
-    await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    await see_one_moment(connection, writes=True)
     for name, question in _FIGURES.items():
         await connection.execute(text(f"DROP TABLE IF EXISTS {SHADOW}.live_{name}"))
         await connection.execute(text(f"CREATE UNLOGGED TABLE {SHADOW}.live_{name} AS {question.format(schema=LIVE)}"))

@@ -14,6 +14,7 @@ from typing import Any, Final
 from sqlalchemy import Table, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.stats.store.answers import see_one_moment
 from services.stats.store.checking import compared
 from services.stats.store.chronicle import BELONGING, FIGURE, HISTORY_PROGRESS, VERSION
 from services.stats.store.cube import ALIAS, CUBE, FACT, HEARD, LINK, LIVE, PROGRESS, QUALITY
@@ -41,7 +42,7 @@ async def take(connection: AsyncConnection, now: datetime) -> Mapping[str, int] 
 
     Out: what differs, by comparison: it is taken where that is nothing at all. None: another is at it.
     """
-    await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+    await see_one_moment(connection, writes=True)
     if not await is_mine(connection, Lock.SNAPSHOT):
         return None
     found = await compared(connection)

@@ -7,6 +7,7 @@ import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
+from typing import Any
 from urllib.parse import quote
 
 import docx
@@ -14,9 +15,19 @@ import openpyxl
 import pytest
 from fastapi import APIRouter
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats import views
 from services.stats.app import build
+from services.stats.desk.freezing import Freezing
+from services.stats.domain.periods import Period
+from services.stats.figures import evaluating
+from services.stats.figures.evaluating import Evaluator
+from services.stats.figures.releasing import Releasing
+from services.stats.store import history
+from services.stats.store.answers import Answers
+from services.stats.store.releases import Releases
+from services.stats.thresholds import Watching
 from shared.database import Database
 from shared.identity import demo_directory
 from shared.messaging.service import ServiceContext
@@ -269,8 +280,67 @@ async def test_what_was_just_seen_stands_first_for_whoever_may_know_of_it(visito
             await connection.execute(text("DELETE FROM crossing"))
 
 
-async def test_while_history_is_behind_pages_say_how_far_it_is(visitor: Visitor, counted: Database) -> None:
-    paths = ("/stats/province", "/stats/indicators/cases-opened", "/stats/quality")
+async def test_whoever_asks_history_sees_one_moment(
+    visitor: Visitor, counted: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[str] = []
+    really = history.count_all
+
+    async def noting(connection: AsyncConnection, wanted: Any, answers: Answers | None = None) -> Any:
+        seen.append((await connection.execute(text("SHOW transaction_isolation"))).scalar_one())
+        return await really(connection, wanted, answers)
+
+    for module in (history, evaluating):
+        monkeypatch.setattr(module, "count_all", noting)
+
+    def sees_one_moment() -> bool:
+        found = set(seen)
+        seen.clear()
+        return found == {"repeatable read"}
+
+    await visitor.enter("ha.coordinator")
+    for path in (
+        "/stats/province",
+        "/stats/quality",
+        "/stats/behind?of=open",
+        "/stats/report?indicator=cases-opened",
+        "/stats/api/sectors",
+        "/stats/api/indicators/cases-opened?trend=3",
+        "/stats/api/indicators/cases-opened/records",
+    ):
+        assert (await visitor.ask(path)).status == 200, path
+        assert sees_one_moment(), path
+    evaluator = Evaluator()
+    freezing = Freezing(counted, evaluator, Releasing(Releases(), evaluator))
+    wanted = [one for one in (evaluator.indicators.get("children"), evaluator.indicators.get("abused-share")) if one]
+    assert await freezing.exact(wanted, Period.parse("2026-09"), NOW)
+    assert sees_one_moment()
+    try:
+        assert await Watching(counted, lambda: NOW, Evaluator()).look() is not None
+        assert sees_one_moment()
+    finally:
+        async with counted.transaction() as connection:
+            await connection.execute(text("DELETE FROM crossing"))
+            await connection.execute(text("DELETE FROM outbox"))
+
+
+async def _cells(visitor: Visitor, address: str) -> str:
+    """All that the first sheet of a workbook says."""
+    sheet = openpyxl.load_workbook(io.BytesIO((await visitor.ask(address)).body)).worksheets[0]
+    return " ".join(str(value) for row in sheet.iter_rows(values_only=True) for value in row if value is not None)
+
+
+async def test_while_history_is_behind_pages_and_papers_say_how_far_it_is(visitor: Visitor, counted: Database) -> None:
+    paths = (
+        "/stats/province",
+        "/stats/indicators/cases-opened",
+        "/stats/quality",
+        "/stats/communes",
+        f"/stats/communes/{HERE}",
+        f"/stats/compare?unit={HERE}",
+        "/stats/report?indicator=cases-opened",
+    )
+    report = "/stats/report/report.xlsx?indicator=cases-opened"
     until = NOW - timedelta(hours=1)
     async with counted.transaction() as connection:
         for table, offset in (("progress", 9), ("history_progress", 7)):
@@ -284,12 +354,14 @@ async def test_while_history_is_behind_pages_say_how_far_it_is(visitor: Visitor,
             said = content(await visitor.ask(path))
             assert "Đang đếm nốt, số liệu chưa đủ" in said, path
             assert "26/11/2026 08:00" in said, path
+        assert "mới đếm đến những tin gửi lúc 26/11/2026 08:00" in await _cells(visitor, report)
         # As of an earlier day nothing more is to come; what was released waits for nothing.
         known = await visitor.ask("/stats/indicators/cases-opened?known=2026-06-01")
         assert "Đang đếm nốt" not in content(known)
         await visitor.enter("tuan.statistician")
         for path in paths:
             assert "Đang đếm nốt" not in content(await visitor.ask(path)), path
+        assert "chưa đủ" not in await _cells(visitor, report)
     finally:
         async with counted.transaction() as connection:
             for table in ("progress", "history_progress"):

@@ -12,7 +12,8 @@ import pytest
 from sqlalchemy import event
 
 from services.stats.domain.periods import Period
-from services.stats.store.answers import Answers
+from services.stats.store import history
+from services.stats.store.answers import Answers, see_one_moment
 from services.stats.store.figures import month_number
 from services.stats.store.history import Mark, Question, base_of, count_all, passing
 from shared.database import Database
@@ -86,6 +87,7 @@ async def test_what_is_asked_again_and_again_is_what_a_recount_says(database: Da
         await record(database, [[one.event.record(at + place, time=one.at) for place, one in enumerate(batch)]])
         wanted = {Question.of(part, by): chance.sample(periods, 9) for by, part in _ASKED.items()}
         async with database.transaction() as connection:
+            await see_one_moment(connection)
             found = await count_all(connection, wanted, answers)
         for question, of_periods in found.items():
             for period, rows in of_periods.items():
@@ -107,6 +109,7 @@ async def _rows_looked_at(
     event.listen(database.engine.sync_engine, "before_cursor_execute", noted)
     try:
         async with database.transaction() as connection:
+            await see_one_moment(connection)
             found = await count_all(connection, {question: [period]}, answers)
     finally:
         event.remove(database.engine.sync_engine, "before_cursor_execute", noted)
@@ -136,6 +139,61 @@ async def test_what_stood_before_is_asked_for_once_and_anew_where_a_late_event_c
     assert (found, begins(asked)) == ({("05443",): 3}, [date.min])
     found, asked = await _rows_looked_at(database, answers, _CHILDREN)
     assert (found, asked) == ({("05443",): 3}, [])
+
+
+@pytest.mark.parametrize("steady", [True, False])
+async def test_what_is_corrected_while_it_is_asked_is_in_the_whole_answer_or_in_none_of_it(
+    database: Database, steady: bool
+) -> None:
+    answers, now = Answers(), datetime.now(UTC)
+    young = {"birth_year": now.year - 5, "birth_month": 1}
+    moved = [
+        make.child("ch1", sequence, unit=unit, **young).record(sequence, time=now - timedelta(days=days))
+        for sequence, unit, days in ((1, "05443", 300), (2, make.UNITS[1], 200), (3, make.UNITS[2], 0))
+    ]
+    await record(database, [[moved[0], moved[2]]])
+    before, _ = await _rows_looked_at(database, answers, _CHILDREN)
+    question, month = Question.of(_CHILDREN, ("unit",)), Period.containing(day_of(now), "month")
+    async with database.transaction() as connection:
+        if steady:
+            await see_one_moment(connection)
+        await answers.stamps(connection)
+        # Of what stood long ago and of what changed today alike: that in between was told of late.
+        await record(database, [[moved[1]]])
+        found = (await count_all(connection, {question: [month]}, answers))[question][month]
+    assert {row.keys: row.n for row in found} == before == {(make.UNITS[2],): 1}
+
+
+async def test_an_answer_of_the_moment_in_which_the_month_turns_is_not_taken_for_the_next_months(
+    database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    turn = datetime(2026, 12, 1, tzinfo=LOCAL_OFFSET)
+    moments = [turn - timedelta(seconds=1)]
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz: Any = None) -> Any:
+            return moments[-1].astimezone(tz)
+
+    really = history._answer
+
+    async def slow(*asked: Any) -> Any:
+        found = await really(*asked)
+        moments.append(turn)
+        return found
+
+    monkeypatch.setattr(history, "datetime", Clock)
+    monkeypatch.setattr(history, "_answer", slow)
+    # Six years old in December.
+    child = make.child("ch1", 1, birth_year=2020, birth_month=12)
+    await record(database, [[child.record(0, time=turn - timedelta(days=60))]])
+    answers, year = Answers(), Period.parse("2026")
+    question, found = Question.of(Part("children", "state", {}), ("age",)), []
+    for _ in range(2):
+        async with database.transaction() as connection:
+            await see_one_moment(connection)
+            found.append((await count_all(connection, {question: [year]}, answers))[question][year])
+    assert [[row.keys for row in rows] for rows in found] == [[("4-5",)], [("6-10",)]]
 
 
 @pytest.mark.parametrize(
