@@ -233,7 +233,7 @@ class Province:
         return Event(data, name, self._next(name))
 
 
-def _told(values: Sequence[Any], period: Period) -> dict[tuple[str, ...], tuple[float | None, int]]:
+def _told(values: Sequence[Any], period: Period) -> dict[tuple[str, ...], tuple[float | None, int | None]]:
     return {one.keys: (one.value, one.numerator) for one in values if one.period == period}
 
 
@@ -263,9 +263,9 @@ async def _check(database: Database, evaluator: Evaluator, province: Province, a
 
 
 def _same(told: dict[Any, Any], expected: dict[Any, Any]) -> bool:
-    """Whether they are the same; what counts nobody may be told or not."""
+    """Whether they are the same; what counts nobody may be told or not, and is none before anything was known."""
     return all(
-        told.get(key, (None, 0))[1] == expected.get(key, (None, 0))[1]
+        (told.get(key, (None, 0))[1] or 0) == expected.get(key, (None, 0))[1]
         and _close(told.get(key, (None, 0))[0], expected.get(key, (None, 0))[0])
         for key in told.keys() | expected.keys()
     )
