@@ -82,7 +82,7 @@ def test_a_mail_program_finds_where_to_switch_it_off_however_long_the_address() 
     delivery = Delivery(
         new_id(), new_id(), None, new_id(), at, 0, 0, 1, False, None, None, kind, None, None, case, None, body, None
     )
-    target = Target(new_id(), "lan@xa.example", (), "vi", None)
+    target = Target(new_id(), "lan@xa.example", (), "vi", None, at)
     heads = channel.compose(delivery, target, at).as_bytes().partition(b"\n\n")[0].decode()
     assert f"\nList-Unsubscribe: <{base}/notify/subscriptions/{target.endpoint_id}>" in heads
     assert heads.startswith("Subject: =?utf-8?")

@@ -50,6 +50,18 @@ async def test_a_form_offers_what_the_agreement_covers_and_nothing_else(house: H
             assert page.count("Toàn tỉnh") == form.count("Toàn tỉnh")  # the account's own place
 
 
+async def test_who_has_signed_for_everything_chooses_by_group(house: House) -> None:
+    await only(house, "*")
+    async with house.client("yen.partner") as partner:
+        form = (await partner.get("/notify/subscriptions/new")).text
+        for offered in ("cases.*", "registry.*", "cases.case.closed"):
+            assert form.count(f'name="event_types" value="{offered}"') == 1
+        # Figures as they change are for nobody outside, and so neither is their group.
+        for outside in ("*", "stats.*"):
+            assert f'value="{outside}"' not in form
+        await partner.webhook("http://127.0.0.1:9/x", "cases.*", "registry.*")
+
+
 async def test_without_an_agreement_in_force_nobody_is_led_into_a_form_that_must_fail(house: House) -> None:
     await only(house)
     async with house.client("yen.partner") as partner:

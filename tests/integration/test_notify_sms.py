@@ -14,6 +14,7 @@ from sqlalchemy import text
 from services.notify.channels import smpp
 from services.notify.domain.sms import length_of
 from services.notify.store import receipts
+from services.notify.texts import MOST_OF_EMERGENCY
 from tests.integration.notify_house import House, Person, concern, make_house, missed, succeeded, until
 from tests.support.smsc import BAD_NUMBER, SYSTEM_ERROR, THROTTLED, Gateway, sms_gateway
 
@@ -77,11 +78,16 @@ async def test_a_text_with_all_its_marks_goes_out_in_ucs_2_parts_that_a_telephon
         house.start()
         await until(lambda: succeeded(house, 1))
         (said,) = gateway.texts(NUMBER)
-        assert said.startswith("KHẨN: Quá hạn")
-        assert len(gateway.taken) == length_of(said).segments == 2
+        link = said.rpartition(" ")[2]
+        assert link.startswith("http://vongtay.test/notify/a/")
+        # The whole of what it is about, by when, and both ways to answer: an emergency may take three parts.
+        about = "KHẨN: Quá hạn bảo vệ khẩn cấp. Hạn 02/03/2026 15:00. Trả lời OK hoặc bấm: "
+        assert said == f"{about}{link}"
+        assert len(gateway.taken) == length_of(said).segments == MOST_OF_EMERGENCY == 3
         assert {one.data_coding for one in gateway.taken} == {8}
         assert {one.esm_class for one in gateway.taken} == {0x40}
         assert len({one.payload[3] for one in gateway.taken}) == 1
+        assert [(one.payload[4], one.payload[5]) for one in gateway.taken] == [(3, 1), (3, 2), (3, 3)]
 
 
 async def test_a_receipt_says_that_a_telephone_has_it_and_only_all_parts_together_do(
@@ -92,14 +98,16 @@ async def test_a_receipt_says_that_a_telephone_has_it_and_only_all_parts_togethe
         await house.hear(("e1", missed()))
         house.start(receipts=True)
         await until(lambda: succeeded(house, 1))
-        first, second = (one.reference for one in gateway.taken)
+        first, second, third = (one.reference for one in gateway.taken)
         await gateway.receipt(first)
-        await until(lambda: house.rows("SELECT 1 FROM sms_part WHERE state = 'DELIVRD'"))
+        await until(lambda: _arrived(house, 1))
+        await gateway.receipt(second)
+        await until(lambda: _arrived(house, 2))
         assert not await house.rows("SELECT 1 FROM delivery_settled WHERE response = 'DELIVRD'")
-        await gateway.receipt(second, "ENROUTE")
-        await gateway.receipt(second, by_parameter=True)
+        await gateway.receipt(third, "ENROUTE")
+        await gateway.receipt(third, by_parameter=True)
         await until(lambda: house.rows("SELECT 1 FROM delivery_settled WHERE response = 'DELIVRD'"))
-        assert gateway.acknowledged == 3
+        assert gateway.acknowledged == 4
         assert not await house.rows("SELECT 1 FROM sms_part")
         assert not await house.published("notify.delivery.failed")
 
@@ -274,6 +282,10 @@ async def test_what_is_no_mobile_number_of_viet_nam_is_refused(
 
 async def _bound(gateway: Gateway, times: int = 1) -> bool:
     return gateway.binds >= times
+
+
+async def _arrived(house: House, parts: int) -> bool:
+    return len(await house.rows("SELECT 1 FROM sms_part WHERE state = 'DELIVRD'")) == parts
 
 
 async def _texts(gateway: Gateway) -> bool:

@@ -117,13 +117,15 @@ class Subscribing:
     async def offer(self, principal: Principal) -> Offer:
         """What somebody may choose: all that their role may see, or, of an organisation, what its agreements cover."""
         allowed, known = self.event_types(principal), self._subscribable()
+        groups = [f"{publisher}.*" for publisher in dict.fromkeys(name.split(".", 1)[0] for name in known)]
         if principal.org is None:
-            patterns = [f"{publisher}.*" for publisher in dict.fromkeys(name.split(".", 1)[0] for name in known)]
-            return Offer(tuple(allowed), _within(patterns, known, set(allowed)))
+            return Offer(tuple(allowed), _within(groups, known, set(allowed)))
         async with self._database.transaction() as connection:
             in_force = await agreements.in_force_of(connection, principal.org, local_day(self._clock()))
         covered = {name for name in allowed if any(one.covers([name], None, known) for one in in_force)}
-        patterns = sorted({pattern for one in in_force for pattern in one.terms.event_types if pattern.endswith("*")})
+        agreed = {pattern for one in in_force for pattern in one.terms.event_types if pattern.endswith("*")}
+        # Who has signed for everything chooses by group, as everybody does.
+        patterns = sorted(agreed - {"*"} | {*groups}) if "*" in agreed else sorted(agreed)
         places = [one.terms.units for one in in_force]
         units = None if None in places else tuple(sorted({unit for own in places for unit in own or ()}))
         types = tuple(name for name in allowed if name in covered)
