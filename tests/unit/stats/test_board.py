@@ -10,7 +10,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from fastapi import APIRouter
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
@@ -24,20 +23,18 @@ from services.stats.pages.live_board import Board, view_of
 from services.stats.views import Words
 from shared.contracts.vocabulary import SECTORS
 from shared.database import Database
-from shared.identity import ALL_UNITS, Principal, Role, demo_directory
+from shared.identity import ALL_UNITS, Principal, Role
 from shared.messaging.service import ServiceApp, ServiceContext
-from shared.privacy import Keys, PlatformKey
 from shared.reference.terms import Terms
 from shared.reference.units import Units
 from shared.settings import Settings
-from shared.web.app import create_app
 from shared.web.pages import Pages
 from tests.support.texts import english, said_in_templates
 from tests.support.visitor import Visitor
 from tests.unit.stats import events as make
 from tests.unit.stats.events import NOW, Event, records
+from tests.unit.stats.visiting import KEYS, visitor_to
 
-KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
 COORDINATOR = Principal("c", "C", Role.COORDINATOR, ALL_UNITS)
 HISTORY: list[Event] = [
     make.concern("c1", 1, danger_now="yes"),
@@ -70,10 +67,7 @@ def service(database: Database, settings: Settings) -> ServiceApp:
 
 @pytest.fixture
 def visitor(service: ServiceApp, settings: Settings) -> Visitor:
-    router = APIRouter(prefix="/stats")
-    router.include_router(service.router)
-    directory = demo_directory(Units.load().names())
-    return Visitor(create_app("stats", [router], service.pages, directory, settings, prefix="/stats"))
+    return visitor_to(service, settings)
 
 
 @pytest.fixture

@@ -7,25 +7,18 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from fastapi import APIRouter
 
-from services.stats.app import build
 from services.stats.domain.periods import Period
 from shared.contracts.stats import FigureRecorded
 from shared.database import Database
-from shared.identity import demo_directory
-from shared.messaging.service import ServiceContext
-from shared.privacy import Keys, PlatformKey
 from shared.reference.calendar import LOCAL
 from shared.reference.units import Units
-from shared.settings import Settings
-from shared.web.app import create_app
 from tests.support.visitor import Visitor
 from tests.unit.stats import events as make
 from tests.unit.stats.counted import record
 from tests.unit.stats.events import NOW, Event
+from tests.unit.stats.visiting import visitor_of
 
-KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
 EARLIER = datetime(2026, 9, 10, tzinfo=UTC)
 IDS = [f"0197a000-0000-7000-8000-00000000000{at}" for at in range(4)]
 
@@ -37,11 +30,6 @@ def handed(name: str, code: str, period: str, value: float) -> Event:
 
 @pytest.fixture
 async def visitor(database: Database) -> Visitor:
-    settings = Settings(environment="test", demo_users=True)
-    service = build(ServiceContext(settings, database, KEYS, lambda: NOW))
-    router = APIRouter(prefix="/stats")
-    router.include_router(service.router)
-    directory = demo_directory(Units.load().names())
     cases = [
         make.case(IDS[0], 1),
         make.case(IDS[1], 1, risk="low", sex="male"),
@@ -51,7 +39,7 @@ async def visitor(database: Database) -> Visitor:
     clock = make.deadline("0197a000-0000-7000-8000-0000000000aa", IDS[0], 2, "missed")
     events = [*cases, clock, handed("m1", "child-marriages", "2025", 50), handed("m2", "child-marriages", "2026", 48)]
     await record(database, [[event.record(at) for at, event in enumerate(events)]])
-    return Visitor(create_app("stats", [router], service.pages, directory, settings, prefix="/stats"))
+    return visitor_of(database, lambda: NOW)
 
 
 async def ask(visitor: Visitor, path: str, status: int = 200) -> Any:

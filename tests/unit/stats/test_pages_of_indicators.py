@@ -13,12 +13,10 @@ from urllib.parse import quote
 import docx
 import openpyxl
 import pytest
-from fastapi import APIRouter
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats import views
-from services.stats.app import build
 from services.stats.desk.freezing import Freezing
 from services.stats.domain.periods import Period
 from services.stats.figures import evaluating
@@ -29,22 +27,17 @@ from services.stats.store.answers import Answers
 from services.stats.store.releases import Releases
 from services.stats.thresholds import Watching
 from shared.database import Database
-from shared.identity import demo_directory
-from shared.messaging.service import ServiceContext
-from shared.privacy import Keys, PlatformKey
 from shared.reference.indicators import Indicators
 from shared.reference.units import Unit, Units
-from shared.settings import Settings
-from shared.web.app import create_app
 from tests.support import backends
 from tests.support.texts import english, said_in_code, said_in_templates
 from tests.support.visitor import Answer, Visitor
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import MIGRATIONS
 from tests.unit.stats.counted import record, release
+from tests.unit.stats.visiting import visitor_of
 
 NOW = datetime(2026, 11, 26, 2, 0, tzinfo=UTC)
-KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
 HERE, THERE, SMALL = "05443", "05455", "05467"
 PATHS = (
     "/stats/province",
@@ -88,12 +81,7 @@ async def counted(postgres_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def visitor(counted: Database) -> Visitor:
-    settings = Settings(environment="test", demo_users=True)
-    service = build(ServiceContext(settings, counted, KEYS, lambda: NOW))
-    router = APIRouter(prefix="/stats")
-    router.include_router(service.router)
-    directory = demo_directory(Units.load().names())
-    return Visitor(create_app("stats", [router], service.pages, directory, settings, prefix="/stats"))
+    return visitor_of(counted, lambda: NOW)
 
 
 def content(answer: Answer) -> str:

@@ -9,26 +9,18 @@ from html import unescape
 from typing import Any
 
 import pytest
-from fastapi import APIRouter
 from sqlalchemy import text
 
-from services.stats.app import build
 from shared.database import Database
-from shared.identity import demo_directory
-from shared.messaging.service import ServiceContext
-from shared.privacy import Keys, PlatformKey
-from shared.reference.units import Units
-from shared.settings import Settings
-from shared.web.app import create_app
 from tests.support import backends
 from tests.support.visitor import Answer, Visitor
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import MIGRATIONS
 from tests.unit.stats.counted import record
+from tests.unit.stats.visiting import visitor_of
 
 NOW = datetime(2026, 11, 26, 2, 0, tzinfo=UTC)
 DAY = timedelta(days=1)
-KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
 HERE, THERE = "05443", "05455"
 NOBODY_KNOWS = "unclassified"
 
@@ -72,12 +64,7 @@ async def counted(postgres_url: str) -> AsyncIterator[Database]:
 
 @pytest.fixture
 def visitor(counted: Database) -> Visitor:
-    settings = Settings(environment="test", demo_users=True)
-    service = build(ServiceContext(settings, counted, KEYS, lambda: NOW))
-    router = APIRouter(prefix="/stats")
-    router.include_router(service.router)
-    directory = demo_directory(Units.load().names())
-    return Visitor(create_app("stats", [router], service.pages, directory, settings, prefix="/stats"))
+    return visitor_of(counted, lambda: NOW)
 
 
 def _row(page: Answer, caption: str, name: str) -> list[str]:

@@ -7,11 +7,10 @@ import json
 from typing import Any
 
 import pytest
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import StreamingResponse
 from sqlalchemy import text
 
-from services.stats.app import build
 from services.stats.pages.rebuilding import RebuildPages
 from services.stats.upkeep import rebuilding
 from services.stats.upkeep.checking import Upkeep
@@ -19,16 +18,13 @@ from services.stats.upkeep.compacting import Compacting
 from services.stats.upkeep.rebuild import Rebuild
 from services.stats.upkeep.rebuilding import Rebuilding
 from shared.database import Database
-from shared.identity import Principal, Role, demo_directory
+from shared.identity import Principal, Role
 from shared.messaging.service import ServiceContext
-from shared.privacy import Keys, PlatformKey
-from shared.reference.units import Units
 from shared.settings import Settings
-from shared.web.app import create_app
 from shared.web.pages import Pages, utc_now
 from tests.support.visitor import Visitor, token_of
+from tests.unit.stats.visiting import KEYS, visitor_of
 
-KEYS = Keys(bytes(32), PlatformKey(bytes(range(32))))
 DIFFERENCE = {"figure": "case unit=05443", "counted": 12, "rebuilt": 11}
 
 
@@ -36,12 +32,7 @@ DIFFERENCE = {"figure": "case unit=05443", "counted": 12, "rebuilt": 11}
 async def visitor(database: Database) -> Visitor:
     async with database.transaction() as connection:
         await connection.execute(text("DELETE FROM rebuild"))
-    settings = Settings(environment="test", demo_users=True)
-    service = build(ServiceContext(settings, database, KEYS, utc_now))
-    router = APIRouter(prefix="/stats")
-    router.include_router(service.router)
-    directory = demo_directory(Units.load().names())
-    return Visitor(create_app("stats", [router], service.pages, directory, settings, prefix="/stats"))
+    return visitor_of(database, utc_now)
 
 
 async def stands(database: Database, **values: Any) -> None:
