@@ -258,7 +258,7 @@ def facts(unit: str = UNIT) -> dict[str, Any]:
     }  # fmt: skip
 
 
-async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 15) -> None:
+async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.03)

@@ -6,14 +6,17 @@ import asyncio
 import base64
 import json
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
+from services.notify.delivery import endpoints as lanes
+from services.notify.delivery.worker import Deliveries
 from services.notify.domain.agreements import is_key
 from services.notify.store import replays
 from shared.contracts.registry import ChildErased
-from tests.integration.notify_house import House, failed, reasons, succeeded, task, until
+from tests.integration.notify_house import House, failed, loop_of, reasons, succeeded, task, until
 from tests.integration.notify_partner import agreed_key, content, hear_sealed, sign
 from tests.support.receivers import WebhookServer
 
@@ -67,6 +70,43 @@ async def test_what_slipped_in_while_an_agreement_was_suspended_waits_until_it_i
     async with house.client("ha.coordinator") as coordinator:
         await coordinator.api(f"/agreements/{signed['id']}/resume", {})
     await until(lambda: succeeded(house, 1))
+
+
+@pytest.mark.parametrize("late", ["lease", "settling"])
+async def test_what_a_worker_knew_before_an_agreement_was_resumed_stops_nothing_afterwards(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch, late: str
+) -> None:
+    """A worker may learn of it later than of what waits (`lease`), or have decided before it (`settling`)."""
+    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
+    async with house.client("yen.partner") as partner:
+        await partner.webhook(webhook_server.url, "cases.task.requested")
+    await house.hear(("e1", task()))
+    await house.rows(
+        "UPDATE agreement SET state = 'suspended' WHERE id = CAST(:id AS uuid) RETURNING 1", id=signed["id"]
+    )
+    settler = loop_of(house, Deliveries)._settler
+    resumed, decided = asyncio.Event(), asyncio.Event()
+    settle = settler.settle
+
+    async def settle_late(*given: Any) -> bool:
+        decided.set()
+        await resumed.wait()
+        return bool(await settle(*given))
+
+    async with house.client("ha.coordinator") as coordinator:
+        if late == "settling":
+            monkeypatch.setattr(settler, "settle", settle_late)
+        house.start()
+        if late == "settling":
+            await decided.wait()
+        else:
+            await until(lambda: failed(house))
+            monkeypatch.setattr(lanes, "_REFRESH_WHEN_CHANGED", 1.0)
+        await coordinator.api(f"/agreements/{signed['id']}/resume", {})
+        resumed.set()
+        await until(lambda: succeeded(house, 1))
+    assert len(webhook_server.requests) == 1
+    assert await house.states() == {"succeeded": 1}
 
 
 async def test_a_long_replay_ends_with_its_agreement(

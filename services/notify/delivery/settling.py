@@ -10,13 +10,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from services.notify.channels.base import Channel
 from services.notify.delivery.lines import Line
 from services.notify.desk.owners import Owners
 from services.notify.desk.queueing import MACHINES
 from services.notify.domain import ChannelName, News, Verdict, after, outlived
 from services.notify.domain.proving import CHALLENGE_TYPE
-from services.notify.store import deliveries, endpoints, log, proofs, receipts
+from services.notify.store import agreements, deliveries, endpoints, log, proofs, receipts
+from services.notify.store.agreements import Bounds
 from services.notify.store.deliveries import Result, Settled
 from services.notify.store.endpoints import Endpoint
 from services.notify.store.log import Tally
@@ -96,6 +99,7 @@ class Settler:
     async def _settle(self, results: Sequence[Result], troubled: frozenset[str], now: datetime) -> bool:
         async with self._database.transaction() as connection:
             scope = Scope("notify", connection, now)
+            results, open_again = await self._closed_still(connection, results, now)
             # Before anything of theirs is taken over: nobody switches them off, or brings them back, meanwhile.
             speaking = list(news_of(results, troubled))
             known = {row.id: row for row in await endpoints.locked(connection, speaking)} if speaking else {}
@@ -113,7 +117,23 @@ class Settler:
             await scope.flush()
         self._count(counted)
         # Also where what was said of one came too late: it is not as it was known when it was sent to.
-        return bool(known)
+        return bool(known) or open_again
+
+    async def _closed_still(
+        self, connection: AsyncConnection, results: Sequence[Result], now: datetime
+    ) -> tuple[Sequence[Result], bool]:
+        """Not sent because of its agreement is only what the agreement does not let out still: who resumes one sends
+        again what had failed by then, and would never hear of what fails afterwards by what a worker knew before. Out:
+        the others, and whether any was given back."""
+        stopped = [result for result in results if _is_closed(result)]
+        if not stopped:
+            return results, False
+        of = {result.delivery.subscription_id for result in stopped if result.delivery.subscription_id}
+        held = await agreements.bounds_held(connection, of)
+        back = [result.delivery for result in stopped if _lets_out(held, result, now)]
+        await deliveries.give_back(connection, back)
+        given = {delivery.id for delivery in back}
+        return [result for result in results if result.delivery.id not in given], bool(back)
 
     async def close(self) -> None:
         """Let go of its connection."""
@@ -190,6 +210,16 @@ class Settler:
 def _answers_challenge(result: Result) -> bool:
     """Whether a program has proven that its address is there to hear us: it took a signed challenge."""
     return result.delivery.event_type == CHALLENGE_TYPE and result.verdict.state == "succeeded"
+
+
+def _is_closed(result: Result) -> bool:
+    """Whether it was not even tried, because its agreement lets nothing out."""
+    return result.attempt.outcome == "expired" and (result.attempt.reason or "").startswith("agreement-")
+
+
+def _lets_out(held: Mapping[str, Bounds], result: Result, now: datetime) -> bool:
+    bounds = held.get(result.delivery.subscription_id or "")
+    return bounds is None or bounds.closed(now) is None
 
 
 def as_it_stands(result: Result, endpoint: Endpoint | None, now: datetime) -> Result:

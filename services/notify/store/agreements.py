@@ -158,6 +158,20 @@ async def bounds(connection: AsyncConnection, now: datetime) -> dict[str, Bounds
     return {row[0]: Bounds(*row[1:]) for row in rows}
 
 
+async def bounds_held(connection: AsyncConnection, subscriptions: Collection[str]) -> dict[str, Bounds]:
+    """Of these subscriptions as it is now, and until the transaction ends: nobody resumes or ends an agreement
+    meanwhile. In one order, so that two replicas cannot deadlock on them."""
+    rows = await connection.execute(
+        text(
+            """SELECT s.id::text, a.state, a.valid_from, a.valid_until
+               FROM agreement a JOIN subscription s ON s.agreement_id = a.id
+               WHERE s.id = ANY (CAST(:ids AS uuid[])) ORDER BY a.id FOR SHARE OF a"""
+        ),
+        {"ids": sorted(subscriptions)},
+    )
+    return {row[0]: Bounds(*row[1:]) for row in rows}
+
+
 async def history(connection: AsyncConnection, identifier: str) -> list[Act]:
     """What was done with an agreement, in order."""
     rows = await connection.execute(
