@@ -14,7 +14,7 @@ from tests.support.accessibility import barriers
 
 _WIDE = {"width": 1280, "height": 900}
 _PHONE = {"width": 360, "height": 740}
-_PATIENCE = 15.0
+_PATIENCE = 60.0
 # What tells two pages of one kind apart in an address.
 _WHICH = re.compile(r"[0-9a-f-]{32,}|\d{4,}(?:-[\dQHSY]+)?|\?.*")
 # What stands beyond the window's edge, to be told.

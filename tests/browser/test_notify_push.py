@@ -90,7 +90,7 @@ async def test_a_message_is_shown_with_its_words_and_its_link(house: House, brow
         await session.send("ServiceWorker.enable")
         link = f"{house.url}/notify/a/x"
         said = {"title": "KHẨN: Quá hạn", "body": "Hạn: 15:00", "link": link, "urgent": True}
-        message = {"origin": house.url, "registrationId": await asyncio.wait_for(known, 10), "data": json.dumps(said)}
+        message = {"origin": house.url, "registrationId": await asyncio.wait_for(known, 60), "data": json.dumps(said)}
         await session.send("ServiceWorker.deliverPushMessage", message)
         shown = """navigator.serviceWorker.ready.then((it) => it.getNotifications()).then((all) =>
             all.map((one) => [one.title, one.body, one.data.link, one.requireInteraction]))"""

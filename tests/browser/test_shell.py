@@ -188,7 +188,7 @@ async def test_an_open_page_asks_again_unnoticed_and_ends_once_its_reader_signed
     await other.locator("details.account summary").click()
     await other.locator("form[action='/identity/sign-out'] button").click()
     await other.wait_for_url("**/identity/sign-in")
-    await page.locator("[data-live-state='lost']").wait_for(timeout=5000)
+    await page.locator("[data-live-state='lost']").wait_for(timeout=60_000)
     assert streams[-1] == 401
     await page.context.close()
 

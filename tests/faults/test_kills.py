@@ -98,7 +98,7 @@ async def _each_report_was_told(records: list[Any], hooks: WebhookServer, subscr
     }
     assert len(queued) == len(happened)
     # What failed once while a part was away is tried again after five seconds.
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while {request.headers["webhook-id"] for request in hooks.requests} < queued:
             await asyncio.sleep(0.2)
     assert {request.headers["webhook-id"] for request in hooks.requests} == queued

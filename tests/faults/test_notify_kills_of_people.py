@@ -255,7 +255,7 @@ async def _database(stack: Parts) -> AsyncIterator[Database]:
         await database.close()
 
 
-async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 30) -> None:
+async def until(condition: Callable[[], Awaitable[Any]], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not await condition():
             await asyncio.sleep(0.05)

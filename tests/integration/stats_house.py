@@ -63,7 +63,7 @@ class Province:
             await self.all_counted()
 
     async def all_counted(self) -> None:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while (
                 any(partition.behind for partition in await self.progress.partitions()) or await self._history_behind()
             ):
@@ -150,7 +150,7 @@ def history(first: int, count: int) -> list[Event]:
 
 
 async def wait_for(state: Callable[[], Any], *wanted: str) -> dict[str, Any]:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (found := await state())["state"] not in wanted:
             await asyncio.sleep(0.05)
     return dict(found)

@@ -59,7 +59,7 @@ class Sender:
 
     async def answer(self) -> bytes:
         """What comes back, its first part at least."""
-        return await asyncio.wait_for(self.reader.read(64 * 1024), 10)
+        return await asyncio.wait_for(self.reader.read(64 * 1024), 60)
 
 
 async def at_work(house: House) -> tuple[Browser, str, str]:

@@ -54,7 +54,7 @@ async def replica(settings: Settings) -> AsyncIterator[Replica]:
         await running
 
 
-async def until(true: Callable[[], bool], seconds: float = 10) -> None:
+async def until(true: Callable[[], bool], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not true():
             await asyncio.sleep(0.01)
@@ -145,7 +145,7 @@ async def test_who_connected_and_cannot_go_on_leaves_no_connection_behind(
     monkeypatch.setattr(AIOKafkaConsumer, "_wait_topics", fail)
     before = asyncio.all_tasks()  # of what other tests share
     async with replica(settings):
-        await asyncio.wait_for(tried.wait(), 10)
+        await asyncio.wait_for(tried.wait(), 60)
     assert not [task for task in asyncio.all_tasks() - before if "_md_synchronizer" in repr(task.get_coro())]
 
 

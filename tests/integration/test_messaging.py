@@ -273,9 +273,9 @@ async def test_a_relay_that_connected_and_cannot_publish_leaves_no_connection_be
     monkeypatch.setattr(Sender, "start", fail)
     before = asyncio.all_tasks()  # of what other tests share
     running = asyncio.create_task(Relay(dsn, lambda: kafka.producer(house.settings), "").run(stop))
-    await asyncio.wait_for(tried.wait(), 10)
+    await asyncio.wait_for(tried.wait(), 60)
     stop.set()
-    await asyncio.wait_for(running, 10)
+    await asyncio.wait_for(running, 60)
     assert not [task for task in asyncio.all_tasks() - before if "_md_synchronizer" in repr(task.get_coro())]
 
 
@@ -480,7 +480,7 @@ async def _topics(settings: Settings) -> set[str]:
         await admin.close()
 
 
-async def _until(condition: Callable[[], object], seconds: float = 20) -> None:
+async def _until(condition: Callable[[], object], seconds: float = 60) -> None:
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.02)

@@ -232,7 +232,7 @@ async def test_an_answer_that_it_is_gone_is_not_said_of_one_that_was_brought_bac
         created = await partner.webhook(webhook_server.url, "cases.*")
         await house.hear(("e1", missed()))
         house.start()
-        await asyncio.wait_for(asked.wait(), 15)
+        await asyncio.wait_for(asked.wait(), 60)
         if off is None:
             await house.hear(("e2", missed()))
             await until(lambda: house.published("notify.endpoint.disabled"))
@@ -365,7 +365,7 @@ async def test_the_first_worker_takes_back_at_once_what_dead_ones_held(
         async with house.database.transaction() as connection:
             assert await deliveries.lease(await driver(connection), {created["id"]: 1}, [], 1, now, timedelta(hours=1))
         house.start()
-        await until(lambda: succeeded(house, 1), 5)
+        await until(lambda: succeeded(house, 1))
 
 
 @asynccontextmanager

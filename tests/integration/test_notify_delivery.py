@@ -293,7 +293,7 @@ async def test_two_replicas_keep_the_order_and_send_each_once(
         cases = [await say(house, one, 25, name=f"c{case}", key=f"case-{case}") for case in range(6)]
         house.start()
         twin.start()
-        await until(lambda: succeeded(house, 150), 30)
+        await until(lambda: succeeded(house, 150))
     arrived = [request.headers["webhook-id"] for request in webhook_server.requests]
     assert len(arrived) == len(set(arrived)) == 150
     for case in cases:
@@ -355,7 +355,7 @@ async def test_what_changes_right_after_another_change_is_learnt_without_waiting
 
         monkeypatch.setattr(Lanes, "refresh", looking)
         house.start()
-        await asyncio.wait_for(looked.wait(), 15)
+        await asyncio.wait_for(looked.wait(), 60)
         await partner.api(f"/subscriptions/{one}/resume")
         await until(lambda: succeeded(house, 1))
 
@@ -481,10 +481,10 @@ async def test_a_worker_of_which_a_part_dies_ends_whole_and_is_started_anew(
             house.start()
             await until(lambda: _count(webhook_server, 10))
             broken.setattr(Lanes if part == "settled" else Lane, part, die)
-            await asyncio.wait_for(died.wait(), 5)
+            await asyncio.wait_for(died.wait(), 60)
             broken.undo()
             with pytest.raises(LookupError):
-                await asyncio.wait_for(house.running.pop(0), 10)
+                await asyncio.wait_for(house.running.pop(0), 60)
         await house.halt()
         house.start()
         await until(lambda: succeeded(house, 200))

@@ -50,7 +50,7 @@ async def test_a_worker_that_runs_again_leases_nothing_before_it_holds_the_lock_
         # Another lives, so that whose leases there are is not asked.
         async with database.transaction() as connection:
             await connection.exec_driver_sql("SELECT pg_advisory_xact_lock_shared(7316034)")
-            await asyncio.wait_for(presence.known(stop), 10)
+            await asyncio.wait_for(presence.known(stop), 60)
     finally:
         holding.cancel()
         await asyncio.wait((holding,))

@@ -192,11 +192,11 @@ async def test_a_pass_that_somebody_asks_for_is_done_while_the_service_runs(regi
     stop = asyncio.Event()
     looking = asyncio.create_task(passes.sweep_when_asked(stop))
     await passes.start("ha.coordinator")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while (await passes.state())["state"] != "done":
             await asyncio.sleep(0.05)
     stop.set()
-    await asyncio.wait_for(looking, 10)
+    await asyncio.wait_for(looking, 60)
     assert len(await _open(registry)) == 1
 
 

@@ -452,7 +452,7 @@ async def test_one_that_waits_for_an_answer_and_is_stopped_is_put_back(province:
     running = asyncio.create_task(rebuild.run(stop))
     await wait_for(rebuild.state, "waiting", "failed")
     stop.set()
-    assert not await asyncio.wait_for(running, 5)
+    assert not await asyncio.wait_for(running, 60)
     [(state, tries)] = await _rows(province, "SELECT state, tries FROM rebuild")
     assert (state, tries) == ("asked", 0)
 

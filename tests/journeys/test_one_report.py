@@ -82,7 +82,7 @@ class Story:
         return [document for document in documents if document["type"] == f"vn.vongtay.{name}"]
 
 
-async def _until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = 25) -> None:
+async def _until(condition: Callable[[], Awaitable[object]], what: str, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not await condition():
         assert time.monotonic() < end, what

@@ -132,7 +132,7 @@ async def until(condition: Callable[[], object], seconds: float = 60.0) -> None:
             await asyncio.sleep(0.02)
 
 
-def gone(pid: int, seconds: float = 10.0) -> bool:
+def gone(pid: int, seconds: float = 60.0) -> bool:
     """Whether a process has ended, or ends within `seconds`."""
     end = time.monotonic() + seconds
     while command_line(pid):

@@ -367,7 +367,7 @@ async def everything_in(
         begins = await consumer.beginning_offsets(places)
         open_places = {place for place in places if ends[place] > begins[place]}
         records: list[Any] = []
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while open_places:
                 for place, batch in (await consumer.getmany(timeout_ms=200)).items():
                     records += batch

@@ -212,7 +212,7 @@ async def test_an_outage_in_the_middle_keeps_the_order(tmp_path: Path) -> None:
 
     async def come_back() -> None:
         async with serving(platform, port):
-            await asyncio.wait_for(done.wait(), 30)
+            await asyncio.wait_for(done.wait(), 60)
 
     done = asyncio.Event()
     sending = asyncio.create_task(send(url, spool, [], patience=20))

@@ -98,11 +98,11 @@ async def test_the_example_runs_as_a_program() -> None:
     try:
         assert process.stderr is not None
         assert process.stdout is not None
-        line = (await asyncio.wait_for(process.stderr.readline(), 30)).decode()
+        line = (await asyncio.wait_for(process.stderr.readline(), 60)).decode()
         url = line.split()[-1]
         async with aiohttp.ClientSession() as session, session.post(url, data=BODY, headers=headers()) as answer:
             assert answer.status == 204
-        assert await asyncio.wait_for(process.stdout.readline(), 10) == b"vn.vongtay.cases.case.opened\n"
+        assert await asyncio.wait_for(process.stdout.readline(), 60) == b"vn.vongtay.cases.case.opened\n"
     finally:
         process.terminate()
         await process.wait()

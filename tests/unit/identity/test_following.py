@@ -148,6 +148,6 @@ async def test_an_application_that_runs_follows_its_file_and_its_health_says_wha
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.01)

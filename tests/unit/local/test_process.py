@@ -16,10 +16,10 @@ from local.process import ServerProcess, command_line
 
 
 def _sleeper(folder: Path) -> list[str]:
-    return [sys.executable, "-c", "import time; time.sleep(60)", str(folder)]
+    return [sys.executable, "-c", "import time; time.sleep(600)", str(folder)]
 
 
-def _gone(pid: int, seconds: float = 5.0) -> bool:
+def _gone(pid: int, seconds: float = 60.0) -> bool:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         if not command_line(pid):
@@ -46,12 +46,12 @@ def test_it_starts_and_stops(server: ServerProcess, tmp_path: Path) -> None:
 
 def test_it_is_ended_by_force_where_it_does_not_listen(server: ServerProcess, tmp_path: Path) -> None:
     deaf = (
-        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+        "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(600)"
     )
     server.start([sys.executable, "-c", deaf, str(tmp_path)])
     pid = server.pid
     assert pid is not None
-    end = time.monotonic() + 10
+    end = time.monotonic() + 60
     while (tmp_path / "server.log").read_text() != "deaf\n" and time.monotonic() < end:
         time.sleep(0.02)
     server.stop(timeout=0.1)
@@ -63,8 +63,8 @@ def test_it_dies_with_a_parent_that_is_killed(tmp_path: Path) -> None:
     program = (
         "import sys, time; from pathlib import Path; from local.process import ServerProcess\n"
         "folder = Path(sys.argv[1]); server = ServerProcess(folder / 'pid', str(folder), folder / 'log')\n"
-        "server.start([sys.executable, '-c', 'import time; time.sleep(60)', str(folder)])\n"
-        "print(server.pid, flush=True); time.sleep(60)"
+        "server.start([sys.executable, '-c', 'import time; time.sleep(600)', str(folder)])\n"
+        "print(server.pid, flush=True); time.sleep(600)"
     )
     parent = subprocess.Popen([sys.executable, "-c", program, str(tmp_path)], stdout=subprocess.PIPE)
     assert parent.stdout is not None

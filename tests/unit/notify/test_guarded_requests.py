@@ -268,7 +268,7 @@ async def test_what_comes_behind_an_answer_s_body_is_bounded_as_its_head_is(
         await reader.read()
 
     async with receiver(until_refused) as there, caller(Guarding(True), timeout=600) as made:
-        attempt = await asyncio.wait_for(post(made, there.url), 20)
+        attempt = await asyncio.wait_for(post(made, there.url), 60)
         assert (attempt.outcome, attempt.response) == ("taken", "ok")
 
 
@@ -349,7 +349,7 @@ async def test_who_never_says_goodbye_costs_no_connection(
     names = Names(["127.0.0.1"])
     async with receiver(silent, server) as there, caller(Guarding(True, names, trusting), timeout=1) as made:
         await post(made, f"https://partner.example:{there.port}/")
-        await asyncio.wait_for(ended.wait(), 10)
+        await asyncio.wait_for(ended.wait(), 60)
 
 
 async def test_old_tls_is_not_spoken(tmp_path: Path) -> None:
@@ -382,7 +382,7 @@ async def test_who_goes_on_answering_is_not_listened_to() -> None:
 
     async with receiver(until_refused) as there, caller(Guarding(True)) as made:
         assert outcome(await post(made, there.url)) == ("taken", None)
-        await asyncio.wait_for(ended.wait(), 3)
+        await asyncio.wait_for(ended.wait(), 60)
 
 
 async def test_what_a_server_says_before_its_answer_is_no_fault_and_its_connection_is_used_again() -> None:
