@@ -1,8 +1,8 @@
 """Signed, durable, retried webhooks a second: from rows that wait to requests that receivers have taken.
 
 Ours is the whole `vongtay serve notify`: one replica, which has one core, and as many as the machine has cores. Beside
-it svix-server, which takes all cores and gets its messages through its API as it is meant to, and, as the limit, a bare
-aiohttp loop of one process with the same requests in memory.
+it svix-server, which takes all cores and gets its messages through its API as it is meant to, with a queue that is kept
+and with one in memory; and, as the limit, a bare aiohttp loop of one process with the same requests in memory.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import asyncio
 import os
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import orjson
@@ -26,6 +27,8 @@ _ENDPOINTS = 20
 _HANGING = 2
 _STEADY = 1000  # deliveries a second
 _CORES = os.cpu_count() or 1
+_KEPT = "svix-server, queue in Redis"
+_IN_MEMORY = "svix-server, queue in memory (not durable)"
 
 
 async def run(quick: bool) -> list[Result]:
@@ -45,8 +48,9 @@ async def run(quick: bool) -> list[Result]:
     rates = {**beside, "bare aiohttp loop (the limit)": limit}
     ratio = {name: ours / rate for name, rate in rates.items()}
     alone = {name: single / rate for name, rate in rates.items()}
-    fast = ratio.get("svix-server", 4) >= 4 and ratio["bare aiohttp loop (the limit)"] >= 0.8
-    aim = "≥ 4× svix, ≥ 0.8× the limit"
+    # What is durable is compared with what is; without Redis with what its queue in memory does.
+    fast = ratio.get(_KEPT, ratio.get(_IN_MEMORY, 4)) >= 4 and ratio["bare aiohttp loop (the limit)"] >= 0.8
+    aim = "≥ 4× svix, durable; ≥ 0.8× the limit"
     p50, p99 = quantiles(waits)
     what = f"{messages * _ENDPOINTS:,} to {_ENDPOINTS} endpoints"
     share = f"a tenth of {_ENDPOINTS} endpoints hanging"
@@ -115,18 +119,29 @@ async def _bare(ends: Receivers, count: int) -> float:
 
 
 async def _svix(folder: Path, ends: Receivers, messages: int) -> dict[str, float]:
-    program = svix.binary()
+    """Its deliveries a second: with a queue that is kept, as ours is, and with one that is gone with the process."""
+    program, redis = svix.binary(), svix.redis()
     if program is None:
         return {}
-    postgres = EmbeddedPostgres(folder / "svix", services=("svix",))
+    rates = {}
+    if redis is not None:
+        async with svix.kept(redis, folder / "redis") as queue:
+            rates[_KEPT] = await _svix_rate(folder / "kept", program, queue, ends, messages)
+    rates[_IN_MEMORY] = await _svix_rate(folder / "memory", program, {"SVIX_QUEUE_TYPE": "memory"}, ends, messages)
+    return rates
+
+
+async def _svix_rate(folder: Path, program: Path, queue: Mapping[str, str], ends: Receivers, messages: int) -> float:
+    postgres = EmbeddedPostgres(folder, services=("svix",))
     await asyncio.to_thread(postgres.start)
     try:
         dsn = postgres.url("svix").replace("+asyncpg", "")
-        async with svix.running(program, dsn, folder / "svix.log") as server:
+        async with svix.running(program, dsn, folder / "svix.log", queue) as server:
             await server.subscribe(ends.urls(_ENDPOINTS))
+            await ends.report()
             sending = asyncio.create_task(server.send(messages, payload()))
             arrived = await ends.until(messages * _ENDPOINTS)
             await sending
     finally:
         await asyncio.to_thread(postgres.stop)
-    return {"svix-server": arrived.rate}
+    return arrived.rate

@@ -1,7 +1,11 @@
-"""Svix as a peer: its own server, built beforehand from its repository, on PostgreSQL, with its queue in memory.
+"""Svix as a peer: its own server, built beforehand from its repository, on PostgreSQL.
+
+Its queue is in Redis, which keeps it, as its documentation and its own compose file have it: with the same options for
+Redis as there. Or it is in memory: faster, and gone with the process.
 
 `VONGTAY_BENCH_SVIX` names the binary; without it the peer is left out. It builds from its repository with cargo, once
 the patch of `hyper` and what needs it are dropped, and `omniqueue` is taken from crates.io. None of its code is here.
+`redis-server` is the machine's own.
 """
 
 from __future__ import annotations
@@ -9,7 +13,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncIterator
+import shutil
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -19,6 +24,7 @@ from local.folder import free_port
 
 _SECRET = "for-a-bench-on-this-machine-only"
 _AT_ONCE = 32
+_KEPT = ("--save", "60", "500", "--appendonly", "yes", "--appendfsync", "everysec")
 
 
 def binary() -> Path | None:
@@ -61,15 +67,36 @@ class Svix:
             return found
 
 
+def redis() -> Path | None:
+    """The machine's Redis, if there is one."""
+    found = shutil.which("redis-server")
+    return Path(found) if found else None
+
+
 @asynccontextmanager
-async def running(program: Path, dsn: str, log: Path) -> AsyncIterator[Svix]:
-    """The server, until the end of the block."""
+async def kept(program: Path, folder: Path) -> AsyncIterator[dict[str, str]]:
+    """Redis with a queue that outlives it, until the end of the block. Out: what tells Svix of it."""
+    folder.mkdir()
+    port = free_port()
+    command = ("--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), *_KEPT)
+    with (folder / "redis.log").open("wb") as output:
+        process = await asyncio.create_subprocess_exec(str(program), *command, stdout=output, stderr=output)
+        try:
+            yield {"SVIX_QUEUE_TYPE": "redis", "SVIX_REDIS_DSN": f"redis://127.0.0.1:{port}"}
+        finally:
+            process.terminate()
+            await process.wait()
+
+
+@asynccontextmanager
+async def running(program: Path, dsn: str, log: Path, queue: Mapping[str, str]) -> AsyncIterator[Svix]:
+    """The server, until the end of the block. In: `queue`, the settings of where its queue is."""
     port = free_port()
     env = {
         **os.environ,
         "SVIX_DB_DSN": dsn,
         "SVIX_JWT_SECRET": _SECRET,
-        "SVIX_QUEUE_TYPE": "memory",
+        **queue,
         "SVIX_CACHE_TYPE": "memory",
         "SVIX_WHITELIST_SUBNETS": '["127.0.0.1/32"]',
         "SVIX_LOG_LEVEL": "info",
