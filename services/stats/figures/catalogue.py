@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Final, get_args
 
 from services.stats.domain.measures import HOURS, MEASURES, PLACES, UNIT, list_of
-from services.stats.store.history import MeasureError, checked
+from services.stats.store.questions import MeasureError, checked
 from shared.contracts.vocabulary import SECTORS, UNCLASSIFIED, AgeBand, DangerNow, RecordState, Sex
 from shared.reference.deadlines import Deadlines
 from shared.reference.files import ReferenceDataError, kept

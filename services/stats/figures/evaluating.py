@@ -23,7 +23,8 @@ from services.stats.domain.periods import Period
 from services.stats.figures.catalogue import load_indicators
 from services.stats.store.answers import Answers
 from services.stats.store.handed import Handed, reported
-from services.stats.store.history import MeasureError, Question, Row, checked, count_all
+from services.stats.store.history import count_all
+from services.stats.store.questions import MeasureError, Question, Row, checked
 from services.stats.store.ranks import Ranked, rank_all
 from shared.reference.indicators import Indicator, Indicators, Part
 from shared.reference.units import UNCLASSIFIED, Units

@@ -8,7 +8,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.store.history import standing
+from services.stats.store.reached import standing
 
 # So much is a moment's load; what is later than that is said.
 _OVERLOOKED: Final = timedelta(minutes=5)

@@ -23,7 +23,8 @@ from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.lateness import Late, lateness
 from services.stats.figures.releasing import Releasing, sees_all
 from services.stats.store.answers import see_one_moment
-from services.stats.store.history import MeasureError, answered_as_of
+from services.stats.store.history import answered_as_of
+from services.stats.store.questions import MeasureError
 from services.stats.views import SPANS, Words
 from shared.contracts.errors import Rejected
 from shared.contracts.vocabulary import UNCLASSIFIED, in_calendar

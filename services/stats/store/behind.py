@@ -17,10 +17,12 @@ from services.stats.domain.cells import Kind
 from services.stats.domain.measures import BORN, MEASURE_BITS, Measure, columns
 from services.stats.domain.periods import Period
 from services.stats.domain.pieces import NEVER
+from services.stats.store.aging import AGE_OF, AGES, births
 from services.stats.store.answers import Answers
 from services.stats.store.compaction import kept
 from services.stats.store.figures import month_number
-from services.stats.store.history import AGE, AGES, births, checked, conditions, count_periods
+from services.stats.store.history import count_periods
+from services.stats.store.questions import checked, conditions
 from shared.reference.calendar import end_of, local_day
 from shared.reference.indicators import Part
 
@@ -110,7 +112,7 @@ async def behind(
         "limit": limit,
     }
     ages = part.where.get("age") if BORN in columns(measured.measure) else None
-    where = ["c.id >= :low", "c.id < :high", *conditions(part, values, AGE if ages else "c.age")]
+    where = ["c.id >= :low", "c.id < :high", *conditions(part, values, AGE_OF if ages else "c.age")]
     if units is not None:
         where.append("c.unit = ANY(:units)")
         values["units"] = sorted(units)

@@ -15,7 +15,9 @@ from services.stats.domain.measures import HOURS
 from services.stats.domain.periods import Period
 from services.stats.domain.pieces import flows
 from services.stats.store.answers import Answers
-from services.stats.store.history import Group, Question, Wanted, conditions, depends, kept_of, summed, within
+from services.stats.store.history import depends, kept_of
+from services.stats.store.questions import Group, Question, Wanted, conditions
+from services.stats.store.summing import summed, within
 from shared.reference.units import UNCLASSIFIED
 
 _SPAN: Final = "span"
@@ -23,7 +25,7 @@ _SPAN: Final = "span"
 
 class Ranked(NamedTuple):
     """What is asked: of which question, the time of which per cent; `places`: where communes are counted, by the code
-    that events name them by (`history.Question` has them as they are named); without, as they are named."""
+    that events name them by (`questions.Question` has them as they are named); without, as they are named."""
 
     question: Question
     at: int

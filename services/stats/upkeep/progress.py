@@ -16,8 +16,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 
 from services.stats.handlers.counting import TOPICS
 from services.stats.handlers.recording import TOPICS as HISTORY_TOPICS
-from services.stats.store.history import standing
-from services.stats.store.reached import Partition, reached
+from services.stats.store.reached import Partition, reached, standing
 from shared.database import Database
 from shared.messaging.kafka import client_options
 from shared.settings import Settings

@@ -19,7 +19,8 @@ from services.stats.handlers.counting import Batch, apply
 from services.stats.handlers.recording import HistoryBatch, record_batch
 from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Cells, Ledger
-from services.stats.store.history import Row, count_periods
+from services.stats.store.history import count_periods
+from services.stats.store.questions import Row
 from services.stats.store.releases import write_down
 from shared.database import Database
 from shared.messaging.processing import Record

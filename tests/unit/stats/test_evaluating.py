@@ -12,7 +12,7 @@ from services.stats.domain.periods import Period
 from services.stats.figures.evaluating import Evaluator, Value, percentile
 from services.stats.handlers.recording import HistoryBatch, record_batch
 from services.stats.store.chronicle import Chronicle, HistoryCells
-from services.stats.store.history import MeasureError
+from services.stats.store.questions import MeasureError
 from shared.contracts.registry import QualityMeasured
 from shared.contracts.stats import FigureRecorded
 from shared.database import Database

@@ -22,10 +22,13 @@ from services.stats.handlers.counting import Batch
 from services.stats.handlers.decoding import READINGS as BOARD_READINGS
 from services.stats.handlers.recording import HistoryBatch, Pace, Recording, record_batch
 from services.stats.handlers.versions import READINGS
+from services.stats.store.aging import age_in
 from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Cells
 from services.stats.store.figures import AGE_BAND, month_number
-from services.stats.store.history import MeasureError, Standing, age_in, checked, count_periods, standing
+from services.stats.store.history import count_periods
+from services.stats.store.questions import MeasureError, checked
+from services.stats.store.reached import Standing, standing
 from shared.contracts.base import CONTRACTS
 from shared.contracts.registry import ChildMerged, RecordLinked, RecordWithdrawn
 from shared.database import Database

@@ -13,9 +13,11 @@ from sqlalchemy import event
 
 from services.stats.domain.periods import Period
 from services.stats.store import history
+from services.stats.store.aging import passing
 from services.stats.store.answers import Answers, see_one_moment
 from services.stats.store.figures import month_number
-from services.stats.store.history import Mark, Question, base_of, count_all, passing
+from services.stats.store.history import Mark, base_of, count_all
+from services.stats.store.questions import Question
 from shared.database import Database
 from shared.reference.calendar import LOCAL_OFFSET, end_of, start_of
 from shared.reference.indicators import Part
