@@ -108,8 +108,16 @@ def format_number(language: Language, value: float | None, digits: int | None = 
     """Out: 1.234,5 in Vietnamese and 1,234.5 in English; `digits` after the point where given; a dash for none."""
     if value is None:
         return "–"
+    if digits is None and type(value) is int:
+        return _whole(language, value)
     pattern = None if digits is None else "#,##0" + ("." + "0" * digits if digits else "")
     return format_decimal(value, format=pattern, locale=language)
+
+
+@lru_cache(10_000)
+def _whole(language: Language, value: int) -> str:
+    """Boards are tables of the same few hundred counts, rendered again and again."""
+    return format_decimal(value, locale=language)
 
 
 def format_share(language: Language, value: float | None, digits: int = 1) -> str:
