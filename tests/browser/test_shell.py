@@ -79,6 +79,17 @@ async def open_page(browser: Any, url: str, path: str, width: int, scheme: str =
     return page
 
 
+@pytest.mark.parametrize("language", ["vi", "en"])
+async def test_a_phone_shows_every_entry_of_the_navigation(browser: Any, gallery_url: str, language: str) -> None:
+    page = await open_page(browser, gallery_url, "/cases", 360)
+    await page.locator(f"a[hreflang={language}]").click()
+    wanted, there = await page.evaluate(
+        "(({scrollWidth, clientWidth}) => [scrollWidth, clientWidth])(document.querySelector('.nav ul'))"
+    )
+    await page.context.close()
+    assert 0 < wanted <= there
+
+
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("path", PAGES)
 async def test_nothing_scrolls_sideways(browser: Any, gallery_url: str, path: str, width: int) -> None:
