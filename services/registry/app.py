@@ -38,6 +38,8 @@ from shared.web.pages import Pages
 
 # Claims keep apart transactions that run at the same time; none runs for an hour.
 _CLAIM_LIFE = timedelta(hours=1)
+# Nearly all that agencies send is concerns, which are not the registry's: so many at once are passed over.
+_REPORTS_SECONDS = 0.1
 
 
 def build(context: ServiceContext) -> ServiceApp:
@@ -83,6 +85,7 @@ def build(context: ServiceContext) -> ServiceApp:
             )
         ],
         learns_keys=True,
+        gathers_reports=_REPORTS_SECONDS,
     )
 
 

@@ -1,7 +1,7 @@
 """Consuming: FastStream batches into the processor, offsets committed only after the database has committed.
 
 The next batch is read while the last one takes effect: Python and PostgreSQL then work at the same time. Offsets are
-told four times a second at most. When the database is away, or nearly everything fails, it waits with growing pauses
+told twice a second at most. When the database is away, or nearly everything fails, it waits with growing pauses
 and skips nothing.
 """
 
@@ -31,7 +31,7 @@ _FIRST_PAUSE = 0.1
 _MOMENT_SECONDS = 0.001
 _FRESH_MS = 10
 _LONGEST_PAUSE = 15.0
-_COMMIT_SECONDS = 0.25
+_COMMIT_SECONDS = 0.5
 _LONGEST_REST = 0.25
 # So much is worth no waiting for more.
 _PLENTY_BYTES = 1_000_000

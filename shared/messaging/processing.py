@@ -40,6 +40,18 @@ _CONFLICT_ATTEMPTS = 5
 _KEY_SECONDS = 2.0
 _KEY_POLL_SECONDS = 0.05
 _AGENCY = "agency."
+# Remembers what came, and which senders' identifiers had come before: both as it was before the statement.
+_RECEIVE = text(
+    """
+    WITH fresh AS (
+        INSERT INTO inbox (id, origin)
+        SELECT * FROM unnest(CAST(:ids AS bytea[]), CAST(:origins AS bytea[]))
+        ON CONFLICT (id) DO NOTHING RETURNING id
+    )
+    SELECT id, false FROM fresh
+    UNION ALL SELECT DISTINCT origin, true FROM inbox WHERE origin = ANY(CAST(:asked AS bytea[]))
+    """
+)
 _LOG = structlog.get_logger(__name__)
 
 
@@ -294,24 +306,21 @@ class Processor:
     async def _receive(self, connection: AsyncConnection, items: Sequence[_Prepared]) -> tuple[set[bytes], set[bytes]]:
         if not items:
             return set(), set()
-        origins = [item.origin for item in items if item.origin is not None]
-        seen: set[bytes] = set()
-        if origins:
-            rows = await connection.execute(
-                text("SELECT DISTINCT origin FROM inbox WHERE origin = ANY(:origins)"), {"origins": origins}
-            )
-            seen = {row.origin for row in rows}
         # Sorted, so that two replicas that got the same events cannot deadlock on each other's rows.
         ordered = sorted({item.inbox_id: item.origin for item in items}.items())
         rows = await connection.execute(
-            text(
-                """INSERT INTO inbox (id, origin)
-                   SELECT * FROM unnest(CAST(:ids AS bytea[]), CAST(:origins AS bytea[]))
-                   ON CONFLICT (id) DO NOTHING RETURNING id"""
-            ),
-            {"ids": [inbox_id for inbox_id, _ in ordered], "origins": [origin for _, origin in ordered]},
+            _RECEIVE,
+            {
+                "ids": [inbox_id for inbox_id, _ in ordered],
+                "origins": [origin for _, origin in ordered],
+                "asked": [origin for _, origin in ordered if origin is not None],
+            },
         )
-        return {row.id for row in rows}, seen
+        fresh: set[bytes] = set()
+        seen: set[bytes] = set()
+        for identifier, is_origin in rows:
+            (seen if is_origin else fresh).add(identifier)
+        return fresh, seen
 
     async def _settle_failure(self, record: Record, error: Exception) -> Result:
         if record.topic.startswith(_AGENCY) and is_unstorable(error):

@@ -99,6 +99,8 @@ class ServiceApp:
     batches: Sequence[BatchConsumer] = ()
     learns_keys: bool = False
     stuck: ListStuck | None = None
+    # For how many seconds agencies' reports may be gathered, where what follows from them is in no hurry.
+    gathers_reports: float = 0.0
 
 
 class Service:
@@ -258,7 +260,16 @@ class Service:
         if "agency" in messaging.publishers():
             reports = f"{self.name}-reports" if lanes else events
             topics = [agency_topic(sector, self.name) for sector in SECTORS]
-            lanes.append(BatchConsumer(reports, topics, _as_they_are, self._handle, pace=_REPORTS_PACE_SECONDS))
+            lanes.append(
+                BatchConsumer(
+                    reports,
+                    topics,
+                    _as_they_are,
+                    self._handle,
+                    gathers=self._app.gathers_reports,
+                    pace=_REPORTS_PACE_SECONDS,
+                )
+            )
         return lanes
 
     async def _handle(self, records: Sequence[Record]) -> None:
