@@ -198,7 +198,7 @@ class Lanes:
         return [key for key, lane in self._lanes.items() if lane.probes is None and lane.held < _MOST_HELD]
 
     def hold(self, found: Sequence[Delivery], until: float) -> None:
-        """Take leased deliveries into memory; emergencies go before what waits there."""
+        """Take leased deliveries into memory."""
         for delivery in found:
             lane = self._lanes.get(delivery.endpoint_id)
             if delivery.id in self._in_memory:
@@ -207,11 +207,7 @@ class Lanes:
             if lane is None:
                 continue
             self._in_memory.add(delivery.id)
-            held = Held(delivery, until)
-            if delivery.urgent:
-                lane.waiting.appendleft(held)
-            else:
-                lane.waiting.append(held)
+            lane.wait(Held(delivery, until))
 
     def drop(self, delivery: Delivery) -> None:
         """Forget one that was not attempted, for its lease may have ended."""

@@ -103,6 +103,16 @@ class Lane:
         """Whether the oldest request has been on its way for so long that it must not hold a slot of the quick ones."""
         return bool(self.started) and now - next(iter(self.started.values())) > SLOW_SECONDS
 
+    def wait(self, held: Held) -> None:
+        """Let one wait for its turn: emergencies go before all else, and among themselves in the order they came in."""
+        if not held.delivery.urgent:
+            self.waiting.append(held)
+            return
+        before = 0
+        while before < len(self.waiting) and self.waiting[before].delivery.urgent:
+            before += 1
+        self.waiting.insert(before, held)
+
     def may_start(self, now: float) -> bool:
         """Whether one more may be sent now. Takes its place in the rate, if so."""
         if not self.waiting or self.running >= self.limit():

@@ -204,6 +204,13 @@ def test_a_lane_has_no_more_than_its_share_a_failing_one_a_few_and_a_dead_one_no
     assert one.limit() == 0, "nothing runs into the wall before the circuit is known to be open"
 
 
+def test_emergencies_go_first_and_among_themselves_in_their_order() -> None:
+    one = lane()
+    for number, urgent in enumerate([False, True, True, False, True]):
+        one.wait(Held(delivery(number, urgent=urgent), 0))
+    assert [held.delivery.id for held in one.waiting] == ["1", "2", "4", "0", "3"]
+
+
 def test_nothing_more_is_sent_to_one_that_said_that_it_is_gone() -> None:
     one = lane()
     one.took(0.1, succeeded=False, gone=True)
