@@ -23,7 +23,7 @@ from services.stats.store.quality import Quality, quality_of
 from services.stats.views import Words
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.database import Database
-from shared.identity import ALL_UNITS, Principal
+from shared.identity import Principal
 from shared.messaging.listening import listen
 from shared.messaging.router import Clock
 from shared.messaging.waiting import either, pause
@@ -257,5 +257,4 @@ class Board:
 
 def view_of(principal: Principal, language: Language, **filters: str) -> View:
     """What a principal may see, narrowed by filters; a commune that is not theirs shows nothing."""
-    units = None if principal.units == ALL_UNITS else frozenset(principal.units)
-    return View(units, language, **filters)
+    return View(principal.area, language, **filters)
