@@ -1,4 +1,5 @@
-"""Signed, durable, retried webhooks a second: from rows that wait to requests that receivers have taken.
+"""Signed, durable, retried webhooks a second: from rows that wait to requests that receivers have taken, a message to
+few endpoints and to many.
 
 Ours is the whole `vongtay serve notify`: one replica, which has one core, and as many as the machine has cores. Beside
 it svix-server, which takes all cores and gets its messages through its API as it is meant to, with a queue that is kept
@@ -78,7 +79,7 @@ async def run(quick: bool) -> list[Result]:
 
 def _compared(what: str, ours: float, rates: dict[str, float]) -> Result:
     ratio = {name: ours / rate for name, rate in rates.items()}
-    # What is durable is compared with what is; without Redis with what its queue in memory does.
+    # What is durable is compared with what is; where there is no Redis, with the queue in memory.
     fast = ratio.get(_KEPT, ratio.get(_IN_MEMORY, 4)) >= 4 and ratio[_LIMIT] >= 0.8
     return Result(NAME, what, ours, "deliveries/s", rates, ratio, "≥ 4× svix, durable; ≥ 0.8× the limit", fast)
 

@@ -75,7 +75,7 @@ def redis() -> Path | None:
 
 @asynccontextmanager
 async def kept(program: Path, folder: Path) -> AsyncIterator[dict[str, str]]:
-    """Redis with a queue that outlives it, until the end of the block. Out: what tells Svix of it."""
+    """Redis that keeps a queue in a folder, until the end of the block. Out: the settings by which Svix uses it."""
     folder.mkdir()
     port = free_port()
     command = ("--bind", "127.0.0.1", "--port", str(port), "--dir", str(folder), *_KEPT)
@@ -84,7 +84,8 @@ async def kept(program: Path, folder: Path) -> AsyncIterator[dict[str, str]]:
         try:
             yield {"SVIX_QUEUE_TYPE": "redis", "SVIX_REDIS_DSN": f"redis://127.0.0.1:{port}"}
         finally:
-            process.terminate()
+            with contextlib.suppress(ProcessLookupError):  # it may have given up by itself: its log says why
+                process.terminate()
             await process.wait()
 
 

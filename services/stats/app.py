@@ -7,9 +7,10 @@ from pathlib import Path
 from fastapi import APIRouter
 
 from services.stats.announcing import Announcing
-from services.stats.api.figures import api_routes
+from services.stats.api.figures import FigureApi
 from services.stats.api.indicators import IndicatorApi
 from services.stats.api.periods import period_routes
+from services.stats.api.upkeep import UpkeepApi
 from services.stats.desk.freezing import Freezing
 from services.stats.desk.period_reader import PeriodReader
 from services.stats.desk.periods import PURPOSE, Periods
@@ -69,7 +70,8 @@ def build(context: ServiceContext) -> ServiceApp:
     reader = PeriodReader(periods, pages.texts)
     router = APIRouter()
     indicator_api = IndicatorApi(database, clock, evaluator, comparing)
-    router.include_router(api_routes(database, clock, evaluator, progress, rebuild, upkeep, compacting))
+    router.include_router(FigureApi(database, clock, evaluator).router)
+    router.include_router(UpkeepApi(progress, rebuild, upkeep, compacting).router)
     router.include_router(indicator_api.router)
     router.include_router(period_routes(periods, reader))
     router.include_router(BoardPages(board, pages, units.codes()).router)

@@ -106,6 +106,11 @@ class Principal:
         """Whether the role carries the permission; says nothing about the place."""
         return permission in PERMISSIONS[self.role]
 
+    @property
+    def area(self) -> frozenset[str] | None:
+        """The communes that the principal sees; None: the whole province."""
+        return None if self.units == ALL_UNITS else self.units
+
     def may_see(self, unit: str | None) -> bool:
         """In: a commune code, None where the place is unknown. Out: whether the principal's area covers it.
 

@@ -10,12 +10,16 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from sqlalchemy import text
 
 from services.notify.delivery import endpoints as lanes
 from services.notify.delivery.worker import Deliveries
+from services.notify.domain import Attempt, Verdict
 from services.notify.domain.agreements import is_key
-from services.notify.store import replays
+from services.notify.store import deliveries, endpoints, replays
+from services.notify.store.deliveries import Result, Target
 from shared.contracts.registry import ChildErased
+from shared.database.copying import driver
 from tests.integration.notify_house import House, failed, loop_of, reasons, succeeded, task, until
 from tests.integration.notify_partner import agreed_key, content, hear_sealed, sign
 from tests.support.receivers import WebhookServer
@@ -107,6 +111,33 @@ async def test_what_a_worker_knew_before_an_agreement_was_resumed_stops_nothing_
         await until(lambda: succeeded(house, 1))
     assert len(webhook_server.requests) == 1
     assert await house.states() == {"succeeded": 1}
+
+
+async def test_who_gives_a_delivery_back_holds_none_while_it_waits_for_an_endpoint(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    """Whoever holds the endpoint may want its deliveries, to give them up: each would wait for the other."""
+    await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
+    async with house.client("yen.partner") as partner:
+        made = await partner.webhook(webhook_server.url, "cases.task.requested")
+    for name in ("e1", "e2"):
+        await house.hear((name, task()))
+    now = house.context.clock()
+    async with house.database.transaction() as connection:
+        held = await deliveries.lease(await driver(connection), {made["id"]: 2}, [], 2, now, timedelta(hours=1))
+    target = Target(made["id"], webhook_server.url, (), "vi", None, now)
+    attempts = (Attempt("expired", 0, reason="agreement-suspended"), Attempt("again", 1, 500, reason="http-500"))
+    verdicts = (Verdict("failed", None, None), Verdict("pending", now, None))
+    results = [Result(one, target, "webhook", now, *said) for one, *said in zip(held, attempts, verdicts, strict=True)]
+    async with house.database.transaction() as connection:
+        await endpoints.locked(connection, [made["id"]])
+        settling = asyncio.create_task(loop_of(house, Deliveries)._settler.settle(results, frozenset()))
+        await until(lambda: house.rows("SELECT 1 FROM pg_locks WHERE NOT granted"))
+        free = await connection.execute(text("SELECT id FROM delivery_pending FOR UPDATE SKIP LOCKED"))
+        assert len(free.all()) == 2
+    assert await settling
+    waiting = await house.rows("SELECT attempts, leased_until FROM delivery_pending ORDER BY attempts")
+    assert [tuple(one) for one in waiting] == [(0, None), (1, None)]
 
 
 async def test_a_long_replay_ends_with_its_agreement(

@@ -319,7 +319,7 @@ async def test_what_is_leased_again_while_it_is_on_its_way_is_tried_again_when_t
 async def test_what_comes_while_it_is_asked_what_is_due_is_asked_for_again(
     house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.notify.delivery.worker._POLL_SECONDS", 60.0)
+    monkeypatch.setattr("services.notify.delivery.worker._POLL_SECONDS", 3600.0)
     lease = deliveries.lease
     said: list[str] = []
     async with house.client("yen.partner") as partner:
@@ -340,7 +340,7 @@ async def test_what_comes_while_it_is_asked_what_is_due_is_asked_for_again(
 async def test_what_changes_right_after_another_change_is_learnt_without_waiting_for_more(
     house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("services.notify.delivery.worker._POLL_SECONDS", 60.0)
+    monkeypatch.setattr("services.notify.delivery.worker._POLL_SECONDS", 3600.0)
     monkeypatch.setattr("services.notify.delivery.endpoints._REFRESH_WHEN_CHANGED", 2.0)
     async with house.client("yen.partner") as partner:
         one = await endpoint(partner, webhook_server.url)

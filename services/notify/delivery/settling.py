@@ -17,10 +17,11 @@ from services.notify.delivery.lines import Line
 from services.notify.desk.owners import Owners
 from services.notify.desk.queueing import MACHINES
 from services.notify.domain import ChannelName, News, Verdict, after, outlived
+from services.notify.domain.agreements import closed_by_agreement
 from services.notify.domain.proving import CHALLENGE_TYPE
 from services.notify.store import agreements, deliveries, endpoints, log, proofs, receipts
 from services.notify.store.agreements import Bounds
-from services.notify.store.deliveries import Result, Settled
+from services.notify.store.deliveries import Delivery, Result, Settled
 from services.notify.store.endpoints import Endpoint
 from services.notify.store.log import Tally
 from shared.contracts import notify as said
@@ -65,7 +66,8 @@ class Settler:
         self._tallied_at: datetime | None = None
 
     async def settle(self, results: Sequence[Result], troubled: frozenset[str]) -> bool:
-        """Take results over. In: `troubled`, endpoints that are known to fail. Out: whether one's health changed."""
+        """Take results over. In: `troubled`, endpoints that are known to fail. Out: whether something is not as the
+        worker knew it: an endpoint's health, or that an agreement lets nothing out."""
         now = self._clock()
         # One delivery may be in a batch twice when its lease ended meanwhile: then its success is what counts.
         once: dict[str, Result] = {}
@@ -99,10 +101,12 @@ class Settler:
     async def _settle(self, results: Sequence[Result], troubled: frozenset[str], now: datetime) -> bool:
         async with self._database.transaction() as connection:
             scope = Scope("notify", connection, now)
-            results, open_again = await self._closed_still(connection, results, now)
+            results, open_again = await _divided(connection, results, now)
             # Before anything of theirs is taken over: nobody switches them off, or brings them back, meanwhile.
             speaking = list(news_of(results, troubled))
             known = {row.id: row for row in await endpoints.locked(connection, speaking)} if speaking else {}
+            if open_again:
+                await deliveries.give_back(connection, open_again)
             results = [as_it_stands(result, known.get(result.delivery.endpoint_id), now) for result in results]
             settled = await deliveries.settle(connection, results, now)
             counted = [result for result in results if result.delivery.id in settled]
@@ -117,23 +121,7 @@ class Settler:
             await scope.flush()
         self._count(counted)
         # Also where what was said of one came too late: it is not as it was known when it was sent to.
-        return bool(known) or open_again
-
-    async def _closed_still(
-        self, connection: AsyncConnection, results: Sequence[Result], now: datetime
-    ) -> tuple[Sequence[Result], bool]:
-        """Not sent because of its agreement is only what the agreement does not let out still: who resumes one sends
-        again what had failed by then, and would never hear of what fails afterwards by what a worker knew before. Out:
-        the others, and whether any was given back."""
-        stopped = [result for result in results if _is_closed(result)]
-        if not stopped:
-            return results, False
-        of = {result.delivery.subscription_id for result in stopped if result.delivery.subscription_id}
-        held = await agreements.bounds_held(connection, of)
-        back = [result.delivery for result in stopped if _lets_out(held, result, now)]
-        await deliveries.give_back(connection, back)
-        given = {delivery.id for delivery in back}
-        return [result for result in results if result.delivery.id not in given], bool(back)
+        return bool(known or open_again)
 
     async def close(self) -> None:
         """Let go of its connection."""
@@ -212,13 +200,24 @@ def _answers_challenge(result: Result) -> bool:
     return result.delivery.event_type == CHALLENGE_TYPE and result.verdict.state == "succeeded"
 
 
-def _is_closed(result: Result) -> bool:
-    """Whether it was not even tried, because its agreement lets nothing out."""
-    return result.attempt.outcome == "expired" and (result.attempt.reason or "").startswith("agreement-")
+async def _divided(
+    connection: AsyncConnection, results: Sequence[Result], now: datetime
+) -> tuple[Sequence[Result], Sequence[Delivery]]:
+    """What may be taken over, and what was not sent because of an agreement that lets it out by now.
+
+    Resuming an agreement sends again what had failed by then: what failed afterwards, by what a worker knew before,
+    would never be sent. So agreements are held as they are until the transaction ends.
+    """
+    closed = [result.delivery for result in results if closed_by_agreement(result.attempt.reason)]
+    if not closed:
+        return results, ()
+    bounds = await agreements.bounds_held(connection, {one.subscription_id for one in closed if one.subscription_id})
+    open_again = [one for one in closed if _is_open(bounds.get(one.subscription_id or ""), now)]
+    given_back = {one.id for one in open_again}
+    return [result for result in results if result.delivery.id not in given_back], open_again
 
 
-def _lets_out(held: Mapping[str, Bounds], result: Result, now: datetime) -> bool:
-    bounds = held.get(result.delivery.subscription_id or "")
+def _is_open(bounds: Bounds | None, now: datetime) -> bool:
     return bounds is None or bounds.closed(now) is None
 
 

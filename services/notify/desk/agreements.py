@@ -189,7 +189,7 @@ class Agreements:
         if before is not None and rules.stops(before, after):
             await self._stop(scope, after)
         if before is not None and before.state == "suspended" and after.state == "active":
-            await store.resume_deliveries(scope.connection, after.id, _reason("suspended"), scope.now)
+            await store.resume_deliveries(scope.connection, after.id, rules.closed_because("suspended"), scope.now)
         if after.state == "ended":
             # Also where it had been suspended: then what was stopped waits to be sent again.
             await contents.forget(scope.connection, agreement_id=after.id)
@@ -199,7 +199,7 @@ class Agreements:
             await self._retract(scope, after)
 
     async def _stop(self, scope: Scope, agreement: Agreement) -> None:
-        reason = _reason(agreement.state)
+        reason = rules.closed_because(agreement.state)
         await tell_given_up(scope, await store.stop_deliveries(scope.connection, agreement.id, reason, scope.now))
 
     async def _retract(self, scope: Scope, agreement: Agreement) -> None:
@@ -277,7 +277,3 @@ def _event(agreement: Agreement, now: datetime) -> said.AgreementChanged:
         valid_until=terms.valid_until,
         at=now,
     )
-
-
-def _reason(state: str) -> str:
-    return f"agreement-{state}"

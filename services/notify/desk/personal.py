@@ -23,7 +23,7 @@ from services.notify.domain.standing_in import (
 from services.notify.store import ladders
 from services.notify.store import people as store
 from shared.database import Database
-from shared.identity import ALL_UNITS, Principal, Role
+from shared.identity import Principal, Role
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Clock, Scope
 from shared.reference.notify_limits import NotifyLimits, NotifyLimitsByDay
@@ -170,8 +170,7 @@ class Personal:
     async def emergencies(self, principal: Principal, *, open_only: bool = False) -> list[ladders.Listed]:
         """The ladders that somebody may see: those that concern them, and for operators and coordinators all."""
         async with self._database.transaction() as connection:
-            units = None if principal.units == ALL_UNITS else principal.units
-            found = await ladders.listed(connection, open_only=open_only, units=units)
+            found = await ladders.listed(connection, open_only=open_only, units=principal.area)
         return [one for one in found if self._may_see(principal, one.ladder, ())]
 
     async def emergency(self, principal: Principal, identifier: str) -> Emergency:

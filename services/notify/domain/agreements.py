@@ -12,7 +12,7 @@ import hashlib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Literal, get_args
+from typing import Final, Literal, get_args
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from pydantic import BaseModel
@@ -37,6 +37,8 @@ _COURSE: Mapping[AgreementAct, tuple[tuple[AgreementState, ...], AgreementState]
 # Why something is not told to a partner.
 NotTold = Literal["not-signed", "suspended", "ended", "not-yet", "over", "event-not-covered", "unit-not-covered"]
 _CLOSED: Mapping[AgreementState, NotTold] = {"proposed": "not-signed", "suspended": "suspended", "ended": "ended"}
+# How the reason begins why a delivery was not sent for its agreement's sake.
+_BY_AGREEMENT: Final = "agreement-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +200,16 @@ def stops(before: Agreement, after: Agreement) -> bool:
 def retracts(before: Agreement, after: Agreement) -> bool:
     """Whether the partner is sent a retraction: it had been told something that it may hold no more."""
     return after.state == "ended" and before.state in {"active", "suspended"}
+
+
+def closed_because(state: AgreementState | Literal["not-yet"]) -> str:
+    """The reason of a delivery that is not sent because its agreement lets nothing out."""
+    return _BY_AGREEMENT + state
+
+
+def closed_by_agreement(reason: str | None) -> bool:
+    """Whether that was a delivery's reason."""
+    return reason is not None and reason.startswith(_BY_AGREEMENT)
 
 
 def is_key(text: str) -> bool:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain.agreements import Agreement, AgreementAct, Terms
+from services.notify.domain.agreements import Agreement, AgreementAct, AgreementState, Terms, closed_because
 from services.notify.store import replays
 from services.notify.store.retention import GivenUp, giving_up, settle_given_up
 from services.notify.store.waking import CHANGED, wake
@@ -129,18 +129,18 @@ async def over(connection: AsyncConnection, today: date, bases: Collection[str],
 class Bounds:
     """Whether, and from which day to which, something may be told within an agreement."""
 
-    state: str
+    state: AgreementState
     valid_from: date
     valid_until: date
 
     def closed(self, now: datetime) -> str | None:
-        """Why nothing may be told now; None: it may."""
+        """Why nothing may be told now, as the log of deliveries has it; None: it may."""
         if self.state != "active":
-            return f"agreement-{self.state}"
+            return closed_because(self.state)
         day = local_day(now)
         if day > self.valid_until:
-            return "agreement-ended"
-        return "agreement-not-yet" if day < self.valid_from else None
+            return closed_because("ended")
+        return closed_because("not-yet") if day < self.valid_from else None
 
 
 async def bounds(connection: AsyncConnection, now: datetime) -> dict[str, Bounds]:
@@ -159,9 +159,10 @@ async def bounds(connection: AsyncConnection, now: datetime) -> dict[str, Bounds
 
 
 async def bounds_held(connection: AsyncConnection, subscriptions: Collection[str]) -> dict[str, Bounds]:
-    """Of these subscriptions as it is now, and until the transaction ends: nobody resumes or ends an agreement
-    meanwhile. In one order, so that two replicas cannot deadlock on them."""
+    """The bounds of these subscriptions, of those within agreements; until the transaction ends nobody resumes or ends
+    one of these."""
     rows = await connection.execute(
+        # In one order, so that two replicas cannot deadlock on them.
         text(
             """SELECT s.id::text, a.state, a.valid_from, a.valid_until
                FROM agreement a JOIN subscription s ON s.agreement_id = a.id

@@ -288,7 +288,7 @@ WHERE delivery_pending.id = held.id AND delivery_pending.lease = held.lease
 
 
 async def give_back(connection: AsyncConnection, held: Sequence[Delivery]) -> None:
-    """End leases early: what a stopping worker has not tried is due again at once."""
+    """End leases early: what was not even tried is due again at once."""
     await (await driver(connection)).execute(_GIVE_BACK, [one.id for one in held], [one.lease for one in held])
 
 

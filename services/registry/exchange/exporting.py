@@ -36,7 +36,7 @@ from services.registry.store.exports import Within
 from shared.contracts.errors import Rejected, Violation
 from shared.database import Database
 from shared.files.sheets import CsvTable, XlsxTable
-from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, Role
+from shared.identity import NotAllowedError, Permission, Principal, Role
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Clock
 from shared.reference.calendar import LOCAL, local_day
@@ -174,7 +174,7 @@ class Exports:
             raise Rejected(wrong)
         if wanted.units is not None:
             return wanted.units
-        return None if principal.units == ALL_UNITS else principal.units
+        return principal.area
 
     async def _pieces(
         self, writer: Format, mark: Mark, wanted: Filter, within: Within, limits: ExportLimits

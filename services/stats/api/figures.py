@@ -5,9 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated, Any, Final
 
-from aiokafka.errors import KafkaError
 from fastapi import APIRouter, Depends, Query, Request
-from fastapi.responses import JSONResponse, Response
 
 from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.releasing import sees_all
@@ -15,13 +13,8 @@ from services.stats.figures.voices import voices
 from services.stats.store.answers import see_one_moment
 from services.stats.store.figures import MEASURES, Slice, ask, expected_figures
 from services.stats.store.quality import quality_of
-from services.stats.upkeep.checking import Upkeep
-from services.stats.upkeep.compacting import Compacting
-from services.stats.upkeep.progress import Progress, as_json
-from services.stats.upkeep.rebuild import Rebuild
-from shared.contracts.errors import Violation
 from shared.database import Database
-from shared.identity import ALL_UNITS, NotAllowedError, Operator, Permission, Principal, SignedIn
+from shared.identity import ALL_UNITS, NotAllowedError, Permission, Principal, SignedIn
 from shared.messaging.router import Clock
 from shared.reference.calendar import local_day
 from shared.reference.disclosure import Disclosure
@@ -69,38 +62,35 @@ ProvinceReader = Annotated[Principal, Depends(province_reader)]
 Overseer = Annotated[Principal, Depends(overseer)]
 
 
-async def checked_figures(upkeep: Upkeep) -> dict[str, Any]:
-    """The last comparison of all figures, for programs."""
-    known = await upkeep.last_check()
-    if known is None:
-        return {}
-    return {"checked_at": known.at.isoformat(), "agree": not known.differing, "differing": known.found}
+class FigureApi:
+    """Routes below `/stats/api`: figures as they are at this moment, and which sectors are heard.
 
+    Args:
+        database: statistics' own. clock: now, aware UTC. evaluator: knows what is usual of each sector.
+    """
 
-def api_routes(
-    database: Database,
-    clock: Clock,
-    evaluator: Evaluator,
-    progress: Progress,
-    rebuild: Rebuild,
-    upkeep: Upkeep,
-    compacting: Compacting,
-) -> APIRouter:
-    """Routes below `/stats`: `api/…` and `ops/…`."""
-    router = APIRouter()
+    def __init__(self, database: Database, clock: Clock, evaluator: Evaluator) -> None:
+        self._database = database
+        self._clock = clock
+        self._evaluator = evaluator
+        self.router = APIRouter()
+        self.router.add_api_route("/api/sectors", self.sectors, methods=["GET"])
+        self.router.add_api_route("/api/figures", self.figures, methods=["GET"])
+        self.router.add_api_route("/api/measures", self.measures, methods=["GET"])
+        self.router.add_api_route("/api/quality", self.quality, methods=["GET"])
+        self.router.add_api_route("/api/expect", self.expect, methods=["GET"])
 
-    @router.get("/api/sectors")
-    async def sectors(_principal: Overseer) -> list[dict[str, Any]]:
+    async def sectors(self, _principal: Overseer) -> list[dict[str, Any]]:
         """Each sector: when it last said anything, how often it usually does, and whether it has gone silent by that;
         those that need a question first."""
-        now = clock()
-        async with database.transaction() as connection:
+        now = self._clock()
+        async with self._database.transaction() as connection:
             await see_one_moment(connection)
-            found = await voices(connection, evaluator, Thresholds.load().on(now), local_day(now))
+            found = await voices(connection, self._evaluator, Thresholds.load().on(now), local_day(now))
         return [one.as_json() for one in found]
 
-    @router.get("/api/figures")
     async def figures(
+        self,
         request: Request,
         principal: LiveReader,
         measure: str,
@@ -112,14 +102,13 @@ def api_routes(
             if name not in _OWN_QUERY:
                 filters[name] = (*filters.get(name, ()), value)
         question = Slice(measure, tuple(by or ()), filters)
-        units = None if principal.units == ALL_UNITS else frozenset(principal.units)
-        now = clock()
+        now = self._clock()
         today = local_day(now)
-        async with database.transaction() as connection:
-            rows = await ask(connection, question, units, today)
+        async with self._database.transaction() as connection:
+            rows = await ask(connection, question, principal.area, today)
             total = sum(row["n"] for row in rows)
             if "circumstance" in question.by:  # whoever is in two is in two rows
-                total = (await ask(connection, Slice(measure, (), filters), units, today))[0]["n"]
+                total = (await ask(connection, Slice(measure, (), filters), principal.area, today))[0]["n"]
         return {
             "measure": measure,
             "by": list(question.by),
@@ -129,82 +118,20 @@ def api_routes(
             "rows": rows,
         }
 
-    @router.get("/api/measures")
-    async def measures(_principal: Reader) -> dict[str, list[str]]:
+    async def measures(self, _principal: Reader) -> dict[str, list[str]]:
         """What may be asked: each measure's dimensions."""
         return {measure: list(columns) for measure, (_, columns) in MEASURES.items()}
 
-    @router.get("/api/quality")
-    async def quality(principal: LiveReader, unit: str | None = None) -> dict[str, Any]:
+    async def quality(self, principal: LiveReader, unit: str | None = None) -> dict[str, Any]:
         """How good the records of children behind the figures are; empty where that was never measured."""
-        units = None if principal.units == ALL_UNITS else frozenset(principal.units)
+        units = principal.area
         if unit is not None:
             units = frozenset({unit}) if units is None else units & {unit}
-        async with database.transaction() as connection:
-            found = await quality_of(connection, units, local_day(clock()))
+        async with self._database.transaction() as connection:
+            found = await quality_of(connection, units, local_day(self._clock()))
         return {} if found is None else found.as_json()
 
-    @router.get("/api/expect")
-    async def expect(_principal: ProvinceReader) -> dict[str, Any]:
+    async def expect(self, _principal: ProvinceReader) -> dict[str, Any]:
         """The figures that a truth file holds, as they are counted now."""
-        async with database.transaction() as connection:
+        async with self._database.transaction() as connection:
             return await expected_figures(connection)
-
-    _proof_routes(router, progress, upkeep)
-    _operator_routes(router, rebuild, upkeep, compacting)
-    return router
-
-
-def _proof_routes(router: APIRouter, progress: Progress, upkeep: Upkeep) -> None:
-    @router.get("/api/progress")
-    async def counted(_principal: Overseer) -> Response:
-        """How far each partition is counted, and its end."""
-        try:
-            return JSONResponse(as_json(await progress.partitions()) | {"history": await progress.history()})
-        except (KafkaError, OSError, TimeoutError):
-            away = Violation("kafka", "try-again", "Kafka tạm thời không trả lời.", "Kafka does not answer.")
-            return JSONResponse({"violations": [away.as_dict()]}, 503, {"Retry-After": "5"})
-
-    @router.get("/api/check")
-    async def checked(_principal: Reader) -> dict[str, Any]:
-        """When all figures were last compared with what they are made of, and what differed; empty: not yet."""
-        return await checked_figures(upkeep)
-
-
-def _operator_routes(router: APIRouter, rebuild: Rebuild, upkeep: Upkeep, compacting: Compacting) -> None:
-    @router.post("/ops/check")
-    async def check(_operator: Operator) -> dict[str, Any]:
-        """Compare all figures with what they are made of, now; what another replica finds where one is at it."""
-        await upkeep.check()
-        return await checked_figures(upkeep)
-
-    @router.post("/ops/rebuild")
-    async def start_rebuild(_operator: Operator, ask: bool = False) -> dict[str, Any]:
-        """Begin counting everything anew beside the live figures; the state of the one that runs where one does. `ask`:
-        where figures differ, they are not swapped before somebody answers."""
-        return await rebuild.start(asks=ask)
-
-    @router.get("/ops/rebuild")
-    async def rebuild_state(_operator: Operator) -> dict[str, Any]:
-        """How far the rebuild is, and what it, or the last one, found."""
-        return await rebuild.state()
-
-    @router.post("/ops/rebuild/swap")
-    async def swap(_operator: Operator) -> dict[str, Any]:
-        """Let a rebuild that waits take the place of the live figures."""
-        return await rebuild.answer("swap")
-
-    @router.post("/ops/rebuild/drop")
-    async def drop(_operator: Operator) -> dict[str, Any]:
-        """Keep the live figures, and forget a rebuild that waits."""
-        return await rebuild.answer("drop")
-
-    @router.get("/ops/history")
-    async def history(_operator: Operator) -> dict[str, Any]:
-        """How finely history is kept, and how far compacting it is."""
-        return await compacting.state()
-
-    @router.post("/ops/history")
-    async def compact(_operator: Operator) -> dict[str, Any]:
-        """Look now whether something is older than is kept finely; once a month that is looked at by itself."""
-        return await compacting.start()

@@ -23,7 +23,7 @@ from services.stats.store.quality import Quality, quality_of
 from services.stats.views import Words
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.database import Database
-from shared.identity import ALL_UNITS, Principal
+from shared.identity import Principal
 from shared.messaging.listening import listen
 from shared.messaging.router import Clock
 from shared.messaging.waiting import either, pause
@@ -35,7 +35,7 @@ from shared.web.pages import Pages
 _LOG = structlog.get_logger(__name__)
 # Between two queries, and between two sendings of the long table: faster than an eye follows.
 _QUERY_SECONDS: Final = 0.03
-# Rests so many times as long as the processor was busy meanwhile, however much there is to count: others work here,
+# Rests so many times as long as this thread was busy during a look, however much there is to count: others work here,
 # too. Not as long as a look took: where it had to wait for a processor itself, the page would wait as long again.
 _RESTS: Final = 4
 _LONGEST_REST: Final = 1.0
@@ -173,7 +173,7 @@ class Board:
         try:
             while not stop.is_set():
                 await either(self._wake, stop, wait)
-                began, busy = time.monotonic(), time.thread_time()
+                began, busy_before = time.monotonic(), time.thread_time()
                 woken = self._wake.is_set()
                 self._wake.clear()
                 self._changed.anything |= not woken and wait == _IDLE_SECONDS
@@ -183,7 +183,7 @@ class Board:
                     async with self._reading:
                         await self._read()
                     wait = self._publish()
-                took, busy = time.monotonic() - began, time.thread_time() - busy
+                took, busy = time.monotonic() - began, time.thread_time() - busy_before
                 await pause(stop, max(_QUERY_SECONDS - took, min(busy * _RESTS, _LONGEST_REST)))
         finally:
             listening.cancel()
@@ -257,5 +257,4 @@ class Board:
 
 def view_of(principal: Principal, language: Language, **filters: str) -> View:
     """What a principal may see, narrowed by filters; a commune that is not theirs shows nothing."""
-    units = None if principal.units == ALL_UNITS else frozenset(principal.units)
-    return View(units, language, **filters)
+    return View(principal.area, language, **filters)

@@ -362,7 +362,7 @@ class Looking:
         return found
 
     def _units(self, principal: Principal, place: str) -> frozenset[str] | None:
-        own = None if principal.units == ALL_UNITS else frozenset(principal.units)
+        own = principal.area
         wanted: frozenset[str] = frozenset()
         if place in self.units.codes():
             wanted = frozenset({place})

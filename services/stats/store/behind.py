@@ -22,7 +22,7 @@ from services.stats.store.answers import Answers
 from services.stats.store.compaction import kept
 from services.stats.store.figures import month_number
 from services.stats.store.history import count_periods
-from services.stats.store.questions import checked, conditions
+from services.stats.store.questions import AGE, checked, conditions
 from shared.reference.calendar import end_of, local_day
 from shared.reference.indicators import Part
 
@@ -111,7 +111,7 @@ async def behind(
         "after": after or _FIRST,
         "limit": limit,
     }
-    ages = part.where.get("age") if BORN in columns(measured.measure) else None
+    ages = part.where.get(AGE) if BORN in columns(measured.measure) else None
     where = ["c.id >= :low", "c.id < :high", *conditions(part, values, AGE_OF if ages else "c.age")]
     if units is not None:
         where.append("c.unit = ANY(:units)")

@@ -6,7 +6,6 @@ shows, however much history lies behind it.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from datetime import UTC, date, datetime
 from typing import Final, NamedTuple
@@ -20,11 +19,12 @@ from services.stats.store.answers import Answers, Changes, Stamps
 from services.stats.store.compaction import EVER, kept
 from services.stats.store.figures import month_number
 from services.stats.store.questions import CIRCUMSTANCE, Group, Question, Row, Wanted, Where
-from services.stats.store.summing import sums_of
+from services.stats.store.summing import Sum, sums_of
 from shared.reference.calendar import LOCAL_OFFSET
 from shared.reference.indicators import Over, Part
 
-_ByPart = dict[Where, Counter[tuple[str, ...]]]
+# What was summed up of each part.
+_ByPart = dict[Where, Sum]
 # Within so many days nearly all that happened in a month has been told of.
 _TOLD_DAYS: Final = 10
 
@@ -238,12 +238,12 @@ def _changes_until(base: Mark, group: Group, known: _Known) -> Changes:
     return known.stamps.between(group.measured.measure, date.min, base.moment.astimezone(LOCAL_OFFSET).date())
 
 
-def _shown(counted: Counter[tuple[str, ...]], question: Question) -> Counter[tuple[str, ...]]:
+def _shown(counted: Sum, question: Question) -> Sum:
     """Sums by the asked dimensions: a child in several circumstances in each of them."""
     if CIRCUMSTANCE not in question.by:
         return counted
     place, wanted = question.by.index(CIRCUMSTANCE), dict(question.where).get(CIRCUMSTANCE)
-    found: Counter[tuple[str, ...]] = Counter()
+    found = Sum()
     for keys, n in counted.items():
         for one in keys[place].split("+"):
             if wanted is None or one in wanted:

@@ -1,4 +1,5 @@
-"""What is asked of history: how many, of what, in which period, by what; and which questions go together."""
+"""What is asked of history: how many, of what, in which period, by what; which questions go together, and which cells
+they speak of."""
 
 from __future__ import annotations
 
@@ -113,7 +114,11 @@ def checked(part: Part, by: Sequence[str] = ()) -> Measured:
 
 
 def conditions(part: Part, values: dict[str, Any], age: str = "c.age") -> list[str]:
-    """A part's filters; their values are added to those of the query. `age`: where ages are told."""
+    """A part's filters as conditions on a row `c` of cells, or of sums by their columns.
+
+    Args:
+        values: those of the query, to which the filters' are added. age: the column, or expression, that tells ages.
+    """
     found = []
     for name, wanted in part.where.items():
         word = f"w{len(values)}"

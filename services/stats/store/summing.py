@@ -20,6 +20,8 @@ from services.stats.store.aging import AGE_OF, PASSING, Ages
 from services.stats.store.questions import AGE, Group, conditions
 from shared.reference.indicators import Part
 
+# How many, by the values of the asked dimensions.
+Sum = Counter[tuple[str, ...]]
 # Sums of months and movements are joined apart, so that each uses its own index; each piece looks up its own months.
 _SUMMED: Final = """
 WITH piece AS MATERIALIZED (
@@ -63,9 +65,15 @@ async def sums_of(
     pieces: Sequence[Piece],
     count: int,
     ages: Ages | None = None,
-) -> list[list[Counter[tuple[str, ...]]]]:
-    """So many sums of each part, by the asked dimensions; where births are known, with their ages."""
-    found: list[list[Counter[tuple[str, ...]]]] = [[Counter() for _ in range(count)] for _ in parts]
+) -> list[list[Sum]]:
+    """So many sums of each part.
+
+    Args:
+        group: how the parts are asked. pieces: what each sum is made of; their `number` says of which, from 0.
+        count: how many sums there are, also of nothing.
+        ages: where ages are asked of those whose births are known: how old they are in each sum (`aging.passing`).
+    """
+    found: list[list[Sum]] = [[Counter() for _ in range(count)] for _ in parts]
     if not pieces:
         return found
     values: dict[str, Any] = {} if ages is None else dict(ages.values)

@@ -344,6 +344,7 @@ async def test_who_never_says_goodbye_costs_no_connection(
         ended.set()
 
     monkeypatch.setattr(connection.Exchange, "connection_lost", note)
+    monkeypatch.setattr("asyncio.constants.SSL_SHUTDOWN_TIMEOUT", 3600.0)  # it is not TLS that gives up
     server = self_signed(tmp_path, "partner.example")
     trusting = ssl.create_default_context(cafile=str(tmp_path / "server.pem"))
     names = Names(["127.0.0.1"])

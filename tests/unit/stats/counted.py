@@ -6,7 +6,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -28,6 +28,8 @@ from shared.reference.indicators import Part
 from tests.unit.stats.events import NOW, Event
 from tests.unit.stats.recount import Cube
 from tests.unit.stats.recount_history import Happened
+
+T = TypeVar("T")
 
 _SHOWN = {
     1: ("concern", "unit", "extra", "groups"),
@@ -86,6 +88,23 @@ async def release(database: Database, now: datetime, taking: Taking | None = Non
             if await write_down(connection, period.code, known_at(taking.disclosure, period), now, taken):
                 found.append(period.code)
     return found
+
+
+def delivered(history: Sequence[T], chance: random.Random) -> list[T]:
+    """As it may come: in any order, and some of it more than once."""
+    found = [*history, *chance.choices(history, k=chance.randrange(len(history) + 1))]
+    chance.shuffle(found)
+    return found
+
+
+def divided(records: Sequence[Record], chance: random.Random) -> list[list[Record]]:
+    """Into batches, anyhow."""
+    found: list[list[Record]] = [[]]
+    for one in records:
+        if chance.random() < 0.3:
+            found.append([])
+        found[-1].append(one)
+    return [batch for batch in found if batch]
 
 
 def dated(history: Sequence[Event], chance: random.Random) -> list[Happened]:

@@ -18,6 +18,7 @@ from starlette.responses import StreamingResponse
 from services.stats.app import build
 from services.stats.handlers.counting import Counting
 from services.stats.pages import board as views
+from services.stats.pages import live_board
 from services.stats.pages.breakdowns import RISKS, breakdowns
 from services.stats.pages.live_board import Board, view_of
 from services.stats.views import Words
@@ -277,7 +278,11 @@ async def test_the_board_can_be_narrowed_to_every_kind_of_the_reference_data(
         assert Terms.load("case-kinds").label(code) in page[page.index("chart-kinds") :]
 
 
-async def test_an_open_page_goes_on_after_the_database_was_away(board: Board, counted: Counting) -> None:
+async def test_an_open_page_goes_on_after_the_database_was_away(
+    board: Board, counted: Counting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_board, "_IDLE_SECONDS", 3600.0)
+
     def broken() -> Any:
         raise ConnectionError
 
@@ -366,8 +371,10 @@ def board(database: Database) -> Board:
 
 
 async def test_a_change_reaches_the_open_page_of_whom_it_concerns_and_nobody_else(
-    board: Board, database: Database, counted: Counting
+    board: Board, counted: Counting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(live_board, "_IDLE_SECONDS", 3600.0)  # it looks because it heard of it
+
     def opened(view: views.View) -> AsyncIterator[bytes]:
         request = Request({"type": "http", "headers": [], "query_string": b"", "method": "GET", "path": "/"})
         answer = board.stream(request, view)

@@ -21,7 +21,6 @@ from services.stats.store.history import answered_as_of, count_periods
 from services.stats.upkeep.checking import Upkeep
 from services.stats.upkeep.compacting import Compacting
 from shared.database import Database
-from shared.messaging.processing import Record
 from shared.reference.calendar import end_of
 from shared.reference.files import ReferenceDataError
 from shared.reference.history import Fineness, History
@@ -30,7 +29,7 @@ from tests.support import backends
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import MIGRATIONS, empty
 from tests.unit.stats.counted import count as count_live
-from tests.unit.stats.counted import record, spread
+from tests.unit.stats.counted import divided, record, spread
 from tests.unit.stats.events import Event, histories
 from tests.unit.stats.recount_history import Happened, happened, stood
 from tests.unit.stats.test_checking import AGREED
@@ -108,7 +107,7 @@ async def test_no_figure_that_may_be_asked_changes_while_history_is_compacted_or
         return
     delivered = [event.record(offset, time=at) for offset, (event, at) in enumerate(happenings)]
     late = [one for one in delivered if chance.random() < 0.15]
-    await record(migrated, batches([one for one in delivered if one not in late], chance))
+    await record(migrated, divided([one for one in delivered if one not in late], chance))
     work = compacting(migrated)
     work.size = chance.choice([1, 3, 50])
     begun = await work.begin_where_due()
@@ -118,7 +117,7 @@ async def test_no_figure_that_may_be_asked_changes_while_history_is_compacted_or
     while begun and await one_step(migrated, work.size):
         if more and chance.random() < 0.5:
             await record(migrated, [[more.pop()]])
-    await record(migrated, batches(more, chance))
+    await record(migrated, divided(more, chance))
     async with migrated.transaction() as connection:
         rows = await connection.execute(text("SELECT at FROM kept_moment"))
         asked = sorted(row.at for row in rows)
@@ -133,15 +132,6 @@ async def test_no_figure_that_may_be_asked_changes_while_history_is_compacted_or
             assert await answers(migrated, measure, by, moment) == await answers(migrated, measure, by, floor)
     if begun:
         await nothing_is_left_between(migrated)
-
-
-def batches(records: Sequence[Record], chance: random.Random) -> list[list[Record]]:
-    found: list[list[Record]] = [[]]
-    for one in records:
-        if chance.random() < 0.3:
-            found.append([])
-        found[-1].append(one)
-    return [batch for batch in found if batch]
 
 
 async def one_step(database: Database, size: int) -> bool:

@@ -25,11 +25,9 @@ from shared.messaging.processing import Record
 from shared.privacy import Keys, PlatformKey
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import empty
-from tests.unit.stats.counted import count, cube
+from tests.unit.stats.counted import count, cube, delivered, divided
 from tests.unit.stats.events import NOW, Event, histories, records
 from tests.unit.stats.recount import recount
-
-# The dimensions by which `recount` tells cells apart.
 
 
 @pytest.fixture
@@ -45,14 +43,7 @@ async def test_any_order_duplication_and_division_into_batches_gives_the_cube_of
 ) -> None:
     await empty(migrated)
     chance = random.Random(seed)
-    delivered = [*history, *chance.choices(history, k=chance.randrange(len(history) + 1))]
-    chance.shuffle(delivered)
-    batches: list[list[Record]] = [[]]
-    for record in records(delivered):
-        if chance.random() < 0.3:
-            batches.append([])
-        batches[-1].append(record)
-    await count(migrated, [batch for batch in batches if batch])
+    await count(migrated, divided(records(delivered(history, chance)), chance))
     assert await cube(migrated) == recount(history)
 
 

@@ -22,7 +22,7 @@ from shared.messaging.processing import Record
 from shared.privacy import Keys, PlatformKey
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import empty
-from tests.unit.stats.counted import cube
+from tests.unit.stats.counted import cube, delivered
 from tests.unit.stats.events import NOW, Event, histories, records
 from tests.unit.stats.recount import recount
 
@@ -63,9 +63,8 @@ async def test_any_order_duplication_and_division_gives_the_cube_of_a_recount(
 ) -> None:
     await empty(migrated)
     chance = random.Random(seed)
-    delivered = [*history, *chance.choices(history, k=chance.randrange(len(history) + 1))]
-    chance.shuffle(delivered)
-    before, after = delivered[: len(delivered) // 2], delivered[len(delivered) // 2 :]
+    told = delivered(history, chance)
+    before, after = told[: len(told) // 2], told[len(told) // 2 :]
     gathering = _gathering(migrated)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(_MANY, chance.choice([1, 4, 1000]))

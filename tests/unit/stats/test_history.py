@@ -38,7 +38,7 @@ from shared.reference.indicators import Indicators, Part
 from tests.unit.stats import events as make
 from tests.unit.stats.conftest import empty
 from tests.unit.stats.counted import count as count_live
-from tests.unit.stats.counted import dated, record, rows_in, spread
+from tests.unit.stats.counted import dated, delivered, divided, record, rows_in, spread
 from tests.unit.stats.events import NOW, Event, histories
 from tests.unit.stats.recount_history import Happened, happened, stood
 
@@ -85,14 +85,8 @@ async def test_any_period_as_of_any_moment_is_what_a_recount_says_whatever_order
     await empty(migrated)
     chance = random.Random(seed)
     happenings = dated(spread(history, chance), chance)
-    delivered = [*happenings, *chance.choices(happenings, k=chance.randrange(len(happenings) + 1))]
-    chance.shuffle(delivered)
-    batches: list[list[Record]] = [[]]
-    for offset, (event, at) in enumerate(delivered):
-        if chance.random() < 0.3:
-            batches.append([])
-        batches[-1].append(event.record(offset, time=at))
-    await record(migrated, [batch for batch in batches if batch])
+    told = [event.record(offset, time=at) for offset, (event, at) in enumerate(delivered(happenings, chance))]
+    await record(migrated, divided(told, chance))
     moments = [at for _, at in happenings] or [NOW]
     for as_of in (None, chance.choice(moments), NOW - timedelta(days=chance.randrange(400))):
         await check(migrated, happenings, as_of)

@@ -101,7 +101,10 @@ async def test_nobody_else_counts_anew_or_asks_how_the_past_is_kept(visitor: Vis
     assert (history["state"], history["every_moment_days"]) == ("idle", 2192)
 
 
-async def test_an_open_page_follows_how_far_it_is_and_says_how_it_ended(visitor: Visitor, database: Database) -> None:
+async def test_an_open_page_follows_how_far_it_is_and_says_how_it_ended(
+    visitor: Visitor, database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("services.stats.pages.rebuilding._IDLE_SECONDS", 3600.0)  # somebody watches
     await visitor.enter("son.operator")
     await stands(database, state="running", done=450)
     page = (await visitor.ask("/stats/rebuild")).text
