@@ -225,10 +225,14 @@ def _lets_out(held: Mapping[str, Bounds], result: Result, now: datetime) -> bool
 def as_it_stands(result: Result, endpoint: Endpoint | None, now: datetime) -> Result:
     """What follows from an attempt, where its endpoint said that it is gone: it said so of what it was when it was sent
     to. Where it was switched off, paused or deleted since, or brought back, what it did not take waits like all that it
-    has not been sent, and is sent when it is there again. In: the endpoint as it is now, locked."""
-    if endpoint is None or result.attempt.outcome != "gone":
+    has not been sent, and is sent when it is there again. The last attempt of the schedule is not the last where it was
+    brought back since: its owner was sent again what had failed by then. In: the endpoint as it is now, locked."""
+    if endpoint is None or result.verdict.state != "failed" or result.attempt.outcome == "expired":
         return result
-    if endpoint.state == "active" and endpoint.changed_at == result.target.active_since:
+    is_there = endpoint.state == "active"
+    if is_there and endpoint.changed_at == result.target.active_since:
+        return result
+    if not is_there and result.attempt.outcome != "gone":
         return result
     return replace(result, verdict=Verdict("pending", now, result.attempt.reason))
 
