@@ -1,5 +1,5 @@
-"""What somebody knew a moment before loses nothing, fails nothing and sends nothing out of its order: whoever decided by
-it is held until what it was decided by has changed."""
+"""What somebody knew a moment before loses nothing, fails nothing and sends nothing out of its order. In each test
+whoever decided by it is held until that has changed."""
 
 from __future__ import annotations
 
