@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from services.notify.channels.webhook import WebhookChannel
 from services.notify.delivery.worker import Deliveries
 from services.notify.desk.replays import Replays
-from services.notify.domain import Attempt
-from services.notify.store import deliveries
-from services.notify.store.deliveries import Target
+from services.notify.domain import Attempt, Verdict
+from services.notify.store import deliveries, endpoints
+from services.notify.store.deliveries import Result, Target
+from shared.database.copying import driver
 from tests.integration.notify_house import House, loop_of, missed, succeeded, task, until
 from tests.integration.notify_partner import sign
 from tests.integration.notify_queued import endpoint, say
@@ -140,3 +141,33 @@ async def test_nothing_is_given_up_of_one_that_is_being_brought_back(
         house.start()
         await until(lambda: succeeded(house, 1))
         assert await house.published("notify.delivery.failed") == []
+
+
+async def test_who_brings_an_endpoint_back_and_who_gives_something_back_to_it_wait_for_each_other_once(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    """Both take an endpoint and deliveries of it: in the same order, or the database would have to undo one of them."""
+    async with house.client("yen.partner") as partner:
+        created = await partner.webhook(webhook_server.url, "cases.*")
+        await house.hear(("e1", missed()), ("e2", missed()))
+    now = house.context.clock()
+    async with house.database.transaction() as connection:
+        rooms = {created["id"]: 2}
+        leased = await deliveries.lease(await driver(connection), rooms, [], 2, now, timedelta(seconds=30))
+    target = Target(created["id"], webhook_server.url, (), "vi", None, now)
+    stopped = Attempt("expired", 0, reason="agreement-suspended")
+    refused = Attempt("again", 5, status=500, reason="http-500")
+    results = [
+        Result(leased[0], target, "webhook", now, stopped, Verdict("failed", None, stopped.reason)),
+        Result(leased[1], target, "webhook", now, refused, Verdict("pending", now, refused.reason)),
+    ]
+    settler = loop_of(house, Deliveries)._settler
+    async with house.database.transaction() as connection:
+        await endpoints.locked(connection, [created["id"]])
+        settling = asyncio.create_task(settler.settle(results, frozenset()))
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        await until(lambda: house.rows(waiting))
+        await (await driver(connection)).execute("SELECT FROM delivery_pending ORDER BY id FOR UPDATE")
+    assert await asyncio.wait_for(settling, 60)
+    rows = await house.rows("SELECT attempts, leased_until FROM delivery_pending ORDER BY attempts")
+    assert [(row.attempts, row.leased_until) for row in rows] == [(0, None), (1, None)]

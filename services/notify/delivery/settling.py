@@ -99,10 +99,11 @@ class Settler:
     async def _settle(self, results: Sequence[Result], troubled: frozenset[str], now: datetime) -> bool:
         async with self._database.transaction() as connection:
             scope = Scope("notify", connection, now)
-            results, open_again = await self._closed_still(connection, results, now)
             # Before anything of theirs is taken over: nobody switches them off, or brings them back, meanwhile.
+            # Endpoints, agreements, deliveries: in the order in which whoever brings one back takes them.
             speaking = list(news_of(results, troubled))
             known = {row.id: row for row in await endpoints.locked(connection, speaking)} if speaking else {}
+            results, open_again = await self._closed_still(connection, results, now)
             results = [as_it_stands(result, known.get(result.delivery.endpoint_id), now) for result in results]
             settled = await deliveries.settle(connection, results, now)
             counted = [result for result in results if result.delivery.id in settled]
