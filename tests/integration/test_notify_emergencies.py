@@ -113,6 +113,18 @@ async def test_a_ladder_follows_its_report_into_the_case_and_ends_when_somebody_
     assert [(one["state"], one["case_id"], one["concern_id"]) for one in ended] == [("settled", CASE, "c1")]
 
 
+async def test_a_ladder_whose_case_was_heard_of_before_its_report_ends_when_somebody_has_acted(house: House) -> None:
+    """They lie in two partitions; after a time off either may be read first."""
+    opened = CaseOpened.model_validate({"case_id": CASE, "facts": facts(), "concern_id": "c1", "danger_now": "yes"})
+    await house.hear(("e2", opened))
+    await house.hear(("e1", concern("yes")))
+    # As it is said again when it has become a case.
+    await house.hear(("e3", concern("yes").model_copy(update={"case_id": CASE})))
+    decided = EmergencyMeasureDecided.model_validate({"case_id": CASE, "facts": facts(), "measure": "separation"})
+    await house.hear(("e4", decided))
+    assert [row.state for row in await house.rows("SELECT state FROM ladder")] == ["settled"]
+
+
 async def test_two_replicas_climb_a_ladder_once(house: House) -> None:
     import asyncio
 

@@ -101,10 +101,11 @@ class Settler:
     async def _settle(self, results: Sequence[Result], troubled: frozenset[str], now: datetime) -> bool:
         async with self._database.transaction() as connection:
             scope = Scope("notify", connection, now)
-            results, open_again = await _divided(connection, results, now)
             # Before anything of theirs is taken over: nobody switches them off, or brings them back, meanwhile.
+            # Endpoints, agreements, deliveries: in the order in which whoever brings one back takes them.
             speaking = list(news_of(results, troubled))
             known = {row.id: row for row in await endpoints.locked(connection, speaking)} if speaking else {}
+            results, open_again = await _divided(connection, results, now)
             if open_again:
                 await deliveries.give_back(connection, open_again)
             results = [as_it_stands(result, known.get(result.delivery.endpoint_id), now) for result in results]
@@ -224,10 +225,14 @@ def _is_open(bounds: Bounds | None, now: datetime) -> bool:
 def as_it_stands(result: Result, endpoint: Endpoint | None, now: datetime) -> Result:
     """What follows from an attempt, where its endpoint said that it is gone: it said so of what it was when it was sent
     to. Where it was switched off, paused or deleted since, or brought back, what it did not take waits like all that it
-    has not been sent, and is sent when it is there again. In: the endpoint as it is now, locked."""
-    if endpoint is None or result.attempt.outcome != "gone":
+    has not been sent, and is sent when it is there again. The last attempt of the schedule is not the last where it was
+    brought back since: its owner was sent again what had failed by then. In: the endpoint as it is now, locked."""
+    if endpoint is None or result.verdict.state != "failed" or result.attempt.outcome == "expired":
         return result
-    if endpoint.state == "active" and endpoint.changed_at == result.target.active_since:
+    is_there = endpoint.state == "active"
+    if is_there and endpoint.changed_at == result.target.active_since:
+        return result
+    if not is_there and result.attempt.outcome != "gone":
         return result
     return replace(result, verdict=Verdict("pending", now, result.attempt.reason))
 

@@ -26,6 +26,7 @@ from services.notify.store.ladders import CallRow
 from services.notify.store.notices import Wanted
 from shared.contracts import notify as said
 from shared.contracts.base import TYPE_PREFIX, Contract
+from shared.contracts.cases import ConcernReceived
 from shared.messaging.outbox import stable_id
 from shared.messaging.router import Scope
 from shared.reference.calendar import local_day
@@ -84,7 +85,11 @@ class Emergencies:
     async def hear(self, scope: Scope, heard: _Heard) -> None:
         """Begin what a batch of events begins, and end or move what it ends or moves."""
         await self._begin(scope, heard)
-        concerned = [(message, data) for message, data, _ in heard if message.happening.event_type in self._settling]
+        concerned = [
+            (message, data)
+            for message, data, _ in heard
+            if message.happening.event_type in self._settling or _names_case(data)
+        ]
         if not concerned:
             return
         cases = {message.happening.case_id or "" for message, _ in concerned} - {""}
@@ -147,6 +152,10 @@ class Emergencies:
         followed = ladder
         if happening.event_type in _FOLLOWED:
             followed = steps.follow(ladder, happening.case_id, happening.unit)
+        elif ladder.case_id is None:
+            # The case lies in another partition than its report: that it was opened may have been heard before the
+            # report was, and found no ladder. The report itself names its case from then on.
+            followed = steps.follow(ladder, happening.case_id, None)
         climbed = steps.hear(followed, self.rule(ladder), happening.event_type, scope.now)
         # Also where nothing has changed but that people have a name for the case now.
         if climbed.ladder != ladder or happening.event_type in _FOLLOWED:
@@ -297,6 +306,11 @@ def _happening(ladder: Ladder, identifier: str, event_type: str, case_code: str 
 
 def _path(ladder: Ladder) -> str:
     return f"/notify/emergencies/{ladder.id}"
+
+
+def _names_case(data: Contract) -> bool:
+    """Whether it is a report that has become a case."""
+    return isinstance(data, ConcernReceived) and data.case_id is not None
 
 
 def _is_about(ladder: Ladder, data: Contract) -> bool:

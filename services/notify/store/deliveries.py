@@ -477,6 +477,27 @@ async def release(connection: AsyncConnection, keys: Sequence[tuple[str, str | N
         await raw.execute(_RELEASE, [endpoint for endpoint, _ in keys], [key for _, key in keys])
 
 
+# Two statements: the first waits for whoever settles one of them just now, the second sees whom that has let go.
+_BEHIND = """
+SELECT d.id FROM unnest($1::uuid[], $2::text[]) AS key (endpoint_id, order_key)
+JOIN delivery_pending d USING (endpoint_id, order_key)
+WHERE NOT d.blocked AND EXISTS (
+    SELECT FROM delivery_pending earlier
+    WHERE earlier.endpoint_id = d.endpoint_id AND earlier.order_key = d.order_key AND earlier.position < d.position)
+ORDER BY d.id FOR UPDATE OF d
+"""
+_HOLD_BACK = f"UPDATE delivery_pending SET blocked = true WHERE id = ANY (ARRAY({_BEHIND}))"
+
+
+async def come_before(connection: AsyncConnection, keys: Sequence[tuple[str, str | None]]) -> None:
+    """Let the first delivery of each (endpoint, key) go, where one was put back before others, and nothing behind it:
+    what was let go when that was settled waits again. What a worker is sending right now cannot be called back."""
+    if keys:
+        raw = await driver(connection)
+        for statement in (_RELEASE, _BEHIND, _HOLD_BACK):
+            await raw.execute(statement, [endpoint for endpoint, _ in keys], [key for _, key in keys])
+
+
 # One that was queued in the moment in which the last before it was settled sees it still waiting, and is not seen by
 # its settling: nobody would let it go.
 _UNBLOCK = """

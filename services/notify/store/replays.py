@@ -225,5 +225,5 @@ async def go_on(connection: AsyncConnection, replay: Replay, now: datetime, kept
 
 async def _released(connection: AsyncConnection, rows: Sequence[Any]) -> int:
     keys = {(row[0], row[1]) for row in rows if row[1] is not None}
-    await deliveries.release(connection, sorted(keys))
+    await deliveries.come_before(connection, sorted(keys))
     return len(rows)

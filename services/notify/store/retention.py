@@ -53,13 +53,16 @@ JOIN message ON message.id = message_id AND message.at = message_at
 """
 
 
-def giving_up(which: str, *, portion: bool = False) -> TextClause:
+def giving_up(which: str, *, portion: bool = False, by: str = "") -> TextClause:
     """A statement that fails what waits; its rows are for `settle_given_up`.
 
     In: `which`, joins and conditions on `delivery_pending d`. `portion`: at most `:limit` of it, and nothing that
-    others hold. It takes `:now` and `:reason`.
+    others hold. `by`: what is joined and must stay as it is until then, of a portion: of what others are changing
+    nothing is given up. It takes `:now` and `:reason`.
     """
     locked = "LIMIT :limit FOR UPDATE OF d SKIP LOCKED" if portion else "ORDER BY d.id FOR UPDATE OF d"
+    if by:
+        locked += f" FOR SHARE OF {by} SKIP LOCKED"
     return text(_GIVE_UP.format(which=which, locked=locked))
 
 
@@ -71,6 +74,7 @@ _OF_THE_GONE = giving_up(
        OR (e.state IN ('disabled', 'paused') AND e.changed_at < :off_before)
     """,
     portion=True,
+    by="e",
 )
 # What nobody can send: its channel is switched off here, or its person has no account any more.
 _UNSENDABLE = giving_up(

@@ -36,7 +36,8 @@ _LOG = structlog.get_logger(__name__)
 # Between two queries, and between two sendings of the long table: faster than an eye follows.
 _QUERY_SECONDS: Final = 0.03
 # Rests so many times as long as this thread was busy during a look, however much there is to count: others work here,
-# too. Not as long as a look took: where it had to wait for a processor itself, the page would wait as long again.
+# too. Not as long as a look took: where it had to wait for a processor itself, the page would wait as long again. Only
+# after a look for whatever changed, at which the database works as long as there is much, it rests as long besides.
 _RESTS: Final = 4
 _LONGEST_REST: Final = 1.0
 _TABLE_SECONDS: Final = 1.0
@@ -178,13 +179,13 @@ class Board:
                 self._wake.clear()
                 self._changed.anything |= not woken and wait == _IDLE_SECONDS
                 self._forget_unwatched()
-                wait = _IDLE_SECONDS
+                wait, asked = _IDLE_SECONDS, 0.0
                 if self._opened and not stop.is_set():
                     async with self._reading:
-                        await self._read()
+                        asked = await self._read()
                     wait = self._publish()
                 took, busy = time.monotonic() - began, time.thread_time() - busy_before
-                await pause(stop, max(_QUERY_SECONDS - took, min(busy * _RESTS, _LONGEST_REST)))
+                await pause(stop, max(_QUERY_SECONDS - took, min(max(busy * _RESTS, asked), _LONGEST_REST)))
         finally:
             listening.cancel()
             self._hearing = False
@@ -201,8 +202,10 @@ class Board:
         units = self._units if view.units is None else [unit for unit in self._units if unit in view.units]
         return self._counts.figures(view.filter, units)
 
-    async def _read(self) -> None:
-        now = self._clock().astimezone(ZONE)
+    async def _read(self) -> float:
+        """Learn what changed. Out: how many seconds the database was asked for whatever did; of cells that are known
+        it is asked little."""
+        now, began = self._clock().astimezone(ZONE), time.monotonic()
         changed, self._changed = self._changed, _Changed(anything=False)
         try:
             changed.anything |= not self._hearing or not self._counts.knows(now)
@@ -218,6 +221,7 @@ class Board:
             raise
         self._number += bool(changed.anything or changed.cells)
         self._read_at = time.monotonic()
+        return self._read_at - began if changed.anything else 0.0
 
     def _forget_unwatched(self) -> None:
         # A stream that was just asked for does not watch yet.

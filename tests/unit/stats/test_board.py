@@ -21,6 +21,7 @@ from services.stats.pages import board as views
 from services.stats.pages import live_board
 from services.stats.pages.breakdowns import RISKS, breakdowns
 from services.stats.pages.live_board import Board, view_of
+from services.stats.store.counts import Counts
 from services.stats.views import Words
 from shared.contracts.vocabulary import SECTORS
 from shared.database import Database
@@ -303,6 +304,29 @@ async def test_an_open_page_goes_on_after_the_database_was_away(
             seen += bytes(await anext(stream))
         stop.set()
         await running
+
+
+async def test_an_open_board_leaves_the_database_as_long_alone_as_it_worked_on_everything(
+    board: Board, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However much changes: the database counts in a process of its own, which is not what ours was busy for."""
+    asked, stop = 0.4, asyncio.Event()
+    rests: list[float] = []
+
+    async def at_length(*_: Any) -> None:
+        await asyncio.sleep(asked)
+
+    async def rest(_stop: asyncio.Event, seconds: float) -> None:
+        rests.append(seconds)
+        stop.set()
+
+    monkeypatch.setattr(Counts, "refresh", at_length)
+    monkeypatch.setattr(board, "_publish", lambda: 30.0)
+    monkeypatch.setattr(live_board, "pause", rest)
+    request = Request({"type": "http", "headers": [], "query_string": b"", "method": "GET", "path": "/"})
+    board.stream(request, view_of(COORDINATOR, "vi"))
+    await asyncio.wait_for(board.live_board(stop), 60)
+    assert [asked <= seconds <= 1 for seconds in rests] == [True]
 
 
 async def test_an_invented_filter_is_no_filter(visitor: Visitor, counted: Counting) -> None:

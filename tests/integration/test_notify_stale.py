@@ -1,0 +1,173 @@
+"""What somebody knew a moment before loses nothing, fails nothing and sends nothing out of its order. In each test
+whoever decided by it is held until that has changed."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+
+from services.notify.channels.webhook import WebhookChannel
+from services.notify.delivery.worker import Deliveries
+from services.notify.desk.replays import Replays
+from services.notify.domain import Attempt, Verdict
+from services.notify.store import deliveries, endpoints
+from services.notify.store.deliveries import Result, Target
+from shared.database.copying import driver
+from tests.integration.notify_house import House, loop_of, missed, succeeded, task, until
+from tests.integration.notify_partner import sign
+from tests.integration.notify_queued import endpoint, say
+from tests.support.receivers import WebhookServer
+
+
+async def test_what_an_agreement_stopped_comes_in_its_order_when_it_is_resumed(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first of a case had failed when the agreement was resumed; the second was being settled."""
+    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
+    async with house.client("yen.partner") as partner:
+        body = {"channel": "webhook", "target": webhook_server.url, "event_types": ["cases.task.requested"]}
+        await partner.api("/subscriptions", {**body, "ordered": True})
+    await house.hear(("e1", task()), ("e2", task()))
+    order = [row.id for row in await house.rows("SELECT id::text FROM delivery_pending ORDER BY position")]
+    await house.rows(
+        "UPDATE agreement SET state = 'suspended' WHERE id = CAST(:id AS uuid) RETURNING 1", id=signed["id"]
+    )
+    settler = loop_of(house, Deliveries)._settler
+    settle, decided, resumed = settler.settle, asyncio.Event(), asyncio.Event()
+
+    async def settle_the_second_late(results: Any, troubled: Any) -> bool:
+        if results[0].delivery.id == order[1] and not resumed.is_set():
+            decided.set()
+            await resumed.wait()
+        return bool(await settle(results, troubled))
+
+    monkeypatch.setattr(settler, "settle", settle_the_second_late)
+    webhook_server.answer = lambda request: 500 if request.headers["webhook-id"] == order[0] else 200
+    house.start()
+    await decided.wait()
+    async with house.client("ha.coordinator") as coordinator:
+        await coordinator.api(f"/agreements/{signed['id']}/resume", {})
+    resumed.set()
+    await until(lambda: house.rows("SELECT 1 FROM delivery_pending WHERE attempts = 1"))
+    webhook_server.answer = None
+    house.shift = timedelta(seconds=10)
+    await until(lambda: succeeded(house, 2))
+    assert [request.headers["webhook-id"] for request in webhook_server.requests] == [order[0], *order]
+
+
+async def test_what_is_sent_again_comes_before_what_waits_behind_it(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url, ordered=True)
+        order = await say(house, one, 2, key="case-1")
+        webhook_server.answer = lambda request: 200 if request.headers["webhook-id"] == order[0] else 500
+        house.start()
+        await until(lambda: house.rows("SELECT 1 FROM delivery_pending WHERE attempts = 1 AND leased_until IS NULL"))
+        webhook_server.clear()
+        # Until the first has arrived once more, the second waits.
+        webhook_server.answer = lambda request: 500 if request.headers["webhook-id"] == order[0] else 200
+        since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        await partner.api(f"/subscriptions/{one}/replay", {"since": since, "everything": True})
+        await until(
+            lambda: house.rows(
+                "SELECT 1 FROM delivery_pending WHERE attempts = 1 AND id = CAST(:id AS uuid)", id=order[0]
+            )
+        )
+        webhook_server.answer = None
+        house.shift = timedelta(seconds=10)
+        await until(lambda: succeeded(house, 2))
+    assert [request.headers["webhook-id"] for request in webhook_server.requests] == [order[0], order[0], order[1]]
+
+
+async def test_the_last_attempt_at_one_that_was_brought_back_since_is_not_the_last(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, answered, send = asyncio.Event(), asyncio.Event(), WebhookChannel.send
+
+    async def slowly(self: WebhookChannel, delivery: deliveries.Delivery, target: Target, now: datetime) -> Attempt:
+        attempt = await send(self, delivery, target, now)
+        if not asked.is_set():
+            asked.set()
+            await answered.wait()
+        return attempt
+
+    monkeypatch.setattr(WebhookChannel, "send", slowly)
+    webhook_server.status = 500
+    async with house.client("yen.partner") as partner:
+        created = await partner.webhook(webhook_server.url, "cases.*")
+        await house.hear(("e1", missed()))
+        await house.rows("UPDATE delivery_pending SET attempts = 9 RETURNING 1")
+        house.start()
+        await asyncio.wait_for(asked.wait(), 60)
+        await house.rows(
+            "UPDATE endpoint SET state = 'disabled', changed_at = now(), failing_since = now() RETURNING 1"
+        )
+        webhook_server.status = 200
+        await partner.api(f"/subscriptions/{created['id']}/resume")
+        answered.set()
+        await until(lambda: succeeded(house, 1))
+        assert await house.published("notify.delivery.failed") == []
+
+
+async def test_nothing_is_given_up_of_one_that_is_being_brought_back(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Off for so long that what waits for it is about to be given up: its owner is there first, by a moment."""
+    looked, given_up, missed_by = asyncio.Event(), asyncio.Event(), Replays.missed
+
+    async def slowly(self: Replays, *given: Any) -> int:
+        found = await missed_by(self, *given)
+        looked.set()
+        await given_up.wait()
+        return found
+
+    monkeypatch.setattr(Replays, "missed", slowly)
+    async with house.client("yen.partner") as partner:
+        created = await partner.webhook(webhook_server.url, "cases.*")
+        await house.hear(("e1", missed()))
+        await house.rows("UPDATE endpoint SET state = 'disabled', changed_at = now() - interval '31 days' RETURNING 1")
+        bringing = asyncio.create_task(partner.api(f"/subscriptions/{created['id']}/resume"))
+        await asyncio.wait_for(looked.wait(), 60)
+        upkeep = asyncio.create_task(house.upkeep.give_up())
+        await asyncio.wait((upkeep,), timeout=1)
+        given_up.set()
+        await bringing
+        await upkeep
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        assert await house.published("notify.delivery.failed") == []
+
+
+async def test_who_brings_an_endpoint_back_and_who_gives_something_back_to_it_wait_for_each_other_once(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    """Both take an endpoint and deliveries of it: in the same order, or the database would have to undo one of them."""
+    async with house.client("yen.partner") as partner:
+        created = await partner.webhook(webhook_server.url, "cases.*")
+        await house.hear(("e1", missed()), ("e2", missed()))
+    now = house.context.clock()
+    async with house.database.transaction() as connection:
+        rooms = {created["id"]: 2}
+        leased = await deliveries.lease(await driver(connection), rooms, [], 2, now, timedelta(seconds=30))
+    target = Target(created["id"], webhook_server.url, (), "vi", None, now)
+    stopped = Attempt("expired", 0, reason="agreement-suspended")
+    refused = Attempt("again", 5, status=500, reason="http-500")
+    results = [
+        Result(leased[0], target, "webhook", now, stopped, Verdict("failed", None, stopped.reason)),
+        Result(leased[1], target, "webhook", now, refused, Verdict("pending", now, refused.reason)),
+    ]
+    settler = loop_of(house, Deliveries)._settler
+    async with house.database.transaction() as connection:
+        await endpoints.locked(connection, [created["id"]])
+        settling = asyncio.create_task(settler.settle(results, frozenset()))
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        await until(lambda: house.rows(waiting))
+        await (await driver(connection)).execute("SELECT FROM delivery_pending ORDER BY id FOR UPDATE")
+    assert await asyncio.wait_for(settling, 60)
+    rows = await house.rows("SELECT attempts, leased_until FROM delivery_pending ORDER BY attempts")
+    assert [(row.attempts, row.leased_until) for row in rows] == [(0, None), (1, None)]
