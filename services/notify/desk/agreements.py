@@ -189,7 +189,10 @@ class Agreements:
         if before is not None and rules.stops(before, after):
             await self._stop(scope, after)
         if before is not None and before.state == "suspended" and after.state == "active":
-            await store.resume_deliveries(scope.connection, after.id, rules.closed_because("suspended"), scope.now)
+            kept = self._queueing.kept_since(scope.now)
+            await store.resume_deliveries(
+                scope.connection, after.id, rules.closed_because("suspended"), scope.now, kept
+            )
         if after.state == "ended":
             # Also where it had been suspended: then what was stopped waits to be sent again.
             await contents.forget(scope.connection, agreement_id=after.id)

@@ -33,7 +33,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain import Addressed, ChannelName, Message, believable, expires_at, is_past
+from services.notify.domain import Addressed, ChannelName, Message, believable, expires_at, is_past, kept_since
 from services.notify.domain.proving import PROVING_TYPES
 from services.notify.store import deliveries, partitions
 from services.notify.store.deliveries import Placed, Queued
@@ -62,6 +62,10 @@ class Queueing:
     def is_news(self, happened: datetime, now: datetime, priority: Priority = "normal") -> bool:
         """Whether somebody may still be notified of what happened then."""
         return not is_past(happened, now, priority, self._limits.on(now))
+
+    def kept_since(self, now: datetime) -> datetime:
+        """What happened before is about to be forgotten: it is not sent again."""
+        return kept_since(now, self._limits.on(now))
 
     async def queue(self, scope: Scope, messages: Sequence[Message], addressed: Sequence[Addressed]) -> list[Queued]:
         """Queue deliveries of messages. Out: the new ones. Errors: KeyError for a message that is not among them."""

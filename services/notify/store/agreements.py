@@ -205,9 +205,11 @@ async def stop_deliveries(connection: AsyncConnection, identifier: str, reason: 
     return await settle_given_up(connection, rows.all())
 
 
-async def resume_deliveries(connection: AsyncConnection, identifier: str, reason: str, now: datetime) -> int:
+async def resume_deliveries(
+    connection: AsyncConnection, identifier: str, reason: str, now: datetime, kept: datetime
+) -> int:
     """Send what a suspension had stopped. Out: how many."""
-    return await replays.stopped(connection, identifier, reason, now)
+    return await replays.stopped(connection, identifier, reason, now, kept)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,16 +80,17 @@ async def one(connection: AsyncConnection, delivery_id: str, now: datetime, kept
 
 _STOPPED = text(
     _AGAIN.format(
-        which="""reason = :reason AND state = 'failed' AND (endpoint_id, subscription_id) IN (
+        which="""message_at >= :kept AND reason = :reason AND state = 'failed' AND (endpoint_id, subscription_id) IN (
                      SELECT endpoint_id, id FROM subscription WHERE agreement_id = CAST(:agreement AS uuid)) AND """
         + _KEPT
     )
 )
 
 
-async def stopped(connection: AsyncConnection, agreement_id: str, reason: str, now: datetime) -> int:
-    """Send again what was failed for a reason within an agreement. Out: how many."""
-    rows = await connection.execute(_STOPPED, {"agreement": agreement_id, "reason": reason, "now": now})
+async def stopped(connection: AsyncConnection, agreement_id: str, reason: str, now: datetime, kept: datetime) -> int:
+    """Send again what was failed for a reason within an agreement. `kept`: as for `one`. Out: how many."""
+    asked = {"agreement": agreement_id, "reason": reason, "now": now, "kept": kept}
+    rows = await connection.execute(_STOPPED, asked)
     count = await _released(connection, rows.all())
     await wake(connection, WAKE)
     return count
