@@ -1,5 +1,5 @@
-"""Keeps up how good records are: what changed by another way than an act, what time turned, new rules; and once a day
-each commune's score.
+"""Keeps up how good records are: what changed by another way than an act, what time turned, new rules; and each
+commune's score, once a day and after records changed.
 
 Records are taken in bounded batches with FOR UPDATE SKIP LOCKED, so that any number of replicas share them and a pass
 that is broken off goes on where it was.
@@ -19,7 +19,7 @@ from shared.messaging.waiting import let_others_go
 
 EVERY_SECONDS = 20.0
 # Whether communes have to be measured is asked of the whole province, so not every time.
-_MEASURED_EVERY = timedelta(minutes=2)
+_MEASURED_EVERY = timedelta(minutes=1)
 
 
 async def settle_all(database: Database, clock: Clock) -> int:
@@ -47,10 +47,9 @@ def assessor(database: Database, clock: Clock) -> Callable[[asyncio.Event], Awai
     measured_at: list[datetime] = []
 
     async def assess() -> None:
-        settled = await settle_all(database, clock)
+        await settle_all(database, clock)
         now = clock()
-        # What an import brought is measured as soon as it is settled, not at the next time that is due.
-        if settled >= quality.JUDGED_AT_ONCE or not measured_at or now - measured_at[-1] >= _MEASURED_EVERY:
+        if not measured_at or now - measured_at[-1] >= _MEASURED_EVERY:
             await measure_all(database, clock)
             measured_at[:] = [now]
 

@@ -12,7 +12,6 @@ from datetime import date, timedelta
 from hashlib import blake2b
 
 from services.registry.desk import today
-from services.registry.desk.quality import costs_on
 from services.registry.domain.names import fold
 from services.registry.office import Office
 from services.registry.seeing import NotThereError, is_id, visible
@@ -45,7 +44,10 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class CommuneBoard:
-    """A commune's records: how good they are, what there is to do, how that came. `unit`: None: those of none."""
+    """A commune's records: how good they were when they were measured last, what there is to do now, how that came.
+
+    `unit`: None: those of none, which are never measured; `now`: None, too, where that has not been done yet.
+    """
 
     unit: str | None
     now: Measured | None
@@ -91,8 +93,13 @@ class Province:
     """All communes of a person, and how many records are of none (None: not the person's to see)."""
 
     communes: Sequence[CommuneLine]
-    measured_on: date | None
     nowhere: int | None
+
+    @property
+    def last(self) -> Measured | None:
+        """The commune that was measured last of all."""
+        measured = [line.measured for line in self.communes]
+        return max(measured, key=lambda one: (one.day, one.at.timestamp() if one.at else 0.0), default=None)
 
     @property
     def score(self) -> float | None:
@@ -143,18 +150,20 @@ class Inspector:
         self._office = office
 
     async def board(self, principal: Principal, unit: str | None) -> CommuneBoard:
-        """A commune as it is now (None: the records of none). Raises `NotThereError` where it is not the person's."""
+        """A commune as it was measured last, which is what others are shown of it, and its work as it is now.
+
+        None: the records of no commune. Raises `NotThereError` where it is not the person's.
+        """
         _must_see(principal, unit)
         async with self._office.scope() as scope:
             day = today(scope)
             counts = await store.counts(scope.connection, unit)
             if unit is None:
                 return CommuneBoard(None, None, _lines(counts, day), (), (), day)
-            (now,) = await store.measure(scope.connection, [unit], costs_on(day))
-            kept = await store.trend(scope.connection, unit, day - timedelta(days=_TREND_DAYS))
-        # The line ends with the figure that stands above it, not with the one that was measured this morning.
-        trend = [*(one for one in kept if one[0] < day), (day, now.score)]
-        return CommuneBoard(unit, now, _lines(counts, day), trend, doubts_of(now, day), day)
+            found = await store.latest(scope.connection, day, day - timedelta(days=_CHANGE_DAYS), unit)
+            trend = await store.trend(scope.connection, unit, day - timedelta(days=_TREND_DAYS))
+        now = found[0][0] if found else None
+        return CommuneBoard(unit, now, _lines(counts, day), trend, doubts_of(now, day) if now else (), day)
 
     async def province(self, principal: Principal) -> Province:
         """The communes of a person side by side, as they were measured last."""
@@ -170,7 +179,7 @@ class Inspector:
             for now, was in found
             if principal.may_see(now.unit)
         ]
-        return Province(lines, max((line.measured.day for line in lines if line.measured.day), default=None), nowhere)
+        return Province(lines, nowhere)
 
     async def work(
         self, principal: Principal, unit: str | None, code: str, hamlet: str | None, after: str | None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, Field
 
 from shared.contracts.base import Contract, Sealed, contract
 from shared.contracts.vocabulary import ChildDescription, RecordState, RecordStatus, Register, Sector, Sex
@@ -204,10 +204,12 @@ class VerificationDigest(Contract):
 
 @contract("registry.quality.measured")
 class QualityMeasured(Contract):
-    """How good a commune's records are on a day: how many break each rule, of how many children."""
+    """How good a commune's records are on a day: how many break each rule, of how many children. Measured again when
+    they have changed; the last of a day, which has the greatest sequence, stands for it."""
 
     unit: str
     on: date
+    measured_at: Annotated[AwareDatetime | None, Field(description="the moment of which the figures are")] = None
     children: Annotated[int, Field(ge=0)]
     verified: Annotated[int, Field(ge=0)]
     due: Annotated[int, Field(ge=0)]

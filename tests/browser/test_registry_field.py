@@ -324,3 +324,27 @@ async def test_the_plain_pages_are_walked_by_keyboard_and_fit_both_screens(compa
             await worker.page.get_by_role("button", name="Ghi, sang trẻ tiếp theo").last.press("Enter")
         assert "/2?said=taken" in worker.page.url
     assert len(await village.rows("SELECT 1 FROM verification WHERE confirmed = '{name}'")) == 2
+
+
+async def test_nothing_is_left_empty_under_what_stands_side_by_side_on_a_childs_page(
+    company: Company, village: Village
+) -> None:
+    worker = await company.person("lan.worker")
+    await worker.page.set_viewport_size({"width": 1280, "height": 900})
+    await worker.go(f"/registry/children/{village.children[0]}")
+    await worker.shot("child-1280")
+    box = """() => {
+        const of = (found) => found.getBoundingClientRect();
+        const file = document.querySelector(".file");
+        const cards = [...file.querySelectorAll(".card")].map(of);
+        const [known, seen] = ["known", "circumstances"].map((name) => of(document.getElementById(name)));
+        return {
+            cards: cards.length,
+            empty: of(file).bottom - Math.max(...cards.map((card) => card.bottom)),
+            beside: known.top === seen.top && known.right < seen.left,
+        };
+    }"""
+    seen = await worker.page.evaluate(box)
+    assert seen["cards"] >= 3
+    assert seen["beside"]
+    assert abs(seen["empty"]) < 1

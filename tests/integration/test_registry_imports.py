@@ -196,6 +196,81 @@ async def test_only_those_who_may_bring_rosters_in_and_only_their_own_communes(h
     assert (await neighbour.ask(f"/registry/imports/{import_id}/rejects.csv")).status == 404
 
 
+async def test_a_rare_fault_is_not_buried_under_a_common_one(house: House) -> None:
+    lan = await house.browser("lan.worker")
+    elsewhere = [f"Ma Văn Hùng,05/09/{2012 + n % 10},Nam,Ma Thị Hà,05455" for n in range(120)]
+    wrong = ["Ma Văn Tú,31/02/2015,Nam,Ma Thị Hà," + HOME, "Nguyễn Thị Hoa,30/02/2016,Nữ,Lý Thị Thu," + HOME]
+    import_id = await house.looked_through(lan, "ds.csv", roster(*elsewhere, *wrong))
+    assert (await house.state(import_id)).rules == {"unit-not-yours": 120, "birth-date-invalid": 2}
+    here = f"/registry/imports/{import_id}"
+
+    def opened(page: Any) -> list[int]:
+        table = re.search(r'aria-label="Các dòng bị từ chối".*?</table>', page.text, re.DOTALL)
+        return [int(n) for n in re.findall(r'data-label="Dòng">(\d+)<', table.group(0))] if table else []
+
+    overview = await lan.get(here)
+    assert opened(overview) == []
+    for rule in ("unit-not-yours", "birth-date-invalid"):
+        assert f'href="{here}?rule={rule}#rows"' in overview.text
+    assert opened(await lan.get(f"{here}?rule=birth-date-invalid")) == [122, 123]
+    first = await lan.get(f"{here}?rule=unit-not-yours")
+    rows, address = opened(first), re.search(r'rel="next" href="([^"#]+)', first.text)
+    while address:
+        page = await lan.get(address.group(1).replace("&amp;", "&"))
+        rows += opened(page)
+        address = re.search(r'rel="next" href="([^"#]+)', page.text)
+    assert rows == list(range(2, 122))
+    assert opened(await lan.get(f"{here}?rule=no-such-rule")) == []
+
+
+async def test_where_all_rows_broke_one_rule_they_are_shown_at_once(house: House) -> None:
+    lan = await house.browser("lan.worker")
+    import_id = await house.looked_through(lan, "ds.csv", roster("Hoa,30/02/2016,Nữ,Lý Thị Thu," + HOME))
+    assert 'data-label="Dòng">2<' in (await lan.get(f"/registry/imports/{import_id}")).text
+
+
+async def test_a_known_form_is_not_said_to_be_guessed(house: House) -> None:
+    lan = await house.browser("lan.worker")
+    guessed = await lan.send("ds.csv", roster("Hoa,05/09/2016,Nữ,Lý Thị Thu," + HOME))
+    page = (await lan.get(guessed.headers["location"])).text
+    known = 'name="form" ' in page and "Mẫu đã biết" in page
+    assert ("Máy đã đoán theo tiêu đề" in page) != known
+    assert ("Máy nhận ra mẫu của danh sách" in page) == known
+    import_id = guessed.headers["location"].rsplit("/", 1)[1]
+    columns = re.findall(r'<select[^>]*name="(column\d+)".*?</select>', page, re.DOTALL)
+    fields = dict(zip(columns, re.findall(r'value="([^"]+)" selected', page), strict=False))
+    sent = await lan.post(
+        f"/registry/imports/{import_id}/columns", kind="commune-roster", title="Sổ", form="", **fields
+    )
+    assert sent.status == 303
+    again = await lan.send("ds2.csv", roster("Lan,06/09/2016,Nữ,Lý Thị Thu," + HOME))
+    page = (await lan.get(again.headers["location"])).text
+    assert "Mẫu đã biết" in page
+    assert "Máy nhận ra mẫu của danh sách" in page
+    assert "Máy đã đoán theo tiêu đề" not in page
+
+
+async def test_a_short_file_moves_while_it_is_tried_and_taken_over(house: House) -> None:
+    ha = await house.browser("ha.coordinator")
+    import_id = await house.looked_through(ha, "ds.csv", many(450))
+    for act in ("try", "take"):
+        assert (await ha.post(f"/registry/imports/{import_id}", act=act)).status == 303
+        steps = 0
+
+        def moved(_: Any) -> None:
+            nonlocal steps
+            steps += 1
+
+        house.jobs.told = moved
+        await house.jobs.run(import_id)
+        # Four hundreds and a half, and the end.
+        assert steps == 6, act
+
+
+def test_a_long_file_is_taken_over_in_chunks_as_large_as_pay() -> None:
+    assert [jobs.chunk_of(rows) for rows in (0, 50, 3_000, 20_000, 450_000)] == [100, 100, 150, 1_000, 2_000]
+
+
 async def test_the_same_file_twice_is_told_at_once(house: House) -> None:
     lan = await house.browser("lan.worker")
     content = roster("Nguyễn Thị Hoa,05/09/2016,Nữ,Lý Thị Thu," + HOME)

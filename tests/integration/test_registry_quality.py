@@ -38,21 +38,27 @@ GOOD: dict[str, Any] = {
 }
 
 
+def _statement(
+    now: datetime, child: dict[str, Any], unit: str | None = HERE, circumstances: tuple[str, ...] = ()
+) -> Statement:
+    return Statement(
+        new_id(),
+        "commune-roster",
+        "dolisa",
+        as_of=now.date(),
+        description=ChildDescription.model_validate(child),
+        unit=unit,
+        circumstances=circumstances,
+    )
+
+
 @dataclass
 class House(Acts):
     """The registry's acts, and the looking at how good its records are."""
 
     async def register(self, unit: str | None = HERE, circumstances: tuple[str, ...] = (), **over: Any) -> str:
         child = {name: value for name, value in {**GOOD, **over}.items() if value is not None}
-        said = Statement(
-            new_id(),
-            "commune-roster",
-            "dolisa",
-            as_of=self.now.date(),
-            description=ChildDescription.model_validate(child),
-            unit=unit,
-            circumstances=circumstances,
-        )
+        said = _statement(self.now, child, unit, circumstances)
         return await self.act(lambda scope: self.desk.register(scope, said))
 
     async def correct(self, child_id: str, unit: str | None = None, **said: Any) -> None:
@@ -224,6 +230,7 @@ async def test_a_commune_is_measured_once_a_day_and_told_once_among_replicas(hou
     assert told[HERE] == {
         "unit": HERE,
         "on": "2026-11-25",
+        "measured_at": "2026-11-25T01:00:00Z",
         "children": 2,
         "verified": 1,
         "due": 0,
@@ -237,16 +244,82 @@ async def test_a_commune_is_measured_once_a_day_and_told_once_among_replicas(hou
     assert len(await house.told()) == 4
 
 
-async def test_an_import_on_the_same_day_is_measured_again_with_a_later_number(house: House) -> None:
-    await house.register()
+async def test_what_changed_is_measured_again_the_same_day_with_a_later_number_and_its_hour(house: House) -> None:
+    child = await house.register(carers=None)
     await house.measure()
-    for _ in range(22):
-        await house.register()
-    assert await house.measure() == 1
-    assert [event["children"] for event in await house.told()] == [1, 23]
+    first_at = house.now
+    house.now += timedelta(minutes=10)
+    await house.correct(child, carers=[{"name": "Lý Thị Thu Lan"}])
+    assert await house.measure() == 0  # it may not be all
+    house.now += quality.QUIET
+    assert sum(await asyncio.gather(house.measure(), house.measure())) == 1
+    assert [event["score"] for event in await house.told()] == [88.0, 100.0]
+    hours = [datetime.fromisoformat(event["measured_at"]) for event in await house.told()]
+    assert hours == [first_at, house.now]
     numbers = await house.rows("SELECT headers FROM outbox WHERE type LIKE '%quality.measured' ORDER BY position")
     first, second = (int(row.headers["ce_sequence"]) for row in numbers)
     assert first < second
+    (kept,) = await house.rows("SELECT score, measured_at, times FROM quality")
+    assert tuple(kept) == (100.0, house.now, 2)
+    house.now += timedelta(hours=1)
+    assert await house.measure() == 0
+    assert await house.rows("SELECT * FROM unmeasured") == []
+
+
+async def test_a_commune_that_changes_all_the_time_is_measured_as_often_as_it_may_and_no_oftener(house: House) -> None:
+    await house.register()
+    await house.measure()
+    began = house.now
+    for _ in range(12):
+        house.now += timedelta(minutes=1)
+        await house.register()
+        await house.measure()
+    hours = [datetime.fromisoformat(event["measured_at"]) for event in await house.told()]
+    assert hours == [began, began + quality.REST, began + 2 * quality.REST]
+    assert [event["children"] for event in await house.told()] == [1, 6, 11]
+
+
+async def test_a_child_that_moves_away_has_both_communes_measured_again(house: House) -> None:
+    child = await house.register(carers=None)
+    await house.register(unit=THERE)
+    await house.measure()
+    house.now += timedelta(minutes=10)
+    await house.correct(child, THERE)
+    house.now += quality.QUIET
+    await house.measure()
+    told = [(event["unit"], event["children"], event["score"]) for event in await house.told()]
+    assert sorted(told) == sorted([(HERE, 1, 88.0), (THERE, 1, 100.0), (HERE, 0, 100.0), (THERE, 2, 94.0)])
+
+
+async def test_a_change_that_ends_while_its_commune_is_measured_is_not_taken_for_measured(house: House) -> None:
+    await house.register()
+    await house.measure()
+    house.now += timedelta(minutes=10)
+    async with house.database.transaction() as connection:
+        late = Scope("registry", connection, house.now)
+        await house.desk.register(late, _statement(house.now, {**GOOD, "number": None, "carers": []}))
+        await late.flush()
+        await house.register()
+        house.now += quality.QUIET
+        assert await house.measure() == 1
+    house.now += quality.REST
+    assert await house.measure() == 1
+    assert [event["children"] for event in await house.told()] == [1, 2, 3]
+
+
+async def test_who_is_killed_while_measuring_has_told_nothing_and_the_next_one_measures(house: House) -> None:
+    await house.register()
+
+    async def is_killed(scope: Scope) -> None:
+        assert await quality.measure(scope) == 1
+        await scope.flush()
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        await house.act(is_killed)
+    assert await house.told() == []
+    assert await house.measure() == 1
+    assert [event["children"] for event in await house.told()] == [1]
 
 
 async def test_the_score_is_what_records_keep_of_their_points(house: House) -> None:

@@ -79,6 +79,7 @@ async def test_the_line_of_a_score_ends_with_the_figure_that_stands_above_it(hou
     await assessing.measure_all(house.database, lambda: NOW)
     morning = (await lan.get("/registry/quality?lang=en")).text
     await registered(lan, name="Hoàng Văn Tú", sex="unknown")
+    await assessing.measure_all(house.database, lambda: NOW + timedelta(minutes=10))
     now = (await lan.get("/registry/quality?lang=en")).text
     figure, said = (re.compile(pattern) for pattern in (r'value">\s*([\d.]+)', r"([\d.]+) on [^,]+, ([\d.]+) on "))
     for page in (morning, now):
@@ -87,6 +88,35 @@ async def test_the_line_of_a_score_ends_with_the_figure_that_stands_above_it(hou
         assert course is not None
         assert course.group(2) == score.group(1)
     assert said.findall(morning) != said.findall(now)
+
+
+async def test_a_commune_and_its_coordinator_are_shown_the_same_measure_with_its_hour(house: House) -> None:
+    lan, ha = await house.browser("lan.worker"), await house.browser("ha.coordinator")
+    await registered(lan)
+    await assessing.measure_all(house.database, lambda: NOW)
+    await registered(lan, name="Hoàng Văn Tú", sex="unknown")
+    for minutes, children in ((0, 1), (10, 2)):
+        await assessing.measure_all(house.database, lambda: NOW + timedelta(minutes=minutes))  # noqa: B023
+        own = orjson.loads((await lan.get("/registry/api/quality?unit=05443")).text)
+        (line,) = orjson.loads((await ha.get("/registry/api/quality")).text)["communes"]
+        assert own["measured"] == {key: line[key] for key in own["measured"]}
+        assert line["children"] == children
+        assert {rule["rule"] for rule in own["rules"]} >= {"sex-unknown"}  # work is as it is now
+        hour = (NOW + timedelta(hours=7, minutes=minutes)).strftime("%d/%m/%Y %H:%M")
+        for visitor in (lan, ha):
+            assert f"đo lúc {hour}" in (await visitor.get("/registry/quality")).text
+
+
+async def test_at_midnight_those_that_are_not_measured_yet_stay_on_the_board(house: House) -> None:
+    lan, ha = await house.browser("lan.worker"), await house.browser("ha.coordinator")
+    await registered(lan)
+    await assessing.measure_all(house.database, lambda: NOW - timedelta(days=1))
+    await house.rows(
+        f"""INSERT INTO quality (unit, day, children, verified, due, broken, score, measures, measured_at)
+            VALUES ('05455', '{NOW:%Y-%m-%d}', 4, 0, 0, '{{}}', 50, '{{}}', '{NOW.isoformat()}') RETURNING 1"""
+    )
+    communes = orjson.loads((await ha.get("/registry/api/quality")).text)["communes"]
+    assert {one["unit"] for one in communes} == {"05443", "05455"}
 
 
 async def test_a_coordinator_compares_communes_and_sorts_them_by_the_address(house: House) -> None:

@@ -17,8 +17,8 @@ def routes(inspector: Inspector) -> APIRouter:
 
     @router.get("/quality")
     async def quality(principal: Reader, unit: str | None = None) -> dict[str, Any]:
-        """A commune as it is now (`none`: the records of no commune); without one, the caller's communes as they were
-        measured last."""
+        """A commune as it was measured last, and how many break each rule now (`none`: the records of no commune);
+        without one, the caller's communes as they were measured last."""
         if unit is None:
             return _province(await inspector.province(principal))
         try:
@@ -73,7 +73,7 @@ def _board(board: CommuneBoard) -> dict[str, Any]:
 
 def _province(province: Province) -> dict[str, Any]:
     return {
-        "measured_on": None if province.measured_on is None else province.measured_on.isoformat(),
+        "measured_on": None if province.last is None else province.last.day.isoformat(),
         "score": province.score,
         "verified": province.verified,
         "nowhere": province.nowhere,
@@ -92,6 +92,8 @@ def _province(province: Province) -> dict[str, Any]:
 def _measured(measured: Measured) -> dict[str, Any]:
     return {
         "unit": measured.unit,
+        "measured_on": measured.day.isoformat(),
+        "measured_at": None if measured.at is None else measured.at.isoformat(),
         "children": measured.children,
         "verified": measured.verified,
         "due": measured.due,

@@ -1,4 +1,4 @@
-"""How good records are, kept as they change: what each breaks, and each commune's score once a day.
+"""How good records are, kept as they change: what each breaks, and each commune's score, once a day at least.
 
 Whoever changes a record settles it in the same transaction. What time turns, what a bulk import brings and what new
 rules ask is settled by a pass in bounded batches, exact however many replicas run, and taken up where it was left.
@@ -22,9 +22,11 @@ from shared.reference.quality import Quality
 from shared.reference.terms import Terms
 
 _LOG = structlog.get_logger(__name__)
-# A commune is measured again on a day when a tenth of its children came or went, and more than so many.
-_LEAST_CHANGE = 20
-# So often can that be, at most, for the number of the event: one a minute.
+# A commune is measured again so long after its records changed last: an import is over then. One that changes all the
+# time is measured so often, at most: that bounds the work, and how old a score can be.
+QUIET = timedelta(minutes=2)
+REST = timedelta(minutes=5)
+# So often can that be on a day, at most, for the number of the event.
 _TIMES_A_DAY = 2000
 JUDGED_AT_ONCE = 500
 MEASURED_AT_ONCE = 20
@@ -51,17 +53,18 @@ async def follow_rules(scope: Scope) -> bool:
 
 
 async def measure(scope: Scope, limit: int = MEASURED_AT_ONCE) -> int:
-    """Measure some of the communes that were not measured today, or have become others since, and tell it.
+    """Measure some of the communes that were not measured today, or whose records changed since, and tell it.
 
-    Out: how many there were to measure; whoever comes second finds them measured and tells nothing.
+    Out: how many were measured; none while another replica measures, which leaves nothing to do.
     """
+    if not await store.alone(scope.connection):
+        return 0
     day = today(scope)
-    units = (await store.to_measure(scope.connection, day, _LEAST_CHANGE))[:limit]
+    units = (await store.to_measure(scope.connection, scope.now, QUIET, REST))[:limit]
     if not units:
         return 0
-    costs = costs_on(day)
-    for one in await store.keep_measure(scope.connection, units, costs, day, _LEAST_CHANGE):
-        await scope.emit(_event(one, day), subject=one.unit, sequence=_number(day, one.times), unit=one.unit)
+    for one in await store.keep_measure(scope.connection, units, costs_on(day), scope.now):
+        await scope.emit(_event(one), subject=one.unit, sequence=_number(one), unit=one.unit)
     await store.thin_out(scope.connection, day - timedelta(days=Quality.load().points(day).kept_days))
     return len(units)
 
@@ -86,7 +89,7 @@ async def _settle(scope: Scope, ids: Sequence[str]) -> None:
             spoilt.append(record.child_id)
         else:
             judged.append((record, said))
-    await store.save(scope.connection, judged, day)
+    await store.save(scope.connection, judged, scope.now)
     if spoilt:
         await store.look_again(scope.connection, spoilt, day + timedelta(days=1))
 
@@ -103,15 +106,16 @@ def _judged(record: Assessed, quality: Quality, day: date) -> Judged | None:
         return None
 
 
-def _number(day: date, times: int) -> int:
+def _number(one: Measured) -> int:
     """The event's number: by day, and within it by how often the commune was measured."""
-    return day.toordinal() * _TIMES_A_DAY + min(times, _TIMES_A_DAY - 1)
+    return one.day.toordinal() * _TIMES_A_DAY + min(one.times, _TIMES_A_DAY - 1)
 
 
-def _event(one: Measured, day: date) -> QualityMeasured:
+def _event(one: Measured) -> QualityMeasured:
     return QualityMeasured(
         unit=one.unit,
-        on=day,
+        on=one.day,
+        measured_at=one.at,
         children=one.children,
         verified=one.verified,
         due=one.due,

@@ -205,10 +205,10 @@ class Counter:
             await store.change(scope.connection, row.id, scope.now, state="discarded", file_key=None)
         (self.folder / row.id).unlink(missing_ok=True)
 
-    async def rejects(self, row: ImportRow, after: int) -> Sequence[tuple[int, Sequence[Violation]]]:
-        """Refused rows behind row `after`."""
+    async def rejects(self, row: ImportRow, rule: str, after: int) -> Sequence[tuple[int, Sequence[Violation]]]:
+        """Refused rows behind row `after` that broke a rule."""
         async with self.office.scope() as scope:
-            return await store.rejects(scope.connection, row.id, after)
+            return await store.rejects(scope.connection, row.id, rule, after)
 
     async def note_rejects(self, principal: Principal, row: ImportRow) -> None:
         """The refused rows leave as a file: that is logged before they do."""

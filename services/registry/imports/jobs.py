@@ -35,9 +35,16 @@ from shared.reference.calendar import local_day
 from shared.reference.units import Units
 
 CHUNK = 2_000
+_SHORTEST_CHUNK = 100
 _ATTEMPTS = 6
 # Of a file that is all wrong a person needs to see the beginning, and the whole of it costs a table.
 MOST_REJECTS = 100_000
+
+
+def chunk_of(rows: int) -> int:
+    """How many rows of a file are taken over at once: a twentieth, so that whoever waits sees it move, but so many that
+    what a transaction costs is shared; of a long file as many as pay."""
+    return min(CHUNK, max(_SHORTEST_CHUNK, rows // 20))
 
 
 class ElsewhereError(Exception):
@@ -94,7 +101,7 @@ class Jobs:
             await store.forget_rejects(connection, row.id)
         async for chunk in self.reader.lines(row, CHUNK * 2):
             refused = [(line.row, line.violations) for line in chunk if line.said is None]
-            rules.update(violation.rule for _, violations in refused for violation in violations)
+            rules.update(rule for _, violations in refused for rule in {violation.rule for violation in violations})
             room = max(0, MOST_REJECTS - counts["rejected"])
             done += len(chunk)
             counts["rejected"] += len(refused)
@@ -117,7 +124,7 @@ class Jobs:
             await rehearsing.execute(text(_REHEARSED_BLOCK))
             await rehearsing.execute(text("CREATE INDEX ON rehearsed_block (key)"))
             await rehearsing.commit()
-            async for chunk in self.reader.told(row, CHUNK):
+            async for chunk in self.reader.told(row, chunk_of(row.rows)):
                 told = [one for one in chunk if one is not None]
                 outcomes = await take_over(
                     rehearsing, self.keys, [one.said for one in told], self.clock(), actor=row.who,
@@ -137,7 +144,7 @@ class Jobs:
     async def _take(self, row: ImportRow) -> None:
         passed = row.passed
         counts = Counter(row.counts) if passed else Counter()
-        async with aclosing(self.reader.told(row, CHUNK, passed)) as chunks:
+        async with aclosing(self.reader.told(row, chunk_of(row.rows), passed)) as chunks:
             async for chunk in chunks:
                 outcomes = await self._chunk(row, chunk, passed, counts)
                 _add(counts, chunk, outcomes)

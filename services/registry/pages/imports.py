@@ -58,16 +58,24 @@ class ImportPages:
                 return await self._start(request, principal, [_SAME])
         return RedirectResponse(f"/registry/imports/{row.id}{'?said=same-file' if same else ''}", 303)
 
-    async def show(self, request: Request, principal: Importer, import_id: str, after: int = 0) -> Response:
-        """Where a file stands; while a machine is at it the page loads itself again."""
+    async def show(
+        self, request: Request, principal: Importer, import_id: str, rule: str = "", after: int = 0
+    ) -> Response:
+        """Where a file stands; while a machine is at it the page loads itself again.
+
+        `rule`: whose refused rows are open; where all broke the same one, it is.
+        """
         row = await self._find(principal, import_id)
         if row.state == "received":
             return await self._columns(request, principal, row)
+        if rule not in row.rules:
+            rule = next(iter(row.rules)) if len(row.rules) == 1 else ""
         return self.room.render(
             request,
             "registry/import.html",
             row=row,
-            rejects=await self.counter.rejects(row, max(0, min(after, 2_000_000_000))),
+            rule=rule,
+            rejects=await self.counter.rejects(row, rule, max(0, min(after, 2_000_000_000))) if rule else (),
             after=after,
         )
 

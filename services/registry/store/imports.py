@@ -185,15 +185,16 @@ async def put_rejects(
 
 
 async def rejects(
-    connection: AsyncConnection, import_id: str, after: int = 0, limit: int = 50
+    connection: AsyncConnection, import_id: str, rule: str, after: int, limit: int = 50
 ) -> list[tuple[int, list[Violation]]]:
-    """Refused rows behind the row `after`, in the file's order."""
+    """Refused rows behind the row `after` that broke a rule (and whatever else they broke), in the file's order."""
     rows = await connection.execute(
         text(
             """SELECT row, violations FROM import_reject WHERE import_id = CAST(:id AS uuid) AND row > :after
+               AND EXISTS (SELECT FROM jsonb_array_elements(violations) AS v WHERE v->>1 = :rule)
                ORDER BY row LIMIT :limit"""
         ),
-        {"id": import_id, "after": after, "limit": limit},
+        {"id": import_id, "rule": rule, "after": after, "limit": limit},
     )
     return [(row.row, [Violation(*said) for said in row.violations]) for row in rows]
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 import orjson
@@ -90,14 +90,18 @@ WITH judged AS (
     INSERT INTO finding AS f (child_id, rule, unit, hamlet, since)
     SELECT j.child_id, r.rule, j.unit, j.hamlet, :today FROM judged j CROSS JOIN LATERAL unnest(j.rules) AS r(rule)
     ON CONFLICT (child_id, rule) DO UPDATE SET unit = excluded.unit, hamlet = excluded.hamlet
-        WHERE (f.unit, f.hamlet) IS DISTINCT FROM (excluded.unit, excluded.hamlet))
+        WHERE (f.unit, f.hamlet) IS DISTINCT FROM (excluded.unit, excluded.hamlet)
+), changed AS (
+    INSERT INTO unmeasured (unit, at) SELECT DISTINCT unit, CAST(:now AS timestamptz) FROM judged
+    WHERE unit IS NOT NULL)
 INSERT INTO assessed AS a (child_id, again_on) SELECT child_id, again_on FROM judged
 ON CONFLICT (child_id) DO UPDATE SET again_on = excluded.again_on WHERE a.again_on <> excluded.again_on
 """
 
 
-async def save(connection: AsyncConnection, judged: Sequence[tuple[Assessed, Judged]], today: date) -> None:
-    """What records break now, and when to look again: one statement however many they are."""
+async def save(connection: AsyncConnection, judged: Sequence[tuple[Assessed, Judged]], now: datetime) -> None:
+    """What records break now, and when to look again; their communes wait to be measured. One statement however many
+    they are."""
     await connection.execute(
         text(_SAVE),
         {
@@ -106,7 +110,8 @@ async def save(connection: AsyncConnection, judged: Sequence[tuple[Assessed, Jud
             "hamlets": [one.hamlet for one, _ in judged],
             "rules": [",".join(said.broken) for _, said in judged],
             "again": [said.again_on for _, said in judged],
-            "today": today,
+            "today": local_day(now),
+            "now": now,
         },
     )
 
@@ -178,22 +183,22 @@ counted AS (
                                                 'first-of-january-share', round(january, 5))) AS measures
     FROM unnest(CAST(:units AS text[])) AS u(unit) LEFT JOIN counted USING (unit) LEFT JOIN broken USING (unit)
         LEFT JOIN lost USING (unit))"""
-MEASURE = f"WITH {_COUNTED} SELECT * FROM measured"
-# Whoever comes second on a day finds the row there and tells nothing, unless the commune has become another since.
+# What changed a commune is taken away by the statement that measures it: what was committed before is in the score,
+# what comes later stays and has it measured again.
 _MEASURE_AND_KEEP = f"""
-WITH {_COUNTED}
-INSERT INTO quality AS q (unit, day, children, verified, due, broken, score, measures)
-SELECT unit, :day, children, verified, due, broken, score, measures FROM measured
+WITH taken AS (DELETE FROM unmeasured WHERE unit = ANY(CAST(:units AS text[]))), {_COUNTED}
+INSERT INTO quality AS q (unit, day, children, verified, due, broken, score, measures, measured_at)
+SELECT unit, :day, children, verified, due, broken, score, measures, :now FROM measured
 ON CONFLICT (unit, day) DO UPDATE SET children = excluded.children, verified = excluded.verified, due = excluded.due,
-    broken = excluded.broken, score = excluded.score, measures = excluded.measures, times = q.times + 1
-    WHERE abs(q.children - excluded.children) > greatest(:least, q.children / 10)
+    broken = excluded.broken, score = excluded.score, measures = excluded.measures,
+    measured_at = excluded.measured_at, times = q.times + 1
 RETURNING *
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How good a commune's records are on a day."""
+    """How good a commune's records were when they were measured last on a day."""
 
     unit: str
     children: int
@@ -202,8 +207,10 @@ class Measured:
     broken: Mapping[str, int]
     score: float
     measures: Mapping[str, float]
-    day: date | None = None
-    times: int = 1
+    day: date
+    times: int
+    # None: measured before the hour was kept.
+    at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,35 +230,47 @@ class Costs:
         }
 
 
-async def measure(connection: AsyncConnection, units: Sequence[str], costs: Costs) -> list[Measured]:
-    """How good the records of some communes are at this moment."""
-    rows = await connection.execute(text(MEASURE), costs.values(units))
-    return [_measured(row) for row in rows]
+# Two replicas that measured the same commune at once could keep the older of their two looks.
+_ALONE = "SELECT pg_try_advisory_xact_lock(hashtextextended('registry.quality.measuring', 0))"
+
+
+async def alone(connection: AsyncConnection) -> bool:
+    """Whether this transaction may measure: no other one does until it ends."""
+    return bool((await connection.execute(text(_ALONE))).scalar_one())
 
 
 async def keep_measure(
-    connection: AsyncConnection, units: Sequence[str], costs: Costs, day: date, least: int
+    connection: AsyncConnection, units: Sequence[str], costs: Costs, now: datetime
 ) -> list[Measured]:
-    """Measure communes for a day and keep it. Out: those that were not measured on it before, or whose number of
-    children has changed since by more than a tenth and `least`."""
-    rows = await connection.execute(text(_MEASURE_AND_KEEP), {**costs.values(units), "day": day, "least": least})
-    return [_measured(row) for row in rows]
+    """Measure communes and keep it for the day, in place of what was measured on it before. Only for who is `alone`."""
+    values = {**costs.values(units), "day": local_day(now), "now": now}
+    return [_measured(row) for row in await connection.execute(text(_MEASURE_AND_KEEP), values)]
 
 
+# A child that moved away is seen by the number of those who are there; everything else, by what was judged.
 TO_MEASURE = f"""
 WITH now AS (SELECT unit, count(*) AS children FROM child WHERE {_LIVE} AND unit IS NOT NULL GROUP BY unit),
 before AS (SELECT unit FROM quality WHERE day = (SELECT max(day) FROM quality WHERE day < :day) AND children > 0),
-today AS (SELECT unit, children FROM quality WHERE day = :day)
-SELECT unit FROM now FULL JOIN before USING (unit) LEFT JOIN today USING (unit)
-WHERE today.unit IS NULL OR abs(coalesce(now.children, 0) - today.children) > greatest(:least, today.children / 10)
+today AS (SELECT unit, children, measured_at FROM quality WHERE day = :day),
+changed AS (SELECT unit, min(at) AS first, max(at) AS last FROM unmeasured GROUP BY unit)
+SELECT unit FROM now FULL JOIN before USING (unit) FULL JOIN today USING (unit) FULL JOIN changed USING (unit)
+WHERE today.unit IS NULL
+   OR ((today.measured_at <= :rested) IS NOT FALSE
+       AND (coalesce(now.children, 0) <> today.children OR changed.last <= :quiet OR changed.first <= :rested))
 ORDER BY unit
 """
 
 
-async def to_measure(connection: AsyncConnection, day: date, least: int) -> list[str]:
-    """Communes that were not measured on a day yet, or have become others since; read from one index alone."""
-    rows = await connection.execute(text(TO_MEASURE), {"day": day, "least": least})
-    return [row.unit for row in rows]
+async def to_measure(connection: AsyncConnection, now: datetime, quiet: timedelta, rest: timedelta) -> list[str]:
+    """Communes that were not measured today yet, or whose records have changed since; communes' sizes are read from
+    one index alone.
+
+    Args:
+        quiet: so long after the last change. rest: so long after it was measured last; and a commune that changes all
+            the time waits no longer than that for its quiet.
+    """
+    values = {"day": local_day(now), "quiet": now - quiet, "rested": now - rest}
+    return [row.unit for row in await connection.execute(text(TO_MEASURE), values)]
 
 
 async def thin_out(connection: AsyncConnection, before: date) -> None:
@@ -270,23 +289,26 @@ async def trend(connection: AsyncConnection, unit: str, since: date) -> list[tup
     return [(row.day, row.score) for row in rows]
 
 
-async def latest(connection: AsyncConnection, day: date, earlier: date) -> list[tuple[Measured, float | None]]:
-    """Every commune as it was measured last, not later than `day`, and its score on `earlier` or soon after."""
+async def latest(
+    connection: AsyncConnection, day: date, earlier: date, unit: str | None = None
+) -> list[tuple[Measured, float | None]]:
+    """Every commune (or one) as it was measured last, not later than `day`; its score on `earlier` or soon after."""
     rows = await connection.execute(
         text(
-            """SELECT q.*, was.score AS was FROM (SELECT max(day) AS day FROM quality WHERE day <= :day) AS d
-               JOIN quality q ON q.day = d.day LEFT JOIN LATERAL (
+            """SELECT q.*, was.score AS was FROM (SELECT DISTINCT unit FROM quality) AS u
+               CROSS JOIN LATERAL (
+                   SELECT * FROM quality e WHERE e.unit = u.unit AND e.day <= :day ORDER BY e.day DESC LIMIT 1) AS q
+               LEFT JOIN LATERAL (
                    SELECT score FROM quality e WHERE e.unit = q.unit AND e.day >= :earlier AND e.day < q.day
                    ORDER BY e.day LIMIT 1) AS was ON true
-               WHERE q.children > 0"""
+               WHERE q.children > 0 AND (CAST(:unit AS text) IS NULL OR u.unit = :unit) ORDER BY q.unit"""
         ),
-        {"day": day, "earlier": earlier},
+        {"day": day, "earlier": earlier, "unit": unit},
     )
     return [(_measured(row), row.was) for row in rows]
 
 
 def _measured(row: Row[Any]) -> Measured:
-    said = row._mapping
     return Measured(
         row.unit,
         row.children,
@@ -295,8 +317,9 @@ def _measured(row: Row[Any]) -> Measured:
         row.broken if isinstance(row.broken, Mapping) else orjson.loads(row.broken),
         round(row.score, 2),
         row.measures if isinstance(row.measures, Mapping) else orjson.loads(row.measures),
-        said.get("day"),
-        said.get("times", 1),
+        row.day,
+        row.times,
+        row.measured_at,
     )
 
 

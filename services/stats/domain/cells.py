@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from datetime import date
+from datetime import date, datetime
 from enum import IntEnum
 from hashlib import blake2b
 from itertools import combinations
@@ -111,6 +111,7 @@ class UnitQuality(NamedTuple):
     verified: int
     due: int
     score: float
+    at: datetime | None = None
 
 
 class Said(msgspec.Struct, frozen=True, gc=False):

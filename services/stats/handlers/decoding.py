@@ -268,7 +268,8 @@ def _linked(data: LinkedEvent, sequence: int, _subject: str) -> Said:
 
 
 def _quality(data: QualityEvent, sequence: int, _subject: str) -> Said:
-    one = UnitQuality(data.unit, data.on, sequence, data.children, data.verified, data.due, data.score)
+    how_good = (data.children, data.verified, data.due, data.score)
+    one = UnitQuality(data.unit, data.on, sequence, *how_good, data.measured_at)
     return Said((), qualities=(one,))
 
 

@@ -171,6 +171,7 @@ class QualityEvent(msgspec.Struct, frozen=True):
     verified: int
     due: int
     score: float
+    measured_at: datetime | None = None
 
 
 class LinkedEvent(msgspec.Struct, frozen=True):

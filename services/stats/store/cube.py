@@ -103,6 +103,7 @@ QUALITY: Final = Table(
     Column("verified", BigInteger, nullable=False),
     Column("due", BigInteger, nullable=False),
     Column("score", Float, nullable=False),
+    Column("measured_at", DateTime(timezone=True)),
     PrimaryKeyConstraint("unit", "day"),
 )
 INDICATOR: Final = Table(
@@ -276,11 +277,12 @@ SELECT (SELECT count(*) FROM moved), (SELECT count(*) FROM counted)
 _QUALITY_DAYS: Final = 800
 _MEASURE = f"""
 WITH measured AS (
-    INSERT INTO {{schema}}.quality AS q (unit, day, sequence, children, verified, due, score)
+    INSERT INTO {{schema}}.quality AS q (unit, day, sequence, children, verified, due, score, measured_at)
     SELECT * FROM unnest($1::text[], $2::date[], $3::integer[], $4::bigint[], $5::bigint[], $6::bigint[],
-                         $7::float8[])
+                         $7::float8[], $8::timestamptz[])
     ON CONFLICT (unit, day) DO UPDATE SET sequence = excluded.sequence, children = excluded.children,
-        verified = excluded.verified, due = excluded.due, score = excluded.score
+        verified = excluded.verified, due = excluded.due, score = excluded.score,
+        measured_at = excluded.measured_at
         WHERE q.sequence < excluded.sequence
 )
 DELETE FROM {{schema}}.quality

@@ -19,27 +19,32 @@ WITH known AS (SELECT * FROM quality WHERE (:all OR unit = ANY(CAST(:units AS te
     AND day BETWEEN :since AND :today),
 days AS (SELECT DISTINCT day FROM known)
 SELECT days.day, sum(q.score * q.children) / sum(q.children) AS score,
-       sum(q.verified)::float8 / sum(q.children) AS verified, sum(q.children)::bigint AS children
+       sum(q.verified)::float8 / sum(q.children) AS verified, sum(q.children)::bigint AS children,
+       max(q.measured_at) AS measured_at
 FROM days CROSS JOIN (SELECT DISTINCT unit FROM known) AS u CROSS JOIN LATERAL (
-    SELECT score, children, verified FROM quality WHERE unit = u.unit AND day <= days.day
+    SELECT score, children, verified, measured_at FROM quality WHERE unit = u.unit AND day <= days.day
     ORDER BY day DESC LIMIT 1) AS q
 GROUP BY days.day HAVING sum(q.children) > 0 ORDER BY days.day
 """
 
 _BY_UNIT: Final = """
-SELECT DISTINCT ON (unit) unit, score, children, verified FROM quality
+SELECT DISTINCT ON (unit) unit, score, children, verified, day, measured_at FROM quality
 WHERE (:all OR unit = ANY(CAST(:units AS text[]))) AND day BETWEEN :since AND :today ORDER BY unit, day DESC
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Quality:
-    """How good records are, the mean of all children, on each day that was measured."""
+    """How good records are, the mean of all children, on each day that was measured.
+
+    `measured_at`: when a commune was last measured, which each is when its records have changed; None: not told.
+    """
 
     days: Sequence[date]
     scores: Sequence[float]
     verified: float
     children: int
+    measured_at: datetime | None = None
 
     @property
     def score(self) -> float:
@@ -55,6 +60,7 @@ class Quality:
         """For programs."""
         return {
             "measured_on": self.measured_on.isoformat(),
+            "measured_at": None if self.measured_at is None else self.measured_at.isoformat(),
             "children": self.children,
             "score": round(self.score, 2),
             "verified": round(self.verified, 4),
@@ -75,7 +81,8 @@ async def quality_of(connection: AsyncConnection, units: frozenset[str] | None, 
     if not found:
         return None
     last = found[-1]
-    return Quality([row.day for row in found], [row.score for row in found], last.verified, last.children)
+    days, scores = [row.day for row in found], [row.score for row in found]
+    return Quality(days, scores, last.verified, last.children, last.measured_at)
 
 
 def _asked(units: frozenset[str] | None, today: date) -> dict[str, Any]:
@@ -86,12 +93,14 @@ def _asked(units: frozenset[str] | None, today: date) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class UnitQuality:
-    """A commune's records as they were last measured. `verified`: how many of its children's."""
+    """A commune's records as they were last measured. `verified`: how many of its children's. `at`: None: not told."""
 
     unit: str
     score: float
     children: int
     verified: int
+    day: date
+    at: datetime | None
 
 
 async def quality_by_unit(connection: AsyncConnection, units: frozenset[str] | None, today: date) -> list[UnitQuality]:
@@ -100,7 +109,11 @@ async def quality_by_unit(connection: AsyncConnection, units: frozenset[str] | N
         text(_BY_UNIT),
         _asked(units, today),
     )
-    found = [UnitQuality(row.unit, row.score, row.children, row.verified) for row in rows if row.children]
+    found = [
+        UnitQuality(row.unit, row.score, row.children, row.verified, row.day, row.measured_at)
+        for row in rows
+        if row.children
+    ]
     return sorted(found, key=lambda one: (one.score, one.unit))
 
 

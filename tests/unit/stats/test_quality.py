@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 from services.stats.domain.cells import UnitQuality, latest_qualities
 from services.stats.handlers.counting import Batch, apply
 from services.stats.store.cube import Cells, Ledger
-from services.stats.store.quality import Quality, quality_of
+from services.stats.store.quality import Quality, quality_by_unit, quality_of
 from shared.contracts.registry import QualityMeasured
 from shared.database import Database
 from shared.messaging.processing import Record
@@ -76,6 +76,26 @@ async def test_old_days_go_and_the_table_does_not_grow_for_ever(database: Databa
     async with database.transaction() as connection:
         kept = await connection.exec_driver_sql("SELECT day FROM quality ORDER BY day")
         assert [row.day for row in kept] == [TODAY, TODAY + timedelta(days=1)]
+
+
+async def test_the_hour_is_that_of_the_last_word_of_the_day(database: Database) -> None:
+    at = datetime(2026, 11, 24, 22, 31, tzinfo=UTC)
+    first, last = (
+        Event(
+            QualityMeasured(unit="05443", on=TODAY, measured_at=when, children=10, verified=1, due=0, score=90),
+            "05443",
+            TODAY.toordinal() * 2000 + times,
+        )
+        for times, when in ((1, at - timedelta(hours=5)), (2, at))
+    )
+    await take(database, records([last, first]))
+    found = await asked(database)
+    assert found is not None
+    assert found.measured_at == at
+    assert found.as_json()["measured_at"] == at.isoformat()
+    async with database.transaction() as connection:
+        (commune,) = await quality_by_unit(connection, None, TODAY)
+    assert (commune.day, commune.at) == (TODAY, at)
 
 
 def test_the_newest_of_a_day_is_taken_from_a_batch() -> None:
