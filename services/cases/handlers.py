@@ -40,7 +40,7 @@ def build_router(desk: Desk) -> Router:
 
     @router.handles(ServiceProvided)
     async def on_service(received: Received[ServiceProvided], scope: Scope) -> None:
-        await desk.services.provided(scope, received.data, _origin(received))
+        await desk.services.provided(scope, received.data, _origin(received), said_at=received.event.time)
 
     @router.handles_together(ChildIdentified)
     async def on_identified(received: Sequence[Received[ChildIdentified]], scope: Scope) -> None:

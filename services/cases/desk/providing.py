@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 
 from services.cases import store
 from services.cases.desk.files import CaseFiles
@@ -24,8 +25,8 @@ class ServiceDesk:
     def __init__(self, files: CaseFiles) -> None:
         self.files = files
 
-    async def provided(self, scope: Scope, data: ServiceProvided, origin: Origin) -> None:
-        """A sector gave a service, first told or corrected.
+    async def provided(self, scope: Scope, data: ServiceProvided, origin: Origin, *, said_at: datetime) -> None:
+        """A sector gave a service, first told or corrected. In: `said_at`, when its sender says that it told so.
 
         Raises: `Rejected` (case-unknown, sector-not-involved, case-closed, service-kind, provided-on-in-future).
         """
@@ -40,6 +41,7 @@ class ServiceDesk:
             provider=provider,
             notes=notes,
             said_by=stable_id("service", origin.source, origin.id),
+            said_at=said_at,
         )
         decision = providing.report(case, said, self.files.world(scope.now))
         await self.files.save(scope, case, decision, replace(SYSTEM, id=f"agency/{origin.sector}"), seen=False)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 
 from services.cases.domain import acts
 from services.cases.domain.model import (
@@ -26,7 +26,8 @@ from shared.contracts import cases as events
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """A service that somebody says was given. `sector`: whose; `said_by`: the agency event, for its corrections."""
+    """A service that somebody says was given. `sector`: whose; `said_by`: the agency event, for its corrections;
+    `said_at`: when its sender says so, for one that is said by an event."""
 
     kind: str
     on: date
@@ -34,6 +35,7 @@ class Given:
     provider: str | None = None
     notes: str | None = None
     said_by: str | None = None
+    said_at: datetime | None = None
 
 
 def record(case: Case, act: acts.RecordService, world: World) -> Decision:
@@ -73,6 +75,7 @@ def report(case: Case, said: Given, world: World) -> Decision:
             "The case is closed; no service is added to it.",
         )
     decision = _taken_back(case, said)
+    said = replace(said, said_at=_first_said(case, said, world))
     given = give(decision.case, said, world, _meant(decision.case, said), field="data.service", day="data.provided_on")
     # A service that was given after all, as before or on another day, was never away.
     still = {happening.extra["service_id"] for happening in given.happenings}
@@ -93,18 +96,22 @@ def give(case: Case, said: Given, world: World, planned: PlannedService | None, 
             "The day it was given cannot lie ahead.",
         )
     service = planned or PlannedService(world.new_id(), said.kind, said.sector, said.on, planned=False)
+    told_at = _told_at(said.on, world, said.said_at)
     if service.done_on is None:
-        service = replace(service, done_on=said.on, given_by=said.said_by)
+        service = replace(service, done_on=said.on, given_by=said.said_by, told_at=told_at)
+    elif service.done_on == said.on and service.told_at is not None:
+        service = replace(service, told_at=min(service.told_at, told_at))
     words = {name: text for name, text in (("provider", said.provider), ("notes", said.notes)) if text}
     return _told(Decision(case), service, said.on, said.sector, words)
 
 
-def by_task(decision: Decision, task: Task, on: date) -> Decision:
-    """The sector did what it was asked for: the services that wait for this task were given on that day, with the task
-    as what shows it. One that somebody said was given already is not given again."""
+def by_task(decision: Decision, task: Task, at: datetime) -> Decision:
+    """The sector did what it was asked for: the services that wait for this task were given on the day on which it said
+    so, with the task as what shows it. One that somebody said was given already is not given again."""
+    on = local_day(at)
     for service in decision.case.services:
         if service.task_id == task.id and service.done_on is None:
-            given = replace(service, done_on=on, given_by=task.id)
+            given = replace(service, done_on=on, given_by=task.id, told_at=at)
             decision = _told(decision, given, on, task.sector, {}, task_id=task.id)
     return decision
 
@@ -114,7 +121,7 @@ def not_by_task(decision: Decision, task: Task) -> Decision:
     for service in decision.case.services:
         if service.given_by == task.id and service.done_on is not None:
             decision = _not_given(decision, service, service.done_on)
-            awaited = replace(service, done_on=None, given_by=None)
+            awaited = _awaited(service)
             decision = decision.then(services=put(decision.case.services, awaited))
     return decision
 
@@ -160,7 +167,7 @@ def asked_by(decision: Decision, world: World, takers: Mapping[str, str]) -> Dec
     for task_id in dict.fromkeys(takers.values()):
         task = decision.case.task(task_id)
         if task is not None and task.state == "done":
-            decision = by_task(decision, task, local_day(task.said_at or world.now))
+            decision = by_task(decision, task, task.said_at or world.now)
     return decision
 
 
@@ -214,6 +221,25 @@ def _not_given(decision: Decision, service: PlannedService, on: date) -> Decisio
     return decision.then(None, event, entries=(Entry("service.withdrawn", data, sector=service.sector),))
 
 
+def _awaited(service: PlannedService) -> PlannedService:
+    """As if nobody had said that it was given."""
+    return replace(service, done_on=None, given_by=None, told_at=None)
+
+
+def _told_at(on: date, world: World, *said: datetime | None) -> datetime:
+    """When it was first told that a service was given on a day, of the moments at which it is said to have been: what
+    was told before that day spoke of another, and what is known now was told by now."""
+    return min(at for at in (*said, world.now) if at is not None and at <= world.now and local_day(at) >= on)
+
+
+def _first_said(case: Case, said: Given, world: World) -> datetime | None:
+    """When an event, or what it corrects, said of a day that is not ahead that a service was given on it."""
+    before = [service.told_at for service in case.services if said.said_by and service.given_by == said.said_by]
+    if said.on > local_day(world.now):
+        return said.said_at
+    return _told_at(said.on, world, said.said_at, *before)
+
+
 def _extra(service: PlannedService, on: date, sector: str | None) -> dict[str, object]:
     return {"service_id": service.id, "service": service.kind, "provided_on": on, "service_sector": sector}
 
@@ -248,7 +274,7 @@ def _taken_back(case: Case, said: Given) -> Decision:
         if service.given_by == said.said_by and service.done_on is not None:
             decision = _not_given(decision, service, service.done_on)
     awaited = [
-        replace(service, done_on=None, given_by=None) if service.given_by == said.said_by else service
+        _awaited(service) if service.given_by == said.said_by else service
         for service in case.services
         if service.given_by != said.said_by or service.planned or service.kind == said.kind
     ]

@@ -21,7 +21,6 @@ from services.cases.domain.model import (
     Pending,
     Task,
     World,
-    local_day,
     refuse,
     task_event,
 )
@@ -196,7 +195,7 @@ def answer(
         words=words,
     )
     if given == "done":
-        return providing.by_task(decision, answered, local_day(at))
+        return providing.by_task(decision, answered, at)
     return providing.not_by_task(decision, answered)
 
 

@@ -187,4 +187,5 @@ def _clock(row: RowMapping) -> Clock:
 
 def _service(known: Mapping[str, Any]) -> PlannedService:
     days = {name: date.fromisoformat(known[name]) if known[name] else None for name in ("due", "done_on")}
-    return PlannedService(**{**known, **days})
+    told_at = datetime.fromisoformat(said) if (said := known.get("told_at")) else None
+    return PlannedService(**{**known, **days, "told_at": told_at})

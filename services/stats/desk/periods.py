@@ -16,6 +16,7 @@ import structlog
 from aiokafka.errors import KafkaError
 
 from services.stats.desk.freezing import Freezing
+from services.stats.domain.beginnings import released_from
 from services.stats.domain.closing import (
     Change,
     Edition,
@@ -235,12 +236,12 @@ class Periods:
 
     async def release(self) -> int:
         """Write down what is released by now, the first periods first: once and for all, so only where everything that
-        was published is counted, and figures agree. Out: how many periods it was. Raises what says that a part is away.
+        was published is counted, and figures agree, and only from the first event on. Out: how many periods it was.
+        Raises what says that a part is away.
         """
         now = self._clock()
         async with self._database.transaction() as connection:
-            known = await Releases().periods(connection)
-        due = [period for period in self._taking.due(now) if period.code not in known]
+            due = await self._taking.due(connection, now, await Releases().periods(connection))
         if not due or await self._figures_differ() or not await self._counted():
             return 0
         for period in due:
@@ -317,10 +318,13 @@ class Periods:
         async with self._database.transaction() as connection:
             waiting = await closings.unpublished(connection)
             released = await Releases().periods(connection)
+        if not released:
+            return
+        begins = released_from(released, {}, local_day(now))
         for listed in waiting:
             period = Period.parse(listed.period)
             # What was not written down yet would be published as not released, for ever.
-            if all(month.code in released for month in period.parts("month")):
+            if all(month.code in released for month in period.parts("month") if begins <= month.last):
                 await _apart(listed.period, self._publish_one(period, now))
 
     async def _publish_one(self, period: Period, now: datetime) -> None:

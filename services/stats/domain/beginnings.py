@@ -6,8 +6,8 @@ month without a closing is a month with none, once there are cases.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Collection, Mapping
+from datetime import date, datetime
 from typing import Final
 
 from services.stats.domain.measures import Measure
@@ -30,6 +30,23 @@ def beginnings_of(first: Mapping[Measure, datetime]) -> dict[str, datetime]:
         if moments:
             found |= {measure.word: min(moments) for measure in measures}
     return found
+
+
+def first_day(beginnings: Mapping[str, datetime]) -> date | None:
+    """The day of the first event that was counted; None: there was none."""
+    return local_day(min(beginnings.values())) if beginnings else None
+
+
+def released_from(written: Collection[str], beginnings: Mapping[str, datetime], today: date) -> date:
+    """The day from which on periods are released: one that ends before it never is.
+
+    In: `written`: the codes of what is written down. As long as that is nothing, it is the day of the first event;
+    then, as periods are written down in their order, the last day of the first one, for ever: an event of an earlier
+    moment that is delivered later moves it no more. Where nothing was heard at all, whatever is over was over before.
+    """
+    if written:
+        return min(Period.parse(code).last for code in written)
+    return first_day(beginnings) or today
 
 
 def has_begun(

@@ -10,10 +10,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from enum import IntEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Final, NamedTuple
 
+from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.reference.indicators import Over
+from shared.reference.terms import Terms
 
 # By what figures are asked: the commune, the old district in which it lies, and a commune by the code of the unit that
 # a record named at its time; by nothing.
@@ -121,6 +124,14 @@ _LISTS: Final[Mapping[str, str]] = {
 def list_of(measure: str, dimension: str) -> str | None:
     """The list of terms that names a measure's values of a dimension; None: they are on none."""
     return _LISTS.get(f"{measure}.{dimension}") or _LISTS.get(dimension)
+
+
+@lru_cache(1_000)
+def coded(measure: str, dimension: str, word: str) -> str:
+    """The code of a sender's word in a dimension that is on a list; what the list does not know is not classified."""
+    name = list_of(measure, dimension)
+    assert name is not None
+    return Terms.load(name).find(word) or UNCLASSIFIED
 
 
 COLUMNS: Final = tuple(dict.fromkeys(name for one in _ALL for name in columns(one.measure)))

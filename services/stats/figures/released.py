@@ -8,9 +8,9 @@ what history says by now.
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Final, Protocol, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -115,21 +115,33 @@ def rule_of(rules: Disclosure, period: Period) -> Rule:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """One look at what is released: by which rules, up to which moment, and which periods are `written` down."""
+    """One look at what is released: by which rules, up to which moment, and which periods are `written` down. What
+    ended before the day on which released figures begin (`begins`) never is, and counts nobody in what is longer."""
 
     connection: AsyncConnection
     moment: datetime
     rules: Disclosure
     written: frozenset[str]
+    begins: date
 
     def rule(self, period: Period) -> Rule:
         """The rule of a period: that in force as it began, for ever."""
         return rule_of(self.rules, period)
 
+    def before(self, period: Period) -> bool:
+        """Whether a period was over before anything is released."""
+        return period.last < self.begins
+
+    def after(self, periods: Iterable[Period]) -> list[Period]:
+        """Those that were not."""
+        return [period for period in periods if not self.before(period)]
+
     def sees(self, period: Period) -> bool:
         """Whether a period is released by then: each of its months is, or itself where it is none of months."""
-        parts = [period] if period.span == "school-year" else months_of(period)
-        return released_at(self.rules, period) <= self.moment and all(one.code in self.written for one in parts)
+        if self.before(period) or released_at(self.rules, period) > self.moment:
+            return False
+        parts = [period] if period.span == "school-year" else self.after(months_of(period))
+        return all(one.code in self.written for one in parts)
 
 
 @dataclass(slots=True)
@@ -182,6 +194,7 @@ class Released:
         base = _base(rule, universe)
         whole = bases_of(period, base)
         if whole is not None:
+            whole = look.after(whole)
             if not all(map(look.sees, whole)):
                 return "not-released"
             return await self._tables(look, universe, filtered, whole, dimension)
@@ -194,7 +207,7 @@ class Released:
         months = release.months.get(filtered)
         if months is None:
             return "not-offered"
-        wanted = frozenset(month.code for month in months_of(period))
+        wanted = frozenset(month.code for month in look.after(months_of(period)))
         # A month that no block holds is hidden until a later one is released with it.
         held = frozenset[str]().union(*(months.partition or ()))
         return [Cells.total(months.sum_of(wanted) if wanted <= held else None)]
@@ -228,7 +241,7 @@ class Released:
         """How often each time in hours was measured, by a dimension's values (`TOTAL`: none), of what `cells` shows;
         None: single times were not written down."""
         filtered = self._catalogue(look.rule(period)).place(part).filtered
-        months = [month.code for month in months_of(period)]
+        months = [month.code for month in look.after(months_of(period))]
         written = await self._written.counts(look.connection, timed(part.measure, TOTAL), months)
         besides = dimension != TOTAL and any(dimension not in counted.hub for counted in written.values())
         if besides:
@@ -321,7 +334,7 @@ class Released:
         release = _Release(universe, base, Hub(by_cell(table), least))
         filters = universe.with_(circumstances)
         monthly = [one for one in filters if one in universe.monthly]
-        whole = len(months) == len(months_of(base))
+        whole = len(months) == len(look.after(months_of(base)))
         spokes: dict[Filter, Spoke] = {}
         for one in monthly:
             first = connected(one, monthly)[0]
@@ -346,7 +359,7 @@ class Released:
 
     async def _earlier_totals(self, look: Look, universe: Universe, filtered: Filter, at: Period) -> list[int]:
         found = []
-        for earlier in self._earlier(look, universe, at):
+        for earlier in look.after(self._earlier(look, universe, at)):
             release = await self._release(look, universe, filtered.circumstances, earlier)
             if filtered in release.totals:
                 found.append(release.totals[filtered])
@@ -407,7 +420,7 @@ class Released:
         if release.universe.over != "state":
             return frozenset()
         earlier: dict[str, list[int]] = {}
-        for period in self._earlier(look, release.universe, release.period):
+        for period in look.after(self._earlier(look, release.universe, release.period)):
             if period.span == release.period.span:
                 cells = await self._table(look, release.universe, filtered, period, dimension)
                 for value in counts:
@@ -420,8 +433,8 @@ class Released:
     async def _summed(
         self, look: Look, universe: Universe, circumstances: tuple[str, ...], period: Period, dimension: str
     ) -> Counts:
-        asked = [_end_of(period)] if universe.over == "state" else [month.code for month in months_of(period)]
-        return await self._counts(look, universe, circumstances, asked, (dimension,))
+        months = [_end_of(period)] if universe.over == "state" else [one.code for one in look.after(months_of(period))]
+        return await self._counts(look, universe, circumstances, months, (dimension,))
 
     async def _counts(
         self,

@@ -12,19 +12,24 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats.domain.beginnings import has_begun, is_counted
+from services.stats.domain.beginnings import has_begun, is_counted, released_from
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.measures import TOTAL, UNIT
-from services.stats.domain.periods import Period
+from services.stats.domain.periods import Period, Span
 from services.stats.domain.releases import Cells, total_of
 from services.stats.figures.evaluating import Evaluator, percentile
 from services.stats.figures.released import Look, Released, Written
 from shared.identity import ALL_UNITS, Permission, Principal
+from shared.reference.calendar import local_day
 from shared.reference.disclosure import Disclosure, Rule
 from shared.reference.indicators import Indicator, Indicators, Part
+
+# Of these nothing is released but what is handed in: they cross the months, and differ from them by few.
+_CROSSING: Final[frozenset[Span]] = frozenset({"day", "week", "school-year"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +83,8 @@ class Releasing:
                 whoever sees aggregates only has what was released by then. now: aware.
 
         Out: of those who see figures as they are, all. Of others, per period: what is shown, and a hidden one for each
-        value that is not; where a table is hidden as a whole, one with no keys. A value that counts nobody may lack.
+        value that is not; where a table is hidden as a whole, one with no keys. A value that counts nobody may lack. Of
+        a period that was over before anything was recorded, one that says nothing.
         """
         if principal.units != ALL_UNITS:
             units = principal.units if units is None else units & principal.units
@@ -86,7 +92,9 @@ class Releasing:
             values = await self._evaluator.values(connection, indicator, periods, by=by, units=units, as_of=as_of)
             return [Shown.of(value) for value in values]
         written = await self._written.periods(connection)
-        asked = _Asked(indicator, tuple(by), units, Look(connection, min(as_of or now, now), self._disclosure, written))
+        moment = min(as_of or now, now)
+        begins = released_from(written, await self._evaluator.beginnings(connection), local_day(moment))
+        asked = _Asked(indicator, tuple(by), units, Look(connection, moment, self._disclosure, written, begins))
         async with self._turn:
             return [shown for period in periods for shown in await self._of(asked, period)]
 
@@ -102,6 +110,8 @@ class Releasing:
             return [Shown.of(value) for value in values]
         if len(by) > 1 or (asked.units is not None and by not in {(), (UNIT,)}):
             return [Shown.without(period, (), "not-offered")]
+        if asked.look.before(period) and period.span not in _CROSSING:
+            return [Shown(period, ())]
         return await self._as_begun(asked, period, await self._decided(asked, period, parts))
 
     async def _as_begun(self, asked: _Asked, period: Period, shown: list[Shown]) -> list[Shown]:
@@ -141,6 +151,8 @@ class Releasing:
         # A share of a commune's children tells their number to whoever knows how many there are.
         if asked.by or asked.units is not None:
             return [Shown.without(period, (), "not-offered")]
+        if asked.look.before(period) and period.span not in {"day", "week"}:
+            return [Shown(period, ())]
         counts = asked.indicator.unit == "number"
         # Of communes' numbers each is the last one of the time that is asked for: a longer time, or another end of it,
         # has more of them than a year, or later ones, and the difference is few.

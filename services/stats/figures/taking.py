@@ -5,12 +5,13 @@ It must never decide what may be shown: that is worked out from what is written 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from datetime import date, datetime, timedelta
 from typing import Final, cast
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.stats.domain.beginnings import first_day, released_from
 from services.stats.domain.periods import Period, Span
 from services.stats.domain.releases import Catalogue, Counted, Tabled, Taken, asked_of
 from services.stats.figures.evaluating import Evaluator
@@ -48,11 +49,19 @@ class Taking:
 
     async def beginning(self, connection: AsyncConnection) -> date | None:
         """The day of the first event that was counted; None: there was none."""
-        known = await self._evaluator.beginnings(connection)
-        return local_day(min(known.values())) if known else None
+        return first_day(await self._evaluator.beginnings(connection))
 
-    def due(self, now: datetime) -> list[Period]:
-        """The periods that are to be written down by now, the first ones first: each month, and each school year."""
+    async def due(self, connection: AsyncConnection, now: datetime, written: Collection[str]) -> list[Period]:
+        """The periods that are to be written down by now and are not yet, the first ones first: each month, and each
+        school year. Nothing is before the first event, and what was over before it never is: nothing was known of it.
+        Whoever writes them down keeps the order."""
+        known = await self._evaluator.beginnings(connection)
+        if not known:
+            return []
+        begins = released_from(written, known, local_day(now))
+        return [period for period in self._over(now) if begins <= period.last and period.code not in written]
+
+    def _over(self, now: datetime) -> list[Period]:
         first = Period.parse(f"{min(rule.first_year for rule in self.disclosure):04d}")
         found = []
         spans: tuple[Span, ...] = ("month", "school-year")

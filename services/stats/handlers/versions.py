@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, date, datetime, timedelta
-from functools import lru_cache
 from typing import Any, Final, NamedTuple
 
 import msgspec
 
 from services.stats.domain.cells import FINAL, Kind, born_word, key_of
-from services.stats.domain.measures import Count, Figure, HistoryCell, Measure, Version
+from services.stats.domain.measures import Count, Figure, HistoryCell, Measure, Version, coded
 from services.stats.domain.periods import Period
 from services.stats.handlers import decoding, events
 from services.stats.handlers.decoding import TASK_STATES, TASK_TALK, broken, field_of, moment
@@ -35,7 +34,6 @@ from shared.contracts.envelope import STRUCTURED_TYPE, from_kafka
 from shared.contracts.vocabulary import UNCLASSIFIED, RecordState, in_calendar
 from shared.messaging.processing import Record
 from shared.reference.calendar import LOCAL_OFFSET
-from shared.reference.terms import Terms
 
 # Of an event that does not say when it was: known since ever, which at least is the same at every counting.
 _UNDATED: Final = datetime(1900, 1, 1, tzinfo=UTC)
@@ -232,16 +230,10 @@ def _no_service(data: ServiceEvent[CaseFacts], told: Told) -> tuple[Version | Fi
 
 
 def _incident(data: PlacedIncident, told: Told) -> tuple[Version | Figure, ...]:
-    kind, outcome = _coded("incident-causes", data.kind), _coded("incident-results", data.outcome)
+    kind, outcome = coded("incidents", "kind", data.kind), coded("incidents", "outcome", data.outcome)
     values = (data.unit, data.sex, data.age_band, kind, outcome, data.place_code or "", data.sector)
     count = Count(HistoryCell(Measure.INCIDENTS, values), data.occurred_on)
     return (_version(Kind.INCIDENT, data.incident_id, told, count),)
-
-
-@lru_cache(1_000)
-def _coded(terms: str, word: str) -> str:
-    """The code of a sender's word; what is on no list is shown as not classified."""
-    return Terms.load(terms).find(word) or UNCLASSIFIED
 
 
 def _child_version(data: KnownChild, told: Told) -> Version:

@@ -15,6 +15,7 @@ from fastapi import HTTPException, Query, Request
 from fastapi.responses import Response
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from services.stats.domain.beginnings import first_day
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period, Span
 from services.stats.domain.reading import Reading, by_unit, course_of, goal_of, reached
@@ -210,6 +211,10 @@ class Looking:
     async def late(connection: AsyncConnection, sight: Sight) -> Late | None:
         """How late the figures are, to whoever sees them as they are; what was released waits for nothing."""
         return await lateness(connection, sight.now) if sight.exact and sight.known is None else None
+
+    async def early(self, connection: AsyncConnection, sight: Sight) -> bool:
+        """Whether the period was over before the first event: why there is nothing of it."""
+        return sight.period.last < (first_day(await self._evaluator.beginnings(connection)) or sight.today)
 
     async def known_at(self, connection: AsyncConnection, sight: Sight, indicator: Indicator) -> datetime | None:
         """As of which moment an indicator is answered, where what was known at the asked one is no longer kept."""

@@ -64,6 +64,7 @@ class ProvincePages:
             urgent = sorted((one for one, _ in found if one.pressing), key=lambda one: one.urgency)
             shown = await self._looking.readings(connection, sight, [one.indicator for one in urgent[:_URGENT]])
             late = await self._looking.late(connection, sight)
+            early = await self._looking.early(connection, sight)
             alerts = await alerts_of(connection, sight, self._looking.indicators)
             by_commune = await self._looking.figures(connection, sight, of_tiles, [sight.period], by=("unit",))
         aimed = [one for one, _ in found if one.goal is not None]
@@ -76,6 +77,7 @@ class ProvincePages:
             sight=sight,
             words=sight.words,
             late=late,
+            early=early,
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),
@@ -97,10 +99,12 @@ class ProvincePages:
         known = self._looking.in_force(sight)
         async with self._looking.snapshot() as connection:
             lines = [line_of(sight, *found) for found in await self._looking.readings(connection, sight, known)]
+            early = await self._looking.early(connection, sight)
         return self._pages.render(
             request,
             "stats/indicators.html",
             sight=sight,
+            early=early,
             words=sight.words,
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),

@@ -15,6 +15,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.cells import COMMUNE_ROSTER, DROPPED_OUT, SCHOOL_ROSTER, Kind
+from services.stats.domain.measures import coded
 from shared.contracts.errors import Rejected, Violation
 
 _PLACE: Final = {"unit": "unit", "sex": "sex"}
@@ -89,6 +90,9 @@ MEASURES: Final[Mapping[str, tuple[Kind, Mapping[str, str]]]] = {
         },
     ),
 }
+# Cells hold the words that agencies sent, which a truth file has, too: whoever asks is answered by their codes, as
+# history counts them.
+_CODED: Final[Mapping[str, tuple[str, ...]]] = {"incidents": ("kind", "outcome")}
 # Measures that share a kind, told apart by what was asked for.
 _ONLY: Final[Mapping[str, str]] = {
     "concerns": "c.groups = ''",
@@ -153,7 +157,8 @@ async def ask(connection: AsyncConnection, question: Slice, units: Units, today:
     Args:
         units: communes that may be seen; None: all. today: the local day, for ages.
 
-    A child in two circumstances is in the rows of both; without that dimension it is counted once.
+    A child in two circumstances is in the rows of both; without that dimension it is counted once. Agencies' own words
+    are answered, and may be asked for, by the codes that they mean.
     """
     kind, columns = MEASURES[question.measure]
     values: dict[str, Any] = {"kind": int(kind), "limit": _MAX_ROWS + 1}
@@ -163,7 +168,8 @@ async def ask(connection: AsyncConnection, question: Slice, units: Units, today:
         values["units"] = sorted(units)
     for number, (name, wanted) in enumerate(question.filters.items()):
         column = columns[name]
-        values[f"f{number}"] = list(wanted)
+        asked_by_code = name in _CODED.get(question.measure, ())
+        values[f"f{number}"] = await _meant(connection, question.measure, name, wanted) if asked_by_code else [*wanted]
         if column == _GROUPS:
             where.append(f"string_to_array(c.groups, '+') && :f{number}")
         else:
@@ -183,12 +189,34 @@ async def ask(connection: AsyncConnection, question: Slice, units: Units, today:
     if len(found) > _MAX_ROWS:
         words = ("Bảng quá lớn: hãy chọn ít chiều hơn.", "The table is too large: choose fewer dimensions.")
         raise Rejected([Violation("by", "too-large", *words)])
-    divided = _by_circumstance(found, question) if _GROUPS in (columns[name] for name in question.by) else found
+    coded_rows = _by_code(found, question)
+    by_group = _GROUPS in (columns[name] for name in question.by)
+    divided = _by_circumstance(coded_rows, question) if by_group else coded_rows
     return sorted(divided, key=lambda row: (-row["n"], *(str(row[name]) for name in question.by)))
 
 
 def _expression(column: str) -> str:
     return _WORKED_OUT.get(column, f"c.{column}")
+
+
+async def _meant(connection: AsyncConnection, measure: str, dimension: str, wanted: Sequence[str]) -> list[str]:
+    """The words in the cells that mean one of some codes, or what some words mean."""
+    kind, columns = MEASURES[measure]
+    statement = text(f"SELECT DISTINCT {columns[dimension]} FROM cell WHERE kind = :kind")
+    codes = {coded(measure, dimension, one) for one in wanted}
+    words = (await connection.execute(statement, {"kind": int(kind)})).scalars()
+    return [word for word in words if coded(measure, dimension, word) in codes]
+
+
+def _by_code(rows: Sequence[dict[str, Any]], question: Slice) -> Sequence[dict[str, Any]]:
+    named = [name for name in question.by if name in _CODED.get(question.measure, ())]
+    if not named:
+        return rows
+    sums: Counter[tuple[Any, ...]] = Counter()
+    for row in rows:
+        at = {**row, **{name: coded(question.measure, name, row[name]) for name in named}}
+        sums[tuple(at[name] for name in question.by)] += row["n"]
+    return [dict(zip(question.by, at, strict=True)) | {"n": n} for at, n in sums.items()]
 
 
 def _by_circumstance(rows: Sequence[dict[str, Any]], question: Slice) -> list[dict[str, Any]]:

@@ -21,7 +21,7 @@ from services.stats.store.chronicle import Chronicle, HistoryCells
 from services.stats.store.cube import Cells, Ledger
 from services.stats.store.history import count_periods
 from services.stats.store.questions import Row
-from services.stats.store.releases import write_down
+from services.stats.store.releases import Releases, write_down
 from shared.database import Database
 from shared.messaging.processing import Record
 from shared.reference.indicators import Part
@@ -82,7 +82,9 @@ async def release(database: Database, now: datetime, taking: Taking | None = Non
     evaluator = Evaluator()
     taking = taking or Taking(evaluator.count, evaluator)
     found = []
-    for period in taking.due(now):
+    async with database.transaction() as connection:
+        due = await taking.due(connection, now, await Releases().periods(connection))
+    for period in due:
         async with database.transaction() as connection:
             taken = await taking.take(connection, period)
             if await write_down(connection, period.code, known_at(taking.disclosure, period), now, taken):

@@ -8,6 +8,7 @@ import re
 from collections.abc import AsyncIterator
 from types import SimpleNamespace
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 from hypothesis import given
@@ -102,6 +103,23 @@ async def test_any_measure_is_broken_down_by_any_of_its_dimensions(visitor: Visi
     # May 2016 to October 2026: ten years old.
     assert (await figures(visitor, "measure=children&by=age"))["rows"] == [{"age": "6-10", "n": 1}]
     assert (await figures(visitor, "measure=arrivals&day=2026-10-31"))["total"] == 3
+
+
+async def test_incidents_are_told_by_codes_whatever_word_an_agency_sent(visitor: Visitor, counted: Counting) -> None:
+    said = [("fall", "recovered"), ("Té ngã", "Ra viện"), ("Đuối nước", "Nặng"), ("rắn", "")]
+    events = [make.incident(f"w{at}", 1, kind=kind, outcome=outcome) for at, (kind, outcome) in enumerate(said)]
+    await counted.count(records(events, 60))
+    await visitor.enter("ha.coordinator")
+    by_kind = await figures(visitor, "measure=incidents&by=kind")
+    assert {row["kind"]: row["n"] for row in by_kind["rows"]} == {"fall": 3, "drowning": 2, "unclassified": 1}
+    assert by_kind["total"] == 6
+    by_both = await figures(visitor, "measure=incidents&by=outcome&by=sector&kind=fall")
+    assert by_both["rows"] == [{"outcome": "recovered", "sector": "health", "n": 3}]
+    # A word of a list asks for what it means, too; a truth file keeps what hospitals wrote.
+    assert (await figures(visitor, f"measure=incidents&kind={quote('Ngã')}&kind=TNGT"))["total"] == 3
+    assert (await figures(visitor, "measure=incidents&outcome=serious"))["total"] == 1
+    expected = json.loads((await visitor.ask("/stats/api/expect")).body)["incidents"]
+    assert expected["by_cause"] == {"Ngã": 1, "Té ngã": 1, "fall": 1, "rắn": 1, "Đuối nước": 1}
 
 
 async def test_a_child_in_two_circumstances_is_in_both_rows_and_once_in_the_total(

@@ -76,6 +76,23 @@ def test_every_shipped_indicator_can_be_answered() -> None:
     assert len(load_indicators()) == len(Indicators.load())
 
 
+def test_what_counts_cases_of_a_kind_that_incidents_have_too_says_which_of_the_two_it_counts() -> None:
+    """A commune reads both beside each other: cases that were opened, and incidents that open none."""
+    both = set(Terms.load("incident-causes").codes()) & set(Terms.load("case-kinds").codes()) - {"other"}
+    found = [
+        indicator
+        for indicator in load_indicators()
+        if indicator.numerator is not None
+        and indicator.numerator.measure == "openings"
+        and len(kinds := indicator.numerator.where.get("kind", ())) == 1
+        and both & set(kinds)
+    ]
+    assert {one.code for one in found} == {"domestic-violence", "school-violence", "child-labour-cases"}
+    for indicator in found:
+        assert "vụ việc được mở trong kỳ" in indicator.note_vi
+        assert "cases opened in the period" in indicator.note_en
+
+
 def test_whatever_an_indicator_is_broken_down_by_is_named_and_checked_by_one_list() -> None:
     """Two tables of which dimension means which list once said nearly the same."""
     named = {

@@ -137,6 +137,22 @@ async def test_of_a_time_before_the_platform_began_pages_say_that_there_is_no_fi
     assert (await visitor.ask("/stats/province?period=2024")).status == 200
 
 
+@pytest.mark.parametrize("person", ["ha.coordinator", "tuan.statistician"])
+async def test_of_a_time_before_the_platform_began_it_is_said_that_the_period_was_over_before(
+    visitor: Visitor, person: str
+) -> None:
+    """It is not that nothing happened in it, nor that its figures are still to come."""
+    await visitor.enter(person)
+    early = "Kỳ này đã qua trước khi hệ thống bắt đầu ghi nhận"
+    for period, told in (("2024", True), ("2025-02", True), ("2025", False)):
+        for path in ("/stats/indicators/cases-opened", "/stats/indicators", "/stats/province"):
+            if path == "/stats/province" and person == "ha.coordinator":
+                continue
+            page = content(await visitor.ask(f"{path}?period={period}"))
+            assert (early in page) is told, (path, period)
+            assert "Chưa có gì được ghi nhận trong kỳ này" not in page
+
+
 async def test_as_of_an_earlier_day_only_what_was_known_then_is_counted(visitor: Visitor) -> None:
     await visitor.enter("ha.coordinator")
     said = content(await visitor.ask("/stats/indicators/cases-opened?period=2026&known=2026-03-05"))

@@ -31,7 +31,7 @@ from tests.unit.stats.closed_house import House, at, figure, house, opening
 from tests.unit.stats.conftest import MIGRATIONS
 from tests.unit.stats.counted import record, release
 from tests.unit.stats.events import Event
-from tests.unit.stats.made_up_figures import INDICATORS, LATER, STATISTICIAN, UNITS, Province, Record
+from tests.unit.stats.made_up_figures import COORDINATOR, INDICATORS, LATER, STATISTICIAN, UNITS, Province, Record
 from tests.unit.stats.test_releasing import DIMENSIONS, YEAR, everything_of_openings, kept_from, tell
 
 
@@ -249,6 +249,85 @@ async def test_a_period_is_released_once_it_is_written_down_and_published_only_t
     published = await desk.periods.published("2026-10")
     assert published is not None
     assert figure(published.read(), "opened") == 56
+
+
+async def test_an_empty_platform_releases_nothing_and_later_nothing_of_before_its_first_event(desk: House) -> None:
+    """As over and empty they would stand for ever, while data of these months may still come."""
+    none, records = Nothing([]), desk.province.records
+    desk.province = none
+    desk.periods = desk.replica()
+    for _ in range(2):
+        await desk.periods.look_after()
+        assert await _written(desk) == frozenset()
+        desk.later(days=1)
+    door = door_of(none)
+    past = await answers(desk.database, door, "opened", "2026-09", "2026-Q3", "2025", now=desk.now)
+    assert past == [Shown(Period.parse(code), ()) for code in ("2026-09", "2026-Q3", "2025")]
+    running = await answers(desk.database, door, "opened", "2026-11", "2026", now=desk.now)
+    assert [one.value for one in running] == [None, None]
+
+    # The first event comes in November, and tells of October, too.
+    province = Province([opening(one.day, one.values["unit"], known=desk.now) for one in records], begun=desk.now)
+    province.records += [opening(date(2026, 11, 10), unit, known=at(date(2026, 11, 10))) for unit in UNITS] * 7
+    desk.province = province
+    desk.periods = desk.replica()
+    await desk.periods.look_after()
+    assert await _written(desk) == frozenset()
+    desk.now = at(date(2027, 1, 20))
+    await desk.periods.close(COORDINATOR, "2026")
+    await desk.periods.look_after()
+    assert await _written(desk) == {"2026-11", "2026-12"}
+
+    door = door_of(province)
+    before = await answers(desk.database, door, "opened", "2026-10", "2026-Q3", "2025", now=desk.now)
+    assert [(one.value, one.hidden) for one in before] == [(None, None)] * 3
+    november, year = await answers(desk.database, door, "opened", "2026-11", "2026", now=desk.now)
+    assert (november.numerator, year.numerator) == (56, 56)
+    by_unit = await answers(desk.database, door, "opened", "2026", by=("unit",), now=desk.now)
+    assert [one.numerator for one in by_unit] == [7] * len(UNITS)
+    assert [one.hidden for one in await answers(desk.database, door, "opened", "2026-10-10", now=desk.now)] == [
+        "not-offered"
+    ]
+    # The year is published though no month before the beginning is ever written down.
+    published = await desk.periods.published("2026")
+    assert published is not None
+    assert figure(published.read(), "opened") == 56
+
+
+async def test_where_released_figures_begin_an_event_of_an_earlier_moment_changes_nothing(desk: House) -> None:
+    """Once the first period is written down, nothing before it is: it would be counted into a year that was shown."""
+    desk.province.begun = at(date(2026, 10, 10))
+    desk.now = at(date(2027, 1, 20))
+    await desk.periods.look_after()
+    written = await _written(desk)
+    assert written == {"2026-10", "2026-11", "2026-12"}
+    shown = await answers(desk.database, door_of(desk.province), "opened", "2026", "2026-09", "2026-10", now=desk.now)
+    desk.province.begun = at(date(2025, 2, 1))
+    desk.province.records.append(opening(date(2026, 9, 1), known=at(date(2026, 9, 2))))
+    await desk.replica().look_after()
+    assert await _written(desk) == written
+    late = await answers(desk.database, door_of(desk.province), "opened", "2026", "2026-09", "2026-10", now=desk.now)
+    assert late == shown
+    assert [one.value for one in shown] == [56.0, None, 56.0]
+
+
+async def test_a_school_year_that_ended_before_the_first_event_is_not_written_down_and_one_that_goes_on_is(
+    database: Database,
+) -> None:
+    for begun, told in ((date(2026, 9, 20), False), (date(2026, 9, 2), True)):
+        taking = made_up.taking(Province([], begun=at(begun)))
+        async with database.transaction() as connection:
+            due = [one.code for one in await taking.due(connection, at(date(2026, 11, 1)), ())]
+            assert due == (["2025-SY", "2026-09"] if told else ["2026-09"])
+            # After September is written down the school year that ended in it comes no more.
+            assert await taking.due(connection, at(date(2026, 11, 1)), ("2025-SY", "2026-09")[not told :]) == []
+
+
+class Nothing(Province):
+    """A platform that has heard nothing at all."""
+
+    async def beginnings(self, connection: Any) -> dict[str, datetime]:
+        return {}
 
 
 @asynccontextmanager

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, time
-from typing import Any, Final, Literal
+from datetime import datetime
+from typing import Any, Literal
 
 from services.cases.domain.model.clock import Clock
 from services.cases.domain.model.people import Glass, Member
 from services.cases.domain.model.work import Conference, PlannedService, Task
 from shared.contracts.cases import CaseFacts, CaseStatus, CaseStep, ConcernFacts, ConcernStatus
 from shared.contracts.vocabulary import AgeBand, DangerNow, Request, RiskLevel, Sex
-from shared.reference.calendar import LOCAL
 
 Identity = Literal["none", "asked", "candidates", "linked"]
-_NOON: Final = time(12)
 RISK_ORDER: Mapping[RiskLevel, int] = {"unassessed": 0, "low": 1, "medium": 2, "high": 3}
 
 
@@ -102,9 +100,9 @@ class Case:
 
     @property
     def first_service_at(self) -> datetime | None:
-        """When the first service was given: of its day noon is said, and never a moment before the report."""
-        day = min((service.done_on for service in self.services if service.done_on is not None), default=None)
-        return None if day is None else max(self.received_at, datetime.combine(day, _NOON, LOCAL))
+        """When the first service was given, and never a moment before the report."""
+        first = min((at for service in self.services if (at := service.given_at) is not None), default=None)
+        return None if first is None else max(self.received_at, first)
 
     def clock(self, kind: str) -> Clock | None:
         """The running clock of a kind, if there is one."""

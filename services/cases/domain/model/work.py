@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date, datetime
-from typing import Literal
+from datetime import date, datetime, time
+from typing import Final, Literal
 
 from services.cases.domain.model.clock import AFTER
 from shared.contracts.cases import TaskState
+from shared.reference.calendar import LOCAL
 
 Pending = Literal["question", "date"]
 Awaited = Literal["sector", "commune", "nobody"]
+_NOON: Final = time(12)
 AnswerGiven = Literal["accepted", "declined", "done", "new-date", "question"]
 OPEN_TASKS: frozenset[TaskState] = frozenset({"requested", "accepted", "overdue"})
 # What a case conference left to the commune itself stands among the tasks under this name, which is no sector's.
@@ -84,9 +86,10 @@ class Conference:
 class PlannedService:
     """One service of the plan. `sector`: who is asked for it when the plan is approved; None: the commune itself.
 
-    `done_on`: the day it was first given. `task_id`: by which the sector was asked; `given_by`: the agency event that
-    said it was given, or the task that was done; not `planned`: given beside the plan. Its words (what for, by whom)
-    are in the timeline, sealed.
+    `done_on`: the day it was first given; `told_at`: when that was first said, on that day or after it (None: before
+    this was kept). `task_id`: by which the sector was asked; `given_by`: the agency event that said it was given, or
+    the task that was done; not `planned`: given beside the plan. Its words (what for, by whom) are in the timeline,
+    sealed.
     """
 
     id: str
@@ -97,3 +100,12 @@ class PlannedService:
     task_id: str | None = None
     given_by: str | None = None
     planned: bool = True
+    told_at: datetime | None = None
+
+    @property
+    def given_at(self) -> datetime | None:
+        """When it was first given: of its day noon is said, unless it was told before that; None: not yet."""
+        if self.done_on is None:
+            return None
+        noon = datetime.combine(self.done_on, _NOON, LOCAL)
+        return noon if self.told_at is None else min(noon, self.told_at)
