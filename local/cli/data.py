@@ -15,7 +15,7 @@ import typer
 from local.cli.client import Client
 from local.cli.compare import differences
 from local.cli.operate import all_status
-from local.cli.output import EXIT_DATA, EXIT_UNREACHABLE, CommandError, Json, console, print_json, print_table
+from local.cli.output import EXIT_DATA, EXIT_UNREACHABLE, CommandError, Json, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from agency.publisher import FileReport
@@ -62,8 +62,8 @@ def publish(
     """
     from local.publishing import publish_files  # noqa: PLC0415 - other commands need none of this
 
-    with console.status("Publishing…") as line:
-        reports = publish_files(files, mapping=mapping, via=via.value, spool=spool, patience=patience, say=line.update)
+    with progress("Publishing…") as say:
+        reports = publish_files(files, mapping=mapping, via=via.value, spool=spool, patience=patience, say=say)
     if json:
         print_json([report.as_dict() for report in reports])
     else:
@@ -81,10 +81,15 @@ def _print_reports(reports: Sequence[FileReport]) -> None:
         for r in reports
     )
     print_table("Published", columns, cells, "Nothing to publish.")
-    rejected = [[r.file, item["row"], item["rule"], item["message_vi"]] for r in reports for item in r.rejected]
+    rejected = [
+        [r.file, item["row"], item["field"], item["rule"], item["message_en"]] for r in reports for item in r.rejected
+    ]
     if rejected:
         print_table(
-            "Rejected: correct these rows and publish the file again", ["file", "row", "rule", ""], rejected, ""
+            "Rejected: correct these rows and publish the file again",
+            ["file", "row", "field", "rule", "reason"],
+            rejected,
+            "",
         )
 
 
@@ -109,8 +114,8 @@ def simulate(
     made = traffic(World(children, seed, datetime.now(UTC)), reports, seed=seed, dirty=dirty)
     if expect is not None:
         expect.write_bytes(orjson.dumps(made.truth(), option=orjson.OPT_INDENT_2))
-    with console.status("Simulating…") as line:
-        outcomes = publish_traffic(made.events, rate=rate, patience=patience, say=line.update)
+    with progress("Simulating…") as say:
+        outcomes = publish_traffic(made.events, rate=rate, patience=patience, say=say)
     if json:
         print_json(dict(outcomes))
     else:
@@ -166,7 +171,7 @@ def _wait_until_counted(timeout: float) -> None:
     quiet = 0
     before: object = None
     all_status(client)  # where nothing answers at all, waiting would only hide it
-    with console.status("Waiting until everything is counted…") as line:
+    with progress("Waiting until everything is counted…") as say:
         while quiet < 3:
             try:
                 states = all_status(client)
@@ -183,7 +188,7 @@ def _wait_until_counted(timeout: float) -> None:
             handled = [state["handled"] for state in states]
             quiet = quiet + 1 if flowing and waiting == 0 and handled == before else 0
             before = handled
-            line.update(f"Waiting until everything is counted: {waiting:,} events on their way…")
+            say(f"Waiting until everything is counted: {waiting:,} events on their way…")
             if quiet == 0 and time.monotonic() > deadline:
                 raise CommandError(
                     f"{waiting:,} events are still on their way after {timeout:.0f} s; `vongtay status` says where.",

@@ -37,7 +37,8 @@ def explain(
         print_json(run)
         return
     event = run["event"]
-    console.print(f"{event['type']}, commune {event['unit'] or 'unknown'}, due {event['due'] or 'never'}")
+    due = f"due {event['due']}" if event["due"] else "no deadline"
+    console.print(f"{event['type']}, commune {event['unit'] or 'unknown'}, {due}")
     print_table("Rules", ["rule", "urgency", "tells", "why not"], map(_rule, run["rules"]), "No rule is about it.")
     columns = ["account", "role", "by rule", "instead of", "inbox", "called"]
     print_table("People", columns, map(_person, run["people"]), "Nobody is told.")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated
 
 import orjson
@@ -14,6 +16,7 @@ from rich.table import Table
 EXIT_DATA = 1
 EXIT_USE = 2
 EXIT_UNREACHABLE = 3
+SAY_EVERY = 3.0  # seconds
 
 console = Console(highlight=False)
 if not console.is_terminal:
@@ -33,6 +36,25 @@ class CommandError(Exception):
 def error(sentence: str) -> None:
     """Say on standard error what is wrong."""
     error_console.print(f"[bold red]vongtay:[/] {escape(sentence)}", soft_wrap=True)
+
+
+@contextmanager
+def progress(sentence: str) -> Iterator[Callable[[str], None]]:
+    """How far something long is: in place on a terminal; elsewhere a line on standard error every few seconds, so that
+    a file with the output holds the output alone. Out: what takes the next sentence."""
+    if console.is_terminal:
+        with console.status(sentence) as status:
+            yield status.update
+        return
+    said_at = time.monotonic()
+
+    def say(sentence: str) -> None:
+        nonlocal said_at
+        if time.monotonic() - said_at >= SAY_EVERY:
+            said_at = time.monotonic()
+            error_console.print(escape(sentence), soft_wrap=True)
+
+    yield say
 
 
 def print_json(value: object) -> None:

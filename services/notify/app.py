@@ -106,9 +106,7 @@ def build(context: ServiceContext) -> ServiceApp:
         make_topic=partial(make_topic, context.settings, settings.replicas(context.settings.environment)),
     )
     event_types: partial[list[str]] = partial(list, texts.wordings)
-    agreements = Agreements(
-        database, clock, queueing, telling.limits, event_types, tuple(names), base_url, people.organisations
-    )
+    agreements = Agreements(database, clock, queueing, telling.limits, event_types, tuple(names), base_url, people)
     desks = Desks(
         subscribing=subscribing,
         endpoints=Endpoints(database, vault, addresses, desk, owners, replays, telling.limits, keeping, clock),

@@ -82,6 +82,11 @@ class Texts:
             template = wording.many or "{n}: " + wording.explanation
         return self._say(template, fields, language)
 
+    def by_when(self, event_type: str, due: datetime | None) -> datetime | None:
+        """Until when somebody has to act: the date that an event brings, None where it says that all is over."""
+        wording = self.wordings.get(event_type)
+        return None if wording is not None and wording.over else due
+
     def explanation(self, event_type: str, language: Language) -> str:
         """What an event type means, for who chooses it; the type itself where there are no words for it."""
         wording = self.wordings.get(event_type)
@@ -96,7 +101,7 @@ class Texts:
         found = [self.title(fields, language) + "."]
         if fields.unit_name:
             found.append(self.part("where", fields, language))
-        if fields.due:
+        if self.by_when(fields.event_type, fields.due):
             found.append(self.part("by-when", fields, language))
         found += ["", self.part("look", fields, language), link]
         if acknowledge is not None:
@@ -117,7 +122,7 @@ class Texts:
         if acknowledge:
             name = "sms-acknowledge-or-reply" if self.replies else "sms-acknowledge"
         end = self.part(name, fields, language)
-        if fields.due:
+        if self.by_when(fields.event_type, fields.due):
             end = f"{self.part('sms-due', fields, language)}. {end}"
         if unmarked and language == "vi":
             what, end = plain(what), plain(end)

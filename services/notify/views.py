@@ -168,4 +168,4 @@ def audience_name(pages: Pages, language: Language, audience: str) -> str:
         return of
     known = {role.value: name for role, name in SHARED_ROLES.items()}
     role = pages.texts.gettext(language, known[kind]) if kind in known else kind
-    return f"{role}, {pages.unit_name(of)}" if of else role
+    return f"{role}, {pages.unit_name(of, language)}" if of else role

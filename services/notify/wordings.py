@@ -14,13 +14,15 @@ from dataclasses import dataclass
 @dataclass(frozen=True, slots=True)
 class Wording:
     """What is said of one event type: `explanation` to who chooses event types, `title` to who is told, `short` in an
-    SMS (no commune in it), `many` where one line speaks of several.
+    SMS (no commune in it), `many` where one line speaks of several. `over`: it says that something needs not be done
+    any more, so that its date is no deadline to anybody.
     """
 
     explanation: str
     title: str
     short: str = ""
     many: str = ""
+    over: bool = False
 
 
 WORDINGS: Mapping[str, Wording] = {
@@ -162,6 +164,7 @@ WORDINGS: Mapping[str, Wording] = {
     "cases.task.done": Wording(
         explanation="Ngành làm xong việc",
         title="Một việc phối hợp của vụ việc {case} đã xong",
+        over=True,
     ),
     "cases.task.overdue": Wording(
         explanation="Việc phối hợp quá hạn",
@@ -172,6 +175,7 @@ WORDINGS: Mapping[str, Wording] = {
     "cases.task.cancelled": Wording(
         explanation="Việc phối hợp được hủy, không cần làm nữa",
         title="Việc phối hợp của vụ việc {case} tại {unit} đã được hủy",
+        over=True,
     ),
     "cases.task.followed-case": Wording(
         explanation="Việc phối hợp đi theo vụ việc được chuyển hoặc phân loại lại",
@@ -247,6 +251,7 @@ WORDINGS: Mapping[str, Wording] = {
     "cases.deadline.met": Wording(
         explanation="Việc có thời hạn đã làm xong, hoặc không cần làm nữa",
         title="Thời hạn {due} của vụ việc {case} không còn phải chờ",
+        over=True,
     ),
     "cases.deadline.followed-case": Wording(
         explanation="Thời hạn đi theo vụ việc được chuyển hoặc phân loại lại",

@@ -185,7 +185,6 @@ MEASURES: Final = {
     "male-share": "Trẻ nam",
     "first-of-january-share": "Sinh ngày 01/01",
 }
-NO_COMMUNE: Final = "Chưa rõ xã, phường"
 STATES: Final = {
     "collected": "Mới thu thập",
     "checked": "Đã kiểm tra",

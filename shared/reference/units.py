@@ -17,6 +17,8 @@ from shared.reference.spoken import Piece, Spoken, take_apart
 from shared.reference.text import fold, toned
 
 UNCLASSIFIED = "unclassified"
+# What everybody says instead of a name where the commune is not known: language -> words.
+NOWHERE: Mapping[str, str] = {"vi": "Chưa xác định xã, phường", "en": "Commune not known"}
 _ENGLISH = {"ward": "Ward", "commune": "Commune", "town": "Town"}
 _ENGLISH_AREAS = {"Tỉnh": "Province", "Huyện": "District", "Thành phố": "City", "Thị xã": "Town"}
 _KINDS = {"ward": "Phường", "commune": "Xã", "town": "Thị trấn"}
@@ -133,7 +135,7 @@ class Units:
     def name(self, code: str, language: str = "vi") -> str:
         """The unit's name, an old unit's too; the code itself where nobody knows it."""
         if code == UNCLASSIFIED:
-            return "Chưa rõ xã" if language == "vi" else "Commune not known"
+            return NOWHERE[language]
         unit = self._today.get(code) or next((unit for unit in self._all if unit.code == code), None)
         if unit is None:
             return code

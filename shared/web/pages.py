@@ -15,6 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.identity import FORM_FIELD, Principal, SignInNeededError, identity_of
+from shared.reference.units import NOWHERE, UNCLASSIFIED
 from shared.web import i18n
 from shared.web.assets import Assets
 from shared.web.i18n import DEFAULT_LANGUAGE, LANGUAGES, Language, Texts
@@ -105,8 +106,11 @@ class Pages:
         """In: a msgid. Out: it in the request's language."""
         return self.texts.gettext(language_of(request), text, **values)
 
-    def unit_name(self, code: str | None) -> str:
-        """Out: the commune's name, its code where the name is not known, empty for none."""
+    def unit_name(self, code: str | None, language: Language = DEFAULT_LANGUAGE) -> str:
+        """Out: the commune's name, its code where the name is not known, empty for none; words in the language for the
+        code of those whose commune is not known."""
+        if code == UNCLASSIFIED:
+            return NOWHERE[language]
         return "" if code is None else self._unit_names.get(code, code)
 
     def _environment(self, language: Language, loader: BaseLoader) -> Environment:
@@ -133,6 +137,7 @@ class Pages:
             "sector_names": SECTOR_NAMES,
             "service_names": SERVICE_NAMES,
             "deadline_state": deadline_state,
+            "UNCLASSIFIED": UNCLASSIFIED,
         }
         env.filters |= {
             "date": i18n.format_date,
@@ -143,7 +148,7 @@ class Pages:
             "number": partial(i18n.format_number, language),
             "share": partial(i18n.format_share, language),
             "duration": partial(i18n.duration_words, self.texts, language),
-            "unit": self.unit_name,
+            "unit": partial(self.unit_name, language=language),
         }
         return env
 

@@ -19,6 +19,7 @@ from services.notify.desk.emergencies import Links
 from shared.contracts.registry import ChildRegistered
 from tests.browser.people import Company, Somebody
 from tests.integration.notify_house import AGREEMENT, House, concern, make_house, missed, task, until
+from tests.integration.notify_partner import TERMS
 from tests.support.accessibility import barriers
 from tests.support.receivers import MailServer, WebhookServer
 
@@ -490,3 +491,18 @@ async def test_what_waits_for_a_broken_endpoint_is_not_called_late(house: House,
     due, later, *_ = [text.split("\n\n") for text in await operator.page.locator(".tile").all_inner_texts()]
     assert due[:2] == ["Đến hạn gửi", str(waiting[False])]
     assert later == ["Đang chờ", str(waiting[True]), f"{waiting[True]} chờ điểm nhận hoạt động lại"]
+
+
+@pytest.mark.parametrize("phone", [True, False], ids=["360", "1280"])
+async def test_the_first_notice_of_a_partner_stands_clear_of_the_buttons_above(
+    house: House, company: Company, phone: bool
+) -> None:
+    async with house.client("ha.coordinator") as coordinator:
+        await coordinator.api("/agreements", TERMS)
+    partner = await company.person("yen.partner", phone=phone)
+    await seen(partner, "/notify/", f"inbox-partner-{'phone' if phone else 'wide'}")
+    buttons = await partner.page.locator("[data-live] .actions").first.bounding_box()
+    first = await partner.page.locator(".timeline__item").first.bounding_box()
+    assert buttons is not None
+    assert first is not None
+    assert first["y"] - (buttons["y"] + buttons["height"]) >= 16

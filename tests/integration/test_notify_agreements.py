@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from shared.contracts.base import SealedBox
 from shared.contracts.envelope import Envelope
 from shared.contracts.registry import ChildErased
 from shared.contracts.sealed import CONTENTS_TOPIC
+from shared.identity import Directory
 from shared.messaging.processing import Record
 from shared.privacy.sealing import PlatformKey
 from tests.integration.notify_house import (
@@ -54,6 +56,36 @@ async def test_a_partner_subscribes_within_its_agreement_and_hears_nothing_outsi
     async with house.client("ha.coordinator") as coordinator:
         await coordinator.api(f"/agreements/{signed['id']}/resume", {})
     assert await house.states() == {"pending": 1}
+
+
+@pytest.mark.parametrize("act", ["accept", "end"])
+async def test_what_asked_for_a_signature_is_new_to_nobody_once_it_is_given_or_not_wanted(
+    house: House, act: str
+) -> None:
+    people = house.context.directory.people
+    colleague = replace(people["yen.partner"], id="an.partner")
+    assert house.context.directory.take_over(Directory({**people, colleague.id: colleague}))
+    asked = "chờ tổ chức của anh chị ký"
+    async with house.client("ha.coordinator") as coordinator:
+        proposed, other = [await coordinator.api("/agreements", {**TERMS, "fields": []}) for _ in range(2)]
+        for person in ("yen.partner", "an.partner"):
+            async with house.client(person) as partner:
+                assert (await partner.get("/notify/?only=unread")).text.count(asked) == 1, "alike, shown as one"
+                assert "2 tin như vậy" in (await partner.get("/notify/?only=unread")).text
+        async with house.client("yen.partner") as partner:
+            said = {"reason": "không còn nhu cầu"} if act == "end" else {}
+            await partner.api(f"/agreements/{proposed['id']}/{act}", said)
+        for person in ("yen.partner", "an.partner"):
+            async with house.client(person) as partner:
+                left = (await partner.get("/notify/?only=unread")).text
+                assert asked in left, "the other still waits"
+                assert "2 tin như vậy" not in left
+                assert asked in (await partner.get("/notify/")).text
+        await coordinator.api(f"/agreements/{other['id']}/end", {"reason": "thôi"})
+        async with house.client("an.partner") as partner:
+            left = (await partner.get("/notify/?only=unread")).text
+            assert asked not in left
+            assert "hãy xóa dữ liệu đã nhận" in left
 
 
 async def test_when_an_agreement_ends_deliveries_stop_and_the_partner_receives_a_retraction(

@@ -16,6 +16,8 @@ from services.notify.digests import Digests
 from services.notify.store.deliveries import Delivery, Target
 from services.notify.texts import load_texts
 from shared.messaging.outbox import new_id
+from shared.web.i18n import Language
+from shared.web.pages import Pages
 from tests.integration.notify_house import House, concern, make_house, succeeded, until
 from tests.support.receivers import MailServer
 
@@ -71,18 +73,35 @@ def test_kinds_are_counted_in_words_and_drawn_however_many_there_are() -> None:
     assert picture_of(found).startswith(b"\x89PNG")
 
 
-def test_a_mail_program_finds_where_to_switch_it_off_however_long_the_address() -> None:
-    texts, at = load_texts(), datetime(2026, 3, 2, 8, tzinfo=UTC)
-    base = "https://vong-tay.bao-ve-tre-em.so-y-te.thainguyen.gov.vn"
-    channel = EmailChannel(
-        "smtp://127.0.0.1:9", "vong-tay@tinh.example", texts, str, DigestMail(texts, str, str), base, 1
-    )
-    body = orjson.dumps({"data": {"link": f"{base}/cases/c/TN-2026-000328"}})
-    kind, case = "cases.case.opened", "TN-2026-000328"
+BASE = "https://vong-tay.bao-ve-tre-em.so-y-te.thainguyen.gov.vn"
+AT = datetime(2026, 3, 2, 8, tzinfo=UTC)
+
+
+def mailed(language: Language, unit: str | None = None, items: tuple[dict[str, object], ...] = ()) -> EmailMessage:
+    """The e-mail about a case that was opened, or one that collects."""
+    texts, named = load_texts(), Pages().unit_name
+    mails = DigestMail(texts, named, Pages("services.notify").fragment)
+    channel = EmailChannel("smtp://127.0.0.1:9", "vong-tay@tinh.example", texts, named, mails, BASE, 1)
+    body = orjson.dumps({"data": {"link": f"{BASE}/cases/c/TN-2026-000328", "items": items}})
+    kind, case = "notify.digest" if items else "cases.case.opened", "TN-2026-000328"
     delivery = Delivery(
-        new_id(), new_id(), None, new_id(), at, 0, 0, 1, False, None, None, kind, None, None, case, None, body, None
+        new_id(), new_id(), None, new_id(), AT, 0, 0, 1, False, None, None, kind, unit, None, case, None, body, None
     )
-    target = Target(new_id(), "lan@xa.example", (), "vi", None, at)
-    heads = channel.compose(delivery, target, at).as_bytes().partition(b"\n\n")[0].decode()
-    assert f"\nList-Unsubscribe: <{base}/notify/subscriptions/{target.endpoint_id}>" in heads
+    return channel.compose(delivery, Target("e1", "lan@xa.example", (), language, None, AT), AT)
+
+
+def test_a_mail_program_finds_where_to_switch_it_off_however_long_the_address() -> None:
+    heads = mailed("vi").as_bytes().partition(b"\n\n")[0].decode()
+    assert f"\nList-Unsubscribe: <{BASE}/notify/subscriptions/e1>" in heads
     assert heads.startswith("Subject: =?utf-8?")
+
+
+@pytest.mark.parametrize(("language", "said"), [("vi", "Chưa xác định xã, phường"), ("en", "Commune not known")])
+def test_where_no_commune_is_known_mails_say_so_in_words(language: Language, said: str) -> None:
+    case = {"event_type": "cases.case.opened", "case_id": "c1", "case_code": "TN-2026-000328"}
+    item: dict[str, object] = {**case, "unit": "unclassified", "due": None, "link": BASE}
+    for message in (mailed(language, "unclassified"), mailed(language, items=(item,))):
+        plain = message.get_body(("plain",))
+        assert isinstance(plain, EmailMessage)
+        assert said in plain.get_content()
+        assert "unclassified" not in plain.get_content()

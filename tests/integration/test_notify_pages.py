@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 
-from shared.contracts.cases import DeadlineMissed
-from tests.integration.notify_house import CASE, UNIT, House, Person, concern, missed
+import pytest
+
+from shared.contracts.cases import DeadlineMissed, TaskDone
+from tests.integration.notify_house import CASE, UNIT, House, Person, concern, missed, task
 
 
 def coded(number: int) -> DeadlineMissed:
@@ -52,6 +54,36 @@ async def test_an_inbox_is_filtered_by_what_by_place_and_by_the_code_of_a_case(h
         assert "Xã, phường" in (await coordinator.get("/notify/")).text
         await worker.post("/notify/read")
         assert await shown(worker, "only=unread") == 0
+
+
+@pytest.mark.parametrize(("language", "said"), [("vi", "Chưa xác định xã, phường"), ("en", "Commune not known")])
+async def test_where_no_commune_is_known_pages_say_so_in_words(house: House, language: str, said: str) -> None:
+    event = concern()
+    nowhere = event.facts.model_copy(update={"unit": "unclassified"})
+    await house.hear(("e1", event.model_copy(update={"facts": nowhere})))
+    async with house.client("ha.coordinator") as coordinator:
+        for page in ("", "emergencies"):
+            shown = (await coordinator.get(f"/notify/{page}?lang={language}")).text
+            assert f"· {said}" in shown
+            assert "· unclassified" not in shown
+
+
+async def test_what_is_over_counts_down_to_nothing(house: House) -> None:
+    done = TaskDone.model_validate_json(task().model_dump_json())
+    alarm = ("e3", concern())
+    await house.hear(("e1", task()))
+    async with house.client("lan.worker") as worker, house.client("duc.health") as sector:
+        assert 'class="badge deadline' in (await sector.get("/notify/")).text
+        await house.hear(("e2", done))
+        page = (await worker.get("/notify/")).text
+        assert "đã xong" in page
+        assert 'class="badge deadline' not in page
+        await house.hear(alarm)
+        assert 'class="badge deadline' in (await worker.get("/notify/")).text
+        ((ladder,),) = await house.rows("SELECT id::text FROM ladder")
+        await worker.post(f"/notify/emergencies/{ladder}")
+        for page in ("", "emergencies", f"emergencies/{ladder}"):
+            assert 'class="badge deadline' not in (await worker.get(f"/notify/{page}")).text
 
 
 async def test_what_came_after_the_page_was_opened_is_not_read_with_all_that_it_shows(house: House) -> None:

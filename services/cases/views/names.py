@@ -28,6 +28,7 @@ from services.cases.views.texts import (
 )
 from shared.reference.deadlines import Deadlines
 from shared.reference.terms import Terms, answers_in
+from shared.reference.units import UNCLASSIFIED
 from shared.web.i18n import Language, format_date, format_due
 
 
@@ -92,10 +93,12 @@ class Names:
     """What codes are called in one language.
 
     Args:
-        say: a msgid in the language. language: vi or en. unit_name: a commune's name.
+        say: a msgid in the language. language: vi or en. unit_name: a commune's name in a language.
     """
 
-    def __init__(self, say: Callable[[str], str], language: Language, unit_name: Callable[[str | None], str]) -> None:
+    def __init__(
+        self, say: Callable[[str], str], language: Language, unit_name: Callable[[str | None, Language], str]
+    ) -> None:
         self._say = say
         self._language = language
         self._unit_name = unit_name
@@ -171,7 +174,7 @@ class Names:
 
     def unit(self, code: str | None) -> str:
         """A commune's name; words where it is not known."""
-        return self._say("Chưa rõ xã, phường") if code in (None, "unclassified") else self._unit_name(code)
+        return self._unit_name(code or UNCLASSIFIED, self._language)
 
     def again(
         self,

@@ -72,7 +72,7 @@ class ChatChannel:
         return None
 
     def _places(self, delivery: Delivery, target: Target) -> dict[str, str]:
-        said = said_of(delivery, self._unit_name)
+        said = said_of(delivery, self._unit_name, target.language)
         lines = self._texts.lines(said.fields, target.language, said.link, said.acknowledge)
         return {
             "recipient": target.address,

@@ -81,7 +81,7 @@ class DigestMail:
         fields = Fields(
             item["event_type"],
             item["case_id"],
-            self._unit_name(unit) if unit else "",
+            self._unit_name(unit, language) if unit else "",
             datetime.fromisoformat(due) if due else None,
             item["case_code"],
         )

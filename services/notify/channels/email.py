@@ -107,7 +107,7 @@ class EmailChannel:
     def compose(self, delivery: Delivery, target: Target, now: datetime) -> EmailMessage:
         """The message. Its id follows from the delivery, so that mail programs recognise a repetition."""
         language = target.language
-        said = said_of(delivery, self._unit_name)
+        said = said_of(delivery, self._unit_name, language)
         fields = said.fields
         settings = f"{self._base_url}/notify/subscriptions/{target.endpoint_id}"
         title = self._texts.title(fields, language)

@@ -108,12 +108,12 @@ class PushChannel:
 
     def payload(self, delivery: Delivery, target: Target) -> bytes:
         """What the service worker shows."""
-        said = said_of(delivery, self._unit_name)
+        said = said_of(delivery, self._unit_name, target.language)
         title = self._texts.title(said.fields, target.language)
-        due = self._texts.part("by-when", said.fields, target.language) if said.fields.due else ""
+        due = self._texts.by_when(said.fields.event_type, said.fields.due)
         shown = {
             "title": title,
-            "body": due,
+            "body": self._texts.part("by-when", said.fields, target.language) if due else "",
             "link": said.acknowledge or said.link,
             "tag": delivery.message_id,
             "urgent": delivery.urgent,

@@ -60,7 +60,7 @@ class SmsChannel:
         """One text to one number, in as many messages as it needs."""
         started = time.perf_counter()
         deadline = asyncio.get_running_loop().time() + self._timeout
-        said = said_of(delivery, self._unit_name)
+        said = said_of(delivery, self._unit_name, target.language)
         text = self._texts.sms(
             said.fields, target.language, said.link, unmarked=target.plain_sms, acknowledge=said.acknowledge
         ).text

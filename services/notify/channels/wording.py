@@ -10,8 +10,10 @@ import orjson
 
 from services.notify.store.deliveries import Delivery
 from services.notify.texts import Fields
+from shared.web.i18n import Language
 
-UnitName = Callable[[str | None], str]
+# A commune's name by its code, in a language.
+UnitName = Callable[[str | None, Language], str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +26,13 @@ class Said:
     items: tuple[Mapping[str, Any], ...]
 
 
-def said_of(delivery: Delivery, unit_name: UnitName) -> Said:
-    """In: a delivery to a person, and how communes are called. Out: what may be said of it."""
+def said_of(delivery: Delivery, unit_name: UnitName, language: Language) -> Said:
+    """In: a delivery to a person, how communes are called, and the reader's language. Out: what may be said of it."""
     data = orjson.loads(delivery.body)["data"]
     fields = Fields(
         delivery.event_type,
         delivery.case_id,
-        unit_name(delivery.unit) if delivery.unit else "",
+        unit_name(delivery.unit, language) if delivery.unit else "",
         delivery.due,
         delivery.case_code,
         data.get("count", 1),

@@ -14,13 +14,14 @@ from typing import Literal
 import orjson
 
 from services.notify.desk.giving_up import tell_given_up
+from services.notify.desk.people import People
 from services.notify.desk.queueing import Queueing
 from services.notify.desk.saying import put_in_app
 from services.notify.domain import Addressed, Happening, Message, NotFoundError, is_internal, timed_id, uuid_in
 from services.notify.domain import agreements as rules
 from services.notify.domain.agreements import Agreement, AgreementAct, Known, Terms
 from services.notify.store import agreements as store
-from services.notify.store import contents
+from services.notify.store import contents, notices, waking
 from services.notify.store.notices import Wanted
 from shared.contracts import notify as said
 from shared.contracts.base import TYPE_PREFIX
@@ -44,6 +45,13 @@ _TOLD: Mapping[AgreementAct, str] = {
     "end": "ended",
     "expire": "ended",
 }
+# What an act settles: the notice that asked the organisation for it, or that there is nothing to do about any more.
+_SETTLES: Mapping[AgreementAct, str] = {
+    "accept": "proposed",
+    "end": "proposed",
+    "expire": "proposed",
+    "confirm": "ended",
+}
 Change = Literal["suspend", "resume", "end", "confirm"]
 
 
@@ -61,7 +69,7 @@ class Agreements:
 
     Args:
         queueing: makes deliveries durable. limits: of the reference data. event_types: those that there are words for.
-        units: codes of communes. organisations: partners that somebody may sign in for.
+        units: codes of communes. people: the partners that somebody may sign in for, and who they are.
     """
 
     def __init__(
@@ -73,7 +81,7 @@ class Agreements:
         event_types: Callable[[], Sequence[str]],
         units: Sequence[str],
         base_url: str,
-        organisations: Callable[[], Sequence[str]] = tuple,
+        people: People,
     ) -> None:
         self._database = database
         self._clock = clock
@@ -82,7 +90,8 @@ class Agreements:
         self._event_types = event_types
         self._units = units
         self._base_url = base_url
-        self.organisations = organisations
+        self._people = people
+        self.organisations = people.organisations
 
     def retraction_days(self) -> int:
         """Within how many days a partner deletes what it received, after an agreement has ended."""
@@ -196,10 +205,21 @@ class Agreements:
         if after.state == "ended":
             # Also where it had been suspended: then what was stopped waits to be sent again.
             await contents.forget(scope.connection, agreement_id=after.id)
+        if act in _SETTLES:
+            await self._settle(scope, after, _SETTLES[act])
         if act in _TOLD:
             await self._tell(scope, after, act)
         if before is not None and rules.retracts(before, after):
             await self._retract(scope, after)
+
+    async def _settle(self, scope: Scope, agreement: Agreement, name: str) -> None:
+        """What was asked of the organisation is new to nobody in it any more, whoever of them has answered."""
+        audience = f"org/{agreement.org}"
+        asked = await notices.about(scope.connection, audience, _TYPE + name, _path(agreement))
+        # In one order: two such acts at once hold people's marks one after the other.
+        for person in sorted(member.person for member in self._people.members(audience)):
+            await notices.mark_read(scope.connection, person, [audience], asked, scope.now)
+        await waking.changed_for(scope.connection, [audience])
 
     async def _stop(self, scope: Scope, agreement: Agreement) -> None:
         reason = rules.closed_because(agreement.state)
@@ -230,7 +250,7 @@ class Agreements:
     async def _tell(self, scope: Scope, agreement: Agreement, act: AgreementAct) -> None:
         """The other side hears of it in the app; of an end both do."""
         message = self._message(agreement, _TOLD[act], scope.now, {})
-        path = f"/notify/agreements/{agreement.id}"
+        path = _path(agreement)
         audiences = ["coordinator"] if act == "accept" else [f"org/{agreement.org}"]
         if act in {"end", "expire"}:
             audiences.append("coordinator")
@@ -241,7 +261,6 @@ class Agreements:
         await put_in_app(scope, wanted)
 
     def _message(self, agreement: Agreement, name: str, now: datetime, more: Mapping[str, object]) -> Message:
-        path = f"/notify/agreements/{agreement.id}"
         happening = Happening(
             id=timed_id(now, "agreement", agreement.id, str(agreement.sequence)),
             event_type=_TYPE + name,
@@ -256,7 +275,7 @@ class Agreements:
             "event_id": happening.id,
             "agreement_id": agreement.id,
             "reason": agreement.reason,
-            "link": self._base_url + path,
+            "link": self._base_url + _path(agreement),
             **more,
         }
         document = {"type": TYPE_PREFIX + happening.event_type, "timestamp": now.isoformat(), "data": data}
@@ -280,3 +299,7 @@ def _event(agreement: Agreement, now: datetime) -> said.AgreementChanged:
         valid_until=terms.valid_until,
         at=now,
     )
+
+
+def _path(agreement: Agreement) -> str:
+    return f"/notify/agreements/{agreement.id}"

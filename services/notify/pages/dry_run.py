@@ -92,7 +92,7 @@ def routes(room: Room, dry_run: DryRun, base_url: str) -> APIRouter:
 
 def _previews(room: Room, base_url: str, run: Run) -> list[tuple[str, Preview]]:
     """What people would read: of an emergency its calls, before what happened."""
-    place = room.pages.unit_name(run.happening.unit)
+    place = run.happening.unit
     calls = room.previews(CALL_TYPE, base_url, place, run.ladder) if run.ladder else []
     return [*calls, *room.previews(run.happening.event_type, base_url, place)]
 

@@ -33,9 +33,9 @@ def routes(room: Room, agreements: Agreements, base_url: str) -> APIRouter:
         if event_type not in room.desks.subscribing.event_types(principal):
             raise HTTPException(404)
         model, language = heard_contracts()[event_type], language_of(request)
-        place = next(iter(room.units.values()), "")
+        place = "05443" if "05443" in room.units else next(iter(room.units), None)
         covered = await _covered(room, principal)
-        example = payload_sample(model, room.units.get("05443", place), base_url)
+        example = payload_sample(model, room.pages.unit_name(place), base_url)
         return room.pages.render(
             request,
             "event.html",
@@ -46,7 +46,7 @@ def routes(room: Room, agreements: Agreements, base_url: str) -> APIRouter:
             # With line breaks to read; what is sent and signed has none.
             example=_shown(orjson.loads(example)),
             schema=_shown(payload_schema(model)),
-            previews=room.previews(event_type, base_url, room.units.get("05443", place)),
+            previews=room.previews(event_type, base_url, place),
             sealed=agreements.known().sealed_fields.get(event_type, ()),
         )
 

@@ -95,7 +95,10 @@ def _add_reading(router: APIRouter, room: Room, live: LiveInbox) -> None:
             "lines.html",
             notice=notice,
             title=room.title(notice, await room.speak(request, principal)),
-            lines=[(row, case_name(row.case_code, row.case_id)) for row in rows[:PAGE]],
+            lines=[
+                (row, case_name(row.case_code, row.case_id), room.texts.by_when(notice.event_type, row.due))
+                for row in rows[:PAGE]
+            ],
             first=f"{base}?after={max(after - PAGE, 0)}" if after else None,
             following=f"{base}?after={after + PAGE}" if len(rows) > PAGE else None,
         )

@@ -116,11 +116,14 @@ class Room:
         return speak(request, await self.desks.personal.language(principal.id) if is_undecided(request) else None)
 
     def previews(
-        self, event_type: str, base_url: str, unit_name: str, about: str = "child-in-danger"
+        self, event_type: str, base_url: str, unit: str | None, about: str = "child-in-danger"
     ) -> list[tuple[str, Preview]]:
         """What people read of an event type, in each language by its own name; empty where there are no words for it.
-        In: `about`: of a call of an emergency, the ladder."""
-        found = ((name, self.texts.preview(event_type, code, base_url, unit_name, about)) for code, name in LANGUAGES)
+        In: `unit`: where, by code; `about`: of a call of an emergency, the ladder."""
+        found = (
+            (name, self.texts.preview(event_type, code, base_url, self.pages.unit_name(unit, code), about))
+            for code, name in LANGUAGES
+        )
         return [(name, preview) for name, preview in found if preview is not None]
 
     async def live(self, principal: Principal, language: Language) -> str:
@@ -133,11 +136,20 @@ class Room:
         for row in rows:
             title = self.title(row, language)
             groups.setdefault((title, row.unit, row.due, row.urgent, row.read_at is None), []).append(row)
-        return [{"notice": alike[0], "title": said[0], "alike": alike} for said, alike in groups.items()]
+        return [
+            {
+                "notice": alike[0],
+                "title": said[0],
+                "alike": alike,
+                "due": self.texts.by_when(alike[0].event_type, alike[0].due),
+            }
+            for said, alike in groups.items()
+        ]
 
     def title(self, row: inbox.Notice, language: Language) -> str:
         """What a notice says, in words; of an emergency first what it is."""
-        fields = Fields(row.event_type, row.case_id, self.pages.unit_name(row.unit), row.due, row.case_code, row.count)
+        place = self.pages.unit_name(row.unit, language)
+        fields = Fields(row.event_type, row.case_id, place, row.due, row.case_code, row.count)
         said = self.texts.title(fields, language)
         rule = NotifyRules.load().named(row.rule or "") if row.ladder_id else None
         return said if rule is None else f"{rule.vi if language == 'vi' else rule.en} · {said}"

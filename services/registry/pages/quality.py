@@ -10,14 +10,15 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
-from services.registry import views
 from services.registry.inspector import NOWHERE, CommuneLine
 from services.registry.pages.room import Room
 from services.registry.seeing import NotThereError, Reader
 from shared.identity import Permission
 from shared.reference.quality import KINDS, Rule
+from shared.reference.units import UNCLASSIFIED
 from shared.web.charts import score_line
 from shared.web.i18n import name_key
+from shared.web.pages import language_of
 
 _SORTS: Final[dict[str, Callable[[CommuneLine], Any]]] = {
     "score": lambda line: line.measured.score,
@@ -101,9 +102,7 @@ class QualityPages:
         )
 
     def _place(self, request: Request, unit: str | None) -> str:
-        if unit is None:
-            return self.room.pages.text(request, views.NO_COMMUNE)
-        return self.room.pages.unit_name(unit)
+        return self.room.pages.unit_name(unit or UNCLASSIFIED, language_of(request))
 
 
 def unit_in(unit: str | None) -> str:

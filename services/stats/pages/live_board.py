@@ -21,7 +21,6 @@ from services.stats.store.counts import Counts
 from services.stats.store.cube import CHANNEL
 from services.stats.store.quality import Quality, quality_of
 from services.stats.views import Words
-from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.database import Database
 from shared.identity import Principal
 from shared.messaging.listening import listen
@@ -157,7 +156,6 @@ class Board:
             "view": view,
             "breakdowns": divided,
             "behind_query": view.query,
-            "UNCLASSIFIED": UNCLASSIFIED,
         }
 
     def stream(self, request: Request, view: View) -> Response:

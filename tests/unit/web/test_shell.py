@@ -282,6 +282,17 @@ async def test_who_sends_for_no_sector_learns_no_pepper(visit: Any) -> None:
     assert (await visit(app).ask("/identity/profile", headers={"accept": "application/json"})).status == 401
 
 
+def test_a_commune_is_called_by_its_name_and_what_lies_in_none_by_words_of_the_language() -> None:
+    pages = Pages(unit_names=UNITS)
+    assert pages.unit_name("05443", "en") == "Phường Phan Đình Phùng"
+    assert (pages.unit_name(None), pages.unit_name("99999")) == ("", "99999")
+    said = {language: pages.unit_name("unclassified", language) for language in ("vi", "en")}
+    assert said == {"vi": "Chưa xác định xã, phường", "en": "Commune not known"}
+    for language, words in said.items():
+        template = pages._environments[language].from_string("{{ 'unclassified' | unit }}")
+        assert template.render() == words
+
+
 async def test_without_keys_there_is_no_profile(visitor: Any) -> None:
     await visitor.enter("duc.health")
     assert (await visitor.ask("/identity/profile")).status == 404
