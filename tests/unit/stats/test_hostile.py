@@ -188,7 +188,8 @@ async def test_numbers_that_communes_handed_in_late_are_no_difference_of_two_tim
     in_time, late = date(2027, 1, 4), date(2027, 3, 1)
     figures = [handed(UNITS[0], "2026", 9, in_time), handed(UNITS[1], "2026", 2, late)]
     figures += [handed(UNITS[0], "2027", 8, date(2028, 1, 4)), handed(UNITS[2], "2027", 7, date(2028, 1, 4))]
-    await record(database, [figures])
+    begun = make.child("c0", 1).record(99, time=datetime(2025, 12, 1, tzinfo=UTC))
+    await record(database, [[begun, *figures]])
     assert await _released(database, "child-marriages", "2026", "2027") == [9, 15]
     assert await _released(database, "child-marriages", "2026..2027", "2027-12", "2027-Q4", "2026-W53") == [None] * 4
 
