@@ -13,11 +13,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
+import pytest
 import uvicorn
 from pydantic import SecretStr
 from sqlalchemy import text
 
 from services.notify.app import build
+from services.notify.channels.webhook import WebhookChannel
+from services.notify.domain import Attempt
+from services.notify.store.deliveries import Delivery, Target
 from services.notify.upkeep import Upkeep
 from shared.contracts.base import Contract
 from shared.contracts.cases import ConcernReceived, DeadlineMissed, TaskOverdue, TaskRequested
@@ -293,3 +297,26 @@ async def reasons(house: House) -> list[tuple[str, str | None]]:
 
 async def failed(house: House, count: int = 1) -> bool:
     return (await house.states()).get("failed", 0) >= count
+
+
+@dataclass
+class Held:
+    """The first answer of a webhook, held back: `asked` once it is there, told to the worker once it is `answered`."""
+
+    asked: asyncio.Event = field(default_factory=asyncio.Event)
+    answered: asyncio.Event = field(default_factory=asyncio.Event)
+
+
+def hold_first_answer(monkeypatch: pytest.MonkeyPatch) -> Held:
+    """Let the worker learn how its first request ended only when it is told to."""
+    held, send = Held(), WebhookChannel.send
+
+    async def slowly(self: WebhookChannel, delivery: Delivery, target: Target, now: datetime) -> Attempt:
+        attempt = await send(self, delivery, target, now)
+        if not held.asked.is_set():
+            held.asked.set()
+            await held.answered.wait()
+        return attempt
+
+    monkeypatch.setattr(WebhookChannel, "send", slowly)
+    return held

@@ -15,12 +15,9 @@ import pytest
 from aiohttp import web
 from standardwebhooks.webhooks import Webhook
 
-from services.notify.channels.webhook import WebhookChannel
 from services.notify.delivery.presence import Presence
-from services.notify.domain import Attempt
 from services.notify.domain.circuit import Health
 from services.notify.store import deliveries, endpoints
-from services.notify.store.deliveries import Target
 from shared.contracts.envelope import Envelope
 from shared.database.copying import driver
 from shared.messaging.service import Service
@@ -32,6 +29,7 @@ from tests.integration.notify_house import (
     OTHER_UNIT,
     House,
     Person,
+    hold_first_answer,
     make_house,
     missed,
     succeeded,
@@ -217,33 +215,24 @@ async def test_an_answer_that_it_is_gone_is_not_said_of_one_that_was_brought_bac
 ) -> None:
     """`off`: how it is switched off meanwhile; None: by the answer that it is gone to another message. `back`: when
     that answer comes."""
-    asked, answered, send = asyncio.Event(), asyncio.Event(), WebhookChannel.send
-
-    async def slowly(self: WebhookChannel, delivery: deliveries.Delivery, target: Target, now: datetime) -> Attempt:
-        attempt = await send(self, delivery, target, now)
-        if not asked.is_set():
-            asked.set()
-            await answered.wait()
-        return attempt
-
-    monkeypatch.setattr(WebhookChannel, "send", slowly)
+    held = hold_first_answer(monkeypatch)
     webhook_server.status = 410
     async with house.client("yen.partner") as partner:
         created = await partner.webhook(webhook_server.url, "cases.*")
         await house.hear(("e1", missed()))
         house.start()
-        await asyncio.wait_for(asked.wait(), 60)
+        await asyncio.wait_for(held.asked.wait(), 60)
         if off is None:
             await house.hear(("e2", missed()))
             await until(lambda: house.published("notify.endpoint.disabled"))
         else:
             await partner.api(f"/subscriptions/{created['id']}/{off}")
         if not back:
-            answered.set()
+            held.answered.set()
             await until(lambda: house.rows("SELECT 1 FROM attempt"))
         webhook_server.status = 200
         await partner.api(f"/subscriptions/{created['id']}/{on}")
-        answered.set()
+        held.answered.set()
         await until(lambda: succeeded(house, 2 if off is None else 1))
         assert (await partner.get(f"/notify/api/subscriptions/{created['id']}")).json()["state"] == "active"
         assert len(await house.published("notify.endpoint.disabled")) == (off is None)

@@ -56,17 +56,22 @@ async def test_nothing_goes_out_within_an_agreement_that_ran_out_while_we_were_o
     assert not webhook_server.requests
 
 
-async def test_what_slipped_in_while_an_agreement_was_suspended_waits_until_it_is_resumed(
-    house: House, webhook_server: WebhookServer
-) -> None:
+async def queued_in_the_moment_of_suspension(house: House, webhook_server: WebhookServer) -> dict[str, Any]:
+    """A delivery within an agreement that is suspended, as if the suspension had not seen it. Out: the agreement."""
     signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
     async with house.client("yen.partner") as partner:
         await partner.webhook(webhook_server.url, "cases.task.requested")
     await house.hear(("e1", task()))
-    # As if the suspension had not seen it: it was queued in that very moment.
     await house.rows(
         "UPDATE agreement SET state = 'suspended' WHERE id = CAST(:id AS uuid) RETURNING 1", id=signed["id"]
     )
+    return signed
+
+
+async def test_what_slipped_in_while_an_agreement_was_suspended_waits_until_it_is_resumed(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    signed = await queued_in_the_moment_of_suspension(house, webhook_server)
     house.start()
     await until(lambda: failed(house))
     assert await reasons(house) == [("failed", "agreement-suspended")]
@@ -81,13 +86,7 @@ async def test_what_a_worker_knew_before_an_agreement_was_resumed_stops_nothing_
     house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch, late: str
 ) -> None:
     """A worker may learn of it later than of what waits (`lease`), or have decided before it (`settling`)."""
-    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
-    async with house.client("yen.partner") as partner:
-        await partner.webhook(webhook_server.url, "cases.task.requested")
-    await house.hear(("e1", task()))
-    await house.rows(
-        "UPDATE agreement SET state = 'suspended' WHERE id = CAST(:id AS uuid) RETURNING 1", id=signed["id"]
-    )
+    signed = await queued_in_the_moment_of_suspension(house, webhook_server)
     settler = loop_of(house, Deliveries)._settler
     resumed, decided = asyncio.Event(), asyncio.Event()
     settle = settler.settle

@@ -10,14 +10,13 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from services.notify.channels.webhook import WebhookChannel
 from services.notify.delivery.worker import Deliveries
 from services.notify.desk.replays import Replays
 from services.notify.domain import Attempt, Verdict
 from services.notify.store import deliveries, endpoints
 from services.notify.store.deliveries import Result, Target
 from shared.database.copying import driver
-from tests.integration.notify_house import House, loop_of, missed, succeeded, task, until
+from tests.integration.notify_house import House, hold_first_answer, loop_of, missed, succeeded, task, until
 from tests.integration.notify_partner import sign
 from tests.integration.notify_queued import endpoint, say
 from tests.support.receivers import WebhookServer
@@ -87,29 +86,20 @@ async def test_what_is_sent_again_comes_before_what_waits_behind_it(
 async def test_the_last_attempt_at_one_that_was_brought_back_since_is_not_the_last(
     house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked, answered, send = asyncio.Event(), asyncio.Event(), WebhookChannel.send
-
-    async def slowly(self: WebhookChannel, delivery: deliveries.Delivery, target: Target, now: datetime) -> Attempt:
-        attempt = await send(self, delivery, target, now)
-        if not asked.is_set():
-            asked.set()
-            await answered.wait()
-        return attempt
-
-    monkeypatch.setattr(WebhookChannel, "send", slowly)
+    held = hold_first_answer(monkeypatch)
     webhook_server.status = 500
     async with house.client("yen.partner") as partner:
         created = await partner.webhook(webhook_server.url, "cases.*")
         await house.hear(("e1", missed()))
         await house.rows("UPDATE delivery_pending SET attempts = 9 RETURNING 1")
         house.start()
-        await asyncio.wait_for(asked.wait(), 60)
+        await asyncio.wait_for(held.asked.wait(), 60)
         await house.rows(
             "UPDATE endpoint SET state = 'disabled', changed_at = now(), failing_since = now() RETURNING 1"
         )
         webhook_server.status = 200
         await partner.api(f"/subscriptions/{created['id']}/resume")
-        answered.set()
+        held.answered.set()
         await until(lambda: succeeded(house, 1))
         assert await house.published("notify.delivery.failed") == []
 
