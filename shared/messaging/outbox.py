@@ -9,15 +9,22 @@ from functools import lru_cache
 
 import orjson
 import uuid_utils
-from sqlalchemy import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from shared.database.copying import copy_rows
+from shared.database.statements import text
 from shared.messaging.tables import OUTBOX
 
 # From so many rows on, COPY costs less than its own round trip.
-_MANY = 50
+_MANY = 100
 _COLUMNS = ("id", "aggregatetype", "aggregateid", "type", "payload", "headers")
+_PUT = text(
+    f"""INSERT INTO outbox ({", ".join(_COLUMNS)})
+        SELECT id, topic, key, type, payload, CAST(headers AS jsonb)
+        FROM unnest(CAST(:ids AS uuid[]), CAST(:topics AS text[]), CAST(:keys AS text[]), CAST(:types AS text[]),
+                    CAST(:payloads AS bytea[]), CAST(:headers AS text[]))
+             AS row (id, topic, key, type, payload, headers)"""
+)
 
 
 def new_id() -> str:
@@ -58,16 +65,13 @@ async def put(connection: AsyncConnection, rows: Sequence[OutboxRow]) -> None:
         )
     elif rows:
         await connection.execute(
-            insert(OUTBOX),
-            [
-                {
-                    "id": row.id,
-                    "aggregatetype": row.topic,
-                    "aggregateid": row.key,
-                    "type": row.type,
-                    "payload": row.value,
-                    "headers": dict(row.headers),
-                }
-                for row in rows
-            ],
+            _PUT,
+            {
+                "ids": [row.id for row in rows],
+                "topics": [row.topic for row in rows],
+                "keys": [row.key for row in rows],
+                "types": [row.type for row in rows],
+                "payloads": [row.value for row in rows],
+                "headers": [orjson.dumps(dict(row.headers)).decode() for row in rows],
+            },
         )

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cases.store import concerns
+from services.cases.store import Writes
 from tests.integration.cases_house import House, concern, house
 
 __all__ = ["house"]
@@ -35,15 +35,15 @@ async def test_a_correction_that_comes_while_its_report_is_taken_in_follows_it(
 async def _at_once(house: House, monkeypatch: pytest.MonkeyPatch, first: dict[str, Any], then: dict[str, Any]) -> None:
     """The first is written and not committed yet when the other looks for it."""
     written, go_on = asyncio.Event(), asyncio.Event()
-    save: Callable[..., Coroutine[Any, Any, None]] = concerns.save_concerns
+    flush: Callable[..., Coroutine[Any, Any, None]] = Writes.flush
 
-    async def save_and_wait(connection: AsyncConnection, files: Any) -> None:
-        await save(connection, files)
+    async def flush_and_wait(writes: Writes, connection: AsyncConnection) -> None:
+        await flush(writes, connection)
         if not written.is_set():
             written.set()
             await go_on.wait()
 
-    monkeypatch.setattr("services.cases.store.writes.save_concerns", save_and_wait)
+    monkeypatch.setattr(Writes, "flush", flush_and_wait)
     one = asyncio.create_task(house.send(("concern.reported", "An", first)))
     await written.wait()
     other = asyncio.create_task(house.send(("concern.reported", "An", then)))

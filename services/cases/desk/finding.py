@@ -97,7 +97,8 @@ class FindingDesk:
         *,
         writes: Writes | None = None,
     ) -> None:
-        """A file is found by these children from now on, and by no others. In: `writes`: as `CaseFiles.save`."""
+        """A file is found by these children from now on, and by no others. In: `writes`: as `CaseFiles.save`, for a
+        file that is new."""
         tokens = [
             tokens_of(self._keys, child.name, child.number, child.birth_date) if child else Tokens()
             for child in children
@@ -105,7 +106,7 @@ class FindingDesk:
         if writes is not None:
             writes.tokens[file_id] = tokens
         else:
-            await store.keep_tokens(scope.connection, {file_id: tokens})
+            await store.keep_tokens(scope.connection, file_id, tokens)
 
     async def forget(self, scope: Scope) -> None:
         """Drop the tokens of files whose keys were erased of late."""

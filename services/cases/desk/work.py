@@ -149,8 +149,8 @@ class CaseDesk:
         decided = [(case, cases.tick(case, world)) for case in due]
         await self.files.save_all(scope, decided, SYSTEM, seen=False)
         # Written when other rules said when to look: what they say now is when the ticker looks again.
-        if early := [(case, case) for case, decision in decided if not decision.happenings]:
-            await store.save_cases(scope.connection, early, [])
+        early = store.Writes([(case, case) for case, decision in decided if not decision.happenings])
+        await early.flush(scope.connection)
         return [case.next_moment() or scope.now for case in due]
 
     async def _planned(self, scope: Scope, case: Case) -> dict[str, str]:

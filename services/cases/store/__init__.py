@@ -42,7 +42,6 @@ from services.cases.store.concerns import (
     newest_concerns,
     part_id,
     parts_of,
-    save_concerns,
     save_part,
     waiting_concerns,
 )
@@ -56,7 +55,7 @@ from services.cases.store.drafts import (
     save_draft,
 )
 from services.cases.store.due import count_stuck, due_case, due_cases, due_ids, next_moment, put_aside, stuck_cases
-from services.cases.store.files import find_case, lock_case, lock_cases, next_case_codes, save_cases
+from services.cases.store.files import find_case, lock_case, lock_cases, next_case_codes
 from services.cases.store.finding import (
     COMMON,
     MOST,
@@ -240,8 +239,6 @@ __all__ = [
     "resolved",
     "resolved_all",
     "save_attachment",
-    "save_cases",
-    "save_concerns",
     "save_draft",
     "save_incident",
     "save_part",

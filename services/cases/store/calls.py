@@ -30,6 +30,9 @@ _TELL = text(
     FROM waiting ORDER BY at, sequence
     """
 )
+# Whether anything waits for one of some cases: hardly ever.
+WAITS = """SELECT EXISTS (SELECT FROM called WHERE NOT told
+                  AND (concern_id = ANY(:told_concerns) OR case_id = ANY(:told_cases)))"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +74,14 @@ async def tell_calls(connection: AsyncConnection, cases: Sequence[tuple[str, str
     if cases:
         asked = [{"case_id": case_id, "concern_id": concern_id} for case_id, concern_id in cases]
         await connection.execute(_TELL, asked)
+
+
+def waiting_for(cases: Sequence[tuple[str, str | None]]) -> dict[str, list[str]]:
+    """What `WAITS` is asked for cases, each with the report that it was opened from, or joined by."""
+    return {
+        "told_cases": [case_id for case_id, _ in cases],
+        "told_concerns": [concern_id for _, concern_id in cases if concern_id is not None],
+    }
 
 
 async def cases_of_calls(connection: AsyncConnection, called: Sequence[Called]) -> list[tuple[str, str | None]]:

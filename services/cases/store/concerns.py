@@ -7,23 +7,18 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal
 
-import orjson
 from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.domain.model import Concern
-from services.cases.store.statements import Units, in_units, units_of, upsert
+from services.cases.store.statements import Table, Units, in_units, units_of, write
 from shared.contracts.base import SealedBox
 from shared.database.statements import text
 
 _CONCERN = tuple(field.name for field in fields(Concern))
-_SAVE_CONCERN = text(
-    upsert("concern", _CONCERN, ("file_id", "kinds", "taken_in_at", "entered_by", "said", "reason"), ("kinds", "said"))
-)
-
-_SAVE_PART = text(
-    upsert("concern_child", ("id", "concern_id", "position", "file_id", "case_id", "said"), json=("said",))
-)
+_FILE = ("file_id", "kinds", "taken_in_at", "entered_by", "said", "reason")
+_CONCERNS = Table("concern", (*_CONCERN, *_FILE))
+_PART = Table("concern_child", ("id", "concern_id", "position", "file_id", "case_id", "said"))
 # Locked in one order, whatever order they came in; numbered in the order in which they came.
 _LOCK_OR_NUMBER = text(
     """SELECT found.*, CASE WHEN found.id IS NULL THEN nextval('concern_number') END AS number
@@ -126,38 +121,27 @@ def place_of(file: ConcernFile) -> int:
 
 async def save_part(connection: AsyncConnection, file: ConcernFile) -> None:
     """Write a report's part about one of its further children."""
-    await connection.execute(
-        _SAVE_PART,
+    row = {
+        "id": file.part,
+        "concern_id": file.concern.id,
+        "position": place_of(file),
+        "file_id": file.file_id,
+        "case_id": file.concern.case_id,
+        "said": _said(file),
+    }
+    await write(connection, [(_PART, [row])])
+
+
+def concern_rows(files: Sequence[ConcernFile]) -> tuple[Table, list[dict[str, Any]]]:
+    """Concerns' files, to be written."""
+    return _CONCERNS, [
         {
-            "id": file.part,
-            "concern_id": file.concern.id,
-            "position": place_of(file),
-            "file_id": file.file_id,
-            "case_id": file.concern.case_id,
+            **{name: getattr(file.concern, name) for name in _CONCERN},
+            **{name: getattr(file, name) for name in _FILE},
             "said": _said(file),
-        },
-    )
-
-
-async def save_concerns(connection: AsyncConnection, files: Sequence[ConcernFile]) -> None:
-    """Write concerns' files."""
-    if not files:
-        return
-    await connection.execute(
-        _SAVE_CONCERN,
-        [
-            {
-                **{name: getattr(file.concern, name) for name in _CONCERN},
-                "file_id": file.file_id,
-                "kinds": orjson.dumps(list(file.kinds)).decode(),
-                "taken_in_at": file.taken_in_at,
-                "entered_by": file.entered_by,
-                "said": _said(file),
-                "reason": file.reason,
-            }
-            for file in files
-        ],
-    )
+        }
+        for file in files
+    ]
 
 
 async def waiting_concerns(connection: AsyncConnection, units: Units, limit: int) -> list[ConcernFile]:
@@ -223,8 +207,8 @@ async def _parts(
     ]
 
 
-def _said(file: ConcernFile) -> str:
-    return orjson.dumps({name: box.model_dump() for name, box in file.said.items()}).decode()
+def _said(file: ConcernFile) -> dict[str, Any]:
+    return {name: box.model_dump() for name, box in file.said.items()}
 
 
 def _as_file(row: Mapping[Any, Any], part: str | None = None) -> ConcernFile:

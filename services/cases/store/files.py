@@ -9,14 +9,12 @@ from dataclasses import fields, replace
 from datetime import date, datetime
 from typing import Any, TypeVar
 
-import orjson
-from sqlalchemy import RowMapping, TextClause
+from sqlalchemy import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.domain.model import Case, Clock, Conference, Glass, Member, PlannedService, Task
 from services.cases.store.concerns import code_of
-from services.cases.store.statements import upsert
-from services.cases.store.timeline import Line, append
+from services.cases.store.statements import Table
 from shared.database.statements import text
 
 _CASE = tuple(
@@ -33,13 +31,13 @@ _Part = TypeVar("_Part", Clock, Task, Member, Conference, Glass)
 _MEMBER = tuple(field.name for field in fields(Member))
 _GLASS = tuple(field.name for field in fields(Glass))
 _NUMBERS = text("SELECT nextval('case_number') FROM generate_series(1, CAST(:number AS integer))")
-_SAVE_CASE = text(upsert("cases", _CASE, ("next_moment", "next_due"), _JSON))
-_SAVE_CLOCK = text(upsert("deadline", _CLOCK, ("case_id",)))
+_CASES = Table("cases", (*_CASE, "next_moment", "next_due"))
+_DEADLINE = Table("deadline", (*_CLOCK, "case_id"))
 # `unit` and `awaited` are there for the lists of what waits: as the case and the task have them.
-_SAVE_TASK = text(upsert("task", _TASK, ("case_id", "unit", "awaited")))
-_SAVE_CONFERENCE = text(upsert("conference", _CONFERENCE, ("case_id",)))
-_SAVE_MEMBER = text(upsert("member", _MEMBER, ("case_id",), key=("case_id", "person")))
-_SAVE_GLASS = text(upsert("glass", _GLASS, ("case_id",)))
+_TASKS = Table("task", (*_TASK, "case_id", "unit", "awaited"))
+_TEAM = Table("member", (*_MEMBER, "case_id"), key=("case_id", "person"))
+_CONFERENCES = Table("conference", (*_CONFERENCE, "case_id"))
+_GLASSES = Table("glass", (*_GLASS, "case_id"))
 
 
 async def next_case_codes(connection: AsyncConnection, at: datetime, number: int) -> list[str]:
@@ -69,24 +67,17 @@ async def find_case(connection: AsyncConnection, key: str) -> Case | None:
     return await _case(connection, "SELECT * FROM cases WHERE id = :key OR code = :key", {"key": key})
 
 
-async def save_cases(
-    connection: AsyncConnection, changed: Sequence[tuple[Case | None, Case]], lines: Sequence[Line]
-) -> None:
-    """Write cases and what changed of their parts, and append to their timelines: a round trip a table.
-
-    In: each case as it was (None: it is new) and as it is.
-    """
-    await connection.execute(_SAVE_CASE, [_columns(case) for _, case in changed])
-    for statement, rows_of in _PARTS:
-        rows = [{**row, "case_id": case.id} for before, case in changed for row in rows_of(before, case)]
-        if rows:
-            await connection.execute(statement, rows)
-    await append(connection, lines)
+def case_rows(changed: Sequence[tuple[Case | None, Case]]) -> list[tuple[Table, _Rows]]:
+    """Cases and what changed of their parts, to be written. In: each case as it was (None: it is new) and as it is."""
+    parts = [
+        (table, [{**row, "case_id": case.id} for before, case in changed for row in rows_of(before, case)])
+        for table, rows_of in _PARTS
+    ]
+    return [(_CASES, [_columns(case) for _, case in changed]), *parts]
 
 
 def _columns(case: Case) -> dict[str, Any]:
     values = {name: getattr(case, name) for name in _CASE}
-    values |= {name: orjson.dumps(getattr(case, name)).decode() for name in _JSON}
     # A clock that stands still is neither near nor missed, whatever its date.
     running = [clock.due for clock in case.clocks if clock.runs and clock.state != "paused"]
     return values | {"next_moment": case.next_moment(), "next_due": min(running, default=None)}
@@ -124,12 +115,12 @@ def _conference_rows(before: Case | None, case: Case) -> _Rows:
     return [_values(known, _CONFERENCE) for known in _changed(before.conferences if before else (), case.conferences)]
 
 
-_PARTS: Sequence[tuple[TextClause, Callable[[Case | None, Case], _Rows]]] = (
-    (_SAVE_CLOCK, _clock_rows),
-    (_SAVE_TASK, _task_rows),
-    (_SAVE_MEMBER, _team_rows),
-    (_SAVE_CONFERENCE, _conference_rows),
-    (_SAVE_GLASS, _glass_rows),
+_PARTS: Sequence[tuple[Table, Callable[[Case | None, Case], _Rows]]] = (
+    (_DEADLINE, _clock_rows),
+    (_TASKS, _task_rows),
+    (_TEAM, _team_rows),
+    (_CONFERENCES, _conference_rows),
+    (_GLASSES, _glass_rows),
 )
 
 

@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
 
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.domain.finding import ALIKE_BORN, ALIKE_HERE
-from services.cases.store.statements import NOT_KEPT_OUT, Units, in_units, units_of
+from services.cases.store.statements import NOT_KEPT_OUT, Table, Units, in_units, units_of, write
+from shared.database.statements import text
 
 TokenKind = Literal["word", "number", "birth"]
 # A word that more files than this hold finds nobody.
@@ -29,11 +29,7 @@ _RARITY = text(
                       LIMIT :most) AS held) AS held
        FROM unnest(CAST(:tokens AS bytea[])) AS asked (token)"""
 )
-_SAVE = text(
-    """INSERT INTO finding (token, file_id, child, words, kind)
-       SELECT * FROM unnest(CAST(:tokens AS bytea[]), CAST(:files AS text[]), CAST(:places AS smallint[]),
-                            CAST(:words AS smallint[]), CAST(:kinds AS text[]))"""
-)
+_FINDING = Table("finding", ("token", "file_id", "child", "words", "kind"), key=())
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,16 +59,19 @@ def token_rows(file_id: str, children: Sequence[Tokens]) -> list[tuple[bytes, st
     ]
 
 
-async def keep_tokens(connection: AsyncConnection, files: Mapping[str, Sequence[Tokens]]) -> None:
-    """Files are found by these children, and no more by any they were found by before. In: children by file."""
-    if not files:
-        return
-    await connection.execute(text("DELETE FROM finding WHERE file_id = ANY(:files)"), {"files": list(files)})
-    rows = [row for file_id, children in files.items() for row in token_rows(file_id, children)]
-    if rows:
-        names = ("tokens", "files", "places", "words", "kinds")
-        columns = [list(column) for column in zip(*rows, strict=True)]
-        await connection.execute(_SAVE, dict(zip(names, columns, strict=True)))
+def finding_rows(files: Mapping[str, Sequence[Tokens]]) -> tuple[Table, list[dict[str, Any]]]:
+    """The tokens of new files, to be written. In: children by file."""
+    return _FINDING, [
+        dict(zip(_FINDING.columns, (f"\\x{token.hex()}", *others), strict=True))
+        for file_id, children in files.items()
+        for token, *others in token_rows(file_id, children)
+    ]
+
+
+async def keep_tokens(connection: AsyncConnection, file_id: str, children: Sequence[Tokens]) -> None:
+    """A file is found by these children, and no more by any it was found by before."""
+    await connection.execute(text("DELETE FROM finding WHERE file_id = :file_id"), {"file_id": file_id})
+    await write(connection, [finding_rows({file_id: children})])
 
 
 async def drop_erased_tokens(connection: AsyncConnection, since: datetime) -> None:

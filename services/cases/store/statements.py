@@ -1,9 +1,16 @@
-"""How statements are made: upserts from a dataclass's fields, and the area that somebody sees."""
+"""How statements are made: what writes rows of several tables at once, and the area that somebody sees."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Literal
+
+import orjson
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from shared.database.statements import text
 
 Units = frozenset[str] | Literal["all"]
 
@@ -34,15 +41,57 @@ MERGED = """WITH RECURSIVE file (case_id) AS (
 )"""
 
 
-def upsert(
-    table: str, columns: Sequence[str], more: Sequence[str] = (), json: Sequence[str] = (), key: Sequence[str] = ("id",)
-) -> str:
-    """An insert of named values that overwrites the row of the same `key`. `json`: columns given as JSON text."""
-    names = (*columns, *more)
-    values = ", ".join(f"CAST(:{name} AS jsonb)" if name in json else f":{name}" for name in names)
-    changes = ", ".join(f"{name} = excluded.{name}" for name in names if name not in key)
-    insert = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({values})"
-    return f"{insert} ON CONFLICT ({', '.join(key)}) DO UPDATE SET {changes}"
+@dataclass(frozen=True, slots=True)
+class Table:
+    """A table as it is written to: which columns; by which of them a row is the same, and then overwritten. `key`
+    empty: rows are only ever added."""
+
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...] = ("id",)
+
+    def insert(self) -> str:
+        """The insert of the rows in the JSON array that is named as the table."""
+        names = ", ".join(self.columns)
+        rows = f"jsonb_populate_recordset(CAST(NULL AS {self.name}), CAST(:{self.name} AS jsonb))"
+        insert = f"INSERT INTO {self.name} ({names}) SELECT {names} FROM {rows}"
+        if not self.key:
+            return insert
+        changes = ", ".join(f"{name} = excluded.{name}" for name in self.columns if name not in self.key)
+        return f"{insert} ON CONFLICT ({', '.join(self.key)}) DO UPDATE SET {changes}"
+
+
+async def write(
+    connection: AsyncConnection,
+    rows: Sequence[tuple[Table, Sequence[Mapping[str, Any]]]],
+    then: str = "SELECT NULL",
+    asked: Mapping[str, Any] | None = None,
+) -> Any:
+    """Write rows of several tables in one round trip; of those that are the same row the last one stands.
+
+    In: rows by column name, without bytes other than in PostgreSQL's own form; `then`: what is asked at once, with
+    these values, of how it was before the rows were written. Out: its answer, one value (None: there is none).
+    """
+    inserts, values = [], dict(asked or {})
+    for table, given in rows:
+        if given:
+            same = {tuple(row[name] for name in table.key): row for row in given} if table.key else None
+            inserts.append(f"{table.name}_written AS ({table.insert()})")
+            values[table.name] = orjson.dumps(
+                list(same.values()) if same is not None else given, default=_json
+            ).decode()
+    if not inserts and asked is None:
+        return None
+    together = f"WITH {', '.join(inserts)} {then}" if inserts else then
+    return (await connection.execute(text(together), values)).scalar()
+
+
+def _json(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, timedelta):
+        return f"{value.days} days {value.seconds}.{value.microseconds:06d} seconds"
+    raise TypeError(type(value).__name__)
 
 
 def in_units(units: Units, column: str = "unit") -> str:

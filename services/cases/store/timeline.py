@@ -7,17 +7,11 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-import orjson
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cases.store.statements import MERGED
+from services.cases.store.statements import MERGED, Table
 from shared.contracts.base import SealedBox
-
-_SAVE = text(
-    """INSERT INTO entry (case_id, at, kind, sector, who, who_name, data, words, version)
-       VALUES (:case_id, :at, :kind, :sector, :who, :who_name, CAST(:data AS jsonb), CAST(:words AS jsonb), :version)"""
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,29 +30,18 @@ class Line:
     id: int = 0
 
 
-async def append(connection: AsyncConnection, lines: Sequence[Line]) -> None:
-    """Write lines at the end of their cases' timelines."""
-    if lines:
-        await connection.execute(
-            _SAVE,
-            [
-                {
-                    "case_id": line.case_id,
-                    "at": line.at,
-                    "kind": line.kind,
-                    "sector": line.sector,
-                    "who": line.who,
-                    "who_name": line.who_name,
-                    "data": orjson.dumps(dict(line.data)).decode(),
-                    "words": line.words.model_dump_json() if line.words else None,
-                    "version": line.version,
-                }
-                for line in lines
-            ],
-        )
+def line_rows(lines: Sequence[Line]) -> tuple[Table, list[dict[str, Any]]]:
+    """Lines, to be written at the end of their cases' timelines."""
+    return _ENTRY, [{name: _value(getattr(line, name)) for name in _ENTRY.columns} for line in lines]
+
+
+def _value(value: Any) -> Any:
+    return value.model_dump() if isinstance(value, SealedBox) else value
 
 
 _NAMES = tuple(field.name for field in fields(Line))
+# Numbered as they are written.
+_ENTRY = Table("entry", tuple(name for name in _NAMES if name != "id"), key=())
 _COLUMNS = ", ".join(_NAMES)
 # What a filter of the timeline shows, by the beginning of a line's kind; whatever none of them takes is an act.
 CHAPTERS: Mapping[str, tuple[str, ...]] = {

@@ -1,4 +1,4 @@
-"""What is decided about many reports and cases one after another, written together: a round trip a table."""
+"""What is decided about many reports and cases one after another, written together: one round trip for all tables."""
 
 from __future__ import annotations
 
@@ -8,19 +8,20 @@ from dataclasses import dataclass, field
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.cases.domain.model import Case
-from services.cases.store.calls import tell_calls
-from services.cases.store.concerns import ConcernFile, save_concerns
-from services.cases.store.files import save_cases
-from services.cases.store.finding import Tokens, keep_tokens
-from services.cases.store.timeline import Line
+from services.cases.store.calls import WAITS, tell_calls, waiting_for
+from services.cases.store.concerns import ConcernFile, concern_rows
+from services.cases.store.files import case_rows
+from services.cases.store.finding import Tokens, finding_rows
+from services.cases.store.statements import write
+from services.cases.store.timeline import Line, line_rows
 
 
 @dataclass(slots=True)
 class Writes:
-    """Waits to be written in the order in which it came. Whoever reads what may be among it flushes first.
+    """Waits to be written, later over earlier. Whoever reads what may be among it flushes first.
 
-    `cases`: each as it was (None: it is new) and as it is. `tokens`: by file. `told`: cases with the report for which
-    calls may have been kept.
+    `cases`: each as it was (None: it is new) and as it is. `tokens`: by file that is new. `told`: cases with the report
+    for which calls may have been kept.
     """
 
     cases: list[tuple[Case | None, Case]] = field(default_factory=list)
@@ -31,10 +32,14 @@ class Writes:
 
     async def flush(self, connection: AsyncConnection) -> None:
         """Write all of it."""
-        if self.cases:
-            await save_cases(connection, self.cases, self.lines)
-        await keep_tokens(connection, self.tokens)
-        await save_concerns(connection, self.concerns)
-        await tell_calls(connection, self.told)
+        rows = [
+            *case_rows(self.cases),
+            line_rows(self.lines),
+            finding_rows(self.tokens),
+            concern_rows(self.concerns),
+        ]
+        asked = waiting_for(self.told) if self.told else None
+        if await write(connection, rows, WAITS if asked else "SELECT NULL", asked):
+            await tell_calls(connection, self.told)
         for kept in (self.cases, self.lines, self.concerns, self.tokens, self.told):
             kept.clear()
