@@ -99,8 +99,10 @@ class ServiceApp:
     batches: Sequence[BatchConsumer] = ()
     learns_keys: bool = False
     stuck: ListStuck | None = None
-    # For how many seconds agencies' reports may be gathered, where what follows from them is in no hurry.
+    # For how many seconds agencies' reports may be gathered, where what follows from them is in no hurry; and keys,
+    # where hardly any is needed that is not the service's own.
     gathers_reports: float = 0.0
+    gathers_keys: float = 0.0
 
 
 class Service:
@@ -234,8 +236,16 @@ class Service:
         settings, app = self._context.settings, self._app
         wanted = self._own_lanes()
         if app.learns_keys:
-            keys = BatchConsumer(f"{self.name}-keys", [KEYS_TOPIC], _as_they_are, self._learn, pace=_KEYS_PACE_SECONDS)
-            wanted.append(keys)
+            wanted.append(
+                BatchConsumer(
+                    f"{self.name}-keys",
+                    [KEYS_TOPIC],
+                    _as_they_are,
+                    self._learn,
+                    gathers=app.gathers_keys,
+                    pace=_KEYS_PACE_SECONDS,
+                )
+            )
         for each in (*wanted, *app.batches):
             own = (each.begin, each.handle, self._stop, self.health, each.pace, each.rests)
             consumer = Consumer(settings.topic_prefix, *own)
@@ -289,9 +299,15 @@ class Service:
                 continue
             # Once erased, erased: whatever else is heard of it.
             heard[record.key] = wrapped if heard.get(record.key, wrapped) is not None else None
-        async with self._context.database.transaction() as connection:
-            await self._context.keys.learn(connection, heard)
-            await self.processor.forget(connection, [kid for kid, wrapped in heard.items() if wrapped is None])
+        keys, database = self._context.keys, self._context.database
+        erased = [kid for kid, wrapped in heard.items() if wrapped is None]
+        if not erased:
+            async with database.statement() as connection:
+                await keys.learn(connection, heard)
+            return
+        async with database.transaction() as connection:
+            await keys.learn(connection, heard)
+            await self.processor.forget(connection, erased)
 
     async def _retention(self, stop: asyncio.Event) -> None:
         """Forget which services' events were seen long ago (what agencies sent is recognised for ever), and what dead

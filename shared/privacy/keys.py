@@ -34,9 +34,11 @@ _FIND = text(
     """SELECT wrapped, age(xmin) > age(pg_snapshot_xmin(pg_current_snapshot())::xid) AS settled
        FROM privacy_key WHERE kid = :kid"""
 )
+# Nearly all that a service hears it made itself: that is only looked up.
 _LEARN = text(
     """INSERT INTO privacy_key (kid, wrapped, changed_at)
        SELECT kid, wrapped, :now FROM unnest(CAST(:kids AS text[]), CAST(:wrapped AS bytea[])) AS heard (kid, wrapped)
+       WHERE wrapped IS NULL OR NOT EXISTS (SELECT FROM privacy_key AS known WHERE known.kid = heard.kid)
        ON CONFLICT (kid) DO UPDATE SET wrapped = NULL, changed_at = excluded.changed_at
        WHERE excluded.wrapped IS NULL AND privacy_key.wrapped IS NOT NULL"""
 )

@@ -19,6 +19,7 @@ from opentelemetry.propagate import extract, inject
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
+from opentelemetry.sdk.trace.sampling import ALWAYS_OFF, ALWAYS_ON, ParentBased
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 _MAX_FILE_BYTES = 20_000_000
@@ -46,8 +47,13 @@ class FileExporter(SpanExporter):
 
 
 def setup_traces(service: str, endpoint: str | None, file: Path | None = None) -> None:
-    """Make spans (so that trace ids travel even unexported), and send them to `endpoint` and into `file`, if any."""
-    provider = TracerProvider(resource=Resource.create({"service.name": f"vongtay-{service}"}))
+    """Make spans, and send them to `endpoint` and into `file`, if any. With neither, trace ids travel all the same, and
+    a span is made only where the sender records the trace itself."""
+    told = bool(endpoint) or file is not None
+    provider = TracerProvider(
+        sampler=ParentBased(ALWAYS_ON if told else ALWAYS_OFF),
+        resource=Resource.create({"service.name": f"vongtay-{service}"}),
+    )
     if endpoint:
         provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")))
     if file is not None:

@@ -25,7 +25,8 @@ from tests.support import backends
 
 SOURCE = "/agency/hotline/thai-nguyen"
 Sent = tuple[str, str, dict[str, Any]]
-# What is made anew each time: an id of a thing by itself, and numbers that a transaction taken back used up.
+# What is made anew each time: an id of a thing by itself, and numbers: a transaction taken back used some up, and those
+# of a batch's new cases are given out together.
 _NEW_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}")
 _CODE = re.compile(r"(?:TN|BT)-2026-\d{6}")
 _TABLES = (
@@ -283,8 +284,9 @@ async def _all_of(house: House, table: str, in_order: Mapping[str, str] = _IN_OR
                 values["payload"] = _payload(row)
             rows.append(await _opened(house, connection, values))
     said = [orjson.dumps(row, default=_as_text, option=orjson.OPT_SORT_KEYS).decode() for row in rows]
-    codes = sorted({code for row in said for code in _CODE.findall(row)})
-    said = [_CODE.sub(lambda code: f"code {codes.index(code[0])}", _NEW_ID.sub("new", row)) for row in said]
+    files = await house.rows("SELECT code, id FROM cases UNION ALL SELECT code, id FROM concern")
+    of = {file.code: f"code of {file.id}" for file in files}
+    said = [_CODE.sub(lambda code: of.get(code[0], "nobody's code"), _NEW_ID.sub("new", row)) for row in said]
     if table == "outbox":
         # Of each topic in its order; keys are of nothing but themselves.
         topics = [row["aggregatetype"] for row in rows]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from itertools import groupby, islice
+from itertools import groupby
 from typing import Any
 
 from services.cases import store
@@ -15,7 +15,7 @@ from services.cases.desk.opening import Opening, codes_for
 from services.cases.domain import acts, concerns, opening, team
 from services.cases.domain.model import SYSTEM, Actor, Concern, Decision, refuse
 from services.cases.domain.rules import require_concern
-from services.cases.store import ConcernFile, Writes
+from services.cases.store import Codes, ConcernFile, Writes
 from shared.contracts.agency import ConcernReported
 from shared.contracts.base import SealedBox
 from shared.contracts.vocabulary import ChildDescription
@@ -61,13 +61,23 @@ class Arrived:
 
 @dataclass(frozen=True, slots=True)
 class _Heard:
-    """What a report says, opened: the concern, whom it is about, the kinds; `before`: its file, where there is one."""
+    """What a report says, opened: the concern, whom it is about, the kinds; `known`: its file, else the new codes."""
 
     arrived: Arrived
-    before: ConcernFile | None
+    known: ConcernFile | Codes
     said: Concern
     children: Children
     kinds: tuple[str, ...]
+
+    @property
+    def before(self) -> ConcernFile | None:
+        """Its file, where there is one."""
+        return self.known if isinstance(self.known, ConcernFile) else None
+
+    @property
+    def case_codes(self) -> Sequence[str]:
+        """Of the cases that it opens, where it is new."""
+        return self.known.cases if isinstance(self.known, Codes) else ()
 
     @property
     def file_id(self) -> str:
@@ -106,11 +116,17 @@ class IntakeDesk:
 
     async def _take_in_different(self, scope: Scope, arrived: Sequence[Arrived]) -> list[ConcernFile]:
         """In: reports no two of which have the same identity."""
-        found = await self._find(scope, [one.id for one in arrived])
+        opened = [await self._children(scope, one.report) for one in arrived]
+        cases = {
+            one.id: codes_for(children) if concerns.opens_when_new(one.report.danger_now) else 0
+            for one, children in zip(arrived, opened, strict=True)
+        }
+        found = await self._find(scope, cases)
         files: list[ConcernFile] = []
         # A correction reads what was written before it; those around it wait for nobody.
-        for are_new, run in groupby(zip(arrived, found, strict=True), key=lambda pair: isinstance(pair[1], str)):
-            heard = [await self._hear(scope, one, known) for one, known in run]
+        together = zip(arrived, opened, found, strict=True)
+        for are_new, run in groupby(together, key=lambda one: isinstance(one[2], Codes)):
+            heard = [await self._hear(scope, one, children, known) for one, children, known in run]
             if are_new:
                 files += await self._take_in_new(scope, heard)
                 continue
@@ -119,16 +135,19 @@ class IntakeDesk:
                     files.append(await self._take_in_one(scope, correction))
         return files
 
-    async def _find(self, scope: Scope, ids: Sequence[str]) -> list[ConcernFile | str]:
-        """What is known of each report; of one that is new its code, its key made."""
-        found = dict(zip(ids, await store.lock_concerns_or_codes(scope.connection, ids, local(scope)), strict=True))
+    async def _find(self, scope: Scope, asked: Mapping[str, int]) -> list[ConcernFile | Codes]:
+        """What is known of each report; of one that is new its codes, its key made. In: by id how many cases it opens
+        where it is new."""
+        found = dict(zip(asked, await store.lock_concerns_or_codes(scope.connection, asked, local(scope)), strict=True))
         keys = {
-            concern_id: f"case/{_file_of(concern_id)}" for concern_id, known in found.items() if isinstance(known, str)
+            concern_id: f"case/{_file_of(concern_id)}"
+            for concern_id, known in found.items()
+            if isinstance(known, Codes)
         }
         made = await self.files.keys.make_all(scope.connection, keys.values())
         # What is not there yet has no row to lock. Whose key was there, another replica was taking in at the same
         # moment: it is known now.
-        if late := [concern_id for concern_id, kid in keys.items() if kid not in made]:
+        if late := {concern_id: asked[concern_id] for concern_id, kid in keys.items() if kid not in made}:
             found |= zip(late, await store.lock_concerns_or_codes(scope.connection, late, local(scope)), strict=True)
         return list(found.values())
 
@@ -137,17 +156,16 @@ class IntakeDesk:
         concerns.check_codes(concerns.each_once(report.kinds), report.environment, report.harmer, world)
         concerns.check_received(report.received_at, world)
 
-    async def _hear(self, scope: Scope, arrived: Arrived, found: ConcernFile | str) -> _Heard:
-        """What a report says, opened, beside what was known of it."""
+    async def _hear(self, scope: Scope, arrived: Arrived, children: Children, known: ConcernFile | Codes) -> _Heard:
+        """What a report says, beside what was known of it."""
         report, origin = arrived.report, arrived.origin
-        before, code = (None, found) if isinstance(found, str) else (found, found.concern.code)
+        before, code = (None, known.report) if isinstance(known, Codes) else (known, known.concern.code)
         kinds = concerns.each_once(report.kinds)
         received_at = concerns.check_received(report.received_at, self.files.world(scope.now))
         if before is not None:
             # What a person said of the receipt stands; and nothing was received after it was told of.
             settled = _RECEIPT in before.said
             received_at = before.concern.received_at if settled else min(received_at, before.taken_in_at)
-        children = await self._children(scope, report)
         if before is not None and origin.entered_by is not None:
             children = concerns.with_unasked(await self._read_children(scope, before), children)
         said = Concern(
@@ -166,24 +184,19 @@ class IntakeDesk:
             harmer=report.harmer,
             children=len(children),
         )
-        return _Heard(arrived, before, said, children, kinds)
+        return _Heard(arrived, known, said, children, kinds)
 
     async def _take_in_new(self, scope: Scope, heard: Sequence[_Heard]) -> list[ConcernFile]:
-        """Reports of which nothing was known: their cases' codes and all that is written at once."""
-        opened = [codes_for(one.children) if concerns.opens_at_once(one.said) else 0 for one in heard]
-        codes = iter(await store.next_case_codes(scope.connection, local(scope), sum(opened)))
+        """Reports of which nothing was known: all that is written at once."""
         writes, files = Writes(), []
-        for one, own in zip(heard, opened, strict=True):
+        for one in heard:
             with one.arrived.within():
-                files.append(await self._take_in_one(scope, one, list(islice(codes, own)), writes))
+                files.append(await self._take_in_one(scope, one, writes))
         await writes.flush(scope.connection)
         return files
 
-    async def _take_in_one(
-        self, scope: Scope, heard: _Heard, codes: Sequence[str] | None = None, writes: Writes | None = None
-    ) -> ConcernFile:
-        """In: of a new report: the codes of the cases that it opens, and what takes what is to be written. Raises:
-        `Rejected` (report-erased)."""
+    async def _take_in_one(self, scope: Scope, heard: _Heard, writes: Writes | None = None) -> ConcernFile:
+        """In: `writes`: of a new report, takes what is to be written. Raises: `Rejected` (report-erased)."""
         before, said, children, origin = heard.before, heard.said, heard.children, heard.arrived.origin
         try:
             sealed = await self._seal(scope, heard.arrived.report, children, heard.file_id)
@@ -202,7 +215,7 @@ class IntakeDesk:
         if before is not None and file.concern.case_id is not None:
             file = await self._opening.correct(scope, before, file, children)
         elif concerns.opens_at_once(file.concern):
-            file = await self._opening.open(scope, file, children, SYSTEM, codes=codes, writes=writes)
+            file = await self._opening.open(scope, file, children, SYSTEM, codes=heard.case_codes, writes=writes)
         else:
             await self.finding.learn(scope, file.file_id, children, writes=writes)
         return await self.files.save_concern(scope, file, writes=writes)

@@ -14,7 +14,16 @@ from services.cases.domain import acts
 from services.cases.domain.model import Actor, Case, Concern, World, local_day, refuse
 from services.cases.domain.rules import require_concern
 from shared.contracts.errors import Rejected, Violation
-from shared.contracts.vocabulary import UNCLASSIFIED, AgeBand, ChildDescription, Person, Sex, age_band, age_on
+from shared.contracts.vocabulary import (
+    UNCLASSIFIED,
+    AgeBand,
+    ChildDescription,
+    DangerNow,
+    Person,
+    Sex,
+    age_band,
+    age_on,
+)
 from shared.reference.terms import Terms
 
 
@@ -189,9 +198,14 @@ def correct(before: Concern, said: Concern) -> Concern:
     return after
 
 
-def opens_at_once(concern: Concern) -> bool:
+def opens_when_new(danger: DangerNow) -> bool:
     """Danger now opens a case without waiting for a person; everything else waits for triage (decision 0003)."""
-    return concern.status == "received" and concern.danger_now == "yes"
+    return danger == "yes"
+
+
+def opens_at_once(concern: Concern) -> bool:
+    """Whether a report, first or corrected, that nobody has decided on opens a case."""
+    return concern.status == "received" and opens_when_new(concern.danger_now)
 
 
 def dismiss(concern: Concern, act: acts.DismissConcern, actor: Actor, world: World) -> Concern:

@@ -30,6 +30,7 @@ from services.cases.store.attachments import (
 from services.cases.store.calls import Called, cases_of_calls, keep_calls, tell_calls
 from services.cases.store.children import add_alias, cases_of_child, resolved, resolved_all
 from services.cases.store.concerns import (
+    Codes,
     ConcernFile,
     concerns_entered_by,
     concerns_of,
@@ -140,6 +141,7 @@ __all__ = [
     "Called",
     "CaseFilter",
     "CasePage",
+    "Codes",
     "ConcernFile",
     "DraftRow",
     "Incident",

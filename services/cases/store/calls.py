@@ -86,14 +86,19 @@ def waiting_for(cases: Sequence[tuple[str, str | None]]) -> dict[str, list[str]]
 
 async def cases_of_calls(connection: AsyncConnection, called: Sequence[Called]) -> list[tuple[str, str | None]]:
     """The cases that calls are about, each with the call's report: as the call says, else the one that its report has
-    come to. A call of which there is no case yet is not among them."""
+    come to. A call of which there is no case yet is not among them.
+
+    Whoever is opening a case of a report, or joining it to one, has its row: what they decide is waited for, for they
+    looked for its calls before these were there.
+    """
     about = list(dict.fromkeys((one.case_id, one.concern_id) for one in called))
     rows = await connection.execute(
         text(
-            """SELECT coalesce(c.id, r.case_id) AS case_id, about.concern_id
+            """WITH r AS (SELECT id, case_id FROM concern WHERE id = ANY(:concerns) ORDER BY id FOR SHARE)
+               SELECT coalesce(c.id, r.case_id) AS case_id, about.concern_id
                FROM unnest(CAST(:cases AS text[]), CAST(:concerns AS text[]))
                     WITH ORDINALITY AS about (said, concern_id, place)
-               LEFT JOIN cases c ON c.id = about.said LEFT JOIN concern r ON r.id = about.concern_id
+               LEFT JOIN cases c ON c.id = about.said LEFT JOIN r ON r.id = about.concern_id
                WHERE coalesce(c.id, r.case_id) IS NOT NULL ORDER BY about.place"""
         ),
         {"cases": [case_id for case_id, _ in about], "concerns": [concern_id for _, concern_id in about]},

@@ -21,8 +21,10 @@ _CONCERNS = Table("concern", (*_CONCERN, *_FILE))
 _PART = Table("concern_child", ("id", "concern_id", "position", "file_id", "case_id", "said"))
 # Locked in one order, whatever order they came in; numbered in the order in which they came.
 _LOCK_OR_NUMBER = text(
-    """SELECT found.*, CASE WHEN found.id IS NULL THEN nextval('concern_number') END AS number
-       FROM unnest(CAST(:ids AS text[])) WITH ORDINALITY AS asked (asked_id, place)
+    """SELECT found.*, CASE WHEN found.id IS NULL THEN nextval('concern_number') END AS number,
+              CASE WHEN found.id IS NULL THEN ARRAY(SELECT nextval('case_number') FROM generate_series(1, cases))
+              END AS case_numbers
+       FROM unnest(CAST(:ids AS text[]), CAST(:cases AS integer[])) WITH ORDINALITY AS asked (asked_id, cases, place)
        LEFT JOIN (SELECT * FROM concern WHERE id = ANY(:ids) ORDER BY id FOR UPDATE) AS found ON found.id = asked_id
        ORDER BY place"""
 )
@@ -46,6 +48,14 @@ class ConcernFile:
     part: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Codes:
+    """Of a new report, for people: its own, `BT-2026-000123` (báo tin), and of the cases that it opens."""
+
+    report: str
+    cases: tuple[str, ...] = ()
+
+
 async def lock_concern(connection: AsyncConnection, concern_id: str) -> ConcernFile | None:
     """A concern's file, its row locked until the transaction ends."""
     rows = await connection.execute(text("SELECT * FROM concern WHERE id = :id FOR UPDATE"), {"id": concern_id})
@@ -54,13 +64,17 @@ async def lock_concern(connection: AsyncConnection, concern_id: str) -> ConcernF
 
 
 async def lock_concerns_or_codes(
-    connection: AsyncConnection, concern_ids: Sequence[str], at: datetime
-) -> list[ConcernFile | str]:
-    """The file of each of some concerns, their rows locked; where there is none yet, the code of a new one:
-    `BT-2026-000123` (báo tin). In: ids that differ."""
-    rows = await connection.execute(_LOCK_OR_NUMBER, {"ids": list(concern_ids)})
+    connection: AsyncConnection, concerns: Mapping[str, int], at: datetime
+) -> list[ConcernFile | Codes]:
+    """The file of each of some concerns, their rows locked; where there is none yet, the codes of a new one. In: by id
+    how many cases it opens where it is new."""
+    asked = {"ids": list(concerns), "cases": list(concerns.values())}
+    rows = await connection.execute(_LOCK_OR_NUMBER, asked)
     return [
-        _as_file(row) if row["id"] is not None else code_of("BT", row["number"], at) for row in rows.mappings().all()
+        _as_file(row)
+        if row["id"] is not None
+        else Codes(code_of("BT", row["number"], at), tuple(code_of("TN", one, at) for one in row["case_numbers"]))
+        for row in rows.mappings().all()
     ]
 
 
