@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -14,10 +15,12 @@ import orjson
 import pytest
 from fastapi import APIRouter
 from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 from starlette.responses import Response
 
 from services.cases.app import build
 from services.cases.desk import Desk
+from services.cases.store import Writes
 from services.cases.ticker import tick
 from shared.contracts.envelope import Envelope
 from shared.database import Database
@@ -261,3 +264,27 @@ async def assessed(house: House) -> tuple[str, Browser]:
     done = await client.post(f"/cases/api/cases/{case_id}/acts", json={"version": one["version"], "act": act})
     assert done.status == 200, done.text
     return case_id, worker
+
+
+def hold_first_writing(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, asyncio.Event]:
+    """Who first writes what was decided waits with its commit. Out: set once written; to be set for it to go on."""
+    written, go_on = asyncio.Event(), asyncio.Event()
+    flush: Callable[..., Coroutine[Any, Any, None]] = Writes.flush
+
+    async def flush_and_wait(writes: Writes, connection: AsyncConnection) -> None:
+        await flush(writes, connection)
+        if not written.is_set():
+            written.set()
+            await go_on.wait()
+
+    monkeypatch.setattr(Writes, "flush", flush_and_wait)
+    return written, go_on
+
+
+async def waits_for_a_lock(house: House) -> None:
+    """Until somebody waits for a row that somebody else has."""
+    async with asyncio.timeout(60):
+        while not await house.rows(
+            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        ):
+            await asyncio.sleep(0.05)

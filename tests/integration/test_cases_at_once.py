@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine
 from typing import Any
 
 import pytest
-from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.cases.store import Writes
-from tests.integration.cases_house import House, concern, house
+from tests.integration.cases_house import House, concern, hold_first_writing, house, waits_for_a_lock
 
 __all__ = ["house"]
 
@@ -34,30 +31,11 @@ async def test_a_correction_that_comes_while_its_report_is_taken_in_follows_it(
 
 async def _at_once(house: House, monkeypatch: pytest.MonkeyPatch, first: dict[str, Any], then: dict[str, Any]) -> None:
     """The first is written and not committed yet when the other looks for it."""
-    written, go_on = asyncio.Event(), asyncio.Event()
-    flush: Callable[..., Coroutine[Any, Any, None]] = Writes.flush
-
-    async def flush_and_wait(writes: Writes, connection: AsyncConnection) -> None:
-        await flush(writes, connection)
-        if not written.is_set():
-            written.set()
-            await go_on.wait()
-
-    monkeypatch.setattr(Writes, "flush", flush_and_wait)
+    written, go_on = hold_first_writing(monkeypatch)
     one = asyncio.create_task(house.send(("concern.reported", "An", first)))
     await written.wait()
     other = asyncio.create_task(house.send(("concern.reported", "An", then)))
-    await _waits_for_a_lock(house)
+    await waits_for_a_lock(house)
     go_on.set()
     outcomes = [result.outcome for result in [*await one, *await other]]
     assert set(outcomes) <= {"accepted", "corrected"}
-
-
-async def _waits_for_a_lock(house: House) -> None:
-    for _ in range(100):
-        if await house.rows(
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        ):
-            return
-        await asyncio.sleep(0.05)
-    raise AssertionError("nobody waits")

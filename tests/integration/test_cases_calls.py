@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 from datetime import timedelta
 from typing import Any
 
 import orjson
+import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from shared.contracts.base import SealedBox
@@ -15,7 +17,16 @@ from shared.contracts.notify import AgreementChanged, EscalationEnded, Escalatio
 from shared.messaging.processing import Record
 from shared.messaging.router import OWN_TOPIC
 from shared.privacy.sealing import PlatformKey
-from tests.integration.cases_house import START, UNIT, House, concern, house, opened  # noqa: F401
+from tests.integration.cases_house import (
+    START,
+    UNIT,
+    House,
+    concern,
+    hold_first_writing,
+    house,  # noqa: F401
+    opened,
+    waits_for_a_lock,
+)
 
 KID = "partner/mai-am/0123456789abcdef"
 
@@ -74,6 +85,28 @@ async def test_what_was_said_of_a_report_comes_into_its_case_when_it_is_opened(h
     )
     await hear(house, ended, 2)
     assert await kinds(house) == []
+    await open_case(house, concern_id)
+    assert await kinds(house) == ["called.raised", "called.exhausted"]
+
+
+async def test_what_is_said_while_the_report_gets_its_case_stands_in_the_case(
+    house: House,  # noqa: F811
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await house.send(("concern.reported", "C-1", concern(danger_now="no")))
+    concern_id = (await house.said("concern.received"))[0]["data"]["concern_id"]
+    written, go_on = hold_first_writing(monkeypatch)
+    opening = asyncio.create_task(open_case(house, concern_id))
+    await written.wait()
+    heard = asyncio.create_task(hear(house, raised(0, "worker", concern_id=concern_id), 1))
+    await waits_for_a_lock(house)
+    go_on.set()
+    await opening
+    assert await heard == "accepted"
+    assert await kinds(house) == ["called.raised"]
+
+
+async def open_case(house: House, concern_id: str) -> None:  # noqa: F811
     worker = await house.as_person("lan.worker")
     token = (await worker.get(f"/cases/concerns/{concern_id}")).text.split('name="form_token" value="')[1].split('"')[0]
     worker.headers |= {"accept": "application/json", "x-form-token": token}
@@ -82,7 +115,6 @@ async def test_what_was_said_of_a_report_comes_into_its_case_when_it_is_opened(h
     body = {"version": shown["version"], "act": {"act": "open"}}
     done = await worker.post(f"/cases/api/concerns/{concern_id}/acts", json=body)
     assert done.status == 200, done.text
-    assert await kinds(house) == ["called.raised", "called.exhausted"]
 
 
 def agreement(public: bytes, sequence: int, **more: Any) -> AgreementChanged:
