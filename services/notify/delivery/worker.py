@@ -86,6 +86,7 @@ class Deliveries:
         self._room: asyncio.Future[None] | None = None
         # Somebody does: what there is is settled at once.
         self._pressed = asyncio.Event()
+        self._resting = False
         self._running: set[asyncio.Task[None]] = set()
         # What ended something that ran beside.
         self._broken: BaseException | None = None
@@ -272,6 +273,8 @@ class Deliveries:
             limits = self._limits.on(now)
             follows = verdict(attempt, delivery.attempts + 1, self._clock(), self._chance(), limits)
         self._results.append(Result(delivery, target, lane.channel, now, attempt, follows))
+        if self._resting:
+            self._pressed.set()
         self._unsettled += 1
 
     async def _attempt(self, channel: Channel, delivery: Delivery, target: Target, now: datetime) -> Attempt:
@@ -302,7 +305,9 @@ class Deliveries:
             else:
                 await self._tally()
             self._pressed.clear()  # who waits for room still says so again
-            await pause(self._pressed, _SETTLE_SECONDS)
+            # What comes close together is noted together. While nothing comes nobody looks: the first says so.
+            self._resting = not (results or self._results)
+            await pause(self._pressed, _POLL_SECONDS if self._resting else _SETTLE_SECONDS)
         self._settler.hasten()
         await self._tally()
 
