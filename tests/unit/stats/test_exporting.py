@@ -67,7 +67,10 @@ def test_csv_holds_every_figure_and_no_value_of_a_hidden_one() -> None:
         if figure.hidden:
             assert (row["status"], row["value"], row["numerator"], row["denominator"]) == ("protected", "", "", "")
         elif figure.value is not None:
-            assert float(row["value"]) == figure.value
+            assert (row["status"], float(row["value"])) == ("shown", figure.value)
+        else:
+            assert (row["status"], row["value"]) == ("missing", "")
+    assert {row["status"] for row in told} == {"protected", "shown", "missing"}
     assert {row["category_name"] for row in told if row["category"] == "female"} == {"Nữ"}
 
 
