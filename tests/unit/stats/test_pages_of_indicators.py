@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -434,6 +435,8 @@ async def test_a_report_of_ones_own_is_taken_along_as_its_reader_sees_it(visitor
     assert len(paper.inline_shapes) == 3
     assert "không phải số chính thức" in "".join(one.text for one in paper.paragraphs)
     assert "LƯU HÀNH NỘI BỘ" in paper.sections[0].footer.paragraphs[0].text
+    with zipfile.ZipFile(io.BytesIO(sheet.body)) as packed:
+        assert sum(name.startswith("xl/media/") for name in packed.namelist()) == 3
     book = openpyxl.load_workbook(io.BytesIO(sheet.body))
     lines = [[cell.value for cell in row] for row in book.worksheets[0].rows]
     assert ["Số vụ việc được mở trong kỳ", 70] in [line[:2] for line in lines]
