@@ -1,4 +1,4 @@
-"""The charts of statistics: one Altair specification each, drawn on the server as SVG for page, report and mail.
+"""The charts of statistics: one Altair specification each, drawn on the server as SVG for page and report.
 
 A chart shows only what it is handed, which has passed `figures.releasing`; what is hidden is a gap in it and a
 word in its table. It must never tell two lines apart by colour alone.
@@ -76,7 +76,7 @@ class Drawing:
     key: Hashable = None
 
     def chart(self, width: int | None = None) -> Chart:
-        """The specification and the table of the same figures; of it come a report's SVG and a mail's PNG."""
+        """The specification and the table of the same figures; of it come a page's SVG and a file's PNG."""
         return chart(self.id, self.title, self.make(width or self.width).to_dict(), self.columns, self.rows, self.note)
 
     def svg(self, width: int | None = None) -> str:

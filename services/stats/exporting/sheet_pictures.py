@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from io import BytesIO
 from math import ceil
 from typing import Final
 
@@ -19,10 +18,10 @@ _ROW: Final = 20  # pixels of a row that nobody made higher
 
 
 class _Png(Image):
-    """A PNG as openpyxl writes it, which would ask a library of pictures for no more than the size."""
+    """A PNG as openpyxl writes it, which itself would ask a library of pictures for no more than the size."""
 
     def __init__(self, png: bytes) -> None:
-        self.ref, self.format, self._png = BytesIO(png), "png", png
+        self.format, self._png = "png", png
         size = png[_SIZE]
         self.width = int.from_bytes(size[:4], "big") // _FINER
         self.height = int.from_bytes(size[4:], "big") // _FINER
