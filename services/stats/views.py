@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from services.stats.domain.disclosure import Hidden, Shown
+from services.stats.domain.disclosure import Hidden, Lack, Shown
 from services.stats.domain.measures import list_of
 from services.stats.domain.periods import Period, Span
 from services.stats.domain.reading import Reading, Verdict
@@ -100,10 +100,24 @@ ENDS_OF: Final = {
     "year": "cuối năm",
     "school-year": "cuối năm học",
 }
-HIDDEN: Final[dict[Hidden, str]] = {
+# Why a figure is not shown, or why there is none. msgids
+REASONS: Final[dict[Hidden | Lack, str]] = {
     "protected": "Ẩn để bảo vệ trẻ em",
     "not-released": "Chưa đến ngày công bố",
-    "not-offered": "Không công bố theo cách chia này",
+    "not-offered": "Không công bố ở mức chi tiết này",
+    "before-recording": "Trước khi hệ thống ghi nhận",
+    "not-reported": "Ngành chưa báo cáo",
+    "no-denominator": "Mẫu số bằng 0",
+    "nothing-measured": "Chưa có gì để đo",
+}
+# The same where nothing else is told of a period, with what one may do. msgids
+EXPLAINED: Final[dict[Lack, str]] = {
+    "before-recording": (
+        "Kỳ này đã qua trước khi hệ thống bắt đầu ghi nhận nên không có số liệu. Anh chị chọn kỳ sau đó."
+    ),
+    "not-reported": "Chỉ tiêu này do ngành báo cáo: số liệu hiện ra khi ngành gửi báo cáo kỳ.",
+    "no-denominator": "Kỳ này chưa có trường hợp nào để tính tỷ lệ: mẫu số bằng 0. Anh chị có thể chọn kỳ dài hơn.",
+    "nothing-measured": "Kỳ này chưa có việc nào xong để đo thời gian. Anh chị có thể chọn kỳ dài hơn hoặc kỳ trước.",
 }
 SPANS: Final[dict[Span, str]] = {
     "day": "Ngày",
@@ -256,15 +270,21 @@ class Words:
         """The unit of an indicator's values; empty for plain numbers."""
         return (_UNITS if self.language == "vi" else _UNITS_EN)[indicator.unit]
 
-    def shown_hidden(self, reason: Hidden) -> str:
-        """Why a figure is not shown."""
-        return self(HIDDEN[reason])
+    def reason(self, reason: Hidden | Lack) -> str:
+        """Why a figure is not shown, or why there is none, in a few words."""
+        return self(REASONS[reason])
+
+    def explained(self, lack: Lack | None) -> str:
+        """The same in a sentence, with what one may do; None: nothing was recorded."""
+        if lack is None:
+            return self("Chưa có gì được ghi nhận trong kỳ này. Anh chị có thể chọn kỳ dài hơn hoặc kỳ trước.")
+        return self(EXPLAINED[lack])
 
     def shown(self, indicator: Indicator, shown: Shown | None) -> str:
         """A figure as one may see it: its value, or why it is not there."""
         if shown is None:
             return "–"
-        return self.shown_hidden(shown.hidden) if shown.hidden else self.amount(indicator, shown.value)
+        return self.reason(shown.reason) if shown.reason else self.amount(indicator, shown.value)
 
     def period(self, period: Period) -> str:
         """A period in full: "Quý IV/2026"."""

@@ -19,16 +19,32 @@ from shared.reference.text import fold, toned
 UNCLASSIFIED = "unclassified"
 # What everybody says instead of a name where the commune is not known: language -> words.
 NOWHERE: Mapping[str, str] = {"vi": "Chưa xác định xã, phường", "en": "Commune not known"}
-_ENGLISH = {"ward": "Ward", "commune": "Commune", "town": "Town"}
-_ENGLISH_AREAS = {"Tỉnh": "Province", "Huyện": "District", "Thành phố": "City", "Thị xã": "Town"}
 _KINDS = {"ward": "Phường", "commune": "Xã", "town": "Thị trấn"}
-_AREA_KIND = re.compile(f"^({'|'.join(_ENGLISH_AREAS)}) ")
+_ENGLISH = {
+    "Phường": "Ward",
+    "Xã": "Commune",
+    "Thị trấn": "Town",
+    "Tỉnh": "Province",
+    "Huyện": "District",
+    "Thành phố": "City",
+    "Thị xã": "Town",
+}
+_KIND = re.compile(f"^({'|'.join(_ENGLISH)}) ")
 _CODE = re.compile(r"^\d{5}$")
 # Clerks write i and y for one sound after a consonant (Hỷ, Hỉ), in every tone.
 _Y_AS_I = re.compile(r"(?<=[bcdđghklmnpqrstvx])y(?=\W|$|[\u0300-\u0323])")
 # One name stands on thousands of rows; the bound keeps memory the same. Longer texts may be addresses: not kept.
 _REMEMBERED = 4_096
 _NAME_LENGTH = 40
+
+
+def place_label(name: str, language: str) -> str:
+    """A place in a language. In: its Vietnamese name, "Xã Phú Bình". Out: that, or "Phú Bình Commune": its own name as
+    it is, its kind in English. A name without a kind stays."""
+    if language == "vi":
+        return name
+    kind = _KIND.match(name)
+    return name if kind is None else f"{name[kind.end() :]} {_ENGLISH[kind[1]]}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,8 +71,8 @@ class Unit:
         return self.name.removeprefix(_KINDS[self.kind]).strip()
 
     def label(self, language: str = "vi") -> str:
-        """The name in a language: "Xã Phú Bình", "Phú Bình Commune"."""
-        return self.name if language == "vi" else f"{self.short} {_ENGLISH[self.kind]}"
+        """The name in a language."""
+        return place_label(self.name, language)
 
     def in_force(self, day: date) -> bool:
         """Whether it exists on `day`."""
@@ -79,12 +95,11 @@ class Area:
     @property
     def short(self) -> str:
         """The name without its kind."""
-        return _AREA_KIND.sub("", self.name)
+        return _KIND.sub("", self.name)
 
     def label(self, language: str = "vi") -> str:
-        """The name in a language: "Huyện Phú Bình", "Phú Bình District"."""
-        kind = _AREA_KIND.match(self.name)
-        return self.name if language == "vi" or kind is None else f"{self.short} {_ENGLISH_AREAS[kind[1]]}"
+        """The name in a language."""
+        return place_label(self.name, language)
 
 
 class Units:

@@ -15,7 +15,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from shared.identity import FORM_FIELD, Principal, SignInNeededError, identity_of
-from shared.reference.units import NOWHERE, UNCLASSIFIED
+from shared.reference.units import NOWHERE, UNCLASSIFIED, place_label
 from shared.web import i18n
 from shared.web.assets import Assets
 from shared.web.i18n import DEFAULT_LANGUAGE, LANGUAGES, Language, Texts
@@ -44,8 +44,8 @@ class Pages:
         unit_names: Mapping[str, str] | None = None,
         clock: Callable[[], datetime] = utc_now,
     ) -> None:
-        """In: packages with `templates/`, `static/`, `locale/` (each optional); commune code -> name; a clock in
-        UTC."""
+        """In: packages with `templates/`, `static/`, `locale/` (each optional); commune code -> Vietnamese name; a
+        clock in UTC."""
         everything = (*packages, *SHARED_PACKAGES)
         self.texts = Texts(everything)
         self.assets = Assets(everything)
@@ -107,11 +107,11 @@ class Pages:
         return self.texts.gettext(language_of(request), text, **values)
 
     def unit_name(self, code: str | None, language: Language = DEFAULT_LANGUAGE) -> str:
-        """Out: the commune's name, its code where the name is not known, empty for none; words in the language for the
+        """Out: the commune's name in the language, its code where the name is not known, empty for none; words for the
         code of those whose commune is not known."""
         if code == UNCLASSIFIED:
             return NOWHERE[language]
-        return "" if code is None else self._unit_names.get(code, code)
+        return "" if code is None else place_label(self._unit_names.get(code, code), language)
 
     def _environment(self, language: Language, loader: BaseLoader) -> Environment:
         env = Environment(

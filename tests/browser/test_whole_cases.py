@@ -404,7 +404,7 @@ async def _missed(hotline: Somebody, worker: Somebody, chair: Somebody) -> tuple
     await worker.reads(case, "Đã quá thời hạn")
     await worker.shot("missed")
     for person in (worker, chair):
-        text = await person.reads("/cases/", "Quá hạn", code)
+        text = await person.reads("/cases/", "Vụ việc quá hạn", code)
         assert CHILD not in text
     await chair.shot("missed")
     text = await chair.law_form(

@@ -279,6 +279,8 @@ def _shown(shown: Shown, by: tuple[str, ...]) -> dict[str, Any]:
         "numerator": shown.numerator,
         "denominator": shown.denominator,
         "hidden": shown.hidden,
+        # Why there is no value, if there is none.
+        "reason": shown.reason,
     }
 
 

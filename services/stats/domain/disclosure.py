@@ -20,6 +20,9 @@ from services.stats.domain.periods import Period
 
 # Why a figure is not shown. Small and complementary ones are one reason: to tell them apart is to tell which is small.
 Hidden = Literal["protected", "not-released", "not-offered"]
+# Why there is none: its time was over before anything of it was recorded, nobody handed it in, there is nobody to
+# divide by, or nothing of which a time was measured.
+Lack = Literal["before-recording", "not-reported", "no-denominator", "nothing-measured"]
 Atom = frozenset[tuple[str, ...]]
 Block = frozenset[str]
 Partition = tuple[Block, ...]
@@ -39,11 +42,14 @@ class Figure(Protocol):
     def numerator(self) -> int | None: ...
     @property
     def denominator(self) -> int | None: ...
+    @property
+    def lack(self) -> Lack | None: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A figure as one may see it; where `hidden` says why not, it has neither value nor parts."""
+    """A figure as one may see it; where `hidden` says why not, it has neither value nor parts. `lack`: why there is
+    none."""
 
     period: Period
     keys: tuple[str, ...]
@@ -51,11 +57,22 @@ class Shown:
     numerator: int | None = None
     denominator: int | None = None
     hidden: Hidden | None = None
+    lack: Lack | None = None
+
+    @property
+    def reason(self) -> Hidden | Lack | None:
+        """Why it has no value."""
+        return self.hidden or self.lack
 
     @classmethod
     def of(cls, figure: Figure) -> Self:
         """A figure as it is."""
-        return cls(figure.period, figure.keys, figure.value, figure.numerator, figure.denominator)
+        return cls(figure.period, figure.keys, figure.value, figure.numerator, figure.denominator, lack=figure.lack)
+
+    @classmethod
+    def none(cls, period: Period, lack: Lack) -> Self:
+        """That there is no figure of a period."""
+        return cls(period, (), lack=lack)
 
     @classmethod
     def without(cls, period: Period, keys: tuple[str, ...], reason: Hidden) -> Self:

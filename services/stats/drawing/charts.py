@@ -1,4 +1,4 @@
-"""The charts of statistics: one Altair specification each, drawn on the server as SVG for page, report and mail.
+"""The charts of statistics: one Altair specification each, drawn on the server as SVG for page and report.
 
 A chart shows only what it is handed, which has passed `figures.releasing`; what is hidden is a gap in it and a
 word in its table. It must never tell two lines apart by colour alone.
@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
+from textwrap import wrap
 from typing import Any, Final, ParamSpec
 from urllib.parse import quote
 
@@ -32,6 +33,11 @@ _INK: Final = "#2b3b42"
 _VALUE: Final = "#0b5d62"
 _GOAL: Final = "#d55e00"
 _BAR: Final = 22  # pixels
+# Beside bars: how wide their names may be, narrow and wide, and how high a line of those is. Pixels.
+_NAMES: Final = (130, 220)
+_LINE: Final = 14
+# About as wide is a letter of names, so that no line of them is cut.
+_LETTER: Final = 7
 _KEPT: Final = 256
 _DASHES: Final = ((1, 0), (6, 3), (2, 2), (8, 2, 2, 2), (1, 3))
 _HEIGHTS: Final = {"chart-trend": 300, "chart-path": 270, "chart-comparison": 360}
@@ -70,7 +76,7 @@ class Drawing:
     key: Hashable = None
 
     def chart(self, width: int | None = None) -> Chart:
-        """The specification and the table of the same figures; of it come a report's SVG and a mail's PNG."""
+        """The specification and the table of the same figures; of it come a page's SVG and a file's PNG."""
         return chart(self.id, self.title, self.make(width or self.width).to_dict(), self.columns, self.rows, self.note)
 
     def svg(self, width: int | None = None) -> str:
@@ -115,11 +121,35 @@ class Drawing:
         """About how high it is, so that a page leaves room for it."""
         if self.id == "chart-multiples":
             return -(-len(self.rows) // 6) * 108
-        return _HEIGHTS.get(self.id) or 50 + len(self.rows) * (_BAR + 8)
+        return _HEIGHTS.get(self.id) or 50 + len(self.rows) * _step([str(row[0]) for row in self.rows], _NAMES[1])
 
     async def drawn(self, *, narrow: bool = False) -> str:
         """It as SVG, for a wide or a narrow screen."""
         return await asyncio.to_thread(self.svg, _NARROW if narrow else None)
+
+
+def _lines(name: str, room: int) -> list[str]:
+    """A name in lines of so many pixels: a long one goes on below, for cut off it would say something else."""
+    return wrap(name, room // _LETTER, break_long_words=False) or [""]
+
+
+def _names_axis(most: int) -> alt.Axis:
+    """The axis of names of up to so many lines, each in the middle of its bar."""
+    lines = "split(datum.value, '\\n')"
+    raised = [{"test": f"length({lines}) == {n}", "value": (1 - n) * _LINE / 2} for n in range(2, most + 1)]
+    return alt.Axis(
+        labelExpr=lines,
+        labelLimit=0,
+        labelFontSize=12,
+        labelLineHeight=_LINE,
+        labelOffset={"condition": raised, "value": 0} if raised else 0,
+        ticks=False,
+    )
+
+
+def _step(names: Sequence[str], room: int) -> int:
+    """From one bar to the next, so that the longest name has room. Pixels."""
+    return max(_BAR + 8, _LINE * max((len(_lines(name, room)) for name in names), default=1) + 4)
 
 
 def _address(svg: str) -> str:
@@ -309,15 +339,19 @@ def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequenc
     names = [str(value["name"]) for value in values]
 
     def make(width: int) -> alt.TopLevelMixin:
-        room = 130 if width < _WIDE else 220
-        base = alt.Chart(alt.InlineData(values=values)).encode(
-            y=alt.Y("name:N", title=None, sort=names, axis=alt.Axis(labelLimit=room, labelFontSize=12, ticks=False)),
+        room = _NAMES[width >= _WIDE]
+        said = {name: "\n".join(_lines(name, room)) for name in names}
+        axis = _names_axis(max((len(_lines(name, room)) for name in names), default=1))
+        base = alt.Chart(
+            alt.InlineData(values=[{**value, "name": said[str(value["name"])]} for value in values])
+        ).encode(
+            y=alt.Y("name:N", title=None, sort=[said[name] for name in names], axis=axis),
             x=alt.X("value:Q", title=words.measured_in(indicator) or None, axis=length_axis()),
         )
         return alt.layer(
             base.mark_bar(color=_VALUE, size=_BAR),
             base.mark_text(align="left", dx=4, fontSize=12, color=_INK).encode(text="said:N"),
-        ).properties(width=width - room - 40, height=alt.Step(_BAR + 8))
+        ).properties(width=width - room - 40, height=alt.Step(_step(names, room)))
 
     rows: list[list[Cell]] = [
         [
@@ -346,7 +380,7 @@ def multiples(words: Words, indicator: Indicator, lines: Sequence[Line], goal: T
     scale = scale_of(indicator, [*(one.value for line in lines for one in line.shown), aim])
 
     def make(width: int) -> alt.TopLevelMixin:
-        columns = 2 if width < _WIDE else 4 if width < _WHOLE else 6
+        columns = 2 if width < _WIDE else 3 if width < _WHOLE else 6
         x = alt.X("at:Q", title=None, axis=None)
         y = small_value_axis(scale)
         base = alt.Chart().encode(x=x, y=y)

@@ -17,6 +17,7 @@ from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import Reading
 from services.stats.drawing.charts import Drawing
 from services.stats.drawing.printing import picture_of
+from services.stats.exporting.sheet_pictures import place_picture
 from services.stats.figures.lateness import Late
 from services.stats.views import Words
 from shared.documents import Block, Document, Part, Row, Table, Text
@@ -108,7 +109,8 @@ def paper(report: Report) -> Document:
 
 
 def workbook(report: Report) -> bytes:
-    """As XLSX: a sheet of the figures, and one of each table that stands beside a chart; numbers as they are read."""
+    """As XLSX: a sheet of the figures, and one of each indicator's charts with their tables; numbers as they are read.
+    CPU work, not for the event loop."""
     words = report.words
     book = Workbook()
     book.properties.creator, book.properties.title = "", report.title
@@ -143,6 +145,9 @@ def workbook(report: Report) -> bytes:
         for drawing in one.drawings:
             sheet.append([])
             sheet.append([drawing.title])
+            at = sheet.max_row + 1
+            for _ in range(place_picture(sheet, picture_of(drawing), at) - at):
+                sheet.append([])
             sheet.append([column if isinstance(column, str) else column[0] for column in drawing.columns])
             for row in drawing.rows:
                 sheet.append([harmless(str(cell)) for cell in row])

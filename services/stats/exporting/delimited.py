@@ -26,7 +26,8 @@ COLUMNS: Final = (
 
 
 def write_csv(labels: Labels) -> bytes:
-    """UTF-8 with the mark by which Excel knows it; numbers with a point. `status`: shown, or why a figure is hidden."""
+    """UTF-8 with the mark by which Excel knows it; numbers with a point. `status`: shown, why a figure is
+    hidden, or missing where there is none."""
     table = CsvTable(columns=COLUMNS)
     return table.start() + table.rows(_rows(labels)) + table.end()
 
@@ -46,7 +47,7 @@ def _rows(labels: Labels) -> Iterator[tuple[Cell, ...]]:
             plain(figure.value),
             figure.numerator,
             figure.denominator,
-            figure.hidden or "shown",
+            figure.hidden or ("missing" if figure.value is None else "shown"),
         )
 
 

@@ -12,7 +12,7 @@ from services.stats.domain.measures import UNIT
 from services.stats.drawing.charts import breakdown
 from services.stats.drawing.printing import picture_of
 from services.stats.exporting.labels import HIDDEN, NONE, Labels
-from shared.documents import Block, Document, Part, Row, Signature, Table, Text
+from shared.documents import Block, Document, Part, Picture, Row, Signature, Table, Text
 from shared.reference.plan_report import PlanForm, Section
 from shared.reference.terms import Terms
 from shared.web.i18n import format_date, format_datetime, format_number
@@ -81,7 +81,7 @@ def report(labels: Labels, form: PlanForm, digest: bytes, at: date) -> Document:
     blocks += _revision(labels)
     for part in sections(labels, form):
         blocks += [Part(part.title), _table(labels, part.indicators)]
-        blocks += _pictures(labels, part)
+        blocks += pictures(labels, part)
     if edition.audience == "exact" or any(figure.dimension == UNIT for figure in labels.own()):
         blocks += _annex(labels, form)
     return Document(
@@ -109,7 +109,7 @@ def _table(labels: Labels, codes: Sequence[str]) -> Table:
     return Table("", ("TT", "Chỉ tiêu", *heads), rows, (0.55, 4.2, *(1.25 for _ in heads)), marks=(0, *middle))
 
 
-def _pictures(labels: Labels, part: Section) -> Iterator[Block]:
+def pictures(labels: Labels, part: Section) -> Iterator[Picture]:
     """What the form wants drawn, of what the edition tells: the same picture as on the indicator's page."""
     period = labels.edition.period
     for code, dimension in part.charts:

@@ -1,4 +1,4 @@
-"""The report as a workbook: the same tables, numbers as numbers, and every figure of the edition.
+"""The report as a workbook: the same tables and charts, numbers as numbers, and every figure of the edition.
 
 The library lays a sheet in a temporary file while it writes: it holds figures and no identity.
 """
@@ -17,7 +17,8 @@ from openpyxl.worksheet.worksheet import Worksheet
 from services.stats.domain.closing import Frozen
 from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.exporting.labels import Labels
-from services.stats.exporting.report import INTERNAL, cells, columns, notes, sections
+from services.stats.exporting.report import INTERNAL, cells, columns, notes, pictures, sections
+from services.stats.exporting.sheet_pictures import place_picture
 from shared.files.harmless import harmless
 from shared.reference.plan_report import PlanForm
 
@@ -62,6 +63,7 @@ def write_workbook(labels: Labels, form: PlanForm, digest: bytes) -> bytes:
     _report(first, labels, form, digest)
     _by_unit(book.create_sheet("Theo xã, phường"), labels)
     _breakdowns(book.create_sheet("Phân tổ"), labels)
+    _charts(book, labels, form)
     if labels.edition.changes:
         _changes(book.create_sheet("Đính chính"), labels)
     for sheet in book.worksheets:
@@ -135,6 +137,17 @@ def _breakdowns(sheet: Worksheet, labels: Labels) -> None:
         )
     sheet.freeze_panes = "A2"
     _widths(sheet, (56, 20, 34, 14, 12, 12, 16))
+
+
+def _charts(book: Workbook, labels: Labels, form: PlanForm) -> None:
+    """What the form wants drawn, one below the other; their figures are among the breakdowns."""
+    drawn = [picture for part in sections(labels, form) for picture in pictures(labels, part)]
+    if not drawn:
+        return
+    sheet, row = book.create_sheet("Biểu đồ"), 1
+    for picture in drawn:
+        sheet.cell(row, 1, harmless(picture.title)).font = _BOLD
+        row = place_picture(sheet, picture, row + 1)
 
 
 def _changes(sheet: Worksheet, labels: Labels) -> None:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.beginnings import has_begun, is_counted
+from services.stats.domain.disclosure import Lack
 from services.stats.domain.measures import HOURS, NAMED_UNIT, PLACES, UNIT, WHOLE
 from services.stats.domain.periods import Period
 from services.stats.figures.catalogue import load_indicators
@@ -36,8 +37,8 @@ class Value(NamedTuple):
     """A value of an indicator.
 
     `keys`: the values of what it was asked by, in that order; none where nothing can be said of any of them. `value`:
-    None where nothing can be said (nobody to divide by, nothing handed in, nothing that was counted yet).
-    `numerator`, `denominator`: what it is made of; of a percentile, of how many it is one.
+    None where nothing can be said, and `lack` says why. `numerator`, `denominator`: what it is made of; of a
+    percentile, of how many it is one.
     """
 
     period: Period
@@ -45,6 +46,7 @@ class Value(NamedTuple):
     value: float | None
     numerator: int | None
     denominator: int | None
+    lack: Lack | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +109,24 @@ class Evaluator:
         if indicator.shape == "reported":
             return await self._reported(look, indicator)
         assert indicator.numerator is not None
+        known = await self.beginnings(connection)
         if indicator.shape == "percentile":
-            return await self._percentiles(look, indicator.numerator, indicator.at)
+            times = await self._percentiles(look, indicator.numerator, indicator.at)
+            return [
+                one
+                if one.value is not None or has_begun(indicator, one.period, known, as_of)
+                else one._replace(numerator=None, lack="before-recording")
+                for one in times
+            ]
         numerators = await self._counted(look, indicator.numerator)
         denominators = {} if indicator.denominator is None else await self._counted(look, indicator.denominator)
-        known = await self.beginnings(connection)
         found = []
         for period in periods:
             values = _of_counts(look, indicator, period, numerators[period], denominators.get(period))
             if not has_begun(indicator, period, known, as_of):
                 counted = [value for value in values if is_counted(indicator, value.numerator, value.denominator)]
-                values = counted if counted and not look.by else [*counted, Value(period, (), None, None, None)]
+                none = Value(period, (), None, None, None, "before-recording")
+                values = counted if counted and not look.by else [*counted, none]
             found += values
         return found
 
@@ -249,9 +258,9 @@ class Evaluator:
         ranks = (await rank_all(look.connection, {ranked: look.periods}, self.answers))[ranked]
         found = []
         for period in look.periods:
-            found += [Value(period, keys, hours, of, None) for keys, hours, of in ranks[period]]
+            found += [_measured(period, keys, hours, of) for keys, hours, of in ranks[period]]
             if not look.by and not ranks[period]:
-                found.append(Value(period, (), None, 0, None))
+                found.append(_measured(period, (), None, 0))
         return found
 
     async def _percentiles_of_all(self, look: _Look, part: Part, at: int) -> list[Value]:
@@ -264,7 +273,8 @@ class Evaluator:
             if not look.by:
                 times.setdefault((), Counter())
             for keys in sorted(times):
-                found.append(Value(period, keys, percentile(times[keys], at), times[keys].total(), None))
+                n = times[keys].total()
+                found.append(_measured(period, keys, percentile(times[keys], at), n))
         return found
 
     async def _reported(self, look: _Look, indicator: Indicator) -> list[Value]:
@@ -290,7 +300,7 @@ class Evaluator:
                     places[()].append(figure)
             for keys in sorted(places):
                 value = together(places[keys], indicator, of_one_place=of_one_place)
-                found.append(Value(period, keys, value, None, None))
+                found.append(Value(period, keys, value, None, None, "not-reported" if value is None else None))
         return found
 
 
@@ -302,8 +312,12 @@ def _of_counts(
     found = []
     for keys, n in _told({keys: below[keys] for keys in (*above, *below)}, look.by):
         value = above[keys] / n * indicator.scale if n else None
-        found.append(Value(period, keys, value, above[keys], n))
+        found.append(Value(period, keys, value, above[keys], n, None if n else "no-denominator"))
     return found
+
+
+def _measured(period: Period, keys: Keys, hours: float | None, n: int) -> Value:
+    return Value(period, keys, hours, n, None, "nothing-measured" if hours is None else None)
 
 
 def percentile(times: Mapping[float, int], at: int) -> float | None:

@@ -84,7 +84,7 @@ class Releasing:
 
         Out: of those who see figures as they are, all. Of others, per period: what is shown, and a hidden one for each
         value that is not; where a table is hidden as a whole, one with no keys. A value that counts nobody may lack. Of
-        a period that was over before anything was recorded, one that says nothing.
+        a period that was over before anything was recorded, one that says so.
         """
         if principal.units != ALL_UNITS:
             units = principal.units if units is None else units & principal.units
@@ -111,7 +111,7 @@ class Releasing:
         if len(by) > 1 or (asked.units is not None and by not in {(), (UNIT,)}):
             return [Shown.without(period, (), "not-offered")]
         if asked.look.before(period) and period.span not in _CROSSING:
-            return [Shown(period, ())]
+            return [Shown.none(period, "before-recording")]
         return await self._as_begun(asked, period, await self._decided(asked, period, parts))
 
     async def _as_begun(self, asked: _Asked, period: Period, shown: list[Shown]) -> list[Shown]:
@@ -127,7 +127,7 @@ class Releasing:
             or (asked.indicator.shape == "percentile" and one.value is not None)
             or is_counted(asked.indicator, one.numerator, one.denominator)
         ]
-        return found if found and not asked.by else [*found, Shown(period, ())]
+        return found if found and not asked.by else [*found, Shown.none(period, "before-recording")]
 
     async def _decided(self, asked: _Asked, period: Period, parts: Sequence[Part]) -> list[Shown]:
         indicator, by = asked.indicator, asked.by
@@ -152,7 +152,7 @@ class Releasing:
         if asked.by or asked.units is not None:
             return [Shown.without(period, (), "not-offered")]
         if asked.look.before(period) and period.span not in {"day", "week"}:
-            return [Shown(period, ())]
+            return [Shown.none(period, "before-recording")]
         counts = asked.indicator.unit == "number"
         # Of communes' numbers each is the last one of the time that is asked for: a longer time, or another end of it,
         # has more of them than a year, or later ones, and the difference is few.
@@ -168,7 +168,7 @@ class Releasing:
         [value] = written
         if counts and value is not None and 0 < value < asked.look.rule(period).threshold:
             return [Shown.without(period, (), "protected")]
-        return [Shown(period, (), value)]
+        return [Shown(period, (), value, lack="not-reported" if value is None else None)]
 
     async def _percentile(self, asked: _Asked, period: Period, cells: Sequence[Cells]) -> list[Shown]:
         """Shown of so many that as many lie beyond it, on either side, as a count needs to be shown; in whole units,
@@ -187,7 +187,10 @@ class Releasing:
                 continue
             together = sum((times[one] for one in times if wanted is None or one in wanted), Counter[float]())
             hours = percentile(together, at)
-            found.append(Shown(period, keys, None if hours is None else float(round(hours))))
+            if hours is None:
+                found.append(Shown(period, keys, lack="nothing-measured"))
+            else:
+                found.append(Shown(period, keys, float(round(hours))))
         return found
 
     def _wanted(
@@ -221,6 +224,6 @@ def _figure(indicator: Indicator, period: Period, keys: tuple[str, ...], parts: 
         return Shown.without(period, keys, "protected")
     if len(parts) == 1:
         return Shown(period, keys, float(numerator), numerator)
-    return Shown(
-        period, keys, numerator / denominator * indicator.scale if denominator else None, numerator, denominator
-    )
+    if not denominator:
+        return Shown(period, keys, None, numerator, denominator, lack="no-denominator")
+    return Shown(period, keys, numerator / denominator * indicator.scale, numerator, denominator)

@@ -18,6 +18,7 @@ from shared.identity import Permission, Principal
 from shared.reference.disclosure import Disclosure
 from shared.reference.terms import Terms
 from shared.web.charts import score_line
+from shared.web.i18n import place_key
 from shared.web.pages import Pages, language_of
 
 Filter = Annotated[str, Query(max_length=20)]
@@ -68,7 +69,7 @@ class BoardPages:
             filtered=bool(query),
             may_report=principal.may(Permission.REPORT_CONCERN),
             live_path="/stats/live" + (f"?{urlencode(query)}" if query else ""),
-            units=self._choices_of_units(principal),
+            units=self._choices_of_units(request, principal),
             kinds=[(code, kinds.label(code, view.language)) for code in kinds.codes()],
             sexes=[(code, words(name)) for code, name in SEXES.items()],
             ages=[(code, words.age(code)) for code in AGES],
@@ -97,6 +98,7 @@ class BoardPages:
             age=age if age in AGES else "",
         )
 
-    def _choices_of_units(self, principal: Principal) -> list[tuple[str, str]]:
-        codes = [code for code in self._units if principal.may_see(code)]
-        return sorted(((code, self._pages.unit_name(code)) for code in codes), key=lambda pair: pair[1])
+    def _choices_of_units(self, request: Request, principal: Principal) -> list[tuple[str, str]]:
+        language = language_of(request)
+        own = [(code, self._pages.unit_name(code, language)) for code in self._units if principal.may_see(code)]
+        return sorted(own, key=lambda pair: place_key(pair[1]))

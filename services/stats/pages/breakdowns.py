@@ -51,7 +51,7 @@ def breakdowns(
     by_sector: Mapping[str, int],
 ) -> list[Breakdown]:
     """The board's breakdowns, those of which there is something: open cases by kind and risk, reports by age and sex,
-    reports by sector."""
+    reports by sector. Lines are the largest first, for a phone shows the first ones; those of ages in their order."""
     risks = Terms.load("risk-levels")
     found = [
         _breakdown(
@@ -67,6 +67,7 @@ def breakdowns(
             (words("Tuổi"), {code: words.age(code) for code in AGES}),
             [(code, words(name)) for code, name in SEXES.items()],
             by_age,
+            in_order=True,
         ),
         _breakdown(
             "chart-sectors",
@@ -85,14 +86,17 @@ def _breakdown(
     lines: tuple[str, Mapping[str, str]],
     parts: Sequence[tuple[str, str]],
     counts: Mapping[tuple[str, str], int],
+    *,
+    in_order: bool = False,
 ) -> Breakdown:
     of, names = lines
     numbers = {code: tuple(counts.get((code, part), 0) for part, _ in parts) for code in names}
     most = max((sum(found) for found in numbers.values()), default=0)
     codes = [part for part, _ in parts]
-    rows = [
-        Row(name, numbers[code], _bar(numbers[code], codes, most)) for code, name in names.items() if any(numbers[code])
-    ]
+    told = [code for code in names if any(numbers[code])]
+    if not in_order:
+        told.sort(key=lambda code: -sum(numbers[code]))
+    rows = [Row(names[code], numbers[code], _bar(numbers[code], codes, most)) for code in told]
     return Breakdown(chart_id, title, of, parts, rows)
 
 

@@ -61,7 +61,6 @@ class IndicatorPages:
             figures, small = await self._communes(connection, sight, indicator)
             late = await self._looking.late(connection, sight)
             known_at = await self._looking.known_at(connection, sight, indicator)
-            early = await self._looking.early(connection, sight)
         goal = goal_of(indicator, sight.period, "commune")
         known_parts = [one for one in parts if one.value is not None]
         several = len(figures) > 1
@@ -81,7 +80,6 @@ class IndicatorPages:
             of_communes=records_of_communes(sight, indicator),
             known_at=known_at,
             late=late,
-            early=early,
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),

@@ -117,6 +117,13 @@ class Sight:
         said = "&".join(f"{name}={value}" for name, value in kept.items() if value)
         return f"?{said}" if said else ""
 
+    def widest(self, indicator: Indicator) -> Choice:
+        """Where an indicator is told least finely: of all that the reader sees, of a year. Out: address and words."""
+        year = Period.containing(self.period.last, "year")
+        place = self.words("Toàn tỉnh") if self.wide else self.words("Địa bàn của anh chị")
+        address = f"/stats/indicators/{indicator.code}{self.query(period=year.code, place='', known='')}"
+        return address, f"{place}, {self.words.period(year)}"
+
 
 class Looking:
     """Makes looks, and asks for the figures of them.

@@ -24,10 +24,11 @@ function replace(region, html) {
   const active = document.activeElement;
   const inside = region.contains(active) ? active : null;
   // Nobody loses what they are typing to an update.
-  if (inside && inside.matches("input, textarea, select")) return;
-  const open = new Set([...region.querySelectorAll("details[open][id]")].map((item) => item.id));
+  if (inside && inside.matches("input:not(.fold__all), textarea, select")) return;
+  const open = new Set([...region.querySelectorAll("details[open][id], .fold__all:checked")].map((item) => item.id));
   region.innerHTML = html;
   for (const item of region.querySelectorAll("details[id]")) item.open = open.has(item.id);
+  for (const item of region.querySelectorAll(".fold__all")) item.checked = open.has(item.id);
   if (inside && inside.id) document.getElementById(inside.id)?.focus();
 }
 

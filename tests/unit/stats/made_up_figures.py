@@ -10,6 +10,7 @@ from datetime import date, datetime, timedelta
 from itertools import product
 from typing import Any, NamedTuple
 
+from services.stats.domain.disclosure import Lack
 from services.stats.domain.measures import MEASURES
 from services.stats.domain.periods import Period
 from services.stats.domain.releases import Counted, Tabled, Taken
@@ -52,6 +53,7 @@ class Value(NamedTuple):
     value: float | None
     numerator: int | None
     denominator: int | None
+    lack: Lack | None = None
 
 
 class Province:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from html import unescape
 
 import pytest
 
@@ -203,3 +204,21 @@ def test_equal_figures_have_one_shade() -> None:
     codes = Units.load().codes()
     figures = {code: Shown(MONTHS[0], (code,), 4.0) for code in codes}
     assert len({spot.step for spot in grid_of(VI, CASES, figures, None, MONTHS[0].last).spots}) == 1
+
+
+@pytest.mark.parametrize("words", [VI, EN])
+def test_no_name_in_a_picture_is_cut_off(words: Words) -> None:
+    of_dimension = {dimension: one for one in Indicators.load() for dimension in one.by if dimension != "unit"}
+    for dimension, one in of_dimension.items():
+        codes = words.values(one, dimension)
+        parts = [Shown(MONTHS[0], (code,), float(at)) for at, code in enumerate(codes)]
+        names = {"".join(words.value(one, dimension, code).split()) for code in codes}
+        for width in (340, 560):
+            drawn = charts.breakdown(words, one, dimension, parts).svg(width)
+            assert "…" not in drawn, (dimension, width)
+            # A name may go on in a second line, but all of it is there.
+            said = re.sub(r"\s|<[^>]+>", "", unescape(drawn))
+            assert [name for name in names if name not in said] == [], (dimension, width)
+    lines = [Line(words.unit(code), [Shown(month, (code,), 2.0) for month in MONTHS]) for code in Units.load().codes()]
+    for width in (340, 560, 1080):
+        assert "…" not in charts.multiples(words, CASES, lines).svg(width)

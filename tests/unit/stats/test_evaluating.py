@@ -97,8 +97,8 @@ async def test_of_nobody_a_count_is_zero_and_a_share_and_a_median_are_not_known(
     # A child of last year: there is somebody who tells, of cases too once there is a report.
     await record(database, [make.concern("c1", 1)])
     assert await values(database, OPENED, [YEAR]) == [Value(YEAR, (), 0.0, 0, None)]
-    assert await values(database, HIGH, [YEAR]) == [Value(YEAR, (), None, 0, 0)]
-    assert await values(database, MEDIAN, [YEAR]) == [Value(YEAR, (), None, 0, None)]
+    assert await values(database, HIGH, [YEAR]) == [Value(YEAR, (), None, 0, 0, "no-denominator")]
+    assert await values(database, MEDIAN, [YEAR]) == [Value(YEAR, (), None, 0, None, "nothing-measured")]
 
 
 async def test_before_there_was_anything_to_count_a_count_is_no_figure_and_afterwards_it_is_zero(
@@ -106,12 +106,12 @@ async def test_before_there_was_anything_to_count_a_count_is_no_figure_and_after
 ) -> None:
     """That nothing was recorded before there was a platform does not mean that nothing happened."""
     september, november = OCTOBER.previous, Period.parse("2026-11")
-    assert await values(database, OPENED, [OCTOBER]) == [Value(OCTOBER, (), None, None, None)]
+    assert await values(database, OPENED, [OCTOBER]) == [Value(OCTOBER, (), None, None, None, "before-recording")]
     # Who tells of reports tells of cases: a month without a case is a month with none.
     await record(database, [make.concern("c1", 1)])
     assert [one.value for one in await values(database, OPENED, [september, OCTOBER, november])] == [None, 0.0, 0.0]
     assert await values(database, OPENED, [september, OCTOBER], by=("unit",)) == [
-        Value(september, (), None, None, None)
+        Value(september, (), None, None, None, "before-recording")
     ]
     # Children are told of by others.
     children = indicator("children", shape="count", numerator=Part("children", "state", {}))

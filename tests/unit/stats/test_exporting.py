@@ -7,6 +7,7 @@ import io
 import re
 import shutil
 import subprocess
+import zipfile
 from dataclasses import replace
 from typing import Any
 
@@ -67,7 +68,10 @@ def test_csv_holds_every_figure_and_no_value_of_a_hidden_one() -> None:
         if figure.hidden:
             assert (row["status"], row["value"], row["numerator"], row["denominator"]) == ("protected", "", "", "")
         elif figure.value is not None:
-            assert float(row["value"]) == figure.value
+            assert (row["status"], float(row["value"])) == ("shown", figure.value)
+        else:
+            assert (row["status"], row["value"]) == ("missing", "")
+    assert {row["status"] for row in told} == {"protected", "shown", "missing"}
     assert {row["category_name"] for row in told if row["category"] == "female"} == {"Nữ"}
 
 
@@ -171,6 +175,12 @@ def test_the_workbook_has_numbers_as_numbers_and_signs_for_what_is_hidden() -> N
     assert next(iter(book["Phân tổ"].values))[:4] == ("Chỉ tiêu", "Phân tổ", "Giá trị", "Kết quả")
 
 
+def _media(packed: bytes) -> list[bytes]:
+    """The pictures in a file of an office, in no order."""
+    with zipfile.ZipFile(io.BytesIO(packed)) as opened:
+        return sorted(opened.read(name) for name in opened.namelist() if name.endswith(".png"))
+
+
 def test_the_workbook_of_a_revision_names_every_change() -> None:
     book = openpyxl.load_workbook(io.BytesIO(file("report.xlsx", EXACT)))
     changed = list(book["Đính chính"].values)
@@ -235,10 +245,15 @@ def test_what_the_form_wants_drawn_is_drawn_of_what_is_told_and_of_nothing_that_
     assert "30" in said
     titles = [one.text for one in word.paragraphs if "chỉ vẽ các số được công bố" in one.text]
     assert titles == ["Số tin báo, tố giác đã tiếp nhận, theo kênh tiếp nhận (chỉ vẽ các số được công bố)"]
+    # The workbook has the same picture, and its title in a cell.
+    workbook = file("report.xlsx", edition)
+    assert _media(workbook) == _media(file("report.docx", edition))
+    assert openpyxl.load_workbook(io.BytesIO(workbook))["Biểu đồ"]["A1"].value == titles[0]
     # Of what nobody may read there is no picture at all.
     nothing = tuple(one._replace(value=None, numerator=None, hidden="protected") for one in told)
     hidden = replace(PUBLISHED, figures=(*PUBLISHED.figures, *nothing))
     assert not docx.Document(io.BytesIO(file("report.docx", hidden))).inline_shapes
+    assert _media(file("report.xlsx", hidden)) == []
 
 
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext reads the PDF back")

@@ -12,6 +12,7 @@ from services.stats.domain.periods import Period
 from shared.contracts.stats import FigureRecorded
 from shared.database import Database
 from shared.reference.calendar import LOCAL
+from shared.reference.indicators import Indicators
 from shared.reference.units import Units
 from tests.support.visitor import Visitor
 from tests.unit.stats import events as make
@@ -65,6 +66,43 @@ async def test_an_indicator_comes_with_the_period_before_and_its_trend(visitor: 
         ("2026-09", 1),
         ("2026-10", 3),
     ]
+
+
+@pytest.mark.parametrize(
+    ("person", "path", "reason"),
+    [
+        ("ha.coordinator", "/cases-opened?period=2026-10", None),
+        ("ha.coordinator", "/cases-opened?period=2026-08", "before-recording"),
+        ("ha.coordinator", "/deadlines-in-time?period=2026-10&unit=05455", "no-denominator"),
+        ("ha.coordinator", "/assessment-median?period=2026-10", "nothing-measured"),
+        ("ha.coordinator", "/assessment-median?period=2026-08", "before-recording"),
+        ("ha.coordinator", "/child-marriages?period=2024", "not-reported"),
+        ("tuan.statistician", "/cases-opened?period=2025", "before-recording"),
+        ("tuan.statistician", "/cases-opened?period=2026-10", "not-released"),
+        ("tuan.statistician", "/cases-opened?period=2026&by=sex&unit=05443", "not-offered"),
+    ],
+)
+async def test_a_figure_that_is_not_there_says_why(
+    visitor: Visitor, person: str, path: str, reason: str | None
+) -> None:
+    await visitor.enter(person)
+    value = await one(visitor, path)
+    assert value["reason"] == reason
+    assert (value["value"] is None) is (reason is not None)
+
+
+@pytest.mark.parametrize("person", ["ha.coordinator", "binh.chair", "tuan.statistician"])
+async def test_no_figure_is_missing_without_a_reason(visitor: Visitor, person: str) -> None:
+    await visitor.enter(person)
+    asked = 0
+    for indicator in Indicators.load().on(NOW.date()):
+        for period in ("2025", "2026-08", "2026-09", "2026-10", "2026"):
+            found = await ask(visitor, f"/{indicator.code}?period={period}&trend=2")
+            beside = [one[name] for one in found["values"] for name in ("before", "year_before") if one[name]]
+            for told in (*found["values"], *beside, *found["trend"]):
+                assert (told["value"] is None) is (told["reason"] is not None), (indicator.code, told)
+                asked += 1
+    assert asked > 1_000
 
 
 @pytest.mark.parametrize("path", ["/cases-opened", "/cases-opened/records"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -124,9 +125,8 @@ async def test_of_a_time_before_the_platform_began_pages_say_that_there_is_no_fi
     await visitor.enter(person)
     # The first case was recorded on 1 March 2025.
     for period in ("2024", "2025-01", "2025-02"):
-        page = await visitor.ask(f"/stats/indicators/cases-opened?period={period}")
-        said = content(page)
-        assert re.search(r'class="(?:figure|value|big)[^"]*"[^>]*>\s*–', page.text) or " – " in said, period
+        said = content(await visitor.ask(f"/stats/indicators/cases-opened?period={period}"))
+        assert "Trước khi hệ thống ghi nhận" in said, period
         assert not re.search(r"Phường [^:]{3,30}: 0\b", said), period
     if person == "ha.coordinator":
         said = content(await visitor.ask("/stats/indicators/cases-opened?period=2024"))
@@ -243,6 +243,26 @@ async def test_who_sees_aggregates_only_gets_nothing_of_a_year_that_goes_on(visi
     assert "Chưa đến ngày công bố" in said
     # Of the province months are released one by one; of communes nothing before the year is over.
     assert not re.search(r"Phường Phan Đình Phùng:? 12|Phường Quyết Thắng:? 7", said)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/stats/indicators/cases-opened?period=2025&place={HERE}&by=sex",
+        "/stats/indicators/cases-opened?period=2025-W10",
+        f"/stats/compare?indicator=births-registered&period=2025&unit={HERE}&unit={THERE}",
+    ],
+)
+async def test_who_asks_for_too_much_detail_reads_why_not_and_where_to_look_instead(
+    visitor: Visitor, path: str
+) -> None:
+    await visitor.enter("tuan.statistician")
+    page = (await visitor.ask(path)).text
+    assert "Chia nhỏ đến mức này thì nhiều số chỉ còn vài trẻ" in page
+    code = "births-registered" if "births" in path else "cases-opened"
+    assert f'<a href="/stats/indicators/{code}?period=2025">Toàn tỉnh, Năm 2025</a>' in page
+    assert '<a href="/stats#not-offered">' in page
+    assert 'id="not-offered"' in (await visitor.ask("/stats/")).text
 
 
 async def test_what_was_just_seen_stands_first_for_whoever_may_know_of_it(visitor: Visitor, counted: Database) -> None:
@@ -415,6 +435,8 @@ async def test_a_report_of_ones_own_is_taken_along_as_its_reader_sees_it(visitor
     assert len(paper.inline_shapes) == 3
     assert "không phải số chính thức" in "".join(one.text for one in paper.paragraphs)
     assert "LƯU HÀNH NỘI BỘ" in paper.sections[0].footer.paragraphs[0].text
+    with zipfile.ZipFile(io.BytesIO(sheet.body)) as packed:
+        assert sum(name.startswith("xl/media/") for name in packed.namelist()) == 3
     book = openpyxl.load_workbook(io.BytesIO(sheet.body))
     lines = [[cell.value for cell in row] for row in book.worksheets[0].rows]
     assert ["Số vụ việc được mở trong kỳ", 70] in [line[:2] for line in lines]
@@ -590,7 +612,7 @@ REBUILDING = (views.REBUILD_REASONS, views.COMPACTION_STATES, views.ENDS_OF)
 
 def test_every_text_has_its_english() -> None:
     said = {*said_in_templates("services.stats"), *said_in_code("services.stats", "words", "said", "self")}
-    listed = (views.SEXES, views.YES_NO, views.DIMENSIONS, views.VERDICTS, views.HIDDEN, views.SPANS)
+    listed = (views.SEXES, views.YES_NO, views.DIMENSIONS, views.VERDICTS, views.REASONS, views.EXPLAINED, views.SPANS)
     for texts in (*listed, views.UNPLACED, views.VOICES, views.LISTS, *REBUILDING):
         said |= {*texts.values()}
     assert len(said) > 150

@@ -262,7 +262,7 @@ async def test_an_empty_platform_releases_nothing_and_later_nothing_of_before_it
         desk.later(days=1)
     door = door_of(none)
     past = await answers(desk.database, door, "opened", "2026-09", "2026-Q3", "2025", now=desk.now)
-    assert past == [Shown(Period.parse(code), ()) for code in ("2026-09", "2026-Q3", "2025")]
+    assert past == [Shown.none(Period.parse(code), "before-recording") for code in ("2026-09", "2026-Q3", "2025")]
     running = await answers(desk.database, door, "opened", "2026-11", "2026", now=desk.now)
     assert [one.value for one in running] == [None, None]
 
@@ -381,6 +381,6 @@ async def test_a_time_before_the_platform_began_has_no_figure_for_whoever_sees_a
     async with of_real_history(database) as door:
         shown = await answers(database, door, "cases-opened", "2025", by=("unit",), indicators=Indicators.load())
         days = await answers(database, door, "cases-opened", "2026-10-30", indicators=Indicators.load())
-    assert shown == [Shown(Period.parse("2025"), ())]
+    assert shown == [Shown.none(Period.parse("2025"), "before-recording")]
     # By single days one would learn of the very first event.
     assert [one.hidden for one in days] == ["not-offered"]

@@ -284,7 +284,8 @@ async def test_who_sends_for_no_sector_learns_no_pepper(visit: Any) -> None:
 
 def test_a_commune_is_called_by_its_name_and_what_lies_in_none_by_words_of_the_language() -> None:
     pages = Pages(unit_names=UNITS)
-    assert pages.unit_name("05443", "en") == "Phường Phan Đình Phùng"
+    assert pages.unit_name("05443") == "Phường Phan Đình Phùng"
+    assert pages.unit_name("05443", "en") == "Phan Đình Phùng Ward"
     assert (pages.unit_name(None), pages.unit_name("99999")) == ("", "99999")
     said = {language: pages.unit_name("unclassified", language) for language in ("vi", "en")}
     assert said == {"vi": "Chưa xác định xã, phường", "en": "Commune not known"}
