@@ -344,11 +344,33 @@ WITH result AS (
     ON CONFLICT (id, message_at) DO UPDATE SET state = excluded.state, settled_at = excluded.settled_at,
         attempts = excluded.attempts, sequence = excluded.sequence
     RETURNING id, attempts
+), told AS (
+    INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, headers)
+    SELECT $7, $8, $9, $10, convert_to('{"deliveries":[' || string_agg(said || attempts || '}', ',') || ']}', 'UTF8'),
+           $11::text::jsonb
+    FROM settled JOIN result USING (id) HAVING count(*) > 0
 )
-INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, headers)
-SELECT $7, $8, $9, $10, convert_to('{"deliveries":[' || string_agg(said || attempts || '}', ',') || ']}', 'UTF8'),
-       $11::text::jsonb
-FROM settled JOIN result USING (id) HAVING count(*) > 0
+SELECT id::text FROM result WHERE id NOT IN (SELECT id FROM settled)
+"""
+# What had failed when its success was told: it was on its way when it was stopped, and has arrived. The attempt that
+# had settled it goes to the others.
+_LATE = """
+WITH late AS (
+    SELECT d.id, d.message_at, d.attempts, d.settled_at, d.outcome, d.status, d.duration_ms, d.response, d.reason,
+           r.status AS late_status, r.duration_ms AS late_ms, r.response AS late_response
+    FROM unnest($2::uuid[], $3::timestamptz[], $4::integer[], $5::integer[], $6::text[])
+         AS r (id, message_at, status, duration_ms, response)
+    JOIN delivery_settled d USING (id, message_at) WHERE d.state = 'failed' ORDER BY d.id FOR UPDATE OF d
+), logged AS (
+    INSERT INTO attempt (delivery_id, message_at, number, at, outcome, status, duration_ms, response, reason)
+    SELECT id, message_at, attempts, settled_at, outcome, status, duration_ms, response, reason
+    FROM late WHERE outcome IS NOT NULL AND outcome <> 'expired'
+)
+UPDATE delivery_settled d SET state = 'succeeded', settled_at = $1, attempts = d.attempts + 1,
+    sequence = d.sequence + 1, outcome = 'taken', status = late_status, duration_ms = late_ms,
+    response = late_response, reason = NULL
+FROM late WHERE d.id = late.id AND d.message_at = late.message_at
+RETURNING d.id::text, d.attempts, d.sequence
 """
 _AGAIN = """
 WITH result AS (
@@ -433,13 +455,35 @@ async def _try_again(raw: asyncpg.Connection, again: Sequence[Result]) -> list[a
     return rows
 
 
-async def settle_taken(raw: asyncpg.Connection, results: Sequence[Result], told: OutboxRow, now: datetime) -> None:
+async def settle_late(connection: AsyncConnection, results: Sequence[Result], now: datetime) -> dict[str, Settled]:
+    """Take over successes of deliveries that did not wait any more when they were told: what had failed meanwhile has
+    arrived all the same. Out: those that counted, by delivery."""
+    raw = await driver(connection)
+    ordered = sorted(results, key=lambda result: result.delivery.id)
+    rows = await raw.fetch(
+        _LATE,
+        now,
+        [result.delivery.id for result in ordered],
+        [result.delivery.message_at for result in ordered],
+        [result.attempt.status for result in ordered],
+        [result.attempt.duration_ms for result in ordered],
+        [result.attempt.response for result in ordered],
+    )
+    settled = {row[0]: Settled(*row) for row in rows}
+    # What was put back in that very moment waits again, and need not. Settled ones first, as who puts them back does.
+    left = [result for result in ordered if result.delivery.id not in settled]
+    return settled | (await settle(connection, left, now) if left else {})
+
+
+async def settle_taken(
+    raw: asyncpg.Connection, results: Sequence[Result], told: OutboxRow, now: datetime
+) -> frozenset[str]:
     """Take over deliveries that programs have taken, which nothing waits behind. In: `told`, the event that tells it,
-    whose data are made of those that counted."""
+    whose data are made of those that counted. Out: those that did not: they wait no more."""
     ordered = sorted(results, key=lambda result: result.delivery.id)
     attempts = [result.attempt for result in ordered]
     of = [result.delivery for result in ordered]
-    await raw.execute(
+    rest = await raw.fetch(
         _TAKEN,
         now,
         [one.id for one in of],
@@ -453,6 +497,7 @@ async def settle_taken(raw: asyncpg.Connection, results: Sequence[Result], told:
         told.type,
         orjson.dumps(dict(told.headers)).decode(),
     )
+    return frozenset(row["id"] for row in rest)
 
 
 def _said(result: Result) -> str:
