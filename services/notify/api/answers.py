@@ -61,8 +61,8 @@ def as_delivery(row: Entry) -> dict[str, Any]:
 
 
 def as_notice(row: Notice) -> dict[str, Any]:
-    """One notice of the inbox. `settled`: what was to be done by `due` is "done" since, or "needless"; null: it waits, or
-    nothing was to be done."""
+    """One notice of the inbox. `settled`: what was to be done by `due` is "done" since, or "needless"; null: it waits,
+    or nothing was to be done."""
     return {
         "id": row.id,
         "event_type": row.event_type,
