@@ -290,13 +290,12 @@ async def mark_unread(connection: AsyncConnection, person: str, some: Sequence[s
     )
 
 
-async def about(connection: AsyncConnection, audience: str, event_type: str, path: str) -> list[str]:
-    """The notices of an audience that say one thing of what lies behind a path."""
-    rows = await connection.execute(
-        text("SELECT id::text FROM notice WHERE audience = :audience AND event_type = :event_type AND path = :path"),
+async def withdraw(connection: AsyncConnection, audience: str, event_type: str, path: str) -> None:
+    """Take back the notices by which an audience was asked for something that lies behind a path."""
+    await connection.execute(
+        text("DELETE FROM notice WHERE audience = :audience AND event_type = :event_type AND path = :path"),
         {"audience": audience, "event_type": event_type, "path": path},
     )
-    return list(rows.scalars())
 
 
 async def path_of(connection: AsyncConnection, audiences: Sequence[str], identifier: str) -> str | None:
