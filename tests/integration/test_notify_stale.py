@@ -153,6 +153,44 @@ async def test_what_is_sent_again_comes_before_what_waits_behind_it(
     assert [request.headers["webhook-id"] for request in webhook_server.requests] == [order[0], order[0], order[1]]
 
 
+@pytest.mark.parametrize("first", ["come_before", "queue"])
+async def test_what_is_queued_beside_what_is_sent_again_waits_for_it_whichever_is_committed_first(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url, ordered=True)
+        order = await say(house, one, 1, key="case-1")
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        await house.halt()
+        done, committed, act = asyncio.Event(), asyncio.Event(), getattr(deliveries, first)
+
+        async def uncommitted(*given: Any) -> Any:
+            found = await act(*given)
+            done.set()
+            await committed.wait()
+            return found
+
+        monkeypatch.setattr(deliveries, first, uncommitted)
+        since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        replay = partner.api(f"/subscriptions/{one}/replay", {"since": since, "everything": True})
+        both = [replay, say(house, one, 1, name="next", key="case-1")]
+        running = [asyncio.create_task(both.pop(0 if first == "come_before" else 1))]
+        await asyncio.wait_for(done.wait(), 60)
+        monkeypatch.setattr(deliveries, first, act)
+        running.append(asyncio.create_task(both.pop()))
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+        async def is_held_or_done() -> bool:
+            return running[1].done() or bool(await house.rows(waiting))
+
+        await until(is_held_or_done)
+        committed.set()
+        await asyncio.gather(*running)
+    rows = await house.rows("SELECT id::text, blocked FROM delivery_pending ORDER BY position")
+    assert [(row.id == order[0], row.blocked) for row in rows] == [(True, False), (False, True)]
+
+
 async def test_the_last_attempt_at_one_that_was_brought_back_since_is_not_the_last(
     house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -7,7 +7,7 @@ second pass through them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -142,6 +142,20 @@ JOIN delivery_pending d USING (endpoint_id, order_key)
 """
 
 
+# By its hash, in one order: whoever holds several cannot stand in another's way.
+_HOLD_ORDER = """
+SELECT pg_advisory_xact_lock{shared}(14, place) FROM (
+    SELECT DISTINCT hashtext(id) AS place FROM unnest($1::text[]) AS endpoint (id) ORDER BY place) AS ordered
+"""
+_QUEUES_IN_ORDER, _PUTS_BACK = _HOLD_ORDER.format(shared="_shared"), _HOLD_ORDER.format(shared="")
+
+
+async def put_back_alone(connection: AsyncConnection, endpoints: Collection[str]) -> None:
+    """Until the transaction ends, nothing is queued in its order for these endpoints: of what is queued beside what is
+    put back, and of neither committed, none would wait for the other. To be held before anything is put back."""
+    await (await driver(connection)).execute(_PUTS_BACK, list(endpoints))
+
+
 async def keep_messages(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> set[str]:
     """Make messages durable. Out: the ids of those that were not known before."""
     known = {message.id: message for message in messages}
@@ -223,6 +237,8 @@ async def _blocked(raw: asyncpg.Connection, placed: Sequence[Placed]) -> list[bo
     waiting: set[tuple[str, str | None]] = set()
     if ordered:
         endpoints = [item.addressed.endpoint_id for item in ordered]
+        # A statement of its own: the next sees what it has waited for.
+        await raw.execute(_QUEUES_IN_ORDER, endpoints)
         rows = await raw.fetch(_WAITING_KEYS, endpoints, [item.order_key for item in ordered])
         waiting = {(row["endpoint_id"], row["order_key"]) for row in rows}
     blocked = []
