@@ -176,12 +176,13 @@ async def test_whatever_the_order_a_ladder_whose_end_has_been_heard_calls_nobody
             for name in order:
                 await house.hear((f"{number}-{name}", events[name]))
         (row,) = await house.rows(
-            """SELECT state, case_id, (SELECT count(*) FROM ladder_call WHERE ladder_id = ladder.id) AS calls
+            """SELECT state, case_id, unit, (SELECT count(*) FROM ladder_call WHERE ladder_id = ladder.id) AS calls
                FROM ladder WHERE concern_id = :report""",
             report=report,
         )
         heard_too_late = not batches and order.index("reported") < order.index("decided")
         assert (order, row.state, row.case_id, row.calls) == (order, "settled", case, 1 if heard_too_late else 0)
+        assert (order, row.unit) == (order, OTHER_UNIT)
     ended = await house.published("notify.escalation.ended")
     assert [(one["state"]) for one in ended] == ["settled"] * len(_interleaved())
 

@@ -132,7 +132,7 @@ class Calling:
         it is not quiet; where there are none, it waits for their next digest, as long as the inbox has it. In:
         `contacts`: by channel, what reaches them now. Out: what is sent now, and over what."""
         there = [item for item in items if {*item.channels} & contacts.keys()]
-        off = [item for item in items if item not in there]
+        off = [item for item in items if not {*item.channels} & contacts.keys()]
         if not off:
             return there
         limits, person = self._limits.on(scope.now), items[0].person

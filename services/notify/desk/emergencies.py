@@ -360,9 +360,12 @@ def _cases_in(concerned: _Concerned) -> tuple[dict[str, CaseOf], dict[str, str]]
         case_id, report = happening.case_id, _report_of(data)
         if case_id is None:
             continue
-        if report is not None:
-            opened = happening.event_type in _FOLLOWED
-            found[report] = CaseOf(case_id, happening.unit if opened else None, happening.case_code)
+        if happening.event_type in _FOLLOWED and report is not None:
+            found[report] = CaseOf(case_id, happening.unit, happening.case_code)
+        elif report is not None:
+            # The report says of which case it is, not which commune has that.
+            known = found.get(report)
+            found[report] = known if known and known.case_id == case_id else CaseOf(case_id, None, None)
         elif happening.event_type in _FOLLOWED and happening.unit:
             moved[case_id] = happening.unit
             found |= {one: replace(of, unit=happening.unit) for one, of in found.items() if of.case_id == case_id}

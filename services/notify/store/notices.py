@@ -334,7 +334,8 @@ _NOTICE = text(
         FROM jsonb_to_recordset(CAST(:notices AS jsonb)) AS wanted (
             id uuid, audience text, event_type text, unit text, case_id text, due timestamptz, path text, urgent
             boolean, case_code text, rule text, count integer, ladder_id uuid, matter text, happened_at timestamptz)
-        ON CONFLICT (id) DO UPDATE SET count = excluded.count, due = excluded.due WHERE excluded.count > notice.count
+        ON CONFLICT (id) DO UPDATE SET count = excluded.count, due = excluded.due, matter = excluded.matter
+            WHERE excluded.count > notice.count
         RETURNING id, audience, created_at, xmax = 0 AS fresh
     )
     SELECT id::text AS id, fresh, CASE WHEN NOT fresh THEN pg_notify(:noticed, audience) END AS woken FROM put
