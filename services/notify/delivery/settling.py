@@ -84,9 +84,8 @@ class Settler:
             (plain if self._is_plain(result, beside) else others).append(result)
         late: list[Result] = []
         if plain:
-            rest = await deliveries.settle_taken(await self._line.get(), plain, _told(now), now)
-            late = [result for result in plain if result.delivery.id in rest] if rest else []
-            self._count([result for result in plain if result.delivery.id not in rest] if rest else plain)
+            late = await deliveries.settle_taken(await self._line.get(), plain, _told(now), now)
+            self._count([result for result in plain if result not in late] if late else plain)
         changed = False
         if others:
             changed, missed = await self._settle(others, troubled, now)

@@ -366,7 +366,7 @@ WITH result AS (
            $11::text::jsonb
     FROM settled JOIN result USING (id) HAVING count(*) > 0
 )
-SELECT id::text FROM result WHERE id NOT IN (SELECT id FROM settled)
+SELECT CASE WHEN count(*) < cardinality($2::uuid[]) THEN COALESCE(array_agg(id), '{}') END FROM settled
 """
 # What had failed when its success was told: it was on its way when it was stopped, and has arrived. The attempt that
 # had settled it goes to the others.
@@ -493,13 +493,13 @@ async def settle_late(connection: AsyncConnection, results: Sequence[Result], no
 
 async def settle_taken(
     raw: asyncpg.Connection, results: Sequence[Result], told: OutboxRow, now: datetime
-) -> frozenset[str]:
+) -> list[Result]:
     """Take over deliveries that programs have taken, which nothing waits behind. In: `told`, the event that tells it,
-    whose data are made of those that counted. Out: those that did not: they wait no more."""
+    whose data are made of those that counted. Out: those that did not: they waited no more."""
     ordered = sorted(results, key=lambda result: result.delivery.id)
     attempts = [result.attempt for result in ordered]
     of = [result.delivery for result in ordered]
-    rest = await raw.fetch(
+    counted = await raw.fetchval(
         _TAKEN,
         now,
         [one.id for one in of],
@@ -513,7 +513,10 @@ async def settle_taken(
         told.type,
         orjson.dumps(dict(told.headers)).decode(),
     )
-    return frozenset(row["id"] for row in rest)
+    if counted is None:
+        return []
+    settled = {str(one) for one in counted}
+    return [result for result in ordered if result.delivery.id not in settled]
 
 
 def _said(result: Result) -> str:
