@@ -15,7 +15,7 @@ import structlog
 
 from services.notify.desk.owners import Owners
 from services.notify.domain import kept_since, longest_wait
-from services.notify.store import deliveries, endpoints, partitions, proofs, replays, retention, unsaid
+from services.notify.store import deliveries, endpoints, notices, partitions, proofs, replays, retention, unsaid
 from services.notify.store.retention import GivenUp
 from shared.database import Database
 from shared.messaging.router import Scope
@@ -138,10 +138,12 @@ class Upkeep:
                 await partitions.ensure(connection, at, limits.partition_days)
             at += width
         await partitions.drop_before(self._database.engine, before)
-        while True:
-            async with self._database.transaction() as connection:
-                if await retention.forget_notices(connection, before, _PORTION) < _PORTION:
-                    break
+        # What settled them stays as long as they do.
+        for forget in (retention.forget_notices, notices.forget_settled):
+            while True:
+                async with self._database.transaction() as connection:
+                    if await forget(connection, before, _PORTION) < _PORTION:
+                        break
         beside = now - self._keeping.on(now).health
         async with self._database.transaction() as connection:
             await retention.believe_now(connection, now, urgent=False)

@@ -489,6 +489,14 @@ WORDINGS: Mapping[str, Wording] = {
         explanation="Thỏa thuận chia sẻ dữ liệu chấm dứt: dữ liệu đã nhận phải được xóa",
         title="Thỏa thuận chia sẻ dữ liệu với tổ chức của anh chị đã chấm dứt: hãy xóa dữ liệu đã nhận",
     ),
+    "notify.agreement.withdrawn": Wording(
+        explanation="Thỏa thuận chia sẻ dữ liệu chưa ký không còn được đề nghị",
+        title="Thỏa thuận chia sẻ dữ liệu chưa ký không còn chờ tổ chức của anh chị: không cần làm gì thêm",
+    ),
+    "notify.agreement.closed": Wording(
+        explanation="Một thỏa thuận chia sẻ dữ liệu đã chấm dứt",
+        title="Thỏa thuận chia sẻ dữ liệu với một tổ chức đã chấm dứt",
+    ),
 }
 PARTS: Mapping[str, str] = {
     "unknown": "Có cập nhật mới",

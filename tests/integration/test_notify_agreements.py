@@ -59,15 +59,11 @@ async def test_a_partner_subscribes_within_its_agreement_and_hears_nothing_outsi
 
 
 @pytest.mark.parametrize("act", ["accept", "end"])
-async def test_what_asked_for_a_signature_is_new_to_nobody_once_it_is_given_or_not_wanted(
-    house: House, act: str
-) -> None:
-    people = house.context.directory.people
-    colleague = replace(people["yen.partner"], id="an.partner")
-    assert house.context.directory.take_over(Directory({**people, colleague.id: colleague}))
-    asked = "chờ tổ chức của anh chị ký"
+async def test_what_asked_for_a_signature_asks_nobody_once_it_is_given_or_not_wanted(house: House, act: str) -> None:
+    asked, delete = "chờ tổ chức của anh chị ký", "hãy xóa dữ liệu đã nhận"
     async with house.client("ha.coordinator") as coordinator:
         proposed, other = [await coordinator.api("/agreements", {**TERMS, "fields": []}) for _ in range(2)]
+        _add_colleague(house, "an.partner")
         for person in ("yen.partner", "an.partner"):
             async with house.client(person) as partner:
                 assert (await partner.get("/notify/?only=unread")).text.count(asked) == 1, "alike, shown as one"
@@ -77,15 +73,42 @@ async def test_what_asked_for_a_signature_is_new_to_nobody_once_it_is_given_or_n
             await partner.api(f"/agreements/{proposed['id']}/{act}", said)
         for person in ("yen.partner", "an.partner"):
             async with house.client(person) as partner:
-                left = (await partner.get("/notify/?only=unread")).text
-                assert asked in left, "the other still waits"
-                assert "2 tin như vậy" not in left
-                assert asked in (await partner.get("/notify/")).text
+                for path in ("/notify/?only=unread", "/notify/"):
+                    left = (await partner.get(path)).text
+                    assert asked in left, "the other still waits"
+                    assert "2 tin như vậy" not in left
         await coordinator.api(f"/agreements/{other['id']}/end", {"reason": "thôi"})
-        async with house.client("an.partner") as partner:
-            left = (await partner.get("/notify/?only=unread")).text
-            assert asked not in left
-            assert "hãy xóa dữ liệu đã nhận" in left
+        _add_colleague(house, "tam.partner")  # to whom all of it is new
+        for person in ("an.partner", "tam.partner"):
+            async with house.client(person) as partner:
+                left = (await partner.get("/notify/")).text
+                assert (asked in left, delete in left) == (False, False), "nothing was ever received"
+                assert "không cần làm gì thêm" in left
+                page = (await partner.get(f"/notify/agreements/{other['id']}")).text
+                assert f"{other['id']}/confirm" not in page
+                refused = await partner.try_api(f"/agreements/{other['id']}/confirm", {})
+                assert refused.status_code == 422
+        told = (await coordinator.get("/notify/")).text
+        assert ("Thỏa thuận chia sẻ dữ liệu với một tổ chức đã chấm dứt" in told, delete in told) == (True, False)
+
+
+async def test_what_asked_for_deletion_asks_nobody_who_joins_once_it_is_confirmed(house: House) -> None:
+    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
+    async with house.client("yen.partner") as partner:
+        await partner.api(f"/agreements/{AGREEMENT}/confirm", {})
+        await partner.api(f"/agreements/{signed['id']}/end", {"reason": "thôi"})
+        assert "hãy xóa dữ liệu đã nhận" in (await partner.get("/notify/")).text
+        await partner.api(f"/agreements/{signed['id']}/confirm", {})
+    _add_colleague(house, "tam.partner")
+    async with house.client("tam.partner") as partner:
+        assert "hãy xóa dữ liệu đã nhận" not in (await partner.get("/notify/")).text
+
+
+def _add_colleague(house: House, name: str) -> None:
+    """Another account of the demo's partner."""
+    people = house.context.directory.people
+    colleague = replace(people["yen.partner"], id=name)
+    assert house.context.directory.take_over(Directory({**people, name: colleague}))
 
 
 async def test_when_an_agreement_ends_deliveries_stop_and_the_partner_receives_a_retraction(

@@ -2,17 +2,34 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from datetime import timedelta
+from itertools import permutations
 from typing import Any
 
+import pytest
 from pydantic import SecretStr
 
 from services.notify.climbing import Climbing
 from services.notify.desk.personal import Personal
-from shared.contracts.cases import CaseOpened, EmergencyMeasureDecided
+from services.notify.tidying import Tidying
+from shared.contracts.base import Contract
+from shared.contracts.cases import CaseOpened, CaseTransferred, EmergencyMeasureDecided
 from shared.reference.notify_limits import NotifyLimitsByDay
-from tests.integration.notify_house import CASE, House, Person, concern, facts, loop_of, make_house, succeeded, until
+from tests.integration.notify_house import (
+    CASE,
+    OTHER_UNIT,
+    UNIT,
+    House,
+    Person,
+    concern,
+    facts,
+    loop_of,
+    make_house,
+    succeeded,
+    until,
+)
 from tests.support.receivers import MailServer
 
 
@@ -125,9 +142,93 @@ async def test_a_ladder_whose_case_was_heard_of_before_its_report_ends_when_some
     assert [row.state for row in await house.rows("SELECT state FROM ladder")] == ["settled"]
 
 
-async def test_two_replicas_climb_a_ladder_once(house: House) -> None:
-    import asyncio
+_CASES_OWN = ("opened", "moved", "decided")
+_REPORTS_OWN = ("reported", "linked")
 
+
+def _interleaved() -> list[tuple[str, ...]]:
+    """Every order in which two partitions' events can be heard."""
+    orders = set(permutations((*_CASES_OWN, *_REPORTS_OWN)))
+    return sorted(
+        order
+        for order in orders
+        if all([one for one in order if one in own] == list(own) for own in (_CASES_OWN, _REPORTS_OWN))
+    )
+
+
+@pytest.mark.parametrize("batches", [True, False])
+async def test_whatever_the_order_a_ladder_whose_end_has_been_heard_calls_nobody(house: House, batches: bool) -> None:
+    for number, order in enumerate(_interleaved()):
+        case, report = f"case-{number}", f"report-{number}"
+        about = {"case_id": case, "facts": facts()}
+        events: dict[str, Contract] = {
+            "reported": concern("yes").model_copy(update={"concern_id": report}),
+            "linked": concern("yes").model_copy(update={"concern_id": report, "case_id": case}),
+            "opened": CaseOpened.model_validate({**about, "concern_id": report, "danger_now": "yes"}),
+            "moved": CaseTransferred.model_validate({**about, "facts": facts(OTHER_UNIT), "from_unit": UNIT}),
+            "decided": EmergencyMeasureDecided.model_validate({**about, "measure": "separation"}),
+        }
+        for name in (*_REPORTS_OWN[:1], *_CASES_OWN, *_REPORTS_OWN[1:]):  # as it happened
+            house.happened[f"{number}-{name}"] = house.context.clock()
+        if batches:
+            await house.hear(*((f"{number}-{name}", events[name]) for name in order))
+        else:
+            for name in order:
+                await house.hear((f"{number}-{name}", events[name]))
+        (row,) = await house.rows(
+            """SELECT state, case_id, unit, (SELECT count(*) FROM ladder_call WHERE ladder_id = ladder.id) AS calls
+               FROM ladder WHERE concern_id = :report""",
+            report=report,
+        )
+        heard_too_late = not batches and order.index("reported") < order.index("decided")
+        assert (order, row.state, row.case_id, row.calls) == (order, "settled", case, 1 if heard_too_late else 0)
+        assert (order, row.unit) == (order, OTHER_UNIT)
+    ended = await house.published("notify.escalation.ended")
+    assert [(one["state"]) for one in ended] == ["settled"] * len(_interleaved())
+
+
+async def test_a_report_that_is_added_to_a_case_upon_which_somebody_acts_is_settled_when_that_is_heard(
+    house: House,
+) -> None:
+    """The case was there before: nothing but the report says that it is of it."""
+    decided = EmergencyMeasureDecided.model_validate({"case_id": CASE, "facts": facts(), "measure": "separation"})
+    await house.hear(("before", decided))
+    house.shift += timedelta(minutes=1)
+    await house.hear(("reported", concern("yes")))
+    linked = concern("yes").model_copy(update={"case_id": CASE})
+    await house.hear(("linked", linked))
+    assert [row.state for row in await house.rows("SELECT state FROM ladder")] == ["open"], "that was another danger"
+    await house.rows("UPDATE ladder SET case_id = NULL RETURNING 1")
+    await house.hear(("since", decided))
+    assert [row.state for row in await house.rows("SELECT state FROM ladder")] == ["open"], "nobody knows of which case"
+    await house.hear(("linked again", linked))
+    assert [row.state for row in await house.rows("SELECT state FROM ladder")] == ["settled"]
+    house.shift += timedelta(hours=1)
+    assert await loop_of(house, Climbing).once() == 0
+    house.shift += timedelta(days=40)
+    await loop_of(house, Tidying).once()
+    kept = "SELECT 1 FROM ladder_act UNION ALL SELECT 1 FROM concern_case UNION ALL SELECT 1 FROM ladder"
+    assert await house.rows(kept) == [], "no longer than any message"
+
+
+async def test_a_report_and_its_end_that_are_heard_at_the_same_moment_by_two_replicas_leave_nothing_open(
+    house: House,
+) -> None:
+    for number in range(10):
+        case, report = f"case-{number}", f"report-{number}"
+        about = {"case_id": case, "facts": facts()}
+        opened = CaseOpened.model_validate({**about, "concern_id": report, "danger_now": "yes"})
+        decided = EmergencyMeasureDecided.model_validate({**about, "measure": "separation"})
+        house.happened[f"{number}-reported"] = house.context.clock()
+        reported = concern("yes").model_copy(update={"concern_id": report})
+        await asyncio.gather(
+            house.hear((f"{number}-opened", opened), (f"{number}-decided", decided)),
+            house.hear((f"{number}-reported", reported)),
+        )
+    assert {row.state for row in await house.rows("SELECT state FROM ladder")} == {"settled"}
+
+
+async def test_two_replicas_climb_a_ladder_once(house: House) -> None:
     await house.hear(("e1", concern("yes")))
     house.shift += timedelta(minutes=2)
     climbing = loop_of(house, Climbing)

@@ -13,10 +13,10 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from services.notify.delivery.worker import Deliveries
 from services.notify.desk.replays import Replays
 from services.notify.domain import Attempt, Verdict
-from services.notify.store import deliveries, endpoints
+from services.notify.store import deliveries, endpoints, log
 from services.notify.store.deliveries import Result, Target
 from shared.database.copying import driver
-from tests.integration.notify_house import House, hold_first_answer, loop_of, missed, succeeded, task, until
+from tests.integration.notify_house import House, hold_first_answer, loop_of, missed, reasons, succeeded, task, until
 from tests.integration.notify_partner import sign
 from tests.integration.notify_queued import endpoint, say
 from tests.support.receivers import WebhookServer
@@ -58,6 +58,76 @@ async def test_what_an_agreement_stopped_comes_in_its_order_when_it_is_resumed(
     assert [request.headers["webhook-id"] for request in webhook_server.requests] == [order[0], *order]
 
 
+@pytest.mark.parametrize("ordered", [False, True])
+@pytest.mark.parametrize("resumed", ["before it is told", "after it is told"])
+async def test_what_was_on_its_way_when_an_agreement_was_suspended_has_arrived_and_is_not_sent_again(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch, ordered: bool, resumed: str
+) -> None:
+    held = hold_first_answer(monkeypatch)
+    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
+    async with house.client("yen.partner") as partner:
+        body = {"channel": "webhook", "target": webhook_server.url, "event_types": ["cases.task.requested"]}
+        await partner.api("/subscriptions", {**body, "ordered": ordered})
+    await house.hear(("e1", task()))
+    house.start()
+    await asyncio.wait_for(held.asked.wait(), 60)
+
+    async def nothing(*_: Any) -> list[Any]:
+        return []
+
+    monkeypatch.setattr(deliveries, "lease", nothing)
+    async with house.client("ha.coordinator") as coordinator:
+        await coordinator.api(f"/agreements/{signed['id']}/suspend", {"reason": "kiểm tra"})
+        assert await reasons(house) == [("failed", "agreement-suspended")]
+        if resumed == "before it is told":
+            # As one that is resumed in the moment in which its success is being noted.
+            settle = deliveries.settle_late
+
+            async def late(*given: Any) -> Any:
+                await coordinator.api(f"/agreements/{signed['id']}/resume", {})
+                return await settle(*given)
+
+            monkeypatch.setattr(deliveries, "settle_late", late)
+        held.answered.set()
+        await until(lambda: succeeded(house, 1))
+        assert await reasons(house) == [("succeeded", None)]
+        await house.halt()
+        if resumed == "after it is told":
+            await coordinator.api(f"/agreements/{signed['id']}/resume", {})
+            assert await reasons(house) == [("succeeded", None)]
+    assert len(webhook_server.requests) == 1
+    (said,) = await house.published("notify.deliveries.succeeded")
+    assert [(one["event_type"], one["attempts"]) for one in said["deliveries"]] == [("cases.task.requested", 1)]
+    rows = await house.rows("SELECT outcome, status, attempts, sequence FROM delivery")
+    assert [tuple(row) for row in rows] == [("taken", 200, 1, 3)]
+
+
+async def test_what_expired_on_its_way_has_arrived_and_what_stopped_it_stays_in_the_log(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The worker had frozen for longer than its lease; another had tried by then, and then it was too late."""
+    held = hold_first_answer(monkeypatch)
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url)
+        (sent,) = await say(house, one)
+        house.start()
+        await asyncio.wait_for(held.asked.wait(), 60)
+        await house.rows(
+            """UPDATE delivery_pending SET expires_at = now(), leased_until = NULL, lease = lease + 1 RETURNING 1"""
+        )
+        await house.upkeep.give_up()
+        assert await reasons(house) == [("failed", "expired")]
+        await house.rows(
+            """UPDATE delivery_settled SET outcome = 'again', status = 500, attempts = 1, duration_ms = 1, response = ''
+               RETURNING 1"""
+        )
+        held.answered.set()
+        await until(lambda: succeeded(house, 1))
+    async with house.database.transaction() as connection:
+        logged = [(one.number, one.outcome, one.status) for one in await log.attempts(connection, sent)]
+    assert logged == [(1, "again", 500), (2, "taken", 200)]
+
+
 async def test_what_is_sent_again_comes_before_what_waits_behind_it(
     house: House, webhook_server: WebhookServer
 ) -> None:
@@ -81,6 +151,44 @@ async def test_what_is_sent_again_comes_before_what_waits_behind_it(
         house.shift = timedelta(seconds=10)
         await until(lambda: succeeded(house, 2))
     assert [request.headers["webhook-id"] for request in webhook_server.requests] == [order[0], order[0], order[1]]
+
+
+@pytest.mark.parametrize("first", ["come_before", "queue"])
+async def test_what_is_queued_beside_what_is_sent_again_waits_for_it_whichever_is_committed_first(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch, first: str
+) -> None:
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url, ordered=True)
+        order = await say(house, one, 1, key="case-1")
+        house.start()
+        await until(lambda: succeeded(house, 1))
+        await house.halt()
+        done, committed, act = asyncio.Event(), asyncio.Event(), getattr(deliveries, first)
+
+        async def uncommitted(*given: Any) -> Any:
+            found = await act(*given)
+            done.set()
+            await committed.wait()
+            return found
+
+        monkeypatch.setattr(deliveries, first, uncommitted)
+        since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        replay = partner.api(f"/subscriptions/{one}/replay", {"since": since, "everything": True})
+        both = [replay, say(house, one, 1, name="next", key="case-1")]
+        running = [asyncio.create_task(both.pop(0 if first == "come_before" else 1))]
+        await asyncio.wait_for(done.wait(), 60)
+        monkeypatch.setattr(deliveries, first, act)
+        running.append(asyncio.create_task(both.pop()))
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+        async def is_held_or_done() -> bool:
+            return running[1].done() or bool(await house.rows(waiting))
+
+        await until(is_held_or_done)
+        committed.set()
+        await asyncio.gather(*running)
+    rows = await house.rows("SELECT id::text, blocked FROM delivery_pending ORDER BY position")
+    assert [(row.id == order[0], row.blocked) for row in rows] == [(True, False), (False, True)]
 
 
 async def test_the_last_attempt_at_one_that_was_brought_back_since_is_not_the_last(

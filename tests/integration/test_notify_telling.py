@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
@@ -11,6 +12,7 @@ from services.notify.store import digests
 from services.notify.store.digests import Item
 from shared.contracts.cases import CaseAssigned
 from shared.messaging.outbox import new_id
+from shared.reference.calendar import LOCAL
 from tests.integration.notify_house import (
     CASE,
     OTHER_UNIT,
@@ -73,6 +75,76 @@ async def test_a_digest_collects_what_is_not_urgent_into_one_e_mail(
         lines = [line for line in plain.get_content().splitlines() if line.startswith("- ")]
         assert [line.rsplit("/", 1)[1] for line in lines] == ["t0", "t1", "t2"], "a sector is led to its tasks"
         assert all("Đề nghị phối hợp trong vụ việc 0000ABCD" in line for line in lines)
+
+
+async def test_what_was_collected_for_a_channel_that_is_off_waits_for_it_or_comes_over_another(
+    fresh_database: str, mail_server: MailServer
+) -> None:
+    async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
+        digests = loop_of(house, Digests)
+        async with house.client("duc.health") as officer:
+            mailbox = await officer.mailbox("duc@yte.example")
+            chosen = {"digest": "daily", "digest_at": "07:30", "quiet_from": "21:00", "quiet_to": "07:00"}
+            assert await put(officer, "/preferences", chosen) == 200
+            note = "tin chờ nơi ấy bật lại"
+            assert note not in (await officer.get("/notify/preferences")).text
+            await house.hear(("e1", task("health")))
+            await officer.api(f"/subscriptions/{mailbox}/pause")
+            assert note in (await officer.get("/notify/preferences")).text
+            for _ in range(2):
+                house.shift += timedelta(days=1, minutes=1)
+                assert await digests.once()
+                assert not await digests.once()
+                assert await house.states() == {}
+            # A telephone is there now: it does not sound at night.
+            await house.rows(
+                """INSERT INTO endpoint SELECT (jsonb_populate_record(endpoint, jsonb_build_object(
+                       'id', gen_random_uuid(), 'channel', 'chat', 'state', 'active'))).* FROM endpoint RETURNING 1"""
+            )
+            await house.rows(
+                """INSERT INTO subscription SELECT (jsonb_populate_record(s, jsonb_build_object(
+                       'id', gen_random_uuid(), 'endpoint_id', e.id))).*
+                   FROM subscription s, endpoint e WHERE e.channel = 'chat' RETURNING 1"""
+            )
+            await house.rows("UPDATE digest_item SET due_at = :now RETURNING 1", now=house.context.clock())
+            here = house.context.clock().astimezone(LOCAL)
+            house.shift += here.replace(hour=23, minute=0) + timedelta(days=1) - here
+            assert await digests.once()
+            rows = await house.rows("SELECT due_at, channels FROM digest_item")
+            assert [(row.due_at.astimezone(LOCAL).hour, row.channels) for row in rows] == [(7, ["chat"])]
+            house.shift += timedelta(hours=9)
+            assert await digests.once()
+            assert [row.channel for row in await house.rows(_WAITING)] == ["chat"]
+            assert await house.rows("SELECT 1 FROM digest_item") == []
+
+
+async def test_what_was_collected_comes_once_its_channel_is_on_again_and_no_later_than_the_inbox_has_it(
+    fresh_database: str, mail_server: MailServer
+) -> None:
+    async with make_house(fresh_database, smtp_url=SecretStr(mail_server.url)) as house:
+        digests = loop_of(house, Digests)
+        async with house.client("duc.health") as officer:
+            mailbox = await officer.mailbox("duc@yte.example")
+            assert await put(officer, "/preferences", {"digest": "daily"}) == 200
+            await house.hear(("e1", task("health")))
+            await officer.api(f"/subscriptions/{mailbox}/pause")
+            house.shift += timedelta(days=2)
+            assert await digests.once()
+            await officer.api(f"/subscriptions/{mailbox}/resume")
+            await house.hear(("e2", task("health").model_copy(update={"task_id": "t2"})))
+            house.shift += timedelta(days=1)
+            assert await digests.once()
+            assert [row.channel for row in await house.rows(_WAITING)] == ["email"]
+            (row,) = await house.rows("SELECT convert_from(body, 'UTF8') AS body FROM message")
+            assert json.loads(row.body)["data"]["count"] == 2, "both in one"
+            await house.hear(("e3", task("health").model_copy(update={"task_id": "t3"})))
+            await officer.api(f"/subscriptions/{mailbox}/pause")
+            house.shift += timedelta(days=31)
+            assert await digests.once()
+            assert await house.rows("SELECT 1 FROM digest_item") == []
+
+
+_WAITING = "SELECT e.channel FROM delivery_pending d JOIN endpoint e ON e.id = d.endpoint_id"
 
 
 async def test_of_what_waited_nothing_is_sent_of_a_commune_that_somebody_has_left_or_to_an_account_that_ended(

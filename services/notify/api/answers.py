@@ -61,7 +61,8 @@ def as_delivery(row: Entry) -> dict[str, Any]:
 
 
 def as_notice(row: Notice) -> dict[str, Any]:
-    """One notice of the inbox."""
+    """One notice of the inbox. `settled`: what was to be done by `due` is "done" since, or "needless"; null: it waits,
+    or nothing was to be done."""
     return {
         "id": row.id,
         "event_type": row.event_type,
@@ -75,6 +76,7 @@ def as_notice(row: Notice) -> dict[str, Any]:
         "count": row.count,
         "rule": row.rule,
         "emergency": row.ladder_id,
+        "settled": row.settled,
     }
 
 

@@ -82,10 +82,17 @@ class Settler:
         others: list[Result] = []
         for result in once.values():
             (plain if self._is_plain(result, beside) else others).append(result)
+        late: list[Result] = []
         if plain:
-            await deliveries.settle_taken(await self._line.get(), plain, _told(now), now)
-            self._count(plain)
-        return bool(others) and await self._settle(others, troubled, now)
+            late = await deliveries.settle_taken(await self._line.get(), plain, _told(now), now)
+            self._count([result for result in plain if result not in late] if late else plain)
+        changed = False
+        if others:
+            changed, missed = await self._settle(others, troubled, now)
+            late += missed
+        if late:
+            await self._settle_late(late, now)
+        return changed
 
     def _is_plain(self, result: Result, troubled: frozenset[str]) -> bool:
         """Whether nothing but the delivery itself changes with a result."""
@@ -98,7 +105,10 @@ class Settler:
             and result.delivery.event_type != CHALLENGE_TYPE
         )
 
-    async def _settle(self, results: Sequence[Result], troubled: frozenset[str], now: datetime) -> bool:
+    async def _settle(
+        self, results: Sequence[Result], troubled: frozenset[str], now: datetime
+    ) -> tuple[bool, list[Result]]:
+        """Out: as `settle`, and the successes of what did not wait any more."""
         async with self._database.transaction() as connection:
             scope = Scope("notify", connection, now)
             # Before anything of theirs is taken over: nobody switches them off, or brings them back, meanwhile.
@@ -111,18 +121,42 @@ class Settler:
             results = [as_it_stands(result, known.get(result.delivery.endpoint_id), now) for result in results]
             settled = await deliveries.settle(connection, results, now)
             counted = [result for result in results if result.delivery.id in settled]
-            await put(connection, self._effects(counted, now))
-            await receipts.expect(connection, counted, now)
-            await self._publish(scope, counted, settled)
-            if answered := [result.delivery.endpoint_id for result in counted if _answers_challenge(result)]:
-                await proofs.prove(connection, answered, now)
+            await self._follow(scope, counted, settled)
             news = news_of(counted, troubled)
             if news:
                 await self._note(scope, news, [row for row in known.values() if row.id in news])
             await scope.flush()
         self._count(counted)
+        # What is written only where it counts was not sent where it did not.
+        late = [
+            result
+            for result in results
+            if result.attempt.outcome == "taken"
+            and result.delivery.id not in settled
+            and not self._channels[result.channel].writes
+        ]
         # Also where what was said of one came too late: it is not as it was known when it was sent to.
-        return bool(known or open_again)
+        return bool(known or open_again), late
+
+    async def _settle_late(self, results: Sequence[Result], now: datetime) -> None:
+        """What was on its way when it was stopped, by a suspension or as expired, and has arrived: it is known as what
+        it is, and not sent again. Apart from all others: of what waits and what is settled, whoever puts something back
+        takes the settled first."""
+        async with self._database.transaction() as connection:
+            scope = Scope("notify", connection, now)
+            settled = await deliveries.settle_late(connection, results, now)
+            counted = [result for result in results if result.delivery.id in settled]
+            await self._follow(scope, counted, settled)
+            await scope.flush()
+        self._count(counted)
+
+    async def _follow(self, scope: Scope, counted: Sequence[Result], settled: Mapping[str, Settled]) -> None:
+        """Do what follows from results that counted, with them."""
+        await put(scope.connection, self._effects(counted, scope.now))
+        await receipts.expect(scope.connection, counted, scope.now)
+        await self._publish(scope, counted, settled)
+        if answered := [result.delivery.endpoint_id for result in counted if _answers_challenge(result)]:
+            await proofs.prove(scope.connection, answered, scope.now)
 
     async def close(self) -> None:
         """Let go of its connection."""

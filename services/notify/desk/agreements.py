@@ -36,16 +36,14 @@ from shared.reference.terms import Terms as Codes
 from shared.telemetry import current_traceparent
 
 _TYPE = "notify.agreement."
-# What is said of each act to the other side; of the rest, nothing.
+# What is said of each act to the other side; of an end both sides hear, of the rest nobody.
 _TOLD: Mapping[AgreementAct, str] = {
     "propose": "proposed",
     "accept": "accepted",
     "suspend": "suspended",
     "resume": "resumed",
-    "end": "ended",
-    "expire": "ended",
 }
-# What an act settles: the notice that asked the organisation for it, or that there is nothing to do about any more.
+# The notice that an act answers: it asked the organisation for it, or for what there is nothing to do about any more.
 _SETTLES: Mapping[AgreementAct, str] = {
     "accept": "proposed",
     "end": "proposed",
@@ -69,7 +67,7 @@ class Agreements:
 
     Args:
         queueing: makes deliveries durable. limits: of the reference data. event_types: those that there are words for.
-        units: codes of communes. people: the partners that somebody may sign in for, and who they are.
+        units: codes of communes. people: the organisations that somebody may sign in for.
     """
 
     def __init__(
@@ -90,7 +88,6 @@ class Agreements:
         self._event_types = event_types
         self._units = units
         self._base_url = base_url
-        self._people = people
         self.organisations = people.organisations
 
     def retraction_days(self) -> int:
@@ -207,18 +204,15 @@ class Agreements:
             await contents.forget(scope.connection, agreement_id=after.id)
         if act in _SETTLES:
             await self._settle(scope, after, _SETTLES[act])
-        if act in _TOLD:
-            await self._tell(scope, after, act)
+        await self._tell(scope, after, act)
         if before is not None and rules.retracts(before, after):
             await self._retract(scope, after)
 
     async def _settle(self, scope: Scope, agreement: Agreement, name: str) -> None:
-        """What was asked of the organisation is new to nobody in it any more, whoever of them has answered."""
+        """What was asked of the organisation waits for nobody in it any more, whoever of them has answered, nor for
+        whoever joins it later. What was done, and by whom, is on the agreement's page."""
         audience = f"org/{agreement.org}"
-        asked = await notices.about(scope.connection, audience, _TYPE + name, _path(agreement))
-        # In one order: two such acts at once hold people's marks one after the other.
-        for person in sorted(member.person for member in self._people.members(audience)):
-            await notices.mark_read(scope.connection, person, [audience], asked, scope.now)
+        await notices.withdraw(scope.connection, audience, _TYPE + name, _path(agreement))
         await waking.changed_for(scope.connection, [audience])
 
     async def _stop(self, scope: Scope, agreement: Agreement) -> None:
@@ -249,15 +243,20 @@ class Agreements:
 
     async def _tell(self, scope: Scope, agreement: Agreement, act: AgreementAct) -> None:
         """The other side hears of it in the app; of an end both do."""
-        message = self._message(agreement, _TOLD[act], scope.now, {})
-        path = _path(agreement)
-        audiences = ["coordinator"] if act == "accept" else [f"org/{agreement.org}"]
+        organisation = f"org/{agreement.org}"
         if act in {"end", "expire"}:
-            audiences.append("coordinator")
-        wanted = [
-            Wanted(stable_id("notice", message.id, audience), audience, message, path, False, None)
-            for audience in audiences
-        ]
+            # Under what nobody has signed nothing was received that could be deleted.
+            ended = "ended" if rules.was_signed(agreement) else "withdrawn"
+            told = {organisation: ended, "coordinator": "closed"}
+        elif act in _TOLD:
+            told = {"coordinator" if act == "accept" else organisation: _TOLD[act]}
+        else:
+            return
+        path = _path(agreement)
+        wanted = []
+        for audience, name in told.items():
+            message = self._message(agreement, name, scope.now, {})
+            wanted.append(Wanted(stable_id("notice", message.id, audience), audience, message, path, False, None))
         await put_in_app(scope, wanted)
 
     def _message(self, agreement: Agreement, name: str, now: datetime, more: Mapping[str, object]) -> Message:

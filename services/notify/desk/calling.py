@@ -34,6 +34,8 @@ from services.notify.domain.preferences import (
     Load,
     PersonalChannel,
     Timing,
+    next_digest,
+    quiet_until,
     timing,
 )
 from services.notify.store import digests
@@ -102,7 +104,8 @@ class Calling:
         return tuple(contacts)
 
     async def digest(self, scope: Scope) -> bool:
-        """Send one person what has waited for them until now. Out: whether there was anything."""
+        """Send one person what has waited for them until now, over what reaches them now. Out: whether there was
+        anything."""
         items = await digests.take_due(scope.connection, scope.now)
         if not items:
             return False
@@ -112,7 +115,7 @@ class Calling:
         items = [one for one in items if principal and _may_still_hear(principal, one)]
         contacts = store.by_channel(await store.contacts(scope.connection, people=[person])).get(person, {})
         by_channels: dict[tuple[str, ...], list[Item]] = {}
-        for item in items:
+        for item in await self._reaching(scope, items, contacts):
             by_channels.setdefault(item.channels, []).append(item)
         for channels, alike in by_channels.items():
             message = self._collected(alike, scope.now)
@@ -123,6 +126,29 @@ class Calling:
             ]
             await self._queueing.queue(scope, [message], addressed)
         return True
+
+    async def _reaching(self, scope: Scope, items: Sequence[Item], contacts: Mapping[str, Sequence[str]]) -> list[Item]:
+        """What was collected for one person over channels that are off by now comes over others that they chose, when
+        it is not quiet; where there are none, it waits for their next digest, as long as the inbox has it. In:
+        `contacts`: by channel, what reaches them now. Out: what is sent now, and over what."""
+        there = [item for item in items if {*item.channels} & contacts.keys()]
+        off = [item for item in items if not {*item.channels} & contacts.keys()]
+        if not off:
+            return there
+        limits, person = self._limits.on(scope.now), items[0].person
+        chosen = (await store.preferences(scope.connection, [person])).get(person, DEFAULT)
+        reachable = [channel for channel in CHANNELS if channel in contacts]
+        planned = timing(chosen, "low", scope.now, limits, reachable=reachable)
+        over: tuple[str, ...] | None = planned[0].channels if planned else None
+        at = scope.now if over else next_digest(chosen, scope.now, limits)
+        if over and INTERRUPTING & {*over}:
+            at = quiet_until(chosen.quiet or limits.quiet, scope.now) or scope.now
+        moved = [replace(item, channels=over or item.channels, due_at=at) for item in off]
+        if at <= scope.now:
+            return [*there, *moved]
+        kept = self._queueing.kept_since(scope.now)
+        await digests.put(scope.connection, [item for item in moved if item.created_at >= kept])
+        return there
 
     async def _wishes(self, scope: Scope, decided: _Decided, contacts: Sequence[Contact]) -> dict[str, list[_Wish]]:
         """Person -> what they are to be called of: by the house's rules, or since they asked for the event's type."""

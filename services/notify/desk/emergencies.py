@@ -22,7 +22,7 @@ from services.notify.domain.links import Ticket, link_of, ticket_of
 from services.notify.domain.rules import field_value
 from services.notify.store import ladders as store
 from services.notify.store import waking
-from services.notify.store.ladders import CallRow
+from services.notify.store.ladders import Act, CallRow, CaseOf
 from services.notify.store.notices import Wanted
 from shared.contracts import notify as said
 from shared.contracts.base import TYPE_PREFIX, Contract
@@ -39,6 +39,8 @@ EXHAUSTED_TYPE = "notify.emergency.exhausted"
 # Beside what settles a ladder: the report has become a case, the case has come to another commune.
 _FOLLOWED = frozenset({"cases.case.opened", "cases.case.transferred"})
 _Heard = Sequence[tuple[Message, Contract, Mapping[str, Told]]]
+_Concerned = Sequence[tuple[Happening, Contract]]
+_Begun = dict[str, tuple[Message, Contract, Told]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,22 +85,28 @@ class Emergencies:
         return self._rules.on(ladder.code, local_day(ladder.began_at))
 
     async def hear(self, scope: Scope, heard: _Heard) -> None:
-        """Begin what a batch of events begins, and end or move what it ends or moves."""
-        await self._begin(scope, heard)
+        """Begin what a batch of events begins, and end or move what it ends or moves, in whatever order they are heard:
+        a report and its case lie in two partitions."""
+        begun = self._begun(heard)
         concerned = [
-            (message, data)
+            (message.happening, data)
             for message, data, _ in heard
             if message.happening.event_type in self._settling or _names_case(data)
         ]
-        if not concerned:
+        if not begun and not concerned:
             return
-        cases = {message.happening.case_id or "" for message, _ in concerned} - {""}
-        concerns = {str(getattr(data, "concern_id", "")) for _, data in concerned} - {""}
-        found = {ladder.id: ladder for ladder in await store.about(scope.connection, cases, concerns)}
-        for message, data in concerned:
-            for ladder in list(found.values()):
-                if _is_about(ladder, data):
-                    found[ladder.id] = await self._hear(scope, ladder, message.happening, data)
+        acts = self._acts(concerned)
+        everything = [*concerned, *((message.happening, data) for message, data, _ in begun.values())]
+        reports = {report for _, data in everything if (report := _report_of(data)) is not None}
+        cases = {happening.case_id for happening, _ in everything if happening.case_id}
+        await store.hold(scope.connection, reports={*begun, *reports, *(act.about for act in acts)} - cases)
+        await store.note_cases(scope.connection, *_cases_in(concerned), scope.now)
+        case_of = await store.cases_of(scope.connection, reports)
+        cases |= {case.case_id for case in case_of.values()}
+        await store.hold(scope.connection, cases=cases)
+        await store.note_acts(scope.connection, acts, scope.now)
+        await self._begin(scope, begun, case_of)
+        await self._go_on(scope, await store.about(scope.connection, cases, reports), concerned)
 
     async def climb(self, scope: Scope, limit: int) -> int:
         """Go on with the ladders on which nobody has answered in time. Out: how many."""
@@ -118,49 +126,76 @@ class Emergencies:
         await self._take(scope, climbed)
         return climbed.ladder
 
-    async def _begin(self, scope: Scope, heard: _Heard) -> None:
-        begun: dict[str, tuple[Message, Contract, Told]] = {}
+    def _begun(self, heard: _Heard) -> _Begun:
+        begun: _Begun = {}
         for message, data, told in heard:
             for one in told.values():
                 if (identifier := self.ladder_id(one, data)) is not None:
                     begun.setdefault(identifier, (message, data, one))
+        return begun
+
+    def _acts(self, concerned: _Concerned) -> list[Act]:
+        """What of it ends ladders: the one that it names, or those of its case."""
+        found: list[Act] = []
+        for happening, data in concerned:
+            for code in self._rules:
+                rule = self._rules[code]
+                if happening.event_type in rule.settled_by:
+                    key = field_value(data, rule.one_for)
+                    about = happening.case_id if key is None else _id(code, key)
+                    found += [Act(about, code, happening.event_type, happening.time)] if about else []
+        return found
+
+    async def _begin(self, scope: Scope, begun: _Begun, case_of: Mapping[str, CaseOf]) -> None:
         if not begun:
             return
         known = await store.exists(scope.connection, begun)
+        named = {message.happening.case_id or "" for message, _, _ in begun.values()}
+        acts = await store.acts(scope.connection, {*begun, *named, *(case.case_id for case in case_of.values())})
         for identifier, (message, data, told_one) in begun.items():
             if identifier in known:
                 continue
-            happening = message.happening
-            concern = getattr(data, "concern_id", None)
+            happening, report = message.happening, _report_of(data)
+            # That a case was opened of it may have been heard before the report was.
+            case = case_of.get(report or "")
+            case_id = case.case_id if case else happening.case_id
+            rule = self._rules.on(told_one.ladder or "", local_day(scope.now))
             climbed = steps.begin(
                 identifier,
-                self._rules.on(told_one.ladder or "", local_day(scope.now)),
+                rule,
                 happening.id,
                 happening.event_type,
                 scope.now,
-                unit=happening.unit,
-                case_id=happening.case_id,
-                concern_id=concern,
+                unit=(case.unit if case else None) or happening.unit,
+                case_id=case_id,
+                concern_id=report,
                 due=told_one.by or happening.due,
+                acts=_of(acts, rule.code, identifier, case_id or ""),
             )
-            await self._take(scope, climbed, happening.case_code)
+            await self._take(scope, climbed, case.case_code if case else happening.case_code)
 
-    async def _hear(self, scope: Scope, ladder: Ladder, happening: Happening, data: Contract) -> Ladder:
-        key = field_value(data, self._rules[ladder.code].one_for)
-        if key is not None and _id(ladder.code, key) != ladder.id and happening.event_type not in _FOLLOWED:
-            return ladder  # of the same case, but about another of its clocks or reports
-        followed = ladder
+    async def _go_on(self, scope: Scope, found: Sequence[Ladder], concerned: _Concerned) -> None:
+        """Move ladders along with their cases, and end those upon which somebody has acted."""
+        moved: list[tuple[Ladder, Ladder, Happening | None]] = []
+        for ladder in found:
+            after, named = ladder, None
+            for happening, data in concerned:
+                if _is_about(after, data):
+                    after = self._followed(after, happening, data)
+                    named = happening if happening.event_type in _FOLLOWED else named
+            moved.append((ladder, after, named))
+        acts = await store.acts(scope.connection, {one for _, after, _ in moved for one in _names(after)})
+        for before, after, named in moved:
+            climbed = steps.hear(after, self.rule(after), _of(acts, after.code, *_names(after)), scope.now)
+            # Also where nothing has changed but that people have a name for the case now.
+            if climbed.ladder != before or named is not None:
+                await self._take(scope, climbed, named.case_code if named else None)
+
+    def _followed(self, ladder: Ladder, happening: Happening, data: Contract) -> Ladder:
         if happening.event_type in _FOLLOWED:
-            followed = steps.follow(ladder, happening.case_id, happening.unit)
-        elif ladder.case_id is None:
-            # The case lies in another partition than its report: that it was opened may have been heard before the
-            # report was, and found no ladder. The report itself names its case from then on.
-            followed = steps.follow(ladder, happening.case_id, None)
-        climbed = steps.hear(followed, self.rule(ladder), happening.event_type, scope.now)
-        # Also where nothing has changed but that people have a name for the case now.
-        if climbed.ladder != ladder or happening.event_type in _FOLLOWED:
-            await self._take(scope, climbed, happening.case_code)
-        return climbed.ladder
+            return steps.follow(ladder, happening.case_id, happening.unit)
+        # The report itself names its case from then on, wherever that was opened.
+        return ladder if ladder.case_id is not None else steps.follow(ladder, happening.case_id, None)
 
     async def _take(self, scope: Scope, climbed: Climbed, case_code: str | None = None) -> None:
         """Keep a ladder as it is now, call whom it calls, and publish what became of it."""
@@ -311,6 +346,44 @@ def _path(ladder: Ladder) -> str:
 def _names_case(data: Contract) -> bool:
     """Whether it is a report that has become a case."""
     return isinstance(data, ConcernReceived) and data.case_id is not None
+
+
+def _report_of(data: Contract) -> str | None:
+    return getattr(data, "concern_id", None)
+
+
+def _cases_in(concerned: _Concerned) -> tuple[dict[str, CaseOf], dict[str, str]]:
+    """Out: of which case reports are, by their ids; which communes have cases now, by the cases' ids."""
+    found: dict[str, CaseOf] = {}
+    moved: dict[str, str] = {}
+    for happening, data in concerned:
+        case_id, report = happening.case_id, _report_of(data)
+        if case_id is None:
+            continue
+        if happening.event_type in _FOLLOWED and report is not None:
+            found[report] = CaseOf(case_id, happening.unit, happening.case_code)
+        elif report is not None:
+            # The report says of which case it is, not which commune has that.
+            known = found.get(report)
+            found[report] = known if known and known.case_id == case_id else CaseOf(case_id, None, None)
+        elif happening.event_type in _FOLLOWED and happening.unit:
+            moved[case_id] = happening.unit
+            found |= {one: replace(of, unit=happening.unit) for one, of in found.items() if of.case_id == case_id}
+    return found, moved
+
+
+def _names(ladder: Ladder) -> list[str]:
+    """Under which what was done about it is remembered."""
+    return [ladder.id, *([ladder.case_id] if ladder.case_id else [])]
+
+
+def _of(acts: Sequence[Act], code: str, *about: str) -> dict[str, datetime]:
+    """Of what was heard, what is about one ladder: each type, and when that happened last."""
+    found: dict[str, datetime] = {}
+    for act in acts:
+        if act.code == code and act.about in about:
+            found[act.event_type] = max(act.at, found.get(act.event_type, act.at))
+    return found
 
 
 def _is_about(ladder: Ladder, data: Contract) -> bool:

@@ -50,7 +50,7 @@ class Replays:
             endpoint, entry = await seen_entry(connection, principal, delivery_id)
             require_proven(endpoint)
             await require_agreement(connection, endpoint, now)
-            await replays.one(connection, entry.id, now, self._kept(now))
+            await replays.one(connection, endpoint.id, entry.id, now, self._kept(now))
             return endpoint.id
 
     async def period(self, principal: Principal, identifier: str, period: Period) -> int:

@@ -171,9 +171,17 @@ def expire(agreement: Agreement, now: datetime, bases: Collection[str]) -> Agree
 
 
 def confirm(agreement: Agreement, actor: Principal, now: datetime) -> Agreement:
-    """The partner says that it has deleted what it received. Raises: `Rejected` unless the agreement has ended."""
+    """The partner says that it has deleted what it received. Raises: `Rejected` unless the agreement has ended, or
+    where it was never signed: nothing was received then."""
     _require_partner(agreement, actor)
+    if not was_signed(agreement):
+        raise _refused("state", "agreement-state", *_WRONG_STATE)
     return replace(_move(agreement, "confirm", now), reason=agreement.reason)
+
+
+def was_signed(agreement: Agreement) -> bool:
+    """Whether the partner has signed, however the agreement stands now."""
+    return agreement.accepted_by is not None
 
 
 def sealed_paths(model: type[Contract]) -> tuple[str, ...]:

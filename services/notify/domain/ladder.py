@@ -7,12 +7,13 @@ stays open to be acknowledged; it never ends unnoticed.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from typing import Literal
 
+from services.notify.domain.ids import time_of
 from shared.reference.notify_ladders import LadderChannel, LadderRule
 
 LadderState = Literal["open", "acknowledged", "settled", "exhausted"]
@@ -81,10 +82,15 @@ def begin(
     case_id: str | None,
     concern_id: str | None,
     due: datetime | None,
+    acts: Mapping[str, datetime] | None = None,
 ) -> Climbed:
-    """An emergency was heard of: the first step is called."""
+    """An emergency was heard of: the first step is called, unless somebody has acted by then.
+
+    In: `message_id`: its first characters say when it happened. `acts`: as `hear` takes them.
+    """
     ladder = Ladder(identifier, rule.code, message_id, event_type, unit, case_id, concern_id, now, due)
-    return _called(ladder, rule, 0, now)
+    heard = hear(ladder, rule, acts or {}, now)
+    return heard if heard.ended else _called(ladder, rule, 0, now)
 
 
 def pass_time(ladder: Ladder, rule: LadderRule, now: datetime, *, reached: bool = True) -> Climbed:
@@ -144,9 +150,15 @@ def acknowledge(ladder: Ladder, person: str | None, how: How, now: datetime) -> 
     return Climbed(ended, ended="acknowledged")
 
 
-def hear(ladder: Ladder, rule: LadderRule, event_type: str, now: datetime) -> Climbed:
-    """An event of the same matter was heard: where it shows that somebody has acted, nobody is called any more."""
-    if ladder.state != "open" or event_type not in rule.settled_by:
+def hear(ladder: Ladder, rule: LadderRule, acts: Mapping[str, datetime], now: datetime) -> Climbed:
+    """Where events of the same matter show that somebody has acted since, nobody is called any more.
+
+    In: `acts`: types of events, and when each happened last. Whether they are heard before the emergency or after it is
+    chance; what counts is which happened first: who had acted before it has not acted upon it.
+    """
+    # Never later than it was heard of: a clock that was wrong then must not keep it from ending.
+    since = min(time_of(ladder.message_id), ladder.began_at)
+    if ladder.state != "open" or not any(acts[name] >= since for name in rule.settled_by if name in acts):
         return Climbed(ladder)
     ended = replace(ladder, state="settled", next_at=None, ended_at=now, sequence=ladder.sequence + 1)
     return Climbed(ended, ended="settled")

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from services.notify.api.agreements import Proposed
 from services.notify.api.answers import found
 from services.notify.desk.agreements import Agreements, Change, Shown
+from services.notify.domain.agreements import was_signed
 from services.notify.domain.matching import matches
 from services.notify.pages.room import NOTIFY, Room
 from services.notify.views import ABOUT_NAMES, AGREEMENT_ACTS, AGREEMENT_STATES
@@ -195,8 +196,12 @@ def _page(
         terms=terms,
         states=AGREEMENT_STATES,
         names=AGREEMENT_ACTS,
-        # Once is enough for a confirmation.
-        acts=[act for act in acts.get(agreement.state, ()) if act != "confirm" or act not in done],
+        # Once is enough for a confirmation, and where nothing was signed there is nothing to confirm.
+        acts=[
+            act
+            for act in acts.get(agreement.state, ())
+            if act != "confirm" or (was_signed(agreement) and act not in done)
+        ],
         days=agreements.retraction_days(),
         violations=violations,
     )

@@ -81,6 +81,7 @@ async def _page(
         names=CHANNEL_NAMES,
         weekdays=WEEKDAYS,
         contacts=contacts,
+        silent=any(row.state != "active" for row, _ in contacts),
         reached={row.channel for row, _ in contacts if row.state == "active" and row.verified_at is not None},
         had=room.desks.subscribing.channels_for(principal),
         may_add=bool(typed_channels(room, principal)),

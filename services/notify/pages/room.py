@@ -135,7 +135,7 @@ class Room:
         groups: dict[tuple[object, ...], list[inbox.Notice]] = {}
         for row in rows:
             title = self.title(row, language)
-            groups.setdefault((title, row.unit, row.due, row.urgent, row.read_at is None), []).append(row)
+            groups.setdefault((title, row.unit, row.due, row.urgent, row.settled, row.read_at is None), []).append(row)
         return [
             {
                 "notice": alike[0],

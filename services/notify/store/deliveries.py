@@ -7,7 +7,7 @@ second pass through them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -142,6 +142,20 @@ JOIN delivery_pending d USING (endpoint_id, order_key)
 """
 
 
+# By its hash, in one order: whoever holds several cannot stand in another's way.
+_HOLD_ORDER = """
+SELECT pg_advisory_xact_lock{shared}(14, place) FROM (
+    SELECT DISTINCT hashtext(id) AS place FROM unnest($1::text[]) AS endpoint (id) ORDER BY place) AS ordered
+"""
+_QUEUES_IN_ORDER, _PUTS_BACK = _HOLD_ORDER.format(shared="_shared"), _HOLD_ORDER.format(shared="")
+
+
+async def put_back_alone(connection: AsyncConnection, endpoints: Collection[str]) -> None:
+    """Until the transaction ends, nothing is queued in its order for these endpoints: of what is queued beside what is
+    put back, and of neither committed, none would wait for the other. To be held before anything is put back."""
+    await (await driver(connection)).execute(_PUTS_BACK, list(endpoints))
+
+
 async def keep_messages(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> set[str]:
     """Make messages durable. Out: the ids of those that were not known before."""
     known = {message.id: message for message in messages}
@@ -223,6 +237,8 @@ async def _blocked(raw: asyncpg.Connection, placed: Sequence[Placed]) -> list[bo
     waiting: set[tuple[str, str | None]] = set()
     if ordered:
         endpoints = [item.addressed.endpoint_id for item in ordered]
+        # A statement of its own: the next sees what it has waited for.
+        await raw.execute(_QUEUES_IN_ORDER, endpoints)
         rows = await raw.fetch(_WAITING_KEYS, endpoints, [item.order_key for item in ordered])
         waiting = {(row["endpoint_id"], row["order_key"]) for row in rows}
     blocked = []
@@ -344,11 +360,33 @@ WITH result AS (
     ON CONFLICT (id, message_at) DO UPDATE SET state = excluded.state, settled_at = excluded.settled_at,
         attempts = excluded.attempts, sequence = excluded.sequence
     RETURNING id, attempts
+), told AS (
+    INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, headers)
+    SELECT $7, $8, $9, $10, convert_to('{"deliveries":[' || string_agg(said || attempts || '}', ',') || ']}', 'UTF8'),
+           $11::text::jsonb
+    FROM settled JOIN result USING (id) HAVING count(*) > 0
 )
-INSERT INTO outbox (id, aggregatetype, aggregateid, type, payload, headers)
-SELECT $7, $8, $9, $10, convert_to('{"deliveries":[' || string_agg(said || attempts || '}', ',') || ']}', 'UTF8'),
-       $11::text::jsonb
-FROM settled JOIN result USING (id) HAVING count(*) > 0
+SELECT CASE WHEN count(*) < cardinality($2::uuid[]) THEN COALESCE(array_agg(id), '{}') END FROM settled
+"""
+# What had failed when its success was told: it was on its way when it was stopped, and has arrived. The attempt that
+# had settled it goes to the others.
+_LATE = """
+WITH late AS (
+    SELECT d.id, d.message_at, d.attempts, d.settled_at, d.outcome, d.status, d.duration_ms, d.response, d.reason,
+           r.status AS late_status, r.duration_ms AS late_ms, r.response AS late_response
+    FROM unnest($2::uuid[], $3::timestamptz[], $4::integer[], $5::integer[], $6::text[])
+         AS r (id, message_at, status, duration_ms, response)
+    JOIN delivery_settled d USING (id, message_at) WHERE d.state = 'failed' ORDER BY d.id FOR UPDATE OF d
+), logged AS (
+    INSERT INTO attempt (delivery_id, message_at, number, at, outcome, status, duration_ms, response, reason)
+    SELECT id, message_at, attempts, settled_at, outcome, status, duration_ms, response, reason
+    FROM late WHERE outcome IS NOT NULL AND outcome <> 'expired'
+)
+UPDATE delivery_settled d SET state = 'succeeded', settled_at = $1, attempts = d.attempts + 1,
+    sequence = d.sequence + 1, outcome = 'taken', status = late_status, duration_ms = late_ms,
+    response = late_response, reason = NULL
+FROM late WHERE d.id = late.id AND d.message_at = late.message_at
+RETURNING d.id::text, d.attempts, d.sequence
 """
 _AGAIN = """
 WITH result AS (
@@ -433,13 +471,35 @@ async def _try_again(raw: asyncpg.Connection, again: Sequence[Result]) -> list[a
     return rows
 
 
-async def settle_taken(raw: asyncpg.Connection, results: Sequence[Result], told: OutboxRow, now: datetime) -> None:
+async def settle_late(connection: AsyncConnection, results: Sequence[Result], now: datetime) -> dict[str, Settled]:
+    """Take over successes of deliveries that did not wait any more when they were told: what had failed meanwhile has
+    arrived all the same. Out: those that counted, by delivery."""
+    raw = await driver(connection)
+    ordered = sorted(results, key=lambda result: result.delivery.id)
+    rows = await raw.fetch(
+        _LATE,
+        now,
+        [result.delivery.id for result in ordered],
+        [result.delivery.message_at for result in ordered],
+        [result.attempt.status for result in ordered],
+        [result.attempt.duration_ms for result in ordered],
+        [result.attempt.response for result in ordered],
+    )
+    settled = {row[0]: Settled(*row) for row in rows}
+    # What was put back in that very moment waits again, and need not. Settled ones first, as who puts them back does.
+    left = [result for result in ordered if result.delivery.id not in settled]
+    return settled | (await settle(connection, left, now) if left else {})
+
+
+async def settle_taken(
+    raw: asyncpg.Connection, results: Sequence[Result], told: OutboxRow, now: datetime
+) -> list[Result]:
     """Take over deliveries that programs have taken, which nothing waits behind. In: `told`, the event that tells it,
-    whose data are made of those that counted."""
+    whose data are made of those that counted. Out: those that did not: they waited no more."""
     ordered = sorted(results, key=lambda result: result.delivery.id)
     attempts = [result.attempt for result in ordered]
     of = [result.delivery for result in ordered]
-    await raw.execute(
+    counted = await raw.fetchval(
         _TAKEN,
         now,
         [one.id for one in of],
@@ -453,6 +513,10 @@ async def settle_taken(raw: asyncpg.Connection, results: Sequence[Result], told:
         told.type,
         orjson.dumps(dict(told.headers)).decode(),
     )
+    if counted is None:
+        return []
+    settled = {str(one) for one in counted}
+    return [result for result in ordered if result.delivery.id not in settled]
 
 
 def _said(result: Result) -> str:

@@ -53,17 +53,132 @@ async def save(connection: AsyncConnection, ladder: Ladder, case_code: str | Non
     await connection.execute(_SAVE, {**{name: getattr(ladder, name) for name in _NAMES}, "case_code": case_code})
 
 
+async def hold(connection: AsyncConnection, *, reports: Collection[str] = (), cases: Collection[str] = ()) -> None:
+    """Wait for whoever hears something of the same matter, until the transaction ends. Reports, and ladders by their
+    ids, are held before cases: who begins a ladder learns its case only then."""
+    # By their hash: a batch of a thousand events must not fill the database's table of locks.
+    for lock, names in ((13, reports), (12, cases)):
+        if names:
+            await connection.execute(
+                text(
+                    """SELECT pg_advisory_xact_lock(:lock, place) FROM (
+                           SELECT DISTINCT CAST(hashtextextended(name, 13) & 255 AS integer) AS place
+                           FROM unnest(CAST(:names AS text[])) AS t (name) ORDER BY place) AS ordered"""
+                ),
+                {"lock": lock, "names": sorted(names)},
+            )
+
+
 async def exists(connection: AsyncConnection, identifiers: Collection[str]) -> set[str]:
-    """Which of some ladders there are; whoever begins one waits for another that does so at the same time."""
-    ordered = sorted(identifiers)
-    await connection.execute(
-        text("SELECT pg_advisory_xact_lock(hashtextextended(id, 13)) FROM unnest(CAST(:ids AS text[])) AS t (id)"),
-        {"ids": ordered},
-    )
+    """Which of some ladders there are."""
     rows = await connection.execute(
-        text("SELECT id::text FROM ladder WHERE id = ANY (CAST(:ids AS uuid[]))"), {"ids": ordered}
+        text("SELECT id::text FROM ladder WHERE id = ANY (CAST(:ids AS uuid[]))"), {"ids": sorted(identifiers)}
     )
     return {row.id for row in rows}
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """That somebody has acted upon a ladder of a kind (`code`). `about`: its id, or the case of all that are meant.
+    `at`: when it happened."""
+
+    about: str
+    code: str
+    event_type: str
+    at: datetime
+
+
+async def note_acts(connection: AsyncConnection, acts: Collection[Act], now: datetime) -> None:
+    """Remember what ends ladders, also those that nobody has begun yet; of each type the last."""
+    latest: dict[tuple[str, str, str], datetime] = {}
+    for act in acts:
+        key, at = (act.about, act.code, act.event_type), min(act.at, now + _SOON)
+        latest[key] = max(latest.get(key, at), at)
+    if latest:
+        await connection.execute(
+            text(
+                """INSERT INTO ladder_act (about, code, event_type, at)
+                   SELECT * FROM unnest(CAST(:abouts AS text[]), CAST(:codes AS text[]), CAST(:types AS text[]),
+                                        CAST(:ats AS timestamptz[]))
+                   ON CONFLICT (about, code, event_type)
+                   DO UPDATE SET at = GREATEST(ladder_act.at, excluded.at)"""
+            ),
+            {
+                "abouts": [about for about, _, _ in sorted(latest)],
+                "codes": [code for _, code, _ in sorted(latest)],
+                "types": [event_type for _, _, event_type in sorted(latest)],
+                "ats": [latest[key] for key in sorted(latest)],
+            },
+        )
+
+
+async def acts(connection: AsyncConnection, about: Collection[str]) -> list[Act]:
+    """What was heard of some ladders and cases."""
+    rows = await connection.execute(
+        text("SELECT about, code, event_type, at FROM ladder_act WHERE about = ANY (CAST(:about AS text[]))"),
+        {"about": sorted(about)},
+    )
+    return [Act(*row) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOf:
+    """Of which case a report is. `unit`: the commune that has the case; None: as the report says."""
+
+    case_id: str
+    unit: str | None
+    case_code: str | None
+
+
+async def note_cases(
+    connection: AsyncConnection, found: Mapping[str, CaseOf], moved: Mapping[str, str], now: datetime
+) -> None:
+    """Remember of which cases reports are (`found`, by the report's id), and which commune has a case now (`moved`, by
+    the case's)."""
+    if moved:
+        await connection.execute(
+            text(
+                """UPDATE concern_case SET unit = moved.unit
+                   FROM unnest(CAST(:cases AS text[]), CAST(:units AS text[])) AS moved (case_id, unit)
+                   WHERE concern_case.case_id = moved.case_id"""
+            ),
+            {"cases": list(moved), "units": list(moved.values())},
+        )
+    if found:
+        reports = sorted(found)
+        await connection.execute(
+            text(
+                """INSERT INTO concern_case (concern_id, case_id, unit, case_code, at)
+                   SELECT *, :now FROM unnest(CAST(:reports AS text[]), CAST(:cases AS text[]), CAST(:units AS text[]),
+                                              CAST(:codes AS text[]))
+                   ON CONFLICT (concern_id) DO UPDATE SET case_id = excluded.case_id, at = excluded.at,
+                       unit = COALESCE(excluded.unit,
+                                       CASE WHEN concern_case.case_id = excluded.case_id THEN concern_case.unit END),
+                       case_code = COALESCE(excluded.case_code, CASE WHEN concern_case.case_id = excluded.case_id
+                                                                THEN concern_case.case_code END)"""
+            ),
+            {
+                "reports": reports,
+                "cases": [found[one].case_id for one in reports],
+                "units": [found[one].unit for one in reports],
+                "codes": [found[one].case_code for one in reports],
+                "now": now,
+            },
+        )
+
+
+async def cases_of(connection: AsyncConnection, reports: Collection[str]) -> dict[str, CaseOf]:
+    """Of which cases some reports are, as far as was heard."""
+    if not reports:
+        return {}
+    rows = await connection.execute(
+        text(
+            """SELECT concern_id, case_id, unit, case_code FROM concern_case
+               WHERE concern_id = ANY (CAST(:reports AS text[]))"""
+        ),
+        {"reports": sorted(reports)},
+    )
+    return {row.concern_id: CaseOf(row.case_id, row.unit, row.case_code) for row in rows}
 
 
 async def find(connection: AsyncConnection, identifier: str, *, lock: bool = False) -> Ladder | None:
@@ -220,15 +335,20 @@ async def listed(
     return [Listed(Ladder(*row[1:]), row[0]) for row in rows]
 
 
-async def forget(connection: AsyncConnection, before: datetime, limit: int = 1000) -> None:
-    """Remove ladders that ended before a time; what happened is on the case."""
-    await connection.execute(
-        text(
-            """DELETE FROM ladder WHERE id IN (SELECT id FROM ladder WHERE ended_at < :before
-               AND state <> 'exhausted' LIMIT :limit)"""
-        ),
-        {"before": before, "limit": limit},
+_FORGET = tuple(
+    text(f"DELETE FROM {table} WHERE {key} IN (SELECT {key} FROM {table} WHERE {old} LIMIT :limit)")
+    for table, key, old in (
+        ("ladder", "id", "ended_at < :before AND state <> 'exhausted'"),
+        ("ladder_act", "ctid", "at < :before"),
+        ("concern_case", "concern_id", "at < :before"),
     )
+)
+
+
+async def forget(connection: AsyncConnection, before: datetime, limit: int = 1000) -> None:
+    """Remove ladders that ended before a time, and what would have ended others; what happened is on the case."""
+    for statement in _FORGET:
+        await connection.execute(statement, {"before": before, "limit": limit})
 
 
 _CALL = """id::text AS id, ladder_id::text AS ladder_id, step, round, role, person, instead_of, channels, called_at,

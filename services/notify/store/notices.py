@@ -13,15 +13,16 @@ from typing import Any
 import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.domain import Message, path_for
-from services.notify.store.waking import NOTICED
+from services.notify.domain import Message, believable, path_for
+from services.notify.domain.matters import HowSettled, SettledMatter, matter_of
+from services.notify.store.waking import NOTICED, changed_for
 from shared.database.statements import text
 
 
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One notice as one person sees it. `read_at`: when they read it; of what lies below their mark, when
-    that was last moved."""
+    that was last moved. `settled`: how what was to be done by `due` was settled since."""
 
     id: str
     event_type: str
@@ -36,6 +37,7 @@ class Notice:
     count: int = 1
     ladder_id: str | None = None
     rule: str | None = None
+    settled: HowSettled | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +85,12 @@ _READ_AT = (
 )
 _SHOWN = f"""
     n.id::text, n.event_type, n.unit, n.case_id, n.due, n.path, n.urgent, n.created_at, {_READ_AT}, n.case_code,
-    n.count, n.ladder_id::text, n.rule"""
-_HOW_READ = """
+    n.count, n.ladder_id::text, n.rule, s.how"""
+_HOW_SETTLED = "LEFT JOIN settled_matter s ON s.matter = n.matter AND s.at >= n.happened_at"
+_HOW_IT_STANDS = f"""
     LEFT JOIN notice_read r ON r.notice_id = n.id AND r.person = :person
-    LEFT JOIN notice_unread u ON u.notice_id = n.id AND u.person = :person"""
+    LEFT JOIN notice_unread u ON u.notice_id = n.id AND u.person = :person
+    {_HOW_SETTLED}"""
 
 
 async def notices(
@@ -106,7 +110,7 @@ async def notices(
         SELECT {_SHOWN}
         FROM mine CROSS JOIN LATERAL (
             {of_one.format(where=_where(wanted, before))} ORDER BY created_at DESC LIMIT :limit
-        ) AS n {_HOW_READ}
+        ) AS n {_HOW_IT_STANDS}
         ORDER BY n.created_at DESC, n.id LIMIT :limit
     """
     values = {"before": before, "about": wanted.about, "unit": wanted.unit, "case_code": wanted.case_code}
@@ -286,13 +290,12 @@ async def mark_unread(connection: AsyncConnection, person: str, some: Sequence[s
     )
 
 
-async def about(connection: AsyncConnection, audience: str, event_type: str, path: str) -> list[str]:
-    """The notices of an audience that say one thing of what lies behind a path."""
-    rows = await connection.execute(
-        text("SELECT id::text FROM notice WHERE audience = :audience AND event_type = :event_type AND path = :path"),
+async def withdraw(connection: AsyncConnection, audience: str, event_type: str, path: str) -> None:
+    """Take back the notices by which an audience was asked for something that lies behind a path."""
+    await connection.execute(
+        text("DELETE FROM notice WHERE audience = :audience AND event_type = :event_type AND path = :path"),
         {"audience": audience, "event_type": event_type, "path": path},
     )
-    return list(rows.scalars())
 
 
 async def path_of(connection: AsyncConnection, audiences: Sequence[str], identifier: str) -> str | None:
@@ -325,12 +328,14 @@ _NOTICE = text(
     """
     WITH put AS (
         INSERT INTO notice (id, audience, event_type, unit, case_id, due, path, urgent, created_at, case_code, rule,
-                            count, ladder_id)
-        SELECT id, audience, event_type, unit, case_id, due, path, urgent, :now, case_code, rule, count, ladder_id
+                            count, ladder_id, matter, happened_at)
+        SELECT id, audience, event_type, unit, case_id, due, path, urgent, :now, case_code, rule, count, ladder_id,
+               matter, happened_at
         FROM jsonb_to_recordset(CAST(:notices AS jsonb)) AS wanted (
             id uuid, audience text, event_type text, unit text, case_id text, due timestamptz, path text, urgent
-            boolean, case_code text, rule text, count integer, ladder_id uuid)
-        ON CONFLICT (id) DO UPDATE SET count = excluded.count, due = excluded.due WHERE excluded.count > notice.count
+            boolean, case_code text, rule text, count integer, ladder_id uuid, matter text, happened_at timestamptz)
+        ON CONFLICT (id) DO UPDATE SET count = excluded.count, due = excluded.due, matter = excluded.matter
+            WHERE excluded.count > notice.count
         RETURNING id, audience, created_at, xmax = 0 AS fresh
     )
     SELECT id::text AS id, fresh, CASE WHEN NOT fresh THEN pg_notify(:noticed, audience) END AS woken FROM put
@@ -396,6 +401,8 @@ def _row(notice: Wanted) -> dict[str, Any]:
         "rule": notice.rule,
         "count": notice.count,
         "ladder_id": notice.ladder_id,
+        "matter": matter_of(happening) if notice.count == 1 else None,
+        "happened_at": happening.time,
     }
 
 
@@ -407,10 +414,11 @@ def _path(notice: Wanted) -> str:
 
 _ADD_LINES = text(
     """
-    INSERT INTO notice_line (notice_id, message_id, case_id, case_code, due, path, at)
-    SELECT notice_id, message_id, case_id, case_code, due, path, :now
+    INSERT INTO notice_line (notice_id, message_id, case_id, case_code, due, path, at, matter, happened_at)
+    SELECT notice_id, message_id, case_id, case_code, due, path, :now, matter, happened_at
     FROM jsonb_to_recordset(CAST(:lines AS jsonb)) AS line (
-        notice_id uuid, message_id uuid, case_id text, case_code text, due timestamptz, path text)
+        notice_id uuid, message_id uuid, case_id text, case_code text, due timestamptz, path text, matter text,
+        happened_at timestamptz)
     ON CONFLICT DO NOTHING
     """
 )
@@ -418,7 +426,7 @@ _ADD_LINES = text(
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One of the things of which a notice speaks together."""
+    """One of the things of which a notice speaks together. `settled`: as of a notice."""
 
     message_id: str
     case_id: str | None
@@ -426,6 +434,7 @@ class Line:
     due: datetime | None
     path: str
     at: datetime
+    settled: HowSettled | None
 
 
 async def find(connection: AsyncConnection, person: str, audiences: Sequence[str], identifier: str) -> Notice | None:
@@ -433,7 +442,7 @@ async def find(connection: AsyncConnection, person: str, audiences: Sequence[str
     rows = await connection.execute(
         text(
             f"""WITH {_MINE}
-                SELECT {_SHOWN} FROM mine JOIN notice n USING (audience) {_HOW_READ}
+                SELECT {_SHOWN} FROM mine JOIN notice n USING (audience) {_HOW_IT_STANDS}
                 WHERE n.id = CAST(:id AS uuid)"""
         ),
         {"id": identifier, "person": person, "audiences": list(audiences)},
@@ -446,9 +455,9 @@ async def lines(connection: AsyncConnection, identifier: str, limit: int, after:
     """What a notice speaks of together, the most pressing first."""
     rows = await connection.execute(
         text(
-            """SELECT message_id::text, case_id, case_code, due, path, at FROM notice_line
-               WHERE notice_id = CAST(:id AS uuid)
-               ORDER BY due NULLS LAST, at, case_code, message_id LIMIT :limit OFFSET :after"""
+            f"""SELECT n.message_id::text, n.case_id, n.case_code, n.due, n.path, n.at, s.how
+                FROM notice_line n {_HOW_SETTLED} WHERE n.notice_id = CAST(:id AS uuid)
+                ORDER BY n.due NULLS LAST, n.at, n.case_code, n.message_id LIMIT :limit OFFSET :after"""
         ),
         {"id": identifier, "limit": limit, "after": after},
     )
@@ -464,4 +473,44 @@ def _line(notice: Wanted) -> dict[str, Any]:
         "case_code": happening.case_code,
         "due": happening.due,
         "path": _path(notice),
+        "matter": matter_of(happening),
+        "happened_at": happening.time,
     }
+
+
+async def settle(connection: AsyncConnection, settled: Sequence[SettledMatter], now: datetime) -> None:
+    """What had to be done waits for nobody any more, and whoever was told of it sees so: also who is told later, of
+    what happened before."""
+    if not settled:
+        return
+    last = {one.matter: one for one in sorted(settled, key=lambda one: one.at)}
+    await connection.execute(
+        text(
+            """INSERT INTO settled_matter (matter, at, how)
+               SELECT * FROM unnest(CAST(:matters AS text[]), CAST(:ats AS timestamptz[]), CAST(:hows AS text[]))
+               ON CONFLICT (matter) DO UPDATE SET at = excluded.at, how = excluded.how
+               WHERE settled_matter.at <= excluded.at"""
+        ),
+        {
+            "matters": sorted(last),
+            "ats": [believable(last[matter].at, now) for matter in sorted(last)],
+            "hows": [last[matter].how for matter in sorted(last)],
+        },
+    )
+    rows = await connection.execute(
+        text("SELECT DISTINCT audience FROM notice WHERE matter = ANY (CAST(:matters AS text[]))"),
+        {"matters": sorted(last)},
+    )
+    await changed_for(connection, set(rows.scalars()))
+
+
+async def forget_settled(connection: AsyncConnection, before: datetime, limit: int) -> int:
+    """Remove a portion of what was settled before a time: whoever was told of it is told no more. Out: how many."""
+    rows = await connection.execute(
+        text(
+            """DELETE FROM settled_matter WHERE matter IN (
+                   SELECT matter FROM settled_matter WHERE at < :before LIMIT :limit) RETURNING 1"""
+        ),
+        {"before": before, "limit": limit},
+    )
+    return len(rows.all())

@@ -62,9 +62,10 @@ _SOONER = text(
 )
 
 
-async def one(connection: AsyncConnection, delivery_id: str, now: datetime, kept: datetime) -> bool:
-    """Send one delivery again, however it ended, or now instead of at its next attempt. `kept`: what happened before is
-    about to be forgotten and stays as it is."""
+async def one(connection: AsyncConnection, endpoint_id: str, delivery_id: str, now: datetime, kept: datetime) -> bool:
+    """Send one delivery of an endpoint again, however it ended, or now instead of at its next attempt. `kept`: what
+    happened before is about to be forgotten and stays as it is."""
+    await deliveries.put_back_alone(connection, [endpoint_id])
     rows = await connection.execute(_ONE, {"id": delivery_id, "now": now, "kept": kept})
     again = await _released(connection, rows.all())
     sooner = await connection.execute(
@@ -87,9 +88,14 @@ _STOPPED = text(
 )
 
 
+_WITHIN = text("SELECT endpoint_id::text FROM subscription WHERE agreement_id = CAST(:agreement AS uuid)")
+
+
 async def stopped(connection: AsyncConnection, agreement_id: str, reason: str, now: datetime, kept: datetime) -> int:
     """Send again what was failed for a reason within an agreement. `kept`: as for `one`. Out: how many."""
     asked = {"agreement": agreement_id, "reason": reason, "now": now, "kept": kept}
+    endpoints = await connection.execute(_WITHIN, asked)
+    await deliveries.put_back_alone(connection, list(endpoints.scalars()))
     rows = await connection.execute(_STOPPED, asked)
     count = await _released(connection, rows.all())
     await wake(connection, WAKE)
@@ -142,7 +148,8 @@ async def add(connection: AsyncConnection, replay: Replay, requested_by: str) ->
 
 
 async def unfinished(connection: AsyncConnection, most_waiting: int) -> list[Replay]:
-    """Replays that go on, locked, of endpoints for which not too much waits already."""
+    """Replays that go on, locked, of endpoints for which not too much waits already. Nothing is queued in its order for
+    these until the transaction ends."""
     rows = await connection.execute(
         text(
             f"""
@@ -154,7 +161,10 @@ async def unfinished(connection: AsyncConnection, most_waiting: int) -> list[Rep
         ),
         {"most": most_waiting},
     )
-    return [Replay(*row) for row in rows]
+    going = [Replay(*row) for row in rows]
+    if going:
+        await deliveries.put_back_alone(connection, [replay.endpoint_id for replay in going])
+    return going
 
 
 async def end(connection: AsyncConnection, agreement_id: str, now: datetime) -> None:
@@ -182,6 +192,7 @@ async def of_endpoint(connection: AsyncConnection, endpoint_id: str, limit: int 
 
 async def go_on(connection: AsyncConnection, replay: Replay, now: datetime, kept: datetime) -> int:
     """Send the next portion again. Out: how many; fewer than `PORTION` ends it."""
+    await deliveries.put_back_alone(connection, [replay.endpoint_id])
     rows = await connection.execute(
         _FAILED if replay.only_failed else _ALL,
         {

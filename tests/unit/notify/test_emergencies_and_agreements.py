@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from services.notify.domain import agreements as rules
 from services.notify.domain.agreements import Agreement, Known, Terms
+from services.notify.domain.ids import timed_id
 from services.notify.domain.ladder import Climbed, Ladder, acknowledge, begin, follow, hear, pass_time
 from services.notify.domain.links import Ticket, is_acknowledgement, link_of, ticket_of
 from shared.contracts.cases import TaskRequested
@@ -34,7 +35,9 @@ KEY = b"k" * 32
 
 
 def begun(unit: str | None = "05443") -> Climbed:
-    return begin("l1", DANGER, "m1", "cases.concern.received", NOW, unit=unit, case_id=None, concern_id="c1", due=None)
+    return begin(
+        "l1", DANGER, timed_id(NOW), "cases.concern.received", NOW, unit=unit, case_id=None, concern_id="c1", due=None
+    )
 
 
 def minutes(number: float) -> datetime:
@@ -103,10 +106,21 @@ def test_where_the_commune_is_unknown_its_steps_call_nobody_and_the_province_is_
 def test_what_shows_that_somebody_has_acted_settles_it_and_nothing_else_does() -> None:
     ladder = follow(begun().ladder, "case1", "05455")
     assert (ladder.case_id, ladder.unit) == ("case1", "05455")
-    assert hear(ladder, DANGER, "cases.case.opened", NOW).ladder.state == "open"
-    settled = hear(ladder, DANGER, "cases.emergency.measure.decided", NOW)
+    assert hear(ladder, DANGER, {"cases.case.opened": NOW}, NOW).ladder.state == "open"
+    settled = hear(ladder, DANGER, {"cases.emergency.measure.decided": NOW}, NOW)
     assert settled.ended == "settled"
-    assert hear(settled.ladder, DANGER, "cases.case.closed", NOW).ended is None
+    assert hear(settled.ladder, DANGER, {"cases.case.closed": NOW}, NOW).ended is None
+
+
+def test_what_was_done_before_the_emergency_does_not_settle_it_and_what_was_done_since_lets_nobody_be_called() -> None:
+    before, since = {"cases.risk.assessed": minutes(-1)}, {"cases.risk.assessed": minutes(0)}
+    assert hear(begun().ladder, DANGER, before, minutes(1)).ladder.state == "open"
+    for acts, calls, ended in ((before, 1, None), (since, 0, "settled")):
+        climbed = begin(
+            "l1", DANGER, timed_id(NOW), "cases.concern.received", minutes(5),
+            unit="05443", case_id="case1", concern_id="c1", due=None, acts=acts,
+        )  # fmt: skip
+        assert (len(climbed.calls), climbed.ended) == (calls, ended)
 
 
 @given(st.lists(st.sampled_from(["time", "unreached", "hear", "page"]), max_size=60), st.integers(0, 10**6))
@@ -127,7 +141,7 @@ def test_whatever_happens_a_ladder_is_told_in_order_and_never_ends_unnoticed(act
 
 def _done(act: str, ladder: Ladder, at: datetime) -> Climbed:
     if act == "hear":
-        return hear(ladder, DANGER, "cases.facts.verified", at)
+        return hear(ladder, DANGER, {"cases.facts.verified": at}, at)
     if act == "page":
         return acknowledge(ladder, "lan", "page", at)
     return pass_time(ladder, DANGER, at, reached=act == "time")
