@@ -51,6 +51,7 @@ _ASKING_SECONDS = 3
 # Of a service's own handlers: small batches cost most of a report's processor time (decision 0004). What agencies
 # report is waited for; what follows from it among the services takes the time that this leaves, and so do keys.
 _REPORTS_PACE_SECONDS = 0.03
+_REPORTS_RESTS = 1.5
 _PACE_SECONDS = 0.05
 _RESTS = 4.0
 _KEYS_PACE_SECONDS = 0.1
@@ -278,6 +279,7 @@ class Service:
                     self._handle,
                     gathers=self._app.gathers_reports,
                     pace=_REPORTS_PACE_SECONDS,
+                    rests=_REPORTS_RESTS,
                 )
             )
         return lanes
