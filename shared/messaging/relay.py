@@ -24,10 +24,13 @@ _ELECTION_LOCK = 7_316_002
 # What was published is forgotten and what has come since is taken in one round trip: to wake another process costs as
 # much as the statement.
 _NEXT = f"""
-WITH published AS (DELETE FROM outbox WHERE position = ANY($1))
+WITH forgotten AS (DELETE FROM outbox WHERE position = ANY($1))
 SELECT position, aggregatetype, aggregateid, payload, headers FROM outbox
 WHERE position <> ALL($1) ORDER BY position LIMIT {_BATCH}
 """
+_FORGET = "DELETE FROM outbox WHERE position = ANY($1)"
+# Of more it is cheaper to forget them first: each row that is taken is compared with each of them.
+_FEW = 100
 _SESSION = {
     # Its statements only forget what Kafka has: one that a power cut undoes publishes again, at least once. So they
     # need not wait for the disk, for which the next events would wait, too.
@@ -88,15 +91,21 @@ class Relay:
     async def _publish(self, connection: asyncpg.Connection, producer: AIOKafkaProducer, stop: asyncio.Event) -> None:
         wake = asyncio.Event()
         await connection.add_listener("outbox", lambda *_: wake.set())
-        published: list[int] = []
+        sent: list[int] = []
         while True:
             wake.clear()
-            rows = await connection.fetch(_NEXT, published)
-            self._delay = _FIRST_DELAY
+            forgotten, rows = len(sent), []
+            if stop.is_set() or len(sent) > _FEW:
+                await connection.execute(_FORGET, sent)
+                sent = []
+            if not stop.is_set():
+                rows = await connection.fetch(_NEXT, sent)
+            self.published += forgotten
             if stop.is_set():
                 return
-            published = await self._send(producer, rows)
-            if not published:
+            sent = await self._send(producer, rows)
+            self._delay = _FIRST_DELAY
+            if not sent:
                 await either(wake, stop, _IDLE_SECONDS)
 
     async def _send(self, producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> list[int]:
@@ -111,5 +120,4 @@ class Relay:
             for row in rows
         ]
         await asyncio.gather(*acknowledgements)
-        self.published += len(rows)
         return [row["position"] for row in rows]

@@ -47,11 +47,12 @@ class FileExporter(SpanExporter):
 
 
 def setup_traces(service: str, endpoint: str | None, file: Path | None = None) -> None:
-    """Make spans, and send them to `endpoint` and into `file`, if any. With neither, trace ids travel all the same, and
-    a span is made only where the sender records the trace itself."""
+    """Make spans, and send them to `endpoint` and into `file`, if any: all, also of a trace that was begun where nobody
+    is told. With neither, trace ids travel all the same, and a span is made only where whoever began the trace records
+    it."""
     told = bool(endpoint) or file is not None
     provider = TracerProvider(
-        sampler=ParentBased(ALWAYS_ON if told else ALWAYS_OFF),
+        sampler=ParentBased(ALWAYS_ON, remote_parent_not_sampled=ALWAYS_ON) if told else ParentBased(ALWAYS_OFF),
         resource=Resource.create({"service.name": f"vongtay-{service}"}),
     )
     if endpoint:

@@ -13,10 +13,11 @@ from typing import Any
 
 import orjson
 import pytest
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaConnectionError
 from aiokafka.producer.sender import Sender
 from sqlalchemy import text
+from structlog.testing import capture_logs
 
 from agency.sealing import sealed
 from local.postgres import EmbeddedPostgres
@@ -280,6 +281,31 @@ async def test_a_relay_that_connected_and_cannot_publish_leaves_no_connection_be
     stop.set()
     await asyncio.wait_for(running, 60)
     assert not [task for task in asyncio.all_tasks() - before if "_md_synchronizer" in repr(task.get_coro())]
+
+
+async def test_a_relay_whose_sending_fails_waits_longer_each_time_and_loses_nothing(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dsn = house.database.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    prefix, topic = house.settings.topic_prefix, "cases.cases.v1"
+    async with house.database.transaction() as connection:
+        await put(connection, [OutboxRow(topic, "key", "t", b"1", {})])
+
+    async def fail(*_: Any, **__: Any) -> Any:
+        raise KafkaConnectionError
+
+    monkeypatch.setattr(AIOKafkaProducer, "send", fail)
+    stop, relay = asyncio.Event(), Relay(dsn, lambda: kafka.producer(house.settings), prefix)
+    with capture_logs() as logs:
+        running = asyncio.create_task(relay.run(stop))
+        await _until(lambda: len(logs) >= 3)
+    assert [log["seconds"] for log in logs[:3]] == [0.1, 0.2, 0.4]
+    assert len(await house.rows("SELECT 1 FROM outbox")) == 1
+    monkeypatch.undo()
+    await _until(lambda: relay.published == 1)
+    stop.set()
+    await asyncio.wait_for(running, 60)
+    assert len(await everything_in(house.settings, [prefix + topic])) == 1
 
 
 async def test_when_all_fails_it_stops_instead_of_putting_everything_aside(house: House) -> None:

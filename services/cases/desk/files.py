@@ -129,7 +129,7 @@ class CaseFiles:
         seen: bool = True,
         writes: Writes | None = None,
     ) -> list[Case]:
-        """As `save`, for decisions about several cases: a round trip a table for all of them together."""
+        """As `save`, for decisions about several cases: one round trip for all of them together."""
         after: list[Case] = []
         taken = writes or Writes()
         for before, made in decided:

@@ -106,7 +106,7 @@ class IntakeDesk:
         return (await self.take_in_all(scope, [Arrived(report, origin)]))[0]
 
     async def take_in_all(self, scope: Scope, arrived: Sequence[Arrived]) -> list[ConcernFile]:
-        """As `take_in` one after the other, with a round trip a table for those that are new. Raises: as it does."""
+        """As `take_in` one after the other; those that are new are written in one round trip. Raises: as it does."""
         for one in arrived:
             self._check(scope, one.report)
         files: list[ConcernFile] = []

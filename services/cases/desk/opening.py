@@ -54,12 +54,12 @@ class Opening:
         children: Children,
         actor: Actor,
         *,
-        codes: Sequence[str] | None = None,
+        codes: Sequence[str] = (),
         writes: Writes | None = None,
     ) -> ConcernFile:
         """A case for each child of a report. Out: the report, with the first child's case.
 
-        In: `codes`: of these cases, where they were taken before, as many as `codes_for` says; `writes`: as
+        In: `codes`: of these cases, where they were taken before (else none), as many as `codes_for` says; `writes`: as
         `CaseFiles.save`.
         """
         code, *further = codes or await store.next_case_codes(scope.connection, local(scope), codes_for(children))

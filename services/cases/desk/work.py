@@ -85,7 +85,7 @@ class CaseDesk:
                 await self.files.save(scope, case, found, SYSTEM, seen=False)
 
     async def identified_all(self, scope: Scope, answers: Sequence[Answered]) -> None:
-        """As `identified` one after the other, with a round trip a table."""
+        """As `identified` one after the other, written in one round trip."""
         for each_once in apart(answers, lambda answer: answer.case_id):
             found = await store.lock_cases(scope.connection, [answer.case_id for answer in each_once])
             if any(case.merged_into is not None for case in found.values()):

@@ -19,7 +19,7 @@ _CONCERN = tuple(field.name for field in fields(Concern))
 _FILE = ("file_id", "kinds", "taken_in_at", "entered_by", "said", "reason")
 _CONCERNS = Table("concern", (*_CONCERN, *_FILE))
 _PART = Table("concern_child", ("id", "concern_id", "position", "file_id", "case_id", "said"))
-# Locked in one order, whatever order they came in; numbered in the order in which they came.
+# Locked in one order, whatever order they came in; reports are numbered in the order in which they came.
 _LOCK_OR_NUMBER = text(
     """SELECT found.*, CASE WHEN found.id IS NULL THEN nextval('concern_number') END AS number,
               CASE WHEN found.id IS NULL THEN ARRAY(SELECT nextval('case_number') FROM generate_series(1, cases))

@@ -67,10 +67,11 @@ async def write(
     then: str = "SELECT NULL",
     asked: Mapping[str, Any] | None = None,
 ) -> Any:
-    """Write rows of several tables in one round trip; of those that are the same row the last one stands.
+    """Write rows of several tables in one round trip; of those that are the same row the last one stands. All are
+    written at the same moment: none sees another, and references among them are checked at the end.
 
-    In: rows by column name, without bytes other than in PostgreSQL's own form; `then`: what is asked at once, with
-    these values, of how it was before the rows were written. Out: its answer, one value (None: there is none).
+    In: rows by column name, without bytes other than in PostgreSQL's own form; `then`: what is asked with them, with
+    these values, of what the statement found when it began. Out: its answer, one value (None: there is none).
     """
     inserts, values = [], dict(asked or {})
     for table, given in rows:
