@@ -50,6 +50,12 @@ class Table:
     columns: tuple[str, ...]
     key: tuple[str, ...] = ("id",)
 
+    def once(self, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Rows of which no two are the same: the last one stands for those before it."""
+        if not self.key:
+            return list(rows)
+        return list({tuple(row[name] for name in self.key): row for row in rows}.values())
+
     def insert(self) -> str:
         """The insert of the rows in the JSON array that is named as the table."""
         names = ", ".join(self.columns)
@@ -76,11 +82,8 @@ async def write(
     inserts, values = [], dict(asked or {})
     for table, given in rows:
         if given:
-            same = {tuple(row[name] for name in table.key): row for row in given} if table.key else None
             inserts.append(f"{table.name}_written AS ({table.insert()})")
-            values[table.name] = orjson.dumps(
-                list(same.values()) if same is not None else given, default=_json
-            ).decode()
+            values[table.name] = orjson.dumps(table.once(given), default=_json).decode()
     if not inserts and asked is None:
         return None
     together = f"WITH {', '.join(inserts)} {then}" if inserts else then
