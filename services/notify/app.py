@@ -85,7 +85,7 @@ def build(context: ServiceContext) -> ServiceApp:
     addresses = Addresses(
         hmac.digest(context.keys.master, b"vongtay telephone numbers", "sha256"), allow_private=private
     )
-    personal = Personal(database, clock, people, emergencies, telling.limits)
+    personal = Personal(database, clock, people, emergencies, telling.limits, limits)
     receipts = Receipts(database, owners, personal, addresses.key, keeping, clock)
     codes = Codes(hmac.digest(context.keys.master, b"vongtay codes of addresses", "sha256"))
     proving = _proving(context, settings, queueing, codes, telling.limits, vault, addresses)

@@ -16,6 +16,7 @@ from services.notify.desk.personal import Personal
 from services.notify.tidying import Tidying
 from shared.contracts.base import Contract
 from shared.contracts.cases import CaseOpened, CaseTransferred, EmergencyMeasureDecided
+from shared.reference.delivering import Delivering
 from shared.reference.notify_limits import NotifyLimitsByDay
 from tests.integration.notify_house import (
     CASE,
@@ -249,6 +250,7 @@ async def test_a_reply_acknowledges_the_newest_call_to_whoever_sent_it(
             (emergencies := loop_of(house, Climbing)._emergencies)._people,
             emergencies,
             NotifyLimitsByDay.load(),
+            Delivering.load(),
         )
         assert await personal.acknowledge_by_reply(["lan.worker"], "Ai đấy?") is None
         assert await personal.acknowledge_by_reply(["thuong.worker"], "OK") is None, "nobody called her"

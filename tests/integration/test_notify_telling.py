@@ -6,6 +6,7 @@ import json
 from datetime import UTC, datetime, timedelta
 
 from pydantic import SecretStr
+from structlog.testing import capture_logs
 
 from services.notify.digests import Digests
 from services.notify.store import digests
@@ -86,7 +87,7 @@ async def test_what_was_collected_for_a_channel_that_is_off_waits_for_it_or_come
             mailbox = await officer.mailbox("duc@yte.example")
             chosen = {"digest": "daily", "digest_at": "07:30", "quiet_from": "21:00", "quiet_to": "07:00"}
             assert await put(officer, "/preferences", chosen) == 200
-            note = "tin chờ nơi ấy bật lại"
+            note = "tin chờ nơi ấy bật lại, lâu nhất 30 ngày"
             assert note not in (await officer.get("/notify/preferences")).text
             await house.hear(("e1", task("health")))
             await officer.api(f"/subscriptions/{mailbox}/pause")
@@ -140,8 +141,10 @@ async def test_what_was_collected_comes_once_its_channel_is_on_again_and_no_late
             await house.hear(("e3", task("health").model_copy(update={"task_id": "t3"})))
             await officer.api(f"/subscriptions/{mailbox}/pause")
             house.shift += timedelta(days=31)
-            assert await digests.once()
+            with capture_logs() as logs:
+                assert await digests.once()
             assert await house.rows("SELECT 1 FROM digest_item") == []
+            assert [one["count"] for one in logs if one["event"] == "digests.forgotten"] == [1]
 
 
 _WAITING = "SELECT e.channel FROM delivery_pending d JOIN endpoint e ON e.id = d.endpoint_id"

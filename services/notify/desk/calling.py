@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Literal
 
 import orjson
+import structlog
 
 from services.notify.desk.people import People
 from services.notify.desk.queueing import Queueing
@@ -51,6 +52,7 @@ from shared.reference.notify_limits import NotifyLimitsByDay
 from shared.reference.notify_rules import URGENCIES, Urgency
 from shared.telemetry import current_traceparent
 
+_LOG = structlog.get_logger(__name__)
 # A personal subscription with this pattern is called of whatever the house tells its person.
 HOUSE = "told"
 DIGEST_TYPE = "notify.digest"
@@ -146,8 +148,11 @@ class Calling:
         moved = [replace(item, channels=over or item.channels, due_at=at) for item in off]
         if at <= scope.now:
             return [*there, *moved]
-        kept = self._queueing.kept_since(scope.now)
-        await digests.put(scope.connection, [item for item in moved if item.created_at >= kept])
+        since = self._queueing.kept_since(scope.now)
+        kept = [item for item in moved if item.created_at >= since]
+        if len(kept) < len(moved):
+            _LOG.info("digests.forgotten", count=len(moved) - len(kept))
+        await digests.put(scope.connection, kept)
         return there
 
     async def _wishes(self, scope: Scope, decided: _Decided, contacts: Sequence[Contact]) -> dict[str, list[_Wish]]:

@@ -26,6 +26,7 @@ from shared.database import Database
 from shared.identity import Principal, Role
 from shared.messaging.outbox import new_id
 from shared.messaging.router import Clock, Scope
+from shared.reference.delivering import Delivering
 from shared.reference.notify_limits import NotifyLimits, NotifyLimitsByDay
 from shared.reference.notify_rules import URGENCIES, Urgency
 from shared.reference.text import fold
@@ -44,17 +45,24 @@ class Personal:
     """Does what people ask for themselves.
 
     Args:
-        people: the directory as audiences. limits: of the reference data.
+        people: the directory as audiences. limits, delivering: of the reference data.
     """
 
     def __init__(
-        self, database: Database, clock: Clock, people: People, emergencies: Emergencies, limits: NotifyLimitsByDay
+        self,
+        database: Database,
+        clock: Clock,
+        people: People,
+        emergencies: Emergencies,
+        limits: NotifyLimitsByDay,
+        delivering: Delivering,
     ) -> None:
         self._database = database
         self._clock = clock
         self._people = people
         self._emergencies = emergencies
         self._limits = limits
+        self._delivering = delivering
 
     async def preferences(self, principal: Principal) -> Preferences:
         """What somebody chose; the house's way where they chose nothing."""
@@ -75,6 +83,10 @@ class Personal:
     def limits(self) -> NotifyLimits:
         """The house's bounds and hours, as they hold today."""
         return self._limits.on(self._clock())
+
+    def kept_days(self) -> int:
+        """How many days the inbox keeps a notice, and a digest what it could not send."""
+        return self._delivering.on(self._clock()).keep_days
 
     async def outlook(self, principal: Principal) -> list[tuple[Urgency, list[Timing]]]:
         """How somebody would be called now of something of each urgency, by what they chose and where they can be

@@ -47,6 +47,12 @@ def matter_of(happening: Happening) -> str | None:
     return f"handover/{happening.case_id}" if event_type.startswith("cases.case.handover-") else None
 
 
+def asked_by(happening: Happening) -> str | None:
+    """What a notice of an event asks for by its date; None where it asks for nothing of that kind, also since what
+    happened settles it."""
+    return None if happening.event_type in _SETTLING else matter_of(happening)
+
+
 def settled_by(happening: Happening, data: Contract) -> SettledMatter | None:
     """What an event settles; None: nothing."""
     how, matter = _SETTLING.get(happening.event_type), matter_of(happening)

@@ -89,6 +89,7 @@ async def _page(
         urgencies=URGENCY_NAMES,
         whys=TIMING_WHYS,
         limits=personal.limits(),
+        kept_days=personal.kept_days(),
         **context,
     )
 

@@ -14,7 +14,7 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import Message, believable, path_for
-from services.notify.domain.matters import HowSettled, SettledMatter, matter_of
+from services.notify.domain.matters import HowSettled, SettledMatter, asked_by
 from services.notify.store.waking import NOTICED, changed_for
 from shared.database.statements import text
 
@@ -22,7 +22,8 @@ from shared.database.statements import text
 @dataclass(frozen=True, slots=True)
 class Notice:
     """One notice as one person sees it. `read_at`: when they read it; of what lies below their mark, when
-    that was last moved. `settled`: how what was to be done by `due` was settled since."""
+    that was last moved. `settled`: how what was to be done by `due` was settled since; of one that speaks of several,
+    once each of its lines is: "done" where any was done."""
 
     id: str
     event_type: str
@@ -42,8 +43,8 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """Which notices somebody wants to see. `about`: a publisher (`cases`). `pressing`: only those that are urgent and
-    unread, or all others."""
+    """Which notices somebody wants to see. `about`: a publisher (`cases`). `pressing`: only those that are urgent,
+    unread, and neither settled nor, of an emergency, acknowledged meanwhile; or all others."""
 
     unread: bool = False
     urgent: bool = False
@@ -75,8 +76,21 @@ _UNREAD_BEFORE = """
     WHERE u.person = :person AND n.audience = mine.audience AND n.created_at <= mine.until {where}"""
 # Only what is unread is looked at, however much somebody has read.
 _UNREAD = f"""SELECT * FROM ({_UNREAD_AFTER} UNION ALL {_UNREAD_BEFORE}) AS unread"""
+# How what a notice or line `{of}` asks for was settled: the first time since it was asked for. What was settled then
+# stays so, whatever becomes of it when it is asked for anew.
+_FIRST_SETTLED = """SELECT s.how FROM settled_matter s
+    WHERE s.matter = {of}.matter AND s.at >= {of}.happened_at ORDER BY s.at LIMIT 1"""
+_OF_LINE = _FIRST_SETTLED.format(of="l")
+# Of one that speaks of several the lines are asked one by one until one waits.
+_HOW_SETTLED = f"""CASE WHEN n.count = 1 THEN ({_FIRST_SETTLED.format(of="n")})
+    WHEN NOT EXISTS (SELECT FROM notice_line l WHERE l.notice_id = n.id AND NOT EXISTS ({_OF_LINE}))
+    THEN (SELECT min(one.how) FROM notice_line l CROSS JOIN LATERAL ({_OF_LINE}) AS one WHERE l.notice_id = n.id)
+    END"""
+# It presses while it is urgent and waits for somebody: an emergency until it is acknowledged.
+_PRESSES = f"""(n.urgent AND CASE WHEN n.ladder_id IS NULL THEN ({_HOW_SETTLED}) IS NULL
+    ELSE EXISTS (SELECT FROM ladder WHERE id = n.ladder_id AND state IN ('open', 'exhausted')) END)"""
 _ANY = "SELECT n.* FROM notice n WHERE n.audience = mine.audience {where}"
-_CALM = f"""{_ANY} AND NOT (n.urgent AND NOT EXISTS (
+_CALM = f"""{_ANY} AND NOT ({_PRESSES} AND NOT EXISTS (
     SELECT FROM notice_read r WHERE r.notice_id = n.id AND r.person = :person
 ) AND (n.created_at > mine.until
        OR EXISTS (SELECT FROM notice_unread u WHERE u.notice_id = n.id AND u.person = :person)))"""
@@ -85,12 +99,10 @@ _READ_AT = (
 )
 _SHOWN = f"""
     n.id::text, n.event_type, n.unit, n.case_id, n.due, n.path, n.urgent, n.created_at, {_READ_AT}, n.case_code,
-    n.count, n.ladder_id::text, n.rule, s.how"""
-_HOW_SETTLED = "LEFT JOIN settled_matter s ON s.matter = n.matter AND s.at >= n.happened_at"
-_HOW_IT_STANDS = f"""
+    n.count, n.ladder_id::text, n.rule, {_HOW_SETTLED}"""
+_HOW_IT_STANDS = """
     LEFT JOIN notice_read r ON r.notice_id = n.id AND r.person = :person
-    LEFT JOIN notice_unread u ON u.notice_id = n.id AND u.person = :person
-    {_HOW_SETTLED}"""
+    LEFT JOIN notice_unread u ON u.notice_id = n.id AND u.person = :person"""
 
 
 async def notices(
@@ -125,12 +137,13 @@ async def notices(
 def _where(wanted: Filter, before: datetime | None) -> str:
     said = {
         "n.created_at < :before": before is not None,
-        "n.urgent": wanted.urgent or bool(wanted.pressing),
+        "n.urgent": wanted.urgent,
+        _PRESSES: bool(wanted.pressing),
         "starts_with(n.event_type, :about || '.')": wanted.about is not None,
         "n.unit = :unit": wanted.unit is not None,
         "upper(n.case_code) = upper(:case_code)": wanted.case_code is not None,
-        # Unread, and of all that is unread what is not urgent.
-        "NOT n.urgent": wanted.unread and wanted.pressing is False,
+        # Of all that is unread.
+        f"NOT {_PRESSES}": wanted.unread and wanted.pressing is False,
     }
     return " ".join(f"AND {condition}" for condition, holds in said.items() if holds)
 
@@ -364,8 +377,8 @@ async def put_notices(connection: AsyncConnection, wanted: Sequence[Wanted], now
     by_id = {notice.id: notice for notice in wanted}
     if not by_id:
         return []
-    rows = [_row(notice) for notice in by_id.values()]
-    lines = [_line(notice) for notice in wanted if notice.count > 1]
+    rows = [_row(notice, now) for notice in by_id.values()]
+    lines = [_line(notice, now) for notice in wanted if notice.count > 1]
     kept = await connection.execute(_NOTICE, {"notices": orjson.dumps(rows).decode(), "now": now, "noticed": NOTICED})
     written = kept.all()
     fresh = {row.id for row in written if row.fresh}
@@ -386,7 +399,7 @@ async def _say_again(connection: AsyncConnection, ids: Sequence[str], audiences:
     await connection.execute(_NEWS, {"ids": ids, "people": people, "read": read})
 
 
-def _row(notice: Wanted) -> dict[str, Any]:
+def _row(notice: Wanted, now: datetime) -> dict[str, Any]:
     happening = notice.message.happening
     return {
         "id": notice.id,
@@ -401,8 +414,8 @@ def _row(notice: Wanted) -> dict[str, Any]:
         "rule": notice.rule,
         "count": notice.count,
         "ladder_id": notice.ladder_id,
-        "matter": matter_of(happening) if notice.count == 1 else None,
-        "happened_at": happening.time,
+        "matter": asked_by(happening) if notice.count == 1 else None,
+        "happened_at": believable(happening.time, now),
     }
 
 
@@ -452,19 +465,21 @@ async def find(connection: AsyncConnection, person: str, audiences: Sequence[str
 
 
 async def lines(connection: AsyncConnection, identifier: str, limit: int, after: int = 0) -> list[Line]:
-    """What a notice speaks of together, the most pressing first."""
+    """What a notice speaks of together, the most pressing first: what is settled comes last."""
     rows = await connection.execute(
         text(
-            f"""SELECT n.message_id::text, n.case_id, n.case_code, n.due, n.path, n.at, s.how
-                FROM notice_line n {_HOW_SETTLED} WHERE n.notice_id = CAST(:id AS uuid)
-                ORDER BY n.due NULLS LAST, n.at, n.case_code, n.message_id LIMIT :limit OFFSET :after"""
+            f"""SELECT l.message_id::text, l.case_id, l.case_code, l.due, l.path, l.at, one.how
+                FROM notice_line l LEFT JOIN LATERAL ({_OF_LINE}) AS one ON true
+                WHERE l.notice_id = CAST(:id AS uuid)
+                ORDER BY one.how IS NOT NULL, l.due NULLS LAST, l.at, l.case_code, l.message_id
+                LIMIT :limit OFFSET :after"""
         ),
         {"id": identifier, "limit": limit, "after": after},
     )
     return [Line(*row) for row in rows]
 
 
-def _line(notice: Wanted) -> dict[str, Any]:
+def _line(notice: Wanted, now: datetime) -> dict[str, Any]:
     happening = notice.message.happening
     return {
         "notice_id": notice.id,
@@ -473,8 +488,8 @@ def _line(notice: Wanted) -> dict[str, Any]:
         "case_code": happening.case_code,
         "due": happening.due,
         "path": _path(notice),
-        "matter": matter_of(happening),
-        "happened_at": happening.time,
+        "matter": asked_by(happening),
+        "happened_at": believable(happening.time, now),
     }
 
 
@@ -483,23 +498,28 @@ async def settle(connection: AsyncConnection, settled: Sequence[SettledMatter], 
     what happened before."""
     if not settled:
         return
-    last = {one.matter: one for one in sorted(settled, key=lambda one: one.at)}
+    # The same order everywhere, so that two replicas cannot deadlock on each other's rows.
+    ordered = sorted(settled, key=lambda one: (one.matter, one.at))
     await connection.execute(
         text(
             """INSERT INTO settled_matter (matter, at, how)
                SELECT * FROM unnest(CAST(:matters AS text[]), CAST(:ats AS timestamptz[]), CAST(:hows AS text[]))
-               ON CONFLICT (matter) DO UPDATE SET at = excluded.at, how = excluded.how
-               WHERE settled_matter.at <= excluded.at"""
+               ON CONFLICT DO NOTHING"""
         ),
         {
-            "matters": sorted(last),
-            "ats": [believable(last[matter].at, now) for matter in sorted(last)],
-            "hows": [last[matter].how for matter in sorted(last)],
+            "matters": [one.matter for one in ordered],
+            "ats": [believable(one.at, now) for one in ordered],
+            "hows": [one.how for one in ordered],
         },
     )
     rows = await connection.execute(
-        text("SELECT DISTINCT audience FROM notice WHERE matter = ANY (CAST(:matters AS text[]))"),
-        {"matters": sorted(last)},
+        text(
+            """SELECT audience FROM notice WHERE matter = ANY (CAST(:matters AS text[]))
+               UNION
+               SELECT n.audience FROM notice_line l JOIN notice n ON n.id = l.notice_id
+               WHERE l.matter = ANY (CAST(:matters AS text[]))"""
+        ),
+        {"matters": sorted({one.matter for one in ordered})},
     )
     await changed_for(connection, set(rows.scalars()))
 
@@ -508,8 +528,8 @@ async def forget_settled(connection: AsyncConnection, before: datetime, limit: i
     """Remove a portion of what was settled before a time: whoever was told of it is told no more. Out: how many."""
     rows = await connection.execute(
         text(
-            """DELETE FROM settled_matter WHERE matter IN (
-                   SELECT matter FROM settled_matter WHERE at < :before LIMIT :limit) RETURNING 1"""
+            """DELETE FROM settled_matter WHERE (matter, at) IN (
+                   SELECT matter, at FROM settled_matter WHERE at < :before LIMIT :limit) RETURNING 1"""
         ),
         {"before": before, "limit": limit},
     )
