@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
 import orjson
@@ -83,16 +83,28 @@ async def write(
     for table, given in rows:
         if given:
             inserts.append(f"{table.name}_written AS ({table.insert()})")
-            values[table.name] = orjson.dumps(table.once(given), default=_json).decode()
+            values[table.name] = dumps(table.once(given))
     if not inserts and asked is None:
         return None
     together = f"WITH {', '.join(inserts)} {then}" if inserts else then
     return (await connection.execute(text(together), values)).scalar()
 
 
+def dumps(rows: Sequence[Mapping[str, Any]]) -> str:
+    """Rows as JSON that PostgreSQL reads. Raises `orjson.JSONEncodeError`."""
+    return orjson.dumps(rows, default=_json, option=orjson.OPT_PASSTHROUGH_DATETIME).decode()
+
+
 def _json(value: object) -> object:
     if isinstance(value, Mapping):
         return dict(value)
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise ValueError("a moment without its time zone")
+        # As the driver would: a moment that no calendar has in UTC is refused here, and not when it is read.
+        return value.astimezone(UTC).isoformat()
+    if isinstance(value, date):
+        return value.isoformat()
     if isinstance(value, timedelta):
         return f"{value.days} days {value.seconds}.{value.microseconds:06d} seconds"
     raise TypeError(type(value).__name__)

@@ -219,7 +219,12 @@ async def test_the_board_shows_the_province_and_filters_narrow_every_figure(
     assert "chart-kinds" in page.text
     narrowed = await visitor.ask("/stats/?kind=neglect")
     assert tile_values(narrowed.text)[:4] == ["1", "0", "0", "1"]
-    assert tile_values((await visitor.ask("/stats/?sex=male&age=6-10&unit=05455")).text)[:4] == ["1", "0", "0", "1"]
+    page = (await visitor.ask("/stats/?sex=male&age=6-10&unit=05455")).text
+    assert tile_values(page)[:4] == ["1", "0", "0", "1"]
+    # A phone folds the form away, and paper leaves it out: what is counted alone stands above the figures.
+    said = page.split("Đang lọc, chỉ đếm:", 1)[1].split("</p>", 1)[0]
+    assert [word in said for word in ("Nam", "6–10", "Bỏ lọc")] == [True] * 3
+    assert "Đang lọc" not in (await visitor.ask("/stats/")).text
 
 
 async def test_a_clock_met_too_late_is_missed_no_more_but_was_not_in_time(visitor: Visitor, counted: Counting) -> None:
