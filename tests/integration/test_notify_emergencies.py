@@ -289,6 +289,7 @@ async def test_a_report_that_is_added_to_a_case_upon_which_somebody_acts_is_sett
     await house.hear(("linked", linked))
     assert [row.state for row in await house.rows("SELECT state FROM ladder")] == ["open"], "that was another danger"
     await house.rows("UPDATE ladder SET case_id = NULL RETURNING 1")
+    await house.rows("DELETE FROM concern_case RETURNING 1")
     await house.hear(("since", decided))
     assert [row.state for row in await house.rows("SELECT state FROM ladder")] == ["open"], "nobody knows of which case"
     await house.hear(("linked again", linked))
