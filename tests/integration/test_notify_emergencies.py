@@ -188,6 +188,96 @@ async def test_whatever_the_order_a_ladder_whose_end_has_been_heard_calls_nobody
     assert [(one["state"]) for one in ended] == ["settled"] * len(_interleaved())
 
 
+_FIRST, _SECOND = ("opened one", "moved one"), ("opened other", "decided")
+_SIBLINGS = sorted(
+    order
+    for order in set(permutations((*_FIRST, *_SECOND, *_REPORTS_OWN)))
+    if all([one for one in order if one in own] == list(own) for own in (_FIRST, _SECOND, _REPORTS_OWN))
+)
+
+
+@pytest.mark.parametrize("batches", [True, False])
+@pytest.mark.parametrize("own", ["one", "other"])
+async def test_who_acts_upon_one_child_of_a_report_about_several_has_acted_upon_the_report_whatever_the_order(
+    house: House, own: str, batches: bool
+) -> None:
+    """Each child has a case, and lies in a partition of its own."""
+    for number, order in enumerate(_SIBLINGS):
+        cases, report = {one: f"{one}-{number}" for one in ("one", "other")}, f"report-{number}"
+        events: dict[str, Contract] = {
+            "reported": concern("yes").model_copy(update={"concern_id": report}),
+            "linked": concern("yes").model_copy(update={"concern_id": report, "case_id": cases[own]}),
+            "moved one": CaseTransferred.model_validate(
+                {"case_id": cases["one"], "facts": facts(OTHER_UNIT), "from_unit": UNIT}
+            ),
+            "decided": EmergencyMeasureDecided.model_validate(
+                {"case_id": cases["other"], "facts": facts(), "measure": "separation"}
+            ),
+        }
+        for one, case in cases.items():
+            events[f"opened {one}"] = CaseOpened.model_validate(
+                {"case_id": case, "facts": facts() | {"code": case}, "concern_id": report, "danger_now": "yes"}
+            )
+        for name in ("reported", "linked", *_FIRST, *_SECOND):  # as it happened
+            house.happened[f"{number}-{name}"] = house.context.clock()
+        if batches:
+            await house.hear(*((f"{number}-{name}", events[name]) for name in order))
+        else:
+            for name in order:
+                await house.hear((f"{number}-{name}", events[name]))
+        (row,) = await house.rows(
+            """SELECT state, case_id, case_code, unit,
+                      (SELECT count(*) FROM ladder_call WHERE ladder_id = ladder.id) AS calls
+               FROM ladder WHERE concern_id = :report""",
+            report=report,
+        )
+        heard_too_late = not batches and order.index("reported") < max(map(order.index, _SECOND))
+        assert (order, row.state, row.calls) == (order, "settled", 1 if heard_too_late else 0)
+        # One that has ended goes nowhere any more.
+        if not batches and max(order.index("reported"), *map(order.index, _SECOND)) == len(order) - 1:
+            assert (order, row.case_id, row.case_code) == (order, cases[own], cases[own])
+            assert (order, row.unit) == (order, OTHER_UNIT if own == "one" else UNIT)
+
+
+async def test_a_ladder_stays_on_the_case_that_it_stands_on_until_the_report_names_its_own(house: House) -> None:
+    opened = {
+        one: CaseOpened.model_validate(
+            {"case_id": one, "facts": facts() | {"code": one}, "concern_id": "c1", "danger_now": "yes"}
+        )
+        for one in ("case-1", "case-2", "case-3")
+    }
+    moved = {
+        one: CaseTransferred.model_validate({"case_id": one, "facts": facts(OTHER_UNIT), "from_unit": UNIT})
+        for one in opened
+    }
+    seen = []
+
+    async def hear(name: str, data: Contract) -> None:
+        await house.hear((name, data))
+        (row,) = await house.rows("SELECT case_id, case_code, unit, state FROM ladder")
+        seen.append((row.case_id, row.case_code, row.unit, row.state))
+
+    await hear("reported", concern("yes"))
+    await hear("opened 2", opened["case-2"])
+    await hear("opened 1", opened["case-1"])
+    await hear("opened 3", opened["case-3"])
+    await hear("moved 1", moved["case-1"])
+    await hear("moved 2", moved["case-2"])
+    await hear("linked", concern("yes").model_copy(update={"case_id": "case-3"}))
+    assert seen == [
+        (None, None, UNIT, "open"),
+        ("case-2", "case-2", UNIT, "open"),
+        ("case-2", "case-2", UNIT, "open"),
+        ("case-2", "case-2", UNIT, "open"),
+        ("case-2", "case-2", UNIT, "open"),
+        ("case-2", "case-2", OTHER_UNIT, "open"),
+        ("case-3", "case-3", UNIT, "open"),
+    ]
+    decided = EmergencyMeasureDecided.model_validate({"case_id": "case-1", "facts": facts(), "measure": "separation"})
+    await hear("decided", decided)
+    assert seen[-1] == ("case-3", "case-3", UNIT, "settled")
+
+
 async def test_a_report_that_is_added_to_a_case_upon_which_somebody_acts_is_settled_when_that_is_heard(
     house: House,
 ) -> None:
@@ -200,6 +290,7 @@ async def test_a_report_that_is_added_to_a_case_upon_which_somebody_acts_is_sett
     await house.hear(("linked", linked))
     assert [row.state for row in await house.rows("SELECT state FROM ladder")] == ["open"], "that was another danger"
     await house.rows("UPDATE ladder SET case_id = NULL RETURNING 1")
+    await house.rows("DELETE FROM concern_case RETURNING 1")
     await house.hear(("since", decided))
     assert [row.state for row in await house.rows("SELECT state FROM ladder")] == ["open"], "nobody knows of which case"
     await house.hear(("linked again", linked))

@@ -9,14 +9,31 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.delivery.worker import Deliveries
 from services.notify.desk.replays import Replays
 from services.notify.domain import Attempt, Verdict
-from services.notify.store import deliveries, endpoints, log
+from services.notify.store import deliveries, endpoints, ladders, log
 from services.notify.store.deliveries import Result, Target
+from shared.contracts.cases import CaseOpened, CaseTransferred
 from shared.database.copying import driver
-from tests.integration.notify_house import House, hold_first_answer, loop_of, missed, reasons, succeeded, task, until
+from shared.database.statements import text
+from tests.integration.notify_house import (
+    CASE,
+    OTHER_UNIT,
+    UNIT,
+    House,
+    concern,
+    facts,
+    hold_first_answer,
+    loop_of,
+    missed,
+    reasons,
+    succeeded,
+    task,
+    until,
+)
 from tests.integration.notify_partner import sign
 from tests.integration.notify_queued import endpoint, say
 from tests.support.receivers import WebhookServer
@@ -269,3 +286,67 @@ async def test_who_brings_an_endpoint_back_and_who_gives_something_back_to_it_wa
     assert await asyncio.wait_for(settling, 60)
     rows = await house.rows("SELECT attempts, leased_until FROM delivery_pending ORDER BY attempts")
     assert [(row.attempts, row.leased_until) for row in rows] == [(0, None), (1, None)]
+
+
+async def test_the_commune_to_which_a_case_has_come_is_called_though_it_came_there_as_the_report_was_heard(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    about = {"case_id": CASE, "facts": facts()}
+    await house.hear(("opened", CaseOpened.model_validate({**about, "concern_id": "c1", "danger_now": "yes"})))
+    waits, moved, hold = asyncio.Event(), asyncio.Event(), ladders.hold
+
+    async def slowly(connection: AsyncConnection, **names: Any) -> None:
+        # Whoever hears the report knows its case by now, and waits for it.
+        if names.get("cases") and not waits.is_set():
+            waits.set()
+            await moved.wait()
+        await hold(connection, **names)
+
+    monkeypatch.setattr(ladders, "hold", slowly)
+    heard = asyncio.create_task(house.hear(("reported", concern("yes"))))
+    await waits.wait()
+    transferred = CaseTransferred.model_validate({**about, "facts": facts(OTHER_UNIT), "from_unit": UNIT})
+    await house.hear(("moved", transferred))
+    moved.set()
+    await heard
+    assert [(row.case_id, row.unit) for row in await house.rows("SELECT case_id, unit FROM ladder")] == [
+        (CASE, OTHER_UNIT)
+    ]
+
+
+async def test_reports_and_the_communes_of_their_cases_that_are_heard_at_the_same_moment_wait_for_each_other_once(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both write to the same rows: whoever was stopped by the database has begun a second time."""
+    linked = {
+        one: concern("no").model_copy(update={"concern_id": f"report-{one}", "case_id": f"case-{one}"}) for one in "abc"
+    }
+    moved = {
+        one: CaseTransferred.model_validate({"case_id": f"case-{one}", "facts": facts(OTHER_UNIT), "from_unit": UNIT})
+        for one in "abc"
+    }
+    for one in "cab":
+        await house.hear((f"first {one}", linked[one]))
+    begun, hold = 0, ladders.hold
+
+    async def counted(connection: AsyncConnection, **names: Any) -> None:
+        nonlocal begun
+        begun += "reports" in names
+        await hold(connection, **names)
+
+    monkeypatch.setattr(ladders, "hold", counted)
+    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+
+    async def wait(count: int) -> bool:
+        return len(await house.rows(waiting)) == count
+
+    async with house.database.transaction() as connection:
+        await connection.execute(text("SELECT FROM concern_case WHERE case_id = 'case-b' FOR UPDATE"))
+        told = asyncio.create_task(house.hear(*((f"again {one}", linked[one]) for one in "abc")))
+        await until(lambda: wait(1))
+        went = asyncio.create_task(house.hear(*((f"moved {one}", moved[one]) for one in "ca")))
+        await until(lambda: wait(2))
+    await asyncio.gather(told, went)
+    assert begun == 2
+    rows = await house.rows("SELECT case_id, unit FROM concern_case ORDER BY case_id")
+    assert [tuple(row) for row in rows] == [("case-a", OTHER_UNIT), ("case-b", None), ("case-c", OTHER_UNIT)]

@@ -22,7 +22,7 @@ from services.notify.domain.links import Ticket, link_of, ticket_of
 from services.notify.domain.rules import field_value
 from services.notify.store import ladders as store
 from services.notify.store import waking
-from services.notify.store.ladders import Act, CallRow, CaseOf
+from services.notify.store.ladders import Act, CallRow, CaseOf, CasesOf
 from services.notify.store.notices import Wanted
 from shared.contracts import notify as said
 from shared.contracts.base import TYPE_PREFIX, Contract
@@ -100,13 +100,17 @@ class Emergencies:
         reports = {report for _, data in everything if (report := _report_of(data)) is not None}
         cases = {happening.case_id for happening, _ in everything if happening.case_id}
         await store.hold(scope.connection, reports={*begun, *reports, *(act.about for act in acts)} - cases)
-        await store.note_cases(scope.connection, *_cases_in(concerned), scope.now)
-        case_of = await store.cases_of(scope.connection, reports)
-        cases |= {case.case_id for case in case_of.values()}
+        known = await store.cases_of(scope.connection, reports)
+        cases |= {case_id for of in known.values() for case_id in of}
         await store.hold(scope.connection, cases=cases)
+        await store.note_cases(scope.connection, *_cases_in(concerned), scope.now)
+        # Again, for a case may have come to another commune while it was waited for. With the reports of the cases:
+        # whoever acts upon one child's case has acted upon the report, on whichever case its ladder stands.
+        known = await store.cases_of(scope.connection, reports, cases)
         await store.note_acts(scope.connection, acts, scope.now)
-        await self._begin(scope, begun, case_of)
-        await self._go_on(scope, await store.about(scope.connection, cases, reports), concerned)
+        await self._begin(scope, begun, known)
+        ladders = await store.about(scope.connection, cases, {*reports, *known})
+        await self._go_on(scope, ladders, concerned, known)
 
     async def climb(self, scope: Scope, limit: int) -> int:
         """Go on with the ladders on which nobody has answered in time. Out: how many."""
@@ -146,19 +150,20 @@ class Emergencies:
                     found += [Act(about, code, happening.event_type, happening.time)] if about else []
         return found
 
-    async def _begin(self, scope: Scope, begun: _Begun, case_of: Mapping[str, CaseOf]) -> None:
+    async def _begin(self, scope: Scope, begun: _Begun, known: CasesOf) -> None:
         if not begun:
             return
-        known = await store.exists(scope.connection, begun)
+        there = await store.exists(scope.connection, begun)
         named = {message.happening.case_id or "" for message, _, _ in begun.values()}
-        acts = await store.acts(scope.connection, {*begun, *named, *(case.case_id for case in case_of.values())})
+        acts = await store.acts(scope.connection, {*begun, *named, *(one for of in known.values() for one in of)})
         for identifier, (message, data, told_one) in begun.items():
-            if identifier in known:
+            if identifier in there:
                 continue
             happening, report = message.happening, _report_of(data)
-            # That a case was opened of it may have been heard before the report was.
-            case = case_of.get(report or "")
-            case_id = case.case_id if case else happening.case_id
+            # That cases were opened of it may have been heard before the report was.
+            cases = known.get(report or "", {})
+            case_id = happening.case_id or next(iter(cases), None)
+            case = cases.get(case_id or "", CaseOf())
             rule = self._rules.on(told_one.ladder or "", local_day(scope.now))
             climbed = steps.begin(
                 identifier,
@@ -166,36 +171,32 @@ class Emergencies:
                 happening.id,
                 happening.event_type,
                 scope.now,
-                unit=(case.unit if case else None) or happening.unit,
+                unit=case.unit or happening.unit,
                 case_id=case_id,
                 concern_id=report,
                 due=told_one.by or happening.due,
-                acts=_of(acts, rule.code, identifier, case_id or ""),
+                acts=_of(acts, rule.code, identifier, case_id or "", *cases),
             )
-            await self._take(scope, climbed, case.case_code if case else happening.case_code)
+            await self._take(scope, climbed, case.case_code or happening.case_code)
 
-    async def _go_on(self, scope: Scope, found: Sequence[Ladder], concerned: _Concerned) -> None:
+    async def _go_on(self, scope: Scope, found: Sequence[Ladder], concerned: _Concerned, known: CasesOf) -> None:
         """Move ladders along with their cases, and end those upon which somebody has acted."""
         moved: list[tuple[Ladder, Ladder, Happening | None]] = []
         for ladder in found:
             after, named = ladder, None
             for happening, data in concerned:
                 if _is_about(after, data):
-                    after = self._followed(after, happening, data)
-                    named = happening if happening.event_type in _FOLLOWED else named
+                    after = _followed(after, happening, known)
+                    if happening.event_type in _FOLLOWED and happening.case_id == after.case_id:
+                        named = happening
             moved.append((ladder, after, named))
-        acts = await store.acts(scope.connection, {one for _, after, _ in moved for one in _names(after)})
+        acts = await store.acts(scope.connection, {one for _, after, _ in moved for one in _names(after, known)})
         for before, after, named in moved:
-            climbed = steps.hear(after, self.rule(after), _of(acts, after.code, *_names(after)), scope.now)
+            climbed = steps.hear(after, self.rule(after), _of(acts, after.code, *_names(after, known)), scope.now)
             # Also where nothing has changed but that people have a name for the case now.
             if climbed.ladder != before or named is not None:
-                await self._take(scope, climbed, named.case_code if named else None)
-
-    def _followed(self, ladder: Ladder, happening: Happening, data: Contract) -> Ladder:
-        if happening.event_type in _FOLLOWED:
-            return steps.follow(ladder, happening.case_id, happening.unit)
-        # The report itself names its case from then on, wherever that was opened.
-        return ladder if ladder.case_id is not None else steps.follow(ladder, happening.case_id, None)
+                code = named.case_code if named and named.case_id == after.case_id else None
+                await self._take(scope, climbed, code or _case_of(after, after.case_id, known).case_code)
 
     async def _take(self, scope: Scope, climbed: Climbed, case_code: str | None = None) -> None:
         """Keep a ladder as it is now, call whom it calls, and publish what became of it."""
@@ -352,29 +353,45 @@ def _report_of(data: Contract) -> str | None:
     return getattr(data, "concern_id", None)
 
 
-def _cases_in(concerned: _Concerned) -> tuple[dict[str, CaseOf], dict[str, str]]:
-    """Out: of which case reports are, by their ids; which communes have cases now, by the cases' ids."""
-    found: dict[str, CaseOf] = {}
+def _cases_in(concerned: _Concerned) -> tuple[CasesOf, dict[str, str]]:
+    """Out: which cases reports have; which communes have cases now, by the cases' ids."""
+    found: dict[str, dict[str, CaseOf]] = {}
     moved: dict[str, str] = {}
     for happening, data in concerned:
         case_id, report = happening.case_id, _report_of(data)
         if case_id is None:
             continue
         if happening.event_type in _FOLLOWED and report is not None:
-            found[report] = CaseOf(case_id, happening.unit, happening.case_code)
+            found.setdefault(report, {})[case_id] = CaseOf(happening.unit, happening.case_code)
         elif report is not None:
-            # The report says of which case it is, not which commune has that.
-            known = found.get(report)
-            found[report] = known if known and known.case_id == case_id else CaseOf(case_id, None, None)
+            # The report says which case it has, not which commune has that.
+            found.setdefault(report, {}).setdefault(case_id, CaseOf())
         elif happening.event_type in _FOLLOWED and happening.unit:
             moved[case_id] = happening.unit
-            found |= {one: replace(of, unit=happening.unit) for one, of in found.items() if of.case_id == case_id}
     return found, moved
 
 
-def _names(ladder: Ladder) -> list[str]:
-    """Under which what was done about it is remembered."""
-    return [ladder.id, *([ladder.case_id] if ladder.case_id else [])]
+def _followed(ladder: Ladder, happening: Happening, known: CasesOf) -> Ladder:
+    """A ladder after something happened that is about it."""
+    if happening.event_type in _FOLLOWED:
+        # A case of another child of the report: it stays where it is.
+        stays = ladder.case_id not in {None, happening.case_id}
+        return ladder if stays else steps.follow(ladder, happening.case_id, happening.unit)
+    if happening.case_id in {None, ladder.case_id}:
+        return ladder
+    # The report itself names its own case, wherever that was opened, and whichever child's was heard of before.
+    unit = _case_of(ladder, happening.case_id, known).unit
+    return steps.follow(ladder, happening.case_id, unit or (happening.unit if ladder.case_id else None))
+
+
+def _case_of(ladder: Ladder, case_id: str | None, known: CasesOf) -> CaseOf:
+    """What is known of a case as one of a ladder's report."""
+    return known.get(ladder.concern_id or "", {}).get(case_id or "", CaseOf())
+
+
+def _names(ladder: Ladder, known: CasesOf) -> set[str]:
+    """Under which what was done about it is remembered: its id, its case, and every case of its report."""
+    return {ladder.id, *([ladder.case_id] if ladder.case_id else []), *known.get(ladder.concern_id or "", {})}
 
 
 def _of(acts: Sequence[Act], code: str, *about: str) -> dict[str, datetime]:

@@ -1,5 +1,5 @@
 """A report and its case lie in two partitions, so what ends a ladder may be heard before what begins it: that somebody
-has acted, and of which case a report is, is remembered."""
+has acted, and which cases a report has, is remembered."""
 
 from __future__ import annotations
 
@@ -17,10 +17,11 @@ _STATEMENTS = (
     )
     """,
     "CREATE INDEX ladder_act_at ON ladder_act (at)",
-    # `unit`: the commune that has the case; null: as the report says.
+    # A report about several children has a case for each. `unit`: the commune that has it; null: as the report says.
     """
     CREATE TABLE concern_case (
-        concern_id text PRIMARY KEY, case_id text NOT NULL, unit text, case_code text, at timestamptz NOT NULL
+        concern_id text NOT NULL, case_id text NOT NULL, unit text, case_code text, at timestamptz NOT NULL,
+        PRIMARY KEY (concern_id, case_id)
     )
     """,
     "CREATE INDEX concern_case_of ON concern_case (case_id)",

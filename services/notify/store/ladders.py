@@ -26,7 +26,8 @@ _SAVE = text(
         ", ".join(
             f"{name} = excluded.{name}" for name in _NAMES if name not in {"id", "code", "message_id", "began_at"}
         )
-    }, case_code = COALESCE(excluded.case_code, ladder.case_code)
+    }, case_code = COALESCE(excluded.case_code,
+                            CASE WHEN ladder.case_id = excluded.case_id THEN ladder.case_code END)
     """
 )
 
@@ -123,62 +124,72 @@ async def acts(connection: AsyncConnection, about: Collection[str]) -> list[Act]
 
 @dataclass(frozen=True, slots=True)
 class CaseOf:
-    """Of which case a report is. `unit`: the commune that has the case; None: as the report says."""
+    """One of a report's cases. `unit`: the commune that has the case; None: as the report says."""
 
-    case_id: str
-    unit: str | None
-    case_code: str | None
+    unit: str | None = None
+    case_code: str | None = None
 
 
-async def note_cases(
-    connection: AsyncConnection, found: Mapping[str, CaseOf], moved: Mapping[str, str], now: datetime
-) -> None:
-    """Remember of which cases reports are (`found`, by the report's id), and which commune has a case now (`moved`, by
-    the case's)."""
-    if moved:
-        await connection.execute(
-            text(
-                """UPDATE concern_case SET unit = moved.unit
-                   FROM unnest(CAST(:cases AS text[]), CAST(:units AS text[])) AS moved (case_id, unit)
-                   WHERE concern_case.case_id = moved.case_id"""
-            ),
-            {"cases": list(moved), "units": list(moved.values())},
-        )
-    if found:
-        reports = sorted(found)
+# By the report's id, then by the case's: a report about several children has a case for each.
+CasesOf = Mapping[str, Mapping[str, CaseOf]]
+
+
+async def note_cases(connection: AsyncConnection, found: CasesOf, moved: Mapping[str, str], now: datetime) -> None:
+    """Remember which cases reports have, and which commune has a case now (`moved`, by the case's id). Whoever calls it
+    holds the reports and all these cases."""
+    rows = [(report, case_id, of) for report in sorted(found) for case_id, of in sorted(found[report].items())]
+    if rows:
         await connection.execute(
             text(
                 """INSERT INTO concern_case (concern_id, case_id, unit, case_code, at)
                    SELECT *, :now FROM unnest(CAST(:reports AS text[]), CAST(:cases AS text[]), CAST(:units AS text[]),
                                               CAST(:codes AS text[]))
-                   ON CONFLICT (concern_id) DO UPDATE SET case_id = excluded.case_id, at = excluded.at,
-                       unit = COALESCE(excluded.unit,
-                                       CASE WHEN concern_case.case_id = excluded.case_id THEN concern_case.unit END),
-                       case_code = COALESCE(excluded.case_code, CASE WHEN concern_case.case_id = excluded.case_id
-                                                                THEN concern_case.case_code END)"""
+                   ON CONFLICT (concern_id, case_id) DO UPDATE SET at = excluded.at,
+                       unit = COALESCE(excluded.unit, concern_case.unit),
+                       case_code = COALESCE(excluded.case_code, concern_case.case_code)"""
             ),
             {
-                "reports": reports,
-                "cases": [found[one].case_id for one in reports],
-                "units": [found[one].unit for one in reports],
-                "codes": [found[one].case_code for one in reports],
+                "reports": [report for report, _, _ in rows],
+                "cases": [case_id for _, case_id, _ in rows],
+                "units": [of.unit for _, _, of in rows],
+                "codes": [of.case_code for _, _, of in rows],
                 "now": now,
             },
         )
+    if moved:
+        # After the rows above: a case is opened before it comes to another commune.
+        await connection.execute(
+            text(
+                """WITH held AS (SELECT concern_id, case_id, moved.unit
+                                 FROM concern_case JOIN unnest(CAST(:cases AS text[]), CAST(:units AS text[]))
+                                                        AS moved (case_id, unit) USING (case_id)
+                                 ORDER BY concern_id, case_id FOR UPDATE OF concern_case)
+                   UPDATE concern_case SET unit = held.unit FROM held
+                   WHERE (concern_case.concern_id, concern_case.case_id) = (held.concern_id, held.case_id)"""
+            ),
+            {"cases": list(moved), "units": list(moved.values())},
+        )
 
 
-async def cases_of(connection: AsyncConnection, reports: Collection[str]) -> dict[str, CaseOf]:
-    """Of which cases some reports are, as far as was heard."""
-    if not reports:
+async def cases_of(
+    connection: AsyncConnection, reports: Collection[str], cases: Collection[str] = ()
+) -> dict[str, dict[str, CaseOf]]:
+    """All cases of some reports, and of whatever reports some cases are of, as far as was heard."""
+    if not reports and not cases:
         return {}
     rows = await connection.execute(
         text(
             """SELECT concern_id, case_id, unit, case_code FROM concern_case
-               WHERE concern_id = ANY (CAST(:reports AS text[]))"""
+               WHERE concern_id IN (SELECT unnest(CAST(:reports AS text[])) UNION
+                                    SELECT concern_id FROM concern_case WHERE case_id = ANY (CAST(:cases AS text[])))
+               ORDER BY concern_id, case_id"""
         ),
-        {"reports": sorted(reports)},
+        {"reports": sorted(reports), "cases": sorted(cases)},
     )
-    return {row.concern_id: CaseOf(row.case_id, row.unit, row.case_code) for row in rows}
+    found: dict[str, dict[str, CaseOf]] = {}
+    for row in rows:
+        found.setdefault(row.concern_id, {})[row.case_id] = CaseOf(row.unit, row.case_code)
+    return found
 
 
 async def find(connection: AsyncConnection, identifier: str, *, lock: bool = False) -> Ladder | None:
@@ -340,7 +351,7 @@ _FORGET = tuple(
     for table, key, old in (
         ("ladder", "id", "ended_at < :before AND state <> 'exhausted'"),
         ("ladder_act", "ctid", "at < :before"),
-        ("concern_case", "concern_id", "at < :before"),
+        ("concern_case", "ctid", "at < :before"),
     )
 )
 
