@@ -91,10 +91,15 @@ class Upkeep:
         while True:
             async with self._database.transaction() as connection:
                 going = await replays.unfinished(connection, MOST_WAITING)
-                for one in going:
-                    await replays.go_on(connection, one, now, kept_since(now, self._limits.on(now)))
             if not going:
                 return
+            for one in going:
+                async with self._database.transaction() as connection:
+                    held = await replays.held(connection, one, MOST_WAITING)
+                    if held is not None:
+                        await replays.go_on(connection, held, now, kept_since(now, self._limits.on(now)))
+            # What is queued beside a portion waits for this, and a long period has many portions.
+            await self.unblock()
 
     async def unblock(self) -> None:
         """Let those go that wait for nothing."""

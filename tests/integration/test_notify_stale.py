@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.notify.delivery.worker import Deliveries
 from services.notify.desk.replays import Replays
 from services.notify.domain import Attempt, Verdict
-from services.notify.store import deliveries, endpoints, ladders, log
+from services.notify.store import agreements, deliveries, endpoints, ladders, log, replays
 from services.notify.store.deliveries import Result, Target
 from shared.contracts.cases import CaseOpened, CaseTransferred
 from shared.database.copying import driver
@@ -37,6 +37,31 @@ from tests.integration.notify_house import (
 from tests.integration.notify_partner import sign
 from tests.integration.notify_queued import endpoint, say
 from tests.support.receivers import WebhookServer
+
+
+class Uncommitted:
+    """Holds the first transaction that has come through a step of `deliveries`, until it may go on to its commit."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+        self.done, self.committed = asyncio.Event(), asyncio.Event()
+        self._act = getattr(deliveries, step)
+        monkeypatch.setattr(deliveries, step, self._hold)
+
+    async def _hold(self, *given: Any) -> Any:
+        found = await self._act(*given)
+        if not self.done.is_set():
+            self.done.set()
+            await self.committed.wait()
+        return found
+
+
+async def is_held(house: House) -> bool:
+    """Whether somebody waits for what another transaction holds."""
+    return bool(
+        await house.rows(
+            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        )
+    )
 
 
 async def test_what_an_agreement_stopped_comes_in_its_order_when_it_is_resumed(
@@ -180,32 +205,116 @@ async def test_what_is_queued_beside_what_is_sent_again_waits_for_it_whichever_i
         house.start()
         await until(lambda: succeeded(house, 1))
         await house.halt()
-        done, committed, act = asyncio.Event(), asyncio.Event(), getattr(deliveries, first)
-
-        async def uncommitted(*given: Any) -> Any:
-            found = await act(*given)
-            done.set()
-            await committed.wait()
-            return found
-
-        monkeypatch.setattr(deliveries, first, uncommitted)
+        uncommitted = Uncommitted(monkeypatch, first)
         since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
         replay = partner.api(f"/subscriptions/{one}/replay", {"since": since, "everything": True})
-        both = [replay, say(house, one, 1, name="next", key="case-1")]
-        running = [asyncio.create_task(both.pop(0 if first == "come_before" else 1))]
-        await asyncio.wait_for(done.wait(), 60)
-        monkeypatch.setattr(deliveries, first, act)
-        running.append(asyncio.create_task(both.pop()))
-        waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-
-        async def is_held_or_done() -> bool:
-            return running[1].done() or bool(await house.rows(waiting))
-
-        await until(is_held_or_done)
-        committed.set()
+        queue = say(house, one, 1, name="next", key="case-1")
+        if first == "come_before":
+            running = [asyncio.create_task(replay)]
+            await asyncio.wait_for(uncommitted.done.wait(), 60)
+            # Whoever queues waits for nobody, and whoever lets go what waits for nothing lets nothing go too early.
+            queued = [*await asyncio.wait_for(queue, 60), *await say(house, one, 1, name="other", key="case-2")]
+            running.append(asyncio.create_task(house.upkeep.unblock()))
+        else:
+            running = [asyncio.create_task(queue)]
+            await asyncio.wait_for(uncommitted.done.wait(), 60)
+            running.append(asyncio.create_task(replay))
+            queued = []
+        await until(lambda: is_held(house))
+        uncommitted.committed.set()
         await asyncio.gather(*running)
     rows = await house.rows("SELECT id::text, blocked FROM delivery_pending ORDER BY position")
-    assert [(row.id == order[0], row.blocked) for row in rows] == [(True, False), (False, True)]
+    assert [(row.id == order[0], row.blocked) for row in rows][:2] == [(True, False), (False, True)]
+    assert [(row.id, row.blocked) for row in rows][2:] == [(one, False) for one in queued[1:]]
+
+
+async def test_who_resumes_an_agreement_and_who_passes_something_on_within_it_wait_for_each_other_once(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Both take an endpoint's order and an agreement: in the same order, or the database would have to undo one."""
+    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
+    async with house.client("yen.partner") as partner:
+        body = {"channel": "webhook", "target": webhook_server.url, "event_types": ["cases.task.requested"]}
+        one = (await partner.api("/subscriptions", {**body, "ordered": True}))["id"]
+    await house.rows(
+        "UPDATE agreement SET state = 'suspended' WHERE id = CAST(:id AS uuid) RETURNING 1", id=signed["id"]
+    )
+    within = "SELECT 1 FROM subscription WHERE endpoint_id = CAST(:one AS uuid) AND agreement_id = CAST(:id AS uuid)"
+    assert await house.rows(within, one=one, id=signed["id"])
+    queue = deliveries.queue
+
+    async def and_ask_for_the_agreement(connection: Any, *given: Any) -> Any:
+        found = await queue(connection, *given)
+        resuming.append(asyncio.create_task(coordinator.api(f"/agreements/{signed['id']}/resume", {})))
+        await until(lambda: is_held(house))
+        assert await agreements.find(connection, signed["id"], share=True)
+        return found
+
+    resuming: list[asyncio.Task[Any]] = []
+    monkeypatch.setattr(deliveries, "queue", and_ask_for_the_agreement)
+    async with house.client("ha.coordinator") as coordinator:
+        await say(house, one, 1, key="case-1")
+        assert (await resuming[0])["state"] == "active"
+    assert len(await house.rows("SELECT 1 FROM delivery_pending WHERE NOT blocked")) == 1
+
+
+async def test_the_period_of_one_endpoint_holds_the_order_of_no_other(
+    house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replays, "PORTION", 1)
+    async with house.client("yen.partner") as partner:
+        both = [await endpoint(partner, webhook_server.url, ordered=True) for _ in range(2)]
+        for name, one in zip("ab", both, strict=True):
+            await say(house, one, 2, name=name, key="case-1")
+        house.start()
+        await until(lambda: succeeded(house, 4))
+        await house.halt()
+        since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        for one in both:
+            await partner.api(f"/subscriptions/{one}/replay", {"since": since, "everything": True})
+    uncommitted = Uncommitted(monkeypatch, "come_before")
+    going = asyncio.create_task(house.upkeep.replay())
+    await asyncio.wait_for(uncommitted.done.wait(), 60)
+    for name, one in zip("cd", both, strict=True):
+        await say(house, one, 1, name=name, key="case-2")
+    rows = await house.rows(
+        """SELECT endpoint_id::text AS endpoint_id, blocked FROM delivery_pending WHERE order_key = 'case-2'
+           ORDER BY created_at"""
+    )
+    assert [(row.endpoint_id, row.blocked) for row in rows] == [(both[0], True), (both[1], False)]
+    uncommitted.committed.set()
+    await going
+    rows = await house.rows("SELECT replayed, finished_at IS NULL AS going FROM replay")
+    assert [tuple(row) for row in rows] == [(2, False), (2, False)]
+    free = await house.rows("SELECT order_key FROM delivery_pending WHERE NOT blocked ORDER BY order_key")
+    assert [row.order_key for row in free] == ["case-1", "case-1", "case-2", "case-2"]
+
+
+async def test_who_sends_again_takes_what_is_settled_in_the_order_in_which_late_successes_are_noted(
+    house: House, webhook_server: WebhookServer
+) -> None:
+    async with house.client("yen.partner") as partner:
+        one = await endpoint(partner, webhook_server.url)
+        low, high = sorted(await say(house, one, 2))
+        house.start()
+        await until(lambda: succeeded(house, 2))
+        await house.halt()
+        # However they are looked for, the one with the higher id is found first.
+        await house.rows(
+            """UPDATE delivery_settled SET created_at = created_at + interval '1 ms' WHERE id = CAST(:low AS uuid)
+               RETURNING 1""",
+            low=low,
+        )
+        since = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+        hold = "SELECT 1 FROM delivery_settled WHERE id = CAST(:id AS uuid) FOR UPDATE"
+        async with house.database.transaction() as connection:
+            await connection.execute(text(hold), {"id": low})
+            again = asyncio.create_task(
+                partner.api(f"/subscriptions/{one}/replay", {"since": since, "everything": True})
+            )
+            await until(lambda: is_held(house))
+            await connection.execute(text(hold + " NOWAIT"), {"id": high})
+        assert (await again)["replayed"] == 2
 
 
 async def test_the_last_attempt_at_one_that_was_brought_back_since_is_not_the_last(
@@ -280,8 +389,7 @@ async def test_who_brings_an_endpoint_back_and_who_gives_something_back_to_it_wa
     async with house.database.transaction() as connection:
         await endpoints.locked(connection, [created["id"]])
         settling = asyncio.create_task(settler.settle(results, frozenset()))
-        waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        await until(lambda: house.rows(waiting))
+        await until(lambda: is_held(house))
         await (await driver(connection)).execute("SELECT FROM delivery_pending ORDER BY id FOR UPDATE")
     assert await asyncio.wait_for(settling, 60)
     rows = await house.rows("SELECT attempts, leased_until FROM delivery_pending ORDER BY attempts")

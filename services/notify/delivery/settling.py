@@ -85,7 +85,8 @@ class Settler:
         late: list[Result] = []
         if plain:
             late = await deliveries.settle_taken(await self._line.get(), plain, _told(now), now)
-            self._count([result for result in plain if result not in late] if late else plain)
+            missing = {result.delivery.id for result in late}
+            self._count([result for result in plain if result.delivery.id not in missing])
         changed = False
         if others:
             changed, missed = await self._settle(others, troubled, now)

@@ -305,8 +305,9 @@ class Deliveries:
             else:
                 await self._tally()
             self._pressed.clear()  # who waits for room still says so again
-            # What comes close together is noted together. While nothing comes nobody looks: the first says so.
-            self._resting = not (results or self._results)
+            # What comes close together is noted together. While nothing comes nobody looks: the first says so. That it
+            # is the end may have been said, and cleared, meanwhile.
+            self._resting = not (results or self._results or finished.is_set())
             await pause(self._pressed, _POLL_SECONDS if self._resting else _SETTLE_SECONDS)
         self._settler.hasten()
         await self._tally()

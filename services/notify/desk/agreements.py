@@ -169,6 +169,8 @@ class Agreements:
     ) -> Agreement:
         now = self._clock()
         async with self._database.transaction() as connection:
+            if act == "resume":
+                await store.hold_order(connection, uuid_in(identifier))
             before = await store.find(connection, uuid_in(identifier), lock=True)
             if before is None or not rules.may_read(before, actor):
                 raise NotFoundError(identifier)

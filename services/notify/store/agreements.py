@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain.agreements import Agreement, AgreementAct, AgreementState, Terms, closed_because
-from services.notify.store import replays
+from services.notify.store import deliveries, replays
 from services.notify.store.retention import GivenUp, giving_up, settle_given_up
 from services.notify.store.waking import CHANGED, wake
 from shared.reference.calendar import local_day
@@ -205,10 +205,19 @@ async def stop_deliveries(connection: AsyncConnection, identifier: str, reason: 
     return await settle_given_up(connection, rows.all())
 
 
+async def hold_order(connection: AsyncConnection, identifier: str) -> None:
+    """Hold the order of all endpoints within an agreement, before the agreement itself: whoever queues shares the one
+    and may ask for the other. While it is suspended no endpoint comes to it."""
+    rows = await connection.execute(
+        text("SELECT endpoint_id::text FROM subscription WHERE agreement_id = CAST(:id AS uuid)"), {"id": identifier}
+    )
+    await deliveries.put_back_alone(connection, list(rows.scalars()))
+
+
 async def resume_deliveries(
     connection: AsyncConnection, identifier: str, reason: str, now: datetime, kept: datetime
 ) -> int:
-    """Send what a suspension had stopped. Out: how many."""
+    """Send what a suspension had stopped; `hold_order` was called before. Out: how many."""
     return await replays.stopped(connection, identifier, reason, now, kept)
 
 

@@ -2,6 +2,8 @@
 
 What is sent again gets the whole schedule, and its id stays: a receiver that has it recognises it. The asked period is
 a row, so that a long one goes on after a crash, and never fills the table of what waits.
+
+Whoever calls `one`, `stopped` or `go_on` holds the order of the endpoints (`deliveries.put_back_alone`).
 """
 
 from __future__ import annotations
@@ -27,10 +29,12 @@ _KEPT = f"""
     NOT EXISTS (SELECT FROM message m WHERE m.id = delivery_settled.message_id AND m.at = delivery_settled.message_at
                 AND m.body = {REMOVED})
 """
-# The attempt that settled it goes to the others.
+# The attempt that settled it goes to the others. Held in the order in which whoever notes late successes takes them.
 _AGAIN = f"""
-WITH back AS (
-    DELETE FROM delivery_settled WHERE {{which}}
+WITH held AS MATERIALIZED (
+    SELECT id, message_at FROM delivery_settled WHERE {{which}} ORDER BY id FOR UPDATE
+), back AS (
+    DELETE FROM delivery_settled WHERE (id, message_at) IN (SELECT id, message_at FROM held)
     RETURNING {_CARRIED}, lease, attempts, settled_at, outcome, status, duration_ms, response, reason
 ), logged AS (
     INSERT INTO attempt (delivery_id, message_at, number, at, outcome, status, duration_ms, response, reason)
@@ -62,10 +66,9 @@ _SOONER = text(
 )
 
 
-async def one(connection: AsyncConnection, endpoint_id: str, delivery_id: str, now: datetime, kept: datetime) -> bool:
-    """Send one delivery of an endpoint again, however it ended, or now instead of at its next attempt. `kept`: what
-    happened before is about to be forgotten and stays as it is."""
-    await deliveries.put_back_alone(connection, [endpoint_id])
+async def one(connection: AsyncConnection, delivery_id: str, now: datetime, kept: datetime) -> bool:
+    """Send one delivery again, however it ended, or now instead of at its next attempt. `kept`: what happened before is
+    about to be forgotten and stays as it is."""
     rows = await connection.execute(_ONE, {"id": delivery_id, "now": now, "kept": kept})
     again = await _released(connection, rows.all())
     sooner = await connection.execute(
@@ -88,15 +91,9 @@ _STOPPED = text(
 )
 
 
-_WITHIN = text("SELECT endpoint_id::text FROM subscription WHERE agreement_id = CAST(:agreement AS uuid)")
-
-
 async def stopped(connection: AsyncConnection, agreement_id: str, reason: str, now: datetime, kept: datetime) -> int:
     """Send again what was failed for a reason within an agreement. `kept`: as for `one`. Out: how many."""
-    asked = {"agreement": agreement_id, "reason": reason, "now": now, "kept": kept}
-    endpoints = await connection.execute(_WITHIN, asked)
-    await deliveries.put_back_alone(connection, list(endpoints.scalars()))
-    rows = await connection.execute(_STOPPED, asked)
+    rows = await connection.execute(_STOPPED, {"agreement": agreement_id, "reason": reason, "now": now, "kept": kept})
     count = await _released(connection, rows.all())
     await wake(connection, WAKE)
     return count
@@ -147,24 +144,27 @@ async def add(connection: AsyncConnection, replay: Replay, requested_by: str) ->
     )
 
 
+_GOING = f"""
+SELECT {_COLUMNS} FROM replay WHERE finished_at IS NULL AND (
+    SELECT count(*) FROM (SELECT FROM delivery_pending p WHERE p.endpoint_id = replay.endpoint_id
+                          LIMIT :most) AS waiting) < :most
+"""
+_UNFINISHED = text(_GOING + "ORDER BY requested_at")
+_HELD = text(_GOING + "AND id = CAST(:id AS uuid) FOR UPDATE")
+
+
 async def unfinished(connection: AsyncConnection, most_waiting: int) -> list[Replay]:
-    """Replays that go on, locked, of endpoints for which not too much waits already. Nothing is queued in its order for
-    these until the transaction ends."""
-    rows = await connection.execute(
-        text(
-            f"""
-            SELECT {_COLUMNS} FROM replay WHERE finished_at IS NULL AND (
-                SELECT count(*) FROM (SELECT FROM delivery_pending p WHERE p.endpoint_id = replay.endpoint_id
-                                      LIMIT :most) AS waiting) < :most
-            ORDER BY requested_at FOR UPDATE SKIP LOCKED
-            """
-        ),
-        {"most": most_waiting},
-    )
-    going = [Replay(*row) for row in rows]
-    if going:
-        await deliveries.put_back_alone(connection, [replay.endpoint_id for replay in going])
-    return going
+    """Replays that go on, of endpoints for which not too much waits already."""
+    rows = await connection.execute(_UNFINISHED, {"most": most_waiting})
+    return [Replay(*row) for row in rows]
+
+
+async def held(connection: AsyncConnection, replay: Replay, most_waiting: int) -> Replay | None:
+    """One of `unfinished` as it is now, held until the transaction ends, and the order of its endpoint with it. None:
+    somebody else has gone on with it, or it was ended."""
+    await deliveries.put_back_alone(connection, [replay.endpoint_id])
+    row = (await connection.execute(_HELD, {"id": replay.id, "most": most_waiting})).first()
+    return Replay(*row) if row else None
 
 
 async def end(connection: AsyncConnection, agreement_id: str, now: datetime) -> None:
@@ -192,7 +192,6 @@ async def of_endpoint(connection: AsyncConnection, endpoint_id: str, limit: int 
 
 async def go_on(connection: AsyncConnection, replay: Replay, now: datetime, kept: datetime) -> int:
     """Send the next portion again. Out: how many; fewer than `PORTION` ends it."""
-    await deliveries.put_back_alone(connection, [replay.endpoint_id])
     rows = await connection.execute(
         _FAILED if replay.only_failed else _ALL,
         {
