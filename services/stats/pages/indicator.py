@@ -68,7 +68,7 @@ class IndicatorPages:
         records = records_of(sight, indicator)
         breakdown = charts.breakdown(sight.words, indicator, dimension, parts).at(drawn_at) if known_parts else None
         if breakdown is not None and records:
-            breakdown = _opening(breakdown, charts.ranked(sight.words, indicator, dimension, parts), records, dimension)
+            breakdown = _opening(breakdown, charts.ranked(indicator, dimension, parts), records, dimension)
         return self._pages.render(
             request,
             "stats/indicator.html",
