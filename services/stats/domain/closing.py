@@ -26,6 +26,7 @@ FORMAT: Final = "vongtay.closed-period/1"
 Audience = Literal["exact", "published"]
 # How a figure stands to its target; `running`: the target lies ahead.
 Verdict = Literal["met", "missed", "running", ""]
+_NOBODY: Final = (0.0, 0, None)
 # Of an official letter: 12/BC-SYT, 345/UBND-VX. Nothing in it can be a name.
 _REFERENCE: Final = re.compile(r"\d{1,6}(/\d{4})?/[A-ZĐ]{1,12}(-[A-ZĐ]{1,12}){0,3}")
 
@@ -190,15 +191,20 @@ def named(indicator: Indicator, period: Period, goal: Target | None) -> Named:
 
 
 def changes(before: Sequence[Frozen], after: Sequence[Frozen]) -> list[Change]:
-    """What the later one says otherwise, in the order of places."""
+    """What the later one says otherwise, in the order of places. A count of nobody and none at all say the same:
+    editions of the first months kept no zeros."""
     old = {figure.place: figure for figure in before}
     new = {figure.place: figure for figure in after}
     found = []
     for place in sorted(old.keys() | new.keys()):
         one, other = old.get(place), new.get(place)
-        if (one.said if one else None) != (other.said if other else None):
+        if _said(one) != _said(other):
             found.append(Change(*place, one.value if one else None, other.value if other else None))
     return found
+
+
+def _said(figure: Frozen | None) -> tuple[float | None, int | None, int | None]:
+    return _NOBODY if figure is None else figure.said
 
 
 def check_closing(period: Period, now_first: datetime, last_known: datetime, beginning: date | None) -> None:

@@ -5,7 +5,7 @@ It must never judge what is not comparable: a month's count against a year's tar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final, Literal
@@ -140,11 +140,17 @@ def by_unit(indicator: Indicator, period: Period, shown: Iterable[Shown], units:
     unit is left out."""
     of_period = {one.keys: one for one in shown if one.period == period}
     whole = of_period.get(())
-    found = {}
-    for unit in units:
-        one = of_period.get((unit,)) or whole
-        if one is None and indicator.shape == "count":
-            one = Shown(period, (unit,), 0.0, 0)
-        if one is not None:
-            found[unit] = one
-    return found
+    codes = list(units)
+    none = {one.keys: one for one in none_of_units(indicator, period, of_period.values(), codes)}
+    known = {unit: of_period.get((unit,)) or whole or none.get((unit,)) for unit in codes}
+    return {unit: one for unit, one in known.items() if one is not None}
+
+
+def none_of_units(
+    indicator: Indicator, period: Period, shown: Iterable[Shown], units: Iterable[str]
+) -> Iterator[Shown]:
+    """That nothing was counted in the units of which a period's count by unit has none; of a count that is not told as
+    a whole, and of any other figure, that is not known."""
+    told = {one.keys for one in shown}
+    if indicator.shape == "count" and () not in told:
+        yield from (Shown(period, (unit,), 0.0, 0) for unit in units if (unit,) not in told)

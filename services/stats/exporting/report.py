@@ -70,7 +70,7 @@ def notes(labels: Labels) -> list[str]:
             f"Ký hiệu «{HIDDEN}»: có số liệu nhưng không công bố, vì số quá nhỏ hoặc vì từ đó suy ra được số quá nhỏ "
             "về trẻ em (Luật Trẻ em, Điều 21)."
         )
-    said.append(f"Ký hiệu «{NONE}»: chưa có số liệu.")
+    said.append(f"Ký hiệu «{NONE}»: chưa có số liệu, hoặc không có trường hợp nào để tính tỷ lệ, thời gian.")
     return said
 
 
