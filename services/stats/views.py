@@ -55,6 +55,7 @@ VERDICTS: Final[dict[Verdict, str]] = {
     "missed": "Không đạt",
     "running": "Chưa đến hạn",
     "unknown": "Chưa có số liệu",
+    "hidden": "Số bị ẩn",
     "untold": "Không đặt mục tiêu",
 }
 # What is not classified is said of these. msgids

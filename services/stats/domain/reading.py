@@ -14,10 +14,10 @@ from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from shared.reference.indicators import Indicator, Level, Target
 
-Verdict = Literal["met", "missed", "running", "unknown", "untold"]
+Verdict = Literal["met", "missed", "running", "unknown", "hidden", "untold"]
 Course = Literal["better", "worse", "same", "neither"]
 # What a leader has to look at first.
-_URGENCY: Final[dict[Verdict, int]] = {"missed": 0, "running": 1, "unknown": 3, "met": 2, "untold": 4}
+_URGENCY: Final[dict[Verdict, int]] = {"missed": 0, "running": 1, "unknown": 3, "hidden": 3, "met": 2, "untold": 4}
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +44,12 @@ class Reading:
 
     @property
     def verdict(self) -> Verdict:
-        """How it stands to its target; `running`: the target lies ahead, or the year goes on and neither is sure."""
+        """How it stands to its target; `running`: the target lies ahead, or the year goes on and neither is sure.
+        `hidden`: there is a figure, which the reader does not see."""
         if self.goal is None:
             return "untold"
+        if self.now is not None and self.now.hidden is not None:
+            return "hidden"
         met = None if self.value is None else self.indicator.met(self.value, self.goal)
         if met is None:
             return "unknown"

@@ -27,7 +27,7 @@ _OF_COMMUNES: Final = ("cases-opened", "reports-received", "cases-open", "deadli
 # As many as one takes in at a glance.
 _URGENT: Final = 6
 _COMMUNES: Final = 8
-_COUNTED: Final[tuple[Verdict, ...]] = ("met", "missed", "running", "unknown")
+_COUNTED: Final[tuple[Verdict, ...]] = ("met", "missed", "running", "unknown", "hidden")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +68,7 @@ class ProvincePages:
             alerts = await alerts_of(connection, sight, self._looking.indicators)
             by_commune = await self._looking.figures(connection, sight, of_tiles, [sight.period], by=("unit",))
         aimed = [one for one, _ in found if one.goal is not None]
+        counts = {one: sum(reading.verdict == one for reading in aimed) for one in _COUNTED}
         figures = self._looking.by_unit(sight, of_tiles, by_commune)
         goal = goal_of(of_tiles, sight.period, "commune")
         foremost = {one.indicator.code: one for one, _ in found}
@@ -81,8 +82,9 @@ class ProvincePages:
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),
-            counts={one: sum(reading.verdict == one for reading in aimed) for one in _COUNTED},
+            counts=counts,
             aimed=len(aimed),
+            judged=len(aimed) - counts["unknown"] - counts["hidden"],
             alerts=alerts,
             missed=[line_of(sight, *one) for one in shown],
             more_missed=len(urgent) - _URGENT,

@@ -83,7 +83,8 @@ def test_a_hidden_figure_is_neither_judged_nor_compared() -> None:
     hidden = Shown.without(YEAR, (), "protected")
     one = Reading(SHARE, YEAR, hidden, before=Shown(YEAR.previous, (), 5.0), goal=AIM)
     assert one.known
-    assert one.verdict == "unknown"
+    assert one.verdict == "hidden"
+    assert Reading(SHARE, YEAR, hidden).verdict == "untold"
     assert one.moved(one.before) is None
     assert one.course(one.before) == "neither"
     assert reading(SHARE, 5).moved(hidden) is None
