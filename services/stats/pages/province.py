@@ -54,7 +54,7 @@ class ProvincePages:
         self, request: Request, principal: Reader, period: Asked = "", place: Asked = "", tiles: Asked = ""
     ) -> Response:
         """The province, or the reader's communes, in ten seconds."""
-        sight = self._looking.sight(request, principal, period, place)
+        sight = await self._looking.sight(request, principal, period, place)
         known = self._looking.in_force(sight)
         of_tiles = next((one for one in known if one.code == tiles and one.code in _OF_COMMUNES), None)
         of_tiles = of_tiles or next(one for one in known if one.code == _OF_COMMUNES[0])
@@ -97,7 +97,7 @@ class ProvincePages:
 
     async def all(self, request: Request, principal: Reader, period: Asked = "", place: Asked = "") -> Response:
         """All indicators by theme: value, target, change, course."""
-        sight = self._looking.sight(request, principal, period, place)
+        sight = await self._looking.sight(request, principal, period, place)
         known = self._looking.in_force(sight)
         async with self._looking.snapshot() as connection:
             lines = [line_of(sight, *found) for found in await self._looking.readings(connection, sight, known)]
