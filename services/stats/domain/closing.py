@@ -17,6 +17,7 @@ import orjson
 
 from services.stats.domain.measures import UNIT
 from services.stats.domain.periods import Period, Span
+from services.stats.domain.reading import is_judged
 from shared.contracts.errors import Rejected, Violation, refuse
 from shared.reference.indicators import Indicator, NumberUnit, Target
 
@@ -70,7 +71,7 @@ class Change(NamedTuple):
 class Named:
     """An indicator as it was when the period was closed: later data may name it otherwise.
 
-    `target`: what it can be compared with; `due`: whether that must be reached in the period's year.
+    `target`: what it can be compared with; `due`: whether that must be reached in the period.
     """
 
     code: str
@@ -91,10 +92,12 @@ class Named:
         """Its name."""
         return self.vi if language == "vi" else self.en
 
-    def verdict(self, value: float | None) -> Verdict:
+    def verdict(self, value: float | None, period: Period) -> Verdict:
         """How a figure of a period that is over stands to the target; empty where nothing can be said."""
         if value is None or self.target is None or self.better == "neither":
             return ""
+        if not self.due and period.span != "year":
+            return "running"
         if value <= self.target if self.better == "lower" else value >= self.target:
             return "met"
         return "missed" if self.due else "running"
@@ -186,7 +189,7 @@ def named(indicator: Indicator, period: Period, goal: Target | None) -> Named:
         note_en=indicator.note_en,
         target=goal.value if goal else None,
         target_year=goal.year if goal and told else None,
-        due=goal is not None and told and goal.due(period.last.year),
+        due=goal is not None and told and goal.due(period.last.year) and is_judged(indicator, period, goal),
     )
 
 

@@ -11,13 +11,15 @@ from datetime import date, timedelta
 from typing import Final, Literal
 
 from services.stats.domain.disclosure import Shown
-from services.stats.domain.periods import Period
+from services.stats.domain.periods import Period, Span
 from shared.reference.indicators import Indicator, Level, Target
 
 Verdict = Literal["met", "missed", "running", "unknown", "hidden", "untold"]
 Course = Literal["better", "worse", "same", "neither"]
 # What a leader has to look at first.
 _URGENCY: Final[dict[Verdict, int]] = {"missed": 0, "running": 1, "unknown": 3, "hidden": 3, "met": 2, "untold": 4}
+# Shorter than a year.
+_PARTS: Final[frozenset[Span]] = frozenset({"day", "week", "month", "quarter", "half-year"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +55,8 @@ class Reading:
         met = None if self.value is None else self.indicator.met(self.value, self.goal)
         if met is None:
             return "unknown"
+        if not is_judged(self.indicator, self.period, self.goal):
+            return "running"
         # What only grows: what has reached its aim has, what has passed its limit has; the rest is open.
         if not self.over and self.indicator.adds_up and met == (self.indicator.better == "lower"):
             return "running"
@@ -100,7 +104,20 @@ def goal_of(indicator: Indicator, period: Period, level: Level | None) -> Target
     """The target that a period can be compared with: what adds up over a year with a year's, anything else with any."""
     if level is None or (indicator.adds_up and period.span != "year"):
         return None
-    return indicator.target(period.last.year, level, period.last)
+    found = indicator.target(period.last.year, level, period.last)
+    # What is to be reached in each year up to another one is this year's aim.
+    return replace(found, year=period.last.year) if found is not None and found.yearly else found
+
+
+def is_judged(indicator: Indicator, period: Period, goal: Target) -> bool:
+    """Whether a period's figure reaches or misses a target. A part of a year does not, for the year goes on; but what
+    stands does at the year's end, and so does what law asks for at any time: a value in each year."""
+    if period.span not in _PARTS:
+        return True
+    at_any_time = goal.yearly and goal.change is None
+    stands = indicator.numerator is not None and indicator.numerator.over == "state"
+    at_the_end = stands and (period.last.month, period.last.day) == (12, 31)
+    return goal.due(period.last.year) and (at_any_time or at_the_end)
 
 
 def reached(period: Period, today: date, known: date | None) -> date:

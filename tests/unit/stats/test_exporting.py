@@ -236,6 +236,8 @@ def test_the_report_says_every_indicator_with_its_figure_and_what_it_is_compared
     for said in ("BÁO CÁO", "Tháng\u00a010/2026", "Số: 07/2026", "Kỳ trước", "Cùng kỳ năm trước", "«…»"):
         assert said in printed
     assert "0,05 (2030)" in printed
+    assert "Chưa đến hạn" in printed
+    assert "Chưa đạt" not in printed
     assert INTERNAL not in printed
 
 
