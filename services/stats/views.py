@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from services.stats.domain.disclosure import Hidden, Lack, Shown
 from services.stats.domain.measures import list_of
+from services.stats.domain.orders import ANSWERED
 from services.stats.domain.periods import Period, Span
 from services.stats.domain.reading import Reading, Verdict
 from services.stats.domain.surges import Heard
@@ -17,7 +18,6 @@ from shared.reference.terms import Terms
 from shared.reference.units import Units
 from shared.web.i18n import Language, Texts, format_date, format_number
 
-AGES: Final = ("0-3", "4-5", "6-10", "11-15", "16+", "unknown")
 # msgids
 SEXES: Final = {"female": "Nữ", "male": "Nam", "unknown": "Chưa rõ"}
 YES_NO: Final = {"yes": "Có", "no": "Không", "unknown": "Chưa rõ"}
@@ -55,6 +55,7 @@ VERDICTS: Final[dict[Verdict, str]] = {
     "missed": "Không đạt",
     "running": "Chưa đến hạn",
     "unknown": "Chưa có số liệu",
+    "hidden": "Số bị ẩn",
     "untold": "Không đặt mục tiêu",
 }
 # What is not classified is said of these. msgids
@@ -181,19 +182,6 @@ class Words:
         """A dimension's name."""
         return self(DIMENSIONS.get(name, name))
 
-    def values(self, indicator: Indicator, dimension: str) -> tuple[str, ...]:
-        """A dimension's codes in the order in which people read them; none where any order is as good."""
-        if dimension == "sex":
-            return tuple(SEXES)
-        if dimension == "age":
-            return AGES
-        if dimension in {"danger_now", "disability", "supported"}:
-            return tuple(YES_NO)
-        if dimension == "clock":
-            return Deadlines.load().kinds()
-        terms = self._terms(indicator, dimension)
-        return () if terms is None else tuple(terms.codes())
-
     def value(self, indicator: Indicator, dimension: str, code: str) -> str:
         """What a dimension's code is called."""
         if dimension == "unit":
@@ -206,7 +194,7 @@ class Words:
             return self(SEXES.get(code, code))
         if dimension == "age":
             return self.age(code)
-        if dimension in {"danger_now", "disability", "supported"}:
+        if dimension in ANSWERED:
             return self(YES_NO.get(code, code))
         if dimension == "clock":
             return Deadlines.load().label(code, self.language)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -10,7 +10,7 @@ from services.stats.domain.closing import Audience, Frozen, Named, named
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.measures import TOTAL, UNIT
 from services.stats.domain.periods import Period
-from services.stats.domain.reading import goal_of
+from services.stats.domain.reading import goal_of, none_of_units
 from services.stats.figures.comparing import base_of, value_of_base
 from services.stats.figures.evaluating import Evaluator
 from services.stats.figures.releasing import Releasing
@@ -72,7 +72,7 @@ class Freezing:
                     values = await self._evaluator.values(
                         connection, indicator, _asked(period, dimension), by=_by(dimension), as_of=as_of
                     )
-                    found += _frozen(indicator, dimension, [Shown.of(value) for value in values])
+                    found += self._frozen(indicator, dimension, period, [Shown.of(value) for value in values])
             # There is no hurry: who looks at a page goes first.
             await let_others_go()
         return sorted(found, key=lambda figure: figure.place)
@@ -92,9 +92,16 @@ class Freezing:
                         by=_by(dimension),
                         now=now,
                     )
-                    found += _frozen(indicator, dimension, shown)
+                    found += self._frozen(indicator, dimension, period, shown)
             await let_others_go()
         return sorted(found, key=lambda figure: figure.place)
+
+    def _frozen(self, indicator: Indicator, dimension: str, period: Period, shown: Sequence[Shown]) -> Iterator[Frozen]:
+        """What an edition keeps of figures. Of a count each commune has one: 0 is told, and is not the same as
+        nothing."""
+        if dimension == UNIT:
+            shown = [*shown, *none_of_units(indicator, period, shown, self._evaluator.units.codes())]
+        return _frozen(indicator, dimension, shown)
 
 
 def _dimensions(indicator: Indicator) -> tuple[str, ...]:
@@ -118,23 +125,19 @@ def _asked(period: Period, dimension: str) -> list[Period]:
     return list(dict.fromkeys((period, period.previous, period.year_before)))
 
 
-def _frozen(indicator: Indicator, dimension: str, shown: Iterable[Shown]) -> list[Frozen]:
-    found = []
+def _frozen(indicator: Indicator, dimension: str, shown: Iterable[Shown]) -> Iterator[Frozen]:
     for figure in shown:
         # A table that is not shown as a whole has no rows: it is not there.
         if len(figure.keys) != len(_by(dimension)):
             continue
         category = figure.keys[0] if figure.keys else ""
-        found.append(
-            Frozen(
-                indicator.code,
-                figure.period.code,
-                dimension,
-                category,
-                figure.value,
-                figure.numerator,
-                figure.denominator,
-                figure.hidden or "",
-            )
+        yield Frozen(
+            indicator.code,
+            figure.period.code,
+            dimension,
+            category,
+            figure.value,
+            figure.numerator,
+            figure.denominator,
+            figure.hidden or "",
         )
-    return found

@@ -17,6 +17,7 @@ import orjson
 
 from services.stats.domain.measures import UNIT
 from services.stats.domain.periods import Period, Span
+from services.stats.domain.reading import is_judged
 from shared.contracts.errors import Rejected, Violation, refuse
 from shared.reference.indicators import Indicator, NumberUnit, Target
 
@@ -26,6 +27,7 @@ FORMAT: Final = "vongtay.closed-period/1"
 Audience = Literal["exact", "published"]
 # How a figure stands to its target; `running`: the target lies ahead.
 Verdict = Literal["met", "missed", "running", ""]
+_NOBODY: Final = (0.0, 0, None)
 # Of an official letter: 12/BC-SYT, 345/UBND-VX. Nothing in it can be a name.
 _REFERENCE: Final = re.compile(r"\d{1,6}(/\d{4})?/[A-ZĐ]{1,12}(-[A-ZĐ]{1,12}){0,3}")
 
@@ -69,7 +71,7 @@ class Change(NamedTuple):
 class Named:
     """An indicator as it was when the period was closed: later data may name it otherwise.
 
-    `target`: what it can be compared with; `due`: whether that must be reached in the period's year.
+    `target`: what it can be compared with; `due`: whether that must be reached in the period.
     """
 
     code: str
@@ -90,10 +92,12 @@ class Named:
         """Its name."""
         return self.vi if language == "vi" else self.en
 
-    def verdict(self, value: float | None) -> Verdict:
+    def verdict(self, value: float | None, period: Period) -> Verdict:
         """How a figure of a period that is over stands to the target; empty where nothing can be said."""
         if value is None or self.target is None or self.better == "neither":
             return ""
+        if not self.due and period.span != "year":
+            return "running"
         if value <= self.target if self.better == "lower" else value >= self.target:
             return "met"
         return "missed" if self.due else "running"
@@ -185,20 +189,25 @@ def named(indicator: Indicator, period: Period, goal: Target | None) -> Named:
         note_en=indicator.note_en,
         target=goal.value if goal else None,
         target_year=goal.year if goal and told else None,
-        due=goal is not None and told and goal.due(period.last.year),
+        due=goal is not None and told and goal.due(period.last.year) and is_judged(indicator, period, goal),
     )
 
 
 def changes(before: Sequence[Frozen], after: Sequence[Frozen]) -> list[Change]:
-    """What the later one says otherwise, in the order of places."""
+    """What the later one says otherwise, in the order of places. A count of nobody and none at all say the same:
+    editions of the first months kept no zeros."""
     old = {figure.place: figure for figure in before}
     new = {figure.place: figure for figure in after}
     found = []
     for place in sorted(old.keys() | new.keys()):
         one, other = old.get(place), new.get(place)
-        if (one.said if one else None) != (other.said if other else None):
+        if _said(one) != _said(other):
             found.append(Change(*place, one.value if one else None, other.value if other else None))
     return found
+
+
+def _said(figure: Frozen | None) -> tuple[float | None, int | None, int | None]:
+    return _NOBODY if figure is None else figure.said
 
 
 def check_closing(period: Period, now_first: datetime, last_known: datetime, beginning: date | None) -> None:

@@ -5,19 +5,21 @@ It must never judge what is not comparable: a month's count against a year's tar
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Final, Literal
 
 from services.stats.domain.disclosure import Shown
-from services.stats.domain.periods import Period
+from services.stats.domain.periods import Period, Span
 from shared.reference.indicators import Indicator, Level, Target
 
-Verdict = Literal["met", "missed", "running", "unknown", "untold"]
+Verdict = Literal["met", "missed", "running", "unknown", "hidden", "untold"]
 Course = Literal["better", "worse", "same", "neither"]
 # What a leader has to look at first.
-_URGENCY: Final[dict[Verdict, int]] = {"missed": 0, "running": 1, "unknown": 3, "met": 2, "untold": 4}
+_URGENCY: Final[dict[Verdict, int]] = {"missed": 0, "running": 1, "unknown": 3, "hidden": 3, "met": 2, "untold": 4}
+# Shorter than a year.
+_PARTS: Final[frozenset[Span]] = frozenset({"day", "week", "month", "quarter", "half-year"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,12 +46,17 @@ class Reading:
 
     @property
     def verdict(self) -> Verdict:
-        """How it stands to its target; `running`: the target lies ahead, or the year goes on and neither is sure."""
+        """How it stands to its target; `running`: the target lies ahead, or the year goes on and neither is sure.
+        `hidden`: there is a figure, which the reader does not see."""
         if self.goal is None:
             return "untold"
+        if self.now is not None and self.now.hidden is not None:
+            return "hidden"
         met = None if self.value is None else self.indicator.met(self.value, self.goal)
         if met is None:
             return "unknown"
+        if not is_judged(self.indicator, self.period, self.goal):
+            return "running"
         # What only grows: what has reached its aim has, what has passed its limit has; the rest is open.
         if not self.over and self.indicator.adds_up and met == (self.indicator.better == "lower"):
             return "running"
@@ -97,7 +104,20 @@ def goal_of(indicator: Indicator, period: Period, level: Level | None) -> Target
     """The target that a period can be compared with: what adds up over a year with a year's, anything else with any."""
     if level is None or (indicator.adds_up and period.span != "year"):
         return None
-    return indicator.target(period.last.year, level, period.last)
+    found = indicator.target(period.last.year, level, period.last)
+    # What is to be reached in each year up to another one is this year's aim.
+    return replace(found, year=period.last.year) if found is not None and found.yearly else found
+
+
+def is_judged(indicator: Indicator, period: Period, goal: Target) -> bool:
+    """Whether a period's figure reaches or misses a target. A part of a year does not, for the year goes on; but what
+    stands does at the year's end, and so does what law asks for at any time: a value in each year."""
+    if period.span not in _PARTS:
+        return True
+    at_any_time = goal.yearly and goal.change is None
+    stands = indicator.numerator is not None and indicator.numerator.over == "state"
+    at_the_end = stands and (period.last.month, period.last.day) == (12, 31)
+    return goal.due(period.last.year) and (at_any_time or at_the_end)
 
 
 def reached(period: Period, today: date, known: date | None) -> date:
@@ -140,11 +160,17 @@ def by_unit(indicator: Indicator, period: Period, shown: Iterable[Shown], units:
     unit is left out."""
     of_period = {one.keys: one for one in shown if one.period == period}
     whole = of_period.get(())
-    found = {}
-    for unit in units:
-        one = of_period.get((unit,)) or whole
-        if one is None and indicator.shape == "count":
-            one = Shown(period, (unit,), 0.0, 0)
-        if one is not None:
-            found[unit] = one
-    return found
+    codes = list(units)
+    none = {one.keys: one for one in none_of_units(indicator, period, of_period.values(), codes)}
+    known = {unit: of_period.get((unit,)) or whole or none.get((unit,)) for unit in codes}
+    return {unit: one for unit, one in known.items() if one is not None}
+
+
+def none_of_units(
+    indicator: Indicator, period: Period, shown: Iterable[Shown], units: Iterable[str]
+) -> Iterator[Shown]:
+    """That nothing was counted in the units of which a period's count by unit has none; of a count that is not told as
+    a whole, and of any other figure, that is not known."""
+    told = {one.keys for one in shown}
+    if indicator.shape == "count" and () not in told:
+        yield from (Shown(period, (unit,), 0.0, 0) for unit in units if (unit,) not in told)

@@ -17,6 +17,7 @@ from urllib.parse import quote
 import altair as alt
 
 from services.stats.domain.disclosure import Shown
+from services.stats.domain.orders import rank_of
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import begun
 from services.stats.drawing.axes import length_axis, note_of, scale_of, small_value_axis, time_axis, value_axis
@@ -314,19 +315,20 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
     )
 
 
-def ranked(words: Words, indicator: Indicator, dimension: str, shown: Sequence[Shown]) -> list[Shown]:
+def ranked(indicator: Indicator, dimension: str, shown: Sequence[Shown]) -> list[Shown]:
     """The figures of a breakdown in the order of its bars and of its table's rows."""
-    order = {code: at for at, code in enumerate(words.values(indicator, dimension))}
-    return sorted(
-        (one for one in shown if one.keys),
-        key=lambda one: (order.get(one.keys[0], len(order)), -(one.value or 0), one.keys),
-    )
+
+    def turn(one: Shown) -> tuple[int, float, str]:
+        place, code = rank_of(indicator, dimension, one.keys[0])
+        return place, -(one.value or 0), code
+
+    return sorted((one for one in shown if one.keys), key=turn)
 
 
 @_remembered
 def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequence[Shown]) -> Drawing:
     """One figure by one dimension: a bar each, the longest first unless the dimension has an order of its own."""
-    lines = ranked(words, indicator, dimension, shown)
+    lines = ranked(indicator, dimension, shown)
     values = [
         {
             "name": words.value(indicator, dimension, one.keys[0]),

@@ -33,7 +33,7 @@ def write_csv(labels: Labels) -> bytes:
 
 
 def _rows(labels: Labels) -> Iterator[tuple[Cell, ...]]:
-    for figure in labels.edition.figures:
+    for figure in labels.figures:
         named = labels.names[figure.indicator]
         whole = figure.dimension == TOTAL
         yield (

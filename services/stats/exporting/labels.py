@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
 from services.stats.domain.closing import Edition, Frozen, Named
 from services.stats.domain.measures import TOTAL, UNIT
+from services.stats.domain.orders import rank_of
 from services.stats.domain.periods import Period
 from services.stats.views import Words
 from shared.contracts.vocabulary import UNCLASSIFIED
@@ -42,9 +43,14 @@ class Labels:
         """The whole province's figure of an indicator, of the period or one it is compared with."""
         return self.places.get((code, (period or self.edition.period).code, TOTAL, ""))
 
+    @cached_property
+    def figures(self) -> Sequence[Frozen]:
+        """All of them as people read them: what was frozen, and is signed so, has its codes by their letters."""
+        return sorted(self.edition.figures, key=self._turn)
+
     def own(self) -> Iterator[Frozen]:
         """The period's own figures."""
-        return (figure for figure in self.edition.figures if figure.period == self.edition.period.code)
+        return (figure for figure in self.figures if figure.period == self.edition.period.code)
 
     def of(self, code: str, dimension: str) -> list[Frozen]:
         """A breakdown of an indicator."""
@@ -65,6 +71,10 @@ class Labels:
             return self.words.unit(category)
         indicator = self.indicators.get(code)
         return category if indicator is None else self.words.value(indicator, dimension, category)
+
+    def _turn(self, figure: Frozen) -> tuple[str, str, str, tuple[int, str]]:
+        indicator, period, dimension, category = figure.place
+        return indicator, period, dimension, rank_of(self.indicators.get(indicator), dimension, category)
 
     def amount(self, figure: Frozen | None) -> str:
         """A figure as it is read, without its unit; a sign where it is hidden or nothing can be said."""

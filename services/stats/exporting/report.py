@@ -19,7 +19,6 @@ from shared.web.i18n import format_date, format_datetime, format_number
 
 INTERNAL: Final = "LƯU HÀNH NỘI BỘ: có số nhỏ, không công bố"
 _OTHERS: Final = "Chỉ tiêu khác"
-_VERDICTS: Final = {"met": "Đạt", "missed": "Chưa đạt", "running": "Đang thực hiện", "": ""}
 _MOST_CHANGES: Final = 200
 _NO_BREAK: Final = "\u00a0"
 
@@ -48,8 +47,9 @@ def cells(labels: Labels, named: Named) -> list[str]:
     """An indicator's line after number and name."""
     own = labels.total(named.code)
     before = [labels.amount(labels.total(named.code, period)) for period in labels.compared()]
-    verdict = named.verdict(own.value if own else None)
-    return [labels.measured_in(named), labels.amount(own), *before, target(labels, named), _VERDICTS[verdict]]
+    verdict = named.verdict(own.value if own else None, labels.edition.period)
+    judged = labels.words.verdict(verdict) if verdict else ""
+    return [labels.measured_in(named), labels.amount(own), *before, target(labels, named), judged]
 
 
 def target(labels: Labels, named: Named) -> str:
@@ -70,7 +70,7 @@ def notes(labels: Labels) -> list[str]:
             f"Ký hiệu «{HIDDEN}»: có số liệu nhưng không công bố, vì số quá nhỏ hoặc vì từ đó suy ra được số quá nhỏ "
             "về trẻ em (Luật Trẻ em, Điều 21)."
         )
-    said.append(f"Ký hiệu «{NONE}»: chưa có số liệu.")
+    said.append(f"Ký hiệu «{NONE}»: chưa có số liệu, hoặc không có trường hợp nào để tính tỷ lệ, thời gian.")
     return said
 
 

@@ -71,7 +71,7 @@ class Observation(NamedTuple):
 def observations(labels: Labels) -> Iterator[Observation]:
     """Every figure of an edition."""
     units = Units.load()
-    for figure in labels.edition.figures:
+    for figure in labels.figures:
         period = Period.parse(figure.period)
         named = labels.names[figure.indicator]
         area = figure.category if figure.dimension == UNIT else units.province()

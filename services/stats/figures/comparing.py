@@ -5,7 +5,7 @@ Everything passes `releasing`, what is aimed at too: a target of ten per cent le
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.measures import UNIT
+from services.stats.domain.orders import rank_of
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Reading, as_far, goal_of, reached
 from services.stats.figures.releasing import Releasing, sees_all
@@ -72,7 +73,7 @@ class Comparing:
         self, connection: AsyncConnection, asking: Asking, indicator: Indicator, periods: Sequence[Period]
     ) -> list[Shown]:
         """The figures of periods, in their order, and as `releasing` shows them."""
-        return await self._releasing.release(
+        shown = await self._releasing.release(
             connection,
             asking.principal,
             indicator,
@@ -82,6 +83,8 @@ class Comparing:
             as_of=asking.as_of,
             now=asking.now,
         )
+        turns = {period: turn for turn, period in enumerate(periods)}
+        return sorted(in_order(indicator, asking.by, shown), key=lambda one: turns[one.period])
 
     async def compared(
         self, connection: AsyncConnection, asking: Asking, indicator: Indicator, period: Period
@@ -96,7 +99,8 @@ class Comparing:
         for shown in await self.released(connection, asking, indicator, wanted):
             found[shown.period][shown.keys] = shown
         readings = []
-        for keys, shown in sorted(found[period].items()):
+        for shown in in_order(indicator, asking.by, found[period].values()):
+            keys = shown.keys
             goal = target
             if target is not None and base is not None:
                 goal = target.against_base(value_of_base(indicator, target, base, found[base].get(keys)))
@@ -104,6 +108,14 @@ class Comparing:
             beside = found[before].get(keys), found[year_before].get(keys)
             readings.append(Reading(indicator, period, shown, *beside, goal, over))
         return readings
+
+
+def in_order(indicator: Indicator, by: Sequence[str], shown: Iterable[Shown]) -> list[Shown]:
+    """Figures as people read them: by each dimension's values in their order; of places by their codes. One
+    without keys, which speaks of the whole table, comes first."""
+    return sorted(
+        shown, key=lambda one: [rank_of(indicator, name, key) for name, key in zip(by, one.keys, strict=False)]
+    )
 
 
 def compared_with(indicator: Indicator, period: Period, day: date, *, exact: bool) -> tuple[Period, Period]:

@@ -30,6 +30,8 @@ from shared.reference.indicators import Indicator, Indicators, Part
 
 # Of these nothing is released but what is handed in: they cross the months, and differ from them by few.
 _CROSSING: Final[frozenset[Span]] = frozenset({"day", "week", "school-year"})
+# How many of each span are looked through for the last one that is released; it is some days after its end.
+_LATEST: Final[tuple[tuple[Span, int], ...]] = (("year", 2), ("half-year", 2), ("quarter", 3), ("month", 6))
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,12 +93,27 @@ class Releasing:
         if sees_all(principal, self._disclosure.on(now)):
             values = await self._evaluator.values(connection, indicator, periods, by=by, units=units, as_of=as_of)
             return [Shown.of(value) for value in values]
-        written = await self._written.periods(connection)
-        moment = min(as_of or now, now)
-        begins = released_from(written, await self._evaluator.beginnings(connection), local_day(moment))
-        asked = _Asked(indicator, tuple(by), units, Look(connection, moment, self._disclosure, written, begins))
+        asked = _Asked(indicator, tuple(by), units, await self._look(connection, min(as_of or now, now)))
         async with self._turn:
             return [shown for period in periods for shown in await self._of(asked, period)]
+
+    async def latest(self, connection: AsyncConnection, now: datetime) -> Period | None:
+        """The released period that says most by now: the last year, of which most tables are released; without one, the
+        period that ended last, of several the longest. None: nothing is released yet. `now`: aware."""
+        look = await self._look(connection, now)
+        seen = {
+            span: [one for one in Period.containing(local_day(now), span).previous.before(count) if look.sees(one)]
+            for span, count in _LATEST
+        }
+        if seen["year"]:
+            return seen["year"][-1]
+        found = [one for periods in seen.values() for one in periods]
+        return max(found, key=lambda one: (one.last, one.last - one.first), default=None)
+
+    async def _look(self, connection: AsyncConnection, moment: datetime) -> Look:
+        written = await self._written.periods(connection)
+        begins = released_from(written, await self._evaluator.beginnings(connection), local_day(moment))
+        return Look(connection, moment, self._disclosure, written, begins)
 
     async def _of(self, asked: _Asked, period: Period) -> list[Shown]:
         indicator, by = asked.indicator, asked.by

@@ -82,7 +82,7 @@ class BehindPages:
         listed = _ON_BOARD.get(of)
         if listed is None:
             raise HTTPException(404)
-        sight = self._looking.sight(request, principal, place=unit)
+        sight = await self._looking.sight(request, principal, place=unit)
         filters = {name: value for name, value in (("kind", kind), ("sex", sex), ("age", age)) if value}
         nowhere = {UNIT: (UNCLASSIFIED,)} if unit == UNCLASSIFIED else {}
         narrowed = {name: (value,) for name, value in filters.items()}
@@ -116,7 +116,7 @@ class BehindPages:
         part = part_of(measure, field)
         if part is None:
             raise HTTPException(404)
-        sight = self._looking.sight(request, principal, period)
+        sight = await self._looking.sight(request, principal, period)
         words = sight.words
         name = words.dimension(field)
         return await self._list(

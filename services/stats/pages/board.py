@@ -10,9 +10,10 @@ from fastapi import APIRouter, Query, Request
 from fastapi.responses import Response
 
 from services.stats.api.figures import LiveReader, Reader
+from services.stats.domain.orders import AGES
 from services.stats.figures.releasing import sees_all
 from services.stats.pages.live_board import Board, View, view_of
-from services.stats.views import AGES, SEXES, Words
+from services.stats.views import SEXES, Words
 from shared.contracts.vocabulary import UNCLASSIFIED
 from shared.identity import Permission, Principal
 from shared.reference.disclosure import Disclosure

@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from services.stats.views import AGES, SEXES, Words
+from services.stats.domain.orders import AGES
+from services.stats.views import SEXES, Words
 from shared.reference.terms import Terms
 
 RISKS: Final = ("high", "medium", "low", "unassessed")

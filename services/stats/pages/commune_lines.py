@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from services.stats.domain.disclosure import Shown
+from services.stats.domain.reading import is_judged
 from services.stats.pages.looking import Sight
 from shared.reference.indicators import Indicator, Target
 
@@ -16,7 +17,8 @@ _HIDDEN: Final = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Commune:
-    """One commune's line in a table. `met`: whether its figure reaches the target; None: there is none."""
+    """One commune's line in a table. `met`: whether its figure reaches the target; None: there is none, or a part
+    of a year is not judged by it."""
 
     code: str
     name: str
@@ -28,7 +30,9 @@ def communes_of(sight: Sight, indicator: Indicator, figures: Mapping[str, Shown]
     """Communes in the order in which they need to be looked at: the worst figure first, what is not known last."""
     found = []
     for code, one in figures.items():
-        met = indicator.met(one.value, goal) if goal is not None and one.value is not None else None
+        met = None
+        if goal is not None and one.value is not None and is_judged(indicator, one.period, goal):
+            met = indicator.met(one.value, goal)
         found.append(Commune(code, sight.words.unit(code), one, met))
     return sorted(found, key=lambda commune: needy(indicator, commune.shown))
 

@@ -46,7 +46,7 @@ class CommunePages:
         self, request: Request, principal: Reader, indicator: Asked = "", period: Asked = "", place: Asked = ""
     ) -> Response:
         """One indicator in all communes: as tiles and as a table."""
-        sight = self._looking.sight(request, principal, period, place)
+        sight = await self._looking.sight(request, principal, period, place)
         chosen = self._chosen(indicator)
         async with self._looking.snapshot() as connection:
             shown = await self._looking.figures(connection, sight, chosen, [sight.period], by=("unit",))
@@ -74,14 +74,14 @@ class CommunePages:
         """A commune's profile."""
         if code not in self._looking.units.codes() or not principal.may_see(code):
             raise NotAllowedError("The commune is not the reader's")
-        sight = self._looking.sight(request, principal, period, code)
+        sight = await self._looking.sight(request, principal, period, code)
         known = self._looking.in_force(sight)
         async with self._looking.snapshot() as connection:
             lines = [line_of(sight, *found) for found in await self._looking.readings(connection, sight, known)]
             late = await self._looking.late(connection, sight)
             whole: dict[str, Shown] = {}
             if sight.wide:
-                everywhere = self._looking.sight(request, principal, sight.period.code)
+                everywhere = await self._looking.sight(request, principal, sight.period.code)
                 await self._looking.prepare(connection, everywhere, [(one, [sight.period]) for one in known])
                 for one in known:
                     for shown in await self._looking.figures(connection, everywhere, one, [sight.period]):
@@ -108,7 +108,7 @@ class CommunePages:
         self, request: Request, principal: Reader, indicator: Asked = "", period: Asked = "", unit: Several = None
     ) -> Response:
         """A few communes beside each other, in time and in figures."""
-        sight = self._looking.sight(request, principal, period)
+        sight = await self._looking.sight(request, principal, period)
         chosen = self._chosen(indicator)
         codes = self._looking.own(sight)
         wanted = self._wanted(sight, unit)
@@ -140,7 +140,7 @@ class CommunePages:
         narrow: bool = False,
     ) -> Response:
         """The comparison's chart. Raises HTTPException 404 where there is none."""
-        sight = self._looking.sight(request, principal, period)
+        sight = await self._looking.sight(request, principal, period)
         drawing, _, _ = await self._compared(sight, self._chosen(indicator), self._wanted(sight, unit))
         if drawing is None:
             raise HTTPException(404)

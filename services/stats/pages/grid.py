@@ -11,6 +11,7 @@ from datetime import date
 from typing import Final
 
 from services.stats.domain.disclosure import Shown
+from services.stats.domain.reading import is_judged
 from services.stats.views import Words
 from shared.reference.indicators import Indicator, Target
 from shared.reference.tiles import load_tiles
@@ -93,7 +94,11 @@ def _spot(
         f"{name}: {words.shown(indicator, figure) if known else words('chưa có số liệu')}",
         None if value is None else steps[value],
         figure is not None and figure.hidden is not None,
-        value is not None and goal is not None and indicator.met(value, goal) is False,
+        figure is not None
+        and value is not None
+        and goal is not None
+        and is_judged(indicator, figure.period, goal)
+        and indicator.met(value, goal) is False,
     )
 
 

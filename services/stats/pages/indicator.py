@@ -52,7 +52,7 @@ class IndicatorPages:
     ) -> Response:
         """The indicator. Raises HTTPException 404 where there is none of that code."""
         indicator = self._looking.indicator(code)
-        sight = self._looking.sight(request, principal, period, place, known)
+        sight = await self._looking.sight(request, principal, period, place, known)
         dimension = by if by in indicator.by else next(iter(indicator.by), "")
         async with self._looking.snapshot() as connection:
             [(reading, course)] = await self._looking.readings(connection, sight, [indicator])
@@ -68,7 +68,7 @@ class IndicatorPages:
         records = records_of(sight, indicator)
         breakdown = charts.breakdown(sight.words, indicator, dimension, parts).at(drawn_at) if known_parts else None
         if breakdown is not None and records:
-            breakdown = _opening(breakdown, charts.ranked(sight.words, indicator, dimension, parts), records, dimension)
+            breakdown = _opening(breakdown, charts.ranked(indicator, dimension, parts), records, dimension)
         return self._pages.render(
             request,
             "stats/indicator.html",
@@ -109,7 +109,7 @@ class IndicatorPages:
     ) -> Response:
         """One of the page's charts, as the page of the same address has its figures. Raises HTTPException 404."""
         indicator = self._looking.indicator(code)
-        sight = self._looking.sight(request, principal, period, place, known)
+        sight = await self._looking.sight(request, principal, period, place, known)
         async with self._looking.snapshot() as connection:
             drawing = await self._drawing(connection, sight, indicator, chart, by if by in indicator.by else "")
         if drawing is None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from typing import Annotated, Final, cast
 
 from fastapi import HTTPException, Query, Request
@@ -41,7 +41,6 @@ from shared.web.pages import Pages, language_of
 Asked = Annotated[str, Query(max_length=40)]
 Choice = tuple[str, str]
 Group = tuple[str, list[Choice]]
-_DAY: Final = timedelta(days=1)
 # How many of each span one may choose from, the newest first.
 _CHOICES: Final[tuple[tuple[Span, int], ...]] = (
     ("year", 5),
@@ -158,11 +157,11 @@ class Looking:
             raise HTTPException(404)
         return found
 
-    def sight(
+    async def sight(
         self, request: Request, principal: Principal, period: str = "", place: str = "", known: str = ""
     ) -> Sight:
         """A look from what stands in an address. What is no period, no place of the reader's, or no past day is as if
-        it were not there."""
+        it were not there; without a period, whoever sees released figures only begins with the last one that is."""
         now = self._clock()
         today = local_day(now)
         rule = Disclosure.load().on(now)
@@ -173,7 +172,9 @@ class Looking:
             principal,
             Words(self.pages.texts, language_of(request)),
             now,
-            _period(period, today) or (self._usual(today) if exact else self._released(today, rule)),
+            _period(period, today)
+            or (None if exact else await self._released(now))
+            or Period.containing(today, "year"),
             exact,
             units,
             place if units is not None and units != principal.units else "",
@@ -388,14 +389,9 @@ class Looking:
     def _rule(sight: Sight) -> Rule:
         return Disclosure.load().on(start_of(sight.period.first))
 
-    @staticmethod
-    def _usual(today: date) -> Period:
-        return Period.containing(today, "year")
-
-    @staticmethod
-    def _released(today: date, rule: Rule) -> Period:
-        """The last year that is released: some days after its end, and one more."""
-        return Period.containing(today - (rule.settle_days + 2) * _DAY, "year").previous
+    async def _released(self, now: datetime) -> Period | None:
+        async with self.snapshot() as connection:
+            return await self._releasing.latest(connection, now)
 
 
 def _period(code: str, today: date) -> Period | None:

@@ -226,7 +226,7 @@ def _tables(labels: Labels) -> Iterator[tuple[str, list[list[Any]]]]:
                     labels.told(own),
                     [labels.amount(labels.total(named.code, period)) for period in labels.compared()],
                     target(labels, named),
-                    named.verdict(own.value if own else None),
+                    named.verdict(own.value if own else None, labels.edition.period),
                 ]
             )
         yield indicators.theme(theme, language), rows

@@ -27,7 +27,7 @@ _OF_COMMUNES: Final = ("cases-opened", "reports-received", "cases-open", "deadli
 # As many as one takes in at a glance.
 _URGENT: Final = 6
 _COMMUNES: Final = 8
-_COUNTED: Final[tuple[Verdict, ...]] = ("met", "missed", "running", "unknown")
+_COUNTED: Final[tuple[Verdict, ...]] = ("met", "missed", "running", "unknown", "hidden")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class ProvincePages:
         self, request: Request, principal: Reader, period: Asked = "", place: Asked = "", tiles: Asked = ""
     ) -> Response:
         """The province, or the reader's communes, in ten seconds."""
-        sight = self._looking.sight(request, principal, period, place)
+        sight = await self._looking.sight(request, principal, period, place)
         known = self._looking.in_force(sight)
         of_tiles = next((one for one in known if one.code == tiles and one.code in _OF_COMMUNES), None)
         of_tiles = of_tiles or next(one for one in known if one.code == _OF_COMMUNES[0])
@@ -68,6 +68,7 @@ class ProvincePages:
             alerts = await alerts_of(connection, sight, self._looking.indicators)
             by_commune = await self._looking.figures(connection, sight, of_tiles, [sight.period], by=("unit",))
         aimed = [one for one, _ in found if one.goal is not None]
+        counts = {one: sum(reading.verdict == one for reading in aimed) for one in _COUNTED}
         figures = self._looking.by_unit(sight, of_tiles, by_commune)
         goal = goal_of(of_tiles, sight.period, "commune")
         foremost = {one.indicator.code: one for one, _ in found}
@@ -81,8 +82,9 @@ class ProvincePages:
             place=self._looking.place_name(sight),
             periods=self._looking.periods(sight),
             places=self._looking.places(sight),
-            counts={one: sum(reading.verdict == one for reading in aimed) for one in _COUNTED},
+            counts=counts,
             aimed=len(aimed),
+            judged=len(aimed) - counts["unknown"] - counts["hidden"],
             alerts=alerts,
             missed=[line_of(sight, *one) for one in shown],
             more_missed=len(urgent) - _URGENT,
@@ -95,7 +97,7 @@ class ProvincePages:
 
     async def all(self, request: Request, principal: Reader, period: Asked = "", place: Asked = "") -> Response:
         """All indicators by theme: value, target, change, course."""
-        sight = self._looking.sight(request, principal, period, place)
+        sight = await self._looking.sight(request, principal, period, place)
         known = self._looking.in_force(sight)
         async with self._looking.snapshot() as connection:
             lines = [line_of(sight, *found) for found in await self._looking.readings(connection, sight, known)]

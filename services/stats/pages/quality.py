@@ -43,7 +43,7 @@ class QualityPages:
 
     async def show(self, request: Request, principal: Reader, period: Asked = "") -> Response:
         """The quality board."""
-        sight = self._looking.sight(request, principal, period)
+        sight = await self._looking.sight(request, principal, period)
         wanted = [one for one in self._looking.in_force(sight) if one.theme == _THEME]
         checked = await self._upkeep.last_check()
         watch = Thresholds.load().on(sight.now)

@@ -72,7 +72,7 @@ class RecordPages:
         indicator = self._looking.indicator(code)
         found = await self._api.records(request, principal, code, period, unit, district, as_of, part, after)
         place = (unit or [""])[0] or district
-        sight = self._looking.sight(request, principal, period, place)
+        sight = await self._looking.sight(request, principal, period, place)
         return self._pages.render(
             request,
             "stats/records.html",

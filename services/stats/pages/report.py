@@ -135,7 +135,7 @@ class ReportPages:
         self, request: Request, principal: Principal, codes: Chosen, period: str, place: str, communes: str
     ) -> tuple[Sight, list[Indicator], list[_Told], Late | None]:
         """What is asked for, what of it is known, and how late that is."""
-        sight = self._looking.sight(request, principal, period, place)
+        sight = await self._looking.sight(request, principal, period, place)
         known = self._looking.in_force(sight)
         wanted = [one for one in known if one.code in set(codes or ())]
         async with self._looking.snapshot() as connection:

@@ -20,6 +20,7 @@ from shared.identity import ALL_UNITS
 from shared.identity.principal import Principal, Role
 from shared.reference.disclosure import Disclosure, Rule
 from shared.reference.indicators import Indicator, Indicators, Part
+from shared.reference.units import Units
 from shared.web.i18n import ZONE
 
 UNITS = ("05443", "05446", "05449", "05452", "05455", "05458", "05461", "05464")
@@ -58,6 +59,8 @@ class Value(NamedTuple):
 
 class Province:
     """History and evaluator at once."""
+
+    units = Units.load()
 
     def __init__(self, records: Sequence[Record], begun: datetime = datetime(2020, 1, 1, tzinfo=ZONE)) -> None:
         self.records = list(records)

@@ -10,6 +10,7 @@ from html import unescape
 import pytest
 
 from services.stats.domain.disclosure import Shown
+from services.stats.domain.orders import values_of
 from services.stats.domain.periods import Period
 from services.stats.drawing import charts
 from services.stats.drawing.axes import scale_of
@@ -177,7 +178,7 @@ def test_every_value_of_every_dimension_has_a_name() -> None:
     for one in Indicators.load():
         for dimension in one.by:
             assert VI.dimension(dimension) != dimension, (one.code, dimension)
-            for code in VI.values(one, dimension):
+            for code in values_of(one, dimension):
                 assert VI.value(one, dimension, code) != code, (one.code, dimension, code)
             assert VI.value(one, dimension, "unclassified") == "Chưa phân loại"
 
@@ -210,7 +211,7 @@ def test_equal_figures_have_one_shade() -> None:
 def test_no_name_in_a_picture_is_cut_off(words: Words) -> None:
     of_dimension = {dimension: one for one in Indicators.load() for dimension in one.by if dimension != "unit"}
     for dimension, one in of_dimension.items():
-        codes = words.values(one, dimension)
+        codes = values_of(one, dimension)
         parts = [Shown(MONTHS[0], (code,), float(at)) for at, code in enumerate(codes)]
         names = {"".join(words.value(one, dimension, code).split()) for code in codes}
         for width in (340, 560):

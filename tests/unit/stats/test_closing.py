@@ -298,3 +298,25 @@ def test_a_figure_that_is_there_no_more_is_a_change_too() -> None:
     assert [(found.before, found.after) for found in changes([one], [])] == [(3.0, None)]
     assert changes([one], [one._replace(numerator=4)]) != []
     assert changes([one], [one]) == []
+
+
+def test_that_nobody_is_counted_is_told_and_an_edition_that_left_it_out_says_nothing_else() -> None:
+    nobody = Frozen("a", MONTH, "unit", "05443", 0.0, 0, None)
+    assert changes([], [nobody]) == []
+    # A handed in 0, or a figure that is hidden, is something else than nothing.
+    assert changes([], [nobody._replace(numerator=None)]) != []
+    assert changes([], [nobody._replace(value=None, numerator=None, hidden="protected")]) != []
+
+
+async def test_a_commune_without_a_case_has_0_in_an_edition_and_of_a_share_nothing(desk: House) -> None:
+    edition = await desk.close()
+    quiet = desk.province.units.codes()[-1]
+    assert (figure(edition, "opened", "unit", UNITS[0]), figure(edition, "opened", "unit", quiet)) == (7, 0)
+    shares = {one.indicator for one in edition.figures if one.denominator is not None and one.dimension == "unit"}
+    assert all((code, MONTH, "unit", quiet) not in edition.at_place() for code in shares)
+    desk.later(days=20)
+    await desk.periods.look_after()
+    signed = await desk.periods.published(MONTH)
+    assert signed is not None
+    # Of a month nothing is published by commune: no 0 either.
+    assert [one for one in signed.read().figures if one.dimension == "unit"] == []

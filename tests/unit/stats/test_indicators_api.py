@@ -68,6 +68,22 @@ async def test_an_indicator_comes_with_the_period_before_and_its_trend(visitor: 
     ]
 
 
+async def test_what_it_is_broken_down_by_comes_in_the_order_in_which_people_read_it(database: Database) -> None:
+    bands, risks = ["0-3", "4-5", "6-10", "11-15", "16+"], ["high", "medium", "low", "unassessed"]
+    told = [(band, risk) for risk in risks[::-1] for band in bands]
+    cases = [
+        make.case(f"0197a000-0000-7000-8000-0000000001{at:02}", 1, age_band=band, risk=risk)
+        for at, (band, risk) in enumerate(told)
+    ]
+    await record(database, [[event.record(at) for at, event in enumerate(cases)]])
+    visitor = visitor_of(database, lambda: NOW)
+    await visitor.enter("ha.coordinator")
+    found = await ask(visitor, "/cases-opened?period=2026-10&by=age&by=risk&trend=2")
+    wanted = [{"age": band, "risk": risk} for band in bands for risk in risks]
+    assert [one["keys"] for one in found["values"]] == wanted
+    assert [one["keys"] for one in found["trend"] if one["period"] == "2026-10"] == wanted
+
+
 @pytest.mark.parametrize(
     ("person", "path", "reason"),
     [

@@ -118,6 +118,37 @@ async def test_a_coordinator_reads_the_figure_the_change_and_each_commune(visito
     assert "Phường Gia Sàng: 0" in said
 
 
+@pytest.mark.parametrize(
+    ("now", "period"),
+    [
+        (datetime(2025, 4, 10, tzinfo=UTC), "Năm 2025"),  # Nothing is released yet, and what was before is empty.
+        (datetime(2025, 8, 20, tzinfo=UTC), "Tháng 7/2025"),
+        (datetime(2026, 1, 10, tzinfo=UTC), "Tháng 11/2025"),
+        (datetime(2026, 1, 20, tzinfo=UTC), "Năm 2025"),
+        (NOW, "Năm 2025"),
+    ],
+)
+async def test_a_statistician_s_first_page_is_of_what_is_released(
+    counted: Database, now: datetime, period: str
+) -> None:
+    visitor = visitor_of(counted, lambda: now)
+    await visitor.enter("tuan.statistician")
+    said = content(await visitor.ask("/stats/province"))
+    assert f"Toàn tỉnh · {period} " in said
+    assert "Trước khi hệ thống ghi nhận" not in said.split("Cần chú ý trước")[0]
+
+
+async def test_a_figure_that_is_hidden_is_not_counted_as_missing(visitor: Visitor) -> None:
+    await visitor.enter("tuan.statistician")
+    # Of the year that goes on nothing is released yet.
+    said = content(await visitor.ask("/stats/province?period=2026"))
+    assert re.search(r"\b[1-9]\d* Số bị ẩn", said)
+    assert "▨ Chưa đến ngày công bố ▨ Số bị ẩn" in said
+    assert not re.search(r"▨ [^▨–]{5,40} – Chưa có số liệu", said)
+    await visitor.enter("ha.coordinator")
+    assert "Số bị ẩn" not in content(await visitor.ask("/stats/province?period=2026"))
+
+
 @pytest.mark.parametrize("person", ["ha.coordinator", "lan.worker", "tuan.statistician"])
 async def test_of_a_time_before_the_platform_began_pages_say_that_there_is_no_figure_and_not_that_there_was_none(
     visitor: Visitor, person: str

@@ -7,6 +7,7 @@ from datetime import date
 
 import pytest
 
+from services.stats.domain.closing import named
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Reading, as_far, begun, by_unit, course_of, goal_of, reached
@@ -65,6 +66,34 @@ def test_a_share_is_judged_at_once_and_one_whose_target_lies_ahead_is_not_missed
     assert reading(SHARE, 100, goal=ahead).verdict == "met"
 
 
+def test_a_month_is_judged_by_a_years_target_only_where_it_is_the_years_end_or_law_asks_for_it_at_any_time() -> None:
+    state = replace(SHARE, numerator=Part("cases", "state", {}), denominator=Part("cases", "state", {}))
+    law = replace(AIM, year=2030, yearly=True)
+    for indicator, code, goal, expected in (
+        (SHARE, "2026-10", AIM, "running"),
+        (SHARE, "2026-12", AIM, "running"),
+        (state, "2026-10", AIM, "running"),
+        (state, "2026-12", AIM, "missed"),
+        (SHARE, "2026-10", law, "missed"),
+        (SHARE, "2026-10", replace(law, change=-5, against="year-before"), "running"),
+        (SHARE, "2026", AIM, "missed"),
+    ):
+        period = Period.parse(code)
+        read = Reading(indicator, period, Shown(period, (), 90.0), goal=goal)
+        assert read.verdict == expected, (code, goal)
+        kept = named(indicator, period, goal)
+        assert kept.verdict(90.0, period) == expected, (code, goal)
+
+
+def test_what_is_to_be_reached_in_each_year_is_the_aim_of_this_one_and_of_2030_is_not_missed_now() -> None:
+    law, plan = (replace(AIM, year=2030, yearly=yearly) for yearly in (True, False))
+    for target, year, verdict in ((law, 2026, "missed"), (plan, 2030, "running")):
+        goal = goal_of(replace(SHARE, targets=(target,)), YEAR, "province")
+        assert goal is not None
+        assert (goal.year, reading(SHARE, 90, goal=goal).verdict) == (year, verdict)
+        assert named(SHARE, YEAR, goal).target_year == year
+
+
 def test_what_moves_away_from_a_target_that_lies_ahead_is_pressing_too() -> None:
     ahead = replace(AIM, year=2030)
     worse, better = Shown(YEAR.previous, (), 95.0), Shown(YEAR.previous, (), 85.0)
@@ -83,7 +112,8 @@ def test_a_hidden_figure_is_neither_judged_nor_compared() -> None:
     hidden = Shown.without(YEAR, (), "protected")
     one = Reading(SHARE, YEAR, hidden, before=Shown(YEAR.previous, (), 5.0), goal=AIM)
     assert one.known
-    assert one.verdict == "unknown"
+    assert one.verdict == "hidden"
+    assert Reading(SHARE, YEAR, hidden).verdict == "untold"
     assert one.moved(one.before) is None
     assert one.course(one.before) == "neither"
     assert reading(SHARE, 5).moved(hidden) is None
