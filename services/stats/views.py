@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -49,6 +50,38 @@ DIMENSIONS: Final = {
     "supported": "Được trợ giúp",
     "activity": "Hoạt động",
     "audience": "Đối tượng",
+    "span": "Khoảng được đo",
+}
+# Codes that are on no list of terms, by the measure that has them, or by the dimension alone. msgids
+CODES: Final[Mapping[str, Mapping[str, str]]] = {
+    "children.state": {
+        "collected": "Đã thu thập",
+        "checked": "Đã kiểm tra",
+        "verified": "Đã xác minh",
+        "due": "Đến hạn xác minh lại",
+    },
+    "span": {
+        "report-assessment": "Từ tiếp nhận đến đánh giá nguy cơ",
+        "report-plan": "Từ tiếp nhận đến duyệt kế hoạch",
+        "report-service": "Từ tiếp nhận đến dịch vụ đầu tiên",
+        "report-closure": "Từ tiếp nhận đến kết thúc vụ việc",
+        "task-answer": "Từ giao nhiệm vụ đến khi ngành trả lời",
+    },
+    "tasks.status": {
+        "requested": "Đã giao",
+        "accepted": "Đã nhận",
+        "declined": "Đã từ chối",
+        "done": "Đã xong",
+        "overdue": "Quá hạn",
+        "cancelled": "Đã hủy",
+    },
+    "reports.status": {
+        "received": "Đã tiếp nhận",
+        "opened": "Đã mở vụ việc",
+        "linked": "Đã gắn vào vụ việc",
+        "answered": "Đã trả lời",
+        "dismissed": "Không tiếp tục",
+    },
 }
 VERDICTS: Final[dict[Verdict, str]] = {
     "met": "Đạt",
@@ -212,6 +245,10 @@ class Words:
             return Deadlines.load().label(code, self.language)
         if dimension == "circumstance" and code not in Terms.load("circumstances"):
             return Terms.load("flags").label(code, self.language)
+        measure = indicator.numerator.measure if indicator.numerator else ""
+        codes = CODES.get(f"{measure}.{dimension}") or CODES.get(dimension)
+        if codes is not None:
+            return self(codes.get(code, code))
         terms = self._terms(indicator, dimension)
         return code if terms is None else terms.label(code, self.language)
 

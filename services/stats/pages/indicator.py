@@ -13,6 +13,7 @@ from markupsafe import Markup
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.api.figures import Reader
+from services.stats.definitions import definition
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Reading, by_unit, goal_of
@@ -91,6 +92,7 @@ class IndicatorPages:
             small=small.at(drawn_at) if small else None,
             grid=grid_of(sight.words, indicator, figures, goal, sight.today) if several else None,
             communes=communes_of(sight, indicator, figures, goal) if several else [],
+            definition=definition(sight.words, indicator),
             source=indicator.source(sight.words.language),
             note=indicator.note(sight.words.language),
         )

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats import views
+from services.stats import definitions, views
 from services.stats.desk.freezing import Freezing
 from services.stats.domain.periods import Period
 from services.stats.figures import evaluating
@@ -395,6 +395,13 @@ async def test_while_history_is_behind_pages_and_papers_say_how_far_it_is(visito
         assert "Đang đếm nốt" not in content(await visitor.ask(path)), path
 
 
+async def test_a_page_says_how_its_indicator_is_counted(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    said = content(await visitor.ask("/stats/indicators/abused-share?period=2025"))
+    about = said.split("Chỉ tiêu này là gì")[1]
+    assert re.search(r"Tử số Vụ việc được mở.*Mẫu số Trẻ em trong sổ.*Cách tính .*Không tính .*Căn cứ", about)
+
+
 async def test_a_report_of_ones_own_holds_what_was_ticked_and_of_ones_own_communes_only(visitor: Visitor) -> None:
     await visitor.enter("ha.coordinator")
     path = "/stats/report?indicator=cases-opened&indicator=reports-received&indicator=nothing&period=2025&communes=1"
@@ -613,7 +620,8 @@ REBUILDING = (views.REBUILD_REASONS, views.COMPACTION_STATES, views.ENDS_OF)
 def test_every_text_has_its_english() -> None:
     said = {*said_in_templates("services.stats"), *said_in_code("services.stats", "words", "said", "self")}
     listed = (views.SEXES, views.YES_NO, views.DIMENSIONS, views.VERDICTS, views.REASONS, views.EXPLAINED, views.SPANS)
-    for texts in (*listed, views.UNPLACED, views.VOICES, views.LISTS, *REBUILDING):
+    defined = (definitions.COUNTED, definitions.LEFT_OUT, definitions.WAYS, *views.CODES.values())
+    for texts in (*listed, views.UNPLACED, views.VOICES, views.LISTS, *REBUILDING, *defined):
         said |= {*texts.values()}
     assert len(said) > 150
     assert {*said, views.NOT_KNOWN, views.NOT_CLASSIFIED} - english(("services.stats", "shared.web")).keys() == set()
