@@ -76,3 +76,14 @@ def test_every_value_that_data_may_name_has_a_word() -> None:
             one = indicator("i", Part(measure, known.over, {}))
             for value in known_values(measure, dimension) or ():
                 assert VI.value(one, dimension, value) != value, (measure, dimension, value)
+
+
+def test_a_name_says_in_both_languages_whether_children_or_cases_are_counted() -> None:
+    of_cases = re.compile(r"(?<!dịch )(?<!nhiệm )\bvụ\b")
+    counts = {one.code: one for one in shipped() if one.numerator is not None and one.shape == "count"}
+    for code, one in counts.items():
+        assert bool(of_cases.search(one.vi)) == bool(re.search(r"\bcases?\b", one.en.lower())), (code, one.vi, one.en)
+        assert ("trẻ em" in one.vi) >= ("children" in one.en.lower()), (code, one.vi, one.en)
+    for one in counts.values():
+        if one.numerator is not None and one.numerator.measure == "openings":
+            assert of_cases.search(one.vi), one.vi

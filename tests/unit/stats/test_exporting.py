@@ -77,7 +77,7 @@ def test_csv_holds_every_figure_and_no_value_of_a_hidden_one() -> None:
 
 def test_csv_speaks_the_language_that_is_asked_for() -> None:
     assert {row["name"] for row in rows(file("figures.csv", language="en")) if row["indicator"] == "drownings"} == {
-        "Drownings"
+        "Children in drowning accidents"
     }
 
 
