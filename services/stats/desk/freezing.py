@@ -72,7 +72,7 @@ class Freezing:
                     values = await self._evaluator.values(
                         connection, indicator, _asked(period, dimension), by=_by(dimension), as_of=as_of
                     )
-                    found += _frozen(indicator, dimension, [Shown.of(value) for value in values])
+                    found += _frozen(indicator, period, dimension, [Shown.of(value) for value in values])
             # There is no hurry: who looks at a page goes first.
             await let_others_go()
         return sorted(found, key=lambda figure: figure.place)
@@ -92,7 +92,7 @@ class Freezing:
                         by=_by(dimension),
                         now=now,
                     )
-                    found += _frozen(indicator, dimension, shown)
+                    found += _frozen(indicator, period, dimension, shown)
             await let_others_go()
         return sorted(found, key=lambda figure: figure.place)
 
@@ -118,9 +118,10 @@ def _asked(period: Period, dimension: str) -> list[Period]:
     return list(dict.fromkeys((period, period.previous, period.year_before)))
 
 
-def _frozen(indicator: Indicator, dimension: str, shown: Iterable[Shown]) -> list[Frozen]:
+def _frozen(indicator: Indicator, period: Period, dimension: str, shown: Iterable[Shown]) -> list[Frozen]:
     found = []
-    for figure in shown:
+    for one in shown:
+        figure = one if one.period == period else one.comparable
         # A table that is not shown as a whole has no rows: it is not there.
         if len(figure.keys) != len(_by(dimension)):
             continue

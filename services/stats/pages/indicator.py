@@ -150,7 +150,7 @@ class IndicatorPages:
                 for one in Period.containing(min(sight.period.last, sight.reached), "year").before(_YEARS)
                 if one.first <= sight.reached
             ]
-            by_year = await self._looking.figures(connection, sight, indicator, years)
+            by_year = [one.comparable for one in await self._looking.figures(connection, sight, indicator, years)]
             known = {one.period: one for one in by_year}
             found.append(charts.path(words, indicator, by_year, [_set(indicator, one, known) for one in targets]))
         return found
