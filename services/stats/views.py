@@ -276,7 +276,7 @@ class Words:
         """A value without its unit, as exact as it is worth reading; a dash for none."""
         if value is None:
             return "–"
-        return format_number(self.language, value, self._digits(indicator, value))
+        return format_number(self.language, value, self.digits(indicator, value))
 
     def whole(self, n: int) -> str:
         """A count of a part."""
@@ -381,7 +381,8 @@ class Words:
         return sign + (self("%(n)s điểm %%", n=said) if reading.indicator.unit == "percent" else said)
 
     @staticmethod
-    def _digits(indicator: InUnit, value: float) -> int:
+    def digits(indicator: InUnit, value: float) -> int:
+        """How many digits behind the point of a value are worth reading."""
         if value == int(value) or abs(value) >= _LARGE:
             return 0
         # A count is whole, but what is aimed at is so many per cent less of one: 37 must not read as if it met 36,6.

@@ -448,6 +448,16 @@ async def test_a_report_of_ones_own_is_taken_along_as_its_reader_sees_it(visitor
     lines = [[cell.value for cell in row] for row in book.worksheets[0].rows]
     assert ["Số vụ việc được mở trong kỳ", 70] in [line[:2] for line in lines]
     assert ["Phường Phan Đình Phùng", 40] in [[cell.value for cell in row][:2] for row in book.worksheets[2].rows]
+    # Sheets are named by their indicator, columns hold their heads, numbers are numbers and read as on the page.
+    assert book.sheetnames == ["Chỉ tiêu", "1. Số tin báo, tố giác đã tiếp", "2. Số vụ việc được mở trong kỳ"]
+    assert all(sheet.column_dimensions[column].width >= 16 for sheet in book.worksheets for column in "ABCD")
+    assert not [
+        cell.coordinate
+        for sheet in book.worksheets
+        for row in sheet.rows
+        for cell in row
+        if isinstance(cell.value, str) and re.fullmatch(r"[\d.,]+%?", cell.value)
+    ]
     await visitor.enter("tuan.statistician")
     book = openpyxl.load_workbook(io.BytesIO((await visitor.ask(addresses[2])).body))
     told = [cell.value for sheet in book.worksheets for row in sheet.rows for cell in row]
