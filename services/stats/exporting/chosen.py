@@ -48,8 +48,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All of it. `where`: the place in words. `exact`: it holds figures as they are, small ones too. `late`: how late
-    they are, where they are."""
+    """All of it.
+
+    `where`: the place in words. `exact`: it holds figures as they are, small ones too. `office`: the lines of the body
+    that issues it, and `seat`: where that is. `late`: how late figures are, where they are.
+    """
 
     words: Words
     told: Sequence[Told]
@@ -57,6 +60,8 @@ class Report:
     period: str
     now: datetime
     exact: bool
+    office: Sequence[str]
+    seat: str
     late: Late | None = None
 
     @property
@@ -108,7 +113,8 @@ def paper(report: Report) -> Document:
     return Document(
         title=report.title.upper(),
         subtitle=f"{report.where} – {report.period}",
-        issuer=(report.where,),
+        issuer=report.office,
+        place=report.seat,
         blocks=blocks,
         day=local_day(report.now),
         printed=report.standing,

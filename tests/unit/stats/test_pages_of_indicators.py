@@ -440,6 +440,9 @@ async def test_a_report_of_ones_own_is_taken_along_as_its_reader_sees_it(visitor
     assert ["Phường Quyết Thắng", "27"] in cells
     # Its course, and its first breakdown; of what did not happen, its course alone.
     assert len(paper.inline_shapes) == 3
+    head = cells[0][0]
+    assert head.split("\n")[:2] == ["UBND TỈNH THÁI NGUYÊN", "SỞ Y TẾ"]
+    assert "Thái Nguyên, ngày" in cells[0][1]
     assert "không phải số chính thức" in "".join(one.text for one in paper.paragraphs)
     assert "LƯU HÀNH NỘI BỘ" in paper.sections[0].footer.paragraphs[0].text
     with zipfile.ZipFile(io.BytesIO(sheet.body)) as packed:
@@ -468,6 +471,8 @@ async def test_a_report_of_ones_own_is_taken_along_as_its_reader_sees_it(visitor
     await visitor.enter("lan.worker")
     book = openpyxl.load_workbook(io.BytesIO((await visitor.ask(addresses[2])).body))
     told = [cell.value for sheet in book.worksheets for row in sheet.rows for cell in row]
+    paper = docx.Document(io.BytesIO((await visitor.ask(addresses[0])).body))
+    assert paper.tables[0].rows[0].cells[0].text.startswith("ỦY BAN NHÂN DÂN\nPHƯỜNG PHAN ĐÌNH PHÙNG")
     assert 40 in told
     assert not {27, 70} & {*told}
     assert (await visitor.ask("/stats/report/report.exe?indicator=cases-opened")).status == 404
