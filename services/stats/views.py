@@ -182,6 +182,10 @@ _UNITS_EN: Final[dict[NumberUnit, str]] = {
 }
 # From here on a tenth says nothing.
 _LARGE: Final = 1_000
+# From three days on nobody reads hours, from ten on no tenth of a day.
+_HOURS_OF_A_DAY: Final = 24
+_MANY_HOURS: Final = 3 * _HOURS_OF_A_DAY
+_MANY_DAYS: Final = 10
 _QUARTERS: Final = ("I", "II", "III", "IV")
 # By which the data mark a source that was compared with its text, and one that nobody has compared yet.
 _COMPARED: Final = " [f]"
@@ -283,7 +287,10 @@ class Words:
         return format_number(self.language, n)
 
     def amount(self, indicator: InUnit, value: float | None) -> str:
-        """A value with its unit."""
+        """A value with its unit; many hours as days."""
+        if value is not None and indicator.unit == "hours" and abs(value) >= _MANY_HOURS:
+            days = value / _HOURS_OF_A_DAY
+            return self("%(n)s ngày", n=format_number(self.language, days, 0 if abs(days) >= _MANY_DAYS else 1))
         said = self.number(indicator, value)
         unit = self.measured_in(indicator)
         if value is None or not unit:

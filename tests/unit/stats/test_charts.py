@@ -166,6 +166,10 @@ def test_numbers_are_written_in_the_readers_way() -> None:
     rate = indicator("injury-rate")
     assert VI.amount(rate, 3122.17) == "3.122 trên 100.000"
     assert VI.amount(rate, None) == "–"
+    # Nobody reads three thousand hours.
+    median = indicator("closure-median")
+    assert [VI.amount(median, hours) for hours in (71.5, 80, 3606)] == ["71,5 giờ", "3,3 ngày", "150 ngày"]
+    assert EN.amount(median, 80) == "3.3 days"
     # A count that misses what is aimed at must not read the same as it.
     opened = indicator("cases-opened")
     assert (VI.number(opened, 37), VI.number(opened, 36.6)) == ("37", "36,6")
