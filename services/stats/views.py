@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -49,6 +50,38 @@ DIMENSIONS: Final = {
     "supported": "Được trợ giúp",
     "activity": "Hoạt động",
     "audience": "Đối tượng",
+    "span": "Khoảng được đo",
+}
+# Codes that are on no list of terms, by the measure that has them, or by the dimension alone. msgids
+CODES: Final[Mapping[str, Mapping[str, str]]] = {
+    "children.state": {
+        "collected": "Đã thu thập",
+        "checked": "Đã kiểm tra",
+        "verified": "Đã xác minh",
+        "due": "Đến hạn xác minh lại",
+    },
+    "span": {
+        "report-assessment": "Từ tiếp nhận đến đánh giá nguy cơ",
+        "report-plan": "Từ tiếp nhận đến duyệt kế hoạch",
+        "report-service": "Từ tiếp nhận đến dịch vụ đầu tiên",
+        "report-closure": "Từ tiếp nhận đến kết thúc vụ việc",
+        "task-answer": "Từ giao nhiệm vụ đến khi ngành trả lời",
+    },
+    "tasks.status": {
+        "requested": "Đã giao",
+        "accepted": "Đã nhận",
+        "declined": "Đã từ chối",
+        "done": "Đã xong",
+        "overdue": "Quá hạn",
+        "cancelled": "Đã hủy",
+    },
+    "reports.status": {
+        "received": "Đã tiếp nhận",
+        "opened": "Đã mở vụ việc",
+        "linked": "Đã gắn vào vụ việc",
+        "answered": "Đã trả lời",
+        "dismissed": "Không tiếp tục",
+    },
 }
 VERDICTS: Final[dict[Verdict, str]] = {
     "met": "Đạt",
@@ -150,6 +183,10 @@ _UNITS_EN: Final[dict[NumberUnit, str]] = {
 }
 # From here on a tenth says nothing.
 _LARGE: Final = 1_000
+# From three days on nobody reads hours, from ten on no tenth of a day.
+_HOURS_OF_A_DAY: Final = 24
+_MANY_HOURS: Final = 3 * _HOURS_OF_A_DAY
+_MANY_DAYS: Final = 10
 _QUARTERS: Final = ("I", "II", "III", "IV")
 # By which the data mark a source that was compared with its text, and one that nobody has compared yet.
 _COMPARED: Final = " [f]"
@@ -200,6 +237,10 @@ class Words:
             return Deadlines.load().label(code, self.language)
         if dimension == "circumstance" and code not in Terms.load("circumstances"):
             return Terms.load("flags").label(code, self.language)
+        measure = indicator.numerator.measure if indicator.numerator else ""
+        codes = CODES.get(f"{measure}.{dimension}") or CODES.get(dimension)
+        if codes is not None:
+            return self(codes.get(code, code))
         terms = self._terms(indicator, dimension)
         return code if terms is None else terms.label(code, self.language)
 
@@ -227,14 +268,17 @@ class Words:
         """A value without its unit, as exact as it is worth reading; a dash for none."""
         if value is None:
             return "–"
-        return format_number(self.language, value, self._digits(indicator, value))
+        return format_number(self.language, value, self.digits(indicator, value))
 
     def whole(self, n: int) -> str:
         """A count of a part."""
         return format_number(self.language, n)
 
     def amount(self, indicator: InUnit, value: float | None) -> str:
-        """A value with its unit."""
+        """A value with its unit; many hours as days."""
+        if value is not None and indicator.unit == "hours" and abs(value) >= _MANY_HOURS:
+            days = value / _HOURS_OF_A_DAY
+            return self("%(n)s ngày", n=format_number(self.language, days, 0 if abs(days) >= _MANY_DAYS else 1))
         said = self.number(indicator, value)
         unit = self.measured_in(indicator)
         if value is None or not unit:
@@ -332,7 +376,8 @@ class Words:
         return sign + (self("%(n)s điểm %%", n=said) if reading.indicator.unit == "percent" else said)
 
     @staticmethod
-    def _digits(indicator: InUnit, value: float) -> int:
+    def digits(indicator: InUnit, value: float) -> int:
+        """How many digits behind the point of a value are worth reading."""
         if value == int(value) or abs(value) >= _LARGE:
             return 0
         # A count is whole, but what is aimed at is so many per cent less of one: 37 must not read as if it met 36,6.

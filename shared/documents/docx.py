@@ -6,6 +6,7 @@ CPU work: whoever serves people calls it from a thread.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any, cast
 
@@ -23,8 +24,10 @@ from docx.table import _Cell
 from docx.text.paragraph import Paragraph
 
 from shared.documents.model import Answer, Document, Event, Part, Picture, Signature, Table, Text, printable
+from shared.reference.calendar import start_of
 
 _FONT = "Times New Roman"
+_LANGUAGE = "vi-VN"
 # Decree 30/2020/ND-CP, appendix I: A4, 20-25 mm above and below, 30-35 mm left, 15-20 mm right.
 _WIDTH = Cm(16)
 _CENTRE = WD_ALIGN_PARAGRAPH.CENTER
@@ -33,7 +36,7 @@ _CENTRE = WD_ALIGN_PARAGRAPH.CENTER
 def write_docx(papers: Sequence[Document]) -> bytes:
     """In: papers, each beginning a page of its own. Out: one DOCX."""
     word = docx.Document()
-    word.core_properties.author, word.core_properties.title = "", papers[0].title
+    _properties(word, papers[0])
     _styles(word)
     for place, paper in enumerate(papers):
         section = word.sections[0] if place == 0 else word.add_section(WD_SECTION.NEW_PAGE)
@@ -62,7 +65,21 @@ def write_docx(papers: Sequence[Document]) -> bytes:
     return out.getvalue()
 
 
+def _properties(word: Word, first: Document) -> None:
+    """What a file says of itself; else it would say what the library's own empty one does."""
+    said = word.core_properties
+    office = ", ".join(first.issuer)
+    said.title, said.author, said.last_modified_by, said.comments = printable(first.title), office, office, ""
+    said.language = _LANGUAGE
+    moment = datetime.now(UTC) if first.day is None else start_of(first.day).astimezone(UTC)
+    said.created = said.modified = moment.replace(tzinfo=None)
+
+
 def _styles(word: Word) -> None:
+    # A text of no language is checked as English, and all of it underlined.
+    for language in word.styles.element.iter(qn("w:lang")):
+        for script in ("w:val", "w:eastAsia"):
+            language.set(qn(script), _LANGUAGE)
     normal = cast(ParagraphStyle, word.styles["Normal"])
     normal.font.name = _FONT
     normal.font.size = Pt(13)

@@ -101,7 +101,7 @@ class Freezing:
         nothing."""
         if dimension == UNIT:
             shown = [*shown, *none_of_units(indicator, period, shown, self._evaluator.units.codes())]
-        return _frozen(indicator, dimension, shown)
+        return _frozen(indicator, dimension, period, shown)
 
 
 def _dimensions(indicator: Indicator) -> tuple[str, ...]:
@@ -125,8 +125,9 @@ def _asked(period: Period, dimension: str) -> list[Period]:
     return list(dict.fromkeys((period, period.previous, period.year_before)))
 
 
-def _frozen(indicator: Indicator, dimension: str, shown: Iterable[Shown]) -> Iterator[Frozen]:
-    for figure in shown:
+def _frozen(indicator: Indicator, dimension: str, period: Period, shown: Iterable[Shown]) -> Iterator[Frozen]:
+    for one in shown:
+        figure = one if one.period == period else one.comparable
         # A table that is not shown as a whole has no rows: it is not there.
         if len(figure.keys) != len(_by(dimension)):
             continue

@@ -44,12 +44,14 @@ class Figure(Protocol):
     def denominator(self) -> int | None: ...
     @property
     def lack(self) -> Lack | None: ...
+    @property
+    def early(self) -> bool: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
     """A figure as one may see it; where `hidden` says why not, it has neither value nor parts. `lack`: why there is
-    none."""
+    none. `early`: its time was over before anything was recorded, and it counts only what was told of later."""
 
     period: Period
     keys: tuple[str, ...]
@@ -58,6 +60,7 @@ class Shown:
     denominator: int | None = None
     hidden: Hidden | None = None
     lack: Lack | None = None
+    early: bool = False
 
     @property
     def reason(self) -> Hidden | Lack | None:
@@ -67,7 +70,13 @@ class Shown:
     @classmethod
     def of(cls, figure: Figure) -> Self:
         """A figure as it is."""
-        return cls(figure.period, figure.keys, figure.value, figure.numerator, figure.denominator, lack=figure.lack)
+        parts = figure.numerator, figure.denominator
+        return cls(figure.period, figure.keys, figure.value, *parts, lack=figure.lack, early=figure.early)
+
+    @property
+    def comparable(self) -> Shown:
+        """It as others are compared with it: a few late records are no period's figure."""
+        return Shown(self.period, self.keys, lack="before-recording") if self.early else self
 
     @classmethod
     def none(cls, period: Period, lack: Lack) -> Self:

@@ -41,6 +41,9 @@ _LINE: Final = 14
 _LETTER: Final = 7
 _KEPT: Final = 256
 _DASHES: Final = ((1, 0), (6, 3), (2, 2), (8, 2, 2, 2), (1, 3))
+# Of the chart of years and targets: how high its axis is, in pixels, and how much of that there is above the highest.
+_PATH_HEIGHT: Final = 220
+_AIR: Final = 1.2
 _HEIGHTS: Final = {"chart-trend": 300, "chart-path": 270, "chart-comparison": 360}
 
 
@@ -73,6 +76,8 @@ class Drawing:
     language: Language
     note: str | None = None
     width: int = _WIDE
+    # The figures of the rows, in their order, where each row is one.
+    shown: Sequence[Shown] = ()
     # All that it is made from: two of one key are one picture. None: it is drawn anew each time.
     key: Hashable = None
 
@@ -258,15 +263,28 @@ def trend(
     columns: list[Column] = [words("Kỳ"), (words("Giá trị"), "number"), *_part_columns(words, indicator)]
     title = words("%(name)s theo thời gian", name=indicator.label(words.language))
     note = note_of(words("Nét đứt cuối đường: kỳ chưa hết.") if goes_on else "", words, indicator, scale)
-    return Drawing(
-        make, "chart-trend", title, _story(words, indicator, shown, aim), columns, rows, words.language, note
-    )
+    story = _story(words, indicator, shown, aim)
+    return Drawing(make, "chart-trend", title, story, columns, rows, words.language, note, shown=shown)
 
 
 @_remembered
 def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Sequence[Target]) -> Drawing:
     """Years against what is aimed at by which year: how far there is to go."""
-    values = [{"at": one.period.code, "value": one.value, "said": words.number(indicator, one.value)} for one in years]
+    aimed = {target.year: target for target in targets}
+    aim_of = {str(year): target.value for year, target in aimed.items()}
+    highest = max(
+        (value for value in (*(one.value for one in years), *aim_of.values()) if value is not None), default=0
+    )
+    top = highest * _AIR or 1
+    values = [
+        {
+            "at": one.period.code,
+            "value": one.value,
+            "said": words.number(indicator, one.value),
+            **_label_of_bar(one.value or 0, aim_of.get(one.period.code), top),
+        }
+        for one in years
+    ]
     aims = [
         {"at": str(target.year), "value": target.value, "said": words.number(indicator, target.value)}
         for target in targets
@@ -276,20 +294,32 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
 
     def make(width: int) -> alt.TopLevelMixin:
         x = alt.X("at:O", title=None, sort=order, axis=alt.Axis(labelAngle=0), scale=alt.Scale(domain=order))
-        y = alt.Y("value:Q", title=words.measured_in(indicator) or None, axis=length_axis())
+        title, scale = words.measured_in(indicator) or None, alt.Scale(domain=[0, top], nice=False)
+        y, y_of_label = [
+            alt.Y(f"{name}:Q", title=title, scale=scale, axis=length_axis()) for name in ("value", "label")
+        ]
+        said = [
+            alt.Chart(
+                alt.InlineData(values=[one for one in values if one["value"] is not None and one["inside"] == inside])
+            )
+            .mark_text(fontSize=12, fontWeight="bold", color="#ffffff" if inside else _INK)
+            .encode(x=x, y=y_of_label, text="said:N")
+            for inside in (True, False)
+        ]
         bars = alt.Chart(alt.InlineData(values=values)).encode(x=x, y=y)
         goals = alt.Chart(alt.InlineData(values=aims)).encode(x=x, y=y)
         return alt.layer(
             bars.mark_bar(color=_VALUE, size=min(44, width // (2 * len(order)))),
-            bars.mark_text(dy=-10, fontSize=12, fontWeight="bold", color="#ffffff").encode(
-                y=alt.datum(0), text="said:N"
-            ),
+            *said,
             goals.mark_line(color=_GOAL, strokeDash=[5, 4], strokeWidth=2),
             goals.mark_point(color=_GOAL, shape="diamond", filled=True, size=110),
+            # White around it, so that it can be read where it lies on a bar.
+            goals.mark_text(
+                dy=-13, fontSize=12, color="#ffffff", stroke="#ffffff", strokeWidth=4, strokeJoin="round"
+            ).encode(text="said:N"),
             goals.mark_text(dy=-13, fontSize=12, color=_GOAL).encode(text="said:N"),
-        ).properties(width=width - 70, height=220)
+        ).properties(width=width - 70, height=_PATH_HEIGHT)
 
-    aimed = {target.year: target for target in targets}
     known = {one.period.first.year: one for one in years}
     rows: list[list[Cell]] = [
         [
@@ -313,6 +343,21 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
         words.language,
         words("Cột: giá trị từng năm. Hình thoi: mục tiêu đến năm đó."),
     )
+
+
+def _label_of_bar(value: float, aim: float | None, top: float) -> dict[str, float | bool]:
+    """Where a bar's number stands, so that it is not printed over the target and what is written above that: its middle
+    as a value of the axis, which ends at `top`, and whether it lies on the bar."""
+    pixel = top / _PATH_HEIGHT
+    high, half = value / pixel, _LINE / 2
+    places = [(half + 4, True)] if high > _LINE + 8 else []
+    places += [(high + half + 4, False), *((high - half - 4, True) for _ in places)]
+    if aim is not None:
+        below, above = aim / pixel - 7, aim / pixel + 22
+        places = [place for place in places if not below - half < place[0] < above + half]
+        places.append((above + half, False))
+    at, inside = places[0]
+    return {"label": at * pixel, "inside": inside}
 
 
 def ranked(indicator: Indicator, dimension: str, shown: Sequence[Shown]) -> list[Shown]:
@@ -368,7 +413,8 @@ def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequenc
     most = max(values, key=lambda value: float(str(value["value"])), default=None)
     said = words("Cao nhất: %(name)s, %(value)s", name=most["name"], value=most["said"]) if most else ""
     title = words("Theo %(dimension)s", dimension=name[:1].lower() + name[1:])
-    return Drawing(make, f"chart-{dimension.replace('_', '-')}", title, said, columns, rows, words.language)
+    named = f"chart-{dimension.replace('_', '-')}"
+    return Drawing(make, named, title, said, columns, rows, words.language, shown=lines)
 
 
 @_remembered

@@ -4,6 +4,7 @@ official figure, and says so.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +12,9 @@ from io import BytesIO
 from typing import Final
 
 from openpyxl import Workbook
-from openpyxl.styles import Font
+from openpyxl.styles import Alignment, Font
+from openpyxl.utils import get_column_letter
+from openpyxl.worksheet.worksheet import Worksheet
 
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.reading import Reading
@@ -23,9 +26,14 @@ from services.stats.views import Words
 from shared.documents import Block, Document, Part, Row, Table, Text
 from shared.files.harmless import harmless
 from shared.reference.calendar import local_day
+from shared.reference.indicators import Indicator
 from shared.web.i18n import format_datetime
 
 _BOLD: Final = Font(bold=True)
+_WRAPPED: Final = Alignment(wrap_text=True, vertical="top")
+# What no sheet's name may hold, and how long it may be.
+_NO_SHEET: Final = re.compile(r"[\[\]:*?/\\]")
+_SHEET_NAME: Final = 31
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +48,11 @@ class Told:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """All of it. `where`: the place in words. `exact`: it holds figures as they are, small ones too. `late`: how late
-    they are, where they are."""
+    """All of it.
+
+    `where`: the place in words. `exact`: it holds figures as they are, small ones too. `office`: the lines of the body
+    that issues it, and `seat`: where that is. `late`: how late figures are, where they are.
+    """
 
     words: Words
     told: Sequence[Told]
@@ -49,6 +60,8 @@ class Report:
     period: str
     now: datetime
     exact: bool
+    office: Sequence[str]
+    seat: str
     late: Late | None = None
 
     @property
@@ -100,7 +113,8 @@ def paper(report: Report) -> Document:
     return Document(
         title=report.title.upper(),
         subtitle=f"{report.where} – {report.period}",
-        issuer=(report.where,),
+        issuer=report.office,
+        place=report.seat,
         blocks=blocks,
         day=local_day(report.now),
         printed=report.standing,
@@ -122,45 +136,85 @@ def workbook(report: Report) -> bytes:
     above = [report.title, f"{report.where} – {report.period}", report.standing, report.shortfall, report.mark]
     for line in filter(None, above):
         first.append([line])
-    first.append(heads)
-    for cell in first[first.max_row]:
-        cell.font = _BOLD
+    _add(first, heads, bold=True)
     for one in report.told:
         reading = one.reading
-        indicator, now = reading.indicator, reading.now
-        before = reading.before
-        first.append(
+        indicator, goal = reading.indicator, reading.goal
+        _add(
+            first,
             [
                 indicator.label(words.language),
-                now.value if now and now.value is not None else words.shown(indicator, now),
+                _cell(words, indicator, reading.now),
                 words.measured_in(indicator),
-                before.value if before and before.value is not None else words.shown(indicator, before),
-                words.goal(indicator, reading.goal) if reading.goal else "–",
-            ]
+                _cell(words, indicator, reading.before),
+                "–"
+                if goal is None
+                else (goal.value, indicator)
+                if goal.value is not None
+                else words.goal(indicator, goal),
+            ],
         )
-    first.column_dimensions["A"].width = 60
+    _widths(first, (60, 24, 18, 24, 24))
     for number, one in enumerate(report.told, 1):
-        sheet = book.create_sheet(f"{number}")
-        sheet.append([one.reading.indicator.label(words.language)])
+        indicator = one.reading.indicator
+        sheet = book.create_sheet(_sheet_name(number, indicator.label(words.language)))
+        sheet.append([indicator.label(words.language)])
+        sheet["A1"].font = _BOLD
         for drawing in one.drawings:
             sheet.append([])
             sheet.append([drawing.title])
             at = sheet.max_row + 1
             for _ in range(place_picture(sheet, picture_of(drawing), at) - at):
                 sheet.append([])
-            sheet.append([column if isinstance(column, str) else column[0] for column in drawing.columns])
-            for row in drawing.rows:
-                sheet.append([harmless(str(cell)) for cell in row])
+            _add(sheet, [column if isinstance(column, str) else column[0] for column in drawing.columns], bold=True)
+            for row, shown in zip(drawing.rows, drawing.shown, strict=True):
+                parts = [shown.numerator, shown.denominator] if len(row) > 2 else []
+                _add(sheet, [str(row[0]), _cell(words, indicator, shown), *("–" if n is None else n for n in parts)])
         if one.communes:
             sheet.append([])
-            sheet.append([words("Xã, phường"), words("Giá trị")])
+            _add(sheet, [words("Xã, phường"), words("Giá trị")], bold=True)
             for name, shown in one.communes:
-                value = shown.value if shown.value is not None else words.shown(one.reading.indicator, shown)
-                sheet.append([name, value])
-        sheet.column_dimensions["A"].width = 40
+                _add(sheet, [name, _cell(words, indicator, shown)])
+        _widths(sheet, (40, 24, 16, 16))
     out = BytesIO()
     book.save(out)
     return out.getvalue()
+
+
+# A number with the indicator by whose unit it is read, a count, or words.
+_Value = tuple[float, Indicator] | int | str
+
+
+def _cell(words: Words, indicator: Indicator, shown: Shown | None) -> _Value:
+    """A figure as a number, where there is one; else why not."""
+    if shown is None or shown.value is None or shown.reason:
+        return words.shown(indicator, shown)
+    return shown.value, indicator
+
+
+def _add(sheet: Worksheet, values: Sequence[_Value], *, bold: bool = False) -> None:
+    """The next line; its numbers are numbers, and look as pages write them."""
+    numbers = [value[0] if isinstance(value, tuple) else value for value in values]
+    sheet.append([harmless(one) if isinstance(one, str) else one for one in numbers])
+    for cell, value in zip(sheet[sheet.max_row], values, strict=False):
+        cell.alignment = _WRAPPED
+        if bold:
+            cell.font = _BOLD
+        if isinstance(value, tuple):
+            digits = Words.digits(value[1], value[0])
+            cell.number_format = "#,##0" + ("." + "0" * digits if digits else "")
+        elif isinstance(value, int):
+            cell.number_format = "#,##0"
+
+
+def _widths(sheet: Worksheet, widths: Sequence[float]) -> None:
+    for at, width in enumerate(widths, 1):
+        sheet.column_dimensions[get_column_letter(at)].width = width
+
+
+def _sheet_name(number: int, name: str) -> str:
+    """An indicator's sheet: its number, so that no two are one, and as much of its name as a sheet's may hold."""
+    return f"{number}. {_NO_SHEET.sub(' ', name)}"[:_SHEET_NAME].strip()
 
 
 def _before(words: Words, reading: Reading) -> str:

@@ -59,13 +59,13 @@ def _unanswerable(indicator: Indicator, part: Part) -> Iterator[str]:
         yield str(error)
         return
     for dimension, values in part.where.items():
-        known = _known(part.measure, dimension)
+        known = known_values(part.measure, dimension)
         for value in values:
             if known is not None and value not in {*known, UNCLASSIFIED, ""}:
                 yield f"{part.measure} knows no {dimension} {value}; it knows {', '.join(known)}"
 
 
-def _known(measure: str, dimension: str) -> Collection[str] | None:
+def known_values(measure: str, dimension: str) -> Collection[str] | None:
     """The values that a dimension of a measure may have; None where they are on no list."""
     for name in (f"{measure}.{dimension}", dimension):
         if name in _FIXED:

@@ -97,7 +97,7 @@ class Comparing:
         wanted = list(dict.fromkeys([period, before, year_before, *([base] if base else [])]))
         found: dict[Period, dict[tuple[str, ...], Shown]] = {one: {} for one in wanted}
         for shown in await self.released(connection, asking, indicator, wanted):
-            found[shown.period][shown.keys] = shown
+            found[shown.period][shown.keys] = shown if shown.period == period else shown.comparable
         readings = []
         for shown in in_order(indicator, asking.by, found[period].values()):
             keys = shown.keys
@@ -140,5 +140,6 @@ def value_of_base(indicator: Indicator, target: Target, base: Period | None, kno
     # A baseline is the province's: what a commune had before the platform nobody wrote down.
     if base.first.year in indicator.baselines and target.level == "province":
         return indicator.baselines[base.first.year]
-    # Of a year before there was anything to count nothing is known: that is no level to fall from.
-    return known.value or None if known is not None else None
+    # Of a year before there was anything to count nothing is known, whatever was told of it later: that is no level to
+    # fall from.
+    return known.comparable.value or None if known is not None else None

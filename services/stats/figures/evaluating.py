@@ -38,7 +38,8 @@ class Value(NamedTuple):
 
     `keys`: the values of what it was asked by, in that order; none where nothing can be said of any of them. `value`:
     None where nothing can be said, and `lack` says why. `numerator`, `denominator`: what it is made of; of a
-    percentile, of how many it is one.
+    percentile, of how many it is one. `early`: its time was over before anything was recorded, and it counts only what
+    was told of later.
     """
 
     period: Period
@@ -47,6 +48,7 @@ class Value(NamedTuple):
     numerator: int | None
     denominator: int | None
     lack: Lack | None = None
+    early: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +116,9 @@ class Evaluator:
             times = await self._percentiles(look, indicator.numerator, indicator.at)
             return [
                 one
-                if one.value is not None or has_begun(indicator, one.period, known, as_of)
+                if has_begun(indicator, one.period, known, as_of)
+                else one._replace(early=True)
+                if one.value is not None
                 else one._replace(numerator=None, lack="before-recording")
                 for one in times
             ]
@@ -124,7 +128,11 @@ class Evaluator:
         for period in periods:
             values = _of_counts(look, indicator, period, numerators[period], denominators.get(period))
             if not has_begun(indicator, period, known, as_of):
-                counted = [value for value in values if is_counted(indicator, value.numerator, value.denominator)]
+                counted = [
+                    value._replace(early=True)
+                    for value in values
+                    if is_counted(indicator, value.numerator, value.denominator)
+                ]
                 none = Value(period, (), None, None, None, "before-recording")
                 values = counted if counted and not look.by else [*counted, none]
             found += values

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -138,7 +138,7 @@ class Releasing:
         if has_begun(asked.indicator, period, known) or any(one.hidden == "not-offered" for one in shown):
             return shown
         found = [
-            one
+            replace(one, early=True)
             for one in shown
             if one.hidden == "protected"
             or (asked.indicator.shape == "percentile" and one.value is not None)

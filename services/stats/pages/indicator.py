@@ -13,6 +13,7 @@ from markupsafe import Markup
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.stats.api.figures import Reader
+from services.stats.definitions import definition
 from services.stats.domain.disclosure import Shown
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import Reading, by_unit, goal_of
@@ -91,6 +92,7 @@ class IndicatorPages:
             small=small.at(drawn_at) if small else None,
             grid=grid_of(sight.words, indicator, figures, goal, sight.today) if several else None,
             communes=communes_of(sight, indicator, figures, goal) if several else [],
+            definition=definition(sight.words, indicator),
             source=indicator.source(sight.words.language),
             note=indicator.note(sight.words.language),
         )
@@ -148,7 +150,7 @@ class IndicatorPages:
                 for one in Period.containing(min(sight.period.last, sight.reached), "year").before(_YEARS)
                 if one.first <= sight.reached
             ]
-            by_year = await self._looking.figures(connection, sight, indicator, years)
+            by_year = [one.comparable for one in await self._looking.figures(connection, sight, indicator, years)]
             known = {one.period: one for one in by_year}
             found.append(charts.path(words, indicator, by_year, [_set(indicator, one, known) for one in targets]))
         return found

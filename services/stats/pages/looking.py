@@ -262,16 +262,9 @@ class Looking:
         target = goal_of(indicator, sight.period, sight.level)
         if target is not None and base is not None:
             target = target.against_base(value_of_base(indicator, target, base, figures.get(base)))
-        before, year_before = self.compared(sight, indicator)
-        return Reading(
-            indicator,
-            sight.period,
-            figures.get(sight.period),
-            figures.get(before),
-            figures.get(year_before),
-            target,
-            sight.over,
-        )
+        beside = [figures.get(one) for one in self.compared(sight, indicator)]
+        before, year_before = [None if one is None else one.comparable for one in beside]
+        return Reading(indicator, sight.period, figures.get(sight.period), before, year_before, target, sight.over)
 
     @staticmethod
     def compared(sight: Sight, indicator: Indicator) -> tuple[Period, Period]:

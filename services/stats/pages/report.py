@@ -25,6 +25,9 @@ from shared.documents import write_docx, write_pdf
 from shared.files.sheets import XLSX_MEDIA
 from shared.identity import Principal
 from shared.reference.indicators import Indicator
+from shared.reference.plan_report import PlanForms
+from shared.reference.terms import Terms
+from shared.reference.units import Units
 from shared.web.downloads import DOCX_TYPE, PDF_TYPE, headers_for
 from shared.web.pages import Pages
 
@@ -125,6 +128,7 @@ class ReportPages:
             sight.words.period(sight.period),
             sight.now,
             sight.exact,
+            *_office(sight),
             late,
         )
         body = await asyncio.to_thread(_WRITERS[name], report)
@@ -188,6 +192,18 @@ def _drawings(sight: Sight, told: _Told) -> list[Drawing]:
     if any(one.value is not None for one in told.by_first):
         found.append(charts.breakdown(sight.words, indicator, indicator.by[0], told.by_first))
     return found
+
+
+def _office(sight: Sight) -> tuple[tuple[str, ...], str]:
+    """Whose paper it is, as the head of an official one names it, in Vietnamese: the commune of who has one alone, the
+    sector of who speaks for one, else the office that reports on the plan. Out: its lines, and where it is."""
+    form, area, sector = PlanForms.load().on(sight.now), sight.principal.area, sight.principal.sector
+    if area is not None and len(area) == 1:
+        name = Units.load().name(next(iter(area)))
+        return ("ỦY BAN NHÂN DÂN", name.upper()), name
+    if sector is not None:
+        return (*form.issuer[:1], f"NGÀNH {Terms.load('sectors').label(sector).upper()}"), form.place
+    return tuple(form.issuer), form.place
 
 
 def _query(pairs: Sequence[tuple[str, str]]) -> str:

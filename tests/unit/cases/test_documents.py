@@ -179,3 +179,14 @@ def test_a_copy_bears_its_watermark_on_every_page() -> None:
     pages = read.split("\f")[:-1]
     assert len(pages) > 3
     assert all(said in re.sub(r"\s+", " ", page) for page in pages)
+
+
+def test_a_paper_to_be_finished_says_whose_it_is_and_is_checked_as_vietnamese() -> None:
+    document = made("risk.detailed", {"level": "low"}, {"conclusion": "ổn"})
+    word = docx.Document(io.BytesIO(write_docx([document])))
+    said = word.core_properties
+    assert said.author == said.last_modified_by == "ỦY BAN NHÂN DÂN, XÃ PHÚ BÌNH"
+    assert (said.language, said.comments) == ("vi-VN", "")
+    # The day begins here seven hours before it does in the time that files tell.
+    assert f"{said.created:%Y-%m-%d %H:%M}" == "2026-11-24 17:00"
+    assert set(re.findall(r'<w:lang [^>]*w:val="([^"]+)"', word.styles.element.xml)) == {"vi-VN"}

@@ -55,6 +55,7 @@ class Value(NamedTuple):
     numerator: int | None
     denominator: int | None
     lack: Lack | None = None
+    early: bool = False
 
 
 class Province:

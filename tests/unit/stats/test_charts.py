@@ -146,12 +146,31 @@ def test_an_axis_that_does_not_begin_at_nought_says_so_beside_the_chart_and_in_i
     assert "Trục đứng" not in (charts.trend(VI, SHARE, course([10, 60, 50, 40, 70, 80])).note or "")
 
 
+@pytest.mark.parametrize("aim", [0.0, 1.0, 3.0, 10.0, 18.0, 19.0, 21.0, 40.0])
+@pytest.mark.parametrize("value", [0.0, 1.0, 3.0, 19.0])
+def test_a_years_number_is_not_printed_over_what_is_aimed_at(value: float, aim: float) -> None:
+    target = replace(SHARE.targets[0], year=2025, value=aim)
+    shown = [Shown(Period.parse(str(year)), (), n) for year, n in ((2024, 19.0), (2025, value))]
+    drawn = charts.path(VI, SHARE, shown, [target]).svg(560)
+    written = {
+        (round(float(x)), float(y)) for x, y in re.findall(r'"text mark"[^>]*translate\(([\d.]+),([\d.-]+)\)', drawn)
+    }
+    assert len(written) == 3
+    apart = [abs(a[1] - b[1]) for a in written for b in written if a != b and a[0] == b[0]]
+    assert min(apart) >= 14
+    assert all(0 <= y <= 224 for _, y in written)
+
+
 def test_numbers_are_written_in_the_readers_way() -> None:
     assert VI.number(SHARE, 85.5) == "85,5"
     assert EN.amount(SHARE, 85.5) == "85.5%"
     rate = indicator("injury-rate")
     assert VI.amount(rate, 3122.17) == "3.122 trên 100.000"
     assert VI.amount(rate, None) == "–"
+    # Nobody reads three thousand hours.
+    median = indicator("closure-median")
+    assert [VI.amount(median, hours) for hours in (71.5, 80, 3606)] == ["71,5 giờ", "3,3 ngày", "150 ngày"]
+    assert EN.amount(median, 80) == "3.3 days"
     # A count that misses what is aimed at must not read the same as it.
     opened = indicator("cases-opened")
     assert (VI.number(opened, 37), VI.number(opened, 36.6)) == ("37", "36,6")

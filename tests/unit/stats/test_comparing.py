@@ -77,6 +77,27 @@ async def test_a_fall_is_measured_from_its_base_year() -> None:
     assert await verdict(falling, "2026", {"2026": 0}) == "unknown"
 
 
+async def test_a_few_late_records_of_a_year_before_recording_are_no_level_to_fall_from_or_to_compare_with() -> None:
+    falling = aimed(OPENINGS, "lower", value=None, change=-5.0, against="year-before", yearly=True)
+
+    class Late(Told):
+        async def release(self, *args: Any, **more: Any) -> list[Shown]:
+            return [replace(one, early=one.period.first.year < 2026) for one in await super().release(*args, **more)]
+
+    told = Late({"2026": 19, "2025": 1})
+    year = Period.parse("2026")
+    (reading,) = await Comparing(told).compared(None, ASKING, falling, year)  # type: ignore[arg-type]
+    assert reading.verdict == "unknown"
+    assert not reading.pressing
+    for beside in (reading.before, reading.year_before):
+        assert beside is not None
+        assert beside.reason == "before-recording"
+        assert reading.moved(beside) is None
+    # Looked at for itself it is told.
+    (reading,) = await Comparing(told).compared(None, ASKING, falling, year.previous)  # type: ignore[arg-type]
+    assert reading.value == 1
+
+
 def test_what_adds_up_is_compared_with_as_many_days_where_days_are_seen() -> None:
     year, today = Period.parse("2026"), date(2026, 6, 30)
     _, before = compared_with(aimed(OPENINGS, "lower"), year, today, exact=True)

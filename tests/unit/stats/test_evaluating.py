@@ -83,7 +83,7 @@ async def test_a_count_and_a_share_are_of_their_period_and_say_what_they_are_mad
     await record(database, cases({}, {"risk": "low"}, {"risk": "low", **before}))
     september = OCTOBER.previous
     assert await values(database, OPENED, [september, OCTOBER, YEAR]) == [
-        Value(september, (), 1.0, 1, None),
+        Value(september, (), 1.0, 1, None, early=True),
         Value(OCTOBER, (), 2.0, 2, None),
         Value(YEAR, (), 3.0, 3, None),
     ]
@@ -130,7 +130,7 @@ async def test_what_happened_before_the_platform_began_and_was_told_later_is_cou
     before = {"opened_at": datetime(2026, 9, 5, tzinfo=UTC)}
     await record(database, cases({}, {"risk": "low", **before}))
     september = OCTOBER.previous
-    assert await values(database, OPENED, [september]) == [Value(september, (), 1.0, 1, None)]
+    assert await values(database, OPENED, [september]) == [Value(september, (), 1.0, 1, None, early=True)]
     assert await ask(database, OPENED, september, by=("unit",)) == {("05443",): 1.0, (): None}
 
 

@@ -101,7 +101,7 @@ def test_a_breakdown_stands_in_the_order_in_which_people_read_it_in_every_file()
 
 def test_csv_speaks_the_language_that_is_asked_for() -> None:
     assert {row["name"] for row in rows(file("figures.csv", language="en")) if row["indicator"] == "drownings"} == {
-        "Drownings"
+        "Children in drowning accidents"
     }
 
 

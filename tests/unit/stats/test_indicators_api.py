@@ -59,7 +59,9 @@ async def test_an_indicator_comes_with_the_period_before_and_its_trend(visitor: 
     found = await ask(visitor, "/cases-opened?period=2026-10&trend=3")
     assert (found["period"], found["indicator"]["name"]["en"]) == ("2026-10", "Cases opened")
     (value,) = found["values"]
-    assert (value["value"], value["before"]["value"], value["change"], value["hidden"]) == (3, 1, 2, None)
+    assert (value["value"], value["change"], value["hidden"]) == (3, None, None)
+    # What was told later of a time before recording is shown, and nothing is compared with it.
+    assert (value["before"]["value"], value["before"]["reason"]) == (None, "before-recording")
     assert [(shown["period"], shown["value"]) for shown in found["trend"]] == [
         # Nothing was recorded yet.
         ("2026-08", None),

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.stats import views
+from services.stats import definitions, views
 from services.stats.desk.freezing import Freezing
 from services.stats.domain.periods import Period
 from services.stats.figures import evaluating
@@ -426,6 +426,13 @@ async def test_while_history_is_behind_pages_and_papers_say_how_far_it_is(visito
         assert "Đang đếm nốt" not in content(await visitor.ask(path)), path
 
 
+async def test_a_page_says_how_its_indicator_is_counted(visitor: Visitor) -> None:
+    await visitor.enter("ha.coordinator")
+    said = content(await visitor.ask("/stats/indicators/abused-share?period=2025"))
+    about = said.split("Chỉ tiêu này là gì")[1]
+    assert re.search(r"Tử số Vụ việc được mở.*Mẫu số Trẻ em trong sổ.*Cách tính .*Không tính .*Căn cứ", about)
+
+
 async def test_a_report_of_ones_own_holds_what_was_ticked_and_of_ones_own_communes_only(visitor: Visitor) -> None:
     await visitor.enter("ha.coordinator")
     path = "/stats/report?indicator=cases-opened&indicator=reports-received&indicator=nothing&period=2025&communes=1"
@@ -464,6 +471,9 @@ async def test_a_report_of_ones_own_is_taken_along_as_its_reader_sees_it(visitor
     assert ["Phường Quyết Thắng", "27"] in cells
     # Its course, and its first breakdown; of what did not happen, its course alone.
     assert len(paper.inline_shapes) == 3
+    head = cells[0][0]
+    assert head.split("\n")[:2] == ["UBND TỈNH THÁI NGUYÊN", "SỞ Y TẾ"]
+    assert "Thái Nguyên, ngày" in cells[0][1]
     assert "không phải số chính thức" in "".join(one.text for one in paper.paragraphs)
     assert "LƯU HÀNH NỘI BỘ" in paper.sections[0].footer.paragraphs[0].text
     with zipfile.ZipFile(io.BytesIO(sheet.body)) as packed:
@@ -472,6 +482,16 @@ async def test_a_report_of_ones_own_is_taken_along_as_its_reader_sees_it(visitor
     lines = [[cell.value for cell in row] for row in book.worksheets[0].rows]
     assert ["Số vụ việc được mở trong kỳ", 70] in [line[:2] for line in lines]
     assert ["Phường Phan Đình Phùng", 40] in [[cell.value for cell in row][:2] for row in book.worksheets[2].rows]
+    # Sheets are named by their indicator, columns hold their heads, numbers are numbers and read as on the page.
+    assert book.sheetnames == ["Chỉ tiêu", "1. Số tin báo, tố giác đã tiếp", "2. Số vụ việc được mở trong kỳ"]
+    assert all(sheet.column_dimensions[column].width >= 16 for sheet in book.worksheets for column in "ABCD")
+    assert not [
+        cell.coordinate
+        for sheet in book.worksheets
+        for row in sheet.rows
+        for cell in row
+        if isinstance(cell.value, str) and re.fullmatch(r"[\d.,]+%?", cell.value)
+    ]
     await visitor.enter("tuan.statistician")
     book = openpyxl.load_workbook(io.BytesIO((await visitor.ask(addresses[2])).body))
     told = [cell.value for sheet in book.worksheets for row in sheet.rows for cell in row]
@@ -482,6 +502,8 @@ async def test_a_report_of_ones_own_is_taken_along_as_its_reader_sees_it(visitor
     await visitor.enter("lan.worker")
     book = openpyxl.load_workbook(io.BytesIO((await visitor.ask(addresses[2])).body))
     told = [cell.value for sheet in book.worksheets for row in sheet.rows for cell in row]
+    paper = docx.Document(io.BytesIO((await visitor.ask(addresses[0])).body))
+    assert paper.tables[0].rows[0].cells[0].text.startswith("ỦY BAN NHÂN DÂN\nPHƯỜNG PHAN ĐÌNH PHÙNG")
     assert 40 in told
     assert not {27, 70} & {*told}
     assert (await visitor.ask("/stats/report/report.exe?indicator=cases-opened")).status == 404
@@ -644,7 +666,8 @@ REBUILDING = (views.REBUILD_REASONS, views.COMPACTION_STATES, views.ENDS_OF)
 def test_every_text_has_its_english() -> None:
     said = {*said_in_templates("services.stats"), *said_in_code("services.stats", "words", "said", "self")}
     listed = (views.SEXES, views.YES_NO, views.DIMENSIONS, views.VERDICTS, views.REASONS, views.EXPLAINED, views.SPANS)
-    for texts in (*listed, views.UNPLACED, views.VOICES, views.LISTS, *REBUILDING):
+    defined = (definitions.COUNTED, definitions.LEFT_OUT, definitions.WAYS, *views.CODES.values())
+    for texts in (*listed, views.UNPLACED, views.VOICES, views.LISTS, *REBUILDING, *defined):
         said |= {*texts.values()}
     assert len(said) > 150
     assert {*said, views.NOT_KNOWN, views.NOT_CLASSIFIED} - english(("services.stats", "shared.web")).keys() == set()
