@@ -88,7 +88,7 @@ async def test_a_count_and_a_share_are_of_their_period_and_say_what_they_are_mad
         Value(YEAR, (), 3.0, 3, None),
     ]
     assert await values(database, HIGH, [september, OCTOBER]) == [
-        Value(september, (), 0.0, 0, 1),
+        Value(september, (), 0.0, 0, 1, early=True),
         Value(OCTOBER, (), 50.0, 1, 2),
     ]
 
