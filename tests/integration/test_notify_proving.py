@@ -266,7 +266,7 @@ async def test_everything_somebody_gets_is_in_the_language_they_chose(
                 # The ladder calls over both, and what was asked for by its type comes over both besides.
                 await until(lambda: succeeded(house, 4))
                 asked, called = sorted(mail_server.messages, key=lambda one: str(one["Subject"]))
-                assert str(asked["Subject"]).startswith("Case 0000ABCD in Phường Phan Đình Phùng missed its deadline")
+                assert str(asked["Subject"]).startswith("Case 0000ABCD in Phan Đình Phùng Ward missed its deadline")
                 assert str(called["Subject"]) == "URGENT: A clock of protection was missed; please acknowledge"
                 assert all("Look here:" in one.get_content() for one in (asked, called))
                 assert "Acknowledge without signing in:" in called.get_content()
