@@ -35,6 +35,7 @@ from shared.reference.units import Units
 from shared.settings import Settings
 from shared.web.app import create_app
 from tests.support import media
+from tests.support.locks import waiting
 from tests.support.media import multipart
 from tests.support.visitor import Answer, Visitor
 
@@ -284,7 +285,5 @@ def hold_first_writing(monkeypatch: pytest.MonkeyPatch) -> tuple[asyncio.Event, 
 async def waits_for_a_lock(house: House) -> None:
     """Until somebody waits for a row that somebody else has."""
     async with asyncio.timeout(60):
-        while not await house.rows(
-            "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-        ):
+        while not await waiting(house):
             await asyncio.sleep(0.05)

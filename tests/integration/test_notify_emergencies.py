@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from itertools import permutations
 from typing import Any
@@ -169,13 +170,8 @@ async def test_whatever_the_order_a_ladder_whose_end_has_been_heard_calls_nobody
             "moved": CaseTransferred.model_validate({**about, "facts": facts(OTHER_UNIT), "from_unit": UNIT}),
             "decided": EmergencyMeasureDecided.model_validate({**about, "measure": "separation"}),
         }
-        for name in (*_REPORTS_OWN[:1], *_CASES_OWN, *_REPORTS_OWN[1:]):  # as it happened
-            house.happened[f"{number}-{name}"] = house.context.clock()
-        if batches:
-            await house.hear(*((f"{number}-{name}", events[name]) for name in order))
-        else:
-            for name in order:
-                await house.hear((f"{number}-{name}", events[name]))
+        happened = (*_REPORTS_OWN[:1], *_CASES_OWN, *_REPORTS_OWN[1:])
+        await _hear(house, number, events, happened, order, batches=batches)
         (row,) = await house.rows(
             """SELECT state, case_id, unit, (SELECT count(*) FROM ladder_call WHERE ladder_id = ladder.id) AS calls
                FROM ladder WHERE concern_id = :report""",
@@ -186,6 +182,23 @@ async def test_whatever_the_order_a_ladder_whose_end_has_been_heard_calls_nobody
         assert (order, row.unit) == (order, OTHER_UNIT)
     ended = await house.published("notify.escalation.ended")
     assert [(one["state"]) for one in ended] == ["settled"] * len(_interleaved())
+
+
+async def _hear(
+    house: House,
+    number: int,
+    events: Mapping[str, Contract],
+    happened: Sequence[str],
+    order: Sequence[str],
+    *,
+    batches: bool,
+) -> None:
+    """Events that happened one after the other, heard in another order: at once, or one by one."""
+    for name in happened:
+        house.happened[f"{number}-{name}"] = house.context.clock()
+    heard = [(f"{number}-{name}", events[name]) for name in order]
+    for together in [heard] if batches else [[one] for one in heard]:
+        await house.hear(*together)
 
 
 _FIRST, _SECOND = ("opened one", "moved one"), ("opened other", "decided")
@@ -218,13 +231,8 @@ async def test_who_acts_upon_one_child_of_a_report_about_several_has_acted_upon_
             events[f"opened {one}"] = CaseOpened.model_validate(
                 {"case_id": case, "facts": facts() | {"code": case}, "concern_id": report, "danger_now": "yes"}
             )
-        for name in ("reported", "linked", *_FIRST, *_SECOND):  # as it happened
-            house.happened[f"{number}-{name}"] = house.context.clock()
-        if batches:
-            await house.hear(*((f"{number}-{name}", events[name]) for name in order))
-        else:
-            for name in order:
-                await house.hear((f"{number}-{name}", events[name]))
+        happened = ("reported", "linked", *_FIRST, *_SECOND)
+        await _hear(house, number, events, happened, order, batches=batches)
         (row,) = await house.rows(
             """SELECT state, case_id, case_code, unit,
                       (SELECT count(*) FROM ladder_call WHERE ladder_id = ladder.id) AS calls

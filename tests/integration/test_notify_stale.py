@@ -36,6 +36,7 @@ from tests.integration.notify_house import (
 )
 from tests.integration.notify_partner import sign
 from tests.integration.notify_queued import endpoint, say
+from tests.support.locks import waiting
 from tests.support.receivers import WebhookServer
 
 
@@ -55,28 +56,27 @@ class Uncommitted:
         return found
 
 
-async def is_held(house: House) -> bool:
-    """Whether somebody waits for what another transaction holds."""
-    return bool(
-        await house.rows(
-            "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-        )
-    )
+async def agreed(house: House, webhook_server: WebhookServer, *, ordered: bool) -> tuple[str, str]:
+    """A partner has signed, and hears of tasks. Out: the agreement, and the endpoint."""
+    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
+    async with house.client("yen.partner") as partner:
+        body = {"channel": "webhook", "target": webhook_server.url, "event_types": ["cases.task.requested"]}
+        endpoint_id = (await partner.api("/subscriptions", {**body, "ordered": ordered}))["id"]
+    return signed["id"], endpoint_id
+
+
+async def suspend(house: House, agreement: str) -> None:
+    await house.rows("UPDATE agreement SET state = 'suspended' WHERE id = CAST(:id AS uuid) RETURNING 1", id=agreement)
 
 
 async def test_what_an_agreement_stopped_comes_in_its_order_when_it_is_resumed(
     house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first of a case had failed when the agreement was resumed; the second was being settled."""
-    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
-    async with house.client("yen.partner") as partner:
-        body = {"channel": "webhook", "target": webhook_server.url, "event_types": ["cases.task.requested"]}
-        await partner.api("/subscriptions", {**body, "ordered": True})
+    agreement, _ = await agreed(house, webhook_server, ordered=True)
     await house.hear(("e1", task()), ("e2", task()))
     order = [row.id for row in await house.rows("SELECT id::text FROM delivery_pending ORDER BY position")]
-    await house.rows(
-        "UPDATE agreement SET state = 'suspended' WHERE id = CAST(:id AS uuid) RETURNING 1", id=signed["id"]
-    )
+    await suspend(house, agreement)
     settler = loop_of(house, Deliveries)._settler
     settle, decided, resumed = settler.settle, asyncio.Event(), asyncio.Event()
 
@@ -91,7 +91,7 @@ async def test_what_an_agreement_stopped_comes_in_its_order_when_it_is_resumed(
     house.start()
     await decided.wait()
     async with house.client("ha.coordinator") as coordinator:
-        await coordinator.api(f"/agreements/{signed['id']}/resume", {})
+        await coordinator.api(f"/agreements/{agreement}/resume", {})
     resumed.set()
     await until(lambda: house.rows("SELECT 1 FROM delivery_pending WHERE attempts = 1"))
     webhook_server.answer = None
@@ -106,10 +106,7 @@ async def test_what_was_on_its_way_when_an_agreement_was_suspended_has_arrived_a
     house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch, ordered: bool, resumed: str
 ) -> None:
     held = hold_first_answer(monkeypatch)
-    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
-    async with house.client("yen.partner") as partner:
-        body = {"channel": "webhook", "target": webhook_server.url, "event_types": ["cases.task.requested"]}
-        await partner.api("/subscriptions", {**body, "ordered": ordered})
+    agreement, _ = await agreed(house, webhook_server, ordered=ordered)
     await house.hear(("e1", task()))
     house.start()
     await asyncio.wait_for(held.asked.wait(), 60)
@@ -119,14 +116,14 @@ async def test_what_was_on_its_way_when_an_agreement_was_suspended_has_arrived_a
 
     monkeypatch.setattr(deliveries, "lease", nothing)
     async with house.client("ha.coordinator") as coordinator:
-        await coordinator.api(f"/agreements/{signed['id']}/suspend", {"reason": "kiểm tra"})
+        await coordinator.api(f"/agreements/{agreement}/suspend", {"reason": "kiểm tra"})
         assert await reasons(house) == [("failed", "agreement-suspended")]
         if resumed == "before it is told":
             # As one that is resumed in the moment in which its success is being noted.
             settle = deliveries.settle_late
 
             async def late(*given: Any) -> Any:
-                await coordinator.api(f"/agreements/{signed['id']}/resume", {})
+                await coordinator.api(f"/agreements/{agreement}/resume", {})
                 return await settle(*given)
 
             monkeypatch.setattr(deliveries, "settle_late", late)
@@ -135,7 +132,7 @@ async def test_what_was_on_its_way_when_an_agreement_was_suspended_has_arrived_a
         assert await reasons(house) == [("succeeded", None)]
         await house.halt()
         if resumed == "after it is told":
-            await coordinator.api(f"/agreements/{signed['id']}/resume", {})
+            await coordinator.api(f"/agreements/{agreement}/resume", {})
             assert await reasons(house) == [("succeeded", None)]
     assert len(webhook_server.requests) == 1
     (said,) = await house.published("notify.deliveries.succeeded")
@@ -220,7 +217,7 @@ async def test_what_is_queued_beside_what_is_sent_again_waits_for_it_whichever_i
             await asyncio.wait_for(uncommitted.done.wait(), 60)
             running.append(asyncio.create_task(replay))
             queued = []
-        await until(lambda: is_held(house))
+        await until(lambda: waiting(house))
         uncommitted.committed.set()
         await asyncio.gather(*running)
     rows = await house.rows("SELECT id::text, blocked FROM delivery_pending ORDER BY position")
@@ -232,22 +229,17 @@ async def test_who_resumes_an_agreement_and_who_passes_something_on_within_it_wa
     house: House, webhook_server: WebhookServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Both take an endpoint's order and an agreement: in the same order, or the database would have to undo one."""
-    signed = await sign(house, X25519PrivateKey.generate().public_key().public_bytes_raw())
-    async with house.client("yen.partner") as partner:
-        body = {"channel": "webhook", "target": webhook_server.url, "event_types": ["cases.task.requested"]}
-        one = (await partner.api("/subscriptions", {**body, "ordered": True}))["id"]
-    await house.rows(
-        "UPDATE agreement SET state = 'suspended' WHERE id = CAST(:id AS uuid) RETURNING 1", id=signed["id"]
-    )
+    agreement, one = await agreed(house, webhook_server, ordered=True)
+    await suspend(house, agreement)
     within = "SELECT 1 FROM subscription WHERE endpoint_id = CAST(:one AS uuid) AND agreement_id = CAST(:id AS uuid)"
-    assert await house.rows(within, one=one, id=signed["id"])
+    assert await house.rows(within, one=one, id=agreement)
     queue = deliveries.queue
 
     async def and_ask_for_the_agreement(connection: Any, *given: Any) -> Any:
         found = await queue(connection, *given)
-        resuming.append(asyncio.create_task(coordinator.api(f"/agreements/{signed['id']}/resume", {})))
-        await until(lambda: is_held(house))
-        assert await agreements.find(connection, signed["id"], share=True)
+        resuming.append(asyncio.create_task(coordinator.api(f"/agreements/{agreement}/resume", {})))
+        await until(lambda: waiting(house))
+        assert await agreements.find(connection, agreement, share=True)
         return found
 
     resuming: list[asyncio.Task[Any]] = []
@@ -312,7 +304,7 @@ async def test_who_sends_again_takes_what_is_settled_in_the_order_in_which_late_
             again = asyncio.create_task(
                 partner.api(f"/subscriptions/{one}/replay", {"since": since, "everything": True})
             )
-            await until(lambda: is_held(house))
+            await until(lambda: waiting(house))
             await connection.execute(text(hold + " NOWAIT"), {"id": high})
         assert (await again)["replayed"] == 2
 
@@ -389,7 +381,7 @@ async def test_who_brings_an_endpoint_back_and_who_gives_something_back_to_it_wa
     async with house.database.transaction() as connection:
         await endpoints.locked(connection, [created["id"]])
         settling = asyncio.create_task(settler.settle(results, frozenset()))
-        await until(lambda: is_held(house))
+        await until(lambda: waiting(house))
         await (await driver(connection)).execute("SELECT FROM delivery_pending ORDER BY id FOR UPDATE")
     assert await asyncio.wait_for(settling, 60)
     rows = await house.rows("SELECT attempts, leased_until FROM delivery_pending ORDER BY attempts")
@@ -443,10 +435,9 @@ async def test_reports_and_the_communes_of_their_cases_that_are_heard_at_the_sam
         await hold(connection, **names)
 
     monkeypatch.setattr(ladders, "hold", counted)
-    waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
 
     async def wait(count: int) -> bool:
-        return len(await house.rows(waiting)) == count
+        return await waiting(house) == count
 
     async with house.database.transaction() as connection:
         await connection.execute(text("SELECT FROM concern_case WHERE case_id = 'case-b' FOR UPDATE"))
