@@ -15,7 +15,7 @@ import structlog
 
 from services.notify.desk.owners import Owners
 from services.notify.domain import kept_since, longest_wait
-from services.notify.store import deliveries, endpoints, notices, partitions, proofs, replays, retention, unsaid
+from services.notify.store import endpoints, notices, order, partitions, proofs, replays, retention, unsaid
 from services.notify.store.retention import GivenUp
 from shared.database import Database
 from shared.messaging.router import Scope
@@ -107,7 +107,7 @@ class Upkeep:
         # After a time off of ours it may have been long ago.
         since = now - (timedelta(minutes=10) if self._unblocked else timedelta(days=self._limits.on(now).keep_days * 2))
         async with self._database.transaction() as connection:
-            await deliveries.unblock(connection, since)
+            await order.unblock(connection, since)
         self._unblocked = True
 
     async def give_up(self) -> None:

@@ -19,7 +19,7 @@ from services.notify.desk.replays import Replays
 from services.notify.desk.telling import Desk
 from services.notify.domain import TEST_TYPE, EndpointState, Happening, NotFoundError, timed_id
 from services.notify.signing import PUBLIC_PREFIX, Scheme, Vault, new_secret, scheme_of, shown
-from services.notify.store import deliveries, endpoints, subscriptions
+from services.notify.store import endpoints, order, subscriptions
 from services.notify.store.endpoints import Endpoint
 from shared.contracts.errors import refuse
 from shared.database import Database
@@ -125,7 +125,7 @@ class Endpoints:
             if before.state not in of:
                 return before
             if state == "active" and before.missed_since is not None:
-                await deliveries.put_back_alone(connection, [before.id])
+                await order.put_back_alone(connection, [before.id])
             # After it was looked at: what failed in the moment in which it was switched off was missed, too.
             now = self._clock()
             if before.state == "deleted":

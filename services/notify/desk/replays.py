@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from services.notify.desk.entitled import require_agreement, require_proven, seen_endpoint
 from services.notify.desk.log import seen_entry
 from services.notify.domain import kept_since
-from services.notify.store import deliveries, replays
+from services.notify.store import order, replays
 from services.notify.store.endpoints import Endpoint
 from services.notify.store.replays import Replay
 from shared.contracts.vocabulary import Moment
@@ -48,7 +48,7 @@ class Replays:
         now = self._clock()
         async with self._database.transaction() as connection:
             endpoint, entry = await seen_entry(connection, principal, delivery_id)
-            await deliveries.put_back_alone(connection, [endpoint.id])
+            await order.put_back_alone(connection, [endpoint.id])
             require_proven(endpoint)
             await require_agreement(connection, endpoint, now)
             await replays.one(connection, entry.id, now, self._kept(now))
@@ -60,14 +60,14 @@ class Replays:
         now = self._clock()
         async with self._database.transaction() as connection:
             endpoint = await seen_endpoint(connection, principal, identifier)
-            await deliveries.put_back_alone(connection, [endpoint.id])
+            await order.put_back_alone(connection, [endpoint.id])
             return await self._begin(connection, principal, endpoint, period, period.since, now)
 
     async def missed(
         self, connection: AsyncConnection, principal: Principal, endpoint: Endpoint, since: datetime, now: datetime
     ) -> int:
         """Send an endpoint that was switched off what has failed for it since a time; its order is held already
-        (`deliveries.put_back_alone`). Out: how many at once. Errors: `Rejected`."""
+        (`order.put_back_alone`). Out: how many at once. Errors: `Rejected`."""
         # What was queued before it failed may have failed since.
         everything = Period(since=self._kept(now))
         return await self._begin(connection, principal, endpoint, everything, since, now)

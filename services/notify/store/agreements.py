@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain.agreements import Agreement, AgreementAct, AgreementState, Terms, closed_because
-from services.notify.store import deliveries, replays
+from services.notify.store import order, replays
 from services.notify.store.retention import GivenUp, giving_up, settle_given_up
 from services.notify.store.waking import CHANGED, wake
 from shared.reference.calendar import local_day
@@ -211,7 +211,7 @@ async def hold_order(connection: AsyncConnection, identifier: str) -> None:
     rows = await connection.execute(
         text("SELECT endpoint_id::text FROM subscription WHERE agreement_id = CAST(:id AS uuid)"), {"id": identifier}
     )
-    await deliveries.put_back_alone(connection, list(rows.scalars()))
+    await order.put_back_alone(connection, list(rows.scalars()))
 
 
 async def resume_deliveries(

@@ -7,7 +7,7 @@ second pass through them.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import Addressed, Attempt, ChannelName, Message, Verdict, believable, timed_id
 from services.notify.signing import Signer
+from services.notify.store import order
 from shared.database.copying import driver
 from shared.messaging.outbox import OutboxRow
 from shared.reference.delivering import Priority
@@ -142,26 +143,6 @@ JOIN delivery_pending d USING (endpoint_id, order_key)
 """
 
 
-# The order of an endpoint: whoever puts something back holds it alone, whoever queues or lets go shares it. By its
-# hash, and several in one order: nobody stands in another's way.
-_HOLD_ORDER = """
-SELECT pg_advisory_xact_lock{shared}(14, place) FROM (
-    SELECT DISTINCT hashtext(id) AS place FROM unnest($1::text[]) AS endpoint (id) ORDER BY place) AS ordered
-"""
-_PUTS_BACK, _LETS_GO = _HOLD_ORDER.format(shared=""), _HOLD_ORDER.format(shared="_shared")
-# Whoever queues has people to call in the same transaction, and waits for nobody.
-_QUEUES_IN_ORDER = """
-SELECT id FROM unnest($1::text[]) AS endpoint (id) WHERE pg_try_advisory_xact_lock_shared(14, hashtext(id))
-"""
-
-
-async def put_back_alone(connection: AsyncConnection, endpoints: Collection[str]) -> None:
-    """Until the transaction ends, whatever is queued in its order for these endpoints waits at first: of what is queued
-    beside what is put back, and of neither committed, none would wait for the other. To be called once in a
-    transaction, before it holds any row that others want: those who queue share this until they have all of theirs."""
-    await (await driver(connection)).execute(_PUTS_BACK, list(endpoints))
-
-
 async def keep_messages(connection: AsyncConnection, messages: Sequence[Message], now: datetime) -> set[str]:
     """Make messages durable. Out: the ids of those that were not known before."""
     known = {message.id: message for message in messages}
@@ -239,14 +220,14 @@ def _row(item: Placed, waits: bool, now: datetime, created_at: datetime) -> tupl
 
 async def _blocked(raw: asyncpg.Connection, placed: Sequence[Placed]) -> list[bool]:
     """Which ones wait for an earlier one of their key: one that is in the table, or comes before them in this batch, or
-    may be on its way back into the table: `unblock` lets those go that wait for none."""
+    may be on its way back into the table: `order.unblock` lets those go that wait for none."""
     ordered = [item for item in placed if item.order_key is not None]
     waiting: set[tuple[str, str | None]] = set()
     shared: set[str] = set()
     if ordered:
         endpoints = [item.addressed.endpoint_id for item in ordered]
         # A statement of its own, before: the next sees what was put back until then.
-        shared = {row["id"] for row in await raw.fetch(_QUEUES_IN_ORDER, sorted(set(endpoints)))}
+        shared = await order.queue_in(raw, endpoints)
         rows = await raw.fetch(_WAITING_KEYS, endpoints, [item.order_key for item in ordered])
         waiting = {(row["endpoint_id"], row["order_key"]) for row in rows}
     blocked = []
@@ -568,25 +549,3 @@ async def come_before(connection: AsyncConnection, keys: Sequence[tuple[str, str
         raw = await driver(connection)
         for statement in (_RELEASE, _BEHIND, _HOLD_BACK):
             await raw.execute(statement, [endpoint for endpoint, _ in keys], [key for _, key in keys])
-
-
-# One that was queued in the moment in which the last before it was settled sees it still waiting, and is not seen by
-# its settling: nobody would let it go. Nor one that was queued while something might have been put back before it.
-_STUCK = """
-blocked AND created_at >= $1 AND NOT EXISTS (
-    SELECT FROM delivery_pending earlier
-    WHERE earlier.endpoint_id = d.endpoint_id AND earlier.order_key = d.order_key AND earlier.position < d.position)
-"""
-_OF_STUCK = f"SELECT DISTINCT endpoint_id::text AS id FROM delivery_pending d WHERE {_STUCK}"
-_UNBLOCK = f"UPDATE delivery_pending d SET blocked = false WHERE endpoint_id = ANY ($2::uuid[]) AND {_STUCK}"
-
-
-async def unblock(connection: AsyncConnection, since: datetime) -> int:
-    """Let those go that wait for nothing, of those queued since a time. Out: how many."""
-    raw = await driver(connection)
-    endpoints = [row["id"] for row in await raw.fetch(_OF_STUCK, since)]
-    if not endpoints:
-        return 0
-    # What is being put back just now is waited for, and then seen.
-    await raw.execute(_LETS_GO, endpoints)
-    return int((await raw.execute(_UNBLOCK, since, endpoints)).split()[-1])

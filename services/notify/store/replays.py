@@ -3,7 +3,7 @@
 What is sent again gets the whole schedule, and its id stays: a receiver that has it recognises it. The asked period is
 a row, so that a long one goes on after a crash, and never fills the table of what waits.
 
-Whoever calls `one`, `stopped` or `go_on` holds the order of the endpoints (`deliveries.put_back_alone`).
+Whoever calls `one`, `stopped` or `go_on` holds the order of the endpoints (`order.put_back_alone`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from services.notify.store import deliveries
+from services.notify.store import deliveries, order
 from services.notify.store.contents import REMOVED
 from services.notify.store.waking import WAKE, wake
 
@@ -162,7 +162,7 @@ async def unfinished(connection: AsyncConnection, most_waiting: int) -> list[Rep
 async def held(connection: AsyncConnection, replay: Replay, most_waiting: int) -> Replay | None:
     """One of `unfinished` as it is now, held until the transaction ends, and the order of its endpoint with it. None:
     somebody else has gone on with it, or it was ended."""
-    await deliveries.put_back_alone(connection, [replay.endpoint_id])
+    await order.put_back_alone(connection, [replay.endpoint_id])
     row = (await connection.execute(_HELD, {"id": replay.id, "most": most_waiting})).first()
     return Replay(*row) if row else None
 
