@@ -15,7 +15,7 @@ import structlog
 
 from services.notify.desk.owners import Owners
 from services.notify.domain import kept_since, longest_wait
-from services.notify.store import endpoints, notices, order, partitions, proofs, replays, retention, unsaid
+from services.notify.store import endpoints, matters, order, partitions, proofs, replays, retention, unsaid
 from services.notify.store.retention import GivenUp
 from shared.database import Database
 from shared.messaging.router import Scope
@@ -144,7 +144,7 @@ class Upkeep:
             at += width
         await partitions.drop_before(self._database.engine, before)
         # What settled them stays as long as they do.
-        for forget in (retention.forget_notices, notices.forget_settled):
+        for forget in (retention.forget_notices, matters.forget_settled):
             while True:
                 async with self._database.transaction() as connection:
                     if await forget(connection, before, _PORTION) < _PORTION:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from services.notify.domain.matters import SettledMatter
-from services.notify.store import notices as inbox
+from services.notify.store import matters
 from services.notify.store.waking import NOTICED
 from shared.contracts.base import Contract
 from shared.contracts.cases import (
@@ -138,7 +138,7 @@ async def test_whoever_looks_at_the_inbox_sees_at_once_that_a_line_of_several_is
         await raw.add_listener(NOTICED, hear := lambda *said: heard.append(str(said[-1])))
         settled = SettledMatter("task/t3", house.context.clock(), "done")
         async with house.database.transaction() as writing:
-            await inbox.settle(writing, [settled], house.context.clock())
+            await matters.settle(writing, [settled], house.context.clock())
         await raw.fetchval("SELECT 1")
         await raw.remove_listener(NOTICED, hear)
     assert line.audience in heard

@@ -31,7 +31,7 @@ from services.notify.domain import (
 from services.notify.domain.grouping import Group, gather, key_of
 from services.notify.domain.matters import settled_by
 from services.notify.domain.rules import is_too_old, told_by
-from services.notify.store import groups, notices, relations, subscriptions, unsaid
+from services.notify.store import groups, matters, relations, subscriptions, unsaid
 from services.notify.store.notices import Wanted
 from shared.contracts.base import Contract
 from shared.messaging.outbox import stable_id
@@ -104,7 +104,7 @@ class Desk:
         old = await self._decide(scope.connection, heard, scope.now)
         await self._tell_in_app(scope, heard)
         settled = [found for one in heard if (found := settled_by(one.happening, one.data)) is not None]
-        await notices.settle(scope.connection, settled, scope.now)
+        await matters.settle(scope.connection, settled, scope.now)
         single = [one for one in heard if not one.bulk]
         old |= await self._tell_partners(scope, single)
         await self._calling.call(scope, [(one.message, one.told) for one in single])

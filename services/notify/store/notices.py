@@ -14,8 +14,9 @@ import orjson
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from services.notify.domain import Message, believable, path_for
-from services.notify.domain.matters import HowSettled, SettledMatter, asked_by
-from services.notify.store.waking import NOTICED, changed_for
+from services.notify.domain.matters import HowSettled, asked_by
+from services.notify.store.matters import HOW_SETTLED, OF_LINE
+from services.notify.store.waking import NOTICED
 from shared.database.statements import text
 
 
@@ -76,18 +77,8 @@ _UNREAD_BEFORE = """
     WHERE u.person = :person AND n.audience = mine.audience AND n.created_at <= mine.until {where}"""
 # Only what is unread is looked at, however much somebody has read.
 _UNREAD = f"""SELECT * FROM ({_UNREAD_AFTER} UNION ALL {_UNREAD_BEFORE}) AS unread"""
-# How what a notice or line `{of}` asks for was settled: the first time since it was asked for. What was settled then
-# stays so, whatever becomes of it when it is asked for anew.
-_FIRST_SETTLED = """SELECT s.how FROM settled_matter s
-    WHERE s.matter = {of}.matter AND s.at >= {of}.happened_at ORDER BY s.at LIMIT 1"""
-_OF_LINE = _FIRST_SETTLED.format(of="l")
-# Of one that speaks of several the lines are asked one by one until one waits.
-_HOW_SETTLED = f"""CASE WHEN n.count = 1 THEN ({_FIRST_SETTLED.format(of="n")})
-    WHEN NOT EXISTS (SELECT FROM notice_line l WHERE l.notice_id = n.id AND NOT EXISTS ({_OF_LINE}))
-    THEN (SELECT min(one.how) FROM notice_line l CROSS JOIN LATERAL ({_OF_LINE}) AS one WHERE l.notice_id = n.id)
-    END"""
 # It presses while it is urgent and waits for somebody: an emergency until it is acknowledged.
-_PRESSES = f"""(n.urgent AND CASE WHEN n.ladder_id IS NULL THEN ({_HOW_SETTLED}) IS NULL
+_PRESSES = f"""(n.urgent AND CASE WHEN n.ladder_id IS NULL THEN ({HOW_SETTLED}) IS NULL
     ELSE EXISTS (SELECT FROM ladder WHERE id = n.ladder_id AND state IN ('open', 'exhausted')) END)"""
 _ANY = "SELECT n.* FROM notice n WHERE n.audience = mine.audience {where}"
 _CALM = f"""{_ANY} AND NOT ({_PRESSES} AND NOT EXISTS (
@@ -99,7 +90,7 @@ _READ_AT = (
 )
 _SHOWN = f"""
     n.id::text, n.event_type, n.unit, n.case_id, n.due, n.path, n.urgent, n.created_at, {_READ_AT}, n.case_code,
-    n.count, n.ladder_id::text, n.rule, {_HOW_SETTLED}"""
+    n.count, n.ladder_id::text, n.rule, {HOW_SETTLED}"""
 _HOW_IT_STANDS = """
     LEFT JOIN notice_read r ON r.notice_id = n.id AND r.person = :person
     LEFT JOIN notice_unread u ON u.notice_id = n.id AND u.person = :person"""
@@ -469,7 +460,7 @@ async def lines(connection: AsyncConnection, identifier: str, limit: int, after:
     rows = await connection.execute(
         text(
             f"""SELECT l.message_id::text, l.case_id, l.case_code, l.due, l.path, l.at, one.how
-                FROM notice_line l LEFT JOIN LATERAL ({_OF_LINE}) AS one ON true
+                FROM notice_line l LEFT JOIN LATERAL ({OF_LINE}) AS one ON true
                 WHERE l.notice_id = CAST(:id AS uuid)
                 ORDER BY one.how IS NOT NULL, l.due NULLS LAST, l.at, l.case_code, l.message_id
                 LIMIT :limit OFFSET :after"""
@@ -491,46 +482,3 @@ def _line(notice: Wanted, now: datetime) -> dict[str, Any]:
         "matter": asked_by(happening),
         "happened_at": believable(happening.time, now),
     }
-
-
-async def settle(connection: AsyncConnection, settled: Sequence[SettledMatter], now: datetime) -> None:
-    """What had to be done waits for nobody any more, and whoever was told of it sees so: also who is told later, of
-    what happened before."""
-    if not settled:
-        return
-    # The same order everywhere, so that two replicas cannot deadlock on each other's rows.
-    ordered = sorted(settled, key=lambda one: (one.matter, one.at))
-    await connection.execute(
-        text(
-            """INSERT INTO settled_matter (matter, at, how)
-               SELECT * FROM unnest(CAST(:matters AS text[]), CAST(:ats AS timestamptz[]), CAST(:hows AS text[]))
-               ON CONFLICT DO NOTHING"""
-        ),
-        {
-            "matters": [one.matter for one in ordered],
-            "ats": [believable(one.at, now) for one in ordered],
-            "hows": [one.how for one in ordered],
-        },
-    )
-    rows = await connection.execute(
-        text(
-            """SELECT audience FROM notice WHERE matter = ANY (CAST(:matters AS text[]))
-               UNION
-               SELECT n.audience FROM notice_line l JOIN notice n ON n.id = l.notice_id
-               WHERE l.matter = ANY (CAST(:matters AS text[]))"""
-        ),
-        {"matters": sorted({one.matter for one in ordered})},
-    )
-    await changed_for(connection, set(rows.scalars()))
-
-
-async def forget_settled(connection: AsyncConnection, before: datetime, limit: int) -> int:
-    """Remove a portion of what was settled before a time: whoever was told of it is told no more. Out: how many."""
-    rows = await connection.execute(
-        text(
-            """DELETE FROM settled_matter WHERE (matter, at) IN (
-                   SELECT matter, at FROM settled_matter WHERE at < :before LIMIT :limit) RETURNING 1"""
-        ),
-        {"before": before, "limit": limit},
-    )
-    return len(rows.all())

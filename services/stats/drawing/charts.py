@@ -7,10 +7,9 @@ word in its table. It must never tell two lines apart by colour alone.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import wraps
-from textwrap import wrap
 from typing import Any, Final, ParamSpec
 from urllib.parse import quote
 
@@ -21,6 +20,7 @@ from services.stats.domain.orders import rank_of
 from services.stats.domain.periods import Period
 from services.stats.domain.reading import begun
 from services.stats.drawing.axes import length_axis, note_of, scale_of, small_value_axis, time_axis, value_axis
+from services.stats.drawing.labels import BAR, NAME_WIDTHS, label_of_bar, lines_of, names_axis, step
 from services.stats.views import Words
 from shared.reference.indicators import Indicator, Target
 from shared.web.charts import PALETTE, SHAPES, Cell, Chart, Column, chart
@@ -33,12 +33,6 @@ _NARROW: Final = 340
 _INK: Final = "#2b3b42"
 _VALUE: Final = "#0b5d62"
 _GOAL: Final = "#d55e00"
-_BAR: Final = 22  # pixels
-# Beside bars: how wide their names may be, narrow and wide, and how high a line of those is. Pixels.
-_NAMES: Final = (130, 220)
-_LINE: Final = 14
-# About as wide is a letter of names, so that no line of them is cut.
-_LETTER: Final = 7
 _KEPT: Final = 256
 _DASHES: Final = ((1, 0), (6, 3), (2, 2), (8, 2, 2, 2), (1, 3))
 # Of the chart of years and targets: how high its axis is, in pixels, and how much of that there is above the highest.
@@ -127,35 +121,11 @@ class Drawing:
         """About how high it is, so that a page leaves room for it."""
         if self.id == "chart-multiples":
             return -(-len(self.rows) // 6) * 108
-        return _HEIGHTS.get(self.id) or 50 + len(self.rows) * _step([str(row[0]) for row in self.rows], _NAMES[1])
+        return _HEIGHTS.get(self.id) or 50 + len(self.rows) * step([str(row[0]) for row in self.rows], NAME_WIDTHS[1])
 
     async def drawn(self, *, narrow: bool = False) -> str:
         """It as SVG, for a wide or a narrow screen."""
         return await asyncio.to_thread(self.svg, _NARROW if narrow else None)
-
-
-def _lines(name: str, room: int) -> list[str]:
-    """A name in lines of so many pixels: a long one goes on below, for cut off it would say something else."""
-    return wrap(name, room // _LETTER, break_long_words=False) or [""]
-
-
-def _names_axis(most: int) -> alt.Axis:
-    """The axis of names of up to so many lines, each in the middle of its bar."""
-    lines = "split(datum.value, '\\n')"
-    raised = [{"test": f"length({lines}) == {n}", "value": (1 - n) * _LINE / 2} for n in range(2, most + 1)]
-    return alt.Axis(
-        labelExpr=lines,
-        labelLimit=0,
-        labelFontSize=12,
-        labelLineHeight=_LINE,
-        labelOffset={"condition": raised, "value": 0} if raised else 0,
-        ticks=False,
-    )
-
-
-def _step(names: Sequence[str], room: int) -> int:
-    """From one bar to the next, so that the longest name has room. Pixels."""
-    return max(_BAR + 8, _LINE * max((len(_lines(name, room)) for name in names), default=1) + 4)
 
 
 def _address(svg: str) -> str:
@@ -281,7 +251,7 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
             "at": one.period.code,
             "value": one.value,
             "said": words.number(indicator, one.value),
-            **_label_of_bar(one.value or 0, aim_of.get(one.period.code), top),
+            **label_of_bar(one.value or 0, aim_of.get(one.period.code), top, _PATH_HEIGHT),
         }
         for one in years
     ]
@@ -320,15 +290,6 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
             goals.mark_text(dy=-13, fontSize=12, color=_GOAL).encode(text="said:N"),
         ).properties(width=width - 70, height=_PATH_HEIGHT)
 
-    known = {one.period.first.year: one for one in years}
-    rows: list[list[Cell]] = [
-        [
-            str(year),
-            words.shown(indicator, known.get(year)),
-            words.goal(indicator, aimed[year]) if year in aimed else "–",
-        ]
-        for year in sorted({*known, *aimed})
-    ]
     columns: list[Column] = [words("Năm"), (words("Giá trị"), "number"), (words("Mục tiêu"), "number")]
     said = "; ".join(
         words("năm %(year)s: %(value)s", year=target.year, value=words.goal(indicator, target)) for target in targets
@@ -339,25 +300,24 @@ def path(words: Words, indicator: Indicator, years: Sequence[Shown], targets: Se
         words("Từng năm so với mục tiêu"),
         words("Mục tiêu %(said)s", said=said),
         columns,
-        rows,
+        _rows_of_path(words, indicator, years, aimed),
         words.language,
         words("Cột: giá trị từng năm. Hình thoi: mục tiêu đến năm đó."),
     )
 
 
-def _label_of_bar(value: float, aim: float | None, top: float) -> dict[str, float | bool]:
-    """Where a bar's number stands, so that it is not printed over the target and what is written above that: its middle
-    as a value of the axis, which ends at `top`, and whether it lies on the bar."""
-    pixel = top / _PATH_HEIGHT
-    high, half = value / pixel, _LINE / 2
-    places = [(half + 4, True)] if high > _LINE + 8 else []
-    places += [(high + half + 4, False), *((high - half - 4, True) for _ in places)]
-    if aim is not None:
-        below, above = aim / pixel - 7, aim / pixel + 22
-        places = [place for place in places if not below - half < place[0] < above + half]
-        places.append((above + half, False))
-    at, inside = places[0]
-    return {"label": at * pixel, "inside": inside}
+def _rows_of_path(
+    words: Words, indicator: Indicator, years: Sequence[Shown], aimed: Mapping[int, Target]
+) -> list[list[Cell]]:
+    known = {one.period.first.year: one for one in years}
+    return [
+        [
+            str(year),
+            words.shown(indicator, known.get(year)),
+            words.goal(indicator, aimed[year]) if year in aimed else "–",
+        ]
+        for year in sorted({*known, *aimed})
+    ]
 
 
 def ranked(indicator: Indicator, dimension: str, shown: Sequence[Shown]) -> list[Shown]:
@@ -386,9 +346,9 @@ def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequenc
     names = [str(value["name"]) for value in values]
 
     def make(width: int) -> alt.TopLevelMixin:
-        room = _NAMES[width >= _WIDE]
-        said = {name: "\n".join(_lines(name, room)) for name in names}
-        axis = _names_axis(max((len(_lines(name, room)) for name in names), default=1))
+        room = NAME_WIDTHS[width >= _WIDE]
+        said = {name: "\n".join(lines_of(name, room)) for name in names}
+        axis = names_axis(max((len(lines_of(name, room)) for name in names), default=1))
         base = alt.Chart(
             alt.InlineData(values=[{**value, "name": said[str(value["name"])]} for value in values])
         ).encode(
@@ -396,9 +356,9 @@ def breakdown(words: Words, indicator: Indicator, dimension: str, shown: Sequenc
             x=alt.X("value:Q", title=words.measured_in(indicator) or None, axis=length_axis()),
         )
         return alt.layer(
-            base.mark_bar(color=_VALUE, size=_BAR),
+            base.mark_bar(color=_VALUE, size=BAR),
             base.mark_text(align="left", dx=4, fontSize=12, color=_INK).encode(text="said:N"),
-        ).properties(width=width - room - 40, height=alt.Step(_step(names, room)))
+        ).properties(width=width - room - 40, height=alt.Step(step(names, room)))
 
     rows: list[list[Cell]] = [
         [
